@@ -1,0 +1,5 @@
+"""Typed, testable Spin components in Python."""
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__"]
