@@ -1,0 +1,159 @@
+"""What can go wrong between the engine, one instance and the host functions it calls.
+
+```
+HostError
+├── EngineError            the engine or an engine setting cannot be used
+├── ComponentError         a component file cannot be loaded
+├── LinkError              a component and the host functions do not fit together
+├── InstanceError          an instance is used after it closed, or an export is missing
+├── ValueMismatchError     a Python value does not fit the WIT type at its place
+├── WitError               the err case of a host function's result (no failure of the host)
+└── GuestTrapped           the guest stopped; the instance is unusable from here on
+    ├── Trap               ... because a host function said so
+    ├── DeadlineExceeded   ... because its time was up
+    ├── OutOfFuel          ... because its instruction budget was spent
+    └── OutOfMemory        ... because it may not have the memory that it needs
+```
+"""
+
+from pathlib import Path
+from typing import Any
+
+from edgezero_spin.errors import HostError
+
+__all__ = [
+    "ComponentError",
+    "DeadlineExceeded",
+    "EngineError",
+    "GuestTrapped",
+    "InstanceError",
+    "LinkError",
+    "OutOfFuel",
+    "OutOfMemory",
+    "Trap",
+    "ValueMismatchError",
+    "WitError",
+]
+
+
+class EngineError(HostError):
+    """The engine refuses a setting, or a setting is outside its range."""
+
+
+class ComponentError(HostError):
+    """A file is not a component that this host can run.
+
+    Attributes:
+        path: The file.
+        problem: What is wrong with it, in one sentence.
+        remedy: What would make it work, in one sentence.
+    """
+
+    def __init__(self, path: Path, problem: str, remedy: str) -> None:
+        super().__init__(path, problem, remedy)
+        self.path = path
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}. {self.remedy}"
+
+
+class LinkError(HostError):
+    """A component's import or export cannot be joined to what the host has.
+
+    Raised while a component is linked, before its first request.
+
+    Attributes:
+        item: The import or export, such as ``wasi:http/types@0.2.0 [method]fields.get``.
+        problem: What does not fit.
+    """
+
+    def __init__(self, item: str, problem: str) -> None:
+        super().__init__(item, problem)
+        self.item = item
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.item}: {self.problem}"
+
+
+class InstanceError(HostError):
+    """An instance is asked for something that it does not have, or after it was closed."""
+
+
+class ValueMismatchError(HostError):
+    """A Python value cannot become the WIT type that its place asks for.
+
+    Raised when a host function returns, or an export is called with, something of
+    the wrong kind or outside its range.
+
+    Attributes:
+        place: Where the value stands, such as ``argument 2[3].status-code``.
+        expected: The WIT type or range.
+        value: The value found.
+    """
+
+    def __init__(self, place: str, expected: str, value: object) -> None:
+        super().__init__(place, expected, value)
+        self.place = place
+        self.expected = expected
+        self.value = value
+
+    def __str__(self) -> str:
+        shown = repr(self.value)
+        if len(shown) > 80:
+            shown = shown[:77] + "..."
+        kind = type(self.value).__name__
+        return f"{self.place}: expected {self.expected}, got {kind} {shown}"
+
+
+class WitError(HostError):
+    """The ``err`` case of a ``result`` that a WIT function returns.
+
+    A host function raises it instead of returning; ``Instance.call`` raises it when an
+    export answers with ``err``. The instance stays usable.
+
+    Attributes:
+        payload: The error in Python form; ``None`` when the ``err`` case has no payload.
+    """
+
+    def __init__(self, payload: Any = None) -> None:
+        super().__init__(payload)
+        self.payload = payload
+
+    def __str__(self) -> str:
+        return f"err({self.payload!r})"
+
+
+class GuestTrapped(HostError):  # noqa: N818 - read as a statement: the guest trapped
+    """The guest stopped in the middle of a call. Its instance cannot be called again.
+
+    Attributes:
+        message: The reason, in one line where the engine gives one.
+        backtrace: The engine's text with the wasm frames; empty when there is none.
+    """
+
+    def __init__(self, message: str, backtrace: str = "") -> None:
+        super().__init__(message, backtrace)
+        self.message = message
+        self.backtrace = backtrace
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Trap(GuestTrapped):
+    """A host function ends the guest on purpose, because it broke a rule of the interface."""
+
+
+class DeadlineExceeded(GuestTrapped):
+    """The guest ran past the deadline of its call."""
+
+
+class OutOfFuel(GuestTrapped):
+    """The guest spent the instructions that its instance was given."""
+
+
+class OutOfMemory(GuestTrapped):
+    """The guest cannot start within its memory limit, or no pooled slot is large enough."""

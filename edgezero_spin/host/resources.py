@@ -1,0 +1,85 @@
+"""The host objects that one instance holds handles to.
+
+A guest sees a resource as a handle; the engine turns it into a number, the *rep*; this
+table turns the rep into the Python object. One table belongs to one instance, and one
+instance runs on one thread at a time, so nothing here takes a lock.
+"""
+
+from typing import Any
+
+from edgezero_spin.host.errors import Trap
+
+__all__ = ["DEFAULT_RESOURCE_LIMIT", "ResourceTable"]
+
+DEFAULT_RESOURCE_LIMIT = 100_000
+"""Objects that one instance may hold at once unless its table says otherwise."""
+
+
+class ResourceTable:
+    """Rep to object, for one instance.
+
+    Reps start at 1 and are not used twice within an instance, so a stale rep never
+    reaches another object.
+    """
+
+    __slots__ = ("_next", "_objects", "limit")
+
+    def __init__(self, limit: int = DEFAULT_RESOURCE_LIMIT) -> None:
+        """Make an empty table.
+
+        Args:
+            limit: Most objects held at once. At least 1.
+        """
+        if limit < 1:
+            raise ValueError(f"limit must be at least 1, got {limit}")
+        self.limit = limit
+        self._objects: dict[int, Any] = {}
+        self._next = 1
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def push(self, resource: object) -> int:
+        """Store an object and return its rep.
+
+        Raises:
+            Trap: The table is full; the guest leaks handles.
+        """
+        objects = self._objects
+        if len(objects) >= self.limit:
+            raise Trap(f"the instance holds {self.limit} host resources, which is its limit")
+        rep = self._next
+        if rep > 0xFFFF_FFFF:
+            raise Trap("the instance made 2**32 host resources")
+        self._next = rep + 1
+        objects[rep] = resource
+        return rep
+
+    def get(self, rep: int) -> Any:
+        """Return the object and keep it.
+
+        Raises:
+            Trap: No such rep.
+        """
+        try:
+            return self._objects[rep]
+        except KeyError:
+            raise Trap(f"host resource {rep} does not exist") from None
+
+    def take(self, rep: int) -> Any:
+        """Return the object and forget it.
+
+        Raises:
+            Trap: No such rep.
+        """
+        try:
+            return self._objects.pop(rep)
+        except KeyError:
+            raise Trap(f"host resource {rep} does not exist") from None
+
+    def drain(self) -> list[Any]:
+        """Forget every object and return them, the youngest first (children before parents)."""
+        objects = list(self._objects.values())
+        self._objects.clear()
+        objects.reverse()
+        return objects
