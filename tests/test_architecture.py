@@ -1,0 +1,132 @@
+"""The plan of the house, as a test: what each room may import."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.source_tree import PACKAGE, Import, imports_of, modules
+
+# The leaves know nothing of ours, so every room may use them.
+LEAVES = {"errors", "environment"}
+
+NEIGHBOURS = {
+    "errors": set[str](),
+    "environment": set[str](),
+    "core": {"stores"},
+    "stores": set[str](),
+    "guest": {"core", "stores"},
+    "manifest": set[str](),
+    "host": {"manifest", "stores"},
+    "project": {"manifest"},
+    "cli": {"project", "manifest", "host", "__version__"},
+    "testing": {"core", "stores", "guest", "manifest", "host", "project"},
+    "__init__": {"core", "stores", "guest"},
+}
+
+# Libraries that are not ours. Bindings have the names componentize-py gives them.
+BINDINGS = {"wit_world", "componentize_py_types", "componentize_py_runtime"}
+LIBRARIES = {
+    "errors": set[str](),
+    "environment": set[str](),
+    "core": {"attrs"},
+    "stores": {"attrs", "cattrs"},
+    "guest": {"attrs"} | BINDINGS,
+    "manifest": {"attrs", "cattrs", "tomli_w", "tomlkit"},
+    "host": {"attrs", "wasmtime", "uvicorn", "httpx", "anyio", "dotenv", "redis"},
+    "project": {"attrs", "componentize_py", "tomlkit", "tomli_w"},
+    "cli": {"click", "rich", "attrs"},
+    "testing": {"attrs", "pytest", "wasmtime", "httpx"},
+    "__init__": set[str](),
+}
+
+# What a component can reach: imports are resolved while it is built, so they
+# stand at the top, where a missing one shows at once.
+IN_THE_COMPONENT = ["errors", "environment", "core", "stores", "guest", "__init__"]
+
+# (file, imported root) pairs that may stand inside a function, and why.
+LATE = {
+    # Reads a manifest while the component is built; an app without one never loads it.
+    ("core/app.py", "edgezero_spin.manifest"),
+    # 2.5 MB of a component, spared to apps without a type that needs it.
+    ("stores/json_values.py", "cattrs"),
+}
+
+
+def room_files(room: str) -> list[Path]:
+    """The files of a room, or the one file of a leaf."""
+    folder = PACKAGE / room
+    return modules(folder) if folder.is_dir() else [PACKAGE / f"{room}.py"]
+
+
+def is_late(path: Path, found: Import) -> bool:
+    """Whether an import is one of the named exceptions."""
+    name = path.relative_to(PACKAGE).as_posix()
+    return any(
+        name == file and (found.module == root or found.module.startswith(f"{root}."))
+        for file, root in LATE
+    )
+
+
+def describe(path: Path, found: Import) -> str:
+    """``core/app.py:12 imports edgezero_spin.host``."""
+    return f"{path.relative_to(PACKAGE)}:{found.line} imports {found.module}"
+
+
+def test_every_room_is_planned() -> None:
+    """A new room or top-level module needs a line in the tables above."""
+    found = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+    found |= {path.stem for path in PACKAGE.glob("*.py")}
+    assert found == NEIGHBOURS.keys() == LIBRARIES.keys()
+
+
+@pytest.mark.parametrize("room", sorted(NEIGHBOURS))
+def test_rooms_import_only_their_neighbours(room: str) -> None:
+    """An import across the plan fails here and names its file and line."""
+    allowed = NEIGHBOURS[room] | {room}
+    if room not in LEAVES:
+        allowed |= LEAVES
+    strays = [
+        describe(path, found)
+        for path in room_files(room)
+        for found in imports_of(path)
+        if found.ours and found.room not in allowed and not is_late(path, found)
+    ]
+    assert strays == []
+
+
+@pytest.mark.parametrize("room", sorted(LIBRARIES))
+def test_rooms_import_only_their_libraries(room: str) -> None:
+    """A room reaches for no library that the plan does not give it."""
+    strays = [
+        describe(path, found)
+        for path in room_files(room)
+        for found in imports_of(path)
+        if found.third_party and found.root not in LIBRARIES[room]
+    ]
+    assert strays == []
+
+
+@pytest.mark.parametrize("room", IN_THE_COMPONENT)
+def test_imports_of_a_component_stand_at_the_top(room: str) -> None:
+    """A late import can pass every test and fail in a built component."""
+    strays = [
+        describe(path, found)
+        for path in room_files(room)
+        for found in imports_of(path)
+        if (found.ours or found.third_party)
+        and not found.top_level
+        and not found.typing_only
+        and not is_late(path, found)
+    ]
+    assert strays == []
+
+
+def test_annotations_are_never_deferred() -> None:
+    """Binding reads annotations while the program runs, so the future import stays out."""
+    strays = [
+        describe(path, found)
+        for path in modules()
+        for found in imports_of(path)
+        if found.module == "__future__"
+    ]
+    assert strays == []

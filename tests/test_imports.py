@@ -1,0 +1,42 @@
+"""What ``import edgezero_spin`` loads, seen in a process that loaded nothing else."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+# Tools, and libraries whose import alone would cost every component size and time.
+HEAVY = [
+    "asyncio",
+    "cattrs",
+    "click",
+    "componentize_py",
+    "httpx",
+    "logging",
+    "rich",
+    "sqlite3",
+    "tomlkit",
+    "uvicorn",
+    "wasmtime",
+]
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The modules that a fresh interpreter holds after one statement."""
+    script = f"import sys, json\n{statement}\nprint(json.dumps(sorted(sys.modules)))"
+    found = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(json.loads(found.stdout))
+
+
+@pytest.mark.parametrize("module", ["edgezero_spin", "edgezero_spin.core", "edgezero_spin.stores"])
+def test_importing_the_library_loads_no_tools(module: str) -> None:
+    """An app pays for nothing that only building and serving needs."""
+    assert loaded_by(f"import {module}") & set(HEAVY) == set()
+
+
+def test_the_command_line_module_loads_no_tools() -> None:
+    """The console script can start without click, and say what to install."""
+    assert loaded_by("import edgezero_spin.cli") & set(HEAVY) == set()

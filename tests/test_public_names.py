@@ -1,0 +1,42 @@
+"""The public surface is what each module's ``__all__`` says, no more and no less."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.source_tree import PACKAGE, bound_names, defined_names, exported_names, modules, parse
+
+
+def public_modules() -> list[Path]:
+    """Modules whose dotted path has no private part."""
+    return [
+        path
+        for path in modules()
+        if not any(
+            part.startswith("_") and part != "__init__.py"
+            for part in path.relative_to(PACKAGE).parts
+        )
+    ]
+
+
+@pytest.mark.parametrize("path", public_modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_all_is_what_is_defined(path: Path) -> None:
+    """Every public definition is exported, and every exported name is there, once."""
+    tree = parse(path)
+    exported = exported_names(tree)
+    if exported is None:
+        # An empty package marker promises nothing, so it may stay without a list.
+        assert path.name == "__init__.py"
+        assert defined_names(tree) == set()
+        return
+    assert len(exported) == len(set(exported))
+    assert defined_names(tree) <= set(exported)
+    assert bound_names(tree) >= set(exported)
+
+
+def test_the_package_offers_each_name_it_lists() -> None:
+    """A name in ``edgezero_spin.__all__`` can be imported."""
+    import edgezero_spin
+
+    missing = [name for name in edgezero_spin.__all__ if not hasattr(edgezero_spin, name)]
+    assert missing == []
