@@ -1,0 +1,76 @@
+"""Make the class that a component exports out of an ``App``.
+
+Inside a component (``sys.platform`` is ``wasi``) ``run_app`` runs while the component
+is built: it compiles the app, imports the bindings, does once what an instance would
+otherwise do at its first request, and what it leaves in memory is the snapshot that
+every instance starts from. Outside it returns a class that can be made but not called,
+so an app module imports natively with its last line in place.
+
+Source: design.md, "The public API to aim for"; notes-wasm.md, "Instruction counts".
+"""
+
+import gc
+import sys
+from typing import Any
+
+from edgezero_spin.core import App
+
+__all__ = ["NativeHandler", "run_app"]
+
+
+class NativeHandler:
+    """What ``run_app`` returns outside a component: it knows its app, and refuses to run.
+
+    Attributes:
+        app: The app that the component serves.
+    """
+
+    app: App
+
+    def handle(self, request: object, response_out: object) -> None:
+        """Refuse.
+
+        Raises:
+            RuntimeError: Always; there is no host to answer to.
+        """
+        raise RuntimeError(
+            "this handler runs inside a component; call the app itself (app.handle), "
+            "or compile it: edgezero componentize app:app -o app.wasm"
+        )
+
+
+def run_app(app: App) -> type[Any]:
+    """Return the class that the component exports as ``IncomingHandler``.
+
+    Call it once, as the last line of the app module, when every route is declared::
+
+        IncomingHandler = run_app(app)
+
+    Args:
+        app: The application. Its routes and bindings are compiled here.
+
+    Returns:
+        A class without constructor arguments and with the method
+        ``handle(request, response_out)`` of ``wasi:http/incoming-handler@0.2.0``.
+        Its attribute ``app`` is the app.
+
+    Raises:
+        TypeError: A handler's signature cannot be bound.
+        ValueError: Two routes conflict, or a pattern is not valid.
+        ImportError: Inside a component: the world it is built for lacks an interface
+            that the app's stores need.
+    """
+    app.compile()
+    if sys.platform != "wasi":
+        return type("IncomingHandler", (NativeHandler,), {"app": app})
+    # These need the bindings, which exist nowhere but in a component being built.
+    from edgezero_spin.guest.wasi02.handler import incoming_handler
+    from edgezero_spin.guest.wasi02.warm import warm_up
+
+    handler = incoming_handler(app)
+    warm_up()
+    # What the snapshot holds lives as long as the instance: a collection that falls
+    # into a request need not walk it (2 million instructions in a hello app).
+    gc.collect()
+    gc.freeze()
+    return handler

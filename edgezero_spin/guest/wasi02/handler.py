@@ -1,0 +1,110 @@
+"""The class that a component exports: one call, one request, one response.
+
+An instance never traps because of a request: whatever fails in the app becomes the
+JSON 500 of the contract with the traceback on stderr, and once the head is out, an
+aborted body.
+
+Source: ``wasi:http/incoming-handler@0.2.0``; contract edgezero.md, SPN-1 to SPN-7;
+design.md, "Deliberate differences".
+"""
+
+import os
+import sys
+from typing import Any
+
+from wit_world.imports import types
+
+from edgezero_spin.core import App, Request, Response
+from edgezero_spin.guest.drive import runner
+from edgezero_spin.guest.wasi02.incoming import IncomingSource
+from edgezero_spin.guest.wasi02.outgoing import (
+    PeerGoneError,
+    send_bytes,
+    send_head,
+)
+from edgezero_spin.guest.wasi02.stores import platform
+from edgezero_spin.stores import open_stores
+
+__all__ = ["incoming_handler"]
+
+_FAILED = b'{"error":{"message":"internal error","status":500,"kind":"internal"}}'
+_FAILED_HEADERS = (
+    ("content-type", b"application/json"),
+    ("content-length", str(len(_FAILED)).encode()),
+)
+
+
+def _environ() -> "os._Environ[str]":
+    return os.environ
+
+
+def incoming_handler(app: App) -> type[Any]:
+    """Return the export class for ``app``, with everything bound that can be bound now."""
+    declaration = app.declaration
+    stores_of = platform(declaration)
+    has_stores = bool(declaration.kv or declaration.config or declaration.secrets)
+    eager = app.open_stores == "eager"
+    run = runner()
+    handle_request = app.handle
+
+    async def serve(source: IncomingSource, outparam: types.ResponseOutparam) -> None:
+        stores = open_stores(declaration, stores_of, _environ, eager=eager) if has_stores else None
+        response = await handle_request(Request(source), stores)
+        body = response.body
+        if type(body) is bytes:
+            send_bytes(outparam, response.status, response.header_pairs, body)
+        else:
+            await _stream(outparam, response)
+
+    class IncomingHandler:
+        """``wasi:http/incoming-handler@0.2.0`` for one app."""
+
+        def handle(
+            self, request: types.IncomingRequest, response_out: types.ResponseOutparam
+        ) -> None:
+            source = IncomingSource(request)
+            try:
+                run(serve(source, response_out))
+            except BaseException:
+                _report()
+                _answer_failure(response_out)
+            source.close()
+
+    IncomingHandler.app = app  # type: ignore[attr-defined]
+    return IncomingHandler
+
+
+async def _stream(outparam: types.ResponseOutparam, response: Response) -> None:
+    """Send a body chunk by chunk; one that fails ends the connection."""
+    chunks = response.body
+    try:
+        body = send_head(outparam, response.status, response.header_pairs)
+        try:
+            async for chunk in chunks:
+                if chunk:
+                    body.write(chunk)
+        except PeerGoneError:
+            body.abort()
+        except BaseException:
+            body.abort()
+            raise
+        else:
+            body.finish()
+    finally:
+        await chunks.aclose()
+
+
+def _report() -> None:
+    sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+
+
+def _answer_failure(outparam: types.ResponseOutparam) -> None:
+    """Answer 500, unless an answer is out already."""
+    if getattr(outparam, "handle", None) is None:
+        return
+    try:
+        send_bytes(outparam, 500, _FAILED_HEADERS, _FAILED)
+    except BaseException:
+        _report()
+
+

@@ -1,0 +1,306 @@
+"""Compile an app module to one WASI 0.2 component.
+
+In: ``module`` or ``module:attribute``, the folder it lives in, and where the
+component goes. Out: a ``Componentized`` with path, size, world and time.
+
+Two steps, each in a process of its own. First the module is imported as it is,
+to see which stores its ``App`` declares: that decides the smallest world that
+serves it. Then componentize-py imports it again inside the component, and what
+the import leaves in memory is the component's snapshot.
+
+Nothing is written in place: the component appears at its path when it is whole.
+
+Source: design.md, "Worlds"; componentize-py 0.25 command line.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+
+from edgezero_spin.errors import ProjectError
+from edgezero_spin.project.errors import AppImportError, ToolMissingError, WorldUnknownError
+from edgezero_spin.project.world import WORLDS, Capabilities, world_for
+
+__all__ = ["Componentized", "componentize_app"]
+
+_TARGET = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?::[A-Za-z_]\w*)?")
+
+# The module that componentize-py is pointed at when the app's own module does not
+# name an `IncomingHandler`, or when `module:attribute` names an App in it.
+_ENTRY_MODULE = "edgezero_component_entry"
+_ENTRY_TEXT = """\
+from {module} import {attribute} as app
+from edgezero_spin.guest import run_app
+
+IncomingHandler = run_app(app)
+"""
+
+
+@attrs.frozen(kw_only=True)
+class Componentized:
+    """A component that was built.
+
+    Attributes:
+        path: Where it stands.
+        size_bytes: Its size on disk.
+        world: The world that it was built for, as ``namespace:package/world@version``.
+        seconds: Wall time of the whole build.
+    """
+
+    path: Path
+    size_bytes: int
+    world: str
+    seconds: float
+
+
+def componentize_app(
+    target: str, *, output: Path, folder: Path | None = None, world: str | None = None
+) -> Componentized:
+    """Build ``target`` to a component at ``output``.
+
+    Args:
+        target: ``module`` or ``module:attribute``. The attribute is an ``App``;
+            without one the module has a class ``IncomingHandler``
+            (``IncomingHandler = run_app(app)``).
+        output: Path of the component. Replaced at once when the build has succeeded.
+        folder: Where the module is found; the current folder when ``None``.
+        world: One of ``WORLDS`` by its name, or a full ``ns:package/world@version``.
+            The smallest one that serves when ``None``.
+
+    Raises:
+        AppImportError: The module or the attribute does not exist, or its import
+            fails; carries the app's own traceback.
+        WorldUnknownError: ``world`` is none of ours.
+        ToolMissingError: componentize-py is not installed.
+        ProjectError: componentize-py failed for another reason.
+    """
+    started = time.monotonic()
+    if not _TARGET.fullmatch(target):
+        raise AppImportError(
+            target=target,
+            reason="is not of the form module or module:attribute (for example app:app)",
+        )
+    module, _, attribute = target.partition(":")
+    root = (folder or Path.cwd()).resolve()
+    if world is None:
+        found = _look_at_app(module, attribute, root)
+        world_name = world_for(found.capabilities)
+        has_handler = found.has_handler
+    else:
+        world_name = _full_world(world)
+        has_handler = not attribute
+    output = output if output.is_absolute() else root / output
+    if not output.parent.is_dir():
+        raise ProjectError(f"{output.parent}: no such folder; create it, or name another output")
+    with tempfile.TemporaryDirectory(prefix="edgezero-componentize-") as scratch_name:
+        scratch = Path(scratch_name)
+        entry = module
+        if not has_handler:
+            entry = _ENTRY_MODULE
+            text = _ENTRY_TEXT.format(module=module, attribute=attribute)
+            (scratch / f"{_ENTRY_MODULE}.py").write_text(text, encoding="utf-8")
+        built = _componentize(target, entry, world_name, root, scratch)
+        partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+        try:
+            shutil.copyfile(built, partial)
+            partial.replace(output)
+        finally:
+            partial.unlink(missing_ok=True)
+    return Componentized(
+        path=output,
+        size_bytes=output.stat().st_size,
+        world=world_name,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _full_world(world: str) -> str:
+    if "/" in world:
+        return world
+    by_name = {full.partition("/")[2].partition("@")[0]: full for full in WORLDS.values()}
+    if world not in by_name:
+        raise WorldUnknownError(world=world, known=tuple(by_name))
+    return by_name[world]
+
+
+@attrs.frozen
+class _Look:
+    has_handler: bool
+    capabilities: Capabilities
+
+
+# Runs in a process of its own, so that nothing the app does at import (or leaves
+# in sys.modules) can touch this one. Speaks JSON on the descriptor it is given.
+_LOOK_SCRIPT = """\
+import importlib, json, os, sys
+module_name, attribute, out = sys.argv[1], sys.argv[2], int(sys.argv[3])
+sys.path.insert(0, os.getcwd())
+module = importlib.import_module(module_name)
+from edgezero_spin.core import App
+answer = {"handler": hasattr(module, "IncomingHandler")}
+if attribute:
+    if not hasattr(module, attribute):
+        answer["missing"] = sorted(n for n, v in vars(module).items() if isinstance(v, App))
+        answer["file"] = getattr(module, "__file__", None)
+    elif not isinstance(getattr(module, attribute), App):
+        answer["kind"] = type(getattr(module, attribute)).__name__
+    else:
+        apps = [getattr(module, attribute)]
+        answer["handler"] = (
+            answer["handler"] and getattr(module.IncomingHandler, "app", None) is apps[0]
+        )
+else:
+    apps = [v for v in vars(module).values() if isinstance(v, App)]
+    handler_app = getattr(getattr(module, "IncomingHandler", None), "app", None)
+    if handler_app is not None:
+        apps = [handler_app]
+    if not answer["handler"]:
+        answer["missing"] = sorted(n for n, v in vars(module).items() if isinstance(v, App))
+        answer["file"] = getattr(module, "__file__", None)
+if "missing" not in answer and "kind" not in answer:
+    for app in apps:
+        app.compile()
+    answer["key_value"] = any(a.declaration.kv or a.declaration.config for a in apps)
+    answer["variables"] = any(a.declaration.secrets for a in apps)
+    answer["outbound_http"] = any(a.outbound_http for a in apps)
+with os.fdopen(out, "w") as stream:
+    json.dump(answer, stream)
+"""
+
+
+def _look_at_app(module: str, attribute: str, root: Path) -> _Look:
+    """Import the app in a fresh interpreter; say what it declares."""
+    target = f"{module}:{attribute}" if attribute else module
+    read_end, write_end = os.pipe()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _LOOK_SCRIPT, module, attribute, str(write_end)],
+            cwd=root,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=[write_end],
+        )
+    finally:
+        os.close(write_end)
+    with os.fdopen(read_end, encoding="utf-8") as stream:
+        said, _ = process.communicate()
+        text = stream.read()
+    if process.returncode != 0 or not text:
+        raise AppImportError(
+            target=target,
+            reason="its import fails",
+            traceback=_own_traceback(said.decode(errors="replace")),
+        )
+    answer = json.loads(text)
+    if "missing" in answer:
+        known = ", ".join(answer["missing"]) or "none"
+        what = f"has no attribute {attribute!r}" if attribute else "has no class IncomingHandler"
+        hint = "" if attribute else f"; name the app, for example {module}:app, or add run_app"
+        raise AppImportError(
+            target=target, reason=f"{answer['file']} {what} (apps there: {known}){hint}"
+        )
+    if "kind" in answer:
+        raise AppImportError(
+            target=target, reason=f"{attribute} is a {answer['kind']}, not an edgezero_spin.App"
+        )
+    return _Look(
+        has_handler=answer["handler"],
+        capabilities=Capabilities(
+            key_value=answer["key_value"],
+            variables=answer["variables"],
+            outbound_http=answer["outbound_http"],
+        ),
+    )
+
+
+def _own_traceback(text: str) -> str:
+    """Leave out the frames of this file's script and of importlib."""
+    lines = text.rstrip().splitlines()
+    kept: list[str] = []
+    skipping = False
+    for line in lines:
+        if line.startswith("  File "):
+            skipping = '"<string>"' in line or "importlib" in line
+        elif not line.startswith("    "):
+            skipping = False
+        if not skipping:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def _search_path(root: Path, scratch: Path) -> list[str]:
+    """The folders that hold importable modules: the app's first, then what is installed."""
+    base = Path(sys.base_prefix).resolve()
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    folders = [str(scratch), str(root)]
+    for entry in sys.path:
+        path = Path(entry or ".").resolve()
+        inside_base = path.is_relative_to(base) and path.parts[-1] != "site-packages"
+        if not path.is_dir() or (inside_base and version in str(path)) or str(path) in folders:
+            continue
+        folders.append(str(path))
+    # An editable installation is reached through an import hook or a .pth file; ours must be
+    # found in either case, because the component imports it again from these folders.
+    package = str(Path(__file__).resolve().parents[2])
+    if package not in folders:
+        folders.append(package)
+    return folders
+
+
+def _componentize(target: str, entry: str, world: str, root: Path, scratch: Path) -> Path:
+    """Drive componentize-py; return the component in the scratch folder."""
+    built = scratch / "component.wasm"
+    # componentize-py adds the site-packages below VIRTUAL_ENV, or else asks whatever python3
+    # is first on PATH. An empty one keeps the search path to what this interpreter has.
+    no_env = scratch / "no-environment"
+    (no_env / "lib" / "site-packages").mkdir(parents=True)
+    argv = ["componentize-py", "-q", "-w", world, "componentize"]
+    for folder in _search_path(root, scratch):
+        argv += ["-p", folder]
+    argv += ["-o", str(built), entry]
+    script = "import sys, componentize_py; sys.argv[:] = sys.argv[1:]; componentize_py.script()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *argv],
+        cwd=root,
+        env={**os.environ, "VIRTUAL_ENV": str(no_env), "PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    if done.returncode == 0 and built.is_file():
+        return built
+    said = done.stderr.decode(errors="replace")
+    if "No module named 'componentize_py'" in said:
+        raise ToolMissingError(tool="componentize-py", extra="tools")
+    raise _failure(target, said, argv)
+
+
+def _failure(target: str, said: str, argv: Sequence[str]) -> ProjectError:
+    """Tell the app's own failure inside the component from one of componentize-py."""
+    message = said.split("AssertionError: ", 1)[-1].split("\n\nStack backtrace", 1)[0].strip()
+    inside = message.split("\n\nCaused by:", 1)[0].strip()
+    if "Traceback (most recent call last)" in inside:
+        folders = [argv[i + 1] for i, word in enumerate(argv) if word == "-p"]
+        shown = re.sub(
+            r'File "/(\d+)/',
+            lambda m: f'File "{folders[int(m[1])]}/' if int(m[1]) < len(folders) else m[0],
+            inside,
+        )
+        return AppImportError(
+            target=target,
+            reason="its import fails inside the component (the interpreter there is CPython "
+            "compiled to WebAssembly: no threads, no sockets, no compiled extension modules)",
+            traceback=_own_traceback(shown),
+        )
+    return ProjectError(f"componentize-py could not build {target}: {message}")
