@@ -1,0 +1,88 @@
+"""What a platform has to offer so that the facades work on it.
+
+Three protocols, all synchronous: bytes by key, secrets by name, and the platform that hands
+them out. The facades stay above and the WIT bindings, SQLite files and dictionaries below.
+Every implementation runs the cases of ``tests/contracts``.
+
+Source: the interfaces ``key-value`` and ``variables`` of ``fermyon:spin@2.0.0``.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from edgezero_spin.errors import StoreError
+
+__all__ = [
+    "BackendError",
+    "InvalidSecretNameError",
+    "KeyValueBackend",
+    "SecretBackend",
+    "StorePlatform",
+]
+
+
+class BackendError(StoreError):
+    """A backend could not do what it was asked for.
+
+    The facades turn it into an error of their own family.
+
+    Attributes:
+        message: The host's own words, such as ``access-denied``.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidSecretNameError(BackendError):
+    """The platform does not accept this text as the name of a secret."""
+
+
+class KeyValueBackend(Protocol):
+    """Where the bytes of one key-value store live.
+
+    Keys are text, values raw bytes, possibly empty. Any method may raise ``BackendError``;
+    none of them retries.
+    """
+
+    def get(self, key: str) -> bytes | None:
+        """Return the value, or ``None`` when the key is absent."""
+
+    def set(self, key: str, value: bytes) -> None:
+        """Write the value, replacing what was there."""
+
+    def delete(self, key: str) -> None:
+        """Remove the key. An absent key is not an error."""
+
+    def exists(self, key: str) -> bool:
+        """Tell whether the key is there, an empty value included."""
+
+    def keys(self) -> Iterable[str]:
+        """Return every key once, in no promised order."""
+
+
+class SecretBackend(Protocol):
+    """Where secrets come from: one flat namespace of lower-case names."""
+
+    def get(self, name: str) -> str | bytes | None:
+        """Return the value, or ``None`` when no such secret is defined.
+
+        Raises:
+            InvalidSecretNameError: The platform has no secrets by such a name.
+            BackendError: The lookup failed.
+        """
+
+
+class StorePlatform(Protocol):
+    """A host that stores can be opened on."""
+
+    def open_key_value(self, label: str) -> KeyValueBackend:
+        """Open the key-value store behind a label.
+
+        Raises:
+            BackendError: The label is not granted, or the store cannot be opened.
+        """
+
+    def secrets(self) -> SecretBackend:
+        """Return the secrets of this component."""

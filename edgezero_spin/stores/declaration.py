@@ -1,0 +1,100 @@
+"""Which stores an app declares, by kind and logical id.
+
+A declaration is known when the app is built and holds no platform name: those come from the
+environment of each request.
+
+Source: contract edgezero.md, APP-3, MAN-18 (b) to (h), MAN-19.
+"""
+
+from collections.abc import Sequence
+
+import attrs
+
+from edgezero_spin.environment import ascii_lower, has_control
+
+__all__ = ["StoreDeclaration", "StoreIds"]
+
+
+@attrs.frozen
+class StoreIds:
+    """The ids of one kind of store. Made by ``StoreIds.of``, which checks them.
+
+    Attributes:
+        ids: The ids in the order of declaration. At least one.
+        default: The id that is meant when none is named.
+    """
+
+    ids: tuple[str, ...]
+    default: str
+
+    @classmethod
+    def of(cls, ids: Sequence[str], default: str | None = None) -> "StoreIds":
+        """Check ids and choose the default, which is the first unless it is named.
+
+        Several ids need a named default.
+
+        Raises:
+            ValueError: A rule is broken; the message names the id. Rules are tried in the
+                order of MAN-18.
+        """
+        if isinstance(ids, str):
+            raise TypeError(f"store ids are a sequence of texts, not the text {ids!r}")
+        names = tuple(ids)
+        _check_ids(names)
+        if default is None:
+            if len(names) > 1:
+                raise ValueError(
+                    f"`default` is required when more than one id is declared ({_listed(names)})"
+                )
+            default = names[0]
+        elif default not in names:
+            raise ValueError(
+                f"`default` {default!r} is not one of the declared `ids` ({_listed(names)})"
+            )
+        return cls(names, default)
+
+
+@attrs.frozen
+class StoreDeclaration:
+    """What an app declares: per kind its ids, or ``None`` for a kind that it does not use."""
+
+    kv: StoreIds | None = None
+    config: StoreIds | None = None
+    secrets: StoreIds | None = None
+
+
+def _check_ids(ids: tuple[str, ...]) -> None:
+    if not ids:
+        raise ValueError("`ids` must name at least one store")
+    for id in ids:
+        if not id or id.isspace() or has_control(id):
+            raise ValueError(f"store id {id!r} must be non-empty and printable")
+    for id in ids:
+        if not (id.isascii() and id.replace("_", "a").replace("-", "a").isalnum()):
+            raise ValueError(
+                f"store id {id!r} is not a portable segment: only letters, digits, `_` and `-`"
+            )
+        if "__" in id:
+            raise ValueError(
+                f"store id {id!r} is not a portable segment: a double underscore (`__`) "
+                f"separates the parts of environment variables"
+            )
+    _check_repeats(ids)
+
+
+def _check_repeats(ids: tuple[str, ...]) -> None:
+    seen: dict[str, str] = {}
+    for id in ids:
+        if ids.count(id) > 1:
+            raise ValueError(f"duplicate id {id!r}")
+    for id in ids:
+        other = seen.setdefault(ascii_lower(id), id)
+        if other != id:
+            raise ValueError(
+                f"case-insensitive duplicate id {id!r}: {other!r} reads the same environment "
+                f"variables"
+            )
+
+
+def _listed(ids: tuple[str, ...]) -> str:
+    return ", ".join(ids)

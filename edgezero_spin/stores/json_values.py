@@ -1,0 +1,254 @@
+"""JSON text in and out, as the stores keep it and the app answers it.
+
+``decode`` reads strictly: UTF-8 without a byte order mark, one value, no ``NaN``, no number
+beyond a float, at most 128 levels. ``encode`` writes compactly and reproducibly: dynamic
+mappings sorted by key, attrs classes and dataclasses in field order, floats with the fewest
+digits that read back the same.
+
+Which Python type a decoded value becomes is the business of ``structuring``.
+
+Source: contract edgezero.md, GEN-5 to GEN-7 and EXT-1.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from enum import Enum
+from json.encoder import encode_basestring
+from typing import Any, Final, NoReturn
+
+from edgezero_spin.errors import EdgeZeroError
+
+__all__ = ["MAX_DEPTH", "JsonValueError", "decode", "encode", "encode_text", "float_text"]
+
+MAX_DEPTH: Final = 128
+"""Levels of arrays and objects inside each other that a text may have."""
+
+_BLANKS: Final = " \t\n\r"
+_NO_BRACKETS: Final = bytes(sorted(set(range(256)) - set(b"[]{}")))
+_TOKENS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+
+Writer = Callable[[Any], str]
+
+
+class JsonValueError(EdgeZeroError, ValueError):
+    """A text is not JSON, or a value and its type or JSON form do not go together.
+
+    Attributes:
+        problems: What is wrong, one line each, with the place after ``@`` where there is one:
+            ``expected a string, got a number @ $.title``.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "; ".join(self.problems)
+
+
+def decode(data: bytes | str) -> Any:
+    """Return the value of one JSON text.
+
+    Raises:
+        JsonValueError: The text is not strict JSON.
+    """
+    try:
+        text = data if isinstance(data, str) else data.decode()
+        text = text.strip(_BLANKS)
+        if text.count("[") + text.count("{") > MAX_DEPTH:
+            _check_depth(text)
+        value, end = _DECODER.raw_decode(text)
+        if end != len(text):
+            raise JsonValueError(f"unexpected text after the value at character {end}")
+        if "\\u" in text:
+            # An escaped half of a surrogate pair has no UTF-8 form.
+            _check_text(value)
+    except JsonValueError:
+        raise
+    except UnicodeError:
+        raise JsonValueError("not valid UTF-8 text") from None
+    except ValueError as error:
+        raise JsonValueError(str(error)) from None
+    return value
+
+
+def encode(value: Any) -> bytes:
+    """Return the compact JSON of a value as UTF-8.
+
+    Raises:
+        JsonValueError: The value, or something in it, has no JSON form.
+    """
+    try:
+        return encode_text(value).encode()
+    except UnicodeEncodeError:
+        raise JsonValueError("a text holds half of a surrogate pair") from None
+    except RecursionError:
+        raise JsonValueError("the value nests too deeply or contains itself") from None
+
+
+def encode_text(value: Any) -> str:
+    """Return the compact JSON of a value."""
+    kind = type(value)
+    write = _WRITERS.get(kind)
+    if write is None:
+        write = _WRITERS[kind] = _writer_of(kind)
+    return write(value)
+
+
+def float_text(value: float) -> str:
+    """Return the shortest text that reads back as this float; ``null`` when not finite.
+
+    Plain notation from 1e-5 to below 1e16, otherwise an exponent without padding.
+    """
+    text = float.__repr__(value)
+    if "n" in text:  # nan, inf, -inf
+        return "null"
+    if "e-0" in text:
+        # repr() turns to exponents below 1e-4 and pads them to two digits.
+        digits, exponent = text.split("e-0")
+        if exponent != "5":
+            return f"{digits}e-{exponent}"
+        sign = "-" if value < 0 else ""
+        return f"{sign}0.0000{digits.lstrip('-').replace('.', '')}"
+    return text
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value - value != 0.0:
+        raise JsonValueError(f"number out of range: {text[:40]}")
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise JsonValueError(f"{name} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
+
+
+def _check_depth(text: str) -> None:
+    # Taking the innermost pairs away level by level costs a few passes over the brackets alone.
+    # Brackets inside strings can leave a rest behind; only then every token is looked at.
+    brackets = text.encode("utf-8", "surrogatepass").translate(None, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        if not brackets:
+            return
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    depth = 0
+    for token in _TOKENS.finditer(text):
+        mark = token.group()
+        if mark in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise JsonValueError(f"more than {MAX_DEPTH} levels deep")
+        elif mark in "]}":
+            depth -= 1
+
+
+def _check_text(value: Any) -> None:
+    try:
+        encode_text(value).encode()
+    except UnicodeEncodeError:
+        raise JsonValueError("a text holds half of a surrogate pair") from None
+
+
+def _write_list(value: Any) -> str:
+    return f"[{','.join(map(encode_text, value))}]"
+
+
+def _write_set(value: Any) -> str:
+    try:
+        return _write_list(sorted(value))
+    except TypeError:
+        return f"[{','.join(sorted(map(encode_text, value)))}]"
+
+
+def _write_mapping(value: Mapping[Any, Any]) -> str:
+    for key in value:
+        if type(key) is not str:
+            value = _with_text_keys(value)
+            break
+    members = [f"{encode_basestring(key)}:{encode_text(value[key])}" for key in sorted(value)]
+    return f"{{{','.join(members)}}}"
+
+
+def _with_text_keys(value: Mapping[Any, Any]) -> dict[str, Any]:
+    members = {}
+    for key, member in value.items():
+        name = key.value if isinstance(key, Enum) else key
+        if isinstance(name, bool):
+            name = "true" if name else "false"
+        elif isinstance(name, int):
+            name = int.__repr__(name)
+        elif not isinstance(name, str):
+            raise JsonValueError(f"a {type(key).__name__} cannot be the key of an object")
+        if name in members:
+            raise JsonValueError(f"two keys of an object are both written as {name!r}")
+        members[str.__str__(name)] = member
+    return members
+
+
+def _write_iso(value: Any) -> str:
+    return encode_basestring(value.isoformat())
+
+
+def _write_as_text(value: Any) -> str:
+    return encode_basestring(str(value))
+
+
+def _write_value_of(value: Enum) -> str:
+    return encode_text(value.value)
+
+
+def _model_writer(names: list[str]) -> Writer:
+    heads = [(f",{encode_basestring(name)}:", name) for name in names]
+
+    def write(value: Any) -> str:
+        members = "".join([head + encode_text(getattr(value, name)) for head, name in heads])
+        return f"{{{members[1:]}}}"
+
+    return write
+
+
+def _writer_of(kind: type) -> Writer:
+    """Choose, once per class, how its instances are written."""
+    if (fields := getattr(kind, "__attrs_attrs__", None)) is not None:
+        return _model_writer([field.name for field in fields])
+    if (fields := getattr(kind, "__dataclass_fields__", None)) is not None:
+        return _model_writer([f.name for f in fields.values() if "FIELD" in repr(f._field_type)])
+    if issubclass(kind, Enum):
+        return _write_value_of
+    for base, write in _WRITERS_OF_SUBCLASSES:
+        if issubclass(kind, base):
+            return write
+    if hasattr(kind, "isoformat") and hasattr(kind, "fromisoformat"):
+        return _write_iso
+    if kind.__module__ == "uuid" and kind.__name__ == "UUID":
+        return _write_as_text
+    raise JsonValueError(f"a {kind.__qualname__} has no JSON form")
+
+
+_WRITERS: Final[dict[type, Writer]] = {
+    str: encode_basestring,
+    int: int.__repr__,
+    float: float_text,
+    bool: lambda value: "true" if value else "false",
+    type(None): lambda _: "null",
+    list: _write_list,
+    tuple: _write_list,
+    dict: _write_mapping,
+    set: _write_set,
+    frozenset: _write_set,
+}
+_WRITERS_OF_SUBCLASSES: Final[list[tuple[type, Writer]]] = [
+    (str, encode_basestring),
+    (int, int.__repr__),
+    (float, float_text),
+    (list, _write_list),
+    (tuple, _write_list),
+    (set, _write_set),
+    (frozenset, _write_set),
+    (Mapping, _write_mapping),
+]

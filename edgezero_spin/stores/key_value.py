@@ -1,0 +1,308 @@
+"""The typed key-value store that handlers use.
+
+Every method checks its arguments first, then makes exactly one call to the backend; a listing
+fetches all keys each time, and ``read_modify_write`` reads and writes. The methods are
+coroutines so that a platform with asynchronous stores needs no other interface; on Spin none
+of them suspends.
+
+Source: contract edgezero.md, KV-9 to KV-30.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, TypeVar, overload
+
+from edgezero_spin.environment import DEFAULT_MAX_LIST_KEYS
+from edgezero_spin.stores.backend import BackendError, KeyValueBackend
+from edgezero_spin.stores.errors import (
+    KeyValueInternalError,
+    KeyValueSerializationError,
+    KeyValueUnsupportedError,
+)
+from edgezero_spin.stores.json_values import JsonValueError, decode, encode
+from edgezero_spin.stores.paging import (
+    KeyPage,
+    decode_cursor,
+    encode_cursor,
+    keys_with_prefix,
+    page_of,
+)
+from edgezero_spin.stores.structuring import structurer
+from edgezero_spin.stores.validation import (
+    MAX_LIST_LIMIT,
+    check_key,
+    check_limit,
+    check_prefix,
+    check_ttl,
+    check_value_size,
+)
+
+__all__ = ["KeyIterator", "KeyValueStore"]
+
+T = TypeVar("T")
+Buffer = bytes | bytearray | memoryview
+
+
+class KeyValueStore:
+    """Values by key: JSON of a type, or raw bytes.
+
+    Objects over the same backend see each other's writes. Neither listings nor
+    ``read_modify_write`` are protected against writers at the same time.
+    """
+
+    __slots__ = ("_backend", "_label", "_max_list_keys")
+
+    def __init__(
+        self,
+        backend: KeyValueBackend,
+        label: str = "default",
+        max_list_keys: int = DEFAULT_MAX_LIST_KEYS,
+    ) -> None:
+        """Put the facade over a backend.
+
+        Args:
+            backend: Where the bytes live.
+            label: The platform's name of the store, for messages.
+            max_list_keys: Most keys that one listing may match; 0 for any number.
+        """
+        self._backend = backend
+        self._label = label
+        self._max_list_keys = max_list_keys
+
+    def __repr__(self) -> str:
+        return f"KeyValueStore({self._label!r})"
+
+    @overload
+    async def get(self, key: str) -> Any: ...
+    @overload
+    async def get(self, key: str, as_type: type[T]) -> T | None: ...
+    @overload
+    async def get(self, key: str, as_type: Any) -> Any: ...
+    async def get(self, key: str, as_type: Any = None) -> Any:
+        """Return the JSON value of a key as an object of a type, or ``None`` when missing.
+
+        Without a type the decoded value is returned as it is.
+
+        Raises:
+            KeyValueValidationError: The key breaks a rule.
+            KeyValueSerializationError: The stored bytes are not JSON of that type.
+            KeyValueInternalError: The host failed.
+        """
+        data = self._read(key)
+        return None if data is None else _loaded(data, as_type)
+
+    @overload
+    async def get_or(self, key: str, default: T) -> T: ...
+    @overload
+    async def get_or(self, key: str, default: T, as_type: type[T]) -> T: ...
+    @overload
+    async def get_or(self, key: str, default: Any, as_type: Any) -> Any: ...
+    async def get_or(self, key: str, default: Any, as_type: Any = None) -> Any:
+        """Return the JSON value of a key, or the default when the key is missing.
+
+        A stored ``null`` is not missing. Raises as ``get``.
+        """
+        data = self._read(key)
+        return default if data is None else _loaded(data, as_type)
+
+    async def get_bytes(self, key: str) -> bytes | None:
+        """Return the raw bytes of a key, or ``None`` when missing.
+
+        Raises:
+            KeyValueValidationError: The key breaks a rule.
+            KeyValueInternalError: The host failed.
+        """
+        return self._read(key)
+
+    async def put(self, key: str, value: Any) -> None:
+        """Write a value as JSON, replacing what was there.
+
+        Raises:
+            KeyValueValidationError: The key breaks a rule or the text is over 25 MiB.
+            KeyValueSerializationError: The value has no JSON form.
+            KeyValueInternalError: The host failed.
+        """
+        check_key(key)
+        self._write(key, _dumped(value))
+
+    async def put_bytes(self, key: str, data: Buffer) -> None:
+        """Write raw bytes, replacing what was there.
+
+        Raises:
+            KeyValueValidationError: The key breaks a rule or there are over 25 MiB.
+            KeyValueInternalError: The host failed.
+        """
+        check_key(key)
+        self._write(key, data if type(data) is bytes else bytes(memoryview(data)))
+
+    async def put_with_ttl(self, key: str, value: Any, ttl_s: float) -> NoReturn:
+        """Refuse to write a JSON value that expires, which Spin's stores cannot.
+
+        Args:
+            key: As for ``put``.
+            value: As for ``put``.
+            ttl_s: Seconds to live, 60 to 31536000.
+
+        Raises:
+            KeyValueValidationError: The key, the time or the size breaks a rule.
+            KeyValueSerializationError: The value has no JSON form.
+            KeyValueUnsupportedError: In all other cases. Nothing is written.
+        """
+        check_key(key)
+        check_ttl(ttl_s)
+        check_value_size(len(_dumped(value)))
+        raise KeyValueUnsupportedError("put_bytes_with_ttl")
+
+    async def put_bytes_with_ttl(self, key: str, data: Buffer, ttl_s: float) -> NoReturn:
+        """Refuse to write raw bytes that expire; see ``put_with_ttl``."""
+        check_key(key)
+        check_ttl(ttl_s)
+        check_value_size(memoryview(data).nbytes)
+        raise KeyValueUnsupportedError("put_bytes_with_ttl")
+
+    async def delete(self, key: str) -> None:
+        """Remove a key; a missing one is fine.
+
+        Raises:
+            KeyValueValidationError: The key breaks a rule.
+            KeyValueInternalError: The host failed.
+        """
+        check_key(key)
+        try:
+            self._backend.delete(key)
+        except BackendError as error:
+            raise KeyValueInternalError(f"delete failed: {error.message}") from error
+
+    async def exists(self, key: str) -> bool:
+        """Tell whether a key is there.
+
+        Raises:
+            KeyValueValidationError: The key breaks a rule.
+            KeyValueInternalError: The host failed.
+        """
+        check_key(key)
+        try:
+            return self._backend.exists(key)
+        except BackendError as error:
+            raise KeyValueInternalError(f"exists failed: {error.message}") from error
+
+    @overload
+    async def read_modify_write(self, key: str, default: T, change: Callable[[T], T]) -> T: ...
+    @overload
+    async def read_modify_write(
+        self, key: str, default: T, change: Callable[[T], T], as_type: type[T]
+    ) -> T: ...
+    @overload
+    async def read_modify_write(
+        self, key: str, default: Any, change: Callable[[Any], Any], as_type: Any
+    ) -> Any: ...
+    async def read_modify_write(
+        self, key: str, default: Any, change: Callable[[Any], Any], as_type: Any = None
+    ) -> Any:
+        """Read a value or take the default, change it, write it and return the new one.
+
+        Not atomic: of two at the same time one may be lost. Nothing is written when ``change``
+        raises. Raises as ``get`` and ``put``.
+        """
+        data = self._read(key)
+        value = change(default if data is None else _loaded(data, as_type))
+        self._write(key, _dumped(value))
+        return value
+
+    async def list_keys_page(
+        self, prefix: str = "", cursor: str | None = None, limit: int = MAX_LIST_LIMIT
+    ) -> KeyPage:
+        """Return one page of the keys with a prefix, in order.
+
+        Args:
+            prefix: What the keys start with; empty for all.
+            cursor: The ``cursor`` of the page before, or ``None`` for the first page.
+            limit: Most keys to return, 1 to 1000.
+
+        Raises:
+            KeyValueValidationError: An argument breaks a rule.
+            KeyValueLimitError: More keys match than the store's ``max_list_keys``.
+            KeyValueInternalError: The host failed.
+        """
+        check_prefix(prefix)
+        check_limit(limit)
+        after = decode_cursor(prefix, cursor)
+        try:
+            keys, last = page_of(
+                self._backend.keys(),
+                prefix=prefix,
+                after=after,
+                limit=limit,
+                cap=self._max_list_keys,
+            )
+        except BackendError as error:
+            raise KeyValueInternalError(f"get_keys failed: {error.message}") from error
+        return KeyPage(keys, None if last is None else encode_cursor(prefix, last))
+
+    def iter_keys(self, prefix: str = "") -> "KeyIterator":
+        """Return an async iterator over all keys with a prefix, in order.
+
+        The host lists its keys once, when the first one is asked for; ``max_list_keys``
+        applies.
+
+        Raises:
+            KeyValueValidationError: The prefix breaks a rule. The errors of
+                ``list_keys_page`` come with the first key.
+        """
+        check_prefix(prefix)
+        return KeyIterator(lambda: self._all_keys(prefix))
+
+    def _all_keys(self, prefix: str) -> list[str]:
+        try:
+            return keys_with_prefix(self._backend.keys(), prefix=prefix, cap=self._max_list_keys)
+        except BackendError as error:
+            raise KeyValueInternalError(f"get_keys failed: {error.message}") from error
+
+    def _read(self, key: str) -> bytes | None:
+        check_key(key)
+        try:
+            return self._backend.get(key)
+        except BackendError as error:
+            raise KeyValueInternalError(f"get failed: {error.message}") from error
+
+    def _write(self, key: str, data: bytes) -> None:
+        check_value_size(len(data))
+        try:
+            self._backend.set(key, data)
+        except BackendError as error:
+            raise KeyValueInternalError(f"set failed: {error.message}") from error
+
+
+class KeyIterator:
+    """All keys of one listing, one after the other. Made by ``KeyValueStore.iter_keys``."""
+
+    __slots__ = ("_keys", "_list")
+
+    def __init__(self, list_keys: Callable[[], list[str]]) -> None:
+        """Take what lists the keys; it is called once, at the first step."""
+        self._list = list_keys
+        self._keys: Iterator[str] | None = None
+
+    def __aiter__(self) -> "KeyIterator":
+        return self
+
+    async def __anext__(self) -> str:
+        if self._keys is None:
+            self._keys = iter(self._list())
+        for key in self._keys:
+            return key
+        raise StopAsyncIteration
+
+
+def _loaded(data: bytes, as_type: Any) -> Any:
+    try:
+        value = decode(data)
+        return value if as_type is None else structurer(as_type)(value)
+    except JsonValueError as error:
+        raise KeyValueSerializationError(str(error)) from error
+
+
+def _dumped(value: Any) -> bytes:
+    try:
+        return encode(value)
+    except JsonValueError as error:
+        raise KeyValueSerializationError(str(error)) from error
