@@ -2,9 +2,9 @@
 
 from edgezero_spin.stores.backend import (
     BackendError,
-    InvalidSecretNameError,
     KeyValueBackend,
     SecretBackend,
+    SecretNameInvalid,
     StorePlatform,
 )
 from edgezero_spin.stores.config import ConfigStore
@@ -30,7 +30,7 @@ from edgezero_spin.stores.errors import (
     StoreOpenError,
     UndeclaredStoreError,
 )
-from edgezero_spin.stores.json_values import JsonValueError
+from edgezero_spin.stores.json_values import JsonValueError, ModelRuleError, decode, encode
 from edgezero_spin.stores.key_value import KeyIterator, KeyValueStore
 from edgezero_spin.stores.memory import (
     MemoryKeyValue,
@@ -51,7 +51,6 @@ __all__ = [
     "ConfigStoreError",
     "ConfigUnavailableError",
     "InvalidConfigKeyError",
-    "InvalidSecretNameError",
     "JsonValueError",
     "KeyIterator",
     "KeyNotFoundError",
@@ -68,12 +67,14 @@ __all__ = [
     "MemoryKeyValue",
     "MemoryPlatform",
     "MemorySecrets",
+    "ModelRuleError",
     "NoopKeyValue",
     "Registry",
     "SecretBackend",
     "SecretError",
     "SecretHandle",
     "SecretInternalError",
+    "SecretNameInvalid",
     "SecretNotFoundError",
     "SecretStore",
     "SecretUnavailableError",
@@ -84,6 +85,8 @@ __all__ = [
     "StorePlatform",
     "Stores",
     "UndeclaredStoreError",
+    "decode",
+    "encode",
     "open_stores",
     "structure",
     "structurer",

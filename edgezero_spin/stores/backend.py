@@ -14,9 +14,9 @@ from edgezero_spin.errors import StoreError
 
 __all__ = [
     "BackendError",
-    "InvalidSecretNameError",
     "KeyValueBackend",
     "SecretBackend",
+    "SecretNameInvalid",
     "StorePlatform",
 ]
 
@@ -35,7 +35,7 @@ class BackendError(StoreError):
         self.message = message
 
 
-class InvalidSecretNameError(BackendError):
+class SecretNameInvalid(BackendError):  # noqa: N818 - named after WIT's invalid-name
     """The platform does not accept this text as the name of a secret."""
 
 
@@ -69,7 +69,7 @@ class SecretBackend(Protocol):
         """Return the value, or ``None`` when no such secret is defined.
 
         Raises:
-            InvalidSecretNameError: The platform has no secrets by such a name.
+            SecretNameInvalid: The platform has no secrets by such a name.
             BackendError: The lookup failed.
         """
 

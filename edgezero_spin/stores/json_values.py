@@ -19,7 +19,15 @@ from typing import Any, Final, NoReturn
 
 from edgezero_spin.errors import EdgeZeroError
 
-__all__ = ["MAX_DEPTH", "JsonValueError", "decode", "encode", "encode_text", "float_text"]
+__all__ = [
+    "MAX_DEPTH",
+    "JsonValueError",
+    "ModelRuleError",
+    "decode",
+    "encode",
+    "encode_text",
+    "float_text",
+]
 
 MAX_DEPTH: Final = 128
 """Levels of arrays and objects inside each other that a text may have."""
@@ -45,6 +53,13 @@ class JsonValueError(EdgeZeroError, ValueError):
 
     def __str__(self) -> str:
         return "; ".join(self.problems)
+
+
+class ModelRuleError(JsonValueError):
+    """A value has the shape of its class, but a validator or converter of the class refuses it.
+
+    Everything in ``problems`` is of this sort; a mixture is a plain ``JsonValueError``.
+    """
 
 
 def decode(data: bytes | str) -> Any:

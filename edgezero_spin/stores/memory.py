@@ -8,7 +8,7 @@ Source: contract spin-host.md, KV-1 to KV-6 and VAR-1, VAR-10, VAR-11; edgezero.
 
 from collections.abc import Iterable, Mapping, MutableMapping
 
-from edgezero_spin.stores.backend import BackendError, InvalidSecretNameError
+from edgezero_spin.stores.backend import BackendError, SecretNameInvalid
 
 __all__ = ["MemoryKeyValue", "MemoryPlatform", "MemorySecrets", "NoopKeyValue"]
 
@@ -82,11 +82,11 @@ class MemorySecrets:
         """Return the value, or ``None`` when no such variable is declared.
 
         Raises:
-            InvalidSecretNameError: No variable of Spin can have this name.
+            SecretNameInvalid: No variable of Spin can have this name.
         """
         reason = _name_problem(name)
         if reason is not None:
-            raise InvalidSecretNameError(f'"{name}": {reason}')
+            raise SecretNameInvalid(f'"{name}": {reason}')
         return self.variables.get(name)
 
 

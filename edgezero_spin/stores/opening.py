@@ -10,7 +10,7 @@ from edgezero_spin.environment import EnvironmentLayer
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend, StorePlatform
 from edgezero_spin.stores.config import ConfigStore
 from edgezero_spin.stores.declaration import StoreDeclaration
-from edgezero_spin.stores.errors import StoreOpenError
+from edgezero_spin.stores.errors import SecretInternalError, StoreOpenError
 from edgezero_spin.stores.key_value import KeyValueStore
 from edgezero_spin.stores.registry import Registry
 from edgezero_spin.stores.secrets import SecretHandle, SecretStore
@@ -90,7 +90,10 @@ class _Opener:
 
     def secret(self, id: str) -> SecretStore:
         if self._secrets is None:
-            self._secrets = SecretHandle(self._platform.secrets())
+            try:
+                self._secrets = SecretHandle(self._platform.secrets())
+            except BackendError as error:
+                raise SecretInternalError(error.message) from error
         return SecretStore(self._secrets, self._environment().store_name("secrets", id))
 
     def _environment(self) -> EnvironmentLayer:

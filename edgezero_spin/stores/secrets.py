@@ -7,7 +7,7 @@ Source: contract edgezero.md, SEC-1 to SEC-7.
 """
 
 from edgezero_spin.environment import ascii_lower
-from edgezero_spin.stores.backend import BackendError, InvalidSecretNameError, SecretBackend
+from edgezero_spin.stores.backend import BackendError, SecretBackend, SecretNameInvalid
 from edgezero_spin.stores.errors import (
     SecretInternalError,
     SecretNotFoundError,
@@ -76,7 +76,7 @@ class SecretHandle:
         check_secret_name(key)
         try:
             return self._backend.get(ascii_lower(key))
-        except InvalidSecretNameError as error:
+        except SecretNameInvalid as error:
             raise SecretValidationError(error.message) from error
         except BackendError as error:
             raise SecretInternalError(f"secret lookup failed: {error.message}") from error

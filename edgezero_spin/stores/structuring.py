@@ -23,7 +23,7 @@ from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import Any, Final, TypeVar, overload
 
-from edgezero_spin.stores.json_values import JsonValueError
+from edgezero_spin.stores.json_values import JsonValueError, ModelRuleError
 
 __all__ = ["Structurer", "structure", "structurer"]
 
@@ -80,17 +80,23 @@ def _misfit(expected: str, value: Any) -> JsonValueError:
     return JsonValueError(f"expected {expected}, got {_name_of(value)} @ $")
 
 
-def _inside(step: str, error: JsonValueError) -> list[str]:
-    """Move the places of some problems one step further in."""
-    moved = []
-    for problem in error.problems:
-        text, _, place = problem.rpartition(" @ $")
-        moved.append(f"{text} @ ${step}{place}")
-    return moved
+def _combined(misfits: list[tuple[str, JsonValueError]]) -> JsonValueError:
+    """Make one error of those found one step further in, such as ``.title`` or ``[2]``."""
+    problems = []
+    for step, error in misfits:
+        for problem in error.problems:
+            text, _, place = problem.rpartition(" @ $")
+            problems.append(f"{text} @ ${step}{place}")
+    if all(isinstance(error, ModelRuleError) for _, error in misfits):
+        return ModelRuleError(*problems)
+    return JsonValueError(*problems)
 
 
-def _failed(error: Exception) -> str:
-    return f"{' '.join(str(error).split()) or type(error).__name__} @ $"
+def _reason(error: BaseException) -> str:
+    # attrs puts its sentence first and the evidence after it.
+    first = error.args[0] if error.args else None
+    text = first if isinstance(first, str) else str(error)
+    return " ".join(text.split()) or type(error).__name__
 
 
 def _any(value: Any) -> Any:
@@ -164,42 +170,44 @@ _MAPPINGS: Final = (dict, Mapping, MutableMapping)
 
 def _collected(make: Callable[[list[Any]], Any], item: Structurer) -> Structurer:
     def convert(value: Any) -> Any:
-        values = _bare_list(value)
+        members = _bare_list(value)
         try:
-            return make([item(member) for member in values])
+            return make([item(member) for member in members])
         except JsonValueError:
-            problems = _problems_in(item, enumerate(values), "[{}]")
-            raise JsonValueError(*problems) from None
+            misfits = _misfits(item, ((f"[{i}]", member) for i, member in enumerate(members)))
+            raise _combined(misfits) from None
         except TypeError as error:  # an array of arrays cannot become a set
-            raise JsonValueError(_failed(error)) from None
+            raise JsonValueError(f"{_reason(error)} @ $") from None
 
     return convert
 
 
-def _problems_in(convert: Structurer, members: Iterable[tuple[Any, Any]], step: str) -> list[str]:
-    problems = []
-    for place, member in members:
+def _misfits(
+    convert: Structurer, members: Iterable[tuple[str, Any]]
+) -> list[tuple[str, JsonValueError]]:
+    found = []
+    for step, member in members:
         try:
             convert(member)
         except JsonValueError as error:
-            problems += _inside(step.format(place), error)
-    return problems
+            found.append((step, error))
+    return found
 
 
 def _fixed_tuple(items: list[Structurer]) -> Structurer:
     def convert(value: Any) -> tuple[Any, ...]:
-        values = _bare_list(value)
-        if len(values) != len(items):
-            raise JsonValueError(f"expected {len(items)} items, got {len(values)} @ $")
+        members = _bare_list(value)
+        if len(members) != len(items):
+            raise JsonValueError(f"expected {len(items)} items, got {len(members)} @ $")
         built: list[Any] = []
-        problems: list[str] = []
-        for place, (item, member) in enumerate(zip(items, values, strict=True)):
+        misfits = []
+        for place, (item, member) in enumerate(zip(items, members, strict=True)):
             try:
                 built.append(item(member))
             except JsonValueError as error:
-                problems += _inside(f"[{place}]", error)
-        if problems:
-            raise JsonValueError(*problems)
+                misfits.append((f"[{place}]", error))
+        if misfits:
+            raise _combined(misfits)
         return tuple(built)
 
     return convert
@@ -211,9 +219,9 @@ def _mapping(key: Structurer, item: Structurer) -> Structurer:
         try:
             return {key(name): item(member) for name, member in members.items()}
         except JsonValueError:
-            problems = _problems_in(key, ((name, name) for name in members), ".{}")
-            problems += _problems_in(item, members.items(), ".{}")
-            raise JsonValueError(*problems) from None
+            misfits = _misfits(key, ((f".{name}", name) for name in members))
+            misfits += _misfits(item, ((f".{name}", member) for name, member in members.items()))
+            raise _combined(misfits) from None
 
     return convert
 
@@ -266,7 +274,7 @@ def _from_text(build: Callable[[str], Any]) -> Structurer:
         try:
             return build(text)
         except ValueError as error:
-            raise JsonValueError(_failed(error)) from None
+            raise JsonValueError(f"{_reason(error)} @ $") from None
 
     return convert
 
@@ -334,21 +342,21 @@ def _compile_model(to: type) -> Structurer:
         if type(value) is not dict:
             raise _misfit("an object", value)
         arguments = {}
-        problems: list[str] = []
+        misfits = []
         for name, argument, member, required in members:
             if name in value:
                 try:
                     arguments[argument] = member(value[name])
                 except JsonValueError as error:
-                    problems += _inside(f".{name}", error)
+                    misfits.append((f".{name}", error))
             elif required:
-                problems.append(f"required field missing @ $.{name}")
-        if problems:
-            raise JsonValueError(*problems)
+                misfits.append((f".{name}", JsonValueError("required field missing @ $")))
+        if misfits:
+            raise _combined(misfits)
         try:
             return to(**arguments)
         except Exception as error:
-            raise JsonValueError(_failed(error)) from error
+            raise ModelRuleError(f"{_reason(error)} @ $") from error
 
     _COMPILED[to] = convert
     try:
@@ -424,4 +432,4 @@ def _cattrs_text(error: BaseException, kind: type | None) -> str:
         return error.problems[0].removesuffix(" @ $")
     if isinstance(error, KeyError):
         return "required field missing"
-    return " ".join(str(error).split()) or type(error).__name__
+    return _reason(error)
