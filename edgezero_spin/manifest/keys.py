@@ -1,0 +1,16 @@
+"""How a place in a TOML file is written in messages: ``component."a b".files[0]``."""
+
+__all__ = ["item_key", "join_key"]
+
+_BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+
+
+def join_key(parent: str, name: str) -> str:
+    """Return the place of a key in a table; ``parent`` is empty for the root."""
+    shown = name if name and _BARE.issuperset(name) else '"' + name.replace('"', '\\"') + '"'
+    return f"{parent}.{shown}" if parent else shown
+
+
+def item_key(parent: str, index: int) -> str:
+    """Return the place of an item of a list, counted from 0."""
+    return f"{parent}[{index}]"

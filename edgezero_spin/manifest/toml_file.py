@@ -1,0 +1,96 @@
+"""Read one TOML file from disk, with errors that say where and what to do.
+
+In: a path. Out: the tables as plain Python values, in the order of the file.
+
+Source: TOML 1.0. Integers that do not fit in 64 bits with a sign are refused
+(contract edgezero.md, GEN-9).
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from edgezero_spin.manifest.errors import InvalidManifestError, ManifestUnreadableError, Problem
+from edgezero_spin.manifest.keys import item_key, join_key
+
+__all__ = ["load_toml", "parse_toml", "read_text"]
+
+_WHERE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
+
+
+def load_toml(path: Path) -> dict[str, Any]:
+    """Return the root table of a file.
+
+    Raises:
+        ManifestUnreadableError: The file is missing, or is not readable UTF-8 text.
+        InvalidManifestError: It is not TOML.
+    """
+    return parse_toml(read_text(path), path)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file.
+
+    Raises:
+        ManifestUnreadableError: The file is missing, or is not readable UTF-8 text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ManifestUnreadableError(
+            path, "there is no such file", "Check the name and the folder.", missing=True
+        ) from None
+    except IsADirectoryError:
+        raise ManifestUnreadableError(path, "this is a folder", "Name a file in it.") from None
+    except OSError as err:
+        reason = f"the file cannot be read ({err.strerror or err})"
+        raise ManifestUnreadableError(path, reason, "Check its permissions.") from err
+    except UnicodeDecodeError as err:
+        reason = f"the file is not UTF-8 text (byte {err.start})"
+        raise ManifestUnreadableError(path, reason, "Save it as UTF-8.") from None
+
+
+def parse_toml(text: str, path: Path) -> dict[str, Any]:
+    """Return the root table of a text; ``path`` only names it in errors.
+
+    Raises:
+        InvalidManifestError: The text is not TOML, or a number is too large.
+    """
+    try:
+        root = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as err:
+        raise InvalidManifestError(path, [_syntax_problem(str(err), text)]) from None
+    wide = _wide_integers(root, "")
+    if wide:
+        reason = "this number does not fit in 64 bits"
+        raise InvalidManifestError(path, [Problem(key, reason) for key in wide])
+    return root
+
+
+def _syntax_problem(message: str, text: str) -> Problem:
+    where = _WHERE.search(message)
+    if where is None:
+        return Problem("", f"this is not TOML: {message}")
+    reason = f"this is not TOML: {message[: where.start()]}"
+    if where["line"] is None:
+        return Problem("", f"{reason} at the end of the file", line=text.count("\n") + 1)
+    return Problem("", f"{reason} in column {where['column']}", line=int(where["line"]))
+
+
+def _wide_integers(value: object, key: str) -> list[str]:
+    if isinstance(value, dict):
+        return [
+            found
+            for name, item in value.items()
+            for found in _wide_integers(item, join_key(key, name))
+        ]
+    if isinstance(value, list):
+        return [
+            found
+            for index, item in enumerate(value)
+            for found in _wide_integers(item, item_key(key, index))
+        ]
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return [key]
+    return []
