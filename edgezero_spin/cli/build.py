@@ -1,0 +1,55 @@
+"""``edgezero build``: run each component's build command, and say which."""
+
+import click
+
+from edgezero_spin.cli.options import adapter_option, common_options, manifest_option
+
+__all__ = ["build"]
+
+EPILOG = """\b
+Example:
+  edgezero build
+  edgezero build -C examples/notes -c notes
+"""
+
+
+@click.command(epilog=EPILOG, short_help="Run the build commands of spin.toml.")
+@manifest_option
+@click.option(
+    "-c",
+    "--component-id",
+    "component_ids",
+    metavar="ID",
+    multiple=True,
+    help="Build this component only. May be given several times.",
+)
+@adapter_option
+@common_options
+def build(manifest: str | None, component_ids: tuple[str, ...]) -> None:
+    """Run the build command of every component in spin.toml, as `spin build` does.
+
+    Ends with the status of the first command that fails.
+    """
+    from edgezero_spin.project.build import plan_build, run_step
+    from edgezero_spin.project.locate import find_spin_manifest
+
+    steps = plan_build(find_spin_manifest(manifest), component_ids)
+    if not steps:
+        click.echo("None of the components have a build command.")
+        return
+    for step in steps:
+        if step.total > 1 and step.number == 1:
+            _say("Building", f"component {step.component_id} ({step.total} commands)")
+        if step.total > 1:
+            where = f"{step.number}/{step.total} for component {step.component_id}"
+            _say("Running build step", f"{where} with '{step.command}'")
+        else:
+            _say("Building", f"component {step.component_id} with `{step.command}`")
+        if step.workdir_named:
+            click.echo(f'Working directory: "{step.workdir}"')
+        run_step(step)
+    _say("Finished", "building all Spin components")
+
+
+def _say(verb: str, rest: str) -> None:
+    click.echo(f"{click.style(verb, fg='green', bold=True)} {rest}")

@@ -1,0 +1,50 @@
+"""``edgezero componentize``: one app in, one component out, one line said about it."""
+
+from pathlib import Path
+
+import click
+
+from edgezero_spin.cli.options import adapter_option, common_options
+from edgezero_spin.cli.progress import busy
+
+__all__ = ["componentize"]
+
+EPILOG = """\b
+Example:
+  edgezero componentize app:app -o app.wasm
+"""
+
+
+@click.command(epilog=EPILOG, short_help="Compile an app to a component.")
+@click.argument("app", metavar="MODULE[:ATTRIBUTE]")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="Where the component goes.",
+)
+@click.option(
+    "--world",
+    metavar="NAME",
+    help="The WIT world to compile against. Default: the smallest that serves the app.",
+)
+@adapter_option
+@common_options
+@click.pass_context
+def componentize(context: click.Context, app: str, output: Path, world: str | None) -> None:
+    """Compile the app MODULE:ATTRIBUTE to one WASI 0.2 component.
+
+    MODULE is looked up from the current folder and ATTRIBUTE is the App in it; without
+    one, MODULE has a class IncomingHandler, made by run_app. FILE is replaced only by a
+    component that was built completely.
+    """
+    from edgezero_spin.project.componentize import componentize_app
+
+    with busy(context, f"Compiling {app}"):
+        built = componentize_app(app, output=output, world=world)
+    click.echo(
+        f"{output}  {built.size_bytes / 1_000_000:.1f} MB  "
+        f"world {built.world}  {built.seconds:.1f} s"
+    )

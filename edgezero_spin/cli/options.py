@@ -1,0 +1,122 @@
+"""Flags that every command takes, before or after its name.
+
+In: a command function. Out: the same with ``-C``, ``-v`` and ``--no-color`` added.
+What they say is kept in the one ``Settings`` of the run.
+"""
+
+import os
+from collections.abc import Callable
+from typing import TypeVar
+
+import attrs
+import click
+
+__all__ = ["KeyValue", "Settings", "adapter_option", "common_options", "manifest_option"]
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+@attrs.define
+class Settings:
+    """What the common flags of one run say.
+
+    Attributes:
+        verbose: Show the traceback behind an error.
+        color: ``False`` never, ``None`` when the stream is a terminal.
+    """
+
+    verbose: bool = False
+    color: bool | None = attrs.field(factory=lambda: False if os.environ.get("NO_COLOR") else None)
+
+
+class KeyValue(click.ParamType[tuple[str, str]]):
+    """A ``NAME=VALUE`` argument, as the pair; the value may hold more ``=`` or be empty."""
+
+    name = "NAME=VALUE"
+
+    def convert(
+        self, value: object, parameter: click.Parameter | None, context: click.Context | None
+    ) -> tuple[str, str]:
+        """Split at the first ``=``; a text without one, or without a name, is wrong usage."""
+        name, equals, text = str(value).partition("=")
+        if not (name and equals):
+            self.fail(f"{value!r} must be of the form {self.name}", parameter, context)
+        return name, text
+
+
+def _enter(context: click.Context, parameter: click.Parameter, folder: str | None) -> None:
+    if folder is None or context.resilient_parsing:
+        return
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise click.BadParameter(f"cannot enter {folder!r}: {error.strerror}") from error
+
+
+def _speak(context: click.Context, parameter: click.Parameter, chosen: bool) -> None:
+    if chosen:
+        context.ensure_object(Settings).verbose = True
+
+
+def _bleach(context: click.Context, parameter: click.Parameter, chosen: bool) -> None:
+    settings = context.ensure_object(Settings)
+    if chosen:
+        settings.color = False
+    context.color = settings.color
+
+
+def common_options(command: F) -> F:
+    """Add ``-C DIR``, ``-v`` and ``--no-color``."""
+    for option in (
+        click.option(
+            "--no-color",
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_bleach,
+            help="No colours. So does the variable NO_COLOR.",
+        ),
+        click.option(
+            "-v",
+            "--verbose",
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_speak,
+            help="Show the traceback behind an error.",
+        ),
+        click.option(
+            "-C",
+            "folder",
+            metavar="DIR",
+            is_eager=True,
+            expose_value=False,
+            callback=_enter,
+            help="Run as if started in DIR.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def adapter_option(command: F) -> F:
+    """Add ``--adapter``; Spin is the only platform, and the default."""
+    return click.option(
+        "--adapter",
+        type=click.Choice(["spin"], case_sensitive=False),
+        default="spin",
+        expose_value=False,
+        help="The platform. Default: spin.",
+    )(command)
+
+
+def manifest_option(command: F) -> F:
+    """Add ``-f/--from``: the manifest of the application, or the folder that holds it."""
+    return click.option(
+        "-f",
+        "--from",
+        "manifest",
+        metavar="PATH",
+        type=click.Path(),
+        help="spin.toml, or its folder. Default: the nearest one, upwards from here.",
+    )(command)

@@ -1,0 +1,58 @@
+"""The command group, and the one place where an error becomes a line and a status."""
+
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from edgezero_spin import __version__
+from edgezero_spin.cli.build import build
+from edgezero_spin.cli.componentize import componentize
+from edgezero_spin.cli.options import Settings, common_options
+from edgezero_spin.cli.serve import serve
+from edgezero_spin.errors import EdgeZeroError
+
+__all__ = ["edgezero", "run"]
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Run `edgezero COMMAND --help` for an example of each.",
+)
+@common_options
+@click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
+def edgezero() -> None:
+    """Build, serve and operate Spin components written in Python."""
+
+
+edgezero.add_command(componentize)
+edgezero.add_command(build)
+edgezero.add_command(serve)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit status.
+
+    An ``EdgeZeroError`` is a line on standard error; what is not one is a bug and
+    keeps its traceback.
+    """
+    settings = Settings()
+    try:
+        status = edgezero.main(
+            None if arguments is None else list(arguments),
+            prog_name="edgezero",
+            standalone_mode=False,
+            obj=settings,
+        )
+    except click.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except EdgeZeroError as error:
+        if settings.verbose:
+            click.echo(traceback.format_exc(), err=True)
+        mark = click.style("Error:", fg="red", bold=True)
+        click.echo(f"[edgezero] {mark} {error}", err=True, color=settings.color)
+        return int(getattr(error, "exit_status", 1))
+    return status if isinstance(status, int) else 0

@@ -1,0 +1,132 @@
+"""``edgezero serve``: the application on a local port, by Spin or by the embedded host."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgezero_spin.cli.options import KeyValue, adapter_option, common_options, manifest_option
+
+if TYPE_CHECKING:
+    from edgezero_spin.project.serve import Engine, ServeRequest
+
+__all__ = ["serve"]
+
+EPILOG = """\b
+Example:
+  edgezero serve --listen 127.0.0.1:8080
+  edgezero serve -C examples/notes --variable admin_token=let-me-in
+"""
+
+
+@click.command(epilog=EPILOG, short_help="Serve the application on a local port.")
+@manifest_option
+@click.option(
+    "--listen",
+    metavar="ADDRESS",
+    envvar="SPIN_HTTP_LISTEN_ADDR",
+    help="Where to listen; port 0 takes a free one. Default: 127.0.0.1:3000.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "spin", "embedded"]),
+    default="auto",
+    help="What runs the components. auto, the default, is Spin where it is installed.",
+)
+@click.option(
+    "--state-dir",
+    metavar="DIR",
+    help="Where data and logs go. Default: .spin beside spin.toml. '' keeps all in memory.",
+)
+@click.option(
+    "-L",
+    "--log-dir",
+    metavar="DIR",
+    envvar="SPIN_LOG_DIR",
+    help="Where the components' output goes. Default: logs in the state folder. '' drops it.",
+)
+@click.option(
+    "--runtime-config-file",
+    metavar="FILE",
+    envvar="RUNTIME_CONFIG_FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The runtime configuration. Default: runtime-config.toml beside spin.toml, if any.",
+)
+@click.option(
+    "--variable",
+    "variables",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="An application variable: NAME=VALUE, NAME=@FILE or @FILE.toml.",
+)
+@click.option(
+    "-e",
+    "--env",
+    "environment",
+    metavar="NAME=VALUE",
+    type=KeyValue(),
+    multiple=True,
+    help="An environment variable for every component.",
+)
+@click.option(
+    "--key-value",
+    "key_values",
+    metavar="KEY=VALUE",
+    type=KeyValue(),
+    multiple=True,
+    help="Write an entry to the store `default` before the first request.",
+)
+@click.option(
+    "--follow",
+    metavar="ID",
+    multiple=True,
+    help="Show the output of this component only. May be given several times.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Show no component's output.")
+@adapter_option
+@common_options
+def serve(
+    manifest: str | None,
+    listen: str | None,
+    engine: "Engine",
+    state_dir: str | None,
+    log_dir: str | None,
+    runtime_config_file: Path | None,
+    variables: tuple[str, ...],
+    environment: tuple[tuple[str, str], ...],
+    key_values: tuple[tuple[str, str], ...],
+    follow: tuple[str, ...],
+    quiet: bool,
+) -> int:
+    """Serve the application in spin.toml until Ctrl-C.
+
+    Components are not built first: run `edgezero build` for that.
+    """
+    from edgezero_spin.project.locate import find_spin_manifest
+    from edgezero_spin.project.serve import (
+        ServeRequest,
+        choose_engine,
+        find_runtime_config,
+        run_spin,
+    )
+
+    path = find_spin_manifest(manifest)
+    request = ServeRequest(
+        manifest=path,
+        listen=listen,
+        state_dir=state_dir,
+        log_dir=log_dir,
+        runtime_config=runtime_config_file or find_runtime_config(path),
+        variables=variables,
+        environment=dict(environment),
+        key_values=dict(key_values),
+        follow=follow,
+        quiet=quiet,
+    )
+    if choose_engine(engine) == "spin":
+        return run_spin(request)
+    return _serve_embedded(request)
+
+
+def _serve_embedded(request: "ServeRequest") -> int:
+    raise NotImplementedError

@@ -1,0 +1,131 @@
+"""Decide how a project is served: by Spin when it is there, by the embedded host when not.
+
+In: what was asked for, as a ``ServeRequest``. Out: the engine, and the arguments of
+``spin up`` that mean the same. Nothing is started but by ``run_spin``.
+
+Source: contract edgezero.md, BLD-11; spin-host.md, CLI-10 and CLI-11; design.md, "The command".
+"""
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import attrs
+
+from edgezero_spin.errors import ProjectError
+
+__all__ = [
+    "RUNTIME_CONFIG",
+    "Engine",
+    "ServeRequest",
+    "choose_engine",
+    "find_runtime_config",
+    "run_spin",
+    "spin_arguments",
+]
+
+RUNTIME_CONFIG = "runtime-config.toml"
+
+Engine = Literal["auto", "spin", "embedded"]
+
+
+@attrs.frozen(kw_only=True)
+class ServeRequest:
+    """What to serve, and how. ``None`` and empty mean: as the engine does by itself.
+
+    Attributes:
+        manifest: The application's ``spin.toml``.
+        listen: Address and port, ``127.0.0.1:3000``.
+        state_dir: Where data and logs go; an empty text keeps everything in memory.
+        log_dir: Where the components' output goes; an empty text drops it.
+        runtime_config: The runtime configuration file.
+        variables: Application variables as Spin spells them: ``name=value``,
+            ``name=@file``, ``@file.toml``.
+        environment: Environment variables of every component.
+        key_values: Entries to write to the store ``default`` before the first request.
+        follow: Ids of the components whose output is shown; all when empty.
+        quiet: Show no component's output.
+    """
+
+    manifest: Path
+    listen: str | None = None
+    state_dir: str | None = None
+    log_dir: str | None = None
+    runtime_config: Path | None = None
+    variables: tuple[str, ...] = ()
+    environment: Mapping[str, str] = attrs.field(factory=dict)
+    key_values: Mapping[str, str] = attrs.field(factory=dict)
+    follow: tuple[str, ...] = ()
+    quiet: bool = False
+
+
+def choose_engine(wanted: Engine) -> Literal["spin", "embedded"]:
+    """Return the engine to use: ``auto`` is Spin when ``spin`` is on the PATH."""
+    if wanted == "auto":
+        return "embedded" if shutil.which("spin") is None else "spin"
+    return wanted
+
+
+def find_runtime_config(manifest: Path) -> Path | None:
+    """Return the ``runtime-config.toml`` beside a manifest, or ``None``."""
+    path = manifest.parent / RUNTIME_CONFIG
+    return path if path.is_file() else None
+
+
+def spin_arguments(request: ServeRequest) -> list[str]:
+    """Return the arguments after ``spin``, for a run in the manifest's folder."""
+    arguments = ["up"]
+    if request.manifest.name != "spin.toml":
+        arguments += ["--from", request.manifest.name]
+    if request.listen is not None:
+        arguments += ["--listen", request.listen]
+    if request.state_dir is not None:
+        arguments += ["--state-dir", _from_anywhere(request.state_dir)]
+    if request.log_dir is not None:
+        arguments += ["--log-dir", _from_anywhere(request.log_dir)]
+    if request.runtime_config is not None:
+        beside = request.runtime_config.parent.resolve() == request.manifest.parent.resolve()
+        path = request.runtime_config
+        arguments += ["--runtime-config-file", path.name if beside else str(path.resolve())]
+    for variable in request.variables:
+        arguments += ["--variable", variable]
+    for name, value in request.environment.items():
+        arguments += ["--env", f"{name}={value}"]
+    for name, value in request.key_values.items():
+        arguments += ["--key-value", f"{name}={value}"]
+    for component_id in request.follow:
+        arguments += ["--follow", component_id]
+    if request.quiet:
+        arguments.append("--quiet")
+    return arguments
+
+
+def _from_anywhere(folder: str) -> str:
+    """An absolute path, since Spin runs in the manifest's folder; empty stays empty."""
+    return str(Path(folder).resolve()) if folder else ""
+
+
+def run_spin(request: ServeRequest) -> int:
+    """Run ``spin up`` in the manifest's folder until it ends; return its exit status.
+
+    Raises:
+        ProjectError: ``spin`` cannot be started.
+    """
+    arguments = ["spin", *spin_arguments(request)]
+    try:
+        child = subprocess.Popen(arguments, cwd=request.manifest.parent)
+    except OSError as error:
+        raise ProjectError(
+            f"failed to run spin CLI: {error.strerror}; install Spin "
+            "(https://spinframework.dev/), or serve with --engine embedded"
+        ) from error
+    while True:
+        try:
+            status = child.wait()
+            break
+        except KeyboardInterrupt:
+            # The terminal sent Ctrl-C to Spin as well: let it finish in its own way.
+            continue
+    return status if status >= 0 else 128 - status

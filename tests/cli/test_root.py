@@ -1,0 +1,118 @@
+"""What every command shares: help, versions, usage mistakes, colours, missing extras."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import edgezero_spin
+from edgezero_spin.cli.root import edgezero as group
+from tests.cli.running import edgezero, refusal
+
+COMMANDS = sorted(group.commands)
+
+
+def test_version() -> None:
+    """``--version`` is the package's own version."""
+    done = edgezero("--version")
+    assert (done.returncode, done.stdout) == (0, f"edgezero {edgezero_spin.__version__}\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_shows_an_example_and_the_common_flags(command: str) -> None:
+    """``--help`` of each command shows how it is typed and the flags that all take."""
+    done = edgezero(command, "--help")
+    assert done.returncode == 0
+    assert f"  edgezero {command}" in done.stdout.partition("Example:")[2]
+    for flag in ("-C DIR", "--verbose", "--no-color", "--adapter"):
+        assert flag in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["nothing"], id="unknown command"),
+        pytest.param(["build", "--nothing"], id="unknown flag"),
+        pytest.param(["build", "--adapter", "ghost"], id="unknown adapter"),
+        pytest.param(["componentize", "app:app"], id="no output"),
+        pytest.param(["-C", "no/such/folder", "build"], id="no folder"),
+        pytest.param(["build", "-C", "no/such/folder"], id="no folder, after the command"),
+        pytest.param(["serve", "--engine", "steam"], id="unknown engine"),
+        pytest.param(["serve", "--env", "NAME"], id="no equals sign"),
+        pytest.param(["serve", "--key-value", "=x"], id="no key"),
+    ],
+)
+def test_usage_mistakes_end_with_2(arguments: list[str], tmp_path: Path) -> None:
+    """Wrong usage is told from failure by its status, and writes nothing."""
+    done = edgezero(*arguments, cwd=tmp_path)
+    assert done.returncode == 2  # CLI-2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_are_one_line_and_status_1(tmp_path: Path) -> None:
+    """A refusal is one line on standard error, with no colour codes in a pipe."""
+    message = refusal(edgezero("build", cwd=tmp_path))
+    assert message.count("\n") == 1
+    assert "could not locate spin.toml" in message  # BLD-9
+    assert str(tmp_path) in message
+    assert "\x1b" not in message
+
+
+def test_verbose_shows_where_an_error_came_from(tmp_path: Path) -> None:
+    """``-v`` adds the traceback and keeps the line and the status."""
+    for arguments in (["-v", "build"], ["build", "-v"]):
+        done = edgezero(*arguments, cwd=tmp_path)
+        assert done.returncode == 1
+        assert "Traceback (most recent call last)" in done.stderr
+        assert done.stderr.splitlines()[-1].startswith("[edgezero] Error: ")
+
+
+@pytest.mark.parametrize("arguments", [["-C", "inner", "build"], ["build", "-C", "inner"]])
+def test_folder_flag_is_where_the_command_runs(arguments: list[str], tmp_path: Path) -> None:
+    """``-C`` counts before and after the command's name."""
+    (tmp_path / "inner").mkdir()
+    assert str(tmp_path / "inner") in refusal(edgezero(*arguments, cwd=tmp_path))
+
+
+def without(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in an interpreter where one module cannot be imported."""
+    script = (
+        f"import sys; sys.modules[{module!r}] = None; "
+        "from edgezero_spin.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_without_click_the_command_says_what_to_install() -> None:
+    """The base installation has the console script but not the extra behind it."""
+    message = refusal(without("click", "--help"))
+    assert 'click is not installed: pip install "edgezero-spin[tools]"' in message
+
+
+def test_help_is_quick() -> None:
+    """``edgezero --help`` loads nothing heavy: 150 ms, best of several to outlast noise."""
+
+    def one() -> float:
+        started = time.perf_counter()
+        assert edgezero("--help").returncode == 0
+        return time.perf_counter() - started
+
+    assert min(one() for _ in range(10)) <= 0.150
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shell_completion_is_offered(shell: str) -> None:
+    """click's own completion script is reachable under the command's name."""
+    done = edgezero(env={"_EDGEZERO_COMPLETE": f"{shell}_source"})
+    assert done.returncode == 0
+    assert "_EDGEZERO_COMPLETE" in done.stdout
