@@ -1,0 +1,219 @@
+"""A key-value store in a SQLite file, in the schema that Spin uses.
+
+Spin itself, several hosts and ``sqlite3`` may use the file at the same time: it is in WAL
+mode, a writer waits for another up to the busy timeout, and every statement is a
+transaction of its own, so a killed process loses nothing that a guest was told is written.
+
+Each thread has a connection of its own, made at its first use.
+
+Source: KV-40, KV-41 of the host contract; SQL-3, SQL-6 to SQL-10 of edgezero.md.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgezero_spin.errors import HostError
+from edgezero_spin.stores.backend import BackendError
+
+__all__ = ["SqliteFile", "SqliteKeyValue", "StoreFileError"]
+
+BUSY_TIMEOUT_S = 5.0
+
+# Statement texts are Spin's own, so that either program finds the other's table and index.
+CREATE = """CREATE TABLE IF NOT EXISTS spin_key_value (
+                           store TEXT NOT NULL,
+                           key   TEXT NOT NULL,
+                           value BLOB NOT NULL,
+
+                           PRIMARY KEY (store, key)
+                        )"""
+UPSERT = """INSERT INTO spin_key_value (store, key, value) VALUES ($1, $2, $3)
+                     ON CONFLICT(store, key) DO UPDATE SET value=$3"""
+SELECT = "SELECT value FROM spin_key_value WHERE store=$1 AND key=$2"
+DELETE = "DELETE FROM spin_key_value WHERE store=$1 AND key=$2"
+EXISTS = "SELECT 1 FROM spin_key_value WHERE store=$1 AND key=$2"
+KEYS = "SELECT key FROM spin_key_value WHERE store=$1"
+PROBE = "SELECT store, key, value FROM spin_key_value LIMIT 1"
+
+
+class StoreFileError(HostError):
+    """The file of a key-value store cannot be used.
+
+    Raised at start-up, before the first request.
+
+    Attributes:
+        path: The file.
+        reason: What is wrong with it.
+        remedy: What to do.
+    """
+
+    def __init__(self, path: Path, reason: str, remedy: str) -> None:
+        super().__init__(path, reason, remedy)
+        self.path = path
+        self.reason = reason
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"key-value store {self.path}: {self.reason}. {self.remedy}"
+
+
+class SqliteFile:
+    """One database file and this process's connections to it.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+        """Make the file, its folders and its table where they are missing.
+
+        Raises:
+            StoreFileError: The file is locked, no database, or cannot be written.
+        """
+        self.path = path
+        self._busy_timeout_s = busy_timeout_s
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._open: list[sqlite3.Connection] = []
+        self._closed = False
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.connection().execute(PROBE).fetchall()
+        except (OSError, sqlite3.Error) as error:
+            self.close()
+            raise _start_error(path, error) from error
+
+    def connection(self) -> sqlite3.Connection:
+        """This thread's connection.
+
+        Raises:
+            sqlite3.Error: The file cannot be opened.
+        """
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._connect()
+            self._local.connection = connection
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path,
+            timeout=self._busy_timeout_s,
+            isolation_level=None,
+            # Used by one thread; closed by whichever thread closes the host.
+            check_same_thread=False,
+        )
+        try:
+            with self._lock:
+                if self._closed:
+                    raise sqlite3.ProgrammingError("the host was closed")
+                # Two first connections at once would fight for the switch to WAL.
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=NORMAL")
+                connection.execute(CREATE)
+                self._open.append(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def close(self) -> None:
+        """Close every connection. Twice is harmless."""
+        with self._lock:
+            self._closed = True
+            connections, self._open = self._open, []
+        for connection in connections:
+            connection.close()
+
+
+def _start_error(path: Path, error: Exception) -> StoreFileError:
+    reason = str(error)
+    if isinstance(error, OSError):
+        return StoreFileError(
+            path, error.strerror or reason, "Check the folder, or choose another --state-dir."
+        )
+    if "not a database" in reason or "malformed" in reason:
+        return StoreFileError(
+            path,
+            f"the file is damaged or no SQLite database ({reason})",
+            "Restore it from a copy, or move it away to start empty.",
+        )
+    if "locked" in reason or "busy" in reason:
+        return StoreFileError(
+            path,
+            "another process keeps the database locked",
+            "Stop it, or choose another --state-dir.",
+        )
+    if "no such column" in reason:
+        return StoreFileError(
+            path,
+            "its table spin_key_value has other columns than Spin's",
+            "Move the file away, or choose another --state-dir.",
+        )
+    return StoreFileError(
+        path, reason, "Check that the file and its folder can be written by this user."
+    )
+
+
+def _failure(error: sqlite3.Error) -> BackendError:
+    return BackendError(str(error))
+
+
+class SqliteKeyValue:
+    """The entries of one label in a file; a ``KeyValueBackend``.
+
+    Attributes:
+        file: The database.
+        label: The value of the ``store`` column.
+    """
+
+    def __init__(self, file: SqliteFile, label: str) -> None:
+        self.file = file
+        self.label = label
+
+    def get(self, key: str) -> bytes | None:
+        """Return the value, or ``None`` when the key is absent."""
+        try:
+            rows = self.file.connection().execute(SELECT, {"1": self.label, "2": key})
+            row = rows.fetchone()
+        except sqlite3.Error as error:
+            raise _failure(error) from error
+        if row is None:
+            return None
+        value: bytes | str = row[0]
+        # Text is what someone put in with the sqlite3 command.
+        return value.encode() if isinstance(value, str) else value
+
+    def set(self, key: str, value: bytes) -> None:
+        """Write the value, replacing what was there."""
+        try:
+            self.file.connection().execute(UPSERT, {"1": self.label, "2": key, "3": value})
+        except sqlite3.Error as error:
+            raise _failure(error) from error
+        except OverflowError as error:
+            raise BackendError("string or blob too big") from error
+
+    def delete(self, key: str) -> None:
+        """Remove the key, if it is there."""
+        try:
+            self.file.connection().execute(DELETE, {"1": self.label, "2": key})
+        except sqlite3.Error as error:
+            raise _failure(error) from error
+
+    def exists(self, key: str) -> bool:
+        """Tell whether the key is there."""
+        try:
+            rows = self.file.connection().execute(EXISTS, {"1": self.label, "2": key})
+            return rows.fetchone() is not None
+        except sqlite3.Error as error:
+            raise _failure(error) from error
+
+    def keys(self) -> Iterator[str]:
+        """Yield every key once."""
+        try:
+            for (key,) in self.file.connection().execute(KEYS, {"1": self.label}):
+                yield key
+        except sqlite3.Error as error:
+            raise _failure(error) from error

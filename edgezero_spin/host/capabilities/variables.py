@@ -1,0 +1,19 @@
+"""``fermyon:spin/variables@2.0.0``: the variables that the manifest gives a component.
+
+A component reads the names in its own ``variables`` table and no others (VAR-1); values are
+looked up at each call (VAR-6). This module only translates: names, templates and providers
+are the business of ``host.variables``.
+"""
+
+from edgezero_spin.host.instance import InstanceState
+from edgezero_spin.host.interface import Interface, WitError
+
+__all__ = ["VARIABLES"]
+
+
+def _get(state: InstanceState, name: str) -> str:
+    raise WitError(("undefined", name))
+
+
+VARIABLES = Interface("fermyon:spin/variables@2.0.0", {"get": _get})
+"""The interface, version included."""

@@ -1,0 +1,176 @@
+"""What one running instance knows, and how its thread waits.
+
+``Grants`` is what the manifest gives a component, fixed at start-up and shared by all its
+instances. ``InstanceState`` is one instance: its handles, its exchange with the client and
+the condition on which its thread sleeps while there is nothing to do.
+
+An instance runs on one thread. Other threads (the event loop, another guest, an HTTP
+client) change fields that a ``ready`` function reads, and then call ``wake``.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from time import monotonic_ns
+from typing import Any, Protocol
+
+import attrs
+
+from edgezero_spin.host.errors import DeadlineExceeded, Trap
+from edgezero_spin.host.logs import ComponentLog, Sink
+from edgezero_spin.host.resources import DEFAULT_RESOURCE_LIMIT, ResourceTable
+from edgezero_spin.stores.backend import KeyValueBackend
+
+__all__ = ["Grants", "InstanceState", "VariableSource"]
+
+# A wait is cut into pieces no longer than this, because timeouts have an upper bound.
+LONGEST_SLEEP_S = 3600.0
+
+
+class VariableSource(Protocol):
+    """Where the values of a component's variables come from, at each call (VAR-6)."""
+
+    def get(self, component_id: str, name: str) -> str:
+        """Return the value.
+
+        Raises:
+            VariableError: Undefined, an invalid name, or a provider that failed.
+        """
+
+
+@attrs.frozen(kw_only=True)
+class Grants:
+    """What one component may use.
+
+    Attributes:
+        component_id: Its id in the manifest.
+        environment: What ``wasi:cli/environment`` answers, in order.
+        key_value: Label to store, for the labels that the manifest lists.
+        variables: Resolves the component's variables.
+        mounts: What the guest sees of the file system; see ``wasi_filesystem.Mount``.
+        outbound: Decides about outgoing requests; see ``outgoing_http``.
+        log: Where its stdout and stderr go.
+    """
+
+    component_id: str
+    environment: tuple[tuple[str, str], ...] = ()
+    key_value: Mapping[str, KeyValueBackend] = attrs.field(factory=dict)
+    variables: VariableSource | None = None
+    mounts: tuple[Any, ...] = ()
+    outbound: Any = None
+    log: ComponentLog
+
+
+def _nothing() -> None:
+    return None
+
+
+class InstanceState:
+    """One instance, from its making to its end.
+
+    Attributes:
+        table: Its handles.
+        grants: What its component may use.
+        deadline_ns: ``monotonic_ns`` after which every wait raises ``DeadlineExceeded``.
+        before_wait: Called when the thread is about to sleep.
+        around_wait: Called with ``True`` before and ``False`` after the thread slept.
+        open_stores: Key-value stores that it holds open (KV-4).
+        open_files: File descriptors of the host that it holds.
+    """
+
+    __slots__ = (
+        "_cancelled",
+        "_condition",
+        "_sinks",
+        "around_wait",
+        "before_wait",
+        "deadline_ns",
+        "grants",
+        "open_files",
+        "open_stores",
+        "table",
+    )
+
+    def __init__(
+        self,
+        grants: Grants,
+        *,
+        resource_limit: int = DEFAULT_RESOURCE_LIMIT,
+        deadline_ns: int | None = None,
+    ) -> None:
+        self.table = ResourceTable(resource_limit)
+        self.grants = grants
+        self.deadline_ns = deadline_ns
+        self.before_wait: Callable[[], None] = _nothing
+        self.around_wait: Callable[[bool], None] | None = None
+        self.open_stores = 0
+        self.open_files = 0
+        self._condition = threading.Condition(threading.Lock())
+        self._cancelled: str | None = None
+        self._sinks: dict[str, Sink] = {}
+
+    def wait(self, ready: Callable[[], bool], until_ns: int | None = None) -> None:
+        """Sleep until ``ready()`` is true or ``until_ns`` has passed.
+
+        Args:
+            ready: Reads fields only; it is called with the condition held.
+            until_ns: A ``monotonic_ns``; ``None`` waits as long as it takes.
+
+        Raises:
+            Trap: The host is stopping.
+            DeadlineExceeded: The instance's time is up.
+        """
+        if ready():
+            return
+        self.before_wait()
+        around = self.around_wait
+        if around is not None:
+            around(True)
+        try:
+            with self._condition:
+                while not ready():
+                    if self._cancelled is not None:
+                        raise Trap(self._cancelled)
+                    if not self._sleep(until_ns):
+                        return
+        finally:
+            if around is not None:
+                around(False)
+
+    def _sleep(self, until_ns: int | None) -> bool:
+        """Sleep once; return whether there is time left until ``until_ns``."""
+        deadline = self.deadline_ns
+        if until_ns is None and deadline is None:
+            self._condition.wait()
+            return True
+        now = monotonic_ns()
+        if deadline is not None and now >= deadline:
+            raise DeadlineExceeded("the request took longer than it may")
+        if until_ns is not None and now >= until_ns:
+            return False
+        first = min(limit for limit in (until_ns, deadline) if limit is not None)
+        self._condition.wait(min((first - now) / 1e9, LONGEST_SLEEP_S))
+        return True
+
+    def wake(self) -> None:
+        """Make a sleeping guest look again; from any thread."""
+        with self._condition:
+            self._condition.notify_all()
+
+    def cancel(self, reason: str) -> None:
+        """Trap the guest at its present or next wait; from any thread."""
+        with self._condition:
+            self._cancelled = reason
+            self._condition.notify_all()
+
+    def sink(self, stream: str) -> Sink:
+        """The open log of ``stdout`` or ``stderr``, made at the first write (ENV-5)."""
+        sink = self._sinks.get(stream)
+        if sink is None:
+            sink = self._sinks[stream] = self.grants.log.open(stream)
+        return sink
+
+    def close(self) -> None:
+        """Give back what the instance holds outside its table. Twice is harmless."""
+        for sink in self._sinks.values():
+            sink.close()
+        self._sinks.clear()
