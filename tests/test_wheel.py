@@ -1,0 +1,55 @@
+"""What an installed wheel carries, seen in the built archive."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel, built without a network from this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*build, "--wheel-dir", str(folder), str(ROOT)], check=True, timeout=110)
+    (path,) = folder.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+def test_the_wheel_carries_every_file_of_the_package(wheel: zipfile.ZipFile) -> None:
+    """Interfaces, the componentize-py marker and ``py.typed`` are shipped with the code."""
+    package = ROOT / "edgezero_spin"
+    there = {
+        path.relative_to(ROOT).as_posix()
+        for path in package.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert "edgezero_spin/py.typed" in there
+    assert "edgezero_spin/componentize-py.toml" in there
+    assert "edgezero_spin/wit/world.wit" in there
+    shipped = {name for name in wheel.namelist() if name.startswith("edgezero_spin/")}
+    assert there == shipped
+
+
+def test_the_wheel_says_what_it_needs_and_offers(wheel: zipfile.ZipFile) -> None:
+    """The base needs attrs and cattrs only; the extras and the command are declared."""
+    (info,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    metadata = wheel.read(info).decode()
+    needs = [
+        line.removeprefix("Requires-Dist: ")
+        for line in metadata.splitlines()
+        if line.startswith("Requires-Dist: ") and "extra ==" not in line
+    ]
+    assert sorted(need.partition(">")[0] for need in needs) == ["attrs", "cattrs"]
+    extras = {
+        line.removeprefix("Provides-Extra: ")
+        for line in metadata.splitlines()
+        if line.startswith("Provides-Extra: ")
+    }
+    assert extras == {"tools", "redis", "azure", "aws"}
+    (points,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
+    assert "edgezero = edgezero_spin.cli:main" in wheel.read(points).decode()
