@@ -3,6 +3,7 @@
 ```
 HostError
 ├── EngineError            the engine or an engine setting cannot be used
+├── EngineBusy             every pooled instance is in use; try again
 ├── ComponentError         a component file cannot be loaded
 ├── LinkError              a component and the host functions do not fit together
 ├── InstanceError          an instance is used after it closed, or an export is missing
@@ -24,6 +25,7 @@ from edgezero_spin.errors import HostError
 __all__ = [
     "ComponentError",
     "DeadlineExceeded",
+    "EngineBusy",
     "EngineError",
     "GuestTrapped",
     "InstanceError",
@@ -38,6 +40,10 @@ __all__ = [
 
 class EngineError(HostError):
     """The engine refuses a setting, or a setting is outside its range."""
+
+
+class EngineBusy(HostError):  # noqa: N818 - a condition that passes
+    """No further instance fits into the engine's pool until another one closes."""
 
 
 class ComponentError(HostError):

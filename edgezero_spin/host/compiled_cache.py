@@ -1,0 +1,128 @@
+"""Compiled components on disk, so that a start costs a file mapping and no compilation.
+
+One file per component and engine: the engine's own format first, because the engine maps
+the file itself, then a trailer of ours. The trailer says what the file is for and carries
+a digest of everything before it. Native code is trusted input: a file is handed to the
+engine only when its trailer fits and the digest agrees.
+
+Nothing here raises: an entry that is missing, cut, changed or made by someone else is as
+good as none, and a folder that cannot be used is reported once in the log.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import mmap
+import os
+import struct
+import tempfile
+from pathlib import Path
+
+import attrs
+import wasmtime
+from wasmtime import component as wit
+
+__all__ = ["CompiledCache"]
+
+_log = logging.getLogger(__name__)
+
+_MAGIC = b"edgezero-compiled-component-1\n\0\0"
+_END = struct.Struct(f"<Q{len(_MAGIC)}s")
+
+
+@attrs.define
+class CompiledCache:
+    """The compiled components of one folder, as seen by one engine.
+
+    Attributes:
+        folder: Where entries lie. Private to the user: made with mode 0700, and not used
+            when another user could write to it.
+        engine_key: ``Engine.compile_key()``.
+    """
+
+    folder: Path
+    engine_key: str
+
+    def path_of(self, digest: str) -> Path:
+        """Return where the entry of a component lies, given the digest of its wasm."""
+        key = hashlib.sha256(f"{digest} {self.engine_key}".encode()).hexdigest()
+        return self.folder / f"{key[:40]}.cwasm"
+
+    def load(self, engine: wasmtime.Engine, digest: str) -> wit.Component | None:
+        """Return the compiled component, or ``None`` when there is no entry to trust."""
+        path = self.path_of(digest)
+        if not self._is_private() or not self._is_ours(path, digest):
+            return None
+        try:
+            return wit.Component.deserialize_file(engine, str(path))
+        except wasmtime.WasmtimeError as error:
+            _log.info("compiling again, the engine refuses %s: %s", path, error)
+            return None
+
+    def store(self, digest: str, component: wit.Component) -> None:
+        """Write an entry, replacing any. Writers at the same time each leave a whole file."""
+        if not self._is_private():
+            return
+        code = component.serialize()
+        trailer = json.dumps(
+            {
+                "wasm": digest,
+                "engine": self.engine_key,
+                "size": len(code),
+                "blake2b": hashlib.blake2b(code).hexdigest(),
+            }
+        ).encode()
+        try:
+            handle, name = tempfile.mkstemp(dir=self.folder, suffix=".part")
+        except OSError as error:
+            _log.warning("compiled components are not kept: %s", error)
+            return
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(code)
+                file.write(trailer)
+                file.write(_END.pack(len(trailer), _MAGIC))
+            Path(name).replace(self.path_of(digest))
+        except OSError as error:
+            _log.warning("compiled components are not kept: %s", error)
+            with contextlib.suppress(OSError):
+                Path(name).unlink()
+
+    def _is_private(self) -> bool:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            status = self.folder.stat()
+        except OSError as error:
+            _log.warning("compiled components are not kept: %s", error)
+            return False
+        if os.name != "posix":
+            return True
+        if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+            _log.warning(
+                "compiled components are not kept: other users can write to %s "
+                "(its mode should be 0700)",
+                self.folder,
+            )
+            return False
+        return True
+
+    def _is_ours(self, path: Path, digest: str) -> bool:
+        try:
+            with path.open("rb") as file, _mapped(file.fileno()) as content:
+                length, magic = _END.unpack_from(content, len(content) - _END.size)
+                end = len(content) - _END.size
+                if magic != _MAGIC or length > end:
+                    return False
+                trailer = json.loads(content[end - length : end])
+                size = end - length
+                with memoryview(content) as view:
+                    found = hashlib.blake2b(view[:size]).hexdigest()
+        except (OSError, ValueError, struct.error, TypeError):
+            return False
+        expected = {"wasm": digest, "engine": self.engine_key, "size": size, "blake2b": found}
+        return bool(trailer == expected)
+
+
+def _mapped(descriptor: int) -> mmap.mmap:
+    return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)

@@ -1,0 +1,348 @@
+"""The wasm engine: its settings, its memory pool, its clock and its components.
+
+In: ``EngineSettings`` and component files. Out: an ``Engine`` and ``Component`` values
+that ``linking.link`` takes. An engine is shared by every thread and application of a
+process; instances are not made here.
+
+Source: contract spin-host.md, LIFE-6, LIFE-9 and ENG-1 to ENG-10; the pool's numbers are
+what components built by componentize-py need.
+"""
+
+import hashlib
+import importlib.metadata
+import logging
+import mmap
+import sys
+import threading
+from pathlib import Path
+from typing import Self
+
+import attrs
+import wasmtime
+from attrs.validators import ge, gt, optional
+from wasmtime import _ffi as ffi
+from wasmtime import component as wit
+
+from edgezero_spin.host.compiled_cache import CompiledCache
+from edgezero_spin.host.errors import ComponentError, EngineError
+
+__all__ = [
+    "Component",
+    "Engine",
+    "EngineSettings",
+    "InstanceLimits",
+    "load_component",
+    "make_engine",
+]
+
+_log = logging.getLogger(__name__)
+
+_MIB = 1024 * 1024
+_GIB = 1024 * _MIB
+
+TICK_S = 0.01
+"""Seconds between two epoch ticks. Source: LIFE-6."""
+
+_SLOT_BYTES = 4 * _GIB + 64 * _MIB
+"""Address space that the engine reserves for one linear memory with its guards."""
+
+
+@attrs.frozen(kw_only=True)
+class EngineSettings:
+    """How the engine compiles and where instances live.
+
+    Attributes:
+        pooling: Take instances from address space reserved in advance. Faster; the
+            numbers below are its limits.
+        max_instances: Instances alive at once. At least 1.
+        max_memory_bytes: Most that one linear memory can grow to, 4 GiB at most. An
+            instance may be given less, see ``InstanceLimits``.
+        memory_keep_resident_bytes: Bytes of a memory slot that stay mapped between two
+            instances and are wiped instead of returned.
+        table_keep_resident_bytes: The same for a table slot.
+        fuel: Count instructions. Costs speed; needed for ``InstanceLimits.fuel``.
+        epoch: Let deadlines interrupt guests. Needed for ``InstanceLimits.deadline_s``.
+        debug_info: Keep DWARF in compiled code, for native debuggers.
+    """
+
+    pooling: bool = True
+    max_instances: int = attrs.field(default=1000, validator=ge(1))
+    max_memory_bytes: int = attrs.field(default=4 * _GIB, validator=[gt(0)])
+    memory_keep_resident_bytes: int = attrs.field(default=20 * _MIB, validator=ge(0))
+    table_keep_resident_bytes: int = attrs.field(default=2 * _MIB, validator=ge(0))
+    fuel: bool = False
+    epoch: bool = True
+    debug_info: bool = False
+
+    def compile_key(self) -> str:
+        """Return what decides whether code compiled under one engine runs under another."""
+        return f"fuel={self.fuel} epoch={self.epoch} debug={self.debug_info}"
+
+
+@attrs.frozen(kw_only=True)
+class InstanceLimits:
+    """What one instance may use. ``None`` means as much as the engine allows.
+
+    Attributes:
+        memory_bytes: Most bytes of linear memory; growing past it fails in the guest,
+            needing more to start fails ``instantiate``.
+        deadline_s: Seconds from ``instantiate`` until the guest is stopped. Time in host
+            functions counts, but only guest code is interrupted.
+        fuel: Instructions, roughly.
+    """
+
+    memory_bytes: int | None = attrs.field(default=None, validator=optional(gt(0)))
+    deadline_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
+    fuel: int | None = attrs.field(default=None, validator=optional(ge(0)))
+
+
+class _Ticker:
+    """Advances an engine's epoch every ``TICK_S`` while anyone needs it.
+
+    The thread starts with the first deadline, and sleeps without waking while no instance
+    has one.
+    """
+
+    def __init__(self, engine: wasmtime.Engine) -> None:
+        self._engine = engine
+        self._condition = threading.Condition()
+        self._users = 0
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def acquire(self) -> None:
+        """Keep the clock running until ``release``."""
+        with self._condition:
+            self._users += 1
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(
+                    target=self._run, name="edgezero-epoch", daemon=True
+                )
+                self._thread.start()
+            self._condition.notify_all()
+
+    def release(self) -> None:
+        """End one ``acquire``."""
+        with self._condition:
+            self._users -= 1
+
+    def close(self) -> None:
+        """Stop the thread and wait for it."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify_all()
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        condition = self._condition
+        with condition:
+            while not self._closed:
+                if self._users == 0:
+                    condition.wait()
+                else:
+                    condition.wait(TICK_S)
+                    self._engine.increment_epoch()
+
+
+class Engine:
+    """A configured wasmtime engine. ``make_engine`` makes one; ``close`` or ``with`` ends it.
+
+    Attributes:
+        settings: What was asked for.
+        pooling: Whether the pool was granted.
+        native: The engine below.
+    """
+
+    def __init__(self, settings: EngineSettings, native: wasmtime.Engine, pooling: bool) -> None:
+        self.settings = settings
+        self.native = native
+        self.pooling = pooling
+        self.ticker = _Ticker(native)
+
+    def compile_key(self) -> str:
+        """Return the part of a cache key that stands for engine, version and machine."""
+        version = importlib.metadata.version("wasmtime")
+        return (
+            f"wasmtime={version} platform={sys.platform}-{ffi.machine} "
+            f"pooling={self.pooling} {self.settings.compile_key()}"
+        )
+
+    def close(self) -> None:
+        """Stop the clock. Instances and components keep the native engine alive."""
+        self.ticker.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def make_engine(settings: EngineSettings | None = None) -> Engine:
+    """Return a new engine.
+
+    Without the address space for the pool, or when the system refuses it, instances are
+    allocated one by one: slower, and said in the log.
+
+    Raises:
+        EngineError: A setting is out of range.
+    """
+    settings = settings or EngineSettings()
+    if settings.max_memory_bytes > 4 * _GIB:
+        raise EngineError(
+            f"max_memory_bytes is {settings.max_memory_bytes}; a 32-bit memory ends at 4 GiB"
+        )
+    pooling = settings.pooling
+    if pooling and not _can_reserve(settings.max_instances * _SLOT_BYTES):
+        _log.warning(
+            "the system refuses %d GiB of address space for %d pooled instances; instances "
+            "are allocated one by one, which is slower (lower max_instances or raise ulimit -v)",
+            settings.max_instances * _SLOT_BYTES // _GIB,
+            settings.max_instances,
+        )
+        pooling = False
+    config = wasmtime.Config()
+    config.wasm_component_model = True
+    config.epoch_interruption = settings.epoch
+    config.consume_fuel = settings.fuel
+    config.debug_info = settings.debug_info
+    if pooling:
+        _set_pool(config, settings)
+    return Engine(settings, wasmtime.Engine(config), pooling)
+
+
+def _set_pool(config: wasmtime.Config, settings: EngineSettings) -> None:
+    count = settings.max_instances
+    numbers = {
+        "total_component_instances": count,
+        "total_core_instances": count * 200,
+        "total_memories": count,
+        "total_tables": count * 20,
+        "total_stacks": count,
+        "total_gc_heaps": count,
+        "max_component_instance_size": 16 * _MIB,
+        "max_core_instance_size": 16 * _MIB,
+        "max_core_instances_per_component": 1000,
+        "max_memories_per_component": 32,
+        "max_tables_per_component": 64,
+        "max_memories_per_module": 2,
+        "max_tables_per_module": 8,
+        "table_elements": 200_000,
+        "max_memory_size": settings.max_memory_bytes,
+        "linear_memory_keep_resident": settings.memory_keep_resident_bytes,
+        "table_keep_resident": settings.table_keep_resident_bytes,
+        "max_unused_warm_slots": 100,
+    }
+    pool = ffi.wasmtime_pooling_allocation_config_new()
+    try:
+        for name, number in numbers.items():
+            getattr(ffi, f"wasmtime_pooling_allocation_config_{name}_set")(pool, number)
+        ffi.wasmtime_pooling_allocation_strategy_set(config.ptr(), pool)
+    finally:
+        ffi.wasmtime_pooling_allocation_config_delete(pool)
+
+
+def _can_reserve(size: int) -> bool:
+    """Tell whether the system grants this much address space.
+
+    The engine's C interface ends the process when it cannot have its pool, so the question
+    is asked here first.
+    """
+    if sys.platform == "win32":
+        return True
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
+    try:
+        mmap.mmap(-1, size, flags=flags, prot=0).close()
+    except (OSError, OverflowError, ValueError):
+        return False
+    return True
+
+
+@attrs.frozen(eq=False)
+class Component:
+    """A compiled component.
+
+    Attributes:
+        path: Where it came from, for messages.
+        digest: SHA-256 of the wasm bytes, in hex.
+        engine: The engine that it was compiled for.
+        native: The component below.
+    """
+
+    path: Path
+    digest: str
+    engine: Engine
+    native: wit.Component
+
+
+def load_component(engine: Engine, path: Path | str, cache_dir: Path | None = None) -> Component:
+    """Return the component in a ``.wasm`` or ``.wat`` file, compiled or from the cache.
+
+    Args:
+        engine: What it will run on.
+        path: The file. Text and binary are told apart by content.
+        cache_dir: Folder of compiled components, made when missing. ``None`` compiles
+            every time.
+
+    Raises:
+        ComponentError: The file cannot be read, or is not a component.
+    """
+    path = Path(path)
+    wasm = _read_component(path)
+    digest = hashlib.sha256(wasm).hexdigest()
+    cache = None if cache_dir is None else CompiledCache(cache_dir, engine.compile_key())
+    native: wit.Component | None = None
+    if cache is not None:
+        native = cache.load(engine.native, digest)
+    if native is None:
+        native = _compile(engine, path, wasm)
+        if cache is not None:
+            cache.store(digest, native)
+    return Component(path, digest, engine, native)
+
+
+def _read_component(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ComponentError(
+            path, f"cannot be read ({error.strerror})", "Build the component first"
+        ) from error
+    if not content.startswith(b"\0asm"):
+        content = _parse_text(path, content)
+    if len(content) < 8:
+        raise ComponentError(path, "is cut short", "Build the component again")
+    if content[4:8] == b"\x01\0\0\0":
+        raise ComponentError(
+            path,
+            "is a core wasm module, not a component",
+            "Wrap it with `wasm-tools component new`, or build it for a component target",
+        )
+    return content
+
+
+def _parse_text(path: Path, content: bytes) -> bytes:
+    try:
+        text = content.decode()
+        return bytes(wasmtime.wat2wasm(text))
+    except (UnicodeDecodeError, wasmtime.WasmtimeError) as error:
+        if path.suffix == ".wat":
+            raise ComponentError(
+                path, f"is not valid wasm text: {error}", "Correct the text"
+            ) from error
+        raise ComponentError(
+            path, "is not a wasm file", "Point to the component that the build made"
+        ) from error
+
+
+def _compile(engine: Engine, path: Path, wasm: bytes) -> wit.Component:
+    try:
+        return wit.Component(engine.native, wasm)
+    except wasmtime.WasmtimeError as error:
+        raise ComponentError(
+            path,
+            f"is not a valid component: {error}",
+            "Build it again with a current tool chain",
+        ) from error
