@@ -34,6 +34,8 @@ class ConfigStore:
         if not key:
             return None
         try:
+            if not key.isascii():
+                key.encode()
             data = self._backend.get(key)
             return None if data is None else data.decode()
         except BackendError as error:
