@@ -1,0 +1,73 @@
+"""Request to response, with no idea where it runs: app, routing, binding, bodies, errors."""
+
+from edgezero_spin.core.annotations import (
+    Config,
+    Form,
+    ForwardedHost,
+    Host,
+    Json,
+    Kv,
+    Path,
+    Query,
+    Secrets,
+    State,
+)
+from edgezero_spin.core.answers import error_response
+from edgezero_spin.core.app import App
+from edgezero_spin.core.errors import (
+    BadRequest,
+    BodyReadError,
+    HttpError,
+    Internal,
+    MethodNotAllowed,
+    NotFound,
+    NotSupported,
+    PayloadTooLarge,
+    RouteNotFound,
+    ServiceUnavailable,
+    ValidationFailed,
+)
+from edgezero_spin.core.headers import Headers, MutableHeaders
+from edgezero_spin.core.middleware import Middleware, Next, log_requests
+from edgezero_spin.core.request import Request
+from edgezero_spin.core.response import Response
+from edgezero_spin.core.router import Route
+from edgezero_spin.core.sources import MemorySource, RequestSource
+from edgezero_spin.core.streaming import BodyStream
+
+__all__ = [
+    "App",
+    "BadRequest",
+    "BodyReadError",
+    "BodyStream",
+    "Config",
+    "Form",
+    "ForwardedHost",
+    "Headers",
+    "Host",
+    "HttpError",
+    "Internal",
+    "Json",
+    "Kv",
+    "MemorySource",
+    "MethodNotAllowed",
+    "Middleware",
+    "MutableHeaders",
+    "Next",
+    "NotFound",
+    "NotSupported",
+    "Path",
+    "PayloadTooLarge",
+    "Query",
+    "Request",
+    "RequestSource",
+    "Response",
+    "Route",
+    "RouteNotFound",
+    "Secrets",
+    "ServiceUnavailable",
+    "State",
+    "ValidationFailed",
+    "error_response",
+    "log_requests",
+]

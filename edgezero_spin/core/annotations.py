@@ -1,0 +1,79 @@
+"""What a handler writes behind the colon to be given something.
+
+``note: Json[Note]`` is a ``Note`` to a type checker and to the handler; the marker beside it
+tells the binder where the note comes from. ``Kv``, ``Config`` and ``Secrets`` are the
+registries of the request.
+
+Source: contract edgezero.md, EXT-1 to EXT-12; design.md, "The public API to aim for".
+"""
+
+from typing import Annotated, TypeAlias, TypeVar
+
+from edgezero_spin.stores.config import ConfigStore
+from edgezero_spin.stores.key_value import KeyValueStore
+from edgezero_spin.stores.registry import Registry
+from edgezero_spin.stores.secrets import SecretStore
+
+__all__ = [
+    "Config",
+    "Form",
+    "ForwardedHost",
+    "Host",
+    "Json",
+    "Kv",
+    "Marker",
+    "Path",
+    "Query",
+    "Secrets",
+    "State",
+]
+
+T = TypeVar("T")
+
+
+class Marker:
+    """Says where a parameter's value comes from.
+
+    Attributes:
+        source: ``json``, ``query``, ``form``, ``path``, ``state``, ``host`` or
+            ``forwarded_host``.
+    """
+
+    __slots__ = ("source",)
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+
+    def __repr__(self) -> str:
+        return f"Marker({self.source!r})"
+
+
+Json: TypeAlias = Annotated[T, Marker("json")]
+"""The body as JSON, checked and built: 400 when it does not fit, 422 when it breaks a rule."""
+
+Query: TypeAlias = Annotated[T, Marker("query")]
+"""The query string as a model of scalars, optional scalars and lists of scalars."""
+
+Form: TypeAlias = Annotated[T, Marker("form")]
+"""The urlencoded body as such a model."""
+
+Path: TypeAlias = Annotated[T, Marker("path")]
+"""All path parameters as such a model. A single one binds by its name."""
+
+State: TypeAlias = Annotated[T, Marker("state")]
+"""The object of that type which the app was given with ``state=`` or ``with_state``."""
+
+Host: TypeAlias = Annotated[str, Marker("host")]
+"""The ``host`` header; ``localhost`` when it is missing or unreadable."""
+
+ForwardedHost: TypeAlias = Annotated[str, Marker("forwarded_host")]
+"""``x-forwarded-host``, else ``host``, else ``localhost``."""
+
+Kv: TypeAlias = Registry[KeyValueStore]
+"""The app's key-value stores: ``kv["notes"]``, ``kv.default``."""
+
+Config: TypeAlias = Registry[ConfigStore]
+"""The app's config stores."""
+
+Secrets: TypeAlias = Registry[SecretStore]
+"""The app's secret stores."""

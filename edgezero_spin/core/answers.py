@@ -1,0 +1,52 @@
+"""The JSON answer that an error becomes.
+
+In: any exception. Out: its ``Response``, ``{"error":{"message","status","kind"}}``. Any
+``EdgeZeroError`` with a status answers for itself, store errors included; every other
+exception is a 500 that says ``internal error``, and standard error has the traceback.
+
+Source: contract edgezero.md, ERR-7 to ERR-13, with the differences of ERR-10 (``kind`` is
+there) and ERR-13 (an unexpected exception keeps its text to itself).
+"""
+
+import sys
+from json.encoder import encode_basestring
+
+from edgezero_spin.core.response import Response
+from edgezero_spin.errors import EdgeZeroError
+
+__all__ = ["error_response", "report"]
+
+
+def error_response(error: Exception) -> Response:
+    """Return what a client is told about an error. Nothing is logged here."""
+    status: int = getattr(error, "status", 0) if isinstance(error, EdgeZeroError) else 0
+    extra: list[tuple[str, str]] = []
+    try:
+        if status:
+            kind, message = error.kind, error.answer  # type: ignore[attr-defined]  # has a status
+            extra = getattr(error, "headers", extra)
+        else:
+            status, kind, message = 500, "internal", "internal error"
+        body = (
+            f'{{"error":{{"message":{encode_basestring(message)},"status":{status},'
+            f'"kind":{encode_basestring(kind)}}}}}'
+        ).encode()
+        content_type = "application/json"
+    except Exception:
+        # A message that cannot be written, half of a surrogate pair for one (ERR-11).
+        status, body, content_type = status or 500, b"internal error", "text/plain; charset=utf-8"
+    headers = [("content-type", content_type), ("content-length", str(len(body))), *extra]
+    return Response(body, status, headers)
+
+
+def report(error: Exception, method: str, path: str) -> None:
+    """Tell standard error about a failure that is ours: a traceback for a 500, a line for
+    another 5xx, nothing for what the client did wrong.
+    """
+    status = getattr(error, "status", 500) if isinstance(error, EdgeZeroError) else 500
+    if status == 500:
+        print(f"{method} {path} failed:", file=sys.stderr)
+        # The interpreter's own printer: it needs no module that a component has to carry.
+        sys.__excepthook__(type(error), error, error.__traceback__)
+    elif status > 500:
+        print(f"{method} {path}: {error}", file=sys.stderr)

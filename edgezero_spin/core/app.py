@@ -1,0 +1,336 @@
+"""The application: routes, middleware and declared stores, compiled once and then called.
+
+In: decorated functions, or a manifest that names them. Out: ``await app.handle(request)``.
+``compile`` decides everything that can be decided without a request; a component does that
+while it is built, so that a request finds tables and closures only.
+
+Source: contract edgezero.md, APP-1 to APP-8, RTE-10 to RTE-14; design.md for the API.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from edgezero_spin.core.answers import error_response, report
+from edgezero_spin.core.binding import Endpoint, bind
+from edgezero_spin.core.middleware import Middleware, chain
+from edgezero_spin.core.patterns import Pattern, parse_pattern
+from edgezero_spin.core.references import Reference, resolve
+from edgezero_spin.core.request import DEFAULT_BODY_LIMIT, Request
+from edgezero_spin.core.response import Response
+from edgezero_spin.core.router import Route, Router
+from edgezero_spin.errors import ManifestError
+from edgezero_spin.stores.declaration import StoreDeclaration, StoreIds
+from edgezero_spin.stores.opening import Stores
+
+__all__ = ["DEFAULT_NAME", "App"]
+
+DEFAULT_NAME = "EdgeZero App"
+
+Handler = TypeVar("Handler", bound=Callable[..., object])
+Layer = TypeVar("Layer", bound=Middleware)
+_Stores: TypeAlias = Stores | Callable[[], Stores] | None
+
+# No body goes with these (RFC 9110, 15.3.5 and 15.4.5).
+_BODILESS = frozenset({204, 304})
+
+
+class App:
+    """A service: its routes, its middleware, and the stores it declares.
+
+    Args:
+        name: For people and tools.
+        kv: Logical ids of key-value stores; the first is the default. ``StoreIds.of``
+            names another one.
+        config: Logical ids of config stores, likewise.
+        secrets: Logical ids of secret stores, likewise.
+        outbound_http: Whether handlers send requests of their own. The component is
+            granted the network only then.
+        open_stores: ``lazy`` opens a store at its first use, ``eager`` opens all of them
+            before every request, and then one that cannot be opened fails it.
+        body_limit: Bytes of a request body that a buffering read keeps; 413 past it.
+        state: Objects that handlers get by their type, ``State[Settings]``.
+
+    Raises:
+        ValueError: A store id is malformed, or an option has no such value.
+    """
+
+    def __init__(
+        self,
+        name: str = DEFAULT_NAME,
+        *,
+        kv: Sequence[str] | StoreIds = (),
+        config: Sequence[str] | StoreIds = (),
+        secrets: Sequence[str] | StoreIds = (),
+        outbound_http: bool = False,
+        open_stores: Literal["lazy", "eager"] = "lazy",
+        body_limit: int = DEFAULT_BODY_LIMIT,
+        state: Iterable[object] = (),
+    ) -> None:
+        if open_stores not in ("lazy", "eager"):
+            raise ValueError(f"open_stores is 'lazy' or 'eager', got {open_stores!r}")
+        if body_limit < 0:
+            raise ValueError(f"body_limit must be at least 0, got {body_limit}")
+        self.name = name
+        self.declaration = StoreDeclaration(
+            kv=_store_ids(kv), config=_store_ids(config), secrets=_store_ids(secrets)
+        )
+        self.outbound_http = outbound_http
+        self.open_stores = open_stores
+        self.body_limit = body_limit
+        self._states: dict[type, object] = {}
+        self._declared: list[tuple[str, Pattern, Callable[..., object] | Reference]] = []
+        self._layers: list[Middleware | Reference] = []
+        self._router = Router(())
+        self._entry: Endpoint | None = None
+        for value in state:
+            self.with_state(value)
+
+    @classmethod
+    def from_manifest(
+        cls,
+        path: str = "edgezero.toml",
+        *,
+        outbound_http: bool = False,
+        open_stores: Literal["lazy", "eager"] = "lazy",
+        body_limit: int = DEFAULT_BODY_LIMIT,
+        state: Iterable[object] = (),
+    ) -> "App":
+        """Make the app that an ``edgezero.toml`` describes: name, stores, middleware, routes.
+
+        Routes and middleware may be added with the decorators as well. Nothing is read
+        when a request comes.
+
+        Args:
+            path: The manifest. A relative path is tried in the folder of the calling module
+                first, then in the current folder.
+            outbound_http: As for ``App``; so are the other options.
+
+        Raises:
+            ManifestError: The manifest is missing or wrong. Handlers are looked up by
+                ``compile``, which raises the same for one that does not exist.
+        """
+        # Only an app that has a manifest carries its reader, and reads it while it is built.
+        from pathlib import Path
+
+        from edgezero_spin.manifest import load_app_manifest
+
+        caller: Mapping[str, Any] = sys._getframe(1).f_globals
+        beside = Path(caller.get("__file__") or "").parent / path
+        manifest = load_app_manifest(beside if beside.is_file() else Path(path))
+        app = cls(
+            manifest.name or DEFAULT_NAME,
+            outbound_http=outbound_http,
+            open_stores=open_stores,
+            body_limit=body_limit,
+            state=state,
+        )
+        app.declaration = manifest.stores
+        module = caller.get("__name__", "")
+        for index, text in enumerate(manifest.middleware):
+            app._layers.append(_reference(text, f"{path}: app.middleware[{index}]", module))
+        for index, trigger in enumerate(manifest.triggers):
+            if trigger.handler is None:
+                continue
+            origin = f"{path}: triggers.http[{index}].handler"
+            handler = _reference(trigger.handler, origin, module)
+            pattern = parse_pattern(trigger.path)
+            app._declared += [(method, pattern, handler) for method in trigger.methods]
+        return app
+
+    # What a handler file writes
+
+    def route(self, path: str, methods: Iterable[str] = ("GET",)) -> Callable[[Handler], Handler]:
+        """Declare a handler for a path: ``@app.route("/notes/{id}", methods=["GET", "PUT"])``.
+
+        Args:
+            path: ``{name}`` is one segment, or part of one; ``{*rest}`` the remainder.
+            methods: HTTP methods in any case.
+
+        Raises:
+            ValueError: The path is no pattern, or there is no method.
+        """
+        if isinstance(methods, str):
+            raise TypeError(f"methods is a sequence of texts, not the text {methods!r}")
+        pattern = parse_pattern(path)
+        names = [method.strip().upper() for method in methods]
+        if not names or not all(names):
+            raise ValueError(f"route {path!r} needs at least one method")
+
+        def declare(handler: Handler) -> Handler:
+            if not callable(handler):
+                raise TypeError(f"route {path!r}: {handler!r} is not a function")
+            self._declared += [(name, pattern, handler) for name in names]
+            self._entry = None
+            return handler
+
+        return declare
+
+    def get(self, path: str) -> Callable[[Handler], Handler]:
+        """Declare a handler for ``GET``, and for ``HEAD`` without its body."""
+        return self.route(path, ("GET",))
+
+    def head(self, path: str) -> Callable[[Handler], Handler]:
+        """Declare a handler for ``HEAD`` where the one of ``GET`` would do too much."""
+        return self.route(path, ("HEAD",))
+
+    def post(self, path: str) -> Callable[[Handler], Handler]:
+        """Declare a handler for ``POST``."""
+        return self.route(path, ("POST",))
+
+    def put(self, path: str) -> Callable[[Handler], Handler]:
+        """Declare a handler for ``PUT``."""
+        return self.route(path, ("PUT",))
+
+    def patch(self, path: str) -> Callable[[Handler], Handler]:
+        """Declare a handler for ``PATCH``."""
+        return self.route(path, ("PATCH",))
+
+    def delete(self, path: str) -> Callable[[Handler], Handler]:
+        """Declare a handler for ``DELETE``."""
+        return self.route(path, ("DELETE",))
+
+    def options(self, path: str) -> Callable[[Handler], Handler]:
+        """Declare a handler for ``OPTIONS``; none is answered unasked."""
+        return self.route(path, ("OPTIONS",))
+
+    def middleware(self, layer: Layer) -> Layer:
+        """Put a layer around every handler; the first declared is the outermost.
+
+        It sees paths without route too, as the error that ``call_next`` raises.
+        """
+        if not callable(layer):
+            raise TypeError(f"middleware {layer!r} is not a function")
+        self._layers.append(layer)
+        self._entry = None
+        return layer
+
+    def with_state(self, value: object, kind: type | None = None) -> "App":
+        """Give handlers an object by its type; the last one of a type wins."""
+        self._states[type(value) if kind is None else kind] = value
+        return self
+
+    def list_routes(self, path: str = "/__edgezero/routes") -> None:
+        """Answer ``GET`` on a path with every route as ``[{"method", "path"}]``.
+
+        Raises:
+            ValueError: The path does not start with ``/``.
+        """
+
+        def routes() -> list[dict[str, str]]:
+            return [{"method": route.method, "path": route.path} for route in self.routes]
+
+        self.get(path)(routes)
+
+    # What a runner calls
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Every route in order of declaration."""
+        self.compile()
+        return self._router.routes
+
+    def compile(self) -> Endpoint:
+        """Build the tables and bind every handler, unless that is done already.
+
+        Raises:
+            TypeError: A handler's signature cannot be served.
+            ValueError: Two routes take the same paths.
+            ManifestError: The manifest names a handler that does not exist.
+        """
+        if self._entry is not None:
+            return self._entry
+        declared = [(m, p, _resolved(handler)) for m, p, handler in self._declared]
+        names: dict[int, set[str]] = {}
+        for _, pattern, handler in declared:
+            names.setdefault(id(handler), set()).update(pattern.names)
+        self._router = Router(
+            Route(
+                method,
+                pattern,
+                handler,
+                bind(handler, pattern.names, frozenset(names[id(handler)] - {*pattern.names})),
+            )
+            for method, pattern, handler in declared
+        )
+        layers = [_resolved(layer) for layer in self._layers]
+        self._entry = chain(layers, self._call_route)
+        return self._entry
+
+    async def handle(self, request: Request, stores: _Stores = None) -> Response:
+        """Answer a request, whatever happens.
+
+        Args:
+            request: The request.
+            stores: Its stores, or a function that opens them when they are first needed.
+
+        Returns:
+            The response, its body ``bytes`` or a ``BodyStream`` whose first chunk is there.
+            An error has become its JSON answer; what is the service's own fault is on
+            standard error as well.
+        """
+        try:
+            response = await self.dispatch(request, stores)
+            body = response.body
+            if not isinstance(body, bytes):
+                await body.prime()
+        except Exception as error:
+            report(error, request.method, request.path)
+            response = error_response(error)
+        if response.body and (request.method == "HEAD" or response.status in _BODILESS):
+            await response.drop_body()
+        return response
+
+    async def dispatch(self, request: Request, stores: _Stores = None) -> Response:
+        """Answer a request, or raise what its handler raises.
+
+        Raises:
+            EdgeZeroError: No route takes the request, or the handler refuses it.
+            Exception: Whatever else the handler raises.
+        """
+        entry = self._entry or self.compile()
+        if stores is not None:
+            request._stores = stores
+        if self._states:
+            request._states = self._states
+        request.body_limit = self.body_limit
+        match = self._router.find(request.method, request.raw_path)
+        if match is not None:
+            request.route, request._captured = match
+        if self.open_stores == "eager":
+            request.open_stores()
+        return await entry(request)
+
+    async def _call_route(self, request: Request) -> Response:
+        route = request.route
+        if route is None:
+            # A miss, or a request that a middleware put in place of the first one.
+            match = self._router.find(request.method, request.raw_path)
+            if match is None:
+                raise self._router.miss(request.method, request.raw_path)
+            route, request._captured = match
+            request.route = route
+        return await route.call(request)
+
+
+def _store_ids(ids: Sequence[str] | StoreIds) -> StoreIds | None:
+    if isinstance(ids, StoreIds):
+        return ids
+    if isinstance(ids, str):
+        raise TypeError(f"store ids are a sequence of texts, not the text {ids!r}")
+    return StoreIds.of(ids, ids[0]) if ids else None
+
+
+def _reference(text: str, origin: str, caller: str) -> Reference:
+    module, colon, name = text.partition(":")
+    steps = [*module.split("."), *name.split(".")]
+    if not colon or not all(step.isidentifier() for step in steps):
+        raise ManifestError(
+            f"{origin}: invalid handler path {text!r}: write the module, a colon and the "
+            f"function, as in 'app.handlers:root'"
+        )
+    return Reference(module, name, origin, caller)
+
+
+def _resolved(named: Callable[..., Any] | Reference) -> Callable[..., Any]:
+    return resolve(named) if isinstance(named, Reference) else named

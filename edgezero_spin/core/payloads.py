@@ -1,0 +1,58 @@
+"""JSON in a request body: bytes to a model, or the error that the client is told.
+
+In: a type, once; then bytes. Out: a value of the type. What is not JSON or does not fit is
+a 400 that opens with the words of the contract and names the place; what fits and breaks a
+rule of its model is a 422 with the rule's own text.
+
+Source: contract edgezero.md, EXT-1 and EXT-8. The JSON itself is read in ``stores``, so that
+a body and a stored value follow one set of rules.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from edgezero_spin.core.errors import BadRequest, ValidationFailed
+from edgezero_spin.core.models import rule_text
+from edgezero_spin.errors import EdgeError
+from edgezero_spin.stores.json_values import JsonValueError, decode
+from edgezero_spin.stores.structuring import structurer
+
+__all__ = ["BAD_JSON", "JsonReader", "json_reader"]
+
+BAD_JSON = "invalid JSON payload"
+
+JsonReader: TypeAlias = Callable[[bytes], Any]
+
+_readers: dict[Any, JsonReader] = {}
+
+
+def json_reader(model: Any) -> JsonReader:
+    """Return the function from a JSON text to the model; made once per model.
+
+    Raises:
+        TypeError: JSON cannot become that type.
+    """
+    known = _readers.get(model)
+    if known is None:
+        known = _readers[model] = _compile(model)
+    return known
+
+
+def _compile(model: Any) -> JsonReader:
+    build = structurer(model)
+
+    def read(data: bytes) -> Any:
+        try:
+            return build(decode(data))
+        except JsonValueError as error:
+            refusal = _refusal(error)
+        raise refusal
+
+    return read
+
+
+def _refusal(error: JsonValueError) -> EdgeError:
+    rule = error.__cause__
+    if isinstance(rule, Exception):
+        return ValidationFailed(rule_text(rule))
+    return BadRequest(f"{BAD_JSON}: {error}")

@@ -1,0 +1,411 @@
+"""What a handler is asked: method, path, headers, body, and the stores of this request.
+
+In: a ``RequestSource``. Out: the same, read when it is asked for and only then, decoded
+and typed. Nothing here knows a host.
+
+Source: contract edgezero.md, CTX-1, CTX-2, BOD-1 to BOD-4, SPN-1 to SPN-3. Bodies stream
+without a cap; reads that keep a whole body in memory have a limit and answer 413 past it.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
+
+from edgezero_spin.core.addresses import parse_client_address
+from edgezero_spin.core.annotations import Config, Kv, Secrets
+from edgezero_spin.core.errors import BadRequest, BodyReadError, Internal, PayloadTooLarge
+from edgezero_spin.core.headers import HeaderInput, Headers
+from edgezero_spin.core.models import BAD_FORM, BAD_PATH, BAD_QUERY, fields_reader
+from edgezero_spin.core.payloads import json_reader
+from edgezero_spin.core.percent import parse_pairs, percent_decode
+from edgezero_spin.core.sources import MemorySource, RequestSource
+from edgezero_spin.stores.config import ConfigStore
+from edgezero_spin.stores.key_value import KeyValueStore
+from edgezero_spin.stores.opening import Stores
+from edgezero_spin.stores.registry import Registry
+from edgezero_spin.stores.secrets import SecretStore
+
+if TYPE_CHECKING:
+    from edgezero_spin.core.router import Route
+
+__all__ = ["DEFAULT_BODY_LIMIT", "BodyReadError", "Request"]
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+# Inside the class, ``bytes`` is the method that reads the body.
+Bytes: TypeAlias = bytes
+
+DEFAULT_BODY_LIMIT = 16 * 1024 * 1024
+"""Bytes that a buffering read keeps when neither the app nor the call says otherwise."""
+
+_CHUNK_BYTES = 64 * 1024
+
+
+class Request:
+    """One HTTP request.
+
+    Attributes:
+        method: As sent, ``"GET"``.
+        raw_path: The path as sent, percent-encoded and without the query.
+        route: The route that takes the request, ``None`` when none does. Middleware may
+            read its pattern, ``request.route.path``.
+        body_limit: Bytes that a buffering read keeps unless the call says otherwise.
+    """
+
+    # Class attributes instead of assignments in __init__: each line that runs on a fresh
+    # instance of a component is paid in full, and most requests touch few of these.
+    route: "Route | None" = None
+    body_limit: int = DEFAULT_BODY_LIMIT
+    _captured: tuple[Bytes, ...] = ()
+    _states: Mapping[type, object] = {}
+    _stores: "Stores | Callable[[], Stores] | None" = None
+    _headers: Headers | None = None
+    _body: Bytes | None = None
+    _streamed = False
+    _path_params: dict[str, str] | None = None
+    _extensions: dict[str, Any] | None = None
+
+    def __init__(self, source: RequestSource) -> None:
+        self._source = source
+        self.method = source.method
+        self.raw_path = source.raw_path
+
+    @classmethod
+    def of(
+        cls,
+        method: str,
+        target: str,
+        headers: HeaderInput = (),
+        body: Bytes | Iterable[Bytes] = b"",
+    ) -> "Request":
+        """Make a request by hand: ``Request.of("PUT", "/notes/7?x=1", body=b"{}")``.
+
+        Args:
+            method: Upper case, unless the app's routes are not.
+            target: A path with or without query, or a whole URL.
+            headers: Fields in order; several of one name are allowed.
+            body: The body, or its chunks as reads shall give them.
+        """
+        return cls(MemorySource(method, target, headers, body))
+
+    def replace(
+        self,
+        *,
+        method: str | None = None,
+        target: str | None = None,
+        headers: HeaderInput | None = None,
+        body: Bytes | Iterable[Bytes] | None = None,
+    ) -> "Request":
+        """Return this request with parts of it changed, for ``call_next``.
+
+        It is routed anew. Stores, state and extensions are shared; so is a body that is not
+        replaced, and only one of the two can be read.
+        """
+        if body is None:
+            body = self._body if self._body is not None else self._remaining()
+        if target is None:
+            query = self.query_string
+            target = self.raw_path.decode("latin-1") + (f"?{query}" if query else "")
+        source = MemorySource(
+            self.method if method is None else method,
+            target,
+            self.headers if headers is None else headers,
+            body,
+        )
+        source.scheme = source.scheme or self.scheme
+        source.authority = source.authority or self.authority
+        changed = Request(source)
+        changed.body_limit = self.body_limit
+        changed._states = self._states
+        changed._stores = self._stores
+        changed._extensions = self.extensions
+        return changed
+
+    # What was asked
+
+    @property
+    def path(self) -> str:
+        """The path as text, percent-decoded; what is not UTF-8 shows as U+FFFD."""
+        return percent_decode(self.raw_path).decode("utf-8", "replace")
+
+    @property
+    def query_string(self) -> str:
+        """What follows the ``?``, as sent; ``""`` without one."""
+        return (self._source.query or b"").decode("latin-1")
+
+    @property
+    def scheme(self) -> str | None:
+        """``http`` or ``https``, ``None`` when the host does not say."""
+        return self._source.scheme
+
+    @property
+    def authority(self) -> str | None:
+        """Host and port as the host gives them, else the ``host`` header."""
+        return self._source.authority or self.headers.get("host")
+
+    @property
+    def url(self) -> str:
+        """The whole URL, put together from its parts."""
+        query = self.query_string
+        path = self.raw_path.decode("latin-1")
+        return (
+            f"{self.scheme or 'http'}://{self.authority or 'localhost'}{path}"
+            f"{'?' if query else ''}{query}"
+        )
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields, repeats included."""
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = Headers.received(self._source.headers())
+        return headers
+
+    @property
+    def client_addr(self) -> str | None:
+        """The address of the client without its port, from ``spin-client-addr``."""
+        return parse_client_address(self.headers.get("spin-client-addr", ""))
+
+    @property
+    def full_url(self) -> str | None:
+        """The URL as the client wrote it, from ``spin-full-url``."""
+        value = self.headers.get_bytes("spin-full-url")
+        return value.decode() if value and value.isascii() else None
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """Notes that middleware leaves for what comes after it, by name."""
+        if self._extensions is None:
+            self._extensions = {}
+        return self._extensions
+
+    # Path and query as values
+
+    @property
+    def path_params(self) -> dict[str, str]:
+        """The values of the route's parameters, percent-decoded.
+
+        Raises:
+            BadRequest: A value is not UTF-8.
+        """
+        params = self._path_params
+        if params is None:
+            names = self.route.names if self.route is not None else ()
+            params = self._path_params = {
+                name: decode_path_value(name, raw)
+                for name, raw in zip(names, self._captured, strict=True)
+            }
+        return params
+
+    def path_as(self, model: type[T]) -> T:
+        """Return the path parameters as a model of scalars.
+
+        Raises:
+            BadRequest: A value does not fit its field.
+            ValidationFailed: The model refuses them.
+        """
+        values: T = fields_reader(model, BAD_PATH)(self.path_params.items())
+        return values
+
+    def query_pairs(self) -> list[tuple[str, str]]:
+        """Return name and value of each query field, in order, repeats kept."""
+        return parse_pairs(self._source.query or b"")
+
+    def query(self, model: type[T]) -> T:
+        """Return the query string as a model of scalars. Raises as ``path_as`` does."""
+        values: T = fields_reader(model, BAD_QUERY)(self.query_pairs())
+        return values
+
+    # The body
+
+    async def bytes(self, limit: int | None = None) -> Bytes:
+        """Return the whole body and keep it, so that it can be asked for again.
+
+        Args:
+            limit: Bytes that it may have; ``body_limit`` when not given.
+
+        Raises:
+            PayloadTooLarge: It has more.
+            BodyReadError: It broke off.
+            RuntimeError: It was streamed already.
+        """
+        if limit is None:
+            limit = self.body_limit
+        body = self._body
+        if body is None:
+            body = self._body = self._read_all(limit)
+        elif len(body) > limit:
+            raise PayloadTooLarge(f"request body too large: the limit is {limit} bytes")
+        return body
+
+    async def text(self, limit: int | None = None) -> str:
+        """Return the whole body as text. Raises as ``bytes``, and:
+
+        Raises:
+            BadRequest: It is not UTF-8.
+        """
+        try:
+            return (await self.bytes(limit)).decode()
+        except UnicodeDecodeError:
+            raise BadRequest("request body is not UTF-8 text") from None
+
+    @overload
+    async def json(self, model: type[T], limit: int | None = None) -> T: ...
+    @overload
+    async def json(self, model: Any = Any, limit: int | None = None) -> Any: ...
+    async def json(self, model: Any = Any, limit: int | None = None) -> Any:
+        """Return the body as JSON, built into ``model`` when one is given. Raises as
+        ``bytes``, and:
+
+        Raises:
+            BadRequest: It is not JSON, or does not fit the model.
+            ValidationFailed: It fits and breaks a rule of the model.
+        """
+        return json_reader(model)(await self.bytes(limit))
+
+    @overload
+    async def form(self, model: type[T], limit: int | None = None) -> T: ...
+    @overload
+    async def form(self, model: None = None, limit: int | None = None) -> dict[str, str]: ...
+    async def form(self, model: Any = None, limit: int | None = None) -> Any:
+        """Return the urlencoded body as a model of scalars, or as a dictionary in which the
+        last value of a name stands. Raises as ``json`` does.
+        """
+        read = fields_reader(dict if model is None else model, BAD_FORM)
+        return read(parse_pairs(await self.bytes(limit)))
+
+    async def stream(self, chunk_bytes: int = _CHUNK_BYTES) -> AsyncIterator[Bytes]:
+        """Yield the body as it arrives, in pieces of at most ``chunk_bytes``; no limit holds.
+
+        A body that was read whole before is yielded again.
+
+        Raises:
+            BodyReadError: It broke off.
+            RuntimeError: It was streamed already.
+        """
+        if self._body is not None:
+            for start in range(0, len(self._body), chunk_bytes):
+                yield self._body[start : start + chunk_bytes]
+            return
+        for chunk in self._remaining(chunk_bytes):
+            yield chunk
+
+    # What the app declared
+
+    @property
+    def stores(self) -> Stores:
+        """The stores of this request; a kind that the app does not declare is ``None``."""
+        stores = self._stores
+        if not isinstance(stores, Stores):
+            stores = self._stores = Stores() if stores is None else stores()
+        return stores
+
+    def open_stores(self) -> None:
+        """Open every declared store now, key-value before config.
+
+        Raises:
+            StoreOpenError: The first one that the platform cannot open.
+        """
+        for registry in (self.stores.kv, self.stores.config):
+            if registry is not None:
+                registry.open_all()
+
+    @property
+    def kv(self) -> Kv:
+        """The key-value stores.
+
+        Raises:
+            Internal: The app declares none.
+        """
+        return _declared(self.stores.kv, "kv", "kv")
+
+    @property
+    def config(self) -> Config:
+        """The config stores. Raises as ``kv`` does."""
+        return _declared(self.stores.config, "config", "config")
+
+    @property
+    def secrets(self) -> Secrets:
+        """The secret stores. Raises as ``kv`` does."""
+        return _declared(self.stores.secrets, "secret", "secrets")
+
+    def kv_store(self, id: str) -> KeyValueStore | None:
+        """Return a key-value store, ``None`` when the app does not declare it."""
+        return self.stores.kv.named(id) if self.stores.kv else None
+
+    def config_store(self, id: str) -> ConfigStore | None:
+        """Return a config store, ``None`` when the app does not declare it."""
+        return self.stores.config.named(id) if self.stores.config else None
+
+    def secret_store(self, id: str) -> SecretStore | None:
+        """Return a secret store, ``None`` when the app does not declare it."""
+        return self.stores.secrets.named(id) if self.stores.secrets else None
+
+    @property
+    def kv_store_default(self) -> KeyValueStore | None:
+        """The default key-value store, ``None`` when the app declares none."""
+        return self.stores.kv.default if self.stores.kv else None
+
+    @property
+    def config_store_default(self) -> ConfigStore | None:
+        """The default config store, ``None`` when the app declares none."""
+        return self.stores.config.default if self.stores.config else None
+
+    @property
+    def secret_store_default(self) -> SecretStore | None:
+        """The default secret store, ``None`` when the app declares none."""
+        return self.stores.secrets.default if self.stores.secrets else None
+
+    def state(self, kind: type[T]) -> T:
+        """Return the object of a type which the app was given.
+
+        Raises:
+            Internal: The app was given none of that type.
+        """
+        if kind not in self._states:
+            raise Internal(
+                f"no state of type `{kind.__qualname__}` registered -- "
+                f"give it to App(state=[...]) or app.with_state(...)"
+            )
+        found: T = self._states[kind]  # type: ignore[assignment]  # registered under its own type
+        return found
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.path}>"
+
+    def _read_all(self, limit: int) -> Bytes:
+        # One chunk and its end is what nearly every body is.
+        chunks = []
+        size = 0
+        for chunk in self._remaining():
+            size += len(chunk)
+            if size > limit:
+                raise PayloadTooLarge(f"request body too large: the limit is {limit} bytes")
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _remaining(self, chunk_bytes: int = _CHUNK_BYTES) -> Iterator[Bytes]:
+        if self._streamed:
+            raise RuntimeError("the request body was read already")
+        self._streamed = True
+        read = self._source.read
+        while chunk := read(chunk_bytes):
+            yield chunk
+
+
+def decode_path_value(name: str, raw: bytes) -> str:
+    """Return a path parameter as text.
+
+    Raises:
+        BadRequest: It is not UTF-8.
+    """
+    try:
+        return percent_decode(raw).decode()
+    except UnicodeDecodeError:
+        raise BadRequest(f"{BAD_PATH}: {name}: not UTF-8") from None
+
+
+def _declared(registry: Registry[S] | None, noun: str, table: str) -> Registry[S]:
+    if registry is None:
+        raise Internal(f"no {noun} store configured -- check [stores.{table}]")
+    return registry

@@ -1,0 +1,173 @@
+"""What a handler answers, and how its return value becomes one.
+
+In: a ``Response``, text, bytes, nothing, a JSON-able value or attrs instance, an iterator
+of bytes, or ``(status, any of these)``. Out: a ``Response`` whose body is ``bytes`` or a
+``BodyStream``, and whose headers are pairs that a host takes as they are.
+
+Source: contract edgezero.md, HND-2 and HND-3, with the difference that values serialised as
+JSON say ``application/json``. A ``Response`` that a handler built is left as it is.
+"""
+
+from collections.abc import AsyncIterable, Mapping
+from typing import TypeAlias
+
+from edgezero_spin.core.headers import HeaderInput, MutableHeaders
+from edgezero_spin.core.streaming import BodyStream, Chunks
+from edgezero_spin.errors import EdgeZeroError
+from edgezero_spin.stores.json_values import encode
+
+__all__ = ["Response", "to_response"]
+
+Pairs: TypeAlias = list[tuple[str, bytes]]
+
+_TEXT = ("content-type", b"text/plain; charset=utf-8")
+_JSON = ("content-type", b"application/json")
+
+
+class Response:
+    """A status, header fields and a body.
+
+    Args:
+        body: Bytes, text (sent as UTF-8), an iterator or async iterator of bytes that is
+            sent as it comes, or ``None`` for no body.
+        status: 200 to 599.
+        headers: Fields in order, several of one name allowed.
+        content_type: Sets that header; nothing else is added to what is given here.
+
+    Attributes:
+        status: As given; may be changed.
+        body: ``bytes``, or a ``BodyStream``.
+
+    Raises:
+        ValueError: The status is out of range, or a header is malformed.
+    """
+
+    __slots__ = ("_pairs", "body", "status")
+
+    body: bytes | BodyStream
+    status: int
+
+    def __init__(
+        self,
+        body: bytes | str | Chunks | None = b"",
+        status: int = 200,
+        headers: HeaderInput = (),
+        content_type: str | None = None,
+    ) -> None:
+        if not 200 <= status <= 599:
+            raise ValueError(f"a response status is 200 to 599, got {status}")
+        self.status = int(status)
+        self._pairs: Pairs = MutableHeaders(headers)._pairs
+        self.body = _body(body)
+        if content_type is not None:
+            self.headers["content-type"] = content_type
+
+    @classmethod
+    def text(cls, text: str, status: int = 200) -> "Response":
+        """Answer text with its length and ``text/plain; charset=utf-8``."""
+        return _sized(text.encode(), _TEXT, status)
+
+    @classmethod
+    def json(cls, value: object, status: int = 200) -> "Response":
+        """Answer a JSON-able value or attrs instance with its length and ``application/json``."""
+        return _sized(encode(value), _JSON, status)
+
+    @property
+    def headers(self) -> MutableHeaders:
+        """The header fields; changes to them change the response."""
+        return MutableHeaders.over(self._pairs)
+
+    @property
+    def header_pairs(self) -> Pairs:
+        """The header fields as a host takes them."""
+        return self._pairs
+
+    async def drop_body(self) -> None:
+        """Let go of the body, for ``HEAD`` and for a status that has none.
+
+        The headers stay, but that a 204 cannot announce a length.
+        """
+        body, self.body = self.body, b""
+        if isinstance(body, BodyStream):
+            await body.aclose()
+        if self.status == 204:
+            self.headers.discard("content-length")
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status}>"
+
+
+def to_response(value: object) -> Response:
+    """Turn what a handler returned into a response.
+
+    Raises:
+        EdgeZeroError: The handler returned one instead of raising it.
+        TypeError: The value is no answer: JSON cannot hold it, or the status is no status.
+    """
+    kind = type(value)
+    if kind is Response:
+        return value  # type: ignore[return-value]  # narrowed by its exact type
+    if kind is str:
+        return _sized(value.encode(), _TEXT, 200)  # type: ignore[attr-defined]
+    if value is None:
+        return _plain(b"", 204)
+    if kind is bytes:
+        return _sized(value, _TEXT, 200)  # type: ignore[arg-type]
+    return _convert(value)
+
+
+def _convert(value: object) -> Response:
+    """The returns that are rarer, or dearer anyway."""
+    match value:
+        case Response():
+            return value
+        case (int() as status, inner) if isinstance(value, tuple) and not isinstance(status, bool):
+            if not 200 <= status <= 599:
+                raise TypeError(f"a handler returned the status {status}, not 200 to 599")
+            response = to_response(inner)
+            response.status = int(status)
+            return response
+        case EdgeZeroError():
+            raise value
+        case str():
+            return Response.text(value)
+        case bytearray() | memoryview():
+            return _sized(bytes(value), _TEXT, 200)
+    if hasattr(value, "__anext__") or hasattr(value, "__next__"):
+        return _plain(BodyStream(value), 200)  # type: ignore[arg-type]  # chunks are checked when pulled
+    if isinstance(value, AsyncIterable):
+        return _plain(BodyStream(value), 200)
+    return Response.json(value)
+
+
+def _sized(body: bytes, content_type: tuple[str, bytes], status: int) -> Response:
+    response = _plain(body, status)
+    if body:
+        response._pairs = [content_type, ("content-length", b"%d" % len(body))]
+    return response
+
+
+def _plain(body: bytes | BodyStream, status: int) -> Response:
+    """A response without the checks that a caller's values need."""
+    response = Response.__new__(Response)
+    response.status = status
+    response.body = body
+    response._pairs = []
+    return response
+
+
+def _body(body: bytes | str | Chunks | None) -> bytes | BodyStream:
+    match body:
+        case bytes():
+            return body
+        case None:
+            return b""
+        case str():
+            return body.encode()
+        case bytearray() | memoryview():
+            return bytes(body)
+        case BodyStream():
+            return body
+        case Mapping() | int():
+            raise TypeError(f"a body is bytes, text or chunks of bytes, got {type(body).__name__}")
+    return BodyStream(body)

@@ -1,0 +1,95 @@
+"""A response body that is made while it is sent.
+
+In: an iterator or async iterator of bytes, as a handler returns it. Out: one async
+iterator whichever it was, for the runner to pull from, and its first chunk on demand.
+
+The application pulls the first chunk before it hands the response over (``prime``), so
+a generator that fails at once still becomes an honest 500. A generator that has nothing
+to say yet and wants its head sent can yield ``b""`` first.
+
+An iterator that needs no event loop never suspends here.
+"""
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from typing import Protocol, Self, TypeAlias, runtime_checkable
+
+__all__ = ["BodyStream", "Chunks"]
+
+Chunks: TypeAlias = Iterable[bytes] | AsyncIterable[bytes]
+
+
+@runtime_checkable
+class _Closes(Protocol):
+    def close(self) -> object: ...
+
+
+@runtime_checkable
+class _ClosesAsync(Protocol):
+    async def aclose(self) -> object: ...
+
+
+class BodyStream:
+    """Chunks of bytes to be pulled once, in order.
+
+    ``async for chunk in stream`` gives every chunk; empty ones may be among them. Whoever
+    stops early calls ``aclose()``, which runs the generator's ``finally``; closing twice is
+    harmless. A chunk that is not bytes raises ``TypeError``.
+    """
+
+    __slots__ = ("_chunks", "_first", "_primed")
+
+    def __init__(self, chunks: Chunks) -> None:
+        self._chunks: Iterator[bytes] | AsyncIterator[bytes] | None
+        if isinstance(chunks, AsyncIterable):
+            self._chunks = aiter(chunks)
+        else:
+            self._chunks = iter(chunks)
+        self._first: bytes | None = None
+        self._primed = False
+
+    async def prime(self) -> None:
+        """Pull the first chunk and keep it for ``__anext__``.
+
+        Raises:
+            Exception: Whatever the iterator raises before its first chunk.
+        """
+        if not self._primed:
+            self._first = await self._pull()
+            self._primed = True
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = self._first
+        if chunk is not None:
+            self._first = None
+            return chunk
+        self._primed = True
+        chunk = await self._pull()
+        if chunk is None:
+            raise StopAsyncIteration
+        return chunk
+
+    async def _pull(self) -> bytes | None:
+        chunks = self._chunks
+        if chunks is None:
+            return None
+        try:
+            chunk = next(chunks) if isinstance(chunks, Iterator) else await anext(chunks)
+        except (StopIteration, StopAsyncIteration):
+            self._chunks = None
+            return None
+        if isinstance(chunk, bytes):
+            return chunk
+        if isinstance(chunk, bytearray | memoryview):
+            return bytes(chunk)
+        raise TypeError(f"a streamed body gives bytes, got {type(chunk).__name__}")
+
+    async def aclose(self) -> None:
+        """End the iteration, wherever it stands."""
+        chunks, self._chunks, self._first = self._chunks, None, None
+        if isinstance(chunks, _ClosesAsync):
+            await chunks.aclose()
+        elif isinstance(chunks, _Closes):
+            chunks.close()
