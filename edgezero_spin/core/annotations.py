@@ -28,7 +28,7 @@ __all__ = [
     "State",
 ]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 class Marker:
@@ -48,19 +48,19 @@ class Marker:
         return f"Marker({self.source!r})"
 
 
-Json: TypeAlias = Annotated[T, Marker("json")]
+Json: TypeAlias = Annotated[_T, Marker("json")]
 """The body as JSON, checked and built: 400 when it does not fit, 422 when it breaks a rule."""
 
-Query: TypeAlias = Annotated[T, Marker("query")]
+Query: TypeAlias = Annotated[_T, Marker("query")]
 """The query string as a model of scalars, optional scalars and lists of scalars."""
 
-Form: TypeAlias = Annotated[T, Marker("form")]
+Form: TypeAlias = Annotated[_T, Marker("form")]
 """The urlencoded body as such a model."""
 
-Path: TypeAlias = Annotated[T, Marker("path")]
+Path: TypeAlias = Annotated[_T, Marker("path")]
 """All path parameters as such a model. A single one binds by its name."""
 
-State: TypeAlias = Annotated[T, Marker("state")]
+State: TypeAlias = Annotated[_T, Marker("state")]
 """The object of that type which the app was given with ``state=`` or ``with_state``."""
 
 Host: TypeAlias = Annotated[str, Marker("host")]

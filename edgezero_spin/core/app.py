@@ -9,6 +9,7 @@ Source: contract edgezero.md, APP-1 to APP-8, RTE-10 to RTE-14; design.md for th
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from os import PathLike
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from edgezero_spin.core.answers import error_response, report
@@ -27,8 +28,8 @@ __all__ = ["DEFAULT_NAME", "App"]
 
 DEFAULT_NAME = "EdgeZero App"
 
-Handler = TypeVar("Handler", bound=Callable[..., object])
-Layer = TypeVar("Layer", bound=Middleware)
+_Handler = TypeVar("_Handler", bound=Callable[..., object])
+_Layer = TypeVar("_Layer", bound=Middleware)
 _Stores: TypeAlias = Stores | Callable[[], Stores] | None
 
 # No body goes with these (RFC 9110, 15.3.5 and 15.4.5).
@@ -89,7 +90,7 @@ class App:
     @classmethod
     def from_manifest(
         cls,
-        path: str = "edgezero.toml",
+        path: "str | PathLike[str]" = "edgezero.toml",
         *,
         outbound_http: bool = False,
         open_stores: Literal["lazy", "eager"] = "lazy",
@@ -140,7 +141,7 @@ class App:
 
     # What a handler file writes
 
-    def route(self, path: str, methods: Iterable[str] = ("GET",)) -> Callable[[Handler], Handler]:
+    def route(self, path: str, methods: Iterable[str] = ("GET",)) -> Callable[[_Handler], _Handler]:
         """Declare a handler for a path: ``@app.route("/notes/{id}", methods=["GET", "PUT"])``.
 
         Args:
@@ -157,7 +158,7 @@ class App:
         if not names or not all(names):
             raise ValueError(f"route {path!r} needs at least one method")
 
-        def declare(handler: Handler) -> Handler:
+        def declare(handler: _Handler) -> _Handler:
             if not callable(handler):
                 raise TypeError(f"route {path!r}: {handler!r} is not a function")
             self._declared += [(name, pattern, handler) for name in names]
@@ -166,35 +167,35 @@ class App:
 
         return declare
 
-    def get(self, path: str) -> Callable[[Handler], Handler]:
+    def get(self, path: str) -> Callable[[_Handler], _Handler]:
         """Declare a handler for ``GET``, and for ``HEAD`` without its body."""
         return self.route(path, ("GET",))
 
-    def head(self, path: str) -> Callable[[Handler], Handler]:
+    def head(self, path: str) -> Callable[[_Handler], _Handler]:
         """Declare a handler for ``HEAD`` where the one of ``GET`` would do too much."""
         return self.route(path, ("HEAD",))
 
-    def post(self, path: str) -> Callable[[Handler], Handler]:
+    def post(self, path: str) -> Callable[[_Handler], _Handler]:
         """Declare a handler for ``POST``."""
         return self.route(path, ("POST",))
 
-    def put(self, path: str) -> Callable[[Handler], Handler]:
+    def put(self, path: str) -> Callable[[_Handler], _Handler]:
         """Declare a handler for ``PUT``."""
         return self.route(path, ("PUT",))
 
-    def patch(self, path: str) -> Callable[[Handler], Handler]:
+    def patch(self, path: str) -> Callable[[_Handler], _Handler]:
         """Declare a handler for ``PATCH``."""
         return self.route(path, ("PATCH",))
 
-    def delete(self, path: str) -> Callable[[Handler], Handler]:
+    def delete(self, path: str) -> Callable[[_Handler], _Handler]:
         """Declare a handler for ``DELETE``."""
         return self.route(path, ("DELETE",))
 
-    def options(self, path: str) -> Callable[[Handler], Handler]:
+    def options(self, path: str) -> Callable[[_Handler], _Handler]:
         """Declare a handler for ``OPTIONS``; none is answered unasked."""
         return self.route(path, ("OPTIONS",))
 
-    def middleware(self, layer: Layer) -> Layer:
+    def middleware(self, layer: _Layer) -> _Layer:
         """Put a layer around every handler; the first declared is the outermost.
 
         It sees paths without route too, as the error that ``call_next`` raises.

@@ -27,7 +27,7 @@ from edgezero_spin.core.request import Request, decode_path_value
 from edgezero_spin.core.response import Response, to_response
 from edgezero_spin.core.scalars import scalar_reader, without_none
 
-__all__ = ["Endpoint", "bind"]
+__all__ = ["Endpoint", "bind", "name_of"]
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 _Extractor: TypeAlias = Callable[[Request], Any]

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 # ERR-1..7 name their kinds; these are the other statuses that applications answer with.
-KINDS = {
+_KINDS = {
     400: "bad_request",
     401: "unauthorized",
     403: "forbidden",
@@ -70,7 +70,7 @@ class HttpError(EdgeError):
         if not 400 <= status <= 599:
             raise ValueError(f"an error status is 400 to 599, got {status}")
         self.status = status
-        self.kind = kind or KINDS.get(status, f"http_{status}")
+        self.kind = kind or _KINDS.get(status, f"http_{status}")
         self.headers = list(headers)
         super().__init__(message or self.kind.replace("_", " "))
 

@@ -25,8 +25,8 @@ BAD_QUERY = "invalid query string"
 BAD_FORM = "invalid form payload"
 BAD_PATH = "invalid path parameters"
 
-Fields: TypeAlias = Iterable[tuple[str, str]]
-FieldsReader: TypeAlias = Callable[[Fields], Any]
+_Fields: TypeAlias = Iterable[tuple[str, str]]
+FieldsReader: TypeAlias = Callable[[_Fields], Any]
 
 _readers: dict[tuple[Any, str], FieldsReader] = {}
 
@@ -68,7 +68,7 @@ def _compile(model: Any, failure: str) -> FieldsReader:
     fields = _fields(model)
     required = {name: field for name, field in fields.items() if field.required}
 
-    def read(pairs: Fields) -> Any:
+    def read(pairs: _Fields) -> Any:
         values: dict[str, Any] = {}
         for name, text in pairs:
             field = fields.get(name)

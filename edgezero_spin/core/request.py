@@ -27,16 +27,16 @@ from edgezero_spin.stores.secrets import SecretStore
 if TYPE_CHECKING:
     from edgezero_spin.core.router import Route
 
-__all__ = ["DEFAULT_BODY_LIMIT", "BodyReadError", "Request"]
+__all__ = ["DEFAULT_BODY_LIMIT", "BodyReadError", "Request", "decode_path_value"]
 
-T = TypeVar("T")
-S = TypeVar("S")
+_T = TypeVar("_T")
+_S = TypeVar("_S")
 
 # Inside the class, ``bytes`` is the method that reads the body.
-Bytes: TypeAlias = bytes
+_Bytes: TypeAlias = bytes
 
 DEFAULT_BODY_LIMIT = 16 * 1024 * 1024
-"""Bytes that a buffering read keeps when neither the app nor the call says otherwise."""
+"""_Bytes that a buffering read keeps when neither the app nor the call says otherwise."""
 
 _CHUNK_BYTES = 64 * 1024
 
@@ -49,18 +49,18 @@ class Request:
         raw_path: The path as sent, percent-encoded and without the query.
         route: The route that takes the request, ``None`` when none does. Middleware may
             read its pattern, ``request.route.path``.
-        body_limit: Bytes that a buffering read keeps unless the call says otherwise.
+        body_limit: _Bytes that a buffering read keeps unless the call says otherwise.
     """
 
     # Class attributes instead of assignments in __init__: each line that runs on a fresh
     # instance of a component is paid in full, and most requests touch few of these.
     route: "Route | None" = None
     body_limit: int = DEFAULT_BODY_LIMIT
-    _captured: tuple[Bytes, ...] = ()
+    _captured: tuple[_Bytes, ...] = ()
     _states: Mapping[type, object] = {}
     _stores: "Stores | Callable[[], Stores] | None" = None
     _headers: Headers | None = None
-    _body: Bytes | None = None
+    _body: _Bytes | None = None
     _streamed = False
     _path_params: dict[str, str] | None = None
     _extensions: dict[str, Any] | None = None
@@ -76,7 +76,7 @@ class Request:
         method: str,
         target: str,
         headers: HeaderInput = (),
-        body: Bytes | Iterable[Bytes] = b"",
+        body: _Bytes | Iterable[_Bytes] = b"",
     ) -> "Request":
         """Make a request by hand: ``Request.of("PUT", "/notes/7?x=1", body=b"{}")``.
 
@@ -94,7 +94,7 @@ class Request:
         method: str | None = None,
         target: str | None = None,
         headers: HeaderInput | None = None,
-        body: Bytes | Iterable[Bytes] | None = None,
+        body: _Bytes | Iterable[_Bytes] | None = None,
     ) -> "Request":
         """Return this request with parts of it changed, for ``call_next``.
 
@@ -197,32 +197,32 @@ class Request:
             }
         return params
 
-    def path_as(self, model: type[T]) -> T:
+    def path_as(self, model: type[_T]) -> _T:
         """Return the path parameters as a model of scalars.
 
         Raises:
             BadRequest: A value does not fit its field.
             ValidationFailed: The model refuses them.
         """
-        values: T = fields_reader(model, BAD_PATH)(self.path_params.items())
+        values: _T = fields_reader(model, BAD_PATH)(self.path_params.items())
         return values
 
     def query_pairs(self) -> list[tuple[str, str]]:
         """Return name and value of each query field, in order, repeats kept."""
         return parse_pairs(self._source.query or b"")
 
-    def query(self, model: type[T]) -> T:
+    def query(self, model: type[_T]) -> _T:
         """Return the query string as a model of scalars. Raises as ``path_as`` does."""
-        values: T = fields_reader(model, BAD_QUERY)(self.query_pairs())
+        values: _T = fields_reader(model, BAD_QUERY)(self.query_pairs())
         return values
 
     # The body
 
-    async def bytes(self, limit: int | None = None) -> Bytes:
+    async def bytes(self, limit: int | None = None) -> _Bytes:
         """Return the whole body and keep it, so that it can be asked for again.
 
         Args:
-            limit: Bytes that it may have; ``body_limit`` when not given.
+            limit: _Bytes that it may have; ``body_limit`` when not given.
 
         Raises:
             PayloadTooLarge: It has more.
@@ -250,7 +250,7 @@ class Request:
             raise BadRequest("request body is not UTF-8 text") from None
 
     @overload
-    async def json(self, model: type[T], limit: int | None = None) -> T: ...
+    async def json(self, model: type[_T], limit: int | None = None) -> _T: ...
     @overload
     async def json(self, model: Any = Any, limit: int | None = None) -> Any: ...
     async def json(self, model: Any = Any, limit: int | None = None) -> Any:
@@ -264,7 +264,7 @@ class Request:
         return json_reader(model)(await self.bytes(limit))
 
     @overload
-    async def form(self, model: type[T], limit: int | None = None) -> T: ...
+    async def form(self, model: type[_T], limit: int | None = None) -> _T: ...
     @overload
     async def form(self, model: None = None, limit: int | None = None) -> dict[str, str]: ...
     async def form(self, model: Any = None, limit: int | None = None) -> Any:
@@ -274,7 +274,7 @@ class Request:
         read = fields_reader(dict if model is None else model, BAD_FORM)
         return read(parse_pairs(await self.bytes(limit)))
 
-    async def stream(self, chunk_bytes: int = _CHUNK_BYTES) -> AsyncIterator[Bytes]:
+    async def stream(self, chunk_bytes: int = _CHUNK_BYTES) -> AsyncIterator[_Bytes]:
         """Yield the body as it arrives, in pieces of at most ``chunk_bytes``; no limit holds.
 
         A body that was read whole before is yielded again.
@@ -356,7 +356,7 @@ class Request:
         """The default secret store, ``None`` when the app declares none."""
         return self.stores.secrets.default if self.stores.secrets else None
 
-    def state(self, kind: type[T]) -> T:
+    def state(self, kind: type[_T]) -> _T:
         """Return the object of a type which the app was given.
 
         Raises:
@@ -367,13 +367,13 @@ class Request:
                 f"no state of type `{kind.__qualname__}` registered -- "
                 f"give it to App(state=[...]) or app.with_state(...)"
             )
-        found: T = self._states[kind]  # type: ignore[assignment]  # registered under its own type
+        found: _T = self._states[kind]  # type: ignore[assignment]  # registered under its own type
         return found
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"
 
-    def _read_all(self, limit: int) -> Bytes:
+    def _read_all(self, limit: int) -> _Bytes:
         # One chunk and its end is what nearly every body is.
         chunks = []
         size = 0
@@ -384,7 +384,7 @@ class Request:
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    def _remaining(self, chunk_bytes: int = _CHUNK_BYTES) -> Iterator[Bytes]:
+    def _remaining(self, chunk_bytes: int = _CHUNK_BYTES) -> Iterator[_Bytes]:
         if self._streamed:
             raise RuntimeError("the request body was read already")
         self._streamed = True
@@ -405,7 +405,7 @@ def decode_path_value(name: str, raw: bytes) -> str:
         raise BadRequest(f"{BAD_PATH}: {name}: not UTF-8") from None
 
 
-def _declared(registry: Registry[S] | None, noun: str, table: str) -> Registry[S]:
+def _declared(registry: Registry[_S] | None, noun: str, table: str) -> Registry[_S]:
     if registry is None:
         raise Internal(f"no {noun} store configured -- check [stores.{table}]")
     return registry

@@ -18,7 +18,7 @@ from edgezero_spin.stores.json_values import encode
 
 __all__ = ["Response", "to_response"]
 
-Pairs: TypeAlias = list[tuple[str, bytes]]
+_Pairs: TypeAlias = list[tuple[str, bytes]]
 
 _TEXT = ("content-type", b"text/plain; charset=utf-8")
 _JSON = ("content-type", b"application/json")
@@ -57,7 +57,7 @@ class Response:
         if not 200 <= status <= 599:
             raise ValueError(f"a response status is 200 to 599, got {status}")
         self.status = int(status)
-        self._pairs: Pairs = MutableHeaders(headers)._pairs
+        self._pairs: _Pairs = MutableHeaders(headers)._pairs
         self.body = _body(body)
         if content_type is not None:
             self.headers["content-type"] = content_type
@@ -78,7 +78,7 @@ class Response:
         return MutableHeaders.over(self._pairs)
 
     @property
-    def header_pairs(self) -> Pairs:
+    def header_pairs(self) -> _Pairs:
         """The header fields as a host takes them."""
         return self._pairs
 
