@@ -10,6 +10,7 @@ from pathlib import Path
 
 import attrs
 from attrs.validators import deep_iterable, max_len, min_len
+
 from edgezero_spin import (
     App,
     Config,
@@ -22,6 +23,7 @@ from edgezero_spin import (
     Secrets,
     run_app,
 )
+from edgezero_spin.core import HttpError
 
 
 @attrs.frozen
@@ -64,13 +66,12 @@ async def show(id: str, kv: Kv) -> dict[str, object]:
 
 
 @app.delete("/notes/{id}")
-async def remove(id: str, headers: Headers, kv: Kv, secrets: Secrets) -> Response | None:
+async def remove(id: str, headers: Headers, kv: Kv, secrets: Secrets) -> None:
     expected = await secrets.default.require_bytes("admin_token")
-    if not hmac.compare_digest(headers.get_bytes("x-admin-token", b""), expected):
-        return Response("the x-admin-token header is missing or wrong\n", status=401)
+    if not hmac.compare_digest(headers.get_bytes("x-admin-token") or b"", expected):
+        raise HttpError(401, "the x-admin-token header is missing or wrong")
     await kv["notes"].delete(id)
     await kv["views"].delete(id)
-    return None
 
 
 @app.get("/notes")
