@@ -14,8 +14,12 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from enum import Enum
+from importlib import import_module
+from itertools import accumulate
 from json.encoder import encode_basestring
 from typing import Any, Final, NoReturn
+
+import attrs
 
 from edgezero_spin.errors import EdgeZeroError
 
@@ -34,7 +38,8 @@ MAX_DEPTH: Final = 128
 
 _BLANKS: Final = " \t\n\r"
 _NO_BRACKETS: Final = bytes(sorted(set(range(256)) - set(b"[]{}")))
-_TOKENS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_BRACKET_STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_STRINGS: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 
 Writer = Callable[[Any], str]
 
@@ -144,22 +149,12 @@ _DECODER: Final = json.JSONDecoder(parse_float=_finite, parse_constant=_no_const
 
 
 def _check_depth(text: str) -> None:
-    # Taking the innermost pairs away level by level costs a few passes over the brackets alone.
-    # Brackets inside strings can leave a rest behind; only then every token is looked at.
-    brackets = text.encode("utf-8", "surrogatepass").translate(None, _NO_BRACKETS)
-    for _ in range(MAX_DEPTH):
-        if not brackets:
-            return
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
-    depth = 0
-    for token in _TOKENS.finditer(text):
-        mark = token.group()
-        if mark in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise JsonValueError(f"more than {MAX_DEPTH} levels deep")
-        elif mark in "]}":
-            depth -= 1
+    # Strings first, since they may hold brackets; the closing quote is optional so that an
+    # open string is passed over once and not retried from every escaped quote in it.
+    brackets = _STRINGS.sub("", text).encode("utf-8", "surrogatepass")
+    steps = memoryview(brackets.translate(_BRACKET_STEPS, _NO_BRACKETS)).cast("b")
+    if max(accumulate(steps), default=0) > MAX_DEPTH:
+        raise JsonValueError(f"more than {MAX_DEPTH} levels deep")
 
 
 def _check_text(value: Any) -> None:
@@ -229,10 +224,12 @@ def _model_writer(names: list[str]) -> Writer:
 
 def _writer_of(kind: type) -> Writer:
     """Choose, once per class, how its instances are written."""
-    if (fields := getattr(kind, "__attrs_attrs__", None)) is not None:
-        return _model_writer([field.name for field in fields])
-    if (fields := getattr(kind, "__dataclass_fields__", None)) is not None:
-        return _model_writer([f.name for f in fields.values() if "FIELD" in repr(f._field_type)])
+    if attrs.has(kind):
+        return _model_writer([field.name for field in attrs.fields(kind)])
+    if hasattr(kind, "__dataclass_fields__"):
+        # A component that has such a class holds the module already; the others need not.
+        dataclasses = import_module("dataclasses")
+        return _model_writer([field.name for field in dataclasses.fields(kind)])
     if issubclass(kind, Enum):
         return _write_value_of
     for base, write in _WRITERS_OF_SUBCLASSES:

@@ -15,13 +15,23 @@ is imported. Types of handler parameters are; a type that only a handler's body 
 Source: our own; the wording of places (``@ $.title``) follows ``cattrs.transform_error``.
 """
 
-import importlib
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, MutableSequence, Sequence
+from collections.abc import (
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    MutableSequence,
+    Sequence,
+)
 from collections.abc import Set as AbstractSet
 from enum import Enum
+from importlib import import_module
 from typing import Any, Final, TypeVar, overload
+
+import attrs
 
 from edgezero_spin.stores.json_values import JsonValueError, ModelRuleError
 
@@ -29,8 +39,6 @@ __all__ = ["Structurer", "structure", "structurer"]
 
 T = TypeVar("T")
 Structurer = Callable[[Any], Any]
-
-_MODEL_MARKS: Final = ("__attrs_attrs__", "__dataclass_fields__")
 
 
 @overload
@@ -290,7 +298,7 @@ def _compile(to: Any) -> Structurer:
     if isinstance(to, type):
         if issubclass(to, Enum):
             return _choice({(type(member.value), member.value): member for member in to})
-        if not getattr(to, "__parameters__", ()) and any(hasattr(to, m) for m in _MODEL_MARKS):
+        if _is_model(to) and not getattr(to, "__parameters__", ()):
             return _compile_model(to)
         if hasattr(to, "fromisoformat"):
             return _from_text(to.fromisoformat)
@@ -326,7 +334,7 @@ def _compile_union(to: Any, arguments: tuple[Any, ...]) -> Structurer:
     options = [option for option in arguments if option is not type(None)]
     if len(options) == 1:
         return _optional(structurer(options[0]))
-    if sum(any(hasattr(option, mark) for mark in _MODEL_MARKS) for option in options) > 1:
+    if sum(map(_is_model, options)) > 1:
         return _compile_with_cattrs(to)
     # A float also takes integers, so it comes last.
     options.sort(key=lambda option: option is float)
@@ -367,29 +375,33 @@ def _compile_model(to: type) -> Structurer:
     return convert
 
 
-def _members_of(to: type) -> Iterable[tuple[str, str, Structurer, bool]]:
+def _is_model(to: Any) -> bool:
+    return hasattr(to, "__attrs_attrs__") or hasattr(to, "__dataclass_fields__")
+
+
+def _members_of(to: Any) -> Iterator[tuple[str, str, Structurer, bool]]:
+    """Yield name, parameter of ``__init__``, structurer and necessity of each field."""
     try:
-        hints = typing.get_type_hints(to, include_extras=True)
+        hints = typing.get_type_hints(to, None, {to.__name__: to}, include_extras=True)
     except NameError as error:
         raise TypeError(f"an annotation of {to.__qualname__} cannot be resolved: {error}") from None
-    if (fields := getattr(to, "__attrs_attrs__", None)) is not None:
-        for field in fields:
+    if attrs.has(to):
+        for field in attrs.fields(to):
             if field.init:
-                required = "NOTHING" in repr(field.default)
-                hint = hints.get(field.name, field.type or Any)
-                yield field.name, field.alias, structurer(hint), required
+                member = structurer(hints.get(field.name, field.type or Any))
+                yield field.name, field.alias, member, field.default is attrs.NOTHING
         return
-    for field in to.__dataclass_fields__.values():  # type: ignore[attr-defined]
-        if field.init and "CLASSVAR" not in repr(field._field_type):
-            required = all(
-                "MISSING" in repr(default) for default in (field.default, field.default_factory)
-            )
+    # A component that has such a class holds the module already; the others need not.
+    dataclasses = import_module("dataclasses")
+    for field in dataclasses.fields(to):
+        if field.init:
+            required = field.default is field.default_factory is dataclasses.MISSING
             yield field.name, field.name, structurer(hints[field.name]), required
 
 
 def _compile_with_cattrs(to: Any) -> Structurer:
     try:
-        cattrs = importlib.import_module("cattrs")
+        cattrs = import_module("cattrs")
     except ImportError:
         raise TypeError(
             f"{to!r} needs cattrs, which this component does not hold: "
