@@ -15,7 +15,8 @@ NEIGHBOURS = {
     "core": {"stores"},
     "stores": set[str](),
     "guest": {"core", "stores"},
-    "manifest": set[str](),
+    # The store tables of edgezero.toml become the declaration that stores/ defines.
+    "manifest": {"stores"},
     "host": {"manifest", "stores"},
     "project": {"manifest"},
     "cli": {"project", "manifest", "host", "__version__"},
@@ -43,12 +44,16 @@ LIBRARIES = {
 # stand at the top, where a missing one shows at once.
 IN_THE_COMPONENT = ["errors", "environment", "core", "stores", "guest", "__init__"]
 
-# (file, imported root) pairs that may stand inside a function, and why.
+# (file or folder, imported root) pairs that may stand inside a function, and why.
 LATE = {
     # Reads a manifest while the component is built; an app without one never loads it.
     ("core/app.py", "edgezero_spin.manifest"),
     # 2.5 MB of a component, spared to apps without a type that needs it.
-    ("stores/json_values.py", "cattrs"),
+    ("stores/", "cattrs"),
+    # Bindings exist only inside a component, and which ones depends on its world:
+    # run_app imports them while the component is built.
+    ("guest/", "edgezero_spin.guest.wasi02"),
+    *(("guest/", binding) for binding in BINDINGS),
 }
 
 
@@ -62,8 +67,8 @@ def is_late(path: Path, found: Import) -> bool:
     """Whether an import is one of the named exceptions."""
     name = path.relative_to(PACKAGE).as_posix()
     return any(
-        name == file and (found.module == root or found.module.startswith(f"{root}."))
-        for file, root in LATE
+        name.startswith(place) and (found.module == root or found.module.startswith(f"{root}."))
+        for place, root in LATE
     )
 
 

@@ -21,7 +21,7 @@ def public_modules() -> list[Path]:
 
 @pytest.mark.parametrize("path", public_modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_all_is_what_is_defined(path: Path) -> None:
-    """Every public definition is exported, and every exported name is there, once."""
+    """Every public class and function is exported, and every exported name is there, once."""
     tree = parse(path)
     exported = exported_names(tree)
     if exported is None:
