@@ -13,7 +13,7 @@ import gc
 import sys
 from typing import Any
 
-from edgezero_spin.core import App
+from edgezero_spin.core.app import App
 
 __all__ = ["NativeHandler", "run_app"]
 

@@ -145,7 +145,7 @@ import importlib, json, os, sys
 module_name, attribute, out = sys.argv[1], sys.argv[2], int(sys.argv[3])
 sys.path.insert(0, os.getcwd())
 module = importlib.import_module(module_name)
-from edgezero_spin.core import App
+from edgezero_spin.core.app import App
 answer = {"handler": hasattr(module, "IncomingHandler")}
 if attribute:
     if not hasattr(module, attribute):
@@ -243,7 +243,8 @@ def _search_path(root: Path, scratch: Path) -> list[str]:
     base = Path(sys.base_prefix).resolve()
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     folders = [str(scratch), str(root)]
-    for entry in sys.path:
+    # The first entry is the folder of the script that runs (bin/), not of anything installed.
+    for entry in sys.path if sys.flags.safe_path else sys.path[1:]:
         path = Path(entry or ".").resolve()
         inside_base = path.is_relative_to(base) and path.parts[-1] != "site-packages"
         if not path.is_dir() or (inside_base and version in str(path)) or str(path) in folders:
@@ -274,8 +275,7 @@ def _componentize(target: str, entry: str, world: str, root: Path, scratch: Path
         cwd=root,
         env={**os.environ, "VIRTUAL_ENV": str(no_env), "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         check=False,
     )
     if done.returncode == 0 and built.is_file():

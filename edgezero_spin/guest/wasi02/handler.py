@@ -14,7 +14,10 @@ from typing import Any
 
 from wit_world.imports import types
 
-from edgezero_spin.core import App, Request, Response
+from edgezero_spin.core.app import App
+from edgezero_spin.core.request import Request
+from edgezero_spin.core.response import Response
+from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.guest.drive import runner
 from edgezero_spin.guest.wasi02.incoming import IncomingSource
 from edgezero_spin.guest.wasi02.outgoing import (
@@ -51,10 +54,10 @@ def incoming_handler(app: App) -> type[Any]:
         stores = open_stores(declaration, stores_of, _environ, eager=eager) if has_stores else None
         response = await handle_request(Request(source), stores)
         body = response.body
-        if type(body) is bytes:
+        if isinstance(body, bytes):
             send_bytes(outparam, response.status, response.header_pairs, body)
         else:
-            await _stream(outparam, response)
+            await _stream(outparam, response, body)
 
     class IncomingHandler:
         """``wasi:http/incoming-handler@0.2.0`` for one app."""
@@ -74,9 +77,8 @@ def incoming_handler(app: App) -> type[Any]:
     return IncomingHandler
 
 
-async def _stream(outparam: types.ResponseOutparam, response: Response) -> None:
+async def _stream(outparam: types.ResponseOutparam, response: Response, chunks: BodyStream) -> None:
     """Send a body chunk by chunk; one that fails ends the connection."""
-    chunks = response.body
     try:
         body = send_head(outparam, response.status, response.header_pairs)
         try:
@@ -95,7 +97,7 @@ async def _stream(outparam: types.ResponseOutparam, response: Response) -> None:
 
 
 def _report() -> None:
-    sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+    sys.excepthook(*sys.exc_info())
 
 
 def _answer_failure(outparam: types.ResponseOutparam) -> None:
@@ -106,5 +108,3 @@ def _answer_failure(outparam: types.ResponseOutparam) -> None:
         send_bytes(outparam, 500, _FAILED_HEADERS, _FAILED)
     except BaseException:
         _report()
-
-

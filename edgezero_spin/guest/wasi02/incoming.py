@@ -43,8 +43,8 @@ class IncomingSource:
 
     def __init__(self, request: types.IncomingRequest) -> None:
         self._request = request
-        self._body = None
-        self._stream = None
+        self._body: types.IncomingBody | None = None
+        self._stream: streams.InputStream | None = None
         method = request.method()
         self.method = _METHODS.get(type(method)) or method.value
         target = request.path_with_query()
@@ -100,7 +100,7 @@ class IncomingSource:
             while not data:
                 data = stream.blocking_read(limit)
         except Err as error:
-            self._close_stream()
+            self._close_stream(stream)
             if isinstance(error.value, _Closed):
                 return b""
             failure = error.value.value
@@ -112,11 +112,11 @@ class IncomingSource:
     def close(self) -> None:
         """Drop what is still open, children first. Harmless when nothing is."""
         if self._stream is not None:
-            self._close_stream()
+            self._close_stream(self._stream)
         if self._body is not None:
             self._body.__exit__(None, None, None)
             self._body = None
 
-    def _close_stream(self) -> None:
-        self._stream.__exit__(None, None, None)
+    def _close_stream(self, stream: streams.InputStream) -> None:
         self._stream = None
+        stream.__exit__(None, None, None)

@@ -7,6 +7,7 @@ Source: ``fermyon:spin/key-value@2.0.0``, ``fermyon:spin/variables@2.0.0``; cont
 edgezero.md, HST-1 to HST-5.
 """
 
+from importlib import import_module
 from typing import Any
 
 from componentize_py_types import Err
@@ -134,18 +135,30 @@ def platform(declaration: StoreDeclaration) -> ComponentPlatform:
     open_store = None
     secrets = None
     if declaration.kv or declaration.config:
-        try:
-            from wit_world.imports import key_value
-        except ImportError as error:
-            raise _missing("fermyon:spin/key-value@2.0.0", "key-value or config") from error
+        key_value = _binding("key_value")
+        if key_value is None:
+            raise _missing("fermyon:spin/key-value@2.0.0", "key-value or config")
         open_store = key_value.Store.open
     if declaration.secrets:
-        try:
-            from wit_world.imports import variables
-        except ImportError as error:
-            raise _missing("fermyon:spin/variables@2.0.0", "secret") from error
+        variables = _binding("variables")
+        if variables is None:
+            raise _missing("fermyon:spin/variables@2.0.0", "secret")
         secrets = _Variables(variables)
     return ComponentPlatform(open_store, secrets)
+
+
+def _binding(interface: str) -> Any:
+    """Return the generated module of an imported interface, wherever it was generated.
+
+    componentize-py puts the bindings of our worlds into ``wit_world``, those of a component
+    written on spin-sdk into that package.
+    """
+    for package in ("wit_world.imports", "spin_sdk.wit.imports"):
+        try:
+            return import_module(f"{package}.{interface}")
+        except ImportError:
+            continue
+    return None
 
 
 def _missing(interface: str, kind: str) -> ImportError:

