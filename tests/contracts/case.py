@@ -4,7 +4,7 @@ A failed check raises ``AssertionError`` with a message, so a runner needs to pa
 but that text. ``assert`` is not used: its message would be empty inside a component.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from edgezero_spin.errors import StoreError
@@ -23,7 +23,7 @@ LABELS: Final = ("main", "other", "renamed", "settings", "extra")
 """The labels that the host grants, empty unless a case fills them. Not among them: ``absent``,
 ``missing`` and ``forbidden``."""
 
-Run: TypeAlias = Callable[[Stores], Awaitable[None]]
+Run: TypeAlias = Callable[[Stores], Coroutine[Any, Any, None]]
 E = TypeVar("E", bound=StoreError)
 
 

@@ -1,6 +1,5 @@
 """The cases of ``tests/contracts`` on the memory platform."""
 
-import asyncio
 import subprocess
 import sys
 
@@ -9,6 +8,7 @@ import pytest
 from edgezero_spin.stores import MemoryPlatform, Stores, open_stores
 from tests.contracts.case import DECLARATION, LABELS, Case
 from tests.contracts.table import CASES
+from tests.stores.doubles import finish
 
 
 def stores_of(case: Case) -> Stores:
@@ -22,10 +22,7 @@ def stores_of(case: Case) -> Stores:
 def test_case(name: str) -> None:
     """The case holds on the facades over the memory backends."""
 
-    async def run() -> None:
-        await CASES[name].run(stores_of(CASES[name]))
-
-    asyncio.run(run())
+    finish(CASES[name].run(stores_of(CASES[name])))
 
 
 def test_preconditions_can_be_arranged() -> None:
