@@ -34,6 +34,7 @@ from edgezero_spin.core.response import Response
 from edgezero_spin.core.router import Route
 from edgezero_spin.core.sources import MemorySource, RequestSource
 from edgezero_spin.core.streaming import BodyStream
+from edgezero_spin.core.warm import warm_up
 
 __all__ = [
     "App",
@@ -70,4 +71,5 @@ __all__ = [
     "ValidationFailed",
     "error_response",
     "log_requests",
+    "warm_up",
 ]

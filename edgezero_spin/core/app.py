@@ -8,7 +8,7 @@ Source: contract edgezero.md, APP-1 to APP-8, RTE-10 to RTE-14; design.md for th
 """
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -273,8 +273,8 @@ class App:
         try:
             response = await self.dispatch(request, stores)
             body = response.body
-            if not isinstance(body, bytes):
-                await body.prime()
+            if type(body) is not bytes:
+                await body.prime()  # type: ignore[union-attr]  # the other kind of body
         except Exception as error:
             report(error, request.method, request.path)
             response = error_response(error)
@@ -282,7 +282,7 @@ class App:
             await response.drop_body()
         return response
 
-    async def dispatch(self, request: Request, stores: _Stores = None) -> Response:
+    def dispatch(self, request: Request, stores: _Stores = None) -> Awaitable[Response]:
         """Answer a request, or raise what its handler raises.
 
         Raises:
@@ -292,15 +292,16 @@ class App:
         entry = self._entry or self.compile()
         if stores is not None:
             request._stores = stores
-        if self._states:
-            request._states = self._states
         request.body_limit = self.body_limit
+        request._states = self._states
         match = self._router.find(request.method, request.raw_path)
         if match is not None:
             request.route, request._captured = match
         if self.open_stores == "eager":
             request.open_stores()
-        return await entry(request)
+        if match is not None and not self._layers:
+            return match[0].call(request)
+        return entry(request)
 
     async def _call_route(self, request: Request) -> Response:
         route = request.route
@@ -309,8 +310,8 @@ class App:
             match = self._router.find(request.method, request.raw_path)
             if match is None:
                 raise self._router.miss(request.method, request.raw_path)
-            route, request._captured = match
-            request.route = route
+            request.route, request._captured = match
+            route = match[0]
         return await route.call(request)
 
 

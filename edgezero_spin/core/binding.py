@@ -115,30 +115,26 @@ def _endpoint(
             return to_response(result)
 
         return fill_and_call
-    if not is_async:
-        extracts = [argument.extract for argument in arguments]
-
-        async def call_function(request: Request) -> Response:
-            return to_response(call(*[extract(request) for extract in extracts]))
-
-        return call_function
     if not arguments:
 
         async def call_bare(request: Request) -> Response:
-            return to_response(await call())
+            result = call()
+            return to_response(await result if is_async else result)
 
         return call_bare
     if len(arguments) == 1:
         extract_only = arguments[0].extract
 
         async def call_with_one(request: Request) -> Response:
-            return to_response(await call(extract_only(request)))
+            result = call(extract_only(request))
+            return to_response(await result if is_async else result)
 
         return call_with_one
     extracts = [argument.extract for argument in arguments]
 
     async def call_with_all(request: Request) -> Response:
-        return to_response(await call(*[extract(request) for extract in extracts]))
+        result = call(*[extract(request) for extract in extracts])
+        return to_response(await result if is_async else result)
 
     return call_with_all
 

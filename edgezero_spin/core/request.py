@@ -49,7 +49,7 @@ class Request:
         raw_path: The path as sent, percent-encoded and without the query.
         route: The route that takes the request, ``None`` when none does. Middleware may
             read its pattern, ``request.route.path``.
-        body_limit: _Bytes that a buffering read keeps unless the call says otherwise.
+        body_limit: Bytes that a buffering read keeps unless the call says otherwise.
     """
 
     # Class attributes instead of assignments in __init__: each line that runs on a fresh
@@ -222,7 +222,7 @@ class Request:
         """Return the whole body and keep it, so that it can be asked for again.
 
         Args:
-            limit: _Bytes that it may have; ``body_limit`` when not given.
+            limit: Bytes that it may have; ``body_limit`` when not given.
 
         Raises:
             PayloadTooLarge: It has more.
@@ -235,7 +235,7 @@ class Request:
         if body is None:
             body = self._body = self._read_all(limit)
         elif len(body) > limit:
-            raise PayloadTooLarge(f"request body too large: the limit is {limit} bytes")
+            raise _too_large(limit)
         return body
 
     async def text(self, limit: int | None = None) -> str:
@@ -374,23 +374,27 @@ class Request:
         return f"<Request {self.method} {self.path}>"
 
     def _read_all(self, limit: int) -> _Bytes:
-        # One chunk and its end is what nearly every body is.
+        read = self._begin()
         chunks = []
         size = 0
-        for chunk in self._remaining():
+        while chunk := read(_CHUNK_BYTES):
             size += len(chunk)
             if size > limit:
-                raise PayloadTooLarge(f"request body too large: the limit is {limit} bytes")
+                raise _too_large(limit)
             chunks.append(chunk)
+        # One chunk is what nearly every body is.
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _remaining(self, chunk_bytes: int = _CHUNK_BYTES) -> Iterator[_Bytes]:
+        read = self._begin()
+        while chunk := read(chunk_bytes):
+            yield chunk
+
+    def _begin(self) -> Callable[[int], _Bytes]:
         if self._streamed:
             raise RuntimeError("the request body was read already")
         self._streamed = True
-        read = self._source.read
-        while chunk := read(chunk_bytes):
-            yield chunk
+        return self._source.read
 
 
 def decode_path_value(name: str, raw: bytes) -> str:
@@ -400,9 +404,13 @@ def decode_path_value(name: str, raw: bytes) -> str:
         BadRequest: It is not UTF-8.
     """
     try:
-        return percent_decode(raw).decode()
+        return (percent_decode(raw) if b"%" in raw else raw).decode()
     except UnicodeDecodeError:
         raise BadRequest(f"{BAD_PATH}: {name}: not UTF-8") from None
+
+
+def _too_large(limit: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"request body too large: the limit is {limit} bytes")
 
 
 def _declared(registry: Registry[_S] | None, noun: str, table: str) -> Registry[_S]:

@@ -126,7 +126,7 @@ class Router:
 class _Node:
     """What may follow one prefix of segments."""
 
-    __slots__ = ("affixed", "literal", "parameter", "rest", "route")
+    __slots__ = ("affixed", "forks", "literal", "parameter", "rest", "route")
 
     def __init__(self) -> None:
         self.literal: dict[bytes, _Node] = {}
@@ -134,6 +134,8 @@ class _Node:
         self.parameter: _Node | None = None
         self.rest: Route | None = None
         self.route: Route | None = None
+        # Whether there is more than a table of static segments, or a lone parameter.
+        self.forks = False
 
     def add(self, route: Route) -> None:
         """Hang a route under this root."""
@@ -145,16 +147,20 @@ class _Node:
                 if node.rest is not None:
                     raise _duplicate(route, node.rest)
                 node.rest = route
+                node.forks = True
                 return
+            parent = node
             if segment.name is None:
-                node = node.literal.setdefault(segment.prefix, _Node())
+                node = parent.literal.setdefault(segment.prefix, _Node())
             elif segment.prefix or segment.suffix:
-                node = node.affixed_child(segment.prefix, segment.suffix)
+                node = parent.affixed_child(segment.prefix, segment.suffix)
             else:
-                if node.rest is not None:
-                    raise _duplicate(route, node.rest)
-                node.parameter = node.parameter or _Node()
-                node = node.parameter
+                if parent.rest is not None:
+                    raise _duplicate(route, parent.rest)
+                node = parent.parameter = parent.parameter or _Node()
+            parent.forks = bool(
+                parent.affixed or parent.rest or (parent.literal and parent.parameter)
+            )
         if node.route is not None:
             raise _duplicate(route, node.route)
         node.route = route
@@ -183,14 +189,36 @@ class _Node:
 
     def find(self, segments: list[bytes], at: int, captured: list[bytes]) -> Route | None:
         """Return the best route for the segments from ``at`` on; its values in ``captured``."""
-        if at == len(segments):
-            return self.route
+        node = self
+        end = len(segments)
+        # Most nodes offer one way on, and then there is nothing to come back to.
+        while at < end:
+            if node.forks:
+                return node._find_best(segments, at, captured)
+            segment = segments[at]
+            at += 1
+            if node.parameter is None:
+                child = node.literal.get(segment)
+                if child is None:
+                    return None
+                node = child
+            elif segment:
+                captured.append(segment)
+                node = node.parameter
+            else:
+                return None
+        return node.route
+
+    def _find_best(self, segments: list[bytes], at: int, captured: list[bytes]) -> Route | None:
+        """Try every way on, the most specific first."""
         segment = segments[at]
+        mark = len(captured)
         child = self.literal.get(segment)
         if child is not None:
             route = child.find(segments, at + 1, captured)
             if route is not None:
                 return route
+            del captured[mark:]
         if segment:
             for prefix, suffix, child in self.affixed:
                 end = len(segment) - len(suffix)
@@ -199,14 +227,13 @@ class _Node:
                     route = child.find(segments, at + 1, captured)
                     if route is not None:
                         return route
-                    captured.pop()
-            child = self.parameter
-            if child is not None:
+                    del captured[mark:]
+            if self.parameter is not None:
                 captured.append(segment)
-                route = child.find(segments, at + 1, captured)
+                route = self.parameter.find(segments, at + 1, captured)
                 if route is not None:
                     return route
-                captured.pop()
+                del captured[mark:]
         if self.rest is not None:
             remainder = b"/".join(segments[at:])
             if remainder:

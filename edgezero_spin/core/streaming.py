@@ -11,21 +11,11 @@ An iterator that needs no event loop never suspends here.
 """
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from typing import Protocol, Self, TypeAlias, runtime_checkable
+from typing import Any, Self, TypeAlias
 
 __all__ = ["BodyStream", "Chunks"]
 
 Chunks: TypeAlias = Iterable[bytes] | AsyncIterable[bytes]
-
-
-@runtime_checkable
-class _Closes(Protocol):
-    def close(self) -> object: ...
-
-
-@runtime_checkable
-class _ClosesAsync(Protocol):
-    async def aclose(self) -> object: ...
 
 
 class BodyStream:
@@ -36,14 +26,16 @@ class BodyStream:
     harmless. A chunk that is not bytes raises ``TypeError``.
     """
 
-    __slots__ = ("_chunks", "_first", "_primed")
+    __slots__ = ("_async", "_first", "_primed", "_sync")
 
     def __init__(self, chunks: Chunks) -> None:
-        self._chunks: Iterator[bytes] | AsyncIterator[bytes] | None
-        if isinstance(chunks, AsyncIterable):
-            self._chunks = aiter(chunks)
+        self._sync: Iterator[bytes] | None = None
+        self._async: AsyncIterator[bytes] | None = None
+        # hasattr and not isinstance: an abstract class's first answer is dear in a component.
+        if hasattr(chunks, "__aiter__"):
+            self._async = aiter(chunks)  # type: ignore[arg-type]
         else:
-            self._chunks = iter(chunks)
+            self._sync = iter(chunks)
         self._first: bytes | None = None
         self._primed = False
 
@@ -72,13 +64,15 @@ class BodyStream:
         return chunk
 
     async def _pull(self) -> bytes | None:
-        chunks = self._chunks
-        if chunks is None:
-            return None
         try:
-            chunk = next(chunks) if isinstance(chunks, Iterator) else await anext(chunks)
+            if self._sync is not None:
+                chunk = next(self._sync)
+            elif self._async is not None:
+                chunk = await anext(self._async)
+            else:
+                return None
         except (StopIteration, StopAsyncIteration):
-            self._chunks = None
+            self._sync = self._async = None
             return None
         if isinstance(chunk, bytes):
             return chunk
@@ -88,8 +82,10 @@ class BodyStream:
 
     async def aclose(self) -> None:
         """End the iteration, wherever it stands."""
-        chunks, self._chunks, self._first = self._chunks, None, None
-        if isinstance(chunks, _ClosesAsync):
-            await chunks.aclose()
-        elif isinstance(chunks, _Closes):
-            chunks.close()
+        sync: Any = self._sync
+        asynchronous: Any = self._async
+        self._sync = self._async = self._first = None
+        if hasattr(sync, "close"):
+            sync.close()
+        if hasattr(asynchronous, "aclose"):
+            await asynchronous.aclose()

@@ -1,0 +1,51 @@
+"""Take the paths that every request takes, before there is a request.
+
+CPython adapts bytecode to the types that it sees. Done while a component is built, that
+work is part of the snapshot; left to the first request of a fresh instance it nearly doubles
+what routing and answering cost there.
+
+Source: measured with wasmtime's fuel, 80 000 instructions for a hello handler without and
+43 000 with it.
+"""
+
+from collections.abc import Coroutine
+from typing import Any
+
+from edgezero_spin.core.app import App
+from edgezero_spin.core.request import Request
+
+__all__ = ["warm_up"]
+
+# The interpreter adapts a function after a handful of calls; more changes nothing.
+_ROUNDS = 40
+
+
+def warm_up() -> None:
+    """Answer some requests with an app of our own. No handler of the user's runs."""
+    app = App()
+
+    @app.get("/")
+    async def text() -> str:
+        return "warm"
+
+    @app.get("/{name}/{number}")
+    async def with_parameters(name: str, number: int) -> dict[str, object]:
+        return {"name": name, "number": number}
+
+    @app.post("/")
+    def with_body(request: Request) -> None:
+        return None
+
+    for _ in range(_ROUNDS):
+        _finish(app.handle(Request.of("GET", "/")))
+        _finish(app.handle(Request.of("GET", "/a/1")))
+        _finish(app.handle(Request.of("POST", "/")))
+        _finish(Request.of("POST", "/", body=b"x").bytes())
+
+
+def _finish(coroutine: Coroutine[Any, Any, object]) -> None:
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    coroutine.close()
