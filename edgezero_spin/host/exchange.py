@@ -59,14 +59,18 @@ class Exchange:
         response: Set once the guest answered.
         refusal: Why there will be no response, once that is known.
         returned: The instance is done with this exchange.
+        abandoned: Nobody waits for the response any more.
+        busy: It was refused for want of an instance, not because of the guest.
         announce: Tells the server's side to look; the server sets it.
         unannounced: Something changed that the server was not told of.
     """
 
     __slots__ = (
+        "abandoned",
         "announce",
         "authority",
         "body",
+        "busy",
         "headers",
         "method",
         "refusal",
@@ -96,6 +100,8 @@ class Exchange:
         self.response: ResponseHead | None = None
         self.refusal: str | None = None
         self.returned = False
+        self.abandoned = False
+        self.busy = False
         self.unannounced = False
         self.announce: Callable[[], None] = _nothing
 
@@ -109,6 +115,8 @@ class Exchange:
             self.announce()
         else:
             self._body_changed()
+            if self.abandoned:
+                body.close()
 
     def _body_changed(self) -> None:
         response = self.response
@@ -130,6 +138,14 @@ class Exchange:
         if self.response is None and self.refusal is None:
             self.refusal = reason
             self.announce()
+
+    def abandon(self) -> None:
+        """Close the client's side: what the guest writes from now on is refused (LIFE-8)."""
+        self.abandoned = True
+        if self.body is not None:
+            self.body.fail(("connection-terminated", None))
+        if self.response is not None and self.response.body is not None:
+            self.response.body.close()
 
     def finish(self, reason: str) -> None:
         """Close the guest's side: an unanswered request is refused for ``reason``.

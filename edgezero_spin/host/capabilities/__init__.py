@@ -1,0 +1,39 @@
+"""What a component can import, one module per host capability.
+
+``host_interfaces`` gathers the tables for the linker. What a component may do with them is
+decided by its ``Grants``, per call; an interface that is not here answers with a trap that
+names it, when it is called and not before.
+"""
+
+from edgezero_spin.host.capabilities import (
+    key_value,
+    variables,
+    wasi_cli,
+    wasi_clocks,
+    wasi_filesystem,
+    wasi_http,
+    wasi_io,
+    wasi_random,
+    wasi_sockets,
+)
+from edgezero_spin.host.interface import Interface
+
+__all__ = ["host_interfaces"]
+
+
+def host_interfaces() -> dict[str, Interface]:
+    """Every interface of this host by name, as ``linking.link`` takes them."""
+    tables = (
+        wasi_io.ERROR,
+        wasi_io.POLL,
+        wasi_io.STREAMS,
+        *wasi_cli.INTERFACES,
+        *wasi_clocks.INTERFACES,
+        *wasi_random.INTERFACES,
+        *wasi_filesystem.INTERFACES,
+        *wasi_sockets.INTERFACES,
+        wasi_http.TYPES,
+        key_value.KEY_VALUE,
+        variables.VARIABLES,
+    )
+    return {table.name: table for table in tables}

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from edgezero_spin.host.interface import Trap, WitError
 
-__all__ = ["FIELDS_LIMIT", "FORBIDDEN", "Fields", "is_token", "is_value", "size_of"]
+__all__ = ["FIELDS_LIMIT", "FORBIDDEN", "Fields", "Pair", "is_token", "is_value", "size_of"]
 
 FIELDS_LIMIT = 128 * 1024
 """Bytes that one set of fields may hold (HTTP-9)."""

@@ -101,6 +101,9 @@ class InputStream:
         """Whether ``read`` has something to say: bytes, the end or a failure."""
         return True
 
+    def drop(self, state: InstanceState) -> None:
+        """Called when the guest gives up its handle. A subclass frees what it holds."""
+
 
 class EmptyInput(InputStream):
     """A stream that is at its end from the start, such as stdin (ENV-2)."""
@@ -136,6 +139,9 @@ class OutputStream:
     def ready(self) -> bool:
         """Whether ``room`` is more than 0 or raises."""
         return True
+
+    def drop(self, state: InstanceState) -> None:
+        """Called when the guest gives up its handle. A subclass frees what it holds."""
 
 
 def _read(state: InstanceState, stream: InputStream, length: int) -> Buffer:

@@ -1,0 +1,250 @@
+"""An application as the host runs it: components compiled and linked, routes in order.
+
+``ApplicationPlan`` says what there is to run, in plain values and paths; ``spin.toml``, a
+lock file or a single component file all end in one. ``load_application`` checks it, loads
+the components that a trigger uses (MAN-29a) and gives each what it is granted.
+
+Everything that can be refused is refused here, before the first request.
+"""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from edgezero_spin.errors import HostError
+from edgezero_spin.host.capabilities import host_interfaces
+from edgezero_spin.host.capabilities.wasi_filesystem import Mount
+from edgezero_spin.host.engine import Engine, InstanceLimits, load_component
+from edgezero_spin.host.instance import Grants, VariableSource
+from edgezero_spin.host.linking import link
+from edgezero_spin.host.logs import Logs
+from edgezero_spin.host.trigger.gateway import Answer, Gateway
+from edgezero_spin.host.trigger.http import GuestComponent
+from edgezero_spin.host.trigger.routes import RouteDeclaration, RouteTable
+from edgezero_spin.stores.backend import KeyValueBackend
+
+__all__ = [
+    "Application",
+    "ApplicationError",
+    "ApplicationPlan",
+    "ComponentPlan",
+    "Route",
+    "TriggerPlan",
+    "load_application",
+]
+
+logger = logging.getLogger("edgezero_spin.host")
+
+
+class ApplicationError(HostError):
+    """An application cannot be run as it stands.
+
+    Raised while it is loaded.
+
+    Attributes:
+        problems: One sentence for each fault, with what would mend it.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+
+@attrs.frozen(kw_only=True)
+class ComponentPlan:
+    """One component and what it is granted.
+
+    Attributes:
+        id: Its id.
+        source: The wasm file.
+        description: Shown with its routes (OUT-6).
+        environment: Environment variables, in order.
+        key_value_stores: Labels that it may open.
+        mounts: Directories that it sees.
+        allowed_outbound_hosts: Entries after templates were resolved.
+    """
+
+    id: str
+    source: Path
+    description: str = ""
+    environment: Mapping[str, str] = attrs.field(factory=dict)
+    key_value_stores: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    allowed_outbound_hosts: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class TriggerPlan:
+    """One HTTP trigger: a route and what answers there.
+
+    Attributes:
+        id: Its id.
+        route: The route's text; ``None`` for a private one.
+        component: Id of the component that answers.
+        static: What is answered without one.
+    """
+
+    id: str
+    route: str | None
+    component: str | None = None
+    static: Answer | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ApplicationPlan:
+    """All that there is to run.
+
+    Attributes:
+        name: Of the application.
+        version: Shown by the info endpoint; may be empty.
+        digest: Of the OCI image that it came from, if it did.
+        components: By no particular order; ids are unique.
+        triggers: In the order of the manifest.
+    """
+
+    name: str
+    version: str = ""
+    digest: str = ""
+    components: tuple[ComponentPlan, ...]
+    triggers: tuple[TriggerPlan, ...]
+
+
+@attrs.frozen
+class Route:
+    """A public route, for people (OUT-5, OUT-7).
+
+    Attributes:
+        id: The component, or the trigger of a static response.
+        path: Without the wildcard; ``/`` when nothing is left.
+        wildcard: Everything below the path belongs to it.
+        description: Of the component.
+    """
+
+    id: str
+    path: str
+    wildcard: bool
+    description: str = ""
+
+
+@attrs.frozen
+class Application:
+    """A loaded application.
+
+    Attributes:
+        plan: What it was loaded from.
+        gateway: Finds what answers a request.
+        components: Those that triggers use, by id.
+        routes: Public routes in the order in which they are tried.
+    """
+
+    plan: ApplicationPlan
+    gateway: Gateway
+    components: Mapping[str, GuestComponent]
+    routes: tuple[Route, ...]
+
+
+def load_application(
+    plan: ApplicationPlan,
+    *,
+    engine: Engine,
+    cache_dir: Path | None,
+    stores: Mapping[str, KeyValueBackend],
+    variables: VariableSource | None,
+    logs: Logs,
+    limits: InstanceLimits,
+) -> Application:
+    """Compile, link and check.
+
+    Args:
+        plan: What to load.
+        engine: What it will run on.
+        cache_dir: Where compiled components are kept; ``None`` for nowhere.
+        stores: Label to store; every label that a component lists is in it.
+        variables: Values of the components' variables.
+        logs: Where their output goes.
+        limits: What each instance may spend.
+
+    Raises:
+        ApplicationError: Nothing is triggered, or a trigger names what does not exist.
+        ComponentError: A file cannot be used.
+        HandlerError: A component has no handler that this host runs.
+        InvalidRoutesError: A route cannot be read.
+    """
+    _check(plan)
+    used = {trigger.component for trigger in plan.triggers if trigger.component is not None}
+    table = RouteTable(
+        RouteDeclaration(
+            trigger.route, trigger.component or trigger.id, static=trigger.static is not None
+        )
+        for trigger in plan.triggers
+        if trigger.route is not None
+    )
+    _warn(table)
+    interfaces = host_interfaces()
+    components = {}
+    for part in plan.components:
+        if part.id in used:
+            linked = link(engine, load_component(engine, part.source, cache_dir), interfaces)
+            grants = Grants(
+                component_id=part.id,
+                environment=tuple(part.environment.items()),
+                key_value={label: stores[label] for label in part.key_value_stores},
+                variables=variables,
+                mounts=part.mounts,
+                log=logs.of(part.id),
+            )
+            components[part.id] = GuestComponent.of(linked, grants, limits)
+    info = {"name": plan.name, "version": plan.version, "oci_image_digest": plan.digest}
+    gateway = Gateway(
+        table,
+        components,
+        {trigger.id: trigger.static for trigger in plan.triggers if trigger.static is not None},
+        {key: value for key, value in info.items() if value or key == "name"},
+    )
+    return Application(plan, gateway, components, _routes(plan, table))
+
+
+def _check(plan: ApplicationPlan) -> None:
+    if not plan.triggers:
+        raise ApplicationError("No triggers in app")
+    known = {part.id for part in plan.components}
+    missing = [
+        f"trigger {trigger.id!r} names the component {trigger.component!r}, which does not exist "
+        f"(defined: {', '.join(sorted(known)) or 'none'})"
+        for trigger in plan.triggers
+        if trigger.component is not None and trigger.component not in known
+    ]
+    if missing:
+        raise ApplicationError(*missing)
+
+
+def _warn(table: RouteTable) -> None:
+    """Say which routes nobody will ever reach (ROUTE-10, ROUTE-13)."""
+    if table.duplicates:
+        lines = "\n".join(f"  {duplicate}" for duplicate in table.duplicates)
+        logger.error(
+            "The following component routes are duplicates and will never be used:\n%s", lines
+        )
+    if table.reserved():
+        logger.warning(
+            "Routes under /.well-known/spin/ are handled by the Spin runtime and will never "
+            "be reached"
+        )
+
+
+def _routes(plan: ApplicationPlan, table: RouteTable) -> tuple[Route, ...]:
+    descriptions = {part.id: part.description for part in plan.components}
+    return tuple(
+        Route(
+            route.declaration.id,
+            route.path,
+            route.wildcard,
+            descriptions.get(route.declaration.id, ""),
+        )
+        for route in table.routes
+    )

@@ -1,0 +1,188 @@
+"""Run one HTTP request through a fresh instance of a component.
+
+In: an ``Exchange`` and a ``GuestComponent``. Out: the same exchange, answered, refused or
+broken off, and one line in the log for whatever went wrong. Which component a path belongs
+to, which headers it sees and how bytes reach the client are decided elsewhere.
+
+Source: contract spin-host.md, RESP-1 to RESP-10, LIFE-2, LIFE-7, LIFE-8.
+"""
+
+import logging
+import threading
+from time import monotonic_ns
+
+import attrs
+
+from edgezero_spin.errors import HostError
+from edgezero_spin.host.capabilities.wasi_cli import GuestExit
+from edgezero_spin.host.capabilities.wasi_http import IncomingRequest, ResponseOutparam
+from edgezero_spin.host.engine import InstanceLimits
+from edgezero_spin.host.errors import EngineBusy, GuestTrapped
+from edgezero_spin.host.exchange import Exchange
+from edgezero_spin.host.instance import Grants, InstanceState
+from edgezero_spin.host.linking import LinkedComponent
+from edgezero_spin.host.workers import WorkerPool
+
+__all__ = ["HANDLER", "GuestComponent", "HandlerError", "InstanceRunner"]
+
+logger = logging.getLogger("edgezero_spin.host")
+
+HANDLER = "wasi:http/incoming-handler"
+
+NO_ANSWER = "guest failed to produce a response prior to returning"
+
+# Exports that mean a handler of another generation (RESP-15, GEN-7).
+OTHER_HANDLERS = (
+    "wasi:http/handler@",
+    "wasi:http/incoming-handler@0.2.0-rc",
+    "fermyon:spin/inbound-http",
+)
+
+
+class HandlerError(HostError):
+    """A component does not export the one handler that this host calls.
+
+    Raised while an application is loaded.
+
+    Attributes:
+        component_id: The component.
+        problem: What it exports instead.
+    """
+
+    def __init__(self, component_id: str, problem: str) -> None:
+        super().__init__(component_id, problem)
+        self.component_id = component_id
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"component {self.component_id!r}: {self.problem}"
+
+
+@attrs.frozen(eq=False)
+class GuestComponent:
+    """A component that is ready to be instantiated.
+
+    Attributes:
+        linked: The component with its imports defined.
+        grants: What its instances may use.
+        limits: What each of its instances may spend.
+        handler: The export that serves requests.
+    """
+
+    linked: LinkedComponent
+    grants: Grants
+    limits: InstanceLimits
+    handler: str
+
+    @classmethod
+    def of(
+        cls, linked: LinkedComponent, grants: Grants, limits: InstanceLimits
+    ) -> "GuestComponent":
+        """Find the handler among the exports (RESP-15).
+
+        Raises:
+            HandlerError: There is none, several, or one that this host cannot call.
+        """
+        own = linked.export_of(HANDLER)
+        others = [name for name in linked.exports if name.startswith(OTHER_HANDLERS)]
+        if own is not None and others:
+            raise HandlerError(
+                grants.component_id,
+                "component exports multiple different handlers but it's expected to export "
+                f"only one: {', '.join([own, *others])}",
+            )
+        if own is None:
+            raise HandlerError(grants.component_id, _no_handler(linked, others))
+        return cls(linked, grants, limits, own)
+
+
+def _no_handler(linked: LinkedComponent, others: list[str]) -> str:
+    if others:
+        return (
+            f"it exports {others[0]}, which this host does not run; build it for {HANDLER}@0.2 "
+            f"or serve it with `spin up`"
+        )
+    offer = ", ".join(linked.exports) or "nothing"
+    return f"Expected component to export one of {HANDLER}@0.2; it exports {offer}"
+
+
+class InstanceRunner:
+    """Runs exchanges on the worker pool and can cut them all short.
+
+    Attributes:
+        pool: The threads.
+    """
+
+    def __init__(self, pool: WorkerPool) -> None:
+        self.pool = pool
+        self._lock = threading.Lock()
+        self._running: set[InstanceState] = set()
+
+    def start(self, component: GuestComponent, exchange: Exchange) -> None:
+        """Run the exchange on a worker thread.
+
+        Raises:
+            Overloaded: There is no place for it.
+        """
+        self.pool.submit(lambda: self._run(component, exchange))
+
+    def _run(self, component: GuestComponent, exchange: Exchange) -> None:
+        deadline_s = component.limits.deadline_s
+        state = InstanceState(
+            component.grants,
+            deadline_ns=None if deadline_s is None else monotonic_ns() + int(deadline_s * 1e9),
+        )
+        state.before_wait = exchange.flush
+        state.around_wait = self.pool.sleeping
+        with self._lock:
+            self._running.add(state)
+        try:
+            self._call(component, exchange, state)
+        finally:
+            state.close()
+            with self._lock:
+                self._running.discard(state)
+
+    def _call(self, component: GuestComponent, exchange: Exchange, state: InstanceState) -> None:
+        component_id = component.grants.component_id
+        try:
+            with component.linked.instantiate(state, component.limits) as instance:
+                instance.call(
+                    component.handler,
+                    "handle",
+                    IncomingRequest(exchange),
+                    ResponseOutparam(exchange),
+                )
+                unanswered = exchange.response is None and exchange.refusal is None
+                exchange.finish(NO_ANSWER)
+            if unanswered:
+                logger.error("Error processing request: %s: %s", component_id, NO_ANSWER)
+            elif exchange.refusal is not None:
+                logger.error("Error processing request: %s: %s", component_id, exchange.refusal)
+        except EngineBusy as error:
+            exchange.busy = True
+            exchange.finish(str(error))
+            logger.error("Error processing request: %s: %s", component_id, error)
+        except BaseException as error:
+            started = exchange.response is not None
+            exchange.finish(str(error) or type(error).__name__)
+            _report(component_id, error, started=started)
+
+    def cancel_all(self, reason: str) -> None:
+        """Trap every guest at its next wait."""
+        with self._lock:
+            running = list(self._running)
+        for state in running:
+            state.cancel(reason)
+
+
+def _report(component_id: str, error: BaseException, *, started: bool) -> None:
+    """Say in the log how a guest ended before its time (RESP-4, RESP-7)."""
+    prefix = "Component error after response started" if started else "Error processing request"
+    if isinstance(error, GuestExit) and error.code == 0 and started:
+        return
+    if isinstance(error, GuestTrapped):
+        detail = f"\n{error.backtrace}" if error.backtrace else ""
+        logger.error("%s: %s: %s%s", prefix, component_id, error, detail)
+    else:
+        logger.error("%s: %s", prefix, component_id, exc_info=error)

@@ -1,0 +1,164 @@
+"""The threads that guests run on.
+
+Guests compute outside the GIL but are started, served and ended under it, so more of them
+running than there are processors makes all of them slower. The pool starts as many jobs as
+``parallel`` says; a job that sleeps (``sleeping``) gives its place to the next, and comes
+back without asking. A job that neither ends nor sleeps does not hold up the others for
+long: ``relieve`` starts another one after ``PATIENCE_S``, up to ``max_running``.
+"""
+
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+
+from edgezero_spin.errors import HostError
+
+__all__ = ["Overloaded", "WorkerPool"]
+
+logger = logging.getLogger("edgezero_spin.host")
+
+PATIENCE_S = 0.025
+
+Job = Callable[[], None]
+
+
+class Overloaded(HostError):  # noqa: N818 - read as a statement about the host
+    """Every place is taken and the queue is full, or the host is closing."""
+
+
+class _Worker(threading.Thread):
+    """One thread; it sleeps on its own lock between jobs."""
+
+    def __init__(self, pool: "WorkerPool", number: int) -> None:
+        super().__init__(name=f"edgezero-guest-{number}", daemon=True)
+        self.pool = pool
+        self.job: Job | None = None
+        self.wakeup = threading.Lock()
+        self.wakeup.acquire()
+
+    def run(self) -> None:
+        while True:
+            self.wakeup.acquire()
+            job, self.job = self.job, None
+            while job is not None:
+                try:
+                    job()
+                except BaseException:
+                    logger.exception("a worker's job failed")
+                job = self.pool.next_job(self)
+            if self.pool.closed:
+                return
+
+
+class WorkerPool:
+    """A bounded number of threads with a bounded queue.
+
+    Attributes:
+        closed: No further job is accepted.
+    """
+
+    def __init__(self, *, max_running: int, max_queued: int, parallel: int | None = None) -> None:
+        """Start no thread yet.
+
+        Args:
+            max_running: Jobs begun and not ended, sleeping ones included. At least 1.
+            max_queued: Jobs that may wait for a place. At least 0.
+            parallel: Jobs that compute at once; ``None`` for one per processor.
+        """
+        if max_running < 1 or max_queued < 0:
+            raise ValueError(
+                f"at least 1 running and 0 queued jobs, got {max_running} and {max_queued}"
+            )
+        self.closed = False
+        self._max_running = max_running
+        self._max_queued = max_queued
+        self._parallel = max(1, parallel if parallel is not None else os.cpu_count() or 1)
+        self._lock = threading.Lock()
+        self._jobs: deque[Job] = deque()
+        self._idle: list[_Worker] = []
+        self._workers: list[_Worker] = []
+        self._running = 0
+        self._computing = 0
+        self._last_start = 0.0
+
+    def submit(self, job: Job) -> None:
+        """Run the job on a thread as soon as there is a place.
+
+        Raises:
+            Overloaded: There is none and the queue is full.
+        """
+        with self._lock:
+            if self.closed:
+                raise Overloaded("the host is closed")
+            self._jobs.append(job)
+            self._start(self._parallel)
+            if len(self._jobs) > self._max_queued:
+                self._jobs.pop()
+                raise Overloaded(
+                    f"{self._running} requests are running and {self._max_queued} are waiting"
+                )
+
+    def sleeping(self, asleep: bool) -> None:
+        """Say that the calling job sleeps, or woke up."""
+        with self._lock:
+            if asleep:
+                self._computing -= 1
+                if self._jobs:
+                    self._start(self._parallel)
+            else:
+                self._computing += 1
+
+    def relieve(self) -> None:
+        """Start one more job if those that compute do not come to an end."""
+        if self._jobs and monotonic() - self._last_start > PATIENCE_S:
+            with self._lock:
+                self._start(self._computing + 1)
+
+    def _start(self, computing: int) -> None:
+        while self._jobs and self._computing < computing and self._running < self._max_running:
+            job = self._jobs.popleft()
+            self._running += 1
+            self._computing += 1
+            self._last_start = monotonic()
+            if self._idle:
+                worker = self._idle.pop()
+            else:
+                worker = _Worker(self, len(self._workers) + 1)
+                self._workers.append(worker)
+                worker.start()
+            worker.job = job
+            worker.wakeup.release()
+
+    def next_job(self, worker: _Worker) -> Job | None:
+        """Account for the end of a worker's job; return what it does next."""
+        with self._lock:
+            if self._jobs and self._computing <= self._parallel and not self.closed:
+                self._last_start = monotonic()
+                return self._jobs.popleft()
+            self._running -= 1
+            self._computing -= 1
+            if not self.closed:
+                self._idle.append(worker)
+            return None
+
+    def close(self, timeout_s: float) -> bool:
+        """Drop the queue and wait for the jobs that run.
+
+        Returns:
+            Whether all of them ended in time.
+        """
+        with self._lock:
+            self.closed = True
+            self._jobs.clear()
+            idle, self._idle = self._idle, []
+            workers, self._workers = self._workers, []
+            for worker in idle:
+                worker.wakeup.release()
+        end = monotonic() + timeout_s
+        for worker in workers:
+            if worker is not threading.current_thread():
+                worker.join(max(0.0, end - monotonic()))
+        return not any(worker.is_alive() for worker in workers)
