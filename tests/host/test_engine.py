@@ -1,0 +1,141 @@
+"""Engines, their fallbacks, and what they load."""
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import wasmtime
+
+from edgezero_spin.host import engine as engine_module
+from edgezero_spin.host.engine import (
+    EngineSettings,
+    InstanceLimits,
+    load_component,
+    make_engine,
+)
+from edgezero_spin.host.errors import ComponentError, EngineError
+from edgezero_spin.host.linking import link
+from tests.host.wat import instance_of
+
+EMPTY = "(component)"
+SETTINGS = EngineSettings(pooling=False)
+
+
+def test_text_and_binary_are_the_same_component(tmp_path: Path) -> None:
+    """A component in text and its binary form have one digest, whatever the file is called."""
+    text = tmp_path / "a.wat"
+    text.write_text(EMPTY)
+    binary = tmp_path / "b.wasm"
+    binary.write_bytes(bytes(wasmtime.wat2wasm(EMPTY)))
+    with make_engine(SETTINGS) as engine:
+        assert load_component(engine, text).digest == load_component(engine, binary).digest
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem", "remedy"),
+    [
+        ("m.wat", b"(module)", "core wasm module", "wasm-tools component new"),
+        ("m.wasm", bytes(wasmtime.wat2wasm("(module)")), "core wasm module", "component new"),
+        ("x.wasm", b"\x7fELF", "not a wasm file", "the build made"),
+        ("e.wasm", b"", "not a wasm file", "the build made"),
+        ("t.wat", b"(component", "not valid wasm text", "Correct the text"),
+        ("s.wasm", b"\0asm\x0d", "cut short", "Build the component again"),
+        ("c.wasm", b"\0asm\x0d\0\1\0garbage", "not a valid component", "Build it again"),
+    ],
+)
+def test_files_that_are_no_component(
+    tmp_path: Path, name: str, content: bytes, problem: str, remedy: str
+) -> None:
+    """Each kind of wrong file is named with what is wrong and what helps."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    with make_engine(SETTINGS) as engine, pytest.raises(ComponentError) as caught:
+        load_component(engine, path)
+    assert caught.value.path == path
+    assert problem in caught.value.problem
+    assert remedy in caught.value.remedy
+    assert str(path) in str(caught.value)
+
+
+def test_file_that_is_not_there(tmp_path: Path) -> None:
+    """A missing file is a ComponentError too, with the system's reason."""
+    with make_engine(SETTINGS) as engine, pytest.raises(ComponentError, match="No such file"):
+        load_component(engine, tmp_path / "none.wasm")
+
+
+def test_no_address_space_for_the_pool(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """Without room for a pool the engine works one by one, and says so."""
+    monkeypatch.setattr(engine_module, "_can_reserve", lambda size: False)
+    path = tmp_path / "a.wat"
+    path.write_text(EMPTY)
+    with caplog.at_level(logging.WARNING), make_engine(EngineSettings()) as engine:
+        assert engine.pooling is False
+        instance_of(link(engine, load_component(engine, path), {})).close()
+    assert "one by one" in caplog.text
+    assert "max_instances" in caplog.text
+
+
+def test_reserving_more_than_there_is() -> None:
+    """The question whether a pool fits is answered, not crashed into."""
+    assert engine_module._can_reserve(1 << 30)
+    assert not engine_module._can_reserve(1 << 60)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("max_instances", 0), ("max_memory_bytes", 0), ("memory_keep_resident_bytes", -1)],
+)
+def test_settings_out_of_range(setting: str, value: int) -> None:
+    """A setting outside its range is refused where it is made, by name."""
+    with pytest.raises(ValueError, match=setting):
+        EngineSettings(**{setting: value})
+
+
+def test_memory_larger_than_32_bits() -> None:
+    """More than 4 GiB for one memory is refused with the reason."""
+    with pytest.raises(EngineError, match="4 GiB"):
+        make_engine(EngineSettings(max_memory_bytes=(4 << 30) + 1))
+
+
+@pytest.mark.parametrize("limits", [{"memory_bytes": 0}, {"deadline_s": 0}, {"fuel": -1}])
+def test_limits_out_of_range(limits: dict[str, int]) -> None:
+    """A limit that would stop every instance at once is refused where it is made."""
+    with pytest.raises(ValueError, match=next(iter(limits))):
+        InstanceLimits(**limits)  # type: ignore[arg-type]
+
+
+def _clock_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "edgezero-epoch"]
+
+
+def test_the_clock_runs_only_on_demand() -> None:
+    """No thread before the first deadline, none after close."""
+    engine = make_engine(SETTINGS)
+    before = len(_clock_threads())
+    engine.ticker.acquire()
+    engine.ticker.acquire()
+    assert len(_clock_threads()) == before + 1
+    engine.ticker.release()
+    engine.ticker.release()
+    engine.close()
+    engine.close()
+    assert len(_clock_threads()) == before
+
+
+def test_the_clock_rests_without_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While no instance has a deadline the epoch stands still and nothing wakes up."""
+    ticks: list[float] = []
+    engine = make_engine(SETTINGS)
+    monkeypatch.setattr(engine.native, "increment_epoch", lambda: ticks.append(time.monotonic()))
+    engine.ticker.acquire()
+    for _ in range(500):
+        if ticks:
+            break
+        time.sleep(0.002)
+    engine.ticker.release()
+    engine.close()
+    assert ticks
