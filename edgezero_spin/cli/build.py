@@ -23,9 +23,10 @@ Example:
     multiple=True,
     help="Build this component only. May be given several times.",
 )
+@click.option("--profile", metavar="NAME", help="Build with this profile of the manifest.")
 @adapter_option
 @common_options
-def build(manifest: str | None, component_ids: tuple[str, ...]) -> None:
+def build(manifest: str | None, component_ids: tuple[str, ...], profile: str | None) -> None:
     """Run the build command of every component in spin.toml, as `spin build` does.
 
     Ends with the status of the first command that fails.
@@ -33,7 +34,7 @@ def build(manifest: str | None, component_ids: tuple[str, ...]) -> None:
     from edgezero_spin.project.build import plan_build, run_step
     from edgezero_spin.project.locate import find_spin_manifest
 
-    steps = plan_build(find_spin_manifest(manifest), component_ids)
+    steps = plan_build(find_spin_manifest(manifest), component_ids, profile=profile)
     if not steps:
         click.echo("None of the components have a build command.")
         return

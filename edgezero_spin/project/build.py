@@ -21,7 +21,7 @@ from pathlib import Path
 import attrs
 
 from edgezero_spin.errors import ProjectError
-from edgezero_spin.manifest import Component, load_spin_manifest
+from edgezero_spin.manifest.spin import Component, LocalDependency, load_spin_manifest
 
 __all__ = ["BuildFailedError", "BuildStep", "plan_build", "run_step"]
 
@@ -68,18 +68,21 @@ class BuildFailedError(ProjectError):
         )
 
 
-def plan_build(manifest_path: Path, component_ids: Sequence[str] = ()) -> tuple[BuildStep, ...]:
+def plan_build(
+    manifest_path: Path, component_ids: Sequence[str] = (), *, profile: str | None = None
+) -> tuple[BuildStep, ...]:
     """Return what has to run, in order: a component after the local ones it depends on.
 
     Args:
         manifest_path: The application's ``spin.toml``.
         component_ids: The components wanted; all of them when empty.
+        profile: A profile of the manifest, whose commands replace the usual ones.
 
     Raises:
         ManifestError: The manifest cannot be read.
         ProjectError: An id is not in it.
     """
-    components = load_spin_manifest(manifest_path).components
+    components = load_spin_manifest(manifest_path, profile=profile).components
     unknown = [given for given in component_ids if given not in components]
     if unknown:
         raise ProjectError(
@@ -149,10 +152,10 @@ def _dependencies_first(components: Mapping[str, Component]) -> Iterable[str]:
             return
         entered.add(component_id)
         for dependency in components[component_id].dependencies.values():
-            path = getattr(dependency, "path", None)
-            needed = by_source.get(os.path.normpath(path)) if isinstance(path, str) else None
-            if needed is not None:
-                place(needed)
+            if isinstance(dependency, LocalDependency):
+                needed = by_source.get(os.path.normpath(dependency.path))
+                if needed is not None:
+                    place(needed)
         ordered[component_id] = None
 
     for component_id in components:

@@ -196,11 +196,13 @@ def _look_at_app(module: str, attribute: str, root: Path) -> _Look:
         said, _ = process.communicate()
         text = stream.read()
     if process.returncode != 0 or not text:
-        raise AppImportError(
-            target=target,
-            reason="its import fails",
-            traceback=_own_traceback(said.decode(errors="replace")),
-        )
+        shown = _own_traceback(said.decode(errors="replace"))
+        what = shown.splitlines()[-1] if shown else ""
+        if what.startswith("ModuleNotFoundError: ") and "\n  File " not in shown:
+            # Nothing of the app ran: that the module is not there says it all.
+            reason = f"{what.partition(': ')[2]} in {root}"
+            raise AppImportError(target=target, reason=reason)
+        raise AppImportError(target=target, reason="its import fails", traceback=shown)
     answer = json.loads(text)
     if "missing" in answer:
         known = ", ".join(answer["missing"]) or "none"

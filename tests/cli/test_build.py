@@ -1,0 +1,88 @@
+"""``edgezero build`` as a person runs it."""
+
+from pathlib import Path
+
+from tests.cli.running import edgezero, refusal
+
+MANIFEST = """\
+spin_manifest_version = 2
+[application]
+name = "app"
+[[trigger.http]]
+route = "/..."
+component = "one"
+[component.one]
+source = "one.wasm"
+[component.one.build]
+command = {command}
+{rest}
+"""
+
+
+def write(folder: Path, command: str, rest: str = "") -> None:
+    """Write a manifest with one component."""
+    (folder / "spin.toml").write_text(MANIFEST.format(command=command, rest=rest))
+
+
+def test_what_runs_is_announced_in_order(tmp_path: Path) -> None:
+    """Each line of ours stands before the output of the command it announces."""  # CLI-15
+    write(tmp_path, '"echo from the build"')
+    done = edgezero("build", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [
+        "Building component one with `echo from the build`",
+        "from the build",
+        "Finished building all Spin components",
+    ]
+
+
+def test_several_commands_are_numbered(tmp_path: Path) -> None:
+    """A list of commands shows how far it has come, and the folder when it is named."""  # CLI-15
+    (tmp_path / "src").mkdir()
+    write(tmp_path, '["echo a", "echo b"]', 'workdir = "src"')
+    done = edgezero("build", "--from", str(tmp_path))
+    folder = f'Working directory: "{tmp_path / "src"}"'
+    assert done.stdout.splitlines() == [
+        "Building component one (2 commands)",
+        "Running build step 1/2 for component one with 'echo a'",
+        folder,
+        "a",
+        "Running build step 2/2 for component one with 'echo b'",
+        folder,
+        "b",
+        "Finished building all Spin components",
+    ]
+
+
+def test_the_first_failure_ends_it_with_its_status(tmp_path: Path) -> None:
+    """The child's status is ours, and what follows does not run."""
+    write(tmp_path, '["exit 7", "echo never"]')
+    done = edgezero("build", cwd=tmp_path)
+    assert done.returncode == 7
+    assert "never" not in done.stdout.replace("'echo never'", "")
+    assert "[edgezero] Error: build command for component one failed with status 7" in done.stderr
+
+
+def test_nothing_to_build_is_said(tmp_path: Path) -> None:
+    """A manifest without build commands is no failure."""  # CLI-15
+    text = MANIFEST.format(command='"x"', rest="").partition("[component.one.build]")[0]
+    (tmp_path / "spin.toml").write_text(text)
+    done = edgezero("build", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "None of the components have a build command.\n")
+
+
+def test_a_wrong_manifest_names_file_and_key(tmp_path: Path) -> None:
+    """Every fault of the manifest is in the one message, with the file it is in."""
+    write(tmp_path, '"true"', 'workdir = "/absolute"')
+    message = refusal(edgezero("build", cwd=tmp_path))
+    assert str(tmp_path / "spin.toml") in message
+    assert "component.one.build.workdir" in message
+    assert "must be relative" in message
+
+
+def test_text_that_is_not_toml_names_the_line(tmp_path: Path) -> None:
+    """A syntax error says where it stands."""
+    (tmp_path / "spin.toml").write_text('spin_manifest_version = 2\nname = "open\n')
+    message = refusal(edgezero("build", cwd=tmp_path))
+    assert str(tmp_path / "spin.toml") in message
+    assert "line 2" in message
