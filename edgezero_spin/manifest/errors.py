@@ -68,17 +68,20 @@ class InvalidManifestError(ManifestError):
     Attributes:
         path: The file as it was named.
         problems: Everything that is wrong with it, in the order in which it was found.
+        heading: What could not be done with it, before its name; may be empty.
     """
 
-    def __init__(self, path: Path, problems: Sequence[Problem]) -> None:
-        super().__init__(path, tuple(problems))
+    def __init__(self, path: Path, problems: Sequence[Problem], heading: str = "") -> None:
+        super().__init__(path, tuple(problems), heading)
         self.path = path
         self.problems = tuple(problems)
+        self.heading = heading
 
     def __str__(self) -> str:
+        name = f'{self.heading} "{self.path}"' if self.heading else str(self.path)
         if len(self.problems) == 1:
-            return f"{self.path}: {self.problems[0]}"
-        lines = [f"{self.path}: {len(self.problems)} problems"]
+            return f"{name}: {self.problems[0]}"
+        lines = [f"{name}: {len(self.problems)} problems"]
         lines.extend(f"  - {problem}" for problem in self.problems)
         return "\n".join(lines)
 
@@ -88,11 +91,13 @@ class Problems:
 
     Attributes:
         path: The file.
+        heading: What could not be done, such as ``Failed to load Spin app from``.
         found: The problems so far.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, heading: str = "") -> None:
         self.path = path
+        self.heading = heading
         self.found: list[Problem] = []
 
     def add(self, key: str, reason: str, remedy: str = "") -> None:
@@ -106,4 +111,4 @@ class Problems:
             InvalidManifestError: At least one problem was noted.
         """
         if self.found:
-            raise InvalidManifestError(self.path, self.found)
+            raise InvalidManifestError(self.path, self.found, self.heading)

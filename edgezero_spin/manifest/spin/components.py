@@ -1,0 +1,215 @@
+"""Read one component table; the keys are nearly the same in both manifest versions.
+
+Source: contract spin-host.md, MAN-30 to MAN-48 and MAN-82.
+"""
+
+from pathlib import PurePosixPath
+
+import attrs
+
+from edgezero_spin.manifest.keys import item_key
+from edgezero_spin.manifest.spin.dependencies import read_component_dependencies
+from edgezero_spin.manifest.spin.http_hosts import HttpHostsError, outbound_hosts_of
+from edgezero_spin.manifest.spin.identifiers import label_fault, snake_fault
+from edgezero_spin.manifest.spin.schema import (
+    Build,
+    Component,
+    FileMount,
+    FilePlacement,
+    PackageSource,
+    Profile,
+    Source,
+    UrlSource,
+)
+from edgezero_spin.manifest.table_reader import TableReader, kind_of
+
+__all__ = ["read_common", "read_component", "read_targets"]
+
+_NO_HOSTS_NAMED = ("redis://*:*", "mysql://*:*", "postgres://*:*")
+"""What a component of a version 1 manifest may reach when it does not say (MAN-80)."""
+
+
+def read_component(table: TableReader) -> Component:
+    """Read a component of a version 2 manifest."""
+    component = attrs.evolve(
+        read_common(table, variables="variables"),
+        targets=read_targets(table) if "targets" in table else None,
+        tool=_read_tool(table),
+        dependencies=read_component_dependencies(table),
+        dependencies_inherit=(
+            table.flag("dependencies_inherit_configuration")
+            if "dependencies_inherit_configuration" in table
+            else None
+        ),
+        profiles={
+            name: _read_profile(profile) for name, profile in table.named_tables("profile").items()
+        },
+    )
+    table.refuse_rest()
+    return component
+
+
+def read_common(table: TableReader, *, variables: str, hosts_by_default: bool = False) -> Component:
+    """Read the keys that both manifest versions have.
+
+    Args:
+        table: The component.
+        variables: The key that holds the variables.
+        hosts_by_default: Whether databases may be reached when no hosts are named.
+    """
+    return Component(
+        source=_read_source(table),
+        description=table.text("description"),
+        variables=_read_variables(table, variables),
+        environment=table.text_map("environment"),
+        files=_read_files(table),
+        exclude_files=table.texts("exclude_files"),
+        allowed_outbound_hosts=_read_hosts(table, hosts_by_default),
+        key_value_stores=_read_labels(table, "key_value_stores"),
+        sqlite_databases=_read_labels(table, "sqlite_databases"),
+        ai_models=table.texts("ai_models"),
+        build=_read_build(table),
+    )
+
+
+def read_targets(table: TableReader) -> tuple[object, ...]:
+    """Read references to environments: texts, or tables with ``url`` or ``path``."""
+    targets = table.value("targets")
+    if targets is None:
+        return ()
+    if not isinstance(targets, list):
+        table.problem("targets", f"invalid type: expected a list, got {kind_of(targets)}")
+        return ()
+    for index, target in enumerate(targets):
+        known = isinstance(target, dict) and list(target) in (["url"], ["path"])
+        if not known and not isinstance(target, str):
+            table.problems.add(
+                item_key(table.place("targets"), index),
+                "this is no target environment",
+                'Write a name, { url = "..." } or { path = "..." }.',
+            )
+    return tuple(targets)
+
+
+def _read_source(table: TableReader, *, required: bool = True) -> Source:
+    value = table.value("source")
+    if value is None:
+        if required:
+            table.missing("source")
+        return ""
+    if isinstance(value, str):
+        return table.required_text("source", blank=False)
+    if not isinstance(value, dict):
+        found = kind_of(value)
+        table.problem("source", f"invalid type: expected a string or a table, got {found}")
+        return ""
+    inner = table.table("source")
+    source: Source
+    if "url" in inner:
+        source = UrlSource(inner.required_text("url"), inner.required_text("digest"))
+        if not source.digest.startswith("sha256:") and source.digest:
+            inner.problem(
+                "digest", f"invalid `digest` \"{source.digest}\"; must start with 'sha256:'"
+            )
+    else:
+        source = PackageSource(
+            package=inner.required_text("package"),
+            version=inner.required_text("version"),
+            registry=inner.optional_text("registry"),
+        )
+    inner.refuse_rest()
+    return source
+
+
+def _read_variables(table: TableReader, key: str) -> dict[str, str]:
+    variables = table.text_map(key)
+    inner = table.table(key)
+    for name in variables:
+        fault = snake_fault(name, lower=True)
+        if fault is not None:
+            inner.problem(name, fault, "Variables are named like this_one.")
+    return variables
+
+
+def _read_labels(table: TableReader, key: str) -> tuple[str, ...]:
+    labels = table.texts(key)
+    for index, label in enumerate(labels):
+        fault = label_fault(label)
+        if fault is not None:
+            table.problems.add(item_key(table.place(key), index), f'{fault}, got "{label}"')
+    return labels
+
+
+def _read_files(table: TableReader) -> tuple[FileMount, ...]:
+    value = table.value("files")
+    if not isinstance(value, list):
+        return table.texts("files")
+    mounts: list[FileMount] = []
+    for index, item in enumerate(value):
+        place = item_key(table.place("files"), index)
+        if isinstance(item, str):
+            mounts.append(item)
+        elif isinstance(item, dict):
+            inner = TableReader(item, place, table.problems)
+            mounts.append(
+                FilePlacement(inner.required_text("source"), inner.required_text("destination"))
+            )
+            inner.refuse_rest()
+        else:
+            table.problems.add(
+                place,
+                f"invalid type: expected a string or a table, got {kind_of(item)}",
+                "Write a path, or { source = ..., destination = ... }.",
+            )
+    return tuple(mounts)
+
+
+def _read_hosts(table: TableReader, by_default: bool) -> tuple[str, ...]:
+    named = "allowed_outbound_hosts" in table
+    hosts = table.texts("allowed_outbound_hosts")
+    try:
+        converted = outbound_hosts_of(table.texts("allowed_http_hosts"))
+    except HttpHostsError as err:
+        table.problem("allowed_http_hosts", str(err))
+        converted = ()
+    return (*(_NO_HOSTS_NAMED if by_default and not named else hosts), *converted)
+
+
+def _read_build(table: TableReader) -> Build | None:
+    inner = table.optional_table("build")
+    if inner is None:
+        return None
+    commands, listed = _read_commands(inner)
+    workdir = inner.optional_text("workdir")
+    if workdir is not None and PurePosixPath(workdir).is_absolute():
+        inner.problem("workdir", "The workdir specified in the application file must be relative.")
+    build = Build(command=commands, workdir=workdir, watch=inner.texts("watch"), listed=listed)
+    inner.refuse_rest()
+    return build
+
+
+def _read_commands(table: TableReader) -> tuple[tuple[str, ...], bool]:
+    if isinstance(table.value("command"), list):
+        return table.texts("command"), True
+    return (table.required_text("command"),), False
+
+
+def _read_tool(table: TableReader) -> dict[str, object]:
+    return {name: tool.rest() for name, tool in table.named_tables("tool").items()}
+
+
+def _read_profile(table: TableReader) -> Profile:
+    inner = table.optional_table("build")
+    build = None
+    if inner is not None:
+        commands, listed = _read_commands(inner)
+        build = Build(command=commands, listed=listed)
+        inner.refuse_rest()
+    profile = Profile(
+        source=_read_source(table, required=False) or None,
+        environment=table.text_map("environment"),
+        dependencies=read_component_dependencies(table),
+        build=build,
+    )
+    table.refuse_rest()
+    return profile

@@ -1,0 +1,185 @@
+"""Copy the files that a component sees into one folder.
+
+In: the manifest's ``files`` and ``exclude_files``, and the application's folder. Out: a
+folder with everything at the path where the guest will see it.
+
+No path outside the application's folder is copied, and nothing is written outside the
+destination.
+
+Source: contract spin-host.md, MAN-63 to MAN-70.
+"""
+
+import glob
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from edgezero_spin.errors import ManifestError
+from edgezero_spin.manifest.spin.schema import Component, FileMount, FilePlacement
+
+__all__ = ["FileMountError", "copy_files", "direct_mounts"]
+
+_MAGIC = re.compile(r"[*?\[]")
+_INSTEAD = "To include a folder, use source and destination, or a pattern that ends in **/*."
+
+
+class FileMountError(ManifestError):
+    """An entry of ``files`` cannot be given to the guest. The message names the entry."""
+
+
+def copy_files(component: Component, app_dir: Path, destination: Path) -> None:
+    """Copy what ``files`` names into a folder.
+
+    Args:
+        component: The component.
+        app_dir: The application's folder, absolute.
+        destination: The folder that the guest will see as ``/``; made when missing.
+
+    Raises:
+        FileMountError: An entry names nothing, or something that may not be copied.
+    """
+    excluded = [_pattern_of(text) for text in component.exclude_files]
+    app_dir = Path(os.path.normpath(app_dir))
+    for mount in component.files:
+        for source, target in _copies_of(mount, app_dir, destination, excluded):
+            _copy(source, target, app_dir, destination, mount)
+    destination.mkdir(parents=True, exist_ok=True)
+
+
+def direct_mounts(component: Component, app_dir: Path) -> tuple[tuple[Path, str], ...]:
+    """Return folder and guest path of each entry, for mounting in place.
+
+    Raises:
+        FileMountError: An entry is no folder, or files are excluded (MAN-70).
+    """
+    if component.exclude_files:
+        raise FileMountError("Cannot load a component with `exclude_files` using --direct-mounts")
+    found = []
+    for mount in component.files:
+        source, guest = (
+            (mount, mount) if isinstance(mount, str) else (mount.source, mount.destination)
+        )
+        folder = app_dir / source
+        if not folder.is_dir():
+            raise FileMountError(
+                "Only directory mounts are supported with `--direct-mounts`; "
+                f'"{source}" is not a directory.'
+            )
+        found.append((folder, guest))
+    return tuple(found)
+
+
+def _copies_of(
+    mount: FileMount, app_dir: Path, destination: Path, excluded: list[re.Pattern[str]]
+) -> Iterator[tuple[Path, Path]]:
+    if isinstance(mount, FilePlacement):
+        source = app_dir / mount.source
+        target = destination / mount.destination.lstrip("/")
+        if source.is_dir():
+            yield from _tree(_below(source), source, target, app_dir, excluded)
+        elif not source.exists():
+            raise FileMountError(f'File or directory "{mount.source}" does not exist')
+        elif not mount.destination.strip("/") or mount.destination.endswith(("/", ".")):
+            raise FileMountError(f'"{mount.destination}" is not a valid destination file name')
+        else:
+            yield source, target
+        return
+    if mount == ".." or mount.endswith("/.."):
+        raise FileMountError(
+            f'A file pattern can\'t end in a parent directory path (..): "{mount}". {_INSTEAD}'
+        )
+    if mount == "." or mount.endswith("/."):
+        raise FileMountError(
+            f'A file pattern can\'t end in a current directory path (.): "{mount}". {_INSTEAD}'
+        )
+    source = app_dir / mount
+    if source.is_dir():
+        yield from _tree(_below(source), app_dir, destination, app_dir, excluded)
+    elif source.exists():
+        yield source, destination / mount
+    elif _MAGIC.search(mount):
+        root = glob.escape(str(app_dir))
+        names = sorted(
+            glob.glob(os.path.join(root, mount), recursive=True, include_hidden=True)  # noqa: PTH118, PTH207
+        )
+        yield from _tree(map(Path, names), app_dir, destination, app_dir, excluded)
+    else:
+        raise FileMountError(f'"{mount}" does not exist and doesn\'t appear to be a glob pattern')
+
+
+def _below(folder: Path) -> Iterable[Path]:
+    return sorted(folder.rglob("*"))
+
+
+def _tree(
+    paths: Iterable[Path],
+    root: Path,
+    target: Path,
+    app_dir: Path,
+    excluded: list[re.Pattern[str]],
+) -> Iterator[tuple[Path, Path]]:
+    """Yield each file with its copy's path, those that are excluded left out."""
+    root = Path(os.path.normpath(root))
+    for path in paths:
+        if not path.is_file():
+            continue
+        inside = _inside(path, app_dir)
+        if not any(pattern.fullmatch(inside.as_posix()) for pattern in excluded):
+            yield path, target / Path(os.path.normpath(path)).relative_to(root)
+
+
+def _inside(path: Path, app_dir: Path) -> Path:
+    try:
+        return Path(os.path.normpath(path)).relative_to(app_dir)
+    except ValueError:
+        raise FileMountError(
+            f'"{path}" cannot be mapped because it is outside the application directory. '
+            "Files must be within the application directory."
+        ) from None
+
+
+def _copy(source: Path, target: Path, app_dir: Path, destination: Path, mount: FileMount) -> None:
+    _inside(source, app_dir)
+    if not Path(os.path.normpath(target)).is_relative_to(os.path.normpath(destination)):
+        raise FileMountError(f"the destination of {_shown(mount)} is outside the guest's files")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    except OSError as err:
+        raise FileMountError(
+            f'Failed to copy "{source}" to working path "{target}": {err.strerror or err}'
+        ) from err
+
+
+def _shown(mount: FileMount) -> str:
+    return f'"{mount}"' if isinstance(mount, str) else f'"{mount.destination}"'
+
+
+def _pattern_of(text: str) -> re.Pattern[str]:
+    """Compile a glob in which ``*`` and ``?`` also match slashes, as Spin's excludes do."""
+    regex = ""
+    index = 0
+    while index < len(text):
+        letter = text[index]
+        index += 1
+        if letter == "*":
+            while text[index : index + 1] == "*":
+                index += 1
+            # `**/` also stands for no folder at all.
+            if text[index - 2 : index + 1] == "**/":
+                regex += "(?:.*/)?"
+                index += 1
+            else:
+                regex += ".*"
+        elif letter == "?":
+            regex += "."
+        elif letter == "[" and "]" in text[index + 1 :]:
+            end = text.index("]", index + 1)
+            inside = text[index:end].replace("\\", "\\\\").replace("[", "\\[")
+            regex += f"[^{inside[1:]}]" if inside.startswith("!") else f"[{inside}]"
+            index = end + 1
+        else:
+            regex += re.escape(letter)
+    return re.compile(regex, re.DOTALL)

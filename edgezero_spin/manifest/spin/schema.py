@@ -1,0 +1,318 @@
+"""What a ``spin.toml`` says, as values.
+
+Both manifest versions and a bare component file end in one ``SpinManifest``. After
+``load_spin_manifest`` it is in its canonical form: every trigger has an id, every trigger
+names its component by id, a chosen profile is applied, and dependencies on components of
+the same application have become dependencies on their sources.
+
+Source: contract spin-host.md, sections 1.2 to 1.4 and 1.7.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+__all__ = [
+    "Build",
+    "Component",
+    "ComponentDependency",
+    "Dependency",
+    "FileMount",
+    "FilePlacement",
+    "Inheritance",
+    "LocalDependency",
+    "PackageDependency",
+    "PackageSource",
+    "Profile",
+    "Source",
+    "SpinManifest",
+    "Trigger",
+    "UrlDependency",
+    "UrlSource",
+    "Variable",
+]
+
+
+@attrs.frozen
+class UrlSource:
+    """A component to download.
+
+    Attributes:
+        url: Where from, ``http`` or ``https``.
+        digest: ``sha256:`` and 64 hexadecimal digits of the content.
+    """
+
+    url: str
+    digest: str
+
+    def __str__(self) -> str:
+        return f'"{self.url}" with digest "{self.digest}"'
+
+
+@attrs.frozen
+class PackageSource:
+    """A component in a package registry.
+
+    Attributes:
+        package: ``namespace:name``.
+        version: The exact version.
+        registry: The registry; ``None`` means the user's default.
+    """
+
+    package: str
+    version: str
+    registry: str | None = None
+
+    def __str__(self) -> str:
+        registry = "default registry" if self.registry is None else f'registry "{self.registry}"'
+        return f'"{self.package}@{self.version}" from {registry}'
+
+
+Source = str | UrlSource | PackageSource
+"""Where a component's wasm is; a text is a path relative to the manifest's folder."""
+
+
+@attrs.frozen
+class FilePlacement:
+    """A file or the content of a folder, under another path in the guest.
+
+    Attributes:
+        source: Path relative to the manifest's folder.
+        destination: Path in the guest; a leading slash changes nothing.
+    """
+
+    source: str
+    destination: str
+
+
+FileMount = str | FilePlacement
+"""What a component sees of the disk; a text is a path or a glob pattern."""
+
+
+@attrs.frozen(kw_only=True)
+class Variable:
+    """A variable of the application.
+
+    Attributes:
+        description: For people.
+        default: Its value when no provider has one; ``None`` means that one must.
+        secret: Whether its value should not be shown.
+    """
+
+    description: str | None = None
+    default: str | None = None
+    secret: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Build:
+    """How a component is built.
+
+    Attributes:
+        command: Shell commands, run in order.
+        workdir: Where, relative to the manifest's folder; ``None`` means that folder.
+        watch: Patterns of files whose change means a new build.
+        listed: Whether the manifest wrote the commands as a list.
+    """
+
+    command: tuple[str, ...]
+    workdir: str | None = None
+    watch: tuple[str, ...] = ()
+    listed: bool = False
+
+
+Inheritance = bool | tuple[str, ...] | None
+"""What a dependency may use of its component: all, nothing, or the kinds named.
+``None`` means that the manifest does not say, which is nothing."""
+
+
+@attrs.frozen(kw_only=True)
+class PackageDependency:
+    """A dependency from a registry.
+
+    Attributes:
+        version: A version requirement.
+        registry: The registry; ``None`` means the user's default.
+        package: ``namespace:name``; ``None`` means the one in the dependency's name.
+        export: The export that satisfies the import.
+        inherit: What it may use of its component.
+    """
+
+    version: str
+    registry: str | None = None
+    package: str | None = None
+    export: str | None = None
+    inherit: Inheritance = None
+
+
+@attrs.frozen(kw_only=True)
+class LocalDependency:
+    """A dependency on a file.
+
+    Attributes:
+        path: Relative to the manifest's folder.
+        export: The export that satisfies the import.
+        inherit: What it may use of its component.
+    """
+
+    path: str
+    export: str | None = None
+    inherit: Inheritance = None
+
+
+@attrs.frozen(kw_only=True)
+class UrlDependency:
+    """A dependency to download.
+
+    Attributes:
+        url: Where from.
+        digest: ``sha256:`` and 64 hexadecimal digits.
+        export: The export that satisfies the import.
+        inherit: What it may use of its component.
+    """
+
+    url: str
+    digest: str
+    export: str | None = None
+    inherit: Inheritance = None
+
+
+@attrs.frozen(kw_only=True)
+class ComponentDependency:
+    """A dependency on another component of the application; gone after loading.
+
+    Attributes:
+        component: Its id.
+        export: The export that satisfies the import.
+        inherit: What it may use of its component.
+    """
+
+    component: str
+    export: str | None = None
+    inherit: Inheritance = None
+
+
+Dependency = PackageDependency | LocalDependency | UrlDependency | ComponentDependency
+
+
+@attrs.frozen(kw_only=True)
+class Profile:
+    """What a named profile changes in a component.
+
+    Attributes:
+        source: Replaces the source.
+        environment: Merged over the environment.
+        dependencies: Merged over the dependencies.
+        build: Replaces the build commands.
+    """
+
+    source: Source | None = None
+    environment: Mapping[str, str] = attrs.field(factory=dict)
+    dependencies: Mapping[str, Dependency] = attrs.field(factory=dict)
+    build: Build | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Component:
+    """One component and what it is granted.
+
+    Attributes:
+        source: Where its wasm is.
+        description: For people.
+        variables: Name to template; what the guest may read.
+        environment: Environment variables of the guest.
+        files: What the guest sees of the disk.
+        exclude_files: Globs of files left out.
+        allowed_outbound_hosts: Where the guest may connect to; templates.
+            Entries of the deprecated ``allowed_http_hosts`` are already among them.
+        key_value_stores: Labels it may open.
+        sqlite_databases: Labels it may open.
+        ai_models: Models it may use.
+        targets: Replaces the application's targets; ``None`` keeps them.
+        build: How to build it; ``None`` means that nothing has to be done.
+        tool: Settings of other tools, by their name.
+        dependencies_inherit: ``dependencies_inherit_configuration``.
+        dependencies: Name of an import to what satisfies it.
+        profiles: Overrides, by the name of the profile.
+    """
+
+    source: Source
+    description: str = ""
+    variables: Mapping[str, str] = attrs.field(factory=dict)
+    environment: Mapping[str, str] = attrs.field(factory=dict)
+    files: tuple[FileMount, ...] = ()
+    exclude_files: tuple[str, ...] = ()
+    allowed_outbound_hosts: tuple[str, ...] = ()
+    key_value_stores: tuple[str, ...] = ()
+    sqlite_databases: tuple[str, ...] = ()
+    ai_models: tuple[str, ...] = ()
+    targets: tuple[Any, ...] | None = None
+    build: Build | None = None
+    tool: Mapping[str, Any] = attrs.field(factory=dict)
+    dependencies_inherit: bool | None = None
+    dependencies: Mapping[str, Dependency] = attrs.field(factory=dict)
+    profiles: Mapping[str, Profile] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class Trigger:
+    """What starts a component.
+
+    Attributes:
+        type: ``http``, ``redis`` or another.
+        id: Unique in the application; empty until ids are given.
+        component: Id of the component, or the component itself before loading is done;
+            ``None`` where the trigger needs none, such as a static response.
+        components: Role to components, for triggers that need several.
+        dependencies: Role to dependencies, such as ``middleware``.
+        config: All other keys, for the trigger to read.
+    """
+
+    type: str
+    id: str = ""
+    component: "str | Component | None" = None
+    components: "Mapping[str, tuple[str | Component, ...]]" = attrs.field(factory=dict)
+    dependencies: Mapping[str, tuple[Dependency, ...]] = attrs.field(factory=dict)
+    config: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class SpinManifest:
+    """One application.
+
+    Attributes:
+        path: The file it was read from, absolute.
+        name: Of the application.
+        version: Of the application, may be empty.
+        description: For people, may be empty.
+        authors: May be empty.
+        targets: Environments it should run in; for other tools.
+        trigger_configs: Type of trigger to the settings of all its triggers.
+        tool: Settings of other tools, by their name.
+        variables: Of the application, by name.
+        triggers: In the order of the file, those of one type together.
+        components: By id, in the order of the file.
+        profile: The profile that was chosen.
+        warnings: Remarks for people, such as on deprecated keys.
+    """
+
+    path: Path
+    name: str
+    version: str = ""
+    description: str = ""
+    authors: tuple[str, ...] = ()
+    targets: tuple[Any, ...] = ()
+    trigger_configs: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    tool: Mapping[str, Any] = attrs.field(factory=dict)
+    variables: Mapping[str, Variable] = attrs.field(factory=dict)
+    triggers: tuple[Trigger, ...] = ()
+    components: Mapping[str, Component] = attrs.field(factory=dict)
+    profile: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def base_dir(self) -> Path:
+        """The folder that relative paths in the file start from."""
+        return self.path.parent

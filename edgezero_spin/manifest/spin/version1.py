@@ -1,0 +1,56 @@
+"""Read a manifest of version 1 as what it means in version 2.
+
+Source: contract spin-host.md, MAN-76 to MAN-87.
+"""
+
+from edgezero_spin.manifest.spin.components import read_common
+from edgezero_spin.manifest.spin.identifiers import kebab_fault
+from edgezero_spin.manifest.spin.schema import Component, SpinManifest, Trigger
+from edgezero_spin.manifest.spin.version2 import read_variables
+from edgezero_spin.manifest.table_reader import TableReader
+
+__all__ = ["read_version1"]
+
+
+def read_version1(root: TableReader) -> SpinManifest:
+    """Read everything; what is wrong goes to the reader's problems."""
+    root.value("spin_manifest_version")
+    root.value("spin_version")
+    if "trigger" not in root:
+        root.missing("trigger")
+    global_trigger = root.table("trigger")
+    type = global_trigger.required_text("type") if "trigger" in root else ""
+    components: dict[str, Component] = {}
+    triggers: list[Trigger] = []
+    for table in root.tables("component"):
+        id, component, config = _read_component(table)
+        # A later component takes the place of an earlier one; both triggers stay (MAN-87).
+        components[id] = component
+        triggers.append(Trigger(type=type, id=f"trigger-{id}", component=id, config=config))
+    manifest = SpinManifest(
+        path=root.problems.path.absolute(),
+        name=root.required_text("name"),
+        version=root.text("version"),
+        description=root.text("description"),
+        authors=root.texts("authors"),
+        trigger_configs={type: global_trigger.rest()},
+        variables=read_variables(root),
+        triggers=tuple(triggers),
+        components=components,
+    )
+    root.refuse_rest()
+    return manifest
+
+
+def _read_component(table: TableReader) -> tuple[str, Component, dict[str, object]]:
+    given = table.required_text("id")
+    id = given if kebab_fault(given) is None else given.replace("_", "-").lower()
+    fault = kebab_fault(id)
+    if fault is not None and given:
+        table.problem("id", fault, "Components are named like-this-one.")
+    if "trigger" not in table:
+        table.missing("trigger")
+    component = read_common(table, variables="config", hosts_by_default=True)
+    config = table.table("trigger").rest()
+    table.refuse_rest()
+    return id, component, config
