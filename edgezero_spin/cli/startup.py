@@ -1,0 +1,30 @@
+"""What a server says when it starts, line for line as Spin says it.
+
+Source: contract spin-host.md, OUT-4 to OUT-6.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgezero_spin.host.application import Route
+
+__all__ = ["startup_lines"]
+
+
+def startup_lines(base_url: str, routes: "Iterable[Route]") -> Iterator[str]:
+    """Yield the lines that name the address and the public routes, without line ends.
+
+    Args:
+        base_url: ``http://127.0.0.1:3000``, with the port that is really bound.
+        routes: In the order in which they are tried.
+    """
+    yield ""
+    yield f"Serving {base_url}"
+    yield "Available Routes:"
+    for route in routes:
+        # `/...` is the address itself with everything below.
+        path = "" if route.wildcard and route.path == "/" else route.path
+        yield f"  {route.id}: {base_url}{path}{' (wildcard)' if route.wildcard else ''}"
+        if route.description:
+            yield f"    {route.description}"

@@ -1,0 +1,44 @@
+"""The Notes example, built once, and a copy of it with stores of its own for each test."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import edgezero
+from tests.component.notes.serving import Served, serving
+from tests.examples.loading import EXAMPLES
+
+TOKEN = "let-me-in"
+GRANTS = ("--variable", f"admin_token={TOKEN}")
+
+
+@pytest.fixture(scope="package")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the example, built by its own build command."""
+    folder = tmp_path_factory.mktemp("notes") / "notes"
+    left_behind = shutil.ignore_patterns(".*", "*.wasm", "__pycache__")
+    shutil.copytree(EXAMPLES / "notes", folder, ignore=left_behind)
+    done = edgezero("build", cwd=folder, timeout=110)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "Finished building all Spin components"
+    return folder
+
+
+@pytest.fixture
+def notes(built: Path, tmp_path: Path) -> Path:
+    """The built example with stores of its own, seeded."""
+    folder = tmp_path / "notes"
+    shutil.copytree(built, folder, ignore=shutil.ignore_patterns(".spin"))
+    subprocess.run([sys.executable, "seed.py"], cwd=folder, check=True, timeout=30)
+    return folder
+
+
+@pytest.fixture
+def served(notes: Path) -> Iterator[Served]:
+    """The example, being served."""
+    with serving(notes, *GRANTS) as running:
+        yield running
