@@ -25,17 +25,21 @@ class ManifestUnreadableError(ManifestError):
         reason: Why, in a few words.
         remedy: What to do about it.
         missing: Whether there is no such file.
+        heading: What could not be done with it, before its name; may be empty.
     """
 
-    def __init__(self, path: Path, reason: str, remedy: str, *, missing: bool = False) -> None:
+    def __init__(
+        self, path: Path, reason: str, remedy: str, *, missing: bool = False, heading: str = ""
+    ) -> None:
         super().__init__(path, reason, remedy)
         self.path = path
         self.reason = reason
         self.remedy = remedy
         self.missing = missing
+        self.heading = heading
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}. {self.remedy}"
+        return f"{_named(self.path, self.heading)}: {self.reason}. {self.remedy}"
 
 
 @attrs.frozen
@@ -78,7 +82,7 @@ class InvalidManifestError(ManifestError):
         self.heading = heading
 
     def __str__(self) -> str:
-        name = f'{self.heading} "{self.path}"' if self.heading else str(self.path)
+        name = _named(self.path, self.heading)
         if len(self.problems) == 1:
             return f"{name}: {self.problems[0]}"
         lines = [f"{name}: {len(self.problems)} problems"]
@@ -112,3 +116,7 @@ class Problems:
         """
         if self.found:
             raise InvalidManifestError(self.path, self.found, self.heading)
+
+
+def _named(path: Path, heading: str) -> str:
+    return f'{heading} "{path}"' if heading else str(path)

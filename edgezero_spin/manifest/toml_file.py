@@ -29,30 +29,39 @@ def load_toml(path: Path) -> dict[str, Any]:
     return parse_toml(read_text(path), path)
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, heading: str = "") -> str:
     """Return the text of a file.
+
+    Args:
+        path: The file.
+        heading: What could not be done, for the error's text.
 
     Raises:
         ManifestUnreadableError: The file is missing, or is not readable UTF-8 text.
     """
+    missing = False
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ManifestUnreadableError(
-            path, "there is no such file", "Check the name and the folder.", missing=True
-        ) from None
+        missing = True
+        reason, remedy = "there is no such file", "Check the name and the folder."
     except IsADirectoryError:
-        raise ManifestUnreadableError(path, "this is a folder", "Name a file in it.") from None
+        reason, remedy = "this is a folder", "Name a file in it."
     except OSError as err:
         reason = f"the file cannot be read ({err.strerror or err})"
-        raise ManifestUnreadableError(path, reason, "Check its permissions.") from err
+        remedy = "Check its permissions."
     except UnicodeDecodeError as err:
-        reason = f"the file is not UTF-8 text (byte {err.start})"
-        raise ManifestUnreadableError(path, reason, "Save it as UTF-8.") from None
+        reason, remedy = f"the file is not UTF-8 text (byte {err.start})", "Save it as UTF-8."
+    raise ManifestUnreadableError(path, reason, remedy, missing=missing, heading=heading)
 
 
-def parse_toml(text: str, path: Path) -> dict[str, Any]:
-    """Return the root table of a text; ``path`` only names it in errors.
+def parse_toml(text: str, path: Path, *, heading: str = "") -> dict[str, Any]:
+    """Return the root table of a text.
+
+    Args:
+        text: The text.
+        path: Names it in errors.
+        heading: What could not be done, for the error's text.
 
     Raises:
         InvalidManifestError: The text is not TOML, or a number is too large.
@@ -60,11 +69,11 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
     try:
         root = tomllib.loads(text)
     except tomllib.TOMLDecodeError as err:
-        raise InvalidManifestError(path, [_syntax_problem(str(err), text)]) from None
+        raise InvalidManifestError(path, [_syntax_problem(str(err), text)], heading) from None
     wide = _wide_integers(root, "")
     if wide:
         reason = "this number does not fit in 64 bits"
-        raise InvalidManifestError(path, [Problem(key, reason) for key in wide])
+        raise InvalidManifestError(path, [Problem(key, reason) for key in wide], heading)
     return root
 
 

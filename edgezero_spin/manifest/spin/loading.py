@@ -43,7 +43,7 @@ def load_spin_manifest(path: str | Path, *, profile: str | None = None) -> SpinM
         path /= _FILE_NAME
     if path.suffix in (".wasm", ".wat"):
         return _bare_component(path, profile)
-    return parse_spin_manifest(read_text(path), path, profile=profile)
+    return parse_spin_manifest(read_text(path, heading=_READ), path, profile=profile)
 
 
 def parse_spin_manifest(text: str, path: Path, *, profile: str | None = None) -> SpinManifest:
@@ -53,7 +53,7 @@ def parse_spin_manifest(text: str, path: Path, *, profile: str | None = None) ->
         InvalidManifestError: It is not TOML, or breaks rules; it names them all.
     """
     problems = Problems(path, _READ)
-    root = TableReader(_parse(text, path), "", problems)
+    root = TableReader(parse_toml(text, path, heading=_READ), "", problems)
     manifest = read_version2(root) if _version_of(root, path) == 2 else read_version1(root)
     problems.raise_any()
     problems = Problems(path, _LOAD)
@@ -61,13 +61,6 @@ def parse_spin_manifest(text: str, path: Path, *, profile: str | None = None) ->
     check_values(manifest, problems)
     problems.raise_any()
     return manifest
-
-
-def _parse(text: str, path: Path) -> dict[str, Any]:
-    try:
-        return parse_toml(text, path)
-    except InvalidManifestError as err:
-        raise InvalidManifestError(path, err.problems, _READ) from None
 
 
 def _version_of(root: TableReader, path: Path) -> int:

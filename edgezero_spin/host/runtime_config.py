@@ -1,0 +1,286 @@
+"""Decide where an application keeps its state: folders, stores, providers of values.
+
+In: what ``runtime-config.toml`` says, and what the command line says over it. Out:
+``RuntimeSettings``, with every path absolute and every store of a kind that this host has.
+No file is opened.
+
+Source: contract spin-host.md, KV-40 to KV-50, STATE-1 to STATE-5, VAR-5, OUT-2, OUT-3.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from edgezero_spin.errors import HostError
+from edgezero_spin.host.variables.providers import (
+    DEFAULT_PREFIX,
+    EnvironmentProvider,
+    StaticProvider,
+    VariableProvider,
+)
+from edgezero_spin.manifest.runtime_config import RuntimeConfig, TypedTable
+
+__all__ = [
+    "KeyValueSettings",
+    "RuntimeConfigError",
+    "RuntimeSettings",
+    "read_key_values",
+    "resolve_runtime",
+    "variable_providers",
+]
+
+_KEY_VALUE_FILE = "sqlite_key_value.db"
+_OTHER_STORES = ("redis", "azure_cosmos", "aws_dynamo")
+_OTHER_PROVIDERS = ("vault", "azure_key_vault")
+_INSTEAD = "`spin up` does"
+
+
+class RuntimeConfigError(HostError):
+    """The runtime configuration asks for what this host cannot give.
+
+    Attributes:
+        path: The file; ``None`` when the command line is meant.
+        problems: One sentence for each fault, with the key.
+    """
+
+    def __init__(self, path: Path | None, problems: Iterable[str]) -> None:
+        self.path = path
+        self.problems = tuple(problems)
+        super().__init__(path, self.problems)
+
+    def __str__(self) -> str:
+        where = "" if self.path is None else f"{self.path}: "
+        return "\n".join(where + problem for problem in self.problems)
+
+
+@attrs.frozen(kw_only=True)
+class KeyValueSettings:
+    """Where one key-value store lives.
+
+    Attributes:
+        label: The label that components open it by.
+        type: ``spin``: the only kind so far.
+        path: The SQLite file; ``None`` keeps the store in memory.
+    """
+
+    label: str
+    type: str = "spin"
+    path: Path | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RuntimeSettings:
+    """What an application runs with.
+
+    Attributes:
+        state_dir: Where it keeps state; ``None`` for nowhere.
+        log_dir: Where its components log; ``None`` for nowhere.
+        max_instance_memory: Bytes of memory that one instance may use; ``None`` for the
+            engine's own limit.
+        key_value: Stores by label; ``default`` is always there.
+        config: The file, if there was one.
+        summary: ``Using runtime config ...``, empty when there is nothing to say.
+        warnings: Remarks for people.
+    """
+
+    state_dir: Path | None = None
+    log_dir: Path | None = None
+    max_instance_memory: int | None = None
+    key_value: Mapping[str, KeyValueSettings] = attrs.field(factory=dict)
+    config: RuntimeConfig | None = None
+    summary: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def resolve_runtime(
+    config: RuntimeConfig | None = None,
+    *,
+    app_dir: Path | None = None,
+    state_dir: str | None = None,
+    log_dir: str | None = None,
+) -> RuntimeSettings:
+    """Bring the file and the command line together.
+
+    Args:
+        config: The file, if there is one.
+        app_dir: The folder of ``spin.toml``; ``None`` for a registry's application or a
+            bare component, which keep no state unless told where.
+        state_dir: ``--state-dir``; empty for nowhere, ``None`` when not given.
+        log_dir: ``--log-dir``; empty for nowhere, ``None`` when not given.
+
+    Raises:
+        RuntimeConfigError: A store is of a kind that this host does not have.
+    """
+    state = _folder(
+        state_dir,
+        None if config is None else config.state_dir,
+        None if app_dir is None else app_dir / ".spin",
+    )
+    logs = _folder(
+        log_dir,
+        None if config is None else config.log_dir,
+        None if state is None else state / "logs",
+    )
+    return RuntimeSettings(
+        state_dir=state,
+        log_dir=logs,
+        max_instance_memory=None if config is None else config.max_instance_memory,
+        key_value=_stores(config, state),
+        config=config,
+        summary="" if config is None else _summary(config),
+        warnings=() if config is None else config.warnings,
+    )
+
+
+def variable_providers(
+    config: RuntimeConfig | None,
+    given: Mapping[str, str],
+    *,
+    environ: Mapping[str, str] | None = None,
+    dotenv_path: Path = Path(".env"),
+) -> tuple[VariableProvider, ...]:
+    """Return the providers in the order in which they are asked (VAR-5).
+
+    Args:
+        config: The file, if there is one.
+        given: Values from ``--variable``.
+        environ: The environment; this process's own when ``None``.
+        dotenv_path: The file of the built-in provider.
+
+    Raises:
+        RuntimeConfigError: A provider is of a kind that this host does not have.
+    """
+    problems: list[str] = []
+    configured: list[VariableProvider] = []
+    for table in () if config is None else config.variables_providers:
+        provider = _provider(table, environ, problems)
+        if provider is not None:
+            configured.append(provider)
+    if problems:
+        raise RuntimeConfigError(None if config is None else config.path, problems)
+    return (
+        StaticProvider(given),
+        *configured,
+        EnvironmentProvider(environ=environ, dotenv_path=dotenv_path),
+    )
+
+
+def read_key_values(options: Iterable[str]) -> dict[str, bytes]:
+    """Return what ``--key-value`` is given; the last of one key counts (KV-45).
+
+    Raises:
+        RuntimeConfigError: An option is not ``key=value``.
+    """
+    values = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not equals or not key:
+            raise RuntimeConfigError(
+                None, [f"Key/Values must be of the form `key=value`, got `{option}`"]
+            )
+        values[key] = value.encode("utf-8")
+    return values
+
+
+def _folder(given: str | None, configured: str | None, usual: Path | None) -> Path | None:
+    chosen = configured if given is None else given
+    if chosen is None:
+        return None if usual is None else usual.absolute()
+    return Path(chosen).absolute() if chosen else None
+
+
+def _stores(config: RuntimeConfig | None, state_dir: Path | None) -> dict[str, KeyValueSettings]:
+    path = None if state_dir is None else state_dir / _KEY_VALUE_FILE
+    stores = {"default": KeyValueSettings(label="default", path=path)}
+    if config is None:
+        return stores
+    problems: list[str] = []
+    for label, table in config.key_value_stores.items():
+        fault = _store_fault(table)
+        if fault is None:
+            stores[label] = _spin_store(label, table, config.path.parent)
+        else:
+            problems.append(
+                f"{table.key}: could not configure key-value store with label '{label}': {fault}"
+            )
+    if problems:
+        raise RuntimeConfigError(config.path, problems)
+    return stores
+
+
+def _store_fault(table: TypedTable) -> str | None:
+    if table.type == "spin":
+        path = table.settings.get("path")
+        unknown = sorted(set(table.settings) - {"path"})
+        if unknown:
+            return f"unknown field(s): {', '.join(unknown)}. Known here: type, path."
+        return None if path is None or isinstance(path, str) else "`path` must be a string"
+    if table.type in _OTHER_STORES:
+        return (
+            f"this host does not provide stores of type '{table.type}' yet; {_INSTEAD}. "
+            'Use `type = "spin"` here.'
+        )
+    if not table.type:
+        return 'missing field `type`. Add `type = "spin"`.'
+    return (
+        f"the store type '{table.type}' was not registered with the config resolver. "
+        'Use `type = "spin"`.'
+    )
+
+
+def _spin_store(label: str, table: TypedTable, base: Path) -> KeyValueSettings:
+    path: Any = table.settings.get("path")
+    return KeyValueSettings(label=label, path=None if path is None else base / path)
+
+
+def _provider(
+    table: TypedTable, environ: Mapping[str, str] | None, problems: list[str]
+) -> VariableProvider | None:
+    settings = table.settings
+    if table.type == "static":
+        values = settings.get("values")
+        if isinstance(values, Mapping) and all(isinstance(item, str) for item in values.values()):
+            return StaticProvider(values)
+        problems.append(f"{table.key}.values: must be a table of strings")
+    elif table.type == "env":
+        unknown = sorted(set(settings) - {"prefix", "dotenv_path"})
+        texts = [value for value in settings.values() if not isinstance(value, str)]
+        if not unknown and not texts:
+            dotenv = settings.get("dotenv_path")
+            return EnvironmentProvider(
+                settings.get("prefix", DEFAULT_PREFIX),
+                dotenv_path=None if dotenv is None else Path(dotenv),
+                environ=environ,
+            )
+        if unknown:
+            problems.append(
+                f"{table.key}: unknown field(s): {', '.join(unknown)}. "
+                "Known here: type, prefix, dotenv_path."
+            )
+        else:
+            problems.append(f"{table.key}: `prefix` and `dotenv_path` must be strings")
+    elif table.type in _OTHER_PROVIDERS:
+        problems.append(
+            f"{table.key}: this host does not provide variables from '{table.type}' yet; "
+            f"{_INSTEAD}."
+        )
+    else:
+        problems.append(
+            f"{table.key}: unknown type '{table.type}' of provider. Use `static` or `env`."
+        )
+    return None
+
+
+def _summary(config: RuntimeConfig) -> str:
+    tables = [
+        f"[{key}.{label}: {table.type}]"
+        for key, stores in (
+            ("key_value_store", config.key_value_stores),
+            ("sqlite_database", config.sqlite_databases),
+        )
+        for label, table in stores.items()
+        if table.type
+    ]
+    return f'Using runtime config {", ".join(tables)} from "{config.path}"' if tables else ""

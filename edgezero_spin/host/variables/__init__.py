@@ -1,0 +1,25 @@
+"""Variables: providers, templates, and what a component gets to read."""
+
+from edgezero_spin.host.variables.errors import (
+    ProviderError,
+    VariableError,
+    VariableSetupError,
+)
+from edgezero_spin.host.variables.options import read_variable_options
+from edgezero_spin.host.variables.providers import (
+    EnvironmentProvider,
+    StaticProvider,
+    VariableProvider,
+)
+from edgezero_spin.host.variables.resolver import VariableResolver
+
+__all__ = [
+    "EnvironmentProvider",
+    "ProviderError",
+    "StaticProvider",
+    "VariableError",
+    "VariableProvider",
+    "VariableResolver",
+    "VariableSetupError",
+    "read_variable_options",
+]
