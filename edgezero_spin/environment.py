@@ -38,8 +38,11 @@ class EnvironmentLayer:
 
     __slots__ = ("_values",)
 
-    def __init__(self, values: Mapping[tuple[str, ...], str]) -> None:
-        """Take values by path; the segments of a path are already in lower case."""
+    def __init__(self, values: Mapping[str, str]) -> None:
+        """Take values by path, its segments in lower case and joined by NUL characters.
+
+        No variable can have a NUL in its name, so nothing else looks like a path.
+        """
         self._values = values
 
     @classmethod
@@ -49,37 +52,42 @@ class EnvironmentLayer:
         A name with an empty segment is none of ours. When two names differ in case only, the
         one that the mapping yields last counts.
         """
+        names = [name for name in environ if name.startswith(PREFIX)]
+        if not names:
+            return _NOTHING_SET
         values = {}
-        for name in environ:
-            if name.startswith(PREFIX):
-                path = tuple(ascii_lower(name[10:]).split("__"))
-                if "" not in path:
-                    values[path] = environ[name]
+        for name in names:
+            path = ascii_lower(name[10:].replace("__", "\0"))
+            if "\0\0" not in f"\0{path}\0":
+                values[path] = environ[name]
         return cls(values)
 
     def get(self, *segments: str) -> str | None:
         """Return the value at exactly this path, in any case."""
-        return self._values.get(tuple(map(ascii_lower, segments)))
+        path = "\0".join(segments)
+        if path.count("\0") >= len(segments):
+            return None
+        return self._values.get(ascii_lower(path))
 
     def adapter_host(self) -> str | None:
         """Return the address to listen on, as written."""
-        return self._values.get(("adapter", "host"))
+        return self._values.get("adapter\0host")
 
     def adapter_port(self) -> str | None:
         """Return the port to listen on, as written."""
-        return self._values.get(("adapter", "port"))
+        return self._values.get("adapter\0port")
 
     def logging_level(self) -> str | None:
         """Return the log level, as written."""
-        return self._values.get(("logging", "level"))
+        return self._values.get("logging\0level")
 
     def logging_endpoint(self) -> str | None:
         """Return where logs go, as written."""
-        return self._values.get(("logging", "endpoint"))
+        return self._values.get("logging\0endpoint")
 
     def store_setting(self, kind: str, id: str, key: str) -> str | None:
         """Return one setting of one store, as written; a blank value is a value."""
-        return self.get("stores", kind, id, key)
+        return self._values.get(ascii_lower(f"stores\0{kind}\0{id}\0{key}"))
 
     def store_name(self, kind: str, id: str) -> str:
         """Return the platform's name for the store with this logical id.
@@ -87,18 +95,24 @@ class EnvironmentLayer:
         The id itself when no name is set, or when the name is blank or holds a control
         character. Surrounding blanks belong to the name.
         """
-        return self._usable(kind, id, "name") or id
+        if not self._values:
+            return id
+        name = self.store_setting(kind, id, "name")
+        return id if name is None else _usable(name) or id
 
     def store_key(self, kind: str, id: str) -> str:
         """Return the key under which a store keeps its one entry, or the id (ENV-16)."""
-        return self._usable(kind, id, "key") or id
+        key = self.store_setting(kind, id, "key")
+        return id if key is None else _usable(key) or id
 
     def max_list_keys(self, id: str) -> int:
         """Return how many keys one listing of a key-value store may match; 0 is no limit.
 
         Anything but an unsigned decimal below 2**32, a plus sign allowed, counts as unset.
         """
-        raw = self.store_setting("kv", id, "max_list_keys") if self._values else None
+        if not self._values:
+            return DEFAULT_MAX_LIST_KEYS
+        raw = self.store_setting("kv", id, "max_list_keys")
         if raw is None:
             return DEFAULT_MAX_LIST_KEYS
         digits = raw.removeprefix("+")
@@ -109,8 +123,11 @@ class EnvironmentLayer:
         cap = int(digits) if len(digits) <= 10 else _LARGEST_CAP + 1
         return cap if cap <= _LARGEST_CAP else DEFAULT_MAX_LIST_KEYS
 
-    def _usable(self, kind: str, id: str, key: str) -> str | None:
-        value = self.store_setting(kind, id, key) if self._values else None
-        if value is None or not value or value.isspace() or has_control(value):
-            return None
-        return value
+
+_NOTHING_SET: Final = EnvironmentLayer({})
+
+
+def _usable(name: str) -> str | None:
+    if not name or name.isspace() or has_control(name):
+        return None
+    return name

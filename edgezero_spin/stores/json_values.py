@@ -31,6 +31,7 @@ __all__ = [
     "encode",
     "encode_text",
     "float_text",
+    "writer_of",
 ]
 
 MAX_DEPTH: Final = 128
@@ -76,7 +77,8 @@ def decode(data: bytes | str) -> Any:
     try:
         text = data if isinstance(data, str) else data.decode()
         text = text.strip(_BLANKS)
-        if text.count("[") + text.count("{") > MAX_DEPTH:
+        # Shorter texts cannot open and close that many brackets.
+        if len(text) > 2 * MAX_DEPTH:
             _check_depth(text)
         value, end = _DECODER.raw_decode(text)
         if end != len(text):
@@ -100,7 +102,8 @@ def encode(value: Any) -> bytes:
         JsonValueError: The value, or something in it, has no JSON form.
     """
     try:
-        return encode_text(value).encode()
+        kind = type(value)
+        return (_WRITERS.get(kind) or writer_of(kind))(value).encode()
     except UnicodeEncodeError:
         raise JsonValueError("a text holds half of a surrogate pair") from None
     except RecursionError:
@@ -110,10 +113,21 @@ def encode(value: Any) -> bytes:
 def encode_text(value: Any) -> str:
     """Return the compact JSON of a value."""
     kind = type(value)
-    write = _WRITERS.get(kind)
-    if write is None:
-        write = _WRITERS[kind] = _writer_of(kind)
-    return write(value)
+    return (_WRITERS.get(kind) or writer_of(kind))(value)
+
+
+def writer_of(kind: type) -> Writer:
+    """Return what writes the instances of a class, chosen once.
+
+    Asking for it while a component is built spares the first request the choice.
+
+    Raises:
+        JsonValueError: They have no JSON form.
+    """
+    writer = _WRITERS.get(kind)
+    if writer is None:
+        writer = _WRITERS[kind] = _chosen_writer(kind)
+    return writer
 
 
 def float_text(value: float) -> str:
@@ -149,6 +163,8 @@ _DECODER: Final = json.JSONDecoder(parse_float=_finite, parse_constant=_no_const
 
 
 def _check_depth(text: str) -> None:
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
     # Strings first, since they may hold brackets; the closing quote is optional so that an
     # open string is passed over once and not retried from every escaped quote in it.
     brackets = _STRINGS.sub("", text).encode("utf-8", "surrogatepass")
@@ -213,17 +229,23 @@ def _write_value_of(value: Enum) -> str:
 
 
 def _model_writer(names: list[str]) -> Writer:
-    heads = [(f",{encode_basestring(name)}:", name) for name in names]
+    heads = [
+        (f"{',' if place else '{'}{encode_basestring(name)}:", name)
+        for place, name in enumerate(names)
+    ]
 
     def write(value: Any) -> str:
-        members = "".join([head + encode_text(getattr(value, name)) for head, name in heads])
-        return f"{{{members[1:]}}}"
+        text = "" if heads else "{"
+        for head, name in heads:
+            member = getattr(value, name)
+            kind = type(member)
+            text += head + (_WRITERS.get(kind) or writer_of(kind))(member)
+        return text + "}"
 
     return write
 
 
-def _writer_of(kind: type) -> Writer:
-    """Choose, once per class, how its instances are written."""
+def _chosen_writer(kind: type) -> Writer:
     if attrs.has(kind):
         return _model_writer([field.name for field in attrs.fields(kind)])
     if hasattr(kind, "__dataclass_fields__"):

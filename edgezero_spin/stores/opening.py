@@ -7,7 +7,7 @@ upstream opens all of them for every request; ``eager=True`` gives its order and
 from collections.abc import Callable, Mapping
 
 from edgezero_spin.environment import EnvironmentLayer
-from edgezero_spin.stores.backend import BackendError, KeyValueBackend, StorePlatform
+from edgezero_spin.stores.backend import BackendError, StorePlatform
 from edgezero_spin.stores.config import ConfigStore
 from edgezero_spin.stores.declaration import StoreDeclaration
 from edgezero_spin.stores.errors import SecretInternalError, StoreOpenError
@@ -21,7 +21,7 @@ __all__ = ["Stores", "open_stores"]
 class Stores:
     """The registries of one request; ``None`` for a kind that the app does not declare."""
 
-    __slots__ = ("config", "kv", "secrets")
+    __slots__ = ("_config", "_kv", "_secrets")
 
     def __init__(
         self,
@@ -30,9 +30,24 @@ class Stores:
         secrets: Registry[SecretStore] | None = None,
     ) -> None:
         """Hold registries that are made already."""
-        self.kv = kv
-        self.config = config
-        self.secrets = secrets
+        self._kv = kv
+        self._config = config
+        self._secrets = secrets
+
+    @property
+    def kv(self) -> Registry[KeyValueStore] | None:
+        """The key-value stores."""
+        return self._kv
+
+    @property
+    def config(self) -> Registry[ConfigStore] | None:
+        """The config stores."""
+        return self._config
+
+    @property
+    def secrets(self) -> Registry[SecretStore] | None:
+        """The secret stores."""
+        return self._secrets
 
 
 def open_stores(
@@ -53,56 +68,83 @@ def open_stores(
     Raises:
         StoreOpenError: ``eager`` is set and a store cannot be opened.
     """
-    opener = _Opener(platform, environ)
-    stores = Stores()
-    if (ids := declaration.kv) is not None:
-        stores.kv = Registry.lazy(ids.ids, ids.default, opener.key_value, kind="kv")
-        if eager:
-            stores.kv.open_all()
-    if (ids := declaration.config) is not None:
-        stores.config = Registry.lazy(ids.ids, ids.default, opener.config, kind="config")
-        if eager:
-            stores.config.open_all()
-    if (ids := declaration.secrets) is not None:
-        stores.secrets = Registry.lazy(ids.ids, ids.default, opener.secret, kind="secrets")
+    stores = _DeclaredStores(declaration, platform, environ)
+    if eager:
+        for registry in (stores.kv, stores.config):
+            if registry is not None:
+                registry.open_all()
     return stores
 
 
-class _Opener:
-    """Opens stores by id, with one snapshot of the environment for all of them."""
+class _DeclaredStores(Stores):
+    """Makes registries, and opens stores by id, when they are first asked for.
 
-    __slots__ = ("_environ", "_layer", "_platform", "_secrets")
+    All of them share one snapshot of the environment.
+    """
 
-    def __init__(self, platform: StorePlatform, environ: Callable[[], Mapping[str, str]]) -> None:
+    __slots__ = ("_declaration", "_environ", "_handle", "_layer", "_platform")
+
+    def __init__(
+        self,
+        declaration: StoreDeclaration,
+        platform: StorePlatform,
+        environ: Callable[[], Mapping[str, str]],
+    ) -> None:
+        self._kv = self._config = self._secrets = None
+        self._declaration = declaration
         self._platform = platform
         self._environ = environ
         self._layer: EnvironmentLayer | None = None
-        self._secrets: SecretHandle | None = None
+        self._handle: SecretHandle | None = None
 
-    def key_value(self, id: str) -> KeyValueStore:
-        layer = self._environment()
+    @property
+    def kv(self) -> Registry[KeyValueStore] | None:
+        registry = self._kv
+        if registry is None and (declared := self._declaration.kv) is not None:
+            registry = self._kv = Registry("kv", declared, self._open_key_value)
+        return registry
+
+    @property
+    def config(self) -> Registry[ConfigStore] | None:
+        registry = self._config
+        if registry is None and (declared := self._declaration.config) is not None:
+            registry = self._config = Registry("config", declared, self._open_config)
+        return registry
+
+    @property
+    def secrets(self) -> Registry[SecretStore] | None:
+        registry = self._secrets
+        if registry is None and (declared := self._declaration.secrets) is not None:
+            registry = self._secrets = Registry("secrets", declared, self._open_secrets)
+        return registry
+
+    def _open_key_value(self, id: str) -> KeyValueStore:
+        layer = self._layer or self._snapshot()
         label = layer.store_name("kv", id)
-        return KeyValueStore(self._open("kv", id, label), label, layer.max_list_keys(id))
+        try:
+            backend = self._platform.open_key_value(label)
+        except BackendError as error:
+            raise StoreOpenError("kv", id, label, error.message) from error
+        return KeyValueStore(backend, label, layer.max_list_keys(id))
 
-    def config(self, id: str) -> ConfigStore:
-        label = self._environment().store_name("config", id)
-        return ConfigStore(self._open("config", id, label), label)
+    def _open_config(self, id: str) -> ConfigStore:
+        layer = self._layer or self._snapshot()
+        label = layer.store_name("config", id)
+        try:
+            backend = self._platform.open_key_value(label)
+        except BackendError as error:
+            raise StoreOpenError("config", id, label, error.message) from error
+        return ConfigStore(backend, label)
 
-    def secret(self, id: str) -> SecretStore:
-        if self._secrets is None:
+    def _open_secrets(self, id: str) -> SecretStore:
+        layer = self._layer or self._snapshot()
+        if self._handle is None:
             try:
-                self._secrets = SecretHandle(self._platform.secrets())
+                self._handle = SecretHandle(self._platform.secrets())
             except BackendError as error:
                 raise SecretInternalError(error.message) from error
-        return SecretStore(self._secrets, self._environment().store_name("secrets", id))
+        return SecretStore(self._handle, layer.store_name("secrets", id))
 
-    def _environment(self) -> EnvironmentLayer:
-        if self._layer is None:
-            self._layer = EnvironmentLayer.from_mapping(self._environ())
-        return self._layer
-
-    def _open(self, kind: str, id: str, label: str) -> KeyValueBackend:
-        try:
-            return self._platform.open_key_value(label)
-        except BackendError as error:
-            raise StoreOpenError(kind, id, label, error.message) from error
+    def _snapshot(self) -> EnvironmentLayer:
+        layer = self._layer = EnvironmentLayer.from_mapping(self._environ())
+        return layer

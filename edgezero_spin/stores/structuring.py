@@ -33,7 +33,7 @@ from typing import Any, Final, TypeVar, overload
 
 import attrs
 
-from edgezero_spin.stores.json_values import JsonValueError, ModelRuleError
+from edgezero_spin.stores.json_values import JsonValueError, ModelRuleError, writer_of
 
 __all__ = ["Structurer", "structure", "structurer"]
 
@@ -171,6 +171,7 @@ _COMPILED: Final[dict[Any, Structurer]] = {
     set: lambda value: _collected(set, _any)(value),
     frozenset: lambda value: _collected(frozenset, _any)(value),
 }
+_EXACT: Final = (str, int, bool, float)
 _LISTS: Final = (list, Sequence, MutableSequence, Iterable)
 _SETS: Final = (set, AbstractSet)
 _MAPPINGS: Final = (dict, Mapping, MutableMapping)
@@ -342,19 +343,27 @@ def _compile_union(to: Any, arguments: tuple[Any, ...]) -> Structurer:
     return _optional(convert) if len(options) < len(arguments) else convert
 
 
+class _Never:
+    """The type of no JSON value."""
+
+
 def _compile_model(to: type) -> Structurer:
     # Filled after the function is known, because a class may contain itself.
-    members: list[tuple[str, str, Structurer, bool]] = []
+    members: list[tuple[str, str, type, Structurer, bool]] = []
 
     def convert(value: Any) -> Any:
         if type(value) is not dict:
             raise _misfit("an object", value)
         arguments = {}
         misfits = []
-        for name, argument, member, required in members:
+        for name, argument, exact, build, required in members:
             if name in value:
+                member = value[name]
+                if type(member) is exact:
+                    arguments[argument] = member
+                    continue
                 try:
-                    arguments[argument] = member(value[name])
+                    arguments[argument] = build(member)
                 except JsonValueError as error:
                     misfits.append((f".{name}", error))
             elif required:
@@ -367,8 +376,11 @@ def _compile_model(to: type) -> Structurer:
             raise ModelRuleError(f"{_reason(error)} @ $") from error
 
     _COMPILED[to] = convert
+    writer_of(to)
     try:
-        members.extend(_members_of(to))
+        for name, argument, hint, required in _members_of(to):
+            exact = hint if hint in _EXACT else _Never
+            members.append((name, argument, exact, structurer(hint), required))
     except BaseException:
         del _COMPILED[to]
         raise
@@ -379,8 +391,8 @@ def _is_model(to: Any) -> bool:
     return hasattr(to, "__attrs_attrs__") or hasattr(to, "__dataclass_fields__")
 
 
-def _members_of(to: Any) -> Iterator[tuple[str, str, Structurer, bool]]:
-    """Yield name, parameter of ``__init__``, structurer and necessity of each field."""
+def _members_of(to: Any) -> Iterator[tuple[str, str, Any, bool]]:
+    """Yield name, parameter of ``__init__``, type and necessity of each field."""
     try:
         hints = typing.get_type_hints(to, None, {to.__name__: to}, include_extras=True)
     except NameError as error:
@@ -388,15 +400,15 @@ def _members_of(to: Any) -> Iterator[tuple[str, str, Structurer, bool]]:
     if attrs.has(to):
         for field in attrs.fields(to):
             if field.init:
-                member = structurer(hints.get(field.name, field.type or Any))
-                yield field.name, field.alias, member, field.default is attrs.NOTHING
+                hint = hints.get(field.name, field.type or Any)
+                yield field.name, field.alias, hint, field.default is attrs.NOTHING
         return
     # A component that has such a class holds the module already; the others need not.
     dataclasses = import_module("dataclasses")
     for field in dataclasses.fields(to):
         if field.init:
             required = field.default is field.default_factory is dataclasses.MISSING
-            yield field.name, field.name, structurer(hints[field.name]), required
+            yield field.name, field.name, hints[field.name], required
 
 
 def _compile_with_cattrs(to: Any) -> Structurer:

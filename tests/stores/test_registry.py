@@ -19,7 +19,7 @@ from tests.stores.doubles import Platform, finish
 
 def test_a_registry_of_open_stores() -> None:
     """Ids are sorted, the default is the named one, unknown ids are none or an error."""
-    registry = Registry({"sessions": 1, "cache": 2}, "cache")  # TV-88, REG-1
+    registry = Registry.of({"sessions": 1, "cache": 2}, "cache")  # TV-88, REG-1
     assert registry.ids() == ("cache", "sessions")
     assert registry.default_id == "cache"
     assert registry.default == 2
@@ -35,9 +35,9 @@ def test_a_registry_of_open_stores() -> None:
 def test_a_default_that_is_not_registered() -> None:
     """The constructor refuses it, the tolerant one returns None."""  # TV-89, REG-2
     with pytest.raises(ValueError, match=r"'x' is not present among the registered ids \(a\)"):
-        Registry({"a": 1}, "x")
+        Registry.of({"a": 1}, "x")
     with pytest.raises(ValueError, match="is not present"):
-        Registry[int]({}, "x")
+        Registry[int].of({}, "x")
     assert Registry.or_none({"a": 1}, "x") is None
     assert Registry[int].or_none({}, "x") is None
     tolerant = Registry.or_none({"a": 1}, "a")
@@ -61,7 +61,7 @@ def test_stores_are_opened_once_each_at_first_use() -> None:
         opened.append(id)
         return []  # a store that is falsy is a store
 
-    registry = Registry.lazy(("b", "a", "c"), "a", open_store, kind="kv")
+    registry = Registry("kv", StoreIds.of(["b", "a", "c"], "a"), open_store)
     assert "b" in registry
     assert registry.named("nowhere") is None
     assert opened == []
@@ -82,7 +82,7 @@ def test_a_store_that_failed_to_open_is_tried_again() -> None:
             raise StoreOpenError("kv", id, id, "busy")
         return "store"
 
-    registry = Registry.lazy(("a",), "a", open_store, kind="kv")
+    registry = Registry("kv", StoreIds.of(["a"]), open_store)
     with pytest.raises(StoreOpenError):
         _ = registry.default
     assert registry.default == "store"
