@@ -1,0 +1,10 @@
+"""The embedded host: any WASI 0.2 Spin application, in this Python process.
+
+``Host`` loads an application and answers requests; ``serve`` puts it on a socket. The
+package knows nothing of how a component was written.
+"""
+
+from edgezero_spin.host.host import Host, HostSettings
+from edgezero_spin.host.messages import HttpRequest, HttpResponse, ResponseAborted
+
+__all__ = ["Host", "HostSettings", "HttpRequest", "HttpResponse", "ResponseAborted"]

@@ -1,8 +1,7 @@
 """An application as the host runs it: components compiled and linked, routes in order.
 
-``ApplicationPlan`` says what there is to run, in plain values and paths; ``spin.toml``, a
-lock file or a single component file all end in one. ``load_application`` checks it, loads
-the components that a trigger uses (MAN-29a) and gives each what it is granted.
+``load_application`` takes an ``ApplicationPlan``, loads the components that a trigger uses
+(MAN-29a) and gives each what it is granted.
 
 Everything that can be refused is refused here, before the first request.
 """
@@ -13,105 +12,25 @@ from pathlib import Path
 
 import attrs
 
-from edgezero_spin.errors import HostError
 from edgezero_spin.host.capabilities import host_interfaces
-from edgezero_spin.host.capabilities.wasi_filesystem import Mount
 from edgezero_spin.host.engine import Engine, InstanceLimits, load_component
-from edgezero_spin.host.instance import Grants, VariableSource
+from edgezero_spin.host.instance import Grants
 from edgezero_spin.host.linking import link
 from edgezero_spin.host.logs import Logs
-from edgezero_spin.host.trigger.gateway import Answer, Gateway
+from edgezero_spin.host.plan import ApplicationError, ApplicationPlan
+from edgezero_spin.host.trigger.gateway import Gateway
 from edgezero_spin.host.trigger.http import GuestComponent
 from edgezero_spin.host.trigger.routes import RouteDeclaration, RouteTable
+from edgezero_spin.host.variables import VariableResolver
 from edgezero_spin.stores.backend import KeyValueBackend
 
 __all__ = [
     "Application",
-    "ApplicationError",
-    "ApplicationPlan",
-    "ComponentPlan",
     "Route",
-    "TriggerPlan",
     "load_application",
 ]
 
 logger = logging.getLogger("edgezero_spin.host")
-
-
-class ApplicationError(HostError):
-    """An application cannot be run as it stands.
-
-    Raised while it is loaded.
-
-    Attributes:
-        problems: One sentence for each fault, with what would mend it.
-    """
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__(*problems)
-        self.problems = problems
-
-    def __str__(self) -> str:
-        return "\n".join(self.problems)
-
-
-@attrs.frozen(kw_only=True)
-class ComponentPlan:
-    """One component and what it is granted.
-
-    Attributes:
-        id: Its id.
-        source: The wasm file.
-        description: Shown with its routes (OUT-6).
-        environment: Environment variables, in order.
-        key_value_stores: Labels that it may open.
-        mounts: Directories that it sees.
-        allowed_outbound_hosts: Entries after templates were resolved.
-    """
-
-    id: str
-    source: Path
-    description: str = ""
-    environment: Mapping[str, str] = attrs.field(factory=dict)
-    key_value_stores: tuple[str, ...] = ()
-    mounts: tuple[Mount, ...] = ()
-    allowed_outbound_hosts: tuple[str, ...] = ()
-
-
-@attrs.frozen(kw_only=True)
-class TriggerPlan:
-    """One HTTP trigger: a route and what answers there.
-
-    Attributes:
-        id: Its id.
-        route: The route's text; ``None`` for a private one.
-        component: Id of the component that answers.
-        static: What is answered without one.
-    """
-
-    id: str
-    route: str | None
-    component: str | None = None
-    static: Answer | None = None
-
-
-@attrs.frozen(kw_only=True)
-class ApplicationPlan:
-    """All that there is to run.
-
-    Attributes:
-        name: Of the application.
-        version: Shown by the info endpoint; may be empty.
-        digest: Of the OCI image that it came from, if it did.
-        components: By no particular order; ids are unique.
-        triggers: In the order of the manifest.
-    """
-
-    name: str
-    version: str = ""
-    digest: str = ""
-    components: tuple[ComponentPlan, ...]
-    triggers: tuple[TriggerPlan, ...]
 
 
 @attrs.frozen
@@ -154,7 +73,7 @@ def load_application(
     engine: Engine,
     cache_dir: Path | None,
     stores: Mapping[str, KeyValueBackend],
-    variables: VariableSource | None,
+    variables: VariableResolver | None,
     logs: Logs,
     limits: InstanceLimits,
 ) -> Application:

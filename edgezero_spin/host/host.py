@@ -12,28 +12,39 @@ of event loops. Guests run on threads of the host's own.
 """
 
 import asyncio
+import contextlib
 import os
 import sys
-from collections.abc import AsyncIterable, Mapping
+import tempfile
+from collections.abc import AsyncIterable, Iterable, Mapping
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 from weakref import WeakKeyDictionary
 
 import attrs
 from attrs.validators import ge, gt, optional
 
-from edgezero_spin.host.application import Application, ApplicationPlan, Route, load_application
+from edgezero_spin.host.application import Application, Route, load_application
+from edgezero_spin.host.capabilities.key_value_stores import KeyValueStores
 from edgezero_spin.host.channel import ByteChannel
 from edgezero_spin.host.engine import Engine, EngineSettings, InstanceLimits, make_engine
 from edgezero_spin.host.exchange import Exchange
-from edgezero_spin.host.instance import VariableSource
 from edgezero_spin.host.logs import Logs
 from edgezero_spin.host.messages import HttpRequest, HttpResponse
+from edgezero_spin.host.plan import ApplicationError, ApplicationPlan, plan_of
+from edgezero_spin.host.runtime_config import (
+    RuntimeSettings,
+    resolve_runtime,
+    variable_providers,
+)
 from edgezero_spin.host.trigger.asgi import AsgiApplication, answer_for, is_bodiless, wire_head
 from edgezero_spin.host.trigger.delivery import Delivery, Linger, Upload
 from edgezero_spin.host.trigger.gateway import Answer, RequestHead
 from edgezero_spin.host.trigger.http import InstanceRunner
+from edgezero_spin.host.variables import VariableResolver, read_variable_options
 from edgezero_spin.host.workers import Overloaded, WorkerPool
+from edgezero_spin.manifest import load_spin_manifest, lock_application
+from edgezero_spin.manifest.runtime_config import load_runtime_config
 from edgezero_spin.stores.backend import KeyValueBackend
 
 __all__ = ["Host", "HostSettings", "default_cache_dir"]
@@ -80,6 +91,8 @@ class Host:
     Attributes:
         application: What was loaded.
         settings: What it may use.
+        notices: Lines for whoever started it: where logs and data go (OUT-1 to
+            OUT-3), and what of the runtime configuration is not used.
     """
 
     def __init__(
@@ -89,7 +102,7 @@ class Host:
         settings: HostSettings | None = None,
         engine: Engine | None = None,
         stores: Mapping[str, KeyValueBackend] | None = None,
-        variables: VariableSource | None = None,
+        variables: VariableResolver | None = None,
         logs: Logs | None = None,
     ) -> None:
         """Load an application.
@@ -107,6 +120,7 @@ class Host:
         """
         settings = settings or HostSettings()
         self.settings = settings
+        self.notices: tuple[str, ...] = ()
         self._own_engine = engine is None
         self._engine = engine or make_engine(
             EngineSettings(pooling=settings.pooling, max_instances=settings.max_instances)
@@ -128,6 +142,7 @@ class Host:
             if self._own_engine:
                 self._engine.close()
             raise
+        self._resources = contextlib.ExitStack()
         self._pool = WorkerPool(
             max_running=settings.max_instances,
             max_queued=settings.max_queued,
@@ -136,6 +151,82 @@ class Host:
         self._runner = InstanceRunner(self._pool)
         self._lingers: WeakKeyDictionary[asyncio.AbstractEventLoop, Linger] = WeakKeyDictionary()
         self._asgi = AsgiApplication(self.application.gateway, self._runner, self._linger)
+
+    @classmethod
+    def from_manifest(
+        cls,
+        path: str | Path,
+        *,
+        state_dir: str | Path | None = None,
+        log_dir: str | Path | None = None,
+        runtime_config: str | Path | None = None,
+        variables: Iterable[str] = (),
+        env: Mapping[str, str] | None = None,
+        key_values: Mapping[str, str | bytes] | None = None,
+        follow: Iterable[str] | None = None,
+        truncate_logs: bool = False,
+        echo_to: BinaryIO | None = None,
+        settings: HostSettings | None = None,
+        engine: Engine | None = None,
+    ) -> "Host":
+        """Load the application of a ``spin.toml``, a folder with one, or a component file.
+
+        Args:
+            path: The manifest, folder, ``.wasm`` or ``.wat``.
+            state_dir: Where data is kept. ``None`` means ``.spin`` beside the manifest, or
+                nowhere for a component file; an empty text means in memory (STATE-1).
+            log_dir: Where components' output goes. ``None`` means ``logs`` in the state
+                directory; an empty text means to this process's stderr only (STATE-3).
+            runtime_config: The ``runtime-config.toml``; ``None`` for none.
+            variables: As ``--variable`` takes them: ``name=value``, ``name=@file`` (VAR-20).
+            env: Environment variables for every component (ENV-1).
+            key_values: Entries written to the store ``default`` first (KV-45).
+            follow: Components whose output is echoed; ``None`` for all, ``()`` for none.
+            truncate_logs: Empty the logs of earlier runs.
+            echo_to: Where output is echoed; ``None`` means this process's stderr.
+            settings: What the application may use of this machine.
+            engine: Shared with other hosts of the process.
+
+        Raises:
+            ManifestError: The manifest cannot be used.
+            HostError: The application cannot be run as it stands.
+        """
+        manifest = load_spin_manifest(path)
+        bare = manifest.path.suffix in (".wasm", ".wat")
+        config = None if runtime_config is None else load_runtime_config(runtime_config)
+        runtime = resolve_runtime(
+            config,
+            app_dir=None if bare else manifest.base_dir,
+            state_dir=None if state_dir is None else str(state_dir),
+            log_dir=None if log_dir is None else str(log_dir),
+        )
+        settings = _with_memory_limit(settings or HostSettings(), runtime)
+        with contextlib.ExitStack() as owned:
+            assets = Path(owned.enter_context(tempfile.TemporaryDirectory(prefix="edgezero-")))
+            app = lock_application(manifest, assets_dir=assets)
+            plan = plan_of(app, environment=env)
+            resolver = VariableResolver.for_app(
+                app, variable_providers(config, read_variable_options(variables))
+            )
+            resolver.check_required()
+            logs = _logs(plan, runtime.log_dir, follow, echo_to, truncate_logs)
+            stores = KeyValueStores(
+                {part.id: part.key_value_stores for part in plan.components},
+                {label: store.path for label, store in runtime.key_value.items()},
+                {key: _raw(value) for key, value in (key_values or {}).items()},
+            )
+            owned.callback(stores.close)
+            host = cls(
+                plan,
+                settings=settings,
+                engine=engine,
+                stores=stores.backends,
+                variables=resolver,
+                logs=logs,
+            )
+            host.notices = _notices(runtime, stores)
+            host._resources = owned.pop_all()
+        return host
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -200,6 +291,7 @@ class Host:
         """
         self._runner.cancel_all("the host was closed")
         self._pool.close(CLOSE_TIMEOUT_S)
+        self._resources.close()
         if self._own_engine:
             self._engine.close()
 
@@ -208,6 +300,46 @@ class Host:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _with_memory_limit(settings: HostSettings, runtime: RuntimeSettings) -> HostSettings:
+    """The settings, the runtime configuration's memory limit filled in (LIFE-9)."""
+    if settings.max_instance_memory is not None:
+        return settings
+    return attrs.evolve(settings, max_instance_memory=runtime.max_instance_memory)
+
+
+def _raw(value: str | bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else value
+
+
+def _logs(
+    plan: ApplicationPlan,
+    directory: Path | None,
+    follow: Iterable[str] | None,
+    echo_to: BinaryIO | None,
+    truncate: bool,
+) -> Logs:
+    followed = None if follow is None else tuple(follow)
+    known = [part.id for part in plan.components]
+    unknown = [id for id in followed or () if id not in known]
+    if unknown:
+        raise ApplicationError(
+            f"unknown component ids to follow: {', '.join(unknown)} (the application has "
+            f"{', '.join(known)})"
+        )
+    return Logs(directory, follow=followed, echo_to=echo_to, truncate=truncate)
+
+
+def _notices(runtime: RuntimeSettings, stores: KeyValueStores) -> tuple[str, ...]:
+    notices = list(runtime.warnings)
+    if runtime.log_dir is not None:
+        notices.append(f'Logging component stdio to "{runtime.log_dir}/"')
+    if stores.default_file is not None:
+        notices.append(f'Storing default key-value data to "{stores.default_file}".')
+    if runtime.summary:
+        notices.append(runtime.summary)
+    return tuple(notices)
 
 
 def _attach_body(exchange: Exchange, body: bytes | AsyncIterable[bytes]) -> Upload | None:

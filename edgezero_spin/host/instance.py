@@ -11,30 +11,20 @@ client) change fields that a ``ready`` function reads, and then call ``wake``.
 import threading
 from collections.abc import Callable, Mapping
 from time import monotonic_ns
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 
 from edgezero_spin.host.errors import DeadlineExceeded, Trap
 from edgezero_spin.host.logs import ComponentLog, Sink
 from edgezero_spin.host.resources import DEFAULT_RESOURCE_LIMIT, ResourceTable
+from edgezero_spin.host.variables import VariableResolver
 from edgezero_spin.stores.backend import KeyValueBackend
 
-__all__ = ["Grants", "InstanceState", "VariableSource"]
+__all__ = ["Grants", "InstanceState"]
 
 # A wait is cut into pieces no longer than this, because timeouts have an upper bound.
 LONGEST_SLEEP_S = 3600.0
-
-
-class VariableSource(Protocol):
-    """Where the values of a component's variables come from, at each call (VAR-6)."""
-
-    def get(self, component_id: str, name: str) -> str:
-        """Return the value.
-
-        Raises:
-            VariableError: Undefined, an invalid name, or a provider that failed.
-        """
 
 
 @attrs.frozen(kw_only=True)
@@ -54,7 +44,7 @@ class Grants:
     component_id: str
     environment: tuple[tuple[str, str], ...] = ()
     key_value: Mapping[str, KeyValueBackend] = attrs.field(factory=dict)
-    variables: VariableSource | None = None
+    variables: VariableResolver | None = None
     mounts: tuple[Any, ...] = ()
     outbound: Any = None
     log: ComponentLog

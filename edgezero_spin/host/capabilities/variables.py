@@ -7,12 +7,19 @@ are the business of ``host.variables``.
 
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import Interface, WitError
+from edgezero_spin.host.variables import VariableError
 
 __all__ = ["VARIABLES"]
 
 
 def _get(state: InstanceState, name: str) -> str:
-    raise WitError(("undefined", name))
+    grants = state.grants
+    if grants.variables is None:
+        raise WitError(("undefined", f'no variable for "{grants.component_id}"."{name}"'))
+    try:
+        return grants.variables.get(grants.component_id, name)
+    except VariableError as error:
+        raise WitError((error.case, error.message)) from error
 
 
 VARIABLES = Interface("fermyon:spin/variables@2.0.0", {"get": _get})

@@ -30,6 +30,7 @@ logger = logging.getLogger("edgezero_spin.host")
 HANDLER = "wasi:http/incoming-handler"
 
 NO_ANSWER = "guest failed to produce a response prior to returning"
+UNFINISHED = "guest returned before it finished the response body"
 
 # Exports that mean a handler of another generation (RESP-15, GEN-7).
 OTHER_HANDLERS = (
@@ -146,27 +147,25 @@ class InstanceRunner:
     def _call(self, component: GuestComponent, exchange: Exchange, state: InstanceState) -> None:
         component_id = component.grants.component_id
         try:
-            with component.linked.instantiate(state, component.limits) as instance:
-                instance.call(
-                    component.handler,
-                    "handle",
-                    IncomingRequest(exchange),
-                    ResponseOutparam(exchange),
-                )
-                unanswered = exchange.response is None and exchange.refusal is None
-                exchange.finish(NO_ANSWER)
-            if unanswered:
-                logger.error("Error processing request: %s: %s", component_id, NO_ANSWER)
-            elif exchange.refusal is not None:
-                logger.error("Error processing request: %s: %s", component_id, exchange.refusal)
-        except EngineBusy as error:
-            exchange.busy = True
+            instance = component.linked.instantiate(state, component.limits)
+        except BaseException as error:
+            exchange.busy = isinstance(error, EngineBusy)
             exchange.finish(str(error))
-            logger.error("Error processing request: %s: %s", component_id, error)
+            _report(component_id, error, started=False)
+            return
+        # The exchange ends before the instance: what a guest leaves behind is dropped with
+        # it, and would otherwise hide why the response breaks off.
+        try:
+            instance.call(
+                component.handler, "handle", IncomingRequest(exchange), ResponseOutparam(exchange)
+            )
+            _finish(component_id, exchange)
         except BaseException as error:
             started = exchange.response is not None
             exchange.finish(str(error) or type(error).__name__)
             _report(component_id, error, started=started)
+        finally:
+            instance.close()
 
     def cancel_all(self, reason: str) -> None:
         """Trap every guest at its next wait."""
@@ -174,6 +173,16 @@ class InstanceRunner:
             running = list(self._running)
         for state in running:
             state.cancel(reason)
+
+
+def _finish(component_id: str, exchange: Exchange) -> None:
+    """Close an exchange whose handler returned (RESP-5, RESP-9)."""
+    if exchange.response is not None:
+        exchange.finish(UNFINISHED)
+        return
+    reason = exchange.refusal or NO_ANSWER
+    exchange.finish(reason)
+    logger.error("Error processing request: %s: %s", component_id, reason)
 
 
 def _report(component_id: str, error: BaseException, *, started: bool) -> None:

@@ -15,7 +15,6 @@ import importlib.util
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import attrs
 import uvicorn
@@ -276,5 +275,5 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     import uvloop
 
-    factory: Any = uvloop.new_event_loop
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory

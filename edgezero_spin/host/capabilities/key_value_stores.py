@@ -1,0 +1,138 @@
+"""Which backend serves which label.
+
+In: the labels that components list, and where the runtime configuration puts each. Out:
+one backend for each label, or one error that names every label which nobody defined
+(KV-2). Two labels on one file share its connections.
+
+Source: contract spin-host.md, KV-2, KV-40 to KV-45, KV-50.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from edgezero_spin.errors import HostError
+from edgezero_spin.host.capabilities.sqlite_key_value import SqliteFile, SqliteKeyValue
+from edgezero_spin.stores.backend import BackendError, KeyValueBackend
+from edgezero_spin.stores.memory import MemoryKeyValue
+
+__all__ = ["DEFAULT_LABEL", "KeyValueStores", "SeedError", "UnknownStoreError"]
+
+DEFAULT_LABEL = "default"
+"""The label that exists without configuration (KV-41)."""
+
+
+class UnknownStoreError(HostError):
+    """Components list key-value labels that no store answers to.
+
+    Raised while an application is loaded, so a slip in the manifest never reaches a
+    visitor as a 500.
+
+    Attributes:
+        missing: Component id and label, in the order of the manifest.
+        known: Labels that do exist, sorted.
+    """
+
+    def __init__(self, missing: Iterable[tuple[str, str]], known: Iterable[str]) -> None:
+        self.missing = tuple(missing)
+        self.known = tuple(sorted(known))
+        super().__init__(self.missing, self.known)
+
+    def __str__(self) -> str:
+        offer = ", ".join(self.known)
+        return "\n".join(
+            f'unknown key_value_stores label "{label}" for component "{component}" (defined: '
+            f"{offer}; define it as [key_value_store.{label}] in runtime-config.toml)"
+            for component, label in self.missing
+        )
+
+
+class SeedError(HostError):
+    """An entry given at the start could not be written.
+
+    Attributes:
+        key: The entry.
+        reason: What the store said.
+    """
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(key, reason)
+        self.key = key
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"cannot write the key {self.key!r} to the store {DEFAULT_LABEL!r}: {self.reason}"
+
+
+class KeyValueStores:
+    """The key-value stores of one application. ``close`` frees their files.
+
+    Attributes:
+        default_file: The file of the label ``default``, when a component uses it and it is
+            local (OUT-2).
+    """
+
+    def __init__(
+        self,
+        labels: Mapping[str, Iterable[str]],
+        places: Mapping[str, Path | None],
+        seed: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Open what is used.
+
+        Args:
+            labels: Component id to the labels that it lists.
+            places: Label to file, or to ``None`` for one in memory. ``default`` is always
+                there (KV-41).
+            seed: Entries written to the store ``default`` (KV-45).
+
+        Raises:
+            UnknownStoreError: A label is neither configured nor ``default``.
+            StoreFileError: A file cannot be used.
+        """
+        places = {DEFAULT_LABEL: None, **places}
+        missing = [
+            (component, label)
+            for component, listed in labels.items()
+            for label in listed
+            if label not in places
+        ]
+        if missing:
+            raise UnknownStoreError(missing, places)
+        self._files: dict[Path, SqliteFile] = {}
+        self._backends: dict[str, KeyValueBackend] = {}
+        used = sorted({label for listed in labels.values() for label in listed})
+        self.default_file = places[DEFAULT_LABEL] if DEFAULT_LABEL in used else None
+        try:
+            for label in used:
+                self._backends[label] = self._open(label, places[label])
+            for key, value in (seed or {}).items():
+                self._write(key, value, places[DEFAULT_LABEL])
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, label: str, path: Path | None) -> KeyValueBackend:
+        if path is None:
+            return MemoryKeyValue()
+        path = path.absolute()
+        if path not in self._files:
+            self._files[path] = SqliteFile(path)
+        return SqliteKeyValue(self._files[path], label)
+
+    def _write(self, key: str, value: bytes, place: Path | None) -> None:
+        if DEFAULT_LABEL not in self._backends:
+            self._backends[DEFAULT_LABEL] = self._open(DEFAULT_LABEL, place)
+        try:
+            self._backends[DEFAULT_LABEL].set(key, value)
+        except BackendError as error:
+            raise SeedError(key, error.message) from error
+
+    @property
+    def backends(self) -> Mapping[str, KeyValueBackend]:
+        """Label to backend, for every label that a component lists."""
+        return self._backends
+
+    def close(self) -> None:
+        """Close every file. Twice is harmless."""
+        for file in self._files.values():
+            file.close()

@@ -1,0 +1,241 @@
+"""What there is to run, in plain values and paths.
+
+``spin.toml``, a ``spin.lock`` and a single component file all end in a ``LockedApp``;
+``plan_of`` turns that into an ``ApplicationPlan`` and refuses, all at once, what this host
+does not run. Nothing is opened here.
+
+Source: contract spin-host.md, MAN-25 to MAN-29, LOCK-44, RESP-13.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import attrs
+
+from edgezero_spin.errors import HostError
+from edgezero_spin.host.capabilities.http_fields import FORBIDDEN, is_token, is_value
+from edgezero_spin.host.capabilities.wasi_filesystem import Mount
+from edgezero_spin.host.trigger.gateway import Answer
+from edgezero_spin.manifest import LockedApp, LockedComponent, LockedTrigger
+
+__all__ = [
+    "ApplicationError",
+    "ApplicationPlan",
+    "ComponentPlan",
+    "TriggerPlan",
+    "plan_of",
+]
+
+
+class ApplicationError(HostError):
+    """An application cannot be run as it stands.
+
+    Raised while it is loaded.
+
+    Attributes:
+        problems: One sentence for each fault, with what would mend it.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+
+@attrs.frozen(kw_only=True)
+class ComponentPlan:
+    """One component and what it is granted.
+
+    Attributes:
+        id: Its id.
+        source: The wasm file.
+        description: Shown with its routes (OUT-6).
+        environment: Environment variables, in order.
+        key_value_stores: Labels that it may open.
+        mounts: Directories that it sees.
+        allowed_outbound_hosts: Entries after templates were resolved.
+    """
+
+    id: str
+    source: Path
+    description: str = ""
+    environment: Mapping[str, str] = attrs.field(factory=dict)
+    key_value_stores: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    allowed_outbound_hosts: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class TriggerPlan:
+    """One HTTP trigger: a route and what answers there.
+
+    Attributes:
+        id: Its id.
+        route: The route's text; ``None`` for a private one.
+        component: Id of the component that answers.
+        static: What is answered without one.
+    """
+
+    id: str
+    route: str | None
+    component: str | None = None
+    static: Answer | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ApplicationPlan:
+    """All that there is to run.
+
+    Attributes:
+        name: Of the application.
+        version: Shown by the info endpoint; may be empty.
+        digest: Of the OCI image that it came from, if it did.
+        components: By no particular order; ids are unique.
+        triggers: In the order of the manifest.
+    """
+
+    name: str
+    version: str = ""
+    digest: str = ""
+    components: tuple[ComponentPlan, ...]
+    triggers: tuple[TriggerPlan, ...]
+
+
+def plan_of(app: LockedApp, *, environment: Mapping[str, str] | None = None) -> ApplicationPlan:
+    """Return what to run of a locked application.
+
+    Args:
+        app: The application.
+        environment: Variables for every component, over its own (ENV-1).
+
+    Raises:
+        ApplicationError: It asks for something that this host does not run; every fault
+            is named.
+    """
+    problems: list[str] = []
+    used = {trigger.component for trigger in app.triggers_of("http")}
+    components = [
+        _component_plan(part, environment or {}, problems)
+        for part in app.components
+        if part.id in used
+    ]
+    triggers = [_trigger_plan(trigger, problems) for trigger in app.triggers]
+    _check_base(app, problems)
+    if problems:
+        raise ApplicationError(*problems)
+    return ApplicationPlan(
+        name=app.name,
+        version=str(app.metadata.get("version", "")),
+        digest=str(app.metadata.get("oci_image_digest", "")),
+        components=tuple(components),
+        triggers=tuple(triggers),
+    )
+
+
+def _component_plan(
+    part: LockedComponent, environment: Mapping[str, str], problems: list[str]
+) -> ComponentPlan:
+    place = f"component {part.id!r}"
+    if part.dependencies or part.trigger_dependencies:
+        problems.append(
+            f"{place} has dependencies, which this host does not compose yet; `spin up` does"
+        )
+    return ComponentPlan(
+        id=part.id,
+        source=_file_of(part.source.source, f"{place}: source", problems),
+        description=part.description,
+        environment={**part.env, **environment},
+        key_value_stores=part.labels("key_value_stores"),
+        mounts=tuple(
+            Mount(
+                "/" + item.path.strip("/"),
+                _file_of(item.content.source, f"{place}: files at {item.path}", problems),
+            )
+            for item in part.files
+        ),
+        allowed_outbound_hosts=part.labels("allowed_outbound_hosts"),
+    )
+
+
+def _file_of(url: str | None, place: str, problems: list[str]) -> Path:
+    parts = urlsplit(url or "")
+    if parts.scheme != "file":
+        problems.append(f"{place}: {url or 'no URL'} is no file on this disk")
+    return Path(unquote(parts.path))
+
+
+def _trigger_plan(trigger: LockedTrigger, problems: list[str]) -> TriggerPlan:
+    place = f"trigger {trigger.id!r}"
+    if trigger.trigger_type != "http":
+        problems.append(
+            f"No built-in trigger named '{trigger.trigger_type}' ({place}); this host runs "
+            f"http triggers, `spin up` may run others"
+        )
+        return TriggerPlan(id=trigger.id, route=None)
+    config = trigger.trigger_config
+    static = config.get("static_response")
+    component = trigger.component
+    if (static is None) == (component is None):
+        which = "neither" if static is None else "both"
+        problems.append(
+            f"Triggers must specify either component or static_response - {trigger.id} has {which}"
+        )
+    executor = config.get("executor")
+    kind = executor.get("type", "http") if isinstance(executor, Mapping) else "http"
+    if kind not in ("http", "spin"):
+        problems.append(f"{place}: this host has no {kind!r} executor yet; `spin up` does")
+    return TriggerPlan(
+        id=trigger.id,
+        route=_route_of(config.get("route"), trigger.id, problems),
+        component=component,
+        static=None if static is None else _static_answer(static, place, problems),
+    )
+
+
+def _route_of(route: Any, id: str, problems: list[str]) -> str | None:
+    if isinstance(route, str):
+        return route
+    if not (isinstance(route, Mapping) and route.get("private") is True):
+        problems.append(
+            f"route must be a string pattern or '{{ private = true }}': '{id}' has {route}"
+        )
+    return None
+
+
+def _static_answer(static: Any, place: str, problems: list[str]) -> Answer:
+    table: Mapping[str, Any] = static if isinstance(static, Mapping) else {}
+    status = table.get("status_code", 200)
+    if not isinstance(status, int) or not 200 <= status <= 599:
+        problems.append(f"{place}: static_response.status_code {status!r} is not 200 to 599")
+        status = 500
+    headers = []
+    for name, value in dict(table.get("headers") or {}).items():
+        lower, raw = str(name).lower(), str(value).encode()
+        if not is_token(lower) or not is_value(raw):
+            problems.append(f"{place}: static_response.headers: {name!r} is no valid header")
+        elif lower not in FORBIDDEN and lower != "content-length":
+            headers.append((lower, raw))
+    return Answer(status, tuple(headers), str(table.get("body") or "").encode())
+
+
+def _check_base(app: LockedApp, problems: list[str]) -> None:
+    """``base`` was how Spin 1 moved all routes; only ``/`` is left of it (MAN-29)."""
+    for settings in _http_settings(app):
+        base = settings.get("base", "/")
+        if base != "/":
+            problems.append(
+                f"application.trigger.http.base is {base!r}; write it into the routes instead"
+            )
+            return
+
+
+def _http_settings(app: LockedApp) -> Iterable[Mapping[str, Any]]:
+    triggers = app.metadata.get("triggers")
+    candidates = [app.metadata.get("trigger")]
+    if isinstance(triggers, Mapping):
+        candidates.append(triggers.get("http"))
+    return [found for found in candidates if isinstance(found, Mapping)]
