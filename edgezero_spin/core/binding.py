@@ -75,14 +75,21 @@ def bind(
         optional_here = parameter.name in elsewhere and parameter.default is not parameter.empty
         if optional_here and parameter.name not in names:
             continue
-        argument = _argument(parameter, hint, names)
+        try:
+            argument = _argument(parameter, hint, names)
+        except TypeError as error:
+            raise TypeError(f"handler {where}: parameter {parameter.name!r}: {error}") from error
         if argument is None:
             _refuse(where, parameter, hint, names)
         # Whatever follows a parameter that is left to its default goes by name.
         if parameter.kind is parameter.KEYWORD_ONLY or elsewhere:
             argument.keyword = parameter.name
         arguments.append(argument)
-    return _endpoint(handler, arguments, _is_async(handler))
+    is_async = _is_async(handler)
+    if not is_async and hasattr(handler, "__wrapped__"):
+        # A plain decorator around an async handler gives back what the handler gave it.
+        handler, is_async = _awaiting(handler), True
+    return _endpoint(handler, arguments, is_async)
 
 
 def name_of(handler: Callable[..., object]) -> str:
@@ -280,6 +287,14 @@ def _is_async(handler: Callable[..., object]) -> bool:
     return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
         getattr(handler, "__call__", None)  # noqa: B004  # looking at the method, not for one
     )
+
+
+def _awaiting(handler: Callable[..., Any]) -> Callable[..., Awaitable[object]]:
+    async def call(*args: Any, **kwargs: Any) -> object:
+        result = handler(*args, **kwargs)
+        return await result if hasattr(result, "__await__") else result
+
+    return call
 
 
 def _refuse(

@@ -99,11 +99,14 @@ def _compile(model: Any, failure: str) -> FieldsReader:
 
 
 def _fields(model: Any) -> dict[str, _Field]:
-    if not isinstance(model, type):
-        raise TypeError(f"{model!r} is not a class of text fields")
+    if not isinstance(model, type) or model.__module__ == "builtins":
+        raise TypeError(f"{model!r} is not a model: it names no fields")
     # attrs spells a private field without its underscore in __init__.
     names = {a.alias: a.name for a in getattr(model, "__attrs_attrs__", ())}
-    hints = get_type_hints(model, include_extras=True)
+    try:
+        hints = get_type_hints(model, include_extras=True)
+    except NameError as error:
+        raise TypeError(f"an annotation of {model.__qualname__} means nothing: {error}") from error
     if "__init__" in vars(model) and not names:
         hints = get_type_hints(vars(model)["__init__"], include_extras=True) | hints
     fields = {}

@@ -66,13 +66,13 @@ class MemorySource:
         body: bytes | Iterable[bytes] = b"",
     ) -> None:
         self.method = method
-        scheme, separator, rest = target.partition("://")
         self.scheme: str | None = None
         self.authority: str | None = None
+        path, question, query = target.partition("#")[0].partition("?")
+        scheme, separator, rest = path.partition("://")
         if separator and scheme.isalpha():
             authority, slash, path = rest.partition("/")
-            self.scheme, self.authority, target = scheme, authority, slash + path
-        path, question, query = target.partition("#")[0].partition("?")
+            self.scheme, self.authority, path = scheme, authority, slash + path
         self.raw_path = encode_literal(path) or b"/"
         self.query = encode_literal(query) if question else None
         self._headers = headers if isinstance(headers, Headers) else Headers(headers)

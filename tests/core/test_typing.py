@@ -1,0 +1,82 @@
+"""What a type checker sees of a handler. mypy reads this file; running it proves less."""
+
+from typing import assert_type
+
+import attrs
+
+from edgezero_spin.core import (
+    App,
+    Config,
+    Form,
+    Headers,
+    Host,
+    Json,
+    Kv,
+    Path,
+    Query,
+    Request,
+    Response,
+    Secrets,
+    State,
+)
+from edgezero_spin.stores import ConfigStore, KeyValueStore, Registry, SecretStore
+from tests.core.asking import ask
+
+
+@attrs.frozen
+class Note:
+    title: str = "t"
+
+
+app = App(kv=["notes"])
+
+
+@app.put("/notes/{id}")
+async def save(
+    id: int,
+    note: Json[Note],
+    query: Query[Note],
+    form: Form[Note] | None,
+    path: Path[Note],
+    state: State[Note],
+    host: Host,
+    headers: Headers,
+    kv: Kv,
+    config: Config | None,
+    secrets: Secrets,
+    request: Request,
+) -> Note:
+    """Every marker is the type inside it."""
+    assert_type(note, Note)
+    assert_type(query, Note)
+    assert_type(form, Note | None)
+    assert_type(path, Note)
+    assert_type(state, Note)
+    assert_type(host, str)
+    assert_type(headers.get("x"), str | None)
+    assert_type(headers.get("x", ""), str)
+    assert_type(kv, Registry[KeyValueStore])
+    assert_type(await kv["notes"].get("x", Note), Note | None)
+    assert_type(config, Registry[ConfigStore] | None)
+    assert_type(secrets.default, SecretStore)
+    assert_type(await request.json(Note), Note)
+    assert_type(request.query(Note), Note)
+    assert_type(await request.form(Note), Note)
+    assert_type(await request.form(), dict[str, str])
+    assert_type(request.state(Note), Note)
+    return note
+
+
+@app.get("/")
+def plain() -> str:
+    """A decorator gives the function back with its type."""
+    return "x"
+
+
+def test_decorated_functions_stay_callable() -> None:
+    """A handler is still the function that was written."""
+    assert_type(plain(), str)
+    assert plain() == "x"
+    response = ask(app, "GET", "/")
+    assert_type(response, Response)
+    assert response.body == b"x"
