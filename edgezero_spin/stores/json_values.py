@@ -181,14 +181,17 @@ def _check_text(value: Any) -> None:
 
 
 def _write_list(value: Any) -> str:
-    return f"[{','.join(map(encode_text, value))}]"
+    # No map() here: through C, some 200 levels overflow the stack of a component, which ends
+    # it, while calls from Python to Python end in a RecursionError.
+    members = [encode_text(member) for member in value]
+    return f"[{','.join(members)}]"
 
 
 def _write_set(value: Any) -> str:
     try:
         return _write_list(sorted(value))
     except TypeError:
-        return f"[{','.join(sorted(map(encode_text, value)))}]"
+        return f"[{','.join(sorted([encode_text(member) for member in value]))}]"
 
 
 def _write_mapping(value: Mapping[Any, Any]) -> str:

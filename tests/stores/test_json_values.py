@@ -348,3 +348,18 @@ def test_depth_is_found_in_linear_time() -> None:
     for text in ('["' + '\\"' * 300_000, "[" * 1_000_000, "[]" * 500_000):
         with pytest.raises(JsonValueError):
             decode(text)
+
+
+def test_deep_values_are_written_or_refused() -> None:
+    """What can be read can be written inside other values; endless nesting ends in an error.
+
+    Inside a component the second must not come near the end of the machine stack.
+    """
+    value: Any = decode(nested(128, '{"a":'))
+    for _ in range(20):
+        value = [{"b": value}]
+    assert encode_text(value).count("[") == 64 + 20
+    for _ in range(2000):
+        value = [value]
+    with pytest.raises(JsonValueError, match="nests too deeply"):
+        encode(value)
