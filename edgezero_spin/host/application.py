@@ -13,6 +13,7 @@ from pathlib import Path
 import attrs
 
 from edgezero_spin.host.capabilities import host_interfaces
+from edgezero_spin.host.capabilities.outbound_http import OutboundHosts
 from edgezero_spin.host.engine import Engine, InstanceLimits, load_component
 from edgezero_spin.host.instance import Grants
 from edgezero_spin.host.linking import link
@@ -115,6 +116,11 @@ def load_application(
                 key_value={label: stores[label] for label in part.key_value_stores},
                 variables=variables,
                 mounts=part.mounts,
+                outbound=OutboundHosts(
+                    part.allowed_outbound_hosts,
+                    component_ids=[other.id for other in plan.components],
+                    variables=variables,
+                ),
                 log=logs.of(part.id),
             )
             components[part.id] = GuestComponent.of(linked, grants, limits)

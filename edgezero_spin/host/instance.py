@@ -37,7 +37,7 @@ class Grants:
         key_value: Label to store, for the labels that the manifest lists.
         variables: Resolves the component's variables.
         mounts: What the guest sees of the file system; see ``wasi_filesystem.Mount``.
-        outbound: Decides about outgoing requests; see ``outgoing_http``.
+        outbound: Decides about outgoing requests; see ``outbound_http.OutboundHosts``.
         log: Where its stdout and stderr go.
     """
 

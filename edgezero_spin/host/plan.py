@@ -57,7 +57,7 @@ class ComponentPlan:
         environment: Environment variables, in order.
         key_value_stores: Labels that it may open.
         mounts: Directories that it sees.
-        allowed_outbound_hosts: Entries after templates were resolved.
+        allowed_outbound_hosts: Where it may connect to; templates.
     """
 
     id: str

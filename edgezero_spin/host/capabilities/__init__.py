@@ -7,6 +7,7 @@ names it, when it is called and not before.
 
 from edgezero_spin.host.capabilities import (
     key_value,
+    outbound_http,
     variables,
     wasi_cli,
     wasi_clocks,
@@ -33,6 +34,7 @@ def host_interfaces() -> dict[str, Interface]:
         *wasi_filesystem.INTERFACES,
         *wasi_sockets.INTERFACES,
         wasi_http.TYPES,
+        outbound_http.OUTGOING_HANDLER,
         key_value.KEY_VALUE,
         variables.VARIABLES,
     )

@@ -1,0 +1,204 @@
+"""``wasi:http/outgoing-handler``: whether a component may send a request, and sending it.
+
+``OutboundHosts`` answers for the ``allowed_outbound_hosts`` of one component; its entries
+are templates, filled in at each request because variables may change (NET-6, NET-12). What
+is not allowed is told to the guest through the future and to the operator in the log.
+
+Source: contract spin-host.md, OUTH-1 to OUTH-17, CHAIN-2, NET-1 to NET-12, NET-30, NET-31.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import attrs
+
+from edgezero_spin.host.capabilities.wasi_http import (
+    FutureIncomingResponse,
+    OutgoingRequest,
+    RequestOptions,
+)
+from edgezero_spin.host.capabilities.wasi_io import Pollable
+from edgezero_spin.host.instance import InstanceState
+from edgezero_spin.host.interface import Interface, WitError
+from edgezero_spin.host.variables import VariableError, VariableResolver
+from edgezero_spin.manifest.spin.allowed_hosts import (
+    AllowedHost,
+    AllowedHostError,
+    is_blank_entry,
+    parse_allowed_host,
+)
+from edgezero_spin.manifest.spin.host_names import parse_host_name
+
+__all__ = ["OUTGOING_HANDLER", "Destination", "HttpSender", "OutboundHosts"]
+
+logger = logging.getLogger("edgezero_spin.host")
+
+WEB_SCHEMES = ("http", "https")
+SELF_HOST = "self.alt"
+
+
+@attrs.frozen
+class Destination:
+    """Where a request goes.
+
+    Attributes:
+        scheme: ``http`` or ``https``.
+        authority: Host and port as the guest wrote them; ``None`` for the application itself.
+        host: The host alone, in brackets where the guest wrote them.
+        port: The port, ``None`` where the guest wrote none.
+    """
+
+    scheme: str
+    authority: str | None
+    host: str = ""
+    port: int | None = None
+
+    @property
+    def is_self(self) -> bool:
+        """Whether it is the application itself (CHAIN-1)."""
+        return self.authority is None or self.host == SELF_HOST
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority or 'self'}"
+
+
+class HttpSender(Protocol):
+    """Sends requests that were allowed. Called on the guest's thread; must not block."""
+
+    def send(
+        self,
+        destination: Destination,
+        request: OutgoingRequest,
+        options: RequestOptions | None,
+        future: FutureIncomingResponse,
+    ) -> None:
+        """Start the exchange; ``future`` gets its outcome."""
+
+
+class OutboundHosts:
+    """What one component may connect to."""
+
+    def __init__(
+        self,
+        entries: Sequence[str],
+        *,
+        component_ids: Iterable[str] = (),
+        variables: VariableResolver | None = None,
+        sender: HttpSender | None = None,
+    ) -> None:
+        """Keep the entries; they were checked when the manifest was loaded (MAN-92).
+
+        Args:
+            entries: Of ``allowed_outbound_hosts``; templates.
+            component_ids: Of the application, for ``*.spin.internal`` (CHAIN-6).
+            variables: Fills templates in.
+            sender: Sends what is allowed; ``None`` for a host without outbound requests.
+        """
+        self.sender = sender
+        self._component_ids = tuple(component_ids)
+        self._variables = variables
+        self._templates = tuple(entry for entry in entries if "{{" in entry)
+        self._fixed = self._parse(entry for entry in entries if "{{" not in entry)
+
+    def allows(self, destination: Destination) -> bool:
+        """Whether a request to this destination may be sent."""
+        try:
+            entries = self._entries()
+        except (AllowedHostError, VariableError) as error:
+            logger.warning("no outbound request is allowed: %s", error)
+            return False
+        if destination.is_self:
+            return any(entry.allows_self(WEB_SCHEMES) for entry in entries)
+        try:
+            host = parse_host_name(destination.host)
+        except ValueError:
+            return False
+        return any(entry.allows(destination.scheme, host, destination.port) for entry in entries)
+
+    def _entries(self) -> tuple[AllowedHost, ...]:
+        if not self._templates or self._variables is None:
+            return self._fixed
+        filled = [self._variables.render(text) for text in self._templates]
+        return self._fixed + self._parse(text for text in filled if not is_blank_entry(text))
+
+    def _parse(self, texts: Iterable[str]) -> tuple[AllowedHost, ...]:
+        return tuple(
+            entry
+            for text in texts
+            for entry in parse_allowed_host(text).expanded(self._component_ids)
+        )
+
+
+def _destination_of(request: OutgoingRequest) -> Destination:
+    scheme = "https"
+    if request.scheme is not None:
+        case, other = request.scheme
+        scheme = str(other).lower() if case == "other" else case.lower()
+    if scheme not in WEB_SCHEMES:
+        raise WitError(("HTTP-protocol-error", None))
+    authority = request.authority
+    if authority is None:
+        return Destination(scheme, None)
+    bare = authority.rpartition("@")[2]
+    host, colon, port = bare.rpartition(":")
+    if not colon or bare.endswith("]"):
+        return Destination(scheme, bare, bare)
+    if port and int(port) > 65535:
+        raise WitError(("HTTP-request-URI-invalid", None))
+    return Destination(scheme, bare, host, int(port) if port else None)
+
+
+def _denied(destination: Destination) -> None:
+    """Tell the operator (NET-30, NET-31)."""
+    if destination.is_self:
+        what = "A component tried to make an HTTP request to its own app but it does not have "
+        text, entry = f"{what}permission.", "http://self"
+    else:
+        text = (
+            "A component tried to make an outbound network connection to disallowed "
+            f"destination '{destination}'."
+        )
+        entry = str(destination)
+    logger.warning(
+        "%s\nTo allow this request, add 'allowed_outbound_hosts = [\"%s\"]' to the manifest "
+        "component section.",
+        text,
+        entry,
+    )
+
+
+def _handle(
+    state: InstanceState, request: OutgoingRequest, options: RequestOptions | None
+) -> FutureIncomingResponse:
+    destination = _destination_of(request)
+    future = FutureIncomingResponse(state)
+    hosts: OutboundHosts | None = state.grants.outbound
+    if hosts is None or not hosts.allows(destination):
+        _denied(destination)
+        request.drop(state)
+        future.reject(("HTTP-request-denied", None))
+    elif hosts.sender is None:
+        request.drop(state)
+        future.reject(
+            (
+                "internal-error",
+                "this host does not provide outbound requests yet; `spin up` does",
+            )
+        )
+    else:
+        hosts.sender.send(destination, request, options, future)
+    return future
+
+
+OUTGOING_HANDLER = Interface(
+    "wasi:http/outgoing-handler",
+    {"handle": _handle},
+    {
+        "outgoing-request": OutgoingRequest,
+        "request-options": RequestOptions,
+        "future-incoming-response": FutureIncomingResponse,
+        "pollable": Pollable,
+    },
+)
+"""The interface."""
