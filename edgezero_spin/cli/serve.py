@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgezero_spin.cli.options import KeyValue, adapter_option, common_options, manifest_option
+from edgezero_spin.cli.startup import startup_lines
 
 if TYPE_CHECKING:
     from edgezero_spin.project.serve import Engine, ServeRequest
@@ -129,4 +130,26 @@ def serve(
 
 
 def _serve_embedded(request: "ServeRequest") -> int:
-    raise NotImplementedError
+    from edgezero_spin.host.host import Host
+    from edgezero_spin.host.trigger.server import DEFAULT_LISTEN, Listening
+    from edgezero_spin.host.trigger.server import serve as listen_and_serve
+
+    with Host.from_manifest(
+        request.manifest,
+        state_dir=request.state_dir,
+        log_dir=request.log_dir,
+        runtime_config=request.runtime_config,
+        variables=request.variables,
+        env=request.environment,
+        key_values=request.key_values,
+        follow=() if request.quiet else request.follow or None,
+    ) as host:
+        for notice in host.notices:
+            click.echo(notice, err=True)
+
+        def announce(listening: Listening) -> None:
+            for line in startup_lines(listening.url, host.routes):
+                click.echo(line)
+
+        listen_and_serve(host, request.listen or DEFAULT_LISTEN, on_listening=announce)
+    return 0

@@ -15,7 +15,9 @@ from edgezero_spin import (
     App,
     Config,
     Headers,
+    HttpError,
     Json,
+    KeyPage,
     Kv,
     NotFound,
     Query,
@@ -23,7 +25,6 @@ from edgezero_spin import (
     Secrets,
     run_app,
 )
-from edgezero_spin.core import HttpError
 
 
 @attrs.frozen
@@ -34,19 +35,32 @@ class Note:
 
 
 @attrs.frozen
+class ReadNote:
+    id: str
+    note: Note
+    views: int
+
+
+@attrs.frozen
 class Listing:
     prefix: str = ""
     limit: int | None = None
     cursor: str | None = None
 
 
+@attrs.frozen
+class About:
+    service: str
+    greeting: str
+
+
 app = App.from_manifest(Path(__file__).with_name("edgezero.toml"))
 
 
 @app.get("/")
-async def index(config: Config) -> dict[str, str]:
+async def about(config: Config) -> About:
     greeting = await config.default.get("greeting")
-    return {"service": app.name, "greeting": greeting or "(no greeting is configured)"}
+    return About(app.name, greeting or "(no greeting is configured)")
 
 
 @app.put("/notes/{id}")
@@ -57,12 +71,12 @@ async def save(id: str, note: Json[Note], kv: Kv) -> tuple[int, Note]:
 
 
 @app.get("/notes/{id}")
-async def show(id: str, kv: Kv) -> dict[str, object]:
+async def show(id: str, kv: Kv) -> ReadNote:
     note = await kv["notes"].get(id, Note)
     if note is None:
         raise NotFound(f"note {id}")
     views = await kv["views"].read_modify_write(id, 0, lambda count: count + 1, int)
-    return {"id": id, "note": attrs.asdict(note), "views": views}
+    return ReadNote(id, note, views)
 
 
 @app.delete("/notes/{id}")
@@ -75,10 +89,9 @@ async def remove(id: str, headers: Headers, kv: Kv, secrets: Secrets) -> None:
 
 
 @app.get("/notes")
-async def index_notes(query: Query[Listing], kv: Kv, config: Config) -> dict[str, object]:
+async def listing(query: Query[Listing], kv: Kv, config: Config) -> KeyPage:
     limit = query.limit or int(await config.default.get("page.size") or 20)
-    page = await kv["notes"].list_keys_page(query.prefix, query.cursor, limit)
-    return {"ids": page.keys, "cursor": page.cursor}
+    return await kv["notes"].list_keys_page(query.prefix, query.cursor, limit)
 
 
 @app.get("/export")

@@ -6,7 +6,6 @@ Ends with status 0 only if every answer was the expected one. The notes it write
 ids of their own and are gone at the end, so it can be played against a service in use.
 """
 
-import json
 import secrets
 import sys
 from collections.abc import Callable
@@ -34,9 +33,13 @@ class Tour:
         """Send one request; print it, its answer, and what is wrong with that."""
         self.asked += 1
         answer = self.client.request(method, target, **request)
-        body = f" {json.dumps(request['json'])}" if "json" in request else ""
-        print(f"\n{self.asked:2}. {method} {target}{body}")
-        print(f"    {answer.status_code} {answer.reason_phrase}")
+        sent = answer.request
+        print(f"\n{self.asked:2}. {method} {sent.url.raw_path.decode()}")
+        for name, value in request.get("headers", {}).items():
+            print(f"    {name}: {value}")
+        if sent.content:
+            print(f"    {sent.content.decode()}")
+        print(f" -> {answer.status_code} {answer.reason_phrase}")
         for line in answer.text.splitlines():
             print(f"    {line}")
         if answer.status_code != status:
@@ -88,14 +91,14 @@ def visit(tour: Tour, token: str) -> None:
         "GET",
         "/notes",
         200,
-        lambda answer: answer.json()["ids"] == [f"{mine}bread", f"{mine}milk"],
+        lambda answer: answer.json()["keys"] == [f"{mine}bread", f"{mine}milk"],
         params={"prefix": mine, "limit": 2},
     )
     tour.ask(
         "GET",
         "/notes",
         200,
-        lambda answer: answer.json() == {"ids": [f"{mine}tea"], "cursor": None},
+        lambda answer: answer.json() == {"keys": [f"{mine}tea"], "cursor": None},
         params={"prefix": mine, "limit": 2, "cursor": first.json()["cursor"]},
     )
 
