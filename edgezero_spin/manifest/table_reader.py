@@ -21,6 +21,8 @@ def kind_of(value: object) -> str:
     """Name a TOML value's type as people call it."""
     if isinstance(value, bool):
         return "a boolean"
+    if value is None:
+        return "null"
     for types, name in _KINDS:
         if isinstance(value, types):
             return name
@@ -102,8 +104,8 @@ class TableReader:
 
     def missing(self, name: str) -> None:
         """Note that a key is not there."""
-        where = f"[{self.key}]" if self.key else "the top of the file"
-        self.problem(name, f"missing field `{name}`", f"Add {name} to {where}.")
+        where = f"`{self.key}`" if self.key else "the top of the file"
+        self.problem(name, f"missing field `{name}`", f"Add `{name}` to {where}.")
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a list of strings, empty when the key is absent."""

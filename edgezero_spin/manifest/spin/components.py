@@ -31,16 +31,14 @@ _NO_HOSTS_NAMED = ("redis://*:*", "mysql://*:*", "postgres://*:*")
 
 def read_component(table: TableReader) -> Component:
     """Read a component of a version 2 manifest."""
+    targets = read_targets(table)
+    inherit = table.flag("dependencies_inherit_configuration")
     component = attrs.evolve(
         read_common(table, variables="variables"),
-        targets=read_targets(table) if "targets" in table else None,
+        targets=targets if "targets" in table else None,
         tool=_read_tool(table),
         dependencies=read_component_dependencies(table),
-        dependencies_inherit=(
-            table.flag("dependencies_inherit_configuration")
-            if "dependencies_inherit_configuration" in table
-            else None
-        ),
+        dependencies_inherit=inherit if "dependencies_inherit_configuration" in table else None,
         profiles={
             name: _read_profile(profile) for name, profile in table.named_tables("profile").items()
         },

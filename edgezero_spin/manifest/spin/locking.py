@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import attrs
 
@@ -250,8 +251,10 @@ def _file_ref(path: Path) -> ContentRef:
 
 
 def _url_of(path: Path) -> str:
-    # Links are not followed, so that a file stays next to the manifest that names it.
-    return Path(os.path.normpath(path.absolute())).as_uri()
+    # Links are not followed, so that a file stays next to the manifest that names it. The
+    # characters left as they are make the same URL that Spin writes.
+    plain = Path(os.path.normpath(path.absolute())).as_posix()
+    return "file://" + quote(plain, safe="/!$&'()*+,:;=@[]|~")
 
 
 def _move_dependencies(
