@@ -24,7 +24,7 @@ from edgezero_spin.core.models import BAD_FORM, BAD_PATH, BAD_QUERY, fields_read
 from edgezero_spin.core.payloads import json_reader
 from edgezero_spin.core.percent import parse_pairs
 from edgezero_spin.core.request import Request, decode_path_value
-from edgezero_spin.core.response import Response, to_response
+from edgezero_spin.core.response import Response, prepare_json, to_response
 from edgezero_spin.core.scalars import scalar_reader, without_none
 
 __all__ = ["Endpoint", "bind", "name_of"]
@@ -82,9 +82,11 @@ def bind(
         if argument is None:
             _refuse(where, parameter, hint, names)
         # Whatever follows a parameter that is left to its default goes by name.
-        if parameter.kind is parameter.KEYWORD_ONLY or elsewhere:
+        by_name = elsewhere and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        if by_name or parameter.kind is parameter.KEYWORD_ONLY:
             argument.keyword = parameter.name
         arguments.append(argument)
+    prepare_json(hints.get("return"))
     is_async = _is_async(handler)
     if not is_async and hasattr(handler, "__wrapped__"):
         # A plain decorator around an async handler gives back what the handler gave it.

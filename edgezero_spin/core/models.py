@@ -107,10 +107,12 @@ def _fields(model: Any) -> dict[str, _Field]:
         hints = get_type_hints(model, include_extras=True)
     except NameError as error:
         raise TypeError(f"an annotation of {model.__qualname__} means nothing: {error}") from error
-    if "__init__" in vars(model) and not names:
-        hints = get_type_hints(vars(model)["__init__"], include_extras=True) | hints
+    parameters = inspect.signature(model).parameters.values()
+    if not names and any(parameter.name not in hints for parameter in parameters):
+        inits = [vars(base)["__init__"] for base in model.__mro__ if "__init__" in vars(base)]
+        hints = get_type_hints(inits[0], include_extras=True) | hints
     fields = {}
-    for parameter in inspect.signature(model).parameters.values():
+    for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         hint = hints.get(names.get(parameter.name, parameter.name), str)

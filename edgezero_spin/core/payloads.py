@@ -12,9 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from edgezero_spin.core.errors import BadRequest, ValidationFailed
-from edgezero_spin.core.models import rule_text
-from edgezero_spin.errors import EdgeError
-from edgezero_spin.stores.json_values import JsonValueError, decode
+from edgezero_spin.stores.json_values import JsonValueError, ModelRuleError, decode
 from edgezero_spin.stores.structuring import structurer
 
 __all__ = ["BAD_JSON", "JsonReader", "json_reader"]
@@ -44,15 +42,11 @@ def _compile(model: Any) -> JsonReader:
     def read(data: bytes) -> Any:
         try:
             return build(decode(data))
+        except ModelRuleError as error:
+            # The place of the outermost value is no news.
+            rules = [problem.removesuffix(" @ $") for problem in error.problems]
+            raise ValidationFailed("; ".join(rules)) from error
         except JsonValueError as error:
-            refusal = _refusal(error)
-        raise refusal
+            raise BadRequest(f"{BAD_JSON}: {error}") from error
 
     return read
-
-
-def _refusal(error: JsonValueError) -> EdgeError:
-    rule = error.__cause__
-    if isinstance(rule, Exception):
-        return ValidationFailed(rule_text(rule))
-    return BadRequest(f"{BAD_JSON}: {error}")

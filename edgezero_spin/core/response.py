@@ -8,20 +8,21 @@ Source: contract edgezero.md, HND-2 and HND-3, with the difference that values s
 JSON say ``application/json``. A ``Response`` that a handler built is left as it is.
 """
 
-from typing import TypeAlias
+from typing import Any, TypeAlias, get_args, get_type_hints
 
 from edgezero_spin.core.headers import HeaderInput, MutableHeaders
 from edgezero_spin.core.streaming import BodyStream, Chunks
 from edgezero_spin.errors import EdgeZeroError
-from edgezero_spin.stores.json_values import encode
+from edgezero_spin.stores.json_values import encode, writer_of
 
-__all__ = ["Response", "to_response"]
+__all__ = ["Response", "prepare_json", "to_response"]
 
 _Pairs: TypeAlias = list[tuple[str, bytes]]
 
 _TEXT = ("content-type", b"text/plain; charset=utf-8")
 _JSON = ("content-type", b"application/json")
 _new = object.__new__
+_prepared: set[Any] = set()
 
 
 class Response:
@@ -120,6 +121,26 @@ def to_response(value: object) -> Response:
     if kind is bytes:
         return _sized(value, _TEXT, 200)  # type: ignore[arg-type]
     return _convert(value)
+
+
+def prepare_json(annotation: Any) -> None:
+    """Choose now how values of a return annotation are written, models inside it included.
+
+    What the annotation does not say is chosen when it is first returned.
+    """
+    try:
+        if annotation in _prepared:
+            return
+        _prepared.add(annotation)
+        for argument in get_args(annotation):
+            prepare_json(argument)
+        if hasattr(annotation, "__attrs_attrs__") or hasattr(annotation, "__dataclass_fields__"):
+            writer_of(annotation)
+            for hint in get_type_hints(annotation).values():
+                prepare_json(hint)
+    except (NameError, TypeError):
+        # An annotation that cannot be looked into: a forward reference, an unhashable extra.
+        return
 
 
 def _convert(value: object) -> Response:

@@ -201,9 +201,8 @@ def test_eager_stores_that_open() -> None:
     app = App(kv=["sessions"], config=["app_config"], secrets=["default"], open_stores="eager")
     app.get("/")(lambda: "x")
     platform = MemoryPlatform(kv={"sessions": {}, "app_config": {}})
-    assert (
-        body_of(ask(app, "GET", "/", stores=open_stores(app.declaration, platform, dict))) == b"x"
-    )
+    stores = open_stores(app.declaration, platform, dict)
+    assert ask(app, "GET", "/", stores=stores).body == b"x"
 
 
 def test_requests_do_not_share_what_is_theirs() -> None:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, NewType, Optional
 
+import attrs
 import pytest
 
 from edgezero_spin.core import (
@@ -20,6 +21,7 @@ from edgezero_spin.core import (
     Request,
     State,
 )
+from edgezero_spin.stores import json_values
 from tests.core.asking import ask, error_of
 
 Color = enum.Enum("Color", {"RED": "red", "BLUE": "blue"})
@@ -326,3 +328,24 @@ def test_a_model_of_the_path() -> None:
     # TV-15
     status, message = error_of(ask(app, "GET", "/not-a-number/x"))
     assert (status, "invalid path parameters" in message) == (400, True)
+
+
+def test_how_answers_are_written_is_chosen_when_binding() -> None:
+    """Models in a return annotation cost the first request nothing."""
+    # APP-6: a component does it while it is built.
+
+    @attrs.frozen
+    class Inner:
+        n: int
+
+    @attrs.frozen
+    class Outer:
+        inner: Inner | None
+
+    def handler() -> tuple[int, list[Outer]]:
+        return 200, [Outer(Inner(1))]
+
+    app = serving("/", handler)
+    app.compile()
+    assert {Inner, Outer} <= json_values._WRITERS.keys()
+    assert ask(app, "GET", "/").body == b'[{"inner":{"n":1}}]'

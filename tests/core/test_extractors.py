@@ -147,6 +147,9 @@ def test_json_that_breaks_a_rule() -> None:
     """A body that parses and breaks a validator is a 422 with the validator's text."""
     # TV-31, EXT-8
     assert post("/json", b'{"name":""}') == (422, "Length of 'name' must be >= 1: 0")
+    nested = (422, "Length of 'name' must be >= 1: 0 @ $[1]")
+    assert post("/json/list", b'[{"name":"a"},{"name":""}]') == nested
+    assert post("/json/list", b'[{"name":1},{"name":""}]')[0] == 400
 
 
 def test_json_place_of_a_misfit() -> None:
