@@ -1,0 +1,89 @@
+"""The wheel alone is enough for plain componentize-py, also beside spin-sdk.
+
+A virtual environment as a user has it: our wheel and componentize-py, nothing editable.
+"""
+
+import os
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import wasmtime
+from wasmtime.component import Component
+
+from tests.component.conftest import GUESTS
+
+ROOT = Path(__file__).parents[2]
+WORLD = "edgezero:spin/http-trigger-key-value-variables@0.1.0"
+
+
+class Environment:
+    """A virtual environment in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        venv.create(folder, with_pip=True)
+
+    def install(self, *what: str) -> None:
+        """Install with the environment's own pip."""
+        pip = [str(self.folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, "--disable-pip-version-check", *what], check=True)
+
+    def componentize(self, app: Path, output: Path) -> "subprocess.CompletedProcess[str]":
+        """Run componentize-py as a user would, in the folder of the app."""
+        tool = str(self.folder / "bin" / "componentize-py")
+        return subprocess.run(
+            [tool, "-w", WORLD, "componentize", "app", "-o", str(output)],
+            cwd=app,
+            env={**os.environ, "VIRTUAL_ENV": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """Our wheel and componentize-py, freshly installed."""
+    folder = tmp_path_factory.mktemp("plain")
+    wheel_folder = folder / "wheel"
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*build, "--wheel-dir", str(wheel_folder), str(ROOT)], check=True)
+    (wheel,) = wheel_folder.glob("edgezero_spin-*.whl")
+    made = Environment(folder / "venv")
+    made.install(str(wheel), "componentize-py>=0.25.1,<0.26")
+    yield made
+
+
+def imports_of(component: Path) -> set[str]:
+    """What a component imports, without versions."""
+    engine = wasmtime.Engine()
+    loaded = Component.from_file(engine, str(component))
+    return {name.partition("@")[0] for name in loaded.type.imports(engine)}
+
+
+def test_the_world_is_found_without_naming_a_wit_folder(
+    environment: Environment, tmp_path: Path
+) -> None:
+    """Plain componentize-py compiles the app, and the component imports that world only."""
+    done = environment.componentize(GUESTS / "behaviours", tmp_path / "app.wasm")
+    assert done.returncode == 0, done.stderr
+    found = imports_of(tmp_path / "app.wasm")
+    assert {"fermyon:spin/key-value", "fermyon:spin/variables", "wasi:http/types"} <= found
+    assert "wasi:http/outgoing-handler" not in found
+
+
+def test_spin_sdk_in_the_same_environment_changes_nothing(
+    environment: Environment, tmp_path: Path
+) -> None:
+    """With spin-sdk 5.0.0 installed the same command works and grants nothing more."""
+    environment.install("spin-sdk==5.0.0")
+    done = environment.componentize(GUESTS / "behaviours", tmp_path / "app.wasm")
+    assert done.returncode == 0, done.stderr
+    found = imports_of(tmp_path / "app.wasm")
+    spin = {name for name in found if not name.startswith("wasi:")}
+    assert spin == {"fermyon:spin/key-value", "fermyon:spin/variables"}
+    assert "wasi:http/outgoing-handler" not in found
