@@ -68,7 +68,7 @@ def run_app(app: App) -> type[Any]:
     from edgezero_spin.guest.wasi02.warm import warm_up
 
     handler = incoming_handler(app)
-    warm_up()
+    warm_up(stores=bool(app.declaration.kv))
     # What the snapshot holds lives as long as the instance: a collection that falls
     # into a request need not walk it (2 million instructions in a hello app).
     gc.collect()

@@ -31,10 +31,11 @@ from edgezero_spin.stores import open_stores
 __all__ = ["incoming_handler"]
 
 _FAILED = b'{"error":{"message":"internal error","status":500,"kind":"internal"}}'
-_FAILED_HEADERS = (
+# A list: the runtime lowers no other sequence to a WIT list.
+_FAILED_HEADERS = [
     ("content-type", b"application/json"),
     ("content-length", str(len(_FAILED)).encode()),
-)
+]
 
 
 def _environ() -> "os._Environ[str]":

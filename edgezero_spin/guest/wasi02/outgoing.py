@@ -8,8 +8,6 @@ Source: ``wasi:http/types@0.2.0`` (response-outparam, outgoing-body),
 ``wasi:io/streams@0.2.0`` (output-stream).
 """
 
-from collections.abc import Sequence
-
 from componentize_py_types import Err, Ok
 from wit_world.imports import streams, types
 
@@ -31,7 +29,7 @@ class PeerGoneError(Exception):
     """Nobody reads the response any more."""
 
 
-def _response(status: int, headers: Sequence[tuple[str, bytes]]) -> types.OutgoingResponse:
+def _response(status: int, headers: list[tuple[str, bytes]]) -> types.OutgoingResponse:
     try:
         fields = _Fields.from_list(headers) if headers else _Fields()
     except Err as error:
@@ -47,7 +45,7 @@ def _response(status: int, headers: Sequence[tuple[str, bytes]]) -> types.Outgoi
 
 
 def send_bytes(
-    outparam: types.ResponseOutparam, status: int, headers: Sequence[tuple[str, bytes]], data: bytes
+    outparam: types.ResponseOutparam, status: int, headers: list[tuple[str, bytes]], data: bytes
 ) -> None:
     """Answer with a body that is whole.
 
@@ -56,10 +54,10 @@ def send_bytes(
     Raises:
         HeaderRefusedError: Before anything was sent; another response may follow.
     """
-    response = _response(status, headers)
     if not data:
-        _set(outparam, Ok(response))
+        _send_nothing(outparam, status, headers)
         return
+    response = _response(status, headers)
     body = response.body()
     _set(outparam, Ok(response))
     stream = body.write()
@@ -81,8 +79,28 @@ def send_bytes(
         return
 
 
+def _send_nothing(
+    outparam: types.ResponseOutparam, status: int, headers: list[tuple[str, bytes]]
+) -> None:
+    """Answer without a body.
+
+    A host may leave out a body that was never taken, but not every host can: jco ends at
+    one. So it is taken and finished, with a length where HTTP has one, which the host would
+    otherwise replace by an empty chunk. The length of an answer to HEAD is what GET has.
+    """
+    if status not in (204, 304) and not any(name == "content-length" for name, _ in headers):
+        headers = [*headers, ("content-length", b"0")]
+    response = _response(status, headers)
+    body = response.body()
+    _set(outparam, Ok(response))
+    try:
+        _finish(body, None)
+    except Err:
+        return
+
+
 def send_head(
-    outparam: types.ResponseOutparam, status: int, headers: Sequence[tuple[str, bytes]]
+    outparam: types.ResponseOutparam, status: int, headers: list[tuple[str, bytes]]
 ) -> "OutgoingBody":
     """Answer with status and headers; the body follows through what is returned.
 

@@ -5,27 +5,44 @@ use in an interpreter imports ``atexit`` and registers a hook: 250 000 wasm inst
 more than half of what an empty handler costs. Made here, that first use is part of the
 snapshot and no instance pays for it.
 
+The rest is CPython's own adaptation: a function that has run a few times is specialised to
+the types it saw, and the snapshot keeps that too.
+
 Source: measured with wasmtime's fuel, ``benchmarks/instructions.py``.
 """
 
 import weakref
 
+from edgezero_spin.core import warm as core_warm
+from edgezero_spin.guest.drive import run_without_loop
+from edgezero_spin.stores import KeyValueStore, MemoryKeyValue
+
 __all__ = ["warm_up"]
+
+# The interpreter specialises a function after a handful of calls; more changes nothing.
+_ROUNDS = 32
 
 
 class _Anything:
     """Something that can be referred to weakly."""
 
 
-def warm_up() -> None:
-    """Take the paths that every request takes, without a host.
+def warm_up(stores: bool) -> None:
+    """Take the paths that every request takes, without a host and without the app's handlers.
 
-    Often enough for the interpreter to specialise their bytecode, which the snapshot
-    keeps as well.
+    Args:
+        stores: Whether the app has key-value stores; their facade is taken along.
     """
-    for _ in range(32):
+    for _ in range(_ROUNDS):
         thing = _Anything()
         finalizer = weakref.finalize(thing, len, ())
         finalizer.detach()
         weakref.finalize(thing, len, ())
         del thing
+    core_warm.warm_up()
+    if stores:
+        store = KeyValueStore(MemoryKeyValue({}))
+        for _ in range(_ROUNDS):
+            run_without_loop(store.put("key", {"text": "value", "number": 1}))
+            run_without_loop(store.get("key", dict))
+            run_without_loop(store.get("missing"))
