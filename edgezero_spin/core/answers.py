@@ -9,6 +9,7 @@ there) and ERR-13 (an unexpected exception keeps its text to itself).
 """
 
 import sys
+from collections.abc import Iterable
 from json.encoder import encode_basestring
 
 from edgezero_spin.core.response import Response
@@ -20,23 +21,24 @@ __all__ = ["error_response", "report"]
 def error_response(error: Exception) -> Response:
     """Return what a client is told about an error. Nothing is logged here."""
     status: int = getattr(error, "status", 0) if isinstance(error, EdgeZeroError) else 0
-    extra: list[tuple[str, str]] = []
+    if not 400 <= status <= 599:
+        return _json_error(500, "internal", "internal error", ())
     try:
-        if status:
-            kind, message = error.kind, error.answer  # type: ignore[attr-defined]  # has a status
-            extra = getattr(error, "headers", extra)
-        else:
-            status, kind, message = 500, "internal", "internal error"
-        body = (
-            f'{{"error":{{"message":{encode_basestring(message)},"status":{status},'
-            f'"kind":{encode_basestring(kind)}}}}}'
-        ).encode()
-        content_type = "application/json"
+        extra = getattr(error, "headers", ())
+        return _json_error(status, error.kind, error.answer, extra)  # type: ignore[attr-defined]
     except Exception:
-        # A message that cannot be written, half of a surrogate pair for one (ERR-11).
-        status, body, content_type = status or 500, b"internal error", "text/plain; charset=utf-8"
-    headers = [("content-type", content_type), ("content-length", str(len(body))), *extra]
-    return Response(body, status, headers)
+        # A message or a header that cannot be written, half of a surrogate pair for one
+        # (ERR-11).
+        return Response.text("internal error", status)
+
+
+def _json_error(status: int, kind: str, message: str, extra: Iterable[tuple[str, str]]) -> Response:
+    body = (
+        f'{{"error":{{"message":{encode_basestring(message)},"status":{status},'
+        f'"kind":{encode_basestring(kind)}}}}}'
+    ).encode()
+    fields = [("content-type", "application/json"), ("content-length", str(len(body))), *extra]
+    return Response(body, status, fields)
 
 
 def report(error: Exception, method: str, path: str) -> None:

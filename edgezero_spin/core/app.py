@@ -135,7 +135,10 @@ class App:
                 continue
             origin = f"{path}: triggers.http[{index}].handler"
             handler = _reference(trigger.handler, origin, module)
-            pattern = parse_pattern(trigger.path)
+            try:
+                pattern = parse_pattern(trigger.path)
+            except ValueError as error:
+                raise ManifestError(f"{path}: triggers.http[{index}].path: {error}") from None
             app._declared += [(method, pattern, handler) for method in trigger.methods]
         return app
 
@@ -275,11 +278,13 @@ class App:
             body = response.body
             if type(body) is not bytes:
                 await body.prime()  # type: ignore[union-attr]  # the other kind of body
+            if body and (request.method == "HEAD" or response.status in _BODILESS):
+                await response.drop_body()
         except Exception as error:
             report(error, request.method, request.path)
             response = error_response(error)
-        if response.body and (request.method == "HEAD" or response.status in _BODILESS):
-            await response.drop_body()
+            if request.method == "HEAD":
+                response.body = b""
         return response
 
     def dispatch(self, request: Request, stores: _Stores = None) -> Awaitable[Response]:

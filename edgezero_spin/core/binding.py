@@ -59,7 +59,7 @@ def bind(
             their default.
 
     Raises:
-        TypeError: A parameter cannot be filled, or a path parameter has nowhere to go.
+        TypeError: A parameter cannot be filled from a request.
     """
     where = name_of(handler)
     try:

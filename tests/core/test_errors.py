@@ -123,6 +123,8 @@ def test_a_message_that_cannot_be_written() -> None:
             raise RuntimeError
 
     assert error_response(OddError()).body == b"internal error"
+    split = HttpError(403, "x", headers=[("x", "a\r\nb")])
+    assert (error_response(split).status, error_response(split).body) == (403, b"internal error")
 
 
 def test_extra_headers() -> None:

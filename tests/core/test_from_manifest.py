@@ -171,6 +171,13 @@ def test_a_handler_that_is_not_there(folder: Path, handler: str, parts: list[str
         assert part in message
 
 
+def test_a_path_that_is_no_pattern(folder: Path) -> None:
+    """A pattern with a mistake is named with file and key."""
+    (folder / "edgezero.toml").write_text('[[triggers.http]]\npath = "/{a"\nhandler = "a:b"\n')
+    with pytest.raises(ManifestError, match=r"triggers\.http\[0\]\.path: invalid route pattern"):
+        App.from_manifest(folder / "edgezero.toml")
+
+
 def test_a_failure_inside_the_handlers_module_is_its_own(folder: Path) -> None:
     """An import that fails inside the user's module is not taken for a wrong name."""
     (folder / "broken_handlers.py").write_text("import demo_absent_library\n")

@@ -180,6 +180,16 @@ def test_head_has_the_headers_and_no_body() -> None:
     assert response.headers["content-length"] == "5"
     assert ask(app, "HEAD", "/stream").body == b""
     assert closed == [True]
+
+    @app.get("/clumsy")
+    def clumsy() -> Iterator[bytes]:
+        try:
+            yield b"x"
+        finally:
+            raise RuntimeError("while closing")
+
+    response = ask(app, "HEAD", "/clumsy")
+    assert (response.status, response.body) == (500, b"")
     assert ask(app, "HEAD", "/nothing").body == b""
     assert ask(app, "HEAD", "/nothing").status == 404
 
