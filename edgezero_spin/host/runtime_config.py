@@ -98,8 +98,8 @@ def resolve_runtime(
     config: RuntimeConfig | None = None,
     *,
     app_dir: Path | None = None,
-    state_dir: str | None = None,
-    log_dir: str | None = None,
+    state_dir: str | Path | None = None,
+    log_dir: str | Path | None = None,
 ) -> RuntimeSettings:
     """Bring the file and the command line together.
 
@@ -167,7 +167,7 @@ def variable_providers(
     )
 
 
-def read_key_values(options: Iterable[str]) -> dict[str, bytes]:
+def read_key_values(options: Iterable[str]) -> dict[str, str]:
     """Return what ``--key-value`` is given; the last of one key counts (KV-45).
 
     Raises:
@@ -180,15 +180,15 @@ def read_key_values(options: Iterable[str]) -> dict[str, bytes]:
             raise RuntimeConfigError(
                 None, [f"Key/Values must be of the form `key=value`, got `{option}`"]
             )
-        values[key] = value.encode("utf-8")
+        values[key] = value
     return values
 
 
-def _folder(given: str | None, configured: str | None, usual: Path | None) -> Path | None:
+def _folder(given: str | Path | None, configured: str | None, usual: Path | None) -> Path | None:
     chosen = configured if given is None else given
     if chosen is None:
         return None if usual is None else usual.absolute()
-    return Path(chosen).absolute() if chosen else None
+    return Path(chosen).absolute() if str(chosen) else None
 
 
 def _stores(config: RuntimeConfig | None, state_dir: Path | None) -> dict[str, KeyValueSettings]:

@@ -1,0 +1,179 @@
+"""Where state goes: the file, the command line, and what this host does not have."""
+
+from pathlib import Path
+
+import pytest
+
+from edgezero_spin.host.runtime_config import (
+    KeyValueSettings,
+    RuntimeConfigError,
+    read_key_values,
+    resolve_runtime,
+    variable_providers,
+)
+from edgezero_spin.manifest.runtime_config import RuntimeConfig, load_runtime_config
+
+
+def config(tmp_path: Path, text: str) -> RuntimeConfig:
+    """A runtime configuration in the folder ``etc``."""
+    path = tmp_path / "etc" / "runtime-config.toml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return load_runtime_config(path)
+
+
+@pytest.mark.parametrize(
+    ("app", "text", "given", "state", "logs"),
+    [
+        # STATE-1, STATE-3
+        pytest.param("app", "", {}, "app/.spin", "app/.spin/logs", id="beside the manifest"),
+        pytest.param(None, "", {}, None, None, id="nowhere for a bare component"),
+        pytest.param("app", 'state_dir = "s"', {}, "cwd/s", "cwd/s/logs", id="file"),
+        pytest.param(
+            "app", 'state_dir = "s"', {"state_dir": "t"}, "cwd/t", "cwd/t/logs", id="option"
+        ),
+        pytest.param("app", 'log_dir = "l"', {}, "app/.spin", "cwd/l", id="logs from the file"),
+        pytest.param(
+            "app", 'log_dir = "l"', {"log_dir": "m"}, "app/.spin", "cwd/m", id="logs by option"
+        ),
+        pytest.param(None, "", {"state_dir": "t"}, "cwd/t", "cwd/t/logs", id="bare, by option"),
+        # STATE-2
+        pytest.param("app", 'state_dir = ""', {}, None, None, id="unset in the file"),
+        pytest.param("app", 'state_dir = "s"', {"state_dir": ""}, None, None, id="unset"),
+        pytest.param("app", "", {"log_dir": ""}, "app/.spin", None, id="logs unset"),
+    ],
+)
+def test_folders(
+    app: str | None,
+    text: str,
+    given: dict[str, str],
+    state: str | None,
+    logs: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The option beats the file beats the usual place; an empty text means nowhere."""
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    found = resolve_runtime(
+        config(tmp_path, text), app_dir=None if app is None else tmp_path / app, **given
+    )
+    assert found.state_dir == (None if state is None else tmp_path / state)
+    assert found.log_dir == (None if logs is None else tmp_path / logs)
+
+
+def test_stores(tmp_path: Path) -> None:
+    """The default store is always there; paths start from the file's folder."""
+    found = resolve_runtime(
+        config(
+            tmp_path,
+            '[key_value_store.a]\ntype = "spin"\npath = "data/a.db"\n'
+            '[key_value_store.memory]\ntype = "spin"\n',
+        ),
+        app_dir=tmp_path / "app",
+    )
+    assert found.key_value == {  # KV-41, KV-50
+        "default": KeyValueSettings(
+            label="default", path=tmp_path / "app/.spin/sqlite_key_value.db"
+        ),
+        "a": KeyValueSettings(label="a", path=tmp_path / "etc/data/a.db"),
+        "memory": KeyValueSettings(label="memory", path=None),
+    }
+    assert found.summary == (  # OUT-3
+        "Using runtime config [key_value_store.a: spin], [key_value_store.memory: spin] "
+        f'from "{tmp_path / "etc/runtime-config.toml"}"'
+    )
+
+
+def test_without_a_state_folder_the_default_store_is_in_memory(tmp_path: Path) -> None:
+    """Nowhere to write means nothing is written."""
+    assert resolve_runtime().key_value["default"].path is None  # KV-41
+    text = '[key_value_store.default]\ntype = "spin"\npath = "/x/y.db"\n'
+    assert resolve_runtime(config(tmp_path, text)).key_value["default"].path == Path("/x/y.db")
+
+
+def test_stores_that_this_host_does_not_have(tmp_path: Path) -> None:
+    """Each is named with its label, its type and the file, and what to do instead."""
+    text = (
+        '[key_value_store.r]\ntype = "redis"\nurl = "redis://x"\n'
+        '[key_value_store.m]\ntype = "azure-cosmos"\n'
+        "[key_value_store.none]\n"
+        '[key_value_store.p]\ntype = "spin"\npath = 1\n'
+        '[key_value_store.u]\ntype = "spin"\nurl = "x"\n'
+    )
+    with pytest.raises(RuntimeConfigError) as caught:
+        resolve_runtime(config(tmp_path, text))
+    lines = str(caught.value).splitlines()
+    prefix = f"{tmp_path / 'etc/runtime-config.toml'}: key_value_store."
+    assert all(line.startswith(prefix) for line in lines)
+    expected = [
+        "r: could not configure key-value store with label 'r': this host does not provide "
+        "stores of type 'redis' yet",
+        "m: could not configure key-value store with label 'm': the store type 'azure-cosmos' "
+        "was not registered with the config resolver",  # KV-44
+        "none: could not configure key-value store with label 'none': missing field `type`",
+        "p: could not configure key-value store with label 'p': `path` must be a string",
+        "u: could not configure key-value store with label 'u': unknown field(s): url",
+    ]
+    for line, text in zip(lines, expected, strict=True):
+        assert line.removeprefix(prefix).startswith(text)
+
+
+def test_providers_and_their_order(tmp_path: Path) -> None:
+    """Options, then the file's providers, then the environment and its ``.env``."""
+    (tmp_path / ".env").write_text("SPIN_VARIABLE_D=dotenv\nSPIN_VARIABLE_C=dotenv\n")
+    chain = variable_providers(
+        config(
+            tmp_path,
+            '[[variables_provider]]\ntype = "static"\nvalues = { a = "static", b = "static" }\n'
+            '[[variables_provider]]\ntype = "env"\nprefix = "MY"\n',
+        ),
+        {"a": "option"},
+        environ={
+            "SPIN_VARIABLE_A": "env",
+            "SPIN_VARIABLE_B": "env",
+            "SPIN_VARIABLE_C": "env",
+            "MY_E": "mine",
+        },
+        dotenv_path=tmp_path / ".env",
+    )
+
+    def first(name: str) -> str | None:
+        return next((value for item in chain if (value := item.get(name)) is not None), None)
+
+    assert [first(name) for name in "abcdef"] == [  # VAR-5, VAR-21, VAR-24
+        "option",
+        "static",
+        "env",
+        "dotenv",
+        "mine",
+        None,
+    ]
+
+
+def test_providers_that_this_host_does_not_have(tmp_path: Path) -> None:
+    """Unknown kinds and fields are refused together."""
+    text = (
+        '[[variables_provider]]\ntype = "vault"\n'
+        '[[variables_provider]]\ntype = "magic"\n'
+        '[[variables_provider]]\ntype = "env"\nprefx = "x"\n'
+        '[[variables_provider]]\ntype = "env"\nprefix = 1\n'
+        '[[variables_provider]]\ntype = "static"\nvalues = { a = 1 }\n'
+    )
+    with pytest.raises(RuntimeConfigError) as caught:
+        variable_providers(config(tmp_path, text), {})
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == [
+        "variables_provider[0]",
+        "variables_provider[1]",
+        "variables_provider[2]",
+        "variables_provider[3]",
+        "variables_provider[4].values",
+    ]
+
+
+def test_key_values() -> None:
+    """Entries are split at the first sign, and a bad one is quoted."""
+    assert read_key_values(["a=1", "b=x=y", "a="]) == {"a": "", "b": "x=y"}  # KV-45
+    for bad in ["a", "=x"]:
+        with pytest.raises(RuntimeConfigError, match="must be of the form `key=value`"):
+            read_key_values([bad])

@@ -1,0 +1,162 @@
+"""Loading an application: versions, folders, bare components, and what is refused."""
+
+from pathlib import Path
+
+import attrs
+import pytest
+
+from edgezero_spin.manifest.errors import InvalidManifestError, ManifestUnreadableError
+from edgezero_spin.manifest.spin import (
+    FetchError,
+    PackageSource,
+    SpinManifest,
+    UrlSource,
+    load_spin_manifest,
+    lock_application,
+    parse_spin_manifest,
+)
+
+HEAD = 'spin_manifest_version = 2\n[application]\nname = "app"\n'
+TRIGGER = '[[trigger.http]]\nroute = "/"\ncomponent = "a"\n'
+
+
+def parse(text: str) -> SpinManifest:
+    """Check a text as the manifest of an application in ``/app``."""
+    return parse_spin_manifest(text, Path("/app/spin.toml"))
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("spin_manifest_version = 1", "1"),
+        ('spin_manifest_version = "2"', '"2"'),
+        ('spin_manifest_version = "0"', '"0"'),
+        ("spin_manifest_version = true", "true"),
+        ("spin_manifest_version = 2.0", "2.0"),
+        ("spin_version = 2", "2"),
+    ],
+)
+def test_other_versions_are_refused(line: str, shown: str) -> None:
+    """Only 2 and "1" are versions; the value is shown as the file has it."""
+    with pytest.raises(InvalidManifestError, match=f"invalid manifest version: {shown}"):
+        parse(f"{line}\n")  # MAN-3
+
+
+def test_a_folder_stands_for_its_manifest(tmp_path: Path) -> None:
+    """The folder that holds ``spin.toml`` may be named instead of the file."""
+    (tmp_path / "spin.toml").write_text(HEAD + TRIGGER + '[component.a]\nsource = "a.wasm"\n')
+    manifest = load_spin_manifest(tmp_path)  # MAN-5
+    assert manifest.path == tmp_path / "spin.toml"
+    assert manifest.base_dir == tmp_path
+
+
+def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
+    """The message has Spin's words and the path."""
+    with pytest.raises(ManifestUnreadableError) as caught:
+        load_spin_manifest(tmp_path / "spin.toml")
+    expected = f'Failed to read Spin app manifest from "{tmp_path / "spin.toml"}": '  # MAN-4
+    assert str(caught.value).startswith(expected)
+    assert caught.value.missing
+
+
+@pytest.mark.parametrize("suffix", ["wasm", "wat"])
+def test_a_bare_component_is_an_application(tmp_path: Path, suffix: str) -> None:
+    """A component file answers every route, under the name of the file."""
+    path = tmp_path / f"hello_World.{suffix}"
+    path.touch()
+    manifest = load_spin_manifest(path)  # MAN-90
+    assert manifest.name == "hello_World"
+    [trigger] = manifest.triggers
+    assert (trigger.id, trigger.component) == ("http-trigger1", "http-trigger1-component")
+    assert trigger.config == {"route": "/..."}
+    assert manifest.components["http-trigger1-component"].source == path.name
+    locked = lock_application(manifest)
+    assert locked.components[0].source.source == path.as_uri()
+
+
+def test_sources_have_three_forms() -> None:
+    """A path, a download and a package are told apart."""
+    manifest = parse(
+        HEAD
+        + "[trigger]\n"
+        + '[component.a]\nsource = "a.wasm"\n'
+        + '[component.b]\nsource = { url = "https://x/b", digest = "sha256:1" }\n'
+        + '[component.c]\nsource = { package = "a:c", version = "1.0.0" }\n'
+    )
+    sources = [component.source for component in manifest.components.values()]
+    assert sources == [
+        "a.wasm",
+        UrlSource("https://x/b", "sha256:1"),
+        PackageSource("a:c", "1.0.0"),
+    ]
+
+
+def test_keys_of_a_trigger_are_its_own() -> None:
+    """Keys that the loader does not know reach the trigger as they are."""
+    text = HEAD + TRIGGER + 'extra = { deep = [1, true] }\n[component.a]\nsource = "a"\n'
+    [trigger] = parse(text).triggers
+    assert trigger.config == {"route": "/", "extra": {"deep": [1, True]}}  # MAN-24
+
+
+def test_a_profile_has_to_exist() -> None:
+    """A profile that no component has is a slip, and is named."""
+    text = HEAD + TRIGGER + '[component.a]\nsource = "a"\n'
+    expected = "Profile debug is not defined in this application"  # MAN-48
+    with pytest.raises(InvalidManifestError, match=expected):
+        parse_spin_manifest(text, Path("spin.toml"), profile="debug")
+
+
+def test_sources_that_cannot_be_fetched_are_named_together() -> None:
+    """Every failed download is reported, with component, source and reason."""
+    manifest = parse(
+        HEAD
+        + "[trigger]\n"
+        + '[component.a]\nsource = { url = "https://x/a", digest = "sha256:1" }\n'
+        + '[component.b]\nsource = { package = "n:b", version = "1.0.0" }\n'
+    )
+
+    def fetch(source: object) -> Path:
+        raise FetchError("no network")
+
+    with pytest.raises(InvalidManifestError) as caught:
+        lock_application(manifest, fetch=fetch)
+    assert [str(problem) for problem in caught.value.problems] == [  # MAN-93
+        "component.a.source: Failed to load component `a`: Failed to load Wasm source "
+        '"https://x/a" with digest "sha256:1": no network',
+        "component.b.source: Failed to load component `b`: Failed to load Wasm source "
+        '"n:b@1.0.0" from default registry: no network',
+    ]
+    assert str(caught.value).startswith('Failed to load Spin app from "/app/spin.toml": ')
+
+
+def test_urls_are_written_as_spin_writes_them() -> None:
+    """Blanks and special characters of a path are escaped, colons are not."""
+    manifest = parse(HEAD + '[trigger]\n[component.a]\nsource = "../b c/sha256:x#1%é.wasm"\n')
+    [component] = lock_application(manifest).components
+    assert component.source.source == "file:///b%20c/sha256:x%231%25%C3%A9.wasm"
+
+
+def test_files_need_a_place_for_the_copy() -> None:
+    """Locking a component with files without a folder for them is a mistake in the call."""
+    manifest = parse(HEAD + '[trigger]\n[component.a]\nsource = "a"\nfiles = ["x"]\n')
+    with pytest.raises(ValueError, match="assets_dir"):
+        lock_application(manifest)
+
+
+def test_commands_of_a_build_are_always_a_list() -> None:
+    """One command and several are the same to whoever runs them."""
+    manifest = parse(
+        HEAD
+        + "[trigger]\n"
+        + '[component.a]\nsource = "a"\nbuild = { command = "make" }\n'
+        + '[component.b]\nsource = "b"\n[component.b.build]\ncommand = ["x", "y"]\n'
+    )
+    builds = [component.build for component in manifest.components.values()]
+    assert [build and build.command for build in builds] == [("make",), ("x", "y")]  # MAN-42
+
+
+def test_the_schema_is_immutable() -> None:
+    """A manifest can be shared, because nobody can change it."""
+    manifest = parse(HEAD + "[trigger]\n")
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        manifest.name = "x"  # type: ignore[misc]
