@@ -11,7 +11,6 @@ what components built by componentize-py need.
 import hashlib
 import importlib.metadata
 import logging
-import mmap
 import sys
 import threading
 from pathlib import Path
@@ -25,6 +24,7 @@ from wasmtime import component as wit
 
 from edgezero_spin.host.compiled_cache import CompiledCache
 from edgezero_spin.host.errors import ComponentError, EngineError
+from edgezero_spin.host.pool import SLOT_BYTES, can_reserve, set_pool
 
 __all__ = [
     "Component",
@@ -43,9 +43,6 @@ _GIB = 1024 * _MIB
 TICK_S = 0.01
 """Seconds between two epoch ticks. Source: LIFE-6."""
 
-_SLOT_BYTES = 4 * _GIB + 64 * _MIB
-"""Address space that the engine reserves for one linear memory with its guards."""
-
 
 @attrs.frozen(kw_only=True)
 class EngineSettings:
@@ -60,6 +57,8 @@ class EngineSettings:
         memory_keep_resident_bytes: Bytes of a memory slot that stay mapped between two
             instances and are wiped instead of returned.
         table_keep_resident_bytes: The same for a table slot.
+        scan_dirty_pages: Wipe only the pages that an instance wrote, where the kernel can
+            tell which (Linux 6.7 or later).
         fuel: Count instructions. Costs speed; needed for ``InstanceLimits.fuel``.
         epoch: Let deadlines interrupt guests. Needed for ``InstanceLimits.deadline_s``.
         debug_info: Keep DWARF in compiled code, for native debuggers.
@@ -70,6 +69,7 @@ class EngineSettings:
     max_memory_bytes: int = attrs.field(default=4 * _GIB, validator=[gt(0)])
     memory_keep_resident_bytes: int = attrs.field(default=20 * _MIB, validator=ge(0))
     table_keep_resident_bytes: int = attrs.field(default=2 * _MIB, validator=ge(0))
+    scan_dirty_pages: bool = True
     fuel: bool = False
     epoch: bool = True
     debug_info: bool = False
@@ -195,11 +195,11 @@ def make_engine(settings: EngineSettings | None = None) -> Engine:
             f"max_memory_bytes is {settings.max_memory_bytes}; a 32-bit memory ends at 4 GiB"
         )
     pooling = settings.pooling
-    if pooling and not _can_reserve(settings.max_instances * _SLOT_BYTES):
+    if pooling and not can_reserve(settings.max_instances * SLOT_BYTES):
         _log.warning(
             "the system refuses %d GiB of address space for %d pooled instances; instances "
             "are allocated one by one, which is slower (lower max_instances or raise ulimit -v)",
-            settings.max_instances * _SLOT_BYTES // _GIB,
+            settings.max_instances * SLOT_BYTES // _GIB,
             settings.max_instances,
         )
         pooling = False
@@ -209,55 +209,15 @@ def make_engine(settings: EngineSettings | None = None) -> Engine:
     config.consume_fuel = settings.fuel
     config.debug_info = settings.debug_info
     if pooling:
-        _set_pool(config, settings)
+        set_pool(
+            config,
+            count=settings.max_instances,
+            max_memory_bytes=settings.max_memory_bytes,
+            memory_keep_resident_bytes=settings.memory_keep_resident_bytes,
+            table_keep_resident_bytes=settings.table_keep_resident_bytes,
+            scan_dirty_pages=settings.scan_dirty_pages,
+        )
     return Engine(settings, wasmtime.Engine(config), pooling)
-
-
-def _set_pool(config: wasmtime.Config, settings: EngineSettings) -> None:
-    count = settings.max_instances
-    numbers = {
-        "total_component_instances": count,
-        "total_core_instances": count * 200,
-        "total_memories": count,
-        "total_tables": count * 20,
-        "total_stacks": count,
-        "total_gc_heaps": count,
-        "max_component_instance_size": 16 * _MIB,
-        "max_core_instance_size": 16 * _MIB,
-        "max_core_instances_per_component": 1000,
-        "max_memories_per_component": 32,
-        "max_tables_per_component": 64,
-        "max_memories_per_module": 2,
-        "max_tables_per_module": 8,
-        "table_elements": 200_000,
-        "max_memory_size": settings.max_memory_bytes,
-        "linear_memory_keep_resident": settings.memory_keep_resident_bytes,
-        "table_keep_resident": settings.table_keep_resident_bytes,
-        "max_unused_warm_slots": 100,
-    }
-    pool = ffi.wasmtime_pooling_allocation_config_new()
-    try:
-        for name, number in numbers.items():
-            getattr(ffi, f"wasmtime_pooling_allocation_config_{name}_set")(pool, number)
-        ffi.wasmtime_pooling_allocation_strategy_set(config.ptr(), pool)
-    finally:
-        ffi.wasmtime_pooling_allocation_config_delete(pool)
-
-
-def _can_reserve(size: int) -> bool:
-    """Tell whether the system grants this much address space.
-
-    The engine's C interface ends the process when it cannot have its pool, so the question
-    is asked here first.
-    """
-    if sys.platform == "win32":
-        return True
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
-    try:
-        mmap.mmap(-1, size, flags=flags, prot=0).close()
-    except (OSError, OverflowError, ValueError):
-        return False
-    return True
 
 
 @attrs.frozen(eq=False)

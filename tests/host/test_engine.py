@@ -1,14 +1,21 @@
 """Engines, their fallbacks, and what they load."""
 
+import ctypes
+import importlib.metadata
 import logging
+import platform
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import wasmtime
 
 from edgezero_spin.host import engine as engine_module
+from edgezero_spin.host import pool
 from edgezero_spin.host.engine import (
     EngineSettings,
     InstanceLimits,
@@ -69,7 +76,7 @@ def test_no_address_space_for_the_pool(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     """Without room for a pool the engine works one by one, and says so."""
-    monkeypatch.setattr(engine_module, "_can_reserve", lambda size: False)
+    monkeypatch.setattr(engine_module, "can_reserve", lambda size: False)
     path = tmp_path / "a.wat"
     path.write_text(EMPTY)
     with caplog.at_level(logging.WARNING), make_engine(EngineSettings()) as engine:
@@ -81,15 +88,48 @@ def test_no_address_space_for_the_pool(
 
 def test_reserving_more_than_there_is() -> None:
     """The question whether a pool fits is answered, not crashed into."""
-    assert engine_module._can_reserve(1 << 30)
-    assert not engine_module._can_reserve(1 << 60)
+    assert pool.can_reserve(1 << 30)
+    assert not pool.can_reserve(1 << 60)
+
+
+SCAN = """
+import os
+from edgezero_spin.host.engine import EngineSettings, make_engine
+with make_engine(EngineSettings(max_instances=2, scan_dirty_pages={})) as engine:
+    open_files = [os.readlink(entry) for entry in map("/proc/self/fd/{{}}".format, {})]
+    print(any(name.endswith("/pagemap") for name in open_files))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a Linux system call")
+@pytest.mark.parametrize("asked", [True, False])
+def test_scanning_dirty_pages(asked: bool) -> None:
+    """The engine opens the kernel's page map when it is to scan for dirty pages."""
+    version = importlib.metadata.version("wasmtime")
+    known = (version, sys.platform, platform.machine()) in pool._PAGEMAP_SCAN_AT
+    recent = tuple(map(int, platform.release().split(".")[:2])) >= (6, 7)
+    listing = "[name for name in range(30) if os.path.lexists(f'/proc/self/fd/{name}')]"
+    run = subprocess.run(
+        [sys.executable, "-c", SCAN.format(asked, listing)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == str(asked and known and recent)
+
+
+def test_unknown_layout_is_left_alone() -> None:
+    """The setting is not written where the bytes around it are not the expected ones."""
+    foreign = ctypes.create_string_buffer(b"\2" * 200, 200)
+    pool._scan_dirty_pages(ctypes.addressof(foreign))
+    assert foreign.raw == b"\2" * 200
 
 
 @pytest.mark.parametrize(
     ("setting", "value"),
     [("max_instances", 0), ("max_memory_bytes", 0), ("memory_keep_resident_bytes", -1)],
 )
-def test_settings_out_of_range(setting: str, value: int) -> None:
+def test_settings_out_of_range(setting: str, value: Any) -> None:
     """A setting outside its range is refused where it is made, by name."""
     with pytest.raises(ValueError, match=setting):
         EngineSettings(**{setting: value})
@@ -102,10 +142,10 @@ def test_memory_larger_than_32_bits() -> None:
 
 
 @pytest.mark.parametrize("limits", [{"memory_bytes": 0}, {"deadline_s": 0}, {"fuel": -1}])
-def test_limits_out_of_range(limits: dict[str, int]) -> None:
+def test_limits_out_of_range(limits: dict[str, Any]) -> None:
     """A limit that would stop every instance at once is refused where it is made."""
     with pytest.raises(ValueError, match=next(iter(limits))):
-        InstanceLimits(**limits)  # type: ignore[arg-type]
+        InstanceLimits(**limits)
 
 
 def _clock_threads() -> list[threading.Thread]:
