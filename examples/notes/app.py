@@ -17,7 +17,6 @@ from edgezero_spin import (
     Headers,
     HttpError,
     Json,
-    KeyPage,
     Kv,
     NotFound,
     Query,
@@ -52,6 +51,12 @@ class Listing:
 class About:
     service: str
     greeting: str
+
+
+@attrs.frozen
+class Page:
+    ids: list[str]
+    cursor: str | None
 
 
 app = App.from_manifest(Path(__file__).with_name("edgezero.toml"))
@@ -89,9 +94,10 @@ async def remove(id: str, headers: Headers, kv: Kv, secrets: Secrets) -> None:
 
 
 @app.get("/notes")
-async def listing(query: Query[Listing], kv: Kv, config: Config) -> KeyPage:
+async def listing(query: Query[Listing], kv: Kv, config: Config) -> Page:
     limit = query.limit or int(await config.default.get("page.size") or 20)
-    return await kv["notes"].list_keys_page(query.prefix, query.cursor, limit)
+    page = await kv["notes"].list_keys_page(query.prefix, query.cursor, limit)
+    return Page(page.keys, page.cursor)
 
 
 @app.get("/export")

@@ -91,14 +91,14 @@ def visit(tour: Tour, token: str) -> None:
         "GET",
         "/notes",
         200,
-        lambda answer: answer.json()["keys"] == [f"{mine}bread", f"{mine}milk"],
+        lambda answer: answer.json()["ids"] == [f"{mine}bread", f"{mine}milk"],
         params={"prefix": mine, "limit": 2},
     )
     tour.ask(
         "GET",
         "/notes",
         200,
-        lambda answer: answer.json() == {"keys": [f"{mine}tea"], "cursor": None},
+        lambda answer: answer.json() == {"ids": [f"{mine}tea"], "cursor": None},
         params={"prefix": mine, "limit": 2, "cursor": first.json()["cursor"]},
     )
 

@@ -70,8 +70,8 @@ def test_the_page_size_is_configured(client: httpx.Client) -> None:
     for name in ("a", "b", "c"):
         client.put(f"/notes/{name}", json={"title": name})
     first = client.get("/notes").json()
-    assert first["keys"] == ["a", "b"]
-    assert client.get("/notes", params={"cursor": first["cursor"]}).json()["keys"] == ["c"]
+    assert first["ids"] == ["a", "b"]
+    assert client.get("/notes", params={"cursor": first["cursor"]}).json()["ids"] == ["c"]
 
 
 @pytest.mark.parametrize(
