@@ -97,16 +97,22 @@ class Problems:
         path: The file.
         heading: What could not be done, such as ``Failed to load Spin app from``.
         found: The problems so far.
+        warnings: Remarks that stop nothing.
     """
 
     def __init__(self, path: Path, heading: str = "") -> None:
         self.path = path
         self.heading = heading
         self.found: list[Problem] = []
+        self.warnings: list[Problem] = []
 
     def add(self, key: str, reason: str, remedy: str = "") -> None:
         """Note one problem."""
         self.found.append(Problem(key, reason, remedy))
+
+    def warn(self, key: str, reason: str, remedy: str = "") -> None:
+        """Note something that works, but should not stay."""
+        self.warnings.append(Problem(key, reason, remedy))
 
     def raise_any(self) -> None:
         """Stop here if anything was wrong.

@@ -147,6 +147,12 @@ def _read_files(table: TableReader) -> tuple[FileMount, ...]:
         place = item_key(table.place("files"), index)
         if isinstance(item, str):
             mounts.append(item)
+            if item in ("*", "**/*"):
+                table.problems.warn(
+                    place,
+                    f'"{item}" gives the guest everything in the application directory',
+                    f'If that is meant, write "./{item}".',
+                )
         elif isinstance(item, dict):
             inner = TableReader(item, place, table.problems)
             mounts.append(
@@ -170,6 +176,13 @@ def _read_hosts(table: TableReader, by_default: bool) -> tuple[str, ...]:
     except HttpHostsError as err:
         table.problem("allowed_http_hosts", str(err))
         converted = ()
+    if converted and not by_default:
+        written = ", ".join(f'"{host}"' for host in converted)
+        table.problems.warn(
+            table.place("allowed_http_hosts"),
+            "Use of the deprecated field `allowed_http_hosts`",
+            f"To fix, replace it with `allowed_outbound_hosts = [{written}]`.",
+        )
     return (*(_NO_HOSTS_NAMED if by_default and not named else hosts), *converted)
 
 

@@ -10,6 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from edgezero_spin.manifest.errors import InvalidManifestError, Problem, Problems
 from edgezero_spin.manifest.spin.checks import check_values
 from edgezero_spin.manifest.spin.normalize import normalize
@@ -56,11 +58,12 @@ def parse_spin_manifest(text: str, path: Path, *, profile: str | None = None) ->
     root = TableReader(parse_toml(text, path, heading=_READ), "", problems)
     manifest = read_version2(root) if _version_of(root, path) == 2 else read_version1(root)
     problems.raise_any()
+    warnings = tuple(f"{path}: {warning}" for warning in problems.warnings)
     problems = Problems(path, _LOAD)
     manifest = normalize(manifest, profile, problems)
     check_values(manifest, problems)
     problems.raise_any()
-    return manifest
+    return attrs.evolve(manifest, warnings=warnings)
 
 
 def _version_of(root: TableReader, path: Path) -> int:

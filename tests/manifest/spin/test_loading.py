@@ -155,6 +155,23 @@ def test_commands_of_a_build_are_always_a_list() -> None:
     assert [build and build.command for build in builds] == [("make",), ("x", "y")]  # MAN-42
 
 
+def test_what_should_not_stay_is_told() -> None:
+    """Deprecated keys and patterns that take everything work, with a remark each."""
+    manifest = parse(
+        HEAD
+        + "[trigger]\n"
+        + '[component.a]\nsource = "a"\nallowed_http_hosts = ["h"]\nfiles = ["**/*", "./*"]\n'
+    )
+    assert manifest.components["a"].allowed_outbound_hosts == ("http://h", "https://h")  # MAN-39
+    assert list(manifest.warnings) == [
+        '/app/spin.toml: component.a.files[0]: "**/*" gives the guest everything in the '
+        'application directory. If that is meant, write "./**/*".',  # MAN-65
+        "/app/spin.toml: component.a.allowed_http_hosts: Use of the deprecated field "
+        "`allowed_http_hosts`. To fix, replace it with `allowed_outbound_hosts = "
+        '["http://h", "https://h"]`.',
+    ]
+
+
 def test_the_schema_is_immutable() -> None:
     """A manifest can be shared, because nobody can change it."""
     manifest = parse(HEAD + "[trigger]\n")
