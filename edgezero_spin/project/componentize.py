@@ -104,10 +104,11 @@ def componentize_app(
     with tempfile.TemporaryDirectory(prefix="edgezero-componentize-") as scratch_name:
         scratch = Path(scratch_name)
         entry = module
+        (scratch / "entry").mkdir()
         if not has_handler:
             entry = _ENTRY_MODULE
             text = _ENTRY_TEXT.format(module=module, attribute=attribute)
-            (scratch / f"{_ENTRY_MODULE}.py").write_text(text, encoding="utf-8")
+            (scratch / "entry" / f"{_ENTRY_MODULE}.py").write_text(text, encoding="utf-8")
         built = _componentize(target, entry, world_name, root, scratch)
         partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
         try:
@@ -240,24 +241,63 @@ def _own_traceback(text: str) -> str:
     return "\n".join(kept)
 
 
-def _search_path(root: Path, scratch: Path) -> list[str]:
-    """The folders that hold importable modules: the app's first, then what is installed."""
+def _search_path(root: Path, scratch: Path) -> list[tuple[Path, Path]]:
+    """Return the folders that hold importable modules: the app's first, then what is installed.
+
+    Each comes as it is given to componentize-py and as a person knows it.
+    """
     base = Path(sys.base_prefix).resolve()
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    folders = [str(scratch), str(root)]
+    known = [root]
     # The first entry is the folder of the script that runs (bin/), not of anything installed.
     for entry in sys.path if sys.flags.safe_path else sys.path[1:]:
         path = Path(entry or ".").resolve()
-        inside_base = path.is_relative_to(base) and path.parts[-1] != "site-packages"
-        if not path.is_dir() or (inside_base and version in str(path)) or str(path) in folders:
+        standard = version in str(path) and path.is_relative_to(base)
+        if not path.is_dir() or path in known or (standard and path.name != "site-packages"):
             continue
-        folders.append(str(path))
-    # An editable installation is reached through an import hook or a .pth file; ours must be
-    # found in either case, because the component imports it again from these folders.
-    package = str(Path(__file__).resolve().parents[2])
-    if package not in folders:
-        folders.append(package)
+        known.append(path)
+    # An editable installation may be reached through an import hook that leaves no entry.
+    package = Path(__file__).resolve().parents[2]
+    if package not in known:
+        known.append(package)
+    folders = [(scratch / "entry", scratch / "entry")]
+    for number, path in enumerate(known):
+        if path.name in ("site-packages", "dist-packages"):
+            folders.append((path, path))
+        else:
+            folders.append((_staged(path, scratch / f"path-{number}"), path))
     return folders
+
+
+def _staged(folder: Path, stage: Path) -> Path:
+    """Mirror a source folder without what no app imports from: hidden folders, environments.
+
+    componentize-py searches every folder to the bottom for WIT, and fails on a project that
+    keeps a virtual environment with several kits inside it. Files are linked, not copied.
+    """
+
+    def ignored(parent: str, names: list[str]) -> set[str]:
+        return {
+            name
+            for name in names
+            if name.startswith(".")
+            or name in ("__pycache__", "node_modules")
+            or name.endswith((".wasm", ".pyc"))
+            or (Path(parent) / name / "pyvenv.cfg").exists()
+        }
+
+    shutil.copytree(
+        folder, stage, ignore=ignored, copy_function=_link, ignore_dangling_symlinks=True
+    )
+    return stage
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        # Another file system, or one without links.
+        shutil.copyfile(source, target)
 
 
 def _componentize(target: str, entry: str, world: str, root: Path, scratch: Path) -> Path:
@@ -268,8 +308,9 @@ def _componentize(target: str, entry: str, world: str, root: Path, scratch: Path
     no_env = scratch / "no-environment"
     (no_env / "lib" / "site-packages").mkdir(parents=True)
     argv = ["componentize-py", "-q", "-w", world, "componentize"]
-    for folder in _search_path(root, scratch):
-        argv += ["-p", folder]
+    folders = _search_path(root, scratch)
+    for folder, _ in folders:
+        argv += ["-p", str(folder)]
     argv += ["-o", str(built), entry]
     script = "import sys, componentize_py; sys.argv[:] = sys.argv[1:]; componentize_py.script()"
     done = subprocess.run(
@@ -285,15 +326,14 @@ def _componentize(target: str, entry: str, world: str, root: Path, scratch: Path
     said = done.stderr.decode(errors="replace")
     if "No module named 'componentize_py'" in said:
         raise ToolMissingError(tool="componentize-py", extra="tools")
-    raise _failure(target, said, argv)
+    raise _failure(target, said, [shown for _, shown in folders])
 
 
-def _failure(target: str, said: str, argv: Sequence[str]) -> ProjectError:
+def _failure(target: str, said: str, folders: Sequence[Path]) -> ProjectError:
     """Tell the app's own failure inside the component from one of componentize-py."""
     message = said.split("AssertionError: ", 1)[-1].split("\n\nStack backtrace", 1)[0].strip()
     inside = message.split("\n\nCaused by:", 1)[0].strip()
     if "Traceback (most recent call last)" in inside:
-        folders = [argv[i + 1] for i, word in enumerate(argv) if word == "-p"]
         shown = re.sub(
             r'File "/(\d+)/',
             lambda m: f'File "{folders[int(m[1])]}/' if int(m[1]) < len(folders) else m[0],

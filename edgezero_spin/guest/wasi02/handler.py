@@ -26,7 +26,7 @@ from edgezero_spin.guest.wasi02.outgoing import (
     send_head,
 )
 from edgezero_spin.guest.wasi02.stores import platform
-from edgezero_spin.stores import open_stores
+from edgezero_spin.stores import Stores, open_stores
 
 __all__ = ["incoming_handler"]
 
@@ -46,13 +46,15 @@ def incoming_handler(app: App) -> type[Any]:
     """Return the export class for ``app``, with everything bound that can be bound now."""
     declaration = app.declaration
     stores_of = platform(declaration)
-    has_stores = bool(declaration.kv or declaration.config or declaration.secrets)
-    eager = app.open_stores == "eager"
     run = runner()
     handle_request = app.handle
 
+    def opened() -> Stores:
+        return open_stores(declaration, stores_of, _environ)
+
+    stores = opened if declaration.kv or declaration.config or declaration.secrets else None
+
     async def serve(source: IncomingSource, outparam: types.ResponseOutparam) -> None:
-        stores = open_stores(declaration, stores_of, _environ, eager=eager) if has_stores else None
         response = await handle_request(Request(source), stores)
         body = response.body
         if isinstance(body, bytes):

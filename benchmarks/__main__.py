@@ -1,0 +1,113 @@
+"""``make bench``: measure, compare with the peers of the same run, print a table.
+
+python -m benchmarks                  everything
+python -m benchmarks instructions     only that part: builds, instructions or requests
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.builds import Built, build_guests, plain_build_seconds
+from benchmarks.instructions import cost_of
+from benchmarks.peers import PeerMissingError
+from benchmarks.requests_per_second import embedded_load, jco_load
+
+PARTS = ("builds", "instructions", "requests")
+NOTE = ("POST", "/notes/7", b'{"title":"a","text":"b"}')
+SECONDS = 8
+
+
+def main(wanted: list[str]) -> int:
+    """Run the parts that are asked for; return the exit status."""
+    unknown = [part for part in wanted if part not in PARTS]
+    if unknown:
+        print(f"no part {unknown[0]!r} (there are: {', '.join(PARTS)})", file=sys.stderr)
+        return 2
+    parts = wanted or list(PARTS)
+    with tempfile.TemporaryDirectory(prefix="edgezero-bench-") as name:
+        folder = Path(name)
+        print("compiling the guests", file=sys.stderr)
+        guests = build_guests(folder)
+        if "builds" in parts:
+            builds(guests, folder)
+        if "instructions" in parts:
+            instructions(guests)
+        if "requests" in parts:
+            requests(guests["hello"].path)
+    return 0
+
+
+def builds(guests: dict[str, Built], folder: Path) -> None:
+    """Sizes, and the time of a build against plain componentize-py."""
+    print("\n| component | size |\n|---|---|")
+    for name, built in guests.items():
+        print(f"| {name} | {built.megabytes:.1f} MB |")
+    # Alternating, so that what else the machine does falls on both.
+    ours, plain = [], []
+    for _ in range(3):
+        plain.append(plain_build_seconds("hello", folder))
+        ours.append(rebuild_hello(folder))
+    print("\n| build of hello, best of 3 | seconds | ratio |\n|---|---|---|")
+    print(f"| plain componentize-py | {min(plain):.2f} | 1 |")
+    print(f"| edgezero componentize | {min(ours):.2f} | {min(ours) / min(plain):.2f} |")
+
+
+def rebuild_hello(folder: Path) -> float:
+    """Build hello once more; return its seconds."""
+    from edgezero_spin.project.componentize import componentize_app
+
+    source = Path(__file__).parent / "guests" / "hello"
+    result = componentize_app("app", output=folder / "hello_again.wasm", folder=source)
+    return result.seconds
+
+
+def instructions(guests: dict[str, Built]) -> None:
+    """Instructions and host calls per request; ratios against the bare bindings."""
+    print("\n| guest | fresh instance | against bare | third call | host calls |")
+    print("|---|---|---|---|---|")
+    for name, against in (
+        ("bare_hello", "bare_hello"),
+        ("hello", "bare_hello"),
+        ("spin_sdk_hello", "bare_hello"),
+        ("bare_note", "bare_note"),
+        ("note", "bare_note"),
+    ):
+        if name not in guests:
+            continue
+        request = NOTE if name.endswith("note") else ("GET", "/", b"")
+        cost = cost_of(guests[name].path, *request)
+        base = cost_of(guests[against].path, *request)
+        print(
+            f"| {name} | {cost.first} | {cost.first / base.first:.2f} x | {cost.later} "
+            f"| {cost.host_calls} |"
+        )
+
+
+def requests(component: Path) -> None:
+    """Requests per second of hello, fresh instances; jco isolated and shared beside it."""
+    print("\n| host | instances | clients | requests/s | p50 ms | p99 ms | ratio |")
+    print("|---|---|---|---|---|---|---|")
+    rows = []
+    try:
+        isolated = jco_load(
+            component, "--isolate-requests", "instance", connections=4, seconds=SECONDS
+        )
+        rows.append(("jco serve", "fresh", 4, isolated))
+        shared = jco_load(component, connections=4, seconds=SECONDS)
+        rows.append(("jco serve", "one for all", 4, shared))
+    except PeerMissingError as error:
+        print(f"jco is left out: {error}", file=sys.stderr)
+    for clients in (1, 4):
+        load = embedded_load(component, connections=clients, seconds=SECONDS)
+        rows.append(("embedded", "fresh", clients, load))
+    base = rows[0][3].per_second
+    for host, instances, clients, load in rows:
+        print(
+            f"| {host} | {instances} | {clients} | {load.per_second:.0f} | {load.p50_ms:.2f} "
+            f"| {load.p99_ms:.2f} | {load.per_second / base:.1f} x |"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

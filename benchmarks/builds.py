@@ -1,0 +1,83 @@
+"""Compile the guests, and time one build against plain componentize-py on the same app."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import attrs
+
+import edgezero_spin
+from benchmarks.peers import PeerMissingError, build_spin_sdk
+from edgezero_spin.project.componentize import componentize_app
+
+__all__ = ["Built", "build_guests", "plain_build_seconds"]
+
+GUESTS = Path(__file__).parent / "guests"
+BARE_WORLDS = {
+    "bare_hello": "http-trigger",
+    "bare_note": "http-trigger-key-value",
+}
+
+
+@attrs.frozen
+class Built:
+    """A compiled guest: its path, and the seconds that its build took."""
+
+    path: Path
+    seconds: float
+
+    @property
+    def megabytes(self) -> float:
+        """Its size in units of a million bytes."""
+        return self.path.stat().st_size / 1e6
+
+
+def build_guests(folder: Path) -> dict[str, Built]:
+    """Compile every guest that can be compiled on this machine."""
+    built: dict[str, Built] = {}
+    for name in ("bare_hello", "bare_note", "hello", "note"):
+        output = folder / f"{name}.wasm"
+        result = componentize_app(
+            "app" if name in BARE_WORLDS else "app:app",
+            output=output,
+            folder=GUESTS / name,
+            world=BARE_WORLDS.get(name),
+        )
+        built[name] = Built(output, result.seconds)
+    try:
+        started = time.monotonic()
+        output = folder / "spin_sdk_hello.wasm"
+        build_spin_sdk(GUESTS / "spin_sdk_hello", output)
+        built["spin_sdk_hello"] = Built(output, time.monotonic() - started)
+    except PeerMissingError as error:
+        print(f"spin-sdk 3.4.1 is left out: {error}", file=sys.stderr)
+    return built
+
+
+def plain_build_seconds(name: str, folder: Path) -> float:
+    """Compile a guest with componentize-py alone, on the search path that we would give it."""
+    no_env = folder / "no-environment"
+    (no_env / "lib" / "site-packages").mkdir(parents=True, exist_ok=True)
+    # The package as an installation has it: componentize-py searches a folder to the bottom,
+    # and the checkout holds the peers.
+    site = folder / "site"
+    if not site.exists():
+        package = Path(edgezero_spin.__file__).parent
+        shutil.copytree(package, site / package.name, ignore=shutil.ignore_patterns("*.pyc"))
+    paths = [str(GUESTS / name), *(p for p in sys.path[1:] if "site-packages" in p), str(site)]
+    script = "import sys, componentize_py; sys.argv[:] = sys.argv[1:]; componentize_py.script()"
+    argv = [sys.executable, "-c", script, "componentize-py", "-q"]
+    argv += ["-w", "edgezero:spin/http-trigger@0.1.0", "componentize"]
+    for path in paths:
+        argv += ["-p", path]
+    started = time.monotonic()
+    subprocess.run(
+        [*argv, "-o", str(folder / f"plain_{name}.wasm"), "app"],
+        cwd=GUESTS / name,
+        env={**os.environ, "VIRTUAL_ENV": str(no_env), "PYTHONDONTWRITEBYTECODE": "1"},
+        check=True,
+    )
+    return time.monotonic() - started
