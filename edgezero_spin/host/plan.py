@@ -18,7 +18,7 @@ from edgezero_spin.errors import HostError
 from edgezero_spin.host.capabilities.http_fields import FORBIDDEN, is_token, is_value
 from edgezero_spin.host.capabilities.wasi_filesystem import Mount
 from edgezero_spin.host.trigger.gateway import Answer
-from edgezero_spin.manifest import LockedApp, LockedComponent, LockedTrigger
+from edgezero_spin.manifest.spin import LockedApp, LockedComponent, LockedTrigger
 
 __all__ = [
     "ApplicationError",
