@@ -43,13 +43,13 @@ from edgezero_spin.host.trigger.gateway import Answer, RequestHead
 from edgezero_spin.host.trigger.http import InstanceRunner
 from edgezero_spin.host.variables import VariableResolver, read_variable_options
 from edgezero_spin.host.workers import Overloaded, WorkerPool
-from edgezero_spin.manifest import load_spin_manifest, lock_application
 from edgezero_spin.manifest.runtime_config import load_runtime_config
+from edgezero_spin.manifest.spin import load_spin_manifest, lock_application
 from edgezero_spin.stores.backend import KeyValueBackend
 
 __all__ = ["Host", "HostSettings", "default_cache_dir"]
 
-CLOSE_TIMEOUT_S = 5.0
+CLOSE_TIMEOUT_S = 2.0
 
 
 @attrs.frozen(kw_only=True)
@@ -229,6 +229,11 @@ class Host:
         return host
 
     @property
+    def running(self) -> int:
+        """Instances alive at this moment."""
+        return self._runner.running
+
+    @property
     def routes(self) -> tuple[Route, ...]:
         """Public routes in the order in which they are tried."""
         return self.application.routes
@@ -287,7 +292,7 @@ class Host:
     def close(self) -> None:
         """Stop every guest and free what the host holds. Twice is harmless.
 
-        A guest that waits is stopped at once; one that computes gets a few seconds.
+        A guest that waits is stopped at once; one that computes gets two seconds.
         """
         self._runner.cancel_all("the host was closed")
         self._pool.close(CLOSE_TIMEOUT_S)

@@ -84,6 +84,11 @@ class WorkerPool:
         self._computing = 0
         self._last_start = 0.0
 
+    @property
+    def computing(self) -> int:
+        """Jobs that run and do not sleep at this moment."""
+        return self._computing
+
     def submit(self, job: Job) -> None:
         """Run the job on a thread as soon as there is a place.
 

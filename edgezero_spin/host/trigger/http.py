@@ -119,6 +119,11 @@ class InstanceRunner:
         self._lock = threading.Lock()
         self._running: set[InstanceState] = set()
 
+    @property
+    def running(self) -> int:
+        """Instances alive at this moment."""
+        return len(self._running)
+
     def start(self, component: GuestComponent, exchange: Exchange) -> None:
         """Run the exchange on a worker thread.
 
