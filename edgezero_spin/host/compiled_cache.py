@@ -70,7 +70,7 @@ class CompiledCache:
                 "wasm": digest,
                 "engine": self.engine_key,
                 "size": len(code),
-                "blake2b": hashlib.blake2b(code).hexdigest(),
+                "sha256": hashlib.sha256(code).hexdigest(),
             }
         ).encode()
         try:
@@ -117,10 +117,10 @@ class CompiledCache:
                 trailer = json.loads(content[end - length : end])
                 size = end - length
                 with memoryview(content) as view:
-                    found = hashlib.blake2b(view[:size]).hexdigest()
+                    found = hashlib.sha256(view[:size]).hexdigest()
         except (OSError, ValueError, struct.error, TypeError):
             return False
-        expected = {"wasm": digest, "engine": self.engine_key, "size": size, "blake2b": found}
+        expected = {"wasm": digest, "engine": self.engine_key, "size": size, "sha256": found}
         return bool(trailer == expected)
 
 

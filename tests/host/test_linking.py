@@ -476,6 +476,59 @@ def test_closing(engine: Engine, tmp_path: Path) -> None:
         instance.call(None, "run")
 
 
+def test_one_call_at_a_time(engine: Engine, tmp_path: Path) -> None:
+    """A host function can neither call into its own instance nor close it."""
+    holder: list[Any] = []
+
+    def reenter(state: State) -> None:
+        with pytest.raises(InstanceError, match="in a call"):
+            holder[0].call(None, "run")
+        with pytest.raises(InstanceError, match="in a call"):
+            holder[0].close()
+
+    linked = linked_to(engine, tmp_path, CALL, {"call": reenter})
+    with instance_of(linked) as instance:
+        holder.append(instance)
+        assert instance.call(None, "run") == 7
+
+
+def _resident_kib() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1])
+    raise AssertionError("no VmRSS")
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
+@pytest.mark.parametrize("pooling", [False, True])
+def test_instances_leave_nothing(tmp_path: Path, pooling: bool) -> None:
+    """Memory and open files stay flat over thousands of instances, failing ones included."""
+    with make_engine(EngineSettings(pooling=pooling, max_instances=2)) as engine:
+        linked = linked_to(engine, tmp_path, CALL, {"call": _boom_for_odd})
+
+        def turns(count: int) -> None:
+            for number in range(count):
+                state = State(seen=[number])
+                with linked.instantiate(state) as instance:
+                    if number % 2:
+                        with pytest.raises(_BoomError):
+                            instance.call(None, "run")
+                    else:
+                        instance.call(None, "run")
+
+        turns(500)
+        memory, files = _resident_kib(), len(list(Path("/proc/self/fd").iterdir()))
+        turns(3000)
+        # One forgotten store per instance would be at least 3000 times 4 KiB.
+        assert _resident_kib() - memory < 4000
+        assert len(list(Path("/proc/self/fd").iterdir())) == files
+
+
+def _boom_for_odd(state: State) -> None:
+    if state.seen[0] % 2:
+        raise _BoomError
+
+
 # --- resources ------------------------------------------------------------------------------
 
 

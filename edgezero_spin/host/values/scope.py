@@ -1,5 +1,6 @@
 """What a converter needs to know of the instance whose values it converts."""
 
+import contextlib
 import ctypes
 from typing import Any
 
@@ -78,11 +79,11 @@ class Scope:
         """Take back everything that was lent for the call that just ended."""
         loans, self.loans = self.loans, []
         for handle, rep in loans:
-            try:
+            # After a trap the engine may refuse; the handle then ends with the instance.
+            with contextlib.suppress(Trap):
                 self.rep_of(handle)
-            finally:
-                any_delete(handle)
-                self.table.take(rep)
+            any_delete(handle)
+            self.table.take(rep)
 
 
 class GuestResource:
