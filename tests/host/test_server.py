@@ -1,0 +1,278 @@
+"""Real sockets: bytes on the wire, addresses, signals."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from edgezero_spin.host import Host
+from edgezero_spin.host.engine import Engine
+from edgezero_spin.host.logs import Logs
+from edgezero_spin.host.trigger.server import ListenError, Listening, bind, serve_async
+from tests.host.support import SCRIPT, Capture, script_host, until
+
+WAIT_S = 15
+
+
+@contextlib.asynccontextmanager
+async def serving(host: Host) -> AsyncIterator[Listening]:
+    """Serve on a free port for a while."""
+    where: asyncio.Future[Listening] = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+    task = asyncio.create_task(
+        serve_async(host, "127.0.0.1:0", on_listening=where.set_result, stop=stop)
+    )
+    try:
+        yield await asyncio.wait_for(where, WAIT_S)
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, WAIT_S)
+
+
+async def exchange(where: Listening, request: bytes) -> bytes:
+    """Send bytes and read until the server closes."""
+    reader, writer = await asyncio.open_connection(where.host, where.port)
+    writer.write(request)
+    try:
+        return await asyncio.wait_for(reader.read(-1), WAIT_S)
+    finally:
+        writer.close()
+
+
+def get(target: str, *headers: str) -> bytes:
+    """A GET request that asks for the connection to be closed."""
+    lines = [f"GET {target} HTTP/1.1", "Host: example.com", "Connection: close", *headers]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def without_date(response: bytes) -> list[bytes]:
+    """The lines of a response but its date, which is allowed and changes."""
+    return [line for line in response.split(b"\r\n") if not line.startswith(b"date:")]
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "expected"),
+    [
+        # CONF-0b: nothing of the host's own but a date.
+        pytest.param(
+            get("/h"),
+            b"HTTP/1.1 200 OK|connection: close|transfer-encoding: chunked||5|hello|0||",
+            id="chunked",
+        ),
+        pytest.param(
+            get("/c"),
+            b"HTTP/1.1 201 Created|content-length: 5|connection: close||hello",
+            id="length",
+        ),
+        pytest.param(
+            get("/n"), b"HTTP/1.1 200 OK|content-length: 0|connection: close||", id="no body"
+        ),
+        pytest.param(
+            get("/t"),
+            b"HTTP/1.1 500 Internal Server Error|content-length: 0|connection: close||",
+            id="trap",
+        ),
+        # RESP-7: the last chunk is missing.
+        pytest.param(
+            get("/T"),
+            b"HTTP/1.1 200 OK|connection: close|transfer-encoding: chunked||5|hello|",
+            id="late trap",
+        ),
+        # RESP-9
+        pytest.param(
+            get("/l"),
+            b"HTTP/1.1 200 OK|content-length: 9|connection: close||hello",
+            id="too short",
+        ),
+        # RV-94, as our host rule has it.
+        pytest.param(
+            b"GET /h HTTP/1.1\r\nConnection: close\r\n\r\n",
+            b"HTTP/1.1 400 Bad Request|content-length: 0|connection: close||",
+            id="no host",
+        ),
+        # RV-90: no Host needed.
+        pytest.param(
+            b"PURGE /.well-known/spin/health HTTP/1.1\r\nConnection: close\r\n\r\n",
+            b"HTTP/1.1 200 OK|content-length: 2|connection: close||OK",
+            id="health",
+        ),
+    ],
+)
+def test_bytes_on_the_wire(shared_engine: Engine, request_bytes: bytes, expected: bytes) -> None:
+    """Every kind of response has exactly these lines."""
+
+    async def run(host: Host) -> bytes:
+        async with serving(host) as where:
+            return await exchange(where, request_bytes)
+
+    with script_host(shared_engine) as host:
+        assert without_date(asyncio.run(run(host))) == expected.split(b"|")
+
+
+def test_one_connection_serves_many_requests(shared_engine: Engine) -> None:
+    """Pipelined requests are answered in order over one connection."""
+
+    async def run(host: Host) -> bytes:
+        async with serving(host) as where:
+            requests = b"".join(
+                f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+                for target in ("/c", "/n", "/t")
+            )
+            return await exchange(where, requests + get("/h"))
+
+    with script_host(shared_engine) as host:
+        answer = asyncio.run(run(host))
+    assert [line for line in answer.split(b"\r\n") if b"HTTP/1.1" in line] == [
+        b"HTTP/1.1 201 Created",
+        b"helloHTTP/1.1 200 OK",
+        b"HTTP/1.1 500 Internal Server Error",
+        b"HTTP/1.1 200 OK",
+    ]
+
+
+def test_a_chunked_body_is_echoed_chunk_by_chunk(shared_engine: Engine) -> None:
+    """An answer begins before the request ends, and both end cleanly."""
+
+    async def run(host: Host) -> bytes:
+        async with serving(host) as where:
+            reader, writer = await asyncio.open_connection(where.host, where.port)
+            writer.write(
+                b"POST /E HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+            )
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), WAIT_S)
+            assert b"200 OK" in head
+            assert await asyncio.wait_for(reader.readuntil(b"abc\r\n"), WAIT_S) == b"3\r\nabc\r\n"
+            writer.write(b"2\r\nde\r\n0\r\n\r\n")
+            rest = await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), WAIT_S)
+            writer.close()
+            return rest
+
+    with script_host(shared_engine) as host:
+        assert asyncio.run(run(host)) == b"2\r\nde\r\n0\r\n\r\n"
+
+
+def test_a_client_that_hangs_up_closes_the_guests_stream(shared_engine: Engine) -> None:
+    """A guest that writes without end notices that nobody reads any more (LIFE-8)."""
+    echo = Capture()
+
+    async def run(host: Host) -> None:
+        async with serving(host) as where:
+            reader, writer = await asyncio.open_connection(where.host, where.port)
+            writer.write(b"GET /z HTTP/1.1\r\nHost: a\r\n\r\n")
+            await asyncio.wait_for(reader.readexactly(100_000), WAIT_S)
+            writer.transport.abort()
+            assert await asyncio.to_thread(echo.wait_for, b"closed\n")
+
+    with script_host(shared_engine, logs=Logs(None, echo_to=echo)) as host:  # type: ignore[arg-type]
+        asyncio.run(run(host))
+
+
+def test_a_client_that_does_not_read_costs_a_bounded_amount(shared_engine: Engine) -> None:
+    """The guest sleeps while its response is not read, and goes on when it is."""
+
+    async def run(host: Host) -> None:
+        async with serving(host) as where:
+            reader, writer = await asyncio.open_connection(where.host, where.port, limit=1000)
+            writer.write(b"GET /z HTTP/1.1\r\nHost: a\r\n\r\n")
+            await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), WAIT_S)
+            await until(lambda: host._pool.computing == 0)
+            await asyncio.wait_for(reader.readexactly(8_000_000), WAIT_S)
+            writer.transport.abort()
+
+    with script_host(shared_engine) as host:
+        asyncio.run(run(host))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"GET /h HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 300_000, id="long value"),
+        pytest.param(b"GET /" + b"h" * 300_000, id="long target"),
+        pytest.param(b"GET /h HTTP/1.1\r\n" + b"X: y\r\n" * 1100, id="many"),
+    ],
+)
+def test_an_endless_head_is_refused(shared_engine: Engine, head: bytes) -> None:
+    """A client cannot make the server collect headers for ever."""
+
+    async def run(host: Host) -> bytes:
+        async with serving(host) as where:
+            return await exchange(where, head + b"\r\n\r\n")
+
+    with script_host(shared_engine) as host:
+        assert asyncio.run(run(host)).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_port_in_use_says_so() -> None:
+    """The message is Spin's, with the way out of it (OUT-8)."""
+    with bind("127.0.0.1:0") as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ListenError) as caught:
+            bind(address)
+        assert str(caught.value) == (
+            f"{address} is already in use. To have Spin search for a free port, use the "
+            f"--find-free-port option."
+        )
+        with bind(address, find_free_port=True) as other:
+            assert 0 < other.getsockname()[1] - taken.getsockname()[1] < 10
+
+
+@pytest.mark.parametrize(
+    ("listen", "problem"),
+    [
+        ("3000", "is not an address and a port"),
+        ("localhost:", "is not an address and a port"),
+        ("127.0.0.1:99999", "the port is above 65535"),
+        ("no.such.host.invalid:80", "cannot listen on"),
+        ("192.0.2.1:3000", "cannot listen on"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_named(listen: str, problem: str) -> None:
+    """Each kind of useless address has its message."""
+    with pytest.raises(ListenError, match=problem):
+        bind(listen)
+
+
+def test_localhost_means_the_older_family_first() -> None:
+    """A name with both families listens on 127.0.0.1 (FLAG-1)."""
+    with bind("localhost:0") as listener:
+        assert listener.family == socket.AF_INET
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_process_with_status_0(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C and SIGTERM stop a server that has a request in flight (LIFE-10)."""
+    program = textwrap.dedent(
+        f"""
+        from pathlib import Path
+        from edgezero_spin.host import Host, HostSettings
+        from edgezero_spin.host.trigger.server import serve
+        settings = HostSettings(cache_dir=None, max_instances=4)
+        with Host.from_manifest({str(SCRIPT)!r}, settings=settings) as host:
+            serve(host, "127.0.0.1:0", on_listening=lambda it: print(it.url, flush=True), drain_s=0)
+        print("ended")
+        """
+    )
+    server = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    assert server.stdout is not None
+    try:
+        url = server.stdout.readline().strip()
+        port = int(url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=WAIT_S) as client:
+            client.sendall(b"GET /B HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert client.recv(10)
+            server.send_signal(number)
+            assert server.wait(WAIT_S) == 0
+        assert server.stdout.read() == "ended\n"
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()

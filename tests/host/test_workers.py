@@ -1,0 +1,120 @@
+"""The worker pool: places, queue, sleepers, jobs that do not end."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from edgezero_spin.host import workers
+from edgezero_spin.host.workers import Overloaded, WorkerPool
+
+WAIT_S = 10
+
+
+class Job:
+    """A job that a test lets go on."""
+
+    def __init__(self) -> None:
+        self.started = threading.Event()
+        self.go_on = threading.Event()
+        self.ended = threading.Event()
+
+    def __call__(self) -> None:
+        self.started.set()
+        self.go_on.wait(WAIT_S)
+        self.ended.set()
+
+
+@pytest.fixture
+def jobs() -> Iterator[list[Job]]:
+    """Four jobs, let go at the end whatever happened."""
+    made = [Job() for _ in range(4)]
+    yield made
+    for job in made:
+        job.go_on.set()
+
+
+def test_more_than_the_parallel_wait_in_order(jobs: list[Job]) -> None:
+    """A third job starts when one of two running ones ends, not before."""
+    pool = WorkerPool(max_running=4, max_queued=4, parallel=2)
+    for job in jobs[:3]:
+        pool.submit(job)
+    assert jobs[0].started.wait(WAIT_S)
+    assert jobs[1].started.wait(WAIT_S)
+    assert not jobs[2].started.is_set()
+    jobs[0].go_on.set()
+    assert jobs[2].started.wait(WAIT_S)
+
+
+def test_a_sleeping_job_gives_its_place_away(jobs: list[Job]) -> None:
+    """While a job sleeps another computes; coming back needs no place."""
+    pool = WorkerPool(max_running=4, max_queued=4, parallel=1)
+    pool.submit(jobs[0])
+    pool.submit(jobs[1])
+    assert jobs[0].started.wait(WAIT_S)
+    assert not jobs[1].started.is_set()
+    pool.sleeping(True)
+    assert jobs[1].started.wait(WAIT_S)
+    pool.sleeping(False)
+
+
+def test_a_job_that_computes_for_ever_does_not_hold_up_the_rest(
+    jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``relieve`` starts a waiting job beside one that does not end."""
+    monkeypatch.setattr(workers, "PATIENCE_S", 0)
+    pool = WorkerPool(max_running=2, max_queued=4, parallel=1)
+    for job in jobs[:3]:
+        pool.submit(job)
+    assert jobs[0].started.wait(WAIT_S)
+    pool.relieve()
+    assert jobs[1].started.wait(WAIT_S)
+    pool.relieve()
+    assert not jobs[2].started.is_set()
+
+
+def test_a_full_queue_refuses(jobs: list[Job]) -> None:
+    """What does not fit is refused at once and what waits is kept."""
+    pool = WorkerPool(max_running=1, max_queued=1, parallel=1)
+    pool.submit(jobs[0])
+    pool.submit(jobs[1])
+    with pytest.raises(Overloaded, match="1 requests are running and 1 are waiting"):
+        pool.submit(jobs[2])
+    jobs[0].go_on.set()
+    assert jobs[1].started.wait(WAIT_S)
+
+
+def test_a_job_that_raises_costs_no_worker(jobs: list[Job]) -> None:
+    """The thread of a failing job serves the next one."""
+
+    def fail() -> None:
+        raise RuntimeError("no")
+
+    pool = WorkerPool(max_running=1, max_queued=4, parallel=1)
+    pool.submit(fail)
+    pool.submit(jobs[0])
+    assert jobs[0].started.wait(WAIT_S)
+
+
+def test_close_drops_the_queue_and_waits(jobs: list[Job]) -> None:
+    """Closing ends idle threads, lets running jobs end and refuses new ones."""
+    pool = WorkerPool(max_running=2, max_queued=4, parallel=1)
+    pool.submit(jobs[0])
+    assert jobs[0].started.wait(WAIT_S)
+    pool.submit(jobs[1])
+    jobs[0].go_on.set()
+    assert jobs[1].started.wait(WAIT_S)
+    pool.submit(jobs[2])
+    assert not pool.close(0)
+    jobs[1].go_on.set()
+    assert jobs[1].ended.wait(WAIT_S)
+    assert not jobs[2].started.is_set()
+    with pytest.raises(Overloaded, match="closed"):
+        pool.submit(jobs[3])
+
+
+@pytest.mark.parametrize(("running", "queued"), [(0, 1), (1, -1)])
+def test_useless_sizes_are_refused(running: int, queued: int) -> None:
+    """A pool without a place, or with a negative queue, is a caller's mistake."""
+    with pytest.raises(ValueError, match="at least 1 running and 0 queued"):
+        WorkerPool(max_running=running, max_queued=queued)
