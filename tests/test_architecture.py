@@ -33,7 +33,7 @@ LIBRARIES = {
     "stores": {"attrs", "cattrs"},
     "guest": {"attrs"} | BINDINGS,
     "manifest": {"attrs", "cattrs", "tomli_w", "tomlkit"},
-    "host": {"attrs", "wasmtime", "uvicorn", "httpx", "anyio", "dotenv", "redis"},
+    "host": {"attrs", "wasmtime", "uvicorn", "uvloop", "httpx", "anyio", "dotenv", "redis"},
     "project": {"attrs", "componentize_py", "tomlkit", "tomli_w"},
     "cli": {"click", "rich", "attrs"},
     "testing": {"attrs", "pytest", "wasmtime", "httpx"},
