@@ -14,7 +14,13 @@ import attrs
 
 from edgezero_spin.errors import ManifestError
 
-__all__ = ["InvalidManifestError", "ManifestUnreadableError", "Problem", "Problems"]
+__all__ = [
+    "InvalidManifestError",
+    "ManifestUnreadableError",
+    "Problem",
+    "Problems",
+    "tell_problems",
+]
 
 
 class ManifestUnreadableError(ManifestError):
@@ -82,12 +88,7 @@ class InvalidManifestError(ManifestError):
         self.heading = heading
 
     def __str__(self) -> str:
-        name = _named(self.path, self.heading)
-        if len(self.problems) == 1:
-            return f"{name}: {self.problems[0]}"
-        lines = [f"{name}: {len(self.problems)} problems"]
-        lines.extend(f"  - {problem}" for problem in self.problems)
-        return "\n".join(lines)
+        return tell_problems(_named(self.path, self.heading), self.problems)
 
 
 class Problems:
@@ -122,6 +123,15 @@ class Problems:
         """
         if self.found:
             raise InvalidManifestError(self.path, self.found, self.heading)
+
+
+def tell_problems(head: str, problems: Sequence[object]) -> str:
+    """Return one line for one problem, a list under ``head`` for several."""
+    if len(problems) == 1:
+        return f"{head}: {problems[0]}"
+    lines = [f"{head}: {len(problems)} problems"]
+    lines.extend(f"  - {problem}" for problem in problems)
+    return "\n".join(lines)
 
 
 def _named(path: Path, heading: str) -> str:

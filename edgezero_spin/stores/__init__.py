@@ -8,6 +8,13 @@ from edgezero_spin.stores.backend import (
     StorePlatform,
 )
 from edgezero_spin.stores.config import ConfigStore
+from edgezero_spin.stores.config_model import (
+    SecretField,
+    config_model,
+    refuses_unknown_fields,
+    secret,
+    secret_fields,
+)
 from edgezero_spin.stores.declaration import StoreDeclaration, StoreIds
 from edgezero_spin.stores.errors import (
     ConfigInternalError,
@@ -72,6 +79,7 @@ __all__ = [
     "Registry",
     "SecretBackend",
     "SecretError",
+    "SecretField",
     "SecretHandle",
     "SecretInternalError",
     "SecretNameInvalid",
@@ -85,9 +93,13 @@ __all__ = [
     "StorePlatform",
     "Stores",
     "UndeclaredStoreError",
+    "config_model",
     "decode",
     "encode",
     "open_stores",
+    "refuses_unknown_fields",
+    "secret",
+    "secret_fields",
     "structure",
     "structurer",
 ]

@@ -1,0 +1,167 @@
+"""Flatten a configuration to the entries that a store keeps.
+
+``[service]`` with ``timeout_ms = 1500`` becomes the key ``service.timeout_ms`` with the text
+``1500``. A list is one entry, as compact JSON. A date or time is its TOML text. What is not
+set has no entry.
+
+In: a tree of TOML values, or a model. Out: entries in the order of their keys at each level.
+
+Source: contract edgezero.md, FLT-1 to FLT-15 with OPQ-12 to OPQ-14, GEN-5 to GEN-7.
+"""
+
+import datetime
+import math
+from collections.abc import Collection, Iterator, Mapping
+from enum import Enum
+from typing import Any
+
+import attrs
+
+from edgezero_spin.manifest.errors import Problem
+from edgezero_spin.manifest.keys import item_key, join_key
+from edgezero_spin.stores import JsonValueError
+from edgezero_spin.stores.json_values import encode_text
+
+__all__ = ["ConfigEntry", "datetime_text", "flatten", "non_finite_places", "not_finite", "tree_of"]
+
+_SIMPLE = (str, int, float, datetime.date, datetime.time)
+
+
+@attrs.frozen
+class ConfigEntry:
+    """One key of a config store and its text.
+
+    Attributes:
+        key: Names of tables and the value's own, joined by dots.
+        value: The text.
+    """
+
+    key: str
+    value: str = attrs.field(repr=False)
+
+
+def flatten(
+    tree: Mapping[str, Any], problems: list[Problem], *, omit: Collection[str] = ()
+) -> tuple[ConfigEntry, ...]:
+    """Return the entries of a tree.
+
+    Args:
+        tree: The root table; ``None`` stands for what is not set.
+        problems: Values that have no text, and values that share a key, are added here.
+        omit: Fields of the root table to leave out.
+    """
+    places: dict[str, str] = {}
+    entries = []
+    kept = {name: value for name, value in tree.items() if name not in omit}
+    for key, place, value in _leaves(kept, "", ""):
+        twin = places.setdefault(key, place)
+        if twin != place:
+            reason = f"has the same entry key `{key}` as {twin}"
+            problems.append(Problem(place, reason, "Rename one of them."))
+        try:
+            entries.append(ConfigEntry(key, _text_of(value)))
+        except JsonValueError as error:
+            problems.append(Problem(place, str(error)))
+    for place in non_finite_places(kept):
+        problems.append(not_finite(place))
+    return tuple(entries)
+
+
+def not_finite(place: str) -> Problem:
+    """Return what is said of a float that is no number."""
+    return Problem(place, "a non-finite float (inf or nan) has no entry text", "Give a number.")
+
+
+def non_finite_places(value: object, place: str = "") -> Iterator[str]:
+    """Yield the place of every infinity and NaN in a tree."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield place
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from non_finite_places(item, join_key(place, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from non_finite_places(item, item_key(place, index))
+
+
+def tree_of(model: object) -> Any:
+    """Return a model as the tree that it would be read from, fields of all levels included.
+
+    Raises:
+        JsonValueError: Something in it has no such form.
+    """
+    if isinstance(model, Enum):
+        return tree_of(model.value)
+    if model is None or isinstance(model, _SIMPLE):
+        return model
+    kind: Any = type(model)
+    if attrs.has(kind):
+        names = [field.name for field in attrs.fields(kind)]
+        return {name: tree_of(getattr(model, name)) for name in names}
+    if hasattr(model, "__dataclass_fields__"):
+        return {name: tree_of(getattr(model, name)) for name in model.__dataclass_fields__}
+    if isinstance(model, Mapping):
+        return {_key_text(name): tree_of(item) for name, item in model.items()}
+    if isinstance(model, set | frozenset):
+        items = [tree_of(item) for item in model]
+        return sorted(items, key=lambda item: encode_text(_json_ready(item)))
+    if isinstance(model, list | tuple):
+        return [tree_of(item) for item in model]
+    if kind.__module__ == "uuid":
+        return str(model)
+    raise JsonValueError(f"a {kind.__qualname__} has no entry text")
+
+
+def datetime_text(value: datetime.date | datetime.time) -> str:
+    """Return the TOML text of a date or time: ``2026-01-31T08:00:00.5Z``."""
+    text = value.isoformat()
+    if isinstance(value, datetime.datetime | datetime.time) and value.microsecond:
+        fraction = f".{value.microsecond:06}"
+        text = text.replace(fraction, fraction.rstrip("0"), 1)
+    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
+
+
+def _leaves(table: Mapping[str, Any], prefix: str, place: str) -> Iterator[tuple[str, str, Any]]:
+    """Yield entry key, place in the file and value, keys in order at each level."""
+    for name in sorted(table):
+        value = table[name]
+        key, here = f"{prefix}{name}", join_key(place, name)
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{key}.", here)
+        elif value is not None:
+            yield key, here, value
+
+
+def _text_of(value: Any) -> str:
+    text = value if isinstance(value, str) else _written(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise JsonValueError("the text holds half of a surrogate pair") from None
+    return text
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, datetime.date | datetime.time):
+        return datetime_text(value)
+    return encode_text(_json_ready(value))
+
+
+def _json_ready(value: Any) -> Any:
+    """Replace dates and times inside lists by their texts."""
+    if isinstance(value, list):
+        return [_json_ready(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _json_ready(item) for name, item in value.items()}
+    if isinstance(value, datetime.date | datetime.time):
+        return datetime_text(value)
+    return value
+
+
+def _key_text(name: object) -> str:
+    name = name.value if isinstance(name, Enum) else name
+    if isinstance(name, str):
+        return name
+    if isinstance(name, int):
+        return encode_text(name)
+    raise JsonValueError(f"a {type(name).__qualname__} cannot be the key of a table")

@@ -1,0 +1,171 @@
+"""Load ``<name>.toml``: read, parse, override from the environment, build the model.
+
+In: the path, the app's name and the variables. Out: the tree of the file, or a model of it;
+or every problem, step by step. Nothing is written.
+
+Source: contract edgezero.md, APC-1 to APC-10, OVL-1.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+
+from edgezero_spin.manifest.app_config.decoding import Decoded, decode_model
+from edgezero_spin.manifest.app_config.entries import non_finite_places, not_finite
+from edgezero_spin.manifest.app_config.errors import (
+    AppConfigError,
+    AppConfigRuleError,
+    AppConfigShapeError,
+    AppConfigSyntaxError,
+    AppConfigUnreadableError,
+    AppConfigValueError,
+    EnvironmentOverlayError,
+)
+from edgezero_spin.manifest.app_config.overlay import overlay
+from edgezero_spin.manifest.app_manifest import AppManifest
+from edgezero_spin.manifest.errors import (
+    InvalidManifestError,
+    ManifestUnreadableError,
+    Problem,
+)
+from edgezero_spin.manifest.toml_file import parse_toml, read_text
+
+__all__ = [
+    "LoadedAppConfig",
+    "app_config_path",
+    "decode_app_config",
+    "load_app_config",
+    "load_raw_app_config",
+    "read_app_config",
+    "require_app_name",
+]
+
+M = TypeVar("M")
+
+
+@attrs.frozen
+class LoadedAppConfig:
+    """The tree of a file, and what was wrong on the way to it.
+
+    Attributes:
+        path: The file as it was named.
+        tree: The root table, overrides included; of use for further checks only when
+            there are errors.
+        errors: One for each step that found something.
+    """
+
+    path: Path
+    tree: dict[str, Any]
+    errors: tuple[AppConfigError, ...] = ()
+
+
+def require_app_name(manifest: AppManifest) -> str:
+    """Return the app's name, which its configuration and variables are named after.
+
+    Raises:
+        InvalidManifestError: ``[app].name`` is not set (APC-2, VAL-2).
+    """
+    if manifest.name is None:
+        remedy = "Name the app: its configuration file and variables are named after it."
+        problem = Problem("app.name", "[app].name is missing", remedy)
+        raise InvalidManifestError(manifest.path, [problem])
+    return manifest.name
+
+
+def app_config_path(manifest: AppManifest, given: str | Path | None = None) -> Path:
+    """Return where the app's configuration is: as given, or ``<name>.toml`` by its manifest.
+
+    Raises:
+        InvalidManifestError: Nothing is given and ``[app].name`` is not set.
+    """
+    return (
+        Path(given) if given is not None else manifest.root / f"{require_app_name(manifest)}.toml"
+    )
+
+
+def load_raw_app_config(
+    path: str | Path, app_name: str, environ: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return the tree of a configuration.
+
+    Args:
+        path: The file.
+        app_name: Name of the app, for the names of variables.
+        environ: The variables; ``None`` leaves the file as it is, unchecked for keys that
+            variables cannot name.
+
+    Raises:
+        AppConfigError: The first step that found something wrong, with all it found.
+    """
+    loaded = read_app_config(path, app_name, environ)
+    for error in loaded.errors:
+        raise error
+    return loaded.tree
+
+
+def load_app_config(
+    path: str | Path,
+    app_name: str,
+    model: type[M],
+    environ: Mapping[str, str] | None = None,
+) -> M:
+    """Return the model of a configuration. Arguments as for ``load_raw_app_config``.
+
+    Raises:
+        AppConfigError: The first step that found something wrong, with all it found.
+        TypeError: The model is not one that a file can hold.
+    """
+    tree = load_raw_app_config(path, app_name, environ)
+    decoded, errors = decode_app_config(Path(path), tree, model)
+    for error in errors:
+        raise error
+    built: M = decoded.model
+    return built
+
+
+def read_app_config(
+    path: str | Path, app_name: str, environ: Mapping[str, str] | None = None
+) -> LoadedAppConfig:
+    """Return the tree of a configuration, and what is wrong with it, without stopping early.
+
+    Raises:
+        AppConfigUnreadableError: The file cannot be read.
+        AppConfigSyntaxError: It is not TOML.
+    """
+    path = Path(path)
+    try:
+        tree = parse_toml(read_text(path), path)
+    except ManifestUnreadableError as error:
+        problem = Problem("", error.reason, error.remedy)
+        raise AppConfigUnreadableError(path, [problem]) from None
+    except InvalidManifestError as error:
+        raise AppConfigSyntaxError(path, error.problems) from None
+    errors: list[AppConfigError] = []
+    if environ is not None:
+        problems: list[Problem] = []
+        tree = overlay(tree, app_name, environ, problems)
+        if problems:
+            errors.append(EnvironmentOverlayError(path, problems))
+    strange = [not_finite(place) for place in non_finite_places(tree)]
+    if strange:
+        errors.append(AppConfigValueError(path, strange))
+    return LoadedAppConfig(path, tree, tuple(errors))
+
+
+def decode_app_config(
+    path: Path, tree: Mapping[str, Any], model: type
+) -> tuple[Decoded, list[AppConfigError]]:
+    """Build a model from a tree; return it with what is wrong.
+
+    Raises:
+        TypeError: The model is not one that a file can hold.
+    """
+    decoded = decode_model(tree, model)
+    errors: list[AppConfigError] = []
+    if decoded.misfits:
+        errors.append(AppConfigShapeError(path, decoded.misfits, model.__name__))
+    if decoded.broken_rules:
+        errors.append(AppConfigRuleError(path, decoded.broken_rules, model.__name__))
+    return decoded, errors
