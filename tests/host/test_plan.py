@@ -1,0 +1,154 @@
+"""From a locked application to what the host runs, and what it refuses."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgezero_spin.host import Host, HostSettings
+from edgezero_spin.host.application import Route
+from edgezero_spin.host.engine import Engine
+from edgezero_spin.host.plan import ApplicationError, ApplicationPlan, TriggerPlan, plan_of
+from edgezero_spin.host.trigger.gateway import Answer
+from edgezero_spin.host.trigger.http import HandlerError
+from edgezero_spin.manifest.spin import LockedApp, parse_lock
+from tests.host.support import script_host, script_plan
+
+COMPONENT = {"id": "c", "source": {"content_type": "application/wasm", "source": "file:///c.wasm"}}
+
+
+def app(tmp_path: Path, *triggers: dict[str, Any], **parts: Any) -> LockedApp:
+    """A locked application with one component."""
+    value = {
+        "spin_lock_version": 0,
+        "metadata": {"name": "demo", **parts.get("metadata", {})},
+        "triggers": [
+            {"id": f"t{number}", "trigger_type": "http", "trigger_config": config}
+            for number, config in enumerate(triggers)
+        ],
+        "components": [{**COMPONENT, **parts.get("component", {})}],
+    }
+    return parse_lock(json.dumps(value), tmp_path / "spin.lock")
+
+
+def test_a_plan_has_what_the_lock_says(tmp_path: Path) -> None:
+    """Sources become paths, environments are merged, grants and descriptions kept."""
+    component = {
+        "metadata": {"key_value_stores": ["default"], "description": "Says hello"},
+        "env": {"A": "1", "B": "2"},
+        "files": [{"source": "file:///srv/my%20files", "path": "/"}],
+    }
+    locked = app(tmp_path, {"component": "c", "route": "/..."}, component=component)
+    plan = plan_of(locked, environment={"B": "3"})
+    [part] = plan.components
+    assert (part.source, part.description) == (Path("/c.wasm"), "Says hello")
+    assert dict(part.environment) == {"A": "1", "B": "3"}
+    assert part.key_value_stores == ("default",)
+    assert [(mount.guest_path, mount.host_path) for mount in part.mounts] == [
+        ("/", Path("/srv/my files"))
+    ]
+
+
+def test_static_and_private_triggers(tmp_path: Path) -> None:
+    """A static response needs no component, a private route is in no table."""
+    plan = plan_of(
+        app(
+            tmp_path,
+            {"route": "/s", "static_response": {"status_code": 302, "headers": {"Location": "/"}}},
+            {"component": "c", "route": {"private": True}},
+        )
+    )
+    assert plan.triggers[0].static == Answer(302, (("location", b"/"),))
+    assert (plan.triggers[1].route, plan.triggers[1].component) == (None, "c")
+
+
+@pytest.mark.parametrize(
+    ("config", "parts", "problem"),
+    [
+        ({"route": "/"}, {}, "Triggers must specify either component or static_response - t0 has"),
+        ({"route": {"private": False}, "component": "c"}, {}, "route must be a string pattern"),
+        ({"component": "c"}, {}, "route must be a string pattern"),
+        (
+            {"route": "/", "component": "c", "executor": {"type": "wagi"}},
+            {},
+            "no 'wagi' executor yet",
+        ),
+        ({"route": "/", "static_response": {"status_code": 99}}, {}, "99 is not 200 to 599"),
+        (
+            {"route": "/", "static_response": {"headers": {"a b": "c"}}},
+            {},
+            "'a b' is no valid header",
+        ),
+        (
+            {"route": "/", "component": "c"},
+            {"metadata": {"trigger": {"type": "http", "base": "/v1"}}},
+            "base is '/v1'",
+        ),
+        (
+            {"route": "/", "component": "c"},
+            {"component": {"source": {"digest": "sha256:00"}}},
+            "is no file on this disk",
+        ),
+    ],
+)
+def test_what_cannot_run_is_refused_by_name(
+    tmp_path: Path, config: dict[str, Any], parts: dict[str, Any], problem: str
+) -> None:
+    """Each fault is told before anything is loaded."""
+    with pytest.raises(ApplicationError) as caught:
+        plan_of(app(tmp_path, config, **parts))
+    assert problem in str(caught.value)
+
+
+def test_all_faults_are_told_together(tmp_path: Path) -> None:
+    """Two triggers with a fault each give two lines."""
+    with pytest.raises(ApplicationError) as caught:
+        plan_of(app(tmp_path, {"route": "/"}, {"component": "c"}))
+    assert len(caught.value.problems) == 2
+
+
+def test_a_component_without_a_handler_is_refused(shared_engine: Engine, tmp_path: Path) -> None:
+    """A component that exports none, or one of another generation, is named (RESP-15, GEN-7)."""
+    for text, problem in (
+        ("(component)", "Expected component to export one of wasi:http/incoming-handler@0.2"),
+        (
+            "(component (component $h) (instance $i (instantiate $h)) (export "
+            '"wasi:http/handler@0.3.0" (instance $i)))',
+            "it exports wasi:http/handler@0.3.0, which this host does not run",
+        ),
+    ):
+        path = tmp_path / "guest.wat"
+        path.write_text(text)
+        with pytest.raises(HandlerError) as caught:
+            Host(
+                script_plan(source=path),
+                engine=shared_engine,
+                settings=HostSettings(cache_dir=None),
+            )
+        assert problem in str(caught.value)
+
+
+def test_an_application_needs_a_trigger_and_its_components(shared_engine: Engine) -> None:
+    """No trigger is Spin's own message; a missing component is named (CONF-45)."""
+    settings = HostSettings(cache_dir=None)
+    empty = ApplicationPlan(name="e", components=(), triggers=())
+    with pytest.raises(ApplicationError, match=r"\ANo triggers in app\Z"):
+        Host(empty, engine=shared_engine, settings=settings)
+    missing = TriggerPlan(id="t", route="/", component="no-such")
+    with pytest.raises(ApplicationError, match="'no-such', which does not exist"):
+        script_host(shared_engine, missing)
+
+
+def test_routes_are_told_in_the_order_they_are_tried(shared_engine: Engine) -> None:
+    """Most specific first, with the component's description (OUT-5, OUT-6)."""
+    triggers = [
+        TriggerPlan(id=str(number), route=route, component="script")
+        for number, route in enumerate(["/...", "/a/...", "/a"])
+    ]
+    with script_host(shared_engine, *triggers) as host:
+        assert host.routes == (
+            Route("script", "/a", False, "Does as told"),
+            Route("script", "/a", True, "Does as told"),
+            Route("script", "/", True, "Does as told"),
+        )
