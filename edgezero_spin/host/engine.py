@@ -111,10 +111,16 @@ class _Ticker:
         self._thread: threading.Thread | None = None
 
     def acquire(self) -> None:
-        """Keep the clock running until ``release``."""
+        """Keep the clock running until ``release``.
+
+        Raises:
+            EngineError: The engine is closed.
+        """
         with self._condition:
+            if self._closed:
+                raise EngineError("the engine is closed; no deadline can be kept")
             self._users += 1
-            if self._thread is None and not self._closed:
+            if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._run, name="edgezero-epoch", daemon=True
                 )

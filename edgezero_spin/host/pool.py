@@ -24,8 +24,8 @@ _log = logging.getLogger(__name__)
 
 _MIB = 1024 * 1024
 
-SLOT_BYTES = 4096 * _MIB + 64 * _MIB
-"""Address space that the engine reserves for one linear memory with its guards."""
+SLOT_BYTES = 4096 * _MIB + 128 * _MIB
+"""Address space that the engine reserves for one instance: a memory with guards, tables."""
 
 
 def set_pool(

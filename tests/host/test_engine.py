@@ -86,6 +86,47 @@ def test_no_address_space_for_the_pool(
     assert "max_instances" in caplog.text
 
 
+LIMITED = """
+import pathlib, resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (32 << 30, 32 << 30))
+from edgezero_spin.host.engine import load_component, make_engine
+from edgezero_spin.host.linking import link
+from edgezero_spin.host.resources import ResourceTable
+class State: table = ResourceTable()
+with make_engine() as engine:
+    component = load_component(engine, sys.argv[1])
+    with link(engine, component, {}).instantiate(State()) as instance:
+        print(engine.pooling, instance.call(None, "run"))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits address space as Linux does")
+def test_limited_address_space(tmp_path: Path) -> None:
+    """Under ``ulimit -v`` the process goes on without a pool instead of ending."""
+    path = tmp_path / "a.wat"
+    path.write_text(
+        """
+(component
+  (core module $module (memory 1) (func (export "run") (result i32) (i32.const 5)))
+  (core instance $core (instantiate $module))
+  (func (export "run") (result u32) (canon lift (core func $core "run"))))
+"""
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(path)], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split() == ["False", "5"]
+    assert "one by one" in run.stderr
+
+
+def test_no_deadline_after_close() -> None:
+    """A closed engine refuses deadlines instead of never keeping them."""
+    engine = make_engine(SETTINGS)
+    engine.close()
+    with pytest.raises(EngineError, match="closed"):
+        engine.ticker.acquire()
+
+
 def test_reserving_more_than_there_is() -> None:
     """The question whether a pool fits is answered, not crashed into."""
     assert pool.can_reserve(1 << 30)
