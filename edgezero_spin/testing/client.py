@@ -1,0 +1,233 @@
+"""What both clients have in common: the methods that a test calls.
+
+```python
+response = client.post("/notes", json={"title": "Bread"})
+assert response.status == 201
+async with client.aio.stream("GET", "/export") as response:
+    async for piece in response.apieces():
+        ...
+```
+
+A subclass says how one request is answered. Everything runs on the client's own thread,
+so that the deadline holds whatever an application does.
+"""
+
+import abc
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
+from types import TracebackType
+from typing import Any, Self
+
+from edgezero_spin.core.headers import HeaderInput
+from edgezero_spin.testing.portal import Portal
+from edgezero_spin.testing.requests import Content, KitRequest, Params, make_request
+from edgezero_spin.testing.response import ClientResponse
+from edgezero_spin.testing.store_control import StoreControl, StoreViews
+from edgezero_spin.testing.store_log import StoreLog
+
+__all__ = ["DEFAULT_DEADLINE_S", "AsyncFace", "Client"]
+
+DEFAULT_DEADLINE_S = 10.0
+"""Seconds that a request may take unless the client says otherwise."""
+
+
+class Client(abc.ABC):
+    """A client of one application. Use it in ``with``, or ``close`` it.
+
+    Attributes:
+        mode: ``native`` or ``component``.
+        stores: What is to happen to calls on stores; see ``StoreControl``.
+        env: Environment variables; what a test sets is there from the next request on.
+        secrets: Variables by the name that the application asks for, alive as well.
+        deadline_s: Seconds that one request may take; ``None`` for no limit.
+    """
+
+    mode: str
+    __test__ = False
+
+    def __init__(
+        self,
+        stores: StoreControl,
+        *,
+        env: Mapping[str, str] | None,
+        secrets: MutableMapping[str, str],
+        deadline_s: float | None,
+    ) -> None:
+        self.stores = stores
+        self.env: dict[str, str] = dict(env or {})
+        self.secrets = secrets
+        self.deadline_s = deadline_s
+        self._portal = Portal(deadline_s)
+
+    # What a test sees
+
+    @property
+    def kv(self) -> StoreViews:
+        """The key-value stores by label; config stores are among them."""
+        return self.stores.kv
+
+    @property
+    def config(self) -> StoreViews:
+        """The same: on Spin a config store is a key-value store."""
+        return self.stores.kv
+
+    @property
+    def calls(self) -> StoreLog:
+        """Every call on a store so far; ``calls.clear()`` starts anew."""
+        return self.stores.calls
+
+    @property
+    def aio(self) -> "AsyncFace":
+        """The same client for ``async`` tests."""
+        return AsyncFace(self)
+
+    # Requests
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: HeaderInput = (),
+        params: Params | None = None,
+        json: Any = ...,
+        data: Params | None = None,
+        content: Content = b"",
+    ) -> ClientResponse:
+        """Send a request and read the whole answer.
+
+        Args:
+            method: As it is sent: ``GET``.
+            target: A path with or without query, or a whole URL.
+            headers: Fields in order.
+            params: Added to the query.
+            json: A body written as JSON.
+            data: A body written as a form.
+            content: The body, or its pieces.
+
+        Raises:
+            NoAnswerError: The deadline passed.
+            BrokenBodyError: The body of the answer broke off.
+        """
+        asked = make_request(
+            method, target, headers=headers, params=params, json=json, data=data, content=content
+        )
+        response: ClientResponse = self._portal.call(self._whole(asked), str(asked))
+        return response
+
+    def get(self, target: str, **parts: Any) -> ClientResponse:
+        """Send ``GET``; the arguments are those of ``request``."""
+        return self.request("GET", target, **parts)
+
+    def head(self, target: str, **parts: Any) -> ClientResponse:
+        """Send ``HEAD``."""
+        return self.request("HEAD", target, **parts)
+
+    def post(self, target: str, **parts: Any) -> ClientResponse:
+        """Send ``POST``."""
+        return self.request("POST", target, **parts)
+
+    def put(self, target: str, **parts: Any) -> ClientResponse:
+        """Send ``PUT``."""
+        return self.request("PUT", target, **parts)
+
+    def patch(self, target: str, **parts: Any) -> ClientResponse:
+        """Send ``PATCH``."""
+        return self.request("PATCH", target, **parts)
+
+    def delete(self, target: str, **parts: Any) -> ClientResponse:
+        """Send ``DELETE``."""
+        return self.request("DELETE", target, **parts)
+
+    def options(self, target: str, **parts: Any) -> ClientResponse:
+        """Send ``OPTIONS``."""
+        return self.request("OPTIONS", target, **parts)
+
+    @contextlib.contextmanager
+    def stream(self, method: str, target: str, **parts: Any) -> Iterator[ClientResponse]:
+        """Send a request and read its answer piece by piece."""
+        asked = make_request(method, target, **parts)
+        response = self._portal.call(self._answer(asked), str(asked))
+        try:
+            yield response
+        finally:
+            response.close()
+
+    async def _whole(self, request: KitRequest) -> ClientResponse:
+        response = await self._answer(request)
+        await response.aread()
+        return response
+
+    @abc.abstractmethod
+    async def _answer(self, request: KitRequest) -> ClientResponse:
+        """Return the answer as soon as its head is there. Runs on the client's thread."""
+
+    # Its end
+
+    def close(self) -> None:
+        """Free what the client holds. Twice is harmless."""
+        self._portal.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class AsyncFace:
+    """The methods of a client as coroutines: ``await client.aio.get("/")``."""
+
+    def __init__(self, client: Client) -> None:
+        """Made by ``Client.aio``."""
+        self._client = client
+
+    async def request(self, method: str, target: str, **parts: Any) -> ClientResponse:
+        """Send a request and read the whole answer; see ``Client.request``."""
+        asked = make_request(method, target, **parts)
+        client = self._client
+        return await client._portal.acall(client._whole(asked), str(asked))
+
+    async def get(self, target: str, **parts: Any) -> ClientResponse:
+        """Send ``GET``."""
+        return await self.request("GET", target, **parts)
+
+    async def head(self, target: str, **parts: Any) -> ClientResponse:
+        """Send ``HEAD``."""
+        return await self.request("HEAD", target, **parts)
+
+    async def post(self, target: str, **parts: Any) -> ClientResponse:
+        """Send ``POST``."""
+        return await self.request("POST", target, **parts)
+
+    async def put(self, target: str, **parts: Any) -> ClientResponse:
+        """Send ``PUT``."""
+        return await self.request("PUT", target, **parts)
+
+    async def patch(self, target: str, **parts: Any) -> ClientResponse:
+        """Send ``PATCH``."""
+        return await self.request("PATCH", target, **parts)
+
+    async def delete(self, target: str, **parts: Any) -> ClientResponse:
+        """Send ``DELETE``."""
+        return await self.request("DELETE", target, **parts)
+
+    async def options(self, target: str, **parts: Any) -> ClientResponse:
+        """Send ``OPTIONS``."""
+        return await self.request("OPTIONS", target, **parts)
+
+    @contextlib.asynccontextmanager
+    async def stream(self, method: str, target: str, **parts: Any) -> AsyncIterator[ClientResponse]:
+        """Send a request and read its answer piece by piece."""
+        asked = make_request(method, target, **parts)
+        client = self._client
+        response = await client._portal.acall(client._answer(asked), str(asked))
+        try:
+            yield response
+        finally:
+            await response.aclose()

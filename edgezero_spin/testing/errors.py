@@ -1,0 +1,196 @@
+"""What the testing kit itself has to say about a test.
+
+```
+EdgeZeroError
+└── KitError
+    ├── PreloadError           a store or variable was given what it cannot hold
+    ├── UnknownLabelError      a label that the application does not have
+    ├── UnknownVariableError   a variable that the manifest does not give a component
+    ├── NoAnswerError          the deadline passed without an answer
+    ├── BrokenBodyError        the body of a response broke off
+    ├── MissingComponentError  the component to test is not there
+    ├── StaleComponentError    the component is older than its sources
+    └── BudgetError            a test used more instructions than its mark allows
+```
+
+Every message names what was wrong, where, and what to write instead.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from edgezero_spin.errors import EdgeZeroError
+
+__all__ = [
+    "BrokenBodyError",
+    "BudgetError",
+    "KitError",
+    "MissingComponentError",
+    "NoAnswerError",
+    "PreloadError",
+    "StaleComponentError",
+    "UnknownLabelError",
+    "UnknownVariableError",
+]
+
+
+class KitError(EdgeZeroError):
+    """A test asks the kit for what cannot be, or its application gave no answer."""
+
+
+class PreloadError(KitError):
+    """A store or a variable was given a value of a kind that it cannot hold.
+
+    Attributes:
+        place: The argument, such as ``kv['notes']['bread']``.
+        problem: What is wrong with it and what would do.
+    """
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(place, problem)
+        self.place = place
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.problem}"
+
+
+class UnknownLabelError(KitError, KeyError):
+    """A test names a key-value label that the application does not have.
+
+    Attributes:
+        label: The label as the test wrote it.
+        known: The labels that there are.
+        remedy: Where a label is granted.
+    """
+
+    def __init__(self, label: str, known: Iterable[str], remedy: str) -> None:
+        self.label = label
+        self.known = tuple(known)
+        self.remedy = remedy
+        super().__init__(label, self.known, remedy)
+
+    def __str__(self) -> str:
+        offer = ", ".join(self.known) or "none"
+        return (
+            f"no key-value store has the label {self.label!r} (there are: {offer}); {self.remedy}"
+        )
+
+
+class UnknownVariableError(KitError):
+    """A test sets a variable or a secret that no component reads.
+
+    Attributes:
+        name: The name as the test wrote it.
+        known: The names that there are.
+        remedy: Where a variable is declared.
+    """
+
+    def __init__(self, name: str, known: Iterable[str], remedy: str) -> None:
+        self.name = name
+        self.known = tuple(known)
+        self.remedy = remedy
+        super().__init__(name, self.known, remedy)
+
+    def __str__(self) -> str:
+        offer = ", ".join(self.known) or "none"
+        return f"no variable is called {self.name!r} (there are: {offer}); {self.remedy}"
+
+
+class NoAnswerError(KitError):
+    """A request was not answered before the deadline.
+
+    Attributes:
+        request: Method and target.
+        deadline_s: Seconds that it had.
+        where: Where the handler was at that moment; may be empty.
+    """
+
+    def __init__(self, request: str, deadline_s: float, where: str = "") -> None:
+        super().__init__(request, deadline_s, where)
+        self.request = request
+        self.deadline_s = deadline_s
+        self.where = where
+
+    def __str__(self) -> str:
+        place = f"\nIt was here:\n{self.where}" if self.where else ""
+        return (
+            f"{self.request} was not answered within {self.deadline_s:g} s. Look for a loop or "
+            f"a wait that does not end, or give the client a longer deadline_s.{place}"
+        )
+
+
+class BrokenBodyError(KitError):
+    """The body of a response broke off: what was read of it is not whole.
+
+    Attributes:
+        request: Method and target.
+        reason: Why.
+    """
+
+    def __init__(self, request: str, reason: str) -> None:
+        super().__init__(request, reason)
+        self.request = request
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the body of the answer to {self.request} broke off: {self.reason}"
+
+
+class MissingComponentError(KitError):
+    """The component to test is not there.
+
+    Attributes:
+        path: Where it was expected.
+        remedy: What makes it.
+    """
+
+    def __init__(self, path: Path, remedy: str) -> None:
+        super().__init__(path, remedy)
+        self.path = path
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"there is no component at {self.path}; {self.remedy}"
+
+
+class StaleComponentError(KitError):
+    """The component is older than a source that it is built from.
+
+    Attributes:
+        path: The component.
+        source: The file that changed after it was built.
+        remedy: What builds it anew.
+    """
+
+    def __init__(self, path: Path, source: Path, remedy: str) -> None:
+        super().__init__(path, source, remedy)
+        self.path = path
+        self.source = source
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} is older than {self.source}, so it is not what you wrote; {self.remedy}"
+        )
+
+
+class BudgetError(KitError, AssertionError):
+    """A test used more instructions than its mark allows.
+
+    Attributes:
+        used: Instructions.
+        allowed: What ``@pytest.mark.fuel(max=...)`` says.
+    """
+
+    def __init__(self, used: int, allowed: int) -> None:
+        super().__init__(used, allowed)
+        self.used = used
+        self.allowed = allowed
+
+    def __str__(self) -> str:
+        over = self.used - self.allowed
+        return (
+            f"the component used {self.used:,} instructions, {over:,} more than the "
+            f"{self.allowed:,} that @pytest.mark.fuel allows"
+        )

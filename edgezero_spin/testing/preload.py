@@ -1,0 +1,106 @@
+"""From what a test writes to what a store holds.
+
+In: ``bytes``, text or a JSON-able value. Out: ``bytes``. Bytes and text are taken as they
+are, everything else is written as the JSON that ``KeyValueStore.put`` would write; a text
+that an app reads with ``get`` is therefore preloaded as ``as_json("text")``.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from edgezero_spin.stores.json_values import JsonValueError, encode
+from edgezero_spin.testing.errors import PreloadError
+
+__all__ = ["as_json", "config_entries", "entry_of", "store_entries"]
+
+
+def as_json(value: Any) -> bytes:
+    """Return the JSON that a store holds for a value: ``as_json("text") == b'"text"'``.
+
+    Raises:
+        JsonValueError: The value has no JSON form.
+    """
+    return encode(value)
+
+
+def entry_of(value: Any, place: str) -> bytes:
+    """Return the bytes that stand for a value.
+
+    Args:
+        value: What the test wrote.
+        place: The argument that it stands in, for the message.
+
+    Raises:
+        PreloadError: It is neither bytes nor text and has no JSON form.
+    """
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    try:
+        return value.encode() if isinstance(value, str) else encode(value)
+    except (JsonValueError, UnicodeEncodeError, TypeError) as error:
+        raise PreloadError(
+            place,
+            f"a {type(value).__name__} cannot be stored ({error}); give bytes, text or a "
+            f"value that JSON can hold",
+        ) from None
+
+
+def store_entries(label: str, entries: Any, argument: str = "kv") -> dict[str, bytes]:
+    """Return the bytes by key of one preloaded store.
+
+    Raises:
+        PreloadError: It is no mapping of keys, or a key or value is of a wrong kind.
+    """
+    place = f"{argument}[{label!r}]"
+    if not isinstance(entries, Mapping):
+        raise PreloadError(
+            place,
+            f"a store is given as a mapping of its keys, {{'key': value}}, got a "
+            f"{type(entries).__name__}",
+        )
+    found: dict[str, bytes] = {}
+    for key, value in entries.items():
+        if not isinstance(key, str):
+            raise PreloadError(place, f"keys are text, got the {type(key).__name__} {key!r}")
+        found[key] = entry_of(value, f"{place}[{key!r}]")
+    return found
+
+
+def config_entries(label: str, table: Any) -> dict[str, bytes]:
+    """Return the entries of one config store: nested tables become dotted keys.
+
+    Values are text as an operator's push would leave it: ``true`` and ``20`` for booleans
+    and numbers.
+
+    Raises:
+        PreloadError: It is no mapping, or a value is of another kind.
+    """
+    place = f"config[{label!r}]"
+    if not isinstance(table, Mapping):
+        raise PreloadError(
+            place,
+            f"a config store is given as a mapping, {{'page.size': '20'}}, got a "
+            f"{type(table).__name__}",
+        )
+    return dict(_flattened(table, "", place))
+
+
+def _flattened(table: Mapping[Any, Any], prefix: str, place: str) -> Iterator[tuple[str, bytes]]:
+    for name, value in table.items():
+        if not isinstance(name, str):
+            raise PreloadError(place, f"keys are text, got the {type(name).__name__} {name!r}")
+        key = prefix + name
+        if isinstance(value, Mapping):
+            yield from _flattened(value, f"{key}.", place)
+        elif isinstance(value, bool):
+            yield key, b"true" if value else b"false"
+        elif isinstance(value, int | float):
+            yield key, str(value).encode()
+        elif isinstance(value, str | bytes):
+            yield key, entry_of(value, f"{place}[{key!r}]")
+        else:
+            raise PreloadError(
+                f"{place}[{key!r}]",
+                f"a {type(value).__name__} is no config value; give text, a number, a boolean "
+                f"or a table of them",
+            )

@@ -1,0 +1,128 @@
+"""What a test asks, in the form in which both clients send it.
+
+Nothing is added that the test did not write, but the ``content-type`` of ``json`` and
+``data`` and the length of a body that is whole.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+from urllib.parse import urlencode
+
+import attrs
+
+from edgezero_spin.core.headers import HeaderInput, Headers
+from edgezero_spin.core.percent import encode_literal
+from edgezero_spin.stores.json_values import encode
+
+__all__ = ["Content", "KitRequest", "Params", "make_request"]
+
+Content: TypeAlias = bytes | str | Iterable[bytes]
+Params: TypeAlias = Mapping[str, Any] | Sequence[tuple[str, Any]]
+
+DEFAULT_AUTHORITY = "localhost"
+
+
+@attrs.frozen
+class KitRequest:
+    """One request.
+
+    Attributes:
+        method: As it is sent.
+        path: Percent-encoded, without query.
+        query: What follows the ``?``, ``None`` without one.
+        headers: Lower-case names and values; no ``host``.
+        authority: Host and port that it is sent to.
+        scheme: ``http`` or ``https``.
+        body: All bytes, or pieces in order.
+    """
+
+    method: str
+    path: str
+    query: str | None
+    headers: list[tuple[str, bytes]]
+    authority: str
+    scheme: str
+    body: bytes | Iterable[bytes]
+
+    @property
+    def target(self) -> str:
+        """Path and query."""
+        return self.path if self.query is None else f"{self.path}?{self.query}"
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.target}"
+
+
+def make_request(
+    method: str,
+    target: str,
+    *,
+    headers: HeaderInput = (),
+    params: Params | None = None,
+    json: Any = ...,
+    data: Params | None = None,
+    content: Content = b"",
+) -> KitRequest:
+    """Put a request together.
+
+    Raises:
+        TypeError: More than one body is given.
+        JsonValueError: ``json`` has no JSON form.
+    """
+    fields = list(Headers(headers).pairs)
+    body = _body(json, data, content, fields)
+    path, mark, query = target.partition("#")[0].partition("?")
+    scheme, authority = "http", DEFAULT_AUTHORITY
+    before, separator, rest = path.partition("://")
+    if separator and before.isalpha():
+        scheme = before.lower()
+        authority, slash, path = rest.partition("/")
+        path = slash + path
+    for name, value in fields:
+        if name == "host":
+            authority = value.decode("latin-1")
+    if params is not None:
+        pairs = params.items() if isinstance(params, Mapping) else params
+        added = urlencode([(name, _text(value)) for name, value in pairs])
+        query = f"{query}&{added}" if query and added else query or added
+        mark = mark or ("?" if added else "")
+    return KitRequest(
+        method,
+        encode_literal(path).decode("ascii") or "/",
+        encode_literal(query).decode("ascii") if mark else None,
+        [pair for pair in fields if pair[0] != "host"],
+        authority,
+        scheme,
+        body,
+    )
+
+
+def _body(
+    json: Any, data: Params | None, content: Content, fields: list[tuple[str, bytes]]
+) -> bytes | Iterable[bytes]:
+    if (json is not ...) + (data is not None) + (content != b"") > 1:
+        raise TypeError("a request has one body: give json, data or content")
+    named = any(name == "content-type" for name, _ in fields)
+    body: bytes | Iterable[bytes]
+    if json is not ...:
+        body = encode(json)
+        kind = b"application/json"
+    elif data is not None:
+        body = urlencode(data).encode()
+        kind = b"application/x-www-form-urlencoded"
+    else:
+        body = content.encode() if isinstance(content, str) else content
+        kind = b""
+    if kind and not named:
+        fields.append(("content-type", kind))
+    if isinstance(body, bytes | bytearray | memoryview):
+        body = bytes(body)
+        if body and not any(name == "content-length" for name, _ in fields):
+            fields.append(("content-length", str(len(body)).encode()))
+    return body
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

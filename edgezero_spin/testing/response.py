@@ -1,0 +1,232 @@
+"""What a client gets back, from a native app and from a component alike.
+
+A response is read when its client returns it, unless the client was asked to ``stream``:
+then ``pieces()`` (or ``apieces()``) gives the body as the application makes it.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import attrs
+
+from edgezero_spin.core.headers import Headers
+from edgezero_spin.stores.json_values import JsonValueError, decode
+from edgezero_spin.stores.structuring import structure
+from edgezero_spin.testing.errors import KitError
+from edgezero_spin.testing.store_log import StoreLog
+
+__all__ = ["BodySource", "ClientResponse", "Usage"]
+
+
+@attrs.define
+class Usage:
+    """What a component spent on one request.
+
+    Attributes:
+        fuel: Instructions, the same in every run of the same request.
+        host_calls: Calls to the host.
+        peak_memory_bytes: Linear memory at the end, which is its largest; ``None`` unless
+            the client measures memory.
+    """
+
+    fuel: int = 0
+    host_calls: int = 0
+    peak_memory_bytes: int | None = None
+
+
+class BodySource(Protocol):
+    """Where the pieces of a body come from."""
+
+    async def next_piece(self) -> bytes | None:
+        """Return the next bytes, ``None`` at the end.
+
+        Raises:
+            BrokenBodyError: There will be no end.
+        """
+
+    async def aclose(self) -> None:
+        """Say that no more is wanted. Twice is harmless."""
+
+
+class Runner(Protocol):
+    """Runs a step of reading a body; see ``Portal``."""
+
+    def call(self, coroutine: Coroutine[Any, Any, Any], what: str) -> Any:
+        """Run a coroutine to its end."""
+
+    def acall(self, coroutine: Coroutine[Any, Any, Any], what: str) -> Awaitable[Any]:
+        """The same for a caller with an event loop."""
+
+
+class ClientResponse:
+    """An answer.
+
+    Attributes:
+        request: Method and target of what was asked.
+        status: 200 to 599.
+        headers: In the order in which they were sent; look-ups in any case.
+        failure: Why the component gave no answer of its own, such as a trap; ``None``
+            when it did. A native app always answers.
+        usage: What a component spent; ``None`` for a native app and until a streamed
+            body was read.
+    """
+
+    def __init__(
+        self,
+        request: str,
+        status: int,
+        headers: list[tuple[str, bytes]],
+        *,
+        source: BodySource,
+        runner: Runner,
+        calls: Callable[[], StoreLog],
+        output: Callable[[], tuple[bytes, bytes]],
+    ) -> None:
+        """Made by a client."""
+        self.request = request
+        self.status = status
+        self.headers = Headers.received(headers)
+        self.failure: str | None = None
+        self.usage: Usage | None = None
+        self._source = source
+        self._runner = runner
+        self._calls = calls
+        self._output = output
+        self._content: bytes | None = None
+        self._on_end: list[Callable[[ClientResponse], None]] = []
+
+    # The body
+
+    @property
+    def content(self) -> bytes:
+        """The whole body.
+
+        Raises:
+            KitError: It is streamed and was not read.
+        """
+        if self._content is None:
+            raise KitError(
+                f"the body of the answer to {self.request} was not read; iterate over "
+                f"pieces(), or call read() first"
+            )
+        return self._content
+
+    @property
+    def text(self) -> str:
+        """The whole body as UTF-8 text."""
+        return self.content.decode()
+
+    def json(self, as_type: Any = None) -> Any:
+        """Return the JSON value of the body, as an object of a type if one is named.
+
+        Raises:
+            KitError: The body is no JSON of that type; the message shows its beginning.
+        """
+        try:
+            value = decode(self.content)
+            return value if as_type is None else structure(value, as_type)
+        except JsonValueError as error:
+            shown = self.content[:200].decode("utf-8", "replace")
+            raise KitError(
+                f"{self.request} answered {self.status} with a body that is not the JSON "
+                f"asked for ({error}): {shown!r}"
+            ) from None
+
+    def read(self) -> bytes:
+        """Read what is left of a streamed body and return all of it."""
+        content: bytes = self._runner.call(self.aread(), self.request)
+        return content
+
+    async def aread(self) -> bytes:
+        """``read`` on the client's own loop."""
+        if self._content is None:
+            parts = []
+            while (piece := await self._source.next_piece()) is not None:
+                parts.append(piece)
+            await self._source.aclose()
+            self._content = b"".join(parts)
+            self._ended()
+        return self._content
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the body as it is made, once.
+
+        Raises:
+            BrokenBodyError: It broke off.
+            NoAnswerError: The next piece did not come before the deadline.
+        """
+        while (piece := self._runner.call(self._source.next_piece(), self.request)) is not None:
+            if piece:
+                yield piece
+        self._runner.call(self._source.aclose(), self.request)
+        self._ended()
+
+    async def apieces(self) -> AsyncIterator[bytes]:
+        """``pieces`` for a test with an event loop."""
+        while (
+            piece := await self._runner.acall(self._source.next_piece(), self.request)
+        ) is not None:
+            if piece:
+                yield piece
+        await self._runner.acall(self._source.aclose(), self.request)
+        self._ended()
+
+    def close(self) -> None:
+        """Give up what was not read. Twice is harmless."""
+        self._runner.call(self._source.aclose(), self.request)
+        self._ended()
+
+    async def aclose(self) -> None:
+        """``close`` for a test with an event loop."""
+        await self._runner.acall(self._source.aclose(), self.request)
+        self._ended()
+
+    def _ended(self) -> None:
+        ended, self._on_end = self._on_end, []
+        for tell in ended:
+            tell(self)
+
+    # What happened on the way
+
+    @property
+    def calls(self) -> StoreLog:
+        """The calls on stores since this request began."""
+        return self._calls()
+
+    @property
+    def stdout(self) -> str:
+        """What was written to standard output since this request began."""
+        return self._output()[0].decode("utf-8", "replace")
+
+    @property
+    def stderr(self) -> str:
+        """What was written to standard error since this request began."""
+        return self._output()[1].decode("utf-8", "replace")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        shown = "streamed" if self._content is None else f"{self._content[:80]!r}"
+        failed = "" if self.failure is None else f" failure={self.failure!r}"
+        return f"<{self.request}: {self.status} {shown}{failed}>"

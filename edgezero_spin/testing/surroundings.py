@@ -1,0 +1,82 @@
+"""The process around a native request: environment variables, standard output and error.
+
+An instance of a component sees its own environment and writes to its own log. Natively the
+process is shared, so it is changed while a request runs and put back afterwards; what is
+written is kept for the test and still goes where it went before.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, TextIO
+
+__all__ = ["Surroundings"]
+
+
+class _Tee:
+    """A text stream that keeps a copy of what is written."""
+
+    def __init__(self, target: TextIO, copy: bytearray) -> None:
+        self._target = target
+        self._copy = copy
+
+    def write(self, text: str) -> int:
+        self._copy += text.encode("utf-8", "backslashreplace")
+        return self._target.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._target, name)
+
+
+class Surroundings:
+    """What surrounds the requests of one client; enter it for each of them.
+
+    Requests of one client may overlap. The first that enters changes the process, the last
+    that leaves puts it back.
+
+    Attributes:
+        stdout: Everything that was written so far.
+        stderr: Likewise.
+    """
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        """Keep the variables to set; changes to them are seen when a request begins."""
+        self.stdout = bytearray()
+        self.stderr = bytearray()
+        self._env = env
+        self._depth = 0
+        self._before: dict[str, str | None] = {}
+        self._streams: tuple[TextIO, TextIO] | None = None
+
+    def __enter__(self) -> None:
+        self._depth += 1
+        if self._depth > 1:
+            return
+        self._before = {name: os.environ.get(name) for name in self._env}
+        os.environ.update(self._env)
+        self._streams = (sys.stdout, sys.stderr)
+        sys.stdout = _Tee(sys.stdout, self.stdout)
+        sys.stderr = _Tee(sys.stderr, self.stderr)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self.restore()
+
+    def restore(self) -> None:
+        """Put the process back, also where a request never comes to its end."""
+        if self._streams is None:
+            return
+        sys.stdout, sys.stderr = self._streams
+        self._streams = None
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,124 @@
+"""A small app that the tests of the kit test."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+
+from edgezero_spin import App, Config, Headers, Json, Kv, NotFound, Request, Response, Secrets
+
+__all__ = ["Note", "make_app"]
+
+
+@attrs.frozen
+class Note:
+    """What the app keeps."""
+
+    title: str
+    tags: list[str] = attrs.field(factory=list)
+
+
+def make_app() -> App:
+    """Return a new app with every kind of store."""
+    app = App("kit", kv=["notes", "views"], config=["settings"], secrets=["vault"])
+
+    @app.get("/notes/{id}")
+    async def show(id: str, kv: Kv) -> Note:
+        note = await kv["notes"].get(id, Note)
+        if note is None:
+            raise NotFound(f"note {id}")
+        return note
+
+    @app.put("/notes/{id}")
+    async def save(id: str, note: Json[Note], kv: Kv) -> tuple[int, Note]:
+        await kv["notes"].put(id, note)
+        return 201, note
+
+    @app.delete("/notes/{id}")
+    async def remove(id: str, kv: Kv) -> None:
+        await kv["notes"].delete(id)
+
+    @app.get("/raw/{label}/{id}")
+    async def raw(label: str, id: str, kv: Kv) -> bytes:
+        return await kv[label].get_bytes(id) or b"nothing"
+
+    @app.get("/keys")
+    async def keys(kv: Kv) -> list[str]:
+        return [key async for key in kv["notes"].iter_keys()]
+
+    @app.get("/config/{key}")
+    async def setting(key: str, config: Config) -> str:
+        return await config.default.get(key) or "unset"
+
+    @app.get("/secret/{key}")
+    async def secret(key: str, secrets: Secrets) -> str:
+        return await secrets.default.require_str(key)
+
+    @app.get("/environment/{name}")
+    async def environment(name: str) -> str:
+        return os.environ.get(name, "unset")
+
+    @app.get("/headers")
+    async def headers(headers: Headers) -> list[list[str]]:
+        return [[name, value.decode("latin-1")] for name, value in headers.pairs]
+
+    @app.post("/echo")
+    async def echo(request: Request) -> dict[str, Any]:
+        body = await request.bytes()
+        return {
+            "query": request.query_string,
+            "path": request.path,
+            "type": request.headers.get("content-type"),
+            "body": body.decode(),
+        }
+
+    @app.get("/pieces/{count}")
+    async def pieces(count: int) -> Iterator[bytes]:
+        return (b"%d\n" % number for number in range(count))
+
+    @app.get("/broken")
+    async def broken() -> Iterator[bytes]:
+        def chunks() -> Iterator[bytes]:
+            yield b"the beginning\n"
+            raise KeyError("halfway")
+
+        return chunks()
+
+    @app.get("/say")
+    async def say() -> str:
+        print("to stdout")
+        print("to stderr", file=sys.stderr)
+        return "said"
+
+    @app.get("/fail")
+    async def fail() -> str:
+        raise RuntimeError("on purpose")
+
+    @app.get("/spin")
+    async def spin() -> str:
+        while True:
+            pass
+
+    @app.get("/wait")
+    async def wait() -> str:
+        await asyncio.Event().wait()
+        return "never"
+
+    @app.get("/block")
+    def block() -> str:
+        time.sleep(1.5)
+        return "too late"
+
+    @app.get("/forbidden")
+    async def forbidden() -> Response:
+        return Response("x", headers={"connection": "close"})
+
+    @app.get("/nothing")
+    async def nothing() -> None:
+        return None
+
+    return app
