@@ -7,7 +7,7 @@ Everything that can be refused is refused here, before the first request.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import attrs
@@ -16,6 +16,7 @@ from edgezero_spin.host.capabilities import host_interfaces
 from edgezero_spin.host.capabilities.outbound_http import OutboundHosts
 from edgezero_spin.host.engine import Engine, InstanceLimits, load_component
 from edgezero_spin.host.instance import Grants
+from edgezero_spin.host.interface import Interface
 from edgezero_spin.host.linking import link
 from edgezero_spin.host.logs import Logs
 from edgezero_spin.host.plan import ApplicationError, ApplicationPlan
@@ -77,6 +78,8 @@ def load_application(
     variables: VariableResolver | None,
     logs: Logs,
     limits: InstanceLimits,
+    interfaces: Mapping[str, Interface] | None = None,
+    adapt: Callable[[Grants], Grants] | None = None,
 ) -> Application:
     """Compile, link and check.
 
@@ -88,6 +91,8 @@ def load_application(
         variables: Values of the components' variables.
         logs: Where their output goes.
         limits: What each instance may spend.
+        interfaces: What components can import; ``None`` for all that this host has.
+        adapt: Has the last word on what each component is granted.
 
     Raises:
         ApplicationError: Nothing is triggered, or a trigger names what does not exist.
@@ -105,7 +110,7 @@ def load_application(
         if trigger.route is not None
     )
     _warn(table)
-    interfaces = host_interfaces()
+    interfaces = host_interfaces() if interfaces is None else interfaces
     components = {}
     for part in plan.components:
         if part.id in used:
@@ -123,6 +128,8 @@ def load_application(
                 ),
                 log=logs.of(part.id),
             )
+            if adapt is not None:
+                grants = adapt(grants)
             components[part.id] = GuestComponent.of(linked, grants, limits)
     info = {"name": plan.name, "version": plan.version, "oci_image_digest": plan.digest}
     gateway = Gateway(

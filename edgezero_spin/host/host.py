@@ -16,7 +16,7 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO, Self
 from weakref import WeakKeyDictionary
@@ -29,6 +29,8 @@ from edgezero_spin.host.capabilities.key_value_stores import KeyValueStores
 from edgezero_spin.host.channel import ByteChannel
 from edgezero_spin.host.engine import Engine, EngineSettings, InstanceLimits, make_engine
 from edgezero_spin.host.exchange import Exchange
+from edgezero_spin.host.instance import Grants
+from edgezero_spin.host.interface import Interface
 from edgezero_spin.host.logs import Logs
 from edgezero_spin.host.messages import HttpRequest, HttpResponse
 from edgezero_spin.host.plan import ApplicationError, ApplicationPlan, plan_of
@@ -40,7 +42,7 @@ from edgezero_spin.host.runtime_config import (
 from edgezero_spin.host.trigger.asgi import AsgiApplication, answer_for, is_bodiless, wire_head
 from edgezero_spin.host.trigger.delivery import Delivery, Linger, Upload
 from edgezero_spin.host.trigger.gateway import Answer, RequestHead
-from edgezero_spin.host.trigger.http import InstanceRunner
+from edgezero_spin.host.trigger.http import InstanceRunner, InstanceWatch
 from edgezero_spin.host.variables import VariableResolver, read_variable_options
 from edgezero_spin.host.workers import Overloaded, WorkerPool
 from edgezero_spin.manifest.runtime_config import load_runtime_config
@@ -104,6 +106,8 @@ class Host:
         stores: Mapping[str, KeyValueBackend] | None = None,
         variables: VariableResolver | None = None,
         logs: Logs | None = None,
+        interfaces: Mapping[str, Interface] | None = None,
+        adapt: Callable[[Grants], Grants] | None = None,
     ) -> None:
         """Load an application.
 
@@ -114,6 +118,9 @@ class Host:
             stores: Key-value stores by label.
             variables: Values of the components' variables.
             logs: Where components write; ``None`` echoes all to this process's stderr.
+            interfaces: What components can import, by name; ``None`` for all that this
+                host has. A test or an embedding program may wrap or replace some.
+            adapt: Has the last word on what each component is granted.
 
         Raises:
             HostError: The application cannot be run as it stands.
@@ -137,6 +144,8 @@ class Host:
                     memory_bytes=settings.max_instance_memory,
                     deadline_s=settings.request_timeout_s,
                 ),
+                interfaces=interfaces,
+                adapt=adapt,
             )
         except BaseException:
             if self._own_engine:
@@ -242,11 +251,17 @@ class Host:
         """A program for an ASGI server; closing the host stays the caller's business."""
         return self._asgi
 
-    async def handle(self, request: HttpRequest) -> HttpResponse:
+    async def handle(
+        self, request: HttpRequest, watch: InstanceWatch | None = None
+    ) -> HttpResponse:
         """Answer one request.
 
         A request without a ``Host`` header gets ``localhost``. The response is returned
         when its head is known; its body streams while it is read.
+
+        Args:
+            request: What is asked.
+            watch: Told when the instance that answers starts and ends.
         """
         path, mark, query = request.target.partition("?")
         headers = request.headers
@@ -268,7 +283,7 @@ class Host:
         upload = _attach_body(exchange, request.body)
         delivery = Delivery(exchange, self._linger())
         try:
-            self._runner.start(admitted.component, exchange)
+            self._runner.start(admitted.component, exchange, watch)
         except Overloaded:
             return _complete(Answer(503), request.method)
         pump = None

@@ -10,6 +10,7 @@ Source: contract spin-host.md, RESP-1 to RESP-10, LIFE-2, LIFE-7, LIFE-8.
 import logging
 import threading
 from time import monotonic_ns
+from typing import Protocol
 
 import attrs
 
@@ -21,9 +22,10 @@ from edgezero_spin.host.errors import EngineBusy, GuestTrapped
 from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.instance import Grants, InstanceState
 from edgezero_spin.host.linking import LinkedComponent
+from edgezero_spin.host.running import Instance
 from edgezero_spin.host.workers import WorkerPool
 
-__all__ = ["HANDLER", "GuestComponent", "HandlerError", "InstanceRunner"]
+__all__ = ["HANDLER", "GuestComponent", "HandlerError", "InstanceRunner", "InstanceWatch"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -107,6 +109,19 @@ def _no_handler(linked: LinkedComponent, others: list[str]) -> str:
     return f"Expected component to export one of {HANDLER}@0.2; it exports {offer}"
 
 
+class InstanceWatch(Protocol):
+    """Follows one request through its instance, for whoever measures or tests it.
+
+    Called on the guest's thread, where a host function finds what ``started`` put there.
+    """
+
+    def started(self, state: InstanceState) -> None:
+        """The instance is about to be made."""
+
+    def ended(self, instance: Instance | None, error: BaseException | None) -> None:
+        """It is about to be closed, ``None`` when it could not be made; and how it failed."""
+
+
 class InstanceRunner:
     """Runs exchanges on the worker pool and can cut them all short.
 
@@ -124,15 +139,19 @@ class InstanceRunner:
         """Instances alive at this moment."""
         return len(self._running)
 
-    def start(self, component: GuestComponent, exchange: Exchange) -> None:
+    def start(
+        self, component: GuestComponent, exchange: Exchange, watch: InstanceWatch | None = None
+    ) -> None:
         """Run the exchange on a worker thread.
 
         Raises:
             Overloaded: There is no place for it.
         """
-        self.pool.submit(lambda: self._run(component, exchange))
+        self.pool.submit(lambda: self._run(component, exchange, watch))
 
-    def _run(self, component: GuestComponent, exchange: Exchange) -> None:
+    def _run(
+        self, component: GuestComponent, exchange: Exchange, watch: InstanceWatch | None
+    ) -> None:
         deadline_s = component.limits.deadline_s
         state = InstanceState(
             component.grants,
@@ -143,33 +162,47 @@ class InstanceRunner:
         with self._lock:
             self._running.add(state)
         try:
-            self._call(component, exchange, state)
+            if watch is not None:
+                watch.started(state)
+            self._call(component, exchange, state, watch)
         finally:
             state.close()
             with self._lock:
                 self._running.discard(state)
 
-    def _call(self, component: GuestComponent, exchange: Exchange, state: InstanceState) -> None:
+    def _call(
+        self,
+        component: GuestComponent,
+        exchange: Exchange,
+        state: InstanceState,
+        watch: InstanceWatch | None,
+    ) -> None:
         component_id = component.grants.component_id
         try:
             instance = component.linked.instantiate(state, component.limits)
         except BaseException as error:
             exchange.busy = isinstance(error, EngineBusy)
+            if watch is not None:
+                watch.ended(None, error)
             exchange.finish(str(error))
             _report(component_id, error, started=False)
             return
         # The exchange ends before the instance: what a guest leaves behind is dropped with
         # it, and would otherwise hide why the response breaks off.
+        failure: BaseException | None = None
         try:
             instance.call(
                 component.handler, "handle", IncomingRequest(exchange), ResponseOutparam(exchange)
             )
             _finish(component_id, exchange)
         except BaseException as error:
+            failure = error
             started = exchange.response is not None
             exchange.finish(str(error) or type(error).__name__)
             _report(component_id, error, started=started)
         finally:
+            if watch is not None:
+                watch.ended(instance, failure)
             instance.close()
 
     def cancel_all(self, reason: str) -> None:
