@@ -2,7 +2,14 @@
 
 import click
 
-from edgezero_spin.cli.options import adapter_option, common_options, manifest_option
+from edgezero_spin.cli.options import (
+    PassThrough,
+    adapter_name_option,
+    common_options,
+    manifest_option,
+    rest_of,
+)
+from edgezero_spin.cli.replaced import find_project, run_replacement
 
 __all__ = ["build"]
 
@@ -10,10 +17,13 @@ EPILOG = """\b
 Example:
   edgezero build
   edgezero build -C examples/notes -c notes
+  edgezero build -- --world edgezero:spin/http-trigger@0.1.0
 """
 
 
-@click.command(epilog=EPILOG, short_help="Run the build commands of spin.toml.")
+@click.command(
+    cls=PassThrough, epilog=EPILOG, short_help="Run the build commands of the application."
+)
 @manifest_option
 @click.option(
     "-c",
@@ -24,17 +34,32 @@ Example:
     help="Build this component only. May be given several times.",
 )
 @click.option("--profile", metavar="NAME", help="Build with this profile of the manifest.")
-@adapter_option
+@adapter_name_option
 @common_options
-def build(manifest: str | None, component_ids: tuple[str, ...], profile: str | None) -> None:
+@click.pass_context
+def build(
+    context: click.Context,
+    manifest: str | None,
+    component_ids: tuple[str, ...],
+    profile: str | None,
+    adapter: str | None,
+) -> None:
     """Run the build command of every component in spin.toml, as `spin build` does.
 
-    Ends with the status of the first command that fails.
+    A command `build` in [adapters.spin.commands] of edgezero.toml runs instead. What
+    follows -- is added to each command. Ends with the status of the first command that
+    fails.
     """
     from edgezero_spin.project.build import plan_build, run_step
-    from edgezero_spin.project.locate import find_spin_manifest
+    from edgezero_spin.project.locate import spin_manifest_of
 
-    steps = plan_build(find_spin_manifest(manifest), component_ids, profile=profile)
+    project, adapter = find_project(adapter, manifest)
+    if project is not None and project.stores.secrets is not None:
+        click.echo("[edgezero] secrets enabled: Spin reads them from its variables")
+    whole = not component_ids and profile is None
+    if whole and run_replacement(project, adapter, "build", rest_of(context)):
+        return
+    steps = plan_build(spin_manifest_of(project, adapter, manifest), component_ids, profile=profile)
     if not steps:
         click.echo("None of the components have a build command.")
         return
@@ -48,7 +73,7 @@ def build(manifest: str | None, component_ids: tuple[str, ...], profile: str | N
             _say("Building", f"component {step.component_id} with `{step.command}`")
         if step.workdir_named:
             click.echo(f'Working directory: "{step.workdir}"')
-        run_step(step)
+        run_step(step, rest_of(context))
     _say("Finished", "building all Spin components")
 
 

@@ -11,7 +11,16 @@ from typing import TypeVar
 import attrs
 import click
 
-__all__ = ["KeyValue", "Settings", "adapter_option", "common_options", "manifest_option"]
+__all__ = [
+    "KeyValue",
+    "PassThrough",
+    "Settings",
+    "adapter_name_option",
+    "adapter_option",
+    "common_options",
+    "manifest_option",
+    "rest_of",
+]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -42,6 +51,31 @@ class KeyValue(click.ParamType[tuple[str, str]]):
         if not (name and equals):
             self.fail(f"{value!r} must be of the form {self.name}", parameter, context)
         return name, text
+
+
+class PassThrough(click.Command):
+    """A command that hands on what is typed after ``--``, see ``rest_of``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Set aside what follows the first ``--``, then read the flags before it."""
+        if "--" in args:
+            at = args.index("--")
+            ctx.meta[_REST] = tuple(args[at + 1 :])
+            args = args[:at]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Name it in the usage line."""
+        return [*super().collect_usage_pieces(ctx), "[-- ARGUMENT...]"]
+
+
+_REST = "edgezero_spin.rest"
+
+
+def rest_of(context: click.Context) -> tuple[str, ...]:
+    """Return what was typed after ``--``."""
+    rest: tuple[str, ...] = context.meta.get(_REST, ())
+    return rest
 
 
 def _enter(context: click.Context, parameter: click.Parameter, folder: str | None) -> None:
@@ -107,6 +141,15 @@ def adapter_option(command: F) -> F:
         default="spin",
         expose_value=False,
         help="The platform. Default: spin.",
+    )(command)
+
+
+def adapter_name_option(command: F) -> F:
+    """Add ``--adapter`` for commands on a project, whose manifest says which there are."""
+    return click.option(
+        "--adapter",
+        metavar="NAME",
+        help="The platform, as edgezero.toml names it. Default: spin.",
     )(command)
 
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 import click
 
 from edgezero_spin import __version__
+from edgezero_spin.cli.auth import auth
 from edgezero_spin.cli.build import build
 from edgezero_spin.cli.componentize import componentize
+from edgezero_spin.cli.deploy import deploy
 from edgezero_spin.cli.options import Settings, common_options
 from edgezero_spin.cli.serve import serve
 from edgezero_spin.errors import EdgeZeroError
@@ -28,6 +30,8 @@ def edgezero() -> None:
 edgezero.add_command(componentize)
 edgezero.add_command(build)
 edgezero.add_command(serve)
+edgezero.add_command(deploy)
+edgezero.add_command(auth)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

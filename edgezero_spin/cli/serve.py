@@ -1,14 +1,23 @@
 """``edgezero serve``: the application on a local port, by Spin or by the embedded host."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
-from edgezero_spin.cli.options import KeyValue, adapter_option, common_options, manifest_option
+from edgezero_spin.cli.options import (
+    KeyValue,
+    adapter_name_option,
+    common_options,
+    manifest_option,
+)
+from edgezero_spin.cli.replaced import find_project, run_replacement
 from edgezero_spin.cli.startup import startup_lines
 
 if TYPE_CHECKING:
+    from edgezero_spin.manifest import AppManifest
     from edgezero_spin.project.serve import Engine, ServeRequest
 
 __all__ = ["serve"]
@@ -84,9 +93,11 @@ Example:
     help="Show the output of this component only. May be given several times.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Show no component's output.")
-@adapter_option
+@adapter_name_option
 @common_options
+@click.pass_context
 def serve(
+    context: click.Context,
     manifest: str | None,
     listen: str | None,
     engine: "Engine",
@@ -98,20 +109,35 @@ def serve(
     key_values: tuple[tuple[str, str], ...],
     follow: tuple[str, ...],
     quiet: bool,
-) -> int:
+    adapter: str | None,
+) -> None:
     """Serve the application in spin.toml until Ctrl-C.
 
+    A command `serve` in [adapters.spin.commands] of edgezero.toml runs instead, unless
+    --engine names an engine, or the command starts a Spin that is not installed.
     Components are not built first: run `edgezero build` for that.
     """
-    from edgezero_spin.project.locate import find_spin_manifest
+    from edgezero_spin.project.commands import check_built_in, resolve_listen
+    from edgezero_spin.project.locate import spin_manifest_of
     from edgezero_spin.project.serve import (
         ServeRequest,
         choose_engine,
         find_runtime_config,
         run_spin,
+        starts_missing_spin,
     )
 
-    path = find_spin_manifest(manifest)
+    project, adapter = find_project(adapter, manifest)
+    if engine == "auto" and not starts_missing_spin(project, adapter):
+        _refuse_flags(context, project, adapter)
+        if run_replacement(project, adapter, "serve"):
+            return
+    check_built_in(adapter)
+    if listen is None:
+        listen, warnings = resolve_listen(project, adapter, os.environ)
+        for warning in warnings:
+            click.echo(f"[edgezero] {warning}", err=True)
+    path = spin_manifest_of(project, adapter, manifest)
     request = ServeRequest(
         manifest=path,
         listen=listen,
@@ -125,11 +151,27 @@ def serve(
         quiet=quiet,
     )
     if choose_engine(engine) == "spin":
-        return run_spin(request)
-    return _serve_embedded(request)
+        run_spin(request)
+    else:
+        _serve_embedded(request)
 
 
-def _serve_embedded(request: "ServeRequest") -> int:
+def _refuse_flags(context: click.Context, project: "AppManifest | None", adapter: str) -> None:
+    """Stop where a flag was typed that a command of the project's own would never see."""
+    declared = None if project is None else project.adapter(adapter)
+    if declared is None or declared.commands.serve is None:
+        return
+    for name in context.params.keys() - {"manifest", "adapter", "engine"}:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            flag = "--" + {"variables": "variable", "environment": "env"}.get(name, name)
+            raise click.UsageError(
+                f"{flag.replace('_', '-')} does nothing here: edgezero.toml replaces serve with "
+                f"`{declared.commands.serve}`. Choose --engine spin or --engine embedded to "
+                "serve without it."
+            )
+
+
+def _serve_embedded(request: "ServeRequest") -> None:
     from edgezero_spin.host.host import Host
     from edgezero_spin.host.trigger.server import DEFAULT_LISTEN, Listening
     from edgezero_spin.host.trigger.server import serve as listen_and_serve
@@ -152,4 +194,3 @@ def _serve_embedded(request: "ServeRequest") -> int:
                 click.echo(line)
 
         listen_and_serve(host, request.listen or DEFAULT_LISTEN, on_listening=announce)
-    return 0

@@ -13,8 +13,6 @@ Source: contract spin-host.md, MAN-42 and CLI-15.
 """
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -22,6 +20,8 @@ import attrs
 
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest.spin import Component, LocalDependency, load_spin_manifest
+from edgezero_spin.project.children import run_child, search_path
+from edgezero_spin.project.commands import shell_quote
 
 __all__ = ["BuildFailedError", "BuildStep", "plan_build", "run_step"]
 
@@ -110,8 +110,12 @@ def plan_build(
     return tuple(steps)
 
 
-def run_step(step: BuildStep) -> None:
+def run_step(step: BuildStep, arguments: Sequence[str] = ()) -> None:
     """Run one step to its end, with the terminal of this process.
+
+    Args:
+        step: The step.
+        arguments: What follows its command, quoted for the shell.
 
     Raises:
         BuildFailedError: The command's status was not 0.
@@ -122,16 +126,11 @@ def run_step(step: BuildStep) -> None:
             f"component {step.component_id}: the build's workdir {str(step.workdir)!r} "
             "is not a folder"
         )
-    here = Path(sys.executable).parent
-    search = os.pathsep.join([str(here), os.environ.get("PATH", os.defpath)])
-    status = subprocess.run(
-        step.command, shell=True, cwd=step.workdir, env={**os.environ, "PATH": search}, check=False
-    ).returncode
+    line = " ".join([step.command, *map(shell_quote, arguments)])
+    environment = {**os.environ, "PATH": search_path()}
+    status = run_child(line, folder=step.workdir, environment=environment)
     if status:
-        # A negative status is the number of the signal that ended the child.
-        raise BuildFailedError(
-            step.component_id, step.command, status if status > 0 else 128 - status
-        )
+        raise BuildFailedError(step.component_id, step.command, status)
 
 
 def _dependencies_first(components: Mapping[str, Component]) -> Iterable[str]:

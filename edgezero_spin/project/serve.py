@@ -7,7 +7,6 @@ Source: contract edgezero.md, BLD-11; spin-host.md, CLI-10 and CLI-11; design.md
 """
 
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -15,6 +14,9 @@ from typing import Literal
 import attrs
 
 from edgezero_spin.errors import ProjectError
+from edgezero_spin.manifest import AppManifest
+from edgezero_spin.project.children import run_child
+from edgezero_spin.project.commands import CommandFailedError
 
 __all__ = [
     "RUNTIME_CONFIG",
@@ -24,6 +26,7 @@ __all__ = [
     "find_runtime_config",
     "run_spin",
     "spin_arguments",
+    "starts_missing_spin",
 ]
 
 RUNTIME_CONFIG = "runtime-config.toml"
@@ -68,6 +71,16 @@ def choose_engine(wanted: Engine) -> Literal["spin", "embedded"]:
     return wanted
 
 
+def starts_missing_spin(project: AppManifest | None, adapter: str) -> bool:
+    """Whether a project serves with a line that starts Spin, and Spin is not installed.
+
+    The line cannot do its work then, and the embedded host can.
+    """
+    declared = None if project is None else project.adapter(adapter)
+    words = [] if declared is None else (declared.commands.serve or "").split()
+    return words[:1] == ["spin"] and shutil.which("spin") is None
+
+
 def find_runtime_config(manifest: Path) -> Path | None:
     """Return the ``runtime-config.toml`` beside a manifest, or ``None``."""
     path = manifest.parent / RUNTIME_CONFIG
@@ -107,25 +120,20 @@ def _from_anywhere(folder: str) -> str:
     return str(Path(folder).resolve()) if folder else ""
 
 
-def run_spin(request: ServeRequest) -> int:
-    """Run ``spin up`` in the manifest's folder until it ends; return its exit status.
+def run_spin(request: ServeRequest) -> None:
+    """Run ``spin up`` in the manifest's folder until it ends.
 
     Raises:
+        CommandFailedError: Its status was not 0.
         ProjectError: ``spin`` cannot be started.
     """
     arguments = ["spin", *spin_arguments(request)]
     try:
-        child = subprocess.Popen(arguments, cwd=request.manifest.parent)
+        status = run_child(arguments, folder=request.manifest.parent)
     except OSError as error:
         raise ProjectError(
             f"failed to run spin CLI: {error.strerror}; install Spin "
             "(https://spinframework.dev/), or serve with --engine embedded"
         ) from error
-    while True:
-        try:
-            status = child.wait()
-            break
-        except KeyboardInterrupt:
-            # The terminal sent Ctrl-C to Spin as well: let it finish in its own way.
-            continue
-    return status if status >= 0 else 128 - status
+    if status:
+        raise CommandFailedError("spin up failed", status)

@@ -3,15 +3,26 @@
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 import edgezero_spin
 from edgezero_spin.cli.root import edgezero as group
 from tests.cli.running import edgezero, refusal
 
-COMMANDS = sorted(group.commands)
+
+def command_lines(outer: click.Group, *words: str) -> Iterator[tuple[str, ...]]:
+    """Every command and group below a group, as it is typed."""
+    for name, command in sorted(outer.commands.items()):
+        yield (*words, name)
+        if isinstance(command, click.Group):
+            yield from command_lines(command, *words, name)
+
+
+COMMANDS = list(command_lines(group))
 
 
 def test_version() -> None:
@@ -20,12 +31,12 @@ def test_version() -> None:
     assert (done.returncode, done.stdout) == (0, f"edgezero {edgezero_spin.__version__}\n")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_shows_an_example_and_the_common_flags(command: str) -> None:
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_shows_an_example_and_the_common_flags(command: tuple[str, ...]) -> None:
     """``--help`` of each command shows how it is typed and the flags that all take."""
-    done = edgezero(command, "--help")
+    done = edgezero(*command, "--help")
     assert done.returncode == 0
-    assert f"  edgezero {command}" in done.stdout.partition("Example:")[2]
+    assert f"  edgezero {' '.join(command)}" in done.stdout.partition("Example:")[2]
     for flag in ("-C DIR", "--verbose", "--no-color", "--adapter"):
         assert flag in done.stdout
 
@@ -35,7 +46,7 @@ def test_every_command_shows_an_example_and_the_common_flags(command: str) -> No
     [
         pytest.param(["nothing"], id="unknown command"),
         pytest.param(["build", "--nothing"], id="unknown flag"),
-        pytest.param(["build", "--adapter", "ghost"], id="unknown adapter"),
+        pytest.param(["componentize", "a", "-o", "b", "--adapter", "ghost"], id="unknown adapter"),
         pytest.param(["componentize", "app:app"], id="no output"),
         pytest.param(["-C", "no/such/folder", "build"], id="no folder"),
         pytest.param(["build", "-C", "no/such/folder"], id="no folder, after the command"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgezero_spin.errors import ProjectError
+from edgezero_spin.project.commands import CommandFailedError
 from edgezero_spin.project.serve import (
     ServeRequest,
     choose_engine,
@@ -111,7 +112,9 @@ def test_spin_runs_in_the_folder_of_the_manifest(spin: Path, tmp_path: Path) -> 
     folder = tmp_path / "app"
     folder.mkdir()
     request = ServeRequest(manifest=folder / "spin.toml", listen="127.0.0.1:1")
-    assert run_spin(request) == 7
+    with pytest.raises(CommandFailedError, match="spin up failed with status 7") as caught:
+        run_spin(request)
+    assert caught.value.exit_status == 7
     assert spin.read_text().splitlines() == [str(folder), "up", "--listen", "127.0.0.1:1"]
 
 
@@ -126,7 +129,9 @@ def test_a_spin_that_a_signal_ended(spin: Path, tmp_path: Path) -> None:
     """The status of a killed child is 128 and the signal."""  # CLI-30
     program = spin.parent / "programs" / "spin"
     program.write_text("#!/bin/sh\nkill -9 $$\n")
-    assert run_spin(ServeRequest(manifest=tmp_path / "spin.toml")) == 137
+    with pytest.raises(CommandFailedError) as caught:
+        run_spin(ServeRequest(manifest=tmp_path / "spin.toml"))
+    assert caught.value.exit_status == 137
 
 
 def test_runtime_configuration_beside_the_manifest_is_used(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""Run another program to its end, with the terminal of this process.
+
+In: what to run, where, with which environment. Out: its exit status, as a shell counts it.
+Ctrl-C reaches the child by way of the terminal, and a request to end this process is passed
+on to it: in both cases the child ends in its own way and its status is ours.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+__all__ = ["run_child", "search_path"]
+
+
+def run_child(
+    command: Sequence[str] | str,
+    *,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> int:
+    """Run a program, or a line for ``sh``, and wait for its end.
+
+    Args:
+        command: The program with its arguments, or the line.
+        folder: Where it runs; the current folder when ``None``.
+        environment: All its variables; those of this process when ``None``.
+
+    Returns:
+        Its exit status; 128 and the signal's number when a signal ended it.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+    arguments = ["sh", "-c", command] if isinstance(command, str) else list(command)
+    child = subprocess.Popen(arguments, cwd=folder, env=environment)
+    with _passing_on(child):
+        while True:
+            try:
+                status = child.wait()
+                break
+            except KeyboardInterrupt:
+                # The terminal sent Ctrl-C to the child as well: let it finish in its own way.
+                continue
+    return status if status >= 0 else 128 - status
+
+
+def search_path(environment: Mapping[str, str] = os.environ) -> str:
+    """Return a PATH on which the programs of the running interpreter come first.
+
+    A command line finds the ``edgezero`` that started it also where no virtual
+    environment is active.
+    """
+    here = Path(sys.executable).parent
+    return os.pathsep.join([str(here), environment.get("PATH", os.defpath)])
+
+
+@contextmanager
+def _passing_on(child: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """Hand SIGTERM to the child while it runs; only the main thread can."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def hand_over(number: int, frame: FrameType | None) -> None:
+        child.send_signal(number)
+
+    before = signal.signal(signal.SIGTERM, hand_over)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
