@@ -65,6 +65,7 @@ class InstanceState:
         around_wait: Called with ``True`` before and ``False`` after the thread slept.
         open_stores: Key-value stores that it holds open (KV-4).
         open_files: File descriptors of the host that it holds.
+        held: How many handles it holds of each kind that is bounded.
     """
 
     __slots__ = (
@@ -75,6 +76,7 @@ class InstanceState:
         "before_wait",
         "deadline_ns",
         "grants",
+        "held",
         "open_files",
         "open_stores",
         "table",
@@ -94,6 +96,7 @@ class InstanceState:
         self.around_wait: Callable[[bool], None] | None = None
         self.open_stores = 0
         self.open_files = 0
+        self.held: dict[str, int] = {}
         self._condition = threading.Condition(threading.Lock())
         self._cancelled: str | None = None
         self._sinks: dict[str, Sink] = {}

@@ -7,13 +7,16 @@ names it, when it is called and not before.
 
 from edgezero_spin.host.capabilities import (
     key_value,
+    legacy,
     outbound_http,
     variables,
     wasi_cli,
     wasi_clocks,
+    wasi_config,
     wasi_filesystem,
     wasi_http,
     wasi_io,
+    wasi_keyvalue,
     wasi_random,
     wasi_sockets,
 )
@@ -36,6 +39,9 @@ def host_interfaces() -> dict[str, Interface]:
         wasi_http.TYPES,
         outbound_http.OUTGOING_HANDLER,
         key_value.KEY_VALUE,
+        *wasi_keyvalue.INTERFACES,
         variables.VARIABLES,
+        wasi_config.WASI_CONFIG,
+        *legacy.INTERFACES,
     )
     return {table.name: table for table in tables}

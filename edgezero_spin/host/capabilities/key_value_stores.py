@@ -7,11 +7,14 @@ one backend for each label, or one error that names every label which nobody def
 Source: contract spin-host.md, KV-2, KV-40 to KV-45, KV-50.
 """
 
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from edgezero_spin.errors import HostError
-from edgezero_spin.host.capabilities.sqlite_key_value import SqliteFile, SqliteKeyValue
+from edgezero_spin.host.capabilities.key_value_batches import Sequential
+from edgezero_spin.host.capabilities.sqlite_batches import SqliteBatches
+from edgezero_spin.host.capabilities.sqlite_key_value import SqliteFile
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 from edgezero_spin.stores.memory import MemoryKeyValue
 
@@ -113,11 +116,11 @@ class KeyValueStores:
 
     def _open(self, label: str, path: Path | None) -> KeyValueBackend:
         if path is None:
-            return MemoryKeyValue()
+            return Sequential(MemoryKeyValue(), threading.Lock())
         path = path.absolute()
         if path not in self._files:
             self._files[path] = SqliteFile(path)
-        return SqliteKeyValue(self._files[path], label)
+        return SqliteBatches(self._files[path], label)
 
     def _write(self, key: str, value: bytes, place: Path | None) -> None:
         if DEFAULT_LABEL not in self._backends:

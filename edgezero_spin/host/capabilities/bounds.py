@@ -1,0 +1,26 @@
+"""How many handles of one kind an instance may hold at once.
+
+A capability claims a place before it makes a handle, and its resource gives the place back
+in ``drop``. Spin bounds each kind at 256.
+"""
+
+from edgezero_spin.host.instance import InstanceState
+
+__all__ = ["MAX_HANDLES", "claim", "release"]
+
+MAX_HANDLES = 256
+"""Handles of one kind that one instance may hold."""
+
+
+def claim(state: InstanceState, kind: str, most: int = MAX_HANDLES) -> bool:
+    """Take a place for a handle; return ``False`` when there is none left."""
+    held = state.held.get(kind, 0)
+    if held >= most:
+        return False
+    state.held[kind] = held + 1
+    return True
+
+
+def release(state: InstanceState, kind: str) -> None:
+    """Give a place back."""
+    state.held[kind] -= 1

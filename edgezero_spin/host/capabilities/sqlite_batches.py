@@ -1,0 +1,87 @@
+"""A key-value store in a SQLite file, with the operations of ``wasi:keyvalue``.
+
+Every batch is one transaction: another process sees all of it or nothing.
+
+Source: contract spin-host.md, KV-23 to KV-27.
+"""
+
+import sqlite3
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+
+from edgezero_spin.host.capabilities.key_value_batches import added
+from edgezero_spin.host.capabilities.sqlite_key_value import (
+    DELETE,
+    SELECT,
+    UPSERT,
+    SqliteKeyValue,
+)
+from edgezero_spin.stores.backend import BackendError
+
+__all__ = ["SqliteBatches"]
+
+# BLOB affinity keeps text that the sqlite3 command wrote as text; compare bytes with bytes.
+SWAP = """UPDATE spin_key_value SET value=$3
+          WHERE store=$1 AND key=$2 AND CAST(value AS BLOB)=$4"""
+
+
+class SqliteBatches(SqliteKeyValue):
+    """The entries of one label in a file; a ``WideKeyValue``."""
+
+    def get_many(self, keys: Sequence[str]) -> Generator[tuple[str, bytes], None, None]:
+        """Yield the entries that exist, in the order of the keys, as of one moment."""
+        with self._transaction("BEGIN") as connection:
+            for key in dict.fromkeys(keys):
+                row = connection.execute(SELECT, {"1": self.label, "2": key}).fetchone()
+                if row is not None:
+                    yield key, _raw(row[0])
+
+    def set_many(self, entries: Sequence[tuple[str, bytes]]) -> None:
+        """Write every entry, or none of them."""
+        rows = [{"1": self.label, "2": key, "3": value} for key, value in entries]
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            connection.executemany(UPSERT, rows)
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Remove every key, or none of them."""
+        rows = [{"1": self.label, "2": key} for key in keys]
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            connection.executemany(DELETE, rows)
+
+    def increment(self, key: str, delta: int) -> int:
+        """Add to a counter and return its new value."""
+        place = {"1": self.label, "2": key}
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            row = connection.execute(SELECT, place).fetchone()
+            stored, total = added(None if row is None else _raw(row[0]), delta)
+            connection.execute(UPSERT, {**place, "3": stored})
+        return total
+
+    def compare_and_set(self, key: str, expected: bytes, value: bytes) -> bool:
+        """Write the value if the store still holds the expected one."""
+        row = {"1": self.label, "2": key, "3": value, "4": expected}
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            return connection.execute(SWAP, row).rowcount == 1
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        try:
+            connection = self.file.connection()
+            connection.execute(begin)
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                # A full disk has ended it already.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise BackendError(str(error)) from error
+        except OverflowError as error:
+            raise BackendError("string or blob too big") from error
+
+
+def _raw(value: bytes | str) -> bytes:
+    # Text is what someone put in with the sqlite3 command.
+    return value.encode() if isinstance(value, str) else value
