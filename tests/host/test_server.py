@@ -9,12 +9,15 @@ import sys
 import textwrap
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edgezero_spin.host import Host
 from edgezero_spin.host.engine import Engine
+from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.logs import Logs
+from edgezero_spin.host.trigger.http import GuestComponent
 from edgezero_spin.host.trigger.server import ListenError, Listening, bind, serve_async
 from tests.host.support import SCRIPT, Capture, script_host, until
 
@@ -78,6 +81,18 @@ def without_date(response: bytes) -> list[bytes]:
             get("/t"),
             b"HTTP/1.1 500 Internal Server Error|content-length: 0|connection: close||",
             id="trap",
+        ),
+        # HTTP-18
+        pytest.param(
+            get("/k"),
+            b"HTTP/1.1 200 OK|connection: close|transfer-encoding: chunked||5|hello|0|"
+            b"content-length: 5||",
+            id="trailers",
+        ),
+        pytest.param(
+            get("/h").replace(b"GET", b"HEAD"),
+            b"HTTP/1.1 200 OK|connection: close||",
+            id="head request",
         ),
         # RESP-7: the last chunk is missing.
         pytest.param(
@@ -156,6 +171,53 @@ def test_a_chunked_body_is_echoed_chunk_by_chunk(shared_engine: Engine) -> None:
 
     with script_host(shared_engine) as host:
         assert asyncio.run(run(host)) == b"2\r\nde\r\n0\r\n\r\n"
+
+
+def test_the_head_does_not_wait_for_the_body(shared_engine: Engine) -> None:
+    """A guest that sleeps after the head has its head delivered."""
+
+    async def run(host: Host) -> tuple[int, bytes]:
+        async with serving(host) as where:
+            reader, writer = await asyncio.open_connection(where.host, where.port)
+            writer.write(b"GET /q HTTP/1.1\r\nHost: a\r\n\r\n")
+            await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), WAIT_S)
+            running = host.running
+            rest = await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), WAIT_S)
+            writer.close()
+            return running, rest
+
+    with script_host(shared_engine) as host:
+        assert asyncio.run(run(host)) == (1, b"5\r\nhello\r\n0\r\n\r\n")
+
+
+def test_trailers_of_a_client_are_no_headers(shared_engine: Engine) -> None:
+    """What follows a chunked body never joins the headers that a guest reads (HTTP-19)."""
+    seen: list[list[tuple[str, bytes]]] = []
+    trailers: list[object] = []
+
+    async def run(host: Host) -> None:
+        start = host._runner.start
+
+        def spy(component: GuestComponent, exchange: Exchange, *rest: Any) -> None:
+            seen.append(list(exchange.headers))
+            assert exchange.body is not None
+            trailers.append(exchange.body.trailers)
+            start(component, exchange, *rest)
+
+        host._runner.start = spy  # type: ignore[method-assign,assignment]
+        async with serving(host) as where:
+            request = (
+                b"POST /E HTTP/1.1\r\nHost: a\r\nX: 1\r\nConnection: close\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+                b"X-Admin: yes\r\nSpin-Path-Info: /forged\r\n\r\n"
+            )
+            assert b"abc" in await exchange(where, request)
+
+    with script_host(shared_engine) as host:
+        asyncio.run(run(host))
+    assert "x-admin" not in dict(seen[0])
+    assert [value for name, value in seen[0] if name == "spin-path-info"] == [b"/E"]
+    assert trailers == [[("x-admin", b"yes")]]
 
 
 def test_a_client_that_hangs_up_closes_the_guests_stream(shared_engine: Engine) -> None:

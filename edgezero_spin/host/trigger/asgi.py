@@ -12,17 +12,32 @@ server closes the connection without ending the body (RESP-7, RESP-9).
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 from edgezero_spin.host.exchange import Exchange, ResponseHead
+from edgezero_spin.host.messages import ResponseAborted
 from edgezero_spin.host.trigger.delivery import Delivery, Linger, Upload
 from edgezero_spin.host.trigger.gateway import Answer, Gateway, RequestHead
+from edgezero_spin.host.trigger.headers import HeaderNotTextError, client_headers
 from edgezero_spin.host.trigger.http import InstanceRunner
 from edgezero_spin.host.workers import Overloaded
 
-__all__ = ["AsgiApplication", "Receive", "Scope", "Send", "answer_for", "is_bodiless", "wire_head"]
+__all__ = [
+    "WIRE",
+    "AsgiApplication",
+    "Receive",
+    "Scope",
+    "Send",
+    "Wire",
+    "answer_for",
+    "is_bodiless",
+    "wire_head",
+]
 
 logger = logging.getLogger("edgezero_spin.host")
+
+WIRE = "edgezero.wire"
+"""Key of a scope under which our own server offers trailers; see ``Wire``."""
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -35,6 +50,19 @@ OVERLOADED = Answer(503)
 LOWEST_FINAL_STATUS = 200
 HIGHEST_STATUS = 599
 BODILESS = (204, 304)
+
+
+class Wire(Protocol):
+    """What our own server can do beyond ASGI.
+
+    Attributes:
+        received: Trailers of the request, complete when its body is.
+    """
+
+    received: list[tuple[bytes, bytes]]
+
+    def end_with(self, trailers: list[tuple[str, bytes]]) -> bool:
+        """End the response with trailers; ``False`` when it has no place for them."""
 
 
 def answer_for(exchange: Exchange) -> Answer:
@@ -111,7 +139,7 @@ class AsgiApplication:
         elif first.get("body"):
             upload = Upload()
             upload.channel.put(first["body"])
-            upload.channel.end()
+            upload.channel.end(_trailers(scope))
         if upload is not None:
             exchange.body = upload.channel
         delivery = Delivery(exchange, self._linger())
@@ -122,12 +150,27 @@ class AsgiApplication:
             return
         watcher: asyncio.Task[None] | None = None
         if upload is not None and first.get("more_body"):
-            watcher = asyncio.create_task(_watch(receive, exchange, upload, first["body"]))
-        await _relay(delivery, receive, send, watcher)
+            watcher = asyncio.create_task(_watch(scope, receive, exchange, upload, first["body"]))
+        await _relay(delivery, scope, receive, send, watcher)
+
+
+def _trailers(scope: Scope) -> list[tuple[str, bytes]] | None:
+    """Trailers of a request that ended (HTTP-19)."""
+    wire: Wire | None = scope.get(WIRE)
+    if wire is None or not wire.received:
+        return None
+    try:
+        return client_headers(wire.received)
+    except HeaderNotTextError:
+        return None
 
 
 async def _relay(
-    delivery: Delivery, receive: Receive, send: Send, watcher: "asyncio.Task[None] | None"
+    delivery: Delivery,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    watcher: "asyncio.Task[None] | None",
 ) -> None:
     """Send the response, and abandon the exchange if that does not come to an end."""
     exchange = delivery.exchange
@@ -141,20 +184,29 @@ async def _relay(
             return
         status, headers = wire
         body = head.body
-        data, more = b"", False
+        await send(_start(status, headers))
         if body is not None and is_bodiless(exchange.method, status):
             body.close()
-        elif body is not None:
+            body = None
+        if body is None:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        while body is not None:
+            if watcher is None and not body.ended:
+                watcher = asyncio.create_task(_watch(scope, receive, exchange))
             data, more = await delivery.piece(body)
-        await send(_start(status, headers))
-        await send({"type": "http.response.body", "body": data, "more_body": more})
-        if more and watcher is None:
-            watcher = asyncio.create_task(_watch(receive, exchange))
-        while more and body is not None:
-            data, more = await delivery.piece(body)
-            if data or not more:
-                await send({"type": "http.response.body", "body": data, "more_body": more})
+            ending = None if more else body.trailers
+            last = not more and ending is None
+            if data or last:
+                await send({"type": "http.response.body", "body": data, "more_body": not last})
+            if ending is not None:
+                await _end_with(ending, scope, send)
+            if not more:
+                break
         whole = True
+    except ResponseAborted:
+        # A client that left has no use for the news.
+        if not exchange.abandoned:
+            raise
     finally:
         if not whole:
             exchange.abandon()
@@ -162,7 +214,15 @@ async def _relay(
             watcher.cancel()
 
 
+async def _end_with(trailers: list[tuple[str, bytes]], scope: Scope, send: Send) -> None:
+    """End the response with trailers, or without where they have no place (HTTP-18)."""
+    wire: Wire | None = scope.get(WIRE)
+    if wire is None or not wire.end_with(trailers):
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
 async def _watch(
+    scope: Scope,
     receive: Receive,
     exchange: Exchange,
     upload: Upload | None = None,
@@ -181,7 +241,7 @@ async def _watch(
         if upload is not None:
             await upload.put(message.get("body", b""))
             if not message.get("more_body"):
-                upload.channel.end()
+                upload.channel.end(_trailers(scope))
 
 
 def head_of(scope: Scope) -> RequestHead:

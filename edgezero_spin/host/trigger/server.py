@@ -15,13 +15,15 @@ import importlib.util
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import attrs
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.host import Host
+from edgezero_spin.host.trigger.asgi import WIRE
 
 __all__ = ["DEFAULT_LISTEN", "ListenError", "Listening", "bind", "serve", "serve_async"]
 
@@ -75,14 +77,51 @@ class Listening:
         return f"{self.scheme}://{name}:{self.port}"
 
 
+class _Wire:
+    """What ASGI has no words for: trailers of one request and of its response."""
+
+    def __init__(self, protocol: HttpToolsProtocol) -> None:
+        self.received: list[tuple[bytes, bytes]] = []
+        self._protocol = protocol
+        self.cycle: RequestResponseCycle | None = None
+
+    def end_with(self, trailers: list[tuple[str, bytes]]) -> bool:
+        """End a chunked response with trailers; ``False`` when it is not chunked (HTTP-18)."""
+        cycle = self.cycle
+        if cycle is None or not cycle.chunked_encoding or cycle.disconnected:
+            return False
+        lines = [name.encode("ascii") + b": " + value + b"\r\n" for name, value in trailers]
+        transport = self._protocol.transport
+        transport.write(b"".join([b"0\r\n", *lines, b"\r\n"]))
+        cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            transport.close()
+        cycle.on_response()
+        return True
+
+
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's protocol with bounds on what a client sends before its body."""
+    """uvicorn's protocol with bounds on a request's head, and with trailers.
+
+    uvicorn adds trailers to the headers, where a client could put what it likes behind
+    everybody's back; here they stay apart.
+    """
 
     _header_bytes = 0
+    _wire: _Wire | None = None
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._header_bytes = 0
+        self._wire = None
+
+    def on_headers_complete(self) -> None:
+        self._wire = wire = _Wire(self)
+        # The task that serves the request starts after this call.
+        cast("dict[str, Any]", self.scope)[WIRE] = wire
+        super().on_headers_complete()
+        wire.cycle = self.cycle
 
     def on_url(self, url: bytes) -> None:
         self._count(len(url))
@@ -90,9 +129,12 @@ class _Protocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count(len(name) + len(value))
-        if len(self.headers) >= MAX_HEADERS:
+        if self._wire is not None:
+            self._wire.received.append((name.lower(), value))
+        elif len(self.headers) >= MAX_HEADERS:
             raise ValueError("too many headers")
-        super().on_header(name, value)
+        else:
+            super().on_header(name, value)
 
     def _count(self, size: int) -> None:
         self._header_bytes += size

@@ -22,6 +22,8 @@
 ;;   /W  writes more than check-write allows
 ;;   /i  asks for an interface that no host has
 ;;   /p  answers "hello", a timer of 50 ms, then "hello" again
+;;   /q  sends the head, a timer of 50 ms, then "hello"
+;;   /k  answers "hello" and the trailer "content-length: 5" (a name it has at hand)
 (component $C
   (import "wasi:io/error@0.2.0" (instance $io-error (export "error" (type (sub resource)))))
   (alias export $io-error "error" (type $error))
@@ -346,6 +348,23 @@
           (return)))
       (if (i32.eq (local.get $letter) (i32.const 0x69)) ;; i
         (then (call $ask)))
+      (if (i32.eq (local.get $letter) (i32.const 0x71)) ;; q
+        (then
+          (call $head (i32.const 200) (i32.const 0) (i32.const 1))
+          (call $nap (i64.const 50000000))
+          (call $hello)
+          (call $done)
+          (return)))
+      (if (i32.eq (local.get $letter) (i32.const 0x6b)) ;; k
+        (then
+          (call $head (i32.const 200) (i32.const 0) (i32.const 1))
+          (call $hello)
+          (call $drop-stream (global.get $stream))
+          (local.set $count (call $new-fields))
+          (call $append (local.get $count) (i32.const 1040) (i32.const 14)
+            (i32.const 1056) (i32.const 1) (i32.const 512))
+          (call $finish (global.get $body) (i32.const 1) (local.get $count) (i32.const 512))
+          (return)))
       (if (i32.eq (local.get $letter) (i32.const 0x70)) ;; p
         (then
           (call $head (i32.const 200) (i32.const 0) (i32.const 1))
