@@ -9,6 +9,7 @@ from edgezero_spin import __version__
 from edgezero_spin.cli.auth import auth
 from edgezero_spin.cli.build import build
 from edgezero_spin.cli.componentize import componentize
+from edgezero_spin.cli.config import config
 from edgezero_spin.cli.deploy import deploy
 from edgezero_spin.cli.options import Settings, common_options
 from edgezero_spin.cli.serve import serve
@@ -30,6 +31,7 @@ def edgezero() -> None:
 edgezero.add_command(componentize)
 edgezero.add_command(build)
 edgezero.add_command(serve)
+edgezero.add_command(config)
 edgezero.add_command(deploy)
 edgezero.add_command(auth)
 

@@ -26,6 +26,7 @@ from edgezero_spin.manifest.app_config.loading import (
 )
 from edgezero_spin.manifest.app_config.overlay import overlay, variable_prefix
 from edgezero_spin.manifest.app_config.secret_rules import check_secrets, variable_name_fault
+from edgezero_spin.stores import secret_fields
 
 __all__ = [
     "AppConfigError",
@@ -48,6 +49,7 @@ __all__ = [
     "overlay",
     "read_app_config",
     "require_app_name",
+    "secret_fields",
     "tree_of",
     "variable_name_fault",
     "variable_prefix",

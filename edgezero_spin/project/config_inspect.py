@@ -1,0 +1,218 @@
+"""Look at all of a project's configuration once: what it holds, and what is wrong with it.
+
+In: a ``ConfigRequest``. Out: a ``ConfigInspection`` with the entries that a push would write
+and every finding of every check. ``validate``, ``push`` and ``diff`` start from it, so what
+one of them accepts the others accept. Nothing is written.
+
+Source: contract edgezero.md, VAL-1 to VAL-11 and PSH-2.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from edgezero_spin.environment import EnvironmentLayer
+from edgezero_spin.manifest import (
+    AppManifest,
+    InvalidManifestError,
+    ManifestUnreadableError,
+    Problem,
+    load_app_manifest,
+)
+from edgezero_spin.manifest.app_config import (
+    AppConfigError,
+    ConfigEntry,
+    EnvironmentOverlayError,
+    LoadedAppConfig,
+    app_config_path,
+    check_secrets,
+    decode_app_config,
+    flatten,
+    read_app_config,
+    require_app_name,
+    secret_fields,
+    tree_of,
+)
+from edgezero_spin.project.config_checks import (
+    Finding,
+    check_capabilities,
+    check_component,
+    check_handlers,
+    check_labels,
+    findings_of,
+)
+
+__all__ = ["ConfigInspection", "ConfigRequest", "inspect_config", "looks_like_a_secret"]
+
+_SECRET_WORDS = frozenset(
+    {
+        "apikey",
+        "credential",
+        "credentials",
+        "passphrase",
+        "passwd",
+        "password",
+        "pwd",
+        "secret",
+        "secrets",
+        "token",
+    }
+)
+_SECRET_PAIRS = frozenset(
+    {("api", "key"), ("access", "key"), ("private", "key"), ("secret", "key")}
+)
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+
+
+@attrs.frozen(kw_only=True)
+class ConfigRequest:
+    """Which configuration is meant.
+
+    Attributes:
+        manifest: The project's ``edgezero.toml``.
+        app_config: Its configuration; ``None`` is ``<name>.toml`` beside the manifest.
+        model: The attrs class that describes it; ``None`` takes the file as it is (raw).
+        overlay: Whether variables override values of the file.
+        environ: The variables of the command.
+    """
+
+    manifest: Path = Path("edgezero.toml")
+    app_config: Path | None = None
+    model: type | None = None
+    overlay: bool = True
+    environ: Mapping[str, str] = attrs.field(factory=lambda: os.environ, repr=False)
+
+    @property
+    def mode(self) -> str:
+        """``typed`` with a model, ``raw`` without."""
+        return "raw" if self.model is None else "typed"
+
+    @property
+    def environment(self) -> EnvironmentLayer:
+        """The ``EDGEZERO__*`` variables."""
+        return EnvironmentLayer.from_mapping(self.environ)
+
+
+@attrs.frozen(kw_only=True)
+class ConfigInspection:
+    """What a look at the configuration found.
+
+    Attributes:
+        manifest: The manifest; ``None`` when it cannot be used.
+        app_config: Path of the configuration; ``None`` when it is not known.
+        entries: What a push would write; complete when there are no findings.
+        findings: Everything that is wrong.
+        warnings: What a person should know, but nothing has to be done about.
+    """
+
+    manifest: AppManifest | None = None
+    app_config: Path | None = None
+    entries: tuple[ConfigEntry, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def inspect_config(request: ConfigRequest, *, strict: bool) -> ConfigInspection:
+    """Run every check of a configuration.
+
+    Args:
+        request: Which configuration.
+        strict: Also check what matters only where the app runs: kinds of stores, handlers.
+    """
+    try:
+        manifest = load_app_manifest(request.manifest)
+    except (ManifestUnreadableError, InvalidManifestError) as error:
+        return ConfigInspection(findings=tuple(findings_of("manifest", error)))
+    findings: list[Finding] = []
+    path, loaded = _load(request, manifest, findings)
+    findings += check_component(manifest)
+    findings += check_labels(manifest, request.environment)
+    if strict:
+        findings += check_capabilities(manifest)
+        findings += check_handlers(manifest)
+    entries: tuple[ConfigEntry, ...] = ()
+    if loaded is not None:
+        entries = _entries(request, manifest, loaded, findings)
+    return ConfigInspection(
+        manifest=manifest,
+        app_config=path,
+        entries=entries,
+        findings=tuple(dict.fromkeys(findings)),
+        warnings=() if request.model is not None else tuple(_secret_warnings(entries)),
+    )
+
+
+def looks_like_a_secret(key: str) -> bool:
+    """Whether the last part of an entry key reads like the name of a secret."""
+    words = [word.lower() for word in _WORD.findall(key.rpartition(".")[2])]
+    return not _SECRET_WORDS.isdisjoint(words) or not _SECRET_PAIRS.isdisjoint(pairwise(words))
+
+
+def _load(
+    request: ConfigRequest, manifest: AppManifest, findings: list[Finding]
+) -> tuple[Path | None, LoadedAppConfig | None]:
+    path = None
+    try:
+        name = require_app_name(manifest)
+        path = app_config_path(manifest, request.app_config)
+        loaded = read_app_config(path, name, request.environ if request.overlay else None)
+    except (AppConfigError, InvalidManifestError) as error:
+        check = "app-config" if isinstance(error, AppConfigError) else "manifest"
+        findings += findings_of(check, error)
+        return path, None
+    for failed in loaded.errors:
+        check = "overlay" if isinstance(failed, EnvironmentOverlayError) else "app-config"
+        findings += findings_of(check, failed)
+    return path, loaded
+
+
+def _entries(
+    request: ConfigRequest,
+    manifest: AppManifest,
+    loaded: LoadedAppConfig,
+    findings: list[Finding],
+) -> tuple[ConfigEntry, ...]:
+    def refuse(check: str, *problems: Problem) -> None:
+        heading = str(loaded.path)
+        findings.extend(Finding(check, loaded.path, heading, problem) for problem in problems)
+
+    tree: Any = loaded.tree
+    omit: frozenset[str] = frozenset()
+    if request.model is not None:
+        try:
+            fields = secret_fields(request.model)
+            decoded, errors = decode_app_config(loaded.path, tree, request.model)
+        except TypeError as error:
+            only = "" if attrs.has(request.model) else "; only struct-shaped configs are supported"
+            refuse("model", Problem("", f"the model cannot be used: {error}{only}"))
+            return ()
+        for failed in errors:
+            findings += findings_of("model", failed)
+        refuse("secrets", *check_secrets(tree, fields, manifest.stores.secrets))
+        if errors:
+            return ()
+        omit = frozenset(field.name for field in fields)
+        try:
+            tree = tree_of(decoded.model)
+        except ValueError as error:
+            refuse("entries", Problem("", str(error)))
+            return ()
+    problems: list[Problem] = []
+    entries = flatten(tree, problems, omit=omit)
+    already = {finding.problem for finding in findings}
+    refuse("entries", *(problem for problem in problems if problem not in already))
+    return entries
+
+
+def _secret_warnings(entries: Iterable[ConfigEntry]) -> Iterable[str]:
+    for entry in entries:
+        if looks_like_a_secret(entry.key):
+            yield (
+                f"`{entry.key}` looks like a secret, and without a model it is pushed as "
+                "configuration; mark it with secret() and name the model with --model"
+            )
