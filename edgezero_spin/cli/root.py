@@ -12,6 +12,7 @@ from edgezero_spin.cli.componentize import componentize
 from edgezero_spin.cli.config import config
 from edgezero_spin.cli.deploy import deploy
 from edgezero_spin.cli.options import Settings, common_options
+from edgezero_spin.cli.provision import provision
 from edgezero_spin.cli.serve import serve
 from edgezero_spin.errors import EdgeZeroError
 
@@ -32,6 +33,7 @@ edgezero.add_command(componentize)
 edgezero.add_command(build)
 edgezero.add_command(serve)
 edgezero.add_command(config)
+edgezero.add_command(provision)
 edgezero.add_command(deploy)
 edgezero.add_command(auth)
 

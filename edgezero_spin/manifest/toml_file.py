@@ -67,7 +67,8 @@ def parse_toml(text: str, path: Path, *, heading: str = "") -> dict[str, Any]:
         InvalidManifestError: The text is not TOML, or a number is too large.
     """
     try:
-        root = tomllib.loads(text)
+        # A byte order mark is no part of the document; editors on Windows write one.
+        root = tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as err:
         raise InvalidManifestError(path, [_syntax_problem(str(err), text)], heading) from None
     wide = _wide_integers(root, "")

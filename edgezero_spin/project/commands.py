@@ -31,6 +31,7 @@ __all__ = [
     "ManifestCommand",
     "check_adapter",
     "check_built_in",
+    "load_manifest",
     "load_project",
     "manifest_command",
     "resolve_listen",
@@ -98,8 +99,16 @@ def load_project(environ: Mapping[str, str], *, start: Path | None = None) -> Ap
     """
     named = environ.get(MANIFEST_VARIABLE)
     path = Path(named) if named else find_app_manifest(start)
-    if path is None:
-        return None
+    return None if path is None else load_manifest(path)
+
+
+def load_manifest(path: Path) -> AppManifest:
+    """Return a project's manifest.
+
+    Raises:
+        ProjectError: There is no such file, or it cannot be read.
+        ManifestError: It cannot be used.
+    """
     try:
         return load_app_manifest(path)
     except ManifestUnreadableError as err:

@@ -1,0 +1,55 @@
+"""Replace a file so that readers find the old content or the new, never a part.
+
+Source: our own; POSIX ``rename``.
+"""
+
+import contextlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgezero_spin.errors import ProjectError
+
+__all__ = ["replace_file"]
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Give an existing file other content; its mode stays, and a link to it stays a link.
+
+    Args:
+        path: The file.
+        content: All of the new content.
+
+    Raises:
+        ProjectError: It cannot be written. The file is as it was.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        status = target.stat()
+        if not os.access(target, os.W_OK):
+            raise PermissionError(13, "the file is read-only")
+        with _beside(target) as scratch:
+            with scratch.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fchmod(file.fileno(), stat.S_IMODE(status.st_mode))
+                with contextlib.suppress(PermissionError):
+                    os.fchown(file.fileno(), status.st_uid, status.st_gid)
+                os.fsync(file.fileno())
+            scratch.replace(target)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ProjectError(f"cannot write {path}: {reason}; the file is unchanged") from error
+
+
+@contextlib.contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    os.close(handle)
+    try:
+        yield Path(name)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            Path(name).unlink()

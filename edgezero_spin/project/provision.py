@@ -1,0 +1,230 @@
+"""Let the app's component open the stores that the app declares.
+
+In: ``edgezero.toml`` and the environment. Effect: the platform's label of every key-value
+and config store stands in ``[component.<id>].key_value_stores`` of ``spin.toml``, written
+once, as a whole. Everything is checked and every edit is made in memory before that.
+
+``runtime-config.toml`` is read and never written: which stanzas it lacks is reported.
+Secrets cannot be provisioned, because nobody but a person knows them; what to paste is
+reported.
+
+Source: contract edgezero.md, PRV-2 to PRV-14; spin-host.md, KV-41 and KV-42.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+
+from edgezero_spin.environment import EnvironmentLayer, ascii_lower
+from edgezero_spin.errors import ManifestError, ProjectError
+from edgezero_spin.manifest import AppManifest
+from edgezero_spin.manifest.runtime_config import load_runtime_config
+from edgezero_spin.manifest.toml_file import load_toml
+from edgezero_spin.project.config_checks import (
+    ConfigProblemsError,
+    check_capabilities,
+    check_component,
+    check_handlers,
+    check_labels,
+)
+from edgezero_spin.project.discovery import discover_component
+from edgezero_spin.project.files import replace_file
+from edgezero_spin.project.serve import RUNTIME_CONFIG
+from edgezero_spin.project.store_labels import LabelEditError, add_label, has_label
+
+__all__ = ["Provisioned", "SecretToDeclare", "StoreLabel", "lacking_stanzas", "provision"]
+
+_ALWAYS_THERE = "default"
+
+
+@attrs.frozen(kw_only=True)
+class StoreLabel:
+    """One store that the component must be able to open.
+
+    Attributes:
+        kind: ``KV`` or ``config``.
+        id: Its logical id.
+        label: The platform's name for it.
+        present: Whether ``spin.toml`` lists it already.
+    """
+
+    kind: Literal["KV", "config"]
+    id: str
+    label: str
+    present: bool
+
+
+@attrs.frozen(kw_only=True)
+class SecretToDeclare:
+    """A secret store, which a person has to fill.
+
+    Attributes:
+        id: Its logical id.
+        name: The platform's name for it.
+        lines: What to paste into ``spin.toml``.
+    """
+
+    id: str
+    name: str
+    lines: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Provisioned:
+    """What was done, or would be.
+
+    Attributes:
+        path: The ``spin.toml``.
+        component_id: The component in it.
+        dry_run: Whether nothing was written.
+        labels: Key-value stores in the order declared, then config stores.
+        secrets: Secret stores in the order declared.
+        notices: What the runtime configuration lacks, for people.
+    """
+
+    path: Path
+    component_id: str
+    dry_run: bool
+    labels: tuple[StoreLabel, ...]
+    secrets: tuple[SecretToDeclare, ...]
+    notices: tuple[str, ...]
+
+    def lines(self) -> Iterator[str]:
+        """Yield what to tell a person, line by line."""
+        place = f"[component.{self.component_id}].key_value_stores in {self.path}"
+        for store in self.labels:
+            what = f"{store.kind} label `{store.label}` (logical id `{store.id}`)"
+            if self.dry_run:
+                yield f"would ensure {what} is in {place}"
+            elif store.present:
+                yield f"{what} already present in {place}; skipping"
+            else:
+                yield f"added {what} to {place}"
+        for secret in self.secrets:
+            yield (
+                f"spin secret id `{secret.id}` (platform name `{secret.name}`) requires manual "
+                f"work: declare each secret as [variables].* secret = true in {self.path}"
+            )
+            yield from (f"    {line}".rstrip() for line in secret.lines)
+        if not self.labels and not self.secrets:
+            yield "spin has no declared stores to provision"
+
+
+def provision(
+    manifest: AppManifest, environ: Mapping[str, str], *, dry_run: bool = False
+) -> Provisioned:
+    """Add the labels of a project's stores to its ``spin.toml``.
+
+    Args:
+        manifest: The project's ``edgezero.toml``; it declares the adapter ``spin``.
+        environ: Says which platform name each store has.
+        dry_run: Check and report, and write nothing.
+
+    Raises:
+        ConfigProblemsError: The project is not in order; it lists everything.
+        ProjectError: ``spin.toml`` cannot be edited or written.
+    """
+    environment = EnvironmentLayer.from_mapping(environ)
+    findings = [
+        *check_capabilities(manifest),
+        *check_handlers(manifest),
+        *check_component(manifest),
+        *check_labels(manifest, environment),
+    ]
+    if findings:
+        raise ConfigProblemsError("provision", findings)
+    found = discover_component(manifest)
+    labels, edited = _with_labels(manifest, environment, found.path, found.component_id)
+    if edited is not None and not dry_run:
+        replace_file(found.path, edited)
+    return Provisioned(
+        path=found.path,
+        component_id=found.component_id,
+        dry_run=dry_run,
+        labels=labels,
+        secrets=_secrets(manifest, environment, found.path, found.component_id),
+        notices=lacking_stanzas(
+            found.root / RUNTIME_CONFIG, tuple(store.label for store in labels)
+        ),
+    )
+
+
+def lacking_stanzas(path: Path, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a remark on each label for which a runtime configuration has no stanza.
+
+    Args:
+        path: The ``runtime-config.toml``, which need not be there.
+        labels: The labels in use. ``default`` needs none.
+    """
+    needed = [label for label in labels if label != _ALWAYS_THERE]
+    if not needed:
+        return ()
+    try:
+        known = load_runtime_config(path).key_value_stores if path.exists() else {}
+    except ManifestError as error:
+        return (str(error),)
+    return tuple(
+        f"{path} has no [key_value_store.{label}], so `spin up` would not start. Add:\n"
+        f'    [key_value_store.{label}]\n    type = "spin"'
+        for label in needed
+        if label not in known
+    )
+
+
+def _with_labels(
+    manifest: AppManifest, environment: EnvironmentLayer, path: Path, component_id: str
+) -> tuple[tuple[StoreLabel, ...], bytes | None]:
+    """Return the stores, and the manifest's new content if it has to change."""
+    stores = manifest.stores
+    wanted: list[tuple[Literal["KV", "config"], str, str]] = [
+        *(("KV", id, environment.store_name("kv", id)) for id in _ids(stores.kv)),
+        *(("config", id, environment.store_name("config", id)) for id in _ids(stores.config)),
+    ]
+    if not wanted:
+        return (), None
+    try:
+        before = text = path.read_bytes().decode("utf-8")
+        labels = []
+        for kind, id, label in wanted:
+            present = has_label(text, component_id, label)
+            text = add_label(text, component_id, label)
+            labels.append(StoreLabel(kind=kind, id=id, label=label, present=present))
+        return tuple(labels), None if text == before else text.encode("utf-8")
+    except LabelEditError as error:
+        raise ProjectError(f"{path}: {error}") from error
+    except UnicodeError as error:
+        raise ProjectError(f"{path}: text that is not UTF-8 cannot be edited: {error}") from error
+    except OSError as error:
+        raise ProjectError(f"failed to read {path}: {error.strerror or error}") from error
+
+
+def _ids(declared: Any) -> tuple[str, ...]:
+    return () if declared is None else tuple(declared.ids)
+
+
+def _secrets(
+    manifest: AppManifest, environment: EnvironmentLayer, path: Path, component_id: str
+) -> tuple[SecretToDeclare, ...]:
+    lines = tuple(_lines_to_paste(manifest, path, component_id))
+    return tuple(
+        SecretToDeclare(id=id, name=environment.store_name("secrets", id), lines=lines)
+        for id in _ids(manifest.stores.secrets)
+    )
+
+
+def _lines_to_paste(manifest: AppManifest, path: Path, component_id: str) -> Iterator[str]:
+    """Yield declarations of the secrets that the project names and ``spin.toml`` does not."""
+    named = [ascii_lower(item.name) for item in manifest.secrets_for("spin")]
+    variables = load_toml(path).get("variables")
+    declared = variables if isinstance(variables, dict) else {}
+    missing = [name for name in dict.fromkeys(named) if name not in declared]
+    if named and not missing:
+        return
+    names = missing or ["my_secret"]
+    yield "[variables]"
+    yield from (f"{name} = {{ required = true, secret = true }}" for name in names)
+    yield ""
+    yield f"[component.{component_id}.variables]"
+    yield from (f'{name} = "{{{{ {name} }}}}"' for name in names)
