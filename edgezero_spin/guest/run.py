@@ -65,9 +65,11 @@ def run_app(app: App) -> type[Any]:
         return type("IncomingHandler", (NativeHandler,), {"app": app})
     # These need the bindings, which exist nowhere but in a component being built.
     from edgezero_spin.guest.wasi02.handler import incoming_handler
+    from edgezero_spin.guest.wasi02.seeding import defer_seeding
     from edgezero_spin.guest.wasi02.warm import warm_up
 
     handler = incoming_handler(app)
+    defer_seeding()
     warm_up(stores=bool(app.declaration.kv))
     # What the snapshot holds lives as long as the instance: a collection that falls
     # into a request need not walk it (2 million instructions in a hello app).

@@ -4,6 +4,7 @@ What a handler does with a request and a response looks the same to a client of 
 """
 
 import json
+import random
 import socket
 from collections.abc import Iterator
 
@@ -170,12 +171,13 @@ def test_a_body_that_nobody_reads_does_no_harm(client: httpx.Client) -> None:
     assert client.get("/").text == "hello\n"
 
 
-def test_a_stream_that_fails_later_breaks_the_connection(client: httpx.Client) -> None:
-    """What was sent is not passed off as the whole."""  # RESP-9
+def test_a_stream_that_fails_later_breaks_the_connection(our_client: httpx.Client) -> None:
+    """What was sent is not passed off as the whole; jco itself ends at a dropped body."""
+    # RESP-9
     received = b""
     with (
         pytest.raises(httpx.HTTPError),
-        client.stream("GET", "/raise-later") as answer,
+        our_client.stream("GET", "/raise-later") as answer,
     ):
         assert answer.status_code == 200
         for chunk in answer.iter_raw():
@@ -207,6 +209,20 @@ def test_a_header_value_that_is_not_utf_8_never_traps(server: Server) -> None:
     if head.split()[1] == b"200":
         start, end = body.index(b"["), body.rindex(b"]") + 1
         assert ["x-odd", "\xff\xfe"] in json.loads(body[start:end])
+
+
+def test_random_numbers_differ_between_instances(our_client: httpx.Client) -> None:
+    """The snapshot does not give every instance the same numbers, though seeding waits."""
+    seen = [tuple(our_client.get("/random").json()) for _ in range(3)]
+    assert len(set(seen)) == 3
+    assert all(first != second for first, second in seen)
+
+
+def test_a_seed_of_the_apps_own_is_kept(our_client: httpx.Client) -> None:
+    """Who seeds gets the numbers of that seed."""
+    numbers = random.Random(7)
+    expected = [numbers.random(), numbers.random()]
+    assert our_client.get("/random/seeded").json() == expected
 
 
 def test_an_instance_serves_one_request(our_client: httpx.Client) -> None:

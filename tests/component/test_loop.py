@@ -53,3 +53,8 @@ def test_tasks_left_behind_are_cancelled(client: httpx.Client) -> None:
 def test_handlers_that_never_suspend_work_there_too(client: httpx.Client) -> None:
     """The loop does not turn for them."""
     assert client.get("/plain").text == "no suspension"
+
+
+def test_an_app_that_imports_random_gets_fresh_numbers(client: httpx.Client) -> None:
+    """Its module was imported before anything could be put off."""
+    assert client.get("/random").json() != client.get("/random").json()

@@ -140,6 +140,22 @@ async def environment(name: str) -> str | None:
     return os.environ.get(name)
 
 
+@app.get("/random")
+async def numbers() -> list[float]:
+    # Imported late on purpose: the app has not touched it while it was built.
+    import random
+
+    return [random.random(), random.random()]
+
+
+@app.get("/random/seeded")
+async def seeded_numbers() -> list[float]:
+    import random
+
+    random.seed(7)
+    return [random.random(), random.random()]
+
+
 _calls = 0
 
 

@@ -1,6 +1,7 @@
 """Handlers that suspend: the component carries an event loop."""
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator
 
@@ -59,6 +60,11 @@ async def stuck() -> str:
 async def left_behind() -> str:
     tasks.append(asyncio.create_task(asyncio.sleep(60)))
     return "answered"
+
+
+@app.get("/random")
+async def numbers() -> list[float]:
+    return [random.random(), random.random()]
 
 
 @app.get("/plain")
