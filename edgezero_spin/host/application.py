@@ -13,7 +13,7 @@ from pathlib import Path
 import attrs
 
 from edgezero_spin.host.capabilities import host_interfaces
-from edgezero_spin.host.capabilities.outbound_http import OutboundHosts
+from edgezero_spin.host.capabilities.outbound_http import HttpSender, OutboundHosts
 from edgezero_spin.host.engine import Engine, InstanceLimits, load_component
 from edgezero_spin.host.instance import Grants
 from edgezero_spin.host.interface import Interface
@@ -78,6 +78,7 @@ def load_application(
     variables: VariableResolver | None,
     logs: Logs,
     limits: InstanceLimits,
+    sender: HttpSender | None = None,
     interfaces: Mapping[str, Interface] | None = None,
     adapt: Callable[[Grants], Grants] | None = None,
 ) -> Application:
@@ -91,6 +92,7 @@ def load_application(
         variables: Values of the components' variables.
         logs: Where their output goes.
         limits: What each instance may spend.
+        sender: Sends the requests that components may send; ``None`` for a host without.
         interfaces: What components can import; ``None`` for all that this host has.
         adapt: Has the last word on what each component is granted.
 
@@ -125,6 +127,7 @@ def load_application(
                     part.allowed_outbound_hosts,
                     component_ids=[other.id for other in plan.components],
                     variables=variables,
+                    sender=sender,
                 ),
                 log=logs.of(part.id),
             )

@@ -60,6 +60,7 @@ class Exchange:
         refusal: Why there will be no response, once that is known.
         returned: The instance is done with this exchange.
         abandoned: Nobody waits for the response any more.
+        eager: Announce the head at once, whatever becomes of the body.
         busy: It was refused for want of an instance, not because of the guest.
         announce: Tells the server's side to look; the server sets it.
         unannounced: Something changed that the server was not told of.
@@ -71,6 +72,7 @@ class Exchange:
         "authority",
         "body",
         "busy",
+        "eager",
         "headers",
         "method",
         "refusal",
@@ -102,6 +104,7 @@ class Exchange:
         self.returned = False
         self.abandoned = False
         self.busy = False
+        self.eager = False
         self.unannounced = False
         self.announce: Callable[[], None] = _nothing
 
@@ -121,7 +124,7 @@ class Exchange:
     def _body_changed(self) -> None:
         response = self.response
         body = None if response is None else response.body
-        if body is not None and (body.ended or body.size >= ANNOUNCE_AT):
+        if body is not None and (self.eager or body.ended or body.size >= ANNOUNCE_AT):
             self.unannounced = False
             self.announce()
         else:

@@ -33,6 +33,7 @@ from edgezero_spin.host.instance import Grants
 from edgezero_spin.host.interface import Interface
 from edgezero_spin.host.logs import Logs
 from edgezero_spin.host.messages import HttpRequest, HttpResponse
+from edgezero_spin.host.outbound import OutboundSender
 from edgezero_spin.host.plan import ApplicationError, ApplicationPlan, plan_of
 from edgezero_spin.host.runtime_config import (
     RuntimeSettings,
@@ -132,6 +133,7 @@ class Host:
         self._engine = engine or make_engine(
             EngineSettings(pooling=settings.pooling, max_instances=settings.max_instances)
         )
+        self._sender = OutboundSender()
         try:
             self.application: Application = load_application(
                 plan,
@@ -144,6 +146,7 @@ class Host:
                     memory_bytes=settings.max_instance_memory,
                     deadline_s=settings.request_timeout_s,
                 ),
+                sender=self._sender,
                 interfaces=interfaces,
                 adapt=adapt,
             )
@@ -158,6 +161,7 @@ class Host:
             parallel=settings.parallel,
         )
         self._runner = InstanceRunner(self._pool)
+        self._sender.connect(self.application.components, self._runner)
         self._lingers: WeakKeyDictionary[asyncio.AbstractEventLoop, Linger] = WeakKeyDictionary()
         self._asgi = AsgiApplication(self.application.gateway, self._runner, self._linger)
 
@@ -238,6 +242,15 @@ class Host:
         return host
 
     @property
+    def origin(self) -> str | None:
+        """URL under which the application reaches itself (CHAIN-1); a server sets it."""
+        return self._sender.origin
+
+    @origin.setter
+    def origin(self, url: str | None) -> None:
+        self._sender.origin = url
+
+    @property
     def running(self) -> int:
         """Instances alive at this moment."""
         return self._runner.running
@@ -310,6 +323,7 @@ class Host:
         A guest that waits is stopped at once; one that computes gets two seconds.
         """
         self._runner.cancel_all("the host was closed")
+        self._sender.close()
         self._pool.close(CLOSE_TIMEOUT_S)
         self._resources.close()
         if self._own_engine:

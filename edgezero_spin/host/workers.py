@@ -89,8 +89,13 @@ class WorkerPool:
         """Jobs that run and do not sleep at this moment."""
         return self._computing
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: Job, *, at_once: bool = False) -> None:
         """Run the job on a thread as soon as there is a place.
+
+        Args:
+            job: What to run.
+            at_once: Make a place where there is none. For a job that a running one waits
+                for: in a queue behind it they would wait for each other.
 
         Raises:
             Overloaded: There is none and the queue is full.
@@ -98,6 +103,9 @@ class WorkerPool:
         with self._lock:
             if self.closed:
                 raise Overloaded("the host is closed")
+            if at_once:
+                self._launch(job)
+                return
             self._jobs.append(job)
             self._start(self._parallel)
             if len(self._jobs) > self._max_queued:
@@ -124,18 +132,20 @@ class WorkerPool:
 
     def _start(self, computing: int) -> None:
         while self._jobs and self._computing < computing and self._running < self._max_running:
-            job = self._jobs.popleft()
-            self._running += 1
-            self._computing += 1
-            self._last_start = monotonic()
-            if self._idle:
-                worker = self._idle.pop()
-            else:
-                worker = _Worker(self, len(self._workers) + 1)
-                self._workers.append(worker)
-                worker.start()
-            worker.job = job
-            worker.wakeup.release()
+            self._launch(self._jobs.popleft())
+
+    def _launch(self, job: Job) -> None:
+        self._running += 1
+        self._computing += 1
+        self._last_start = monotonic()
+        if self._idle:
+            worker = self._idle.pop()
+        else:
+            worker = _Worker(self, len(self._workers) + 1)
+            self._workers.append(worker)
+            worker.start()
+        worker.job = job
+        worker.wakeup.release()
 
     def next_job(self, worker: _Worker) -> Job | None:
         """Account for the end of a worker's job; return what it does next."""

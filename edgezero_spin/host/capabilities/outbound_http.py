@@ -176,10 +176,10 @@ def _handle(
     hosts: OutboundHosts | None = state.grants.outbound
     if hosts is None or not hosts.allows(destination):
         _denied(destination)
-        request.drop(state)
+        request.drop_body()
         future.reject(("HTTP-request-denied", None))
     elif hosts.sender is None:
-        request.drop(state)
+        request.drop_body()
         future.reject(
             (
                 "internal-error",

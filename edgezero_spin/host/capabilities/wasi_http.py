@@ -417,6 +417,10 @@ class OutgoingRequest:
 
     def drop(self, state: InstanceState) -> None:
         """Without a handler call nothing was sent; a body that waits has no reader."""
+        self.drop_body()
+
+    def drop_body(self) -> None:
+        """Tell whoever writes the body that nobody reads it."""
         if self.body is not None:
             self.body.channel.close()
 

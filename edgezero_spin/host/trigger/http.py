@@ -140,14 +140,25 @@ class InstanceRunner:
         return len(self._running)
 
     def start(
-        self, component: GuestComponent, exchange: Exchange, watch: InstanceWatch | None = None
+        self,
+        component: GuestComponent,
+        exchange: Exchange,
+        watch: InstanceWatch | None = None,
+        *,
+        nested: bool = False,
     ) -> None:
         """Run the exchange on a worker thread.
+
+        Args:
+            component: What serves it.
+            exchange: The request.
+            watch: Told of the instance's start and end.
+            nested: Another guest waits for it, so it does not queue behind those.
 
         Raises:
             Overloaded: There is no place for it.
         """
-        self.pool.submit(lambda: self._run(component, exchange, watch))
+        self.pool.submit(lambda: self._run(component, exchange, watch), at_once=nested)
 
     def _run(
         self, component: GuestComponent, exchange: Exchange, watch: InstanceWatch | None

@@ -240,7 +240,12 @@ async def serve_async(
             ssl_keyfile=None if tls is None else tls[1],
         )
         where = Listening(address, port, "http" if tls is None else "https")
-        server = _Server(config, lambda: on_listening(where))
+
+        def started() -> None:
+            host.origin = where.url
+            on_listening(where)
+
+        server = _Server(config, started)
         stopper = None if stop is None else asyncio.create_task(_stop_with(server, stop))
         try:
             await server.serve(sockets=[listener])

@@ -1,0 +1,142 @@
+"""Where a request that a guest may send goes: to the network, to the application itself, or
+to another of its components without a socket.
+
+Source: contract spin-host.md, OUTH-5, CHAIN-1 to CHAIN-12, RESP-12.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import attrs
+
+from edgezero_spin.host.capabilities.outbound_http import Destination
+from edgezero_spin.host.capabilities.wasi_http import (
+    FutureIncomingResponse,
+    IncomingResponse,
+    OutgoingRequest,
+    RequestOptions,
+    method_text,
+)
+from edgezero_spin.host.exchange import Exchange
+from edgezero_spin.host.trigger.headers import client_headers, host_headers
+from edgezero_spin.host.trigger.http import GuestComponent, InstanceRunner
+from edgezero_spin.host.trigger.routes import whole_application
+from edgezero_spin.host.workers import Overloaded
+
+if TYPE_CHECKING:
+    from edgezero_spin.host.http_client import HttpClient
+
+__all__ = ["OutboundSender"]
+
+CHAIN_DOMAIN = "spin.internal"
+
+
+class OutboundSender:
+    """Sends what is allowed; an ``HttpSender``.
+
+    Attributes:
+        origin: URL of the listener, for requests to the application itself; ``None`` while
+            there is none.
+    """
+
+    def __init__(self) -> None:
+        """Know no component yet; ``connect`` comes before the first request."""
+        self.origin: str | None = None
+        self._components: Mapping[str, GuestComponent] = {}
+        self._runner: InstanceRunner | None = None
+        self._client: HttpClient | None = None
+
+    def connect(self, components: Mapping[str, GuestComponent], runner: InstanceRunner) -> None:
+        """Say what can be called without a socket."""
+        self._components = components
+        self._runner = runner
+
+    def send(
+        self,
+        destination: Destination,
+        request: OutgoingRequest,
+        options: RequestOptions | None,
+        future: FutureIncomingResponse,
+    ) -> None:
+        """Start an exchange. Called on a guest's thread."""
+        target, _, domain = destination.host.partition(".")
+        if not destination.is_self and domain == CHAIN_DOMAIN:
+            self._chain(target, destination, request, future)
+            return
+        if destination.is_self:
+            if self.origin is None:
+                request.drop_body()
+                future.reject(("HTTP-request-URI-invalid", None))
+                return
+            parts = urlsplit(self.origin)
+            destination = attrs.evolve(
+                destination,
+                scheme=parts.scheme,
+                authority=parts.netloc,
+                host=parts.hostname or "",
+                port=parts.port,
+            )
+        self._network().send(destination, request, options, future)
+
+    def _network(self) -> "HttpClient":
+        if self._client is None:
+            # A host whose guests never send anything does not load an HTTP client.
+            from edgezero_spin.host.http_client import HttpClient
+
+            self._client = HttpClient()
+        return self._client
+
+    def _chain(
+        self,
+        id: str,
+        destination: Destination,
+        request: OutgoingRequest,
+        future: FutureIncomingResponse,
+    ) -> None:
+        component = self._components.get(id)
+        if component is None or self._runner is None:
+            request.drop_body()
+            future.reject(("destination-not-found", None))
+            return
+        path = request.path or "/"
+        target = path if path.startswith("/") else f"/{path}"
+        raw = [(name.encode("ascii"), value) for name, value in request.headers.entries]
+        headers = client_headers(raw) + host_headers(
+            whole_application(id, target.partition("?")[0]),
+            scheme="http",
+            host=None,
+            target=target,
+            client_addr="0.0.0.0:0",
+        )
+        exchange = Exchange(
+            method_text(request.method),
+            target,
+            headers,
+            authority=destination.authority,
+            body=None if request.body is None else request.body.channel,
+        )
+        exchange.eager = True
+        exchange.announce = lambda: _answer(exchange, future)
+        future.abandon = exchange.abandon
+        try:
+            self._runner.start(component, exchange, nested=True)
+        except Overloaded:
+            request.drop_body()
+            future.reject(("connection-limit-reached", None))
+
+    def close(self) -> None:
+        """End what is under way. Twice is harmless."""
+        if self._client is not None:
+            self._client.close()
+
+
+def _answer(exchange: Exchange, future: FutureIncomingResponse) -> None:
+    """Pass a component's answer to its caller, once there is one (CHAIN-12)."""
+    if future.ready():
+        return
+    head = exchange.response
+    if head is not None:
+        future.resolve(IncomingResponse(head.status, head.headers, head.body))
+    elif exchange.refusal is not None:
+        future.resolve(IncomingResponse(500, [], None))

@@ -1,0 +1,299 @@
+"""Outbound requests against a real server, and the failures that a guest has to tell apart."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from edgezero_spin.host.capabilities.http_fields import Fields
+from edgezero_spin.host.capabilities.outbound_http import Destination
+from edgezero_spin.host.capabilities.wasi_http import (
+    FutureIncomingResponse,
+    OutgoingRequest,
+    RequestOptions,
+)
+from edgezero_spin.host.http_client import HttpClient
+from edgezero_spin.host.instance import InstanceState
+from edgezero_spin.host.interface import Err, WitError
+from tests.host.support import call, instance_state
+
+
+class Peer:
+    """A server of one connection at a time, which answers as its test says."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.received = b""
+        self.asked = threading.Event()
+        self.left = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def answer(self, *steps: bytes | str) -> None:
+        """Play steps: a text is waited for in what came in, bytes are sent."""
+        self._thread = threading.Thread(target=self._play, args=(steps,), daemon=True)
+        self._thread.start()
+
+    def _play(self, steps: tuple[bytes | str, ...]) -> None:
+        connection, _ = self._listener.accept()
+        with connection:
+            connection.settimeout(15)
+            for step in steps:
+                if isinstance(step, bytes):
+                    connection.sendall(step)
+                    continue
+                while step.encode() not in self.received:
+                    self.received += connection.recv(65536)
+                self.asked.set()
+            try:
+                while connection.recv(65536):
+                    pass
+            except OSError:
+                pass
+            self.left.set()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._listener.close()
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    """A server to talk to."""
+    made = Peer()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client() -> Iterator[HttpClient]:
+    """A client, closed at the end."""
+    made = HttpClient()
+    yield made
+    made.close()
+    made.close()
+
+
+@pytest.fixture
+def state() -> InstanceState:
+    """The state of the sending instance."""
+    return instance_state()
+
+
+def request_of(method: str = "get", path: str | None = "/", **headers: str) -> OutgoingRequest:
+    """A request as a guest makes it."""
+    made = OutgoingRequest(Fields([(name, value.encode()) for name, value in headers.items()]))
+    made.method = (method, None)
+    made.path = path
+    return made
+
+
+def send(
+    client: HttpClient,
+    state: InstanceState,
+    port: int,
+    request: OutgoingRequest,
+    options: RequestOptions | None = None,
+    host: str = "127.0.0.1",
+) -> FutureIncomingResponse:
+    """Send to a port of this machine."""
+    future = FutureIncomingResponse(state)
+    authority = f"{host}:{port}"
+    client.send(Destination("http", authority, host, port), request, options, future)
+    return future
+
+
+def settled(state: InstanceState, future: FutureIncomingResponse) -> Any:
+    """Wait as a guest does; return the response or the error code."""
+    pollable = call(state, "wasi:http/types [method]future-incoming-response.subscribe", future)
+    call(state, "wasi:io/poll [method]pollable.block", pollable)
+    answer = future.get()
+    assert answer is not None
+    assert not isinstance(answer, Err)
+    return answer.value.value
+
+
+def content(state: InstanceState, response: Any) -> bytes:
+    """Read a response body to its end."""
+    body = call(state, "wasi:http/types [method]incoming-response.consume", response)
+    stream = call(state, "wasi:http/types [method]incoming-body.stream", body)
+    parts: list[bytes] = []
+    while True:
+        try:
+            part = call(state, "wasi:io/streams [method]input-stream.blocking-read", stream, 65536)
+        except WitError as error:
+            assert error.payload == ("closed", None), error.payload
+            return b"".join(parts)
+        parts.append(bytes(part))
+
+
+def test_a_request_goes_out_as_the_guest_made_it(
+    client: HttpClient, state: InstanceState, peer: Peer
+) -> None:
+    """Nothing but Host is added, and the target is not rewritten (OUTH-15, OUTH-17)."""
+    peer.answer(
+        "\r\n\r\n", b"HTTP/1.1 204 No Content\r\nX-A: 1\r\nX-A: 2\r\nConnection: close\r\n\r\n"
+    )
+    future = send(client, state, peer.port, request_of("get", "/a%20b/../c?x=%2f", **{"x-b": "3"}))
+    response = settled(state, future)
+    assert (response.status, response.headers) == (204, [("x-a", b"1"), ("x-a", b"2")])
+    assert content(state, response) == b""
+    assert peer.received == (
+        f"GET /a%20b/../c?x=%2f HTTP/1.1\r\nHost: 127.0.0.1:{peer.port}\r\nx-b: 3\r\n\r\n".encode()
+    )
+
+
+def test_redirects_and_compression_are_the_guests_business(
+    client: HttpClient, state: InstanceState, peer: Peer
+) -> None:
+    """A redirect and an encoded body arrive as they were sent (OUTH-17)."""
+    peer.answer(
+        "\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Encoding: gzip\r\n"
+        b"Content-Length: 4\r\n\r\n\x1f\x8b\x00\x01",
+    )
+    response = settled(state, send(client, state, peer.port, request_of()))
+    assert response.status == 302
+    assert content(state, response) == b"\x1f\x8b\x00\x01"
+
+
+@pytest.mark.parametrize(
+    ("headers", "framing", "sent"),
+    [
+        ({}, "transfer-encoding: chunked", b"5\r\nhello\r\n0\r\n\r\n"),
+        ({"content-length": "5"}, "content-length: 5", b"hello"),
+    ],
+)
+def test_a_body_is_streamed_out(
+    client: HttpClient,
+    state: InstanceState,
+    peer: Peer,
+    headers: dict[str, str],
+    framing: str,
+    sent: bytes,
+) -> None:
+    """The head leaves before the body is written; framing follows the guest's length."""
+    peer.answer("\r\n\r\n", "hello", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    request = request_of("post", "/", **headers)
+    body = call(state, "wasi:http/types [method]outgoing-request.body", request)
+    future = send(client, state, peer.port, request)
+    stream = call(state, "wasi:http/types [method]outgoing-body.write", body)
+    call(state, "wasi:io/streams [method]output-stream.blocking-write-and-flush", stream, b"hello")
+    stream.drop(state)
+    call(state, "wasi:http/types [static]outgoing-body.finish", body, None)
+    assert content(state, settled(state, future)) == b"ok"
+    head, _, rest = peer.received.partition(b"\r\n\r\n")
+    assert framing in head.decode().lower()
+    assert sent.startswith(rest)
+
+
+def test_a_large_body_comes_in_with_back_pressure(
+    client: HttpClient, state: InstanceState, peer: Peer
+) -> None:
+    """Megabytes arrive whole through a channel that holds one."""
+    size = 8_000_000
+    peer.answer(
+        "\r\n\r\n", f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode(), bytes(size)
+    )
+    response = settled(state, send(client, state, peer.port, request_of()))
+    channel = response.channel
+    assert len(content(state, response)) == size
+    assert channel.limit < size
+
+
+def test_a_body_that_breaks_off_is_no_end(
+    client: HttpClient, state: InstanceState, peer: Peer
+) -> None:
+    """A response shorter than its length is a failure of the stream (HTTP-20)."""
+    peer.answer("\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
+    response = settled(state, send(client, state, peer.port, request_of()))
+    body = call(state, "wasi:http/types [method]incoming-response.consume", response)
+    stream = call(state, "wasi:http/types [method]incoming-body.stream", body)
+    read = "wasi:io/streams [method]input-stream.blocking-read"
+    assert bytes(call(state, read, stream, 3)) == b"abc"
+    peer.close()
+    client.close()
+    with pytest.raises(WitError) as caught:
+        call(state, read, stream, 100)
+    assert caught.value.payload[0] == "last-operation-failed"
+
+
+def test_a_guest_that_drops_its_future_ends_the_exchange(
+    client: HttpClient, state: InstanceState, peer: Peer
+) -> None:
+    """The connection is closed when nobody waits for the answer."""
+    peer.answer("\r\n\r\n")
+    future = send(client, state, peer.port, request_of())
+    assert peer.asked.wait(10)
+    future.drop(state)
+    assert peer.left.wait(10)
+
+
+def free_port() -> int:
+    """A port where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def test_nobody_there_is_connection_refused(client: HttpClient, state: InstanceState) -> None:
+    """A closed port has its own code (OUTH-7)."""
+    assert settled(state, send(client, state, free_port(), request_of())) == (
+        "connection-refused",
+        None,
+    )
+
+
+def test_an_unknown_name_is_a_dns_error(client: HttpClient, state: InstanceState) -> None:
+    """A name without an address has its own code (OUTH-6)."""
+    future = send(client, state, 80, request_of(), host="no-such-host.invalid")
+    assert settled(state, future) == (
+        "DNS-error",
+        {"rcode": "address not available", "info-code": 0},
+    )
+
+
+def test_what_is_no_http_is_a_protocol_error(
+    client: HttpClient, state: InstanceState, peer: Peer
+) -> None:
+    """Garbage instead of a response has its own code (OUTH-10)."""
+    peer.answer("\r\n\r\n", b"\0\1\2 garbage\r\n\r\n")
+    assert settled(state, send(client, state, peer.port, request_of())) == (
+        "HTTP-protocol-error",
+        None,
+    )
+
+
+def test_a_silent_server_is_a_read_timeout(
+    client: HttpClient, state: InstanceState, peer: Peer
+) -> None:
+    """The guest's own first-byte timeout counts (OUTH-7, OUTH-14)."""
+    peer.answer("\r\n\r\n")
+    options = RequestOptions()
+    options.first_byte_timeout = 30_000_000
+    assert settled(state, send(client, state, peer.port, request_of(), options)) == (
+        "connection-read-timeout",
+        None,
+    )
+
+
+def test_a_closed_client_refuses(state: InstanceState, peer: Peer) -> None:
+    """After close a request fails at once."""
+    client = HttpClient()
+    client.close()
+    assert settled(state, send(client, state, peer.port, request_of())) == (
+        "connection-terminated",
+        None,
+    )
+
+
+def test_close_ends_what_is_under_way(state: InstanceState, peer: Peer) -> None:
+    """A waiting guest gets an error instead of waiting for ever."""
+    client = HttpClient()
+    peer.answer("\r\n\r\n")
+    future = send(client, state, peer.port, request_of())
+    assert peer.asked.wait(10)
+    client.close()
+    assert settled(state, future) == ("connection-terminated", None)

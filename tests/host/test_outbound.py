@@ -1,0 +1,185 @@
+"""Requests from a guest to its own application: without a socket, and through the listener."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from edgezero_spin.host import Host, HostSettings
+from edgezero_spin.host.capabilities.http_fields import Fields
+from edgezero_spin.host.capabilities.outbound_http import OutboundHosts
+from edgezero_spin.host.capabilities.wasi_http import OutgoingRequest
+from edgezero_spin.host.engine import Engine
+from edgezero_spin.host.exchange import Exchange
+from edgezero_spin.host.instance import InstanceState
+from edgezero_spin.host.interface import Err, WitError
+from edgezero_spin.host.logs import Logs
+from edgezero_spin.host.plan import TriggerPlan
+from edgezero_spin.host.trigger.http import GuestComponent
+from tests.host.support import Capture, call, instance_state, script_host
+from tests.host.test_server import serving
+
+HTTP = "wasi:http/types "
+
+
+@pytest.fixture
+def host(shared_engine: Engine) -> Iterator[Host]:
+    """A host whose one component can only be called from within."""
+    triggers = (TriggerPlan(id="private", route=None, component="script"),)
+    logs = Logs(None, echo_to=Capture())  # type: ignore[arg-type]
+    with script_host(shared_engine, *triggers, logs=logs) as made:
+        yield made
+
+
+def caller(host: Host, *entries: str) -> InstanceState:
+    """The state of an instance that may send to these destinations."""
+    outbound = OutboundHosts(entries, component_ids=["script"], sender=host._sender)
+    return instance_state(outbound=outbound)
+
+
+def request_to(authority: str | None, path: str) -> OutgoingRequest:
+    """A plain request."""
+    request = OutgoingRequest(Fields([("x-mine", b"1")]))
+    request.method = ("post", None)
+    request.scheme = ("HTTP", None)
+    request.authority = authority
+    request.path = path
+    return request
+
+
+def answer(state: InstanceState, request: OutgoingRequest, body: bytes | None = None) -> Any:
+    """Send, write the body, wait as a guest does; return the response or the error code."""
+    out = None if body is None else call(state, HTTP + "[method]outgoing-request.body", request)
+    future = call(state, "wasi:http/outgoing-handler handle", request, None)
+    if body is not None:
+        stream = call(state, HTTP + "[method]outgoing-body.write", out)
+        write = "wasi:io/streams [method]output-stream.blocking-write-and-flush"
+        for start in range(0, len(body), 4096):
+            call(state, write, stream, body[start : start + 4096])
+        stream.drop(state)
+        call(state, HTTP + "[static]outgoing-body.finish", out, None)
+    pollable = call(state, HTTP + "[method]future-incoming-response.subscribe", future)
+    call(state, "wasi:io/poll [method]pollable.block", pollable)
+    return call(state, HTTP + "[method]future-incoming-response.get", future).value.value
+
+
+def content(state: InstanceState, response: Any) -> bytes | object:
+    """Read a body to its end, or return the error that it ends with."""
+    body = call(state, HTTP + "[method]incoming-response.consume", response)
+    stream = call(state, HTTP + "[method]incoming-body.stream", body)
+    parts: list[bytes] = []
+    while True:
+        try:
+            part = call(state, "wasi:io/streams [method]input-stream.blocking-read", stream, 65536)
+        except WitError as error:
+            return b"".join(parts) if error.payload == ("closed", None) else error.payload[0]
+        parts.append(bytes(part))
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "body"),
+    [
+        pytest.param("/h", 200, b"hello", id="answer"),
+        pytest.param("/q", 200, b"hello", id="late body"),
+        pytest.param("/t", 500, b"", id="trap"),  # CHAIN-12
+        pytest.param("/r", 500, b"", id="mute"),
+        pytest.param("/T", 200, "last-operation-failed", id="late trap"),
+    ],
+)
+def test_a_component_is_called_without_a_socket(
+    host: Host, path: str, status: int, body: object
+) -> None:
+    """A private component answers its siblings as it would a client (CHAIN-4, CHAIN-7)."""
+    state = caller(host, "http://script.spin.internal")
+    response = answer(state, request_to("script.spin.internal", path))
+    assert (response.status, content(state, response)) == (status, body)
+
+
+def test_bodies_pass_between_components(host: Host) -> None:
+    """What one guest writes another reads and sends back, method and all (CONF-40)."""
+    state = caller(host, "http://*.spin.internal")
+    written = bytes(range(256)) * 3000
+    out = request_to("script.spin.internal:80", "/E")
+    response = answer(state, out, b"small")
+    assert content(state, response) == b"small"
+    response = answer(state, request_to("script.spin.internal", "/E"), written)
+    assert content(state, response) == written
+
+
+def test_what_a_called_component_sees(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its headers are those of a call from within (CHAIN-9, CHAIN-10)."""
+    seen: list[Exchange] = []
+    start = host._runner.start
+
+    def spy(component: GuestComponent, exchange: Exchange, *rest: Any, **options: Any) -> None:
+        seen.append(exchange)
+        start(component, exchange, *rest, **options)
+
+    monkeypatch.setattr(host._runner, "start", spy)
+    state = caller(host, "http://script.spin.internal")
+    answer(state, request_to("script.spin.internal", "/h/x?y=1"))
+    [exchange] = seen
+    assert (exchange.method, exchange.target) == ("POST", "/h/x?y=1")
+    assert (exchange.scheme, exchange.authority) == ("HTTP", "script.spin.internal")
+    assert exchange.headers == [
+        ("x-mine", b"1"),
+        ("spin-path-info", b"/h/x"),
+        ("spin-full-url", b"http://localhost/h/x?y=1"),
+        ("spin-matched-route", b"/..."),
+        ("spin-base-path", b"/"),
+        ("spin-raw-component-route", b"/..."),
+        ("spin-component-route", b""),
+        ("spin-client-addr", b"0.0.0.0:0"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entries", "authority", "code"),
+    [
+        # RESP-12, as our host rule has it.
+        (["http://*:*"], "nobody.spin.internal", "destination-not-found"),
+        (["http://other.spin.internal"], "script.spin.internal", "HTTP-request-denied"),
+        # OUTH-5
+        (["http://self"], None, "HTTP-request-URI-invalid"),
+        (["http://self"], "self.alt", "HTTP-request-URI-invalid"),
+    ],
+)
+def test_calls_that_reach_nobody(
+    host: Host, entries: list[str], authority: str | None, code: str
+) -> None:
+    """An unknown component, a missing grant and a missing listener have their codes."""
+    assert answer(caller(host, *entries), request_to(authority, "/h")) == (code, None)
+
+
+def test_a_full_host_still_serves_calls_from_within(shared_engine: Engine) -> None:
+    """A guest that waits for a sibling does not wait for its own place."""
+    settings = HostSettings(cache_dir=None, max_instances=1, max_queued=0)
+    with script_host(shared_engine, settings=settings) as host:
+        host._pool._running = 1
+        try:
+            state = caller(host, "http://script.spin.internal")
+            assert answer(state, request_to("script.spin.internal", "/h")).status == 200
+        finally:
+            host._pool._running -= 1
+
+
+@pytest.mark.parametrize("authority", [None, "self.alt:1"])
+def test_a_request_to_itself_goes_through_the_listener(
+    shared_engine: Engine, authority: str | None
+) -> None:
+    """It is routed like any other request (CHAIN-1)."""
+
+    async def run(host: Host) -> tuple[int, object]:
+        async with serving(host):
+            state = caller(host, "http://self")
+
+            def ask() -> tuple[int, object]:
+                response = answer(state, request_to(authority, "/c"))
+                assert not isinstance(response, Err)
+                return response.status, content(state, response)
+
+            return await asyncio.to_thread(ask)
+
+    with script_host(shared_engine) as host:
+        assert asyncio.run(run(host)) == (201, b"hello")
