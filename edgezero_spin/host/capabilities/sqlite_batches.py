@@ -10,12 +10,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 from edgezero_spin.host.capabilities.key_value_batches import added
-from edgezero_spin.host.capabilities.sqlite_key_value import (
-    DELETE,
-    SELECT,
-    UPSERT,
-    SqliteKeyValue,
-)
+from edgezero_spin.host.capabilities.sqlite_key_value import SqliteKeyValue
 from edgezero_spin.stores.backend import BackendError
 
 __all__ = ["SqliteBatches"]
@@ -30,31 +25,29 @@ class SqliteBatches(SqliteKeyValue):
 
     def get_many(self, keys: Sequence[str]) -> Generator[tuple[str, bytes], None, None]:
         """Yield the entries that exist, in the order of the keys, as of one moment."""
-        with self._transaction("BEGIN") as connection:
+        with self._transaction("BEGIN"):
             for key in dict.fromkeys(keys):
-                row = connection.execute(SELECT, {"1": self.label, "2": key}).fetchone()
-                if row is not None:
-                    yield key, _raw(row[0])
+                value = self.get(key)
+                if value is not None:
+                    yield key, value
 
     def set_many(self, entries: Sequence[tuple[str, bytes]]) -> None:
         """Write every entry, or none of them."""
-        rows = [{"1": self.label, "2": key, "3": value} for key, value in entries]
-        with self._transaction("BEGIN IMMEDIATE") as connection:
-            connection.executemany(UPSERT, rows)
+        with self._transaction("BEGIN IMMEDIATE"):
+            for key, value in entries:
+                self.set(key, value)
 
     def delete_many(self, keys: Sequence[str]) -> None:
         """Remove every key, or none of them."""
-        rows = [{"1": self.label, "2": key} for key in keys]
-        with self._transaction("BEGIN IMMEDIATE") as connection:
-            connection.executemany(DELETE, rows)
+        with self._transaction("BEGIN IMMEDIATE"):
+            for key in keys:
+                self.delete(key)
 
     def increment(self, key: str, delta: int) -> int:
         """Add to a counter and return its new value."""
-        place = {"1": self.label, "2": key}
-        with self._transaction("BEGIN IMMEDIATE") as connection:
-            row = connection.execute(SELECT, place).fetchone()
-            stored, total = added(None if row is None else _raw(row[0]), delta)
-            connection.execute(UPSERT, {**place, "3": stored})
+        with self._transaction("BEGIN IMMEDIATE"):
+            stored, total = added(self.get(key), delta)
+            self.set(key, stored)
         return total
 
     def compare_and_set(self, key: str, expected: bytes, value: bytes) -> bool:
@@ -80,8 +73,3 @@ class SqliteBatches(SqliteKeyValue):
             raise BackendError(str(error)) from error
         except OverflowError as error:
             raise BackendError("string or blob too big") from error
-
-
-def _raw(value: bytes | str) -> bytes:
-    # Text is what someone put in with the sqlite3 command.
-    return value.encode() if isinstance(value, str) else value
