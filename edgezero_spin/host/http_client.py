@@ -32,7 +32,11 @@ from edgezero_spin.host.capabilities.wasi_http import (
 from edgezero_spin.host.channel import ByteChannel
 from edgezero_spin.host.trigger.delivery import Upload, call_in
 
-__all__ = ["HttpClient"]
+__all__ = [
+    "BodyAborted",
+    "HttpClient",
+    "error_code",
+]
 
 DEFAULT_TIMEOUT_S = 600.0
 MAX_CONNECTIONS = 256

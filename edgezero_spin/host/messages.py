@@ -12,7 +12,12 @@ import attrs
 
 from edgezero_spin.errors import HostError
 
-__all__ = ["HttpRequest", "HttpResponse", "ResponseAborted"]
+__all__ = [
+    "BodyReader",
+    "HttpRequest",
+    "HttpResponse",
+    "ResponseAborted",
+]
 
 
 class ResponseAborted(HostError):  # noqa: N818 - read as a statement about the response

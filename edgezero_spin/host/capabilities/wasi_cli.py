@@ -14,7 +14,7 @@ from edgezero_spin.host.capabilities.wasi_io import (
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import Interface, Ok, Trap
 
-__all__ = ["INTERFACES", "GuestExit"]
+__all__ = ["INTERFACES", "GuestExit", "LogStream", "TerminalInput", "TerminalOutput"]
 
 
 class GuestExit(Trap):

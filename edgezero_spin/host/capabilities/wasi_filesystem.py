@@ -35,7 +35,17 @@ from edgezero_spin.host.channel import PIECE
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import HostFunction, Interface, Trap, WitError
 
-__all__ = ["INTERFACES", "MAX_OPEN_FILES", "Mount"]
+__all__ = [
+    "INTERFACES",
+    "MAX_OPEN_FILES",
+    "Descriptor",
+    "DirectoryEntries",
+    "FileInput",
+    "FileOutput",
+    "Handle",
+    "Mount",
+    "code_of",
+]
 
 MAX_OPEN_FILES = 512
 """Files and directories that one instance may hold open."""

@@ -27,12 +27,22 @@ from edgezero_spin.host.interface import Err, Interface, Ok, Trap, WitError
 
 __all__ = [
     "TYPES",
+    "BodyInput",
+    "BodyOutput",
     "FutureIncomingResponse",
+    "FutureTrailers",
+    "IncomingBody",
     "IncomingRequest",
     "IncomingResponse",
+    "OutgoingBody",
     "OutgoingRequest",
+    "OutgoingResponse",
     "RequestOptions",
     "ResponseOutparam",
+    "channel_error",
+    "error_text",
+    "method_text",
+    "method_variant",
 ]
 
 ErrorCode = tuple[str, Any]

@@ -15,7 +15,16 @@ from edgezero_spin.host.capabilities.wasi_io import (
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import HostFunction, Interface, WitError
 
-__all__ = ["INTERFACES"]
+__all__ = [
+    "INTERFACES",
+    "IncomingDatagramStream",
+    "Network",
+    "OutgoingDatagramStream",
+    "ResolveAddressStream",
+    "Socket",
+    "TcpSocket",
+    "UdpSocket",
+]
 
 SECOND_NS = 1_000_000_000
 

@@ -30,7 +30,9 @@ __all__ = [
     "Send",
     "Wire",
     "answer_for",
+    "head_of",
     "is_bodiless",
+    "send_answer",
     "wire_head",
 ]
 

@@ -12,7 +12,12 @@ from edgezero_spin.host.channel import ByteChannel
 from edgezero_spin.host.exchange import LINGER_S, Exchange, ResponseHead
 from edgezero_spin.host.messages import ResponseAborted
 
-__all__ = ["Delivery", "Linger", "Upload"]
+__all__ = [
+    "Delivery",
+    "Linger",
+    "Upload",
+    "call_in",
+]
 
 
 def call_in(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
