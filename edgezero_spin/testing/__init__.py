@@ -13,6 +13,7 @@ store backends are in ``testing.contracts``.
 """
 
 from edgezero_spin.testing.client import AsyncFace, Client
+from edgezero_spin.testing.component import ComponentClient
 from edgezero_spin.testing.errors import (
     BrokenBodyError,
     BudgetError,
@@ -25,6 +26,7 @@ from edgezero_spin.testing.errors import (
     UnknownVariableError,
 )
 from edgezero_spin.testing.native import TestClient
+from edgezero_spin.testing.outbound import HttpScript, OutboundRequest, ScriptedAnswer
 from edgezero_spin.testing.preload import as_json
 from edgezero_spin.testing.response import ClientResponse, Usage
 from edgezero_spin.testing.store_control import Fault, StoreControl, StoreView, StoreViews
@@ -36,11 +38,15 @@ __all__ = [
     "BudgetError",
     "Client",
     "ClientResponse",
+    "ComponentClient",
     "Fault",
+    "HttpScript",
     "KitError",
     "MissingComponentError",
     "NoAnswerError",
+    "OutboundRequest",
     "PreloadError",
+    "ScriptedAnswer",
     "StaleComponentError",
     "StoreCall",
     "StoreControl",

@@ -52,12 +52,13 @@ class Client(abc.ABC):
         env: Mapping[str, str] | None,
         secrets: MutableMapping[str, str],
         deadline_s: float | None,
+        grace_s: float = 0.0,
     ) -> None:
         self.stores = stores
         self.env: dict[str, str] = dict(env or {})
         self.secrets = secrets
         self.deadline_s = deadline_s
-        self._portal = Portal(deadline_s)
+        self._portal = Portal(deadline_s, grace_s)
 
     # What a test sees
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import attrs
 
-from edgezero_spin.manifest.spin import load_spin_manifest
+from edgezero_spin.manifest.spin.schema import SpinManifest
 from edgezero_spin.manifest.spin.templates import parse_template
 from edgezero_spin.stores.backend import BackendError
 from edgezero_spin.testing.errors import KitError, UnknownVariableError
 
-__all__ = ["AppGrants", "ComponentGrants", "check_names", "read_grants"]
+__all__ = ["AppGrants", "ComponentGrants", "check_names", "grants_of"]
 
 
 @attrs.frozen
@@ -134,13 +134,8 @@ def check_names(
             raise UnknownVariableError(name, list(known), remedy)
 
 
-def read_grants(path: Path) -> AppGrants:
-    """Read a manifest.
-
-    Raises:
-        ManifestError: It cannot be used.
-    """
-    manifest = load_spin_manifest(path)
+def grants_of(manifest: SpinManifest) -> AppGrants:
+    """Return what a manifest grants."""
     return AppGrants(
         manifest.path,
         {

@@ -19,12 +19,13 @@ from edgezero_spin.core.response import Response
 from edgezero_spin.core.sources import MemorySource
 from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.environment import EnvironmentLayer
+from edgezero_spin.manifest.spin import load_spin_manifest
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 from edgezero_spin.stores.memory import MemorySecrets
 from edgezero_spin.stores.opening import open_stores
 from edgezero_spin.testing.client import DEFAULT_DEADLINE_S, Client
 from edgezero_spin.testing.errors import BrokenBodyError, PreloadError
-from edgezero_spin.testing.grants import AppGrants, read_grants
+from edgezero_spin.testing.grants import AppGrants, grants_of
 from edgezero_spin.testing.requests import KitRequest
 from edgezero_spin.testing.response import ClientResponse
 from edgezero_spin.testing.store_control import ACCESS_DENIED, StoreControl
@@ -99,7 +100,7 @@ class TestClient(Client):
         """
         app.compile()
         self.app = app
-        grants = None if manifest is None else read_grants(Path(manifest))
+        grants = None if manifest is None else grants_of(load_spin_manifest(Path(manifest)))
         own = None if grants is None else grants.one(component)
         environment = {**({} if own is None else own.environment), **(env or {})}
         if own is None:

@@ -81,8 +81,15 @@ class Portal:
         on_give_up: Called when one of them was left behind.
     """
 
-    def __init__(self, deadline_s: float | None) -> None:
+    def __init__(self, deadline_s: float | None, grace_s: float = 0.0) -> None:
+        """Start no thread yet.
+
+        Args:
+            deadline_s: See ``deadline_s``.
+            grace_s: Seconds more that are given to one which ends by itself.
+        """
         self.deadline_s = deadline_s
+        self._timeout_s = None if deadline_s is None else deadline_s + grace_s
         self.on_give_up: Callable[[], None] = lambda: None
         self._worker: _Worker | None = None
         self._finalizer: weakref.finalize[Any, Any] | None = None
@@ -103,7 +110,7 @@ class Portal:
         """
         future = self.submit(coroutine)
         try:
-            return future.result(self.deadline_s)
+            return future.result(self._timeout_s)
         except TimeoutError:
             if future.done():
                 raise  # the coroutine's own
@@ -114,7 +121,7 @@ class Portal:
         future = self.submit(coroutine)
         try:
             waiting = asyncio.shield(asyncio.wrap_future(future))
-            return await asyncio.wait_for(waiting, self.deadline_s)
+            return await asyncio.wait_for(waiting, self._timeout_s)
         except TimeoutError:
             if future.done():
                 raise

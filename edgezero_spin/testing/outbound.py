@@ -1,0 +1,240 @@
+"""Answers to the requests that an application sends out, written by the test.
+
+```python
+client.http.on("https://api.example.com/users/7", json={"name": "Ada"})
+client.http.on("https://api.example.com/users/*", method="DELETE", status=204)
+...
+assert [str(sent) for sent in client.http.requests] == ["GET https://api.example.com/users/7"]
+```
+
+What nobody scripted is refused: no test reaches the network by accident.
+
+Source: contract spin-host.md, TEST-15, TEST-16, TEST-30.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+
+from edgezero_spin.core.headers import HeaderInput, Headers
+from edgezero_spin.stores.json_values import decode, encode
+
+__all__ = ["HttpScript", "OutboundRequest", "Rule", "ScriptedAnswer"]
+
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+@attrs.frozen
+class OutboundRequest:
+    """A request that the application sent.
+
+    Attributes:
+        method: As sent.
+        url: The whole URL.
+        headers: In order.
+        content: The body.
+    """
+
+    method: str
+    url: str
+    headers: Headers
+    content: bytes = b""
+
+    def json(self) -> Any:
+        """Return the JSON value of the body."""
+        return decode(self.content)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.url}"
+
+
+@attrs.frozen
+class ScriptedAnswer:
+    """What a scripted request is answered with.
+
+    Attributes:
+        status: 100 to 599.
+        headers: In order.
+        content: The body.
+        error: An error code of ``wasi:http`` instead, such as ``connection-timeout``.
+    """
+
+    status: int = 200
+    headers: Headers = attrs.field(factory=Headers)
+    content: bytes = b""
+    error: str | None = None
+
+
+@attrs.define
+class Rule:
+    """Which requests get which answer. Made by ``HttpScript.on``.
+
+    Attributes:
+        method: ``None`` for any.
+        url: Without query unless the query counts; ``*`` at its end stands for anything.
+        answer: The answer, or what makes it from the request.
+        left: How often it answers still; ``None`` for always.
+    """
+
+    method: str | None
+    url: str
+    answer: ScriptedAnswer | Callable[[OutboundRequest], ScriptedAnswer] | None
+    left: int | None
+
+    def takes(self, request: OutboundRequest) -> bool:
+        """Tell whether the rule is about this request."""
+        if self.left == 0 or self.method not in (None, request.method):
+            return False
+        url = _normal(request.url)
+        if "?" not in self.url:
+            url = url.partition("?")[0]
+        if self.url.endswith("*"):
+            return url.startswith(self.url[:-1])
+        return url == self.url
+
+
+class HttpScript:
+    """The script of one client.
+
+    Attributes:
+        requests: Everything that was sent, answered or refused.
+        refused: What nobody scripted.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[OutboundRequest] = []
+        self.refused: list[OutboundRequest] = []
+        self._rules: list[Rule] = []
+        self._lock = threading.Lock()
+
+    def on(
+        self,
+        url: str,
+        *,
+        method: str | None = None,
+        status: int = 200,
+        headers: HeaderInput = (),
+        json: Any = ...,
+        text: str | None = None,
+        content: bytes = b"",
+        error: str | None = None,
+        answer: Callable[[OutboundRequest], ScriptedAnswer] | None = None,
+        times: int | None = None,
+    ) -> Rule:
+        """Script an answer. Of several that fit a request the last one counts.
+
+        Args:
+            url: Scheme, host and path; with a query, that counts too. A ``*`` at the end
+                stands for anything.
+            method: ``None`` for any.
+            status: Of the answer, 100 to 599.
+            headers: Of the answer.
+            json: Its body, written as JSON.
+            text: Its body, as UTF-8.
+            content: Its body.
+            error: An error code of ``wasi:http`` instead of an answer.
+            answer: Makes the answer from the request.
+            times: How often it is given; ``None`` for always.
+
+        Raises:
+            ValueError: The URL has no scheme or no host.
+        """
+        _check(url)
+        fields = list(Headers(headers).pairs)
+        if json is not ...:
+            content = encode(json)
+            fields.append(("content-type", b"application/json"))
+        elif text is not None:
+            content = text.encode()
+        fixed = ScriptedAnswer(status, Headers(fields), content, error)
+        return self._add(Rule(method, _normal(url), answer or fixed, times))
+
+    def pass_through(self, url: str) -> Rule:
+        """Send requests to these URLs for real: ``pass_through("http://127.0.0.1:8080/*")``.
+
+        Raises:
+            ValueError: The URL has no scheme or no host.
+        """
+        _check(url)
+        return self._add(Rule(None, _normal(url), None, None))
+
+    def clear(self) -> None:
+        """Forget the rules and what was sent."""
+        self._rules.clear()
+        self.requests.clear()
+        self.refused.clear()
+
+    def _add(self, rule: Rule) -> Rule:
+        self._rules.append(rule)
+        return rule
+
+    # What a client calls
+
+    def answer(self, request: OutboundRequest) -> ScriptedAnswer:
+        """Record a request and return its answer; an ``internal-error`` for a stranger."""
+        with self._lock:
+            self.requests.append(request)
+            rule = next((rule for rule in reversed(self._rules) if rule.takes(request)), None)
+            if rule is None:
+                self.refused.append(request)
+            elif rule.left is not None:
+                rule.left -= 1
+        if rule is None:
+            return ScriptedAnswer(error=self.refusal(request))
+        if rule.answer is None:
+            return _fetched(request)
+        return rule.answer(request) if callable(rule.answer) else rule.answer
+
+    def refusal(self, request: OutboundRequest) -> str:
+        """What is said about a request that nobody scripted."""
+        url = request.url.partition("?")[0]
+        return (
+            f"no answer is scripted for {request}; script one with "
+            f"client.http.on({url!r}, method={request.method!r}, json=...), or let it through "
+            f"with client.http.pass_through({url!r})"
+        )
+
+
+def _check(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in DEFAULT_PORTS or not parts.netloc:
+        raise ValueError(
+            f"a scripted URL names scheme and host, as in 'https://example.com/path', got {url!r}"
+        )
+
+
+def _normal(url: str) -> str:
+    """The URL with a lower-case host, no default port, and a path."""
+    scheme, _, rest = url.partition("://")
+    split = next((at for at, letter in enumerate(rest) if letter in "/?"), len(rest))
+    authority, path = rest[:split].lower(), rest[split:]
+    authority = authority.removesuffix(DEFAULT_PORTS.get(scheme, ":"))
+    if not path.startswith("/"):
+        path = f"/{path}"
+    return f"{scheme}://{authority}{path}"
+
+
+def _fetched(request: OutboundRequest) -> ScriptedAnswer:
+    # Only a test that lets requests through needs a client.
+    import httpx
+
+    kept = ("host", "content-length", "transfer-encoding", "connection")
+    try:
+        answer = httpx.request(
+            request.method,
+            request.url,
+            headers=[(name, value) for name, value in request.headers.items() if name not in kept],
+            content=request.content,
+        )
+    except httpx.HTTPError as error:
+        return ScriptedAnswer(error=f"{request} failed: {error}")
+    pairs = [
+        (name, value)
+        for name, value in answer.headers.multi_items()
+        # The body is decoded already.
+        if name not in ("content-encoding", "content-length", "transfer-encoding", "connection")
+    ]
+    return ScriptedAnswer(answer.status_code, Headers(pairs), answer.content)
