@@ -209,8 +209,13 @@ class InstanceRunner:
         except BaseException as error:
             failure = error
             started = exchange.response is not None
+            left = started and exchange.abandoned
             exchange.finish(str(error) or type(error).__name__)
-            _report(component_id, error, started=started)
+            if left:
+                # Many guests take the failed write for the end of the world; it is not news.
+                logger.info("%s stopped after its client had left: %s", component_id, error)
+            else:
+                _report(component_id, error, started=started)
         finally:
             if watch is not None:
                 watch.ended(instance, failure)
