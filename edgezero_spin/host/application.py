@@ -14,6 +14,7 @@ import attrs
 
 from edgezero_spin.host.capabilities import host_interfaces
 from edgezero_spin.host.capabilities.outbound_http import HttpSender, OutboundHosts
+from edgezero_spin.host.capabilities.sqlite_databases import Database
 from edgezero_spin.host.engine import Engine, InstanceLimits, load_component
 from edgezero_spin.host.instance import Grants
 from edgezero_spin.host.interface import Interface
@@ -81,6 +82,7 @@ def load_application(
     sender: HttpSender | None = None,
     interfaces: Mapping[str, Interface] | None = None,
     adapt: Callable[[Grants], Grants] | None = None,
+    databases: Mapping[str, Database] | None = None,
 ) -> Application:
     """Compile, link and check.
 
@@ -95,6 +97,7 @@ def load_application(
         sender: Sends the requests that components may send; ``None`` for a host without.
         interfaces: What components can import; ``None`` for all that this host has.
         adapt: Has the last word on what each component is granted.
+        databases: Label to SQLite database; every label that a component lists is in it.
 
     Raises:
         ApplicationError: Nothing is triggered, or a trigger names what does not exist.
@@ -112,6 +115,7 @@ def load_application(
         if trigger.route is not None
     )
     _warn(table)
+    databases = databases or {}
     interfaces = host_interfaces() if interfaces is None else interfaces
     components = {}
     for part in plan.components:
@@ -121,6 +125,7 @@ def load_application(
                 component_id=part.id,
                 environment=tuple(part.environment.items()),
                 key_value={label: stores[label] for label in part.key_value_stores},
+                databases={label: databases[label] for label in part.sqlite_databases},
                 variables=variables,
                 mounts=part.mounts,
                 outbound=OutboundHosts(

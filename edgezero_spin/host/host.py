@@ -26,6 +26,7 @@ from attrs.validators import ge, gt, optional
 
 from edgezero_spin.host.application import Application, Route, load_application
 from edgezero_spin.host.capabilities.key_value_stores import KeyValueStores
+from edgezero_spin.host.capabilities.sqlite_databases import Database, Databases
 from edgezero_spin.host.channel import ByteChannel
 from edgezero_spin.host.engine import Engine, EngineSettings, InstanceLimits, make_engine
 from edgezero_spin.host.exchange import Exchange
@@ -40,6 +41,7 @@ from edgezero_spin.host.runtime_config import (
     resolve_runtime,
     variable_providers,
 )
+from edgezero_spin.host.sqlite_config import configured_databases
 from edgezero_spin.host.trigger.asgi import AsgiApplication, answer_for, is_bodiless, wire_head
 from edgezero_spin.host.trigger.delivery import Delivery, Linger, Upload
 from edgezero_spin.host.trigger.gateway import Answer, RequestHead
@@ -105,6 +107,7 @@ class Host:
         settings: HostSettings | None = None,
         engine: Engine | None = None,
         stores: Mapping[str, KeyValueBackend] | None = None,
+        databases: Mapping[str, Database] | None = None,
         variables: VariableResolver | None = None,
         logs: Logs | None = None,
         interfaces: Mapping[str, Interface] | None = None,
@@ -117,6 +120,7 @@ class Host:
             settings: What it may use of this machine.
             engine: Shared with other hosts of the process; ``None`` makes one of its own.
             stores: Key-value stores by label.
+            databases: SQLite databases by label.
             variables: Values of the components' variables.
             logs: Where components write; ``None`` echoes all to this process's stderr.
             interfaces: What components can import, by name; ``None`` for all that this
@@ -149,6 +153,7 @@ class Host:
                 sender=self._sender,
                 interfaces=interfaces,
                 adapt=adapt,
+                databases=databases,
             )
         except BaseException:
             if self._own_engine:
@@ -176,6 +181,7 @@ class Host:
         variables: Iterable[str] = (),
         env: Mapping[str, str] | None = None,
         key_values: Mapping[str, str | bytes] | None = None,
+        sqlite: Iterable[str] = (),
         follow: Iterable[str] | None = None,
         truncate_logs: bool = False,
         echo_to: BinaryIO | None = None,
@@ -194,6 +200,8 @@ class Host:
             variables: As ``--variable`` takes them: ``name=value``, ``name=@file`` (VAR-20).
             env: Environment variables for every component (ENV-1).
             key_values: Entries written to the store ``default`` first (KV-45).
+            sqlite: Run first, as ``--sqlite`` takes them: a statement for the database
+                ``default``, ``@file`` or ``@file:label`` (DB-2).
             follow: Components whose output is echoed; ``None`` for all, ``()`` for none.
             truncate_logs: Empty the logs of earlier runs.
             echo_to: Where output is echoed; ``None`` means this process's stderr.
@@ -229,15 +237,21 @@ class Host:
                 {key: _raw(value) for key, value in (key_values or {}).items()},
             )
             owned.callback(stores.close)
+            databases = Databases(
+                {part.id: part.sqlite_databases for part in plan.components},
+                configured_databases(config, runtime.state_dir),
+            )
+            databases.run(sqlite)
             host = cls(
                 plan,
                 settings=settings,
                 engine=engine,
                 stores=stores.backends,
+                databases=databases.by_label,
                 variables=resolver,
                 logs=logs,
             )
-            host.notices = _notices(runtime, stores)
+            host.notices = _notices(runtime, stores, databases)
             host._resources = owned.pop_all()
         return host
 
@@ -365,12 +379,16 @@ def _logs(
     return Logs(directory, follow=followed, echo_to=echo_to, truncate=truncate)
 
 
-def _notices(runtime: RuntimeSettings, stores: KeyValueStores) -> tuple[str, ...]:
+def _notices(
+    runtime: RuntimeSettings, stores: KeyValueStores, databases: Databases
+) -> tuple[str, ...]:
     notices = list(runtime.warnings)
     if runtime.log_dir is not None:
         notices.append(f'Logging component stdio to "{runtime.log_dir}/"')
     if stores.default_file is not None:
         notices.append(f'Storing default key-value data to "{stores.default_file}".')
+    if databases.default_file is not None:
+        notices.append(f'Storing default SQLite data to "{databases.default_file}".')
     if runtime.summary:
         notices.append(runtime.summary)
     return tuple(notices)

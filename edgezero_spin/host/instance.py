@@ -35,6 +35,7 @@ class Grants:
         component_id: Its id in the manifest.
         environment: What ``wasi:cli/environment`` answers, in order.
         key_value: Label to store, for the labels that the manifest lists.
+        databases: Label to SQLite database, likewise; see ``sqlite_databases.Database``.
         variables: Resolves the component's variables.
         mounts: What the guest sees of the file system; see ``wasi_filesystem.Mount``.
         outbound: Decides about outgoing requests; see ``outbound_http.OutboundHosts``.
@@ -44,6 +45,7 @@ class Grants:
     component_id: str
     environment: tuple[tuple[str, str], ...] = ()
     key_value: Mapping[str, KeyValueBackend] = attrs.field(factory=dict)
+    databases: Mapping[str, Any] = attrs.field(factory=dict)
     variables: VariableResolver | None = None
     mounts: tuple[Any, ...] = ()
     outbound: Any = None

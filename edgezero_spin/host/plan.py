@@ -56,6 +56,7 @@ class ComponentPlan:
         description: Shown with its routes (OUT-6).
         environment: Environment variables, in order.
         key_value_stores: Labels that it may open.
+        sqlite_databases: Likewise, of SQLite databases.
         mounts: Directories that it sees.
         allowed_outbound_hosts: Where it may connect to; templates.
     """
@@ -65,6 +66,7 @@ class ComponentPlan:
     description: str = ""
     environment: Mapping[str, str] = attrs.field(factory=dict)
     key_value_stores: tuple[str, ...] = ()
+    sqlite_databases: tuple[str, ...] = ()
     mounts: tuple[Mount, ...] = ()
     allowed_outbound_hosts: tuple[str, ...] = ()
 
@@ -150,6 +152,7 @@ def _component_plan(
         description=part.description,
         environment={**part.env, **environment},
         key_value_stores=part.labels("key_value_stores"),
+        sqlite_databases=part.labels("databases"),
         mounts=tuple(
             Mount(
                 "/" + item.path.strip("/"),

@@ -1,0 +1,94 @@
+"""Read SQL as far as a caller of SQLite has to: where a statement ends, and its parameters.
+
+In: a text as a guest gives it. Out: a ``Statement``: the first one of the text, with every
+parameter numbered, so that values can be bound by position whatever the guest calls them.
+Nothing is checked; SQLite says what is wrong with the rest.
+
+Source: https://sqlite.org/lang_expr.html, "Parameters"; https://sqlite.org/c3ref/complete.html
+for the end of ``CREATE TRIGGER``.
+"""
+
+import re
+
+import attrs
+
+__all__ = ["Statement", "first_statement"]
+
+_TOKEN = re.compile(
+    r"""
+    (?P<skip> \s+ | --[^\n]* | /\*.*?(?:\*/|\Z) )
+    | (?P<quoted> '[^']*'? | "[^"]*"? | `[^`]*`? | \[[^\]]*\]? )
+    | (?P<number> \?[0-9]* )
+    | (?P<name> [:@$\#](?:[A-Za-z0-9_$\x80-\U0010ffff]|::)+ )
+    | (?P<word> [A-Za-z0-9_$\x80-\U0010ffff]+ )
+    | (?P<end> ; )
+    | (?P<other> . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+_LARGEST_NUMBER = 32766
+
+
+@attrs.frozen
+class Statement:
+    """One statement.
+
+    Attributes:
+        text: The statement, its parameters written ``?1``, ``?2`` and so on.
+        parameters: How many values it takes.
+    """
+
+    text: str
+    parameters: int
+
+
+def first_statement(text: str) -> Statement:
+    """Return the first statement of a text."""
+    pieces: list[str] = []
+    names: dict[str, int] = {}
+    highest = 0
+    trigger = _Trigger()
+    for token in _TOKEN.finditer(text):
+        kind, piece = token.lastgroup, token[0]
+        if kind == "number" or kind == "name":
+            number = _number_of(piece, names, highest)
+            if number is not None:
+                highest = max(highest, number)
+                piece = f"?{number}"
+        pieces.append(piece)
+        if kind != "skip" and trigger.ends(kind == "end", piece):
+            break
+    return Statement("".join(pieces), highest)
+
+
+def _number_of(piece: str, names: dict[str, int], highest: int) -> int | None:
+    """Return the number of a parameter; ``None`` for one that SQLite is to refuse."""
+    if piece == "?":
+        return highest + 1
+    if piece.startswith("?"):
+        digits = piece[1:].lstrip("0")
+        number = int(digits) if 0 < len(digits) < 6 else 0
+        return number if 0 < number <= _LARGEST_NUMBER else None
+    return names.setdefault(piece, highest + 1)
+
+
+class _Trigger:
+    """Tells where a statement ends: at ``;``, or at ``; END ;`` in ``CREATE TRIGGER``."""
+
+    _HEAD = ("EXPLAIN", "QUERY", "PLAN", "CREATE", "TEMP", "TEMPORARY")
+
+    def __init__(self) -> None:
+        self._at_head = True
+        self._is_trigger = False
+        self._before: tuple[str, str] = ("", "")
+
+    def ends(self, semicolon: bool, piece: str) -> bool:
+        """Take the next token; return whether it is the last of the statement."""
+        word = piece.upper() if len(piece) < 10 else ""
+        if self._at_head and word not in self._HEAD:
+            self._at_head = False
+            self._is_trigger = word == "TRIGGER"
+        last = semicolon and (not self._is_trigger or self._before == (";", "END"))
+        self._before = (self._before[1], word)
+        return last

@@ -1,0 +1,366 @@
+"""SQLite databases of an application: which label is which, and running a statement.
+
+In: the labels that components list, and where the runtime configuration puts each. Out: a
+``Database`` for each label, which opens connections; a ``DatabaseConnection`` runs one
+statement at a time for one guest.
+
+What a guest may do with a connection ends where the process begins: it attaches no files
+unless the configuration says so, changes no setting that all databases of the process share,
+and a statement ends when the time of its instance does.
+
+Source: contract spin-host.md, DB-1 to DB-3.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from edgezero_spin.errors import HostError
+from edgezero_spin.host.capabilities.sql_text import first_statement
+
+__all__ = [
+    "DEFAULT_LABEL",
+    "Database",
+    "DatabaseConnection",
+    "DatabaseError",
+    "Databases",
+    "ResultTooLarge",
+    "StatementError",
+    "UnknownDatabaseError",
+]
+
+DEFAULT_LABEL = "default"
+"""The label that exists without configuration (DB-2)."""
+
+BUSY_TIMEOUT_S = 5.0
+
+# Longest text or blob that a statement may make; SQLite itself would go to a gigabyte.
+MAX_VALUE_BYTES = 268_435_456
+
+# How often a long statement asks whether it may go on, in steps of SQLite's machine.
+STEPS_BETWEEN_CHECKS = 100_000
+
+# Settings of the whole process, not of one connection.
+PROCESS_PRAGMAS = frozenset(
+    ("hard_heap_limit", "soft_heap_limit", "temp_store_directory", "data_store_directory")
+)
+
+# What a value counts besides its bytes.
+VALUE_OVERHEAD = 24
+
+Row = tuple[Any, ...]
+
+
+class DatabaseError(HostError):
+    """A statement could not be run.
+
+    Attributes:
+        message: What SQLite says.
+        full: The database or the disk is full.
+    """
+
+    def __init__(self, message: str, *, full: bool = False) -> None:
+        super().__init__(message)
+        self.message = message
+        self.full = full
+
+
+class ResultTooLarge(DatabaseError):  # noqa: N818 - names the state, as its base names the family
+    """The rows of a statement are more than a guest may be given."""
+
+
+class UnknownDatabaseError(HostError):
+    """Components list SQLite labels that no database answers to (DB-3).
+
+    Raised while an application is loaded.
+
+    Attributes:
+        missing: Component id and label, in the order of the manifest.
+        known: Labels that do exist, sorted.
+    """
+
+    def __init__(self, missing: Iterable[tuple[str, str]], known: Iterable[str]) -> None:
+        self.missing = tuple(missing)
+        self.known = tuple(sorted(known))
+        super().__init__(self.missing, self.known)
+
+    def __str__(self) -> str:
+        details = "\n".join(
+            f"- Component {component} uses database '{label}'" for component, label in self.missing
+        )
+        label = self.missing[0][1]
+        return (
+            "One or more components use SQLite databases which are not defined (defined: "
+            f"{', '.join(self.known)}). Check the spelling, or define them in "
+            f"runtime-config.toml, as in [sqlite_database.{label}].\nDetails:\n{details}"
+        )
+
+
+class StatementError(HostError):
+    """A statement that was given at the start could not be run.
+
+    Attributes:
+        option: What was given.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, option: str, reason: str) -> None:
+        super().__init__(option, reason)
+        self.option = option
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"--sqlite {self.option!r}: {self.reason}"
+
+
+@attrs.frozen(kw_only=True)
+class Database:
+    """Where one database lives.
+
+    Attributes:
+        label: The label that components open it by.
+        path: The file; ``None`` makes every connection a database of its own (DB-2).
+        allow_attach_file: A guest may attach other files of the host.
+    """
+
+    label: str
+    path: Path | None = None
+    allow_attach_file: bool = False
+
+    def connect(self, go_on: Callable[[], bool] | None = None) -> "DatabaseConnection":
+        """Return a connection; nothing is opened before its first statement.
+
+        Args:
+            go_on: Asked during long statements; ``False`` ends them.
+        """
+        return DatabaseConnection(self, go_on)
+
+
+class DatabaseConnection:
+    """One connection of one guest, used by one thread at a time."""
+
+    def __init__(self, database: Database, go_on: Callable[[], bool] | None = None) -> None:
+        self._database = database
+        self._go_on = go_on
+        self._native: sqlite3.Connection | None = None
+
+    def execute(
+        self, text: str, values: Sequence[Any] = (), *, max_bytes: int
+    ) -> tuple[list[str], list[Row]]:
+        """Run the first statement of a text.
+
+        Args:
+            text: SQL.
+            values: ``int``, ``float``, ``str``, ``bytes`` or ``None`` by position.
+            max_bytes: Size of the rows that are kept.
+
+        Returns:
+            The names of the columns, and the rows.
+
+        Raises:
+            ResultTooLarge: There are more rows than that.
+            DatabaseError: The statement failed.
+        """
+        statement = first_statement(text)
+        if statement.parameters != len(values):
+            raise DatabaseError(
+                f"Wrong number of parameters passed to query. Got {len(values)}, needed "
+                f"{statement.parameters}"
+            )
+        try:
+            cursor = self._open().execute(statement.text, values)
+            try:
+                columns = [column[0] for column in cursor.description or ()]
+                return columns, _bounded(cursor, max_bytes)
+            finally:
+                cursor.close()
+        except (sqlite3.Error, OverflowError, ValueError) as error:
+            raise _failure(error) from error
+
+    def execute_script(self, text: str) -> None:
+        """Run every statement of a text.
+
+        Raises:
+            DatabaseError: One failed; those before it have been run.
+        """
+        try:
+            self._open().executescript(text)
+        except (sqlite3.Error, ValueError) as error:
+            raise _failure(error) from error
+
+    def changes(self) -> int:
+        """How many rows the last ``INSERT``, ``UPDATE`` or ``DELETE`` changed."""
+        return self._number("SELECT changes()")
+
+    def last_insert_rowid(self) -> int:
+        """The row that was inserted last, 0 when none was."""
+        return self._number("SELECT last_insert_rowid()")
+
+    def close(self) -> None:
+        """Undo an open transaction and close. Twice is harmless."""
+        if self._native is not None:
+            self._native.close()
+            self._native = None
+
+    def _number(self, query: str) -> int:
+        if self._native is None:
+            return 0
+        number: int = self._native.execute(query).fetchone()[0]
+        return number
+
+    def _open(self) -> sqlite3.Connection:
+        if self._native is None:
+            self._native = self._connect()
+        return self._native
+
+    def _connect(self) -> sqlite3.Connection:
+        path = self._database.path
+        if path is not None:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise DatabaseError(f"{path.parent}: {error.strerror or error}") from error
+        connection = sqlite3.connect(
+            ":memory:" if path is None else path,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            # Used by the thread of the instance; closed by whichever ends it.
+            check_same_thread=False,
+        )
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
+        connection.set_authorizer(_authorizer(self._database.allow_attach_file))
+        go_on = self._go_on
+        if go_on is not None:
+            connection.set_progress_handler(lambda: not go_on(), STEPS_BETWEEN_CHECKS)
+        return connection
+
+
+def _bounded(cursor: sqlite3.Cursor, max_bytes: int) -> list[Row]:
+    rows = []
+    size = 0
+    for row in cursor:
+        size += sum(_size_of(value) for value in row)
+        if size > max_bytes:
+            raise ResultTooLarge(f"query result exceeds limit of {max_bytes} bytes")
+        rows.append(row)
+    return rows
+
+
+def _size_of(value: Any) -> int:
+    if isinstance(value, str):
+        return VALUE_OVERHEAD + (len(value) if value.isascii() else len(value.encode()))
+    return VALUE_OVERHEAD + (len(value) if isinstance(value, bytes) else 0)
+
+
+def _authorizer(attach_files: bool) -> Callable[..., int]:
+    def authorize(action: int, first: str | None, second: str | None, *rest: str | None) -> int:
+        if action == sqlite3.SQLITE_ATTACH:
+            # A name that is computed or bound is not known here, so it is not harmless.
+            allowed = attach_files or first in ("", ":memory:")
+        elif action == sqlite3.SQLITE_PRAGMA:
+            allowed = second is None or (first or "").lower() not in PROCESS_PRAGMAS
+        else:
+            allowed = True
+        return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
+
+    return authorize
+
+
+def _failure(error: Exception) -> DatabaseError:
+    full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return DatabaseError(str(error), full=full)
+
+
+class Databases:
+    """The SQLite databases of one application.
+
+    Attributes:
+        by_label: Those that components list, and ``default``.
+        default_file: The file of the label ``default``, when a component uses it and it is
+            local (OUT-2).
+    """
+
+    def __init__(
+        self, labels: Mapping[str, Iterable[str]], configured: Mapping[str, Database]
+    ) -> None:
+        """Check the labels; nothing is opened.
+
+        Args:
+            labels: Component id to the labels that it lists.
+            configured: Databases by label. ``default`` is always there (DB-2).
+
+        Raises:
+            UnknownDatabaseError: A label is neither configured nor ``default``.
+        """
+        known = {DEFAULT_LABEL: Database(label=DEFAULT_LABEL), **configured}
+        missing = [
+            (component, label)
+            for component, listed in labels.items()
+            for label in listed
+            if label not in known
+        ]
+        if missing:
+            raise UnknownDatabaseError(missing, known)
+        used = {label for listed in labels.values() for label in listed}
+        self.by_label: Mapping[str, Database] = known
+        self.default_file = known[DEFAULT_LABEL].path if DEFAULT_LABEL in used else None
+
+    def run(self, options: Iterable[str]) -> None:
+        """Run what ``--sqlite`` is given, before anything is served (DB-2).
+
+        Args:
+            options: Each a statement for the label ``default``, or ``@file`` or
+                ``@file:label`` for a file of statements.
+
+        Raises:
+            StatementError: An option cannot be read, or its statements fail.
+        """
+        for option in options:
+            if option.startswith("@"):
+                self._run_file(option)
+            else:
+                self._run_statement(option)
+
+    def _run_statement(self, option: str) -> None:
+        self._run(
+            option,
+            self.by_label[DEFAULT_LABEL],
+            lambda connection: connection.execute(option, max_bytes=MAX_VALUE_BYTES),
+        )
+
+    def _run_file(self, option: str) -> None:
+        file, colon, label = (part.strip() for part in option[1:].partition(":"))
+        if not file:
+            raise StatementError(option, "it names no file; write @file or @file:label")
+        if colon and not label:
+            raise StatementError(option, "the label after the colon is empty")
+        database = self.by_label.get(label or DEFAULT_LABEL)
+        if database is None:
+            raise StatementError(
+                option,
+                f"there is no database with the label {label!r} (defined: "
+                f"{', '.join(sorted(self.by_label))})",
+            )
+        try:
+            text = Path(file).read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise StatementError(option, f"{file} is not UTF-8 text") from None
+        except OSError as error:
+            raise StatementError(option, f"{file}: {error.strerror or error}") from error
+        self._run(option, database, lambda connection: connection.execute_script(text))
+
+    def _run(
+        self, option: str, database: Database, work: Callable[[DatabaseConnection], object]
+    ) -> None:
+        connection = database.connect()
+        try:
+            work(connection)
+        except DatabaseError as error:
+            raise StatementError(
+                option, f"failed on the database {database.label!r}: {error.message}"
+            ) from error
+        finally:
+            connection.close()

@@ -1,0 +1,63 @@
+"""Where the first statement of a text ends, and how its parameters are numbered."""
+
+import pytest
+
+from edgezero_spin.host.capabilities.sql_text import first_statement
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("SELECT 1", "SELECT 1"),
+        ("SELECT 1; SELECT 2", "SELECT 1;"),
+        ("SELECT ';', \";\", `;`, [;] ; SELECT 2", "SELECT ';', \";\", `;`, [;] ;"),
+        ("SELECT 'it''s;'; SELECT 2", "SELECT 'it''s;';"),
+        ("SELECT 1 -- ; no\n; SELECT 2", "SELECT 1 -- ; no\n;"),
+        ("SELECT /* ; */ 1; SELECT 2", "SELECT /* ; */ 1;"),
+        ("SELECT /* ; 1", "SELECT /* ; 1"),
+        ("SELECT 'no end; SELECT 2", "SELECT 'no end; SELECT 2"),
+        ("; SELECT 2", ";"),
+        ("", ""),
+    ],
+)
+def test_the_end_of_a_statement(text: str, first: str) -> None:
+    """A semicolon ends it, unless it is quoted or in a comment (DB-3)."""
+    assert first_statement(text).text == first
+
+
+@pytest.mark.parametrize(
+    "head", ["CREATE TRIGGER", "create temp trigger", "EXPLAIN CREATE TRIGGER"]
+)
+def test_a_trigger_ends_after_its_end(head: str) -> None:
+    """The statements inside, and CASE ... END, belong to the trigger."""
+    trigger = f"{head} t AFTER INSERT ON a BEGIN SELECT CASE 1 WHEN 1 THEN 2 END; SELECT 3; END;"
+    assert first_statement(f"{trigger} SELECT 4").text == trigger
+
+
+def test_a_table_named_trigger_is_no_trigger() -> None:
+    """Only the head of the statement counts."""
+    assert first_statement("CREATE TABLE x(trigger); END;").text == "CREATE TABLE x(trigger);"
+
+
+@pytest.mark.parametrize(
+    ("text", "numbered", "count"),
+    [
+        ("?, ?", "?1, ?2", 2),
+        ("?2, ?", "?2, ?3", 3),
+        (":a, @a, $a, :a", "?1, ?2, ?3, ?1", 3),
+        (":a, ?, ?1", "?1, ?2, ?1", 2),
+        ("?5, :a", "?5, ?6", 6),
+        ("':a', \"?\" -- ?\n, a$b", "':a', \"?\" -- ?\n, a$b", 0),
+        ("?0, ?999999", "?0, ?999999", 0),
+    ],
+)
+def test_parameters(text: str, numbered: str, count: int) -> None:
+    """Names and numbers become numbers as SQLite gives them (DB-3)."""
+    found = first_statement(text)
+    assert (found.text, found.parameters) == (numbered, count)
+
+
+def test_a_long_text_is_read_in_one_go() -> None:
+    """Reading takes time in proportion to the length, quotes and semicolons included."""
+    text = "SELECT '" + ";" * 1_000_000 + "''" * 100_000 + "'"
+    assert first_statement(text).text == text
