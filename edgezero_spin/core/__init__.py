@@ -29,6 +29,14 @@ from edgezero_spin.core.errors import (
 )
 from edgezero_spin.core.headers import Headers, MutableHeaders
 from edgezero_spin.core.middleware import Middleware, Next, log_requests
+from edgezero_spin.core.outbound import (
+    Outbound,
+    OutboundError,
+    OutboundReply,
+    OutboundRequest,
+    OutboundResponse,
+    OutboundTransport,
+)
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
 from edgezero_spin.core.router import Route
@@ -57,6 +65,12 @@ __all__ = [
     "Next",
     "NotFound",
     "NotSupported",
+    "Outbound",
+    "OutboundError",
+    "OutboundReply",
+    "OutboundRequest",
+    "OutboundResponse",
+    "OutboundTransport",
     "Path",
     "PayloadTooLarge",
     "Query",

@@ -13,8 +13,9 @@ from os import PathLike
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from edgezero_spin.core.answers import error_response, report
-from edgezero_spin.core.binding import Endpoint, bind
+from edgezero_spin.core.binding import Endpoint, bind, sends_requests
 from edgezero_spin.core.middleware import Middleware, chain
+from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.patterns import Pattern, parse_pattern
 from edgezero_spin.core.references import Reference, resolve
 from edgezero_spin.core.request import DEFAULT_BODY_LIMIT, Request
@@ -45,8 +46,8 @@ class App:
             names another one.
         config: Logical ids of config stores, likewise.
         secrets: Logical ids of secret stores, likewise.
-        outbound_http: Whether handlers send requests of their own. The component is
-            granted the network only then.
+        outbound_http: Whether the app sends requests of its own. The component is granted
+            the network only then; a handler with a parameter ``Outbound`` says so itself.
         open_stores: ``lazy`` opens a store at its first use, ``eager`` opens all of them
             before every request, and then one that cannot be opened fails it.
         body_limit: Bytes of a request body that a buffering read keeps; 413 past it.
@@ -77,6 +78,7 @@ class App:
             kv=_store_ids(kv), config=_store_ids(config), secrets=_store_ids(secrets)
         )
         self.outbound_http = outbound_http
+        self.transport: OutboundTransport | None = None
         self.open_stores = open_stores
         self.body_limit = body_limit
         self._states: dict[type, object] = {}
@@ -257,6 +259,8 @@ class App:
             )
             for method, pattern, handler in declared
         )
+        if any(sends_requests(handler) for _, _, handler in declared):
+            self.outbound_http = True
         layers = [_resolved(layer) for layer in self._layers]
         self._entry = chain(layers, self._call_route)
         return self._entry
@@ -299,6 +303,8 @@ class App:
             request._stores = stores
         request.body_limit = self.body_limit
         request._states = self._states
+        if self.transport is not None:
+            request._transport = self.transport
         match = self._router.find(request.method, request.raw_path)
         if match is not None:
             request.route, request._captured = match

@@ -18,16 +18,17 @@ from functools import partial
 from typing import Annotated, Any, NoReturn, TypeAlias, get_args, get_origin, get_type_hints
 
 from edgezero_spin.core.annotations import Config, Kv, Marker, Secrets
-from edgezero_spin.core.errors import BadRequest, Internal
+from edgezero_spin.core.errors import BadRequest, Internal, NotSupported
 from edgezero_spin.core.headers import Headers
 from edgezero_spin.core.models import BAD_FORM, BAD_PATH, BAD_QUERY, fields_reader
+from edgezero_spin.core.outbound import Outbound
 from edgezero_spin.core.payloads import json_reader
 from edgezero_spin.core.percent import parse_pairs
 from edgezero_spin.core.request import Request, decode_path_value
 from edgezero_spin.core.response import Response, prepare_json, to_response
 from edgezero_spin.core.scalars import scalar_reader, without_none
 
-__all__ = ["Endpoint", "bind", "name_of"]
+__all__ = ["Endpoint", "bind", "name_of", "sends_requests"]
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 _Extractor: TypeAlias = Callable[[Request], Any]
@@ -92,6 +93,11 @@ def bind(
         # A plain decorator around an async handler gives back what the handler gave it.
         handler, is_async = _awaiting(handler), True
     return _endpoint(handler, arguments, is_async)
+
+
+def sends_requests(handler: Callable[..., object]) -> bool:
+    """Tell whether a handler asks for ``Outbound``, and so its component for the network."""
+    return Outbound in get_type_hints(_annotated(handler), include_extras=True).values()
 
 
 def name_of(handler: Callable[..., object]) -> str:
@@ -162,6 +168,8 @@ def _argument(parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]) -
         return _Argument(_request)
     if hint is Headers:
         return _Argument(_headers)
+    if hint is Outbound:
+        return _Argument(_outbound)
     for kind, attribute in ((Kv, "kv"), (Config, "config"), (Secrets, "secrets")):
         if hint == kind:
             return _Argument(_registry(attribute, absent))
@@ -222,6 +230,12 @@ def _request(request: Request) -> Request:
 
 def _headers(request: Request) -> Headers:
     return request.headers
+
+
+def _outbound(request: Request) -> Outbound:
+    if request._transport is None:
+        raise NotSupported("nothing here carries outbound requests")
+    return Outbound(request._transport)
 
 
 def _registry(attribute: str, absent: Any) -> _Extractor:

@@ -25,6 +25,7 @@ from edgezero_spin.stores.registry import Registry
 from edgezero_spin.stores.secrets import SecretStore
 
 if TYPE_CHECKING:
+    from edgezero_spin.core.outbound import OutboundTransport
     from edgezero_spin.core.router import Route
 
 __all__ = ["DEFAULT_BODY_LIMIT", "BodyReadError", "Request", "decode_path_value"]
@@ -59,6 +60,7 @@ class Request:
     _captured: tuple[_Bytes, ...] = ()
     _states: Mapping[type, object] = {}
     _stores: "Stores | Callable[[], Stores] | None" = None
+    _transport: "OutboundTransport | None" = None
     _headers: Headers | None = None
     _body: _Bytes | None = None
     _streamed = False
@@ -118,6 +120,7 @@ class Request:
         changed.body_limit = self.body_limit
         changed._states = self._states
         changed._stores = self._stores
+        changed._transport = self._transport
         changed._extensions = self.extensions
         return changed
 

@@ -80,11 +80,11 @@ def listening(host: Host) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def embedded(component: Path) -> Iterator[Server]:
-    """The host of this package, in this process."""
+def embedded(component: Path, grants: str = "") -> Iterator[Server]:
+    """The host of this package, in this process; ``grants`` are lines of the manifest."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        Host.from_manifest(manifest(component, Path(folder))) as host,
+        Host.from_manifest(manifest(component, Path(folder), grants)) as host,
         listening(host) as port,
     ):
         yield Server("embedded", port)

@@ -15,6 +15,7 @@ from typing import Any
 from wit_world.imports import types
 
 from edgezero_spin.core.app import App
+from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
 from edgezero_spin.core.streaming import BodyStream
@@ -38,6 +39,19 @@ _FAILED_HEADERS = [
 ]
 
 
+def _transport() -> OutboundTransport:
+    """Bind the way out; only a component that asks for it imports one."""
+    try:
+        from edgezero_spin.guest.wasi02.outbound import ComponentTransport
+    except ImportError as error:
+        raise ImportError(
+            "the app sends requests, but the world of this component does not import "
+            "wasi:http/outgoing-handler@0.2.0: build it with `edgezero componentize`, which "
+            "chooses the world, or name one that has it"
+        ) from error
+    return ComponentTransport()
+
+
 def _environ() -> "os._Environ[str]":
     return os.environ
 
@@ -48,6 +62,8 @@ def incoming_handler(app: App) -> type[Any]:
     stores_of = platform(declaration)
     run = runner()
     handle_request = app.handle
+    if app.outbound_http:
+        app.transport = _transport()
 
     def opened() -> Stores:
         return open_stores(declaration, stores_of, _environ)

@@ -1,0 +1,304 @@
+"""Requests that a handler sends: one client for all of them, and forwarding.
+
+``async def show(outbound: Outbound)`` gets a client; whoever runs the app puts a transport
+under it. In a component that is ``wasi:http/outgoing-handler``, imported only by a component
+whose app asks for it, and allowed only to hosts in ``allowed_outbound_hosts``.
+
+In: a method and a URL, or an inbound request to pass on. Out: an ``OutboundResponse`` whose
+body is read when it is asked for. Redirects are not followed.
+
+Source: contract edgezero.md, PRX-1 to PRX-10, with the differences of PRX-4 and PRX-8
+(repeated headers and all gzip members are kept) and without brotli, for which neither CPython
+nor its WebAssembly build has a decoder: such a body passes as it is, its header kept.
+"""
+
+import zlib
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable
+from typing import Any, Protocol, TypeAlias
+
+import attrs
+
+from edgezero_spin.core.errors import Internal
+from edgezero_spin.core.headers import HeaderInput, Headers
+from edgezero_spin.core.payloads import json_reader
+from edgezero_spin.core.request import Request
+from edgezero_spin.core.response import Response
+
+__all__ = [
+    "MAX_DECODED_BYTES",
+    "Outbound",
+    "OutboundError",
+    "OutboundReply",
+    "OutboundRequest",
+    "OutboundResponse",
+    "OutboundTransport",
+]
+
+MAX_DECODED_BYTES = 64 * 1024 * 1024
+"""Bytes that a decoded body may have (PRX-7)."""
+
+# Inside a class with a method of that name, ``bytes`` is the method.
+_Bytes: TypeAlias = bytes
+
+_CHUNK_BYTES = 64 * 1024
+_TAG = ("x-edgezero-proxy", "spin")
+
+# Fields about one connection and not about the message (RFC 9110 section 7.6.1), and those
+# that WASI hosts set themselves (contract spin-host.md, HTTP-3).
+_HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+
+class OutboundError(Internal):
+    """A request could not be sent, or its answer could not be read: 500 (PRX-9).
+
+    Attributes:
+        code: The transport's own word, such as ``HTTP-request-denied`` or
+            ``connection-refused``; empty when the fault is in the answer.
+    """
+
+    def __init__(self, cause: str, code: str = "") -> None:
+        super().__init__(cause)
+        self.code = code
+
+
+@attrs.frozen(kw_only=True)
+class OutboundRequest:
+    """What a transport sends.
+
+    Attributes:
+        method: As it goes out.
+        scheme: ``http`` or ``https``.
+        authority: Host and port.
+        target: Path and query, at least ``/``.
+        headers: Fields in order.
+        body: Chunks in order; none for no body.
+        timeout_s: Seconds until the first byte of the answer; ``None`` for the host's own.
+    """
+
+    method: str
+    scheme: str
+    authority: str
+    target: str
+    headers: list[tuple[str, bytes]]
+    body: Iterable[bytes] | AsyncIterable[bytes]
+    timeout_s: float | None = None
+
+
+class OutboundReply(Protocol):
+    """What a transport got back; the body is still on its way."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> list[tuple[str, bytes]]: ...
+
+    def read(self, limit: int) -> bytes:
+        """Return the next bytes of the body, at most ``limit``; ``b""`` at its end.
+
+        Raises:
+            OutboundError: It broke off.
+        """
+
+    def close(self) -> None:
+        """Let go of what was not read."""
+
+
+class OutboundTransport(Protocol):
+    """Who carries requests out of here."""
+
+    def send(self, request: OutboundRequest) -> Awaitable[OutboundReply]:
+        """Send a request and wait for the head of its answer.
+
+        Raises:
+            OutboundError: It was refused or did not arrive.
+        """
+
+
+class OutboundResponse:
+    """The answer to a request that was sent.
+
+    Attributes:
+        status: The status.
+        headers: The header fields, repeats included.
+    """
+
+    def __init__(self, reply: OutboundReply) -> None:
+        self._reply = reply
+        self.status = reply.status
+        self.headers = Headers.received(reply.headers)
+
+    async def bytes(self, limit: int = MAX_DECODED_BYTES) -> _Bytes:
+        """Return the whole body as it was sent.
+
+        Raises:
+            OutboundError: It has more bytes than ``limit``, or broke off.
+        """
+        parts = []
+        size = 0
+        async for chunk in self.stream():
+            size += len(chunk)
+            if size > limit:
+                raise OutboundError(f"response body exceeds maximum size of {limit} bytes")
+            parts.append(chunk)
+        return b"".join(parts)
+
+    async def text(self, limit: int = MAX_DECODED_BYTES) -> str:
+        """Return the whole body as UTF-8 text; what is not shows as U+FFFD."""
+        return (await self.bytes(limit)).decode("utf-8", "replace")
+
+    async def json(self, model: Any = Any, limit: int = MAX_DECODED_BYTES) -> Any:
+        """Return the body as JSON, built into ``model`` when one is given.
+
+        Raises:
+            OutboundError: It is not JSON or does not fit.
+        """
+        data = await self.bytes(limit)
+        try:
+            return json_reader(model)(data)
+        except Exception as error:
+            raise OutboundError(f"response body: {error}") from error
+
+    async def stream(self) -> AsyncIterator[_Bytes]:
+        """Yield the body as it arrives."""
+        reply = self._reply
+        try:
+            while chunk := reply.read(_CHUNK_BYTES):
+                yield chunk
+        finally:
+            reply.close()
+
+
+class Outbound:
+    """A client for requests of the application's own."""
+
+    __slots__ = ("_transport",)
+
+    def __init__(self, transport: OutboundTransport) -> None:
+        """Send through a transport."""
+        self._transport = transport
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: HeaderInput = (),
+        body: bytes | Iterable[bytes] | AsyncIterable[bytes] = b"",
+        timeout_s: float | None = None,
+    ) -> OutboundResponse:
+        """Send a request: ``await outbound.send("GET", "https://example.com/a")``.
+
+        Args:
+            method: The method, in upper case.
+            url: ``http`` or ``https``, with a host.
+            headers: Fields in order. ``Host`` comes from the URL.
+            body: All bytes, or chunks that are sent as they come.
+            timeout_s: Seconds to wait for the answer to begin; more than 0.
+
+        Raises:
+            OutboundError: The host refuses it or cannot reach the destination.
+            ValueError: The URL or a header is malformed.
+        """
+        scheme, authority, target = _split(url)
+        pairs = list(Headers(headers).pairs)
+        chunks: Iterable[bytes] | AsyncIterable[bytes]
+        if isinstance(body, bytes):
+            chunks = (body,) if body else ()
+            if body and not any(name == "content-length" for name, _ in pairs):
+                pairs.append(("content-length", b"%d" % len(body)))
+        else:
+            chunks = body
+        reply = await self._transport.send(
+            OutboundRequest(
+                method=method,
+                scheme=scheme,
+                authority=authority,
+                target=target,
+                headers=pairs,
+                body=chunks,
+                timeout_s=timeout_s,
+            )
+        )
+        return OutboundResponse(reply)
+
+    async def forward(
+        self, request: Request, url: str, *, timeout_s: float | None = None
+    ) -> Response:
+        """Pass an inbound request on to another URL and answer with what comes back.
+
+        Method, headers and body stay; fields about the connection do not. A gzip body is
+        decoded; the answer always says ``x-edgezero-proxy: spin`` (PRX-1 to PRX-7).
+
+        Raises:
+            OutboundError: As for ``send``; or, while the body is read, it is no valid gzip or
+                exceeds 64 MiB decoded.
+        """
+        answer = await self.send(
+            request.method,
+            url,
+            headers=[pair for pair in request.headers.pairs if pair[0] not in _HOP_BY_HOP],
+            body=request.stream(),
+            timeout_s=timeout_s,
+        )
+        fields = [pair for pair in answer.headers.pairs if pair[0] not in _HOP_BY_HOP]
+        chunks = answer.stream()
+        if answer.headers.get("content-encoding", "").lower() == "gzip":
+            fields = [p for p in fields if p[0] not in ("content-encoding", "content-length")]
+            chunks = _unzipped(chunks)
+        return Response(chunks, answer.status, [*fields, _TAG])
+
+
+async def _unzipped(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Decode every member of a gzip body."""
+    decoder = None
+    total = 0
+    async for data in chunks:
+        while data:
+            if decoder is None:
+                decoder = zlib.decompressobj(wbits=31)
+            try:
+                piece = decoder.decompress(data, _CHUNK_BYTES)
+            except zlib.error as error:
+                raise OutboundError(f"gzip decompression failed: {error}") from error
+            total += len(piece)
+            if total > MAX_DECODED_BYTES:
+                raise OutboundError(
+                    f"decompressed body exceeds maximum size of {MAX_DECODED_BYTES} bytes"
+                )
+            if piece:
+                yield piece
+            data = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
+            if decoder.eof:
+                decoder = None
+    if decoder is not None:
+        raise OutboundError("gzip decompression failed: the body ends too early")
+
+
+def _split(url: str) -> tuple[str, str, str]:
+    """Take a URL apart. Not by ``urllib``, which a component would carry for this alone."""
+    scheme, separator, rest = url.partition("://")
+    rest = rest.partition("#")[0]
+    ends = [at for at in (rest.find("/"), rest.find("?")) if at >= 0]
+    end = min(ends, default=len(rest))
+    authority, target = rest[:end], rest[end:]
+    if scheme.lower() not in ("http", "https") or not separator or authority[:1] in ("", ":"):
+        raise ValueError(f"not an http or https URL with a host: {url!r}")
+    if "@" in authority:
+        raise ValueError("a URL with user and password: send an authorization header instead")
+    if not (url.isascii() and url.isprintable()) or " " in url:
+        raise ValueError(f"a URL has printable ASCII only, percent-encode the rest: {url!r}")
+    return scheme.lower(), authority, target if target.startswith("/") else f"/{target}"
