@@ -1,0 +1,296 @@
+"""Stores, variables, outbound requests and the clock of a compiled app, and its parity.
+
+One component is compiled for all of this. The parity tests ask a list of requests natively
+and in wasm and compare status, headers, body and store calls one by one.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgezero_spin.core.headers import Headers
+from edgezero_spin.project.componentize import componentize_app
+from edgezero_spin.testing import (
+    Client,
+    ComponentClient,
+    OutboundRequest,
+    ScriptedAnswer,
+    StoreCall,
+    TestClient,
+)
+from tests.testing.notes_app import make_app
+
+pytestmark = pytest.mark.component
+
+HERE = Path(__file__).parent
+
+STORES: dict[str, Any] = {
+    "kv": {
+        "notes": {"bread": {"title": "Bread"}, "raw": b"\x00\xff", "text": "plain"},
+        "views": {},
+    },
+    "config": {"settings": {"greeting": "Hi", "page": {"size": 20}}},
+    "secrets": {"token": "s3cret"},
+    "env": {"KIT_MODE": "test"},
+}
+
+
+@pytest.fixture(scope="session")
+def wasm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The guest, compiled once."""
+    folder = tmp_path_factory.mktemp("kit")
+    shutil.copy(HERE / "notes_app.py", folder)
+    shutil.copy(HERE / "guests" / "kit.py", folder)
+    output = folder / "kit.wasm"
+    componentize_app("kit", output=output, folder=folder)
+    return output
+
+
+@pytest.fixture
+def client(wasm: Path) -> Iterator[ComponentClient]:
+    """A client with something in each store."""
+    with ComponentClient(wasm, **STORES) as made:
+        yield made
+
+
+def outcome(client: Client, method: str, target: str, **parts: Any) -> dict[str, Any]:
+    """Everything that a test can see of one request, except where it came from."""
+    response = client.request(method, target, **parts)
+    return {
+        "status": response.status,
+        "headers": response.headers.pairs,
+        "body": response.content,
+        "calls": list(response.calls),
+        "stdout": response.stdout,
+        "stderr": response.stderr.splitlines()[-1:],
+        "stores": {label: dict(store) for label, store in client.kv.items()},
+    }
+
+
+REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
+    ("GET", "/notes/bread", {}),
+    ("HEAD", "/notes/bread", {}),
+    ("GET", "/notes/none", {}),
+    ("GET", "/notes/raw", {}),
+    ("PUT", "/notes/tea", {"json": {"title": "Tea", "tags": ["hot"]}}),
+    ("PUT", "/notes/tea", {"json": {"titel": "Tea"}}),
+    ("PUT", "/notes/tea", {"content": b"{"}),
+    ("PUT", "/notes/" + "k" * 600, {"json": {"title": "Long"}}),
+    ("DELETE", "/notes/tea", {}),
+    ("DELETE", "/notes/tea", {}),
+    ("GET", "/raw/notes/raw", {}),
+    ("GET", "/raw/notes/text", {}),
+    ("GET", "/raw/views/none", {}),
+    ("GET", "/raw/other/x", {}),
+    ("GET", "/keys", {}),
+    ("GET", "/config/greeting", {}),
+    ("GET", "/config/page.size", {}),
+    ("GET", "/config/none", {}),
+    ("GET", "/secret/token", {}),
+    ("GET", "/secret/none", {}),
+    ("GET", "/secret/no-name", {}),
+    ("GET", "/environment/KIT_MODE", {}),
+    ("GET", "/environment/KIT_NONE", {}),
+    ("GET", "/headers?x=%C3%A4", {"headers": [("x-a", "1"), ("x-b", "2"), ("X-A", "3")]}),
+    ("GET", "http://example.com:8080/headers", {"headers": {"spin-base-path": "/forged"}}),
+    ("POST", "/echo?a=1", {"content": "body", "headers": {"content-type": "text/plain"}}),
+    ("POST", "/echo", {"data": {"a": "b c"}}),
+    ("POST", "/echo", {"content": b"x" * 100_000}),
+    ("GET", "/pieces/5", {}),
+    ("HEAD", "/pieces/5", {}),
+    ("GET", "/say", {}),
+    ("GET", "/fail", {}),
+    ("GET", "/nothing", {}),
+    ("GET", "/nowhere", {}),
+    ("PATCH", "/notes/bread", {}),
+    ("GET", "/notes/br%65ad", {}),
+    ("GET", "/notes/%ff", {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "parts"), REQUESTS, ids=[f"{m} {t[:40]}" for m, t, _ in REQUESTS]
+)
+def test_both_modes_answer_alike(
+    client: ComponentClient, method: str, target: str, parts: dict[str, Any]
+) -> None:
+    """Status, headers, body, store calls and what is stored are the same in wasm."""
+    with TestClient(make_app(), **STORES) as native:
+        assert outcome(client, method, target, **parts) == outcome(native, method, target, **parts)
+
+
+FAULTS: list[tuple[str, dict[str, Any], str, str]] = [
+    ("get", {"key": "bread"}, "GET", "/notes/bread"),
+    ("open", {"label": "notes", "message": "no disk"}, "GET", "/notes/bread"),
+    ("set", {"message": "disk full"}, "PUT", "/notes/tea"),
+    ("delete", {}, "DELETE", "/notes/bread"),
+    ("keys", {}, "GET", "/keys"),
+    ("get", {"label": "settings"}, "GET", "/config/greeting"),
+    ("secret", {"key": "token", "message": "vault sealed"}, "GET", "/secret/token"),
+]
+
+
+@pytest.mark.parametrize(
+    ("operation", "where", "method", "target"),
+    FAULTS,
+    ids=[f"{operation} {target}" for operation, _, _, target in FAULTS],
+)
+def test_both_modes_fail_alike(
+    client: ComponentClient, operation: str, where: dict[str, Any], method: str, target: str
+) -> None:
+    """A failure of the host is the same failure to the app, natively and in wasm."""
+    parts = {"json": {"title": "Tea"}} if method == "PUT" else {}
+    with TestClient(make_app(), **STORES) as native:
+        for each in (client, native):
+            each.stores.fail(operation, **where)
+        seen = outcome(client, method, target, **parts)
+        assert seen == outcome(native, method, target, **parts)
+        assert seen["status"] >= 500
+        assert seen["calls"][-1].error is not None
+
+
+def test_access_denied(client: ComponentClient) -> None:
+    """A denied label is denied to the guest, and so is one that nobody preloaded."""
+    client.stores.deny("notes")
+    response = client.get("/notes/bread")
+    assert response.status == 500
+    assert response.calls == [StoreCall("open", "notes", error="access-denied")]
+    assert "key_value_stores" in response.stderr
+
+
+def test_latency_without_waiting(wasm: Path) -> None:
+    """A delayed call sleeps with whatever the test gives it."""
+    slept: list[float] = []
+    with ComponentClient(wasm, **STORES, sleep=slept.append) as client:
+        client.stores.delay(0.3, "get")
+        assert client.get("/notes/bread").status == 200
+    assert slept == [0.3]
+
+
+def test_what_a_test_changes_between_requests(client: ComponentClient) -> None:
+    """Stores, secrets and the environment are alive."""
+    client.kv["notes"]["new"] = {"title": "New"}
+    client.secrets["token"] = "changed"
+    client.env["KIT_MODE"] = "changed"
+    assert client.get("/notes/new").json()["title"] == "New"
+    assert client.get("/secret/token").text == "changed"
+    assert client.get("/environment/KIT_MODE").text == "changed"
+
+
+MANIFEST = """\
+spin_manifest_version = 2
+application = {name = "kit"}
+[variables]
+token = {required = true}
+colour = {default = "red"}
+[[trigger.http]]
+route = "/..."
+component = "kit"
+[component.kit]
+source = "kit.wasm"
+key_value_stores = ["notes"]
+allowed_outbound_hosts = ["https://allowed.example"]
+environment = {KIT_MODE = "manifest", KIT_OTHER = "manifest"}
+[component.kit.variables]
+token = "{{ token }}"
+both = "{{token}}-{{colour}}"
+"""
+
+
+def test_a_manifest_limits_the_component(wasm: Path) -> None:
+    """Labels, variables, environment and hosts are those that the manifest grants."""
+    path = wasm.with_name("spin.toml")
+    path.write_text(MANIFEST)
+    with ComponentClient(
+        path, variables={"token": "t"}, secrets={"token": "over"}, env={"KIT_MODE": "test"}
+    ) as client:
+        assert client.get("/raw/views/x").status == 500
+        assert client.calls.texts == ["open views (access-denied)"]
+        assert client.get("/secret/both").text == "t-red"
+        assert client.get("/secret/token").text == "over"
+        assert client.get("/environment/KIT_MODE").text == "test"
+        assert client.get("/environment/KIT_OTHER").text == "manifest"
+        client.http.on("https://allowed.example/*", text="in")
+        client.http.on("https://denied.example/*", text="in")
+        assert client.post("/fetch/GET/https/allowed.example/a").text == "in"
+        denied = client.post("/fetch/GET/https/denied.example/a")
+        assert (denied.status, denied.text) == (502, "ErrorCode_HttpRequestDenied: None")
+        assert [str(sent) for sent in client.http.requests] == ["GET https://allowed.example/a"]
+
+
+def test_scripted_requests(client: ComponentClient) -> None:
+    """Answers by host, path and method; what was sent is recorded."""
+    http = client.http
+    http.on("https://api.example.com/users/*", json={"name": "Ada"})
+    http.on("https://api.example.com/users/7", status=201, text="seven", times=1)
+    http.on("https://api.example.com/users", method="POST", answer=_echoed)
+    assert client.post("/fetch/GET/https/api.example.com/users/7").text == "seven"
+    assert client.post("/fetch/GET/https/api.example.com/users/7").json() == {"name": "Ada"}
+    sent = client.post("/fetch/POST/https/api.example.com/users", content=b"Grace")
+    assert (sent.status, sent.text) == (202, "echo Grace")
+    last = http.requests[-1]
+    assert str(last) == "POST https://api.example.com/users"
+    assert (last.content, last.headers["x-sent"]) == (b"Grace", "1")
+    assert http.refused == []
+
+
+def _echoed(request: OutboundRequest) -> ScriptedAnswer:
+    return ScriptedAnswer(202, Headers(), b"echo " + request.content)
+
+
+def test_an_unscripted_request_is_refused(client: ComponentClient) -> None:
+    """The guest and the test are told how to script it."""
+    client.http.on("https://api.example.com/users/7", method="POST")
+    answer = client.post("/fetch/GET/https/api.example.com/users/7")
+    assert answer.status == 502
+    assert "no answer is scripted for GET https://api.example.com/users/7" in answer.text
+    assert "client.http.on('https://api.example.com/users/7', method='GET'" in answer.text
+    assert len(client.http.refused) == 1
+
+
+def test_a_scripted_failure(client: ComponentClient) -> None:
+    """An error code of wasi:http stands in for an answer."""
+    client.http.on("http://down.example/x", error="connection-timeout")
+    answer = client.post("/fetch/GET/http/down.example/x")
+    assert (answer.status, answer.text) == (502, "ErrorCode_ConnectionTimeout: None")
+
+
+def test_the_clock_and_randomness_can_be_fixed(wasm: Path) -> None:
+    """With a time and a seed two runs see the same; without they do not."""
+    noon = datetime(2030, 1, 1, 12, tzinfo=UTC)
+    seen = []
+    for _ in range(2):
+        with ComponentClient(wasm, now=noon, seed=7) as client:
+            assert float(client.get("/now").text) == noon.timestamp()
+            seen.append(client.get("/random").text)
+    assert seen[0] == seen[1]
+    with ComponentClient(wasm) as client:
+        assert client.get("/random").text != client.get("/random").text
+        assert abs(float(client.get("/now").text) - time.time()) < 60
+
+
+def test_instructions_are_the_same_each_time(wasm: Path) -> None:
+    """What a request costs does not depend on the run, once nothing in it is random."""
+    used = []
+    for _ in range(2):
+        with ComponentClient(wasm, **STORES, seed=1) as client:
+            usage = client.get("/notes/bread").usage
+            assert usage is not None
+            used.append(usage.fuel)
+    assert used[0] == used[1] > 100_000
+
+
+def test_a_component_test_costs_less_than_five_milliseconds(wasm: Path) -> None:
+    """Making a client and asking it once, the best of many, when nothing is compiled."""
+    costs = []
+    for _ in range(20):
+        start = time.perf_counter()
+        with ComponentClient(wasm, **STORES) as client:
+            client.get("/notes/bread")
+        costs.append(time.perf_counter() - start)
+    assert min(costs) < 0.005
