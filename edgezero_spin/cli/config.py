@@ -10,7 +10,9 @@ import click
 from edgezero_spin.cli.options import adapter_option, common_options
 
 if TYPE_CHECKING:
+    from edgezero_spin.project.config_diff import ConfigDiff
     from edgezero_spin.project.config_inspect import ConfigRequest
+    from edgezero_spin.project.config_push import PushRequest
 
 __all__ = ["config"]
 
@@ -25,6 +27,16 @@ VALIDATE_EPILOG = """\b
 Example:
   edgezero config validate --strict
   edgezero config validate --model app_config:AppConfig --format json
+"""
+PUSH_EPILOG = """\b
+Example:
+  edgezero config push --local --dry-run
+  edgezero config push --model app_config:AppConfig
+"""
+DIFF_EPILOG = """\b
+Example:
+  edgezero config diff --local
+  edgezero config diff --model app_config:AppConfig --format json
 """
 
 
@@ -58,6 +70,40 @@ def _source_options(command: F) -> F:
     return command
 
 
+def _store_options(command: F) -> F:
+    for option in (
+        click.option(
+            "--runtime-config",
+            metavar="FILE",
+            type=click.Path(path_type=Path),
+            help="The runtime configuration. Default: runtime-config.toml beside spin.toml.",
+        ),
+        click.option(
+            "--local",
+            is_flag=True,
+            help="Use the SQLite file of a local Spin, wherever the app is deployed.",
+        ),
+        click.option(
+            "--store",
+            metavar="ID",
+            help="The config store, by its logical id. Default: the default one.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _format_option(command: F) -> F:
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="How the outcome is written.",
+    )(command)
+
+
 @click.group(epilog=EPILOG, short_help="Check, compare and push the app's configuration.")
 @adapter_option
 @common_options
@@ -68,14 +114,7 @@ def config() -> None:
 @config.command(epilog=VALIDATE_EPILOG, short_help="Check manifest and configuration.")
 @_source_options
 @click.option("--strict", is_flag=True, help="Also check kinds of stores and handlers.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How the outcome is written.",
-)
+@_format_option
 @adapter_option
 @common_options
 def validate(
@@ -101,6 +140,109 @@ def validate(
     report.raise_any()
     click.echo(f"[edgezero] {report.summary}")
     return 0
+
+
+@config.command(epilog=PUSH_EPILOG, short_help="Write the configuration to its store.")
+@_source_options
+@_store_options
+@click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
+@adapter_option
+@common_options
+def push(
+    manifest: Path,
+    app_config: Path | None,
+    no_env: bool,
+    model: str | None,
+    store: str | None,
+    local: bool,
+    runtime_config: Path | None,
+    dry_run: bool,
+) -> None:
+    """Write the app's configuration to the store that its component reads.
+
+    All entries are checked first. Values are never shown. With --model, secret fields are
+    left out. Entries of the store that the configuration does not have stay there.
+    """
+    from edgezero_spin.project.config_push import push_config
+
+    request = _push_request(
+        _request(manifest, app_config, no_env, model), store, local, runtime_config, dry_run
+    )
+    outcome = push_config(request)
+    _warn(outcome.warnings)
+    for line in outcome.lines:
+        click.echo(line)
+
+
+@config.command(epilog=DIFF_EPILOG, short_help="Compare the store with the configuration.")
+@_source_options
+@_store_options
+@_format_option
+@adapter_option
+@common_options
+def diff(
+    manifest: Path,
+    app_config: Path | None,
+    no_env: bool,
+    model: str | None,
+    store: str | None,
+    local: bool,
+    runtime_config: Path | None,
+    form: Literal["text", "json"],
+) -> int:
+    """Tell for each key whether a push would add or change it.
+
+    Ends with 1 when a push would change anything. Keys that only the store has are listed,
+    but no push removes them. Values are never shown.
+    """
+    from edgezero_spin.project.config_diff import diff_config
+
+    found = diff_config(
+        _push_request(
+            _request(manifest, app_config, no_env, model), store, local, runtime_config, True
+        )
+    )
+    if form == "json":
+        click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+    else:
+        _warn(found.warnings)
+        _show(found)
+    return 1 if found.differs else 0
+
+
+def _show(found: "ConfigDiff") -> None:
+    width = max((len(change.key) for change in found.changes), default=0)
+    colors = {"new": "green", "changed": "yellow", "only stored": "bright_black"}
+    for change in found.changes:
+        color = colors.get(change.change)
+        click.echo(f"{change.key:{width}}  {click.style(change.change, fg=color)}")
+    verdict = "differs from" if found.differs else "has all of"
+    click.echo(
+        f"[edgezero] store `{found.store_id}` (platform name `{found.label}`) {verdict} "
+        "the configuration"
+    )
+
+
+def _push_request(
+    source: "ConfigRequest",
+    store: str | None,
+    local: bool,
+    runtime_config: Path | None,
+    dry_run: bool,
+) -> "PushRequest":
+    from edgezero_spin.project.config_push import PushRequest
+
+    return PushRequest(
+        manifest=source.manifest,
+        app_config=source.app_config,
+        model=source.model,
+        overlay=source.overlay,
+        environ=source.environ,
+        store=store,
+        local=local,
+        dry_run=dry_run,
+        runtime_config=runtime_config,
+    )
 
 
 def _request(

@@ -15,26 +15,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgezero_spin.errors import HostError
+
+# Renamed to themselves: ``sqlite_batches`` takes these statements from here.
+from edgezero_spin.manifest.spin.key_value_table import CREATE as CREATE
+from edgezero_spin.manifest.spin.key_value_table import KEYS
+from edgezero_spin.manifest.spin.key_value_table import SELECT as SELECT
+from edgezero_spin.manifest.spin.key_value_table import UPSERT as UPSERT
 from edgezero_spin.stores.backend import BackendError
 
 __all__ = ["SqliteFile", "SqliteKeyValue", "StoreFileError"]
 
 BUSY_TIMEOUT_S = 5.0
 
-# Statement texts are Spin's own, so that either program finds the other's table and index.
-CREATE = """CREATE TABLE IF NOT EXISTS spin_key_value (
-                           store TEXT NOT NULL,
-                           key   TEXT NOT NULL,
-                           value BLOB NOT NULL,
-
-                           PRIMARY KEY (store, key)
-                        )"""
-UPSERT = """INSERT INTO spin_key_value (store, key, value) VALUES ($1, $2, $3)
-                     ON CONFLICT(store, key) DO UPDATE SET value=$3"""
-SELECT = "SELECT value FROM spin_key_value WHERE store=$1 AND key=$2"
 DELETE = "DELETE FROM spin_key_value WHERE store=$1 AND key=$2"
 EXISTS = "SELECT 1 FROM spin_key_value WHERE store=$1 AND key=$2"
-KEYS = "SELECT key FROM spin_key_value WHERE store=$1"
 PROBE = "SELECT store, key, value FROM spin_key_value LIMIT 1"
 
 

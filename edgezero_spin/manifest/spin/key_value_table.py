@@ -9,9 +9,9 @@ Source: contract edgezero.md, SQL-5 to SQL-10 and SQL-13. Verified with Spin 2, 
 
 from typing import Final
 
-__all__ = ["CREATE_TABLE", "SELECT_KEYS", "SELECT_VALUE", "UPSERT"]
+__all__ = ["CREATE", "KEYS", "SELECT", "UPSERT"]
 
-CREATE_TABLE: Final = """CREATE TABLE IF NOT EXISTS spin_key_value (
+CREATE: Final = """CREATE TABLE IF NOT EXISTS spin_key_value (
                            store TEXT NOT NULL,
                            key   TEXT NOT NULL,
                            value BLOB NOT NULL,
@@ -22,5 +22,5 @@ CREATE_TABLE: Final = """CREATE TABLE IF NOT EXISTS spin_key_value (
 UPSERT: Final = """INSERT INTO spin_key_value (store, key, value) VALUES ($1, $2, $3)
                      ON CONFLICT(store, key) DO UPDATE SET value=$3"""
 
-SELECT_VALUE: Final = "SELECT value FROM spin_key_value WHERE store=$1 AND key=$2"
-SELECT_KEYS: Final = "SELECT key FROM spin_key_value WHERE store=$1"
+SELECT: Final = "SELECT value FROM spin_key_value WHERE store=$1 AND key=$2"
+KEYS: Final = "SELECT key FROM spin_key_value WHERE store=$1"

@@ -1,0 +1,141 @@
+"""``edgezero config push`` and ``config diff`` as a person or a pipeline runs them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgezero_spin.project.config_sqlite import SqliteTarget
+from tests.cli.running import edgezero, refusal
+from tests.project.config_project import ConfigProject
+from tests.project.spin_stand_in import SpinStandIn
+
+RUNTIME = '[key_value_store.app_config]\ntype = "spin"\npath = "kv.db"\n'
+MODEL = """\
+import attrs
+from edgezero_spin.stores import secret
+
+@attrs.frozen(kw_only=True)
+class AppConfig:
+    greeting: str
+    api_token: str = secret()
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> ConfigProject:
+    """A project in order, whose config store is a local file."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    found = ConfigProject(folder)
+    found.write("app/runtime-config.toml", RUNTIME)
+    found.write("app_config.py", MODEL)
+    return found
+
+
+def stored(project: ConfigProject, name: str = "kv.db") -> dict[str, bytes]:
+    """What the project's file holds for the config store."""
+    return dict(SqliteTarget(project.folder / "app" / name, "app_config").stored(()))
+
+
+def test_a_push_shows_keys_at_most(project: ConfigProject) -> None:
+    """One line says what was done; the warning of a raw push names keys; no value is shown."""
+    done = edgezero("config", "push", "--local", cwd=project.folder)
+    assert done.returncode == 0, done.stderr
+    path = project.folder / "app" / "kv.db"
+    assert done.stdout == f"pushed 5 entries to Spin SQLite KV at {path}\n"  # PSH-22
+    assert done.stderr.startswith("[edgezero] Warning: `api_token` looks like a secret")
+    assert "hello" not in done.stdout + done.stderr  # PSH-8
+    assert stored(project)["greeting"] == b"hello from config"
+
+
+def test_every_flag_reaches_the_push(project: ConfigProject) -> None:
+    """Files, store, model, overlay and dry run, all at once."""  # PSH-1
+    project.write("other.toml", 'greeting = "other"\napi_token = "token"')
+    project.write("runtime.toml", RUNTIME.replace("kv.db", "named.db"))
+    environ = {"APP_DEMO__GREETING": "from the environment"}
+    arguments: list[str | Path] = [
+        *["--manifest", project.folder / "edgezero.toml"],
+        *["--app-config", project.folder / "other.toml"],
+        *["--runtime-config", project.folder / "runtime.toml"],
+        *["--store", "app_config", "--model", "app_config:AppConfig"],
+        *["--adapter", "spin", "--no-env"],
+    ]
+    done = edgezero("config", "push", *arguments, "--dry-run", env=environ)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[2:] == ["would set `greeting` (new)"]
+    assert not (project.folder / "named.db").exists()
+    assert edgezero("config", "push", *arguments, env=environ).returncode == 0
+    found = SqliteTarget(project.folder / "named.db", "app_config").stored(())
+    assert found == {"greeting": b"other"}
+
+
+def test_a_cloud_push_asks_spin(project: ConfigProject, tmp_path: Path) -> None:
+    """Exactly one run with exactly these arguments."""  # CLD-1, PSH-12
+    spin = SpinStandIn(tmp_path)
+    project.write_manifest(deploy="spin deploy")
+    arguments = ["config", "push", "--model", "app_config:AppConfig"]
+    done = edgezero(*arguments, cwd=project.folder, env={"PATH": spin.path})
+    assert done.returncode == 0, done.stderr
+    assert spin.asked() == [
+        [
+            *["cloud", "key-value", "set", "--app", "x", "--label", "app_config"],
+            "greeting=hello from config",
+        ]
+    ]
+    assert "kept to itself" not in done.stdout  # CLD-1: captured
+    spin.fail(2, 1, "not logged in")
+    said = refusal(edgezero(*arguments, cwd=project.folder, env={"PATH": spin.path}))
+    assert "spin cloud login" in said and "hello" not in said  # CLD-15
+
+
+def test_a_refused_push_is_one_error(project: ConfigProject) -> None:
+    """Everything that is wrong, status 1, nothing written."""  # CLI-2, PSH-2
+    project.write_manifest(secrets='["default", "b"]', kv='["app_config"]')
+    before = project.files()
+    said = refusal(edgezero("config", "push", cwd=project.folder))
+    assert said.startswith("[edgezero] Error: config push: 2 problems\n")
+    assert project.files() == before
+
+
+def test_a_difference_is_a_table_and_a_status(project: ConfigProject) -> None:
+    """1 while a push would change something, 0 after it."""
+    done = edgezero("config", "diff", "--local", cwd=project.folder)
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        "api_token             new",
+        "feature.new_checkout  new",
+        "greeting              new",
+        "service.timeout_ms    new",
+        "vault                 new",
+        "[edgezero] store `app_config` (platform name `app_config`) differs from the configuration",
+    ]
+    assert edgezero("config", "push", "--local", cwd=project.folder).returncode == 0
+    done = edgezero("config", "diff", "--local", cwd=project.folder)
+    assert done.returncode == 0
+    assert "has all of the configuration" in done.stdout
+    assert "hello" not in done.stdout
+
+
+def test_a_difference_for_programs(project: ConfigProject) -> None:
+    """One object, with the change of each key."""
+    arguments = ["--format", "json", "--model", "app_config:AppConfig"]
+    done = edgezero("config", "diff", *arguments, cwd=project.folder)
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == {
+        "differs": True,
+        "store": "app_config",
+        "label": "app_config",
+        "keys": {"greeting": "new"},
+        "warnings": [],
+    }
+
+
+@pytest.mark.parametrize("command", ["validate", "push", "diff"])
+def test_every_command_shows_an_example(command: str) -> None:
+    """``--help`` says how it is typed."""
+    done = edgezero("config", command, "--help")
+    assert done.returncode == 0
+    assert f"  edgezero config {command}" in done.stdout.partition("Example:")[2]
+    for flag in ("--manifest", "--app-config", "--no-env", "--model", "--adapter", "-C DIR"):
+        assert flag in done.stdout

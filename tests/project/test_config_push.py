@@ -1,0 +1,357 @@
+"""``config push`` as a function: what it checks, where it writes, what it says."""
+
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgezero_spin.project.config_changes import ConfigPushError
+from edgezero_spin.project.config_checks import ConfigProblemsError
+from edgezero_spin.project.config_diff import diff_config
+from edgezero_spin.project.config_push import PushOutcome, PushRequest, push_config
+from edgezero_spin.project.config_sqlite import SqliteTarget
+from tests.project.config_project import SPIN, AppConfig, ConfigProject
+from tests.project.spin_stand_in import SpinStandIn
+
+pytestmark = pytest.mark.usefixtures("spin")
+
+RUNTIME = '[key_value_store.app_config]\ntype = "spin"\npath = "kv.db"\n'
+
+
+@pytest.fixture
+def project(config_project: ConfigProject) -> ConfigProject:
+    """A project in order, whose config store is a local file."""
+    config_project.write("app/runtime-config.toml", RUNTIME)
+    return config_project
+
+
+def request(
+    project: ConfigProject, environ: Mapping[str, str] | None = None, **changes: Any
+) -> PushRequest:
+    """What a push of a project asks."""
+    return PushRequest(manifest=project.folder / "edgezero.toml", environ=environ or {}, **changes)
+
+
+def push(project: ConfigProject, **changes: Any) -> PushOutcome:
+    """Push a project."""
+    return push_config(request(project, **changes))
+
+
+def dry(project: ConfigProject, **changes: Any) -> list[str]:
+    """What a dry run says; that it writes nothing is checked on the way."""
+    before = project.files()
+    lines = list(push(project, dry_run=True, **changes).lines)
+    assert project.files() == before
+    return lines
+
+
+def table(project: ConfigProject, label: str = "app_config", name: str = "kv.db") -> Any:
+    """The entries of a label in the project's file."""
+    return SqliteTarget(project.folder / "app" / name, label).stored(())
+
+
+def refused(project: ConfigProject, **changes: Any) -> str:
+    """Why nothing is pushed; that nothing is written is checked on the way."""
+    before = project.files()
+    with pytest.raises((ConfigProblemsError, ConfigPushError)) as caught:
+        push(project, **changes)
+    assert project.files() == before  # PSH-2, PSH-5
+    return str(caught.value)
+
+
+def test_a_typed_push_writes_configuration_and_no_secret(project: ConfigProject) -> None:
+    """The demo's three entries, under the label, and no field that names a secret."""
+    outcome = push(project, model=AppConfig)  # PSH-6, FLT-6, TV-121, TV-179
+    assert table(project) == {
+        "greeting": b"hello from config",
+        "feature.new_checkout": b"false",
+        "service.timeout_ms": b"1500",
+    }
+    assert outcome == PushOutcome(
+        (f"pushed 3 entries to Spin SQLite KV at {project.folder / 'app' / 'kv.db'}",)
+    )
+
+
+def test_a_raw_push_writes_every_value_and_warns(project: ConfigProject) -> None:
+    """Without a model nothing says what is secret."""  # PSH-6, FLT-6, TV-122, OPQ-10
+    outcome = push(project)
+    assert table(project)["api_token"] == b"demo_api_token"
+    assert table(project)["vault"] == b"default"
+    (warning,) = outcome.warnings
+    assert "`api_token`" in warning
+    assert "demo_api_token" not in warning  # PSH-8
+
+
+def test_only_the_store_is_written(project: ConfigProject) -> None:
+    """Neither manifest changes, and entries that the file lost stay in the store."""
+    before = project.files()  # PSH-5, PSH-7, OPQ-4
+    push(project)
+    project.write("app-demo.toml", 'greeting = "new"')
+    push(project)
+    assert table(project)["greeting"] == b"new"
+    assert table(project)["service.timeout_ms"] == b"1500"
+    after = project.files()
+    assert {name for name in after if after[name] != before.get(name)} == {
+        "app/kv.db",
+        "app-demo.toml",
+    }
+
+
+def test_variables_are_pushed_over_the_file(project: ConfigProject) -> None:
+    """What is pushed is what the model judged; ``--no-env`` pushes the file."""  # OVL-1, OVL-9
+    environ = {"APP_DEMO__SERVICE__TIMEOUT_MS": "3000"}
+    push(project, environ=environ, model=AppConfig)
+    assert table(project)["service.timeout_ms"] == b"3000"
+    push(project, environ=environ, model=AppConfig, overlay=False)
+    assert table(project)["service.timeout_ms"] == b"1500"
+
+
+def test_defaults_of_the_model_are_pushed(project: ConfigProject) -> None:
+    """The component reads texts, not the model, so it needs them in the store."""  # FLT-1
+    project.write("app-demo.toml", 'greeting = "hi"\napi_token = "t"\nvault = "default"')
+    push(project, model=AppConfig)
+    assert table(project)["service.timeout_ms"] == b"1500"
+
+
+def test_the_store_is_chosen_by_id_and_written_by_label(project: ConfigProject) -> None:
+    """Default id, named id, and the label that the environment gives."""  # PSH-3, PSH-4, TV-150
+    project.write_manifest(config='["one", "two"]', default="two")
+    stanzas = [f'[key_value_store.{x}]\ntype = "spin"\npath = "kv.db"' for x in ("one", "two", "p")]
+    project.write("app/runtime-config.toml", "\n".join(stanzas))
+    push(project)
+    assert (table(project, "one"), len(table(project, "two"))) == ({}, 5)
+    push(project, store="one")
+    assert len(table(project, "one")) == 5
+    push(project, environ={"EDGEZERO__STORES__CONFIG__TWO__NAME": "p"})
+    assert len(table(project, "p")) == 5
+
+
+def test_a_store_that_is_not_declared(project: ConfigProject) -> None:
+    """The id counts as it is written; without any store there is a hint to declare one."""
+    project.write_manifest(config='["one", "two"]', default="two")  # PSH-3, TV-150
+    said = refused(project, store="does-not-exist")
+    assert "`does-not-exist` is not in [stores.config].ids (one, two)" in said
+    refused(project, store="One")
+    project.write_manifest(config=None)
+    said = refused(project)
+    assert "[stores.config] is not declared" in said and "ids = [" in said
+
+
+def test_an_adapter_that_is_not_declared(project: ConfigProject) -> None:
+    """A push is for an adapter, and the manifest has to have it."""  # CLI-6, PSH-2
+    project.write("edgezero.toml", '[app]\nname = "app-demo"\n[stores.config]\nids = ["c"]')
+    assert "no adapters defined" in refused(project)
+    with (project.folder / "edgezero.toml").open("a") as file:
+        file.write("\n[adapters.fastly.adapter]\n")
+    assert "(available: fastly)" in refused(project)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "part"),
+    [
+        ("component", "no [component.*] declarations found"),
+        ("secrets", "Single-capable for secrets"),
+        ("handler", "not a well-formed handler path"),
+        ("labels", "declared in both"),
+        ("config", "as TOML"),
+        ("values", "same entry key"),
+        ("model", "must be >= 100"),
+    ],
+)
+def test_what_validate_refuses_is_not_pushed(project: ConfigProject, spoil: str, part: str) -> None:
+    """Every check runs, strictly, before the first write."""  # PSH-2, TV-178, CMP-8
+    if spoil == "component":
+        project.write("app/spin.toml", "[application]")
+    elif spoil == "secrets":
+        project.write_manifest(secrets='["default", "b"]')
+    elif spoil == "handler":
+        project.write_manifest(more='[[triggers.http]]\npath = "/"\nhandler = "not_a_path"')
+    elif spoil == "labels":
+        project.write_manifest(kv='["app_config"]')
+    elif spoil == "config":
+        project.write("app-demo.toml", "{not toml")
+    elif spoil == "values":
+        project.write("app-demo.toml", '"a.b" = 1\na.b = 2')
+    else:
+        text = (project.folder / "app-demo.toml").read_text()
+        project.write("app-demo.toml", text.replace("1500", "99"))
+    assert part in refused(project, model=AppConfig if spoil == "model" else None)
+    assert part in refused(project, local=True, model=AppConfig if spoil == "model" else None)
+
+
+def test_nothing_to_push_is_one_line(config_project: ConfigProject) -> None:
+    """Success before any path or label is looked at."""  # PSH-9, TV-151, FLT-4
+    config_project.write("app-demo.toml", "[empty]\n")
+    for changes in ({}, {"dry_run": True}, {"local": True}):
+        assert push(config_project, **changes).lines == ("no config entries to push",)
+
+
+def test_dry_run_to_a_file(project: ConfigProject) -> None:
+    """Header, place, then what each key would become; values are never shown."""
+    lines = dry(project)  # PSH-8, PSH-19, PSH-20
+    path = project.folder / "app" / "kv.db"
+    assert lines == [
+        "[edgezero] config push --dry-run for `spin` -> store `app_config` "
+        "(platform name `app_config`):",
+        f"would write 5 entries to SQLite-backed Spin KV at {path} "
+        "(label `app_config`, logical id `app_config`)",
+        "would set `api_token` (new)",
+        "would set `feature.new_checkout` (new)",
+        "would set `greeting` (new)",
+        "would set `service.timeout_ms` (new)",
+        "would set `vault` (new)",
+    ]
+    push(project)
+    lines = dry(project, environ={"APP_DEMO__GREETING": "new"})
+    assert "would set `greeting` (changed)" in lines
+    assert "would set `vault` (unchanged)" in lines
+
+
+def test_dry_run_names_id_and_label(project: ConfigProject) -> None:
+    """``--local`` is repeated in the header."""  # PSH-19, TV-152
+    project.write("app/runtime-config.toml", '[key_value_store.prod]\ntype = "redis"')
+    environ = {"EDGEZERO__STORES__CONFIG__APP_CONFIG__NAME": "prod"}
+    lines = dry(project, environ=environ, local=True)
+    assert lines[0] == (
+        "[edgezero] config push --dry-run --local for `spin` -> store `app_config` "
+        "(platform name `prod`):"
+    )
+    assert "SQLite-backed Spin KV" in lines[1]
+    assert "redis-cli" not in "\n".join(lines)
+
+
+def test_dry_run_to_the_cloud(project: ConfigProject, spin: SpinStandIn) -> None:
+    """The command that would run, then the keys; nothing is asked of the cloud."""
+    project.write_manifest(deploy="spin deploy --from ./")  # PSH-21, TV-155
+    project.write("app-demo.toml", 'a = "hidden"\nb = 1')
+    lines = dry(project)
+    assert lines[1:] == [
+        "would shell `spin cloud key-value set --app x --label app_config KEY=VALUE [...]` "
+        "for 2 entries across 1 invocation(s)",
+        "would set `a`",
+        "would set `b`",
+    ]
+    assert spin.asked() == []
+
+
+def test_dry_run_to_the_cloud_fails_as_the_push_would(project: ConfigProject) -> None:
+    """Keys and sizes are checked for real."""  # PSH-21, TV-177, CLD-4
+    project.write_manifest(deploy="spin deploy")
+    project.write("app-demo.toml", '"svc=timeout" = 1')
+    said = refused(project, dry_run=True)
+    assert "contains `=`" in said
+    assert refused(project) == said
+
+
+def test_a_push_to_the_cloud(project: ConfigProject, spin: SpinStandIn) -> None:
+    """Malformed runtime configuration or not, no file is touched."""  # PSH-12, TV-156, OPQ-23
+    project.write("app/runtime-config.toml", "not [ TOML")
+    project.write_manifest(deploy="spin deploy")
+    outcome = push(project, model=AppConfig)
+    assert spin.asked() == [
+        [
+            *["cloud", "key-value", "set", "--app", "x", "--label", "app_config"],
+            *["feature.new_checkout=false", "greeting=hello from config"],
+            "service.timeout_ms=1500",
+        ]
+    ]
+    assert outcome.lines == (
+        "pushed 3 entries to Fermyon Cloud KV store linked to app x label app_config",
+    )
+    assert not (project.folder / "app" / "kv.db").exists()
+
+
+def test_the_version_of_spin_is_asked_before_a_write_only(
+    project: ConfigProject, spin: SpinStandIn
+) -> None:
+    """A dry run asks nothing; a write warns and goes on."""  # SQL-11
+    spin.be("spin 9.0.0 (abc)")
+    dry(project)
+    assert spin.asked() == []
+    outcome = push(project, model=AppConfig)
+    assert spin.asked() == [["--version"]]
+    assert len(outcome.warnings) == 1 and "major version 9" in outcome.warnings[0]
+    assert len(table(project)) == 3
+
+
+def test_the_selected_component_is_pushed_for(project: ConfigProject) -> None:
+    """Several components need a selector, as everywhere."""  # CMP-8
+    project.write("app/spin.toml", SPIN + "[component.other]\n")
+    assert "2 components" in refused(project)
+    project.write_manifest(component="other")
+    push(project)
+
+
+def test_any_sqlite_can_read_what_was_pushed(project: ConfigProject) -> None:
+    """The query that Spin reads with finds the bytes."""  # SQL-9
+    push(project)
+    with sqlite3.connect(project.folder / "app" / "kv.db") as connection:
+        found = connection.execute(
+            "SELECT value FROM spin_key_value WHERE store=$1 AND key=$2",
+            {"1": "app_config", "2": "greeting"},
+        ).fetchone()
+    connection.close()
+    assert found == (b"hello from config",)
+
+
+def test_a_difference_is_what_a_push_would_change(project: ConfigProject) -> None:
+    """New, changed, unchanged, and keys that only the store has, which never differ."""
+    before = project.files()
+    found = diff_config(request(project))
+    assert found.differs and {change.change for change in found.changes} == {"new"}
+    assert project.files() == before
+    push(project)
+    assert not diff_config(request(project)).differs
+    project.write("app-demo.toml", 'greeting = "other"\nfresh = 1')
+    found = diff_config(request(project))
+    assert found.differs
+    assert {change.key: change.change for change in found.changes} == {
+        "fresh": "new",
+        "greeting": "changed",
+        "api_token": "only stored",
+        "feature.new_checkout": "only stored",
+        "service.timeout_ms": "only stored",
+        "vault": "only stored",
+    }
+    push(project)
+    assert not diff_config(request(project)).differs
+
+
+def test_a_typed_difference_leaves_secrets_out(project: ConfigProject) -> None:
+    """Fields that are never pushed never differ."""  # FLT-6
+    found = diff_config(request(project, model=AppConfig))
+    assert "api_token" not in {change.key for change in found.changes}
+
+
+def test_an_empty_configuration_differs_from_nothing(project: ConfigProject) -> None:
+    """There would be nothing to push."""
+    project.write("app-demo.toml", "")
+    assert not diff_config(request(project)).differs
+
+
+def test_a_cloud_store_cannot_be_compared(project: ConfigProject) -> None:
+    """Unless the local file is meant."""
+    project.write_manifest(deploy="spin deploy")
+    with pytest.raises(ConfigPushError, match="cannot be read"):
+        diff_config(request(project))
+    assert diff_config(request(project, local=True)).differs
+
+
+def test_a_project_that_is_not_in_order_is_not_compared(project: ConfigProject) -> None:
+    """The error says which command it is about."""
+    project.write("app-demo.toml", "{")
+    with pytest.raises(ConfigProblemsError, match=r"^config diff: "):
+        diff_config(request(project))
+
+
+def test_paths_are_those_of_the_caller(
+    project: ConfigProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Relative flags start in the current folder, not beside the manifest."""  # RTC-3, APC-2
+    monkeypatch.chdir(project.folder / "app")
+    project.write("app/other.toml", "only = 1")
+    project.write("app/runtime.toml", RUNTIME.replace("kv.db", "named.db"))
+    push(project, app_config=Path("other.toml"), runtime_config=Path("runtime.toml"))
+    assert table(project, name="named.db") == {"only": b"1"}
