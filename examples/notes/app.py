@@ -5,6 +5,7 @@ dotted key, and one secret that a caller has to know before a note is deleted.
 """
 
 import hmac
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -106,7 +107,7 @@ async def export(kv: Kv) -> Response:
         async for id in kv["notes"].iter_keys():
             text = await kv["notes"].get_bytes(id)
             if text is not None:
-                yield b'{"id":"%s","note":%s}\n' % (id.encode(), text)
+                yield b'{"id":%s,"note":%s}\n' % (json.dumps(id).encode(), text)
 
     return Response(lines(), content_type="application/x-ndjson")
 

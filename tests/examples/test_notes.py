@@ -1,6 +1,7 @@
 """The Notes example without wasm: its tour played against the app in this process."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import httpx
@@ -114,3 +115,10 @@ def test_seeding_writes_dotted_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("app_config", "greeting", b"Hello from a Python component"),
         ("app_config", "page.size", b"20"),
     ]
+
+
+def test_an_id_with_a_quote_exports_as_json(client: httpx.Client) -> None:
+    """Every line of the export is JSON, whatever the id holds."""
+    client.put('/notes/say "hi"', json={"title": "Hello"})
+    (line,) = client.get("/export").text.splitlines()
+    assert json.loads(line)["id"] == 'say "hi"'
