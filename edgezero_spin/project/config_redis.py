@@ -77,7 +77,9 @@ class RedisTarget:
 
     @property
     def shown_url(self) -> str:
-        """The URL without its password."""
+        """The URL without its password; ``<url>`` when there is none."""
+        if not self.url:
+            return "<url>"
         password = urlsplit(self.url).password
         return self.url.replace(f":{password}@", ":***@", 1) if password else self.url
 

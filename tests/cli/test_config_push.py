@@ -55,11 +55,16 @@ def test_every_flag_reaches_the_push(project: ConfigProject) -> None:
     project.write("runtime.toml", RUNTIME.replace("kv.db", "named.db"))
     environ = {"APP_DEMO__GREETING": "from the environment"}
     arguments: list[str | Path] = [
-        *["--manifest", project.folder / "edgezero.toml"],
-        *["--app-config", project.folder / "other.toml"],
-        *["--runtime-config", project.folder / "runtime.toml"],
-        *["--store", "app_config", "--model", "app_config:AppConfig"],
-        *["--adapter", "spin", "--no-env"],
+        "--manifest",
+        project.folder / "edgezero.toml",
+        "--app-config",
+        project.folder / "other.toml",
+        "--runtime-config",
+        project.folder / "runtime.toml",
+        "--store=app_config",
+        "--model=app_config:AppConfig",
+        "--adapter=spin",
+        "--no-env",
     ]
     done = edgezero("config", "push", *arguments, "--dry-run", env=environ)
     assert done.returncode == 0, done.stderr
