@@ -1,0 +1,241 @@
+"""A push that is killed, raced, starved or refused leaves the old entries or the new ones."""
+
+import os
+import random
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from edgezero_spin.host.capabilities.sqlite_key_value import SqliteFile, SqliteKeyValue
+from edgezero_spin.manifest.app_config import ConfigEntry
+from edgezero_spin.project.config_sqlite import SqlitePushError, SqliteTarget
+from tests.project.config_project import ConfigProject
+
+KILLS = 100
+KEYS = 200
+NOBODY = 65534
+
+
+def generation(number: int, size: int = 100) -> tuple[ConfigEntry, ...]:
+    """As many entries as fill several pages, all of one value."""
+    value = f"{number:06}" * size
+    return tuple(ConfigEntry(f"key.{key:03}", value) for key in range(KEYS))
+
+
+def the_one_generation(path: Path) -> bytes:
+    """The value that every key has; the file is a whole database."""
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+    stored = SqliteTarget(path, "app_config").stored(())
+    assert len(stored) == KEYS
+    (value,) = set(stored.values())
+    return value
+
+
+def push_for_ever(path: Path) -> None:
+    """Push one generation after another until this process is killed."""
+    target = SqliteTarget(path, "app_config")
+    for number in range(1, 1_000_000):
+        target.write(generation(number))
+
+
+@pytest.mark.parametrize("journal", ["delete", "wal"])
+def test_a_killed_push_leaves_one_generation(tmp_path: Path, journal: str) -> None:
+    """Whenever the process dies, the store holds one push whole and the file opens."""
+    path = tmp_path / "kv.db"
+    SqliteTarget(path, "app_config").write(generation(0))
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA journal_mode={journal}")
+    connection.close()
+    moments = random.Random(f"{journal} 5")
+    caught_writing = 0
+    for _ in range(KILLS // 2):
+        child = os.fork()
+        if child == 0:
+            try:
+                push_for_ever(path)
+            finally:
+                os._exit(1)
+        # The moment of death is what is being tested, so it has to pass.
+        time.sleep(moments.uniform(0.001, 0.04))
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status)
+        caught_writing += path.with_name("kv.db-journal").exists()
+        the_one_generation(path)
+    # Otherwise no process died inside a transaction, and nothing was shown. In WAL mode
+    # nothing beside the file tells.
+    assert caught_writing or journal == "wal"
+
+
+def test_a_killed_command_leaves_nothing_half_done(config_project: ConfigProject) -> None:
+    """The whole command, from the first moment of the interpreter to its end."""
+    config_project.write("app-demo.toml", "".join(f"key_{n} = {n}\n" for n in range(KEYS)))
+    config_project.write(
+        "app/runtime-config.toml",
+        '[key_value_store.app_config]\ntype = "spin"\npath = "kv.db"\n',
+    )
+    target = SqliteTarget(config_project.folder / "app" / "kv.db", "app_config")
+    moments = random.Random(6)
+    for _ in range(8):
+        push = subprocess.Popen(
+            [sys.executable, "-m", "edgezero_spin.cli", "config", "push", "--local"],
+            cwd=config_project.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        # As above.
+        time.sleep(moments.uniform(0.0, 0.4))
+        push.kill()
+        push.wait(timeout=20)
+        assert len(target.stored(())) in (0, KEYS)
+
+
+def test_two_pushes_at_once(tmp_path: Path) -> None:
+    """Each waits for the other; the later one wins whole."""
+    path = tmp_path / "deep" / "kv.db"
+    target = SqliteTarget(path, "app_config")
+    start = threading.Barrier(2)
+
+    def push(first: int) -> None:
+        start.wait(timeout=20)
+        for number in range(first, first + 20):
+            target.write(generation(number))
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(push, first) for first in (100, 200)]:
+            done.result()
+    assert the_one_generation(path)[:6] in (b"000119", b"000219")
+
+
+def test_pushes_of_two_labels_do_not_meet(tmp_path: Path) -> None:
+    """One file may hold the configuration of several apps."""
+    path = tmp_path / "kv.db"
+    labels = ("app_config", "other")
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda label: SqliteTarget(path, label).write(generation(1)), labels))
+    assert {len(SqliteTarget(path, label).stored(())) for label in labels} == {KEYS}
+
+
+def test_a_running_host_goes_on(tmp_path: Path) -> None:
+    """Pushes and a host share the file; the host sees each push whole and keeps its own."""
+    path = tmp_path / "kv.db"
+    file = SqliteFile(path)
+    config, notes = SqliteKeyValue(file, "app_config"), SqliteKeyValue(file, "notes")
+    target = SqliteTarget(path, "app_config")
+    stop = threading.Event()
+
+    def push() -> None:
+        try:
+            for number in range(30):
+                target.write(generation(number))
+        finally:
+            stop.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        pushing = pool.submit(push)
+        written = 0
+        while not stop.is_set():
+            notes.set(f"note.{written}", b"mine")
+            written += 1
+            assert config.get("key.000") in (None, *(b"%06d" % n * 100 for n in range(30)))
+        pushing.result()
+    assert len(list(notes.keys())) == written > 0
+    assert config.get("key.199") == b"000029" * 100
+    file.close()
+    assert the_one_generation(path)[:6] == b"000029"
+
+
+def test_a_busy_file_is_an_error_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Someone who never lets go of the file does not hang the push."""
+    monkeypatch.setattr("edgezero_spin.project.config_sqlite._BUSY_TIMEOUT_S", 0.05)
+    target = SqliteTarget(tmp_path / "kv.db", "app_config")
+    target.write(generation(1))
+    other = sqlite3.connect(tmp_path / "kv.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(SqlitePushError, match="locked"):
+        target.write(generation(2))
+    other.execute("ROLLBACK")
+    other.close()
+    assert the_one_generation(tmp_path / "kv.db")[:6] == b"000001"
+
+
+@contextmanager
+def without_rights() -> Iterator[None]:
+    """Be a user who may write nothing; root is one for a moment."""
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if was == 0:
+            os.seteuid(was)
+
+
+@pytest.fixture
+def shelf() -> Iterator[Path]:
+    """A folder that every user can reach."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    folder.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+def test_a_folder_that_cannot_be_written(shelf: Path) -> None:
+    """A missing file cannot be made and a present one not changed; both are told."""
+    path = shelf / "kv.db"
+    SqliteTarget(path, "app_config").write(generation(1))
+    before = path.read_bytes()
+    path.chmod(0o444)
+    shelf.chmod(0o555)
+    with without_rights():
+        with pytest.raises(SqlitePushError, match="readonly") as caught:
+            SqliteTarget(path, "app_config").write(generation(2))
+        assert str(path) in str(caught.value)
+        with pytest.raises(SqlitePushError, match="unable to open"):
+            SqliteTarget(shelf / "new.db", "app_config").write(generation(2))
+        with pytest.raises(SqlitePushError, match="Permission denied"):
+            SqliteTarget(shelf / "deep" / "new.db", "app_config").write(generation(2))
+        assert len(SqliteTarget(path, "app_config").stored(())) == KEYS
+    path.chmod(0o644)
+    assert path.read_bytes() == before
+    assert [child.name for child in shelf.iterdir()] == ["kv.db"]
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    """Entries that find no room leave those that were there."""
+    path = tmp_path / "kv.db"
+    SqliteTarget(path, "app_config").write(generation(1))
+    room = path.stat().st_size + 4096
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            # A file that may not grow is what a full disk looks like from here.
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+            SqliteTarget(path, "app_config").write(generation(2, size=1000))
+        except SqlitePushError:
+            status = 0
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert the_one_generation(path) == b"000001" * 100
