@@ -34,7 +34,7 @@ LIBRARIES = {
     "guest": {"attrs"} | BINDINGS,
     "manifest": {"attrs", "cattrs", "tomli_w", "tomlkit"},
     "host": {"attrs", "wasmtime", "uvicorn", "uvloop", "httpx", "anyio", "dotenv", "redis"},
-    "project": {"attrs", "componentize_py", "redis", "tomlkit", "tomli_w"},
+    "project": {"attrs", "componentize_py", "liquid", "redis", "tomlkit", "tomli_w"},
     "cli": {"click", "rich", "attrs"},
     "testing": {"attrs", "pytest", "wasmtime", "httpx"},
     "__init__": set[str](),

@@ -20,6 +20,7 @@ _EXTRAS = {
     "click": "tools",
     "componentize_py": "tools",
     "httpx": "tools",
+    "liquid": "tools",
     "rich": "tools",
     "tomli_w": "tools",
     "tomlkit": "tools",

@@ -11,6 +11,7 @@ from edgezero_spin.cli.build import build
 from edgezero_spin.cli.componentize import componentize
 from edgezero_spin.cli.config import config
 from edgezero_spin.cli.deploy import deploy
+from edgezero_spin.cli.new import new
 from edgezero_spin.cli.options import Settings, common_options
 from edgezero_spin.cli.provision import provision
 from edgezero_spin.cli.serve import serve
@@ -29,6 +30,7 @@ def edgezero() -> None:
     """Build, serve and operate Spin components written in Python."""
 
 
+edgezero.add_command(new)
 edgezero.add_command(componentize)
 edgezero.add_command(build)
 edgezero.add_command(serve)
