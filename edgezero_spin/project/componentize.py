@@ -277,19 +277,22 @@ def _staged(folder: Path, stage: Path) -> Path:
     """
 
     def ignored(parent: str, names: list[str]) -> set[str]:
-        return {
-            name
-            for name in names
-            if name.startswith(".")
-            or name in ("__pycache__", "node_modules")
-            or name.endswith((".wasm", ".pyc"))
-            or (Path(parent) / name / "pyvenv.cfg").exists()
-        }
+        return {name for name in names if _is_baggage(Path(parent) / name)}
 
     shutil.copytree(
         folder, stage, ignore=ignored, copy_function=_link, ignore_dangling_symlinks=True
     )
     return stage
+
+
+def _is_baggage(path: Path) -> bool:
+    if not path.is_dir():
+        return path.suffix in (".wasm", ".pyc")
+    return (
+        path.name.startswith(".")
+        or path.name in ("__pycache__", "node_modules")
+        or (path / "pyvenv.cfg").exists()
+    )
 
 
 def _link(source: str, target: str) -> None:

@@ -1,0 +1,81 @@
+"""What ``componentize_app`` makes of projects as people have them."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from edgezero_spin.host.host import Host
+from edgezero_spin.host.messages import HttpRequest
+from edgezero_spin.project.componentize import componentize_app
+from edgezero_spin.project.errors import AppImportError
+from tests.component.servers import manifest
+
+APP = """\
+from pathlib import Path
+
+from edgezero_spin import App
+
+from service.words import GREETING
+
+app = App(secrets=["default"])
+DATA = Path(__file__).with_name("data.txt").read_text()
+
+
+@app.get("/")
+async def hello() -> str:
+    return GREETING + DATA
+"""
+
+KIT = 'wit_directory = "wit"\n'
+KIT_WORLD = "package some:{name}@0.1.0;\nworld {name} {{}}\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A package with a data file, beside an environment that holds other kits with WIT."""
+    package = tmp_path / "service"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "words.py").write_text('GREETING = "hello "\n')
+    (package / "data.txt").write_text("from a file\n")
+    (package / "app.py").write_text(APP)
+    for name in ("one", "two", "three"):
+        kit = tmp_path / ".venv" / "lib" / "site-packages" / name
+        (kit / "wit").mkdir(parents=True)
+        (kit / "componentize-py.toml").write_text(KIT)
+        (kit / "wit" / "world.wit").write_text(KIT_WORLD.format(name=name))
+    return tmp_path
+
+
+def test_a_package_without_a_handler_line_is_compiled(project: Path) -> None:
+    """`package.module:app` needs no run_app line; kits in the project's environment and files
+    read at import do no harm."""
+    built = componentize_app("service.app:app", output=Path("out.wasm"), folder=project)
+    assert built.path == project / "out.wasm"
+    assert built.world == "edgezero:spin/http-trigger-variables@0.1.0"
+    assert built.size_bytes == built.path.stat().st_size > 10_000_000
+    assert sorted(path.name for path in project.iterdir()) == [".venv", "out.wasm", "service"]
+
+    async def ask() -> str:
+        with Host.from_manifest(manifest(built.path, project)) as host:
+            return await (await host.handle(HttpRequest("GET", "/"))).text()
+
+    assert asyncio.run(ask()) == "hello from a file\n"
+
+
+def test_an_import_that_fails_only_inside_shows_the_apps_own_lines(project: Path) -> None:
+    """The traceback names the project's file, and the component of before stays."""
+    words = project / "service" / "words.py"
+    words.write_text('import sys\n\nGREETING = {"linux": "hello "}[sys.platform]\n')
+    output = project / "out.wasm"
+    output.write_bytes(b"the component of before")
+
+    with pytest.raises(AppImportError) as raised:
+        componentize_app("service.app:app", output=output, folder=project)
+
+    assert f'File "{words}", line 3' in raised.value.traceback
+    assert "KeyError: 'wasi'" in raised.value.traceback
+    assert "inside the component" in raised.value.reason
+    assert output.read_bytes() == b"the component of before"
+    assert not list(project.glob(".out.wasm.*"))
