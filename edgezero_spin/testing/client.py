@@ -21,7 +21,7 @@ from typing import Any, Self
 from edgezero_spin.core.headers import HeaderInput
 from edgezero_spin.testing.portal import Portal
 from edgezero_spin.testing.requests import Content, KitRequest, Params, make_request
-from edgezero_spin.testing.response import ClientResponse
+from edgezero_spin.testing.response import ClientResponse, Usage
 from edgezero_spin.testing.store_control import StoreControl, StoreViews
 from edgezero_spin.testing.store_log import StoreLog
 
@@ -40,6 +40,7 @@ class Client(abc.ABC):
         env: Environment variables; what a test sets is there from the next request on.
         secrets: Variables by the name that the application asks for, alive as well.
         deadline_s: Seconds that one request may take; ``None`` for no limit.
+        usages: What each request cost a component; empty for a native app.
     """
 
     mode: str
@@ -58,6 +59,7 @@ class Client(abc.ABC):
         self.env: dict[str, str] = dict(env or {})
         self.secrets = secrets
         self.deadline_s = deadline_s
+        self.usages: list[Usage] = []
         self._portal = Portal(deadline_s, grace_s)
 
     # What a test sees

@@ -188,6 +188,8 @@ class ComponentClient(Client):
 
         def finished(response: ClientResponse) -> None:
             response.usage = exchange.usage
+            if exchange.usage is not None:
+                self.usages.append(exchange.usage)
             if exchange.error is not None:
                 response.failure = str(exchange.error)
 
