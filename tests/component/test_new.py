@@ -1,0 +1,44 @@
+"""A new project, from the command to answers over HTTP, as its README tells it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cli.running import edgezero
+from tests.component.notes.serving import serving
+
+
+@pytest.mark.timeout(300)
+def test_a_new_project_builds_serves_and_passes_its_own_tests(tmp_path: Path) -> None:
+    """Nothing has to be edited on the way, and the pushed greeting is answered."""
+    # NEW-1, NEW-12, TV-180, TV-181
+    for command in (["new", "My App"], ["build", "-C", "my-app"]):
+        done = edgezero(*command, cwd=tmp_path, timeout=110)
+        assert done.returncode == 0, done.stderr
+    folder = tmp_path / "my-app"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "skipped" not in done.stdout
+    push = ("config", "push", "--local", "--model", "app_config:MyAppConfig")
+    done = edgezero(*push, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    with serving(folder) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        assert client.get("/").text == "hello from my-app"
+        assert client.get("/echo/alice").text == "Hello, alice!"
+        assert client.post("/echo", json={"name": "Edge"}).text == "Hello, Edge!"
+        assert client.get("/headers", headers={"user-agent": "DemoAgent"}).text == "ua=DemoAgent"
+        assert client.get("/stream").text == "chunk 0\nchunk 1\nchunk 2\n"
+        assert client.get("/private", headers={"x-api-token": "change-me"}).status_code == 200
+        assert client.get("/proxy/x").status_code == 501
+    # The stores are in the folder, where every host looks for them.
+    assert (folder / ".spin" / "sqlite_key_value.db").is_file()
