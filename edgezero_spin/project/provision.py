@@ -20,7 +20,9 @@ import attrs
 from edgezero_spin.environment import EnvironmentLayer, ascii_lower
 from edgezero_spin.errors import ManifestError, ProjectError
 from edgezero_spin.manifest import AppManifest
+from edgezero_spin.manifest.app_config.overlay import ascii_upper
 from edgezero_spin.manifest.runtime_config import load_runtime_config
+from edgezero_spin.manifest.spin.identifiers import label_fault
 from edgezero_spin.manifest.toml_file import load_toml
 from edgezero_spin.project.config_checks import (
     ConfigProblemsError,
@@ -124,7 +126,8 @@ def provision(
 
     Raises:
         ConfigProblemsError: The project is not in order; it lists everything.
-        ProjectError: ``spin.toml`` cannot be edited or written.
+        ProjectError: Spin takes no such label, or ``spin.toml`` cannot be edited or
+            written.
     """
     environment = EnvironmentLayer.from_mapping(environ)
     findings = [
@@ -136,6 +139,7 @@ def provision(
     if findings:
         raise ConfigProblemsError("provision", findings)
     found = discover_component(manifest)
+    _check_names(manifest, environment)
     labels, edited = _with_labels(manifest, environment, found.path, found.component_id)
     if edited is not None and not dry_run:
         replace_file(found.path, edited)
@@ -173,15 +177,35 @@ def lacking_stanzas(path: Path, labels: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
+def _wanted(
+    manifest: AppManifest, environment: EnvironmentLayer
+) -> list[tuple[Literal["KV", "config"], str, str]]:
+    """Return kind, id and label of every store that lies in key-value."""
+    stores = manifest.stores
+    return [
+        *(("KV", id, environment.store_name("kv", id)) for id in _ids(stores.kv)),
+        *(("config", id, environment.store_name("config", id)) for id in _ids(stores.config)),
+    ]
+
+
+def _check_names(manifest: AppManifest, environment: EnvironmentLayer) -> None:
+    """Refuse labels with which Spin would not load the manifest any more."""
+    for kind, id, label in _wanted(manifest, environment):
+        fault = label_fault(label)
+        if fault is not None:
+            segment = "KV" if kind == "KV" else "CONFIG"
+            raise ProjectError(
+                f"Spin takes no label `{label}` ({kind} id `{id}`): {fault}. Set "
+                f"EDGEZERO__STORES__{segment}__{ascii_upper(id)}__NAME to one that it takes, "
+                "here and where the component runs"
+            )
+
+
 def _with_labels(
     manifest: AppManifest, environment: EnvironmentLayer, path: Path, component_id: str
 ) -> tuple[tuple[StoreLabel, ...], bytes | None]:
     """Return the stores, and the manifest's new content if it has to change."""
-    stores = manifest.stores
-    wanted: list[tuple[Literal["KV", "config"], str, str]] = [
-        *(("KV", id, environment.store_name("kv", id)) for id in _ids(stores.kv)),
-        *(("config", id, environment.store_name("config", id)) for id in _ids(stores.config)),
-    ]
+    wanted = _wanted(manifest, environment)
     if not wanted:
         return (), None
     try:

@@ -274,3 +274,13 @@ def test_what_is_read_only_is_not_replaced(what: str, tmp_path: Path) -> None:
     finally:
         target.chmod(0o755)
     assert text(tmp_path) == SPIN
+
+
+@pytest.mark.parametrize("label", ["My Label", "app.config", "appConfig", "a__b", "1st"])
+def test_a_label_that_spin_refuses_is_not_written(label: str, tmp_path: Path) -> None:
+    """The manifest would not load any more; the message says what to set instead."""
+    with pytest.raises(ProjectError) as caught:
+        run(tmp_path, CONFIG, CONFIG__APP_CONFIG=label)
+    assert f"no label `{label}` (config id `app_config`)" in str(caught.value)
+    assert "EDGEZERO__STORES__CONFIG__APP_CONFIG__NAME" in str(caught.value)
+    assert text(tmp_path) == SPIN
