@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import click
 
 from edgezero_spin.cli.options import adapter_option, common_options
+from edgezero_spin.cli.progress import busy
 
 if TYPE_CHECKING:
     from edgezero_spin.project.config_diff import ConfigDiff
@@ -168,7 +169,8 @@ def push(
     request = _push_request(
         _request(manifest, app_config, no_env, model), store, local, runtime_config, dry_run
     )
-    outcome = push_config(request)
+    with busy(click.get_current_context(), "Pushing the configuration"):
+        outcome = push_config(request)
     _warn(outcome.warnings)
     for line in outcome.lines:
         click.echo(line)

@@ -29,7 +29,6 @@ from edgezero_spin.manifest.app_config import (
     ConfigEntry,
     EnvironmentOverlayError,
     LoadedAppConfig,
-    app_config_path,
     check_secrets,
     decode_app_config,
     flatten,
@@ -159,7 +158,8 @@ def _load(
     path = None
     try:
         name = require_app_name(manifest)
-        path = app_config_path(manifest, request.app_config)
+        # As the manifest was named, so that messages name both in the same way.
+        path = request.app_config or request.manifest.parent / f"{name}.toml"
         loaded = read_app_config(path, name, request.environ if request.overlay else None)
     except (AppConfigError, InvalidManifestError) as error:
         check = "app-config" if isinstance(error, AppConfigError) else "manifest"
