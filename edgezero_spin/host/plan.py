@@ -7,7 +7,7 @@ does not run. Nothing is opened here.
 Source: contract spin-host.md, MAN-25 to MAN-29, LOCK-44, RESP-13.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -19,12 +19,18 @@ from edgezero_spin.host.capabilities.http_fields import FORBIDDEN, is_token, is_
 from edgezero_spin.host.capabilities.wasi_filesystem import Mount
 from edgezero_spin.host.trigger.gateway import Answer
 from edgezero_spin.manifest.spin import LockedApp, LockedComponent, LockedTrigger
+from edgezero_spin.manifest.spin.allowed_hosts import (
+    CHAINING_SUFFIX,
+    AllowedHostError,
+    parse_allowed_host,
+)
 
 __all__ = [
     "ApplicationError",
     "ApplicationPlan",
     "ComponentPlan",
     "TriggerPlan",
+    "keep_components",
     "plan_of",
 ]
 
@@ -107,12 +113,54 @@ class ApplicationPlan:
     triggers: tuple[TriggerPlan, ...]
 
 
-def plan_of(app: LockedApp, *, environment: Mapping[str, str] | None = None) -> ApplicationPlan:
+def keep_components(app: LockedApp, ids: Sequence[str]) -> LockedApp:
+    """Return the application with these components and their triggers only (LOCK-43).
+
+    Raises:
+        ApplicationError: There is no such component, or one of them calls one that is left
+            out.
+    """
+    known = [part.id for part in app.components]
+    unknown = [id for id in ids if id not in known]
+    if unknown:
+        raise ApplicationError(
+            f"Unknown component(s) {', '.join(unknown)} (the application has {', '.join(known)})"
+        )
+    kept = tuple(part for part in app.components if part.id in ids)
+    broken = [
+        f"component {part.id!r} may call {target!r}, which is left out; keep both"
+        for part in kept
+        for target in _chained(part, known)
+        if target not in ids
+    ]
+    if broken:
+        raise ApplicationError(*broken)
+    triggers = tuple(trigger for trigger in app.triggers if trigger.component in ids)
+    return attrs.evolve(app, components=kept, triggers=triggers)
+
+
+def _chained(part: LockedComponent, known: Iterable[str]) -> Iterable[str]:
+    """Yield the ids of the components that one may call."""
+    for text in part.labels("allowed_outbound_hosts"):
+        try:
+            allowed = parse_allowed_host(text)
+        except AllowedHostError:
+            # A template that is not filled in yet is judged when it is.
+            continue
+        if allowed.chains:
+            for entry in allowed.expanded(known):
+                yield str(entry.host).removesuffix(CHAINING_SUFFIX)
+
+
+def plan_of(
+    app: LockedApp, *, environment: Mapping[str, str] | None = None, writable: bool = False
+) -> ApplicationPlan:
     """Return what to run of a locked application.
 
     Args:
         app: The application.
         environment: Variables for every component, over its own (ENV-1).
+        writable: Guests may change the files that they see (ENV-13).
 
     Raises:
         ApplicationError: It asks for something that this host does not run; every fault
@@ -121,7 +169,7 @@ def plan_of(app: LockedApp, *, environment: Mapping[str, str] | None = None) -> 
     problems: list[str] = []
     used = {trigger.component for trigger in app.triggers_of("http")}
     components = [
-        _component_plan(part, environment or {}, problems)
+        _component_plan(part, environment or {}, writable, problems)
         for part in app.components
         if part.id in used
     ]
@@ -139,7 +187,7 @@ def plan_of(app: LockedApp, *, environment: Mapping[str, str] | None = None) -> 
 
 
 def _component_plan(
-    part: LockedComponent, environment: Mapping[str, str], problems: list[str]
+    part: LockedComponent, environment: Mapping[str, str], writable: bool, problems: list[str]
 ) -> ComponentPlan:
     place = f"component {part.id!r}"
     if part.dependencies or part.trigger_dependencies:
@@ -157,6 +205,7 @@ def _component_plan(
             Mount(
                 "/" + item.path.strip("/"),
                 _file_of(item.content.source, f"{place}: files at {item.path}", problems),
+                writable,
             )
             for item in part.files
         ),

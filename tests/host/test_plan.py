@@ -9,7 +9,13 @@ import pytest
 from edgezero_spin.host import Host, HostSettings
 from edgezero_spin.host.application import Route
 from edgezero_spin.host.engine import Engine
-from edgezero_spin.host.plan import ApplicationError, ApplicationPlan, TriggerPlan, plan_of
+from edgezero_spin.host.plan import (
+    ApplicationError,
+    ApplicationPlan,
+    TriggerPlan,
+    keep_components,
+    plan_of,
+)
 from edgezero_spin.host.trigger.gateway import Answer
 from edgezero_spin.host.trigger.http import HandlerError
 from edgezero_spin.manifest.spin import LockedApp, parse_lock
@@ -152,3 +158,44 @@ def test_routes_are_told_in_the_order_they_are_tried(shared_engine: Engine) -> N
             Route("script", "/a", True, "Does as told"),
             Route("script", "/", True, "Does as told"),
         )
+
+
+def chained() -> LockedApp:
+    """``front`` may call ``back``; ``side`` is on its own (LOCK-50)."""
+    source = {"content_type": "application/wasm", "source": "file:///x.wasm"}
+    hosts = {"allowed_outbound_hosts": ["http://back.spin.internal", "{{ elsewhere }}"]}
+    value = {
+        "spin_lock_version": 0,
+        "triggers": [
+            {"id": f"{id}-t", "trigger_type": "http", "trigger_config": {"component": id}}
+            for id in ("front", "back", "side")
+        ],
+        "components": [
+            {"id": "front", "source": source, "metadata": hosts},
+            {"id": "back", "source": source},
+            {"id": "side", "source": source},
+        ],
+    }
+    return parse_lock(json.dumps(value), Path("spin.lock"))
+
+
+@pytest.mark.parametrize("ids", [["side"], ["front", "back"], ["back", "side"]])
+def test_some_components_can_be_kept(ids: list[str]) -> None:
+    """Only they and their triggers are left, in the lock's order (LOCK-43)."""
+    kept = keep_components(chained(), ids)
+    assert [part.id for part in kept.components] == ids
+    assert [trigger.component for trigger in kept.triggers] == ids
+
+
+@pytest.mark.parametrize(
+    ("ids", "problem"),
+    [
+        (["front"], "component 'front' may call 'back', which is left out"),
+        (["none", "side"], "Unknown component(s) none (the application has front, back, side)"),
+    ],
+)
+def test_what_cannot_be_left_out(ids: list[str], problem: str) -> None:
+    """A component that another calls, and one that does not exist (LOCK-43)."""
+    with pytest.raises(ApplicationError) as caught:
+        keep_components(chained(), ids)
+    assert problem in str(caught.value)
