@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from edgezero_spin.core.headers import HeaderInput
+from edgezero_spin.testing.outbound import HttpScript
 from edgezero_spin.testing.portal import Portal
 from edgezero_spin.testing.requests import Content, KitRequest, Params, make_request
 from edgezero_spin.testing.response import ClientResponse, Usage
@@ -40,6 +41,7 @@ class Client(abc.ABC):
         env: Environment variables; what a test sets is there from the next request on.
         secrets: Variables by the name that the application asks for, alive as well.
         deadline_s: Seconds that one request may take; ``None`` for no limit.
+        http: Answers to what the application sends out; see ``HttpScript``.
         usages: What each request cost a component; empty for a native app.
     """
 
@@ -59,6 +61,7 @@ class Client(abc.ABC):
         self.env: dict[str, str] = dict(env or {})
         self.secrets = secrets
         self.deadline_s = deadline_s
+        self.http = HttpScript()
         self.usages: list[Usage] = []
         self._portal = Portal(deadline_s, grace_s)
 

@@ -18,7 +18,6 @@ from edgezero_spin.manifest.spin import load_spin_manifest
 from edgezero_spin.testing.client import DEFAULT_DEADLINE_S, Client
 from edgezero_spin.testing.errors import KitError, NoAnswerError, PreloadError
 from edgezero_spin.testing.grants import grants_of
-from edgezero_spin.testing.outbound import HttpScript
 from edgezero_spin.testing.requests import KitRequest
 from edgezero_spin.testing.response import ClientResponse
 from edgezero_spin.testing.sources import check_fresh, component_files, state_of
@@ -43,7 +42,6 @@ class ComponentClient(Client):
     ```
 
     Attributes:
-        http: Answers to what the component sends out; see ``HttpScript``.
         variables: Variables of the application; what a test sets is there from the next
             request on.
         granted: Component id to the labels that its manifest grants; ``None`` for a
@@ -127,7 +125,6 @@ class ComponentClient(Client):
             deadline_s=deadline_s,
             grace_s=GRACE_S,
         )
-        self.http = HttpScript()
         self.granted: Mapping[str, tuple[str, ...]] | None = (
             None if grants is None else {id: part.labels for id, part in grants.components.items()}
         )

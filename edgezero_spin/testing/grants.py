@@ -11,6 +11,8 @@ from pathlib import Path
 
 import attrs
 
+from edgezero_spin.manifest.spin.allowed_hosts import is_blank_entry, parse_allowed_host
+from edgezero_spin.manifest.spin.host_names import parse_host_name
 from edgezero_spin.manifest.spin.schema import SpinManifest
 from edgezero_spin.manifest.spin.templates import parse_template
 from edgezero_spin.stores.backend import BackendError
@@ -28,12 +30,14 @@ class ComponentGrants:
         labels: Key-value labels that it may open.
         variables: Name to template.
         environment: Environment variables.
+        outbound: Entries of ``allowed_outbound_hosts``; templates.
     """
 
     id: str
     labels: tuple[str, ...]
     variables: Mapping[str, str]
     environment: Mapping[str, str]
+    outbound: tuple[str, ...]
 
 
 @attrs.frozen
@@ -124,6 +128,27 @@ class AppGrants:
 
         return parse_template(text).render(value_of)
 
+    def allows(
+        self, component: ComponentGrants, scheme: str, authority: str, variables: Mapping[str, str]
+    ) -> bool:
+        """Tell whether a component may send a request to a host (NET-1 to NET-12)."""
+        name, colon, port = authority.rpartition(":")
+        if not colon or authority.endswith("]"):
+            name, port = authority, ""
+        try:
+            host = parse_host_name(name)
+            number = int(port) if port else None
+            filled = [self.render(text, variables) for text in component.outbound]
+            entries = [
+                entry
+                for text in filled
+                if not is_blank_entry(text)
+                for entry in parse_allowed_host(text).expanded(tuple(self.components))
+            ]
+        except (BackendError, ValueError):
+            return False
+        return any(entry.allows(scheme, host, number) for entry in entries)
+
 
 def check_names(
     given: Mapping[str, str], known: "Mapping[str, object] | list[str]", remedy: str
@@ -144,6 +169,7 @@ def grants_of(manifest: SpinManifest) -> AppGrants:
                 tuple(component.key_value_stores),
                 dict(component.variables),
                 dict(component.environment),
+                tuple(component.allowed_outbound_hosts),
             )
             for id, component in manifest.components.items()
         },

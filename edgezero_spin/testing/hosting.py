@@ -225,8 +225,8 @@ class _Sender:
         def answer(content: bytes) -> None:
             found = script.answer(OutboundRequest(method, url, headers, content))
             if found.error is not None:
-                code = found.error if _is_code(found.error) else None
-                future.reject((code, None) if code else ("internal-error", found.error))
+                code = found.code
+                future.reject((code, None if code == found.error else found.error))
                 return
             channel = ByteChannel()
             channel.put(found.content)
@@ -256,10 +256,6 @@ def _collect(channel: ByteChannel, then: Callable[[bytes], None]) -> None:
 
     channel.on_data = more
     more()
-
-
-def _is_code(text: str) -> bool:
-    return " " not in text
 
 
 def _interfaces() -> dict[str, Interface]:

@@ -26,6 +26,7 @@ from edgezero_spin.stores.opening import open_stores
 from edgezero_spin.testing.client import DEFAULT_DEADLINE_S, Client
 from edgezero_spin.testing.errors import BrokenBodyError, PreloadError
 from edgezero_spin.testing.grants import AppGrants, grants_of
+from edgezero_spin.testing.native_outbound import ScriptTransport
 from edgezero_spin.testing.requests import KitRequest
 from edgezero_spin.testing.response import ClientResponse
 from edgezero_spin.testing.store_control import ACCESS_DENIED, StoreControl
@@ -129,6 +130,13 @@ class TestClient(Client):
         templates = {} if own is None else own.variables
         self._secrets = _Secrets(stores, self.secrets, templates, grants, self.variables)
         self._platform = _Platform(stores, self._secrets)
+
+        def allows(scheme: str, authority: str) -> bool:
+            if grants is None or own is None:
+                return True
+            return grants.allows(own, scheme, authority, self.variables)
+
+        self._transport = ScriptTransport(self.http, allows)
         self._surroundings = Surroundings(self.env)
         self._portal.on_give_up = self._leave_behind
 
@@ -148,6 +156,8 @@ class TestClient(Client):
         source.scheme = request.scheme
         source.authority = request.authority
         asked = Request(_Source(source, _request_headers(request)))
+        # An app that brings a transport of its own keeps it.
+        asked._transport = self._transport
         with outer:
             response = await self.app.handle(asked, self._stores)
             if any(name in HOST_ONLY for name, _ in response.header_pairs):

@@ -67,6 +67,12 @@ class ScriptedAnswer:
     content: bytes = b""
     error: str | None = None
 
+    @property
+    def code(self) -> str:
+        """The error code: ``error`` itself, or ``internal-error`` when it is a sentence."""
+        error = self.error or ""
+        return "internal-error" if " " in error else error
+
 
 @attrs.define
 class Rule:

@@ -9,7 +9,19 @@ from typing import Any
 
 import attrs
 
-from edgezero_spin import App, Config, Headers, Json, Kv, NotFound, Request, Response, Secrets
+from edgezero_spin import (
+    App,
+    Config,
+    Headers,
+    Json,
+    Kv,
+    NotFound,
+    Outbound,
+    OutboundError,
+    Request,
+    Response,
+    Secrets,
+)
 
 __all__ = ["Note", "make_app"]
 
@@ -120,5 +132,21 @@ def make_app() -> App:
     @app.get("/nothing")
     async def nothing() -> None:
         return None
+
+    @app.post("/fetch/{method}/{scheme}/{host}/{*path}")
+    async def fetch(
+        request: Request, outbound: Outbound, method: str, scheme: str, host: str, path: str
+    ) -> tuple[int, str]:
+        body = await request.bytes()
+        url = f"{scheme}://{host}/{path}"
+        try:
+            answer = await outbound.send(method, url, headers={"x-sent": "1"}, body=body)
+        except OutboundError as error:
+            return 502, f"{error.code}: {error}"
+        return answer.status, await answer.text()
+
+    @app.get("/forward/{host}")
+    async def forward(request: Request, outbound: Outbound, host: str) -> Response:
+        return await outbound.forward(request, f"https://{host}/there")
 
     return app
