@@ -117,9 +117,13 @@ def defined_names(tree: ast.Module) -> set[str]:
 
 
 def bound_names(tree: ast.Module) -> set[str]:
-    """Every name that importing the module leaves in it, its own imports included."""
+    """Every name that importing the module leaves in it, its own imports included.
+
+    Imports for the type checker alone count: what they promise, ``__getattr__`` delivers.
+    """
     names = defined_names(tree)
-    for node in tree.body:
+    guarded = [node for block in tree.body if isinstance(block, ast.If) for node in block.body]
+    for node in [*tree.body, *guarded]:
         if isinstance(node, ast.Import | ast.ImportFrom):
             names.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.Assign):

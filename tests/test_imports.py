@@ -31,10 +31,25 @@ def loaded_by(statement: str) -> set[str]:
     return set(json.loads(found.stdout))
 
 
-@pytest.mark.parametrize("module", ["edgezero_spin", "edgezero_spin.core", "edgezero_spin.stores"])
-def test_importing_the_library_loads_no_tools(module: str) -> None:
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import edgezero_spin",
+        "from edgezero_spin import App",
+        "import edgezero_spin.core",
+        "import edgezero_spin.stores",
+    ],
+)
+def test_importing_the_library_loads_no_tools(statement: str) -> None:
     """An app pays for nothing that only building and serving needs."""
-    assert loaded_by(f"import {module}") & set(HEAVY) == set()
+    assert loaded_by(statement) & set(HEAVY) == set()
+
+
+def test_the_package_alone_loads_none_of_its_rooms() -> None:
+    """The command passes through it at every start; an app's first name loads them all."""
+    assert not any(name.startswith("edgezero_spin.") for name in loaded_by("import edgezero_spin"))
+    loaded = loaded_by("from edgezero_spin import NotFound")
+    assert {"edgezero_spin.core", "edgezero_spin.guest", "edgezero_spin.stores"} <= loaded
 
 
 def test_the_command_line_module_loads_no_tools() -> None:
