@@ -11,6 +11,7 @@ from edgezero_spin.cli.build import build
 from edgezero_spin.cli.componentize import componentize
 from edgezero_spin.cli.config import config
 from edgezero_spin.cli.deploy import deploy
+from edgezero_spin.cli.doctor import doctor
 from edgezero_spin.cli.new import new
 from edgezero_spin.cli.options import Settings, common_options
 from edgezero_spin.cli.provision import provision
@@ -38,6 +39,7 @@ edgezero.add_command(config)
 edgezero.add_command(provision)
 edgezero.add_command(deploy)
 edgezero.add_command(auth)
+edgezero.add_command(doctor)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -18,6 +18,7 @@ APP_MANIFEST = "edgezero.toml"
 SPIN_MANIFEST = "spin.toml"
 _MOST_PARENTS = 20
 _MOST_LEVELS = 8
+_MOST_FOLDERS = 5000
 _NOT_OURS = frozenset({"node_modules", "target", "__pycache__", "venv"})
 
 
@@ -116,7 +117,7 @@ def _nearest_below(start: Path) -> list[Path]:
             if not inner.name.startswith(".") and inner.name not in _NOT_OURS
         )
         found = [folder / SPIN_MANIFEST for folder in level if (folder / SPIN_MANIFEST).is_file()]
-        if found or not level:
+        if found or not level or len(level) > _MOST_FOLDERS:
             return found
     return []
 

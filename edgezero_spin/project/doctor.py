@@ -1,0 +1,55 @@
+"""Examine the machine and the project, and say how to mend what is wrong.
+
+In: the environment and where to look. Out: ``Finding``s, the machine's first. Nothing is
+changed, downloaded or sent; of other programs only ``spin --version`` is run.
+
+Source: contract edgezero.md, SQL-11, CMP-8 and CLI-4; spin-host.md, CLI-40; our own.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from edgezero_spin.errors import EdgeZeroError
+from edgezero_spin.manifest import AppManifest
+from edgezero_spin.manifest.spin import load_spin_manifest
+from edgezero_spin.project.commands import load_project
+from edgezero_spin.project.doctor_machine import examine_machine
+from edgezero_spin.project.doctor_project import examine_app, examine_spin
+from edgezero_spin.project.doctor_report import Finding, problem, remark
+from edgezero_spin.project.locate import spin_manifest_of
+
+__all__ = ["examine"]
+
+
+def examine(environ: Mapping[str, str], given: str | None = None) -> Iterator[Finding]:
+    """Yield everything that is found.
+
+    Args:
+        environ: The variables of this process.
+        given: The application's ``spin.toml`` or its folder; ``None`` looks for it.
+    """
+    yield from examine_machine()
+    start = None
+    if given is not None:
+        start = Path(given) if Path(given).is_dir() else Path(given).parent
+    project: AppManifest | None = None
+    try:
+        project = load_project(environ, start=None if start is None else start.resolve())
+        if project is not None:
+            yield from examine_app(project, environ)
+    except EdgeZeroError as error:
+        yield problem(str(error), "Correct the file; `edgezero config validate` checks it alone.")
+    try:
+        path = spin_manifest_of(project, "spin", given)
+    except EdgeZeroError as error:
+        if given is None and project is None:
+            yield remark(str(error), "Start a project with `edgezero new NAME`.")
+        else:
+            yield problem(str(error), "Write the file, or correct where it is looked for.")
+        return
+    try:
+        manifest = load_spin_manifest(path)
+    except EdgeZeroError as error:
+        yield problem(str(error), "Correct the file.")
+        return
+    yield from examine_spin(manifest, environ)

@@ -1,0 +1,149 @@
+"""Examine a project: its manifests, what was built, and what it needs to start.
+
+Source: contract edgezero.md, CMP-8, VAL-4 to VAL-8, PRV-3, MAN-9; spin-host.md, KV-41,
+KV-42, VAR-20 to VAR-22.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from edgezero_spin.environment import EnvironmentLayer
+from edgezero_spin.errors import ManifestError
+from edgezero_spin.manifest import AppManifest
+from edgezero_spin.manifest.runtime_config import RuntimeConfig, load_runtime_config
+from edgezero_spin.manifest.spin import Component, SpinManifest
+from edgezero_spin.project.config_checks import (
+    check_capabilities,
+    check_component,
+    check_handlers,
+    check_labels,
+)
+from edgezero_spin.project.doctor_report import Finding, fine, problem, remark
+from edgezero_spin.project.provision import lacking_stanzas, provision
+from edgezero_spin.project.serve import RUNTIME_CONFIG
+
+__all__ = ["examine_app", "examine_spin", "stale_source"]
+
+_DOTENV = re.compile(r"^[ \t]*(?:export[ \t]+)?SPIN_VARIABLE_([A-Z0-9_]+)[ \t]*=", re.MULTILINE)
+
+
+def examine_app(manifest: AppManifest, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what is found in ``edgezero.toml`` and between it and ``spin.toml``."""
+    findings = [
+        *check_capabilities(manifest),
+        *check_handlers(manifest),
+        *check_component(manifest),
+        *check_labels(manifest, EnvironmentLayer.from_mapping(environ)),
+    ]
+    for found in findings:
+        yield problem(
+            f"{found.heading}: {found.problem.reason}".removeprefix(": "),
+            found.problem.remedy or "Correct the file.",
+        )
+    if not findings:
+        yield fine(f"{manifest.path} is in order")
+        if manifest.adapter("spin") is not None:
+            yield from _labels(manifest, environ)
+    for secret in manifest.secrets_for("spin"):
+        if secret.env not in environ:
+            yield remark(
+                f"the secret {secret.name} that commands of the project demand is not set",
+                f"Set the variable {secret.env} before running them.",
+            )
+
+
+def _labels(manifest: AppManifest, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield stores that the app declares and the component may not open."""
+    planned = provision(manifest, environ, dry_run=True)
+    missing = [store for store in planned.labels if not store.present]
+    for store in missing:
+        yield problem(
+            f"{planned.path}: [component.{planned.component_id}] does not list the label "
+            f"`{store.label}` of the {store.kind} store `{store.id}`",
+            "Run `edgezero provision`.",
+        )
+
+
+def examine_spin(manifest: SpinManifest, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what is found about ``spin.toml`` and what it needs to start."""
+    yield fine(f"{manifest.path} is in order")
+    for warning in manifest.warnings:
+        yield remark(warning, "See the Spin documentation of the manifest.")
+    for id, component in manifest.components.items():
+        yield from _built(manifest, id, component)
+    path = manifest.base_dir / RUNTIME_CONFIG
+    config = None
+    if path.exists():
+        try:
+            config = load_runtime_config(path)
+        except ManifestError as error:
+            yield problem(str(error), "Correct the file.")
+            return
+        yield from (remark(warning, "Remove what nothing reads.") for warning in config.warnings)
+    labels = dict.fromkeys(
+        label for component in manifest.components.values() for label in component.key_value_stores
+    )
+    for lacking in lacking_stanzas(path, tuple(labels)):
+        what, _, remedy = lacking.partition(". Add:\n")
+        yield problem(what, f"Add:\n{remedy}")
+    yield from _variables(manifest, config, environ)
+
+
+def _built(manifest: SpinManifest, id: str, component: Component) -> Iterator[Finding]:
+    """Yield whether a component is there and newer than its sources."""
+    if not isinstance(component.source, str):
+        return
+    wasm = manifest.base_dir / component.source
+    buildable = component.build is not None
+    if not wasm.is_file():
+        remedy = f"Run `edgezero build -c {id}`." if buildable else "Put it there."
+        yield problem(f"component {id}: {wasm} is not there", remedy)
+        return
+    newer = stale_source(manifest.base_dir, component)
+    if newer is not None:
+        yield problem(
+            f"component {id}: {wasm} is older than {newer}", f"Run `edgezero build -c {id}`."
+        )
+        return
+    yield fine(f"component {id}: {wasm} is up to date")
+
+
+def stale_source(base: Path, component: Component) -> Path | None:
+    """Return a watched file that changed after the component was built, if there is one."""
+    if component.build is None or not isinstance(component.source, str):
+        return None
+    wasm = base / component.source
+    built = wasm.stat().st_mtime_ns
+    folder = base / (component.build.workdir or "")
+    for pattern in component.build.watch:
+        for source in sorted(folder.glob(pattern)):
+            if source.is_file() and source != wasm and source.stat().st_mtime_ns > built:
+                return source
+    return None
+
+
+def _variables(
+    manifest: SpinManifest, config: RuntimeConfig | None, environ: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Yield variables without a default that nothing gives a value."""
+    needed = [name for name, variable in manifest.variables.items() if variable.default is None]
+    path = manifest.base_dir / ".env"
+    lines = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    known = set(_DOTENV.findall(lines)) | {
+        name.removeprefix("SPIN_VARIABLE_") for name in environ if name.startswith("SPIN_VARIABLE_")
+    }
+    unset = [name for name in needed if name.upper() not in known]
+    elsewhere = config is not None and config.variables_providers
+    for name in unset:
+        what = f"the variable {name} of {manifest.path} has no default and is not set"
+        remedy = (
+            f"Set SPIN_VARIABLE_{name.upper()}, in the environment or in {path}, or start with "
+            f"--variable {name}=..."
+        )
+        if elsewhere:
+            yield remark(
+                f"{what} here; a provider of the runtime configuration may have it", remedy
+            )
+        else:
+            yield problem(what, f"{remedy}")
