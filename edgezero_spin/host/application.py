@@ -15,6 +15,7 @@ import attrs
 from edgezero_spin.host.capabilities import host_interfaces
 from edgezero_spin.host.capabilities.outbound_http import HttpSender, OutboundHosts
 from edgezero_spin.host.capabilities.sqlite_databases import Database
+from edgezero_spin.host.connection_slots import ConnectionSlots
 from edgezero_spin.host.engine import Engine, InstanceLimits, load_component
 from edgezero_spin.host.instance import Grants
 from edgezero_spin.host.interface import Interface
@@ -83,6 +84,7 @@ def load_application(
     interfaces: Mapping[str, Interface] | None = None,
     adapt: Callable[[Grants], Grants] | None = None,
     databases: Mapping[str, Database] | None = None,
+    redis_slots: ConnectionSlots | None = None,
 ) -> Application:
     """Compile, link and check.
 
@@ -98,6 +100,7 @@ def load_application(
         interfaces: What components can import; ``None`` for all that this host has.
         adapt: Has the last word on what each component is granted.
         databases: Label to SQLite database; every label that a component lists is in it.
+        redis_slots: Limits connections to Redis servers; ``None`` for any number.
 
     Raises:
         ApplicationError: Nothing is triggered, or a trigger names what does not exist.
@@ -116,6 +119,7 @@ def load_application(
     )
     _warn(table)
     databases = databases or {}
+    redis_slots = redis_slots or ConnectionSlots()
     interfaces = host_interfaces() if interfaces is None else interfaces
     components = {}
     for part in plan.components:
@@ -126,6 +130,7 @@ def load_application(
                 environment=tuple(part.environment.items()),
                 key_value={label: stores[label] for label in part.key_value_stores},
                 databases={label: databases[label] for label in part.sqlite_databases},
+                redis_slots=redis_slots,
                 variables=variables,
                 mounts=part.mounts,
                 outbound=OutboundHosts(

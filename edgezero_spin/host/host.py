@@ -28,6 +28,7 @@ from edgezero_spin.host.application import Application, Route, load_application
 from edgezero_spin.host.capabilities.key_value_stores import KeyValueStores
 from edgezero_spin.host.capabilities.sqlite_databases import Database, Databases
 from edgezero_spin.host.channel import ByteChannel
+from edgezero_spin.host.connection_slots import ConnectionSlots, connection_limit
 from edgezero_spin.host.engine import Engine, EngineSettings, InstanceLimits, make_engine
 from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.instance import Grants
@@ -108,6 +109,7 @@ class Host:
         engine: Engine | None = None,
         stores: Mapping[str, KeyValueBackend] | None = None,
         databases: Mapping[str, Database] | None = None,
+        redis_slots: ConnectionSlots | None = None,
         variables: VariableResolver | None = None,
         logs: Logs | None = None,
         interfaces: Mapping[str, Interface] | None = None,
@@ -121,6 +123,7 @@ class Host:
             engine: Shared with other hosts of the process; ``None`` makes one of its own.
             stores: Key-value stores by label.
             databases: SQLite databases by label.
+            redis_slots: Limits connections of components to Redis servers.
             variables: Values of the components' variables.
             logs: Where components write; ``None`` echoes all to this process's stderr.
             interfaces: What components can import, by name; ``None`` for all that this
@@ -154,6 +157,7 @@ class Host:
                 interfaces=interfaces,
                 adapt=adapt,
                 databases=databases,
+                redis_slots=redis_slots,
             )
         except BaseException:
             if self._own_engine:
@@ -233,7 +237,7 @@ class Host:
             logs = _logs(plan, runtime.log_dir, follow, echo_to, truncate_logs)
             stores = KeyValueStores(
                 {part.id: part.key_value_stores for part in plan.components},
-                {label: store.path for label, store in runtime.key_value.items()},
+                {label: store.place for label, store in runtime.key_value.items()},
                 {key: _raw(value) for key, value in (key_values or {}).items()},
             )
             owned.callback(stores.close)
@@ -248,6 +252,7 @@ class Host:
                 engine=engine,
                 stores=stores.backends,
                 databases=databases.by_label,
+                redis_slots=ConnectionSlots(connection_limit(config, "outbound_redis")),
                 variables=resolver,
                 logs=logs,
             )

@@ -15,6 +15,7 @@ from typing import Any
 
 import attrs
 
+from edgezero_spin.host.connection_slots import ConnectionSlots
 from edgezero_spin.host.errors import DeadlineExceeded, Trap
 from edgezero_spin.host.logs import ComponentLog, Sink
 from edgezero_spin.host.resources import DEFAULT_RESOURCE_LIMIT, ResourceTable
@@ -39,6 +40,7 @@ class Grants:
         variables: Resolves the component's variables.
         mounts: What the guest sees of the file system; see ``wasi_filesystem.Mount``.
         outbound: Decides about outgoing requests; see ``outbound_http.OutboundHosts``.
+        redis_slots: Connections to Redis servers of the whole application (NET-42).
         log: Where its stdout and stderr go.
     """
 
@@ -49,6 +51,7 @@ class Grants:
     variables: VariableResolver | None = None
     mounts: tuple[Any, ...] = ()
     outbound: Any = None
+    redis_slots: ConnectionSlots = attrs.field(factory=ConnectionSlots)
     log: ComponentLog
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 
 from edgezero_spin.errors import HostError
+from edgezero_spin.host.redis_client import RedisAddress, parse_redis_address
 from edgezero_spin.host.variables.providers import (
     DEFAULT_PREFIX,
     EnvironmentProvider,
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 _KEY_VALUE_FILE = "sqlite_key_value.db"
-_OTHER_STORES = ("redis", "azure_cosmos", "aws_dynamo")
+_OTHER_STORES = ("azure_cosmos", "aws_dynamo")
 _OTHER_PROVIDERS = ("vault", "azure_key_vault")
 _INSTEAD = "`spin up` does"
 
@@ -61,13 +62,20 @@ class KeyValueSettings:
 
     Attributes:
         label: The label that components open it by.
-        type: ``spin``: the only kind so far.
+        type: ``spin`` or ``redis``.
         path: The SQLite file; ``None`` keeps the store in memory.
+        server: The Redis server of the type ``redis``.
     """
 
     label: str
     type: str = "spin"
     path: Path | None = None
+    server: RedisAddress | None = None
+
+    @property
+    def place(self) -> Path | RedisAddress | None:
+        """Where the entries are; ``None`` for in memory."""
+        return self.path if self.server is None else self.server
 
 
 @attrs.frozen(kw_only=True)
@@ -200,7 +208,7 @@ def _stores(config: RuntimeConfig | None, state_dir: Path | None) -> dict[str, K
     for label, table in config.key_value_stores.items():
         fault = _store_fault(table)
         if fault is None:
-            stores[label] = _spin_store(label, table, config.path.parent)
+            stores[label] = _store(label, table, config.path.parent)
         else:
             problems.append(
                 f"{table.key}: could not configure key-value store with label '{label}': {fault}"
@@ -217,6 +225,8 @@ def _store_fault(table: TypedTable) -> str | None:
         if unknown:
             return f"unknown field(s): {', '.join(unknown)}. Known here: type, path."
         return None if path is None or isinstance(path, str) else "`path` must be a string"
+    if table.type == "redis":
+        return _redis_fault(table.settings)
     if table.type in _OTHER_STORES:
         return (
             f"this host does not provide stores of type '{table.type}' yet; {_INSTEAD}. "
@@ -230,7 +240,21 @@ def _store_fault(table: TypedTable) -> str | None:
     )
 
 
-def _spin_store(label: str, table: TypedTable, base: Path) -> KeyValueSettings:
+def _redis_fault(settings: Mapping[str, Any]) -> str | None:
+    url = settings.get("url")
+    if not isinstance(url, str) or set(settings) != {"url"}:
+        return "a store of type 'redis' has one field besides `type`: `url`, a string"
+    try:
+        parse_redis_address(url)
+    except ValueError as error:
+        return f"Invalid Redis URL: {error}"
+    return None
+
+
+def _store(label: str, table: TypedTable, base: Path) -> KeyValueSettings:
+    if table.type == "redis":
+        server = parse_redis_address(table.settings["url"])
+        return KeyValueSettings(label=label, type="redis", server=server)
     path: Any = table.settings.get("path")
     return KeyValueSettings(label=label, path=None if path is None else base / path)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from edgezero_spin.host.redis_client import RedisAddress
 from edgezero_spin.host.runtime_config import (
     KeyValueSettings,
     RuntimeConfigError,
@@ -92,10 +93,19 @@ def test_without_a_state_folder_the_default_store_is_in_memory(tmp_path: Path) -
     assert resolve_runtime(config(tmp_path, text)).key_value["default"].path == Path("/x/y.db")
 
 
+def test_a_store_on_a_redis_server(tmp_path: Path) -> None:
+    """Its place is the server, read from the URL (KV-51)."""
+    text = '[key_value_store.r]\ntype = "redis"\nurl = "redis://:secret@example.com/2"\n'
+    place = resolve_runtime(config(tmp_path, text)).key_value["r"].place
+    assert place == RedisAddress("example.com", password=b"secret", database=2)
+
+
 def test_stores_that_this_host_does_not_have(tmp_path: Path) -> None:
     """Each is named with its label, its type and the file, and what to do instead."""
     text = (
-        '[key_value_store.r]\ntype = "redis"\nurl = "redis://x"\n'
+        '[key_value_store.d]\ntype = "aws_dynamo"\n'
+        '[key_value_store.r]\ntype = "redis"\nurl = "http://x"\n'
+        '[key_value_store.q]\ntype = "redis"\n'
         '[key_value_store.m]\ntype = "azure-cosmos"\n'
         "[key_value_store.none]\n"
         '[key_value_store.p]\ntype = "spin"\npath = 1\n'
@@ -107,8 +117,10 @@ def test_stores_that_this_host_does_not_have(tmp_path: Path) -> None:
     prefix = f"{tmp_path / 'etc/runtime-config.toml'}: key_value_store."
     assert all(line.startswith(prefix) for line in lines)
     expected = [
-        "r: could not configure key-value store with label 'r': this host does not provide "
-        "stores of type 'redis' yet",
+        "d: could not configure key-value store with label 'd': this host does not provide "
+        "stores of type 'aws_dynamo' yet",
+        "r: could not configure key-value store with label 'r': Invalid Redis URL: ",
+        "q: could not configure key-value store with label 'q': a store of type 'redis' has one",
         "m: could not configure key-value store with label 'm': the store type 'azure-cosmos' "
         "was not registered with the config resolver",  # KV-44
         "none: could not configure key-value store with label 'none': missing field `type`",

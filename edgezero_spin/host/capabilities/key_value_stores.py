@@ -2,9 +2,9 @@
 
 In: the labels that components list, and where the runtime configuration puts each. Out:
 one backend for each label, or one error that names every label which nobody defined
-(KV-2). Two labels on one file share its connections.
+(KV-2). Two labels on one file or one server share its connections.
 
-Source: contract spin-host.md, KV-2, KV-40 to KV-45, KV-50.
+Source: contract spin-host.md, KV-2, KV-40 to KV-45, KV-50, KV-51.
 """
 
 import threading
@@ -13,8 +13,10 @@ from pathlib import Path
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.capabilities.key_value_batches import Sequential
+from edgezero_spin.host.capabilities.redis_key_value import RedisKeyValue
 from edgezero_spin.host.capabilities.sqlite_batches import SqliteBatches
 from edgezero_spin.host.capabilities.sqlite_key_value import SqliteFile
+from edgezero_spin.host.redis_client import RedisAddress, RedisPool
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 from edgezero_spin.stores.memory import MemoryKeyValue
 
@@ -77,15 +79,15 @@ class KeyValueStores:
     def __init__(
         self,
         labels: Mapping[str, Iterable[str]],
-        places: Mapping[str, Path | None],
+        places: Mapping[str, Path | RedisAddress | None],
         seed: Mapping[str, bytes] | None = None,
     ) -> None:
         """Open what is used.
 
         Args:
             labels: Component id to the labels that it lists.
-            places: Label to file, or to ``None`` for one in memory. ``default`` is always
-                there (KV-41).
+            places: Label to file or server, or to ``None`` for one in memory. ``default`` is
+                always there (KV-41).
             seed: Entries written to the store ``default`` (KV-45).
 
         Raises:
@@ -102,9 +104,11 @@ class KeyValueStores:
         if missing:
             raise UnknownStoreError(missing, places)
         self._files: dict[Path, SqliteFile] = {}
+        self._pools: dict[RedisAddress, RedisPool] = {}
         self._backends: dict[str, KeyValueBackend] = {}
         used = sorted({label for listed in labels.values() for label in listed})
-        self.default_file = places[DEFAULT_LABEL] if DEFAULT_LABEL in used else None
+        default = places[DEFAULT_LABEL] if DEFAULT_LABEL in used else None
+        self.default_file = default if isinstance(default, Path) else None
         try:
             for label in used:
                 self._backends[label] = self._open(label, places[label])
@@ -114,7 +118,11 @@ class KeyValueStores:
             self.close()
             raise
 
-    def _open(self, label: str, path: Path | None) -> KeyValueBackend:
+    def _open(self, label: str, path: Path | RedisAddress | None) -> KeyValueBackend:
+        if isinstance(path, RedisAddress):
+            if path not in self._pools:
+                self._pools[path] = RedisPool(path)
+            return RedisKeyValue(self._pools[path])
         if path is None:
             return Sequential(MemoryKeyValue(), threading.Lock())
         path = path.absolute()
@@ -122,7 +130,7 @@ class KeyValueStores:
             self._files[path] = SqliteFile(path)
         return SqliteBatches(self._files[path], label)
 
-    def _write(self, key: str, value: bytes, place: Path | None) -> None:
+    def _write(self, key: str, value: bytes, place: Path | RedisAddress | None) -> None:
         if DEFAULT_LABEL not in self._backends:
             self._backends[DEFAULT_LABEL] = self._open(DEFAULT_LABEL, place)
         try:
@@ -136,6 +144,8 @@ class KeyValueStores:
         return self._backends
 
     def close(self) -> None:
-        """Close every file. Twice is harmless."""
+        """Close every file and connection. Twice is harmless."""
         for file in self._files.values():
             file.close()
+        for pool in self._pools.values():
+            pool.close()

@@ -21,6 +21,7 @@ from edgezero_spin.host.capabilities.wasi_http import (
 from edgezero_spin.host.capabilities.wasi_io import Pollable
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import Interface, WitError
+from edgezero_spin.host.outbound_hosts import OutboundHosts as AddressRules
 from edgezero_spin.host.variables import VariableError, VariableResolver
 from edgezero_spin.manifest.spin.allowed_hosts import (
     AllowedHost,
@@ -115,6 +116,19 @@ class OutboundHosts:
         except ValueError:
             return False
         return any(entry.allows(destination.scheme, host, destination.port) for entry in entries)
+
+    def allows_address(self, address: str, scheme: str) -> bool:
+        """Whether a database or a broker may be connected to (NET-22 to NET-25).
+
+        Args:
+            address: A URL, or one without its scheme.
+            scheme: What is meant when the address has none.
+        """
+        try:
+            return AddressRules(self._entries()).allows(address, scheme)
+        except (AllowedHostError, VariableError) as error:
+            logger.warning("no outbound connection is allowed: %s", error)
+            return False
 
     def _entries(self) -> tuple[AllowedHost, ...]:
         if not self._templates or self._variables is None:

@@ -9,6 +9,7 @@ Source: contract spin-host.md, DB-1 to DB-3, CONF-12 and CONF-13.
 from collections.abc import Callable
 from typing import Any
 
+from edgezero_spin.host.capabilities.blocking import check, may_go_on
 from edgezero_spin.host.capabilities.bounds import claim, release
 from edgezero_spin.host.capabilities.key_value import MAX_RESULT_BYTES
 from edgezero_spin.host.capabilities.sqlite_databases import (
@@ -16,7 +17,6 @@ from edgezero_spin.host.capabilities.sqlite_databases import (
     DatabaseConnection,
     DatabaseError,
 )
-from edgezero_spin.host.errors import DeadlineExceeded, Trap
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import HostFunction, Interface, WitError
 
@@ -49,23 +49,6 @@ class Connection2(Connection):
     """A handle of the interface of version 2."""
 
 
-def _never() -> bool:
-    return False
-
-
-def _check(state: InstanceState) -> None:
-    """Raise what a wait of no length raises: the time is up, or the host stops."""
-    state.wait(_never, 0)
-
-
-def _may_go_on(state: InstanceState) -> bool:
-    try:
-        _check(state)
-    except (DeadlineExceeded, Trap):
-        return False
-    return True
-
-
 def open_connection(state: InstanceState, label: str) -> DatabaseConnection:
     """Return a connection to the database behind a label; it counts until ``release``.
 
@@ -77,7 +60,7 @@ def open_connection(state: InstanceState, label: str) -> DatabaseConnection:
         raise WitError(("access-denied", None))
     if not claim(state, _KIND):
         raise WitError(("io", "too many connections opened"))
-    return database.connect(lambda: _may_go_on(state))
+    return database.connect(lambda: may_go_on(state))
 
 
 def execute(
@@ -89,7 +72,7 @@ def execute(
             statement, [value for _, value in parameters], max_bytes=MAX_RESULT_BYTES
         )
     except DatabaseError as error:
-        _check(state)
+        check(state)
         raise WitError(("database-full", None) if error.full else ("io", error.message)) from error
     return {
         "columns": columns,
