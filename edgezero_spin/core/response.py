@@ -145,7 +145,7 @@ def prepare_json(annotation: Any) -> None:
 
 def _convert(value: object) -> Response:
     """The returns that are rarer, or dearer anyway."""
-    if isinstance(value, tuple) and len(value) == 2:
+    if type(value) is tuple and len(value) == 2:
         status, inner = value
         if isinstance(status, int) and not isinstance(status, bool):
             if not 200 <= status <= 599:

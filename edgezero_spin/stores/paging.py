@@ -9,7 +9,8 @@ order of its UTF-8 bytes (GEN-6).
 
 from collections.abc import Iterable, Iterator
 from heapq import nsmallest
-from typing import NamedTuple
+
+import attrs
 
 from edgezero_spin.stores.errors import KeyValueLimitError, KeyValueValidationError
 from edgezero_spin.stores.json_values import JsonValueError, decode, encode_text
@@ -17,7 +18,8 @@ from edgezero_spin.stores.json_values import JsonValueError, decode, encode_text
 __all__ = ["KeyPage", "decode_cursor", "encode_cursor", "keys_with_prefix", "page_of"]
 
 
-class KeyPage(NamedTuple):
+@attrs.frozen
+class KeyPage:
     """Some keys in order, and how to go on.
 
     Attributes:

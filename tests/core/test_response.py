@@ -3,12 +3,13 @@
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 import pytest
 
 from edgezero_spin.core import App, NotFound, Response
+from edgezero_spin.stores import KeyPage
 from tests.core.asking import ask, body_of, error_of
 
 TEXT = "text/plain; charset=utf-8"
@@ -19,6 +20,11 @@ JSON = "application/json"
 class Note:
     title: str
     stars: float = 1.0
+
+
+class Version(NamedTuple):
+    major: int
+    minor: int
 
 
 def returning(value: object) -> App:
@@ -43,6 +49,16 @@ def returning(value: object) -> App:
         pytest.param(bytearray(b"x"), 200, TEXT, b"x", id="bytearray"),
         pytest.param(b"", 200, None, b"", id="empty bytes"),
         pytest.param(None, 204, None, b"", id="nothing"),
+        pytest.param(
+            KeyPage(["a"], None),
+            200,
+            JSON,
+            b'{"keys":["a"],"cursor":null}',
+            id="a page of keys is an object",
+        ),
+        pytest.param(
+            Version(200, 7), 200, JSON, b"[200,7]", id="a named tuple is no status and body"
+        ),
         pytest.param((201, "x"), 201, TEXT, b"x", id="status and text"),
         pytest.param((HTTPStatus.ACCEPTED, None), 202, None, b"", id="status and nothing"),
         pytest.param((201, (202, "x")), 201, TEXT, b"x", id="the outer status wins"),
