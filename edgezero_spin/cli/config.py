@@ -41,68 +41,64 @@ Example:
 """
 
 
-def _source_options(command: F) -> F:
-    for option in (
-        click.option(
-            "--model",
-            metavar="MODULE:CLASS",
-            help="The attrs class that describes the configuration. Without it, values are "
-            "taken as they are and secrets are not told from configuration.",
-        ),
-        click.option(
-            "--no-env", is_flag=True, help="Let no variable override a value of the file."
-        ),
-        click.option(
-            "--app-config",
-            metavar="FILE",
-            type=click.Path(path_type=Path),
-            help="The configuration. Default: <app name>.toml beside the manifest.",
-        ),
-        click.option(
-            "--manifest",
-            metavar="FILE",
-            type=click.Path(path_type=Path),
-            default=Path("edgezero.toml"),
-            show_default=True,
-            help="The project's manifest.",
-        ),
-    ):
-        command = option(command)
-    return command
+def _all_of(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
-def _store_options(command: F) -> F:
-    for option in (
-        click.option(
-            "--runtime-config",
-            metavar="FILE",
-            type=click.Path(path_type=Path),
-            help="The runtime configuration. Default: runtime-config.toml beside spin.toml.",
-        ),
-        click.option(
-            "--local",
-            is_flag=True,
-            help="Use the SQLite file of a local Spin, wherever the app is deployed.",
-        ),
-        click.option(
-            "--store",
-            metavar="ID",
-            help="The config store, by its logical id. Default: the default one.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _format_option(command: F) -> F:
-    return click.option(
-        "--format",
-        "form",
-        type=click.Choice(["text", "json"]),
-        default="text",
+_source_options = _all_of(
+    click.option(
+        "--manifest",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        default=Path("edgezero.toml"),
         show_default=True,
-        help="How the outcome is written.",
-    )(command)
+        help="The project's manifest.",
+    ),
+    click.option(
+        "--app-config",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="The configuration. Default: <app name>.toml beside the manifest.",
+    ),
+    click.option("--no-env", is_flag=True, help="Let no variable override a value of the file."),
+    click.option(
+        "--model",
+        metavar="MODULE:CLASS",
+        help="The attrs class that describes the configuration. Without it, values are "
+        "taken as they are and secrets are not told from configuration.",
+    ),
+)
+_store_options = _all_of(
+    click.option(
+        "--store",
+        metavar="ID",
+        help="The config store, by its logical id. Default: the default one.",
+    ),
+    click.option(
+        "--local",
+        is_flag=True,
+        help="Use the SQLite file of a local Spin, wherever the app is deployed.",
+    ),
+    click.option(
+        "--runtime-config",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="The runtime configuration. Default: runtime-config.toml beside spin.toml.",
+    ),
+)
+_format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How the outcome is written.",
+)
 
 
 @click.group(epilog=EPILOG, short_help="Check, compare and push the app's configuration.")

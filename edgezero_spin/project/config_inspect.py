@@ -160,6 +160,11 @@ def _load(
         name = require_app_name(manifest)
         # As the manifest was named, so that messages name both in the same way.
         path = request.app_config or request.manifest.parent / f"{name}.toml"
+        if _is_a_manifest(path, manifest):
+            reason = "this is a manifest, not the configuration of the app"
+            remedy = "Rename the app, or name another file with --app-config."
+            findings.append(Finding("app-config", path, str(path), Problem("", reason, remedy)))
+            return path, None
         loaded = read_app_config(path, name, request.environ if request.overlay else None)
     except (AppConfigError, InvalidManifestError) as error:
         check = "app-config" if isinstance(error, AppConfigError) else "manifest"
@@ -169,6 +174,14 @@ def _load(
         check = "overlay" if isinstance(failed, EnvironmentOverlayError) else "app-config"
         findings += findings_of(check, failed)
     return path, loaded
+
+
+def _is_a_manifest(path: Path, manifest: AppManifest) -> bool:
+    """Whether an app called ``spin`` or ``edgezero`` leads to the wrong file."""
+    adapter = manifest.adapter("spin")
+    named = None if adapter is None else adapter.manifest
+    manifests = [manifest.path] + ([] if named is None else [manifest.root / named])
+    return path.resolve() in [other.resolve() for other in manifests]
 
 
 def _entries(

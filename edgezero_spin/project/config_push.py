@@ -19,7 +19,7 @@ from edgezero_spin.project.config_checks import ConfigProblemsError, Finding
 from edgezero_spin.project.config_inspect import ConfigRequest, inspect_config
 from edgezero_spin.project.config_sqlite import SqliteTarget
 from edgezero_spin.project.config_targets import choose_target
-from edgezero_spin.project.discovery import discover_component
+from edgezero_spin.project.discovery import SpinProject, discover_component
 from edgezero_spin.project.spin_version import spin_warning
 
 __all__ = ["PushOutcome", "PushPlan", "PushRequest", "plan_push", "push_config"]
@@ -129,9 +129,10 @@ def plan_push(request: PushRequest, *, head: str = "config push") -> PushPlan:
         return PushPlan(
             store_id=store_id, label=label, entries=(), target=None, warnings=found.warnings
         )
+    spin = discover_component(manifest)
     chosen = choose_target(
         manifest,
-        discover_component(manifest),
+        spin,
         label,
         local=request.local,
         runtime_config=request.runtime_config,
@@ -142,8 +143,17 @@ def plan_push(request: PushRequest, *, head: str = "config push") -> PushPlan:
         label=label,
         entries=found.entries,
         target=chosen.target,
-        warnings=(*found.warnings, *chosen.warnings),
+        warnings=(*found.warnings, *chosen.warnings, *_access_warnings(spin, label)),
     )
+
+
+def _access_warnings(spin: SpinProject, label: str) -> list[str]:
+    if label in spin.labels:
+        return []
+    return [
+        f"component `{spin.component_id}` in {spin.path} may not open the label `{label}` yet; "
+        "run `edgezero provision`"
+    ]
 
 
 def _adapter_findings(manifest: AppManifest) -> list[Finding]:

@@ -72,8 +72,11 @@ class RedisTarget:
         if not keys:
             return {}
         with self._connected() as client:
-            values: list[bytes | None] = client.mget(keys)
-        return {key: value for key, value in zip(keys, values, strict=True) if value is not None}
+            values = client.mget(keys)
+        # Bytes, since nothing asked redis-py to decode.
+        return {
+            key: value for key, value in zip(keys, values, strict=True) if isinstance(value, bytes)
+        }
 
     @property
     def shown_url(self) -> str:

@@ -23,6 +23,7 @@ from edgezero_spin.project.config_cloud import CloudTarget
 from edgezero_spin.project.config_redis import RedisTarget
 from edgezero_spin.project.config_sqlite import SqliteTarget
 from edgezero_spin.project.discovery import SpinProject
+from edgezero_spin.project.serve import RUNTIME_CONFIG
 
 __all__ = ["ChosenTarget", "choose_target", "deploys_to_cloud"]
 
@@ -78,7 +79,7 @@ def choose_target(
     """
     if not local and deploys_to_cloud(manifest):
         return ChosenTarget(_cloud(spin, label))
-    path = runtime_config or spin.root / "runtime-config.toml"
+    path = runtime_config or spin.root / RUNTIME_CONFIG
     runtime = _load(path)
     stanza = None if runtime is None else runtime.key_value_stores.get(label)
     if stanza is None:

@@ -52,11 +52,13 @@ class SpinProject:
         path: The file.
         component_id: The component.
         application: ``[application].name``; ``None`` when the file has no such text.
+        labels: The key-value labels that the component may open.
     """
 
     path: Path
     component_id: str
     application: str | None = None
+    labels: tuple[str, ...] = ()
 
     @property
     def root(self) -> Path:
@@ -109,7 +111,8 @@ def discover_component(manifest: AppManifest) -> SpinProject:
             "[adapters.spin.adapter].component is unset",
             f'Choose one in edgezero.toml: component = "{ids[0]}".',
         )
-    return SpinProject(path, selector or ids[0], _application(root))
+    chosen = selector or ids[0]
+    return SpinProject(path, chosen, _application(root), _labels(root["component"][chosen]))
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -129,3 +132,10 @@ def _application(root: Mapping[str, Any]) -> str | None:
     table = root.get("application")
     name = table.get("name") if isinstance(table, Mapping) else None
     return name if isinstance(name, str) else None
+
+
+def _labels(component: object) -> tuple[str, ...]:
+    listed = component.get("key_value_stores") if isinstance(component, Mapping) else None
+    if not isinstance(listed, list):
+        return ()
+    return tuple(label for label in listed if isinstance(label, str))

@@ -11,7 +11,14 @@ from edgezero_spin.stores import config_model, secret
 
 __all__ = ["APP_CONFIG", "SPIN", "AppConfig", "ConfigProject", "Feature", "Service"]
 
-SPIN = 'spin_manifest_version = 2\n[application]\nname = "x"\n[component.demo]\nsource = "a.wasm"\n'
+SPIN = """\
+spin_manifest_version = 2
+[application]
+name = "x"
+[component.demo]
+source = "a.wasm"
+key_value_stores = ["app_config"]
+"""
 APP_CONFIG = """\
 greeting = "hello from config"
 api_token = "demo_api_token"

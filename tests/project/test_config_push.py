@@ -181,6 +181,22 @@ def test_what_validate_refuses_is_not_pushed(project: ConfigProject, spoil: str,
     assert part in refused(project, local=True, model=AppConfig if spoil == "model" else None)
 
 
+def test_spin_toml_has_to_be_named(project: ConfigProject) -> None:
+    """Without it nothing says where entries go."""  # PSH-10, CMP-1
+    text = (project.folder / "edgezero.toml").read_text()
+    project.write("edgezero.toml", text.replace('manifest = "app/spin.toml"', ""))
+    assert "spin.toml" in refused(project)
+
+
+def test_a_label_that_the_component_may_not_open(project: ConfigProject) -> None:
+    """The push goes on, but Spin would refuse the component; provision mends that."""
+    assert not any("provision" in warning for warning in push(project).warnings)
+    project.write("app/spin.toml", SPIN.replace("app_config", "other"))
+    warning = push(project, model=AppConfig).warnings[0]
+    for part in ("`demo`", "`app_config`", "edgezero provision"):
+        assert part in warning
+
+
 def test_nothing_to_push_is_one_line(config_project: ConfigProject) -> None:
     """Success before any path or label is looked at."""  # PSH-9, TV-151, FLT-4
     config_project.write("app-demo.toml", "[empty]\n")

@@ -75,6 +75,14 @@ def test_a_configuration_elsewhere(project: ConfigProject) -> None:
     assert line.startswith(f'app-config: failed to parse "{path}" as TOML')  # VAL-3
 
 
+@pytest.mark.parametrize("name", ["edgezero", "app/spin"])
+def test_a_manifest_is_no_configuration(project: ConfigProject, name: str) -> None:
+    """An app called like a manifest does not have it pushed."""
+    project.write_manifest(app=f'name = "{name}"')
+    (line,) = problems(project)
+    assert f"{name}.toml: this is a manifest" in line
+
+
 def test_variables_are_part_of_the_check(project: ConfigProject) -> None:
     """A bad override is found, unless overrides are off."""  # VAL-3, OVL-1
     environ = {"APP_DEMO__SERVICE__TIMEOUT_MS": "soon"}

@@ -102,3 +102,15 @@ def test_the_applications_name_is_read_on_the_way(
 ) -> None:
     """Cloud commands need it; nothing else of the file is judged."""  # CLD-2
     assert discover(tmp_path, spin).application == name
+
+
+@pytest.mark.parametrize(
+    ("listed", "labels"),
+    [('["a", "b"]', ("a", "b")), ("[]", ()), ("1", ()), ('["a", 1]', ("a",))],
+)
+def test_labels_of_the_component_are_read_on_the_way(
+    tmp_path: Path, listed: str, labels: tuple[str, ...]
+) -> None:
+    """Those of the chosen component, as far as they are texts."""
+    spin = f'[component.other]\nkey_value_stores = ["x"]\n{ONE}key_value_stores = {listed}'
+    assert discover(tmp_path, spin, ADAPTER + 'component = "first"').labels == labels

@@ -112,7 +112,7 @@ def nested() -> type:
 def test_a_misplaced_mark_is_an_error_of_the_definition(
     make: Callable[[], type], message: str
 ) -> None:
-    """The module of the app cannot even be imported with one."""  # SAN-2, GEN-8
+    """The module of the app cannot even be imported with one."""  # SAN-2, SAN-3, GEN-8
     with pytest.raises(TypeError, match=message):
         config_model(make())
 
