@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edgezero_spin.stores import (
+    KeyPage,
     KeyValueError,
     KeyValueInternalError,
     KeyValueLimitError,
@@ -177,7 +178,7 @@ def test_the_store_that_forgets() -> None:
         await kv.delete("key")
         assert await kv.get("key") is None
         assert await kv.exists("key") is False
-        assert await kv.list_keys_page() == ([], None)
+        assert await kv.list_keys_page() == KeyPage([], None)
         assert await kv.read_modify_write("key", 1, lambda n: n + 1) == 2
 
     finish(run())
