@@ -8,6 +8,7 @@ import click
 from edgezero_spin import __version__
 from edgezero_spin.cli.auth import auth
 from edgezero_spin.cli.build import build
+from edgezero_spin.cli.completion import completion
 from edgezero_spin.cli.componentize import componentize
 from edgezero_spin.cli.config import config
 from edgezero_spin.cli.deploy import deploy
@@ -40,6 +41,7 @@ edgezero.add_command(provision)
 edgezero.add_command(deploy)
 edgezero.add_command(auth)
 edgezero.add_command(doctor)
+edgezero.add_command(completion)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
