@@ -2,9 +2,7 @@
 
 import os
 import random
-import resource
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -19,66 +17,42 @@ from pathlib import Path
 import pytest
 
 from edgezero_spin.host.capabilities.sqlite_key_value import SqliteFile, SqliteKeyValue
-from edgezero_spin.manifest.app_config import ConfigEntry
 from edgezero_spin.project.config_sqlite import SqlitePushError, SqliteTarget
 from tests.project.config_project import ConfigProject
+from tests.project.doomed_pushes import KEYS, generation, the_one_generation
 
 KILLS = 100
-KEYS = 200
 NOBODY = 65534
 
 
-def generation(number: int, size: int = 100) -> tuple[ConfigEntry, ...]:
-    """As many entries as fill several pages, all of one value."""
-    value = f"{number:06}" * size
-    return tuple(ConfigEntry(f"key.{key:03}", value) for key in range(KEYS))
-
-
-def the_one_generation(path: Path) -> bytes:
-    """The value that every key has; the file is a whole database."""
-    with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    connection.close()
-    stored = SqliteTarget(path, "app_config").stored(())
-    assert len(stored) == KEYS
-    (value,) = set(stored.values())
-    return value
-
-
-def push_for_ever(path: Path) -> None:
-    """Push one generation after another until this process is killed."""
-    target = SqliteTarget(path, "app_config")
-    for number in range(1, 1_000_000):
-        target.write(generation(number))
+def doomed(*arguments: str | Path) -> str:
+    """Run ``tests.project.doomed_pushes`` and return what it prints."""
+    program = [sys.executable, "-m", "tests.project.doomed_pushes"]
+    done = subprocess.run(
+        [*program, *map(str, arguments)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 @pytest.mark.parametrize("journal", ["delete", "wal"])
 def test_a_killed_push_leaves_one_generation(tmp_path: Path, journal: str) -> None:
     """Whenever the process dies, the store holds one push whole and the file opens."""
-    path = tmp_path / "kv.db"
+    path = tmp_path / f"{journal}.db"
     SqliteTarget(path, "app_config").write(generation(0))
     with sqlite3.connect(path) as connection:
         connection.execute(f"PRAGMA journal_mode={journal}")
     connection.close()
-    moments = random.Random(f"{journal} 5")
-    caught_writing = 0
-    for _ in range(KILLS // 2):
-        child = os.fork()
-        if child == 0:
-            try:
-                push_for_ever(path)
-            finally:
-                os._exit(1)
-        # The moment of death is what is being tested, so it has to pass.
-        time.sleep(moments.uniform(0.001, 0.04))
-        os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        assert os.WIFSIGNALED(status)
-        caught_writing += path.with_name("kv.db-journal").exists()
-        the_one_generation(path)
+    caught = int(doomed("kill", path, str(KILLS // 2)))
     # Otherwise no process died inside a transaction, and nothing was shown. In WAL mode
     # nothing beside the file tells.
-    assert caught_writing or journal == "wal"
+    assert caught or journal == "wal"
+    assert the_one_generation(path)[:6] != b"000000"
 
 
 def test_a_killed_command_leaves_nothing_half_done(config_project: ConfigProject) -> None:
@@ -223,19 +197,6 @@ def test_a_full_disk(tmp_path: Path) -> None:
     """Entries that find no room leave those that were there."""
     path = tmp_path / "kv.db"
     SqliteTarget(path, "app_config").write(generation(1))
-    room = path.stat().st_size + 4096
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            # A file that may not grow is what a full disk looks like from here.
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
-            SqliteTarget(path, "app_config").write(generation(2, size=1000))
-        except SqlitePushError:
-            status = 0
-        finally:
-            os._exit(status)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
+    said = doomed("starve", path)
+    assert str(path) in said and "no entry was changed" in said
     assert the_one_generation(path) == b"000001" * 100
