@@ -21,6 +21,7 @@ from edgezero_spin.host.variables.providers import (
     StaticProvider,
     VariableProvider,
 )
+from edgezero_spin.host.variables.vault import VaultProvider
 from edgezero_spin.manifest.runtime_config import RuntimeConfig, TypedTable
 
 __all__ = [
@@ -34,7 +35,7 @@ __all__ = [
 
 _KEY_VALUE_FILE = "sqlite_key_value.db"
 _OTHER_STORES = ("azure_cosmos", "aws_dynamo")
-_OTHER_PROVIDERS = ("vault", "azure_key_vault")
+_OTHER_PROVIDERS = ("azure_key_vault",)
 _INSTEAD = "`spin up` does"
 
 
@@ -285,6 +286,8 @@ def _provider(
             )
         else:
             problems.append(f"{table.key}: `prefix` and `dotenv_path` must be strings")
+    elif table.type == "vault":
+        return _vault(table, problems)
     elif table.type in _OTHER_PROVIDERS:
         problems.append(
             f"{table.key}: this host does not provide variables from '{table.type}' yet; "
@@ -292,9 +295,29 @@ def _provider(
         )
     else:
         problems.append(
-            f"{table.key}: unknown type '{table.type}' of provider. Use `static` or `env`."
+            f"{table.key}: unknown type '{table.type}' of provider. Use `static`, `env` or `vault`."
         )
     return None
+
+
+def _vault(table: TypedTable, problems: list[str]) -> VariableProvider | None:
+    known = {"url", "token", "mount", "prefix"}
+    unknown = sorted(set(table.settings) - known)
+    if unknown:
+        problems.append(
+            f"{table.key}: unknown field(s): {', '.join(unknown)}. "
+            "Known here: type, url, token, mount, prefix."
+        )
+        return None
+    missing = [
+        key
+        for key in sorted(known)
+        if not isinstance(table.settings.get(key, "" if key == "prefix" else None), str)
+    ]
+    if missing:
+        problems.append(f"{table.key}: must be a string: {', '.join(missing)}")
+        return None
+    return VaultProvider(**table.settings)
 
 
 def _summary(config: RuntimeConfig) -> str:

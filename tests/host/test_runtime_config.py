@@ -12,6 +12,7 @@ from edgezero_spin.host.runtime_config import (
     resolve_runtime,
     variable_providers,
 )
+from edgezero_spin.host.variables.vault import VaultProvider
 from edgezero_spin.manifest.runtime_config import RuntimeConfig, load_runtime_config
 
 
@@ -171,6 +172,8 @@ def test_providers_that_this_host_does_not_have(tmp_path: Path) -> None:
         '[[variables_provider]]\ntype = "env"\nprefx = "x"\n'
         '[[variables_provider]]\ntype = "env"\nprefix = 1\n'
         '[[variables_provider]]\ntype = "static"\nvalues = { a = 1 }\n'
+        '[[variables_provider]]\ntype = "azure_key_vault"\n'
+        '[[variables_provider]]\ntype = "vault"\nurl = "x"\ntoken = "y"\nmount = "z"\nurll = ""\n'
     )
     with pytest.raises(RuntimeConfigError) as caught:
         variable_providers(config(tmp_path, text), {})
@@ -180,7 +183,21 @@ def test_providers_that_this_host_does_not_have(tmp_path: Path) -> None:
         "variables_provider[2]",
         "variables_provider[3]",
         "variables_provider[4].values",
+        "variables_provider[5]",
+        "variables_provider[6]",
     ]
+    assert caught.value.problems[0].endswith("must be a string: mount, token, url")
+
+
+def test_a_vault(tmp_path: Path) -> None:
+    """The table's fields are the provider's (VAR-25)."""
+    text = (
+        '[[variables_provider]]\ntype = "vault"\n'
+        'url = "https://v"\ntoken = "t"\nmount = "m"\nprefix = "p"\n'
+    )
+    provider = variable_providers(config(tmp_path, text), {})[1]
+    assert isinstance(provider, VaultProvider)
+    assert (provider.url, provider.mount, provider.prefix) == ("https://v", "m", "p")
 
 
 def test_key_values() -> None:

@@ -1,0 +1,138 @@
+"""Variables from Vault: a stand-in server that follows its HTTP API."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from edgezero_spin.host.variables import ProviderError, VariableResolver
+from edgezero_spin.host.variables.vault import VaultProvider
+from edgezero_spin.manifest.spin.locked_app import LockedVariable
+from tests.host.redis_server import free_port
+
+TOKEN = "s.root"
+
+
+class Vault(ThreadingHTTPServer):
+    """The read path of a version 2 key-value engine.
+
+    Attributes:
+        secrets: Fields by path, such as ``secret/data/app/token``; bytes are sent as they are.
+        asked: The paths, in order.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.secrets: dict[str, object] = {}
+        self.asked: list[str] = []
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers reads."""
+
+    server: Vault
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        found = self.server.secrets.get(self.path.removeprefix("/v1/"))
+        if self.headers["X-Vault-Token"] != TOKEN:
+            self.answer(403, {"errors": ["permission denied"]})
+        elif found is None:
+            self.answer(404, {"errors": []})
+        else:
+            self.answer(200, {"data": {"data": found, "metadata": {"version": 1}}})
+
+    def answer(self, status: int, body: object) -> None:
+        """Send JSON."""
+        raw = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def vault() -> Iterator[Vault]:
+    """A server with no secrets yet."""
+    with Vault() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("mount", "prefix", "path"),
+    [
+        ("secret", None, "secret/data/token"),
+        ("secret", "app", "secret/data/app/token"),
+        ("/team/kv/", "/a/b/", "team/kv/data/a/b/token"),
+        ("my kv", None, "my%20kv/data/token"),
+    ],
+)
+def test_where_a_value_is(vault: Vault, mount: str, prefix: str | None, path: str) -> None:
+    """In the mount, below the prefix, in the field ``value`` (VAR-25)."""
+    vault.secrets[path] = {"value": "ä", "other": "x"}
+    provider = VaultProvider(url=f"{vault.url}/", token=TOKEN, mount=mount, prefix=prefix)
+    assert provider.get("token") == "ä"
+    assert provider.get("none") is None
+    assert vault.asked[0] == f"/v1/{path}"
+
+
+def test_values_are_asked_for_every_time(vault: Vault) -> None:
+    """A rotated secret is seen by the next call (VAR-6)."""
+    provider = VaultProvider(url=vault.url, token=TOKEN, mount="secret")
+    for value in ("old", "new"):
+        vault.secrets["secret/data/token"] = {"value": value}
+        assert provider.get("token") == value
+
+
+@pytest.mark.parametrize("fields", [{}, {"value": 7}, {"value": None}, [], "text"])
+def test_a_secret_of_another_shape(vault: Vault, fields: object) -> None:
+    """It is an error that names the secret, not a missing value."""
+    vault.secrets["secret/data/token"] = fields
+    with pytest.raises(ProviderError, match=r"the secret 'token' has no text in its field"):
+        VaultProvider(url=vault.url, token=TOKEN, mount="secret").get("token")
+
+
+def test_a_refusal_says_why(vault: Vault) -> None:
+    """What Vault says is passed on, the token is not."""
+    provider = VaultProvider(url=vault.url, token="s.wrong", mount="secret")
+    with pytest.raises(ProviderError) as caught:
+        provider.get("token")
+    assert str(caught.value) == (
+        "Failed to check Vault for config: 403 Forbidden: permission denied"
+    )
+    assert "s.wrong" not in f"{caught.value} {provider!r}"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "nonsense", "http://[", "ftp://x"])
+def test_a_vault_that_cannot_be_asked(url: str) -> None:
+    """It is a failure of the provider and stops the chain (VAR-8)."""
+    provider = VaultProvider(url=url.format(port=free_port()), token=TOKEN, mount="secret")
+    with pytest.raises(ProviderError, match="Failed to check Vault for config: "):
+        provider.get("token")
+
+
+def test_a_missing_secret_falls_through(vault: Vault) -> None:
+    """The next provider, or the default, has a say (VAR-4, VAR-25)."""
+    declared = {"token": LockedVariable(default="fallback")}
+    provider = VaultProvider(url=vault.url, token=TOKEN, mount="secret")
+    resolver = VariableResolver(declared, {"test": {"t": "<{{ token }}>"}}, [provider])
+    assert resolver.get("test", "t") == "<fallback>"
+    vault.secrets["secret/data/token"] = {"value": "kept"}
+    assert resolver.get("test", "t") == "<kept>"
