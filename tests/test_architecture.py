@@ -36,7 +36,7 @@ LIBRARIES = {
     "host": {"attrs", "wasmtime", "uvicorn", "uvloop", "httpx", "anyio", "dotenv", "redis"},
     "project": {"attrs", "componentize_py", "liquid", "redis", "tomlkit", "tomli_w"},
     "cli": {"click", "rich", "attrs"},
-    "testing": {"attrs", "pytest", "wasmtime", "httpx"},
+    "testing": {"attrs", "pytest", "wasmtime", "httpx", "hypothesis"},
     "__init__": set[str](),
 }
 
