@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import click
 
 from edgezero_spin import __version__
+from edgezero_spin.cli.add import add
 from edgezero_spin.cli.auth import auth
 from edgezero_spin.cli.build import build
 from edgezero_spin.cli.completion import completion
@@ -33,6 +34,7 @@ def edgezero() -> None:
 
 
 edgezero.add_command(new)
+edgezero.add_command(add)
 edgezero.add_command(componentize)
 edgezero.add_command(build)
 edgezero.add_command(serve)

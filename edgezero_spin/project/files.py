@@ -1,4 +1,4 @@
-"""Replace a file so that readers find the old content or the new, never a part.
+"""Write a file so that readers find the old content or the new, never a part.
 
 Source: our own; POSIX ``rename``.
 """
@@ -16,32 +16,33 @@ __all__ = ["replace_file"]
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Give an existing file other content; its mode stays, and a link to it stays a link.
+    """Give a file other content; its mode stays, and a link to it stays a link.
 
     Args:
-        path: The file.
+        path: The file, which is made where it lacks.
         content: All of the new content.
 
     Raises:
-        ProjectError: It cannot be written. The file is as it was.
+        ProjectError: It cannot be written, and is as it was.
     """
     target = Path(os.path.realpath(path))
     try:
-        status = target.stat()
-        if not os.access(target, os.W_OK):
+        status = target.stat() if target.exists() else None
+        if status is not None and not os.access(target, os.W_OK):
             raise PermissionError(13, "the file is read-only")
         with _beside(target) as scratch:
             with scratch.open("wb") as file:
                 file.write(content)
                 file.flush()
-                os.fchmod(file.fileno(), stat.S_IMODE(status.st_mode))
-                with contextlib.suppress(PermissionError):
-                    os.fchown(file.fileno(), status.st_uid, status.st_gid)
+                os.fchmod(file.fileno(), 0o644 if status is None else stat.S_IMODE(status.st_mode))
+                if status is not None:
+                    with contextlib.suppress(PermissionError):
+                        os.fchown(file.fileno(), status.st_uid, status.st_gid)
                 os.fsync(file.fileno())
             scratch.replace(target)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ProjectError(f"cannot write {path}: {reason}; the file is unchanged") from error
+        raise ProjectError(f"cannot write {path}: {reason}; it is as it was") from error
 
 
 @contextlib.contextmanager

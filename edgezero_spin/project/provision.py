@@ -11,7 +11,7 @@ reported.
 Source: contract edgezero.md, PRV-2 to PRV-14; spin-host.md, KV-41 and KV-42.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,11 +65,13 @@ class SecretToDeclare:
     Attributes:
         id: Its logical id.
         name: The platform's name for it.
-        lines: What to paste into ``spin.toml``.
+        declared: Variables that ``spin.toml`` declares as secrets already.
+        lines: What to paste into ``spin.toml``; empty when nothing is known to lack.
     """
 
     id: str
     name: str
+    declared: tuple[str, ...]
     lines: tuple[str, ...]
 
 
@@ -105,9 +107,10 @@ class Provisioned:
             else:
                 yield f"added {what} to {place}"
         for secret in self.secrets:
+            declared = f" (declared: {', '.join(secret.declared)})" if secret.declared else ""
             yield (
                 f"spin secret id `{secret.id}` (platform name `{secret.name}`) requires manual "
-                f"work: declare each secret as [variables].* secret = true in {self.path}"
+                f"work: declare each secret as [variables].* secret = true in {self.path}{declared}"
             )
             yield from (f"    {line}".rstrip() for line in secret.lines)
         if not self.labels and not self.secrets:
@@ -231,22 +234,30 @@ def _ids(declared: Any) -> tuple[str, ...]:
 def _secrets(
     manifest: AppManifest, environment: EnvironmentLayer, path: Path, component_id: str
 ) -> tuple[SecretToDeclare, ...]:
-    lines = tuple(_lines_to_paste(manifest, path, component_id))
+    variables = load_toml(path).get("variables")
+    table = variables if isinstance(variables, dict) else {}
+    declared = tuple(
+        name
+        for name, entry in table.items()
+        if isinstance(entry, dict) and entry.get("secret") is True
+    )
+    named = [ascii_lower(item.name) for item in manifest.secrets_for("spin")]
+    lacking = [name for name in dict.fromkeys(named) if name not in table]
+    if not named and not declared:
+        lacking = ["my_secret"]
+    lines = tuple(_lines_to_paste(lacking, component_id))
     return tuple(
-        SecretToDeclare(id=id, name=environment.store_name("secrets", id), lines=lines)
+        SecretToDeclare(
+            id=id, name=environment.store_name("secrets", id), declared=declared, lines=lines
+        )
         for id in _ids(manifest.stores.secrets)
     )
 
 
-def _lines_to_paste(manifest: AppManifest, path: Path, component_id: str) -> Iterator[str]:
-    """Yield declarations of the secrets that the project names and ``spin.toml`` does not."""
-    named = [ascii_lower(item.name) for item in manifest.secrets_for("spin")]
-    variables = load_toml(path).get("variables")
-    declared = variables if isinstance(variables, dict) else {}
-    missing = [name for name in dict.fromkeys(named) if name not in declared]
-    if named and not missing:
+def _lines_to_paste(names: Sequence[str], component_id: str) -> Iterator[str]:
+    """Yield declarations of secrets, and what hands them to the component."""
+    if not names:
         return
-    names = missing or ["my_secret"]
     yield "[variables]"
     yield from (f"{name} = {{ required = true, secret = true }}" for name in names)
     yield ""

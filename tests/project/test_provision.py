@@ -128,6 +128,14 @@ def test_secrets_that_the_project_names_are_the_ones_to_paste(tmp_path: Path) ->
     assert store.lines == ()
 
 
+def test_secrets_that_are_declared_are_named(tmp_path: Path) -> None:
+    """Where a project names none, what spin.toml has is taken to be all of it."""  # PRV-12
+    spin = SPIN + "[variables]\ntoken = { required = true, secret = true }\nx = { default = 'y' }\n"
+    (line,) = run(tmp_path, SECRETS, spin).lines()
+    assert "requires manual" in line
+    assert line.endswith("(declared: token)")
+
+
 def test_nothing_declared(tmp_path: Path) -> None:
     """One line says so, and a list that cannot be edited does not matter."""
     # PRV-8, PRV-13, TV-143
