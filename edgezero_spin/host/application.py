@@ -131,6 +131,7 @@ def load_application(
                 key_value={label: stores[label] for label in part.key_value_stores},
                 databases={label: databases[label] for label in part.sqlite_databases},
                 redis_slots=redis_slots,
+                ai_models=part.ai_models,
                 variables=variables,
                 mounts=part.mounts,
                 outbound=OutboundHosts(

@@ -38,6 +38,7 @@ class Grants:
         key_value: Label to store, for the labels that the manifest lists.
         databases: Label to SQLite database, likewise; see ``sqlite_databases.Database``.
         variables: Resolves the component's variables.
+        ai_models: Language models that the manifest lists.
         mounts: What the guest sees of the file system; see ``wasi_filesystem.Mount``.
         outbound: Decides about outgoing requests; see ``outbound_http.OutboundHosts``.
         redis_slots: Connections to Redis servers of the whole application (NET-42).
@@ -49,6 +50,7 @@ class Grants:
     key_value: Mapping[str, KeyValueBackend] = attrs.field(factory=dict)
     databases: Mapping[str, Any] = attrs.field(factory=dict)
     variables: VariableResolver | None = None
+    ai_models: tuple[str, ...] = ()
     mounts: tuple[Any, ...] = ()
     outbound: Any = None
     redis_slots: ConnectionSlots = attrs.field(factory=ConnectionSlots)

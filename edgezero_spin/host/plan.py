@@ -63,6 +63,7 @@ class ComponentPlan:
         environment: Environment variables, in order.
         key_value_stores: Labels that it may open.
         sqlite_databases: Likewise, of SQLite databases.
+        ai_models: Language models that it may ask.
         mounts: Directories that it sees.
         allowed_outbound_hosts: Where it may connect to; templates.
     """
@@ -73,6 +74,7 @@ class ComponentPlan:
     environment: Mapping[str, str] = attrs.field(factory=dict)
     key_value_stores: tuple[str, ...] = ()
     sqlite_databases: tuple[str, ...] = ()
+    ai_models: tuple[str, ...] = ()
     mounts: tuple[Mount, ...] = ()
     allowed_outbound_hosts: tuple[str, ...] = ()
 
@@ -201,6 +203,7 @@ def _component_plan(
         environment={**part.env, **environment},
         key_value_stores=part.labels("key_value_stores"),
         sqlite_databases=part.labels("databases"),
+        ai_models=part.labels("ai_models"),
         mounts=tuple(
             Mount(
                 "/" + item.path.strip("/"),

@@ -8,6 +8,7 @@ names it, when it is called and not before.
 from edgezero_spin.host.capabilities import (
     key_value,
     legacy,
+    not_provided,
     outbound_http,
     outbound_redis,
     sqlite,
@@ -47,5 +48,6 @@ def host_interfaces() -> dict[str, Interface]:
         variables.VARIABLES,
         wasi_config.WASI_CONFIG,
         *legacy.INTERFACES,
+        *not_provided.INTERFACES,
     )
     return {table.name: table for table in tables}

@@ -1,15 +1,18 @@
 """The interfaces of Spin 1: ``fermyon:spin/...`` without a version.
 
 Each is an older spelling of what another module does. Handles are numbers here instead of
-resources; a number that was never given out, or was closed, is ``invalid-store``.
+resources; a number that was never given out, or was closed, is ``invalid-store`` or
+``invalid-connection``. Redis has no handles: every call connects.
 
-Source: contract spin-host.md, KV-5, KV-13 and VAR-14.
+Source: contract spin-host.md, KV-5, KV-13, VAR-14, DB-1 and DB-4.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from edgezero_spin.host.capabilities.key_value import KEY_VALUE, Store
+from edgezero_spin.host.capabilities.outbound_redis import REDIS
+from edgezero_spin.host.capabilities.sqlite import Connection, execute, open_connection
 from edgezero_spin.host.capabilities.variables import VARIABLES
 from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.instance import InstanceState
@@ -27,11 +30,15 @@ def _open_store(state: InstanceState, name: str) -> int:
     return state.table.push(NumberedStore(store.backend))
 
 
-def _store(state: InstanceState, number: int) -> NumberedStore:
+def _numbered(state: InstanceState, number: int) -> object:
     try:
-        found = state.table.get(number)
+        return state.table.get(number)
     except Trap:
-        found = None
+        return None
+
+
+def _store(state: InstanceState, number: int) -> NumberedStore:
+    found = _numbered(state, number)
     if not isinstance(found, NumberedStore):
         raise WitError(("invalid-store", None))
     return found
@@ -62,12 +69,63 @@ def _get(state: InstanceState, number: int, key: str) -> bytes:
 
 
 def _close_store(state: InstanceState, number: int) -> None:
-    try:
-        store = _store(state, number)
-    except WitError:
-        return
-    state.table.take(number)
-    store.drop(state)
+    found = _numbered(state, number)
+    if isinstance(found, NumberedStore):
+        state.table.take(number)
+        found.drop(state)
+
+
+class NumberedConnection(Connection):
+    """A SQLite connection that the guest knows by a number."""
+
+
+def _open_database(state: InstanceState, database: str) -> int:
+    return state.table.push(NumberedConnection(open_connection(state, database)))
+
+
+def _connection(state: InstanceState, number: int) -> NumberedConnection:
+    found = _numbered(state, number)
+    if not isinstance(found, NumberedConnection):
+        raise WitError(("invalid-connection", None))
+    return found
+
+
+def _execute(
+    state: InstanceState, number: int, statement: str, parameters: list[tuple[str, Any]]
+) -> dict[str, Any]:
+    return execute(state, _connection(state, number), statement, parameters)
+
+
+def _close_connection(state: InstanceState, number: int) -> None:
+    found = _numbered(state, number)
+    if isinstance(found, NumberedConnection):
+        state.table.take(number)
+        found.drop(state)
+
+
+def _redis_method(name: str) -> Callable[..., Any]:
+    """The function that connects, does one thing and leaves."""
+    function = REDIS.functions[f"[method]connection.{name}"]
+
+    def call(state: InstanceState, address: str, *arguments: Any) -> Any:
+        try:
+            connection = REDIS.functions["[static]connection.open"](state, address)
+            try:
+                return function(state, connection, *arguments)
+            finally:
+                connection.drop(state)
+        except WitError as error:
+            raise WitError("error") from error
+
+    return call
+
+
+_get_from_redis = _redis_method("get")
+
+
+def _get_redis(state: InstanceState, address: str, key: str) -> bytes:
+    value: bytes | None = _get_from_redis(state, address, key)
+    return value or b""
 
 
 _CONFIG_CASES = {"undefined": "provider", "invalid-name": "invalid-key"}
@@ -96,5 +154,19 @@ INTERFACES = (
         },
     ),
     Interface("fermyon:spin/config", {"get-config": _get_config}),
+    Interface(
+        "fermyon:spin/sqlite",
+        {"open": _open_database, "execute": _execute, "close": _close_connection},
+    ),
+    Interface(
+        "fermyon:spin/redis",
+        {
+            "get": _get_redis,
+            **{
+                name: _redis_method(name)
+                for name in ("publish", "set", "incr", "del", "sadd", "smembers", "srem", "execute")
+            },
+        },
+    ),
 )
 """Those that this host provides."""

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from edgezero_spin.host.capabilities.outbound_http import OutboundHosts
+from edgezero_spin.host.capabilities.sqlite_databases import Database
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.variables import ProviderError, StaticProvider, VariableResolver
 from edgezero_spin.manifest.spin.locked_app import LockedVariable
@@ -127,3 +129,37 @@ def test_a_component_without_variables(state: InstanceState) -> None:
     assert call(state, f"{CONFIG}get", "url") is None
     assert call(state, f"{CONFIG}get-all") == []
     assert error_of(state, GET_CONFIG, "url") == ("provider", 'no variable for "test"."url"')
+
+
+def test_a_database_by_number() -> None:
+    """SQL through a number, until it is closed (DB-1)."""
+    sqlite = "fermyon:spin/sqlite "
+    state = instance_state(databases={"default": Database(label="default")})
+    assert error_of(state, f"{sqlite}open", "forbidden") == ("access-denied", None)
+    number = call(state, f"{sqlite}open", "default")
+    answer = {"columns": ["?1"], "rows": [{"values": [("text", "x")]}]}
+    assert call(state, f"{sqlite}execute", number, "SELECT ?", [("text", "x")]) == answer
+    call(state, f"{sqlite}close", number)
+    call(state, f"{sqlite}close", number)
+    assert state.held == {"sqlite connection": 0}
+    for unknown in (number, 99):
+        assert error_of(state, f"{sqlite}execute", unknown, "SELECT 1", []) == (
+            "invalid-connection",
+            None,
+        )
+
+
+def test_redis_without_handles(redis_port: int) -> None:
+    """Every call connects, does one thing and leaves; every failure is ``error`` (DB-4)."""
+    redis = "fermyon:spin/redis "
+    state = instance_state(outbound=OutboundHosts([f"redis://localhost:{redis_port}"]))
+    address = f"redis://localhost:{redis_port}/5"
+    call(state, f"{redis}set", address, "a", b"1")
+    assert call(state, f"{redis}incr", address, "a") == 2
+    assert call(state, f"{redis}get", address, "a") == b"2"
+    assert call(state, f"{redis}get", address, "none") == b""
+    assert call(state, f"{redis}del", address, ["a"]) == 1
+    assert call(state, f"{redis}execute", address, "PING", []) == [("status", "PONG")]
+    assert error_of(state, f"{redis}execute", address, "nonsense", []) == "error"
+    assert error_of(state, f"{redis}get", "redis://elsewhere", "a") == "error"
+    assert state.held == {"redis connection": 0}
