@@ -4,7 +4,16 @@
 package knows nothing of how a component was written.
 """
 
-from edgezero_spin.host.host import Host, HostSettings
+from edgezero_spin.host.host import Host, HostSettings, RunOptions
 from edgezero_spin.host.messages import HttpRequest, HttpResponse, ResponseAborted
+from edgezero_spin.host.trigger.standby import ReusePolicy
 
-__all__ = ["Host", "HostSettings", "HttpRequest", "HttpResponse", "ResponseAborted"]
+__all__ = [
+    "Host",
+    "HostSettings",
+    "HttpRequest",
+    "HttpResponse",
+    "ResponseAborted",
+    "ReusePolicy",
+    "RunOptions",
+]

@@ -13,22 +13,15 @@ of event loops. Guests run on threads of the host's own.
 
 import asyncio
 import contextlib
-import os
-import sys
-import tempfile
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self, Unpack
 from weakref import WeakKeyDictionary
 
-import attrs
-from attrs.validators import ge, gt, optional
-
 from edgezero_spin.host.application import Application, Route, load_application
-from edgezero_spin.host.capabilities.key_value_stores import KeyValueStores
-from edgezero_spin.host.capabilities.sqlite_databases import Database, Databases
+from edgezero_spin.host.capabilities.sqlite_databases import Database
 from edgezero_spin.host.channel import ByteChannel
-from edgezero_spin.host.connection_slots import ConnectionSlots, connection_limit
+from edgezero_spin.host.connection_slots import ConnectionSlots
 from edgezero_spin.host.engine import Engine, EngineSettings, InstanceLimits, make_engine
 from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.instance import Grants
@@ -36,59 +29,28 @@ from edgezero_spin.host.interface import Interface
 from edgezero_spin.host.logs import Logs
 from edgezero_spin.host.messages import HttpRequest, HttpResponse
 from edgezero_spin.host.outbound import OutboundSender
-from edgezero_spin.host.plan import ApplicationError, ApplicationPlan, plan_of
-from edgezero_spin.host.runtime_config import (
-    RuntimeSettings,
-    resolve_runtime,
-    variable_providers,
+from edgezero_spin.host.plan import ApplicationError, ApplicationPlan
+from edgezero_spin.host.starting import (
+    Found,
+    HostSettings,
+    RunOptions,
+    find_lock,
+    find_manifest,
+    is_component,
+    open_work_dir,
+    prepare,
 )
-from edgezero_spin.host.sqlite_config import configured_databases
 from edgezero_spin.host.trigger.asgi import AsgiApplication, answer_for, is_bodiless, wire_head
 from edgezero_spin.host.trigger.delivery import Delivery, Linger, Upload
 from edgezero_spin.host.trigger.gateway import Answer, RequestHead
 from edgezero_spin.host.trigger.http import InstanceRunner, InstanceWatch
-from edgezero_spin.host.variables import VariableResolver, read_variable_options
+from edgezero_spin.host.variables import VariableResolver
 from edgezero_spin.host.workers import Overloaded, WorkerPool
-from edgezero_spin.manifest.runtime_config import load_runtime_config
-from edgezero_spin.manifest.spin import load_spin_manifest, lock_application
 from edgezero_spin.stores.backend import KeyValueBackend
 
-__all__ = ["Host", "HostSettings", "default_cache_dir"]
+__all__ = ["Host", "HostSettings", "RunOptions"]
 
 CLOSE_TIMEOUT_S = 2.0
-
-
-@attrs.frozen(kw_only=True)
-class HostSettings:
-    """What an application may use of this machine.
-
-    Attributes:
-        max_instances: Instances alive at once. At least 1.
-        max_queued: Requests that wait for an instance before others get a 503.
-        parallel: Instances that compute at once; ``None`` for one per processor.
-        request_timeout_s: Seconds that an instance may take; ``None`` for no limit (LIFE-7).
-        max_instance_memory: Bytes of linear memory of one instance; ``None`` for what the
-            engine allows (LIFE-9).
-        cache_dir: Where compiled components are kept; ``None`` compiles at every start.
-        pooling: Reserve address space for instances in advance (ENG-1).
-    """
-
-    max_instances: int = attrs.field(default=64, validator=ge(1))
-    max_queued: int = attrs.field(default=1024, validator=ge(0))
-    parallel: int | None = attrs.field(default=None, validator=optional(ge(1)))
-    request_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
-    max_instance_memory: int | None = attrs.field(default=None, validator=optional(gt(0)))
-    cache_dir: Path | None = attrs.field(factory=lambda: default_cache_dir())
-    pooling: bool = True
-
-
-def default_cache_dir() -> Path:
-    """Where compiled components are kept unless the settings say otherwise."""
-    if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "edgezero-spin" / "components"
 
 
 class Host:
@@ -138,7 +100,11 @@ class Host:
         self.notices: tuple[str, ...] = ()
         self._own_engine = engine is None
         self._engine = engine or make_engine(
-            EngineSettings(pooling=settings.pooling, max_instances=settings.max_instances)
+            EngineSettings(
+                pooling=settings.pooling,
+                max_instances=settings.max_instances
+                + settings.reuse.most_idle * len(plan.components),
+            )
         )
         self._sender = OutboundSender()
         try:
@@ -169,94 +135,82 @@ class Host:
             max_queued=settings.max_queued,
             parallel=settings.parallel,
         )
-        self._runner = InstanceRunner(self._pool)
+        self._runner = InstanceRunner(self._pool, settings.reuse)
         self._sender.connect(self.application.components, self._runner)
         self._lingers: WeakKeyDictionary[asyncio.AbstractEventLoop, Linger] = WeakKeyDictionary()
         self._asgi = AsgiApplication(self.application.gateway, self._runner, self._linger)
+        for component in self.application.components.values():
+            self._runner.standby.refill(component)
 
     @classmethod
-    def from_manifest(
-        cls,
-        path: str | Path,
-        *,
-        state_dir: str | Path | None = None,
-        log_dir: str | Path | None = None,
-        runtime_config: str | Path | None = None,
-        variables: Iterable[str] = (),
-        env: Mapping[str, str] | None = None,
-        key_values: Mapping[str, str | bytes] | None = None,
-        sqlite: Iterable[str] = (),
-        follow: Iterable[str] | None = None,
-        truncate_logs: bool = False,
-        echo_to: BinaryIO | None = None,
-        settings: HostSettings | None = None,
-        engine: Engine | None = None,
-    ) -> "Host":
+    def from_manifest(cls, path: str | Path, **options: Unpack[RunOptions]) -> "Host":
         """Load the application of a ``spin.toml``, a folder with one, or a component file.
 
         Args:
             path: The manifest, folder, ``.wasm`` or ``.wat``.
-            state_dir: Where data is kept. ``None`` means ``.spin`` beside the manifest, or
-                nowhere for a component file; an empty text means in memory (STATE-1).
-            log_dir: Where components' output goes. ``None`` means ``logs`` in the state
-                directory; an empty text means to this process's stderr only (STATE-3).
-            runtime_config: The ``runtime-config.toml``; ``None`` for none.
-            variables: As ``--variable`` takes them: ``name=value``, ``name=@file`` (VAR-20).
-            env: Environment variables for every component (ENV-1).
-            key_values: Entries written to the store ``default`` first (KV-45).
-            sqlite: Run first, as ``--sqlite`` takes them: a statement for the database
-                ``default``, ``@file`` or ``@file:label`` (DB-2).
-            follow: Components whose output is echoed; ``None`` for all, ``()`` for none.
-            truncate_logs: Empty the logs of earlier runs.
-            echo_to: Where output is echoed; ``None`` means this process's stderr.
-            settings: What the application may use of this machine.
-            engine: Shared with other hosts of the process.
+            options: How to run it; see ``RunOptions``.
 
         Raises:
             ManifestError: The manifest cannot be used.
             HostError: The application cannot be run as it stands.
         """
-        manifest = load_spin_manifest(path)
-        bare = manifest.path.suffix in (".wasm", ".wat")
-        config = None if runtime_config is None else load_runtime_config(runtime_config)
-        runtime = resolve_runtime(
-            config,
-            app_dir=None if bare else manifest.base_dir,
-            state_dir=None if state_dir is None else str(state_dir),
-            log_dir=None if log_dir is None else str(log_dir),
-        )
-        settings = _with_memory_limit(settings or HostSettings(), runtime)
+        return cls._start(find_manifest, path, options)
+
+    @classmethod
+    def from_lock(cls, path: str | Path, **options: Unpack[RunOptions]) -> "Host":
+        """Load the application of a ``spin.lock``, ours or Spin's.
+
+        It keeps its state with the manifest that it was made from, or beside the lock where
+        that is not on this disk.
+
+        Args:
+            path: The lock.
+            options: How to run it; see ``RunOptions``. ``profile`` and ``direct_mounts``
+                change nothing any more.
+
+        Raises:
+            ManifestError: The lock cannot be used.
+            HostError: The application cannot be run as it stands.
+        """
+        return cls._start(find_lock, path, options)
+
+    @classmethod
+    def from_component(cls, path: str | Path, **options: Unpack[RunOptions]) -> "Host":
+        """Load a component file: every request is sent to it, nothing is granted (MAN-90).
+
+        Args:
+            path: The ``.wasm`` or ``.wat``.
+            options: How to run it; see ``RunOptions``.
+
+        Raises:
+            HostError: It cannot be run as it stands.
+        """
+        if not is_component(path):
+            raise ApplicationError(f"{path} is no component file; its name ends in .wasm or .wat")
+        return cls._start(find_manifest, path, options)
+
+    @classmethod
+    def _start(
+        cls,
+        find: Callable[[str | Path, Path, RunOptions], Found],
+        path: str | Path,
+        options: RunOptions,
+    ) -> "Host":
         with contextlib.ExitStack() as owned:
-            assets = Path(owned.enter_context(tempfile.TemporaryDirectory(prefix="edgezero-")))
-            app = lock_application(manifest, assets_dir=assets)
-            plan = plan_of(app, environment=env)
-            resolver = VariableResolver.for_app(
-                app, variable_providers(config, read_variable_options(variables))
-            )
-            resolver.check_required()
-            logs = _logs(plan, runtime.log_dir, follow, echo_to, truncate_logs)
-            stores = KeyValueStores(
-                {part.id: part.key_value_stores for part in plan.components},
-                {label: store.place for label, store in runtime.key_value.items()},
-                {key: _raw(value) for key, value in (key_values or {}).items()},
-            )
-            owned.callback(stores.close)
-            databases = Databases(
-                {part.id: part.sqlite_databases for part in plan.components},
-                configured_databases(config, runtime.state_dir),
-            )
-            databases.run(sqlite)
+            work_dir = open_work_dir(owned, options)
+            found = find(path, work_dir, options)
+            ready = prepare(found, work_dir, owned, options)
             host = cls(
-                plan,
-                settings=settings,
-                engine=engine,
-                stores=stores.backends,
-                databases=databases.by_label,
-                redis_slots=ConnectionSlots(connection_limit(config, "outbound_redis")),
-                variables=resolver,
-                logs=logs,
+                ready.plan,
+                settings=ready.settings,
+                engine=options.get("engine"),
+                stores=ready.stores.backends,
+                databases=ready.databases.by_label,
+                redis_slots=ready.redis_slots,
+                variables=ready.variables,
+                logs=ready.logs,
             )
-            host.notices = _notices(runtime, stores, databases)
+            host.notices = ready.notices
             host._resources = owned.pop_all()
         return host
 
@@ -271,8 +225,18 @@ class Host:
 
     @property
     def running(self) -> int:
-        """Instances alive at this moment."""
+        """Instances that serve a request at this moment."""
         return self._runner.running
+
+    @property
+    def computing(self) -> int:
+        """Worker threads that are busy at this moment."""
+        return self._pool.computing
+
+    @property
+    def waiting(self) -> int:
+        """Instances that wait for a request at this moment."""
+        return self._runner.standby.waiting
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -343,6 +307,7 @@ class Host:
         """
         self._runner.cancel_all("the host was closed")
         self._sender.close()
+        self._runner.standby.close()
         self._pool.close(CLOSE_TIMEOUT_S)
         self._resources.close()
         if self._own_engine:
@@ -353,50 +318,6 @@ class Host:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def _with_memory_limit(settings: HostSettings, runtime: RuntimeSettings) -> HostSettings:
-    """The settings, the runtime configuration's memory limit filled in (LIFE-9)."""
-    if settings.max_instance_memory is not None:
-        return settings
-    return attrs.evolve(settings, max_instance_memory=runtime.max_instance_memory)
-
-
-def _raw(value: str | bytes) -> bytes:
-    return value.encode() if isinstance(value, str) else value
-
-
-def _logs(
-    plan: ApplicationPlan,
-    directory: Path | None,
-    follow: Iterable[str] | None,
-    echo_to: BinaryIO | None,
-    truncate: bool,
-) -> Logs:
-    followed = None if follow is None else tuple(follow)
-    known = [part.id for part in plan.components]
-    unknown = [id for id in followed or () if id not in known]
-    if unknown:
-        raise ApplicationError(
-            f"unknown component ids to follow: {', '.join(unknown)} (the application has "
-            f"{', '.join(known)})"
-        )
-    return Logs(directory, follow=followed, echo_to=echo_to, truncate=truncate)
-
-
-def _notices(
-    runtime: RuntimeSettings, stores: KeyValueStores, databases: Databases
-) -> tuple[str, ...]:
-    notices = list(runtime.warnings)
-    if runtime.log_dir is not None:
-        notices.append(f'Logging component stdio to "{runtime.log_dir}/"')
-    if stores.default_file is not None:
-        notices.append(f'Storing default key-value data to "{stores.default_file}".')
-    if databases.default_file is not None:
-        notices.append(f'Storing default SQLite data to "{databases.default_file}".')
-    if runtime.summary:
-        notices.append(runtime.summary)
-    return tuple(notices)
 
 
 def _attach_body(exchange: Exchange, body: bytes | AsyncIterable[bytes]) -> Upload | None:

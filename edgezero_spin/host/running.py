@@ -171,13 +171,34 @@ class Instance:
         elif limits.fuel is not None:
             raise InstanceError("a fuel limit needs an engine with EngineSettings(fuel=True)")
         if settings.epoch:
-            ticks = _NO_DEADLINE
-            if limits.deadline_s is not None:
-                self._template.engine.ticker.acquire()
-                self._ticking = True
-                ticks = math.ceil(limits.deadline_s / TICK_S) + 1
-            _set_deadline(context, ticks)
+            self._set_deadline(limits.deadline_s, context)
         elif limits.deadline_s is not None:
+            raise InstanceError("a deadline needs an engine with EngineSettings(epoch=True)")
+
+    def _set_deadline(self, deadline_s: float | None, context: int) -> None:
+        ticker = self._template.engine.ticker
+        ticks = _NO_DEADLINE
+        if deadline_s is not None:
+            if not self._ticking:
+                ticker.acquire()
+                self._ticking = True
+            ticks = math.ceil(deadline_s / TICK_S) + 1
+        elif self._ticking:
+            self._ticking = False
+            ticker.release()
+        _set_deadline(context, ticks)
+
+    def restart_deadline(self, deadline_s: float | None) -> None:
+        """Start the clock anew, between two calls; ``None`` stops it.
+
+        Raises:
+            InstanceError: The instance is closed, or its engine keeps no deadlines.
+        """
+        if not self._store:
+            raise InstanceError("the instance is closed")
+        if self._template.engine.settings.epoch:
+            self._set_deadline(deadline_s, self.scope.context)
+        elif deadline_s is not None:
             raise InstanceError("a deadline needs an engine with EngineSettings(epoch=True)")
 
     def call(self, interface: str | None, function: str, *args: Any) -> Any:

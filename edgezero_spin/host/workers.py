@@ -5,6 +5,8 @@ running than there are processors makes all of them slower. The pool starts as m
 ``parallel`` says; a job that sleeps (``sleeping``) gives its place to the next, and comes
 back without asking. A job that neither ends nor sleeps does not hold up the others for
 long: ``relieve`` starts another one after ``PATIENCE_S``, up to ``max_running``.
+
+Spare jobs are work for later: they start when no other job waits and a place is free.
 """
 
 import logging
@@ -78,6 +80,7 @@ class WorkerPool:
         self._parallel = max(1, parallel if parallel is not None else os.cpu_count() or 1)
         self._lock = threading.Lock()
         self._jobs: deque[Job] = deque()
+        self._spare: deque[Job] = deque()
         self._idle: list[_Worker] = []
         self._workers: list[_Worker] = []
         self._running = 0
@@ -114,12 +117,19 @@ class WorkerPool:
                     f"{self._running} requests are running and {self._max_queued} are waiting"
                 )
 
+    def submit_spare(self, job: Job) -> None:
+        """Run the job once no other waits and a processor is free. A closed pool drops it."""
+        with self._lock:
+            if not self.closed:
+                self._spare.append(job)
+                self._start(self._parallel)
+
     def sleeping(self, asleep: bool) -> None:
         """Say that the calling job sleeps, or woke up."""
         with self._lock:
             if asleep:
                 self._computing -= 1
-                if self._jobs:
+                if self._jobs or self._spare:
                     self._start(self._parallel)
             else:
                 self._computing += 1
@@ -133,6 +143,8 @@ class WorkerPool:
     def _start(self, computing: int) -> None:
         while self._jobs and self._computing < computing and self._running < self._max_running:
             self._launch(self._jobs.popleft())
+        while self._spare and not self._jobs and self._computing < self._parallel:
+            self._launch(self._spare.popleft())
 
     def _launch(self, job: Job) -> None:
         self._running += 1
@@ -153,6 +165,8 @@ class WorkerPool:
             if self._jobs and self._computing <= self._parallel and not self.closed:
                 self._last_start = monotonic()
                 return self._jobs.popleft()
+            if self._spare and not self._jobs and self._computing <= self._parallel:
+                return self._spare.popleft()
             self._running -= 1
             self._computing -= 1
             if not self.closed:
@@ -168,6 +182,7 @@ class WorkerPool:
         with self._lock:
             self.closed = True
             self._jobs.clear()
+            self._spare.clear()
             idle, self._idle = self._idle, []
             workers, self._workers = self._workers, []
             for worker in idle:

@@ -118,3 +118,21 @@ def test_useless_sizes_are_refused(running: int, queued: int) -> None:
     """A pool without a place, or with a negative queue, is a caller's mistake."""
     with pytest.raises(ValueError, match="at least 1 running and 0 queued"):
         WorkerPool(max_running=running, max_queued=queued)
+
+
+def test_spare_jobs_wait_for_quiet(jobs: list[Job]) -> None:
+    """They start when no other job waits and a place is free, and never take the last turn."""
+    pool = WorkerPool(max_running=4, max_queued=4, parallel=1)
+    pool.submit(jobs[0])
+    pool.submit_spare(jobs[1])
+    pool.submit(jobs[2])
+    assert jobs[0].started.wait(WAIT_S)
+    jobs[0].go_on.set()
+    assert jobs[2].started.wait(WAIT_S)
+    assert not jobs[1].started.is_set()
+    jobs[2].go_on.set()
+    assert jobs[1].started.wait(WAIT_S)
+    jobs[1].go_on.set()
+    assert pool.close(WAIT_S)
+    pool.submit_spare(jobs[3])
+    assert not jobs[3].started.wait(0.01)

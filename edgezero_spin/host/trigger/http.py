@@ -1,4 +1,4 @@
-"""Run one HTTP request through a fresh instance of a component.
+"""Run one HTTP request through an instance of a component, a fresh one as a rule.
 
 In: an ``Exchange`` and a ``GuestComponent``. Out: the same exchange, answered, refused or
 broken off, and one line in the log for whatever went wrong. Which component a path belongs
@@ -23,6 +23,7 @@ from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.instance import Grants, InstanceState
 from edgezero_spin.host.linking import LinkedComponent
 from edgezero_spin.host.running import Instance
+from edgezero_spin.host.trigger.standby import ReusePolicy, Standby, Started
 from edgezero_spin.host.workers import WorkerPool
 
 __all__ = ["HANDLER", "GuestComponent", "HandlerError", "InstanceRunner", "InstanceWatch"]
@@ -127,16 +128,18 @@ class InstanceRunner:
 
     Attributes:
         pool: The threads.
+        standby: Instances that wait for a request.
     """
 
-    def __init__(self, pool: WorkerPool) -> None:
+    def __init__(self, pool: WorkerPool, policy: ReusePolicy | None = None) -> None:
         self.pool = pool
+        self.standby = Standby(pool, policy or ReusePolicy())
         self._lock = threading.Lock()
         self._running: set[InstanceState] = set()
 
     @property
     def running(self) -> int:
-        """Instances alive at this moment."""
+        """Instances that serve a request at this moment."""
         return len(self._running)
 
     def start(
@@ -152,7 +155,7 @@ class InstanceRunner:
         Args:
             component: What serves it.
             exchange: The request.
-            watch: Told of the instance's start and end.
+            watch: Told of the instance's start and end, which is a fresh one then.
             nested: Another guest waits for it, so it does not queue behind those.
 
         Raises:
@@ -163,63 +166,96 @@ class InstanceRunner:
     def _run(
         self, component: GuestComponent, exchange: Exchange, watch: InstanceWatch | None
     ) -> None:
+        started = None if watch is not None else self.standby.take(component)
+        state = InstanceState(component.grants) if started is None else started.state
         deadline_s = component.limits.deadline_s
-        state = InstanceState(
-            component.grants,
-            deadline_ns=None if deadline_s is None else monotonic_ns() + int(deadline_s * 1e9),
-        )
+        state.deadline_ns = None if deadline_s is None else monotonic_ns() + int(deadline_s * 1e9)
         state.before_wait = exchange.flush
         state.around_wait = self.pool.sleeping
         with self._lock:
             self._running.add(state)
+        clean = False
         try:
             if watch is not None:
                 watch.started(state)
-            self._call(component, exchange, state, watch)
+            if started is None:
+                started = self._make(component, exchange, state, watch)
+            elif deadline_s is not None:
+                started.instance.restart_deadline(deadline_s)
+            if started is not None:
+                clean = self._call(component, exchange, started, watch)
         finally:
-            state.close()
+            # Before anyone else may be given this instance.
             with self._lock:
                 self._running.discard(state)
+            if started is None:
+                state.close()
+            elif not clean or watch is not None or not self._keep(component, started):
+                started.close()
+        if watch is None:
+            self.standby.refill(component)
 
-    def _call(
+    def _make(
         self,
         component: GuestComponent,
         exchange: Exchange,
         state: InstanceState,
         watch: InstanceWatch | None,
-    ) -> None:
-        component_id = component.grants.component_id
+    ) -> Started | None:
         try:
-            instance = component.linked.instantiate(state, component.limits)
+            return self.standby.start(component, state)
         except BaseException as error:
             exchange.busy = isinstance(error, EngineBusy)
             if watch is not None:
                 watch.ended(None, error)
             exchange.finish(str(error))
-            _report(component_id, error, started=False)
-            return
+            _report(component.grants.component_id, error, started=False)
+            return None
+
+    def _keep(self, component: GuestComponent, started: Started) -> bool:
+        if started.left == 1:
+            return False
+        started.state.before_wait = _nothing
+        started.instance.restart_deadline(None)
+        return self.standby.put_back(component, started)
+
+    def _call(
+        self,
+        component: GuestComponent,
+        exchange: Exchange,
+        started: Started,
+        watch: InstanceWatch | None,
+    ) -> bool:
+        """Have the guest handle the exchange.
+
+        Returns:
+            Whether the guest came to a clean end.
+        """
+        component_id = component.grants.component_id
+        instance = started.instance
         # The exchange ends before the instance: what a guest leaves behind is dropped with
         # it, and would otherwise hide why the response breaks off.
         failure: BaseException | None = None
+        clean = False
         try:
             instance.call(
                 component.handler, "handle", IncomingRequest(exchange), ResponseOutparam(exchange)
             )
-            _finish(component_id, exchange)
+            clean = _finish(component_id, exchange)
         except BaseException as error:
             failure = error
-            started = exchange.response is not None
-            left = started and exchange.abandoned
+            answered = exchange.response is not None
+            left = answered and exchange.abandoned
             exchange.finish(str(error) or type(error).__name__)
             if left:
                 # Many guests take the failed write for the end of the world; it is not news.
                 logger.info("%s stopped after its client had left: %s", component_id, error)
             else:
-                _report(component_id, error, started=started)
+                _report(component_id, error, started=answered)
         finally:
             if watch is not None:
                 watch.ended(instance, failure)
-            instance.close()
+        return clean
 
     def cancel_all(self, reason: str) -> None:
         """Trap every guest at its next wait."""
@@ -229,14 +265,24 @@ class InstanceRunner:
             state.cancel(reason)
 
 
-def _finish(component_id: str, exchange: Exchange) -> None:
-    """Close an exchange whose handler returned (RESP-5, RESP-9)."""
-    if exchange.response is not None:
+def _nothing() -> None:
+    return None
+
+
+def _finish(component_id: str, exchange: Exchange) -> bool:
+    """Close an exchange whose handler returned (RESP-5, RESP-9).
+
+    Returns:
+        Whether it was answered in full.
+    """
+    response = exchange.response
+    if response is not None:
         exchange.finish(UNFINISHED)
-        return
+        return response.body is None or response.body.failure is None
     reason = exchange.refusal or NO_ANSWER
     exchange.finish(reason)
     logger.error("Error processing request: %s: %s", component_id, reason)
+    return False
 
 
 def _report(component_id: str, error: BaseException, *, started: bool) -> None:

@@ -23,6 +23,9 @@
 ;;   /i  asks for an interface that no host has
 ;;   /p  answers "hello", a timer of 50 ms, then "hello" again
 ;;   /q  sends the head, a timer of 50 ms, then "hello"
+;;   /g  answers 200 plus the number of requests that its instance served before
+;;   /M  grows its memory until that fails, then traps
+;;   /S  makes ten thousand header tables and drops none, then answers as /h
 ;;   /k  answers "hello" and the trailer "content-length: 5" (a name it has at hand)
 (component $C
   (import "wasi:io/error@0.2.0" (instance $io-error (export "error" (type (sub resource)))))
@@ -275,8 +278,11 @@
         (br_if $again (i32.eqz (i32.load8_u (i32.const 512)))))
       (call $say (call $get-stderr) (i32.const 1104) (i32.const 7)))
 
+    (global $served (mut i32) (i32.const 0))
+
     (func (export "handle") (param $request i32) (param $out i32)
       (local $letter i32) (local $count i32)
+      (global.set $served (i32.add (global.get $served) (i32.const 1)))
       (global.set $request (local.get $request))
       (global.set $outparam (local.get $out))
       (call $path (local.get $request) (i32.const 512))
@@ -364,6 +370,23 @@
           (call $append (local.get $count) (i32.const 1040) (i32.const 14)
             (i32.const 1056) (i32.const 1) (i32.const 512))
           (call $finish (global.get $body) (i32.const 1) (local.get $count) (i32.const 512))
+          (return)))
+      (if (i32.eq (local.get $letter) (i32.const 0x67)) ;; g
+        (then
+          (call $answer (i32.add (i32.const 199) (global.get $served)) (i32.const 0))
+          (return)))
+      (if (i32.eq (local.get $letter) (i32.const 0x4d)) ;; M
+        (then
+          (loop $again
+            (br_if $again (i32.ne (memory.grow (i32.const 16)) (i32.const -1))))
+          unreachable))
+      (if (i32.eq (local.get $letter) (i32.const 0x53)) ;; S
+        (then
+          (loop $again
+            (drop (call $new-fields))
+            (local.set $count (i32.add (local.get $count) (i32.const 1)))
+            (br_if $again (i32.lt_u (local.get $count) (i32.const 10000))))
+          (call $answer (i32.const 200) (i32.const 0))
           (return)))
       (if (i32.eq (local.get $letter) (i32.const 0x70)) ;; p
         (then
