@@ -209,11 +209,14 @@ def diff(
 
 
 def _show(found: "ConfigDiff") -> None:
-    width = max((len(change.key) for change in found.changes), default=0)
+    from edgezero_spin.project.config_changes import shown_key
+
+    keys = [shown_key(change.key) for change in found.changes]
+    width = max(map(len, keys), default=0)
     colors = {"new": "green", "changed": "yellow", "only stored": "bright_black"}
-    for change in found.changes:
+    for key, change in zip(keys, found.changes, strict=True):
         color = colors.get(change.change)
-        click.echo(f"{change.key:{width}}  {click.style(change.change, fg=color)}")
+        click.echo(f"{key:{width}}  {click.style(change.change, fg=color)}")
     verdict = "differs from" if found.differs else "has all of"
     click.echo(
         f"[edgezero] store `{found.store_id}` (platform name `{found.label}`) {verdict} "

@@ -1,5 +1,7 @@
 """How a place in a TOML file is written in messages: ``component."a b".files[0]``."""
 
+import json
+
 __all__ = ["item_key", "join_key"]
 
 _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
@@ -7,7 +9,7 @@ _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 
 def join_key(parent: str, name: str) -> str:
     """Return the place of a key in a table; ``parent`` is empty for the root."""
-    shown = name if name and _BARE.issuperset(name) else '"' + name.replace('"', '\\"') + '"'
+    shown = name if name and _BARE.issuperset(name) else json.dumps(name, ensure_ascii=False)
     return f"{parent}.{shown}" if parent else shown
 
 

@@ -8,14 +8,20 @@ Source: TOML 1.0. Integers that do not fit in 64 bits with a sign are refused
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from edgezero_spin.manifest.errors import InvalidManifestError, ManifestUnreadableError, Problem
 from edgezero_spin.manifest.keys import item_key, join_key
 
 __all__ = ["load_toml", "parse_toml", "read_text"]
 
+MAX_LEVELS: Final = 128
+"""Tables and lists inside one another that a file may have, the root included."""
+
+_WIDE: Final = "this number does not fit in 64 bits"
+_DEEP: Final = f"more than {MAX_LEVELS} tables and lists inside one another"
 _WHERE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
 
 
@@ -64,17 +70,21 @@ def parse_toml(text: str, path: Path, *, heading: str = "") -> dict[str, Any]:
         heading: What could not be done, for the error's text.
 
     Raises:
-        InvalidManifestError: The text is not TOML, or a number is too large.
+        InvalidManifestError: The text is not TOML, a number is too large, or it nests too deeply.
     """
     try:
         # A byte order mark is no part of the document; editors on Windows write one.
         root = tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as err:
         raise InvalidManifestError(path, [_syntax_problem(str(err), text)], heading) from None
-    wide = _wide_integers(root, "")
-    if wide:
-        reason = "this number does not fit in 64 bits"
-        raise InvalidManifestError(path, [Problem(key, reason) for key in wide], heading)
+    except ValueError as err:
+        # Python refuses to read numbers of thousands of digits.
+        raise InvalidManifestError(path, [Problem("", f"{_WIDE}: {err}")], heading) from None
+    except RecursionError:
+        raise InvalidManifestError(path, [Problem("", _DEEP)], heading) from None
+    faults = list(_faults(root, "", MAX_LEVELS))
+    if faults:
+        raise InvalidManifestError(path, faults, heading)
     return root
 
 
@@ -88,19 +98,14 @@ def _syntax_problem(message: str, text: str) -> Problem:
     return Problem("", f"{reason} in column {where['column']}", line=int(where["line"]))
 
 
-def _wide_integers(value: object, key: str) -> list[str]:
-    if isinstance(value, dict):
-        return [
-            found
-            for name, item in value.items()
-            for found in _wide_integers(item, join_key(key, name))
-        ]
-    if isinstance(value, list):
-        return [
-            found
-            for index, item in enumerate(value)
-            for found in _wide_integers(item, item_key(key, index))
-        ]
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return [key]
-    return []
+def _faults(value: object, key: str, levels: int) -> Iterator[Problem]:
+    if isinstance(value, dict | list) and not levels:
+        yield Problem(key, _DEEP)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _faults(item, join_key(key, name), levels - 1)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _faults(item, item_key(key, index), levels - 1)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        yield Problem(key, _WIDE)

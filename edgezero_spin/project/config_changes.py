@@ -1,5 +1,6 @@
 """Compare what a store holds with what a push would write, key by key."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Literal, Protocol
 
@@ -8,7 +9,7 @@ import attrs
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest.app_config import ConfigEntry
 
-__all__ = ["ConfigPushError", "ConfigTarget", "KeyChange", "changes_of", "would_set"]
+__all__ = ["ConfigPushError", "ConfigTarget", "KeyChange", "changes_of", "shown_key", "would_set"]
 
 Change = Literal["new", "changed", "unchanged", "only stored"]
 
@@ -63,6 +64,11 @@ class KeyChange:
     change: Change
 
 
+def shown_key(key: str) -> str:
+    """Return a key as a line can hold it: as it is, or quoted with its odd characters escaped."""
+    return key if key and key.isprintable() else json.dumps(key)
+
+
 def changes_of(
     entries: Iterable[ConfigEntry], stored: Mapping[str, bytes]
 ) -> tuple[KeyChange, ...]:
@@ -85,7 +91,7 @@ def changes_of(
 def would_set(entries: Iterable[ConfigEntry], stored: Mapping[str, bytes]) -> list[str]:
     """Return the lines of a dry run: each key, and what a push would do to it."""
     return [
-        f"would set `{change.key}` ({change.change})"
+        f"would set `{shown_key(change.key)}` ({change.change})"
         for change in changes_of(entries, stored)
         if change.change != "only stored"
     ]

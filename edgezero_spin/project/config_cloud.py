@@ -16,7 +16,7 @@ import attrs
 
 from edgezero_spin.manifest.app_config import ConfigEntry
 from edgezero_spin.manifest.errors import tell_problems
-from edgezero_spin.project.config_changes import ConfigPushError
+from edgezero_spin.project.config_changes import ConfigPushError, shown_key
 
 __all__ = ["MAX_ARGUMENT_BYTES", "CloudPushError", "CloudTarget", "chunk_entries"]
 
@@ -102,7 +102,7 @@ class CloudTarget:
         head = (
             f"would shell `{shape}` for {len(entries)} entries across {len(chunks)} invocation(s)"
         )
-        return [head, *(f"would set `{entry.key}`" for entry in entries)]
+        return [head, *(f"would set `{shown_key(entry.key)}`" for entry in entries)]
 
     def write(self, entries: tuple[ConfigEntry, ...]) -> str:
         """Send every chunk, one after another.
@@ -168,13 +168,13 @@ def chunk_entries(entries: Iterable[ConfigEntry]) -> list[_Chunk]:
 
 
 def _fault(entry: ConfigEntry, size: int) -> str | None:
-    key = entry.key
-    if "=" in key:
+    key = shown_key(entry.key)
+    if "=" in entry.key:
         return f"key `{key}` contains `=`, where the spin command would cut it; rename it"
-    if key.startswith("-"):
+    if entry.key.startswith("-"):
         return f"key `{key}` starts with `-`, which the spin command takes for a flag; rename it"
-    if "\0" in key or "\0" in entry.value:
-        return f"key {key!r} or its value holds a NUL character, which no argument can"
+    if "\0" in entry.key or "\0" in entry.value:
+        return f"key `{key}` or its value holds a NUL character, which no argument can"
     if size >= MAX_ARGUMENT_BYTES:
         return (
             f"key `{key}` takes {size} bytes with its value, and the "

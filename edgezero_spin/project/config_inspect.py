@@ -37,6 +37,7 @@ from edgezero_spin.manifest.app_config import (
     secret_fields,
     tree_of,
 )
+from edgezero_spin.project.config_changes import shown_key
 from edgezero_spin.project.config_checks import (
     Finding,
     check_capabilities,
@@ -226,6 +227,6 @@ def _secret_warnings(entries: Iterable[ConfigEntry]) -> Iterable[str]:
     for entry in entries:
         if looks_like_a_secret(entry.key):
             yield (
-                f"`{entry.key}` looks like a secret, and without a model it is pushed as "
-                "configuration; mark it with secret() and name the model with --model"
+                f"`{shown_key(entry.key)}` looks like a secret, and without a model it is pushed "
+                "as configuration; mark it with secret() and name the model with --model"
             )

@@ -15,7 +15,7 @@ import attrs
 
 from edgezero_spin.manifest.app_config import ConfigEntry
 from edgezero_spin.manifest.spin.key_value_table import CREATE, UPSERT
-from edgezero_spin.project.config_changes import ConfigPushError, would_set
+from edgezero_spin.project.config_changes import ConfigPushError, shown_key, would_set
 
 __all__ = ["SqlitePushError", "SqliteTarget"]
 
@@ -41,7 +41,7 @@ class SqlitePushError(ConfigPushError):
         self.reason = reason
 
     def __str__(self) -> str:
-        at = "" if self.key is None else f" at key `{self.key}`"
+        at = "" if self.key is None else f" at key `{shown_key(self.key)}`"
         return (
             f"cannot use label `{self.label}` of the SQLite key-value file {self.path}{at}: "
             f"{self.reason}; no entry was changed"
@@ -108,7 +108,9 @@ class SqliteTarget:
         """
         if not self.path.exists():
             return {}
-        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        # Not mode=ro: what a killed writer left unfinished is undone by the next who opens the
+        # file, and it has to be allowed to. A file without write permission can still be read.
+        uri = f"{self.path.absolute().as_uri()}?mode=rw"
         connection = None
         try:
             connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S)

@@ -225,6 +225,19 @@ def test_dry_run_to_a_file(project: ConfigProject) -> None:
     assert "would set `vault` (unchanged)" in lines
 
 
+def test_keys_cannot_forge_lines(project: ConfigProject) -> None:
+    """A key with a line end or a terminal's escape is shown quoted, and pushed as it is."""
+    project.write("app-demo.toml", '"a\\npushed 9 entries" = 1\n"\\u001b[2J" = 2\n"" = 3')
+    lines = dry(project)[2:]
+    assert lines == [
+        'would set `""` (new)',
+        r'would set `"\u001b[2J"` (new)',
+        r'would set `"a\npushed 9 entries"` (new)',
+    ]
+    push(project)
+    assert set(table(project)) == {"", "\x1b[2J", "a\npushed 9 entries"}
+
+
 def test_dry_run_names_id_and_label(project: ConfigProject) -> None:
     """``--local`` is repeated in the header."""  # PSH-19, TV-152
     project.write("app/runtime-config.toml", '[key_value_store.prod]\ntype = "redis"')

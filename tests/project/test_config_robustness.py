@@ -78,6 +78,24 @@ def test_a_killed_command_leaves_nothing_half_done(config_project: ConfigProject
         assert len(target.stored(())) in (0, KEYS)
 
 
+def test_an_unfinished_push_is_undone_by_a_reader(tmp_path: Path) -> None:
+    """A comparison after a crash sees the old entries, and leaves a file that is in order."""
+    path, crashed = tmp_path / "kv.db", tmp_path / "crashed.db"
+    SqliteTarget(path, "app_config").write(generation(1))
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA cache_size = 1")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("UPDATE spin_key_value SET value = zeroblob(600)")
+    # What a crash at this moment would leave: pages of the new, a journal of the old.
+    shutil.copyfile(path, crashed)
+    shutil.copyfile(f"{path}-journal", f"{crashed}-journal")
+    connection.execute("ROLLBACK")
+    connection.close()
+    assert crashed.read_bytes() != path.read_bytes()
+    assert SqliteTarget(crashed, "app_config").stored(())["key.000"] == b"000001" * 100
+    assert the_one_generation(crashed) == b"000001" * 100
+
+
 def test_two_pushes_at_once(tmp_path: Path) -> None:
     """Each waits for the other; the later one wins whole."""
     path = tmp_path / "deep" / "kv.db"

@@ -16,9 +16,11 @@ from edgezero_spin.manifest.app_config import (
     AppConfigValueError,
     EnvironmentOverlayError,
     app_config_path,
+    flatten,
     load_app_config,
     load_raw_app_config,
 )
+from edgezero_spin.manifest.errors import Problem
 from edgezero_spin.stores import config_model
 
 
@@ -123,6 +125,36 @@ def test_a_number_beyond_64_bits_is_not_toml(tmp_path: Path) -> None:
     """No store of any adapter could give it back."""  # GEN-9
     said = error_of(tmp_path, "a = 9223372036854775808", AppConfigSyntaxError)
     assert "a: this number does not fit in 64 bits" in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("x = " + "[" * 128 + "]" * 128, id="lists"),
+        pytest.param("x = " + "[" * 5000 + "]" * 5000, id="lists beyond the parser"),
+        pytest.param(".".join(["a"] * 129) + " = 1", id="tables"),
+        pytest.param(".".join(["a"] * 5000) + " = 1", id="tables beyond the stack"),
+    ],
+)
+def test_a_file_that_nests_too_deeply(tmp_path: Path, text: str) -> None:
+    """The stack of this process does not decide what is accepted."""
+    said = error_of(tmp_path, text, AppConfigSyntaxError)
+    assert "more than 128 tables and lists inside one another" in said
+
+
+def test_the_deepest_file_becomes_entries(tmp_path: Path) -> None:
+    """What is accepted can be flattened and overridden."""
+    path = write(tmp_path, "x = " + "[" * 127 + "]" * 127 + "\n" + ".".join(["a"] * 128) + " = 1")
+    tree = load_raw_app_config(path, "app-demo", {})
+    problems: list[Problem] = []
+    assert len(flatten(tree, problems)) == 2
+    assert problems == []
+
+
+def test_a_number_of_thousands_of_digits(tmp_path: Path) -> None:
+    """Python itself refuses it, and in words of its own."""  # GEN-9
+    said = error_of(tmp_path, f"x = {'1' * 5000}", AppConfigSyntaxError)
+    assert "does not fit in 64 bits" in said
 
 
 def test_a_variable_that_does_not_fit(tmp_path: Path) -> None:
