@@ -25,6 +25,7 @@ from edgezero_spin.testing.errors import (
     UnknownLabelError,
     UnknownVariableError,
 )
+from edgezero_spin.testing.imports import assert_imports
 from edgezero_spin.testing.native import TestClient
 from edgezero_spin.testing.outbound import HttpScript, OutboundRequest, ScriptedAnswer
 from edgezero_spin.testing.preload import as_json
@@ -58,4 +59,5 @@ __all__ = [
     "UnknownVariableError",
     "Usage",
     "as_json",
+    "assert_imports",
 ]

@@ -1,0 +1,306 @@
+"""Say what a component imports and exports, what it was made with, and where its size goes.
+
+In: a component file, from any tool chain. Out: an ``Inspection``. The binary is read
+section by section; nothing is compiled and nothing runs.
+
+Source: the component model's binary format (``design/mvp/Binary.md`` of
+WebAssembly/component-model), the producers section of the tool conventions.
+"""
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from edgezero_spin.errors import ProjectError
+from edgezero_spin.project.world import Capabilities, world_for
+
+__all__ = ["Inspection", "InspectionError", "Part", "inspect_component", "strangers"]
+
+COMPONENT = b"\0asm\x0d\0\x01\0"
+MODULE = b"\0asm\x01\0\0\0"
+
+CUSTOM, CORE_MODULE, NESTED, IMPORT, EXPORT = 0, 1, 4, 10, 11
+CODE, DATA = 10, 11
+KINDS = {0: "core", 1: "func", 2: "value", 3: "type", 4: "component", 5: "instance"}
+
+HANDLER = "wasi:http/incoming-handler"
+KEY_VALUE = "fermyon:spin/key-value@2.0.0"
+VARIABLES = "fermyon:spin/variables@2.0.0"
+OUTBOUND = "wasi:http/outgoing-handler"
+
+
+class InspectionError(ProjectError):
+    """A file is not a component that can be read.
+
+    Attributes:
+        path: The file.
+        problem: What is wrong with it.
+    """
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(path, problem)
+        self.path = path
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}"
+
+
+@attrs.frozen
+class Part:
+    """A part of the file.
+
+    Attributes:
+        name: What it is: a core module by its own name, or a kind of section.
+        size_bytes: All of it.
+        code_bytes: Of that, instructions.
+        data_bytes: Of that, memory that it starts with.
+    """
+
+    name: str
+    size_bytes: int
+    code_bytes: int = 0
+    data_bytes: int = 0
+
+
+@attrs.frozen
+class Inspection:
+    """What there is to know about a component.
+
+    Attributes:
+        path: The file.
+        size_bytes: All of it.
+        imports: Names of what it needs from its host, sorted.
+        exports: Names of what it offers, sorted.
+        world: The world of ours that has these imports; ``None`` for another.
+        parts: Where the size goes, the largest first.
+        producers: What made it: ``language``, ``processed-by`` and others, each with names
+            and versions.
+    """
+
+    path: Path
+    size_bytes: int
+    imports: tuple[str, ...]
+    exports: tuple[str, ...]
+    world: str | None
+    parts: tuple[Part, ...]
+    producers: dict[str, dict[str, str]]
+
+    def to_value(self) -> dict[str, Any]:
+        """Return the same as JSON can hold it."""
+        return attrs.asdict(self, value_serializer=_as_text)
+
+
+def _as_text(instance: Any, field: Any, value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
+
+
+def inspect_component(path: Path) -> Inspection:
+    """Read a component.
+
+    Raises:
+        InspectionError: The file cannot be read, or is no component.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InspectionError(
+            path, f"cannot be read ({error.strerror}); build the component first"
+        ) from error
+    if data.startswith(MODULE):
+        raise InspectionError(
+            path, "is a core wasm module, not a component; `wasm-tools component new` wraps it"
+        )
+    if not data.startswith(COMPONENT):
+        raise InspectionError(path, "is no component; point to the file that the build made")
+    reading = _Reading()
+    try:
+        reading.component(data, 0, len(data), outermost=True)
+    except (IndexError, UnicodeDecodeError, ValueError) as error:
+        raise InspectionError(path, f"is damaged: {error}") from error
+    imports = tuple(sorted(reading.imports))
+    exports = tuple(sorted(reading.exports))
+    if reading.other:
+        reading.parts.append(Part("types and wiring", reading.other))
+    return Inspection(
+        path,
+        len(data),
+        imports,
+        exports,
+        _world_of(imports, exports),
+        tuple(sorted(reading.parts, key=lambda part: -part.size_bytes)),
+        {kind: dict(sorted(names.items())) for kind, names in sorted(reading.producers.items())},
+    )
+
+
+def strangers(imports: tuple[str, ...], allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the imports that no pattern allows.
+
+    Args:
+        imports: Names, versions included.
+        allowed: Names with or without version; ``*`` stands for anything: ``wasi:*``.
+    """
+    return tuple(
+        name
+        for name in imports
+        if not any(
+            fnmatchcase(name, pattern) or fnmatchcase(name.partition("@")[0], pattern)
+            for pattern in allowed
+        )
+    )
+
+
+def _world_of(imports: tuple[str, ...], exports: tuple[str, ...]) -> str | None:
+    """Our world with exactly these imports; what every Python component has beside is left out."""
+    bare = {name.partition("@")[0] for name in imports}
+    if not any(name.partition("@")[0] == HANDLER for name in exports):
+        return None
+    known = (KEY_VALUE, VARIABLES, "wasi:*", "fermyon:spin/key-value", "fermyon:spin/variables")
+    if strangers(imports, known):
+        return None
+    return world_for(
+        Capabilities(
+            key_value=KEY_VALUE in imports,
+            variables=VARIABLES in imports,
+            outbound_http=OUTBOUND in bare,
+        )
+    )
+
+
+class _Reading:
+    """Collects what the sections say."""
+
+    def __init__(self) -> None:
+        self.imports: set[str] = set()
+        self.exports: set[str] = set()
+        self.parts: list[Part] = []
+        self.producers: dict[str, dict[str, str]] = {}
+        self.other = 0
+        self.modules = 0
+
+    def component(self, data: bytes, at: int, end: int, *, outermost: bool) -> None:
+        self.other += 8
+        for number, start, stop in _sections(data, at + 8, end):
+            size = stop - start
+            if number == CORE_MODULE:
+                self.module(data, start, stop)
+            elif number == NESTED:
+                self.component(data, start, stop, outermost=False)
+            elif number == CUSTOM:
+                self.custom(data, start, stop)
+            else:
+                self.other += size
+                if outermost and number in (IMPORT, EXPORT):
+                    names = self.imports if number == IMPORT else self.exports
+                    names.update(_names(data, start, stop, exports=number == EXPORT))
+
+    def module(self, data: bytes, at: int, end: int) -> None:
+        name = ""
+        sizes = {CODE: 0, DATA: 0}
+        for number, start, stop in _sections(data, at + 8, end):
+            if number in sizes:
+                sizes[number] += stop - start
+            elif number == CUSTOM:
+                label, inner = _text(data, start)
+                if label == "name":
+                    name = _module_name(data, inner, stop) or name
+                elif label == "producers":
+                    self.produced(data, inner)
+        self.modules += 1
+        # Tools that run a component while it is built keep what they found in one module.
+        unnamed = "memory at start" if 2 * sizes[DATA] > end - at else f"module {self.modules}"
+        self.parts.append(Part(name or unnamed, end - at, sizes[CODE], sizes[DATA]))
+
+    def custom(self, data: bytes, at: int, end: int) -> None:
+        label, inner = _text(data, at)
+        if label == "producers":
+            self.produced(data, inner)
+        self.parts.append(Part(f"custom section {label}", end - at))
+
+    def produced(self, data: bytes, at: int) -> None:
+        count, at = _number(data, at)
+        for _ in range(count):
+            field, at = _text(data, at)
+            values, at = _number(data, at)
+            for _ in range(values):
+                name, at = _text(data, at)
+                version, at = _text(data, at)
+                self.producers.setdefault(field, {})[name] = version
+
+
+def _sections(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yield number, start and end of each section's content."""
+    while at < end:
+        number = data[at]
+        size, start = _number(data, at + 1)
+        stop = start + size
+        if stop > end:
+            raise ValueError(f"a section at byte {at} is longer than what holds it")
+        yield number, start, stop
+        at = stop
+
+
+def _names(data: bytes, at: int, end: int, *, exports: bool) -> Iterator[str]:
+    """Yield the names of an import or export section."""
+    count, at = _number(data, at)
+    for _ in range(count):
+        form = data[at]
+        name, at = _text(data, at + 1)
+        if form == 2:
+            raise ValueError(f"the name {name!r} has options that are not known here")
+        yield name
+        if exports:
+            at = _skip_sort(data, at)
+            at = _skip_description(data, at + 1) if data[at] else at + 1
+        else:
+            at = _skip_description(data, at)
+    if at != end:
+        raise ValueError(f"a section ends at byte {end} and not where its content does")
+
+
+def _skip_sort(data: bytes, at: int) -> int:
+    at += 2 if data[at] == 0 else 1
+    return _number(data, at)[1]
+
+
+def _skip_description(data: bytes, at: int) -> int:
+    kind = data[at]
+    if kind == 0:
+        return _number(data, at + 2)[1]
+    if kind == 3:
+        # A bound of a type: equal to another, or a new resource.
+        return at + 2 if data[at + 1] == 1 else _number(data, at + 2)[1]
+    if kind in KINDS and kind != 2:
+        return _number(data, at + 1)[1]
+    raise ValueError(f"an item of kind {kind} is not known here")
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    """Read an unsigned LEB128 number; return it and where it ends."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+        if shift > 63:
+            raise ValueError(f"a number at byte {at} does not end")
+
+
+def _text(data: bytes, at: int) -> tuple[str, int]:
+    size, at = _number(data, at)
+    if at + size > len(data):
+        raise ValueError(f"a name at byte {at} does not end")
+    return data[at : at + size].decode(), at + size
+
+
+def _module_name(data: bytes, at: int, end: int) -> str:
+    for number, start, _ in _sections(data, at, end):
+        if number == 0:
+            return _text(data, start)[0]
+    return ""

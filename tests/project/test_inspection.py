@@ -1,0 +1,146 @@
+"""Components read section by section."""
+
+from pathlib import Path
+
+import pytest
+import wasmtime
+
+from edgezero_spin.project.inspection import InspectionError, inspect_component, strangers
+from edgezero_spin.testing import assert_imports
+from tests.host.support import SCRIPT
+
+SMALL = """\
+(component
+  (import "fermyon:spin/key-value@2.0.0" (instance))
+  (import "wasi:http/outgoing-handler@0.2.6" (instance))
+  (import "wasi:io/poll@0.2.0" (instance (export "pollable" (type (sub resource)))))
+  (import "ask" (func (param "a" u32)))
+  (import "t" (type $t (sub resource)))
+  (import "m" (core module))
+  (core module $main (func (export "f")) (memory 1) (data (i32.const 0) "hello"))
+  (component $inner (import "hidden" (func)))
+  (instance $handler)
+  (export "wasi:http/incoming-handler@0.2.0" (instance $handler))
+)
+"""
+
+
+def component(folder: Path, text: str) -> Path:
+    """Write a component given as text."""
+    path = folder / "app.wasm"
+    path.write_bytes(wasmtime.wat2wasm(text))
+    return path
+
+
+def test_imports_exports_and_world(tmp_path: Path) -> None:
+    """Every kind of import is listed, those of inner components are not."""
+    found = inspect_component(component(tmp_path, SMALL))
+    assert found.imports == (
+        "ask",
+        "fermyon:spin/key-value@2.0.0",
+        "m",
+        "t",
+        "wasi:http/outgoing-handler@0.2.6",
+        "wasi:io/poll@0.2.0",
+    )
+    assert found.exports == ("wasi:http/incoming-handler@0.2.0",)
+    # `ask` is in no world of ours.
+    assert found.world is None
+
+
+@pytest.mark.parametrize(
+    ("gone", "world"),
+    [
+        ((), "http-trigger-key-value-outbound-http"),
+        (("fermyon",), "http-trigger-outbound-http"),
+        (("outgoing",), "http-trigger-key-value"),
+        (("fermyon", "outgoing"), "http-trigger"),
+        (("export",), None),
+    ],
+)
+def test_the_world_is_told_by_the_imports(
+    tmp_path: Path, gone: tuple[str, ...], world: str | None
+) -> None:
+    """The smallest world of ours that has them; none without a handler."""
+    other = ('"ask"', '"t"', '"m"')
+    text = "\n".join(
+        line
+        for line in SMALL.splitlines()
+        if not any(f"(import {name}" in line for name in other)
+        and not any(word in line.partition("@")[0] for word in gone if word != "export")
+        and not ("export" in gone and line.startswith("  (export"))
+    )
+    expected = None if world is None else f"edgezero:spin/{world}@0.1.0"
+    assert inspect_component(component(tmp_path, text)).world == expected
+
+
+def test_sizes_add_up(tmp_path: Path) -> None:
+    """The parts make up the file, but for the sections' own heads."""
+    found = inspect_component(component(tmp_path, SMALL))
+    assert sum(part.size_bytes for part in found.parts) <= found.size_bytes
+    assert found.size_bytes - sum(part.size_bytes for part in found.parts) < 64
+    (main,) = [part for part in found.parts if part.name == "main"]
+    assert 0 < main.code_bytes < main.size_bytes
+    assert 0 < main.data_bytes < main.size_bytes
+    assert found.to_value()["parts"][0]["name"] == found.parts[0].name
+
+
+def test_the_script_guest(tmp_path: Path) -> None:
+    """A larger component, with resources, aliases and instance types."""
+    found = inspect_component(component(tmp_path, SCRIPT.read_text()))
+    assert "wasi:http/types@0.2.0" in found.imports
+    assert "example:nowhere/thing@1.0.0" in found.imports
+    assert found.exports == ("wasi:http/incoming-handler@0.2.0",)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        pytest.param(None, "cannot be read (No such file or directory); build", id="missing"),
+        pytest.param(b"", "is no component", id="empty"),
+        pytest.param(b"(component)", "is no component", id="text"),
+        pytest.param(b"\0asm\x01\0\0\0", "is a core wasm module", id="module"),
+        pytest.param(b"\0asm\x0d\0\x01\0\x0a\x7f", "is damaged", id="cut short"),
+        pytest.param(b"\0asm\x0d\0\x01\0\x0a\xff\xff\xff", "is damaged", id="a size without end"),
+        pytest.param(b"\0asm\x0d\0\x01\0\x0a\x03\x01\x00\x05", "is damaged", id="a name too long"),
+    ],
+)
+def test_files_that_are_none(tmp_path: Path, content: bytes | None, problem: str) -> None:
+    """The message says what is wrong with the file."""
+    path = tmp_path / "app.wasm"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InspectionError) as caught:
+        inspect_component(path)
+    assert str(caught.value).startswith(f"{path}: {problem}")
+
+
+def test_every_cut_is_noticed_or_read(tmp_path: Path) -> None:
+    """A file that ends early never does worse than say so."""
+    whole = component(tmp_path, SMALL).read_bytes()
+    path = tmp_path / "cut.wasm"
+    refused = 0
+    for end in range(8, len(whole)):
+        path.write_bytes(whole[:end])
+        try:
+            inspect_component(path)
+        except InspectionError:
+            refused += 1
+    assert refused > len(whole) // 2
+
+
+def test_strangers() -> None:
+    """Patterns match with and without version."""
+    imports = ("a:b/c@1.0.0", "a:b/d@1.0.0", "e:f/g")
+    assert strangers(imports, ("a:b/c", "e:*")) == ("a:b/d@1.0.0",)
+    assert strangers(imports, ("a:b/c@2.0.0", "a:b/d@1.0.0", "e:f/g")) == ("a:b/c@1.0.0",)
+
+
+def test_an_accidental_capability_fails_a_test(tmp_path: Path) -> None:
+    """Imports too many and too few are named."""
+    path = component(tmp_path, SMALL)
+    assert_imports(path, "wasi:*", "fermyon:spin/key-value", "ask", "t", "m")
+    with pytest.raises(AssertionError) as caught:
+        assert_imports(path, "wasi:io/*", "fermyon:spin/*", "ask", "t", "m", "fermyon:spin/sqlite")
+    assert "wasi:http/outgoing-handler@0.2.6 is imported and not allowed" in str(caught.value)
+    assert "fermyon:spin/sqlite is allowed and not imported" in str(caught.value)
