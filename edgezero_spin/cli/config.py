@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgezero_spin.project.config_inspect import ConfigRequest
     from edgezero_spin.project.config_push import PushRequest
 
-__all__ = ["config"]
+__all__ = ["config", "diff", "push", "validate"]
 
 F = TypeVar("F", bound=Callable[..., object])
 

@@ -49,7 +49,8 @@ def import_model(target: str, folder: Path) -> type:
         try:
             module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
-            if error.name != module_name:
+            # Its package may be what is missing; anything else is missing inside of it.
+            if not f"{module_name}.".startswith(f"{error.name}."):
                 raise ModelImportError(target, str(error), traceback.format_exc()) from error
             reason = f"there is no module {module_name!r} in {folder}"
             raise ModelImportError(target, reason) from None

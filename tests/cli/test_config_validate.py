@@ -63,6 +63,7 @@ def test_the_model_can_be_named(project: ConfigProject) -> None:
     [
         ("app_config", "write module and class"),
         ("nowhere:AppConfig", "there is no module 'nowhere' in"),
+        ("nowhere.config:AppConfig", "there is no module 'nowhere.config' in"),
         ("app_config:Nothing", "app_config has no class 'Nothing'"),
         ("app_config:secret", "something else than a class named 'secret'"),
         ("broken:Model", "its module fails to import"),
