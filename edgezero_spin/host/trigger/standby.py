@@ -29,7 +29,7 @@ from edgezero_spin.host.linking import LinkedComponent
 from edgezero_spin.host.running import Instance
 from edgezero_spin.host.workers import WorkerPool
 
-__all__ = ["ReusePolicy", "Standby", "Started"]
+__all__ = ["Guest", "ReusePolicy", "Standby", "Started"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
