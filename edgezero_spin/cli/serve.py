@@ -128,7 +128,9 @@ def serve(
     )
 
     project, adapter = find_project(adapter, manifest)
-    if engine == "auto" and not starts_missing_spin(project, adapter):
+    if engine == "auto" and starts_missing_spin(project, adapter):
+        click.echo("[edgezero] Spin is not installed: the embedded host serves instead", err=True)
+    elif engine == "auto":
         _refuse_flags(context, project, adapter)
         if run_replacement(project, adapter, "serve"):
             return

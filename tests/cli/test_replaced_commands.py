@@ -231,6 +231,7 @@ def test_a_serve_line_that_needs_a_missing_spin_is_left(app: Path, no_spin: dict
     commands(app, serve="spin up --from .")
     done = edgezero("serve", cwd=app, env=no_spin)
     assert "executing" not in done.stdout
+    assert "Spin is not installed: the embedded host serves instead" in done.stderr
     assert str(app / "spin.toml") in refusal(done)
 
 

@@ -52,3 +52,32 @@ def test_what_is_named_and_not_there_is_an_error(project: Path, given: str) -> N
     """A named manifest is never replaced by one found elsewhere."""
     with pytest.raises(ProjectError, match=f"there is no manifest at .*{given}"):
         find_spin_manifest(str(project / given))
+
+
+def test_the_nearest_manifest_below_is_found(tmp_path: Path) -> None:
+    """Where there is none above, the folders below are looked through, level by level."""  # BLD-9
+    (tmp_path / ".git").mkdir()
+    for hidden in (".venv/a", "node_modules/b", "target/c"):
+        (tmp_path / hidden).mkdir(parents=True)
+        (tmp_path / hidden / "spin.toml").touch()
+    deep = tmp_path.joinpath(*"12345678")
+    (deep / "9").mkdir(parents=True)
+    (deep / "9" / "spin.toml").touch()
+    with pytest.raises(ProjectError, match="could not locate"):
+        find_spin_manifest(start=tmp_path)
+    (deep / "spin.toml").touch()
+    assert find_spin_manifest(start=tmp_path) == deep / "spin.toml"
+    near = tmp_path / "crates" / "adapter"
+    near.mkdir(parents=True)
+    (near / "spin.toml").touch()
+    assert find_spin_manifest(start=tmp_path) == near / "spin.toml"
+
+
+def test_manifests_that_are_equally_near_are_named(tmp_path: Path) -> None:
+    """A guess would build or deploy the wrong one."""  # BLD-9
+    (tmp_path / ".git").mkdir()
+    for name in ("b", "a"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "spin.toml").touch()
+    with pytest.raises(ProjectError, match=r"several spin\.toml .*a/spin\.toml, .*b/spin\.toml"):
+        find_spin_manifest(start=tmp_path)
