@@ -57,7 +57,7 @@ Make = Callable[[Mapping[str, bytes]], ConfigStore]
 MakeSecrets = Callable[[Mapping[str, str]], SecretBackend]
 
 
-def finish(coroutine: Coroutine[Any, Any, Any]) -> Any:
+def _finish(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """Run a call of a facade, which never suspends."""
     try:
         coroutine.send(None)
@@ -203,11 +203,11 @@ class KeyValueContract:
         """The facade over it keeps JSON and lists pages in order."""
         store = KeyValueStore(backend)
         for name in ("c", "a", "b"):
-            finish(store.put(name, {"name": name}))
-        assert finish(store.get("b")) == {"name": "b"}
-        page = finish(store.list_keys_page(limit=2))
+            _finish(store.put(name, {"name": name}))
+        assert _finish(store.get("b")) == {"name": "b"}
+        page = _finish(store.list_keys_page(limit=2))
         assert page.keys == ["a", "b"]
-        assert finish(store.list_keys_page(cursor=page.cursor, limit=2)).keys == ["c"]
+        assert _finish(store.list_keys_page(cursor=page.cursor, limit=2)).keys == ["c"]
 
     def test_a_history_of_calls(self) -> None:
         """Whatever is called in whatever order, the store does as a dictionary does."""
@@ -259,27 +259,27 @@ class ConfigContract:
     def test_values_by_key(self, make_config: Make, key: str, expected: str | None) -> None:
         """Keys are looked up as they are, the same each time."""  # CFG-1, CFG-7
         store = make_config(self.entries)
-        assert finish(store.get(key)) == expected
-        assert finish(store.get(key)) == expected
+        assert _finish(store.get(key)) == expected
+        assert _finish(store.get(key)) == expected
 
     def test_an_empty_key(self, make_config: Make) -> None:
         """Nothing, or an error of the family."""  # CFG-5
         try:
-            assert finish(make_config(self.entries).get("")) is None
+            assert _finish(make_config(self.entries).get("")) is None
         except ConfigStoreError as error:
             assert error.status == 400
 
     def test_bytes_that_are_no_text(self, make_config: Make) -> None:
         """A value that is not UTF-8 is unavailable, and the message names the key."""  # CFG-2
         with pytest.raises(ConfigUnavailableError, match="non-utf8 value for `binary`"):
-            finish(make_config(self.entries).get("binary"))
+            _finish(make_config(self.entries).get("binary"))
 
     def test_stores_are_separate(self, make_config: Make) -> None:
         """What one has, another does not."""
         first, second = make_config({"a": b"1"}), make_config({"b": b"2"})
-        assert finish(first.get("a")) == "1"
-        assert finish(first.get("b")) is None
-        assert finish(second.get("a")) is None
+        assert _finish(first.get("a")) == "1"
+        assert _finish(first.get("b")) is None
+        assert _finish(second.get("a")) is None
 
 
 class SecretContract:
@@ -301,22 +301,22 @@ class SecretContract:
         """A value is what was set, an empty one included; what is not set is none."""  # SEC-6
         backend = make_secrets({"api_key": "s3crét", "empty": ""})
         store = SecretStore(SecretHandle(backend), "vault")
-        assert finish(store.require_str("api_key")) == "s3crét"
-        assert finish(store.require_bytes("api_key")) == "s3crét".encode()
-        assert finish(store.get_bytes("empty")) == b""
-        assert finish(store.get_bytes("none")) is None
+        assert _finish(store.require_str("api_key")) == "s3crét"
+        assert _finish(store.require_bytes("api_key")) == "s3crét".encode()
+        assert _finish(store.get_bytes("empty")) == b""
+        assert _finish(store.get_bytes("none")) is None
         assert backend.get("none") is None
 
     def test_names_in_any_case(self, make_secrets: MakeSecrets) -> None:
         """The facade asks in lower case."""  # SEC-4
         store = SecretStore(SecretHandle(make_secrets({"stripe_key": "v"})), "vault")
-        assert finish(store.require_str("STRIPE_KEY")) == "v"
+        assert _finish(store.require_str("STRIPE_KEY")) == "v"
 
     def test_a_secret_that_has_to_be_set(self, make_secrets: MakeSecrets) -> None:
         """Its absence is an error that tells a client nothing."""  # SEC-7, SEC-12
         store = SecretStore(SecretHandle(make_secrets({})), "vault")
         with pytest.raises(SecretNotFoundError) as caught:
-            finish(store.require_str("missing_key"))
+            _finish(store.require_str("missing_key"))
         assert "missing_key" not in caught.value.answer
 
     @pytest.mark.parametrize("name", ["", "1a", "a-b", "a__b", "a_", "_a", "a b", "ä", "A"])
@@ -327,4 +327,4 @@ class SecretContract:
             backend.get(name)
         if name not in ("", "A"):
             with pytest.raises(SecretValidationError):
-                finish(SecretStore(SecretHandle(backend), "vault").get_bytes(name))
+                _finish(SecretStore(SecretHandle(backend), "vault").get_bytes(name))

@@ -26,7 +26,7 @@ from edgezero_spin.testing.errors import KitError, MissingComponentError, StaleC
 from edgezero_spin.testing.native import TestClient
 from edgezero_spin.testing.sources import check_fresh, component_files
 
-__all__ = ["SpinProject", "app_target", "find_project", "merged"]
+__all__ = ["SpinProject", "app_target", "find_project", "import_app", "merged"]
 
 MERGED = ("kv", "config", "secrets", "variables", "env")
 

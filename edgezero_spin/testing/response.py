@@ -16,7 +16,7 @@ from edgezero_spin.stores.structuring import structure
 from edgezero_spin.testing.errors import KitError
 from edgezero_spin.testing.store_log import StoreLog
 
-__all__ = ["BodySource", "ClientResponse", "Usage"]
+__all__ = ["BodySource", "ClientResponse", "Runner", "Usage"]
 
 
 @attrs.define
