@@ -1,0 +1,100 @@
+"""What a manifest and a runtime configuration give an application: databases and servers."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgezero_spin.host import Host, HostSettings
+from edgezero_spin.host.capabilities.redis_key_value import RedisKeyValue
+from edgezero_spin.host.capabilities.sqlite_databases import StatementError, UnknownDatabaseError
+from edgezero_spin.host.redis_client import RedisAddress
+from edgezero_spin.host.runtime_config import RuntimeConfigError
+from tests.host.redis_server import free_port
+from tests.host.support import SCRIPT
+
+MANIFEST = """spin_manifest_version = 2
+[application]
+name = "demo"
+[[trigger.http]]
+route = "/..."
+component = "guest"
+[component.guest]
+source = "guest.wat"
+"""
+
+
+def started(tmp_path: Path, grants: str, config: str = "", **options: Any) -> Host:
+    """A host of the script guest with these lines in its table and this configuration."""
+    (tmp_path / "guest.wat").write_text(SCRIPT.read_text())
+    (tmp_path / "spin.toml").write_text(MANIFEST + grants)
+    runtime = tmp_path / "runtime-config.toml"
+    runtime.write_text(config)
+    settings = HostSettings(cache_dir=tmp_path / "cache", max_instances=2, pooling=False)
+    return Host.from_manifest(tmp_path, runtime_config=runtime, settings=settings, **options)
+
+
+def grants_of(host: Host) -> Any:
+    """What the component may use."""
+    return host.application.components["guest"].grants
+
+
+def test_databases_of_a_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each label its file, the statements run, the default file named (DB-1, DB-2, OUT-2)."""
+    monkeypatch.chdir(tmp_path)
+    with started(
+        tmp_path,
+        'sqlite_databases = ["default", "other"]\nai_models = ["llama2"]',
+        '[sqlite_database.other]\ntype = "spin"\npath = "data/other.db"',
+        sqlite=["CREATE TABLE t(v)"],
+    ) as host:
+        file = tmp_path / ".spin" / "sqlite_db.db"
+        assert f'Storing default SQLite data to "{file}".' in host.notices
+        grants = grants_of(host)
+        assert sorted(grants.databases) == ["default", "other"]
+        assert grants.databases["other"].path == tmp_path / "data" / "other.db"
+        assert grants.ai_models == ("llama2",)
+        reader = sqlite3.connect(file)
+        assert reader.execute("SELECT name FROM sqlite_master").fetchall() == [("t",)]
+        reader.close()
+
+
+def test_a_component_gets_what_it_lists(tmp_path: Path) -> None:
+    """Without a label nothing is granted, and no file is named."""
+    with started(tmp_path, "") as host:
+        assert grants_of(host).databases == {}
+        assert not [notice for notice in host.notices if "SQLite" in notice]
+    assert not (tmp_path / ".spin" / "sqlite_db.db").exists()
+
+
+def test_redis_of_a_configuration(tmp_path: Path) -> None:
+    """A label on a server needs no server to start; connections are limited (KV-51, NET-42)."""
+    port = free_port()
+    with started(
+        tmp_path,
+        'key_value_stores = ["cache"]',
+        f'[key_value_store.cache]\ntype = "redis"\nurl = "redis://localhost:{port}/3"\n'
+        "[outbound_redis]\nmax_connections = 7",
+    ) as host:
+        store = grants_of(host).key_value["cache"]
+        assert isinstance(store, RedisKeyValue)
+        assert store.pool.address == RedisAddress("localhost", port, database=3)
+        assert grants_of(host).redis_slots.most == 7
+
+
+@pytest.mark.parametrize(
+    ("grants", "config", "options", "error"),
+    [
+        ('sqlite_databases = ["x"]', "", {}, UnknownDatabaseError),
+        ("", '[sqlite_database.x]\ntype = "mysql"', {}, RuntimeConfigError),
+        ("", "[outbound_redis]\nmax_connections = -1", {}, RuntimeConfigError),
+        ("", "", {"sqlite": ["nonsense"]}, StatementError),
+    ],
+)
+def test_what_cannot_be_given_is_refused_at_the_start(
+    tmp_path: Path, grants: str, config: str, options: dict[str, Any], error: type[Exception]
+) -> None:
+    """Never by a request (DB-3)."""
+    with pytest.raises(error):
+        started(tmp_path, grants, config, **options).close()
