@@ -243,6 +243,24 @@ def test_what_a_model_adds_is_checked_too(project: ConfigProject) -> None:
     assert line.startswith("entries:") and "ratio: a non-finite float" in line
 
 
+def as_bytes(text: str) -> bytes:
+    """What a converter may do to a value."""
+    return text.encode()
+
+
+@attrs.frozen
+class Unpushable:
+    """A model that makes something of the file that no store can hold."""
+
+    greeting: Any = attrs.field(converter=as_bytes)
+
+
+def test_what_a_model_makes_of_a_value_has_to_have_a_text(project: ConfigProject) -> None:
+    """The converter runs, and its result is looked at."""
+    (line,) = problems(project, model=Unpushable)
+    assert line.startswith("entries:") and "bytes has no entry text" in line
+
+
 @pytest.mark.parametrize("model", [dict, int])
 def test_only_a_class_with_fields_can_be_a_model(project: ConfigProject, model: type) -> None:
     """Anything else has no keys to push."""  # FLT-5

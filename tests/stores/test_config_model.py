@@ -99,6 +99,16 @@ def nested() -> type:
     return Wrong
 
 
+def unresolved() -> type:
+    """An annotation that names nothing."""
+
+    @attrs.frozen
+    class Wrong:
+        token: "Nowhere" = secret()  # type: ignore[name-defined]  # noqa: F821, RUF009
+
+    return Wrong
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -106,6 +116,7 @@ def nested() -> type:
         pytest.param(optional, "annotated `str`", id="optional"),
         pytest.param(skipped, "init=False", id="skipped"),
         pytest.param(nested, r"Wrong\.sections\.token: .* top level", id="nested"),
+        pytest.param(unresolved, "annotation of .*Wrong cannot be resolved", id="unresolved"),
         pytest.param(lambda: dict, "is not an attrs class", id="no model"),
     ],
 )

@@ -1,5 +1,6 @@
 """A configuration as entries of a store: keys, texts, order, and what has no entry."""
 
+import dataclasses
 import datetime
 import enum
 import json
@@ -156,10 +157,40 @@ def test_a_model_has_the_entries_of_its_file() -> None:
     }
 
 
-def test_a_value_without_a_form_is_refused() -> None:
-    """Bytes have no text of their own."""
-    with pytest.raises(JsonValueError, match="bytes has no entry text"):
-        tree_of({"key": b"x"})
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"key": b"x"}, "bytes has no entry text"),
+        ([object()], "object has no entry text"),
+        ({(1, 2): "x"}, "tuple cannot be the key of a table"),
+    ],
+)
+def test_a_value_without_a_form_is_refused(value: object, message: str) -> None:
+    """What no file could hold is not made up."""
+    with pytest.raises(JsonValueError, match=message):
+        tree_of(value)
+
+
+@pytest.mark.parametrize("value", ["\ud800", ["\ud800"], [{"\ud800": 1}]])
+def test_half_a_surrogate_pair_is_refused(value: object) -> None:
+    """A model may hold what no store can; the place is told, the value is not."""
+    problems: list[Problem] = []
+    flatten({"table": {"key": value}}, problems)
+    assert [str(problem) for problem in problems] == [
+        "table.key: the text holds half of a surrogate pair"
+    ]
+
+
+@dataclasses.dataclass
+class Plain:
+    """A model of the standard library, inside one of attrs."""
+
+    size: int = 20
+
+
+def test_a_dataclass_inside_a_model_is_a_table() -> None:
+    """Both sorts of classes have the same entries."""
+    assert of_tree(tree_of({"page": Plain()})) == {"page.size": "20"}
 
 
 _keys = st.text(st.characters(codec="utf-8", exclude_characters="."), min_size=1, max_size=4)
