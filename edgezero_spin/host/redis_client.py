@@ -20,7 +20,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from select import select
+from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -232,8 +232,10 @@ class RedisConnection:
         """Whether the server is still there and has nothing to say."""
         if self.broken or self._buffer:
             return False
-        readable, _, _ = select([self._socket], [], [], 0)
-        return not readable
+        # Not select.select(), which stops at file descriptor 1023.
+        with DefaultSelector() as selector:
+            selector.register(self._socket, EVENT_READ)
+            return not selector.select(0)
 
     def close(self) -> None:
         """Close the connection. Twice is harmless."""

@@ -9,6 +9,7 @@ for the end of ``CREATE TRIGGER``.
 """
 
 import re
+from collections.abc import Mapping
 
 import attrs
 
@@ -28,6 +29,8 @@ _TOKEN = re.compile(
 )
 
 _LARGEST_NUMBER = 32766
+
+_TEMPORARY = ("TEMP", "TEMPORARY")
 
 
 @attrs.frozen
@@ -76,19 +79,32 @@ def _number_of(piece: str, names: dict[str, int], highest: int) -> int | None:
 class _Trigger:
     """Tells where a statement ends: at ``;``, or at ``; END ;`` in ``CREATE TRIGGER``."""
 
-    _HEAD = ("EXPLAIN", "QUERY", "PLAN", "CREATE", "TEMP", "TEMPORARY")
+    # By what was read last: where each word leads, and where every other token does.
+    _NEXT: Mapping[str, tuple[Mapping[str, str], str]] = {
+        "start": ({"EXPLAIN": "explain", "CREATE": "create"}, "normal"),
+        "explain": (
+            {
+                "CREATE": "create",
+                **dict.fromkeys(("EXPLAIN", *_TEMPORARY, "TRIGGER", "END"), "normal"),
+            },
+            "explain",
+        ),
+        "create": ({**dict.fromkeys(_TEMPORARY, "create"), "TRIGGER": "trigger"}, "normal"),
+        "normal": ({}, "normal"),
+        "trigger": ({}, "trigger"),
+        "semicolon": ({"END": "end"}, "trigger"),
+        "end": ({}, "trigger"),
+    }
 
     def __init__(self) -> None:
-        self._at_head = True
-        self._is_trigger = False
-        self._before: tuple[str, str] = ("", "")
+        self._state = "start"
 
     def ends(self, semicolon: bool, piece: str) -> bool:
         """Take the next token; return whether it is the last of the statement."""
-        word = piece.upper() if len(piece) < 10 else ""
-        if self._at_head and word not in self._HEAD:
-            self._at_head = False
-            self._is_trigger = word == "TRIGGER"
-        last = semicolon and (not self._is_trigger or self._before == (";", "END"))
-        self._before = (self._before[1], word)
-        return last
+        if semicolon:
+            inside = self._state in ("trigger", "semicolon")
+            self._state = "semicolon" if inside else "start"
+            return not inside
+        words, otherwise = self._NEXT[self._state]
+        self._state = words.get(piece.upper(), otherwise) if len(piece) < 10 else otherwise
+        return False

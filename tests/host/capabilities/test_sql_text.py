@@ -1,6 +1,10 @@
 """Where the first statement of a text ends, and how its parameters are numbered."""
 
+import sqlite3
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edgezero_spin.host.capabilities.sql_text import first_statement
 
@@ -61,3 +65,35 @@ def test_a_long_text_is_read_in_one_go() -> None:
     """Reading takes time in proportion to the length, quotes and semicolons included."""
     text = "SELECT '" + ";" * 1_000_000 + "''" * 100_000 + "'"
     assert first_statement(text).text == text
+
+
+def first_by_sqlite(text: str) -> str:
+    """The shortest beginning of a text that SQLite calls complete, or all of it."""
+    for end in range(1, len(text) + 1):
+        if text[end - 1] == ";" and sqlite3.complete_statement(text[:end]):
+            return text[:end]
+    return text
+
+
+FRAGMENTS = [
+    *["'", "''", '"', "`", "[", "]", "--", "\n", "/*", "*/", ";", ";", " ", " ", "_", "1", "x"],
+    *[
+        "CREATE",
+        "TRIGGER",
+        "TEMP",
+        "temporary",
+        "BEGIN",
+        "END",
+        "SELECT",
+        "EXPLAIN",
+        "QUERY",
+        "PLAN",
+    ],
+]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=30).map("".join))
+def test_statements_end_where_sqlite_ends_them(text: str) -> None:
+    """SQLite itself is asked, for texts that mix quotes, comments and triggers."""
+    assert first_statement(text).text == first_by_sqlite(text)
