@@ -1,5 +1,8 @@
 """``edgezero build``: run each component's build command, and say which."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import click
 
 from edgezero_spin.cli.options import (
@@ -11,7 +14,7 @@ from edgezero_spin.cli.options import (
 )
 from edgezero_spin.cli.replaced import find_project, run_replacement
 
-__all__ = ["build"]
+__all__ = ["build", "build_components"]
 
 EPILOG = """\b
 Example:
@@ -50,7 +53,6 @@ def build(
     follows -- is added to each command. Ends with the status of the first command that
     fails.
     """
-    from edgezero_spin.project.build import plan_build, run_step
     from edgezero_spin.project.locate import spin_manifest_of
 
     project, adapter = find_project(adapter, manifest)
@@ -59,7 +61,25 @@ def build(
     whole = not component_ids and profile is None
     if whole and run_replacement(project, adapter, "build", rest_of(context)):
         return
-    steps = plan_build(spin_manifest_of(project, adapter, manifest), component_ids, profile=profile)
+    build_components(
+        spin_manifest_of(project, adapter, manifest),
+        component_ids,
+        profile=profile,
+        arguments=rest_of(context),
+    )
+
+
+def build_components(
+    manifest: Path,
+    component_ids: Sequence[str] = (),
+    *,
+    profile: str | None = None,
+    arguments: Sequence[str] = (),
+) -> None:
+    """Run the build commands of a ``spin.toml``, and say which."""
+    from edgezero_spin.project.build import plan_build, run_step
+
+    steps = plan_build(manifest, component_ids, profile=profile)
     if not steps:
         click.echo("None of the components have a build command.")
         return
@@ -73,7 +93,7 @@ def build(
             _say("Building", f"component {step.component_id} with `{step.command}`")
         if step.workdir_named:
             click.echo(f'Working directory: "{step.workdir}"')
-        run_step(step, rest_of(context))
+        run_step(step, arguments)
     _say("Finished", "building all Spin components")
 
 

@@ -15,11 +15,13 @@ from edgezero_spin.cli.config import config
 from edgezero_spin.cli.deploy import deploy
 from edgezero_spin.cli.doctor import doctor
 from edgezero_spin.cli.inspect import inspect
+from edgezero_spin.cli.lock import lock
 from edgezero_spin.cli.new import new
 from edgezero_spin.cli.options import Settings, common_options
 from edgezero_spin.cli.provision import provision
 from edgezero_spin.cli.serve import serve
 from edgezero_spin.cli.test import test
+from edgezero_spin.cli.up import up
 from edgezero_spin.errors import EdgeZeroError
 
 __all__ = ["edgezero", "run"]
@@ -40,6 +42,8 @@ edgezero.add_command(add)
 edgezero.add_command(componentize)
 edgezero.add_command(build)
 edgezero.add_command(serve)
+edgezero.add_command(up)
+edgezero.add_command(lock)
 edgezero.add_command(test)
 edgezero.add_command(inspect)
 edgezero.add_command(config)

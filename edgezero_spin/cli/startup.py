@@ -1,15 +1,16 @@
 """What a server says when it starts, line for line as Spin says it.
 
-Source: contract spin-host.md, OUT-4 to OUT-6.
+Source: contract spin-host.md, OUT-4 to OUT-7.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edgezero_spin.host.application import Route
 
-__all__ = ["startup_lines"]
+__all__ = ["startup_json", "startup_lines"]
 
 
 def startup_lines(base_url: str, routes: "Iterable[Route]") -> Iterator[str]:
@@ -28,3 +29,18 @@ def startup_lines(base_url: str, routes: "Iterable[Route]") -> Iterator[str]:
         yield f"  {route.id}: {base_url}{path}{' (wildcard)' if route.wildcard else ''}"
         if route.description:
             yield f"    {route.description}"
+
+
+def startup_json(base_url: str, routes: "Iterable[Route]") -> str:
+    """Return the same for programs, as one JSON object."""
+    entries = []
+    for route in routes:
+        entry: dict[str, object] = {
+            "id": route.id,
+            "route": route.path,
+            "wildcard": route.wildcard,
+        }
+        if route.description:
+            entry["description"] = route.description
+        entries.append(entry)
+    return json.dumps({"base_url": base_url, "routes": entries}, indent=2, ensure_ascii=False)

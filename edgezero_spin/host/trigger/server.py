@@ -14,7 +14,9 @@ import errno
 import importlib.util
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import attrs
@@ -221,6 +223,8 @@ async def serve_async(
     stop: asyncio.Event | None = None,
 ) -> None:
     """As ``serve``, in a running loop; ``stop`` ends it too."""
+    if tls is not None:
+        _check_tls(listen, *tls)
     listener = bind(listen, find_free_port=find_free_port)
     try:
         address, port = listener.getsockname()[:2]
@@ -254,6 +258,23 @@ async def serve_async(
                 stopper.cancel()
     finally:
         listener.close()
+
+
+def _check_tls(listen: str, certificate: str, key: str) -> None:
+    """Refuse files that the server could not use, by name (FLAG-2)."""
+    for path in (certificate, key):
+        try:
+            Path(path).read_bytes()
+        except OSError as error:
+            raise ListenError(listen, f"cannot read {path}: {error.strerror}") from error
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except (ssl.SSLError, ValueError) as error:
+        reason = getattr(error, "reason", None) or str(error)
+        raise ListenError(
+            listen,
+            f"{certificate} and {key} are no certificate and its key, both in PEM: {reason}",
+        ) from error
 
 
 async def _stop_with(server: uvicorn.Server, stop: asyncio.Event) -> None:

@@ -1,0 +1,50 @@
+"""Put a host on a socket and say so."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from edgezero_spin.cli.startup import startup_json, startup_lines
+
+if TYPE_CHECKING:
+    from edgezero_spin.host import Host
+
+__all__ = ["run_host"]
+
+
+def run_host(
+    host: "Host",
+    listen: str | None,
+    *,
+    find_free_port: bool = False,
+    tls: tuple[str, str] | None = None,
+    as_json: bool = False,
+) -> None:
+    """Serve until Ctrl-C.
+
+    Args:
+        host: What answers. It is not closed here.
+        listen: Address and port; ``None`` for the usual one.
+        find_free_port: Where the port is taken, try the next ones (OUT-8).
+        tls: Certificate file and key file.
+        as_json: Print address and routes as one JSON object (OUT-7).
+    """
+    from edgezero_spin.host.trigger.server import DEFAULT_LISTEN, Listening, serve
+
+    for notice in host.notices:
+        click.echo(notice, err=True)
+
+    def announce(listening: Listening) -> None:
+        if as_json:
+            click.echo(startup_json(listening.url, host.routes))
+            return
+        for line in startup_lines(listening.url, host.routes):
+            click.echo(line)
+
+    serve(
+        host,
+        listen or DEFAULT_LISTEN,
+        on_listening=announce,
+        find_free_port=find_free_port,
+        tls=tls,
+    )

@@ -1,0 +1,140 @@
+"""The flags of every command that serves an application.
+
+In: a command function. Out: the same with the flags added, their values gathered in one
+``RunFlags``.
+"""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+import click
+
+from edgezero_spin.cli.options import KeyValue
+
+if TYPE_CHECKING:
+    from edgezero_spin.host.starting import RunOptions
+
+__all__ = ["RunFlags", "run_options"]
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+@attrs.frozen(kw_only=True)
+class RunFlags:
+    """What the flags say; ``None`` and empty mean: as the engine does by itself.
+
+    Attributes:
+        listen: Address and port.
+        state_dir: Where data and logs go; an empty text keeps everything in memory.
+        log_dir: Where the components' output goes; an empty text drops it.
+        runtime_config_file: The runtime configuration.
+        variables: As Spin spells them.
+        environment: Environment variables of every component.
+        key_values: Entries for the store ``default``.
+        follow: Ids of the components whose output is shown; all when empty.
+        quiet: Show no component's output.
+    """
+
+    listen: str | None
+    state_dir: str | None
+    log_dir: str | None
+    runtime_config_file: Path | None
+    variables: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+    key_values: tuple[tuple[str, str], ...]
+    follow: tuple[str, ...]
+    quiet: bool
+
+    def host_options(self, runtime_config: Path | None) -> "RunOptions":
+        """Return what the embedded host takes.
+
+        Args:
+            runtime_config: The file to use where none was named.
+        """
+        return {
+            "state_dir": self.state_dir,
+            "log_dir": self.log_dir,
+            "runtime_config": self.runtime_config_file or runtime_config,
+            "variables": self.variables,
+            "env": dict(self.environment),
+            "key_values": dict(self.key_values),
+            "follow": () if self.quiet else self.follow or None,
+        }
+
+
+_OPTIONS = (
+    click.option(
+        "--listen",
+        metavar="ADDRESS",
+        envvar="SPIN_HTTP_LISTEN_ADDR",
+        help="Where to listen; port 0 takes a free one. Default: 127.0.0.1:3000.",
+    ),
+    click.option(
+        "--state-dir",
+        metavar="DIR",
+        help="Where data and logs go. Default: .spin beside spin.toml. '' keeps all in memory.",
+    ),
+    click.option(
+        "-L",
+        "--log-dir",
+        metavar="DIR",
+        envvar="SPIN_LOG_DIR",
+        help="Where the components' output goes. Default: logs in the state folder. '' drops it.",
+    ),
+    click.option(
+        "--runtime-config-file",
+        metavar="FILE",
+        envvar="RUNTIME_CONFIG_FILE",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="The runtime configuration. Default: runtime-config.toml beside spin.toml, if any.",
+    ),
+    click.option(
+        "--variable",
+        "variables",
+        metavar="NAME=VALUE",
+        multiple=True,
+        help="An application variable: NAME=VALUE, NAME=@FILE or @FILE.toml.",
+    ),
+    click.option(
+        "-e",
+        "--env",
+        "environment",
+        metavar="NAME=VALUE",
+        type=KeyValue(),
+        multiple=True,
+        help="An environment variable for every component.",
+    ),
+    click.option(
+        "--key-value",
+        "key_values",
+        metavar="KEY=VALUE",
+        type=KeyValue(),
+        multiple=True,
+        help="Write an entry to the store `default` before the first request.",
+    ),
+    click.option(
+        "--follow",
+        metavar="ID",
+        multiple=True,
+        help="Show the output of this component only. May be given several times.",
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="Show no component's output."),
+)
+
+
+def run_options(command: F) -> F:
+    """Add the flags; the command gets them as ``flags``."""
+
+    @functools.wraps(command)
+    def gathered(*arguments: Any, **values: Any) -> object:
+        own = {field.name: values.pop(field.name) for field in attrs.fields(RunFlags)}
+        if own["quiet"] and own["follow"]:
+            raise click.UsageError("--quiet and --follow do not go together")
+        return command(*arguments, flags=RunFlags(**own), **values)
+
+    for option in reversed(_OPTIONS):
+        option(gathered)
+    return gathered  # type: ignore[return-value]

@@ -1,0 +1,241 @@
+"""``edgezero up`` and ``edgezero lock``, as they are typed."""
+
+import contextlib
+import json
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from edgezero_spin.cli.values import Duration, Span
+from edgezero_spin.manifest.spin import load_lock
+from tests.cli.running import edgezero, refusal
+from tests.host.support import SCRIPT
+
+MANIFEST = """\
+spin_manifest_version = 2
+[application]
+name = "demo"
+[[trigger.http]]
+route = "/hello/..."
+component = "hello"
+[component.hello]
+source = "guest.wat"
+description = "Does as told"
+key_value_stores = ["default"]
+files = [{ source = "static", destination = "/" }]
+[component.hello.build]
+command = "echo built > static/built"
+"""
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    """A folder with an application of one component."""
+    folder = tmp_path / "app"
+    (folder / "static").mkdir(parents=True)
+    (folder / "static" / "page").write_text("page")
+    (folder / "guest.wat").write_text(SCRIPT.read_text())
+    (folder / "spin.toml").write_text(MANIFEST)
+    return folder
+
+
+@contextlib.contextmanager
+def running(*arguments: str | Path) -> Iterator[tuple[dict[str, Any], "subprocess.Popen[str]"]]:
+    """Run ``edgezero up`` until the test is done; yield what it said and the process."""
+    command = [sys.executable, "-m", "edgezero_spin.cli", "up", "--disable-cache"]
+    process = subprocess.Popen(
+        [*command, "--disable-pooling", "--listen", "127.0.0.1:0", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        stdout = process.stdout
+        assert stdout is not None
+        said = ""
+        while line := stdout.readline():
+            said += line
+            if line == "}\n":
+                break
+        assert said, process.communicate()[1]
+        yield json.loads(said[said.index("{") :]), process
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+
+
+def get(url: str) -> tuple[int, bytes]:
+    """Status and body, past any proxy."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=20) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def test_an_application_is_served_and_told_as_json(app: Path, tmp_path: Path) -> None:
+    """CONF-47, and state where it was asked for (STATE-1)."""
+    state = tmp_path / "state"
+    with running("-f", app, "--format", "json", "--state-dir", state, "--quiet") as (told, _):
+        assert told["routes"] == [
+            {"id": "hello", "route": "/hello", "wildcard": True, "description": "Does as told"}
+        ]
+        assert get(told["base_url"] + "/hello") == (200, b"hello")
+        assert get(told["base_url"] + "/other") == (404, b"")
+    assert sorted(path.name for path in state.iterdir()) == ["logs", "sqlite_key_value.db"]
+    assert not (app / ".spin").exists()
+
+
+def test_a_lock_is_written_and_served(app: Path, tmp_path: Path) -> None:
+    """From another folder, with its own copy of the files; twice is the same."""
+    lock = tmp_path / "out.lock"
+    for _ in range(2):
+        done = edgezero("lock", "-f", app, "-o", lock)
+        assert (done.returncode, done.stdout) == (0, "")
+        [component] = load_lock(lock).components
+        assert [item.path for item in component.files] == ["/"]
+        assert (tmp_path / "out.lock.assets/hello/page").read_text() == "page"
+        assert not list(tmp_path.glob(".lock-*"))
+    with running("-f", lock, "--format", "json", "--quiet") as (told, _):
+        assert get(told["base_url"] + "/hello") == (200, b"hello")
+
+
+def test_a_printed_lock_copies_nothing(app: Path) -> None:
+    """It names the folders themselves, and is all there is on standard output."""
+    done = edgezero("lock", "-f", app, "-o", "-")
+    lock = json.loads(done.stdout)
+    assert lock["components"][0]["files"] == [{"source": (app / "static").as_uri(), "path": "/"}]
+    assert lock["metadata"]["origin"] == (app / "spin.toml").as_uri()
+    assert sorted(path.name for path in app.iterdir()) == ["guest.wat", "spin.toml", "static"]
+
+
+def test_a_failed_lock_keeps_the_old_one(app: Path) -> None:
+    """With its assets: a host may be running from them."""
+    assert edgezero("lock", "-f", app).returncode == 0
+    before = (app / "spin.lock").read_text()
+    shutil.rmtree(app / "static")
+    assert "does not exist" in refusal(edgezero("lock", "-f", app))
+    assert (app / "spin.lock").read_text() == before
+    assert (app / "spin.lock.assets/hello/page").exists()
+
+
+def test_limits_and_builds(app: Path) -> None:
+    """The build runs first; a loop ends at the deadline; instances are used again."""
+    flags = ["--request-timeout", "300ms", "--max-instance-reuse-count", "9", "--build"]
+    with running("-f", app, "--format", "json", *flags, "--quiet") as (told, _):
+        assert (app / "static/built").exists()
+    with running("-f", app / "guest.wat", "--format", "json", *flags[:-1]) as (told, _):
+        assert get(told["base_url"] + "/b") == (500, b"")
+        assert get(told["base_url"] + "/g") == (200, b"hello")
+        assert get(told["base_url"] + "/g") == (201, b"hello")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate with openssl")
+def test_https(app: Path, tmp_path: Path) -> None:
+    """With certificate and key (FLAG-2)."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-days", "2", "-subj", "/CN=localhost"),
+            *("-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    flags = ["--tls-cert", str(certificate), "--tls-key", str(key), "--format", "json", "--quiet"]
+    with running("-f", app, *flags) as (told, _):
+        assert told["base_url"].startswith("https://127.0.0.1:")
+        context = ssl.create_default_context(cafile=str(certificate))
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
+        with opener.open(told["base_url"] + "/hello", timeout=20) as response:
+            assert response.read() == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--tls-cert", "spin.toml", "--tls-key", "spin.toml"], "no certificate and its key"),
+        (["--tls-cert", "no.pem", "--tls-key", "no.pem"], "cannot read no.pem: No such file"),
+        (["--follow", "nobody"], "unknown component ids to follow: nobody"),
+        (["-c", "nobody"], "Unknown component(s) nobody"),
+        (["--direct-mounts", "--allow-transient-write"], "do not go together"),
+        (["--listen", "nowhere"], "'nowhere' is not an address and a port"),
+        (["-f", "missing.toml"], "there is no manifest at 'missing.toml'"),
+        (["--runtime-config-file", "missing.toml"], "missing.toml"),
+        (["--variable", "nothing"], "nothing"),
+    ],
+)
+def test_what_up_refuses(app: Path, flags: list[str], message: str) -> None:
+    """One line that says what is wrong, and status 1."""
+    done = edgezero("up", "--disable-cache", "--disable-pooling", *flags, cwd=app)
+    assert message in refusal(done)
+
+
+def test_no_triggers_are_said_as_spin_says_it(app: Path) -> None:
+    """CONF-45."""
+    (app / "spin.toml").write_text(
+        'spin_manifest_version = 2\n[application]\nname = "x"\n[trigger]\n'
+    )
+    assert refusal(edgezero("up", "-f", app)).endswith("Error: No triggers in app\n")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--tls-cert", "x"],
+        ["--quiet", "--follow", "hello"],
+        ["--request-timeout", "soon"],
+        ["--max-instance-reuse-count", "0"],
+        ["--format", "xml"],
+        ["--max-instance-memory", "-1"],
+    ],
+)
+def test_usage_mistakes_of_up(app: Path, flags: list[str]) -> None:
+    """Status 2, before anything is loaded."""
+    assert edgezero("up", *flags, cwd=app).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("2s", 2), ("500ms", 0.5), ("1.5s", 1.5), ("20us", 2e-5), ("20μs", 2e-5), ("5ns", 5e-9)],
+)
+def test_durations(text: str, seconds: float) -> None:
+    """A number and a unit (FLAG-7)."""
+    assert Duration().convert(text, None, None) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "2", "s", "0s", "-1s", "1h", "1 2s"])
+def test_what_is_no_duration(text: str) -> None:
+    """No unit, no number, nothing above zero."""
+    with pytest.raises(click.BadParameter):
+        Duration().convert(text, None, None)
+
+
+@pytest.mark.parametrize(("text", "span"), [("1", (1, 1)), ("5..10", (5, 10))])
+def test_counts(text: str, span: tuple[int, int]) -> None:
+    """One number or a range (FLAG-6)."""
+    assert Span().convert(text, None, None) == span
+
+
+@pytest.mark.parametrize("text", ["0", "2..1", "a", "1..", "..3", "1...3"])
+def test_what_is_no_count(text: str) -> None:
+    """Nothing below 1, no range that runs backwards."""
+    with pytest.raises(click.BadParameter):
+        Span().convert(text, None, None)
