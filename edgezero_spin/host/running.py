@@ -362,6 +362,13 @@ def _classify(text: str) -> GuestTrapped | EngineBusy:
         return EngineBusy(reason)
     if "memory minimum size" in text or "exceeds memory limits" in text:
         return OutOfMemory(reason, text)
+    if "fuel allocated for hostcalls" in text:
+        # 128 MiB of values, and its C interface counts every byte of a list as one of them.
+        return GuestTrapped(
+            "the guest passed more than about 2 MiB to the host in one call, which is all that "
+            "the engine's C interface carries; under `spin up` a call carries 128 MiB",
+            text,
+        )
     return GuestTrapped(reason, text)
 
 

@@ -452,6 +452,34 @@ def test_memory_limit_at_start(tmp_path: Path, pooling: bool) -> None:
             assert instance.call(None, "run") == 7
 
 
+BYTES = f"""
+(component
+  (import "{HOST}" (instance $host (export "take" (func (param "data" (list u8))))))
+  (core module $memory (memory (export "memory") 128))
+  (core instance $memory-instance (instantiate $memory))
+  (alias core export $memory-instance "memory" (core memory $bytes))
+  (core func $take (canon lower (func $host "take") (memory $bytes)))
+  (core module $module
+    (import "host" "take" (func $take (param i32 i32)))
+    (func (export "run") (param i32) (call $take (i32.const 0) (local.get 0))))
+  (core instance $core (instantiate $module
+    (with "host" (instance (export "take" (func $take))))))
+  (func (export "run") (param "size" u32) (canon lift (core func $core "run"))))
+"""
+
+
+def test_the_most_bytes_that_one_call_carries(engine: Engine, tmp_path: Path) -> None:
+    """Two megabytes arrive; four are a trap that says what the limit is and where it is not."""
+    sizes: list[int] = []
+    functions = {"take": lambda state, data: sizes.append(len(data))}
+    linked = linked_to(engine, tmp_path, BYTES, functions)
+    with linked.instantiate(State()) as instance:
+        instance.call(None, "run", 2_000_000)
+        assert sizes == [2_000_000]
+        with pytest.raises(GuestTrapped, match="about 2 MiB to the host in one call"):
+            instance.call(None, "run", 4_000_000)
+
+
 def test_pool_is_full(tmp_path: Path) -> None:
     """One instance too many is refused with an error of its own, until another closes."""
     with make_engine(EngineSettings(pooling=True, max_instances=2)) as engine:
@@ -765,3 +793,34 @@ def test_another_engine(engine: Engine, tmp_path: Path) -> None:
     """A component of one engine is not linked with another."""
     with make_engine(EngineSettings(pooling=False)) as other, pytest.raises(LinkError):
         link(other, loaded(engine, tmp_path, CALL), {})
+
+
+BOTH_TEXT = """
+(component
+  (import "test:host/api" (instance $host
+    (export "thing" (type $thing (sub resource)))
+    (export "[constructor]thing" (func (param "n" u32) (result (own $thing))))
+    (export "both" (func
+      (param "one" (borrow $thing)) (param "other" (borrow $thing)) (result u32)))))
+  (core func $new (canon lower (func $host "[constructor]thing")))
+  (core func $both (canon lower (func $host "both")))
+  (core module $module
+    (import "" "new" (func $new (param i32) (result i32)))
+    (import "" "both" (func $both (param i32 i32) (result i32)))
+    (func (export "run") (result i32)
+      (call $both (call $new (i32.const 20)) (call $new (i32.const 22)))))
+  (core instance $core (instantiate $module (with "" (instance
+    (export "new" (func $new)) (export "both" (func $both))))))
+  (func (export "run") (result u32) (canon lift (core func $core "run"))))
+"""
+
+
+def test_a_call_lends_two_handles(engine: Engine, tmp_path: Path) -> None:
+    """As polling two pollables does; wasmtime 50.0 stops it unless its tasks are off."""
+    functions = {
+        "[constructor]thing": _new,
+        "both": lambda state, one, other: one.number + other.number,
+    }
+    linked = linked_to(engine, tmp_path, BOTH_TEXT, functions, {"thing": Thing})
+    with instance_of(linked) as instance:
+        assert instance.call(None, "run") == 42
