@@ -316,14 +316,13 @@ def test_unknown_import(engine: Engine, tmp_path: Path, known: bool) -> None:
 
 
 def test_unknown_import_of_wasi_03(engine: Engine, tmp_path: Path) -> None:
-    """An interface with streams that the host lacks still lets the component load."""
+    """A component with the streams of WASI 0.3 is refused, with what would run it."""  # GEN-7
     text = function_text("(i32.const 7)").replace(
         '(export "call" (func))',
         '(export "call" (func)) (export "s" (func (param "x" (stream u8))))',
     )
-    linked = link(engine, loaded(engine, tmp_path, text), {})
-    with instance_of(linked) as instance:
-        assert instance.call(None, "run") == 7
+    with pytest.raises(ComponentError, match=r"needs WASI 0\.3 .*`spin up`"):
+        loaded(engine, tmp_path, text)
 
 
 def test_missing_exports(engine: Engine, tmp_path: Path) -> None:
@@ -471,8 +470,11 @@ BYTES = f"""
 def test_the_most_bytes_that_one_call_carries(engine: Engine, tmp_path: Path) -> None:
     """Two megabytes arrive; four are a trap that says what the limit is and where it is not."""
     sizes: list[int] = []
-    functions = {"take": lambda state, data: sizes.append(len(data))}
-    linked = linked_to(engine, tmp_path, BYTES, functions)
+
+    def take(state: State, data: bytes) -> None:
+        sizes.append(len(data))
+
+    linked = linked_to(engine, tmp_path, BYTES, {"take": take})
     with linked.instantiate(State()) as instance:
         instance.call(None, "run", 2_000_000)
         assert sizes == [2_000_000]
@@ -549,7 +551,8 @@ def test_instances_leave_nothing(tmp_path: Path, pooling: bool) -> None:
         turns(3000)
         # One forgotten store per instance would be at least 3000 times 4 KiB.
         assert _resident_kib() - memory < 4000
-        assert len(list(Path("/proc/self/fd").iterdir())) == files
+        # Fewer, when the collector finds what an earlier test left.
+        assert len(list(Path("/proc/self/fd").iterdir())) <= files
 
 
 def _boom_for_odd(state: State) -> None:
@@ -817,7 +820,7 @@ BOTH_TEXT = """
 
 def test_a_call_lends_two_handles(engine: Engine, tmp_path: Path) -> None:
     """As polling two pollables does; wasmtime 50.0 stops it unless its tasks are off."""
-    functions = {
+    functions: dict[str, HostFunction] = {
         "[constructor]thing": _new,
         "both": lambda state, one, other: one.number + other.number,
     }
