@@ -1,4 +1,4 @@
-"""How many handles of one kind an instance may hold at once.
+"""How many handles of one kind an instance may hold at once, and how large a result may be.
 
 A capability claims a place before it makes a handle, and its resource gives the place back
 in ``drop``. Spin bounds each kind at 256.
@@ -6,10 +6,13 @@ in ``drop``. Spin bounds each kind at 256.
 
 from edgezero_spin.host.instance import InstanceState
 
-__all__ = ["MAX_HANDLES", "claim", "release"]
+__all__ = ["MAX_HANDLES", "MAX_RESULT_BYTES", "claim", "release"]
 
 MAX_HANDLES = 256
 """Handles of one kind that one instance may hold."""
+
+MAX_RESULT_BYTES = 134_217_728
+"""Bytes of one result of a store, a database or a server (KV-10)."""
 
 
 def claim(state: InstanceState, kind: str, most: int = MAX_HANDLES) -> bool:

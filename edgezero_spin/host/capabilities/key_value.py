@@ -5,6 +5,8 @@ is ``other(...)`` and never stops the guest. Which backend serves a label was de
 start-up; see ``key_value_stores``.
 """
 
+from edgezero_spin.host.capabilities.bounds import MAX_RESULT_BYTES
+from edgezero_spin.host.capabilities.remote_stores import as_used_by
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import Interface, WitError
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
@@ -13,9 +15,6 @@ __all__ = ["KEY_VALUE", "MAX_OPEN_STORES", "MAX_RESULT_BYTES", "Store"]
 
 MAX_OPEN_STORES = 256
 """Handles that one instance may hold (KV-4)."""
-
-MAX_RESULT_BYTES = 134_217_728
-"""Bytes of one result (KV-10)."""
 
 # What a value and each key of a list count besides their bytes, as in the reference.
 ENTRY_OVERHEAD = 24
@@ -53,7 +52,7 @@ def _open(state: InstanceState, label: str) -> Store:
     if state.open_stores >= MAX_OPEN_STORES:
         raise WitError(("store-table-full", None))
     state.open_stores += 1
-    return Store(backend)
+    return Store(as_used_by(state, backend))
 
 
 def _get(state: InstanceState, store: Store, key: str) -> bytes | None:

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from edgezero_spin.host.capabilities.blocking import away, check
-from edgezero_spin.host.capabilities.bounds import claim, release
-from edgezero_spin.host.capabilities.key_value import MAX_RESULT_BYTES
+from edgezero_spin.host.capabilities.bounds import MAX_RESULT_BYTES, claim, release
 from edgezero_spin.host.capabilities.outbound_addresses import may_connect
 from edgezero_spin.host.connection_slots import ConnectionSlots
 from edgezero_spin.host.instance import InstanceState

@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from edgezero_spin.host.capabilities.key_value import MAX_RESULT_BYTES
+from edgezero_spin.host.capabilities.bounds import MAX_RESULT_BYTES
 from edgezero_spin.host.redis_client import (
     RedisConnection,
     RedisError,

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from edgezero_spin.host.capabilities.blocking import check, may_go_on
-from edgezero_spin.host.capabilities.bounds import claim, release
-from edgezero_spin.host.capabilities.key_value import MAX_RESULT_BYTES
+from edgezero_spin.host.capabilities.bounds import MAX_RESULT_BYTES, claim, release
 from edgezero_spin.host.capabilities.sqlite_databases import (
     Database,
     DatabaseConnection,

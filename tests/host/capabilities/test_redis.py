@@ -344,6 +344,34 @@ class TestKeyValue:
         assert stores.backends["b"].get("x") == b"1"
         assert stores.default_file is None
 
+    def test_a_wait_lets_others_compute(self, stores: KeyValueStores) -> None:
+        """Every call of a guest counts its thread as asleep while the server works."""
+        sleeps: list[bool] = []
+        state = instance_state(stores={"default": stores.backends["a"]})
+        state.around_wait = sleeps.append
+        names = ("store", "batch", "atomics")
+        store, batch, atomics = (f"wasi:keyvalue/{name}@0.2.0-draft2 " for name in names)
+        bucket = call(state, f"{store}open", "default")
+        for function, arguments, expected in (
+            (f"{store}[method]bucket.set", ("a", b"1"), None),
+            (f"{store}[method]bucket.get", ("a",), b"1"),
+            (f"{store}[method]bucket.exists", ("a",), True),
+            (f"{store}[method]bucket.list-keys", (None,), {"keys": ["a"], "cursor": None}),
+            (f"{atomics}increment", ("a", 1), 2),
+            (f"{batch}set-many", ([("b", b"")],), None),
+            (f"{batch}get-many", (["b"],), [("b", b"")]),
+            (f"{batch}delete-many", (["b"],), None),
+            (f"{store}[method]bucket.delete", ("b",), None),
+        ):
+            sleeps.clear()
+            assert call(state, function, bucket, *arguments) == expected
+            assert sleeps == [True, False]
+        cas = call(state, f"{atomics}[static]cas.new", bucket, "a")
+        assert call(state, f"{atomics}[method]cas.current", cas) == b"2"
+        sleeps.clear()
+        call(state, f"{atomics}swap", cas, b"3")
+        assert sleeps == [True, False]
+
     def test_a_server_that_comes_back(self, tmp_path: Path) -> None:
         """The store fails while the server is away, and works again after."""
         with running_redis(tmp_path) as port:
