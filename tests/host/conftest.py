@@ -6,6 +6,7 @@ import pytest
 
 from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
 from tests.host.redis_server import running_redis
+from tests.host.shop import Shop
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +21,12 @@ def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a Redis server; tests that need one are skipped where there is none."""
     with running_redis(tmp_path_factory.mktemp("redis")) as port:
         yield port
+
+
+@pytest.fixture
+def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    """A server on a free port, reached without a proxy."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    shop = Shop()
+    yield shop
+    shop.close()

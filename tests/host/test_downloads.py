@@ -1,66 +1,18 @@
 """Downloads by digest, from a server in this process."""
 
+import asyncio
 import hashlib
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from edgezero_spin.host import Host, HostSettings, HttpRequest
 from edgezero_spin.host.downloads import Downloads
+from edgezero_spin.manifest import InvalidManifestError
 from edgezero_spin.manifest.spin import FetchError, PackageSource, UrlSource
+from tests.host.shop import DIGEST, WASM, Shop
 
-WASM = b"\0asm and the rest" * 20_000
-DIGEST = f"sha256:{hashlib.sha256(WASM).hexdigest()}"
 OTHER = f"sha256:{hashlib.sha256(b'other').hexdigest()}"
-
-
-class Shop:
-    """A server with one component, and the paths that it was asked for."""
-
-    def __init__(self) -> None:
-        shop = self
-        self.asked: list[str] = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                shop.asked.append(self.path)
-                if self.path == "/moved":
-                    self.send_response(302)
-                    self.send_header("location", "/app.wasm")
-                    self.end_headers()
-                    return
-                if self.path == "/elsewhere":
-                    self.send_response(302)
-                    self.send_header("location", "file:///etc/passwd")
-                    self.end_headers()
-                    return
-                found = self.path in ("/app.wasm", "/cut")
-                self.send_response(200 if found else 404)
-                self.send_header("content-length", str(len(WASM) if found else 0))
-                self.end_headers()
-                if found:
-                    self.wfile.write(WASM if self.path == "/app.wasm" else WASM[:1000])
-
-            def log_message(self, format: str, *arguments: object) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-
-@pytest.fixture
-def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
-    """A server on a free port, reached without a proxy."""
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    shop = Shop()
-    thread = threading.Thread(target=lambda: shop.server.serve_forever(poll_interval=0.01))
-    thread.start()
-    yield shop
-    shop.server.shutdown()
-    thread.join()
-    shop.server.server_close()
 
 
 def test_a_component_is_downloaded_once(shop: Shop, tmp_path: Path) -> None:
@@ -126,3 +78,43 @@ def test_what_cannot_be_downloaded(
     """Other schemes, nobody there, and registries."""
     with pytest.raises(FetchError, match=reason):
         Downloads(tmp_path)(source)
+
+
+MANIFEST = """
+spin_manifest_version = 2
+[application]
+name = "far"
+[[trigger.http]]
+route = "/..."
+component = "far"
+[component.far]
+source = { url = "URL", digest = "DIGEST" }
+"""
+
+
+@pytest.mark.parametrize("digest", [DIGEST, OTHER], ids=["right", "wrong"])
+def test_an_application_whose_component_is_elsewhere(
+    shop: Shop, tmp_path: Path, digest: str
+) -> None:
+    """It runs from the cache, also when the server is gone; a wrong digest is one error."""
+    manifest = tmp_path / "spin.toml"
+    text = MANIFEST.replace("URL", f"{shop.url}/app.wasm").replace("DIGEST", digest)
+    manifest.write_text(text)
+    settings = HostSettings(cache_dir=None, pooling=False)
+
+    def run() -> int:
+        cache = tmp_path / "cache"
+        with Host.from_manifest(manifest, settings=settings, downloads_dir=cache) as host:
+            return asyncio.run(host.handle(HttpRequest(target="/n"))).status
+
+    if digest == OTHER:
+        with pytest.raises(InvalidManifestError) as caught:
+            run()
+        [problem] = caught.value.problems
+        assert problem.key == "component.far.source"
+        assert f"expected {OTHER}, downloaded {DIGEST}" in problem.reason
+        assert list((tmp_path / "cache/wasm").iterdir()) == []
+        return
+    assert run() == 200
+    shop.close()
+    assert run() == 200
