@@ -214,6 +214,9 @@ def make_engine(settings: EngineSettings | None = None) -> Engine:
     config.epoch_interruption = settings.epoch
     config.consume_fuel = settings.fuel
     config.debug_info = settings.debug_info
+    # Tasks of WASI 0.3, which this host has no use for. With them, wasmtime 50.0 stops every
+    # call that passes two borrowed handles, as `poll` of two pollables does.
+    ffi.wasmtime_config_concurrency_support_set(config.ptr(), False)
     if pooling:
         set_pool(
             config,
@@ -307,6 +310,13 @@ def _compile(engine: Engine, path: Path, wasm: bytes) -> wit.Component:
     try:
         return wit.Component(engine.native, wasm)
     except wasmtime.WasmtimeError as error:
+        if "component model async feature" in str(error):
+            raise ComponentError(
+                path,
+                "needs WASI 0.3 (its streams, futures or async functions), which this host "
+                "does not run",
+                "Build it for WASI 0.2, or serve it with `spin up`",
+            ) from error
         raise ComponentError(
             path,
             f"is not a valid component: {error}",

@@ -10,6 +10,7 @@ import pytest
 
 from edgezero_spin.host.engine import Engine, EngineSettings, InstanceLimits, make_engine
 from edgezero_spin.host.errors import (
+    ComponentError,
     DeadlineExceeded,
     EngineBusy,
     GuestTrapped,
@@ -20,7 +21,7 @@ from edgezero_spin.host.errors import (
     Trap,
     WitError,
 )
-from edgezero_spin.host.interface import Interface
+from edgezero_spin.host.interface import HostFunction, Interface
 from edgezero_spin.host.linking import ROOT, find_interface, link
 from edgezero_spin.host.resources import ResourceTable
 from edgezero_spin.host.values import GuestResource
