@@ -1,0 +1,44 @@
+"""The page on services says what the host reads."""
+
+from pathlib import Path
+
+from edgezero_spin.host.capabilities import host_interfaces
+from edgezero_spin.host.capabilities.not_provided import NOT_PROVIDED
+from edgezero_spin.host.connection_slots import connection_limit
+from edgezero_spin.host.runtime_config import resolve_runtime, variable_providers
+from edgezero_spin.host.sqlite_config import configured_databases
+from edgezero_spin.manifest.runtime_config import load_runtime_config
+from tests.documents import File, read_session
+
+PAGE = Path(__file__).parents[2] / "docs" / "services.md"
+
+
+def test_its_configuration_is_read_as_it_says(tmp_path: Path) -> None:
+    """Every table of the example is one that the host knows, with its fields."""
+    (shown,) = (part for part in read_session(PAGE) if isinstance(part, File))
+    path = tmp_path / shown.name
+    path.write_text(shown.text)
+    config = load_runtime_config(path)
+    runtime = resolve_runtime(config)
+    assert runtime.warnings == ()
+    assert str(runtime.key_value["cache"].place) == "localhost:6379"
+    assert runtime.key_value["sessions"].path == tmp_path / "data" / "sessions.db"
+    assert configured_databases(config, None)["orders"].path == Path("data/orders.db").absolute()
+    assert connection_limit(config, "outbound_redis") == 32
+    assert len(variable_providers(config, {})) == 3
+
+
+def test_its_names_are_those_of_the_host() -> None:
+    """The message of what is missing, and every interface of the table."""
+    text = PAGE.read_text()
+    assert NOT_PROVIDED.replace("`", "") in text
+    for name in (
+        "fermyon:spin/key-value",
+        "wasi:keyvalue",
+        "fermyon:spin/sqlite",
+        "spin:sqlite",
+        "wasi:config/store",
+        "fermyon:spin/redis",
+    ):
+        assert name in text
+        assert any(interface.startswith(name) for interface in host_interfaces())
