@@ -177,18 +177,17 @@ class ComponentClient(Client):
             calls=lambda: self.calls.since(begun),
             output=lambda: (bytes(out[marks[0] :]), bytes(err[marks[1] :])),
         )
-        if exchange.error is not None:
-            response.failure = str(exchange.error)
-            if type(exchange.error).__name__ == "DeadlineExceeded":
-                await response.aread()
-                raise NoAnswerError(str(request), self.deadline_s or 0.0)
 
         def finished(response: ClientResponse) -> None:
             response.usage = exchange.usage
             if exchange.usage is not None:
                 self.usages.append(exchange.usage)
-            if exchange.error is not None:
-                response.failure = str(exchange.error)
+            if exchange.error is None:
+                return
+            response.failure = str(exchange.error)
+            if exchange.out_of_time and response.status == 500 and not response._content:
+                # What came was the host's own answer, in place of one that never came.
+                raise NoAnswerError(str(request), self.deadline_s or 0.0)
 
         response._on_end.append(finished)
         return response

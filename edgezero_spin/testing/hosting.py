@@ -484,6 +484,11 @@ class Exchange:
         _local.context = None
         self._loop.call_soon_threadsafe(self._done.set)
 
+    @property
+    def out_of_time(self) -> bool:
+        """Whether its deadline ended it."""
+        return isinstance(self.error, DeadlineExceeded)
+
     async def ask(self, host: Host, request: KitRequest) -> HttpResponse:
         """Send the request and return the answer when its head is there."""
         body = request.body
@@ -539,7 +544,7 @@ class HostBody:
 
     def failure(self, reason: str) -> BrokenBodyError | NoAnswerError:
         """What to raise for a body that broke off."""
-        if isinstance(self._exchange.error, DeadlineExceeded):
+        if self._exchange.out_of_time:
             return NoAnswerError(self._request, self._deadline_s or 0.0)
         return BrokenBodyError(self._request, reason)
 

@@ -6,9 +6,11 @@ headers that it adds to a request and takes from it, and the length of a respons
 Source: contract spin-host.md, HDR-1 to HDR-7, HDR-11, HDR-13, HDR-15, RESP-1, RESP-2.
 """
 
+import random
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,8 @@ class TestClient(Client):
         secrets: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
+        now: datetime | None = None,
+        seed: int | None = None,
         manifest: "str | PathLike[str] | None" = None,
         component: str | None = None,
         deadline_s: float | None = DEFAULT_DEADLINE_S,
@@ -89,6 +93,8 @@ class TestClient(Client):
             secrets: Secrets by name.
             variables: Variables of the application, for the templates of ``manifest``.
             env: Environment variables, ``EDGEZERO__*`` among them.
+            now: What ``time.time()`` says, instead of the time that it is.
+            seed: Makes what is random for the app the same in every run.
             manifest: A ``spin.toml``: only what it grants the component is granted.
             component: The app's component in it; may be left out where it has one.
             deadline_s: Seconds that one request may take; ``None`` for no limit.
@@ -137,13 +143,18 @@ class TestClient(Client):
             return grants.allows(own, scheme, authority, self.variables)
 
         self._transport = ScriptTransport(self.http, allows)
-        self._surroundings = Surroundings(self.env)
+        self._now_ns = None if now is None else round(now.timestamp() * 1_000_000) * 1000
+        self._dice = None if seed is None else random.Random(seed)
+        self._surroundings = self._around()
         self._portal.on_give_up = self._leave_behind
 
     def _leave_behind(self) -> None:
         # What was left behind may still run, with the old surroundings and no effect.
         self._surroundings.restore()
-        self._surroundings = Surroundings(self.env)
+        self._surroundings = self._around()
+
+    def _around(self) -> Surroundings:
+        return Surroundings(self.env, now_ns=self._now_ns, dice=self._dice)
 
     def _stores(self) -> Any:
         return open_stores(self.app.declaration, self._platform, lambda: self.env)

@@ -101,11 +101,8 @@ class SpinProject:
         if self._app is None:
             self._app = self._find_app()
         app, component = self._app
-        arguments = {
-            name: value
-            for name, value in arguments.items()
-            if name not in ("now", "seed", "allow_stale")
-        }
+        # What only a component has is no mistake in a test for both.
+        arguments.pop("allow_stale", None)
         return TestClient(app, manifest=self.manifest, component=component, **arguments)
 
     def component(self, **arguments: Any) -> ComponentClient:

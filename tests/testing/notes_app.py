@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import random
+import secrets
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,8 +70,8 @@ def make_app() -> App:
         return await config.default.get(key) or "unset"
 
     @app.get("/secret/{key}")
-    async def secret(key: str, secrets: Secrets) -> str:
-        return await secrets.default.require_str(key)
+    async def secret(key: str, vault: Secrets) -> str:
+        return await vault.default.require_str(key)
 
     @app.get("/environment/{name}")
     async def environment(name: str) -> str:
@@ -109,6 +112,14 @@ def make_app() -> App:
     @app.get("/fail")
     async def fail() -> str:
         raise RuntimeError("on purpose")
+
+    @app.get("/now")
+    async def now() -> str:
+        return str(time.time())
+
+    @app.get("/random")
+    async def dice() -> str:
+        return f"{secrets.token_hex(8)} {random.random()} {uuid.uuid4()}"
 
     @app.get("/spin")
     async def spin() -> str:

@@ -1,7 +1,5 @@
-"""The app of ``notes_app`` as a component, with the clock and the dice of its host."""
+"""The app of ``notes_app`` as a component and a way to its bindings."""
 
-import random
-import time
 from base64 import b64decode, b64encode
 from typing import Any
 
@@ -18,16 +16,6 @@ class Call:
     operation: str
     key: str = ""
     value: str = ""
-
-
-@app.get("/now")
-async def now() -> str:
-    return str(time.time())
-
-
-@app.get("/random")
-async def dice() -> str:
-    return random.SystemRandom().randbytes(8).hex()
 
 
 @app.post("/backend")
