@@ -21,13 +21,13 @@ from edgezero_spin.host.interface import Interface, WitError
 __all__ = ["INTERFACES"]
 
 
-class NumberedStore(Store):
+class _NumberedStore(Store):
     """A store that the guest knows by a number."""
 
 
 def _open_store(state: InstanceState, name: str) -> int:
     store: Store = KEY_VALUE.functions["[static]store.open"](state, name)
-    return state.table.push(NumberedStore(store.backend))
+    return state.table.push(_NumberedStore(store.backend))
 
 
 def _numbered(state: InstanceState, number: int) -> object:
@@ -37,9 +37,9 @@ def _numbered(state: InstanceState, number: int) -> object:
         return None
 
 
-def _store(state: InstanceState, number: int) -> NumberedStore:
+def _store(state: InstanceState, number: int) -> _NumberedStore:
     found = _numbered(state, number)
-    if not isinstance(found, NumberedStore):
+    if not isinstance(found, _NumberedStore):
         raise WitError(("invalid-store", None))
     return found
 
@@ -70,22 +70,22 @@ def _get(state: InstanceState, number: int, key: str) -> bytes:
 
 def _close_store(state: InstanceState, number: int) -> None:
     found = _numbered(state, number)
-    if isinstance(found, NumberedStore):
+    if isinstance(found, _NumberedStore):
         state.table.take(number)
         found.drop(state)
 
 
-class NumberedConnection(Connection):
+class _NumberedConnection(Connection):
     """A SQLite connection that the guest knows by a number."""
 
 
 def _open_database(state: InstanceState, database: str) -> int:
-    return state.table.push(NumberedConnection(open_connection(state, database)))
+    return state.table.push(_NumberedConnection(open_connection(state, database)))
 
 
-def _connection(state: InstanceState, number: int) -> NumberedConnection:
+def _connection(state: InstanceState, number: int) -> _NumberedConnection:
     found = _numbered(state, number)
-    if not isinstance(found, NumberedConnection):
+    if not isinstance(found, _NumberedConnection):
         raise WitError(("invalid-connection", None))
     return found
 
@@ -98,7 +98,7 @@ def _execute(
 
 def _close_connection(state: InstanceState, number: int) -> None:
     found = _numbered(state, number)
-    if isinstance(found, NumberedConnection):
+    if isinstance(found, _NumberedConnection):
         state.table.take(number)
         found.drop(state)
 

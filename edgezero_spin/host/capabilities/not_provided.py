@@ -27,7 +27,7 @@ class _Nothing:
     """A connection that nobody ever gets."""
 
 
-class PostgresBuilder:
+class _PostgresBuilder:
     """``connection-builder``: keeps the address until ``build``."""
 
     __slots__ = ("address",)
@@ -36,15 +36,15 @@ class PostgresBuilder:
         self.address = address
 
 
-class MysqlConnection(_Nothing):
+class _MysqlConnection(_Nothing):
     """Of ``fermyon:spin/mysql``."""
 
 
-class PostgresConnection(_Nothing):
+class _PostgresConnection(_Nothing):
     """Of every version of ``postgres``."""
 
 
-class MqttConnection(_Nothing):
+class _MqttConnection(_Nothing):
     """Of ``fermyon:spin/mqtt``."""
 
 
@@ -85,15 +85,15 @@ _open_postgres = _refused_after(_check_postgres)
 _open_mqtt = _refused_after(_check_address("mqtt"))
 
 
-def _new_builder(state: InstanceState, address: str) -> PostgresBuilder:
-    return PostgresBuilder(address)
+def _new_builder(state: InstanceState, address: str) -> _PostgresBuilder:
+    return _PostgresBuilder(address)
 
 
-def _set_ca_root(state: InstanceState, builder: PostgresBuilder, certificate: str) -> None:
+def _set_ca_root(state: InstanceState, builder: _PostgresBuilder, certificate: str) -> None:
     """Accept it: nothing will be connected to."""
 
 
-def _build(state: InstanceState, builder: PostgresBuilder) -> None:
+def _build(state: InstanceState, builder: _PostgresBuilder) -> None:
     _open_postgres(state, builder.address)
 
 
@@ -123,7 +123,7 @@ def _postgres(version: str) -> Interface:
             "[method]connection-builder.set-ca-root": _set_ca_root,
             "[method]connection-builder.build": _build,
         },
-        {"connection": PostgresConnection, "connection-builder": PostgresBuilder},
+        {"connection": _PostgresConnection, "connection-builder": _PostgresBuilder},
     )
 
 
@@ -136,9 +136,9 @@ def _by_address(name: str, check: Check) -> Interface:
 _LLM: dict[str, HostFunction] = {"infer": _ask_model, "generate-embeddings": _ask_model}
 
 INTERFACES = (
-    _connections("fermyon:spin/mysql@2.0.0", _open_mysql, MysqlConnection),
-    _connections("fermyon:spin/postgres@2.0.0", _open_postgres, PostgresConnection),
-    _connections("fermyon:spin/mqtt@2.0.0", _open_mqtt, MqttConnection),
+    _connections("fermyon:spin/mysql@2.0.0", _open_mysql, _MysqlConnection),
+    _connections("fermyon:spin/postgres@2.0.0", _open_postgres, _PostgresConnection),
+    _connections("fermyon:spin/mqtt@2.0.0", _open_mqtt, _MqttConnection),
     *(_postgres(version) for version in ("3.0.0", "4.0.0", "4.1.0", "4.2.0")),
     Interface("fermyon:spin/llm@2.0.0", _LLM),
     _by_address("fermyon:spin/mysql", _check_address("mysql")),
