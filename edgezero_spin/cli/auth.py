@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from edgezero_spin.project.commands import Action
     from edgezero_spin.project.deploy import AuthAction
 
-__all__ = ["auth"]
+__all__ = ["auth", "login", "logout", "status"]
 
 EPILOG = """\b
 Example:

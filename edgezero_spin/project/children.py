@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -38,8 +38,9 @@ def run_child(
         OSError: It cannot be started.
     """
     arguments = ["sh", "-c", command] if isinstance(command, str) else list(command)
-    child = subprocess.Popen(arguments, cwd=folder, env=environment)
-    with _passing_on(child):
+    with _asked_to_end() as pass_on:
+        child = subprocess.Popen(arguments, cwd=folder, env=environment)
+        pass_on(child)
         while True:
             try:
                 status = child.wait()
@@ -61,17 +62,30 @@ def search_path(environment: Mapping[str, str] = os.environ) -> str:
 
 
 @contextmanager
-def _passing_on(child: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """Hand SIGTERM to the child while it runs; only the main thread can."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def _asked_to_end() -> "Iterator[Callable[[subprocess.Popen[bytes]], None]]":
+    """Hand SIGTERM to a child, also when it comes before the child is known.
+
+    Only the main thread can; elsewhere nothing changes.
+    """
+    children: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
 
     def hand_over(number: int, frame: FrameType | None) -> None:
-        child.send_signal(number)
+        for child in children:
+            child.send_signal(number)
+        if not children:
+            early.append(number)
 
+    def pass_on(child: "subprocess.Popen[bytes]") -> None:
+        children.append(child)
+        for number in early:
+            child.send_signal(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield pass_on
+        return
     before = signal.signal(signal.SIGTERM, hand_over)
     try:
-        yield
+        yield pass_on
     finally:
         signal.signal(signal.SIGTERM, before)
