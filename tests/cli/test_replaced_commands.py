@@ -251,5 +251,7 @@ def test_hints_of_the_manifest_reach_spin(app: Path, spin: Recorder) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_a_request_to_end_reaches_the_child(tmp_path: Path) -> None:
     """SIGTERM is handed on, and the child's own end is what is reported."""
-    commands(tmp_path, serve='trap "exit 42" TERM; kill -TERM $PPID; sleep 9 >/dev/null 2>&1 & wait')
+    commands(
+        tmp_path, serve='trap "exit 42" TERM; kill -TERM $PPID; sleep 9 >/dev/null 2>&1 & wait'
+    )
     assert edgezero("serve", cwd=tmp_path).returncode == 42
