@@ -6,6 +6,7 @@ package knows nothing of how a component was written.
 
 from edgezero_spin.host.host import Host, HostSettings, RunOptions
 from edgezero_spin.host.messages import HttpRequest, HttpResponse, ResponseAborted
+from edgezero_spin.host.switch import Switch
 from edgezero_spin.host.trigger.standby import ReusePolicy
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "ResponseAborted",
     "ReusePolicy",
     "RunOptions",
+    "Switch",
 ]

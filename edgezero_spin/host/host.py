@@ -234,6 +234,11 @@ class Host:
         return self._pool.computing
 
     @property
+    def idle(self) -> bool:
+        """Whether no request waits for an instance or has one at this moment."""
+        return self._pool.unfinished == 0
+
+    @property
     def waiting(self) -> int:
         """Instances that wait for a request at this moment."""
         return self._runner.standby.waiting

@@ -92,6 +92,12 @@ class WorkerPool:
         """Jobs that run and do not sleep at this moment."""
         return self._computing
 
+    @property
+    def unfinished(self) -> int:
+        """Jobs that wait or run at this moment, sleeping ones included."""
+        with self._lock:
+            return len(self._jobs) + self._running
+
     def submit(self, job: Job, *, at_once: bool = False) -> None:
         """Run the job on a thread as soon as there is a place.
 

@@ -15,19 +15,30 @@ import importlib.util
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import attrs
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from edgezero_spin.errors import HostError
-from edgezero_spin.host.host import Host
-from edgezero_spin.host.trigger.asgi import WIRE
+from edgezero_spin.host.trigger.asgi import WIRE, Receive, Scope, Send
 
-__all__ = ["DEFAULT_LISTEN", "ListenError", "Listening", "bind", "serve", "serve_async"]
+__all__ = [
+    "DEFAULT_LISTEN",
+    "Application",
+    "ListenError",
+    "Listening",
+    "Program",
+    "bind",
+    "serve",
+    "serve_async",
+]
+
+Program = Callable[[Scope, Receive, Send], Awaitable[None]]
+"""An ASGI application."""
 
 DEFAULT_LISTEN = "127.0.0.1:3000"
 """Address and port of ``spin up`` (FLAG-1)."""
@@ -77,6 +88,19 @@ class Listening:
         """``http://127.0.0.1:3000``."""
         name = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{name}:{self.port}"
+
+
+class Application(Protocol):
+    """What can be served: a ``Host`` or a ``Switch``.
+
+    Attributes:
+        origin: Set to the URL once the socket accepts connections.
+    """
+
+    origin: str | None
+
+    def asgi(self) -> Program:
+        """Return the program that answers."""
 
 
 class _Wire:
@@ -178,7 +202,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(
-    host: Host,
+    host: Application,
     listen: str = DEFAULT_LISTEN,
     *,
     on_listening: Callable[[Listening], None] = lambda listening: None,
@@ -213,7 +237,7 @@ def serve(
 
 
 async def serve_async(
-    host: Host,
+    host: Application,
     listen: str = DEFAULT_LISTEN,
     *,
     on_listening: Callable[[Listening], None] = lambda listening: None,
@@ -229,7 +253,7 @@ async def serve_async(
     try:
         address, port = listener.getsockname()[:2]
         config = uvicorn.Config(
-            host.asgi(),
+            cast("Any", host.asgi()),
             http=_Protocol,
             ws="none",
             lifespan="off",
