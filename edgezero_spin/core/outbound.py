@@ -12,7 +12,6 @@ Source: contract edgezero.md, PRX-1 to PRX-10, with the differences of PRX-4 and
 nor its WebAssembly build has a decoder: such a body passes as it is, its header kept.
 """
 
-import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable
 from typing import Any, Protocol, TypeAlias
 
@@ -23,6 +22,11 @@ from edgezero_spin.core.headers import HeaderInput, Headers
 from edgezero_spin.core.payloads import json_reader
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
+
+try:
+    import zlib
+except ImportError:  # the interpreter of componentize-py 0.17, on which spin-sdk 3 builds
+    zlib = None  # type: ignore[assignment]
 
 __all__ = [
     "MAX_DECODED_BYTES",
@@ -264,6 +268,8 @@ class Outbound:
 
 async def _unzipped(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Decode every member of a gzip body."""
+    if zlib is None:
+        raise OutboundError("gzip decompression failed: this interpreter has no zlib")
     decoder = None
     total = 0
     async for data in chunks:

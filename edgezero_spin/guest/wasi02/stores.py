@@ -10,11 +10,23 @@ edgezero.md, HST-1 to HST-5.
 from importlib import import_module
 from typing import Any
 
-from componentize_py_types import Err
-
 from edgezero_spin.stores import BackendError, SecretNameInvalid, StoreDeclaration
 
 __all__ = ["ComponentPlatform", "platform"]
+
+
+def _first(*names: str) -> Any:
+    """Return the first of these modules that exists, or ``None``."""
+    for name in names:
+        try:
+            return import_module(name)
+        except ImportError:
+            continue
+    return None
+
+
+# What a call that failed raises; up to componentize-py 0.17 it lay with the bindings.
+Err: Any = _first("componentize_py_types", "spin_sdk.wit.types", "wit_world.types").Err
 
 
 class _KeyValueStore:
@@ -153,12 +165,7 @@ def _binding(interface: str) -> Any:
     componentize-py puts the bindings of our worlds into ``wit_world``, those of a component
     written on spin-sdk into that package.
     """
-    for package in ("wit_world.imports", "spin_sdk.wit.imports"):
-        try:
-            return import_module(f"{package}.{interface}")
-        except ImportError:
-            continue
-    return None
+    return _first(f"wit_world.imports.{interface}", f"spin_sdk.wit.imports.{interface}")
 
 
 def _missing(interface: str, kind: str) -> ImportError:
