@@ -1,0 +1,82 @@
+"""The programs in docs/hosting.md do what the page says."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from edgezero_spin.manifest.spin import load_spin_manifest, lock_application
+from tests.host.support import SCRIPT
+
+PAGE = Path(__file__).parents[2] / "docs" / "hosting.md"
+ONE, SEVERAL = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
+def test_the_first_program_serves(tmp_path: Path) -> None:
+    """It prints where it listens, answers, and ends cleanly with Ctrl-C."""
+    program = tmp_path / "program.py"
+    program.write_text(ONE)
+    process = subprocess.Popen(
+        [sys.executable, program, SCRIPT, "127.0.0.1:0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+    )
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        assert httpx.get(f"{url}/h", trust_env=False, timeout=20).text == "hello"
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def test_the_second_program_follows_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that come, change and go start, replace and stop applications."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    names: dict[str, Any] = {}
+    exec(compile(SEVERAL, str(PAGE), "exec"), names)
+    folder = tmp_path / "apps"
+    folder.mkdir()
+    app = lock_application(load_spin_manifest(SCRIPT)).to_json()
+
+    def write(name: str, version: int) -> None:
+        path = folder / f"{name}.lock"
+        path.write_text(app.replace('"name": "script"', f'"name": "{name}-{version}"'))
+        os.utime(path, ns=(version, version))
+
+    async def scenario() -> None:
+        apps = names["Apps"](folder)
+        transport = httpx.ASGITransport(app=apps)
+        async with httpx.AsyncClient(transport=transport, base_url="http://apps") as client:
+
+            async def name_of(path: str) -> str:
+                response = await client.get(f"{path}/.well-known/spin/info")
+                return str(response.json()["name"]) if response.is_success else response.text
+
+            write("one", 1)
+            write("two", 1)
+            await apps.look()
+            assert [await name_of("/one"), await name_of("/two")] == ["one-1", "two-1"]
+            assert (await client.get("/one/h")).text == "hello"
+            write("one", 2)
+            (folder / "two.lock").unlink()
+            await apps.look()
+            assert await name_of("/one") == "one-2"
+            assert await name_of("/two") == "no such application\n"
+            (folder / "one.lock").unlink()
+            await apps.look()
+            assert apps.running == {}
+        apps.engine.close()
+
+    asyncio.run(scenario())
