@@ -1,7 +1,6 @@
 """``edgezero completion``: the script that completes this command in a shell."""
 
 import click
-from click.shell_completion import get_completion_class
 
 from edgezero_spin.cli.options import adapter_option, common_options
 
@@ -28,6 +27,8 @@ def completion(context: click.Context, shell: str) -> None:
 
     Add it to what the shell reads when it starts.
     """
+    from click.shell_completion import get_completion_class
+
     maker = get_completion_class(shell)
     if maker is not None:
         click.echo(maker(context.find_root().command, {}, _PROGRAM, _VARIABLE).source())

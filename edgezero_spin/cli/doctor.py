@@ -4,7 +4,6 @@ import json
 import os
 from typing import TYPE_CHECKING, Literal
 
-import attrs
 import click
 
 from edgezero_spin.cli.options import adapter_option, common_options, manifest_option
@@ -45,7 +44,8 @@ def doctor(manifest: str | None, form: Literal["text", "json"]) -> int:
 
     findings = list(examine(os.environ, manifest))
     if form == "json":
-        click.echo(json.dumps([attrs.asdict(finding) for finding in findings], indent=2))
+        rows = [{"level": f.level, "what": f.what, "remedy": f.remedy} for f in findings]
+        click.echo(json.dumps(rows, indent=2))
     else:
         for finding in findings:
             _show(finding)
