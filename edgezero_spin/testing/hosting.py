@@ -33,13 +33,16 @@ from edgezero_spin.host.capabilities.wasi_http import (
 from edgezero_spin.host.channel import ByteChannel
 from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.errors import DeadlineExceeded
+from edgezero_spin.host.exchange import Exchange as HostExchange
 from edgezero_spin.host.host import Host, HostSettings
 from edgezero_spin.host.instance import Grants, InstanceState
 from edgezero_spin.host.interface import Interface, WitError
 from edgezero_spin.host.logs import ComponentLog, Logs, Sink
 from edgezero_spin.host.messages import HttpRequest, HttpResponse, ResponseAborted
+from edgezero_spin.host.outbound import CHAIN_DOMAIN, OutboundSender
 from edgezero_spin.host.plan import ApplicationPlan, plan_of
 from edgezero_spin.host.running import Instance
+from edgezero_spin.host.trigger.http import GuestComponent, InstanceRunner, InstanceWatch
 from edgezero_spin.host.variables import VariableError, VariableResolver
 from edgezero_spin.host.variables.resolver import name_fault
 from edgezero_spin.manifest.spin import load_spin_manifest, lock_application
@@ -91,10 +94,12 @@ class Context:
     Attributes:
         surface: The client that asked.
         host_calls: Calls to the host so far.
+        chained_fuel: Instructions of the components that it called.
     """
 
     surface: Surface
     host_calls: int = 0
+    chained_fuel: int = 0
 
 
 class _Local(threading.local):
@@ -207,8 +212,51 @@ class _KitLog(ComponentLog):
         return _KitSink(stream)
 
 
+class _ChainRunner(InstanceRunner):
+    """Runs a component that another one calls, for the same test as its caller."""
+
+    def __init__(self, runner: InstanceRunner) -> None:
+        self._inner = runner
+
+    def start(
+        self,
+        component: GuestComponent,
+        exchange: HostExchange,
+        watch: InstanceWatch | None = None,
+        *,
+        nested: bool = False,
+    ) -> None:
+        caller = _local.context
+        chained = watch if caller is None else _ChainWatch(caller)
+        self._inner.start(component, exchange, chained, nested=nested)
+
+
+class _ChainWatch:
+    """Gives a called instance its caller's surface, and its caller the bill."""
+
+    def __init__(self, caller: Context) -> None:
+        self._caller = caller
+        self._own = Context(caller.surface)
+
+    def started(self, state: InstanceState) -> None:
+        _local.context = self._own
+
+    def ended(self, instance: Instance | None, error: BaseException | None) -> None:
+        self._caller.host_calls += self._own.host_calls
+        self._caller.chained_fuel += self._own.chained_fuel
+        if instance is not None:
+            self._caller.chained_fuel += instance.fuel_used or 0
+        _local.context = None
+
+
 class _Sender:
-    """Answers outbound requests from the script of whoever asks."""
+    """Answers outbound requests from the script of whoever asks.
+
+    Calls between components of the application are no requests to the outside.
+    """
+
+    def __init__(self) -> None:
+        self.chain = OutboundSender()
 
     def send(
         self,
@@ -217,6 +265,9 @@ class _Sender:
         options: RequestOptions | None,
         future: FutureIncomingResponse,
     ) -> None:
+        if destination.host.endswith(f".{CHAIN_DOMAIN}"):
+            self.chain.send(destination, request, options, future)
+            return
         script = _surface().http
         url = f"{destination.scheme}://{destination.authority or 'self'}{request.path or '/'}"
         method = method_text(request.method)
@@ -337,6 +388,7 @@ class Runtime:
         try:
             self.app: LockedApp = lock_application(manifest, assets_dir=self._assets)
             plan = plan_of(self.app)
+            sender = _Sender()
             if path.suffix in (".wasm", ".wat"):
                 plan = _trusting(plan)
             self.host = Host(
@@ -351,8 +403,9 @@ class Runtime:
                 variables=_Variables(),
                 logs=Logs(None),
                 interfaces=_interfaces(),
-                adapt=_adapt,
+                adapt=lambda grants: _adapt(grants, sender),
             )
+            sender.chain.connect(self.host.application.components, _ChainRunner(self.host._runner))
         except BaseException:
             shutil.rmtree(self._assets, ignore_errors=True)
             raise
@@ -387,9 +440,9 @@ def _trusting(plan: ApplicationPlan) -> ApplicationPlan:
     )
 
 
-def _adapt(grants: Grants) -> Grants:
+def _adapt(grants: Grants, sender: _Sender) -> Grants:
     if grants.outbound is not None:
-        grants.outbound.sender = _Sender()
+        grants.outbound.sender = sender
     return attrs.evolve(grants, key_value=_Labels(grants.component_id), log=_KitLog({}, None))
 
 
@@ -477,7 +530,7 @@ class Exchange:
         self.error = error
         usage = Usage(host_calls=self._context.host_calls)
         if instance is not None:
-            usage.fuel = instance.fuel_used or 0
+            usage.fuel = (instance.fuel_used or 0) + self._context.chained_fuel
             if self._measures_memory:
                 usage.peak_memory_bytes = guest_memory_bytes()
         self.usage = usage

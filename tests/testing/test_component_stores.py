@@ -281,6 +281,43 @@ def test_a_manifest_limits_the_component(wasm: Path, mode: str) -> None:
         assert [str(sent) for sent in client.http.requests] == ["GET https://allowed.example/a"]
 
 
+CHAIN = """\
+spin_manifest_version = 2
+application = {name = "kit"}
+[[trigger.http]]
+route = "/..."
+component = "front"
+[[trigger.http]]
+route = {private = true}
+component = "back"
+[component.front]
+source = "kit.wasm"
+allowed_outbound_hosts = ["http://*.spin.internal"]
+[component.back]
+source = "kit.wasm"
+key_value_stores = ["notes"]
+"""
+
+
+def test_components_call_each_other(wasm: Path) -> None:
+    """A call inside the application needs no script; its stores are recorded as well."""
+    folder = wasm.parent / "chain"
+    folder.mkdir()
+    shutil.copy(wasm, folder)
+    (folder / "spin.toml").write_text(CHAIN)
+    with ComponentClient(folder, kv={"notes": {"bread": {"title": "Bread"}}}) as client:
+        own = client.get("/say").usage
+        answer = client.post("/fetch/GET/http/back.spin.internal/notes/bread")
+        assert (answer.status, answer.json()["title"]) == (200, "Bread")
+        assert answer.calls.texts == ["open notes", "get notes bread"]
+        assert client.http.requests == []
+        # The caller may not open what the called may.
+        assert client.get("/notes/bread").status == 500
+        assert own is not None
+        assert answer.usage is not None
+        assert answer.usage.fuel > own.fuel * 1.5
+
+
 def script(client: Client) -> None:
     """Answers by host, path and method, the same for both modes."""
     http = client.http
