@@ -6,7 +6,8 @@ running than there are processors makes all of them slower. The pool starts as m
 back without asking. A job that neither ends nor sleeps does not hold up the others for
 long: ``relieve`` starts another one after ``PATIENCE_S``, up to ``max_running``.
 
-Spare jobs are work for later: they start when no other job waits and a place is free.
+Spare jobs are work for later: they start one at a time, when no other job waits and a
+place is free, and take no place from jobs that come in.
 """
 
 import logging
@@ -38,6 +39,7 @@ class _Worker(threading.Thread):
         super().__init__(name=f"edgezero-guest-{number}", daemon=True)
         self.pool = pool
         self.job: Job | None = None
+        self.spare = False
         self.wakeup = threading.Lock()
         self.wakeup.acquire()
 
@@ -85,6 +87,7 @@ class WorkerPool:
         self._workers: list[_Worker] = []
         self._running = 0
         self._computing = 0
+        self._sparing = 0
         self._last_start = 0.0
 
     @property
@@ -147,13 +150,22 @@ class WorkerPool:
                 self._start(self._computing + 1)
 
     def _start(self, computing: int) -> None:
-        while self._jobs and self._computing < computing and self._running < self._max_running:
+        while (
+            self._jobs
+            and self._computing - self._sparing < computing
+            and self._running < self._max_running
+        ):
             self._launch(self._jobs.popleft())
-        while self._spare and not self._jobs and self._computing < self._parallel:
-            self._launch(self._spare.popleft())
+        if self._may_spare() and self._computing < self._parallel:
+            self._launch(self._spare.popleft(), spare=True)
 
-    def _launch(self, job: Job) -> None:
+    def _may_spare(self) -> bool:
+        # One at a time: a job that comes in next finds a free processor.
+        return bool(self._spare) and not self._jobs and not self._sparing
+
+    def _launch(self, job: Job, *, spare: bool = False) -> None:
         self._running += 1
+        self._sparing += spare
         self._computing += 1
         self._last_start = monotonic()
         if self._idle:
@@ -163,15 +175,21 @@ class WorkerPool:
             self._workers.append(worker)
             worker.start()
         worker.job = job
+        worker.spare = spare
         worker.wakeup.release()
 
     def next_job(self, worker: _Worker) -> Job | None:
         """Account for the end of a worker's job; return what it does next."""
         with self._lock:
-            if self._jobs and self._computing <= self._parallel and not self.closed:
+            self._sparing -= worker.spare
+            worker.spare = False
+            computing = self._computing - self._sparing
+            if self._jobs and computing <= self._parallel and not self.closed:
                 self._last_start = monotonic()
                 return self._jobs.popleft()
-            if self._spare and not self._jobs and self._computing <= self._parallel:
+            if self._may_spare() and self._computing <= self._parallel:
+                worker.spare = True
+                self._sparing += 1
                 return self._spare.popleft()
             self._running -= 1
             self._computing -= 1

@@ -136,3 +136,20 @@ def test_spare_jobs_wait_for_quiet(jobs: list[Job]) -> None:
     assert pool.close(WAIT_S)
     pool.submit_spare(jobs[3])
     assert not jobs[3].started.wait(0.01)
+
+
+def test_a_job_does_not_wait_for_a_spare_one(jobs: list[Job]) -> None:
+    """It starts beside it; further spare jobs wait for both."""
+    pool = WorkerPool(max_running=4, max_queued=4, parallel=1)
+    pool.submit_spare(jobs[0])
+    pool.submit_spare(jobs[1])
+    assert jobs[0].started.wait(WAIT_S)
+    pool.submit(jobs[2])
+    assert jobs[2].started.wait(WAIT_S)
+    pool.submit(jobs[3])
+    jobs[0].go_on.set()
+    jobs[2].go_on.set()
+    assert jobs[3].started.wait(WAIT_S)
+    assert not jobs[1].started.is_set()
+    jobs[3].go_on.set()
+    assert jobs[1].started.wait(WAIT_S)
