@@ -1,7 +1,7 @@
 """``make bench``: measure, compare with the peers of the same run, print a table.
 
 python -m benchmarks                  everything
-python -m benchmarks instructions     only that part: builds, instructions or requests
+python -m benchmarks instructions     only that part: builds, instructions, requests or host
 """
 
 import sys
@@ -9,11 +9,12 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.builds import Built, build_guests, plain_build_seconds
+from benchmarks.host import host_table
 from benchmarks.instructions import cost_of
 from benchmarks.peers import PeerMissingError
 from benchmarks.requests_per_second import embedded_load, jco_load
 
-PARTS = ("builds", "instructions", "requests")
+PARTS = ("builds", "instructions", "requests", "host")
 NOTE = ("POST", "/notes/7", b'{"title":"a","text":"b"}')
 SECONDS = 8
 
@@ -25,6 +26,15 @@ def main(wanted: list[str]) -> int:
         print(f"no part {unknown[0]!r} (there are: {', '.join(PARTS)})", file=sys.stderr)
         return 2
     parts = wanted or list(PARTS)
+    if parts != ["host"]:
+        compare(parts)
+    if "host" in parts:
+        host_table()
+    return 0
+
+
+def compare(parts: list[str]) -> None:
+    """Compile the guests, and measure them against the peers."""
     with tempfile.TemporaryDirectory(prefix="edgezero-bench-") as name:
         folder = Path(name)
         print("compiling the guests", file=sys.stderr)
@@ -35,7 +45,6 @@ def main(wanted: list[str]) -> int:
             instructions(guests)
         if "requests" in parts:
             requests(guests["hello"].path)
-    return 0
 
 
 def builds(guests: dict[str, Built], folder: Path) -> None:
