@@ -1,11 +1,8 @@
-"""The programs in docs/hosting.md do what the page says."""
+"""The program in docs/hosting.md does what the page says."""
 
 import asyncio
 import os
 import re
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,36 +13,14 @@ from edgezero_spin.manifest.spin import load_spin_manifest, lock_application
 from tests.host.support import SCRIPT
 
 PAGE = Path(__file__).parents[2] / "docs" / "hosting.md"
-ONE, SEVERAL = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+[PROGRAM] = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 
-def test_the_first_program_serves(tmp_path: Path) -> None:
-    """It prints where it listens, answers, and ends cleanly with Ctrl-C."""
-    program = tmp_path / "program.py"
-    program.write_text(ONE)
-    process = subprocess.Popen(
-        [sys.executable, program, SCRIPT, "127.0.0.1:0"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
-    )
-    try:
-        assert process.stdout is not None
-        url = process.stdout.readline().strip()
-        assert httpx.get(f"{url}/h", trust_env=False, timeout=20).text == "hello"
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
-    assert process.returncode == 0
-
-
-def test_the_second_program_follows_its_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_program_follows_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that come, change and go start, replace and stop applications."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     names: dict[str, Any] = {}
-    exec(compile(SEVERAL, str(PAGE), "exec"), names)
+    exec(compile(PROGRAM, str(PAGE), "exec"), names)
     folder = tmp_path / "apps"
     folder.mkdir()
     app = lock_application(load_spin_manifest(SCRIPT)).to_json()
