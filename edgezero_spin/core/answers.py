@@ -10,6 +10,7 @@ there) and ERR-13 (an unexpected exception keeps its text to itself).
 
 import sys
 from collections.abc import Iterable
+from io import StringIO
 from json.encoder import encode_basestring
 
 from edgezero_spin.core.response import Response
@@ -47,8 +48,14 @@ def report(error: Exception, method: str, path: str) -> None:
     """
     status = getattr(error, "status", 500) if isinstance(error, EdgeZeroError) else 500
     if status == 500:
-        print(f"{method} {path} failed:", file=sys.stderr)
-        # The interpreter's own printer: it needs no module that a component has to carry.
-        sys.__excepthook__(type(error), error, error.__traceback__)
+        # The interpreter's own printer: it needs no module that a component has to carry. It
+        # writes word by word, and in a component each word would be a call to the host.
+        stderr, sys.stderr = sys.stderr, StringIO()
+        try:
+            sys.__excepthook__(type(error), error, error.__traceback__)
+            text = sys.stderr.getvalue()
+        finally:
+            sys.stderr = stderr
+        print(f"{method} {path} failed:\n{text}", end="", file=stderr)
     elif status > 500:
         print(f"{method} {path}: {error}", file=sys.stderr)
