@@ -29,7 +29,7 @@ from edgezero_spin.host.interface import Interface
 from edgezero_spin.host.logs import Logs
 from edgezero_spin.host.messages import HttpRequest, HttpResponse
 from edgezero_spin.host.outbound import OutboundSender
-from edgezero_spin.host.plan import ApplicationError, ApplicationPlan
+from edgezero_spin.host.plan import ApplicationError, ApplicationPlan, in_file
 from edgezero_spin.host.starting import (
     Found,
     HostSettings,
@@ -44,6 +44,7 @@ from edgezero_spin.host.trigger.asgi import AsgiApplication, answer_for, is_bodi
 from edgezero_spin.host.trigger.delivery import Delivery, Linger, Upload
 from edgezero_spin.host.trigger.gateway import Answer, RequestHead
 from edgezero_spin.host.trigger.http import InstanceRunner, InstanceWatch
+from edgezero_spin.host.trigger.routes import InvalidRoutesError
 from edgezero_spin.host.variables import VariableResolver
 from edgezero_spin.host.workers import Overloaded, WorkerPool
 from edgezero_spin.stores.backend import KeyValueBackend
@@ -200,16 +201,19 @@ class Host:
             work_dir = open_work_dir(owned, options)
             found = find(path, work_dir, options)
             ready = prepare(found, work_dir, owned, options)
-            host = cls(
-                ready.plan,
-                settings=ready.settings,
-                engine=options.get("engine"),
-                stores=ready.stores.backends,
-                databases=ready.databases.by_label,
-                redis_slots=ready.redis_slots,
-                variables=ready.variables,
-                logs=ready.logs,
-            )
+            try:
+                host = cls(
+                    ready.plan,
+                    settings=ready.settings,
+                    engine=options.get("engine"),
+                    stores=ready.stores.backends,
+                    databases=ready.databases.by_label,
+                    redis_slots=ready.redis_slots,
+                    variables=ready.variables,
+                    logs=ready.logs,
+                )
+            except InvalidRoutesError as error:
+                raise ApplicationError(*in_file(found.file, error.problems)) from error
             host.notices = ready.notices
             host._resources = owned.pop_all()
         return host

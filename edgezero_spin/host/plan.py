@@ -30,6 +30,7 @@ __all__ = [
     "ApplicationPlan",
     "ComponentPlan",
     "TriggerPlan",
+    "in_file",
     "keep_components",
     "plan_of",
 ]
@@ -154,13 +155,22 @@ def _chained(part: LockedComponent, known: Iterable[str]) -> Iterable[str]:
                 yield str(entry.host).removesuffix(CHAINING_SUFFIX)
 
 
+_TRIGGER_KEYS = ("component", "components", "dependencies", "executor", "route", "static_response")
+_STATIC_KEYS = ("body", "headers", "status_code")
+
+
 def plan_of(
-    app: LockedApp, *, environment: Mapping[str, str] | None = None, writable: bool = False
+    app: LockedApp,
+    *,
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    writable: bool = False,
 ) -> ApplicationPlan:
     """Return what to run of a locked application.
 
     Args:
         app: The application.
+        file: Where it stands, named with every fault.
         environment: Variables for every component, over its own (ENV-1).
         writable: Guests may change the files that they see (ENV-13).
 
@@ -178,7 +188,7 @@ def plan_of(
     triggers = [_trigger_plan(trigger, problems) for trigger in app.triggers]
     _check_base(app, problems)
     if problems:
-        raise ApplicationError(*problems)
+        raise ApplicationError(*in_file(file, problems))
     return ApplicationPlan(
         name=app.name,
         version=str(app.metadata.get("version", "")),
@@ -186,6 +196,11 @@ def plan_of(
         components=tuple(components),
         triggers=tuple(triggers),
     )
+
+
+def in_file(file: Path | None, problems: Iterable[str]) -> list[str]:
+    """Name the file in front of each fault, where there is one."""
+    return list(problems) if file is None else [f"{file}: {problem}" for problem in problems]
 
 
 def _component_plan(
@@ -233,6 +248,7 @@ def _trigger_plan(trigger: LockedTrigger, problems: list[str]) -> TriggerPlan:
         return TriggerPlan(id=trigger.id, route=None)
     config = trigger.trigger_config
     static = config.get("static_response")
+    _check_keys(config, _TRIGGER_KEYS, place, problems)
     component = trigger.component
     if (static is None) == (component is None):
         which = "neither" if static is None else "both"
@@ -251,6 +267,16 @@ def _trigger_plan(trigger: LockedTrigger, problems: list[str]) -> TriggerPlan:
     )
 
 
+def _check_keys(
+    table: Mapping[str, Any], known: Sequence[str], place: str, problems: list[str]
+) -> None:
+    problems += [
+        f"{place}: unknown key {key!r} (known: {', '.join(known)})"
+        for key in table
+        if key not in known
+    ]
+
+
 def _route_of(route: Any, id: str, problems: list[str]) -> str | None:
     if isinstance(route, str):
         return route
@@ -263,6 +289,7 @@ def _route_of(route: Any, id: str, problems: list[str]) -> str | None:
 
 def _static_answer(static: Any, place: str, problems: list[str]) -> Answer:
     table: Mapping[str, Any] = static if isinstance(static, Mapping) else {}
+    _check_keys(table, _STATIC_KEYS, f"{place}: static_response", problems)
     status = table.get("status_code", 200)
     if not isinstance(status, int) or not 200 <= status <= 599:
         problems.append(f"{place}: static_response.status_code {status!r} is not 200 to 599")

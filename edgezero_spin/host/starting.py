@@ -158,11 +158,13 @@ class Found:
     Attributes:
         app: The application, its content in files.
         app_dir: The folder that it belongs to; ``None`` for one that keeps no state.
+        file: The manifest, lock or component that was read.
         notices: What its manifest should be told.
     """
 
     app: LockedApp
     app_dir: Path | None
+    file: Path
     notices: tuple[str, ...] = ()
 
 
@@ -191,7 +193,8 @@ def find_manifest(path: str | Path, work_dir: Path, options: RunOptions) -> Foun
         in_place=direct,
         fetch=_downloads(options),
     )
-    return Found(app, None if is_component(path) else manifest.base_dir, manifest.warnings)
+    app_dir = None if is_component(path) else manifest.base_dir
+    return Found(app, app_dir, manifest.path, manifest.warnings)
 
 
 def find_lock(path: str | Path, work_dir: Path, options: RunOptions) -> Found:
@@ -205,7 +208,7 @@ def find_lock(path: str | Path, work_dir: Path, options: RunOptions) -> Found:
     app = place_content(
         locked, work_dir, _downloads(options), copied=options.get("transient_write", False)
     )
-    return Found(app, _home_of(locked, Path(path)))
+    return Found(app, _home_of(locked, Path(path)), Path(path))
 
 
 def _downloads(options: RunOptions) -> Downloads:
@@ -300,6 +303,7 @@ def prepare(
     )
     plan = plan_of(
         app,
+        file=found.file,
         environment=options.get("env"),
         writable=options.get("transient_write", False),
     )

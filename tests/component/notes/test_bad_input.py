@@ -115,19 +115,12 @@ def test_a_database_that_cannot_be_written_is_named(notes: Path) -> None:
         folder.chmod(0o755)
 
 
-FILE_NOT_NAMED = pytest.mark.xfail(
-    reason="Host.from_manifest does not say in which file a trigger's fault stands"
-)
-
-
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        pytest.param(
-            'route = "/..."', 'rout = "/..."', "'rout'", id="unknown key", marks=FILE_NOT_NAMED
-        ),
+        pytest.param('route = "/..."', 'rout = "/..."', "'rout'", id="unknown key"),
         pytest.param('component = "notes"', 'component = "gone"', "gone", id="unknown component"),
-        pytest.param('"/..."', '"/*rest"', "/*rest", id="route", marks=FILE_NOT_NAMED),
+        pytest.param('"/..."', '"/*rest"', "/*rest", id="route"),
         pytest.param('source = "app.wasm"', "", "source", id="missing source"),
         pytest.param('"{{ admin_token }}"', '"{{ other }}"', "other", id="unknown variable"),
     ],
