@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from threading import Thread
 
-import seed
 import tour
 
 HERE = Path(__file__).parent
@@ -55,11 +54,10 @@ def main() -> int:
     token = os.environ.get("ADMIN_TOKEN") or "let-me-in"
     once = bool(os.environ.get("ONCE"))
 
-    built = subprocess.run(step("build"), cwd=HERE, check=False)
-    if built.returncode:
-        return built.returncode
-    print("$ python seed.py")
-    seed.main()
+    for preparation in (["build"], ["config", "push", "--local"]):
+        done = subprocess.run(step(*preparation), cwd=HERE, check=False)
+        if done.returncode:
+            return done.returncode
     serve = ["serve", "--engine", "embedded", "--listen", f"127.0.0.1:{port}"]
     server = subprocess.Popen(
         step(*serve, "--variable", f"admin_token={token}"),

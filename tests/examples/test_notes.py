@@ -1,14 +1,12 @@
 """The Notes example without wasm: its tour played against the app in this process."""
 
-import asyncio
 import json
-from pathlib import Path
 
 import httpx
 import pytest
 
-from edgezero_spin.core import App, Request, Response
-from edgezero_spin.stores import MemoryPlatform, StoreDeclaration, StoreIds, open_stores
+from edgezero_spin import App, StoreDeclaration, StoreIds
+from edgezero_spin.testing import TestClient
 from tests.examples.loading import load
 
 app: App = load("notes", "app").app
@@ -18,31 +16,28 @@ CONFIG = {"greeting": b"Hello", "page.size": b"2"}
 
 
 class InProcess(httpx.BaseTransport):
-    """Answers requests with an app and memory stores, as a host would over a socket."""
+    """Answers requests with the kit's native client, as a host would over a socket."""
 
     def __init__(self, token: str) -> None:
-        self.platform = MemoryPlatform(
-            kv={"notes": {}, "views": {}, "app_config": dict(CONFIG)},
-            variables={"admin_token": token},
+        self.client = TestClient(
+            app,
+            kv={"notes": {}, "views": {}},
+            config={"app_config": CONFIG},
+            secrets={"admin_token": token},
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Call the app once, with stores opened for this request only."""
-        return asyncio.run(self._handle(request))
-
-    async def _handle(self, request: httpx.Request) -> httpx.Response:
-        stores = open_stores(app.declaration, self.platform, dict)
-        asked = Request.of(
+        """Pass one request on."""
+        answer = self.client.request(
             request.method,
-            str(request.url),
-            [(name.decode(), value) for name, value in request.headers.raw],
-            request.read(),
+            request.url.raw_path.decode(),
+            headers=request.headers.multi_items(),
+            content=request.read(),
         )
-        answer: Response = await app.handle(asked, stores)
-        body = answer.body
-        content = body if isinstance(body, bytes) else b"".join([chunk async for chunk in body])
-        pairs = [(name.encode(), value) for name, value in answer.headers.pairs]
-        return httpx.Response(answer.status, headers=pairs, stream=httpx.ByteStream(content))
+        headers = [(name.encode(), value) for name, value in answer.headers.pairs]
+        return httpx.Response(
+            answer.status, headers=headers, stream=httpx.ByteStream(answer.content)
+        )
 
 
 @pytest.fixture
@@ -96,25 +91,6 @@ def test_the_manifest_is_what_the_app_declares() -> None:
         config=StoreIds(ids=("app_config",), default="app_config"),
         secrets=StoreIds(ids=("default",), default="default"),
     )
-
-
-def test_seeding_writes_dotted_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nested tables of notes.toml become dotted keys of the configuration label."""
-    import sqlite3
-
-    seed = load("notes", "seed")
-    for name in ("notes.toml", "runtime-config.toml"):
-        (tmp_path / name).write_bytes((seed.HERE / name).read_bytes())
-    monkeypatch.setattr(seed, "HERE", tmp_path)
-    seed.main()
-    seed.main()
-    database = sqlite3.connect(tmp_path / ".spin" / "notes.db")
-    rows = database.execute("SELECT store, key, value FROM spin_key_value ORDER BY key").fetchall()
-    database.close()
-    assert rows == [
-        ("app_config", "greeting", b"Hello from a Python component"),
-        ("app_config", "page.size", b"20"),
-    ]
 
 
 def test_an_id_with_a_quote_exports_as_json(client: httpx.Client) -> None:

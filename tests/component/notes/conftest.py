@@ -1,8 +1,6 @@
 """The Notes example, built once, and a copy of it with stores of its own for each test."""
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,10 +28,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def notes(built: Path, tmp_path: Path) -> Path:
-    """The built example with stores of its own, seeded."""
+    """The built example with stores of its own, its configuration pushed."""
     folder = tmp_path / "notes"
     shutil.copytree(built, folder, ignore=shutil.ignore_patterns(".spin"))
-    subprocess.run([sys.executable, "seed.py"], cwd=folder, check=True, timeout=30)
+    pushed = edgezero("config", "push", "--local", cwd=folder)
+    assert pushed.returncode == 0, pushed.stderr
     return folder
 
 
