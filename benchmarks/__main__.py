@@ -100,14 +100,14 @@ def requests(component: Path) -> None:
     rows = []
     try:
         isolated = jco_load(
-            component, "--isolate-requests", "instance", connections=4, seconds=SECONDS
+            component, "--isolate-requests", "instance", connections=16, seconds=SECONDS
         )
-        rows.append(("jco serve", "fresh", 4, isolated))
-        shared = jco_load(component, connections=4, seconds=SECONDS)
-        rows.append(("jco serve", "one for all", 4, shared))
+        rows.append(("jco serve", "fresh", 16, isolated))
+        shared = jco_load(component, connections=16, seconds=SECONDS)
+        rows.append(("jco serve", "one for all", 16, shared))
     except PeerMissingError as error:
         print(f"jco is left out: {error}", file=sys.stderr)
-    for clients in (1, 4):
+    for clients in (1, 4, 16):
         load = embedded_load(component, connections=clients, seconds=SECONDS)
         rows.append(("embedded", "fresh", clients, load))
     base = rows[0][3].per_second
