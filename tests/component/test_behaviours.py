@@ -196,7 +196,10 @@ def test_a_client_that_goes_away_ends_an_endless_stream(server: Server) -> None:
 
 
 def test_a_header_value_that_is_not_utf_8_never_traps(server: Server) -> None:
-    """It arrives as the bytes that were sent; through Node it arrives as Node's UTF-8 of them."""
+    """A Spin host refuses it before the guest is asked; through Node it arrives as UTF-8.
+
+    What a guest makes of such bytes is in ``test_odd_requests``.
+    """  # HDR-14
     with socket.create_connection(("127.0.0.1", server.port), 10) as peer:
         peer.sendall(
             b"GET /headers HTTP/1.1\r\nhost: x\r\nx-odd: \xff\xfe\r\nconnection: close\r\n\r\n"
@@ -205,10 +208,12 @@ def test_a_header_value_that_is_not_utf_8_never_traps(server: Server) -> None:
         while data := peer.recv(65536):
             answer += data
     head, _, body = answer.partition(b"\r\n\r\n")
+    if server.name == "embedded":
+        assert head.split()[1] == b"500"
+        return
     assert head.split()[1] == b"200"
     start, end = body.index(b"["), body.rindex(b"]") + 1
-    arrived = b"\xff\xfe" if server.name == "embedded" else "\xff\xfe".encode()
-    assert ["x-odd", arrived.decode("latin-1")] in json.loads(body[start:end])
+    assert ["x-odd", "\xff\xfe".encode().decode("latin-1")] in json.loads(body[start:end])
 
 
 def test_random_numbers_differ_between_instances(our_client: httpx.Client) -> None:
