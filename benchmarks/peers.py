@@ -8,6 +8,7 @@ environment. Both stay below ``benchmarks/.peers``.
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -71,17 +72,17 @@ def jco_serve(component: Path, *options: str) -> Iterator[int]:
     node, script = _jco()
     port = free_port()
     argv = [str(node), str(script), "serve", str(component), "--port", str(port), *options]
-    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # jco serves from a child of its own, which outlives it: the group is ended as one.
+    process = subprocess.Popen(
+        argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     try:
         wait_until_open(port, process)
         yield port
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def build_spin_sdk(folder: Path, output: Path) -> None:
