@@ -1,0 +1,124 @@
+"""One request on its way through an instance, and the body of its answer."""
+
+import asyncio
+from typing import Any
+
+from edgezero_spin.host.errors import DeadlineExceeded
+from edgezero_spin.host.host import Host
+from edgezero_spin.host.instance import InstanceState
+from edgezero_spin.host.messages import HttpRequest, HttpResponse, ResponseAborted
+from edgezero_spin.host.running import Instance
+from edgezero_spin.testing.errors import BrokenBodyError, NoAnswerError
+from edgezero_spin.testing.hosting.context import CURRENT, Context, Surface
+from edgezero_spin.testing.memory_map import guest_memory_bytes
+from edgezero_spin.testing.requests import KitRequest
+from edgezero_spin.testing.response import Usage
+
+__all__ = ["Exchange", "HostBody"]
+
+ENDING_S = 2.0
+"""Seconds that an instance may go on after its answer was read."""
+
+
+class Exchange:
+    """One request on its way through an instance; the host's ``InstanceWatch``.
+
+    Attributes:
+        usage: What the instance spent; ``None`` until it ended.
+        error: How it failed, ``None`` when it did not.
+        begun: An instance was made for it.
+    """
+
+    def __init__(self, surface: Surface, measures_memory: bool) -> None:
+        self.usage: Usage | None = None
+        self.error: BaseException | None = None
+        self.begun = False
+        self._context = Context(surface)
+        self._measures_memory = measures_memory
+        self._loop = asyncio.get_running_loop()
+        self._done = asyncio.Event()
+
+    def started(self, state: InstanceState) -> None:
+        """Called on the guest's thread."""
+        self.begun = True
+        CURRENT.context = self._context
+
+    def ended(self, instance: Instance | None, error: BaseException | None) -> None:
+        """Called on the guest's thread."""
+        self.error = error
+        usage = Usage(host_calls=self._context.host_calls)
+        if instance is not None:
+            usage.fuel = (instance.fuel_used or 0) + self._context.chained_fuel
+            if self._measures_memory:
+                usage.peak_memory_bytes = guest_memory_bytes()
+        self.usage = usage
+        CURRENT.context = None
+        self._loop.call_soon_threadsafe(self._done.set)
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether its deadline ended it."""
+        return isinstance(self.error, DeadlineExceeded)
+
+    async def ask(self, host: Host, request: KitRequest) -> HttpResponse:
+        """Send the request and return the answer when its head is there."""
+        body = request.body
+        headers: list[tuple[str | bytes, str | bytes]] = [
+            ("host", request.authority),
+            *request.headers,
+        ]
+        return await host.handle(
+            HttpRequest(
+                request.method,
+                request.target,
+                headers,
+                body if isinstance(body, bytes) else _pieces_of(body),
+                scheme=request.scheme,
+            ),
+            self,
+        )
+
+    async def end(self) -> None:
+        """Wait for the instance, which may go on after its answer."""
+        if self.begun:
+            try:
+                await asyncio.wait_for(self._done.wait(), ENDING_S)
+            except TimeoutError:
+                return
+
+
+async def _pieces_of(body: Any) -> Any:
+    for piece in body:
+        yield piece
+
+
+class HostBody:
+    """The body of an answer of the host."""
+
+    def __init__(
+        self, response: HttpResponse, exchange: Exchange, request: str, deadline_s: float | None
+    ) -> None:
+        self._pieces = response.pieces()
+        self._response = response
+        self._exchange = exchange
+        self._request = request
+        self._deadline_s = deadline_s
+
+    async def next_piece(self) -> bytes | None:
+        try:
+            return await anext(self._pieces)
+        except StopAsyncIteration:
+            return None
+        except ResponseAborted as error:
+            await self._exchange.end()
+            raise self.failure(error.reason) from error
+
+    def failure(self, reason: str) -> BrokenBodyError | NoAnswerError:
+        """What to raise for a body that broke off."""
+        if self._exchange.out_of_time:
+            return NoAnswerError(self._request, self._deadline_s or 0.0)
+        return BrokenBodyError(self._request, reason)
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+        await self._exchange.end()

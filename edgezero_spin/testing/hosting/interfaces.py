@@ -1,0 +1,69 @@
+"""The host's interfaces for tests: every call counted, and what a test can fix replaced."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from edgezero_spin.host.capabilities import host_interfaces
+from edgezero_spin.host.capabilities.wasi_clocks import datetime_of
+from edgezero_spin.host.instance import InstanceState
+from edgezero_spin.host.interface import Interface
+from edgezero_spin.testing.hosting.context import CURRENT, surface
+
+__all__ = ["kit_interfaces"]
+
+
+def kit_interfaces() -> dict[str, Interface]:
+    """Return what components under test can import, by name."""
+    tables = host_interfaces()
+    replaced: dict[str, dict[str, Callable[..., Any]]] = {
+        "wasi:cli/environment": {"get-environment": _environment},
+        "wasi:clocks/wall-clock": {"now": _now},
+        "wasi:random/random": {"get-random-bytes": _random, "get-random-u64": _random_u64},
+        "wasi:random/insecure": {
+            "get-insecure-random-bytes": _random,
+            "get-insecure-random-u64": _random_u64,
+        },
+        "wasi:random/insecure-seed": {
+            "insecure-seed": lambda state: (_random_u64(state), _random_u64(state))
+        },
+    }
+    return {
+        name: attrs.evolve(
+            table,
+            functions={
+                item: _counted(function)
+                for item, function in {**table.functions, **replaced.get(name, {})}.items()
+            },
+        )
+        for name, table in tables.items()
+    }
+
+
+def _counted(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(state: InstanceState, *arguments: Any) -> Any:
+        context = CURRENT.context
+        if context is not None:
+            context.host_calls += 1
+        return function(state, *arguments)
+
+    return call
+
+
+def _environment(state: InstanceState) -> list[tuple[str, str]]:
+    return list({**dict(state.grants.environment), **surface().env}.items())
+
+
+def _now(state: InstanceState) -> dict[str, Any]:
+    now = surface().now_ns
+    return datetime_of(time.time_ns() if now is None else now)
+
+
+def _random(state: InstanceState, length: int) -> bytes:
+    return surface().random_bytes(length)
+
+
+def _random_u64(state: InstanceState) -> int:
+    return int.from_bytes(surface().random_bytes(8), "little")

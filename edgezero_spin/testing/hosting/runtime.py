@@ -1,0 +1,161 @@
+"""Applications on the embedded host, loaded once and given to one test after the other."""
+
+import atexit
+import shutil
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
+from edgezero_spin.host.host import Host, HostSettings
+from edgezero_spin.host.instance import Grants
+from edgezero_spin.host.logs import Logs
+from edgezero_spin.host.plan import ApplicationPlan, plan_of
+from edgezero_spin.host.variables import VariableResolver
+from edgezero_spin.manifest.spin import load_spin_manifest, lock_application
+from edgezero_spin.manifest.spin.locked_app import LockedApp
+from edgezero_spin.stores.memory import MemoryKeyValue
+from edgezero_spin.testing.hosting.interfaces import kit_interfaces
+from edgezero_spin.testing.hosting.outbound import ChainRunner, Sender
+from edgezero_spin.testing.hosting.stand_ins import KitLog, Labels, Variables
+
+__all__ = ["Runtime", "runtime_of"]
+
+MAX_INSTANCES = 8
+
+
+class Runtime:
+    """An application that is loaded for tests.
+
+    Attributes:
+        app: What the manifest says.
+        host: What runs it.
+        measures_memory: Whether instances tell how much memory they took.
+    """
+
+    def __init__(self, path: Path, *, deadline_s: float | None, measures_memory: bool) -> None:
+        """Compile and link.
+
+        Raises:
+            ManifestError: The manifest cannot be used.
+            HostError: The application cannot be run as it stands.
+        """
+        self.measures_memory = measures_memory
+        manifest = load_spin_manifest(path)
+        self._assets = Path(tempfile.mkdtemp(prefix="edgezero-testing-"))
+        try:
+            self.app: LockedApp = lock_application(manifest, assets_dir=self._assets)
+            plan = plan_of(self.app)
+            sender = Sender()
+            if path.suffix in (".wasm", ".wat"):
+                plan = _trusting(plan)
+            self.host = Host(
+                plan,
+                settings=HostSettings(max_instances=MAX_INSTANCES, request_timeout_s=deadline_s),
+                engine=_engine(pooling=not measures_memory),
+                stores={
+                    label: MemoryKeyValue()
+                    for part in plan.components
+                    for label in part.key_value_stores
+                },
+                variables=Variables(),
+                logs=Logs(None),
+                interfaces=kit_interfaces(),
+                adapt=lambda grants: _adapt(grants, sender),
+            )
+            sender.chain.connect(self.host.application.components, ChainRunner(self.host._runner))
+        except BaseException:
+            shutil.rmtree(self._assets, ignore_errors=True)
+            raise
+
+    def variables(self, values: Mapping[str, str]) -> VariableResolver:
+        """The variables of the manifest with some values set."""
+        return VariableResolver.for_app(self.app, [_Values(values)])
+
+    def close(self) -> None:
+        """Stop the host. Twice is harmless."""
+        self.host.close()
+        shutil.rmtree(self._assets, ignore_errors=True)
+
+
+@attrs.frozen
+class _Values:
+    """A provider of what the test set."""
+
+    values: Mapping[str, str]
+
+    def get(self, name: str) -> str | None:
+        return self.values.get(name)
+
+
+def _trusting(plan: ApplicationPlan) -> ApplicationPlan:
+    """A bare component may send requests anywhere: the script decides."""
+    return attrs.evolve(
+        plan,
+        components=tuple(
+            attrs.evolve(part, allowed_outbound_hosts=("*://*:*",)) for part in plan.components
+        ),
+    )
+
+
+def _adapt(grants: Grants, sender: Sender) -> Grants:
+    if grants.outbound is not None:
+        grants.outbound.sender = sender
+    return attrs.evolve(grants, key_value=Labels(grants.component_id), log=KitLog({}, None))
+
+
+class _Shared:
+    """Engines and applications of this process, made when they are first needed."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.engines: dict[bool, Engine] = {}
+        self.runtimes: dict[tuple[Any, ...], tuple[object, Runtime]] = {}
+
+    def close(self) -> None:
+        for _, runtime in self.runtimes.values():
+            runtime.close()
+        self.runtimes.clear()
+        for engine in self.engines.values():
+            engine.close()
+        self.engines.clear()
+
+
+_shared = _Shared()
+atexit.register(_shared.close)
+
+
+def _engine(*, pooling: bool) -> Engine:
+    engine = _shared.engines.get(pooling)
+    if engine is None:
+        settings = EngineSettings(fuel=True, pooling=pooling, max_instances=MAX_INSTANCES)
+        engine = _shared.engines[pooling] = make_engine(settings)
+    return engine
+
+
+def runtime_of(
+    path: Path, state: object, *, deadline_s: float | None, measures_memory: bool = False
+) -> Runtime:
+    """Return the application of a manifest or component, loaded once.
+
+    Args:
+        path: Absolute.
+        state: Changes when the application has to be loaded anew, such as the times of
+            its files.
+        deadline_s: Seconds that an instance may take.
+        measures_memory: Tell how much memory instances took; they are slower.
+    """
+    key = (path, deadline_s, measures_memory)
+    with _shared.lock:
+        known = _shared.runtimes.get(key)
+        if known is not None:
+            if known[0] == state:
+                return known[1]
+            known[1].close()
+        runtime = Runtime(path, deadline_s=deadline_s, measures_memory=measures_memory)
+        _shared.runtimes[key] = (state, runtime)
+        return runtime
