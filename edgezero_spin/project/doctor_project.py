@@ -6,7 +6,6 @@ KV-42, VAR-20 to VAR-22.
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from edgezero_spin.environment import EnvironmentLayer
 from edgezero_spin.errors import ManifestError
@@ -22,8 +21,9 @@ from edgezero_spin.project.config_checks import (
 from edgezero_spin.project.doctor_report import Finding, fine, problem, remark
 from edgezero_spin.project.provision import lacking_stanzas, provision
 from edgezero_spin.project.serve import RUNTIME_CONFIG
+from edgezero_spin.project.staleness import stale_source
 
-__all__ = ["examine_app", "examine_spin", "stale_source"]
+__all__ = ["examine_app", "examine_spin"]
 
 _DOTENV = re.compile(r"^[ \t]*(?:export[ \t]+)?SPIN_VARIABLE_([A-Z0-9_]+)[ \t]*=", re.MULTILINE)
 
@@ -107,20 +107,6 @@ def _built(manifest: SpinManifest, id: str, component: Component) -> Iterator[Fi
         )
         return
     yield fine(f"component {id}: {wasm} is up to date")
-
-
-def stale_source(base: Path, component: Component) -> Path | None:
-    """Return a watched file that changed after the component was built, if there is one."""
-    if component.build is None or not isinstance(component.source, str):
-        return None
-    wasm = base / component.source
-    built = wasm.stat().st_mtime_ns
-    folder = base / (component.build.workdir or "")
-    for pattern in component.build.watch:
-        for source in sorted(folder.glob(pattern)):
-            if source.is_file() and source != wasm and source.stat().st_mtime_ns > built:
-                return source
-    return None
 
 
 def _variables(

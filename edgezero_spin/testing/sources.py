@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edgezero_spin.manifest.spin.schema import SpinManifest
+from edgezero_spin.project.staleness import stale_source
 from edgezero_spin.testing.errors import MissingComponentError, StaleComponentError
 
-__all__ = ["check_fresh", "component_files", "newer_source", "state_of"]
+__all__ = ["check_fresh", "component_files", "state_of"]
 
 BUILD_BARE = "build it, for example with `edgezero componentize app:app -o app.wasm`"
 BUILD = "build it with `edgezero build`, or run pytest with --spin-build"
@@ -43,25 +44,13 @@ def check_fresh(manifest: SpinManifest) -> None:
         StaleComponentError: One is.
     """
     for component in manifest.components.values():
-        if component.build is None or not isinstance(component.source, str):
-            continue
-        folder = manifest.base_dir / (component.build.workdir or "")
-        file = manifest.base_dir / component.source
-        source = newer_source(file, folder, component.build.watch)
+        source = stale_source(manifest.base_dir, component)
         if source is not None:
             raise StaleComponentError(
-                file, source, f"{BUILD} (allow_stale=True tests it nevertheless)"
+                manifest.base_dir / str(component.source),
+                source,
+                f"{BUILD} (allow_stale=True tests it nevertheless)",
             )
-
-
-def newer_source(component: Path, folder: Path, patterns: Iterable[str]) -> Path | None:
-    """Return a file that changed after the component was built, if there is one."""
-    built = component.stat().st_mtime_ns
-    for pattern in patterns:
-        for source in folder.glob(pattern):
-            if source.is_file() and source != component and source.stat().st_mtime_ns > built:
-                return source
-    return None
 
 
 def state_of(path: Path, files: Iterable[Path]) -> object:
