@@ -1,12 +1,18 @@
 """Clients for the tests of the kit."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from edgezero_spin import App
+from edgezero_spin.project.componentize import componentize_app
 from edgezero_spin.testing import TestClient
+from tests.host.redis_server import running_redis
 from tests.testing.notes_app import make_app
+
+HERE = Path(__file__).parent
 
 
 @pytest.fixture
@@ -25,3 +31,21 @@ def client(app: App) -> Iterator[TestClient]:
         secrets={"token": "s3cret"},
     ) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a Redis server, where one is installed."""
+    with running_redis(tmp_path_factory.mktemp("redis")) as port:
+        yield port
+
+
+@pytest.fixture(scope="session")
+def wasm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The app of these tests as a component, compiled once."""
+    folder = tmp_path_factory.mktemp("kit")
+    shutil.copy(HERE / "notes_app.py", folder)
+    shutil.copy(HERE / "guests" / "kit.py", folder)
+    output = folder / "kit.wasm"
+    componentize_app("kit", output=output, folder=folder)
+    return output

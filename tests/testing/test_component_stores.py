@@ -6,7 +6,6 @@ and in wasm and compare status, headers, body and store calls one by one.
 
 import shutil
 import time
-from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +14,6 @@ from typing import Any
 import pytest
 
 from edgezero_spin.core.headers import Headers
-from edgezero_spin.project.componentize import componentize_app
-from edgezero_spin.stores.backend import KeyValueBackend
 from edgezero_spin.testing import (
     Client,
     ComponentClient,
@@ -25,12 +22,9 @@ from edgezero_spin.testing import (
     StoreCall,
     TestClient,
 )
-from edgezero_spin.testing.contracts import KeyValueContract
 from tests.testing.notes_app import make_app
 
 pytestmark = pytest.mark.component
-
-HERE = Path(__file__).parent
 
 STORES: dict[str, Any] = {
     "kv": {
@@ -41,17 +35,6 @@ STORES: dict[str, Any] = {
     "secrets": {"token": "s3cret"},
     "env": {"KIT_MODE": "test"},
 }
-
-
-@pytest.fixture(scope="session")
-def wasm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The guest, compiled once."""
-    folder = tmp_path_factory.mktemp("kit")
-    shutil.copy(HERE / "notes_app.py", folder)
-    shutil.copy(HERE / "guests" / "kit.py", folder)
-    output = folder / "kit.wasm"
-    componentize_app("kit", output=output, folder=folder)
-    return output
 
 
 @pytest.fixture
@@ -183,52 +166,6 @@ def test_what_a_test_changes_between_requests(client: ComponentClient) -> None:
     assert client.get("/notes/new").json()["title"] == "New"
     assert client.get("/secret/token").text == "changed"
     assert client.get("/environment/KIT_MODE").text == "changed"
-
-
-class WasmKeyValue:
-    """The bindings inside the component, one request for each call."""
-
-    def __init__(self, client: ComponentClient) -> None:
-        self.client = client
-
-    def call(self, operation: str, key: str = "", value: bytes = b"") -> Any:
-        """Make one call."""
-        asked = {"operation": operation, "key": key, "value": b64encode(value).decode()}
-        answer = self.client.post("/backend", json=asked)
-        assert answer.status == 200, answer.text
-        return answer.json()["value"]
-
-    def get(self, key: str) -> bytes | None:
-        value = self.call("get", key)
-        return None if value is None else b64decode(value)
-
-    def set(self, key: str, value: bytes) -> None:
-        self.call("set", key, value)
-
-    def delete(self, key: str) -> None:
-        self.call("delete", key)
-
-    def exists(self, key: str) -> bool:
-        return bool(self.call("exists", key))
-
-    def keys(self) -> list[str]:
-        return list(self.call("keys"))
-
-
-class TestInWasm(KeyValueContract):
-    """The contract, kept by the bindings of a component."""
-
-    examples = 3
-    writers = 2
-
-    @pytest.fixture(autouse=True)
-    def component(self, client: ComponentClient) -> None:
-        """The client of this test."""
-        self.client = client
-
-    def make_backend(self) -> KeyValueBackend:
-        self.client.kv["notes"].clear()
-        return WasmKeyValue(self.client)
 
 
 MANIFEST = """\

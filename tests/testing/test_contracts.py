@@ -1,7 +1,7 @@
 """Our backends keep the contracts, and a backend that does not is found out."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,10 @@ import pytest
 from edgezero_spin.host.capabilities.redis_key_value import RedisKeyValue
 from edgezero_spin.host.capabilities.sqlite_key_value import SqliteFile, SqliteKeyValue
 from edgezero_spin.host.redis_client import RedisAddress, RedisConnection, RedisPool
-from edgezero_spin.stores import ConfigStore, MemoryKeyValue, MemorySecrets, NoopKeyValue
-from edgezero_spin.stores.backend import KeyValueBackend, SecretBackend
+from edgezero_spin.stores import MemoryKeyValue, NoopKeyValue
+from edgezero_spin.stores.backend import KeyValueBackend
 from edgezero_spin.testing.contracts import ConfigContract, KeyValueContract, SecretContract
 from edgezero_spin.testing.model import check_history
-from tests.host.redis_server import running_redis
 
 
 class TestMemory(KeyValueContract):
@@ -55,13 +54,6 @@ class TestSqlite(KeyValueContract):
         return self.open(self.label)
 
 
-@pytest.fixture(scope="module")
-def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a server, where one is installed."""
-    with running_redis(tmp_path_factory.mktemp("redis")) as port:
-        yield port
-
-
 class TestRedis(KeyValueContract):
     """A Redis server; each handle has connections of its own."""
 
@@ -87,20 +79,6 @@ class TestRedis(KeyValueContract):
         connection.call("FLUSHALL")
         connection.close()
         return RedisKeyValue(self.opened[0])
-
-
-class TestMemoryConfig(ConfigContract):
-    """The facade over the dictionary."""
-
-    def make_store(self, entries: Mapping[str, bytes]) -> ConfigStore:
-        return ConfigStore(MemoryKeyValue(dict(entries)), "app_config")
-
-
-class TestMemorySecrets(SecretContract):
-    """Variables in a dictionary."""
-
-    def make_backend(self, values: Mapping[str, str]) -> SecretBackend:
-        return MemorySecrets(values)
 
 
 class Folding(MemoryKeyValue):

@@ -1,9 +1,6 @@
 """Variables from Vault: a stand-in server that follows its HTTP API."""
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -11,68 +8,14 @@ from edgezero_spin.host.variables import ProviderError, VariableResolver
 from edgezero_spin.host.variables.vault import VaultProvider
 from edgezero_spin.manifest.spin.locked_app import LockedVariable
 from tests.host.redis_server import free_port
-
-TOKEN = "s.root"
-
-
-class Vault(ThreadingHTTPServer):
-    """The read path of a version 2 key-value engine.
-
-    Attributes:
-        secrets: Fields by path, such as ``secret/data/app/token``; bytes are sent as they are.
-        asked: The paths, in order.
-    """
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.secrets: dict[str, object] = {}
-        self.asked: list[str] = []
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Answers reads."""
-
-    server: Vault
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self.server.asked.append(self.path)
-        found = self.server.secrets.get(self.path.removeprefix("/v1/"))
-        if self.headers["X-Vault-Token"] != TOKEN:
-            self.answer(403, {"errors": ["permission denied"]})
-        elif found is None:
-            self.answer(404, {"errors": []})
-        else:
-            self.answer(200, {"data": {"data": found, "metadata": {"version": 1}}})
-
-    def answer(self, status: int, body: object) -> None:
-        """Send JSON."""
-        raw = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("content-length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+from tests.host.variables.vault_stand_in import TOKEN, Vault, running_vault
 
 
 @pytest.fixture
 def vault() -> Iterator[Vault]:
     """A server with no secrets yet."""
-    with Vault() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with running_vault() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize(

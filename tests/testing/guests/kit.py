@@ -6,7 +6,9 @@ from typing import Any
 import attrs
 from notes_app import make_app  # type: ignore[import-not-found]
 
-from edgezero_spin import App, Json, Kv, run_app
+from edgezero_spin import App, Config, Json, Kv, run_app
+from edgezero_spin.stores import ConfigStoreError
+from edgezero_spin.stores.backend import SecretNameInvalid
 
 app: App = make_app()
 
@@ -34,6 +36,24 @@ async def backend(call: Json[Call], kv: Kv) -> dict[str, Any]:
     else:
         return {"value": [key async for key in store.iter_keys()]}
     return {"value": None}
+
+
+@app.post("/value")
+async def value(call: Json[Call], config: Config) -> dict[str, Any]:
+    """One look-up of configuration by the facade, or of a variable by the bindings."""
+    try:
+        if call.operation == "config":
+            return {"value": await config.default.get(call.key)}
+        return {"value": _variable(call.key)}
+    except (ConfigStoreError, SecretNameInvalid) as error:
+        return {"error": type(error).__name__, "message": error.message}
+
+
+def _variable(name: str) -> Any:
+    # The bindings are in a component only, and this module is also imported natively.
+    from edgezero_spin.guest.wasi02.stores import platform
+
+    return platform(app.declaration).secrets().get(name)
 
 
 IncomingHandler = run_app(app)
