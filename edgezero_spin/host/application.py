@@ -23,8 +23,9 @@ from edgezero_spin.host.linking import link
 from edgezero_spin.host.logs import Logs
 from edgezero_spin.host.plan import ApplicationError, ApplicationPlan
 from edgezero_spin.host.trigger.gateway import Gateway
-from edgezero_spin.host.trigger.http import GuestComponent
+from edgezero_spin.host.trigger.http import GuestComponent, Served
 from edgezero_spin.host.trigger.routes import RouteDeclaration, RouteTable
+from edgezero_spin.host.trigger.wagi import CommandComponent, load_command
 from edgezero_spin.host.variables import VariableResolver
 from edgezero_spin.stores.backend import KeyValueBackend
 
@@ -67,7 +68,7 @@ class Application:
 
     plan: ApplicationPlan
     gateway: Gateway
-    components: Mapping[str, GuestComponent]
+    components: Mapping[str, Served]
     routes: tuple[Route, ...]
 
 
@@ -107,6 +108,7 @@ def load_application(
         ComponentError: A file cannot be used.
         HandlerError: A component has no handler that this host runs.
         InvalidRoutesError: A route cannot be read.
+        LinkError: A file fits no executor.
     """
     _check(plan)
     used = {trigger.component for trigger in plan.triggers if trigger.component is not None}
@@ -121,10 +123,11 @@ def load_application(
     databases = databases or {}
     redis_slots = redis_slots or ConnectionSlots()
     interfaces = host_interfaces() if interfaces is None else interfaces
-    components = {}
+    # Of several triggers with one component, the last one's executor counts (MAN-29a).
+    wagi = {trigger.component: trigger.wagi for trigger in plan.triggers}
+    components: dict[str, Served] = {}
     for part in plan.components:
         if part.id in used:
-            linked = link(engine, load_component(engine, part.source, cache_dir), interfaces)
             grants = Grants(
                 component_id=part.id,
                 environment=tuple(part.environment.items()),
@@ -144,7 +147,18 @@ def load_application(
             )
             if adapt is not None:
                 grants = adapt(grants)
-            components[part.id] = GuestComponent.of(linked, grants, limits)
+            executor = wagi[part.id]
+            if executor is None:
+                linked = link(engine, load_component(engine, part.source, cache_dir), interfaces)
+                components[part.id] = GuestComponent.of(linked, grants, limits)
+            else:
+                program = load_command(engine, part.source, cache_dir, interfaces)
+                components[part.id] = CommandComponent(program, grants, limits, executor)
+                logger.warning(
+                    "component %r uses the WAGI executor, which Spin will remove; build it as a "
+                    "component that exports wasi:http/incoming-handler",
+                    part.id,
+                )
     info = {"name": plan.name, "version": plan.version, "oci_image_digest": plan.digest}
     gateway = Gateway(
         table,

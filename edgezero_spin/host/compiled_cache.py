@@ -1,4 +1,4 @@
-"""Compiled components on disk, so that a start costs a file mapping and no compilation.
+"""Compiled components and modules on disk, so that a start costs a file mapping and no compilation.
 
 One file per component and engine: the engine's own format first, because the engine maps
 the file itself, then a trailer of ours. The trailer says what the file is for and carries
@@ -18,6 +18,7 @@ import os
 import struct
 import tempfile
 from pathlib import Path
+from typing import TypeVar
 
 import attrs
 import wasmtime
@@ -26,6 +27,8 @@ from wasmtime import component as wit
 __all__ = ["CompiledCache"]
 
 _log = logging.getLogger(__name__)
+
+_Code = TypeVar("_Code", wit.Component, wasmtime.Module)
 
 _MAGIC = b"edgezero-compiled-component-1\n\0\0"
 _END = struct.Struct(f"<Q{len(_MAGIC)}s")
@@ -49,22 +52,22 @@ class CompiledCache:
         key = hashlib.sha256(f"{digest} {self.engine_key}".encode()).hexdigest()
         return self.folder / f"{key[:40]}.cwasm"
 
-    def load(self, engine: wasmtime.Engine, digest: str) -> wit.Component | None:
-        """Return the compiled component, or ``None`` when there is no entry to trust."""
+    def load(self, engine: wasmtime.Engine, digest: str, kind: type[_Code]) -> _Code | None:
+        """Return the compiled component or module, or ``None`` when there is no entry to trust."""
         path = self.path_of(digest)
         if not self._is_private() or not self._is_ours(path, digest):
             return None
         try:
-            return wit.Component.deserialize_file(engine, str(path))
+            return kind.deserialize_file(engine, str(path))
         except wasmtime.WasmtimeError as error:
             _log.info("compiling again, the engine refuses %s: %s", path, error)
             return None
 
-    def store(self, digest: str, component: wit.Component) -> None:
+    def store(self, digest: str, compiled: wit.Component | wasmtime.Module) -> None:
         """Write an entry, replacing any. Writers at the same time each leave a whole file."""
         if not self._is_private():
             return
-        code = component.serialize()
+        code = compiled.serialize()
         trailer = json.dumps(
             {
                 "wasm": digest,

@@ -31,8 +31,10 @@ __all__ = [
     "Engine",
     "EngineSettings",
     "InstanceLimits",
+    "is_core_module",
     "load_component",
     "make_engine",
+    "read_wasm",
 ]
 
 _log = logging.getLogger(__name__)
@@ -259,12 +261,19 @@ def load_component(engine: Engine, path: Path | str, cache_dir: Path | None = No
         ComponentError: The file cannot be read, or is not a component.
     """
     path = Path(path)
-    wasm = _read_component(path)
+    wasm = read_wasm(path)
+    if is_core_module(wasm):
+        raise ComponentError(
+            path,
+            "is a core wasm module, not a component",
+            "Wrap it with `wasm-tools component new`, build it for a component target, or, if "
+            'it is a WASI 0.1 command, give its trigger `executor = { type = "wagi" }`',
+        )
     digest = hashlib.sha256(wasm).hexdigest()
     cache = None if cache_dir is None else CompiledCache(cache_dir, engine.compile_key())
     native: wit.Component | None = None
     if cache is not None:
-        native = cache.load(engine.native, digest)
+        native = cache.load(engine.native, digest, wit.Component)
     if native is None:
         native = _compile(engine, path, wasm)
         if cache is not None:
@@ -272,7 +281,12 @@ def load_component(engine: Engine, path: Path | str, cache_dir: Path | None = No
     return Component(path, digest, engine, native)
 
 
-def _read_component(path: Path) -> bytes:
+def read_wasm(path: Path) -> bytes:
+    """Return the binary form of a ``.wasm`` or ``.wat`` file.
+
+    Raises:
+        ComponentError: The file cannot be read, or is no wasm.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -283,13 +297,12 @@ def _read_component(path: Path) -> bytes:
         content = _parse_text(path, content)
     if len(content) < 8:
         raise ComponentError(path, "is cut short", "Build the component again")
-    if content[4:8] == b"\x01\0\0\0":
-        raise ComponentError(
-            path,
-            "is a core wasm module, not a component",
-            "Wrap it with `wasm-tools component new`, or build it for a component target",
-        )
     return content
+
+
+def is_core_module(wasm: bytes) -> bool:
+    """Whether a binary is a core module, no component."""
+    return wasm[4:8] == b"\x01\0\0\0"
 
 
 def _parse_text(path: Path, content: bytes) -> bytes:

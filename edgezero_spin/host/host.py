@@ -43,7 +43,7 @@ from edgezero_spin.host.starting import (
 from edgezero_spin.host.trigger.asgi import AsgiApplication, answer_for, is_bodiless, wire_head
 from edgezero_spin.host.trigger.delivery import Delivery, Linger, Upload
 from edgezero_spin.host.trigger.gateway import Answer, RequestHead
-from edgezero_spin.host.trigger.http import InstanceRunner, InstanceWatch
+from edgezero_spin.host.trigger.http import GuestComponent, InstanceRunner, InstanceWatch
 from edgezero_spin.host.trigger.routes import InvalidRoutesError
 from edgezero_spin.host.variables import VariableResolver
 from edgezero_spin.host.workers import Overloaded, WorkerPool
@@ -141,7 +141,8 @@ class Host:
         self._lingers: WeakKeyDictionary[asyncio.AbstractEventLoop, Linger] = WeakKeyDictionary()
         self._asgi = AsgiApplication(self.application.gateway, self._runner, self._linger)
         for component in self.application.components.values():
-            self._runner.standby.refill(component)
+            if isinstance(component, GuestComponent):
+                self._runner.standby.refill(component)
 
     @classmethod
     def from_manifest(cls, path: str | Path, **options: Unpack[RunOptions]) -> "Host":

@@ -15,6 +15,7 @@ from typing import Any
 
 import attrs
 
+from edgezero_spin.host.command import Command
 from edgezero_spin.host.connection_slots import ConnectionSlots
 from edgezero_spin.host.errors import DeadlineExceeded, Trap
 from edgezero_spin.host.logs import ComponentLog, Sink
@@ -73,6 +74,8 @@ class InstanceState:
         open_stores: Key-value stores that it holds open (KV-4).
         open_files: File descriptors of the host that it holds.
         held: How many handles it holds of each kind that is bounded.
+        command: Arguments, input and output of a program that is run like a command;
+            ``None`` for a handler.
     """
 
     __slots__ = (
@@ -81,6 +84,7 @@ class InstanceState:
         "_sinks",
         "around_wait",
         "before_wait",
+        "command",
         "deadline_ns",
         "grants",
         "held",
@@ -104,6 +108,7 @@ class InstanceState:
         self.open_stores = 0
         self.open_files = 0
         self.held: dict[str, int] = {}
+        self.command: Command | None = None
         self._condition = threading.Condition(threading.Lock())
         self._cancelled: str | None = None
         self._sinks: dict[str, Sink] = {}

@@ -20,7 +20,7 @@ from edgezero_spin.host.capabilities.wasi_http import (
 )
 from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.trigger.headers import client_headers, host_headers
-from edgezero_spin.host.trigger.http import GuestComponent, InstanceRunner
+from edgezero_spin.host.trigger.http import InstanceRunner, Served
 from edgezero_spin.host.trigger.routes import whole_application
 from edgezero_spin.host.workers import Overloaded
 
@@ -43,11 +43,11 @@ class OutboundSender:
     def __init__(self) -> None:
         """Know no component yet; ``connect`` comes before the first request."""
         self.origin: str | None = None
-        self._components: Mapping[str, GuestComponent] = {}
+        self._components: Mapping[str, Served] = {}
         self._runner: InstanceRunner | None = None
         self._client: HttpClient | None = None
 
-    def connect(self, components: Mapping[str, GuestComponent], runner: InstanceRunner) -> None:
+    def connect(self, components: Mapping[str, Served], runner: InstanceRunner) -> None:
         """Say what can be called without a socket."""
         self._components = components
         self._runner = runner

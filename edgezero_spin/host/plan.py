@@ -17,7 +17,9 @@ import attrs
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.capabilities.http_fields import FORBIDDEN, is_token, is_value
 from edgezero_spin.host.capabilities.wasi_filesystem import Mount
+from edgezero_spin.host.modules import ENTRY_POINT
 from edgezero_spin.host.trigger.gateway import Answer
+from edgezero_spin.host.trigger.wagi import WagiSettings
 from edgezero_spin.manifest.spin import LockedApp, LockedComponent, LockedTrigger
 from edgezero_spin.manifest.spin.allowed_hosts import (
     CHAINING_SUFFIX,
@@ -89,12 +91,14 @@ class TriggerPlan:
         route: The route's text; ``None`` for a private one.
         component: Id of the component that answers.
         static: What is answered without one.
+        wagi: Runs the component as a command; ``None`` for a handler.
     """
 
     id: str
     route: str | None
     component: str | None = None
     static: Answer | None = None
+    wagi: WagiSettings | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -156,6 +160,7 @@ def _chained(part: LockedComponent, known: Iterable[str]) -> Iterable[str]:
 
 
 _TRIGGER_KEYS = ("component", "components", "dependencies", "executor", "route", "static_response")
+_EXECUTOR_KEYS = ("argv", "entrypoint", "type")
 _STATIC_KEYS = ("body", "headers", "status_code")
 
 
@@ -255,16 +260,38 @@ def _trigger_plan(trigger: LockedTrigger, problems: list[str]) -> TriggerPlan:
         problems.append(
             f"Triggers must specify either component or static_response - {trigger.id} has {which}"
         )
-    executor = config.get("executor")
-    kind = executor.get("type", "http") if isinstance(executor, Mapping) else "http"
-    if kind not in ("http", "spin"):
-        problems.append(f"{place}: this host has no {kind!r} executor yet; `spin up` does")
     return TriggerPlan(
         id=trigger.id,
         route=_route_of(config.get("route"), trigger.id, problems),
         component=component,
         static=None if static is None else _static_answer(static, place, problems),
+        wagi=_wagi_of(config.get("executor"), place, problems),
     )
+
+
+def _wagi_of(executor: Any, place: str, problems: list[str]) -> WagiSettings | None:
+    """Read ``executor`` (MAN-26, WAGI-1)."""
+    if executor is None:
+        return None
+    place = f"{place}: executor"
+    table: Mapping[str, Any] = executor if isinstance(executor, Mapping) else {}
+    kind = table.get("type")
+    if kind in ("http", "spin"):
+        _check_keys(table, ("type",), place, problems)
+        return None
+    if kind != "wagi":
+        problems.append(f'{place}: write {{ type = "http" }} or {{ type = "wagi" }}')
+        return None
+    _check_keys(table, _EXECUTOR_KEYS, place, problems)
+    if table.get("entrypoint", ENTRY_POINT) != ENTRY_POINT:
+        problems.append(
+            f"{place}: cannot use the deprecated 'entrypoint'; a command begins at {ENTRY_POINT}"
+        )
+    argv = table.get("argv", WagiSettings().argv)
+    if not isinstance(argv, str):
+        problems.append(f"{place}.argv: expected one text, its parts separated by spaces")
+        return None
+    return WagiSettings(argv=argv)
 
 
 def _check_keys(

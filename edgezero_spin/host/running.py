@@ -45,11 +45,12 @@ from edgezero_spin.host.values.raw import (
     value_delete,
 )
 
-__all__ = ["MOST_ARGUMENTS", "Export", "Instance", "Template"]
+__all__ = ["MOST_ARGUMENTS", "NO_DEADLINE", "Export", "Instance", "Template", "failure_of"]
 
 _log = logging.getLogger(__name__)
 
-_NO_DEADLINE = 1 << 60
+NO_DEADLINE = 1 << 60
+"""Epoch ticks that no engine lives to see."""
 _UNLIMITED_FUEL = (1 << 64) - 1
 
 _store_new = keeping("wasmtime_store_new", Size, Size, Size, Size)
@@ -177,7 +178,7 @@ class Instance:
 
     def _set_deadline(self, deadline_s: float | None, context: int) -> None:
         ticker = self._template.engine.ticker
-        ticks = _NO_DEADLINE
+        ticks = NO_DEADLINE
         if deadline_s is not None:
             if not self._ticking:
                 ticker.acquire()
@@ -288,7 +289,7 @@ class Instance:
             else:
                 error_delete(problem)
             return raised
-        return _classify(error_message(problem))
+        return failure_of(error_message(problem))
 
     @property
     def fuel_used(self) -> int | None:
@@ -343,7 +344,7 @@ class Instance:
 _UNKNOWN_IMPORT = re.compile(r"unknown import: `([^`]+)` has not been defined")
 
 
-def _classify(text: str) -> GuestTrapped | EngineBusy:
+def failure_of(text: str) -> GuestTrapped | EngineBusy:
     """Return the error for the engine's text about a call or a start that failed."""
     unknown = _UNKNOWN_IMPORT.search(text)
     if unknown is not None:

@@ -75,10 +75,24 @@ def test_static_and_private_triggers(tmp_path: Path) -> None:
         ({"route": "/"}, {}, "Triggers must specify either component or static_response - t0 has"),
         ({"route": {"private": False}, "component": "c"}, {}, "route must be a string pattern"),
         ({"component": "c"}, {}, "route must be a string pattern"),
+        # MAN-26
+        ({"route": "/", "component": "c", "executor": {"type": "cgi"}}, {}, '{ type = "wagi" }'),
+        ({"route": "/", "component": "c", "executor": "wagi"}, {}, '{ type = "wagi" }'),
         (
-            {"route": "/", "component": "c", "executor": {"type": "wagi"}},
+            {"route": "/", "component": "c", "executor": {"type": "wagi", "args": "x"}},
             {},
-            "no 'wagi' executor yet",
+            "unknown key 'args'",
+        ),
+        (
+            {"route": "/", "component": "c", "executor": {"type": "wagi", "argv": ["x"]}},
+            {},
+            "executor.argv: expected one text",
+        ),
+        # WAGI-1
+        (
+            {"route": "/", "component": "c", "executor": {"type": "wagi", "entrypoint": "main"}},
+            {},
+            "cannot use the deprecated 'entrypoint'",
         ),
         ({"route": "/", "static_response": {"status_code": 99}}, {}, "99 is not 200 to 599"),
         (

@@ -2,6 +2,8 @@
 
 Nothing of the host process is inherited (ENV-1): no argument, no directory, no input, and
 only the variables that the manifest names. Output goes to the component's logs (ENV-5).
+A program that is run like a command has its own arguments, input and output, and variables
+of the request (WAGI-2, WAGI-3).
 """
 
 from edgezero_spin.host.capabilities.wasi_io import (
@@ -10,11 +12,23 @@ from edgezero_spin.host.capabilities.wasi_io import (
     IoError,
     OutputStream,
     Pollable,
+    closed,
 )
+from edgezero_spin.host.channel import Buffer
+from edgezero_spin.host.command import Command
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import Interface, Ok, Trap
 
-__all__ = ["INTERFACES", "GuestExit", "LogStream", "TerminalInput", "TerminalOutput"]
+__all__ = [
+    "INTERFACES",
+    "CommandInput",
+    "CommandOutput",
+    "GuestExit",
+    "LogStream",
+    "TerminalInput",
+    "TerminalOutput",
+    "too_much_output",
+]
 
 
 class GuestExit(Trap):
@@ -43,12 +57,67 @@ class LogStream(OutputStream):
         self._state.sink(self._name).write(contents)
 
 
+class CommandInput(InputStream):
+    """Standard input of a command: bytes that are all there."""
+
+    __slots__ = ("_rest",)
+
+    def __init__(self, content: bytes) -> None:
+        self._rest = memoryview(content)
+
+    def read(self, most: int) -> Buffer:
+        """Return the next bytes."""
+        if not self._rest:
+            raise closed()
+        piece, self._rest = self._rest[:most], self._rest[most:]
+        return piece
+
+
+class CommandOutput(OutputStream):
+    """Standard output of a command. It never makes a guest wait."""
+
+    __slots__ = ("_command",)
+
+    def __init__(self, command: Command) -> None:
+        self._command = command
+
+    def write(self, contents: bytes) -> None:
+        """Keep the bytes; a guest that prints more than it may is stopped."""
+        if not self._command.print(contents):
+            raise Trap(too_much_output(self._command))
+
+
+def too_much_output(command: Command) -> str:
+    """Say that a command printed more than it may."""
+    return f"the program printed more than {command.output_limit_bytes} bytes"
+
+
 class TerminalInput:
     """Never made: a component has no terminal (ENV-11)."""
 
 
 class TerminalOutput:
     """Never made: a component has no terminal (ENV-11)."""
+
+
+def _environment(state: InstanceState) -> tuple[tuple[str, str], ...]:
+    command = state.command
+    return state.grants.environment if command is None else command.environment
+
+
+def _arguments(state: InstanceState) -> list[str]:
+    command = state.command
+    return [] if command is None else list(command.arguments)
+
+
+def _stdin(state: InstanceState) -> InputStream:
+    command = state.command
+    return EmptyInput() if command is None else CommandInput(command.stdin)
+
+
+def _stdout(state: InstanceState) -> OutputStream:
+    command = state.command
+    return LogStream(state, "stdout") if command is None else CommandOutput(command)
 
 
 def _exit(state: InstanceState, status: object) -> None:
@@ -75,16 +144,14 @@ INTERFACES = (
     Interface(
         "wasi:cli/environment",
         {
-            "get-environment": lambda state: state.grants.environment,
-            "get-arguments": lambda state: [],
+            "get-environment": _environment,
+            "get-arguments": _arguments,
             "initial-cwd": lambda state: None,
         },
     ),
     Interface("wasi:cli/exit", {"exit": _exit, "exit-with-code": _exit_with_code}),
-    Interface("wasi:cli/stdin", {"get-stdin": lambda state: EmptyInput()}, _STREAM_TYPES),
-    Interface(
-        "wasi:cli/stdout", {"get-stdout": lambda state: LogStream(state, "stdout")}, _STREAM_TYPES
-    ),
+    Interface("wasi:cli/stdin", {"get-stdin": _stdin}, _STREAM_TYPES),
+    Interface("wasi:cli/stdout", {"get-stdout": _stdout}, _STREAM_TYPES),
     Interface(
         "wasi:cli/stderr", {"get-stderr": lambda state: LogStream(state, "stderr")}, _STREAM_TYPES
     ),

@@ -20,11 +20,13 @@ from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.trigger.headers import (
     HeaderNotTextError,
     client_headers,
+    command_headers,
     host_headers,
     peer_text,
 )
-from edgezero_spin.host.trigger.http import GuestComponent
+from edgezero_spin.host.trigger.http import Served
 from edgezero_spin.host.trigger.routes import WELL_KNOWN_PREFIX, RouteTable
+from edgezero_spin.host.trigger.wagi import CommandComponent
 
 __all__ = ["Answer", "Call", "Gateway", "RequestHead"]
 
@@ -82,7 +84,7 @@ class Call:
         exchange: The request; its body is not set yet.
     """
 
-    component: GuestComponent
+    component: Served
     exchange: Exchange
 
 
@@ -103,7 +105,7 @@ class Gateway:
     def __init__(
         self,
         routes: RouteTable,
-        components: Mapping[str, GuestComponent],
+        components: Mapping[str, Served],
         static: Mapping[str, Answer],
         info: Mapping[str, str],
     ) -> None:
@@ -143,8 +145,12 @@ class Gateway:
             logger.warning("a request without a usable Host header was refused")
             return BAD_REQUEST
         target = path if head.query is None else f"{path}?{head.query}"
+        component = self._components[declaration.id]
         try:
-            headers = client_headers(head.headers)
+            if isinstance(component, CommandComponent):
+                headers = command_headers(head.headers)
+            else:
+                headers = client_headers(head.headers)
         except HeaderNotTextError as error:
             logger.error("Error processing request: %s: %s", declaration.id, error)
             return HEADER_NOT_TEXT
@@ -158,10 +164,7 @@ class Gateway:
             target=target,
             client_addr="0.0.0.0:0" if peer is None else peer_text(*peer),
         )
-        return Call(
-            self._components[declaration.id],
-            Exchange(head.method, target, headers, authority=host),
-        )
+        return Call(component, Exchange(head.method, target, headers, authority=host))
 
     def _well_known(self, name: str) -> Answer:
         if name == "health":

@@ -16,7 +16,13 @@ from edgezero_spin.errors import HostError
 from edgezero_spin.host.capabilities.http_fields import FORBIDDEN, Pair, is_token
 from edgezero_spin.host.trigger.routes import RouteMatch
 
-__all__ = ["HeaderNotTextError", "client_headers", "host_headers", "peer_text"]
+__all__ = [
+    "HeaderNotTextError",
+    "client_headers",
+    "command_headers",
+    "host_headers",
+    "peer_text",
+]
 
 
 class HeaderNotTextError(HostError):
@@ -57,6 +63,20 @@ def client_headers(received: Iterable[tuple[bytes, bytes]]) -> list[Pair]:
         else:
             grouped[name] = [value]
     return [(name, value) for name, values in grouped.items() for value in values]
+
+
+def command_headers(received: Iterable[tuple[bytes, bytes]]) -> list[Pair]:
+    """Return the client's headers that a Wagi command may see, ``Host`` among them (WAGI-18).
+
+    A value that is not plain text is replaced, and refuses no request.
+    """
+    pairs = []
+    for raw_name, value in received:
+        name = raw_name.decode("latin-1").lower()
+        if name != "connection" and not name.startswith(("spin-", "spin_")):
+            plain = all(byte == 9 or 32 <= byte < 127 for byte in value)
+            pairs.append((name, value if plain else b"CORRUPT VALUE"))
+    return pairs
 
 
 def host_headers(

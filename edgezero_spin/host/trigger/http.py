@@ -24,9 +24,17 @@ from edgezero_spin.host.instance import Grants, InstanceState
 from edgezero_spin.host.linking import LinkedComponent
 from edgezero_spin.host.running import Instance
 from edgezero_spin.host.trigger.standby import ReusePolicy, Standby, Started
+from edgezero_spin.host.trigger.wagi import CommandComponent
 from edgezero_spin.host.workers import WorkerPool
 
-__all__ = ["HANDLER", "GuestComponent", "HandlerError", "InstanceRunner", "InstanceWatch"]
+__all__ = [
+    "HANDLER",
+    "GuestComponent",
+    "HandlerError",
+    "InstanceRunner",
+    "InstanceWatch",
+    "Served",
+]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -110,6 +118,10 @@ def _no_handler(linked: LinkedComponent, others: list[str]) -> str:
     return f"Expected component to export one of {HANDLER}@0.2; it exports {offer}"
 
 
+Served = GuestComponent | CommandComponent
+"""What can answer requests."""
+
+
 class InstanceWatch(Protocol):
     """Follows one request through its instance, for whoever measures or tests it.
 
@@ -144,7 +156,7 @@ class InstanceRunner:
 
     def start(
         self,
-        component: GuestComponent,
+        component: Served,
         exchange: Exchange,
         watch: InstanceWatch | None = None,
         *,
@@ -161,7 +173,10 @@ class InstanceRunner:
         Raises:
             Overloaded: There is no place for it.
         """
-        self.pool.submit(lambda: self._run(component, exchange, watch), at_once=nested)
+        if isinstance(component, CommandComponent):
+            self.pool.submit(lambda: self._run_command(component, exchange, watch), at_once=nested)
+        else:
+            self.pool.submit(lambda: self._run(component, exchange, watch), at_once=nested)
 
     def _run(
         self, component: GuestComponent, exchange: Exchange, watch: InstanceWatch | None
@@ -194,6 +209,36 @@ class InstanceRunner:
                 started.close()
         if watch is None:
             self.standby.refill(component)
+
+    def _run_command(
+        self, component: CommandComponent, exchange: Exchange, watch: InstanceWatch | None
+    ) -> None:
+        state = InstanceState(component.grants)
+        deadline_s = component.limits.deadline_s
+        if deadline_s is not None:
+            state.deadline_ns = monotonic_ns() + int(deadline_s * 1e9)
+        state.around_wait = self.pool.sleeping
+        with self._lock:
+            self._running.add(state)
+        failure: BaseException | None = None
+        try:
+            if watch is not None:
+                watch.started(state)
+            component.serve(state, exchange)
+            exchange.finish(UNFINISHED)
+        except BaseException as error:
+            failure = error
+            exchange.busy = isinstance(error, EngineBusy)
+            left = exchange.abandoned
+            exchange.finish(str(error))
+            if not left:
+                _report(component.grants.component_id, error, started=False)
+        finally:
+            if watch is not None:
+                watch.ended(None, failure)
+            with self._lock:
+                self._running.discard(state)
+            state.close()
 
     def _make(
         self,

@@ -19,7 +19,7 @@ from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.outbound import CHAIN_DOMAIN, OutboundSender
 from edgezero_spin.host.running import Instance
-from edgezero_spin.host.trigger.http import GuestComponent, InstanceRunner, InstanceWatch
+from edgezero_spin.host.trigger.http import InstanceRunner, InstanceWatch, Served
 from edgezero_spin.testing.hosting.context import CURRENT, Context, surface
 from edgezero_spin.testing.outbound import OutboundRequest
 
@@ -34,7 +34,7 @@ class ChainRunner(InstanceRunner):
 
     def start(
         self,
-        component: GuestComponent,
+        component: Served,
         exchange: Exchange,
         watch: InstanceWatch | None = None,
         *,

@@ -1,0 +1,630 @@
+"""Wagi: what a command sees of a request, and what becomes of what it prints."""
+
+import asyncio
+import functools
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from edgezero_spin.errors import HostError
+from edgezero_spin.host import Host, HostSettings, HttpRequest, HttpResponse
+from edgezero_spin.host.capabilities.wasi_filesystem import Mount
+from edgezero_spin.host.command import Command
+from edgezero_spin.host.compiled_cache import CompiledCache
+from edgezero_spin.host.engine import Engine
+from edgezero_spin.host.errors import ComponentError, LinkError
+from edgezero_spin.host.exchange import Exchange
+from edgezero_spin.host.logs import Logs
+from edgezero_spin.host.plan import ApplicationPlan, ComponentPlan, TriggerPlan
+from edgezero_spin.host.trigger import wagi
+from edgezero_spin.host.trigger.wagi import (
+    OutputError,
+    WagiSettings,
+    arguments_for,
+    read_output,
+    variables_for,
+)
+from tests.host import commands
+from tests.host.commands import HEAD, command, component_command
+from tests.host.support import SCRIPT, Capture, HostLog, until
+
+MIB = 1024 * 1024
+Run = Callable[..., AbstractContextManager[Host]]
+
+
+@pytest.fixture
+def run(shared_engine: Engine, tmp_path: Path) -> Run:
+    """A host whose one component is a command in this text, below ``/cmd``."""
+
+    def make(text: str, *, settings: HostSettings | None = None, **parts: object) -> Host:
+        source = tmp_path / "command.wat"
+        source.write_text(text)
+        logs = parts.pop("logs", None)
+        argv = parts.pop("argv", WagiSettings().argv)
+        plan = ApplicationPlan(
+            name="wagi",
+            components=(ComponentPlan(id="cmd", source=source, **parts),),  # type: ignore[arg-type]
+            triggers=(
+                TriggerPlan(
+                    id="cmd",
+                    route="/cmd/:user_id/...",
+                    component="cmd",
+                    wagi=WagiSettings(argv=str(argv)),
+                ),
+            ),
+        )
+        return Host(
+            plan,
+            engine=shared_engine,
+            settings=settings or HostSettings(cache_dir=None),
+            logs=logs or Logs(None, echo_to=Capture()),  # type: ignore[arg-type]
+        )
+
+    return make
+
+
+def ask(host: Host, target: str = "/cmd/7", **parts: object) -> tuple[int, dict[str, bytes], bytes]:
+    """Status, headers and body of one request."""
+
+    async def scenario() -> tuple[int, dict[str, bytes], bytes]:
+        response = await host.handle(HttpRequest(target=target, **parts))  # type: ignore[arg-type]
+        return response.status, dict(response.headers), await response.read()
+
+    return asyncio.run(scenario())
+
+
+def split(body: bytes) -> list[str]:
+    """The texts of a list that WASI ends with zeros."""
+    return body.decode().split("\0")[:-1]
+
+
+# WAGI-4, WAGI-5
+@pytest.mark.parametrize(
+    ("output", "status", "headers", "body"),
+    [
+        pytest.param(b"Content-Type: a/b\n\nhi", 200, {"content-type": b"a/b"}, b"hi", id="plain"),
+        pytest.param(
+            b"content-type: a/b\r\nx: y\r\n\r\na\r\n\r\nb",
+            200,
+            {"content-type": b"a/b", "x": b"y"},
+            b"a\r\n\r\nb",
+            id="carriage returns count in the body only",
+        ),
+        pytest.param(b"location: /x\n\n", 302, {"location": b"/x"}, b"", id="redirect"),
+        pytest.param(
+            b"status: 301 Moved\nlocation: /x\n\n", 301, {"location": b"/x"}, b"", id="other one"
+        ),
+        pytest.param(
+            b"location: /x\nstatus: 201\n\n", 201, {"location": b"/x"}, b"", id="status last"
+        ),
+        pytest.param(b"status: 404\n\nno", 404, {}, b"no", id="status alone is enough"),
+        pytest.param(b"status: fine\ncontent-type: a/b\n\n", 502, None, b"", id="no status"),
+        pytest.param(b"status: 99999\ncontent-type: a/b\n\n", 502, None, b"", id="no such status"),
+        pytest.param(b"status: 101\ncontent-type: a/b\n\n", 502, None, b"", id="not a final one"),
+        pytest.param(b"x: y\n\nhi", 500, {}, wagi.INSUFFICIENT, id="neither of the two"),
+        pytest.param(b"content-type: a/b\nhi", 500, {}, wagi.INSUFFICIENT, id="no blank line"),
+        pytest.param(b"\n\nhi", 500, {}, wagi.INSUFFICIENT, id="no header"),
+        pytest.param(
+            b"content-type: a/b\nx: 1\nX: 2\n\n",
+            200,
+            {"content-type": b"a/b", "x": b"2"},
+            b"",
+            id="the last of a name wins",
+        ),
+        pytest.param(
+            b"content-type: a/b\nno header\nbad name: 1\n\nhi",
+            200,
+            {"content-type": b"a/b"},
+            b"hi",
+            id="what is no header is left out",
+        ),
+        # RESP-14
+        pytest.param(
+            b"content-type: a/b\nconnection: close\ncontent-length: 9\n\nhi",
+            200,
+            {"content-type": b"a/b"},
+            b"hi",
+            id="the connection is the host's business",
+        ),
+    ],
+)
+def test_output_becomes_a_response(
+    output: bytes, status: int, headers: dict[str, bytes] | None, body: bytes
+) -> None:
+    """Header lines, a blank line, a body."""
+    with HostLog():
+        response = read_output(output)
+    assert (response.status, response.body) == (status, body)
+    assert headers is None or dict(response.headers) == headers
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        pytest.param(b"content-type: \xff\n\n", "not UTF-8", id="no text"),
+        pytest.param(b"content-type: a\x01b\n\n", "'content-type'", id="control characters"),
+    ],
+)
+def test_output_that_cannot_be_sent(output: bytes, says: str) -> None:
+    """Nothing is guessed where a value would come out wrong."""
+    with pytest.raises(OutputError, match=says):
+        read_output(output)
+
+
+# WAGI-2
+@pytest.mark.parametrize(
+    ("argv", "target", "expected"),
+    [
+        ("${SCRIPT_NAME} ${ARGS}", "/a%20b?x=1&y=2", ("/a%20b", "x=1", "y=2")),
+        ("${SCRIPT_NAME} ${ARGS}", "/a", ("/a", "")),
+        ("prog -q ${ARGS} end", "/a?b", ("prog", "-q", "b", "end")),
+        ("two  spaces", "/a", ("two", "", "spaces")),
+        ("${SCRIPT_NAME}", "/a?b", ("/a",)),
+    ],
+)
+def test_the_command_line(argv: str, target: str, expected: tuple[str, ...]) -> None:
+    """The template is filled in and split at every single space."""
+    assert arguments_for(WagiSettings(argv=argv), Exchange("GET", target, [])) == expected
+
+
+# WAGI-10 to WAGI-18
+def test_the_variables_of_a_request(run: Run) -> None:
+    """Each has the value of the contract, and the program sees all of them."""
+    with run(command(commands.ENVIRONMENT), environment={"MODE": "test"}) as host:
+        status, _, body = ask(
+            host,
+            "/cmd/7/a%20b?x=1&y=2",
+            method="POST",
+            body=b"12345",
+            client=("192.0.2.7", 4711),
+            headers=[
+                (b"Host", b"shop.example:8080"),
+                (b"X-Thing", b"one"),
+                (b"Content-Type", b"text/x"),
+                (b"Authorization", b"Bearer s3cret"),
+                (b"Connection", b"close"),
+                (b"Spin-Path-Info", b"/forged"),
+                (b"X-Odd", b"\xff"),
+            ],
+        )
+    assert status == 200
+    assert dict(line.split("=", 1) for line in split(body)) == {
+        "MODE": "test",
+        # WAGI-10
+        "GATEWAY_INTERFACE": "CGI/1.1",
+        "SERVER_SOFTWARE": "WAGI/1",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        # WAGI-11
+        "REQUEST_METHOD": "POST",
+        "QUERY_STRING": "x=1&y=2",
+        "SERVER_NAME": "shop.example",
+        "SERVER_PORT": "8080",
+        # WAGI-13
+        "REMOTE_ADDR": "192.0.2.7",
+        "REMOTE_HOST": "192.0.2.7",
+        "REMOTE_USER": "",
+        "AUTH_TYPE": "",
+        # WAGI-15
+        "CONTENT_LENGTH": "5",
+        "CONTENT_TYPE": "",
+        # WAGI-16
+        "SCRIPT_NAME": "/cmd/:user_id",
+        "PATH_INFO": "/a%20b",
+        "X_RAW_PATH_INFO": "/a%20b",
+        "PATH_TRANSLATED": "/a b",
+        # WAGI-17
+        "X_FULL_URL": "http://shop.example:8080/cmd/7/a%20b?x=1&y=2",
+        "X_MATCHED_ROUTE": "/cmd/:user_id/...",
+        "X_BASE_PATH": "/",
+        "X_RAW_COMPONENT_ROUTE": "/cmd/:user_id/...",
+        "X_COMPONENT_ROUTE": "/cmd/:user_id",
+        "X_CLIENT_ADDR": "192.0.2.7:4711",
+        "X_PATH_MATCH_USER_ID": "7",
+        # WAGI-18
+        "HTTP_HOST": "shop.example:8080",
+        "HTTP_X_THING": "one",
+        "HTTP_CONTENT_TYPE": "text/x",
+        "HTTP_X_ODD": "CORRUPT VALUE",
+    }
+
+
+@pytest.mark.parametrize(
+    ("authority", "name", "port"),
+    [
+        ("example", "example", "80"),
+        ("example:3000", "example", "3000"),
+        ("[::1]:3000", "::1", "3000"),
+        ("[::1]", "::1", "80"),
+        (None, "localhost", "80"),
+    ],
+)
+def test_name_and_port_of_the_server(authority: str | None, name: str, port: str) -> None:
+    """They come from Host (WAGI-11)."""
+    found = variables_for(Exchange("GET", "/", [], authority=authority), 0, {})
+    assert (found["SERVER_NAME"], found["SERVER_PORT"]) == (name, port)
+
+
+def test_a_request_replaces_the_variables_of_the_manifest_but_its_headers_do_not() -> None:
+    """Wagi's come last (ENV-1); a client cannot set what the manifest sets."""
+    exchange = Exchange("GET", "/", [("proxy", b"http://evil"), ("content_type", b"odd/one")])
+    found = variables_for(exchange, 0, {"HTTP_PROXY": "ours", "REQUEST_METHOD": "no"})
+    assert (found["HTTP_PROXY"], found["REQUEST_METHOD"]) == ("ours", "GET")
+    # WAGI-15
+    assert found["CONTENT_TYPE"] == "odd/one"
+
+
+def test_the_arguments_reach_the_program(run: Run) -> None:
+    """As the template says (WAGI-2, ENV-2)."""
+    with run(command(commands.ARGUMENTS), argv="prog ${SCRIPT_NAME} ${ARGS}") as host:
+        _, _, body = ask(host, "/cmd/7?a=1&b")
+    assert split(body) == ["prog", "/cmd/7", "a=1", "b"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(command(commands.ECHO), id="module"),
+        pytest.param(component_command(HEAD), id="component"),
+    ],
+)
+@pytest.mark.parametrize("size", [0, 5, 100_000])
+def test_the_body_comes_in_and_goes_out(run: Run, text: str, size: int) -> None:
+    """Request body on stdin, stdout as the response (WAGI-1, WAGI-3)."""
+    body = bytes(index % 251 for index in range(size))
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for at in range(0, size, 7000):
+            yield body[at : at + 7000]
+
+    with run(text) as host:
+        for sent in (body, pieces()):
+            status, headers, got = ask(host, method="POST", body=sent)
+            assert (status, got == body) == (200, True)
+            assert headers["content-length"] == str(size).encode()
+
+
+def test_what_goes_to_stderr_is_logged(run: Run) -> None:
+    """And not sent (WAGI-3)."""
+    capture = Capture()
+    text = command("(call $complain) (call $text)")
+    with run(text, logs=Logs(None, echo_to=capture)) as host:  # type: ignore[arg-type]
+        assert ask(host)[0] == 200
+    assert capture.content == HEAD
+
+
+# WAGI-6
+@pytest.mark.parametrize(
+    ("text", "status", "logged"),
+    [
+        pytest.param(command(""), 500, b"did not write to stdout", id="prints nothing"),
+        pytest.param(
+            command("(call $text) (unreachable)"), 500, b"unreachable", id="prints and traps"
+        ),
+        pytest.param(
+            command("(call $text) (call $proc_exit (i32.const 3))"),
+            500,
+            b"exited with status 3",
+            id="ends with 3",
+        ),
+        pytest.param(
+            command("(call $text) (call $proc_exit (i32.const 0)) (unreachable)"),
+            200,
+            None,
+            id="ends with 0",
+        ),
+        pytest.param(
+            component_command(HEAD, "(i32.const 1)"),
+            200,
+            b"ended with an error; its output is used",
+            id="component returns an error",
+        ),
+        pytest.param(
+            component_command(HEAD, "(call $leave (i32.const 0)) (unreachable)"),
+            200,
+            None,
+            id="component exits with 0",
+        ),
+        pytest.param(
+            component_command(HEAD, "(call $leave (i32.const 1)) (unreachable)"),
+            500,
+            b"exited with status 1",
+            id="component exits with 1",
+        ),
+        pytest.param(component_command(HEAD, "(unreachable)"), 500, b"unreachable", id="traps"),
+        pytest.param(
+            command("(call $text)", b"x: y\n\nhi"), 500, b"Exactly one of", id="insufficient"
+        ),
+    ],
+)
+def test_how_a_command_ends(run: Run, text: str, status: int, logged: bytes | None) -> None:
+    """Only a status of 0 is a success (ENV-17)."""
+    with HostLog() as log, run(text) as host:
+        assert ask(host)[0] == status
+        if logged is not None:
+            assert log.wait_for(logged)
+
+
+@pytest.mark.parametrize(
+    ("text", "logged"),
+    [
+        pytest.param(command(commands.ENDLESS), b"ran past its deadline", id="endless loop"),
+        pytest.param(command(commands.SLEEP_AN_HOUR), b"longer than it may", id="sleeps"),
+        pytest.param(command(commands.GREEDY), b"unreachable", id="memory bomb"),
+    ],
+)
+def test_a_command_has_the_limits_of_a_component(run: Run, text: str, logged: bytes) -> None:
+    """Deadline, also of one that sleeps, and memory (LIFE-6, LIFE-9)."""
+    settings = HostSettings(
+        cache_dir=None, request_timeout_s=0.2, max_instance_memory=8 * MIB, max_instances=1
+    )
+    with HostLog() as log, run(text, settings=settings) as host:
+        # The second one shows that the first gave its place back.
+        assert [ask(host)[0] for _ in range(2)] == [500, 500]
+        assert log.wait_for(logged)
+
+
+def test_a_sleep_ends_when_it_is_over(run: Run) -> None:
+    """The clock that the program names is due, and it is told so."""
+    sleep = commands.SLEEP_AN_HOUR.replace("3600000000000", "1000000").replace("(br $on)", "")
+    body = f"""{sleep}
+      (call $text) (call $digit (i32.load (i32.const 36))) (call $digit (i32.load8_u
+        (i32.const 8202)))"""
+    with run(command(body)) as host:
+        # One event, for a clock.
+        assert ask(host)[2] == b"BA"
+
+
+def test_descriptors_are_ready_at_once(run: Run) -> None:
+    """A wait for input and a far-off clock ends with the input alone."""
+    body = """(i32.store8 (i32.const 4104) (i32.const 1))
+      (i64.store (i32.const 4096) (i64.const 77))
+      (i32.store (i32.const 4160) (i32.const 1))
+      (i64.store (i32.const 4168) (i64.const 3600000000000))
+      (call $text)
+      (call $digit (call $poll_oneoff
+        (i32.const 4096) (i32.const 8192) (i32.const 2) (i32.const 36)))
+      (call $digit (i32.load (i32.const 36)))
+      (call $digit (i32.sub (i32.load (i32.const 8192)) (i32.const 76)))"""
+    with run(command(body)) as host:
+        assert ask(host)[2] == b"ABB"
+
+
+@pytest.mark.parametrize(
+    ("source", "count", "code"),
+    [
+        pytest.param(4096, 0, 28, id="nothing to wait for"),
+        pytest.param(-8, 1, 21, id="outside the memory"),
+        pytest.param(4096, -1, 21, id="more than there is memory"),
+    ],
+)
+def test_a_wait_that_makes_no_sense_is_refused(
+    run: Run, source: int, count: int, code: int
+) -> None:
+    """With an error code, whatever the numbers are."""
+    body = f"""(call $text) (call $digit (call $poll_oneoff
+      (i32.const {source}) (i32.const 8192) (i32.const {count}) (i32.const 36)))"""
+    with run(command(body)) as host:
+        assert ask(host)[2] == bytes([65 + code])
+
+
+def test_bodies_are_bounded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past its limit a body is 413, and the program does not run (WAGI-3)."""
+    monkeypatch.setattr(wagi, "BODY_LIMIT_BYTES", 1000)
+    with HostLog() as log, run(command(commands.ECHO)) as host:
+        assert ask(host, method="POST", body=b"x" * 1000)[0] == 200
+        assert ask(host, method="POST", body=b"x" * 1001)[0] == 413
+        assert log.wait_for(b"a request body of more than 1000 bytes")
+
+
+@pytest.mark.parametrize("ending", ["", "(unreachable)", "(call $proc_exit (i32.const 1))"])
+def test_output_past_its_limit_is_no_response(
+    run: Run, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    """The log says so, whatever the program does when it can write no more (WAGI-3)."""
+    limited = functools.partial(Command, output_limit_bytes=100)
+    fitting = HEAD.ljust(100, b"x")
+    monkeypatch.setattr(wagi, "Command", limited)
+    with HostLog() as log, run(command(f"(call $text) {ending}", fitting)) as host:
+        assert ask(host)[0] == (200 if not ending else 500)
+    with HostLog() as log, run(command(f"(call $text) {ending}", fitting + b"x")) as host:
+        assert ask(host)[0] == 500
+        assert log.wait_for(b"printed more than 100 bytes")
+    with HostLog() as log, run(component_command(fitting + b"x")) as host:
+        assert ask(host)[0] == 500
+        assert log.wait_for(b"printed more than 100 bytes")
+
+
+def test_every_request_has_a_fresh_instance(run: Run) -> None:
+    """What one leaves in memory the next does not find (LIFE-2)."""
+    body = """(call $text) (call $digit (i32.load8_u (i32.const 20000)))
+      (i32.store8 (i32.const 20000) (i32.const 1))"""
+    with run(command(body)) as host:
+        assert [ask(host)[2] for _ in range(3)] == [b"A", b"A", b"A"]
+
+
+def test_commands_wait_for_a_place_like_components(run: Run) -> None:
+    """Past the limit of instances and the queue a request gets a 503."""
+    settings = HostSettings(
+        cache_dir=None, max_instances=1, max_queued=0, parallel=1, request_timeout_s=30
+    )
+
+    async def scenario(host: Host) -> list[int]:
+        first = asyncio.create_task(host.handle(HttpRequest(target="/cmd/1")))
+        await until(lambda: host.running == 1 and host.computing == 0)
+        second = await host.handle(HttpRequest(target="/cmd/2"))
+        host.close()
+        return [(await first).status, second.status]
+
+    with HostLog(), run(command(commands.SLEEP_AN_HOUR), settings=settings) as host:
+        assert asyncio.run(scenario(host)) == [500, 503]
+
+
+# ENV-12 to ENV-14
+@pytest.mark.parametrize(
+    ("path", "flags", "rights", "writable", "code"),
+    [
+        pytest.param(b"there", 0, 2, False, b"A", id="read"),
+        pytest.param(b"absent", 0, 2, False, b"", id="read what is not there"),
+        pytest.param(b"new", 1, 66, False, b"", id="create"),
+        pytest.param(b"there", 0, 66, False, b"", id="write"),
+        pytest.param(b"new", 1, 66, True, b"A", id="create where that is allowed"),
+        pytest.param(b"../secret", 0, 2, False, b"", id="dots"),
+        pytest.param(b"out", 0, 2, False, b"", id="a link that leads out"),
+        pytest.param(b"/etc/passwd", 0, 2, False, b"", id="an absolute path"),
+    ],
+)
+def test_the_files_of_a_command(
+    run: Run, tmp_path: Path, path: bytes, flags: int, rights: int, writable: bool, code: bytes
+) -> None:
+    """The mount and nothing around it, read-only unless it is writable."""
+    (tmp_path / "secret").write_text("s3cret")
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "there").write_text("hi")
+    (folder / "out").symlink_to(tmp_path / "secret")
+    before = sorted(file.name for file in folder.iterdir())
+    mounts = (Mount("/", folder, writable),)
+    with run(command(commands.opening(path, flags, rights)), mounts=mounts) as host:
+        _, _, body = ask(host)
+    assert body == code if code else body != b"A"
+    if not writable:
+        assert sorted(file.name for file in folder.iterdir()) == before
+        assert (folder / "there").read_text() == "hi"
+
+
+def test_a_command_without_files_sees_none(run: Run) -> None:
+    """There is no directory to begin at (ENV-14)."""
+    with run(command(commands.opening(b"x"))) as host:
+        # Bad descriptor.
+        assert ask(host)[2] == b"I"
+
+
+def test_nothing_of_the_host_is_inherited(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither its environment nor anything else of this process (ENV-1)."""
+    monkeypatch.setenv("HOST_SECRET", "s3cret")
+    with run(command(commands.ENVIRONMENT)) as host:
+        assert b"HOST_SECRET" not in ask(host)[2]
+
+
+def test_a_compiled_module_comes_from_the_cache(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second start compiles nothing."""
+    settings = HostSettings(cache_dir=tmp_path / "cache")
+    text = command("(call $text)")
+    with run(text, settings=settings) as host:
+        assert ask(host)[0] == 200
+    assert len(list((tmp_path / "cache").glob("*.cwasm"))) == 1
+
+    def no_store(*arguments: object) -> None:
+        raise AssertionError("compiled again")
+
+    monkeypatch.setattr(CompiledCache, "store", no_store)
+    with run(text, settings=settings) as host:
+        assert ask(host)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "says"),
+    [
+        pytest.param(
+            command("", export="main"), LinkError, "exports no _start.*memory, main", id="no start"
+        ),
+        pytest.param(
+            command("", extra='(import "env" "gettime" (func))'),
+            LinkError,
+            "imports env gettime",
+            id="another import",
+        ),
+        pytest.param("(component)", LinkError, "exports no wasi:cli/run", id="no run"),
+        pytest.param(
+            '(module (func (export "_start") (drop (f64.const 0)) (drop)))',
+            ComponentError,
+            "is not a valid module",
+            id="not valid",
+        ),
+    ],
+)
+def test_what_is_no_command_is_refused_at_startup(
+    run: Run, text: str, kind: type[HostError], says: str
+) -> None:
+    """By an error that says what is missing (WAGI-1)."""
+    with pytest.raises(kind, match=says):
+        run(text)
+
+
+def test_a_module_without_the_executor_is_told_of_it(shared_engine: Engine, tmp_path: Path) -> None:
+    """The error names what would make it work."""
+    source = tmp_path / "command.wat"
+    source.write_text(command(""))
+    plan = ApplicationPlan(
+        name="a",
+        components=(ComponentPlan(id="c", source=source),),
+        triggers=(TriggerPlan(id="t", route="/", component="c"),),
+    )
+    with pytest.raises(ComponentError, match=r'executor = \{ type = "wagi" \}'):
+        Host(plan, engine=shared_engine)
+
+
+def test_the_executor_is_deprecated(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    """A start says so, naming the component (WAGI-1)."""
+    with caplog.at_level(logging.WARNING, logger="edgezero_spin.host"), run(command("")):
+        pass
+    assert "'cmd' uses the WAGI executor" in caplog.text
+
+
+def test_the_executor_of_the_last_trigger_counts(shared_engine: Engine, tmp_path: Path) -> None:
+    """Of two triggers with one component (MAN-29a)."""
+    triggers = (
+        TriggerPlan(id="one", route="/one", component="c", wagi=WagiSettings()),
+        TriggerPlan(id="two", route="/two", component="c"),
+    )
+    plan = ApplicationPlan(
+        name="a", components=(ComponentPlan(id="c", source=SCRIPT),), triggers=triggers
+    )
+    # The script guest is a handler, and no command.
+    with Host(plan, engine=shared_engine, settings=HostSettings(cache_dir=None)) as host:
+        assert ask(host, "/one")[0] == 500
+    with pytest.raises(LinkError, match="so it is no command"):
+        Host(
+            ApplicationPlan(name="a", components=plan.components, triggers=triggers[::-1]),
+            engine=shared_engine,
+        )
+
+
+def test_a_client_that_leaves_early_ends_the_wait_for_its_body(run: Run) -> None:
+    """The place is free again."""
+    held = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"first"
+        await held.wait()
+
+    async def scenario(host: Host) -> None:
+        asking = asyncio.create_task(host.handle(HttpRequest("POST", "/cmd/1", body=slow())))
+        await until(lambda: host.running == 1)
+        asking.cancel()
+        await until(lambda: host.idle)
+
+    with HostLog(), run(command(commands.ECHO)) as host:
+        asyncio.run(scenario(host))
+
+
+def test_requests_at_the_same_time_do_not_mix(run: Run) -> None:
+    """Each gets what it sent."""
+
+    async def one(host: Host, number: int) -> HttpResponse:
+        body = str(number).encode() * 2000
+        response = await host.handle(HttpRequest("POST", "/cmd/1", body=body))
+        assert await response.read() == body
+        return response
+
+    async def scenario(host: Host) -> None:
+        await asyncio.gather(*(one(host, number) for number in range(40)))
+
+    settings = HostSettings(cache_dir=None, max_instances=8, max_queued=100, parallel=4)
+    with run(command(commands.ECHO), settings=settings) as host:
+        asyncio.run(scenario(host))
