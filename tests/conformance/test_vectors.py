@@ -234,19 +234,7 @@ def test_an_endless_loop_meets_its_deadline(application: Application) -> None:
         assert time.monotonic() - started < 2
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/echo",
-        pytest.param(
-            "/double-echo",
-            marks=pytest.mark.xfail(
-                raises=TimeoutError,
-                reason="httpcore reads no response before the request body has ended",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("path", ["/echo", "/double-echo"])
 def test_bodies_are_forwarded_chunk_by_chunk(application: Application, path: str) -> None:
     """The first chunk is back before the second is sent, also through a second request."""
     # CONF-50

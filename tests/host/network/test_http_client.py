@@ -1,132 +1,15 @@
 """Outbound requests against a real server, and the failures that a guest has to tell apart."""
 
 import socket
-import threading
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from edgezero_spin.host.capabilities.http_fields import Fields
-from edgezero_spin.host.capabilities.outbound_http import Destination
-from edgezero_spin.host.capabilities.wasi_http import (
-    FutureIncomingResponse,
-    OutgoingRequest,
-    RequestOptions,
-)
+from edgezero_spin.host.capabilities.wasi_http import RequestOptions
 from edgezero_spin.host.http_client import HttpClient
 from edgezero_spin.host.instance import InstanceState
-from edgezero_spin.host.interface import Err, WitError
-from tests.host.support import call, instance_state
-
-
-class Peer:
-    """A server of one connection at a time, which answers as its test says."""
-
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.received = b""
-        self.asked = threading.Event()
-        self.left = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def answer(self, *steps: bytes | str) -> None:
-        """Play steps: a text is waited for in what came in, bytes are sent."""
-        self._thread = threading.Thread(target=self._play, args=(steps,), daemon=True)
-        self._thread.start()
-
-    def _play(self, steps: tuple[bytes | str, ...]) -> None:
-        connection, _ = self._listener.accept()
-        with connection:
-            connection.settimeout(15)
-            for step in steps:
-                if isinstance(step, bytes):
-                    connection.sendall(step)
-                    continue
-                while step.encode() not in self.received:
-                    self.received += connection.recv(65536)
-                self.asked.set()
-            try:
-                while connection.recv(65536):
-                    pass
-            except OSError:
-                pass
-            self.left.set()
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._listener.close()
-
-
-@pytest.fixture
-def peer() -> Iterator[Peer]:
-    """A server to talk to."""
-    made = Peer()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def client() -> Iterator[HttpClient]:
-    """A client, closed at the end."""
-    made = HttpClient()
-    yield made
-    made.close()
-    made.close()
-
-
-@pytest.fixture
-def state() -> InstanceState:
-    """The state of the sending instance."""
-    return instance_state()
-
-
-def request_of(method: str = "get", path: str | None = "/", **headers: str) -> OutgoingRequest:
-    """A request as a guest makes it."""
-    made = OutgoingRequest(Fields([(name, value.encode()) for name, value in headers.items()]))
-    made.method = (method, None)
-    made.path = path
-    return made
-
-
-def send(
-    client: HttpClient,
-    state: InstanceState,
-    port: int,
-    request: OutgoingRequest,
-    options: RequestOptions | None = None,
-    host: str = "127.0.0.1",
-) -> FutureIncomingResponse:
-    """Send to a port of this machine."""
-    future = FutureIncomingResponse(state)
-    authority = f"{host}:{port}"
-    client.send(Destination("http", authority, host, port), request, options, future)
-    return future
-
-
-def settled(state: InstanceState, future: FutureIncomingResponse) -> Any:
-    """Wait as a guest does; return the response or the error code."""
-    pollable = call(state, "wasi:http/types [method]future-incoming-response.subscribe", future)
-    call(state, "wasi:io/poll [method]pollable.block", pollable)
-    answer = future.get()
-    assert answer is not None
-    assert not isinstance(answer, Err)
-    return answer.value.value
-
-
-def content(state: InstanceState, response: Any) -> bytes:
-    """Read a response body to its end."""
-    body = call(state, "wasi:http/types [method]incoming-response.consume", response)
-    stream = call(state, "wasi:http/types [method]incoming-body.stream", body)
-    parts: list[bytes] = []
-    while True:
-        try:
-            part = call(state, "wasi:io/streams [method]input-stream.blocking-read", stream, 65536)
-        except WitError as error:
-            assert error.payload == ("closed", None), error.payload
-            return b"".join(parts)
-        parts.append(bytes(part))
+from edgezero_spin.host.interface import WitError
+from tests.host.network.asking import Peer, Upload, content, request_of, send, settled
+from tests.host.support import call
 
 
 def test_a_request_goes_out_as_the_guest_made_it(
@@ -177,12 +60,10 @@ def test_a_body_is_streamed_out(
     """The head leaves before the body is written; framing follows the guest's length."""
     peer.answer("\r\n\r\n", "hello", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
     request = request_of("post", "/", **headers)
-    body = call(state, "wasi:http/types [method]outgoing-request.body", request)
+    body = Upload(state, request)
     future = send(client, state, peer.port, request)
-    stream = call(state, "wasi:http/types [method]outgoing-body.write", body)
-    call(state, "wasi:io/streams [method]output-stream.blocking-write-and-flush", stream, b"hello")
-    stream.drop(state)
-    call(state, "wasi:http/types [static]outgoing-body.finish", body, None)
+    body.write(b"hello")
+    body.finish()
     assert content(state, settled(state, future)) == b"ok"
     head, _, rest = peer.received.partition(b"\r\n\r\n")
     assert framing in head.decode().lower()

@@ -1,0 +1,189 @@
+"""Which connection a request goes out on."""
+
+import itertools
+import socket
+
+import pytest
+
+from edgezero_spin.host.capabilities.wasi_http import RequestOptions
+from edgezero_spin.host.connection_slots import ConnectionSlots
+from edgezero_spin.host.http_client import HttpClient
+from edgezero_spin.host.instance import InstanceState
+from tests.host.network.asking import Peer, Talk, Upload, content, request_of, send, settled
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def get(client: HttpClient, state: InstanceState, peer: Peer) -> bytes:
+    """Ask and read to the end."""
+    return content(state, settled(state, send(client, state, peer.port, request_of())))
+
+
+def hurried(connect_timeout_s: float) -> RequestOptions:
+    """Options of a guest that does not wait long for a connection."""
+    options = RequestOptions()
+    options.connect_timeout = int(connect_timeout_s * 1e9)
+    return options
+
+
+def one(talk: Talk) -> None:
+    """Answer one request and hang up."""
+    talk.until("\r\n\r\n")
+    talk.say(OK)
+
+
+def many(talk: Talk) -> None:
+    """Answer one request after the other."""
+    for count in itertools.count(1):
+        while talk.received.count(b"\r\n\r\n") < count:
+            data = talk.connection.recv(65536)
+            if not data:
+                return
+            talk.received += data
+        talk.say(OK)
+
+
+def test_a_connection_serves_one_request_after_the_other(
+    client: HttpClient, state: InstanceState, peer: Peer
+) -> None:
+    """What was read to its end leaves the connection for the next."""
+    peer.serve(many)
+    assert [get(client, state, peer) for _ in range(3)] == [b"ok"] * 3
+    assert len(peer.talks) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), id="said so"),
+        pytest.param(OK.replace(b"1.1", b"1.0"), id="HTTP/1.0"),
+        # What came too much would be the answer to the next request.
+        pytest.param(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfake", id="too much"),
+    ],
+)
+def test_a_connection_that_cannot_be_trusted_serves_once(
+    client: HttpClient, state: InstanceState, peer: Peer, answer: bytes
+) -> None:
+    """The next request gets a connection of its own."""
+
+    def first(talk: Talk) -> None:
+        talk.until("\r\n\r\n")
+        talk.say(answer)
+        talk.drain()
+
+    peer.serve(first, one)
+    assert [get(client, state, peer) for _ in range(2)] == [b"ok"] * 2
+    assert len(peer.talks) == 2
+
+
+def test_a_connection_that_the_server_closed_is_replaced(
+    client: HttpClient, state: InstanceState, peer: Peer
+) -> None:
+    """A request does not fail because a server had enough of waiting."""
+    peer.serve(one, one, one)
+    assert [get(client, state, peer) for _ in range(3)] == [b"ok"] * 3
+
+
+def hang_up_on_the_second(talk: Talk) -> None:
+    """Answer one request, and close when another is there."""
+    talk.until("\r\n\r\n")
+    talk.say(OK)
+    talk.received = b""
+    talk.until("\r\n\r\n")
+
+
+def test_a_request_that_meets_a_closing_server_is_repeated(
+    client: HttpClient, state: InstanceState, peer: Peer
+) -> None:
+    """Nothing was heard and twice is as good as once (RFC 9110, 9.2.2)."""
+    peer.serve(hang_up_on_the_second, one)
+    assert [get(client, state, peer) for _ in range(2)] == [b"ok"] * 2
+
+
+def test_a_request_that_may_have_had_an_effect_is_not_repeated(
+    client: HttpClient, state: InstanceState, peer: Peer
+) -> None:
+    """A POST may have been served before the connection ended."""
+    peer.serve(hang_up_on_the_second, one)
+    assert get(client, state, peer) == b"ok"
+    request = request_of("post")
+    Upload(state, request).finish()
+    assert settled(state, send(client, state, peer.port, request)) == ("HTTP-protocol-error", None)
+    assert len(peer.talks) == 1
+
+
+def test_a_request_waits_for_a_connection_to_be_free(state: InstanceState, peer: Peer) -> None:
+    """With one connection the second exchange begins when the first has ended."""
+    client = HttpClient(ConnectionSlots(1))
+    peer.serve(many)
+    try:
+        request = request_of("post", **{"content-length": "1"})
+        body = Upload(state, request)
+        first = send(client, state, peer.port, request)
+        assert peer.met.wait(10)
+        second = send(client, state, peer.port, request_of())
+        assert not second.ready()
+        body.write(b"x")
+        body.finish()
+        assert content(state, settled(state, first)) == b"ok"
+        assert content(state, settled(state, second)) == b"ok"
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_no_connection_within_the_time_is_the_limit_reached(
+    state: InstanceState, peer: Peer, most: int
+) -> None:
+    """The wait counts as connecting; with none at all there is none (OUTH-10, NET-40)."""
+    slots = ConnectionSlots(most)
+    assert slots.claim() is bool(most)
+    client = HttpClient(slots)
+    try:
+        future = send(client, state, peer.port, request_of(), hurried(0.05))
+        assert settled(state, future) == ("connection-limit-reached", None)
+    finally:
+        client.close()
+
+
+def test_an_idle_connection_gives_way_to_another_place(state: InstanceState, peer: Peer) -> None:
+    """A slot that only waits for use does not hold back who needs one."""
+    slots = ConnectionSlots(1)
+    client = HttpClient(slots)
+    other = Peer()
+    peer.serve(many)
+    other.serve(many)
+    try:
+        assert get(client, state, peer) == b"ok"
+        assert get(client, state, other) == b"ok"
+    finally:
+        client.close()
+        other.close()
+    assert slots.claim()
+
+
+def test_a_server_that_does_not_accept_is_a_connect_timeout(
+    client: HttpClient, state: InstanceState
+) -> None:
+    """A full queue of connections leaves the next one without an answer (OUTH-7)."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        port = listener.getsockname()[1]
+        waiting = []
+        for _ in range(3):
+            made = socket.socket()
+            made.setblocking(False)
+            made.connect_ex(("127.0.0.1", port))
+            waiting.append(made)
+        future = send(client, state, port, request_of(), hurried(0.1))
+        assert settled(state, future) == ("connection-timeout", None)
+        for made in waiting:
+            made.close()
+
+
+def test_a_name_with_several_addresses_finds_the_one_that_answers(
+    client: HttpClient, state: InstanceState, peer: Peer
+) -> None:
+    """`localhost` may stand for an address where nobody listens."""
+    peer.serve(one)
+    future = send(client, state, peer.port, request_of(), host="localhost")
+    assert content(state, settled(state, future)) == b"ok"

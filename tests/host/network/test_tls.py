@@ -1,0 +1,137 @@
+"""https, with certificates of the tests' own."""
+
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+
+from edgezero_spin.host.http_client import HttpClient
+from edgezero_spin.host.instance import InstanceState
+from edgezero_spin.host.interface import WitError
+from tests.host.network.asking import (
+    Peer,
+    Talk,
+    Upload,
+    content,
+    read,
+    request_of,
+    send,
+    settled,
+    stream_of,
+)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """Signs the certificates."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system trusts the authority."""
+    file = tmp_path / "roots.pem"
+    authority.cert_pem.write_to_path(str(file))
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+
+
+def server_of(authority: trustme.CA, name: str) -> ssl.SSLContext:
+    """What a server shows whose certificate is for ``name``."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+    return context
+
+
+def echo(talk: Talk) -> None:
+    """Send back what comes in, at once."""
+    talk.until("\r\n\r\n")
+    talk.say(b"HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n")
+    talk.say(talk.received.partition(b"\r\n\r\n")[2])
+    while data := talk.connection.recv(65536):
+        talk.say(data)
+
+
+@pytest.mark.usefixtures("trusted")
+def test_megabytes_go_both_ways_at_once(
+    client: HttpClient, state: InstanceState, authority: trustme.CA
+) -> None:
+    """TLS holds neither direction back."""
+    peer = Peer(server_of(authority, "localhost"))
+    peer.serve(echo)
+    request = request_of("post", **{"content-length": "2000000"})
+    body = Upload(state, request)
+    future = send(client, state, peer.port, request, host="localhost", scheme="https")
+    stream = stream_of(state, settled(state, future))
+    came = 0
+    for _ in range(500):
+        body.write(bytes(4000))
+        came += len(read(state, stream, 2000))
+    body.finish()
+    while came < 2_000_000:
+        came += len(read(state, stream))
+    peer.close()
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_connection_is_kept(
+    client: HttpClient, state: InstanceState, authority: trustme.CA
+) -> None:
+    """Session tickets, which a server sends when it likes, do not make it stale."""
+    peer = Peer(server_of(authority, "127.0.0.1"))
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    peer.answer("GET /1 ", answer, "GET /2 ", answer)
+    for path in ("/1", "/2"):
+        future = send(client, state, peer.port, request_of("get", path), scheme="https")
+        assert content(state, settled(state, future)) == b"ok"
+    assert len(peer.talks) == 1
+    peer.close()
+
+
+@pytest.mark.parametrize("name", ["localhost", "other.example"])
+def test_who_is_not_trusted_gets_nothing(
+    client: HttpClient,
+    state: InstanceState,
+    authority: trustme.CA,
+    request: pytest.FixtureRequest,
+    name: str,
+) -> None:
+    """An unknown authority or another's name is a failure of TLS (OUTH-10)."""
+    if name != "localhost":
+        request.getfixturevalue("trusted")
+    peer = Peer(server_of(authority, name))
+    peer.serve(lambda talk: talk.drain())
+    future = send(client, state, peer.port, request_of(), host="localhost", scheme="https")
+    assert settled(state, future) == ("TLS-protocol-error", None)
+    assert peer.received == b""
+    peer.close()
+
+
+def test_what_is_no_tls_is_a_tls_error(
+    client: HttpClient, state: InstanceState, peer: Peer
+) -> None:
+    """A server that speaks in the clear on this port (OUTH-10)."""
+    peer.serve(lambda talk: talk.say(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+    future = send(client, state, peer.port, request_of(), scheme="https")
+    assert settled(state, future) == ("TLS-protocol-error", None)
+
+
+@pytest.mark.usefixtures("trusted")
+def test_an_end_without_goodbye_is_no_end(
+    client: HttpClient, state: InstanceState, authority: trustme.CA
+) -> None:
+    """A body that only the connection's end delimits could have been cut short (RFC 9112, 9.8)."""
+
+    def cut(talk: Talk) -> None:
+        talk.until("\r\n\r\n")
+        talk.say(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+
+    peer = Peer(server_of(authority, "localhost"))
+    peer.serve(cut)
+    future = send(client, state, peer.port, request_of(), host="localhost", scheme="https")
+    stream = stream_of(state, settled(state, future))
+    with pytest.raises(WitError) as caught:
+        while True:
+            read(state, stream)
+    assert caught.value.payload[0] == "last-operation-failed"
+    peer.close()
