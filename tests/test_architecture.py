@@ -47,7 +47,7 @@ LIBRARIES = {
     },
     "project": {"attrs", "componentize_py", "liquid", "redis", "tomlkit", "tomli_w"},
     "cli": {"click", "rich", "attrs"},
-    "testing": {"attrs", "pytest", "wasmtime", "httpx", "hypothesis"},
+    "testing": {"attrs", "pytest", "wasmtime", "httpx", "hypothesis", "time_machine"},
     "__init__": set[str](),
 }
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgezero_spin.manifest.spin import load_spin_manifest
 from edgezero_spin.testing.client import DEFAULT_DEADLINE_S, Client
+from edgezero_spin.testing.clock import nanoseconds_of
 from edgezero_spin.testing.errors import KitError, NoAnswerError, PreloadError
 from edgezero_spin.testing.grants import grants_of
 from edgezero_spin.testing.requests import KitRequest
@@ -79,7 +80,8 @@ class ComponentClient(Client):
             secrets: Variables by the name that the component asks for.
             variables: Variables of the application, for the templates of the manifest.
             env: Environment variables, over those of the manifest.
-            now: What the component's clock says, instead of the time that it is.
+            now: What the component's clock says, instead of the time that it is; UTC unless
+                it has a zone.
             seed: Makes what is random for the component the same in every run.
             deadline_s: Seconds that one request may take; ``None`` for no limit.
             sleep: What a delayed store call does.
@@ -128,7 +130,7 @@ class ComponentClient(Client):
         self.granted: Mapping[str, tuple[str, ...]] | None = (
             None if grants is None else {id: part.labels for id, part in grants.components.items()}
         )
-        self.now_ns = None if now is None else round(now.timestamp() * 1_000_000) * 1000
+        self.now_ns = None if now is None else nanoseconds_of(now)
         self._random = None if seed is None else random.Random(seed)
         self._written = {"stdout": bytearray(), "stderr": bytearray()}
         self.variables: dict[str, str] = dict(variables or {})

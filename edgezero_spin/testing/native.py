@@ -26,6 +26,7 @@ from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 from edgezero_spin.stores.memory import MemorySecrets
 from edgezero_spin.stores.opening import open_stores
 from edgezero_spin.testing.client import DEFAULT_DEADLINE_S, Client
+from edgezero_spin.testing.clock import nanoseconds_of
 from edgezero_spin.testing.errors import BrokenBodyError, PreloadError
 from edgezero_spin.testing.grants import AppGrants, grants_of
 from edgezero_spin.testing.native_outbound import ScriptTransport
@@ -93,7 +94,8 @@ class TestClient(Client):
             secrets: Secrets by name.
             variables: Variables of the application, for the templates of ``manifest``.
             env: Environment variables, ``EDGEZERO__*`` among them.
-            now: What ``time.time()`` says, instead of the time that it is.
+            now: What the clock says during requests, instead of the time that it is; UTC
+                unless it has a zone. Needs time-machine, of the extra ``testing``.
             seed: Makes what is random for the app the same in every run.
             manifest: A ``spin.toml``: only what it grants the component is granted.
             component: The app's component in it; may be left out where it has one.
@@ -101,6 +103,7 @@ class TestClient(Client):
             sleep: What a delayed store call does.
 
         Raises:
+            KitError: ``now`` is given and time-machine is not installed.
             PreloadError: A value is of a wrong kind.
             UnknownLabelError: A label is neither declared by the app nor granted.
             UnknownVariableError: The manifest knows no such variable.
@@ -143,7 +146,7 @@ class TestClient(Client):
             return grants.allows(own, scheme, authority, self.variables)
 
         self._transport = ScriptTransport(self.http, allows)
-        self._now_ns = None if now is None else round(now.timestamp() * 1_000_000) * 1000
+        self._now_ns = None if now is None else nanoseconds_of(now)
         self._dice = None if seed is None else random.Random(seed)
         self._surroundings = self._around()
         self._portal.on_give_up = self._leave_behind

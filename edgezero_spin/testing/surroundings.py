@@ -2,20 +2,19 @@
 
 An instance of a component sees its own environment and writes to its own log. Natively the
 process is shared, so it is changed while a request runs and put back afterwards; what is
-written is kept for the test and still goes where it went before.
-
-A fixed clock is what ``time.time()`` and ``time.time_ns()`` say; ``datetime.now()`` asks the
-system and cannot be changed from here. A seed decides what ``random``, ``secrets``, ``uuid``
-and ``os.urandom`` give.
+written is kept for the test and still goes where it went before. Clock and randomness have
+modules of their own.
 """
 
 import os
 import random
 import sys
-import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, TextIO
+
+from edgezero_spin.testing.clock import NativeClock
+from edgezero_spin.testing.randomness import NativeRandomness
 
 __all__ = ["Surroundings"]
 
@@ -59,6 +58,9 @@ class Surroundings:
             env: Variables to set; changes to them are seen when a request begins.
             now_ns: What the clock says, in nanoseconds since 1970.
             dice: Where random bytes come from.
+
+        Raises:
+            KitError: A clock is to be fixed and time-machine is not installed.
         """
         self.stdout = bytearray()
         self.stderr = bytearray()
@@ -66,15 +68,8 @@ class Surroundings:
         self._depth = 0
         self._before: dict[str, str | None] = {}
         self._streams: tuple[TextIO, TextIO] | None = None
-        self._fixed: list[tuple[Any, str, Any]] = []
-        if now_ns is not None:
-            self._fixed += [(time, "time", lambda: now_ns / 1e9), (time, "time_ns", lambda: now_ns)]
-        if dice is not None:
-            # ``random`` and with it ``secrets`` keep a name of their own for ``os.urandom``.
-            self._fixed += [(os, "urandom", dice.randbytes), (random, "_urandom", dice.randbytes)]
-        self._dice = dice
-        self._originals: list[tuple[Any, str, Any]] = []
-        self._random_state: Any = None
+        self._clock = NativeClock(now_ns)
+        self._randomness = None if dice is None else NativeRandomness(dice)
 
     def __enter__(self) -> None:
         self._depth += 1
@@ -82,12 +77,9 @@ class Surroundings:
             return
         self._before = {name: os.environ.get(name) for name in self._env}
         os.environ.update(self._env)
-        self._originals = [(place, name, getattr(place, name)) for place, name, _ in self._fixed]
-        for place, name, value in self._fixed:
-            setattr(place, name, value)
-        if self._dice is not None:
-            self._random_state = random.getstate()
-            random.seed(self._dice.getrandbits(64))
+        self._clock.set()
+        if self._randomness is not None:
+            self._randomness.set()
         self._streams = (sys.stdout, sys.stderr)
         sys.stdout = _Tee(sys.stdout, self.stdout)
         sys.stderr = _Tee(sys.stderr, self.stderr)
@@ -108,12 +100,11 @@ class Surroundings:
             return
         sys.stdout, sys.stderr = self._streams
         self._streams = None
-        for place, name, value in self._originals:
-            setattr(place, name, value)
-        if self._random_state is not None:
-            random.setstate(self._random_state)
+        if self._randomness is not None:
+            self._randomness.release()
         for name, value in self._before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+        self._clock.release()

@@ -7,7 +7,11 @@ import secrets
 import sys
 import time
 import uuid
+import warnings
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from os import urandom
+from time import time as clock
 from typing import Any
 
 import attrs
@@ -113,13 +117,48 @@ def make_app() -> App:
     async def fail() -> str:
         raise RuntimeError("on purpose")
 
-    @app.get("/now")
-    async def now() -> str:
-        return str(time.time())
+    @app.get("/clock")
+    async def read_clock() -> dict[str, Any]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            old = datetime.utcnow()
+        return {
+            "time": time.time(),
+            "time_ns": time.time_ns(),
+            "imported": clock(),
+            "now": str(datetime.now()),
+            "now in UTC": str(datetime.now(UTC)),
+            "utcnow": str(old),
+            "today": [str(datetime.today()), str(date.today())],
+            "localtime": list(time.localtime()),
+            "gmtime": list(time.gmtime()),
+            "text": [time.ctime(), time.strftime("%Y-%m-%d %H:%M:%S"), time.asctime()],
+            "zone": [time.timezone, time.altzone, list(time.tzname)],
+            "then": [str(datetime.fromtimestamp(0)), list(time.localtime(0))],
+            "aware": str(datetime.now().astimezone()),
+            "TZ": os.environ.get("TZ"),
+        }
+
+    @app.get("/timers")
+    async def timers() -> list[bool]:
+        before = time.monotonic(), time.perf_counter(), asyncio.get_running_loop().time()
+        await asyncio.sleep(0.002)
+        after = time.monotonic(), time.perf_counter(), asyncio.get_running_loop().time()
+        return [late - early >= 0.001 for early, late in zip(before, after, strict=True)]
 
     @app.get("/random")
-    async def dice() -> str:
-        return f"{secrets.token_hex(8)} {random.random()} {uuid.uuid4()}"
+    async def dice() -> dict[str, Any]:
+        found = {
+            "random": random.random(),
+            "secrets": secrets.token_hex(8),
+            "uuid4": str(uuid.uuid4()),
+            "urandom": os.urandom(4).hex(),
+            "imported": urandom(4).hex(),
+            "another generator": random.Random().random(),
+            "SystemRandom": random.SystemRandom().random(),
+        }
+        random.seed()
+        return {**found, "seeded anew": random.random(), "seeded": random.Random(7).random()}
 
     @app.get("/spin")
     async def spin() -> str:

@@ -2,11 +2,9 @@
 
 import asyncio
 import os
-import random
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -167,23 +165,6 @@ def test_the_environment_is_the_tests_own(
     assert client.get("/environment/KIT_KEPT").text == "inner"
     assert "KIT_NEW" not in os.environ
     assert os.environ["KIT_KEPT"] == "outer"
-
-
-def test_the_clock_and_randomness_can_be_fixed(app: App) -> None:
-    """With a time and a seed two runs see the same; the process is as before afterwards."""
-    noon = datetime(2030, 1, 1, 12, tzinfo=UTC)
-    before = random.getstate()
-    seen = []
-    for _ in range(2):
-        with TestClient(app, now=noon, seed=7) as client:
-            assert float(client.get("/now").text) == noon.timestamp()
-            seen.append((client.get("/random").text, client.get("/random").text))
-    assert seen[0] == seen[1]
-    assert seen[0][0] != seen[0][1]
-    assert random.getstate() == before
-    assert time.time() < noon.timestamp()
-    with TestClient(app) as client:
-        assert client.get("/random").text != client.get("/random").text
 
 
 def test_stores_may_have_other_names(app: App) -> None:
