@@ -12,6 +12,7 @@ from edgezero_spin.host.capabilities import sqlite
 from edgezero_spin.host.capabilities.sqlite import Connection
 from edgezero_spin.host.capabilities.sqlite_databases import (
     Database,
+    DatabaseError,
     Databases,
     StatementError,
     UnknownDatabaseError,
@@ -188,6 +189,24 @@ def test_a_file_is_shared_and_memory_is_not(state: InstanceState, connection: Co
     assert failure(state, second, "SELECT * FROM t") == ("io", "no such table: t")
     for one in (other, first, second):
         one.drop(state)
+
+
+def test_a_name_is_shared_in_memory() -> None:
+    """Connections to one name see the same, to another they do not; the last one ends it."""
+    one, other = (Database(label="x", shared_name=f"shared-{name}") for name in ("one", "other"))
+    first, second = one.connect(), one.connect()
+    first.execute_script("CREATE TABLE t(v); INSERT INTO t VALUES (1)")
+    assert second.execute("SELECT v FROM t", max_bytes=100) == (["v"], [(1,)])
+    apart = other.connect()
+    with pytest.raises(DatabaseError, match="no such table"):
+        apart.execute("SELECT v FROM t", max_bytes=100)
+    with pytest.raises(DatabaseError, match="not authorized"):
+        apart.execute("ATTACH 'file:/shared-one?vfs=memdb' AS one", max_bytes=100)
+    for connection in (first, second, apart):
+        connection.close()
+    again = one.connect()
+    assert again.execute("SELECT name FROM sqlite_master", max_bytes=100)[1] == []
+    again.close()
 
 
 def test_a_dropped_connection_undoes_its_transaction(
