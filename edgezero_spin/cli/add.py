@@ -1,50 +1,186 @@
-"""``edgezero add``: one more store, in every file that has to know of it."""
+"""``edgezero add``: one more store or component, in every file that has to know of it."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from edgezero_spin.cli.options import adapter_name_option, common_options
+from edgezero_spin.cli.asking import ask_or_none
+from edgezero_spin.cli.options import (
+    KeyValue,
+    adapter_name_option,
+    adapter_option,
+    common_options,
+    manifest_option,
+)
+from edgezero_spin.cli.replaced import find_project
 
 if TYPE_CHECKING:
-    from edgezero_spin.project.add import StoreKind
+    from edgezero_spin.project.add_store import StoreKind
 
 __all__ = ["add"]
+
+F = TypeVar("F", bound=Callable[..., object])
 
 EPILOG = """\b
 Example:
   edgezero add kv sessions
-  edgezero add config feature_flags --manifest services/notes/edgezero.toml
+  edgezero add component reports --route /reports/...
+"""
+KV_EPILOG = """\b
+Example:
+  edgezero add kv sessions
+  edgezero add kv sessions --manifest services/notes/edgezero.toml
+"""
+CONFIG_EPILOG = """\b
+Example:
+  edgezero add config feature_flags
+"""
+SECRETS_EPILOG = """\b
+Example:
+  edgezero add secrets default
+"""
+COMPONENT_EPILOG = """\b
+Example:
+  edgezero add component reports --route /reports/...
+  edgezero add component files --template templates/static-fileserver --value files-path=assets
 """
 
 
-@click.command(epilog=EPILOG, short_help="Add a store to the project.")
-@click.argument("kind", type=click.Choice(["kv", "config", "secrets"]))
-@click.argument("id")
-@click.option(
-    "--manifest",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    default=Path("edgezero.toml"),
-    show_default=True,
-    help="The project's manifest.",
-)
-@adapter_name_option
+@click.group(epilog=EPILOG, short_help="Add a store or a component to the project.")
+@adapter_option
 @common_options
-def add(kind: "StoreKind", id: str, manifest: Path, adapter: str | None) -> None:
-    """Add the store ID to edgezero.toml, spin.toml and runtime-config.toml.
+def add() -> None:
+    """Add to a project that exists. Nothing that is there is replaced."""
+
+
+def _store_arguments(command: F) -> F:
+    for option in (
+        common_options,
+        adapter_name_option,
+        click.option(
+            "--manifest",
+            metavar="FILE",
+            type=click.Path(path_type=Path),
+            default=Path("edgezero.toml"),
+            show_default=True,
+            help="The project's manifest.",
+        ),
+        click.argument("id"),
+    ):
+        command = option(command)
+    return command
+
+
+def _add_store(kind: "StoreKind", id: str, manifest: Path, adapter: str | None) -> None:
+    from edgezero_spin.project.add_store import add_store
+    from edgezero_spin.project.commands import check_adapter, check_built_in, load_manifest
+
+    project = load_manifest(manifest)
+    check_built_in(check_adapter(project, adapter or "spin"))
+    for line in add_store(project, kind, id, os.environ).lines():
+        click.echo(line)
+
+
+@add.command(epilog=KV_EPILOG, short_help="Add a key-value store to the app.")
+@_store_arguments
+def kv(id: str, manifest: Path, adapter: str | None) -> None:
+    """Add the key-value store ID to edgezero.toml, spin.toml and runtime-config.toml.
 
     Every other byte of the files stays as it is. A second store of a kind makes the first
     one the default, unless the manifest names one. Its data goes to the local SQLite file;
     change its stanza in runtime-config.toml to keep it elsewhere.
     """
-    from edgezero_spin.project.add import add_store
-    from edgezero_spin.project.commands import check_adapter, check_built_in, load_manifest
+    _add_store("kv", id, manifest, adapter)
 
-    project = load_manifest(manifest)
-    check_built_in(check_adapter(project, adapter or "spin"))
-    done = add_store(project, kind, id, os.environ)
+
+@add.command("config", epilog=CONFIG_EPILOG, short_help="Add a config store to the app.")
+@_store_arguments
+def config_store(id: str, manifest: Path, adapter: str | None) -> None:
+    """Add the config store ID, as `edgezero add kv` does.
+
+    Spin keeps configuration in a key-value store; `edgezero config push --store ID` fills it.
+    """
+    _add_store("config", id, manifest, adapter)
+
+
+@add.command(epilog=SECRETS_EPILOG, short_help="Add a secret store to the app.")
+@_store_arguments
+def secrets(id: str, manifest: Path, adapter: str | None) -> None:
+    """Add the secret store ID to edgezero.toml, and say what a person has to declare.
+
+    Spin has one secret store, which is made of its variables.
+    """
+    _add_store("secrets", id, manifest, adapter)
+
+
+@add.command(epilog=COMPONENT_EPILOG, short_help="Add a component to the application.")
+@click.argument("id")
+@click.option("--route", metavar="ROUTE", help="The HTTP route it serves. Default: /ID/...")
+@click.option(
+    "--template",
+    metavar="NAME",
+    default="edgezero-component",
+    show_default=True,
+    help="A template of ours, or a folder that holds one, as `spin add` takes it.",
+)
+@click.option(
+    "--value",
+    "values",
+    metavar="NAME=VALUE",
+    type=KeyValue(),
+    multiple=True,
+    help="A parameter of the template. May be given several times.",
+)
+@click.option(
+    "--output",
+    metavar="DIR",
+    help="The folder for its files, below that of spin.toml. Default: ID.",
+)
+@click.option("--no-vcs", is_flag=True, help="No .gitignore.")
+@manifest_option
+@adapter_name_option
+@common_options
+def component(
+    id: str,
+    route: str | None,
+    template: str,
+    values: tuple[tuple[str, str], ...],
+    output: str | None,
+    no_vcs: bool,
+    manifest: str | None,
+    adapter: str | None,
+) -> None:
+    """Make a component in the folder ID and add it to spin.toml.
+
+    It builds and serves as it is. Every other byte of spin.toml stays, and no file that
+    exists is replaced. The component is an app of its own, with an edgezero.toml of its own
+    for its stores.
+    """
+    from edgezero_spin.project.add_component import ComponentRequest, add_component
+    from edgezero_spin.project.commands import check_built_in
+    from edgezero_spin.project.locate import spin_manifest_of
+    from edgezero_spin.project.template_manifest import find_template
+
+    project, adapter = find_project(adapter, manifest)
+    check_built_in(adapter)
+    done = add_component(
+        ComponentRequest(
+            manifest=spin_manifest_of(project, adapter, manifest),
+            id=id,
+            template=find_template(template),
+            folder=output,
+            route=route,
+            values=dict(values),
+            vcs=not no_vcs,
+            project=project,
+        ),
+        ask=ask_or_none(),
+    )
     for line in done.lines():
         click.echo(line)
+    for notice in done.notices:
+        click.echo(f"[edgezero] {notice}", err=True)
+    click.echo("Next:\n  edgezero build\n  edgezero serve")

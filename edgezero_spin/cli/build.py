@@ -53,10 +53,11 @@ def build(
     follows -- is added to each command. Ends with the status of the first command that
     fails.
     """
+    from edgezero_spin.project.commands import inside_command
     from edgezero_spin.project.locate import spin_manifest_of
 
     project, adapter = find_project(adapter, manifest)
-    if project is not None and project.stores.secrets is not None:
+    if project is not None and project.stores.secrets is not None and not inside_command():
         click.echo("[edgezero] secrets enabled: Spin reads them from its variables")
     whole = not component_ids and profile is None
     if whole and run_replacement(project, adapter, "build", rest_of(context)):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from edgezero_spin.cli.asking import ask_or_none
 from edgezero_spin.cli.options import KeyValue, adapter_name_option, common_options
 
 __all__ = ["new"]
@@ -58,11 +59,16 @@ def new(
     """
     from edgezero_spin.project.commands import check_built_in
     from edgezero_spin.project.new import create_project
-    from edgezero_spin.project.new_templates import find_template
+    from edgezero_spin.project.template_manifest import find_template
 
     check_built_in(adapter or "spin")
     made = create_project(
-        name, find_template(template), parent=parent, values=dict(values), vcs=not no_vcs
+        name,
+        find_template(template),
+        parent=parent,
+        values=dict(values),
+        vcs=not no_vcs,
+        ask=ask_or_none(),
     )
     click.echo(f"Created {made.name} in {made.path} ({len(made.files)} files)")
     for warning in made.warnings:

@@ -23,7 +23,7 @@ from edgezero_spin.manifest.spin import Component, LocalDependency, load_spin_ma
 from edgezero_spin.project.children import run_child, search_path
 from edgezero_spin.project.commands import shell_quote
 
-__all__ = ["BuildFailedError", "BuildStep", "plan_build", "run_step"]
+__all__ = ["BuildFailedError", "BuildStep", "check_workdir", "plan_build", "run_step"]
 
 
 @attrs.frozen(kw_only=True)
@@ -121,16 +121,25 @@ def run_step(step: BuildStep, arguments: Sequence[str] = ()) -> None:
         BuildFailedError: The command's status was not 0.
         ProjectError: The command could not be started.
     """
-    if not step.workdir.is_dir():
-        raise ProjectError(
-            f"component {step.component_id}: the build's workdir {str(step.workdir)!r} "
-            "is not a folder"
-        )
+    check_workdir(step)
     line = " ".join([step.command, *map(shell_quote, arguments)])
     environment = {**os.environ, "PATH": search_path()}
     status = run_child(line, folder=step.workdir, environment=environment)
     if status:
         raise BuildFailedError(step.component_id, step.command, status)
+
+
+def check_workdir(step: BuildStep) -> None:
+    """Refuse a step that has no folder to run in.
+
+    Raises:
+        ProjectError: There is none of that name.
+    """
+    if not step.workdir.is_dir():
+        raise ProjectError(
+            f"component {step.component_id}: the build's workdir {str(step.workdir)!r} "
+            "is not a folder"
+        )
 
 
 def _dependencies_first(components: Mapping[str, Component]) -> Iterable[str]:

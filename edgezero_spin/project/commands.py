@@ -11,6 +11,7 @@ Source: contract edgezero.md, CLI-4, CLI-6, BLD-1 to BLD-7, AUT-2, ENV-20.
 """
 
 import ipaddress
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ __all__ = [
     "ManifestCommand",
     "check_adapter",
     "check_built_in",
+    "inside_command",
     "load_manifest",
     "load_project",
     "manifest_command",
@@ -219,6 +221,11 @@ def run_manifest_command(command: ManifestCommand, arguments: Sequence[str] = ()
         raise ProjectError(f"failed to run {what}: {reason}") from error
     if status:
         raise CommandFailedError(f"{what} exited", status)
+
+
+def inside_command(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether a command of a project's own runs this process."""
+    return _INSIDE in environ
 
 
 def shell_quote(argument: str) -> str:

@@ -12,21 +12,22 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import attrs
 
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.new_names import project_name
-from edgezero_spin.project.new_templates import Template, render_template
+from edgezero_spin.project.template_manifest import Template
+from edgezero_spin.project.template_rendering import render_template
+from edgezero_spin.project.template_values import Ask, choose_values
 
 __all__ = ["NewProject", "create_project"]
 
 _APP_NAME = "app-name"
 # A file of a template cannot be named after a parameter, so this one is given its name here.
 _APP_CONFIG = PurePosixPath("app.toml")
-_IGNORE = PurePosixPath(".gitignore")
 
 
 @attrs.frozen(kw_only=True)
@@ -53,6 +54,7 @@ def create_project(
     parent: Path,
     values: Mapping[str, str] | None = None,
     vcs: bool = True,
+    ask: Ask | None = None,
 ) -> NewProject:
     """Make a project in a new folder.
 
@@ -62,6 +64,7 @@ def create_project(
         parent: The folder to make it in.
         values: Parameters of the template; others have their defaults.
         vcs: Whether it gets a repository of its own, unless it lies in one.
+        ask: Asks for values that are not given and have no default.
 
     Raises:
         ProjectError: The folder exists, a value is missing or does not fit, or something
@@ -73,55 +76,34 @@ def create_project(
         raise ProjectError(f"{target} already exists: choose another name, or --dir")
     if not parent.is_dir():
         raise ProjectError(f"there is no folder {parent} to make {name} in")
-    chosen = {**_surroundings(name), **_parameters(template, name, values or {})}
-    files = render_template(template, chosen)
+    variant = template.for_new_application()
+    chosen = choose_values(
+        template,
+        variant,
+        values or {},
+        project_name=name,
+        output_path=name,
+        defaults={_APP_NAME: name},
+        ask=ask,
+    )
+    rendered = render_template(template, variant, chosen, vcs=vcs)
+    files = dict(rendered.files)
     if _APP_CONFIG in files and _APP_NAME in chosen:
         files[PurePosixPath(f"{chosen[_APP_NAME]}.toml")] = files.pop(_APP_CONFIG)
-    if not vcs:
-        files.pop(_IGNORE, None)
-    if not files:
+    folders = (*rendered.component_folders, *rendered.manifest_folders)
+    if not files and not folders:
         raise ProjectError(f"template {template.id} has no files to create")
     try:
-        _write(target, files)
+        _write(target, files, folders)
     except OSError as error:
         raise ProjectError(f"cannot create {target}: {error.strerror or error}") from error
-    warnings = tuple(_start_repository(target)) if vcs else ()
+    warnings = (*rendered.warnings, *(_start_repository(target) if vcs else ()))
     return NewProject(path=target, name=name, files=tuple(sorted(files)), warnings=warnings)
 
 
-def _parameters(template: Template, name: str, given: Mapping[str, str]) -> dict[str, str]:
-    unknown = sorted(given.keys() - {parameter.name for parameter in template.parameters})
-    if unknown:
-        known = ", ".join(parameter.name for parameter in template.parameters) or "none"
-        raise ProjectError(
-            f"template {template.id} has no parameter {', '.join(unknown)} (available: {known})"
-        )
-    chosen = {}
-    for parameter in template.parameters:
-        default = name if parameter.name == _APP_NAME else parameter.default
-        value = given.get(parameter.name, default)
-        if value is None:
-            raise ProjectError(
-                f"template {template.id} needs a value: --value {parameter.name}=... "
-                f"({parameter.prompt})"
-            )
-        chosen[parameter.name] = parameter.check(value)
-    return chosen
-
-
-def _surroundings(name: str) -> dict[str, str]:
-    """The names that every template may use."""
-    username = _git("config", "user.name") or os.environ.get("USER", "")
-    address = _git("config", "user.email")
-    return {
-        "project-name": name,
-        "output-path": name,
-        "username": username,
-        "authors": f"{username} <{address}>" if address else username,
-    }
-
-
-def _write(target: Path, files: Mapping[PurePosixPath, bytes]) -> None:
+def _write(
+    target: Path, files: Mapping[PurePosixPath, bytes], folders: Iterable[PurePosixPath]
+) -> None:
     with _scratch_folder(target) as scratch:
         whole = scratch / target.name
         whole.mkdir()
@@ -129,6 +111,8 @@ def _write(target: Path, files: Mapping[PurePosixPath, bytes]) -> None:
             path = whole / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
+        for name in folders:
+            (whole / name).mkdir(parents=True, exist_ok=True)
         whole.rename(target)
 
 
@@ -154,11 +138,3 @@ def _start_repository(folder: Path) -> Iterator[str]:
         return
     if done.returncode:
         yield f"git init failed: {done.stderr.strip()}"
-
-
-def _git(*arguments: str) -> str:
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    except OSError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -23,7 +23,7 @@ from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest.keys import join_key
 from edgezero_spin.project.toml_positions import Pair, Section, Value, scan_toml
 
-__all__ = ["TomlEditError", "append_item", "insert_text", "parse_document"]
+__all__ = ["TomlEditError", "append_item", "insert_text", "insert_value", "parse_document"]
 
 TablePath = tuple[str, ...]
 
@@ -100,12 +100,27 @@ def insert_text(text: str, table: TablePath, key: str, value: str) -> str:
     Raises:
         TomlEditError: The text is not TOML, has the key, or cannot be edited safely.
     """
+    return insert_value(text, table, key, _quoted(value))
+
+
+def insert_value(text: str, table: TablePath, key: str, written: str) -> str:
+    """Return the text with one more key in a table, whose value is written in TOML.
+
+    Args:
+        text: A document, as for ``append_item``.
+        table: The path of the table, which is made where it lacks.
+        key: A bare key that is not in it yet.
+        written: Its value as the document is to have it.
+
+    Raises:
+        TomlEditError: The text is not TOML, has the key, or cannot be edited safely.
+    """
     wanted = parse_document(text)
     place = _table_of(wanted, table)
     if key in place:
         raise TomlEditError(f"{_place(table, key)} is there already")
-    place[key] = value
-    entry = f"{key} = {_quoted(value)}"
+    entry = f"{key} = {written}"
+    place[key] = parse_document(entry)[key]
 
     def plan() -> list[_Insertion]:
         return [_into_table(text, scan_toml(text), table, entry)]

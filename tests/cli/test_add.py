@@ -1,6 +1,12 @@
 """``edgezero add`` as a person runs it, in a project that ``edgezero new`` made."""
 
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from tests.cli.running import edgezero, refusal
 
@@ -28,3 +34,95 @@ def test_wrong_kinds_and_missing_projects(tmp_path: Path) -> None:
     """A kind that is none is wrong usage; a folder without a project is named."""
     assert edgezero("add", "secret", "x", cwd=tmp_path).returncode == 2
     assert "failed to load edgezero.toml" in refusal(edgezero("add", "kv", "x", cwd=tmp_path))
+
+
+def test_a_component_is_added_to_a_new_project(tmp_path: Path) -> None:
+    """What was done and what comes next is said, and the project is in order."""  # TPL-13
+    edgezero("new", "app", cwd=tmp_path)
+    folder = tmp_path / "app"
+    before = (folder / "spin.toml").read_text()
+    done = edgezero("add", "component", "reports", "--route", "/r/...", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        f"wrote {folder / 'reports' / 'app.py'}",
+        f"wrote {folder / 'reports' / 'edgezero.toml'}",
+        f"added component `reports` to {folder / 'spin.toml'}",
+        "Next:",
+        "  edgezero build",
+        "  edgezero serve",
+    ]
+    assert (folder / "spin.toml").read_text().startswith(before)
+    assert edgezero("config", "validate", "--strict", cwd=folder).returncode == 0
+    doctor = edgezero("doctor", cwd=folder).stdout
+    assert [line for line in doctor.splitlines() if line.startswith("problem")] == [
+        f"problem component {name}: {folder / file} is not there"
+        for name, file in (("app-adapter-spin", "app.wasm"), ("reports", "reports/app.wasm"))
+    ]
+
+
+def test_an_application_without_edgezero_toml(tmp_path: Path) -> None:
+    """A spin.toml is enough, wherever it is named from."""
+    (tmp_path / "spin.toml").write_text("spin_manifest_version = 2\n[application]\nname = 'x'\n")
+    done = edgezero("add", "component", "reports", "-f", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "reports" / "app.py").is_file()
+
+
+def test_what_cannot_be_added_is_one_line(tmp_path: Path) -> None:
+    """Nowhere to add to, an id that is none, a template that is none."""
+    assert "could not locate spin.toml" in refusal(edgezero("add", "component", "x", cwd=tmp_path))
+    (tmp_path / "spin.toml").write_text("spin_manifest_version = 2\n[application]\nname = 'x'\n")
+    for arguments, said in (
+        (["a_b"], "try `a-b`"),
+        (["x", "--template", "nope"], "no template 'nope'"),
+        (["x", "--adapter", "ghost"], "`ghost` is not registered in this build"),
+    ):
+        message = refusal(edgezero("add", "component", *arguments, cwd=tmp_path))
+        assert said in message
+    assert [path.name for path in tmp_path.iterdir()] == ["spin.toml"]
+
+
+ASKING = """\
+manifest_version = "1"
+id = "own"
+[parameters]
+color = { type = "string", prompt = "Which colour", allowed_values = ["red", "blue"] }
+size = { type = "string", prompt = "Which size", pattern = '^\\d+$' }
+"""
+
+
+@pytest.fixture
+def asking(tmp_path: Path) -> Path:
+    """A template that has to be told two things."""
+    (tmp_path / "own" / "metadata").mkdir(parents=True)
+    (tmp_path / "own" / "metadata" / "spin-template.toml").write_text(ASKING)
+    (tmp_path / "own" / "content").mkdir()
+    (tmp_path / "own" / "content" / "a.txt").write_text("{{color}} {{size}}")
+    return tmp_path / "own"
+
+
+def test_a_person_is_asked_for_what_lacks(asking: Path, tmp_path: Path) -> None:
+    """At a terminal each question is asked until the answer fits."""  # TPL-11
+    terminal, end = pty.openpty()
+    with os.fdopen(terminal, "wb", closefd=False) as typing:
+        typing.write(b"green\nred\nbig\n12\n")
+    command = [sys.executable, "-m", "edgezero_spin.cli", "new", "a", "--template", str(asking)]
+    try:
+        done = subprocess.run(
+            command, cwd=tmp_path, stdin=end, stderr=end, capture_output=False, timeout=60
+        )
+        said = os.read(terminal, 65536).decode()
+    finally:
+        os.close(terminal)
+        os.close(end)
+    assert done.returncode == 0, said
+    assert (tmp_path / "a" / "a.txt").read_text() == "red 12"
+    assert "'green' is not one of 'red', 'blue'" in said
+    assert "size: 'big' does not match" in said
+
+
+def test_nobody_is_asked_in_a_pipe(asking: Path, tmp_path: Path) -> None:
+    """The flag that is needed is named."""  # TPL-11
+    message = refusal(edgezero("new", "a", "--template", asking, cwd=tmp_path))
+    assert "--value color=... (Which colour)" in message
+    assert not (tmp_path / "a").exists()

@@ -13,9 +13,13 @@ from tests.component.notes.serving import serving
 
 @pytest.mark.timeout(300)
 def test_a_new_project_builds_serves_and_passes_its_own_tests(tmp_path: Path) -> None:
-    """Nothing has to be edited on the way, and the pushed greeting is answered."""
-    # NEW-1, NEW-12, TV-180, TV-181
-    for command in (["new", "My App"], ["build", "-C", "my-app"]):
+    """Nothing has to be edited on the way, with a second component or without."""
+    # NEW-1, NEW-12, TPL-13, TV-180, TV-181
+    for command in (
+        ["new", "My App"],
+        ["add", "component", "reports", "-C", "my-app"],
+        ["build", "-C", "my-app"],
+    ):
         done = edgezero(*command, cwd=tmp_path, timeout=110)
         assert done.returncode == 0, done.stderr
     folder = tmp_path / "my-app"
@@ -40,5 +44,8 @@ def test_a_new_project_builds_serves_and_passes_its_own_tests(tmp_path: Path) ->
         assert client.get("/stream").text == "chunk 0\nchunk 1\nchunk 2\n"
         assert client.get("/private", headers={"x-api-token": "change-me"}).status_code == 200
         assert client.get("/proxy/x").status_code == 501
+        # The component that was added.
+        assert client.get("/reports").text == "reports"
+        assert client.get("/reports/alice").text == "Hello, alice!"
     # The stores are in the folder, where every host looks for them.
     assert (folder / ".spin" / "sqlite_key_value.db").is_file()

@@ -15,20 +15,20 @@ from edgezero_spin.manifest import load_app_manifest
 from edgezero_spin.manifest.runtime_config import load_runtime_config
 from edgezero_spin.manifest.spin import load_spin_manifest
 from edgezero_spin.project.new import NewProject, create_project
-from edgezero_spin.project.new_templates import BUILT_IN_ID, Template, find_template
 from edgezero_spin.project.provision import provision
-from tests.project.test_new_templates import template
+from edgezero_spin.project.template_manifest import PROJECT_ID, Template, find_template
+from tests.project.test_templates import template
 
 
 def make(parent: Path, name: str = "my-app", **values: str) -> NewProject:
     """Make a project from our template."""
     given = {key.replace("_", "-"): value for key, value in values.items()}
-    return create_project(name, find_template(BUILT_IN_ID), parent=parent, values=given, vcs=False)
+    return create_project(name, find_template(PROJECT_ID), parent=parent, values=given, vcs=False)
 
 
 def test_the_files_of_a_project(tmp_path: Path) -> None:
     """The data files of the contract, the code, its tests, and nothing left over."""  # NEW-5
-    made = create_project("My App", find_template(BUILT_IN_ID), parent=tmp_path)
+    made = create_project("My App", find_template(PROJECT_ID), parent=tmp_path)
     assert made.path == tmp_path / "my-app"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my-app"]
     names = {str(name) for name in made.files}
@@ -102,7 +102,7 @@ def test_the_configuration(tmp_path: Path) -> None:
 
 def test_what_git_leaves_out(tmp_path: Path) -> None:
     """State, builds and local values stay out of a repository."""  # NEW-11
-    made = create_project("a", find_template(BUILT_IN_ID), parent=tmp_path)
+    made = create_project("a", find_template(PROJECT_ID), parent=tmp_path)
     for name in (".spin/x.db", ".edgezero/x", "app.wasm", ".env"):
         done = subprocess.run(["git", "check-ignore", "-q", name], cwd=made.path, check=False)
         assert done.returncode == 0, name
@@ -112,7 +112,7 @@ def test_what_git_leaves_out(tmp_path: Path) -> None:
 def test_no_repository_inside_another(tmp_path: Path) -> None:
     """A project in a repository belongs to it."""  # TPL-12
     (tmp_path / ".git").mkdir()
-    made = create_project("a", find_template(BUILT_IN_ID), parent=tmp_path)
+    made = create_project("a", find_template(PROJECT_ID), parent=tmp_path)
     assert not (made.path / ".git").exists()
     assert make(tmp_path, "b").path.joinpath("app.py").exists()
     assert not (tmp_path / "b" / ".gitignore").exists()
@@ -123,7 +123,7 @@ def test_a_machine_without_git_gets_a_warning(
 ) -> None:
     """The project is made all the same."""  # NEW-12
     monkeypatch.setenv("PATH", str(tmp_path))
-    made = create_project("a", find_template(BUILT_IN_ID), parent=tmp_path)
+    made = create_project("a", find_template(PROJECT_ID), parent=tmp_path)
     assert (made.path / "app.py").exists()
     assert len(made.warnings) == 1
     assert "git init" in made.warnings[0]

@@ -6,7 +6,7 @@ import pytest
 
 from edgezero_spin.errors import EdgeZeroError
 from edgezero_spin.manifest import load_app_manifest
-from edgezero_spin.project.add import AddedStore, StoreKind, add_store
+from edgezero_spin.project.add_store import AddedStore, StoreKind, add_store
 
 SPIN = '# spin\n[component.app]\nsource = "a.wasm" # built\n'
 APP = """\

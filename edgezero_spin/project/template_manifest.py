@@ -1,0 +1,336 @@
+"""Templates that Spin's ``spin new`` and ``spin add`` understand, and ours do too.
+
+In: a folder with ``metadata/spin-template.toml``. Out: a ``Template``: what it asks for, and
+what it makes of the answers in a new application and in an existing one. Rendering is
+``template_rendering``'s work.
+
+Source: contract spin-host.md, TPL-1 to TPL-7 and TPL-13.
+"""
+
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+
+from edgezero_spin.errors import ProjectError
+from edgezero_spin.manifest.errors import Problems
+from edgezero_spin.manifest.table_reader import TableReader
+from edgezero_spin.manifest.toml_file import load_toml
+
+__all__ = [
+    "COMPONENT_ID",
+    "PROJECT_ID",
+    "Condition",
+    "NewFolder",
+    "Parameter",
+    "SnippetKind",
+    "Template",
+    "Variant",
+    "built_in_templates",
+    "find_template",
+    "load_template",
+]
+
+PROJECT_ID = "edgezero-http"
+"""The template that a new project is made from, when none is named."""
+
+COMPONENT_ID = "edgezero-component"
+"""The template that a component is added from, when none is named."""
+
+SnippetKind = Literal["component", "application_trigger", "variables"]
+
+_SNIPPETS: tuple[SnippetKind, ...] = ("application_trigger", "component", "variables")
+_TEMPLATES = Path(__file__).parent / "templates"
+_MANIFEST = Path("metadata", "spin-template.toml")
+
+
+@attrs.frozen(kw_only=True)
+class Parameter:
+    """A value that a template asks for.
+
+    Attributes:
+        name: How the template's files call it.
+        prompt: What to ask a person.
+        default: The value when none is given; ``None`` makes it mandatory.
+        pattern: A regular expression that is found in every value that fits.
+        allowed: The values to choose from; empty when any will do.
+    """
+
+    name: str
+    prompt: str
+    default: str | None = None
+    pattern: str | None = None
+    allowed: tuple[str, ...] = ()
+
+    def check(self, value: str) -> str:
+        """Return a value that fits.
+
+        Raises:
+            ProjectError: It does not; the message says what would.
+        """
+        if self.allowed and value not in self.allowed:
+            raise ProjectError(f"{self.name}: {value!r} is none of {', '.join(self.allowed)}")
+        # In Spin's dialect `$` is the very end; in Python a line end may follow it.
+        pattern = re.sub(r"(?<!\\)\$$", r"\\Z", self.pattern or "")
+        if re.search(pattern, value) is None:
+            raise ProjectError(f"{self.name}: {value!r} does not match {self.pattern}")
+        return value
+
+
+@attrs.frozen(kw_only=True)
+class Condition:
+    """What is left out when the manifest has an entry already.
+
+    Attributes:
+        entry: Names from the root of ``spin.toml`` to the entry.
+        skip_files: Files of ``content``.
+        skip_parameters: Parameters that are not asked for.
+        skip_snippets: Snippets.
+    """
+
+    entry: tuple[str, ...]
+    skip_files: frozenset[str] = frozenset()
+    skip_parameters: frozenset[str] = frozenset()
+    skip_snippets: frozenset[str] = frozenset()
+
+    def holds(self, manifest: Mapping[str, Any]) -> bool:
+        """Whether a ``spin.toml`` has the entry; nothing inside a list is one."""
+        found: object = manifest
+        for name in self.entry:
+            if not isinstance(found, Mapping) or name not in found:
+                return False
+            found = found[name]
+        return True
+
+
+@attrs.frozen(kw_only=True)
+class Variant:
+    """How a template is used: for a new application, or in an existing one.
+
+    Attributes:
+        skip_files: Files of ``content`` that are left out, as they are called there.
+        skip_parameters: Parameters that are not asked for.
+        snippets: Files of ``metadata/snippets``, by what their text is put into.
+        conditions: What else is left out, depending on the manifest.
+    """
+
+    skip_files: frozenset[str] = frozenset()
+    skip_parameters: frozenset[str] = frozenset()
+    snippets: Mapping[SnippetKind, str] = attrs.field(factory=dict)
+    conditions: tuple[Condition, ...] = ()
+
+    def resolved(self, manifest: Mapping[str, Any]) -> "Variant":
+        """Return what is left of it in an application with this ``spin.toml``."""
+        holding = [condition for condition in self.conditions if condition.holds(manifest)]
+        left_out = frozenset[str]().union(*(condition.skip_snippets for condition in holding))
+        return Variant(
+            skip_files=self.skip_files.union(*(condition.skip_files for condition in holding)),
+            skip_parameters=self.skip_parameters.union(
+                *(condition.skip_parameters for condition in holding)
+            ),
+            snippets={kind: file for kind, file in self.snippets.items() if kind not in left_out},
+        )
+
+
+@attrs.frozen(kw_only=True)
+class NewFolder:
+    """A folder that a template makes beside its files.
+
+    Attributes:
+        path: Its path, a Liquid text.
+        at: Where it starts: the component's folder or the manifest's.
+    """
+
+    path: str
+    at: Literal["component", "manifest"] = "component"
+
+
+@attrs.frozen(kw_only=True)
+class Template:
+    """A template, its manifest read and checked.
+
+    Attributes:
+        folder: Where it lies.
+        id: Its name.
+        description: What it makes, for people.
+        parameters: In the order in which they are asked for.
+        new_application: How it makes an application; ``None`` when it makes none.
+        add_component: How it adds a component; ``None`` when it adds none.
+        new_folders: Folders that it makes.
+    """
+
+    folder: Path
+    id: str
+    description: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    new_application: Variant | None = attrs.field(factory=Variant)
+    add_component: Variant | None = None
+    new_folders: tuple[NewFolder, ...] = ()
+
+    def for_new_application(self) -> Variant:
+        """Return how it makes an application.
+
+        Raises:
+            ProjectError: It makes none.
+        """
+        if self.new_application is None:
+            raise ProjectError(
+                f"template {self.id} makes no new applications: it adds components to one, "
+                "with `edgezero add component`"
+            )
+        return self.new_application
+
+    def for_component(self, manifest: Mapping[str, Any]) -> Variant:
+        """Return how it adds a component to an application with this ``spin.toml``.
+
+        Raises:
+            ProjectError: It adds none.
+        """
+        if self.add_component is None:
+            raise ProjectError(
+                f"template {self.id} adds no components: it makes new applications, with "
+                "`edgezero new`"
+            )
+        return self.add_component.resolved(manifest)
+
+
+def built_in_templates() -> tuple[Template, ...]:
+    """Return the templates of this package by id."""
+    folders = sorted(path.parent.parent for path in _TEMPLATES.glob(f"*/{_MANIFEST.as_posix()}"))
+    return tuple(load_template(folder) for folder in folders)
+
+
+def find_template(named: str) -> Template:
+    """Return a template by its id, or by the folder that holds it.
+
+    Raises:
+        ProjectError: There is none; the message offers the ids that there are.
+        ManifestError: Its manifest cannot be used.
+    """
+    for template in built_in_templates():
+        if template.id == named:
+            return template
+    folder = Path(named)
+    if (folder / _MANIFEST).is_file():
+        return load_template(folder)
+    known = ", ".join(template.id for template in built_in_templates())
+    raise ProjectError(
+        f"no template {named!r} (available: {known}; or a folder with {_MANIFEST.as_posix()})"
+    )
+
+
+def load_template(folder: Path) -> Template:
+    """Read the manifest of a template.
+
+    Raises:
+        ManifestError: It cannot be read, or breaks rules; all of them are named.
+    """
+    path = folder / _MANIFEST
+    problems = Problems(path)
+    root = TableReader(load_toml(path), "", problems)
+    if root.required_text("manifest_version") != "1" and not problems.found:
+        root.problem("manifest_version", 'must be "1"')
+    if root.value("custom_filters") is not None:
+        root.problem("custom_filters", "filters of a template's own are not supported")
+    template = Template(
+        folder=folder,
+        id=root.required_text("id", blank=False),
+        description=root.text("description"),
+        parameters=tuple(
+            _read_parameter(name, table) for name, table in root.named_tables("parameters").items()
+        ),
+        new_application=_read_variant(root, "new_application", by_default=Variant()),
+        add_component=_read_variant(root, "add_component", _SNIPPETS),
+        new_folders=tuple(map(_read_new_folder, root.named_tables("outputs").values())),
+    )
+    for ignored in ("tags", "trigger_type"):
+        root.value(ignored)
+    root.refuse_rest()
+    problems.raise_any()
+    return template
+
+
+def _read_variant(
+    root: TableReader,
+    name: str,
+    snippets: tuple[SnippetKind, ...] = (),
+    *,
+    by_default: Variant | None = None,
+) -> Variant | None:
+    table = root.optional_table(name)
+    if table is None:
+        return by_default
+    files = table.text_map("snippets")
+    for kind in sorted(files.keys() - set(snippets)):
+        known = f"Known here: {', '.join(snippets)}." if snippets else "add_component has them."
+        table.problem("snippets", f"unknown field `{kind}`", known)
+    supported = table.flag("supported", True)
+    variant = Variant(
+        skip_files=frozenset(table.texts("skip_files")),
+        skip_parameters=frozenset(table.texts("skip_parameters")),
+        snippets={kind: files[kind] for kind in snippets if kind in files},
+        conditions=tuple(map(_read_condition, table.named_tables("conditions").values())),
+    )
+    table.refuse_rest()
+    return variant if supported else None
+
+
+def _read_condition(table: TableReader) -> Condition:
+    test = table.optional_table("condition")
+    path = ""
+    if test is None:
+        table.missing("condition")
+    else:
+        path = test.required_text("manifest_entry_exists", blank=False)
+        test.refuse_rest()
+    condition = Condition(
+        entry=tuple(path.split(".")),
+        skip_files=frozenset(table.texts("skip_files")),
+        skip_parameters=frozenset(table.texts("skip_parameters")),
+        skip_snippets=frozenset(table.texts("skip_snippets")),
+    )
+    table.refuse_rest()
+    return condition
+
+
+def _read_new_folder(table: TableReader) -> NewFolder:
+    action = table.required_text("action")
+    if action not in ("", "create_dir"):
+        table.problem("action", f"an output by {action!r} is not known", 'Use "create_dir".')
+    at = table.text("at", "component")
+    if at not in ("component", "manifest"):
+        table.problem("at", f"{at!r} is no place", 'Use "component" or "manifest".')
+    path = table.required_text("path", blank=False)
+    table.refuse_rest()
+    return NewFolder(path=path, at="manifest" if at == "manifest" else "component")
+
+
+def _read_parameter(name: str, table: TableReader) -> Parameter:
+    kind = table.required_text("type")
+    if kind not in ("", "string"):
+        table.problem("type", f"a parameter of type {kind!r} is not known", 'Use "string".')
+    parameter = Parameter(
+        name=name,
+        prompt=table.required_text("prompt"),
+        default=table.optional_text("default"),
+        pattern=table.optional_text("pattern", blank=False),
+        allowed=table.texts("allowed_values"),
+    )
+    table.refuse_rest()
+    if parameter.pattern is not None:
+        _check_pattern(table, parameter.pattern)
+    return parameter
+
+
+def _check_pattern(table: TableReader, pattern: str) -> None:
+    """Note a pattern that Python's regular expressions refuse, or read in another way."""
+    try:
+        with warnings.catch_warnings():
+            # [[:alpha:]] is a class of Spin's dialect and a list of brackets in Python's.
+            warnings.simplefilter("error", FutureWarning)
+            re.compile(pattern)
+    except (re.error, FutureWarning) as error:
+        table.problem("pattern", f"{pattern!r} is no regular expression that Python has: {error}")
