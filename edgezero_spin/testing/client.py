@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from edgezero_spin.core.headers import HeaderInput
+from edgezero_spin.testing.databases import DatabaseViews
 from edgezero_spin.testing.outbound import HttpScript
 from edgezero_spin.testing.portal import Portal
 from edgezero_spin.testing.requests import Content, KitRequest, Params, make_request
@@ -38,6 +39,7 @@ class Client(abc.ABC):
     Attributes:
         mode: ``native`` or ``component``.
         stores: What is to happen to calls on stores; see ``StoreControl``.
+        sqlite: The SQLite databases by label; see ``DatabaseView``.
         env: Environment variables; what a test sets is there from the next request on.
         secrets: Variables by the name that the application asks for, alive as well.
         deadline_s: Seconds that one request may take; ``None`` for no limit.
@@ -52,12 +54,14 @@ class Client(abc.ABC):
         self,
         stores: StoreControl,
         *,
+        databases: DatabaseViews,
         env: Mapping[str, str] | None,
         secrets: MutableMapping[str, str],
         deadline_s: float | None,
         grace_s: float = 0.0,
     ) -> None:
         self.stores = stores
+        self.sqlite = databases
         self.env: dict[str, str] = dict(env or {})
         self.secrets = secrets
         self.deadline_s = deadline_s
@@ -173,6 +177,7 @@ class Client(abc.ABC):
     def close(self) -> None:
         """Free what the client holds. Twice is harmless."""
         self._portal.close()
+        self.sqlite.close()
 
     def __enter__(self) -> Self:
         return self

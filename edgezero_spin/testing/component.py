@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from edgezero_spin.manifest.spin import load_spin_manifest
 from edgezero_spin.testing.client import DEFAULT_DEADLINE_S, Client
 from edgezero_spin.testing.clock import nanoseconds_of
+from edgezero_spin.testing.databases import DatabaseViews
 from edgezero_spin.testing.errors import KitError, NoAnswerError, PreloadError
 from edgezero_spin.testing.grants import grants_of
 from edgezero_spin.testing.requests import KitRequest
@@ -47,6 +48,7 @@ class ComponentClient(Client):
             request on.
         granted: Component id to the labels that its manifest grants; ``None`` for a
             component without manifest, which may open every store that there is.
+        granted_databases: The same of SQLite databases.
         now_ns: What the component's clock says, in nanoseconds since 1970; ``None`` for the
             time that it is.
     """
@@ -59,6 +61,7 @@ class ComponentClient(Client):
         *,
         kv: Mapping[str, Any] | None = None,
         config: Mapping[str, Any] | None = None,
+        sqlite: Mapping[str, Any] | None = None,
         secrets: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
@@ -77,6 +80,8 @@ class ComponentClient(Client):
             kv: Label to entries. Bytes and text are stored as they are, other values as
                 JSON. Labels that the manifest grants and that are not here are empty.
             config: Label to a table of config values; nested ones become dotted keys.
+            sqlite: Label to what fills that database: statements as text, a
+                ``pathlib.Path`` of a file with them, or a list of both.
             secrets: Variables by the name that the component asks for.
             variables: Variables of the application, for the templates of the manifest.
             env: Environment variables, over those of the manifest.
@@ -114,14 +119,25 @@ class ComponentClient(Client):
                 )
             remedy = f"name it in kv={{...}}: {path.name} comes without a spin.toml"
             stores = StoreControl((), open_ended=True, remedy=remedy, sleep=sleep)
+            databases = DatabaseViews(
+                (), open_ended=True, remedy=remedy.replace("kv={", "sqlite={", 1)
+            )
         else:
             grants.check_set(variables or {}, secrets or {})
             labels = [label for part in grants.components.values() for label in part.labels]
             remedy = f"add it to key_value_stores in {path}"
             stores = StoreControl(dict.fromkeys(labels), remedy=remedy, sleep=sleep)
+            databases = DatabaseViews(
+                dict.fromkeys(
+                    label for part in grants.components.values() for label in part.databases
+                ),
+                remedy=f"add it to sqlite_databases in {path}",
+            )
         stores.preload(kv, config)
+        databases.fill(sqlite or {})
         super().__init__(
             stores,
+            databases=databases,
             env=env,
             secrets=dict(secrets or {}),
             deadline_s=deadline_s,
@@ -129,6 +145,11 @@ class ComponentClient(Client):
         )
         self.granted: Mapping[str, tuple[str, ...]] | None = (
             None if grants is None else {id: part.labels for id, part in grants.components.items()}
+        )
+        self.granted_databases: Mapping[str, tuple[str, ...]] | None = (
+            None
+            if grants is None
+            else {id: part.databases for id, part in grants.components.items()}
         )
         self.now_ns = None if now is None else nanoseconds_of(now)
         self._random = None if seed is None else random.Random(seed)

@@ -56,25 +56,27 @@ class PreloadError(KitError):
 
 
 class UnknownLabelError(KitError, KeyError):
-    """A test names a key-value label that the application does not have.
+    """A test names a store or database that the application does not have.
 
     Attributes:
         label: The label as the test wrote it.
         known: The labels that there are.
         remedy: Where a label is granted.
+        kind: What has no such label.
     """
 
-    def __init__(self, label: str, known: Iterable[str], remedy: str) -> None:
+    def __init__(
+        self, label: str, known: Iterable[str], remedy: str, kind: str = "key-value store"
+    ) -> None:
         self.label = label
         self.known = tuple(known)
         self.remedy = remedy
-        super().__init__(label, self.known, remedy)
+        self.kind = kind
+        super().__init__(label, self.known, remedy, kind)
 
     def __str__(self) -> str:
         offer = ", ".join(self.known) or "none"
-        return (
-            f"no key-value store has the label {self.label!r} (there are: {offer}); {self.remedy}"
-        )
+        return f"no {self.kind} has the label {self.label!r} (there are: {offer}); {self.remedy}"
 
 
 class UnknownVariableError(KitError):

@@ -28,6 +28,7 @@ class ComponentGrants:
     Attributes:
         id: Its id.
         labels: Key-value labels that it may open.
+        databases: Labels of SQLite databases that it may open.
         variables: Name to template.
         environment: Environment variables.
         outbound: Entries of ``allowed_outbound_hosts``; templates.
@@ -35,6 +36,7 @@ class ComponentGrants:
 
     id: str
     labels: tuple[str, ...]
+    databases: tuple[str, ...]
     variables: Mapping[str, str]
     environment: Mapping[str, str]
     outbound: tuple[str, ...]
@@ -167,6 +169,7 @@ def grants_of(manifest: SpinManifest) -> AppGrants:
             id: ComponentGrants(
                 id,
                 tuple(component.key_value_stores),
+                tuple(component.sqlite_databases),
                 dict(component.variables),
                 dict(component.environment),
                 tuple(component.allowed_outbound_hosts),

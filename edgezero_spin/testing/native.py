@@ -27,6 +27,7 @@ from edgezero_spin.stores.memory import MemorySecrets
 from edgezero_spin.stores.opening import open_stores
 from edgezero_spin.testing.client import DEFAULT_DEADLINE_S, Client
 from edgezero_spin.testing.clock import nanoseconds_of
+from edgezero_spin.testing.databases import DatabaseViews
 from edgezero_spin.testing.errors import BrokenBodyError, PreloadError
 from edgezero_spin.testing.grants import AppGrants, grants_of
 from edgezero_spin.testing.native_outbound import ScriptTransport
@@ -74,6 +75,7 @@ class TestClient(Client):
         *,
         kv: Mapping[str, Any] | None = None,
         config: Mapping[str, Any] | None = None,
+        sqlite: Mapping[str, Any] | None = None,
         secrets: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
@@ -91,6 +93,8 @@ class TestClient(Client):
             kv: Label to entries. Bytes and text are stored as they are, other values as
                 JSON. Stores that the app declares and that are not here are empty.
             config: Label to a table of config values; nested ones become dotted keys.
+            sqlite: Label to what fills that database. An app cannot reach one natively; this
+                is for tests of both modes.
             secrets: Secrets by name.
             variables: Variables of the application, for the templates of ``manifest``.
             env: Environment variables, ``EDGEZERO__*`` among them.
@@ -127,8 +131,15 @@ class TestClient(Client):
             remedy = f"add it to key_value_stores in {grants and grants.path}"
         stores = StoreControl(dict.fromkeys(labels), remedy=remedy, sleep=sleep)
         stores.preload(kv, config)
+        databases = DatabaseViews(
+            () if own is None else own.databases,
+            open_ended=own is None,
+            remedy=f"add it to sqlite_databases in {grants and grants.path}",
+        )
+        databases.fill(sqlite or {})
         super().__init__(
             stores,
+            databases=databases,
             env=environment,
             secrets=_checked_secrets(secrets),
             deadline_s=deadline_s,

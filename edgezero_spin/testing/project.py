@@ -28,7 +28,7 @@ from edgezero_spin.testing.sources import check_fresh, component_files
 
 __all__ = ["SpinProject", "app_target", "find_project", "import_app", "merged"]
 
-MERGED = ("kv", "config", "secrets", "variables", "env")
+MERGED = ("kv", "config", "sqlite", "secrets", "variables", "env")
 
 
 def find_project(

@@ -26,7 +26,7 @@ __all__ = ["ACCESS_DENIED", "OPERATIONS", "Fault", "StoreControl", "StoreView", 
 
 T = TypeVar("T")
 
-OPERATIONS = ("open", "get", "set", "delete", "exists", "keys", "secret")
+OPERATIONS = ("open", "get", "set", "delete", "exists", "keys", "secret", "connect", "execute")
 
 ACCESS_DENIED = "access-denied"
 
@@ -192,10 +192,14 @@ class StoreControl:
                 self._stores[label].update(found)
 
     def deny(self, *labels: str) -> None:
-        """Answer ``access-denied`` when one of these labels is opened, as for one that the
-        manifest does not grant.
+        """Answer ``access-denied`` when one of these labels is opened, of a store or of a
+        database, as for one that the manifest does not grant.
         """
         self._denied.update(labels)
+
+    def denies(self, label: str) -> bool:
+        """Tell whether a label is denied."""
+        return label in self._denied
 
     def fail(
         self,
@@ -211,8 +215,8 @@ class StoreControl:
 
         Args:
             operation: One of ``OPERATIONS``; ``None`` for every call.
-            label: Of the store; ``None`` for every store.
-            key: The key, or the name of a secret; ``None`` for every key.
+            label: Of the store or database; ``None`` for every one.
+            key: The key, the name of a secret, or the statement; ``None`` for every one.
             at: The first call that fails, counted from now. At least 1.
             times: How many fail; ``None`` for all from there on.
             message: What the host says.
@@ -267,7 +271,7 @@ class StoreControl:
         def opened() -> KeyValueBackend:
             entries = self._stores.get(label)
             allowed = granted is None or label in granted
-            if entries is None or not allowed or label in self._denied:
+            if entries is None or not allowed or self.denies(label):
                 raise BackendError(ACCESS_DENIED)
             return _RecordingKeyValue(self, label, MemoryKeyValue(entries))
 

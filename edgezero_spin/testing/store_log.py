@@ -7,8 +7,9 @@ assert not client.calls.writes
 ```
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import overload
+from typing import Any, overload
 
 import attrs
 
@@ -17,18 +18,25 @@ __all__ = ["StoreCall", "StoreLog"]
 READS = frozenset({"get", "exists", "keys", "secret"})
 WRITES = frozenset({"set", "delete"})
 
+# Statements that change nothing begin with one of these, those about transactions with one
+# of the others; everything else is taken for a write.
+QUERIES = frozenset({"select", "values", "explain", "pragma"})
+BRACKETS = frozenset({"begin", "commit", "end", "rollback", "savepoint", "release"})
+_CHANGE = re.compile(r"\b(insert|update|delete|replace)\b", re.IGNORECASE)
+
 
 @attrs.frozen
 class StoreCall:
     """One call on a store, as it reached the host.
 
     Attributes:
-        operation: ``open``, ``get``, ``set``, ``delete``, ``exists``, ``keys``, or
-            ``secret`` for a variable.
-        label: The platform's name of the store; empty for a secret.
-        key: The key, or the name of a secret; ``None`` where there is none.
+        operation: ``open``, ``get``, ``set``, ``delete``, ``exists``, ``keys``; ``secret``
+            for a variable; ``connect`` and ``execute`` for a SQLite database.
+        label: The platform's name of the store or database; empty for a secret.
+        key: The key, the name of a secret, or the statement; ``None`` where there is none.
         value: What was written by ``set``.
         error: What the call failed with, ``None`` when it did not.
+        parameters: Of the statement.
     """
 
     operation: str
@@ -36,6 +44,26 @@ class StoreCall:
     key: str | None = None
     value: bytes | None = None
     error: str | None = None
+    parameters: tuple[Any, ...] = ()
+
+    @property
+    def reads(self) -> bool:
+        """Whether it only looks; a statement is judged by how it begins."""
+        if self.operation == "execute":
+            word = self._first_word
+            return word in QUERIES or (word == "with" and not _CHANGE.search(self.key or ""))
+        return self.operation in READS
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes something; a statement is judged by how it begins."""
+        if self.operation == "execute":
+            return not self.reads and self._first_word not in BRACKETS
+        return self.operation in WRITES
+
+    @property
+    def _first_word(self) -> str:
+        return ((self.key or "").split(None, 1) or [""])[0].lower().rstrip(";")
 
     def __str__(self) -> str:
         """The call in words: ``get notes bread``, and how it failed if it did."""
@@ -66,13 +94,13 @@ class StoreLog(Sequence[StoreCall]):
 
     @property
     def reads(self) -> "StoreLog":
-        """Calls that look: ``get``, ``exists``, ``keys``, ``secret``."""
-        return self._where(lambda call: call.operation in READS)
+        """Calls that look: ``get``, ``exists``, ``keys``, ``secret``, and queries."""
+        return self._where(lambda call: call.reads)
 
     @property
     def writes(self) -> "StoreLog":
-        """Calls that change: ``set``, ``delete``."""
-        return self._where(lambda call: call.operation in WRITES)
+        """Calls that change: ``set``, ``delete``, and statements that do."""
+        return self._where(lambda call: call.writes)
 
     def of(self, label: str) -> "StoreLog":
         """Calls on one store."""

@@ -37,9 +37,6 @@ DEFAULT_LABEL = "default"
 
 BUSY_TIMEOUT_S = 5.0
 
-# Since SQLite 3.36 there are databases in memory that lock as files do; before, tables lock.
-SHARED = "vfs=memdb" if sqlite3.sqlite_version_info >= (3, 36) else "mode=memory&cache=shared"
-
 # Longest text or blob that a statement may make; SQLite itself would go to a gigabyte.
 MAX_VALUE_BYTES = 268_435_456
 
@@ -126,14 +123,14 @@ class Database:
     Attributes:
         label: The label that components open it by.
         path: The file; ``None`` makes every connection a database of its own (DB-2).
-        shared_name: Without a path: the name of one database in memory that all connections
-            of this process share, and that is gone with the last of them.
+        uri: Without a path: what SQLite opens instead, such as ``file:/name?vfs=memdb`` for
+            a database in memory that all connections of this process share.
         allow_attach_file: A guest may attach other files of the host.
     """
 
     label: str
     path: Path | None = None
-    shared_name: str | None = None
+    uri: str | None = None
     allow_attach_file: bool = False
 
     def connect(self, go_on: Callable[[], bool] | None = None) -> "DatabaseConnection":
@@ -229,11 +226,10 @@ class DatabaseConnection:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise DatabaseError(f"{path.parent}: {error.strerror or error}") from error
-        name = self._database.shared_name
-        in_memory = ":memory:" if name is None else f"file:/{name}?{SHARED}"
+        uri = self._database.uri
         connection = sqlite3.connect(
-            in_memory if path is None else path,
-            uri=path is None and name is not None,
+            path or uri or ":memory:",
+            uri=path is None and uri is not None,
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,
             # Used by the thread of the instance; closed by whichever ends it.

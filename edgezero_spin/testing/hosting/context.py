@@ -12,6 +12,7 @@ from typing import Protocol
 import attrs
 
 from edgezero_spin.host.variables import VariableResolver
+from edgezero_spin.testing.databases import DatabaseViews
 from edgezero_spin.testing.outbound import HttpScript
 from edgezero_spin.testing.store_control import StoreControl
 
@@ -24,7 +25,9 @@ class Surface(Protocol):
     stores: StoreControl
     env: dict[str, str]
     http: HttpScript
+    sqlite: DatabaseViews
     granted: Mapping[str, tuple[str, ...]] | None
+    granted_databases: Mapping[str, tuple[str, ...]] | None
     now_ns: int | None
 
     def variable(self, component_id: str, name: str) -> str | None:

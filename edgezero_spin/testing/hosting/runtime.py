@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from edgezero_spin.host.capabilities.sqlite_databases import Database
 from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.host import Host, HostSettings
 from edgezero_spin.host.instance import Grants
@@ -19,6 +20,7 @@ from edgezero_spin.host.variables import VariableResolver
 from edgezero_spin.manifest.spin import load_spin_manifest, lock_application
 from edgezero_spin.manifest.spin.locked_app import LockedApp
 from edgezero_spin.stores.memory import MemoryKeyValue
+from edgezero_spin.testing.hosting.databases import KitDatabases
 from edgezero_spin.testing.hosting.interfaces import kit_interfaces
 from edgezero_spin.testing.hosting.outbound import ChainRunner, Sender
 from edgezero_spin.testing.hosting.stand_ins import KitLog, Labels, Variables
@@ -61,6 +63,11 @@ class Runtime:
                     label: MemoryKeyValue()
                     for part in plan.components
                     for label in part.key_value_stores
+                },
+                databases={
+                    label: Database(label=label)
+                    for part in plan.components
+                    for label in part.sqlite_databases
                 },
                 variables=Variables(),
                 logs=Logs(None),
@@ -105,7 +112,12 @@ def _trusting(plan: ApplicationPlan) -> ApplicationPlan:
 def _adapt(grants: Grants, sender: Sender) -> Grants:
     if grants.outbound is not None:
         grants.outbound.sender = sender
-    return attrs.evolve(grants, key_value=Labels(grants.component_id), log=KitLog({}, None))
+    return attrs.evolve(
+        grants,
+        key_value=Labels(grants.component_id),
+        databases=KitDatabases(grants.component_id),
+        log=KitLog({}, None),
+    )
 
 
 class _Shared:

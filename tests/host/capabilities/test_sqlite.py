@@ -193,7 +193,9 @@ def test_a_file_is_shared_and_memory_is_not(state: InstanceState, connection: Co
 
 def test_a_name_is_shared_in_memory() -> None:
     """Connections to one name see the same, to another they do not; the last one ends it."""
-    one, other = (Database(label="x", shared_name=f"shared-{name}") for name in ("one", "other"))
+    one, other = (
+        Database(label="x", uri=f"file:/shared-{name}?vfs=memdb") for name in ("one", "other")
+    )
     first, second = one.connect(), one.connect()
     first.execute_script("CREATE TABLE t(v); INSERT INTO t VALUES (1)")
     assert second.execute("SELECT v FROM t", max_bytes=100) == (["v"], [(1,)])
