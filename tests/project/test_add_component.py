@@ -14,6 +14,7 @@ from edgezero_spin.project.add_store import add_store
 from edgezero_spin.project.discovery import discover_component
 from edgezero_spin.project.template_manifest import COMPONENT_ID, Parameter, Template, find_template
 from tests.project.test_templates import template
+from tests.rights import public_folder, without_rights
 
 SPIN = """\
 # mine
@@ -304,3 +305,19 @@ def test_what_fails_half_way_is_undone(
     with pytest.raises((ProjectError, KeyboardInterrupt)):
         add(folder, project=project)
     assert everything(folder) == before
+
+
+def test_a_folder_that_cannot_be_written() -> None:
+    """The reason and the place are told; nothing is left of what was begun."""
+    with public_folder() as folder:
+        (folder / "spin.toml").write_text(SPIN)
+        folder.chmod(0o555)
+        with without_rights(), pytest.raises(ProjectError, match=r"cannot add.*Permission denied"):
+            add(folder)
+        assert everything(folder) == {"spin.toml": SPIN.encode()}
+        # The component's folder can be made, but the manifest cannot be changed.
+        folder.chmod(0o777)
+        (folder / "spin.toml").chmod(0o444)
+        with without_rights(), pytest.raises(ProjectError, match=r"cannot write.*read-only"):
+            add(folder)
+        assert everything(folder) == {"spin.toml": SPIN.encode()}

@@ -1,17 +1,14 @@
 """A push that is killed, raced, starved or refused leaves the old entries or the new ones."""
 
-import os
 import random
 import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,9 +17,9 @@ from edgezero_spin.host.capabilities.sqlite_key_value import SqliteFile, SqliteK
 from edgezero_spin.project.config_sqlite import SqlitePushError, SqliteTarget
 from tests.project.config_project import ConfigProject
 from tests.project.doomed_pushes import KEYS, generation, the_one_generation
+from tests.rights import public_folder, without_rights
 
 KILLS = 100
-NOBODY = 65534
 
 
 def doomed(*arguments: str | Path) -> str:
@@ -167,27 +164,11 @@ def test_a_busy_file_is_an_error_after_a_while(
     assert the_one_generation(tmp_path / "kv.db")[:6] == b"000001"
 
 
-@contextmanager
-def without_rights() -> Iterator[None]:
-    """Be a user who may write nothing; root is one for a moment."""
-    was = os.geteuid()
-    if was == 0:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        if was == 0:
-            os.seteuid(was)
-
-
 @pytest.fixture
 def shelf() -> Iterator[Path]:
     """A folder that every user can reach."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    folder.chmod(0o755)
-    shutil.rmtree(folder)
+    with public_folder() as folder:
+        yield folder
 
 
 def test_a_folder_that_cannot_be_written(shelf: Path) -> None:

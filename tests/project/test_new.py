@@ -18,6 +18,7 @@ from edgezero_spin.project.new import NewProject, create_project
 from edgezero_spin.project.provision import provision
 from edgezero_spin.project.template_manifest import PROJECT_ID, Template, find_template
 from tests.project.test_templates import template
+from tests.rights import public_folder, without_rights
 
 
 def make(parent: Path, name: str = "my-app", **values: str) -> NewProject:
@@ -171,6 +172,18 @@ def test_what_is_interrupted_leaves_nothing(
     with pytest.raises((ProjectError, KeyboardInterrupt)):
         make(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_parent_that_cannot_be_written() -> None:
+    """It is named with the reason."""
+    with public_folder() as folder:
+        folder.chmod(0o555)
+        with (
+            without_rights(),
+            pytest.raises(ProjectError, match=r"cannot create.*Permission denied"),
+        ):
+            make(folder)
+        assert list(folder.iterdir()) == []
 
 
 def own(folder: Path, parameters: str) -> Template:

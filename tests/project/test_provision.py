@@ -9,6 +9,7 @@ import pytest
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest import load_app_manifest
 from edgezero_spin.project.provision import Provisioned, provision
+from tests.rights import public_folder, without_rights
 
 SPIN = """\
 # kept
@@ -268,20 +269,22 @@ def test_a_write_that_fails_leaves_the_old_file_alone(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["edgezero.toml", "spin.toml"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
 @pytest.mark.parametrize("what", ["file", "folder"])
-def test_what_is_read_only_is_not_replaced(what: str, tmp_path: Path) -> None:
+def test_what_is_read_only_is_not_replaced(what: str) -> None:
     """A read-only file or folder is respected, though a rename could get around the first."""
-    (tmp_path / "spin.toml").write_text(SPIN)
-    (tmp_path / "edgezero.toml").write_text(CONFIG + ADAPTER)
-    target = tmp_path / "spin.toml" if what == "file" else tmp_path
-    target.chmod(0o555 if what == "folder" else 0o444)
-    try:
-        with pytest.raises(ProjectError, match="cannot write"):
-            provision(load_app_manifest(tmp_path / "edgezero.toml"), {})
-    finally:
-        target.chmod(0o755)
-    assert text(tmp_path) == SPIN
+    with public_folder() as folder:
+        target = folder / "spin.toml" if what == "file" else folder
+        (folder / "spin.toml").write_text(SPIN)
+        (folder / "edgezero.toml").write_text(CONFIG + ADAPTER)
+        manifest = load_app_manifest(folder / "edgezero.toml")
+        # For the file, the folder is one that everyone may write to.
+        folder.chmod(0o777)
+        target.chmod(0o555 if what == "folder" else 0o444)
+        with without_rights(), pytest.raises(ProjectError, match="cannot write"):
+            provision(manifest, {})
+        folder.chmod(0o755)
+        assert text(folder) == SPIN
+        assert len(list(folder.iterdir())) == 2
 
 
 @pytest.mark.parametrize("label", ["My Label", "app.config", "appConfig", "a__b", "1st"])
