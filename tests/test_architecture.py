@@ -38,6 +38,7 @@ LIBRARIES = {
         "wasmtime",
         "uvicorn",
         "uvloop",
+        "httptools",
         "h11",
         "certifi",
         "httpx",

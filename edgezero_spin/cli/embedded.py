@@ -8,6 +8,7 @@ from edgezero_spin.cli.startup import startup_json, startup_lines
 
 if TYPE_CHECKING:
     from edgezero_spin.host import Host
+    from edgezero_spin.host.trigger.server import ServerSettings
 
 __all__ = ["run_host"]
 
@@ -16,8 +17,7 @@ def run_host(
     host: "Host",
     listen: str | None,
     *,
-    find_free_port: bool = False,
-    tls: tuple[str, str] | None = None,
+    settings: "ServerSettings | None" = None,
     as_json: bool = False,
 ) -> None:
     """Serve until Ctrl-C.
@@ -25,8 +25,7 @@ def run_host(
     Args:
         host: What answers. It is not closed here.
         listen: Address and port; ``None`` for the usual one.
-        find_free_port: Where the port is taken, try the next ones (OUT-8).
-        tls: Certificate file and key file.
+        settings: How clients are treated.
         as_json: Print address and routes as one JSON object (OUT-7).
     """
     from edgezero_spin.host.trigger.server import DEFAULT_LISTEN, Listening, serve
@@ -45,6 +44,5 @@ def run_host(
         host,
         listen or DEFAULT_LISTEN,
         on_listening=announce,
-        find_free_port=find_free_port,
-        tls=tls,
+        settings=settings,
     )

@@ -150,6 +150,7 @@ def up(
     and knows edgezero.toml.
     """
     from edgezero_spin.host import Host, RunOptions
+    from edgezero_spin.host.trigger.server import ServerSettings
     from edgezero_spin.project.locate import find_spin_manifest
     from edgezero_spin.project.serve import find_runtime_config
 
@@ -179,8 +180,7 @@ def up(
         run_host(
             host,
             flags.listen,
-            find_free_port=find_free_port,
-            tls=tls,
+            settings=ServerSettings(find_free_port=find_free_port, tls=tls),
             as_json=output_format == "json",
         )
 

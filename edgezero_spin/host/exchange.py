@@ -36,7 +36,7 @@ class ResponseHead:
     """What precedes a response's body.
 
     Attributes:
-        status: 200 to 599.
+        status: 200 to 999.
         headers: Lower-case names and values, in the guest's order.
         body: ``None`` when the guest did not take the body (RESP-2).
     """

@@ -91,7 +91,7 @@ class HttpResponse:
     nor closed holds its guest back.
 
     Attributes:
-        status: 200 to 599.
+        status: 200 to 999.
         headers: Lower-case names and values, in the guest's order.
         trailers: Header pairs behind the body, known at its end; ``None`` for none.
     """

@@ -318,8 +318,8 @@ def _static_answer(static: Any, place: str, problems: list[str]) -> Answer:
     table: Mapping[str, Any] = static if isinstance(static, Mapping) else {}
     _check_keys(table, _STATIC_KEYS, f"{place}: static_response", problems)
     status = table.get("status_code", 200)
-    if not isinstance(status, int) or not 200 <= status <= 599:
-        problems.append(f"{place}: static_response.status_code {status!r} is not 200 to 599")
+    if not isinstance(status, int) or not 200 <= status <= 999:
+        problems.append(f"{place}: static_response.status_code {status!r} is not 200 to 999")
         status = 500
     headers = []
     for name, value in dict(table.get("headers") or {}).items():

@@ -94,7 +94,7 @@ def test_static_and_private_triggers(tmp_path: Path) -> None:
             {},
             "cannot use the deprecated 'entrypoint'",
         ),
-        ({"route": "/", "static_response": {"status_code": 99}}, {}, "99 is not 200 to 599"),
+        ({"route": "/", "static_response": {"status_code": 99}}, {}, "99 is not 200 to 999"),
         (
             {"route": "/", "static_response": {"headers": {"a b": "c"}}},
             {},

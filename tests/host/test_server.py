@@ -18,7 +18,8 @@ from edgezero_spin.host.engine import Engine
 from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.logs import Logs
 from edgezero_spin.host.trigger.http import GuestComponent
-from edgezero_spin.host.trigger.server import ListenError, Listening, bind, serve_async
+from edgezero_spin.host.trigger.listening import ListenError, Listening, bind
+from edgezero_spin.host.trigger.server import serve_async
 from tests.host.support import SCRIPT, Capture, script_host, until
 
 WAIT_S = 15
@@ -268,7 +269,7 @@ def test_an_endless_head_is_refused(shared_engine: Engine, head: bytes) -> None:
             return await exchange(where, head + b"\r\n\r\n")
 
     with script_host(shared_engine) as host:
-        assert asyncio.run(run(host)).startswith(b"HTTP/1.1 400 ")
+        assert asyncio.run(run(host)).startswith(b"HTTP/1.1 431 ")
 
 
 def test_a_port_in_use_says_so() -> None:
@@ -314,10 +315,12 @@ def test_a_signal_ends_the_process_with_status_0(tmp_path: Path, number: signal.
         f"""
         from pathlib import Path
         from edgezero_spin.host import Host, HostSettings
-        from edgezero_spin.host.trigger.server import serve
+        from edgezero_spin.host.trigger.server import ServerSettings, serve
+        quick = ServerSettings(drain_s=0)
         settings = HostSettings(cache_dir=None, max_instances=4)
         with Host.from_manifest({str(SCRIPT)!r}, settings=settings) as host:
-            serve(host, "127.0.0.1:0", on_listening=lambda it: print(it.url, flush=True), drain_s=0)
+            announce = lambda it: print(it.url, flush=True)
+            serve(host, "127.0.0.1:0", on_listening=announce, settings=quick)
         print("ended")
         """
     )

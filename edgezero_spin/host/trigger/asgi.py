@@ -25,6 +25,7 @@ from edgezero_spin.host.workers import Overloaded
 __all__ = [
     "WIRE",
     "AsgiApplication",
+    "Message",
     "Receive",
     "Scope",
     "Send",
@@ -39,7 +40,7 @@ __all__ = [
 logger = logging.getLogger("edgezero_spin.host")
 
 WIRE = "edgezero.wire"
-"""Key of a scope under which our own server offers trailers; see ``Wire``."""
+"""Key of a scope under which our own server offers what ASGI has no words for; see ``Wire``."""
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -50,7 +51,7 @@ SERVER_ERROR = Answer(500)
 OVERLOADED = Answer(503)
 
 LOWEST_FINAL_STATUS = 200
-HIGHEST_STATUS = 599
+HIGHEST_STATUS = 999
 BODILESS = (204, 304)
 
 
@@ -59,9 +60,11 @@ class Wire(Protocol):
 
     Attributes:
         received: Trailers of the request, complete when its body is.
+        bare_query: The target has a ``?`` with nothing behind it.
     """
 
     received: list[tuple[bytes, bytes]]
+    bare_query: bool
 
     def end_with(self, trailers: list[tuple[str, bytes]]) -> bool:
         """End the response with trailers; ``False`` when it has no place for them."""
@@ -249,18 +252,24 @@ async def _watch(
 def head_of(scope: Scope) -> RequestHead:
     """Read an ASGI scope. The path is the raw one wherever the server gives it."""
     raw_path: bytes | None = scope.get("raw_path")
+    mark = b""
     if raw_path is None:
         raw_path = scope["path"].encode()
+    else:
+        # Some servers leave the query there too, and with it a question mark alone.
+        raw_path, mark, _ = raw_path.partition(b"?")
     root: str = scope.get("root_path", "")
     path = raw_path.decode("utf-8", "surrogateescape")
     if root and path.startswith(root):
         path = path[len(root) :] or "/"
     query: bytes = scope.get("query_string", b"")
+    wire: Wire | None = scope.get(WIRE)
+    bare = bool(mark) or (wire is not None and wire.bare_query)
     client = scope.get("client")
     return RequestHead(
         scope["method"],
         path,
-        query.decode("utf-8", "surrogateescape") if query else None,
+        query.decode("utf-8", "surrogateescape") if query or bare else None,
         scope["headers"],
         scope.get("scheme", "http"),
         None if client is None else (client[0], client[1]),

@@ -1,38 +1,46 @@
 """Listen on a socket and serve one host: what ``edgezero serve`` and ``up`` run.
 
 The server is uvicorn with httptools, and uvloop where it is installed. It sends no
-``Server`` header, bounds what a client can make it hold, and stops cleanly: SIGINT or
-SIGTERM closes the listener, gives requests in flight ``drain_s`` seconds, and ``serve``
+``Server`` header, bounds what a client can make it hold and for how long, and stops
+cleanly: the listener closes, requests in flight get ``drain_s`` seconds, and ``serve``
 returns.
 
-Source: contract spin-host.md, OUT-4 to OUT-8, FLAG-1, FLAG-4, LIFE-10, CONF-0b.
+Source: contract spin-host.md, OUT-4 to OUT-8, FLAG-1 to FLAG-4, LIFE-10, CONF-0b.
 """
 
 import asyncio
 import contextlib
-import errno
+import functools
 import importlib.util
 import signal
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
+from typing import Protocol as Interface
 
 import attrs
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from attrs.validators import ge, gt
 
-from edgezero_spin.errors import HostError
-from edgezero_spin.host.trigger.asgi import WIRE, Receive, Scope, Send
+from edgezero_spin.host.trigger.asgi import Receive, Scope, Send
+from edgezero_spin.host.trigger.listening import DEFAULT_LISTEN, ListenError, Listening, bind
+from edgezero_spin.host.trigger.protocol import (
+    DEFAULT_MAX_HEAD_BYTES,
+    HEAD_TIMEOUT_S,
+    LEAST_MAX_HEAD_BYTES,
+    Protocol,
+)
 
 __all__ = [
     "DEFAULT_LISTEN",
+    "LEAST_MAX_HEAD_BYTES",
     "Application",
     "ListenError",
     "Listening",
     "Program",
-    "bind",
+    "ServerSettings",
     "serve",
     "serve_async",
 ]
@@ -40,57 +48,10 @@ __all__ = [
 Program = Callable[[Scope, Receive, Send], Awaitable[None]]
 """An ASGI application."""
 
-DEFAULT_LISTEN = "127.0.0.1:3000"
-"""Address and port of ``spin up`` (FLAG-1)."""
-
-MAX_HEADER_BYTES = 256 * 1024
-MAX_HEADERS = 1024
-FREE_PORT_TRIES = 10
-BACKLOG = 2048
-KEEP_ALIVE_S = 75
+KEEP_ALIVE_S = 75.0
 
 
-class ListenError(HostError):
-    """The address to listen on cannot be used.
-
-    Raised before the first request.
-
-    Attributes:
-        address: As asked for.
-        problem: What is wrong with it.
-    """
-
-    def __init__(self, address: str, problem: str) -> None:
-        super().__init__(address, problem)
-        self.address = address
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return self.problem
-
-
-@attrs.frozen
-class Listening:
-    """Where a server listens.
-
-    Attributes:
-        host: The address.
-        port: The port, the one that was found where 0 was asked for.
-        scheme: ``http`` or ``https``.
-    """
-
-    host: str
-    port: int
-    scheme: str = "http"
-
-    @property
-    def url(self) -> str:
-        """``http://127.0.0.1:3000``."""
-        name = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{name}:{self.port}"
-
-
-class Application(Protocol):
+class Application(Interface):
     """What can be served: a ``Host`` or a ``Switch``.
 
     Attributes:
@@ -103,78 +64,15 @@ class Application(Protocol):
         """Return the program that answers."""
 
 
-class _Wire:
-    """What ASGI has no words for: trailers of one request and of its response."""
-
-    def __init__(self, protocol: HttpToolsProtocol) -> None:
-        self.received: list[tuple[bytes, bytes]] = []
-        self._protocol = protocol
-        self.cycle: RequestResponseCycle | None = None
-
-    def end_with(self, trailers: list[tuple[str, bytes]]) -> bool:
-        """End a chunked response with trailers; ``False`` when it is not chunked (HTTP-18)."""
-        cycle = self.cycle
-        if cycle is None or not cycle.chunked_encoding or cycle.disconnected:
-            return False
-        lines = [name.encode("ascii") + b": " + value + b"\r\n" for name, value in trailers]
-        transport = self._protocol.transport
-        transport.write(b"".join([b"0\r\n", *lines, b"\r\n"]))
-        cycle.response_complete = True
-        cycle.message_event.set()
-        if not cycle.keep_alive:
-            transport.close()
-        cycle.on_response()
-        return True
-
-
-class _Protocol(HttpToolsProtocol):
-    """uvicorn's protocol with bounds on a request's head, and with trailers.
-
-    uvicorn adds trailers to the headers, where a client could put what it likes behind
-    everybody's back; here they stay apart.
-    """
-
-    _header_bytes = 0
-    _wire: _Wire | None = None
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._header_bytes = 0
-        self._wire = None
-
-    def on_headers_complete(self) -> None:
-        self._wire = wire = _Wire(self)
-        # The task that serves the request starts after this call.
-        cast("dict[str, Any]", self.scope)[WIRE] = wire
-        super().on_headers_complete()
-        wire.cycle = self.cycle
-
-    def on_url(self, url: bytes) -> None:
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value))
-        if self._wire is not None:
-            self._wire.received.append((name.lower(), value))
-        elif len(self.headers) >= MAX_HEADERS:
-            raise ValueError("too many headers")
-        else:
-            super().on_header(name, value)
-
-    def _count(self, size: int) -> None:
-        self._header_bytes += size
-        if self._header_bytes > MAX_HEADER_BYTES:
-            # httptools turns it into a parser error, and uvicorn answers 400 and closes.
-            raise ValueError("request head too large")
-
-
 class _Server(uvicorn.Server):
-    """uvicorn's server with our start, and signals that mean a clean end."""
+    """uvicorn's server with our start, and signals that mean a clean end, or none."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, started: Callable[[], None], *, signals: bool
+    ) -> None:
         super().__init__(config)
         self._on_started = started
+        self._signals = (signal.SIGINT, signal.SIGTERM) if signals else ()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -187,7 +85,7 @@ class _Server(uvicorn.Server):
         # process with a signal's status instead of 0 (LIFE-10).
         loop = asyncio.get_running_loop()
         handled = []
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in self._signals:
             try:
                 loop.add_signal_handler(number, self.handle_exit, number, None)
             except (NotImplementedError, RuntimeError, ValueError):
@@ -201,14 +99,37 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
+@attrs.frozen(kw_only=True)
+class ServerSettings:
+    """How a server treats its clients.
+
+    Attributes:
+        find_free_port: Where the port is taken, try the next ones (OUT-8).
+        tls: Certificate file and key file.
+        drain_s: Seconds that requests in flight get at the end.
+        max_head_bytes: Bytes that the head of a request may have; past it the answer is a
+            431 (FLAG-3). At least 8192.
+        head_timeout_s: Seconds that a client has for the head of a request, and for the
+            first byte on a new connection. More than 0.
+        keep_alive_s: Seconds that a connection may wait for its next request. More than 0.
+    """
+
+    find_free_port: bool = False
+    tls: tuple[str, str] | None = None
+    drain_s: int = 2
+    max_head_bytes: int = attrs.field(
+        default=DEFAULT_MAX_HEAD_BYTES, validator=ge(LEAST_MAX_HEAD_BYTES)
+    )
+    head_timeout_s: float = attrs.field(default=HEAD_TIMEOUT_S, validator=gt(0))
+    keep_alive_s: float = attrs.field(default=KEEP_ALIVE_S, validator=gt(0))
+
+
 def serve(
     host: Application,
     listen: str = DEFAULT_LISTEN,
     *,
     on_listening: Callable[[Listening], None] = lambda listening: None,
-    find_free_port: bool = False,
-    tls: tuple[str, str] | None = None,
-    drain_s: int = 2,
+    settings: ServerSettings | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
@@ -216,23 +137,14 @@ def serve(
         host: What answers. It is not closed here.
         listen: ``address:port``; a name is resolved, port 0 takes a free one.
         on_listening: Called once the socket accepts connections.
-        find_free_port: Where the port is taken, try the next ones (OUT-8).
-        tls: Certificate file and key file.
-        drain_s: Seconds that requests in flight get at the end.
+        settings: How clients are treated.
 
     Raises:
         ListenError: The address cannot be used.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(
-            serve_async(
-                host,
-                listen,
-                on_listening=on_listening,
-                find_free_port=find_free_port,
-                tls=tls,
-                drain_s=drain_s,
-            )
+            serve_async(host, listen, on_listening=on_listening, settings=settings, signals=True)
         )
 
 
@@ -241,20 +153,30 @@ async def serve_async(
     listen: str = DEFAULT_LISTEN,
     *,
     on_listening: Callable[[Listening], None] = lambda listening: None,
-    find_free_port: bool = False,
-    tls: tuple[str, str] | None = None,
-    drain_s: int = 2,
+    settings: ServerSettings | None = None,
     stop: asyncio.Event | None = None,
+    signals: bool = False,
 ) -> None:
-    """As ``serve``, in a running loop; ``stop`` ends it too."""
+    """As ``serve``, in a running loop, until ``stop`` is set.
+
+    The process's signals are left to the program, which may have other things to end;
+    ``signals`` takes SIGINT and SIGTERM for an order to stop.
+    """
+    settings = settings or ServerSettings()
+    tls = settings.tls
     if tls is not None:
         _check_tls(listen, *tls)
-    listener = bind(listen, find_free_port=find_free_port)
+    listener = bind(listen, find_free_port=settings.find_free_port)
     try:
         address, port = listener.getsockname()[:2]
+        protocol = functools.partial(
+            Protocol,
+            max_head_bytes=settings.max_head_bytes,
+            head_timeout_s=settings.head_timeout_s,
+        )
         config = uvicorn.Config(
             cast("Any", host.asgi()),
-            http=_Protocol,
+            http=cast("Any", protocol),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -262,8 +184,8 @@ async def serve_async(
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=drain_s,
+            timeout_keep_alive=cast("Any", settings.keep_alive_s),
+            timeout_graceful_shutdown=settings.drain_s,
             ssl_certfile=None if tls is None else tls[0],
             ssl_keyfile=None if tls is None else tls[1],
         )
@@ -273,7 +195,7 @@ async def serve_async(
             host.origin = where.url
             on_listening(where)
 
-        server = _Server(config, started)
+        server = _Server(config, started, signals=signals)
         stopper = None if stop is None else asyncio.create_task(_stop_with(server, stop))
         try:
             await server.serve(sockets=[listener])
@@ -304,62 +226,6 @@ def _check_tls(listen: str, certificate: str, key: str) -> None:
 async def _stop_with(server: uvicorn.Server, stop: asyncio.Event) -> None:
     await stop.wait()
     server.should_exit = True
-
-
-def bind(listen: str, *, find_free_port: bool = False) -> socket.socket:
-    """Return a listening socket.
-
-    Raises:
-        ListenError: The address is malformed, unknown or taken.
-    """
-    name, port = _split(listen)
-    tries = FREE_PORT_TRIES if find_free_port and port else 1
-    family, address = _resolve(listen, name, port)
-    for candidate in range(port, port + tries):
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((address, candidate))
-            listener.listen(BACKLOG)
-        except OverflowError as error:
-            listener.close()
-            raise ListenError(listen, f"{listen}: the port is above 65535") from error
-        except OSError as error:
-            listener.close()
-            if error.errno != errno.EADDRINUSE:
-                raise ListenError(
-                    listen, f"cannot listen on {listen}: {error.strerror or error}"
-                ) from error
-        else:
-            listener.setblocking(False)
-            return listener
-    if tries > 1:
-        raise ListenError(
-            listen, f"Couldn't find a free port in the range {port}-{port + tries - 1}."
-        )
-    raise ListenError(
-        listen,
-        f"{listen} is already in use. To have Spin search for a free port, use the "
-        f"--find-free-port option.",
-    )
-
-
-def _split(listen: str) -> tuple[str, int]:
-    name, colon, port = listen.rpartition(":")
-    if not colon or not name or not port.isascii() or not port.isdigit():
-        raise ListenError(listen, f"{listen!r} is not an address and a port, like {DEFAULT_LISTEN}")
-    return name.removeprefix("[").removesuffix("]"), int(port)
-
-
-def _resolve(listen: str, name: str, port: int) -> tuple[int, str]:
-    try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise ListenError(listen, f"cannot listen on {listen}: {error.strerror}") from error
-    # A name that stands for both families means the older one first (FLAG-1).
-    found.sort(key=lambda entry: entry[0] != socket.AF_INET)
-    family, _, _, _, address = found[0]
-    return family, str(address[0])
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

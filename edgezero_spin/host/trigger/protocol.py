@@ -1,0 +1,225 @@
+"""Read requests from a connection, within bounds that a client cannot move.
+
+uvicorn's protocol on httptools, with these differences: the head of a request has a limit
+and a time, so has a connection on which nothing happens; trailers stay apart from headers,
+where a client could put what it likes behind everybody's back; a wish to upgrade to another
+protocol is passed over and the request served as it stands (RFC 9110, 7.8); and a request
+that is refused for its form never disturbs the response to the one before.
+
+Source: contract spin-host.md, FLAG-3, RESP-14; RFC 9112.
+"""
+
+import asyncio
+import urllib.parse
+from typing import Any, cast
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from edgezero_spin.host.trigger.asgi import WIRE
+from edgezero_spin.host.trigger.cycle import Cycle, status_line
+
+__all__ = ["DEFAULT_MAX_HEAD_BYTES", "HEAD_TIMEOUT_S", "LEAST_MAX_HEAD_BYTES", "Protocol"]
+
+DEFAULT_MAX_HEAD_BYTES = 256 * 1024
+LEAST_MAX_HEAD_BYTES = 8192
+MAX_HEADERS = 1024
+
+HEAD_TIMEOUT_S = 30.0
+"""Seconds that a client has for the head of a request, or for a first byte."""
+
+
+class _HeadTooLargeError(ValueError):
+    """The head of a request is past its limit."""
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    cycle: Cycle | None  # type: ignore[assignment]
+
+    _header_bytes = 0
+    _in_head = False
+    _wants_upgrade = False
+    _too_large = False
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def __init__(
+        self,
+        *,
+        max_head_bytes: int = DEFAULT_MAX_HEAD_BYTES,
+        head_timeout_s: float = HEAD_TIMEOUT_S,
+        **parts: Any,
+    ) -> None:
+        """Serve one connection.
+
+        Args:
+            max_head_bytes: Bytes that the head of a request may have (FLAG-3).
+            head_timeout_s: Seconds that a client has for it, and for a first byte.
+            parts: What uvicorn gives.
+        """
+        super().__init__(**parts)
+        self._max_head_bytes = max_head_bytes
+        self._head_timeout_s = head_timeout_s
+
+    # Bytes and time ---------------------------------------------------------------
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._arm()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            self._feed(data)
+        except httptools.HttpParserError:
+            self._refuse(431 if self._too_large else 400)
+            return
+        # In most cases a head comes in one piece, and no timer is set for it.
+        if self._in_head or self._idle():
+            if self._head_timer is None:
+                self._arm()
+        else:
+            self._disarm()
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if not self._wants_upgrade:
+                raise
+            # The parser takes what follows for another protocol. It gets the request again,
+            # without the wish, and then its body.
+            self._wants_upgrade = False
+            method, url, version = self.parser.get_method(), self.url, self._version()
+            head = [
+                b"%b %b HTTP/%b\r\n" % (method, url, version),
+                *(b"%b: %b\r\n" % pair for pair in self.headers if pair[0] != b"upgrade"),
+                b"\r\n",
+                data[upgrade.args[0] :],
+            ]
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self._feed(b"".join(head))
+
+    def _version(self) -> bytes:
+        version: str = self.parser.get_http_version()
+        return version.encode("ascii")
+
+    def _idle(self) -> bool:
+        """Whether no request is being answered, and none is awaited for a while either."""
+        waiting = self.timeout_keep_alive_task is not None
+        return not waiting and (self.cycle is None or self.cycle.response_complete)
+
+    def _arm(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._head_timer = loop.call_later(self._head_timeout_s, self._head_is_late)
+
+    def _disarm(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if self.transport.is_closing():
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            # The client waits for us, not we for the client.
+            self._arm()
+        elif self._in_head:
+            self._refuse(408)
+        else:
+            self.transport.close()
+
+    def _refuse(self, status: int) -> None:
+        """Answer a request that cannot be read, and close."""
+        self._disarm()
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if not cycle.more_body:
+                # Its response ends first; after that nobody reads what came in here.
+                cycle.keep_alive = False
+                self.flow.pause_reading()
+                return
+            if cycle.response_started or self.pipeline:
+                self.transport.close()
+                return
+        date = b"".join(b"%b: %b\r\n" % pair for pair in self.server_state.default_headers)
+        end = b"content-length: 0\r\nconnection: close\r\n\r\n"
+        self.transport.write(status_line(status) + date + end)
+        self.transport.close()
+
+    # What the parser finds ----------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = True
+        self._header_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        if not self._in_head:
+            if self.cycle is not None:
+                self.cycle.received.append((name.lower(), value))
+        elif len(self.headers) >= MAX_HEADERS:
+            self._too_large = True
+            raise _HeadTooLargeError
+        else:
+            super().on_header(name, value)
+
+    def _count(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_bytes > self._max_head_bytes:
+            # httptools turns it into a parser error.
+            self._too_large = True
+            raise _HeadTooLargeError
+
+    def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._wants_upgrade = True
+            return
+        self._in_head = False
+        parser, scope = self.parser, cast("dict[str, Any]", self.scope)
+        version = parser.get_http_version()
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        scope["http_version"] = version
+        scope["method"] = parser.get_method().decode("ascii")
+        scope["path"] = urllib.parse.unquote(path) if "%" in path else path
+        scope["raw_path"] = url.path
+        scope["query_string"] = url.query or b""
+        before = self.cycle
+        self.cycle = cycle = Cycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version == "1.1" and parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        cycle.bare_query = url.query is None and b"?" in self.url.partition(b"#")[0]
+        scope[WIRE] = cycle
+        if before is None or before.response_complete:
+            self._start_asgi_task(cycle, self.app)
+        else:
+            # Requests that came before have to be answered first.
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
+
+    def on_message_complete(self) -> None:
+        if not self._wants_upgrade:
+            super().on_message_complete()

@@ -1,0 +1,323 @@
+"""Bytes of clients that are old, slow, odd or hostile, against programs that need no wasm."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from edgezero_spin.host.exchange import ResponseHead
+from edgezero_spin.host.trigger.asgi import head_of, wire_head
+from edgezero_spin.host.trigger.server import Listening, ServerSettings, serve_async
+
+WAIT_S = 15
+
+Program = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class Served:
+    """What a server is given."""
+
+    origin: str | None = None
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
+    def asgi(self) -> Program:
+        return self._program
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    program: Program, *, signals: bool = False, **settings: Any
+) -> AsyncIterator[Listening]:
+    """Serve on a free port for a while."""
+    where: asyncio.Future[Listening] = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+    task = asyncio.create_task(
+        serve_async(
+            Served(program),
+            "127.0.0.1:0",
+            on_listening=where.set_result,
+            settings=ServerSettings(**settings),
+            stop=stop,
+            signals=signals,
+        )
+    )
+    try:
+        yield await asyncio.wait_for(where, WAIT_S)
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, WAIT_S)
+
+
+async def ask(where: Listening, *pieces: bytes) -> bytes:
+    """Send pieces, each once the one before can have arrived; read until the server closes."""
+    reader, writer = await asyncio.open_connection(where.host, where.port)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(0.01)
+        return await asyncio.wait_for(reader.read(-1), WAIT_S)
+    finally:
+        writer.close()
+
+
+def exchange(program: Program, *pieces: bytes, **settings: Any) -> bytes:
+    """One connection to a server of its own; the answer without its dates."""
+
+    async def run() -> bytes:
+        async with serving(program, **settings) as where:
+            return await ask(where, *pieces)
+
+    lines = asyncio.run(run()).split(b"\r\n")
+    return b"\r\n".join(line for line in lines if not line.startswith(b"date:"))
+
+
+def answering(
+    *parts: bytes, status: int = 200, headers: tuple[tuple[bytes, bytes], ...] = ()
+) -> Program:
+    """A program that answers with these pieces of a body."""
+
+    async def program(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        for part in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body"})
+
+    return program
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Answer with the method, the path and the body."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        body += message["body"]
+        more = message["more_body"]
+    said = f"{scope['method']} {scope['path']} ".encode() + body
+    length = (b"content-length", str(len(said)).encode())
+    await send({"type": "http.response.start", "status": 200, "headers": [length]})
+    await send({"type": "http.response.body", "body": said})
+
+
+@pytest.mark.parametrize(
+    ("program", "request_line", "expected"),
+    [
+        pytest.param(
+            answering(b"one", b"two"),
+            b"GET / HTTP/1.0",
+            b"HTTP/1.1 200 OK|connection: close||onetwo",
+            id="ended by the connection",
+        ),
+        pytest.param(
+            answering(b"one", headers=((b"content-length", b"3"),)),
+            b"GET / HTTP/1.0",
+            b"HTTP/1.1 200 OK|content-length: 3|connection: close||one",
+            id="length",
+        ),
+        pytest.param(
+            answering(),
+            b"HEAD / HTTP/1.0",
+            b"HTTP/1.1 200 OK|connection: close||",
+            id="head",
+        ),
+        pytest.param(
+            answering(b"one"),
+            b"GET / HTTP/1.0\r\nConnection: keep-alive",
+            b"HTTP/1.1 200 OK|connection: close||one",
+            id="asked to be kept",
+        ),
+        pytest.param(
+            answering(b"one"),
+            b"GET / HTTP/1.1\r\nConnection: close",
+            b"HTTP/1.1 200 OK|connection: close|transfer-encoding: chunked||3|one|0||",
+            id="of 1.1 for comparison",
+        ),
+    ],
+)
+def test_framing(program: Program, request_line: bytes, expected: bytes) -> None:
+    """No chunks for HTTP/1.0, whose clients do not know them (RFC 9112, 6.1 and 6.3)."""
+    request = request_line + b"\r\nHost: a\r\n\r\n"
+    assert exchange(program, request).split(b"\r\n") == expected.split(b"|")
+
+
+@pytest.mark.parametrize(
+    ("status", "line"),
+    [
+        (418, b"HTTP/1.1 418 I'm a Teapot"),
+        # A status without a name keeps the blank before it (RFC 9112, 4).
+        (599, b"HTTP/1.1 599 "),
+        (600, b"HTTP/1.1 600 "),
+        (999, b"HTTP/1.1 999 "),
+    ],
+)
+def test_any_status_goes_out(status: int, line: bytes) -> None:
+    """WASI allows up to 999 (HTTP-11)."""
+    answer = exchange(answering(status=status), b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+    assert answer.split(b"\r\n")[0] == line
+
+
+@pytest.mark.parametrize(
+    ("status", "sent"), [(100, False), (199, False), (200, True), (600, True), (999, True)]
+)
+def test_what_a_guest_may_answer_goes_out(status: int, sent: bool) -> None:
+    """Information is no answer, all else that WASI lets a guest set is (HTTP-11)."""
+    head = wire_head(ResponseHead(status, [], None), "GET")
+    assert (head is not None) is sent
+
+
+@pytest.mark.parametrize(
+    ("target", "query"),
+    [("/a", None), ("/a?", ""), ("/a?b=?", "b=?"), ("http://x/a?", ""), ("/a%3F", None)],
+)
+def test_a_question_mark_alone_reaches_the_gateway(target: str, query: str | None) -> None:
+    """An empty query is not the same as none (HTTP-1)."""
+
+    async def program(scope: Any, receive: Any, send: Any) -> None:
+        await answering(repr(head_of(scope).query).encode())(scope, receive, send)
+
+    request = f"GET {target} HTTP/1.0\r\nHost: a\r\n\r\n".encode()
+    assert exchange(program, request).endswith(f"\r\n\r\n{query!r}".encode())
+
+
+@pytest.mark.parametrize(
+    ("scope", "path", "query"),
+    [
+        ({"path": "/a", "raw_path": b"/a", "query_string": b""}, "/a", None),
+        ({"path": "/a", "raw_path": b"/a?", "query_string": b""}, "/a", ""),
+        ({"path": "/a", "raw_path": b"/a?x=1", "query_string": b"x=1"}, "/a", "x=1"),
+        # Without the raw path the question mark is one that was encoded.
+        ({"path": "/a?", "query_string": b""}, "/a?", None),
+    ],
+)
+def test_what_other_servers_say_of_a_target(
+    scope: dict[str, Any], path: str, query: str | None
+) -> None:
+    """A bare question mark is seen where a server leaves it in the raw path."""
+    head = head_of({"type": "http", "method": "GET", "headers": [], **scope})
+    assert (head.path, head.query) == (path, query)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        pytest.param((), b"", id="nothing at all"),
+        pytest.param((b"\r\n",), b"", id="blank lines"),
+        pytest.param(
+            (b"GET / HT", b"TP/1.1\r\n", b"X: ", b"y"),
+            b"HTTP/1.1 408 Request Timeout|content-length: 0|connection: close||",
+            id="drop by drop",
+        ),
+        pytest.param(
+            (b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET", b" /"),
+            b"HTTP/1.1 200 OK|content-length: 6||GET / HTTP/1.1 408 Request Timeout|"
+            b"content-length: 0|connection: close||",
+            id="the second request",
+        ),
+        pytest.param(
+            (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\r\n"),
+            b"HTTP/1.1 200 OK|content-length: 6||GET / ",
+            id="blank lines behind a request",
+        ),
+    ],
+)
+def test_a_head_has_its_time(pieces: tuple[bytes, ...], expected: bytes) -> None:
+    """A client that never comes to the point does not hold its connection for ever."""
+    answer = exchange(echo, *pieces, head_timeout_s=0.2)
+    assert answer.split(b"\r\n") == expected.split(b"|")
+
+
+def test_an_idle_connection_has_its_time() -> None:
+    """What waits for the next request is closed after a while."""
+    request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    assert exchange(echo, request, keep_alive_s=0.05).endswith(b"GET / ")
+
+
+def test_a_slow_program_is_no_slow_client() -> None:
+    """The time for the next head begins when the answer has gone out."""
+    late = asyncio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        asyncio.get_running_loop().call_later(0.2, late.set)
+        await late.wait()
+        await echo(scope, receive, send)
+
+    # Half of the next request is there already.
+    answer = exchange(slow, b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET", head_timeout_s=0.05)
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b"GET / HTTP/1.1 408 " in answer
+
+
+@pytest.mark.parametrize(("size", "status"), [(7900, b"200"), (8300, b"431")])
+def test_the_size_of_a_head_is_the_operators_choice(size: int, status: bytes) -> None:
+    """The least that can be set is 8192 bytes (FLAG-3)."""
+    request = b"GET / HTTP/1.0\r\nHost: a\r\nX: " + b"y" * size + b"\r\n\r\n"
+    answer = exchange(echo, request, max_head_bytes=8192)
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    with pytest.raises(ValueError, match="max_head_bytes"):
+        ServerSettings(max_head_bytes=8191)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_wish_to_upgrade_does_not_cost_the_body(apart: bool) -> None:
+    """The request is served as it stands, and its body is no second request (RFC 9110, 7.8)."""
+    head = (
+        b"POST /first HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nContent-Length: 33\r\n\r\n"
+    )
+    body = b"GET /forged HTTP/1.1\r\nHost: b\r\n\r\n"
+    last = b"GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    assert len(body) == 33
+    answer = exchange(echo, *((head, body, last) if apart else (head + body + last,)))
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
+    assert b"POST /first " + body in answer
+    assert answer.endswith(b"GET /last ")
+
+
+def test_garbage_behind_a_request_does_not_disturb_its_answer() -> None:
+    """The answer is whole, and the connection ends behind it."""
+    release = asyncio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        asyncio.get_running_loop().call_later(0.05, release.set)
+        await release.wait()
+        await echo(scope, receive, send)
+
+    answer = exchange(slow, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\0\1\2 garbage\r\n\r\n")
+    assert answer.split(
+        b"\r\n"
+    ) == b"HTTP/1.1 200 OK|content-length: 6|connection: close||GET / ".split(b"|")
+
+
+def test_a_body_with_broken_framing_is_refused() -> None:
+    """The program learns that the rest will not come, and the client that it was misread."""
+    left = asyncio.Event()
+
+    async def program(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        left.set()
+
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = exchange(program, head, b"3\r\nabc\r\n", b"xyz\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert left.is_set()
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_signals_are_the_programs_own_unless_it_gives_them(taken: bool) -> None:
+    """A server inside a program does not end what else runs there (LIFE-10)."""
+
+    async def run() -> bool:
+        before = signal.getsignal(signal.SIGTERM)
+        async with serving(echo, signals=taken):
+            during = signal.getsignal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) == before
+        return during != before
+
+    assert asyncio.run(run()) is taken
