@@ -190,16 +190,18 @@ def diff(
 ) -> int:
     """Tell for each key whether a push would add or change it.
 
-    Ends with 1 when a push would change anything. Keys that only the store has are listed,
-    but no push removes them. Values are never shown.
+    Ends with 1 when a push would change anything, and with 2 when that cannot be told: what a
+    Fermyon Cloud store holds cannot be read. Keys that only the store has are listed, but no
+    push removes them. Values are never shown.
     """
-    from edgezero_spin.project.config_diff import diff_config
+    from edgezero_spin.errors import EdgeZeroError
+    from edgezero_spin.project.config_diff import NotComparedError, diff_config
 
-    found = diff_config(
-        _push_request(
-            _request(manifest, app_config, no_env, model), store, local, runtime_config, True
-        )
-    )
+    try:
+        request = _request(manifest, app_config, no_env, model)
+        found = diff_config(_push_request(request, store, local, runtime_config, True))
+    except EdgeZeroError as error:
+        raise NotComparedError(str(error)) from error
     if form == "json":
         click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
     else:

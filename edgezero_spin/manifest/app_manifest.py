@@ -9,7 +9,11 @@ several adapters; the exceptions are the tables where older files kept what now 
 from the environment (``[stores.*]``, ``[adapters.*]``, ``[adapters.*.adapter]``).
 
 This module can be imported in a component: the standard library and attrs are all it
-needs.
+needs. The tables are read by ``TableReader`` and not by cattrs, which was measured for it
+(cattrs 26.2, componentize-py 0.25.1): an app that bakes its manifest would be 20.9 MB
+instead of 19.2 MB, because what is imported while it is built stays in it. A request would
+cost the same (445 406 instructions instead of 444 027), and reading is 10 ms of import
+slower. And a problem has to say what to do, which cattrs' errors have no place for.
 
 Source: contract edgezero.md, MAN-1 to MAN-22.
 """

@@ -132,8 +132,8 @@ class CloudTarget:
     def stored(self, keys: tuple[str, ...]) -> Mapping[str, bytes]:
         """Refuse: the ``spin`` command can write to a cloud store and not read it."""
         raise ConfigPushError(
-            "what a Fermyon Cloud store holds cannot be read with the spin command; "
-            "compare the local store with --local"
+            "what a Fermyon Cloud store holds cannot be read with the spin command: compare the "
+            "local store with --local, or push again, which writes the same entries over it"
         )
 
     def _arguments(self, chunk: _Chunk) -> list[str]:

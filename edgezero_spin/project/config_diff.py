@@ -1,15 +1,32 @@
 """``config diff``: what a store holds against what a push would write.
 
 Source: our own; the values of PSH-7 and PSH-8: keys only, and what only the store has is no
-difference that a push would mend.
+difference that a push would mend. Statuses as BLB-5 has them.
 """
 
 import attrs
 
+from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.config_changes import KeyChange, changes_of
 from edgezero_spin.project.config_push import PushRequest, plan_push
 
-__all__ = ["ConfigDiff", "diff_config"]
+__all__ = ["ConfigDiff", "NotComparedError", "diff_config"]
+
+
+@attrs.frozen
+class NotComparedError(ProjectError):
+    """A store and a configuration cannot be compared, so it is not known whether they differ.
+
+    Attributes:
+        reason: Why not, and what to do.
+        exit_status: Of the command; 1 means that they differ.
+    """
+
+    reason: str
+    exit_status: int = 2
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 @attrs.frozen(kw_only=True)

@@ -1,11 +1,13 @@
 """Examine a project: its manifests, what was built, and what it needs to start.
 
-Source: contract edgezero.md, CMP-8, VAL-4 to VAL-8, PRV-3, MAN-9; spin-host.md, KV-41,
+Source: contract edgezero.md, CMP-8, VAL-2 to VAL-8, PRV-3, MAN-9; spin-host.md, KV-41,
 KV-42, VAR-20 to VAR-22.
 """
 
 import re
 from collections.abc import Iterator, Mapping
+
+import attrs
 
 from edgezero_spin.environment import EnvironmentLayer
 from edgezero_spin.errors import ManifestError
@@ -18,6 +20,7 @@ from edgezero_spin.project.config_checks import (
     check_handlers,
     check_labels,
 )
+from edgezero_spin.project.config_inspect import ConfigRequest, inspect_config
 from edgezero_spin.project.doctor_report import Finding, fine, problem, remark
 from edgezero_spin.project.provision import lacking_stanzas, provision
 from edgezero_spin.project.serve import RUNTIME_CONFIG
@@ -25,6 +28,8 @@ from edgezero_spin.project.staleness import stale_source
 
 __all__ = ["examine_app", "examine_spin"]
 
+# Checks of `config validate` that are about <name>.toml; what else it finds is found above.
+_OF_CONFIGURATION = frozenset({"app-config", "overlay", "entries", "manifest"})
 _DOTENV = re.compile(r"^[ \t]*(?:export[ \t]+)?SPIN_VARIABLE_([A-Z0-9_]+)[ \t]*=", re.MULTILINE)
 
 
@@ -45,12 +50,29 @@ def examine_app(manifest: AppManifest, environ: Mapping[str, str]) -> Iterator[F
         yield fine(f"{manifest.path} is in order")
         if manifest.adapter("spin") is not None:
             yield from _labels(manifest, environ)
+    yield from _app_config(manifest, environ)
     for secret in manifest.secrets_for("spin"):
         if secret.env not in environ:
             yield remark(
                 f"the secret {secret.name} that commands of the project demand is not set",
                 f"Set the variable {secret.env} before running them.",
             )
+
+
+def _app_config(manifest: AppManifest, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what is found in the app's configuration, where it has one or ought to."""
+    there = manifest.name is not None and (manifest.root / f"{manifest.name}.toml").exists()
+    if not there and manifest.stores.config is None:
+        return
+    looked = inspect_config(ConfigRequest(manifest=manifest.path, environ=environ), strict=False)
+    wrong = [found for found in looked.findings if found.check in _OF_CONFIGURATION]
+    for found in wrong:
+        remedy = found.problem.remedy or "Correct the file; `edgezero config validate` checks it."
+        yield problem(
+            str(attrs.evolve(found, problem=attrs.evolve(found.problem, remedy=""))), remedy
+        )
+    if not wrong:
+        yield fine(f"{looked.app_config} is in order")
 
 
 def _labels(manifest: AppManifest, environ: Mapping[str, str]) -> Iterator[Finding]:

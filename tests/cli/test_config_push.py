@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,6 +135,26 @@ def test_a_difference_for_programs(project: ConfigProject) -> None:
         "keys": {"greeting": "new"},
         "warnings": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [  # BLB-5
+        ({"deploy": "spin deploy"}, "what a Fermyon Cloud store holds cannot be read"),
+        ({"config": None}, "[stores.config]"),
+    ],
+)
+def test_what_cannot_be_compared_is_no_difference(
+    manifest: dict[str, Any], said: str, project: ConfigProject
+) -> None:
+    """A pipeline tells it by the status, 2; one line says why and what to do."""
+    project.write_manifest(**manifest)
+    done = edgezero("config", "diff", "--format", "json", cwd=project.folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("[edgezero] Error: ")
+    assert "Traceback" not in done.stderr
+    assert said in done.stderr
+    assert "--local" in done.stderr or "deploy" not in manifest
 
 
 @pytest.mark.parametrize("command", ["validate", "push", "diff"])

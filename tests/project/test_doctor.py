@@ -37,9 +37,12 @@ APP = """\
 name = "app"
 [stores.kv]
 ids = ["notes"]
+[stores.config]
+ids = ["default"]
 [adapters.spin.adapter]
 manifest = "spin.toml"
 """
+CONFIG = "size = 1\n"
 RUNTIME = "[key_value_store.notes]\ntype = 'spin'\n"
 SET = {"SPIN_VARIABLE_TOKEN": "x"}
 
@@ -50,6 +53,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / ".git").mkdir()
     (tmp_path / "spin.toml").write_text(SPIN)
     (tmp_path / "edgezero.toml").write_text(APP)
+    (tmp_path / "app.toml").write_text(CONFIG)
     (tmp_path / "runtime-config.toml").write_text(RUNTIME)
     (tmp_path / "app.py").touch()
     (tmp_path / "app.wasm").touch()
@@ -72,7 +76,7 @@ def test_a_project_in_order(folder: Path) -> None:
     """Nothing is found, and what was looked at is named."""
     assert wrong(folder) == []
     said = [finding.what for finding in examine(SET, str(folder)) if finding.level == "ok"]
-    for part in ("Python", "componentize-py", "edgezero.toml", "spin.toml", "app.wasm"):
+    for part in ("Python", "componentize-py", "edgezero.toml", "app.toml", "spin.toml", "app.wasm"):
         assert any(part in what for what in said)
 
 
@@ -146,6 +150,30 @@ def age(folder: Path) -> None:
             id="no component",
         ),
         pytest.param(
+            lambda folder: (folder / "app.toml").unlink(),
+            'app.toml": there is no such file',
+            "Check the name",
+            id="no configuration",
+        ),
+        pytest.param(
+            edit("app.toml", "=", ""),
+            'app.toml" as TOML: line 1',
+            "`edgezero config validate`",
+            id="broken configuration",
+        ),
+        pytest.param(
+            edit("app.toml", "1", "inf"),
+            'app.toml": size: a non-finite float',
+            "Give a number.",
+            id="a number that is none",
+        ),
+        pytest.param(
+            edit("edgezero.toml", 'name = "app"', ""),
+            "[app].name",
+            "",
+            id="no name for the configuration",
+        ),
+        pytest.param(
             edit("spin.toml", 'color = { default = "red" }', "color = { required = true }"),
             "the variable color of",
             "Set SPIN_VARIABLE_COLOR",
@@ -162,6 +190,19 @@ def test_each_thing_that_can_be_wrong(
     assert finding.level == "problem"
     assert found in finding.what
     assert remedy in finding.remedy
+
+
+def test_a_variable_over_the_configuration_that_does_not_fit(folder: Path) -> None:
+    """Whoever pushes from this shell would be told the same."""  # VAL-3, OVL-11
+    (finding,) = wrong(folder, APP__SIZE="big")
+    assert "cannot be coerced to integer" in finding.what
+
+
+def test_an_app_without_configuration_needs_none(folder: Path) -> None:
+    """No store for it is declared, and no file is there."""  # VAL-3
+    (folder / "app.toml").unlink()
+    edit("edgezero.toml", '[stores.config]\nids = ["default"]\n', "")(folder)
+    assert wrong(folder) == []
 
 
 def test_a_variable_can_be_set_in_three_ways(folder: Path) -> None:
