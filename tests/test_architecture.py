@@ -46,7 +46,7 @@ LIBRARIES = {
         "dotenv",
         "redis",
     },
-    "project": {"attrs", "componentize_py", "liquid", "redis", "tomlkit", "tomli_w"},
+    "project": {"attrs", "componentize_py", "liquid", "redis", "tomlkit", "tomli_w", "watchfiles"},
     "cli": {"click", "rich", "attrs"},
     "testing": {"attrs", "pytest", "wasmtime", "httpx", "hypothesis", "time_machine"},
     "__init__": set[str](),

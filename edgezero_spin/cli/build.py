@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,7 +15,10 @@ from edgezero_spin.cli.options import (
 )
 from edgezero_spin.cli.replaced import find_project, run_replacement
 
-__all__ = ["build", "build_components"]
+if TYPE_CHECKING:
+    from edgezero_spin.project.build import BuildStep
+
+__all__ = ["build", "build_components", "say_build_step"]
 
 EPILOG = """\b
 Example:
@@ -85,17 +89,22 @@ def build_components(
         click.echo("None of the components have a build command.")
         return
     for step in steps:
-        if step.total > 1 and step.number == 1:
-            _say("Building", f"component {step.component_id} ({step.total} commands)")
-        if step.total > 1:
-            where = f"{step.number}/{step.total} for component {step.component_id}"
-            _say("Running build step", f"{where} with '{step.command}'")
-        else:
-            _say("Building", f"component {step.component_id} with `{step.command}`")
-        if step.workdir_named:
-            click.echo(f'Working directory: "{step.workdir}"')
+        say_build_step(step)
         run_step(step, arguments)
     _say("Finished", "building all Spin components")
+
+
+def say_build_step(step: "BuildStep") -> None:
+    """Say which command runs next (CLI-15)."""
+    if step.total > 1 and step.number == 1:
+        _say("Building", f"component {step.component_id} ({step.total} commands)")
+    if step.total > 1:
+        where = f"{step.number}/{step.total} for component {step.component_id}"
+        _say("Running build step", f"{where} with '{step.command}'")
+    else:
+        _say("Building", f"component {step.component_id} with `{step.command}`")
+    if step.workdir_named:
+        click.echo(f'Working directory: "{step.workdir}"')
 
 
 def _say(verb: str, rest: str) -> None:

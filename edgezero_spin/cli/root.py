@@ -22,6 +22,7 @@ from edgezero_spin.cli.provision import provision
 from edgezero_spin.cli.serve import serve
 from edgezero_spin.cli.test import test
 from edgezero_spin.cli.up import up
+from edgezero_spin.cli.watch import watch
 from edgezero_spin.errors import EdgeZeroError
 
 __all__ = ["edgezero", "run"]
@@ -43,6 +44,7 @@ edgezero.add_command(componentize)
 edgezero.add_command(build)
 edgezero.add_command(serve)
 edgezero.add_command(up)
+edgezero.add_command(watch)
 edgezero.add_command(lock)
 edgezero.add_command(test)
 edgezero.add_command(inspect)

@@ -44,8 +44,8 @@ class _Holder:
 class Switch:
     """One place for requests, and one host at a time behind it.
 
-    Made and used in one event loop or in several; ``replace`` and ``close`` are called by
-    one task at a time.
+    Made and used in one event loop or in several. ``replace`` may be called again while
+    hosts that were replaced before still answer; ``close`` comes last.
     """
 
     def __init__(self, host: Host) -> None:

@@ -1,0 +1,199 @@
+"""The flags of the commands that serve by the embedded host alone: ``up`` and ``watch``.
+
+In: a command function. Out: the same with the flags added, their values gathered in one
+``HostFlags``.
+"""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+import click
+
+from edgezero_spin.cli.values import Duration, Span
+
+if TYPE_CHECKING:
+    from edgezero_spin.host import HostSettings
+    from edgezero_spin.host.starting import RunOptions
+    from edgezero_spin.host.trigger.server import ServerSettings
+
+__all__ = ["HostFlags", "host_options"]
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+@attrs.frozen(kw_only=True)
+class HostFlags:
+    """What the flags say.
+
+    Attributes:
+        find_free_port: Where the port is taken, try the next ones.
+        tls_cert: Certificate file; ``tls_key`` comes with it.
+        tls_key: Key file.
+        output_format: How address and routes are printed, ``plain`` or ``json``.
+        truncate_logs: Empty the logs of earlier runs.
+        sqlite: Statements to run first.
+        allow_transient_write: Components may change their copy of the files.
+        direct_mounts: Components see the folders themselves.
+        request_timeout: Seconds that an instance may take.
+        max_instance_memory: Bytes of memory that it may take.
+        reuse: Least and most requests that it serves.
+        ready: Instances of each component to make ahead of time.
+        work_dir: Where what belongs to this run goes.
+        cache_dir: Where downloads are kept.
+        disable_cache: Compile anew.
+        disable_pooling: Allocate instances one by one.
+    """
+
+    find_free_port: bool
+    tls_cert: str | None
+    tls_key: str | None
+    output_format: str
+    truncate_logs: bool
+    sqlite: tuple[str, ...]
+    allow_transient_write: bool
+    direct_mounts: bool
+    request_timeout: float | None
+    max_instance_memory: int | None
+    reuse: tuple[int, int]
+    ready: int
+    work_dir: str | None
+    cache_dir: str | None
+    disable_cache: bool
+    disable_pooling: bool
+
+    @property
+    def as_json(self) -> bool:
+        """Whether address and routes are printed as one JSON object."""
+        return self.output_format == "json"
+
+    def server_settings(self) -> "ServerSettings":
+        """Return how clients are treated."""
+        from edgezero_spin.host.trigger.server import ServerSettings
+
+        tls = None
+        if self.tls_cert is not None and self.tls_key is not None:
+            tls = (self.tls_cert, self.tls_key)
+        return ServerSettings(find_free_port=self.find_free_port, tls=tls)
+
+    def run_options(self) -> "RunOptions":
+        """Return what the embedded host takes."""
+        cache_dir = self.cache_dir
+        return {
+            "truncate_logs": self.truncate_logs,
+            "sqlite": self.sqlite,
+            "transient_write": self.allow_transient_write,
+            "direct_mounts": self.direct_mounts,
+            "work_dir": self.work_dir,
+            "downloads_dir": None if cache_dir is None else Path(cache_dir) / "registry",
+            "settings": self._settings(),
+        }
+
+    def _settings(self) -> "HostSettings":
+        from edgezero_spin.host import HostSettings, ReusePolicy
+
+        least, most = self.reuse
+        settings = HostSettings(
+            request_timeout_s=self.request_timeout,
+            max_instance_memory=self.max_instance_memory,
+            pooling=not self.disable_pooling,
+            reuse=ReusePolicy(ready=self.ready, least_served=least, most_served=most),
+        )
+        return attrs.evolve(settings, cache_dir=None) if self.disable_cache else settings
+
+
+_OPTIONS = (
+    click.option("--find-free-port", is_flag=True, help="If the port is taken, try the next ones."),
+    click.option(
+        "--tls-cert",
+        metavar="FILE",
+        envvar="SPIN_TLS_CERT",
+        help="Serve https with this certificate chain, in PEM. Needs --tls-key.",
+    ),
+    click.option(
+        "--tls-key",
+        metavar="FILE",
+        envvar="SPIN_TLS_KEY",
+        help="The private key of the certificate, in PEM.",
+    ),
+    click.option(
+        "--format",
+        "output_format",
+        type=click.Choice(["plain", "json"]),
+        default="plain",
+        help="How to print address and routes. Default: plain.",
+    ),
+    click.option("--truncate-logs", is_flag=True, help="Empty the log files of earlier runs."),
+    click.option(
+        "--sqlite",
+        metavar="STATEMENT",
+        multiple=True,
+        help="Run SQL first: a statement for the database `default`, @FILE or @FILE:LABEL.",
+    ),
+    click.option(
+        "--allow-transient-write",
+        is_flag=True,
+        help="Let components change their copy of the files, until this command ends.",
+    ),
+    click.option(
+        "--direct-mounts",
+        is_flag=True,
+        help="Show components the folders themselves, not a copy, so that edits are seen.",
+    ),
+    click.option(
+        "--request-timeout",
+        metavar="TIME",
+        type=Duration(),
+        help="Stop an instance after this time.",
+    ),
+    click.option(
+        "--max-instance-memory",
+        metavar="BYTES",
+        envvar="SPIN_MAX_INSTANCE_MEMORY",
+        type=click.IntRange(min=1),
+        help="Most memory of one instance.",
+    ),
+    click.option(
+        "--max-instance-reuse-count",
+        "reuse",
+        metavar="N|A..B",
+        type=Span(),
+        default=(1, 1),
+        help="How many requests an instance serves. Default: 1, a fresh one for each.",
+    ),
+    click.option(
+        "--ready-instances",
+        "ready",
+        metavar="N",
+        type=click.IntRange(min=0),
+        default=0,
+        help="Instances of each component to make ahead of time. Default: 0.",
+    ),
+    click.option(
+        "--temp",
+        "--tmp",
+        "work_dir",
+        metavar="DIR",
+        help="Where copies of files and a spin.lock of this run go, to stay.",
+    ),
+    click.option("--cache-dir", metavar="DIR", help="Where downloaded components are kept."),
+    click.option("--disable-cache", is_flag=True, help="Compile components anew."),
+    click.option("--disable-pooling", is_flag=True, help="Allocate instances one by one."),
+)
+
+
+def host_options(command: F) -> F:
+    """Add the flags; the command gets them as ``more``."""
+
+    @functools.wraps(command)
+    def gathered(*arguments: Any, **values: Any) -> object:
+        own = {field.name: values.pop(field.name) for field in attrs.fields(HostFlags)}
+        if (own["tls_cert"] is None) != (own["tls_key"] is None):
+            raise click.UsageError("--tls-cert and --tls-key go together")
+        return command(*arguments, more=HostFlags(**own), **values)
+
+    for option in reversed(_OPTIONS):
+        option(gathered)
+    return gathered  # type: ignore[return-value]

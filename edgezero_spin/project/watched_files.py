@@ -1,0 +1,197 @@
+"""Which files matter to a running application, and whether they changed.
+
+In: a manifest. Out: ``WatchedFiles``, two sets of files: what a build reads (``build.watch``)
+and what a run reads (the manifest, the components, ``files``). A set is compared by
+``snapshot``s of it, so it is of no matter how a change came about or who tells of it.
+
+Source: contract spin-host.md, CLI-17.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import attrs
+
+from edgezero_spin.manifest.spin import (
+    Component,
+    FilePlacement,
+    LocalDependency,
+    SpinManifest,
+)
+
+__all__ = ["Signature", "Snapshot", "WatchedFiles", "signature_of", "watched_files"]
+
+Signature = tuple[int, int, int]
+"""Time of change, size and identity of a file."""
+
+Snapshot = Mapping[str, Signature]
+"""Path to signature; what is not there has no entry."""
+
+_MAGIC = re.compile(r"[*?\[]")
+_NOT_SEARCHED = frozenset({"node_modules", "target", "__pycache__", "venv"})
+
+
+@attrs.frozen
+class _Files:
+    """Files below a folder, or one file.
+
+    Attributes:
+        root: The folder or the file.
+        pattern: What a path below it has to match; ``None`` for every one.
+    """
+
+    root: Path
+    pattern: re.Pattern[str] | None = None
+
+    def paths(self) -> Iterator[str]:
+        if not self.root.is_dir():
+            yield str(self.root)
+            return
+        for folder, inner, names in os.walk(self.root):
+            # What a pattern does not name outright is not looked for in there.
+            inner[:] = [
+                name for name in inner if not name.startswith(".") and name not in _NOT_SEARCHED
+            ]
+            for name in names:
+                path = os.path.join(folder, name)  # noqa: PTH118 - many paths, quickly
+                below = os.path.relpath(path, self.root).replace(os.sep, "/")
+                if self.pattern is None or self.pattern.fullmatch(below):
+                    yield path
+
+
+@attrs.frozen
+class WatchedFiles:
+    """The files of one manifest.
+
+    Attributes:
+        manifest: The manifest itself.
+        sources: What builds read.
+        content: What a run reads, besides the manifest.
+        unwatched: Ids of components with a build command and no ``build.watch``.
+    """
+
+    manifest: Path
+    sources: tuple[_Files, ...]
+    content: tuple[_Files, ...]
+    unwatched: tuple[str, ...]
+
+    def folders(self) -> tuple[Path, ...]:
+        """Folders that hold all of it, none inside another."""
+        wanted = {self.manifest.parent}
+        wanted |= {_nearest_folder(files.root) for files in (*self.sources, *self.content)}
+        return tuple(
+            sorted(
+                folder for folder in wanted if not any(other in folder.parents for other in wanted)
+            )
+        )
+
+    def source_snapshot(self) -> Snapshot:
+        """The state of what builds read, the manifest among it."""
+        return _snapshot(self.manifest, self.sources)
+
+    def content_snapshot(self) -> Snapshot:
+        """The state of what a run reads, the manifest among it."""
+        return _snapshot(self.manifest, self.content)
+
+
+def watched_files(manifest: SpinManifest, *, with_assets: bool = True) -> WatchedFiles:
+    """Return what to watch for an application.
+
+    Args:
+        manifest: The application.
+        with_assets: Whether ``files`` matter; they do not where they are mounted in place.
+    """
+    sources: list[_Files] = []
+    content: list[_Files] = []
+    unwatched = []
+    base = manifest.base_dir.absolute()
+    for id, component in manifest.components.items():
+        content += _content_of(component, base, with_assets)
+        build = component.build
+        if build is None:
+            continue
+        if not build.watch:
+            unwatched.append(id)
+        folder = base / (build.workdir or "")
+        sources += [_watch_pattern(text, folder) for text in build.watch]
+    return WatchedFiles(manifest.path.absolute(), tuple(sources), tuple(content), tuple(unwatched))
+
+
+def _content_of(component: Component, base: Path, with_assets: bool) -> Iterator[_Files]:
+    if isinstance(component.source, str):
+        yield _Files(_joined(base, component.source))
+    for dependency in component.dependencies.values():
+        if isinstance(dependency, LocalDependency):
+            yield _Files(_joined(base, dependency.path))
+    for mount in component.files if with_assets else ():
+        if isinstance(mount, FilePlacement):
+            yield _Files(_joined(base, mount.source))
+        else:
+            yield _files(mount, base)
+
+
+def _watch_pattern(text: str, folder: Path) -> _Files:
+    """Read an entry of ``build.watch``: without a slash it means files in any folder."""
+    return _files(text if "/" in text else f"**/{text}", folder)
+
+
+def _files(text: str, folder: Path) -> _Files:
+    parts = text.split("/")
+    plain = 0
+    while plain < len(parts) and not _MAGIC.search(parts[plain]):
+        plain += 1
+    root = _joined(folder, "/".join(parts[:plain]))
+    rest = "/".join(parts[plain:])
+    return _Files(root, re.compile(_regex_of(rest), re.DOTALL) if rest else None)
+
+
+def _joined(folder: Path, text: str) -> Path:
+    # Links are left as they are: what is asked for is watched, not where it points to.
+    return Path(os.path.normpath(folder / text))
+
+
+def _regex_of(glob: str) -> str:
+    """Translate a glob whose ``*`` and ``?`` stop at slashes and whose ``**`` does not."""
+    regex = ""
+    index = 0
+    while index < len(glob):
+        if glob.startswith("**/", index):
+            regex += "(?:.*/)?"
+            index += 3
+            continue
+        if glob.startswith("**", index):
+            regex += ".*"
+            index += 2
+            continue
+        letter = glob[index]
+        index += 1
+        end = glob.find("]", index + 1)
+        if letter == "[" and end > 0:
+            inside = glob[index:end].replace("\\", "\\\\").replace("[", "\\[")
+            regex += f"[^/{inside[1:]}]" if inside.startswith("!") else f"[{inside}]"
+            index = end + 1
+        else:
+            regex += {"*": "[^/]*", "?": "[^/]"}.get(letter, re.escape(letter))
+    return regex
+
+
+def _nearest_folder(path: Path) -> Path:
+    """A folder that exists: the path, or the first parent that is one."""
+    return next(folder for folder in (path, *path.parents) if folder.is_dir())
+
+
+def signature_of(path: str | Path) -> Signature | None:
+    """Return what changes with a file; ``None`` where there is none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - many paths, quickly
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _snapshot(manifest: Path, sets: Iterable[_Files]) -> Snapshot:
+    paths = {str(manifest), *(path for files in sets for path in files.paths())}
+    found = {path: signature_of(path) for path in paths}
+    return {path: signature for path, signature in found.items() if signature is not None}
