@@ -25,6 +25,7 @@ from wasmtime import component as wit
 from edgezero_spin.host.compiled_cache import CompiledCache
 from edgezero_spin.host.errors import ComponentError, EngineError
 from edgezero_spin.host.pool import SLOT_BYTES, can_reserve, set_pool
+from edgezero_spin.wasm.lazy_table import with_lazy_table
 
 __all__ = [
     "Component",
@@ -78,7 +79,7 @@ class EngineSettings:
 
     def compile_key(self) -> str:
         """Return what decides whether code compiled under one engine runs under another."""
-        return f"fuel={self.fuel} epoch={self.epoch} debug={self.debug_info}"
+        return f"fuel={self.fuel} epoch={self.epoch} debug={self.debug_info} tables=lazy"
 
 
 @attrs.frozen(kw_only=True)
@@ -320,6 +321,12 @@ def _parse_text(path: Path, content: bytes) -> bytes:
 
 
 def _compile(engine: Engine, path: Path, wasm: bytes) -> wit.Component:
+    lazy = with_lazy_table(wasm)
+    if lazy != wasm:
+        try:
+            return wit.Component(engine.native, lazy)
+        except wasmtime.WasmtimeError as error:
+            _log.debug("%s runs as it is, the engine refuses its lazy form: %s", path, error)
     try:
         return wit.Component(engine.native, wasm)
     except wasmtime.WasmtimeError as error:

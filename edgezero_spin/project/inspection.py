@@ -16,11 +16,9 @@ import attrs
 
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.world import Capabilities, world_for
+from edgezero_spin.wasm.binary import COMPONENT, MODULE, number_at, sections, text_at
 
 __all__ = ["Inspection", "InspectionError", "Part", "inspect_component", "strangers"]
-
-COMPONENT = b"\0asm\x0d\0\x01\0"
-MODULE = b"\0asm\x01\0\0\0"
 
 CUSTOM, CORE_MODULE, NESTED, IMPORT, EXPORT = 0, 1, 4, 10, 11
 CODE, DATA = 10, 11
@@ -183,7 +181,7 @@ class _Reading:
 
     def component(self, data: bytes, at: int, end: int, *, outermost: bool) -> None:
         self.other += 8
-        for number, start, stop in _sections(data, at + 8, end):
+        for number, start, stop in sections(data, at + 8, end):
             size = stop - start
             if number == CORE_MODULE:
                 self.module(data, start, stop)
@@ -200,11 +198,11 @@ class _Reading:
     def module(self, data: bytes, at: int, end: int) -> None:
         name = ""
         sizes = {CODE: 0, DATA: 0}
-        for number, start, stop in _sections(data, at + 8, end):
+        for number, start, stop in sections(data, at + 8, end):
             if number in sizes:
                 sizes[number] += stop - start
             elif number == CUSTOM:
-                label, inner = _text(data, start)
+                label, inner = text_at(data, start)
                 if label == "name":
                     name = _module_name(data, inner, stop) or name
                 elif label == "producers":
@@ -215,40 +213,28 @@ class _Reading:
         self.parts.append(Part(name or unnamed, end - at, sizes[CODE], sizes[DATA]))
 
     def custom(self, data: bytes, at: int, end: int) -> None:
-        label, inner = _text(data, at)
+        label, inner = text_at(data, at)
         if label == "producers":
             self.produced(data, inner)
         self.parts.append(Part(f"custom section {label}", end - at))
 
     def produced(self, data: bytes, at: int) -> None:
-        count, at = _number(data, at)
+        count, at = number_at(data, at)
         for _ in range(count):
-            field, at = _text(data, at)
-            values, at = _number(data, at)
+            field, at = text_at(data, at)
+            values, at = number_at(data, at)
             for _ in range(values):
-                name, at = _text(data, at)
-                version, at = _text(data, at)
+                name, at = text_at(data, at)
+                version, at = text_at(data, at)
                 self.producers.setdefault(field, {})[name] = version
-
-
-def _sections(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield number, start and end of each section's content."""
-    while at < end:
-        number = data[at]
-        size, start = _number(data, at + 1)
-        stop = start + size
-        if stop > end:
-            raise ValueError(f"a section at byte {at} is longer than what holds it")
-        yield number, start, stop
-        at = stop
 
 
 def _names(data: bytes, at: int, end: int, *, exports: bool) -> Iterator[str]:
     """Yield the names of an import or export section."""
-    count, at = _number(data, at)
+    count, at = number_at(data, at)
     for _ in range(count):
         form = data[at]
-        name, at = _text(data, at + 1)
+        name, at = text_at(data, at + 1)
         if form == 2:
             raise ValueError(f"the name {name!r} has options that are not known here")
         yield name
@@ -263,44 +249,23 @@ def _names(data: bytes, at: int, end: int, *, exports: bool) -> Iterator[str]:
 
 def _skip_sort(data: bytes, at: int) -> int:
     at += 2 if data[at] == 0 else 1
-    return _number(data, at)[1]
+    return number_at(data, at)[1]
 
 
 def _skip_description(data: bytes, at: int) -> int:
     kind = data[at]
     if kind == 0:
-        return _number(data, at + 2)[1]
+        return number_at(data, at + 2)[1]
     if kind == 3:
         # A bound of a type: equal to another, or a new resource.
-        return at + 2 if data[at + 1] == 1 else _number(data, at + 2)[1]
+        return at + 2 if data[at + 1] == 1 else number_at(data, at + 2)[1]
     if kind in KINDS and kind != 2:
-        return _number(data, at + 1)[1]
+        return number_at(data, at + 1)[1]
     raise ValueError(f"an item of kind {kind} is not known here")
 
 
-def _number(data: bytes, at: int) -> tuple[int, int]:
-    """Read an unsigned LEB128 number; return it and where it ends."""
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-        if shift > 63:
-            raise ValueError(f"a number at byte {at} does not end")
-
-
-def _text(data: bytes, at: int) -> tuple[str, int]:
-    size, at = _number(data, at)
-    if at + size > len(data):
-        raise ValueError(f"a name at byte {at} does not end")
-    return data[at : at + size].decode(), at + size
-
-
 def _module_name(data: bytes, at: int, end: int) -> str:
-    for number, start, _ in _sections(data, at, end):
+    for number, start, _ in sections(data, at, end):
         if number == 0:
-            return _text(data, start)[0]
+            return text_at(data, start)[0]
     return ""

@@ -9,6 +9,8 @@ from edgezero_spin.host.host import Host
 from edgezero_spin.host.messages import HttpRequest
 from edgezero_spin.project.componentize import componentize_app
 from edgezero_spin.project.errors import AppImportError
+from edgezero_spin.wasm.module import Kind, Module, Section, read_module
+from edgezero_spin.wasm.wiring import CoreModule, read_component
 from tests.component.servers import manifest
 
 APP = """\
@@ -56,12 +58,26 @@ def test_a_package_without_a_handler_line_is_compiled(project: Path) -> None:
     assert built.world == "edgezero:spin/http-trigger-variables@0.1.0"
     assert built.size_bytes == built.path.stat().st_size > 10_000_000
     assert sorted(path.name for path in project.iterdir()) == [".venv", "out.wasm", "service"]
+    assert _defines_its_table(built.path.read_bytes())
 
     async def ask() -> str:
         with Host.from_manifest(manifest(built.path, project)) as host:
             return await (await host.handle(HttpRequest("GET", "/"))).text()
 
     assert asyncio.run(ask()) == "hello from a file\n"
+
+
+def _defines_its_table(component: bytes) -> bool:
+    """Whether CPython's module brings the function table, which makes instances start fast."""
+    parts = (each for each in read_component(component) if isinstance(each, CoreModule))
+    largest = max((each.data for each in parts), key=lambda data: _code_size(read_module(data)))
+    module = read_module(largest)
+    return module.content(Section.TABLE) is not None and not module.imported(Kind.TABLE)
+
+
+def _code_size(module: Module) -> int:
+    """Bytes of instructions."""
+    return len(module.content(Section.CODE) or b"")
 
 
 def test_an_import_that_fails_only_inside_shows_the_apps_own_lines(project: Path) -> None:

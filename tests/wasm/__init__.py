@@ -1,0 +1,1 @@
+"""WebAssembly binaries, read and rewritten."""
