@@ -22,6 +22,7 @@ from edgezero_spin.manifest.spin.schema import Component, FileMount, FilePlaceme
 __all__ = ["FileMountError", "copy_files", "direct_mounts"]
 
 _MAGIC = re.compile(r"[*?\[]")
+_WILDCARDS = re.compile(r"\*+")
 _INSTEAD = "To include a folder, use source and destination, or a pattern that ends in **/*."
 
 
@@ -40,7 +41,10 @@ def copy_files(component: Component, app_dir: Path, destination: Path) -> None:
     Raises:
         FileMountError: An entry names nothing, or something that may not be copied.
     """
-    excluded = [_pattern_of(text) for text in component.exclude_files]
+    excluded = []
+    for text in component.exclude_files:
+        _check_pattern(text, "Invalid exclude_files glob pattern")
+        excluded.append(_pattern_of(text))
     app_dir = Path(os.path.normpath(app_dir))
     for mount in component.files:
         for source, target in _copies_of(mount, app_dir, destination, excluded):
@@ -96,21 +100,28 @@ def _copies_of(
         )
     source = app_dir / mount
     if source.is_dir():
-        yield from _tree(_below(source), app_dir, destination, app_dir, excluded)
+        # Spin puts the folder's path before paths that have it already: `static/x` becomes
+        # `static/static/x`. Who wants it once writes a placement, or `static/**/*`.
+        yield from _tree(_below(source), app_dir, destination / mount, app_dir, excluded)
     elif source.exists():
         yield source, destination / mount
     elif _MAGIC.search(mount):
-        root = glob.escape(str(app_dir))
-        names = sorted(
-            glob.glob(os.path.join(root, mount), recursive=True, include_hidden=True)  # noqa: PTH118, PTH207
-        )
-        yield from _tree(map(Path, names), app_dir, destination, app_dir, excluded)
+        _check_pattern(mount, "Failed to resolve glob pattern")
+        # A pattern that ends in `**` matches folders only, of which none is copied.
+        paths = [] if mount.split("/")[-1] == "**" else _matches(app_dir, mount)
+        yield from _tree(paths, app_dir, destination, app_dir, excluded)
     else:
         raise FileMountError(f'"{mount}" does not exist and doesn\'t appear to be a glob pattern')
 
 
 def _below(folder: Path) -> Iterable[Path]:
-    return sorted(folder.rglob("*"))
+    """Everything in a folder, also through links to other folders."""
+    return _matches(folder, "**/*")
+
+
+def _matches(folder: Path, pattern: str) -> Iterable[Path]:
+    text = os.path.join(glob.escape(str(folder)), pattern)  # noqa: PTH118
+    return map(Path, sorted(glob.glob(text, recursive=True, include_hidden=True)))  # noqa: PTH207
 
 
 def _tree(
@@ -155,6 +166,30 @@ def _copy(source: Path, target: Path, app_dir: Path, destination: Path, mount: F
 
 def _shown(mount: FileMount) -> str:
     return f'"{mount}"' if isinstance(mount, str) else f'"{mount.destination}"'
+
+
+def _check_pattern(text: str, refusal: str) -> None:
+    """Refuse a glob that Spin refuses, which would match something else here.
+
+    Raises:
+        FileMountError: Its brackets or its wildcards are not in order.
+    """
+    problem = None
+    for run in _WILDCARDS.finditer(text):
+        alone = text[: run.start()][-1:] in ("", "/") and text[run.end() :][:1] in ("", "/")
+        if len(run[0]) > 2:
+            problem = "wildcards are either regular `*` or recursive `**`"
+        elif len(run[0]) == 2 and not alone:
+            problem = "recursive wildcards must form a single path component"
+    opened = text.find("[")
+    while opened >= 0 and problem is None:
+        first = opened + (2 if text[opened + 1 : opened + 2] == "!" else 1)
+        closed = text.find("]", first + 1)
+        if closed < 0:
+            problem = "invalid range pattern"
+        opened = text.find("[", closed + 1)
+    if problem is not None:
+        raise FileMountError(f'{refusal} "{text}": {problem}')
 
 
 def _pattern_of(text: str) -> re.Pattern[str]:

@@ -40,8 +40,10 @@ def mounted(app: Path, *files: FileMount, exclude: tuple[str, ...] = ()) -> dict
         ("x y", {"x y": "x y"}),
         (
             "static",
-            {name: name for name in TREE if name.startswith("static/")},
+            {f"static/{name}": name for name in TREE if name.startswith("static/")},
         ),
+        ("static/**/*", {name: name for name in TREE if name.startswith("static/")}),
+        ("static/**", {}),
         ("static/*.css", {"static/a.css": "static/a.css"}),
         (
             "static/**/*.css",
@@ -75,12 +77,36 @@ def test_mounts(app: Path, mount: FileMount, expected: dict[str, str]) -> None:
         ("static/*.css", ["static/.hidden", "static/deep/c.js"]),
         ("*.css", ["static/.hidden", "static/deep/c.js"]),
         ("static/deep/[!b].*", ["static/.hidden", "static/a.css", "static/deep/b.css"]),
-        ("static/[", sorted(name for name in TREE if name.startswith("static/"))),
     ],
 )
 def test_excluded_files_are_left_out(app: Path, pattern: str, left: list[str]) -> None:
     """An excluded file is not copied; a star also stands for slashes."""
-    assert sorted(mounted(app, "static", exclude=(pattern,))) == left  # MAN-68
+    assert sorted(mounted(app, "static/**/*", exclude=(pattern,))) == left  # MAN-68
+
+
+@pytest.mark.parametrize(
+    ("pattern", "problem"),
+    [
+        ("static/[", "invalid range pattern"),
+        ("[]", "invalid range pattern"),
+        ("x[!]", "invalid range pattern"),
+        ("***", "wildcards are either regular `*` or recursive `**`"),
+        ("static/a**", "recursive wildcards must form a single path component"),
+    ],
+)
+def test_patterns_that_are_none_are_refused(app: Path, pattern: str, problem: str) -> None:
+    """They would match nothing in Spin, or something else (MAN-63, MAN-68)."""
+    for arguments in ({"exclude": (pattern,)}, {}):
+        with pytest.raises(FileMountError) as caught:
+            mounted(app, "static/*" if arguments else pattern, **arguments)
+        assert str(caught.value).endswith(f'glob pattern "{pattern}": {problem}')
+
+
+def test_links_to_folders_are_followed(app: Path) -> None:
+    """What a linked folder holds is copied, too (MAN-63, MAN-66)."""
+    (app / "static" / "link").symlink_to("deep")
+    for mount in ("static/**/*", FilePlacement("static", "/static")):
+        assert mounted(app, mount)["static/link/b.css"] == "static/deep/b.css"
 
 
 def test_excludes_do_not_apply_to_single_files(app: Path) -> None:
