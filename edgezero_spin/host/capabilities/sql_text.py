@@ -1,8 +1,8 @@
 """Read SQL as far as a caller of SQLite has to: where a statement ends, and its parameters.
 
 In: a text as a guest gives it. Out: a ``Statement``: the first one of the text, with every
-parameter numbered, so that values can be bound by position whatever the guest calls them.
-Nothing is checked; SQLite says what is wrong with the rest.
+parameter numbered if one has a name, so that values can be bound by position whatever the
+guest calls them. A text without names stays as it is: SQLite names columns by it. Nothing is checked; SQLite says what is wrong with the rest.
 
 Source: https://sqlite.org/lang_expr.html, "Parameters"; https://sqlite.org/c3ref/complete.html
 for the end of ``CREATE TRIGGER``.
@@ -38,7 +38,7 @@ class Statement:
     """One statement.
 
     Attributes:
-        text: The statement, its parameters written ``?1``, ``?2`` and so on.
+        text: The statement; where a parameter had a name, all are written ``?1``, ``?2``...
         parameters: How many values it takes.
     """
 
@@ -51,6 +51,7 @@ def first_statement(text: str) -> Statement:
     pieces: list[str] = []
     names: dict[str, int] = {}
     highest = 0
+    length = 0
     trigger = _Trigger()
     for token in _TOKEN.finditer(text):
         kind, piece = token.lastgroup, token[0]
@@ -60,9 +61,11 @@ def first_statement(text: str) -> Statement:
                 highest = max(highest, number)
                 piece = f"?{number}"
         pieces.append(piece)
+        length = token.end()
         if kind != "skip" and trigger.ends(kind == "end", piece):
             break
-    return Statement("".join(pieces), highest)
+    numbered = "".join(pieces)
+    return Statement(numbered if names else text[:length], highest)
 
 
 def _number_of(piece: str, names: dict[str, int], highest: int) -> int | None:

@@ -137,7 +137,7 @@ def test_a_database_by_number() -> None:
     state = instance_state(databases={"default": Database(label="default")})
     assert error_of(state, f"{sqlite}open", "forbidden") == ("access-denied", None)
     number = call(state, f"{sqlite}open", "default")
-    answer = {"columns": ["?1"], "rows": [{"values": [("text", "x")]}]}
+    answer = {"columns": ["?"], "rows": [{"values": [("text", "x")]}]}
     assert call(state, f"{sqlite}execute", number, "SELECT ?", [("text", "x")]) == answer
     call(state, f"{sqlite}close", number)
     call(state, f"{sqlite}close", number)
