@@ -1,6 +1,6 @@
 """``wasi:http/types.fields``: header names and values, with the rules of HTTP-3 to HTTP-9.
 
-Names are kept in lower case, repeated names in order. A handle that belongs to a request
+Names are kept in lower case, the values of one name together and in order. A handle that belongs to a request
 or to a response that was made is immutable.
 """
 
@@ -9,7 +9,16 @@ from collections.abc import Iterable, Sequence
 
 from edgezero_spin.host.interface import Trap, WitError
 
-__all__ = ["FIELDS_LIMIT", "FORBIDDEN", "Fields", "Pair", "is_token", "is_value", "size_of"]
+__all__ = [
+    "FIELDS_LIMIT",
+    "FORBIDDEN",
+    "Fields",
+    "Pair",
+    "is_token",
+    "is_value",
+    "size_of",
+    "together",
+]
 
 FIELDS_LIMIT = 128 * 1024
 """Bytes that one set of fields may hold (HTTP-9)."""
@@ -78,6 +87,24 @@ def size_of(entries: Iterable[Pair]) -> int:
     return sum(len(name) + len(value) + ENTRY_OVERHEAD for name, value in entries)
 
 
+def together(entries: list[Pair]) -> list[Pair]:
+    """The entries with those of one name together, at the place of the first (HTTP-8)."""
+    if len({name for name, _ in entries}) == len(entries):
+        return entries
+    groups: dict[str, list[Pair]] = {}
+    for pair in entries:
+        groups.setdefault(pair[0], []).append(pair)
+    return [pair for group in groups.values() for pair in group]
+
+
+def _place_of(name: str, entries: Sequence[Pair]) -> int:
+    """Where another value of a name goes: behind the ones that are there, or last."""
+    for place in range(len(entries), 0, -1):
+        if entries[place - 1][0] == name:
+            return place
+    return len(entries)
+
+
 class Fields:
     """One ``fields`` handle.
 
@@ -109,7 +136,7 @@ class Fields:
                 raise WitError(INVALID)
             checked.append((lower, value))
         fields = cls()
-        fields._replace(checked)
+        fields._replace(together(checked))
         return fields
 
     def get(self, name: str) -> list[bytes]:
@@ -151,7 +178,7 @@ class Fields:
         size = size_of(self.entries) if self._size is None else self._size
         size += len(lower) + len(value) + ENTRY_OVERHEAD
         _check_size(size)
-        self.entries.append((lower, value))
+        self.entries.insert(_place_of(lower, self.entries), (lower, value))
         self._size = size
 
     def clone(self) -> "Fields":

@@ -149,7 +149,8 @@ def _destination_of(request: OutgoingRequest) -> Destination:
     if request.scheme is not None:
         case, other = request.scheme
         scheme = str(other).lower() if case == "other" else case.lower()
-    if scheme not in WEB_SCHEMES:
+    # A request without a path has no URI, although one of `/` would be easy to guess.
+    if scheme not in WEB_SCHEMES or request.path is None:
         raise WitError(("HTTP-protocol-error", None))
     authority = request.authority
     if authority is None:
@@ -190,7 +191,7 @@ def _handle(
     hosts: OutboundHosts | None = state.grants.outbound
     if hosts is None or not hosts.allows(destination):
         _denied(destination)
-        request.drop_body()
+        request.ignore_body()
         future.reject(("HTTP-request-denied", None))
     elif hosts.sender is None:
         request.drop_body()

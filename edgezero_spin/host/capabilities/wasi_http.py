@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from edgezero_spin.host.capabilities.http_fields import Fields, is_token
+from edgezero_spin.host.capabilities.http_fields import Fields, is_token, together
 from edgezero_spin.host.capabilities.wasi_io import (
     InputStream,
     IoError,
@@ -62,11 +62,11 @@ _METHODS: dict[str, Variant] = {
         "patch",
     )
 }
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_SCHEME = re.compile(r"[A-Za-z0-9+.-]{0,64}")
 _PATH = re.compile(r"[\x21-\x7e\x80-\U0010ffff]*")
 _AUTHORITY = re.compile(
     r"(?:[A-Za-z0-9._~!$&'()*+,;=:%-]*@)?"
-    r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)"
+    r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+)"
     r"(?::[0-9]{0,5})?"
 )
 
@@ -213,6 +213,8 @@ class BodyOutput(OutputStream):
         body = self._body
         if body.overrun is not None:
             raise failed(body.size_error(body.overrun))
+        if body.unwanted:
+            return PIECE
         channel = body.channel
         if channel.closed or channel.ended:
             raise closed()
@@ -223,11 +225,14 @@ class BodyOutput(OutputStream):
         body = self._body
         total = body.written + len(contents)
         if body.length is not None and total > body.length:
+            # What was promised goes out whole; only the guest hears of the rest.
             body.overrun = total
-            body.channel.fail("the body is longer than its content-length")
+            body.channel.put(contents[: body.length - body.written])
+            body.channel.end()
             raise failed(body.size_error(total))
         body.written = total
-        body.channel.put(contents)
+        if not body.unwanted:
+            body.channel.put(contents)
 
     def ready(self) -> bool:
         """Whether there is room, or nobody to make some."""
@@ -248,9 +253,19 @@ class OutgoingBody:
         written: Bytes that were passed on.
         overrun: Bytes attempted, once they were more than promised.
         streaming: Its stream is alive.
+        unwanted: It goes nowhere, which the guest does not notice while it writes.
     """
 
-    __slots__ = ("_error", "channel", "length", "overrun", "streaming", "taken", "written")
+    __slots__ = (
+        "_error",
+        "channel",
+        "length",
+        "overrun",
+        "streaming",
+        "taken",
+        "unwanted",
+        "written",
+    )
 
     def __init__(self, state: InstanceState, length: int | None, error: str) -> None:
         self.channel = ByteChannel()
@@ -260,6 +275,7 @@ class OutgoingBody:
         self.overrun: int | None = None
         self.streaming = False
         self.taken = False
+        self.unwanted = False
         self._error = error
 
     def size_error(self, total: int) -> IoError:
@@ -434,6 +450,12 @@ class OutgoingRequest:
         if self.body is not None:
             self.body.channel.close()
 
+    def ignore_body(self) -> None:
+        """Let the body be written to the end: the refusal comes with the response (OUTH-4)."""
+        if self.body is not None:
+            self.body.unwanted = True
+            self.body.channel.close()
+
 
 def _outgoing_body(state: InstanceState, request: OutgoingRequest) -> OutgoingBody:
     if request.body is not None:
@@ -447,14 +469,14 @@ def _set_method(state: InstanceState, request: OutgoingRequest, method: Variant)
     case, payload = method
     if case == "other" and not is_token(payload):
         raise WitError(None)
-    # other("GET") is GET (RFC 9110 names are case-sensitive, so other("get") is not).
-    request.method = method if case != "other" else method_variant(payload)
+    request.method = method
 
 
 def _set_path(state: InstanceState, request: OutgoingRequest, path: str | None) -> None:
-    if path is not None and (not _PATH.fullmatch(path) or "#" in path):
+    if path is not None and not _PATH.fullmatch(path):
         raise WitError(None)
-    request.path = path
+    # A fragment is accepted, and never sent.
+    request.path = None if path is None else path.partition("#")[0]
 
 
 def _set_scheme(state: InstanceState, request: OutgoingRequest, scheme: Variant | None) -> None:
@@ -612,7 +634,7 @@ TYPES = Interface(
         "[method]response-outparam.send-informational": _send_informational,
         "[method]incoming-response.status": lambda state, response: response.status,
         "[method]incoming-response.headers": (
-            lambda state, response: Fields(response.headers, immutable=True)
+            lambda state, response: Fields(together(response.headers), immutable=True)
         ),
         "[method]incoming-response.consume": _response_consume,
         "[method]incoming-body.stream": lambda state, body: body.stream(),

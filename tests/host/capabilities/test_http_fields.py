@@ -20,10 +20,14 @@ def of(*entries: tuple[str, bytes]) -> Fields:
 
 
 def test_names_are_lower_case_and_order_is_kept() -> None:
-    """Repeated names stay where they were put (HTTP-8)."""
+    """The values of one name stand together, in their order, where its first is (HTTP-8)."""
     fields = of(("X-A", b"1"), ("b", b"2"), ("x-a", b"3"))
-    assert call(STATE, METHOD + "entries", fields) == [("x-a", b"1"), ("b", b"2"), ("x-a", b"3")]
-    assert call(STATE, METHOD + "get", fields, "X-a") == [b"1", b"3"]
+    call(STATE, METHOD + "append", fields, "X-a", b"4")
+    call(STATE, METHOD + "append", fields, "c", b"5")
+    call(STATE, METHOD + "append", fields, "b", b"6")
+    together = [("x-a", b"1"), ("x-a", b"3"), ("x-a", b"4"), ("b", b"2"), ("b", b"6"), ("c", b"5")]
+    assert call(STATE, METHOD + "entries", fields) == together
+    assert call(STATE, METHOD + "get", fields, "X-a") == [b"1", b"3", b"4"]
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a:", "ä", "a\r\n", "a" * 200_000])

@@ -29,6 +29,7 @@ def request_to(authority: str | None, scheme: str | None = None) -> OutgoingRequ
     """A request as a guest makes it."""
     request = OutgoingRequest(Fields())
     request.authority = authority
+    request.path = "/"
     request.scheme = None if scheme is None else (scheme, None)
     return request
 
@@ -112,13 +113,20 @@ def test_templates_are_filled_in_at_each_request(values: dict[str, str], sent: l
     assert answer(["http://{{ h }}"], request, variables=variables)[1] == sent
 
 
-def test_a_denied_body_has_no_reader() -> None:
-    """A guest that goes on writing a denied request's body is told at once."""
+def test_a_denied_body_can_be_written_to_its_end() -> None:
+    """A guest that sends a body hears of the denial where it looks for the answer (OUTH-4)."""
     request = request_to("example.com")
     state = instance_state()
     body = call(state, "wasi:http/types [method]outgoing-request.body", request)
-    call(state, HANDLE, request, None)
-    assert body.channel.closed
+    future = call(state, HANDLE, request, None)
+    stream = call(state, "wasi:http/types [method]outgoing-body.write", body)
+    write = "wasi:io/streams [method]output-stream.blocking-write-and-flush"
+    for _ in range(3000):
+        call(state, write, stream, b"x" * 4096)
+    stream.drop(state)
+    call(state, "wasi:http/types [static]outgoing-body.finish", body, None)
+    assert future.get().value.value == ("HTTP-request-denied", None)
+    assert body.channel.take_all() == b""
 
 
 def test_a_host_without_a_sender_says_so() -> None:
