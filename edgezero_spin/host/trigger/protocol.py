@@ -174,7 +174,8 @@ class Protocol(HttpToolsProtocol):
             self._too_large = True
             raise _HeadTooLargeError
         else:
-            super().on_header(name, value)
+            # The parser leaves blanks behind a value, which are no part of it (RFC 9110, 5.5).
+            super().on_header(name, value.rstrip(b" \t"))
 
     def _count(self, size: int) -> None:
         self._header_bytes += size
@@ -197,6 +198,8 @@ class Protocol(HttpToolsProtocol):
         scope["path"] = urllib.parse.unquote(path) if "%" in path else path
         scope["raw_path"] = url.path
         scope["query_string"] = url.query or b""
+        if url.host is not None:
+            self._add_authority(url)
         before = self.cycle
         self.cycle = cycle = Cycle(
             scope=scope,
@@ -219,6 +222,13 @@ class Protocol(HttpToolsProtocol):
             # Requests that came before have to be answered first.
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))
+
+    def _add_authority(self, url: Any) -> None:
+        """Let the authority of an absolute target be a ``Host`` that has to agree (RV-94)."""
+        host = b"[%b]" % url.host if b":" in url.host else url.host
+        authority = host if url.port is None else b"%b:%d" % (host, url.port)
+        if [value for name, value in self.headers if name == b"host"] != [authority]:
+            self.headers.append((b"host", authority))
 
     def on_message_complete(self) -> None:
         if not self._wants_upgrade:

@@ -171,6 +171,43 @@ def test_what_a_guest_may_answer_goes_out(status: int, sent: bool) -> None:
     assert (head is not None) is sent
 
 
+def test_a_length_without_a_body_is_none() -> None:
+    """A body that was never taken has no bytes, whatever its length says (RESP-2)."""
+    head = ResponseHead(200, [("content-length", b"5"), ("a", b"b")], None)
+    assert wire_head(head, "GET") == (200, [("a", b"b"), ("content-length", b"0")])
+
+
+@pytest.mark.parametrize(
+    ("target", "hosts"),
+    [
+        ("/x", [b"a"]),
+        ("http://a/x", [b"a"]),
+        ("http://a:80/x", [b"a", b"a:80"]),
+        ("http://b/x", [b"a", b"b"]),
+        ("http://[::1]:3000/x", [b"a", b"[::1]:3000"]),
+    ],
+)
+def test_an_authority_in_the_target_has_to_agree(target: str, hosts: list[bytes]) -> None:
+    """The gateway refuses a request with two of them (RV-94)."""
+
+    async def program(scope: Any, receive: Any, send: Any) -> None:
+        found = [value for name, value in scope["headers"] if name == b"host"]
+        await answering(repr(found).encode())(scope, receive, send)
+
+    request = f"GET {target} HTTP/1.0\r\nHost: a\r\n\r\n".encode()
+    assert exchange(program, request).endswith(f"\r\n\r\n{hosts!r}".encode())
+
+
+def test_blanks_around_a_value_are_no_part_of_it() -> None:
+    """On both sides (RFC 9110, 5.5)."""
+
+    async def program(scope: Any, receive: Any, send: Any) -> None:
+        await answering(repr(dict(scope["headers"])[b"x"]).encode())(scope, receive, send)
+
+    request = b"GET / HTTP/1.0\r\nHost: a\r\nX: \t a b \t \r\n\r\n"
+    assert exchange(program, request).endswith(b"\r\n\r\nb'a b'")
+
+
 @pytest.mark.parametrize(
     ("target", "query"),
     [("/a", None), ("/a?", ""), ("/a?b=?", "b=?"), ("http://x/a?", ""), ("/a%3F", None)],
