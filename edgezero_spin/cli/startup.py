@@ -24,8 +24,8 @@ def startup_lines(base_url: str, routes: "Iterable[Route]") -> Iterator[str]:
     yield f"Serving {base_url}"
     yield "Available Routes:"
     for route in routes:
-        # `/...` is the address itself with everything below.
-        path = "" if route.wildcard and route.path == "/" else route.path
+        # `/` is the address itself, and `/...` that with everything below.
+        path = "" if route.path == "/" else route.path
         yield f"  {route.id}: {base_url}{path}{' (wildcard)' if route.wildcard else ''}"
         if route.description:
             yield f"    {route.description}"

@@ -21,5 +21,5 @@ def test_address_and_routes_are_shown_as_spin_shows_them() -> None:
         "  shop: http://127.0.0.1:3000/shop (wildcard)",
         "  rest: http://127.0.0.1:3000 (wildcard)",
         "    Everything else",
-        "  home: http://127.0.0.1:3000/",
+        "  home: http://127.0.0.1:3000",
     ]
