@@ -50,7 +50,8 @@ class KeyValue(click.ParamType[tuple[str, str]]):
         """Split at the first ``=``; a text without one, or without a name, is wrong usage."""
         name, equals, text = str(value).partition("=")
         if not (name and equals):
-            self.fail(f"{value!r} must be of the form {self.name}", parameter, context)
+            # Not quoted: what is typed in the wrong form may be a secret.
+            self.fail(f"this must be of the form {self.name}", parameter, context)
         return name, text
 
 

@@ -17,6 +17,7 @@ import attrs
 from edgezero_spin.manifest.app_config import ConfigEntry
 from edgezero_spin.manifest.errors import tell_problems
 from edgezero_spin.project.config_changes import ConfigPushError, shown_key
+from edgezero_spin.project.redaction import without_values
 
 __all__ = ["MAX_ARGUMENT_BYTES", "CloudPushError", "CloudTarget", "chunk_entries"]
 
@@ -34,7 +35,7 @@ class CloudPushError(ConfigPushError):
         application: The application.
         label: The store's label.
         status: Exit status of the run; -1 when a signal ended it.
-        said: What it wrote to standard error.
+        said: What it wrote to standard error, values hidden.
         committed: Keys of the runs before it.
         failed: Keys of this run. Whether some of them are stored is not known.
         left: Keys that no run was started for.
@@ -119,7 +120,10 @@ class CloudTarget:
                     application=self.application,
                     label=self.label,
                     status=max(done.returncode, -1),
-                    said=done.stderr.decode(errors="replace"),
+                    # It may quote its arguments, and so their values.
+                    said=without_values(
+                        done.stderr.decode(errors="replace"), (entry.value for entry in chunk)
+                    ),
                     committed=_keys(chunks[:index]),
                     failed=_keys([chunk]),
                     left=_keys(chunks[index + 1 :]),

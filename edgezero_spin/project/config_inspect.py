@@ -8,9 +8,7 @@ Source: contract edgezero.md, VAL-1 to VAL-11 and PSH-2.
 """
 
 import os
-import re
 from collections.abc import Iterable, Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +30,7 @@ from edgezero_spin.manifest.app_config import (
     check_secrets,
     decode_app_config,
     flatten,
+    looks_like_a_secret,
     read_app_config,
     require_app_name,
     secret_fields,
@@ -46,27 +45,10 @@ from edgezero_spin.project.config_checks import (
     check_labels,
     findings_of,
 )
+from edgezero_spin.project.redaction import without_values
+from edgezero_spin.stores import SecretField
 
-__all__ = ["ConfigInspection", "ConfigRequest", "inspect_config", "looks_like_a_secret"]
-
-_SECRET_WORDS = frozenset(
-    {
-        "apikey",
-        "credential",
-        "credentials",
-        "passphrase",
-        "passwd",
-        "password",
-        "pwd",
-        "secret",
-        "secrets",
-        "token",
-    }
-)
-_SECRET_PAIRS = frozenset(
-    {("api", "key"), ("access", "key"), ("private", "key"), ("secret", "key")}
-)
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+__all__ = ["ConfigInspection", "ConfigRequest", "inspect_config"]
 
 
 @attrs.frozen(kw_only=True)
@@ -147,12 +129,6 @@ def inspect_config(request: ConfigRequest, *, strict: bool) -> ConfigInspection:
     )
 
 
-def looks_like_a_secret(key: str) -> bool:
-    """Whether the last part of an entry key reads like the name of a secret."""
-    words = [word.lower() for word in _WORD.findall(key.rpartition(".")[2])]
-    return not _SECRET_WORDS.isdisjoint(words) or not _SECRET_PAIRS.isdisjoint(pairwise(words))
-
-
 def _load(
     request: ConfigRequest, manifest: AppManifest, findings: list[Finding]
 ) -> tuple[Path | None, LoadedAppConfig | None]:
@@ -206,7 +182,7 @@ def _entries(
             refuse("model", Problem("", f"the model cannot be used: {error}{only}"))
             return ()
         for failed in errors:
-            findings += findings_of("model", failed)
+            findings += _without_secrets(findings_of("model", failed), tree, fields)
         refuse("secrets", *check_secrets(tree, fields, manifest.stores.secrets))
         if errors:
             return ()
@@ -221,6 +197,16 @@ def _entries(
     already = {finding.problem for finding in findings}
     refuse("entries", *(problem for problem in problems if problem not in already))
     return entries
+
+
+def _without_secrets(
+    findings: Iterable[Finding], tree: Mapping[str, Any], fields: Iterable[SecretField]
+) -> Iterable[Finding]:
+    """Yield findings in which a rule of the model's own may have quoted a secret field."""
+    values = [value for field in fields if isinstance(value := tree.get(field.name), str)]
+    for found in findings:
+        reason = without_values(found.problem.reason, values)
+        yield attrs.evolve(found, problem=attrs.evolve(found.problem, reason=reason))
 
 
 def _secret_warnings(entries: Iterable[ConfigEntry]) -> Iterable[str]:

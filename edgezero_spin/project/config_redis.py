@@ -12,12 +12,12 @@ Source: contract edgezero.md, PSH-14, which has every push refused; Spin's own
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import attrs
 
 from edgezero_spin.manifest.app_config import ConfigEntry
 from edgezero_spin.project.config_changes import ConfigPushError, would_set
+from edgezero_spin.project.redaction import without_password, without_values
 
 if TYPE_CHECKING:
     import redis
@@ -81,10 +81,7 @@ class RedisTarget:
     @property
     def shown_url(self) -> str:
         """The URL without its password; ``<url>`` when there is none."""
-        if not self.url:
-            return "<url>"
-        password = urlsplit(self.url).password
-        return self.url.replace(f":{password}@", ":***@", 1) if password else self.url
+        return without_password(self.url) if self.url else "<url>"
 
     @contextmanager
     def _connected(self) -> "Iterator[redis.Redis]":
@@ -99,8 +96,11 @@ class RedisTarget:
                 self.url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
             ) as client:
                 yield client
-        except (redis.RedisError, ValueError) as error:
-            raise self._refused(str(error)) from error
+        except redis.RedisError as error:
+            raise self._refused(without_values(str(error), [self.url])) from error
+        except ValueError:
+            # Its message may quote a part of the URL, and that part may be the password.
+            raise self._refused("redis-py cannot read its url") from None
 
     def _refused(self, reason: str) -> ConfigPushError:
         return ConfigPushError(

@@ -6,8 +6,8 @@ from typing import Any
 import attrs
 import pytest
 
+from edgezero_spin.manifest.app_config import looks_like_a_secret
 from edgezero_spin.project.config_checks import ConfigProblemsError
-from edgezero_spin.project.config_inspect import looks_like_a_secret
 from edgezero_spin.project.config_validate import ConfigReport, validate_config
 from tests.project.config_project import SPIN, AppConfig, ConfigProject
 

@@ -26,6 +26,7 @@ from edgezero_spin.manifest.app_config.loading import (
 )
 from edgezero_spin.manifest.app_config.overlay import overlay, variable_prefix
 from edgezero_spin.manifest.app_config.secret_rules import check_secrets, variable_name_fault
+from edgezero_spin.manifest.app_config.secret_words import looks_like_a_secret
 from edgezero_spin.stores import secret_fields
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "flatten",
     "load_app_config",
     "load_raw_app_config",
+    "looks_like_a_secret",
     "overlay",
     "read_app_config",
     "require_app_name",

@@ -16,6 +16,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from edgezero_spin.manifest.app_config.secret_words import looks_like_a_secret
 from edgezero_spin.manifest.errors import Problem
 from edgezero_spin.manifest.keys import join_key
 
@@ -81,7 +82,8 @@ def _table(
         try:
             found[key] = read(text)
         except ValueError:
-            reason = f"env var {name}={text} cannot be coerced to {kind}"
+            shown = "***" if looks_like_a_secret(key) else text
+            reason = f"env var {name}={shown} cannot be coerced to {kind}"
             problems.append(Problem(here, reason, remedy))
     return found
 

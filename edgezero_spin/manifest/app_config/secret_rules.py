@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from edgezero_spin.environment import ascii_lower
+from edgezero_spin.manifest.app_config.secret_words import quoted_reference
 from edgezero_spin.manifest.errors import Problem
 from edgezero_spin.manifest.keys import join_key
 from edgezero_spin.stores import SecretField, StoreIds
@@ -69,7 +70,7 @@ def _check_store(field: str, place: str, value: str, stores: StoreIds | None) ->
         yield _undeclared(field, place)
     elif value not in stores.ids:
         known = ", ".join(stores.ids)
-        reason = f"secret store {value!r} is not in [stores.secrets].ids ({known})"
+        reason = f"secret store {quoted_reference(value)} is not in [stores.secrets].ids ({known})"
         yield Problem(place, reason, "Name a declared store, or declare this one.")
 
 
@@ -81,7 +82,8 @@ def _check_key(
     name = ascii_lower(value)
     fault = variable_name_fault(name)
     if fault is not None:
-        reason = f"secret field `{field}`: {value!r} cannot be a Spin variable: it {fault}"
+        shown = quoted_reference(value)
+        reason = f"secret field `{field}`: {shown} cannot be a Spin variable: it {fault}"
         yield Problem(place, reason, "Name the secret as its variable is named in spin.toml.")
         return
     twin = names.setdefault(name, field)
