@@ -17,6 +17,7 @@ from edgezero_spin.manifest.spin.schema import SpinManifest
 from edgezero_spin.manifest.spin.templates import parse_template
 from edgezero_spin.stores.backend import BackendError
 from edgezero_spin.testing.errors import KitError, UnknownVariableError
+from edgezero_spin.testing.outbound import DEFAULT_PORTS, is_self
 
 __all__ = ["AppGrants", "ComponentGrants", "check_names", "grants_of"]
 
@@ -83,7 +84,8 @@ class AppGrants:
         Args:
             variables: Of the application, as the test sets them.
             secrets: Of its components, likewise.
-            component: The component that runs; ``None`` for all.
+            component: The component that runs, so that its variables are needed; ``None`` for
+                all.
 
         Raises:
             UnknownVariableError: A name is none.
@@ -95,7 +97,9 @@ class AppGrants:
         check_names(
             variables, self.variables, f"declare it in the table [variables] of {self.path}"
         )
-        names = list(dict.fromkeys(name for part in running for name in part.variables))
+        names = list(
+            dict.fromkeys(name for part in self.components.values() for name in part.variables)
+        )
         check_names(secrets, names, f"declare it in [component.ID.variables] of {self.path}")
         used = {
             name
@@ -133,7 +137,7 @@ class AppGrants:
     def allows(
         self, component: ComponentGrants, scheme: str, authority: str, variables: Mapping[str, str]
     ) -> bool:
-        """Tell whether a component may send a request to a host (NET-1 to NET-12)."""
+        """Tell whether a component may send a request to a host (NET-1 to NET-12, CHAIN-2)."""
         name, colon, port = authority.rpartition(":")
         if not colon or authority.endswith("]"):
             name, port = authority, ""
@@ -149,6 +153,8 @@ class AppGrants:
             ]
         except (BackendError, ValueError):
             return False
+        if is_self(authority):
+            return any(entry.allows_self(DEFAULT_PORTS) for entry in entries)
         return any(entry.allows(scheme, host, number) for entry in entries)
 
 

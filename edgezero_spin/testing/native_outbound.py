@@ -1,55 +1,141 @@
-"""Requests that an app sends out natively, answered from the test's script.
+"""Requests that an app sends natively: answered by the script, by the app itself, or by another
+app of the same application.
 
-What the manifest does not allow is denied before the script is asked, as on a host.
+What the manifest does not allow is denied before anything else, as on a host.
 
-Source: contract spin-host.md, TEST-15, TEST-16, NET-1 to NET-12.
+Source: contract spin-host.md, CHAIN-1 to CHAIN-12, TEST-15, TEST-16, NET-1 to NET-12.
 """
 
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Mapping
+from contextvars import ContextVar
+
+import attrs
 
 from edgezero_spin.core.headers import Headers
 from edgezero_spin.core.outbound import OutboundError
 from edgezero_spin.core.outbound import OutboundRequest as Sent
-from edgezero_spin.testing.outbound import HttpScript, OutboundRequest
+from edgezero_spin.testing.errors import BrokenBodyError
+from edgezero_spin.testing.native_component import NativeComponent
+from edgezero_spin.testing.native_messages import NativeBody, request_headers, response_headers
+from edgezero_spin.testing.outbound import CHAIN_DOMAIN, MAX_DEPTH, HttpScript, OutboundRequest
+from edgezero_spin.testing.outbound import is_self as is_to_itself
+from edgezero_spin.testing.requests import DEFAULT_AUTHORITY, KitRequest
+from edgezero_spin.testing.surroundings import Surroundings, environment
 
-__all__ = ["ScriptTransport"]
+__all__ = ["NativeTransport"]
+
+# How many calls between components of this application wait for the present one.
+_depth: ContextVar[int] = ContextVar("edgezero_testing_depth", default=0)
 
 
-class ScriptTransport:
-    """The ``OutboundTransport`` of a native app under test."""
+@attrs.frozen
+class NativeTransport:
+    """The ``OutboundTransport`` of one app under test.
 
-    def __init__(self, script: HttpScript, allows: Callable[[str, str], bool]) -> None:
-        """Answer from a script.
+    Attributes:
+        component: Who sends.
+        components: The apps of the application, by component id.
+        script: Of the test.
+        outer: What surrounds the request that is being answered.
+    """
 
-        Args:
-            script: Of the test.
-            allows: Whether the manifest allows a scheme and an authority.
-        """
-        self._script = script
-        self._allows = allows
+    component: NativeComponent
+    components: Mapping[str, NativeComponent]
+    script: HttpScript
+    outer: Surroundings
 
     async def send(self, request: Sent) -> "_Reply":
         """Send a request and return its answer."""
-        if not self._allows(request.scheme, request.authority):
+        authority = request.authority
+        if not self.component.allows(request.scheme, authority):
             raise _failed("HTTP-request-denied")
-        parts = []
-        if isinstance(request.body, AsyncIterable):
-            async for chunk in request.body:
-                parts.append(chunk)
-        else:
-            parts += request.body
-        answer = self._script.answer(
-            OutboundRequest(
-                request.method,
-                f"{request.scheme}://{request.authority}{request.target}",
-                Headers.received(request.headers),
-                b"".join(parts),
-            )
+        body = b"".join(
+            [chunk async for chunk in request.body]
+            if isinstance(request.body, AsyncIterable)
+            else request.body
         )
+        asked = OutboundRequest(
+            request.method,
+            f"{request.scheme}://{authority}{request.target}",
+            Headers.received(request.headers),
+            body,
+        )
+        if not self.script.answers(asked.method, asked.url):
+            if is_to_itself(authority):
+                return await self._ask_itself(asked, request.target)
+            id, _, domain = authority.partition(":")[0].partition(".")
+            if domain == CHAIN_DOMAIN:
+                return await self._ask_another(id, asked, request.target, authority)
+        answer = self.script.answer(asked)
         if answer.error is not None:
             code = answer.code
             raise _failed(code, "" if code == answer.error else answer.error)
         return _Reply(answer.status, list(answer.headers.pairs), answer.content)
+
+    async def _ask_itself(self, asked: OutboundRequest, target: str) -> "_Reply":
+        request = _inbound(asked, target, DEFAULT_AUTHORITY)
+        return await self._ask(self.component, request, request_headers(request))
+
+    async def _ask_another(
+        self, id: str, asked: OutboundRequest, target: str, authority: str
+    ) -> "_Reply":
+        other = self.components.get(id)
+        if other is None:
+            grants = self.component.grants
+            if grants is not None and id in grants.components:
+                raise _failed("internal-error", self._without_app(id, asked))
+            raise _failed("destination-not-found")
+        request = _inbound(asked, target, authority)
+        headers = request_headers(
+            request, full_url=f"http://{DEFAULT_AUTHORITY}{target}", client_addr="0.0.0.0:0"
+        )
+        before = {} if self.component.own is None else self.component.own.environment
+        with environment(other.environment(), instead_of=before):
+            return await self._ask(other, request, headers)
+
+    def _without_app(self, id: str, asked: OutboundRequest) -> str:
+        url = asked.url.partition("?")[0]
+        return (
+            f"the component {id!r} has no app in this test; give apps={{{id!r}: app}} to the "
+            f"TestClient, or script an answer with client.http.on({url!r}, ...)"
+        )
+
+    async def _ask(
+        self, component: NativeComponent, request: KitRequest, headers: list[tuple[str, bytes]]
+    ) -> "_Reply":
+        depth = _depth.get()
+        if depth + 1 >= MAX_DEPTH:
+            raise _failed("connection-limit-reached")
+        token = _depth.set(depth + 1)
+        try:
+            transport = attrs.evolve(self, component=component)
+            response = await component.respond(request, headers, transport)
+            pairs = response_headers(response, request.method)
+            body = NativeBody(response.body, str(request), self.outer)
+            parts = []
+            try:
+                while (piece := await body.next_piece()) is not None:
+                    parts.append(piece)
+            except BrokenBodyError:
+                return _Reply(response.status, pairs, b"".join(parts), broken=True)
+            finally:
+                await body.aclose()
+            return _Reply(response.status, pairs, b"".join(parts))
+        finally:
+            _depth.reset(token)
+
+
+def _inbound(asked: OutboundRequest, target: str, authority: str) -> KitRequest:
+    path, mark, query = target.partition("?")
+    return KitRequest(
+        asked.method,
+        path,
+        query if mark else None,
+        list(asked.headers.pairs),
+        authority,
+        "http",
+        asked.content,
+    )
 
 
 def _failed(code: str, detail: str = "") -> OutboundError:
@@ -60,14 +146,24 @@ def _failed(code: str, detail: str = "") -> OutboundError:
 class _Reply:
     """A whole answer, read in pieces."""
 
-    def __init__(self, status: int, headers: list[tuple[str, bytes]], content: bytes) -> None:
+    def __init__(
+        self,
+        status: int,
+        headers: list[tuple[str, bytes]],
+        content: bytes,
+        *,
+        broken: bool = False,
+    ) -> None:
         self.status = status
         self.headers = headers
         self._rest = content
+        self._broken = broken
 
     def read(self, limit: int) -> bytes:
         piece, self._rest = self._rest[:limit], self._rest[limit:]
+        if not piece and self._broken:
+            raise OutboundError("failed to read proxy response body: it broke off")
         return piece
 
     def close(self) -> None:
-        self._rest = b""
+        self._rest, self._broken = b"", False

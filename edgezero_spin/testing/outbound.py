@@ -22,9 +22,26 @@ import attrs
 from edgezero_spin.core.headers import HeaderInput, Headers
 from edgezero_spin.stores.json_values import decode, encode
 
-__all__ = ["HttpScript", "OutboundRequest", "Rule", "ScriptedAnswer"]
+__all__ = [
+    "CHAIN_DOMAIN",
+    "MAX_DEPTH",
+    "HttpScript",
+    "OutboundRequest",
+    "Rule",
+    "ScriptedAnswer",
+    "is_self",
+]
 
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+SELF_HOSTS = ("self", "self.alt")
+"""Hosts by which a script names the application itself; apps use the second (CHAIN-1)."""
+
+CHAIN_DOMAIN = "spin.internal"
+"""What follows the id of a component of the same application (CHAIN-4)."""
+
+MAX_DEPTH = 8
+"""Components of an application that wait for each other at once, the first included."""
 
 
 @attrs.frozen
@@ -90,11 +107,11 @@ class Rule:
     answer: ScriptedAnswer | Callable[[OutboundRequest], ScriptedAnswer] | None
     left: int | None
 
-    def takes(self, request: OutboundRequest) -> bool:
-        """Tell whether the rule is about this request."""
-        if self.left == 0 or self.method not in (None, request.method):
+    def takes(self, method: str, url: str) -> bool:
+        """Tell whether the rule is about a request."""
+        if self.left == 0 or self.method not in (None, method):
             return False
-        url = _normal(request.url)
+        url = _normal(url)
         if "?" not in self.url:
             url = url.partition("?")[0]
         if self.url.endswith("*"):
@@ -134,7 +151,8 @@ class HttpScript:
 
         Args:
             url: Scheme, host and path; with a query, that counts too. A ``*`` at the end
-                stands for anything.
+                stands for anything. ``http://self/path`` is the application itself, which
+                answers unless a script does; so do other components of it.
             method: ``None`` for any.
             status: Of the answer, 100 to 599.
             headers: Of the answer.
@@ -179,11 +197,17 @@ class HttpScript:
 
     # What a client calls
 
+    def answers(self, method: str, url: str) -> bool:
+        """Tell whether a rule is about such a request."""
+        return any(rule.takes(method, url) for rule in self._rules)
+
     def answer(self, request: OutboundRequest) -> ScriptedAnswer:
         """Record a request and return its answer; an ``internal-error`` for a stranger."""
         with self._lock:
             self.requests.append(request)
-            rule = next((rule for rule in reversed(self._rules) if rule.takes(request)), None)
+            rule = next(
+                (r for r in reversed(self._rules) if r.takes(request.method, request.url)), None
+            )
             if rule is None:
                 self.refused.append(request)
             elif rule.left is not None:
@@ -204,6 +228,11 @@ class HttpScript:
         )
 
 
+def is_self(authority: str) -> bool:
+    """Tell whether a request to this host, with any port, is one to the application itself."""
+    return authority.partition(":")[0].lower() == SELF_HOSTS[1]
+
+
 def _check(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme not in DEFAULT_PORTS or not parts.netloc:
@@ -213,13 +242,18 @@ def _check(url: str) -> None:
 
 
 def _normal(url: str) -> str:
-    """The URL with a lower-case host, no default port, and a path."""
+    """The URL with a lower-case host, no default port, and a path.
+
+    The application itself has one name here, and no scheme or port that would matter.
+    """
     scheme, _, rest = url.partition("://")
     split = next((at for at, letter in enumerate(rest) if letter in "/?"), len(rest))
     authority, path = rest[:split].lower(), rest[split:]
     authority = authority.removesuffix(DEFAULT_PORTS.get(scheme, ":"))
     if not path.startswith("/"):
         path = f"/{path}"
+    if authority.partition(":")[0] in SELF_HOSTS:
+        return f"self{path}"
     return f"{scheme}://{authority}{path}"
 
 

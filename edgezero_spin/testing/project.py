@@ -4,29 +4,26 @@ In: the folder of a test. Out: a ``SpinProject`` that makes clients. The manifes
 nearest ``spin.toml`` upwards; the app is the one that its build command compiles.
 """
 
-import importlib
 import os
-import shlex
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from edgezero_spin.core.app import App
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest.spin import load_spin_manifest
-from edgezero_spin.manifest.spin.schema import Component
 from edgezero_spin.project.build import BuildStep, plan_build
 from edgezero_spin.project.children import search_path
 from edgezero_spin.project.locate import SPIN_MANIFEST, find_spin_manifest
+from edgezero_spin.testing.app_modules import app_target, import_app
 from edgezero_spin.testing.component import ComponentClient
 from edgezero_spin.testing.errors import KitError, MissingComponentError, StaleComponentError
 from edgezero_spin.testing.native import TestClient
+from edgezero_spin.testing.outbound import CHAIN_DOMAIN
 from edgezero_spin.testing.sources import check_fresh, component_files
 
-__all__ = ["SpinProject", "app_target", "find_project", "import_app", "merged"]
+__all__ = ["SpinProject", "find_project", "merged"]
 
 MERGED = ("kv", "config", "sqlite", "secrets", "variables", "env")
 
@@ -89,7 +86,7 @@ class SpinProject:
         """Name it; nothing is read yet."""
         self.manifest = manifest
         self._target = app
-        self._app: tuple[App, str] | None = None
+        self._apps: tuple[str, dict[str, App]] | None = None
         self._built = False
 
     def native(self, **arguments: Any) -> TestClient:
@@ -98,12 +95,21 @@ class SpinProject:
         Raises:
             KitError: The manifest does not tell which app it is, or it cannot be imported.
         """
-        if self._app is None:
-            self._app = self._find_app()
-        app, component = self._app
+        if self._apps is None:
+            self._apps = self._find_apps()
+        component, apps = self._apps
         # What only a component has is no mistake in a test for both.
         arguments.pop("allow_stale", None)
-        return TestClient(app, manifest=self.manifest, component=component, **arguments)
+        others = {id: app for id, app in apps.items() if id != component}
+        return TestClient(
+            apps[component],
+            **{
+                "manifest": self.manifest,
+                "component": component,
+                "apps": others,
+                **arguments,
+            },
+        )
 
     def component(self, **arguments: Any) -> ComponentClient:
         """Return a client of the compiled application."""
@@ -133,96 +139,36 @@ class SpinProject:
             return False
         return True
 
-    def _find_app(self) -> tuple[App, str]:
+    def _find_apps(self) -> tuple[str, dict[str, App]]:
+        """Return the component to test, and its app and those that it may call, by id."""
         manifest = load_spin_manifest(self.manifest)
-        found = [
-            (id, component, target)
+        targets = {
+            id: target
             for id, component in manifest.components.items()
             if (target := app_target(component)) is not None
-        ]
+        }
         if self._target:
-            named = [each for each in found if each[2] == self._target]
-            ids = named or found or [(id, part, "") for id, part in manifest.components.items()]
-            component_id, component, target = ids[0][0], ids[0][1], self._target
-        elif len(found) == 1:
-            component_id, component, target = found[0]
+            named = [id for id, target in targets.items() if target == self._target]
+            own = (named or list(targets) or list(manifest.components))[0]
+            targets[own] = self._target
+        elif len(targets) == 1:
+            own = next(iter(targets))
         else:
-            what = "none of its components is" if not found else "several of its components are"
+            what = "none of its components is" if not targets else "several of its components are"
             raise KitError(
                 f"{self.manifest}: {what} built by `edgezero componentize module:app`, so it is "
                 f"not clear which app to test natively; set spin_app = module:app in pytest's "
                 f"settings, or run with --spin-mode component"
             )
-        workdir = "" if component.build is None else component.build.workdir or ""
-        return import_app(target, manifest.base_dir / workdir), component_id
-
-
-def app_target(component: Component) -> str | None:
-    """Return the ``module:attribute`` that a component is compiled from, if it says so."""
-    if component.build is None:
-        return None
-    for command in component.build.command:
-        try:
-            words = shlex.split(command)
-        except ValueError:
-            continue
-        if "componentize" in words:
-            after = words[words.index("componentize") + 1 :]
-            found = [word for word in after if all(p.isidentifier() for p in _names(word))]
-            if found:
-                return found[0]
-    return None
-
-
-def _names(target: str) -> list[str]:
-    module, _, attribute = target.partition(":")
-    return [*module.split("."), *([attribute] if attribute else [])]
-
-
-def import_app(target: str, folder: Path) -> App:
-    """Import ``module:attribute`` from a folder.
-
-    Raises:
-        KitError: There is no such module or app.
-    """
-    name, _, attribute = target.partition(":")
-    module = _imported(name, folder.resolve())
-    found = getattr(module, attribute, None) if attribute else _only_app(module)
-    if isinstance(found, App):
-        return found
-    apps = [key for key, value in vars(module).items() if isinstance(value, App)]
-    raise KitError(
-        f"{module.__file__}: {attribute or 'IncomingHandler'} is no App (apps there: "
-        f"{', '.join(apps) or 'none'})"
-    )
-
-
-def _only_app(module: ModuleType) -> App | None:
-    handler = getattr(module, "IncomingHandler", None)
-    found: App | None = getattr(handler, "app", None)
-    apps = [value for value in vars(module).values() if isinstance(value, App)]
-    return found or (apps[0] if len(apps) == 1 else None)
-
-
-def _imported(name: str, folder: Path) -> ModuleType:
-    top = name.partition(".")[0]
-    known = sys.modules.get(top)
-    origin = getattr(known, "__file__", None)
-    if known is not None and origin is not None and not Path(origin).is_relative_to(folder):
-        # Another project's module of the same name, such as app.py.
-        for each in [key for key in sys.modules if key.partition(".")[0] == top]:
-            del sys.modules[each]
-    place = str(folder)
-    if place in sys.path:
-        sys.path.remove(place)
-    sys.path.insert(0, place)
-    importlib.invalidate_caches()
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or name.partition(".")[0] != error.name.partition(".")[0]:
-            raise
-        raise KitError(f"there is no module {name!r} in {folder}") from None
+        chains = any(
+            CHAIN_DOMAIN in host for host in manifest.components[own].allowed_outbound_hosts
+        )
+        apps = {}
+        for id in [own, *(id for id in targets if chains and id != own)]:
+            build = manifest.components[id].build
+            workdir = "" if build is None else build.workdir or ""
+            apps[id] = import_app(targets[id], manifest.base_dir / workdir, beside=id != own)
+        return own, apps
 
 
 def _run(step: BuildStep) -> None:

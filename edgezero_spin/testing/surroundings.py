@@ -9,14 +9,15 @@ modules of their own.
 import os
 import random
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TextIO
 
 from edgezero_spin.testing.clock import NativeClock
 from edgezero_spin.testing.randomness import NativeRandomness
 
-__all__ = ["Surroundings"]
+__all__ = ["Surroundings", "environment"]
 
 
 class _Tee:
@@ -103,8 +104,30 @@ class Surroundings:
         if self._randomness is not None:
             self._randomness.release()
         for name, value in self._before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+            _set(name, value)
         self._clock.release()
+
+
+@contextmanager
+def environment(values: Mapping[str, str], *, instead_of: Mapping[str, str]) -> Iterator[None]:
+    """Give another component its own environment while it answers.
+
+    Args:
+        values: Its variables.
+        instead_of: Those that its caller has and it has not.
+    """
+    before = {name: os.environ.get(name) for name in {**values, **instead_of}}
+    try:
+        for name in before:
+            _set(name, values.get(name))
+        yield
+    finally:
+        for name, value in before.items():
+            _set(name, value)
+
+
+def _set(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from edgezero_spin.testing import BrokenBodyError, Client, ComponentClient, TestClient
-from edgezero_spin.testing.project import import_app
+from edgezero_spin.testing.app_modules import import_app
 from tests.component.conftest import GUESTS, Build
 
 REQUESTS: list[tuple[str, str, dict[str, Any]]] = [

@@ -195,6 +195,32 @@ def make_app() -> App:
             return 502, f"{error.code}: {error}"
         return answer.status, await answer.text()
 
+    @app.post("/relay/{method}/{scheme}/{host}/{*path}")
+    async def relay(
+        request: Request, outbound: Outbound, method: str, scheme: str, host: str, path: str
+    ) -> dict[str, Any]:
+        """Everything that is to be seen of an answer."""
+        url = f"{scheme}://{host}/{path}" + (
+            f"?{request.query_string}" if request.query_string else ""
+        )
+        try:
+            answer = await outbound.send(
+                method, url, headers={"x-sent": "1"}, body=await request.bytes()
+            )
+            body = await answer.bytes()
+        except OutboundError as error:
+            return {"code": error.code}
+        headers = [[name, value.decode("latin-1")] for name, value in answer.headers.pairs]
+        return {"status": answer.status, "headers": headers, "body": body.decode("latin-1")}
+
+    @app.get("/again")
+    async def again(outbound: Outbound) -> tuple[int, str]:
+        try:
+            answer = await outbound.send("GET", "http://self.alt/again")
+        except OutboundError as error:
+            return 508, error.code
+        return answer.status, f"{await answer.text()}, again"
+
     @app.get("/forward/{host}")
     async def forward(request: Request, outbound: Outbound, host: str) -> Response:
         return await outbound.forward(request, f"https://{host}/there")

@@ -326,6 +326,60 @@ def test_projects_side_by_side(scratch: Scratch) -> None:
     assert "2 passed" in ran.text
 
 
+CHAINED = """\
+spin_manifest_version = 2
+application = {name = "kit"}
+[[trigger.http]]
+route = "/..."
+component = "front"
+[[trigger.http]]
+route = {private = true}
+component = "back"
+[component.front]
+source = "app.wasm"
+allowed_outbound_hosts = ["http://back.spin.internal"]
+[component.front.build]
+command = "edgezero componentize app:app"
+[component.back]
+source = "back/app.wasm"
+[component.back.build]
+command = "edgezero componentize app:app"
+workdir = "back"
+"""
+
+
+def test_components_that_call_each_other(scratch: Scratch) -> None:
+    """Each is found where its build command finds it, also under the same name."""
+    scratch.write("spin.toml", CHAINED)
+    scratch.write("pytest.ini", "[pytest]\nspin_app = app:app\n")
+    scratch.write("tests/conftest.py", "")
+    scratch.write(
+        "app.py",
+        """\
+from edgezero_spin import App, Outbound
+app = App("front")
+
+@app.get("/h")
+async def hello(outbound: Outbound) -> str:
+    answer = await outbound.send("GET", "http://back.spin.internal/h")
+    return "front and " + await answer.text()
+""",
+    )
+    scratch.write("back/app.py", APP.replace('"hello"', '"back"'))
+    scratch.write(
+        "tests/test_app.py",
+        """\
+from app import app
+
+def test_both(spin_app):
+    assert spin_app.app is app
+    assert spin_app.get("/h").text == "front and back"
+""",
+    )
+    ran = scratch.run()
+    assert ran.status == 0, ran.text
+
+
 def test_a_run_without_spin_tests_pays_next_to_nothing(scratch: Scratch) -> None:
     """The plugin loads neither the package nor an engine, and takes less than 50 ms."""
     scratch.write(

@@ -6,10 +6,8 @@ thread carries a ``Context`` while it answers, and host functions look it up.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
-
-import attrs
 
 from edgezero_spin.host.variables import VariableResolver
 from edgezero_spin.testing.databases import DatabaseViews
@@ -44,19 +42,63 @@ class Surface(Protocol):
         """Keep what a component wrote."""
 
 
-@attrs.define
 class Context:
-    """What the guest's thread carries.
+    """What the guest's thread carries, and what its request has cost so far.
+
+    A guest that calls another component, or its own application, may end before that does;
+    the bill is complete when the last of them has ended.
 
     Attributes:
         surface: The client that asked.
-        host_calls: Calls to the host so far.
-        chained_fuel: Instructions of the components that it called.
+        depth: How many guests wait for this one.
+        host_calls: Calls of this guest to the host so far.
     """
 
-    surface: Surface
-    host_calls: int = 0
-    chained_fuel: int = 0
+    def __init__(
+        self, surface: Surface, on_settled: "Callable[[Context], None]", depth: int = 0
+    ) -> None:
+        """Begin a bill.
+
+        Args:
+            surface: See the attribute.
+            on_settled: Called when this guest and all that it called have ended, on the
+                thread of the last.
+            depth: See the attribute.
+        """
+        self.surface = surface
+        self.depth = depth
+        self.host_calls = 0
+        self._on_settled = on_settled
+        self._lock = threading.Lock()
+        self._open = 1
+        self._called = (0, 0)
+
+    @property
+    def total(self) -> tuple[int, int]:
+        """Instructions and calls to the host, of all together; final when it is settled."""
+        fuel, calls = self._called
+        return fuel, calls + self.host_calls
+
+    def call(self) -> "Context":
+        """Return what a guest carries that this one calls; it has to be ``ended``."""
+        with self._lock:
+            self._open += 1
+        return Context(self.surface, self._add, self.depth + 1)
+
+    def ended(self, fuel: int) -> None:
+        """Say that this guest has ended, and how many instructions it took."""
+        self._close(fuel, 0)
+
+    def _add(self, called: "Context") -> None:
+        self._close(*called.total)
+
+    def _close(self, fuel: int, calls: int) -> None:
+        with self._lock:
+            self._called = (self._called[0] + fuel, self._called[1] + calls)
+            self._open -= 1
+            settled = self._open == 0
+        if settled:
+            self._on_settled(self)
 
 
 class _Current(threading.local):

@@ -33,8 +33,9 @@ class Exchange:
         self.usage: Usage | None = None
         self.error: BaseException | None = None
         self.begun = False
-        self._context = Context(surface)
+        self._context = Context(surface, self._settled)
         self._measures_memory = measures_memory
+        self._peak_memory_bytes: int | None = None
         self._loop = asyncio.get_running_loop()
         self._done = asyncio.Event()
 
@@ -46,13 +47,14 @@ class Exchange:
     def ended(self, instance: Instance | None, error: BaseException | None) -> None:
         """Called on the guest's thread."""
         self.error = error
-        usage = Usage(host_calls=self._context.host_calls)
-        if instance is not None:
-            usage.fuel = (instance.fuel_used or 0) + self._context.chained_fuel
-            if self._measures_memory:
-                usage.peak_memory_bytes = guest_memory_bytes()
-        self.usage = usage
+        if self._measures_memory and instance is not None:
+            self._peak_memory_bytes = guest_memory_bytes()
         CURRENT.context = None
+        self._context.ended(0 if instance is None else instance.fuel_used or 0)
+
+    def _settled(self, context: Context) -> None:
+        fuel, host_calls = context.total
+        self.usage = Usage(fuel, host_calls, self._peak_memory_bytes)
         self._loop.call_soon_threadsafe(self._done.set)
 
     @property
@@ -79,7 +81,7 @@ class Exchange:
         )
 
     async def end(self) -> None:
-        """Wait for the instance, which may go on after its answer."""
+        """Wait for the instance and those that it called; they may go on after its answer."""
         if self.begun:
             try:
                 await asyncio.wait_for(self._done.wait(), ENDING_S)

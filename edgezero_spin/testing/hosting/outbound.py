@@ -1,11 +1,16 @@
 """Requests that a component sends: answered by the script, or by the application itself.
 
-Source: contract spin-host.md, CHAIN-1 to CHAIN-12, TEST-15, TEST-16.
+A script comes first. What it leaves out and is meant for the application (``self.alt``, or
+``ID.spin.internal``) goes there without a socket; everything else is refused.
+
+Source: contract spin-host.md, CHAIN-1 to CHAIN-12, TEST-15, TEST-16, TEST-31.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from edgezero_spin.core.headers import Headers
+from edgezero_spin.host.application import Application
 from edgezero_spin.host.capabilities.outbound_http import Destination
 from edgezero_spin.host.capabilities.wasi_http import (
     FutureIncomingResponse,
@@ -17,16 +22,23 @@ from edgezero_spin.host.capabilities.wasi_http import (
 from edgezero_spin.host.channel import ByteChannel
 from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.instance import InstanceState
-from edgezero_spin.host.outbound import CHAIN_DOMAIN, OutboundSender
+from edgezero_spin.host.outbound import OutboundSender
 from edgezero_spin.host.running import Instance
-from edgezero_spin.host.trigger.http import InstanceRunner, InstanceWatch, Served
+from edgezero_spin.host.trigger.asgi import answer_for, is_bodiless, wire_head
+from edgezero_spin.host.trigger.gateway import Answer, RequestHead
+from edgezero_spin.host.trigger.http import InstanceRunner, InstanceWatch
+from edgezero_spin.host.workers import Overloaded
 from edgezero_spin.testing.hosting.context import CURRENT, Context, surface
-from edgezero_spin.testing.outbound import OutboundRequest
+from edgezero_spin.testing.outbound import CHAIN_DOMAIN, MAX_DEPTH, OutboundRequest
+from edgezero_spin.testing.requests import DEFAULT_AUTHORITY
 
-__all__ = ["ChainRunner", "Sender"]
+__all__ = ["Sender"]
+
+PEER = ("127.0.0.1", 0)
+"""Who sends requests to the application itself, as its components see it."""
 
 
-class ChainRunner(InstanceRunner):
+class _ChainRunner(InstanceRunner):
     """Runs a component that another one calls, for the same test as its caller."""
 
     def __init__(self, runner: InstanceRunner) -> None:
@@ -34,43 +46,52 @@ class ChainRunner(InstanceRunner):
 
     def start(
         self,
-        component: Served,
+        component: Any,
         exchange: Exchange,
         watch: InstanceWatch | None = None,
         *,
         nested: bool = False,
     ) -> None:
         caller = CURRENT.context
-        chained = watch if caller is None else _ChainWatch(caller)
-        self._inner.start(component, exchange, chained, nested=nested)
+        if caller is None:
+            self._inner.start(component, exchange, watch, nested=nested)
+            return
+        called = caller.call()
+        try:
+            self._inner.start(component, exchange, _ChainWatch(called), nested=nested)
+        except Overloaded:
+            called.ended(0)
+            raise
 
 
 class _ChainWatch:
     """Gives a called instance its caller's surface, and its caller the bill."""
 
-    def __init__(self, caller: Context) -> None:
-        self._caller = caller
-        self._own = Context(caller.surface)
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     def started(self, state: InstanceState) -> None:
-        CURRENT.context = self._own
+        CURRENT.context = self._context
 
     def ended(self, instance: Instance | None, error: BaseException | None) -> None:
-        self._caller.host_calls += self._own.host_calls
-        self._caller.chained_fuel += self._own.chained_fuel
-        if instance is not None:
-            self._caller.chained_fuel += instance.fuel_used or 0
         CURRENT.context = None
+        self._context.ended(0 if instance is None else instance.fuel_used or 0)
 
 
 class Sender:
-    """Answers outbound requests from the script of whoever asks.
-
-    Calls between components of the application are no requests to the outside.
-    """
+    """Sends what components may send, for the test of whoever asks; an ``HttpSender``."""
 
     def __init__(self) -> None:
-        self.chain = OutboundSender()
+        """Know no component yet; ``connect`` comes before the first request."""
+        self._chain = OutboundSender()
+        self._application: Application | None = None
+        self._runner: InstanceRunner | None = None
+
+    def connect(self, application: Application, runner: InstanceRunner) -> None:
+        """Say what can be called without a script."""
+        self._application = application
+        self._runner = _ChainRunner(runner)
+        self._chain.connect(application.components, self._runner)
 
     def send(
         self,
@@ -79,29 +100,113 @@ class Sender:
         options: RequestOptions | None,
         future: FutureIncomingResponse,
     ) -> None:
-        if destination.host.endswith(f".{CHAIN_DOMAIN}"):
-            self.chain.send(destination, request, options, future)
-            return
-        script = surface().http
+        """Start an exchange. Called on a guest's thread."""
         url = f"{destination.scheme}://{destination.authority or 'self'}{request.path or '/'}"
-        method = method_text(request.method)
-        headers = Headers.received(request.headers.entries)
-
-        def answer(content: bytes) -> None:
-            found = script.answer(OutboundRequest(method, url, headers, content))
-            if found.error is not None:
-                code = found.code
-                future.reject((code, None if code == found.error else found.error))
-                return
-            channel = ByteChannel()
-            channel.put(found.content)
-            channel.end()
-            future.resolve(IncomingResponse(found.status, list(found.headers.pairs), channel))
-
-        if request.body is None:
-            answer(b"")
+        _, _, domain = destination.host.partition(".")
+        own = destination.is_self or domain == CHAIN_DOMAIN
+        if not own or surface().http.answers(method_text(request.method), url):
+            _send_to_script(url, request, future)
+            return
+        context = CURRENT.context
+        if context is not None and context.depth + 1 >= MAX_DEPTH:
+            request.drop_body()
+            future.reject(("connection-limit-reached", None))
+        elif destination.is_self:
+            self._send_to_itself(request, future)
         else:
-            _collect(request.body.channel, answer)
+            self._chain.send(destination, request, options, future)
+
+    def _send_to_itself(self, request: OutgoingRequest, future: FutureIncomingResponse) -> None:
+        """Route a request as if it had come in from outside (CHAIN-1)."""
+        application, runner = self._application, self._runner
+        if application is None or runner is None:
+            raise RuntimeError("a component sent a request before its application was loaded")
+        method = method_text(request.method)
+        path, mark, query = (request.path or "/").partition("?")
+        headers = [
+            (name.encode("ascii"), value)
+            for name, value in request.headers.entries
+            if name != "host"
+        ]
+        admitted = application.gateway.admit(
+            RequestHead(
+                method,
+                path if path.startswith("/") else f"/{path}",
+                query if mark else None,
+                [(b"host", DEFAULT_AUTHORITY.encode()), *headers],
+                client=PEER,
+            )
+        )
+        if isinstance(admitted, Answer):
+            request.drop_body()
+            future.resolve(_whole(admitted, method))
+            return
+        exchange = admitted.exchange
+        if request.body is not None:
+            exchange.body = request.body.channel
+        exchange.eager = True
+        exchange.announce = lambda: _deliver(exchange, method, future)
+        future.abandon = exchange.abandon
+        try:
+            runner.start(admitted.component, exchange, nested=True)
+        except Overloaded:
+            request.drop_body()
+            future.resolve(_whole(Answer(503), method))
+
+
+def _deliver(exchange: Exchange, method: str, future: FutureIncomingResponse) -> None:
+    """Pass an answer on as a client of the application would get it."""
+    if future.ready():
+        return
+    head = exchange.response
+    if head is None:
+        if exchange.refusal is not None:
+            future.resolve(_whole(answer_for(exchange), method))
+        return
+    wire = wire_head(head, method)
+    if wire is None:
+        exchange.abandon()
+        future.resolve(_whole(Answer(500), method))
+        return
+    status, headers = wire
+    body = head.body
+    if body is not None and is_bodiless(method, status):
+        body.close()
+        body = None
+    future.resolve(IncomingResponse(status, headers, body))
+
+
+def _whole(answer: Answer, method: str) -> IncomingResponse:
+    length = ("content-length", b"%d" % len(answer.body))
+    content = b"" if method == "HEAD" else answer.body
+    return IncomingResponse(answer.status, [*answer.headers, length], _channel(content))
+
+
+def _channel(content: bytes) -> ByteChannel:
+    channel = ByteChannel()
+    channel.put(content)
+    channel.end()
+    return channel
+
+
+def _send_to_script(url: str, request: OutgoingRequest, future: FutureIncomingResponse) -> None:
+    script = surface().http
+    method = method_text(request.method)
+    headers = Headers.received(request.headers.entries)
+
+    def answer(content: bytes) -> None:
+        found = script.answer(OutboundRequest(method, url, headers, content))
+        if found.error is None:
+            channel = _channel(found.content)
+            future.resolve(IncomingResponse(found.status, list(found.headers.pairs), channel))
+        else:
+            code = found.code
+            future.reject((code, None if code == found.error else found.error))
+
+    if request.body is None:
+        answer(b"")
+    else:
+        _collect(request.body.channel, answer)
 
 
 def _collect(channel: ByteChannel, then: Callable[[bytes], None]) -> None:

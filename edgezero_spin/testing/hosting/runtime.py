@@ -22,12 +22,13 @@ from edgezero_spin.manifest.spin.locked_app import LockedApp
 from edgezero_spin.stores.memory import MemoryKeyValue
 from edgezero_spin.testing.hosting.databases import KitDatabases
 from edgezero_spin.testing.hosting.interfaces import kit_interfaces
-from edgezero_spin.testing.hosting.outbound import ChainRunner, Sender
+from edgezero_spin.testing.hosting.outbound import Sender
 from edgezero_spin.testing.hosting.stand_ins import KitLog, Labels, Variables
+from edgezero_spin.testing.outbound import MAX_DEPTH
 
 __all__ = ["Runtime", "runtime_of"]
 
-MAX_INSTANCES = 8
+MAX_INSTANCES = MAX_DEPTH
 
 
 class Runtime:
@@ -74,7 +75,7 @@ class Runtime:
                 interfaces=kit_interfaces(),
                 adapt=lambda grants: _adapt(grants, sender),
             )
-            sender.chain.connect(self.host.application.components, ChainRunner(self.host._runner))
+            sender.connect(self.host.application, self.host._runner)
         except BaseException:
             shutil.rmtree(self._assets, ignore_errors=True)
             raise

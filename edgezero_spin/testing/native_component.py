@@ -1,0 +1,150 @@
+"""One app as one component of an application under test, in this process.
+
+What its manifest grants is what it may open, read and call; without a manifest it may use
+whatever the test gave.
+
+Source: contract spin-host.md, KV-1, VAR-1 to VAR-11, NET-1 to NET-12.
+"""
+
+from collections.abc import Callable, Mapping
+
+from edgezero_spin.core.app import App
+from edgezero_spin.core.outbound import OutboundTransport
+from edgezero_spin.core.request import Request
+from edgezero_spin.core.response import Response
+from edgezero_spin.core.sources import MemorySource
+from edgezero_spin.stores.backend import BackendError, KeyValueBackend
+from edgezero_spin.stores.memory import MemorySecrets
+from edgezero_spin.stores.opening import open_stores
+from edgezero_spin.testing.grants import AppGrants, ComponentGrants
+from edgezero_spin.testing.native_messages import NativeSource, as_a_host_takes_it
+from edgezero_spin.testing.requests import KitRequest
+from edgezero_spin.testing.store_control import ACCESS_DENIED, StoreControl
+from edgezero_spin.testing.store_log import StoreCall
+
+__all__ = ["NativeComponent"]
+
+
+class NativeComponent:
+    """An app with what its component may use.
+
+    Attributes:
+        app: The app.
+        own: What the manifest grants it; ``None`` without a manifest.
+        grants: What the application has; likewise.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        own: ComponentGrants | None,
+        grants: AppGrants | None,
+        *,
+        stores: StoreControl,
+        secrets: Mapping[str, str],
+        variables: Mapping[str, str],
+        env: Callable[[], Mapping[str, str]],
+    ) -> None:
+        """Put an app where its manifest puts it.
+
+        Args:
+            app: The app.
+            own: See the attribute.
+            grants: See the attribute.
+            stores: Of the test.
+            secrets: Variables by the name that an app asks for, as the test sets them.
+            variables: Variables of the application, likewise.
+            env: Its environment at this moment.
+        """
+        app.compile()
+        self.app = app
+        self.own = own
+        self.grants = grants
+        self.environment = env
+        self._variables = variables
+        templates = {} if own is None else own.variables
+        held = _Secrets(stores, secrets, templates, grants, variables)
+        self._platform = _Platform(stores, None if own is None else own.labels, held)
+
+    def allows(self, scheme: str, authority: str) -> bool:
+        """Tell whether it may send a request there."""
+        if self.grants is None or self.own is None:
+            return True
+        return self.grants.allows(self.own, scheme, authority, self._variables)
+
+    async def respond(
+        self,
+        request: KitRequest,
+        headers: list[tuple[str, bytes]],
+        transport: OutboundTransport,
+    ) -> Response:
+        """Answer a request.
+
+        Args:
+            request: What is asked.
+            headers: What the app sees of the header.
+            transport: Carries what the app sends.
+        """
+        source = MemorySource(request.method, request.target, (), request.body)
+        source.scheme = request.scheme
+        source.authority = request.authority
+        asked = Request(NativeSource(source, headers))
+        # An app that brings a transport of its own keeps it.
+        asked._transport = transport
+        response = await self.app.handle(
+            asked,
+            lambda: open_stores(self.app.declaration, self._platform, self.environment),
+        )
+        return as_a_host_takes_it(response)
+
+
+class _Secrets:
+    """Variables: those that the test set, then those of the manifest's templates."""
+
+    def __init__(
+        self,
+        stores: StoreControl,
+        values: Mapping[str, str],
+        templates: Mapping[str, str],
+        grants: AppGrants | None,
+        variables: Mapping[str, str],
+    ) -> None:
+        self._stores = stores
+        self._memory = MemorySecrets(values)
+        self._templates = templates
+        self._grants = grants
+        self._variables = variables
+
+    def get(self, name: str) -> str | bytes | None:
+        return self._stores.run(StoreCall("secret", "", name), lambda: self._value_of(name))
+
+    def _value_of(self, name: str) -> str | bytes | None:
+        value = self._memory.get(name)
+        if value is None and self._grants is not None and name in self._templates:
+            return self._grants.render(self._templates[name], self._variables)
+        return value
+
+
+class _Platform:
+    """The host, as the facades see it."""
+
+    def __init__(
+        self, stores: StoreControl, granted: tuple[str, ...] | None, secrets: _Secrets
+    ) -> None:
+        self._stores = stores
+        self._granted = granted
+        self._secrets = secrets
+
+    def open_key_value(self, label: str) -> KeyValueBackend:
+        try:
+            return self._stores.open(label, self._granted)
+        except BackendError as error:
+            if error.message == ACCESS_DENIED:
+                raise BackendError(
+                    "access-denied (the label is not in this component's key_value_stores in "
+                    "spin.toml)"
+                ) from None
+            raise
+
+    def secrets(self) -> _Secrets:
+        return self._secrets

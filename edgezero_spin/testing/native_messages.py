@@ -1,0 +1,133 @@
+"""What a host changes on a native request and response, so that one test holds for both.
+
+Source: contract spin-host.md, HDR-1 to HDR-7, HDR-11, HDR-13, HDR-15, RESP-1, RESP-2, HTTP-3.
+"""
+
+import sys
+
+from edgezero_spin.core.response import Response
+from edgezero_spin.core.sources import MemorySource
+from edgezero_spin.core.streaming import BodyStream
+from edgezero_spin.testing.errors import BrokenBodyError
+from edgezero_spin.testing.requests import KitRequest
+from edgezero_spin.testing.surroundings import Surroundings
+
+__all__ = [
+    "NativeBody",
+    "NativeSource",
+    "as_a_host_takes_it",
+    "request_headers",
+    "response_headers",
+]
+
+# Headers that WASI HTTP keeps for the host (HTTP-3).
+HOST_ONLY = frozenset(
+    {
+        "connection",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+BODILESS = (204, 304)
+
+
+def request_headers(
+    request: KitRequest, *, full_url: str | None = None, client_addr: str = "127.0.0.1:0"
+) -> list[tuple[str, bytes]]:
+    """Return what a component sees on the route ``/...``.
+
+    Args:
+        request: What is sent.
+        full_url: What ``spin-full-url`` says; ``None`` for the URL of the request.
+        client_addr: Who sends it.
+    """
+    grouped: dict[str, list[bytes]] = {}
+    for name, value in request.headers:
+        if name not in HOST_ONLY and not name.startswith(("spin-", "spin_")):
+            grouped.setdefault(name, []).append(value)
+    added = {
+        "spin-path-info": request.path,
+        "spin-full-url": full_url or f"{request.scheme}://{request.authority}{request.target}",
+        "spin-matched-route": "/...",
+        "spin-base-path": "/",
+        "spin-raw-component-route": "/...",
+        "spin-component-route": "",
+        "spin-client-addr": client_addr,
+    }
+    return [
+        *((name, value) for name, values in grouped.items() for value in values),
+        *((name, text.encode()) for name, text in added.items()),
+    ]
+
+
+def response_headers(response: Response, method: str) -> list[tuple[str, bytes]]:
+    """Return what a client sees: the length at the end, or none where there is no body."""
+    pairs = [pair for pair in response.header_pairs if pair[0] != "content-length"]
+    lengths = [pair for pair in response.header_pairs if pair[0] == "content-length"]
+    if response.status in BODILESS:
+        return pairs
+    if not lengths and response.body == b"":
+        lengths = [("content-length", b"0")]
+    return pairs + lengths[:1]
+
+
+def as_a_host_takes_it(response: Response) -> Response:
+    """Return the response, or what a guest answers when the host refuses its headers (HTTP-3)."""
+    refused = [name for name, _ in response.header_pairs if name in HOST_ONLY]
+    if not refused:
+        return response
+    body = b'{"error":{"message":"internal error","status":500,"kind":"internal"}}'
+    print(f"a host does not take the response header {refused[0]!r}", file=sys.stderr)
+    return Response(body, 500, [("content-type", "application/json"), ("content-length", "69")])
+
+
+class NativeSource:
+    """A request whose headers are those that a host hands on."""
+
+    def __init__(self, source: MemorySource, headers: list[tuple[str, bytes]]) -> None:
+        self.method = source.method
+        self.raw_path = source.raw_path
+        self.query = source.query
+        self.scheme = source.scheme
+        self.authority = source.authority
+        self.read = source.read
+        self._headers = headers
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        return self._headers
+
+
+class NativeBody:
+    """A response body, pulled piece by piece."""
+
+    def __init__(self, body: bytes | BodyStream, request: str, outer: Surroundings) -> None:
+        self._whole = body if isinstance(body, bytes) else b""
+        self._stream = body if isinstance(body, BodyStream) else None
+        self._request = request
+        self._outer = outer
+
+    async def next_piece(self) -> bytes | None:
+        if self._stream is None:
+            whole, self._whole = self._whole, b""
+            return whole or None
+        with self._outer:
+            try:
+                return await anext(self._stream)
+            except StopAsyncIteration:
+                return None
+            except Exception as error:
+                sys.__excepthook__(type(error), error, error.__traceback__)
+                reason = f"the handler raised {type(error).__name__}: {error}"
+                raise BrokenBodyError(self._request, reason) from error
+
+    async def aclose(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            with self._outer:
+                await stream.aclose()
