@@ -96,6 +96,25 @@ def test_auth_is_spin_cloud(action: str, word: str, tmp_path: Path, spin: Record
     assert f"`spin cloud {word}` exited with status 4" in failed.stderr
 
 
+def test_credentials_are_left_to_spin(tmp_path: Path, spin: Recorder) -> None:
+    """Nothing is kept of a login, and Spin's own file is as it was and was not opened."""  # AUT-4
+    home, work = tmp_path / "home", tmp_path / "work"
+    for folder in (home, work):
+        folder.mkdir()
+    kept = home / ".config" / "fermyon" / "config.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("{}")
+    os.utime(kept, (1, 1))
+    before = kept.stat()
+    env = {**spin.environment(), "HOME": str(home)}
+    for action in ("login", "status", "logout"):
+        assert edgezero("auth", action, cwd=work, env=env).returncode == 0
+    after = kept.stat()
+    assert (after.st_atime, after.st_mtime) == (before.st_atime, before.st_mtime)
+    assert list(work.iterdir()) == []
+    assert [path for path in home.rglob("*") if path.is_file()] == [kept]
+
+
 @pytest.mark.parametrize(
     ("typed", "entry"),
     [

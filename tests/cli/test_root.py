@@ -1,5 +1,8 @@
 """What every command shares: help, versions, usage mistakes, colours, missing extras."""
 
+import importlib
+import inspect
+import re
 import subprocess
 import sys
 import time
@@ -12,6 +15,7 @@ import pytest
 import edgezero_spin
 from edgezero_spin.cli.root import edgezero as group
 from tests.cli.running import edgezero, refusal
+from tests.source_tree import PACKAGE
 
 
 def command_lines(outer: click.Group, *words: str) -> Iterator[tuple[str, ...]]:
@@ -23,6 +27,43 @@ def command_lines(outer: click.Group, *words: str) -> Iterator[tuple[str, ...]]:
 
 
 COMMANDS = list(command_lines(group))
+
+
+def test_the_commands_of_edgezero_are_there() -> None:
+    """Whoever comes from EdgeZero types what they know; its contributors' `demo` is not ours."""
+    # CLI-1
+    known = ["new", "build", "serve", "deploy", "provision"]
+    known += ["auth login", "auth logout", "auth status", "config validate", "config push"]
+    assert {tuple(words.split()) for words in known} <= set(COMMANDS)
+    assert ("demo",) not in COMMANDS
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "new:create_project",
+        "add_store:add_store",
+        "add_component:add_component",
+        "build:plan_build",
+        "serve:run_spin",
+        "deploy:run_spin_deploy",
+        "deploy:run_spin_cloud",
+        "provision:provision",
+        "config_validate:validate_config",
+        "config_push:push_config",
+        "config_diff:diff_config",
+        "doctor:examine",
+    ],
+)
+def test_an_apps_own_command_can_do_the_same(function: str) -> None:
+    """Each command is one call of a public function, which says what it takes and raises."""
+    # CLI-7
+    module, _, name = function.partition(":")
+    room = importlib.import_module(f"edgezero_spin.project.{module}")
+    assert name in room.__all__
+    assert inspect.getdoc(getattr(room, name))
+    lines = "".join(path.read_text() for path in (PACKAGE / "cli").glob("*.py"))
+    assert f"import {name}" in lines or re.search(rf"import [^\n(]*\b{name}\b|\b{name},", lines)
 
 
 def test_version() -> None:

@@ -23,6 +23,9 @@ def test_a_new_project_builds_serves_and_passes_its_own_tests(tmp_path: Path) ->
         done = edgezero(*command, cwd=tmp_path, timeout=110)
         assert done.returncode == 0, done.stderr
     folder = tmp_path / "my-app"
+    # Each component at its `source`.  BLD-10
+    assert (folder / "app.wasm").is_file()
+    assert (folder / "reports" / "app.wasm").is_file()
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q"],
         cwd=folder,

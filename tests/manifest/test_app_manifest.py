@@ -105,16 +105,16 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert (item.id, item.description, item.adapters, item.body_mode) == (
         "item",
         "one item",
-        ("spin",),
+        ("spin",),  # MAN-6
         "stream",
     )
-    assert manifest.stores.kv == StoreIds(("sessions", "cache"), "sessions")
+    assert manifest.stores.kv == StoreIds(("sessions", "cache"), "sessions")  # TV-96
     assert manifest.stores.config == StoreIds(("app_config",), "app_config")  # MAN-19
     assert manifest.stores.secrets is None
     spin = manifest.adapters["Spin"]
     assert (spin.crate, spin.manifest, spin.component) == ("app", "app/spin.toml", "shop")
     assert (spin.host, spin.port) == ("0.0.0.0", 3000)
-    assert (spin.build.target, spin.build.features) == ("wasm32-wasip2", ("a",))
+    assert (spin.build.target, spin.build.features) == ("wasm32-wasip2", ("a",))  # MAN-12
     assert (spin.commands.build, spin.commands.auth_login) == ("make wasm", "spin login")
     assert spin.commands.serve is None
 

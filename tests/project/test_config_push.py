@@ -63,7 +63,7 @@ def refused(project: ConfigProject, **changes: Any) -> str:
 
 def test_a_typed_push_writes_configuration_and_no_secret(project: ConfigProject) -> None:
     """The demo's three entries, under the label, and no field that names a secret."""
-    outcome = push(project, model=AppConfig)  # PSH-6, FLT-6, TV-121, TV-179
+    outcome = push(project, model=AppConfig)  # CLI-7, PSH-6, FLT-6, TV-121, TV-179
     assert table(project) == {
         "greeting": b"hello from config",
         "feature.new_checkout": b"false",
