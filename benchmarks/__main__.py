@@ -1,7 +1,7 @@
 """``make bench``: measure, compare with the peers of the same run, print a table.
 
 python -m benchmarks                  everything
-python -m benchmarks instructions     only that part: builds, instructions, requests or host
+python -m benchmarks instructions     only that part: builds, instructions, requests, host, testing
 """
 
 import sys
@@ -13,8 +13,9 @@ from benchmarks.host import host_table
 from benchmarks.instructions import cost_of
 from benchmarks.peers import PeerMissingError
 from benchmarks.requests_per_second import embedded_load, jco_load
+from benchmarks.testing_kit import testing_table
 
-PARTS = ("builds", "instructions", "requests", "host")
+PARTS = ("builds", "instructions", "requests", "host", "testing")
 NOTE = ("POST", "/notes/7", b'{"title":"a","text":"b"}')
 SECONDS = 8
 
@@ -26,10 +27,12 @@ def main(wanted: list[str]) -> int:
         print(f"no part {unknown[0]!r} (there are: {', '.join(PARTS)})", file=sys.stderr)
         return 2
     parts = wanted or list(PARTS)
-    if parts != ["host"]:
+    if not {"host", "testing"}.issuperset(parts):
         compare(parts)
     if "host" in parts:
         host_table()
+    if "testing" in parts:
+        testing_table()
     return 0
 
 
