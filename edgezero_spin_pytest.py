@@ -216,3 +216,7 @@ def pytest_terminal_summary(
     for fuel, calls, peak, name in sorted(rows, key=lambda row: row[3]):
         shown = f"{peak / 1_048_576:.1f}" if peak else "-"
         terminalreporter.write_line(f"{fuel:>14,} {calls:>10,} {shown:>8}  {name}")
+    if not any(row[2] for row in rows):
+        terminalreporter.write_line(
+            "peak memory is read from /proc/self/maps, which this system has not (Linux has)"
+        )

@@ -90,7 +90,8 @@ class ComponentClient(Client):
             seed: Makes what is random for the component the same in every run.
             deadline_s: Seconds that one request may take; ``None`` for no limit.
             sleep: What a delayed store call does.
-            measure_memory: Tell the peak memory of each request; slower, Linux only.
+            measure_memory: Tell the peak memory of each request; slower. Read from
+                ``/proc/self/maps``, so it stays ``None`` where there is none (Linux has it).
             allow_stale: Test a component although its sources are newer.
 
         Raises:

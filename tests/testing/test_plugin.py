@@ -242,6 +242,24 @@ def test_too_much(spin_app):
     assert "no test asked a component" in scratch.run("--spin-stats").text
 
 
+def test_memory_that_cannot_be_measured(scratch: Scratch) -> None:
+    """The summary says why a column is empty, and has the others."""
+    scratch.write(
+        "tests/conftest.py",
+        CONFTEST
+        + """
+from pathlib import Path
+from edgezero_spin.testing import memory_map
+memory_map.MAPS = Path("/nowhere/maps")
+""",
+    )
+    scratch.write("tests/test_app.py", HELLO)
+    ran = scratch.run("--spin-mode", "component", "--spin-stats")
+    assert ran.status == 0, ran.text
+    assert re.search(r"^ +[\d,]+ +\d+ +-  tests/test_app\.py::test_hello$", ran.text, re.MULTILINE)
+    assert "peak memory is read from /proc/self/maps, which this system has not" in ran.text
+
+
 @pytest.mark.parametrize(
     ("change", "arguments", "message"),
     [
