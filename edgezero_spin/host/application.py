@@ -15,12 +15,12 @@ import attrs
 from edgezero_spin.host.capabilities import host_interfaces
 from edgezero_spin.host.capabilities.outbound_http import HttpSender, OutboundHosts
 from edgezero_spin.host.capabilities.sqlite_databases import Database
-from edgezero_spin.host.connection_slots import ConnectionSlots
 from edgezero_spin.host.engine import Engine, InstanceLimits, load_component
 from edgezero_spin.host.instance import Grants
 from edgezero_spin.host.interface import Interface
 from edgezero_spin.host.linking import link
 from edgezero_spin.host.logs import Logs
+from edgezero_spin.host.network.rules import NetworkRules
 from edgezero_spin.host.plan import ApplicationError, ApplicationPlan
 from edgezero_spin.host.trigger.gateway import Gateway
 from edgezero_spin.host.trigger.http import GuestComponent, Served
@@ -85,7 +85,7 @@ def load_application(
     interfaces: Mapping[str, Interface] | None = None,
     adapt: Callable[[Grants], Grants] | None = None,
     databases: Mapping[str, Database] | None = None,
-    redis_slots: ConnectionSlots | None = None,
+    network: NetworkRules | None = None,
 ) -> Application:
     """Compile, link and check.
 
@@ -101,7 +101,7 @@ def load_application(
         interfaces: What components can import; ``None`` for all that this host has.
         adapt: Has the last word on what each component is granted.
         databases: Label to SQLite database; every label that a component lists is in it.
-        redis_slots: Limits connections to Redis servers; ``None`` for any number.
+        network: What the operator lets connections do; ``None`` for the usual.
 
     Raises:
         ApplicationError: Nothing is triggered, or a trigger names what does not exist.
@@ -121,7 +121,7 @@ def load_application(
     )
     _warn(table)
     databases = databases or {}
-    redis_slots = redis_slots or ConnectionSlots()
+    network = network or NetworkRules()
     interfaces = host_interfaces() if interfaces is None else interfaces
     # Of several triggers with one component, the last one's executor counts (MAN-29a).
     wagi = {trigger.component: trigger.wagi for trigger in plan.triggers}
@@ -133,7 +133,7 @@ def load_application(
                 environment=tuple(part.environment.items()),
                 key_value={label: stores[label] for label in part.key_value_stores},
                 databases={label: databases[label] for label in part.sqlite_databases},
-                redis_slots=redis_slots,
+                network=network,
                 ai_models=part.ai_models,
                 variables=variables,
                 mounts=part.mounts,

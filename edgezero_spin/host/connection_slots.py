@@ -7,10 +7,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
-from edgezero_spin.host.runtime_config import RuntimeConfigError
-from edgezero_spin.manifest.runtime_config import RuntimeConfig
-
-__all__ = ["ConnectionSlots", "connection_limit"]
+__all__ = ["ConnectionSlots"]
 
 
 class ConnectionSlots:
@@ -69,21 +66,3 @@ class ConnectionSlots:
         finally:
             with self._lock:
                 self._waiters.remove(told)
-
-
-def connection_limit(config: RuntimeConfig | None, table: str) -> int | None:
-    """Return ``max_connections`` of a table such as ``[outbound_redis]``; ``None`` if unset.
-
-    Raises:
-        RuntimeConfigError: It is no number of connections.
-    """
-    settings = None if config is None else config.others.get(table)
-    if config is None or settings is None:
-        return None
-    limit = settings.get("max_connections") if isinstance(settings, dict) else settings
-    if limit is None:
-        return None
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
-        problem = f"{table}.max_connections: must be a number of connections, got {limit!r}"
-        raise RuntimeConfigError(config.path, [problem])
-    return limit

@@ -21,13 +21,13 @@ from weakref import WeakKeyDictionary
 from edgezero_spin.host.application import Application, Route, load_application
 from edgezero_spin.host.capabilities.sqlite_databases import Database
 from edgezero_spin.host.channel import ByteChannel
-from edgezero_spin.host.connection_slots import ConnectionSlots
 from edgezero_spin.host.engine import Engine, EngineSettings, InstanceLimits, make_engine
 from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.instance import Grants
 from edgezero_spin.host.interface import Interface
 from edgezero_spin.host.logs import Logs
 from edgezero_spin.host.messages import HttpRequest, HttpResponse
+from edgezero_spin.host.network.rules import NetworkRules
 from edgezero_spin.host.outbound import OutboundSender
 from edgezero_spin.host.plan import ApplicationError, ApplicationPlan, in_file
 from edgezero_spin.host.starting import (
@@ -72,7 +72,7 @@ class Host:
         engine: Engine | None = None,
         stores: Mapping[str, KeyValueBackend] | None = None,
         databases: Mapping[str, Database] | None = None,
-        redis_slots: ConnectionSlots | None = None,
+        network: NetworkRules | None = None,
         variables: VariableResolver | None = None,
         logs: Logs | None = None,
         interfaces: Mapping[str, Interface] | None = None,
@@ -86,7 +86,7 @@ class Host:
             engine: Shared with other hosts of the process; ``None`` makes one of its own.
             stores: Key-value stores by label.
             databases: SQLite databases by label.
-            redis_slots: Limits connections of components to Redis servers.
+            network: What the operator lets connections of components do.
             variables: Values of the components' variables.
             logs: Where components write; ``None`` echoes all to this process's stderr.
             interfaces: What components can import, by name; ``None`` for all that this
@@ -107,7 +107,7 @@ class Host:
                 + settings.reuse.most_idle * len(plan.components),
             )
         )
-        self._sender = OutboundSender()
+        self._sender = OutboundSender(network)
         try:
             self.application: Application = load_application(
                 plan,
@@ -124,7 +124,7 @@ class Host:
                 interfaces=interfaces,
                 adapt=adapt,
                 databases=databases,
-                redis_slots=redis_slots,
+                network=network,
             )
         except BaseException:
             if self._own_engine:
@@ -209,7 +209,7 @@ class Host:
                     engine=options.get("engine"),
                     stores=ready.stores.backends,
                     databases=ready.databases.by_label,
-                    redis_slots=ready.redis_slots,
+                    network=ready.network,
                     variables=ready.variables,
                     logs=ready.logs,
                 )

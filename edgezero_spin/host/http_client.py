@@ -23,14 +23,15 @@ from edgezero_spin.host.capabilities.wasi_http import (
     RequestOptions,
     method_text,
 )
-from edgezero_spin.host.connection_slots import ConnectionSlots
-from edgezero_spin.host.network.connections import ConnectionPool, Place, default_tls
+from edgezero_spin.host.network.connections import ConnectionPool, Place
 from edgezero_spin.host.network.exchange import HttpExchange, NetworkRequest, Timeouts, wire_pairs
+from edgezero_spin.host.network.rules import NetworkRules
+from edgezero_spin.host.network.tls import default_tls
+from edgezero_spin.manifest.spin.host_names import parse_host_name
 
 __all__ = ["HttpClient"]
 
 DEFAULT_TIMEOUT_S = 600.0
-MAX_CONNECTIONS = 256
 CLOSE_TIMEOUT_S = 2.0
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -39,17 +40,18 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 class HttpClient:
     """The outbound side of one host. ``close`` ends what is under way."""
 
-    def __init__(self, slots: ConnectionSlots | None = None) -> None:
+    def __init__(self, rules: NetworkRules | None = None) -> None:
         """Start nothing yet.
 
         Args:
-            slots: How many connections there may be; ``None`` for ``MAX_CONNECTIONS``.
+            rules: What the operator lets connections do; ``None`` for the usual.
         """
+        self._rules = rules or NetworkRules()
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._pool = ConnectionPool(slots or ConnectionSlots(MAX_CONNECTIONS))
-        self._tls: ssl.SSLContext | None = None
+        self._pool = ConnectionPool(self._rules)
+        self._default_tls: ssl.SSLContext | None = None
         self._tasks: set[concurrent.futures.Future[None]] = set()
         self._closed = False
 
@@ -93,6 +95,8 @@ class HttpClient:
         future: FutureIncomingResponse,
     ) -> None:
         path = request.path or "/"
+        # What was compared with the manifest is what is connected to.
+        host = str(parse_host_name(destination.host))
         outgoing = NetworkRequest(
             method=method_text(request.method).encode(),
             target=(f"/{path}" if path.startswith("?") else path).encode(),
@@ -101,19 +105,23 @@ class HttpClient:
             ),
             body=None if request.body is None else request.body.channel,
             place=Place(
-                destination.host.removeprefix("[").removesuffix("]"),
+                host,
                 destination.port or DEFAULT_PORTS[destination.scheme],
-                self._trusted() if destination.scheme == "https" else None,
+                self._tls(future.component_id, host) if destination.scheme == "https" else None,
             ),
             timeouts=_timeouts(options),
         )
         await HttpExchange(outgoing, self._pool, future).run()
 
-    def _trusted(self) -> ssl.SSLContext:
+    def _tls(self, component_id: str, host: str) -> ssl.SSLContext:
+        """Whom this component trusts at this host, and who it says it is (NET-44)."""
+        own = self._rules.tls.get((component_id, host))
+        if own is not None:
+            return own
         # Made at the first request that needs it: reading the root certificates takes time.
-        if self._tls is None:
-            self._tls = default_tls()
-        return self._tls
+        if self._default_tls is None:
+            self._default_tls = default_tls()
+        return self._default_tls
 
     def close(self) -> None:
         """Cancel every exchange and end the thread. Twice is harmless."""

@@ -16,9 +16,9 @@ from typing import Any
 import attrs
 
 from edgezero_spin.host.command import Command
-from edgezero_spin.host.connection_slots import ConnectionSlots
 from edgezero_spin.host.errors import DeadlineExceeded, Trap
 from edgezero_spin.host.logs import ComponentLog, Sink
+from edgezero_spin.host.network.rules import NetworkRules
 from edgezero_spin.host.resources import DEFAULT_RESOURCE_LIMIT, ResourceTable
 from edgezero_spin.host.variables import VariableResolver
 from edgezero_spin.stores.backend import KeyValueBackend
@@ -42,7 +42,7 @@ class Grants:
         ai_models: Language models that the manifest lists.
         mounts: What the guest sees of the file system; see ``wasi_filesystem.Mount``.
         outbound: Decides about outgoing requests; see ``outbound_http.OutboundHosts``.
-        redis_slots: Connections to Redis servers of the whole application (NET-42).
+        network: What the operator lets connections do, and how many there may be.
         log: Where its stdout and stderr go.
     """
 
@@ -54,7 +54,7 @@ class Grants:
     ai_models: tuple[str, ...] = ()
     mounts: tuple[Any, ...] = ()
     outbound: Any = None
-    redis_slots: ConnectionSlots = attrs.field(factory=ConnectionSlots)
+    network: NetworkRules = attrs.field(factory=NetworkRules)
     log: ComponentLog
 
 

@@ -26,6 +26,7 @@ from edgezero_spin.host.workers import Overloaded
 
 if TYPE_CHECKING:
     from edgezero_spin.host.http_client import HttpClient
+    from edgezero_spin.host.network.rules import NetworkRules
 
 __all__ = ["OutboundSender"]
 
@@ -40,8 +41,13 @@ class OutboundSender:
             there is none.
     """
 
-    def __init__(self) -> None:
-        """Know no component yet; ``connect`` comes before the first request."""
+    def __init__(self, rules: "NetworkRules | None" = None) -> None:
+        """Know no component yet; ``connect`` comes before the first request.
+
+        Args:
+            rules: What the operator lets connections do; ``None`` for the usual.
+        """
+        self._rules = rules
         self.origin: str | None = None
         self._components: Mapping[str, Served] = {}
         self._runner: InstanceRunner | None = None
@@ -70,11 +76,12 @@ class OutboundSender:
                 future.reject(("HTTP-request-URI-invalid", None))
                 return
             parts = urlsplit(self.origin)
+            host = parts.hostname or ""
             destination = attrs.evolve(
                 destination,
                 scheme=parts.scheme,
                 authority=parts.netloc,
-                host=parts.hostname or "",
+                host=f"[{host}]" if ":" in host else host,
                 port=parts.port,
             )
         self._network().send(destination, request, options, future)
@@ -84,7 +91,7 @@ class OutboundSender:
             # A host whose guests never send anything does not load an HTTP client.
             from edgezero_spin.host.http_client import HttpClient
 
-            self._client = HttpClient()
+            self._client = HttpClient(self._rules)
         return self._client
 
     def _chain(

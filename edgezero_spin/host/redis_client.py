@@ -18,7 +18,7 @@ Source: https://redis.io/docs/latest/develop/reference/protocol-spec/.
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
@@ -152,6 +152,10 @@ def _nothing() -> None:
     return None
 
 
+def _nowhere(address: str) -> bool:
+    return False
+
+
 class RedisConnection:
     """One connection, used by one thread at a time. ``close`` it.
 
@@ -166,6 +170,7 @@ class RedisConnection:
         check: Callable[[], None] = _nothing,
         reply_timeout_s: float | None = None,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        blocked: Callable[[str], bool] = _nowhere,
     ) -> None:
         """Connect, log in and choose the database.
 
@@ -175,6 +180,7 @@ class RedisConnection:
                 raises ends the wait and the connection.
             reply_timeout_s: How long the server may be silent.
             connect_timeout_s: How long to try.
+            blocked: Says of an address that it must not be connected to (NET-41).
 
         Raises:
             RedisError: The server cannot be reached, or refuses.
@@ -184,7 +190,7 @@ class RedisConnection:
         self._reply_timeout_s = reply_timeout_s
         self._buffer = bytearray()
         try:
-            self._socket = _connect(address, connect_timeout_s)
+            self._socket = _connect(address, connect_timeout_s, blocked)
         except (OSError, UnicodeError) as error:
             raise RedisError(f"cannot connect to {address}: {error}") from error
         try:
@@ -284,8 +290,15 @@ class RedisConnection:
         return data
 
 
-def _connect(address: RedisAddress, timeout_s: float) -> socket.socket:
-    plain = socket.create_connection((address.host, address.port), timeout=timeout_s)
+def _connect(
+    address: RedisAddress, timeout_s: float, blocked: Callable[[str], bool]
+) -> socket.socket:
+    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    # These addresses and no others are connected to: the name is not looked up again.
+    places = [place for *_, place in found if not blocked(str(place[0]))]
+    if not places:
+        raise OSError("the runtime configuration prohibits its address")
+    plain = _first(places, timeout_s)
     try:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected = plain
@@ -297,6 +310,15 @@ def _connect(address: RedisAddress, timeout_s: float) -> socket.socket:
         plain.close()
         raise
     return connected
+
+
+def _first(places: Sequence[tuple[Any, ...]], timeout_s: float) -> socket.socket:
+    """Connect to the first place that answers."""
+    *others, last = places
+    for place in others:
+        with suppress(OSError):
+            return socket.create_connection(place[:2], timeout=timeout_s)
+    return socket.create_connection(last[:2], timeout=timeout_s)
 
 
 def _encoded(command: tuple[Argument, ...]) -> bytes:

@@ -22,11 +22,11 @@ from attrs.validators import ge, gt, optional
 
 from edgezero_spin.host.capabilities.key_value_stores import KeyValueStores
 from edgezero_spin.host.capabilities.sqlite_databases import Databases
-from edgezero_spin.host.connection_slots import ConnectionSlots, connection_limit
 from edgezero_spin.host.content import place_content
 from edgezero_spin.host.downloads import Downloads
 from edgezero_spin.host.engine import Engine
 from edgezero_spin.host.logs import Logs
+from edgezero_spin.host.network.rules import NetworkRules, read_network_rules
 from edgezero_spin.host.plan import (
     ApplicationError,
     ApplicationPlan,
@@ -239,7 +239,7 @@ class Prepared:
         settings: What it may use of this machine.
         stores: Key-value stores, opened.
         databases: SQLite databases.
-        redis_slots: Limits connections to Redis servers.
+        network: What the operator lets connections do.
         variables: Values of the components' variables.
         logs: Where components write.
         notices: Lines for whoever started it.
@@ -249,7 +249,7 @@ class Prepared:
     settings: HostSettings
     stores: KeyValueStores
     databases: Databases
-    redis_slots: ConnectionSlots
+    network: NetworkRules
     variables: VariableResolver
     logs: Logs
     notices: tuple[str, ...]
@@ -301,6 +301,7 @@ def prepare(
         state_dir=_text(options.get("state_dir")),
         log_dir=_text(options.get("log_dir")),
     )
+    network = read_network_rules(config)
     plan = plan_of(
         app,
         file=found.file,
@@ -328,10 +329,10 @@ def prepare(
         settings=_with_memory_limit(options.get("settings") or HostSettings(), runtime),
         stores=stores,
         databases=databases,
-        redis_slots=ConnectionSlots(connection_limit(config, "outbound_redis")),
+        network=network,
         variables=resolver,
         logs=logs,
-        notices=(*found.notices, *_notices(runtime, stores, databases)),
+        notices=(*found.notices, *network.warnings, *_notices(runtime, stores, databases)),
     )
 
 

@@ -1,12 +1,8 @@
 """How many connections an application may hold."""
 
-from pathlib import Path
-
 import pytest
 
-from edgezero_spin.host.connection_slots import ConnectionSlots, connection_limit
-from edgezero_spin.host.runtime_config import RuntimeConfigError
-from edgezero_spin.manifest.runtime_config import RuntimeConfig
+from edgezero_spin.host.connection_slots import ConnectionSlots
 
 
 @pytest.mark.parametrize(("most", "claims"), [(0, [False]), (1, [True, False]), (None, [True] * 3)])
@@ -19,16 +15,38 @@ def test_slots(most: int | None, claims: list[bool]) -> None:
         assert slots.claim()
 
 
-def test_limits_of_the_file() -> None:
-    """A table without the key limits nothing (NET-42)."""
+def test_slots_of_a_kind_count_against_the_total() -> None:
+    """What one kind holds is missing for another, and nothing is lost by being refused (NET-41)."""
+    total = ConnectionSlots(2)
+    http, redis = ConnectionSlots(None, total), ConnectionSlots(1, total)
+    assert [http.claim(), redis.claim(), redis.claim(), http.claim()] == [True, True, False, False]
+    redis.release()
+    assert [http.claim(), redis.claim()] == [True, False]
+    http.release()
+    assert redis.claim()
 
-    def config(**tables: object) -> RuntimeConfig:
-        return RuntimeConfig(path=Path("/x.toml"), others=tables)
 
-    assert connection_limit(None, "outbound_redis") is None
-    assert connection_limit(config(), "outbound_redis") is None
-    assert connection_limit(config(outbound_redis={}), "outbound_redis") is None
-    assert connection_limit(config(outbound_redis={"max_connections": 0}), "outbound_redis") == 0
-    for wrong in ({"max_connections": -1}, {"max_connections": True}, 7.5):
-        with pytest.raises(RuntimeConfigError, match=r"/x.toml: outbound_redis.max_connections"):
-            connection_limit(config(outbound_redis=wrong), "outbound_redis")
+def test_who_waits_is_told_of_each_release() -> None:
+    """Of the same kind or another, as long as the wait lasts (NET-41)."""
+    total = ConnectionSlots(2)
+    http, redis = ConnectionSlots(1, total), ConnectionSlots(1, total)
+    told: list[str] = []
+    assert http.claim()
+    assert redis.claim()
+    with http.waiter(lambda: told.append("told")):
+        assert not http.claim()
+        redis.release()
+        assert told == ["told"]
+        http.release()
+        assert len(told) > 1
+    told.clear()
+    assert http.claim()
+    http.release()
+    assert told == []
+
+
+def test_no_slot_at_all_is_known_at_once() -> None:
+    """Nobody has to wait for what there never is (NET-40)."""
+    assert ConnectionSlots(0).none_at_all
+    assert ConnectionSlots(1, ConnectionSlots(0)).none_at_all
+    assert not ConnectionSlots(1, ConnectionSlots(1)).none_at_all

@@ -7,12 +7,17 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host import Host, HostSettings
+from edgezero_spin.host.capabilities.http_fields import Fields
 from edgezero_spin.host.capabilities.redis_key_value import RedisKeyValue
 from edgezero_spin.host.capabilities.sqlite_databases import StatementError, UnknownDatabaseError
+from edgezero_spin.host.capabilities.wasi_http import OutgoingRequest
+from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.redis_client import RedisAddress
 from edgezero_spin.host.runtime_config import RuntimeConfigError
+from edgezero_spin.manifest import InvalidManifestError
+from tests.host.network.asking import settled
 from tests.host.redis_server import free_port
-from tests.host.support import SCRIPT
+from tests.host.support import SCRIPT, call
 
 MANIFEST = """spin_manifest_version = 2
 [application]
@@ -80,7 +85,26 @@ def test_redis_of_a_configuration(tmp_path: Path) -> None:
         store = grants_of(host).key_value["cache"]
         assert isinstance(store, RedisKeyValue)
         assert store.pool.address == RedisAddress("localhost", port, database=3)
-        assert grants_of(host).redis_slots.most == 7
+        assert grants_of(host).network.redis_slots.most == 7
+
+
+def test_rules_of_a_configuration_hold_for_requests(tmp_path: Path) -> None:
+    """What the operator blocks is out of reach of what the manifest allows (NET-41, OUTH-10)."""
+    port = free_port()
+    with started(
+        tmp_path,
+        f'allowed_outbound_hosts = ["http://127.0.0.1:{port}"]',
+        '[outbound_networking]\nblock_networks = "private"\n'
+        "[outbound_http]\nmax_concurrent_requests = 3",
+    ) as host:
+        (notice,) = (notice for notice in host.notices if "deprecated" in notice)
+        assert "outbound_http.max_concurrent_requests" in notice
+        state = InstanceState(grants_of(host))
+        request = OutgoingRequest(Fields())
+        request.scheme, request.authority = ("HTTP", None), f"127.0.0.1:{port}"
+        request.path = "/"
+        future = call(state, "wasi:http/outgoing-handler handle", request, None)
+        assert settled(state, future) == ("destination-IP-prohibited", None)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +112,7 @@ def test_redis_of_a_configuration(tmp_path: Path) -> None:
     [
         ('sqlite_databases = ["x"]', "", {}, UnknownDatabaseError),
         ("", '[sqlite_database.x]\ntype = "mysql"', {}, RuntimeConfigError),
-        ("", "[outbound_redis]\nmax_connections = -1", {}, RuntimeConfigError),
+        ("", "[outbound_redis]\nmax_connections = -1", {}, InvalidManifestError),
         ("", "", {"sqlite": ["nonsense"]}, StatementError),
     ],
 )

@@ -1,10 +1,13 @@
 """The page on services says what the host reads."""
 
+import re
 from pathlib import Path
+
+import trustme
 
 from edgezero_spin.host.capabilities import host_interfaces
 from edgezero_spin.host.capabilities.not_provided import NOT_PROVIDED
-from edgezero_spin.host.connection_slots import connection_limit
+from edgezero_spin.host.network.rules import read_network_rules
 from edgezero_spin.host.runtime_config import resolve_runtime, variable_providers
 from edgezero_spin.host.sqlite_config import configured_databases
 from edgezero_spin.manifest.runtime_config import load_runtime_config
@@ -24,8 +27,24 @@ def test_its_configuration_is_read_as_it_says(tmp_path: Path) -> None:
     assert str(runtime.key_value["cache"].place) == "localhost:6379"
     assert runtime.key_value["sessions"].path == tmp_path / "data" / "sessions.db"
     assert configured_databases(config, None)["orders"].path == Path("data/orders.db").absolute()
-    assert connection_limit(config, "outbound_redis") == 32
+    rules = read_network_rules(config)
+    assert (rules.pooling, rules.http_slots.most, rules.redis_slots.most) == (True, 64, 32)
+    assert rules.blocked.private
+    assert rules.blocked.blocks("203.0.113.9")
     assert len(variable_providers(config, {})) == 3
+
+
+def test_its_certificates_are_read_as_it_says(tmp_path: Path) -> None:
+    """With files of these names beside it, the entry counts for its component and host."""
+    (entry,) = re.findall(r"```toml\n(\[\[client_tls\]\].*?)```", PAGE.read_text(), re.DOTALL)
+    authority = trustme.CA()
+    mine = authority.issue_cert("shop.example")
+    authority.cert_pem.write_to_path(str(tmp_path / "bank-roots.pem"))
+    mine.cert_chain_pems[0].write_to_path(str(tmp_path / "shop.pem"))
+    mine.private_key_pem.write_to_path(str(tmp_path / "shop.key"))
+    path = tmp_path / "runtime-config.toml"
+    path.write_text(entry)
+    assert set(read_network_rules(load_runtime_config(path)).tls) == {("shop", "bank.example.com")}
 
 
 def test_its_names_are_those_of_the_host() -> None:

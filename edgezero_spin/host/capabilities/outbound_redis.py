@@ -63,7 +63,8 @@ def _open(state: InstanceState, address: str) -> Connection:
         server = parse_redis_address(address)
     except ValueError:
         raise WitError(("invalid-address", None)) from None
-    slots = state.grants.redis_slots
+    rules = state.grants.network
+    slots = rules.redis_slots
     if not claim(state, _KIND):
         raise WitError(("too-many-connections", None))
     if not slots.claim():
@@ -71,7 +72,9 @@ def _open(state: InstanceState, address: str) -> Connection:
         raise WitError(("too-many-connections", None))
     try:
         with away(state):
-            native = RedisConnection(server, check=lambda: check(state))
+            native = RedisConnection(
+                server, check=lambda: check(state), blocked=rules.blocked.blocks
+            )
     except BaseException as error:
         slots.release()
         release(state, _KIND)

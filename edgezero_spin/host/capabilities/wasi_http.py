@@ -550,6 +550,11 @@ class FutureIncomingResponse:
         self._taken = False
         self.abandon: Callable[[], None] | None = None
 
+    @property
+    def component_id(self) -> str:
+        """Who sent the request."""
+        return self._state.grants.component_id
+
     def resolve(self, answer: IncomingResponse) -> None:
         """Deliver a response; from any thread."""
         self._answer = Ok(answer)

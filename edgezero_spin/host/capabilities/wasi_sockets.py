@@ -1,7 +1,8 @@
 """``wasi:sockets``: refused, as Spin refuses a component that no host allows (ENV-18 to ENV-20).
 
 Sockets can be made, because making one touches nothing; binding, connecting, listening and
-sending are ``access-denied``, and names are not resolved. Nothing here traps.
+sending are ``access-denied``, and names are not resolved. Nothing here traps. Sockets count
+against the operator's limits all the same (NET-41, NET-43).
 """
 
 from typing import Any
@@ -61,6 +62,10 @@ class Socket:
         self.family = family
         self.settings = settings
 
+    def drop(self, state: InstanceState) -> None:
+        """Make room for another (NET-41)."""
+        state.grants.network.socket_slots.release()
+
 
 class TcpSocket(Socket):
     """``tcp-socket``."""
@@ -80,6 +85,15 @@ class IncomingDatagramStream:
 
 class OutgoingDatagramStream:
     """``outgoing-datagram-stream``: never made."""
+
+
+def _creator(kind: type[Socket], settings: dict[str, Any]) -> HostFunction:
+    def create(state: InstanceState, family: str) -> Socket:
+        if not state.grants.network.socket_slots.claim():
+            raise WitError("new-socket-limit")
+        return kind(family, dict(settings))
+
+    return create
 
 
 def _refuse(code: str) -> HostFunction:
@@ -157,12 +171,12 @@ INTERFACES = (
     ),
     Interface(
         "wasi:sockets/tcp-create-socket",
-        {"create-tcp-socket": lambda state, family: TcpSocket(family, dict(TCP_DEFAULTS))},
+        {"create-tcp-socket": _creator(TcpSocket, TCP_DEFAULTS)},
         _TYPES,
     ),
     Interface(
         "wasi:sockets/udp-create-socket",
-        {"create-udp-socket": lambda state, family: UdpSocket(family, dict(UDP_DEFAULTS))},
+        {"create-udp-socket": _creator(UdpSocket, UDP_DEFAULTS)},
         _TYPES,
     ),
     Interface(

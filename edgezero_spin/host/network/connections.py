@@ -4,26 +4,29 @@ A connection is given to one exchange at a time. It comes back once both sides o
 exchange ended cleanly, waits ``IDLE_S`` seconds at most, and gives way when its slot is
 needed for another place.
 
-Source: contract spin-host.md, OUTH-7, OUTH-10, OUTH-14, OUTH-18, NET-40.
+Source: contract spin-host.md, OUTH-7, OUTH-10, OUTH-14, NET-40, NET-41.
 """
 
 import asyncio
 import contextlib
+import logging
 import ssl
 from collections import deque
 from time import monotonic
 
 import attrs
-import certifi
 import h11
 
-from edgezero_spin.host.connection_slots import ConnectionSlots
 from edgezero_spin.host.network.addresses import connect, resolve
+from edgezero_spin.host.network.blocked import BlockedNetworks
 from edgezero_spin.host.network.failures import NetworkFailure
+from edgezero_spin.host.network.rules import NetworkRules
 from edgezero_spin.host.network.wires import PlainWire, TlsWire, Wire
 from edgezero_spin.host.trigger.delivery import call_in
 
-__all__ = ["Connection", "ConnectionPool", "Place", "default_tls"]
+__all__ = ["Connection", "ConnectionPool", "Place"]
+
+logger = logging.getLogger("edgezero_spin.host")
 
 IDLE_S = 30.0
 """Seconds that an unused connection is kept."""
@@ -71,15 +74,16 @@ class Connection:
 class ConnectionPool:
     """The connections of one host, in one event loop."""
 
-    def __init__(self, slots: ConnectionSlots, *, keep: bool = True) -> None:
+    def __init__(self, rules: NetworkRules) -> None:
         """Hold none yet.
 
         Args:
-            slots: How many there may be at once, those that wait for use included.
-            keep: Whether any waits for the next exchange.
+            rules: How many there may be at once, those that wait for use included, whether
+                any waits for the next exchange, and where none may lead.
         """
-        self._slots = slots
-        self._keep = keep
+        self._slots = rules.http_slots
+        self._keep = rules.pooling
+        self._blocked = rules.blocked
         self._idle: deque[Connection] = deque()
         self._waiting: set[asyncio.Event] = set()
         self._sweeping: asyncio.TimerHandle | None = None
@@ -105,7 +109,7 @@ class ConnectionPool:
                     return kept
                 late = "connection-timeout"
                 try:
-                    return Connection(place, await _reach(place))
+                    return Connection(place, await _reach(place, self._blocked))
                 except BaseException:
                     self._slots.release()
                     raise
@@ -190,8 +194,14 @@ class ConnectionPool:
 _BOTH_DONE = {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}
 
 
-async def _reach(place: Place) -> Wire:
-    plain = PlainWire(await connect(await resolve(place.host, place.port)))
+async def _reach(place: Place, blocked: BlockedNetworks) -> Wire:
+    found = await resolve(place.host, place.port)
+    # These addresses and no others are connected to: the name is not looked up again.
+    addresses = [address for address in found if not blocked.blocks(address.ip)]
+    if found and not addresses:
+        logger.error("all addresses of %s are prohibited by the runtime config", place.host)
+        raise NetworkFailure("destination-IP-prohibited")
+    plain = PlainWire(await connect(addresses))
     if place.tls is None:
         return plain
     try:
@@ -206,11 +216,3 @@ async def _reach(place: Place) -> Wire:
         plain.close()
         raise
     return wire
-
-
-def default_tls() -> ssl.SSLContext:
-    """Trust what the system trusts, and Mozilla's roots (OUTH-18)."""
-    context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
-    context.set_alpn_protocols(["http/1.1"])
-    return context

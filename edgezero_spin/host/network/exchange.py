@@ -174,7 +174,12 @@ class HttpExchange:
         data = http.send(head)
         if body is None:
             data += http.send(h11.EndOfMessage())
-        await wire.send(data, request.timeouts.between_bytes)
+        try:
+            await wire.send(data, request.timeouts.between_bytes)
+        except ConnectionError:
+            # The server may have said why it takes nothing, in TLS or as an answer.
+            http.send_failed()
+            return
         if body is not None:
             self._sending = asyncio.create_task(self._send_body(connection, body))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from edgezero_spin.host.capabilities import outbound_redis
@@ -17,6 +18,8 @@ from edgezero_spin.host.capabilities.redis_key_value import RedisKeyValue
 from edgezero_spin.host.connection_slots import ConnectionSlots
 from edgezero_spin.host.errors import DeadlineExceeded
 from edgezero_spin.host.instance import InstanceState
+from edgezero_spin.host.network.blocked import parse_blocked
+from edgezero_spin.host.network.rules import NetworkRules
 from edgezero_spin.host.redis_client import RedisAddress, RedisConnection, RedisPool
 from edgezero_spin.host.variables import StaticProvider, VariableResolver
 from edgezero_spin.manifest.spin.locked_app import LockedVariable
@@ -214,7 +217,8 @@ def test_connections_are_bounded(port: int) -> None:
     full = ("too-many-connections", None)
     slots = ConnectionSlots(1)
     hosts = OutboundHosts(["*://*:*"])
-    first, second = (instance_state(outbound=hosts, redis_slots=slots) for _ in range(2))
+    rules = NetworkRules(redis_slots=slots)
+    first, second = (instance_state(outbound=hosts, network=rules) for _ in range(2))
     connection = call(first, OPEN, address)
     assert error_of(second, OPEN, address) == full
     connection.drop(first)
@@ -224,10 +228,22 @@ def test_connections_are_bounded(port: int) -> None:
     assert slots.claim()
 
 
+def test_a_server_in_a_blocked_network_is_not_reached(port: int) -> None:
+    """Its addresses are what counts, not its name (NET-41)."""
+    rules = NetworkRules(blocked=parse_blocked(["127.0.0.0/8", "::1/128"]))
+    state = instance_state(outbound=OutboundHosts(["*://*:*"]), network=rules)
+    case, message = error_of(state, OPEN, f"redis://localhost:{port}")
+    assert (case, "prohibits its address" in message) == ("other", True)
+    other = attrs.evolve(rules, blocked=parse_blocked(["10.0.0.0/8"]))
+    state = instance_state(outbound=OutboundHosts(["*://*:*"]), network=other)
+    call(state, OPEN, f"redis://localhost:{port}").drop(state)
+
+
 def test_a_server_that_is_not_there() -> None:
     """It is an error of the interface, and no place stays taken."""
     slots = ConnectionSlots(1)
-    state = instance_state(outbound=OutboundHosts(["*://*:*"]), redis_slots=slots)
+    rules = NetworkRules(redis_slots=slots)
+    state = instance_state(outbound=OutboundHosts(["*://*:*"]), network=rules)
     case, message = error_of(state, OPEN, f"redis://127.0.0.1:{free_port()}")
     assert (case, "cannot connect" in message) == ("other", True)
     assert state.held == {"redis connection": 0}

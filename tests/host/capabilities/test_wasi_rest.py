@@ -11,9 +11,11 @@ from edgezero_spin.host.capabilities import host_interfaces
 from edgezero_spin.host.capabilities.wasi_cli import GuestExit
 from edgezero_spin.host.capabilities.wasi_clocks import datetime_of
 from edgezero_spin.host.capabilities.wasi_random import MAX_RANDOM_BYTES
+from edgezero_spin.host.connection_slots import ConnectionSlots
 from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.interface import Err, Ok
 from edgezero_spin.host.logs import Logs
+from edgezero_spin.host.network.rules import NetworkRules
 from tests.host.support import Capture, call, error_of, instance_state
 
 WIT = Path(__file__).parents[3] / "edgezero_spin" / "wit" / "deps"
@@ -156,6 +158,17 @@ def test_sockets_are_refused_and_never_trap(kind: str) -> None:
         assert call(STATE, method + "is-listening", socket) is False
     else:
         assert error_of(STATE, method + "stream", socket, address) == "access-denied"
+
+
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+def test_sockets_are_bounded(kind: str) -> None:
+    """By the operator's limit, until one is dropped (NET-41, NET-43)."""
+    state = instance_state(network=NetworkRules(socket_slots=ConnectionSlots(1)))
+    create = f"wasi:sockets/{kind}-create-socket create-{kind}-socket"
+    socket = call(state, create, "ipv4")
+    assert error_of(state, create, "ipv4") == "new-socket-limit"
+    socket.drop(state)
+    call(state, create, "ipv4")
 
 
 def test_names_are_not_resolved() -> None:

@@ -9,6 +9,8 @@ from edgezero_spin.host.capabilities.wasi_http import RequestOptions
 from edgezero_spin.host.connection_slots import ConnectionSlots
 from edgezero_spin.host.http_client import HttpClient
 from edgezero_spin.host.instance import InstanceState
+from edgezero_spin.host.network.blocked import parse_blocked
+from edgezero_spin.host.network.rules import NetworkRules
 from tests.host.network.asking import Peer, Talk, Upload, content, request_of, send, settled
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -114,7 +116,7 @@ def test_a_request_that_may_have_had_an_effect_is_not_repeated(
 
 def test_a_request_waits_for_a_connection_to_be_free(state: InstanceState, peer: Peer) -> None:
     """With one connection the second exchange begins when the first has ended."""
-    client = HttpClient(ConnectionSlots(1))
+    client = HttpClient(NetworkRules(http_slots=ConnectionSlots(1)))
     peer.serve(many)
     try:
         request = request_of("post", **{"content-length": "1"})
@@ -138,7 +140,7 @@ def test_no_connection_within_the_time_is_the_limit_reached(
     """The wait counts as connecting; with none at all there is none (OUTH-10, NET-40)."""
     slots = ConnectionSlots(most)
     assert slots.claim() is bool(most)
-    client = HttpClient(slots)
+    client = HttpClient(NetworkRules(http_slots=slots))
     try:
         future = send(client, state, peer.port, request_of(), hurried(0.05))
         assert settled(state, future) == ("connection-limit-reached", None)
@@ -149,7 +151,7 @@ def test_no_connection_within_the_time_is_the_limit_reached(
 def test_an_idle_connection_gives_way_to_another_place(state: InstanceState, peer: Peer) -> None:
     """A slot that only waits for use does not hold back who needs one."""
     slots = ConnectionSlots(1)
-    client = HttpClient(slots)
+    client = HttpClient(NetworkRules(http_slots=slots))
     other = Peer()
     peer.serve(many)
     other.serve(many)
@@ -187,3 +189,69 @@ def test_a_name_with_several_addresses_finds_the_one_that_answers(
     peer.serve(one)
     future = send(client, state, peer.port, request_of(), host="localhost")
     assert content(state, settled(state, future)) == b"ok"
+
+
+def client_without(*networks: str) -> HttpClient:
+    """A client that must not reach these networks."""
+    return HttpClient(NetworkRules(blocked=parse_blocked(networks)))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0x7f000001", "127.1"])
+def test_a_blocked_address_is_not_connected_to(state: InstanceState, peer: Peer, host: str) -> None:
+    """However it is written; the peer hears nothing (OUTH-10, NET-41)."""
+    client = client_without("127.0.0.0/8", "::1/128")
+    future = send(client, state, peer.port, request_of(), host=host)
+    assert settled(state, future) == ("destination-IP-prohibited", None)
+    client.close()
+
+
+def test_what_was_checked_is_what_is_connected_to(
+    state: InstanceState, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name server that answers something else the second time is not asked again."""
+    lookups: list[str] = []
+
+    def getaddrinfo(host: str, port: int, *rest: object, **more: object) -> list[object]:
+        lookups.append(host)
+        addresses = ("127.0.0.2", "127.0.0.1") if len(lookups) == 1 else ("127.0.0.2",)
+        stream = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+        return [(*stream, (address, port)) for address in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    client = client_without("127.0.0.2/32")
+    peer.serve(one)
+    future = send(client, state, peer.port, request_of(), host="rebinding.example")
+    assert content(state, settled(state, future)) == b"ok"
+    future = send(client, state, peer.port, request_of(), host="rebinding.example")
+    assert settled(state, future) == ("destination-IP-prohibited", None)
+    assert lookups == ["rebinding.example"] * 2
+    client.close()
+
+
+def test_connections_are_not_kept_where_the_operator_says_so(
+    state: InstanceState, peer: Peer
+) -> None:
+    """Each request has its own (NET-40)."""
+    client = HttpClient(NetworkRules(pooling=False))
+    peer.serve(one, one)
+    assert [get(client, state, peer) for _ in range(2)] == [b"ok"] * 2
+    assert len(peer.talks) == 2
+    client.close()
+
+
+def test_the_total_counts_for_http_too(state: InstanceState, peer: Peer) -> None:
+    """A request waits for what another kind of connection holds (NET-41)."""
+    total = ConnectionSlots(1)
+    redis = ConnectionSlots(None, total)
+    client = HttpClient(NetworkRules(http_slots=ConnectionSlots(None, total)))
+    peer.serve(one)
+    assert redis.claim()
+    future = send(client, state, peer.port, request_of())
+    assert settled(state, send(client, state, peer.port, request_of(), hurried(0.02))) == (
+        "connection-limit-reached",
+        None,
+    )
+    assert not future.ready()
+    redis.release()
+    assert content(state, settled(state, future)) == b"ok"
+    client.close()

@@ -8,6 +8,7 @@ from edgezero_spin.host.connection_slots import ConnectionSlots
 from edgezero_spin.host.http_client import HttpClient
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import WitError
+from edgezero_spin.host.network.rules import NetworkRules
 from tests.host.network.asking import (
     Peer,
     Talk,
@@ -101,7 +102,7 @@ def test_a_refusal_arrives_although_the_body_was_not_read(
 def test_the_rest_of_a_request_follows_an_early_answer(state: InstanceState, peer: Peer) -> None:
     """A whole answer on a connection that stays open does not cut the request short."""
     # The second request has to wait for the one connection.
-    client = HttpClient(ConnectionSlots(1))
+    client = HttpClient(NetworkRules(http_slots=ConnectionSlots(1)))
     early = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok"
     peer.answer("\r\n\r\n", early, "0\r\n\r\nGET /", b"HTTP/1.1 204 No Content\r\n\r\n")
     try:

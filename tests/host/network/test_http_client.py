@@ -119,9 +119,12 @@ def free_port() -> int:
     return port
 
 
-def test_nobody_there_is_connection_refused(client: HttpClient, state: InstanceState) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_nobody_there_is_connection_refused(
+    client: HttpClient, state: InstanceState, host: str
+) -> None:
     """A closed port has its own code (OUTH-7)."""
-    assert settled(state, send(client, state, free_port(), request_of())) == (
+    assert settled(state, send(client, state, free_port(), request_of(), host=host)) == (
         "connection-refused",
         None,
     )

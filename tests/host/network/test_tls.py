@@ -9,6 +9,8 @@ import trustme
 from edgezero_spin.host.http_client import HttpClient
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import WitError
+from edgezero_spin.host.network.rules import NetworkRules, read_network_rules
+from edgezero_spin.manifest.runtime_config import load_runtime_config
 from tests.host.network.asking import (
     Peer,
     Talk,
@@ -134,4 +136,77 @@ def test_an_end_without_goodbye_is_no_end(
         while True:
             read(state, stream)
     assert caught.value.payload[0] == "last-operation-failed"
+    peer.close()
+
+
+def rules_for(component: str, authority: trustme.CA, folder: Path, more: str = "") -> NetworkRules:
+    """Rules that let one component trust the authority at `localhost`."""
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    mine = authority.issue_cert("client.example")
+    mine.cert_chain_pems[0].write_to_path(str(folder / "mine.pem"))
+    mine.private_key_pem.write_to_path(str(folder / "mine.key"))
+    path = folder / "runtime-config.toml"
+    path.write_text(
+        f'[[client_tls]]\ncomponent_ids = ["{component}"]\nhosts = ["localhost"]\n'
+        f'ca_roots_file = "ca.pem"\n{more}'
+    )
+    return read_network_rules(load_runtime_config(path))
+
+
+@pytest.mark.parametrize(
+    ("component", "host", "outcome"),
+    [
+        # The sending instance is of the component `test`.
+        pytest.param("test", "localhost", b"ok", id="as configured"),
+        pytest.param("other", "localhost", ("TLS-protocol-error", None), id="another component"),
+        pytest.param("test", "127.0.0.1", ("TLS-protocol-error", None), id="another host"),
+    ],
+)
+def test_roots_of_a_component_and_a_host(
+    state: InstanceState,
+    authority: trustme.CA,
+    tmp_path: Path,
+    component: str,
+    host: str,
+    outcome: object,
+) -> None:
+    """What one component trusts at one host is no other's business (NET-44)."""
+    client = HttpClient(rules_for(component, authority, tmp_path))
+    peer = Peer(server_of(authority, host))
+    peer.answer("\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    answer = settled(state, send(client, state, peer.port, request_of(), host=host, scheme="https"))
+    assert (answer if isinstance(answer, tuple) else content(state, answer)) == outcome
+    client.close()
+    peer.close()
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_certificate_of_ours(
+    state: InstanceState, authority: trustme.CA, tmp_path: Path, shown: bool
+) -> None:
+    """A server that wants to know its client sees the configured name (NET-44)."""
+    files = 'client_cert_file = "mine.pem"\nclient_private_key_file = "mine.key"'
+    client = HttpClient(rules_for("test", authority, tmp_path, files if shown else ""))
+    context = server_of(authority, "localhost")
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    peer = Peer(context)
+    names: list[object] = []
+
+    def tell(talk: Talk) -> None:
+        names.append(talk.connection.getpeercert()["subjectAltName"])  # type: ignore[attr-defined]
+        talk.until("\r\n\r\n")
+        talk.say(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    peer.serve(tell)
+    answer = settled(
+        state, send(client, state, peer.port, request_of(), host="localhost", scheme="https")
+    )
+    if shown:
+        assert content(state, answer) == b"ok"
+        assert names == [(("DNS", "client.example"),)]
+    else:
+        assert answer == ("TLS-protocol-error", None)
+        assert names == []
+    client.close()
     peer.close()
