@@ -15,13 +15,15 @@ import attrs
 from edgezero_spin.host.capabilities import host_interfaces
 from edgezero_spin.host.capabilities.outbound_http import HttpSender, OutboundHosts
 from edgezero_spin.host.capabilities.sqlite_databases import Database
-from edgezero_spin.host.engine import Engine, InstanceLimits, load_component
+from edgezero_spin.host.dependencies import DependencyError, dependencies_of
+from edgezero_spin.host.engine import Component, Engine, InstanceLimits, load_component
 from edgezero_spin.host.instance import Grants
 from edgezero_spin.host.interface import Interface
-from edgezero_spin.host.linking import link
+from edgezero_spin.host.linking import LinkedComponent, link
 from edgezero_spin.host.logs import Logs
+from edgezero_spin.host.modules import LinkedModule
 from edgezero_spin.host.network.rules import NetworkRules
-from edgezero_spin.host.plan import ApplicationError, ApplicationPlan
+from edgezero_spin.host.plan import ApplicationError, ApplicationPlan, ComponentPlan
 from edgezero_spin.host.trigger.gateway import Gateway
 from edgezero_spin.host.trigger.http import GuestComponent, Served
 from edgezero_spin.host.trigger.routes import RouteDeclaration, RouteTable
@@ -106,6 +108,7 @@ def load_application(
     Raises:
         ApplicationError: Nothing is triggered, or a trigger names what does not exist.
         ComponentError: A file cannot be used.
+        DependencyError: Dependencies do not fit a component.
         HandlerError: A component has no handler that this host runs.
         InvalidRoutesError: A route cannot be read.
         LinkError: A file fits no executor.
@@ -147,12 +150,17 @@ def load_application(
             )
             if adapt is not None:
                 grants = adapt(grants)
+            linker = _Linker(engine, part, interfaces, cache_dir)
             executor = wagi[part.id]
             if executor is None:
-                linked = link(engine, load_component(engine, part.source, cache_dir), interfaces)
+                linked = linker(load_component(engine, part.source, cache_dir))
                 components[part.id] = GuestComponent.of(linked, grants, limits)
             else:
-                program = load_command(engine, part.source, cache_dir, interfaces)
+                program = load_command(engine, part.source, cache_dir, linker)
+                if part.dependencies and isinstance(program, LinkedModule):
+                    raise DependencyError(
+                        f"component {part.id!r} is a core module, which has no use for dependencies"
+                    )
                 components[part.id] = CommandComponent(program, grants, limits, executor)
                 logger.warning(
                     "component %r uses the WAGI executor, which Spin will remove; build it as a "
@@ -167,6 +175,27 @@ def load_application(
         {key: value for key, value in info.items() if value or key == "name"},
     )
     return Application(plan, gateway, components, _routes(plan, table))
+
+
+@attrs.frozen
+class _Linker:
+    """Links a component of the plan, with its dependencies."""
+
+    engine: Engine
+    part: ComponentPlan
+    interfaces: Mapping[str, Interface]
+    cache_dir: Path | None
+
+    def __call__(self, component: Component) -> LinkedComponent:
+        dependencies = dependencies_of(
+            self.engine,
+            component,
+            self.part.id,
+            self.part.dependencies,
+            self.interfaces,
+            self.cache_dir,
+        )
+        return link(self.engine, component, self.interfaces, dependencies)
 
 
 def _check(plan: ApplicationPlan) -> None:

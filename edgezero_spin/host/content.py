@@ -23,6 +23,7 @@ from edgezero_spin.manifest.spin import (
     FetchError,
     LockedApp,
     LockedComponent,
+    LockedDependency,
     LockedFiles,
     UrlSource,
 )
@@ -73,8 +74,20 @@ class _Placer:
             placed = self._noting(f"{place}: files", lambda: self._files(files, folder))
             files = files if placed is None else placed
         return attrs.evolve(
-            part, source=part.source if source is None else _reference(source), files=files
+            part,
+            source=part.source if source is None else _reference(source),
+            files=files,
+            dependencies={
+                name: self._dependency(f"{place}: dependency '{name}'", dependency)
+                for name, dependency in part.dependencies.items()
+            },
         )
+
+    def _dependency(self, place: str, dependency: LockedDependency) -> LockedDependency:
+        source = self._noting(place, lambda: self._file(dependency.source))
+        if source is None:
+            return dependency
+        return attrs.evolve(dependency, source=_reference(source))
 
     def _noting(self, place: str, work: Callable[[], T]) -> T | None:
         try:

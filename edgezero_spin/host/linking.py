@@ -12,11 +12,12 @@ import ctypes
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import wasmtime
 from wasmtime import component as wit
 
+from edgezero_spin.host import forwarding
 from edgezero_spin.host.callbacks import (
     Callback,
     Destructor,
@@ -35,7 +36,15 @@ from edgezero_spin.host.values import (
 )
 from edgezero_spin.host.values.raw import Size, error_message, keeping
 
-__all__ = ["ROOT", "Instance", "LinkedComponent", "find_interface", "link"]
+__all__ = [
+    "ROOT",
+    "Dependency",
+    "Instance",
+    "LinkedComponent",
+    "find_interface",
+    "items_of",
+    "link",
+]
 
 ROOT = "$root"
 """Key of the ``Interface`` that serves functions which a world imports by themselves."""
@@ -63,8 +72,25 @@ _add_resource = keeping(
 )
 
 
+class Dependency(Protocol):
+    """A component that satisfies an import of another; ``dependencies.Dependency``."""
+
+    @property
+    def provider(self) -> "LinkedComponent":
+        """The component, its imports defined."""
+
+    def lend(self, item: Any, resources: ResourceTypes) -> dict[str, type]:
+        """Note the resources that it defines, and return all that the import has."""
+
+    def functions(self, import_name: str, item: Any, resources: ResourceTypes) -> dict[str, Any]:
+        """Return the callbacks for the import's functions."""
+
+
 def link(
-    engine: Engine, component: Component, interfaces: Mapping[str, Interface]
+    engine: Engine,
+    component: Component,
+    interfaces: Mapping[str, Interface],
+    dependencies: Mapping[str, Dependency] | None = None,
 ) -> "LinkedComponent":
     """Join a component's imports to host functions, with converters made once.
 
@@ -74,6 +100,7 @@ def link(
         interfaces: The host's side, by name. An import ``ns:pkg/iface@version`` looks for
             exactly that key, then, for WASI 0.2 releases, for ``ns:pkg/iface``.
             ``ROOT`` serves functions imported outside any interface.
+        dependencies: Other components in the place of imports, by the import's full name.
 
     Returns:
         A component whose every import is defined. What ``interfaces`` lacks stops the
@@ -82,7 +109,7 @@ def link(
     Raises:
         LinkError: A function that the host has uses a type that cannot cross.
     """
-    return _Linking(engine, component, interfaces).finish()
+    return _Linking(engine, component, interfaces, dependencies or {}).finish()
 
 
 _WASI_02 = re.compile(r"(wasi:[^@]+)@0\.2\.\d+\Z")
@@ -109,26 +136,31 @@ class _Linking:
     """The work of one ``link`` call."""
 
     def __init__(
-        self, engine: Engine, component: Component, interfaces: Mapping[str, Interface]
+        self,
+        engine: Engine,
+        component: Component,
+        interfaces: Mapping[str, Interface],
+        dependencies: Mapping[str, Dependency],
     ) -> None:
         if component.engine is not engine:
             raise LinkError(str(component.path), "was loaded with another engine")
         self.engine = engine
         self.component = component
         self.interfaces = interfaces
+        self.dependencies = dependencies
         self.linker = wit.Linker(engine.native)
         self.resources = ResourceTypes()
         self.kept: list[object] = []
 
     def finish(self) -> "LinkedComponent":
         native = self.component.native
-        imports = dict(_items(native.type.imports(self.engine.native)))
+        imports = dict(items_of(native.type.imports(self.engine.native)))
         instances: list[tuple[str, Interface, dict[str, wit.ComponentItem]]] = []
         for name, item in imports.items():
-            if isinstance(item, wit.ComponentInstanceType):
+            if isinstance(item, wit.ComponentInstanceType) and name not in self.dependencies:
                 interface = find_interface(name, self.interfaces)
                 if interface is not None:
-                    found = dict(_items(item.exports(self.engine.native)))
+                    found = dict(items_of(item.exports(self.engine.native)))
                     instances.append((name, interface, found))
         root = self.interfaces.get(ROOT, Interface(ROOT))
         # Every resource type is known before the first function that mentions one.
@@ -136,16 +168,48 @@ class _Linking:
             for name, item in found.items():
                 if isinstance(item, wit.ResourceType) and name in interface.resources:
                     self.resources.add(item, name, interface.resources[name])
+        lent = {
+            name: dependency.lend(imports[name], self.resources)
+            for name, dependency in self.dependencies.items()
+        }
         with self.linker.root() as place:
             self._define(place, ROOT, root, imports)
             for name, interface, found in instances:
                 with place.add_instance(name) as inner:
                     self._define(inner, name, interface, found)
+            for name, dependency in self.dependencies.items():
+                self._join(place, name, imports[name], dependency, lent[name])
         try:
             self.linker.define_unknown_imports_as_traps(native)
         except wasmtime.WasmtimeError as error:
             raise LinkError(str(self.component.path), str(error)) from error
-        return LinkedComponent(self.engine, self.component, self.linker, self.resources, self.kept)
+        providers = {id(part.provider): part.provider for part in self.dependencies.values()}
+        return LinkedComponent(
+            self.engine,
+            self.component,
+            self.linker,
+            self.resources,
+            self.kept,
+            tuple(providers.values()),
+        )
+
+    def _join(
+        self,
+        place: wit.LinkerInstance,
+        name: str,
+        item: wit.ComponentItem,
+        dependency: Dependency,
+        resources: Mapping[str, type],
+    ) -> None:
+        callbacks = dependency.functions(name, item, self.resources)
+        if isinstance(item, wit.FuncType):
+            self._add_function(place, name, callbacks[name])
+            return
+        with place.add_instance(name) as inner:
+            for resource, class_ in resources.items():
+                self._add_resource(inner, resource, class_)
+            for function, callback in callbacks.items():
+                self._add_function(inner, function, callback)
 
     def _define(
         self,
@@ -173,7 +237,8 @@ class _Linking:
 
     def _add_resource(self, place: wit.LinkerInstance, name: str, class_: type) -> None:
         type_ = wit.ResourceType.host(host_type_id(class_))
-        destructor = resource_destructor(class_)
+        lent = issubclass(class_, forwarding.Lent)
+        destructor = forwarding.handle_destructor() if lent else resource_destructor(class_)
         self.kept.append(destructor)
         encoded = name.encode()
         problem = _add_resource(
@@ -189,7 +254,7 @@ class _Linking:
             raise LinkError(name, error_message(problem))
 
 
-def _items(
+def items_of(
     externs: Mapping[str, Any],
 ) -> Iterator[tuple[str, wit.ComponentItem]]:
     """Yield imports or exports with their types, without those of unknown kinds.
@@ -214,6 +279,8 @@ class LinkedComponent:
     Attributes:
         component: The component.
         exports: Names of the exported interfaces and root functions.
+        resources: The imported resource types.
+        providers: Components whose instances begin before its own.
     """
 
     def __init__(
@@ -223,6 +290,7 @@ class LinkedComponent:
         linker: wit.Linker,
         resources: ResourceTypes,
         kept: list[object],
+        providers: "tuple[LinkedComponent, ...]" = (),
     ) -> None:
         self.engine = engine
         self.component = component
@@ -230,11 +298,12 @@ class LinkedComponent:
         self.linker_address = _address(linker.ptr())
         self.component_address = _address(component.native.ptr())
         self.engine_address = _address(engine.native.ptr())
-        self._resources = resources
+        self.resources = resources
+        self.providers = providers
         self._kept = kept
         self._lock = threading.Lock()
         self._prepared: dict[tuple[str | None, str], Export] = {}
-        self._types = dict(_items(component.native.type.exports(engine.native)))
+        self._types = dict(items_of(component.native.type.exports(engine.native)))
         self.exports = tuple(self._types)
 
     def export_of(self, interface: str) -> str | None:
@@ -250,6 +319,21 @@ class LinkedComponent:
             if release and release[1] == interface:
                 return name
         return None
+
+    def type_of(self, export: str) -> wit.ComponentItem | None:
+        """Return the type of an export, by its full name."""
+        return self._types.get(export)
+
+    def index_of(self, function: str, interface: str | None = None) -> int | None:
+        """Return the address of the engine's index of an exported function."""
+        native = self.component.native
+        outer = None if interface is None else native.get_export_index(interface)
+        index = native.get_export_index(function, outer)
+        if index is None:
+            return None
+        # The engine looks through it at each call.
+        self._kept.append(index)
+        return _address(index.ptr())
 
     def instantiate(self, state: InstanceState, limits: InstanceLimits | None = None) -> "Instance":
         """Return a fresh instance. Its state must not be shared with a live instance.
@@ -291,7 +375,7 @@ class LinkedComponent:
                     f"{self.component.path} does not export {interface} (exported: {offer})"
                 )
             outer = native.get_export_index(export)
-            type_ = dict(_items(holder.exports(self.engine.native))).get(function)
+            type_ = dict(items_of(holder.exports(self.engine.native))).get(function)
         index = native.get_export_index(function, outer)
         if index is None or not isinstance(type_, wit.FuncType):
             raise InstanceError(f"{self.component.path} does not export the function {name}")
@@ -301,7 +385,7 @@ class LinkedComponent:
             raise LinkError(name, str(error)) from error
 
     def _converters(self, name: str, index: wit.ExportIndex, type_: wit.FuncType) -> Export:
-        resources = self._resources
+        resources = self.resources
         lowers = tuple(prepare_lower(part, resources) for _, part in type_.params)
         if len(lowers) > MOST_ARGUMENTS:
             raise LinkError(name, f"has more than {MOST_ARGUMENTS} parameters")

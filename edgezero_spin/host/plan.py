@@ -17,6 +17,7 @@ import attrs
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.capabilities.http_fields import FORBIDDEN, is_token, is_value
 from edgezero_spin.host.capabilities.wasi_filesystem import Mount
+from edgezero_spin.host.dependencies import DependencyPlan
 from edgezero_spin.host.modules import ENTRY_POINT
 from edgezero_spin.host.trigger.gateway import Answer
 from edgezero_spin.host.trigger.wagi import WagiSettings
@@ -69,6 +70,7 @@ class ComponentPlan:
         ai_models: Language models that it may ask.
         mounts: Directories that it sees.
         allowed_outbound_hosts: Where it may connect to; templates.
+        dependencies: Components that satisfy imports of it.
     """
 
     id: str
@@ -80,6 +82,7 @@ class ComponentPlan:
     ai_models: tuple[str, ...] = ()
     mounts: tuple[Mount, ...] = ()
     allowed_outbound_hosts: tuple[str, ...] = ()
+    dependencies: tuple[DependencyPlan, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -212,9 +215,10 @@ def _component_plan(
     part: LockedComponent, environment: Mapping[str, str], writable: bool, problems: list[str]
 ) -> ComponentPlan:
     place = f"component {part.id!r}"
-    if part.dependencies or part.trigger_dependencies:
+    if part.trigger_dependencies:
         problems.append(
-            f"{place} has dependencies, which this host does not compose yet; `spin up` does"
+            f"{place} has dependencies of its trigger ({', '.join(part.trigger_dependencies)}), "
+            "which need WASI 0.3; `spin up` runs them"
         )
     return ComponentPlan(
         id=part.id,
@@ -233,6 +237,17 @@ def _component_plan(
             for item in part.files
         ),
         allowed_outbound_hosts=part.labels("allowed_outbound_hosts"),
+        dependencies=tuple(
+            DependencyPlan(
+                name=name,
+                source=_file_of(
+                    dependency.source.source, f"{place}: dependency '{name}'", problems
+                ),
+                export=dependency.export,
+                inherit=dependency.inherit,
+            )
+            for name, dependency in part.dependencies.items()
+        ),
     )
 
 

@@ -11,12 +11,14 @@ import ctypes
 import logging
 import math
 import re
+from collections.abc import Sequence
 from typing import Any, Protocol, Self
 
 import attrs
 from wasmtime import _ffi as ffi
 from wasmtime import component as wit
 
+from edgezero_spin.host import forwarding
 from edgezero_spin.host.callbacks import scopes
 from edgezero_spin.host.engine import TICK_S, Engine, InstanceLimits
 from edgezero_spin.host.errors import (
@@ -110,6 +112,10 @@ class Template(Protocol):
     linker_address: int
     component_address: int
 
+    @property
+    def providers(self) -> Sequence[forwarding.Provider]:
+        """Components whose instances begin before its own."""
+
     def prepared(self, interface: str | None, function: str) -> Export:
         """Return an exported function."""
 
@@ -151,6 +157,9 @@ class Instance:
         try:
             self._apply(limits, context)
             scopes[context] = self.scope
+            problem = forwarding.start(context, template.providers) if template.providers else 0
+            if problem:
+                raise self._failure(problem)
             problem = _instantiate(
                 template.linker_address, context, template.component_address, self._base
             )
@@ -318,6 +327,8 @@ class Instance:
         self._store = 0
         scope = self.scope
         scopes.pop(scope.context, None)
+        if self._template.providers:
+            forwarding.end(scope.context)
         scope.context = 0
         _store_delete(store)
         if self._ticking:

@@ -9,7 +9,7 @@ Source: contract spin-host.md, WAGI-1 to WAGI-18, MAN-26; RFC 3875 for the names
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -21,6 +21,7 @@ from edgezero_spin.host.capabilities.wasi_cli import GuestExit
 from edgezero_spin.host.channel import ByteChannel
 from edgezero_spin.host.command import Command
 from edgezero_spin.host.engine import (
+    Component,
     Engine,
     InstanceLimits,
     is_core_module,
@@ -30,8 +31,7 @@ from edgezero_spin.host.engine import (
 from edgezero_spin.host.errors import GuestTrapped, LinkError, WitError
 from edgezero_spin.host.exchange import Exchange, ResponseHead
 from edgezero_spin.host.instance import Grants, InstanceState
-from edgezero_spin.host.interface import Interface
-from edgezero_spin.host.linking import LinkedComponent, link
+from edgezero_spin.host.linking import LinkedComponent
 from edgezero_spin.host.modules import LinkedModule, load_module
 
 __all__ = [
@@ -171,9 +171,18 @@ class CommandComponent:
 
 
 def load_command(
-    engine: Engine, path: Path, cache_dir: Path | None, interfaces: Mapping[str, Interface]
+    engine: Engine,
+    path: Path,
+    cache_dir: Path | None,
+    link_component: Callable[[Component], LinkedComponent],
 ) -> LinkedModule | LinkedComponent:
     """Load and link a command, of either kind (WAGI-1).
+
+    Args:
+        engine: What it will run on.
+        path: The file.
+        cache_dir: Where compiled code is kept; ``None`` for nowhere.
+        link_component: Links one that is a component.
 
     Raises:
         ComponentError: The file cannot be used.
@@ -181,7 +190,7 @@ def load_command(
     """
     if is_core_module(read_wasm(path)):
         return LinkedModule(load_module(engine, path, cache_dir))
-    linked = link(engine, load_component(engine, path, cache_dir), interfaces)
+    linked = link_component(load_component(engine, path, cache_dir))
     if linked.export_of(RUN) is None:
         raise LinkError(
             str(path),
