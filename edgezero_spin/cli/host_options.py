@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 import click
 
-from edgezero_spin.cli.values import Duration, Span
+from edgezero_spin.cli.values import DurationSpan, Span
 
 if TYPE_CHECKING:
     from edgezero_spin.host import HostSettings
@@ -37,7 +37,9 @@ class HostFlags:
         sqlite: Statements to run first.
         allow_transient_write: Components may change their copy of the files.
         direct_mounts: Components see the folders themselves.
-        request_timeout: Seconds that an instance may take.
+        max_head_bytes: Bytes that the head of a request may have.
+        request_timeout: Least and most seconds that an instance may take.
+        idle_timeout: Least and most seconds that a used instance waits.
         max_instance_memory: Bytes of memory that it may take.
         reuse: Least and most requests that it serves.
         ready: Instances of each component to make ahead of time.
@@ -55,7 +57,9 @@ class HostFlags:
     sqlite: tuple[str, ...]
     allow_transient_write: bool
     direct_mounts: bool
-    request_timeout: float | None
+    max_head_bytes: int
+    request_timeout: tuple[float, float] | None
+    idle_timeout: tuple[float, float]
     max_instance_memory: int | None
     reuse: tuple[int, int]
     ready: int
@@ -76,7 +80,9 @@ class HostFlags:
         tls = None
         if self.tls_cert is not None and self.tls_key is not None:
             tls = (self.tls_cert, self.tls_key)
-        return ServerSettings(find_free_port=self.find_free_port, tls=tls)
+        return ServerSettings(
+            find_free_port=self.find_free_port, tls=tls, max_head_bytes=self.max_head_bytes
+        )
 
     def run_options(self) -> "RunOptions":
         """Return what the embedded host takes."""
@@ -95,11 +101,20 @@ class HostFlags:
         from edgezero_spin.host import HostSettings, ReusePolicy
 
         least, most = self.reuse
+        least_idle_s, most_idle_s = self.idle_timeout
+        least_s, most_s = self.request_timeout or (None, None)
         settings = HostSettings(
-            request_timeout_s=self.request_timeout,
+            request_timeout_s=most_s,
+            least_request_timeout_s=least_s,
             max_instance_memory=self.max_instance_memory,
             pooling=not self.disable_pooling,
-            reuse=ReusePolicy(ready=self.ready, least_served=least, most_served=most),
+            reuse=ReusePolicy(
+                ready=self.ready,
+                least_served=least,
+                most_served=most,
+                idle_timeout_s=most_idle_s,
+                least_idle_timeout_s=least_idle_s,
+            ),
         )
         return attrs.evolve(settings, cache_dir=None) if self.disable_cache else settings
 
@@ -143,10 +158,27 @@ _OPTIONS = (
         help="Show components the folders themselves, not a copy, so that edits are seen.",
     ),
     click.option(
+        "--http1-max-buf-size",
+        "max_head_bytes",
+        metavar="BYTES",
+        envvar="SPIN_HTTP1_MAX_BUF_SIZE",
+        type=click.IntRange(min=8192),
+        default=256 * 1024,
+        help="Most bytes of a request's head, 8192 or more. Default: 262144.",
+    ),
+    click.option(
         "--request-timeout",
-        metavar="TIME",
-        type=Duration(),
-        help="Stop an instance after this time.",
+        metavar="TIME|A..B",
+        type=DurationSpan(),
+        help="Stop an instance after this time: 2, 500ms; or between two: 1..8s.",
+    ),
+    click.option(
+        "--idle-instance-timeout",
+        "idle_timeout",
+        metavar="TIME|A..B",
+        type=DurationSpan(),
+        default=(1.0, 1.0),
+        help="How long a used instance waits for its next request. Default: 1s.",
     ),
     click.option(
         "--max-instance-memory",
@@ -162,6 +194,13 @@ _OPTIONS = (
         type=Span(),
         default=(1, 1),
         help="How many requests an instance serves. Default: 1, a fresh one for each.",
+    ),
+    click.option(
+        "--max-instance-concurrent-reuse-count",
+        metavar="N|A..B",
+        type=Span(),
+        expose_value=False,
+        help="Accepted for Spin's sake: an instance serves one request at a time.",
     ),
     click.option(
         "--ready-instances",

@@ -121,7 +121,9 @@ _OPTIONS = (
         multiple=True,
         help="Show the output of this component only. May be given several times.",
     ),
-    click.option("-q", "--quiet", is_flag=True, help="Show no component's output."),
+    click.option(
+        "-q", "--quiet", "--sh", "--shush", is_flag=True, help="Show no component's output."
+    ),
 )
 
 

@@ -4,29 +4,37 @@ import re
 
 import click
 
-__all__ = ["Duration", "Span"]
+__all__ = ["DurationSpan", "Span"]
 
-_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "μs": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_SECONDS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "μs": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
-class Duration(click.ParamType[float]):
-    """A time such as ``500ms``, in seconds (FLAG-7)."""
+class DurationSpan(click.ParamType[tuple[float, float]]):
+    """A time such as ``500ms``, or a range of them: ``1..8s``; in seconds (FLAG-7)."""
 
-    name = "TIME"
+    name = "TIME|A..B"
 
     def convert(
         self, value: object, parameter: click.Parameter | None, context: click.Context | None
-    ) -> float:
-        """Read a number and a unit."""
-        if isinstance(value, float):
+    ) -> tuple[float, float]:
+        """Read one time or two, above 0 and in order; a number alone is in seconds."""
+        if isinstance(value, tuple):
             return value
-        found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([a-zμµ]+)", str(value))
-        seconds = 0.0
-        if found is not None:
-            seconds = float(found[1]) * _SECONDS.get(found[2], 0.0)
-        if seconds <= 0:
-            self.fail(f"{value!r} is no time above 0 such as 500ms or 2s", parameter, context)
-        return seconds
+        least, dots, most = str(value).partition("..")
+        span = (_seconds(least), _seconds(most if dots else least))
+        if not 0 < span[0] <= span[1]:
+            self.fail(
+                f"{value!r} is no time above 0 such as 500ms or 2s, nor a range such as 1..8s",
+                parameter,
+                context,
+            )
+        return span
+
+
+def _seconds(text: str) -> float:
+    """The time in seconds, 0 for what is none."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([a-zμµ]*)", text)
+    return 0.0 if found is None else float(found[1]) * _SECONDS.get(found[2], 0.0)
 
 
 class Span(click.ParamType[tuple[int, int]]):

@@ -136,7 +136,9 @@ class Host:
             max_queued=settings.max_queued,
             parallel=settings.parallel,
         )
-        self._runner = InstanceRunner(self._pool, settings.reuse)
+        self._runner = InstanceRunner(
+            self._pool, settings.reuse, least_deadline_s=settings.least_request_timeout_s
+        )
         self._sender.connect(self.application.components, self._runner)
         self._lingers: WeakKeyDictionary[asyncio.AbstractEventLoop, Linger] = WeakKeyDictionary()
         self._asgi = AsgiApplication(self.application.gateway, self._runner, self._linger)

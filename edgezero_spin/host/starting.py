@@ -74,6 +74,8 @@ class HostSettings:
         max_queued: Requests that wait for an instance before others get a 503.
         parallel: Instances that compute at once; ``None`` for one per processor.
         request_timeout_s: Seconds that an instance may take; ``None`` for no limit (LIFE-7).
+        least_request_timeout_s: Each request draws its own time between this and
+            ``request_timeout_s``; ``None`` for just that (FLAG-7).
         max_instance_memory: Bytes of linear memory of one instance; ``None`` for what the
             engine allows (LIFE-9).
         cache_dir: Where compiled components are kept; ``None`` compiles at every start.
@@ -86,6 +88,7 @@ class HostSettings:
     max_queued: int = attrs.field(default=1024, validator=ge(0))
     parallel: int | None = attrs.field(default=None, validator=optional(ge(1)))
     request_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
+    least_request_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
     max_instance_memory: int | None = attrs.field(default=None, validator=optional(gt(0)))
     cache_dir: Path | None = attrs.field(factory=lambda: default_cache_dir() / "components")
     pooling: bool = True

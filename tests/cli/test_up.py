@@ -16,7 +16,7 @@ from typing import Any
 import click
 import pytest
 
-from edgezero_spin.cli.values import Duration, Span
+from edgezero_spin.cli.values import DurationSpan, Span
 from edgezero_spin.manifest.spin import load_lock
 from tests.cli.running import edgezero, refusal
 from tests.host.support import SCRIPT
@@ -132,6 +132,15 @@ def test_a_failed_lock_keeps_the_old_one(app: Path) -> None:
     assert (app / "spin.lock.assets/hello/page").exists()
 
 
+def test_a_head_may_have_as_many_bytes_as_was_said(app: Path) -> None:
+    """By flag and by variable (FLAG-3); what is past it is a 431."""
+    flags = ["--http1-max-buf-size", "8192", "--idle-instance-timeout", "1..2s", "--shush"]
+    more = ["--max-instance-concurrent-reuse-count", "4..16"]
+    with running("-f", app, "--format", "json", *flags, *more) as (told, _):
+        assert get(told["base_url"] + "/hello?" + "x" * 7000) == (200, b"hello")
+        assert get(told["base_url"] + "/hello?" + "x" * 9000) == (431, b"")
+
+
 def test_limits_and_builds(app: Path) -> None:
     """The build runs first; a loop ends at the deadline; instances are used again."""
     flags = ["--request-timeout", "300ms", "--max-instance-reuse-count", "9", "--build"]
@@ -203,6 +212,9 @@ def test_no_triggers_are_said_as_spin_says_it(app: Path) -> None:
         ["--quiet", "--follow", "hello"],
         ["--request-timeout", "soon"],
         ["--max-instance-reuse-count", "0"],
+        ["--idle-instance-timeout", "0"],
+        ["--http1-max-buf-size", "8191"],
+        ["--shush", "--follow", "hello"],
         ["--format", "xml"],
         ["--max-instance-memory", "-1"],
     ],
@@ -213,19 +225,33 @@ def test_usage_mistakes_of_up(app: Path, flags: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("2s", 2), ("500ms", 0.5), ("1.5s", 1.5), ("20us", 2e-5), ("20μs", 2e-5), ("5ns", 5e-9)],
+    ("text", "span"),
+    [
+        ("2", (2, 2)),
+        ("2s", (2, 2)),
+        ("500ms", (0.5, 0.5)),
+        ("1.5s", (1.5, 1.5)),
+        ("20us", (2e-5, 2e-5)),
+        ("20μs", (2e-5, 2e-5)),
+        ("20µs", (2e-5, 2e-5)),
+        ("5ns", (5e-9, 5e-9)),
+        ("1..8s", (1, 8)),
+        ("100ms..2", (0.1, 2)),
+        ("1s..1s", (1, 1)),
+    ],
 )
-def test_durations(text: str, seconds: float) -> None:
-    """A number and a unit (FLAG-7)."""
-    assert Duration().convert(text, None, None) == pytest.approx(seconds)
+def test_durations(text: str, span: tuple[float, float]) -> None:
+    """A number and a unit, seconds without one; or two of them (FLAG-7)."""
+    assert DurationSpan().convert(text, None, None) == pytest.approx(span)
 
 
-@pytest.mark.parametrize("text", ["", "2", "s", "0s", "-1s", "1h", "1 2s"])
+@pytest.mark.parametrize(
+    "text", ["", "s", "0", "0s", "-1s", "1h", "1 2s", "2s..1s", "1..", "..1", "0..1s", "1...3"]
+)
 def test_what_is_no_duration(text: str) -> None:
-    """No unit, no number, nothing above zero."""
+    """No number, nothing above zero, a unit that Spin does not know, a range backwards."""
     with pytest.raises(click.BadParameter):
-        Duration().convert(text, None, None)
+        DurationSpan().convert(text, None, None)
 
 
 @pytest.mark.parametrize(("text", "span"), [("1", (1, 1)), ("5..10", (5, 10))])

@@ -1,11 +1,14 @@
 """Instances made ahead of time, and instances that serve more than one request."""
 
 import asyncio
+import math
+import random
 
 import pytest
 
 from edgezero_spin.host import Host, HostSettings, HttpRequest, ResponseAborted
 from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
+from edgezero_spin.host.trigger import standby
 from edgezero_spin.host.trigger.standby import ReusePolicy
 from tests.host.support import HostLog, script_host, until
 
@@ -141,3 +144,46 @@ def test_each_instance_draws_its_number() -> None:
     """Between the two ends, both included (FLAG-6)."""
     policy = ReusePolicy(least_served=2, most_served=4)
     assert {policy.draw() for _ in range(200)} == {2, 3, 4}
+
+
+def test_a_used_instance_does_not_wait_for_ever(shared_engine: Engine) -> None:
+    """It is closed when nobody needed it for its time, and the next request gets another."""
+    policy = ReusePolicy(least_served=9, most_served=9, idle_timeout_s=0.1)
+    settings = HostSettings(cache_dir=None, parallel=1, reuse=policy)
+
+    async def scenario(host: Host) -> list[int]:
+        first = await statuses(host, "/g", "/g")
+        await until(lambda: host.waiting == 1)
+        await until(lambda: host.waiting == 0)
+        return [*first, *await statuses(host, "/g")]
+
+    with script_host(shared_engine, settings=settings) as host:
+        assert asyncio.run(scenario(host)) == [200, 201, 200]
+
+
+def test_each_wait_draws_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the two ends (FLAG-7)."""
+    monkeypatch.setattr(standby, "monotonic", lambda: 100.0)
+    policy = ReusePolicy(idle_timeout_s=3, least_idle_timeout_s=2)
+    waits = {policy.idle_until() for _ in range(50)}
+    assert len(waits) > 10
+    assert 102 <= min(waits) <= max(waits) <= 103
+    assert ReusePolicy().idle_until() == 101
+    assert ReusePolicy(idle_timeout_s=math.inf).idle_until() == math.inf
+
+
+def test_each_request_draws_its_time(
+    shared_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the two ends; the shorter time ends a loop long before the longer (FLAG-7)."""
+    drawn: list[tuple[float, float]] = []
+
+    def uniform(least: float, most: float) -> float:
+        drawn.append((least, most))
+        return least
+
+    monkeypatch.setattr(random, "uniform", uniform)
+    settings = HostSettings(cache_dir=None, request_timeout_s=600.0, least_request_timeout_s=0.1)
+    with script_host(shared_engine, settings=settings) as host, HostLog():
+        assert asyncio.run(statuses(host, "/b", "/g")) == [500, 200]
+    assert drawn == [(0.1, 600.0)] * 2

@@ -8,6 +8,7 @@ Source: contract spin-host.md, RESP-1 to RESP-10, LIFE-2, LIFE-7, LIFE-8.
 """
 
 import logging
+import random
 import threading
 from time import monotonic_ns
 from typing import Protocol
@@ -143,7 +144,22 @@ class InstanceRunner:
         standby: Instances that wait for a request.
     """
 
-    def __init__(self, pool: WorkerPool, policy: ReusePolicy | None = None) -> None:
+    def __init__(
+        self,
+        pool: WorkerPool,
+        policy: ReusePolicy | None = None,
+        *,
+        least_deadline_s: float | None = None,
+    ) -> None:
+        """Run nothing yet.
+
+        Args:
+            pool: Whose threads to use.
+            policy: How long instances live.
+            least_deadline_s: Where a component has a deadline, each request draws its own
+                between this and that (FLAG-7).
+        """
+        self._least_deadline_s = least_deadline_s
         self.pool = pool
         self.standby = Standby(pool, policy or ReusePolicy())
         self._lock = threading.Lock()
@@ -183,7 +199,8 @@ class InstanceRunner:
     ) -> None:
         started = None if watch is not None else self.standby.take(component)
         state = InstanceState(component.grants) if started is None else started.state
-        deadline_s = component.limits.deadline_s
+        limits = self._limits_of(component)
+        deadline_s = limits.deadline_s
         state.deadline_ns = None if deadline_s is None else monotonic_ns() + int(deadline_s * 1e9)
         state.before_wait = exchange.flush
         state.around_wait = self.pool.sleeping
@@ -194,7 +211,7 @@ class InstanceRunner:
             if watch is not None:
                 watch.started(state)
             if started is None:
-                started = self._make(component, exchange, state, watch)
+                started = self._make(component, limits, exchange, state, watch)
             elif deadline_s is not None:
                 started.instance.restart_deadline(deadline_s)
             if started is not None:
@@ -214,7 +231,8 @@ class InstanceRunner:
         self, component: CommandComponent, exchange: Exchange, watch: InstanceWatch | None
     ) -> None:
         state = InstanceState(component.grants)
-        deadline_s = component.limits.deadline_s
+        limits = self._limits_of(component)
+        deadline_s = limits.deadline_s
         if deadline_s is not None:
             state.deadline_ns = monotonic_ns() + int(deadline_s * 1e9)
         state.around_wait = self.pool.sleeping
@@ -224,7 +242,7 @@ class InstanceRunner:
         try:
             if watch is not None:
                 watch.started(state)
-            component.serve(state, exchange)
+            attrs.evolve(component, limits=limits).serve(state, exchange)
             exchange.finish(UNFINISHED)
         except BaseException as error:
             failure = error
@@ -240,15 +258,23 @@ class InstanceRunner:
                 self._running.discard(state)
             state.close()
 
+    def _limits_of(self, component: Served) -> InstanceLimits:
+        """What this request may spend."""
+        limits, least_s = component.limits, self._least_deadline_s
+        if least_s is None or limits.deadline_s is None:
+            return limits
+        return attrs.evolve(limits, deadline_s=random.uniform(least_s, limits.deadline_s))
+
     def _make(
         self,
         component: GuestComponent,
+        limits: InstanceLimits,
         exchange: Exchange,
         state: InstanceState,
         watch: InstanceWatch | None,
     ) -> Started | None:
         try:
-            return self.standby.start(component, state)
+            return self.standby.start(component, state, limits)
         except BaseException as error:
             exchange.busy = isinstance(error, EngineBusy)
             if watch is not None:

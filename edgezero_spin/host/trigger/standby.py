@@ -7,19 +7,21 @@ end, and serves more only where the settings say so (``max_instance_reuse_count`
 what a guest leaves in its memory is there for the next request.
 
 Both kinds are bounded and hold a slot of the engine's pool each; a request that finds the
-pool full takes theirs.
+pool full takes theirs. A used one that nobody needs for a while is closed.
 
-Source: contract spin-host.md, LIFE-2, LIFE-3, FLAG-6.
+Source: contract spin-host.md, LIFE-2, LIFE-3, FLAG-6, FLAG-7.
 """
 
 import logging
+import math
 import random
 import threading
 from collections.abc import Callable
+from time import monotonic
 from typing import Protocol
 
 import attrs
-from attrs.validators import ge
+from attrs.validators import ge, gt, optional
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.engine import InstanceLimits
@@ -50,12 +52,18 @@ class ReusePolicy:
         most_served: Requests that it serves at most; each instance draws its own number
             between the two (FLAG-6).
         most_kept: Used instances of each component that wait at once.
+        idle_timeout_s: Seconds that a used instance waits for its next request;
+            ``math.inf`` for ever.
+        least_idle_timeout_s: Each wait draws its own time between this and
+            ``idle_timeout_s``; ``None`` for just that (FLAG-7).
     """
 
     ready: int = attrs.field(default=0, validator=ge(0))
     least_served: int = attrs.field(default=1, validator=ge(1))
     most_served: int = attrs.field(default=1, validator=[ge(1), _at_least_least])
     most_kept: int = attrs.field(default=8, validator=ge(0))
+    idle_timeout_s: float = attrs.field(default=1.0, validator=gt(0))
+    least_idle_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
 
     @property
     def most_idle(self) -> int:
@@ -67,6 +75,12 @@ class ReusePolicy:
         if self.least_served == self.most_served:
             return self.most_served
         return random.randint(self.least_served, self.most_served)
+
+    def idle_until(self) -> float:
+        """``monotonic`` time until which an instance waits that begins to wait now."""
+        most_s = self.idle_timeout_s
+        least_s = self.least_idle_timeout_s
+        return monotonic() + (most_s if least_s is None else random.uniform(least_s, most_s))
 
 
 class Guest(Protocol):
@@ -93,11 +107,13 @@ class Started:
         instance: The instance.
         state: Its state.
         left: Requests that it may still serve, the present one included.
+        until: ``monotonic`` time after which it waits no longer, once it waits.
     """
 
     instance: Instance
     state: InstanceState
     left: int
+    until: float = math.inf
 
     def close(self) -> None:
         """End it. Twice is harmless."""
@@ -128,6 +144,7 @@ class Standby:
         self._pool = pool
         self._lock = threading.Lock()
         self._shelves: dict[Guest, _Shelf] = {}
+        self._sweeper: threading.Timer | None = None
         self._closed = False
 
     @property
@@ -161,8 +178,33 @@ class Standby:
             shelf = self._shelves.setdefault(component, _Shelf())
             if len(shelf.used) >= self.policy.most_kept:
                 return False
+            started.until = self.policy.idle_until()
             shelf.used.append(started)
+            self._sweep_at(started.until)
         return True
+
+    def _sweep_at(self, until: float) -> None:
+        """Look for instances that waited too long, if nobody does; under the lock."""
+        if self._sweeper is None and until < math.inf:
+            self._sweeper = threading.Timer(max(0.0, until - monotonic()), self._sweep)
+            self._sweeper.daemon = True
+            self._sweeper.start()
+
+    def _sweep(self) -> None:
+        now = monotonic()
+        gone: list[Started] = []
+        with self._lock:
+            self._sweeper = None
+            if self._closed:
+                return
+            for shelf in self._shelves.values():
+                gone += [started for started in shelf.used if started.until <= now]
+                shelf.used = [started for started in shelf.used if started.until > now]
+            left = [started.until for shelf in self._shelves.values() for started in shelf.used]
+            if left:
+                self._sweep_at(min(left))
+        for started in gone:
+            started.close()
 
     def refill(self, component: Guest) -> None:
         """Have instances made until enough are ready, when there is nothing better to do."""
@@ -202,8 +244,15 @@ class Standby:
         state.around_wait = self._pool.sleeping
         return state
 
-    def start(self, component: Guest, state: InstanceState) -> Started:
+    def start(
+        self, component: Guest, state: InstanceState, limits: InstanceLimits | None = None
+    ) -> Started:
         """Make an instance; where the engine has no room, one that waits makes way.
+
+        Args:
+            component: What it is an instance of.
+            state: Its state.
+            limits: What it may spend; ``None`` for what the component has.
 
         Raises:
             GuestTrapped: The component trapped while it started.
@@ -212,7 +261,7 @@ class Standby:
         """
         while True:
             try:
-                instance = component.linked.instantiate(state, component.limits)
+                instance = component.linked.instantiate(state, limits or component.limits)
             except EngineBusy:
                 if not self._make_way():
                     raise
@@ -245,4 +294,6 @@ class Standby:
         """Close what waits, and keep nothing from now on. Twice is harmless."""
         with self._lock:
             self._closed = True
+            if self._sweeper is not None:
+                self._sweeper.cancel()
         self.clear()
