@@ -22,6 +22,7 @@ from edgezero_spin.core.headers import HeaderInput, Headers
 from edgezero_spin.core.payloads import json_reader
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
+from edgezero_spin.core.streaming import SourceStream
 
 try:
     import zlib
@@ -176,14 +177,12 @@ class OutboundResponse:
         except Exception as error:
             raise OutboundError(f"response body: {error}") from error
 
-    async def stream(self) -> AsyncIterator[_Bytes]:
-        """Yield the body as it arrives."""
+    def stream(self) -> SourceStream:
+        """Iterate over the body as it arrives. As the body of a response, the iterator lets
+        the host pass the bytes on without this program.
+        """
         reply = self._reply
-        try:
-            while chunk := reply.read(_CHUNK_BYTES):
-                yield chunk
-        finally:
-            reply.close()
+        return SourceStream(lambda: reply, _CHUNK_BYTES, reply.close)
 
 
 class Outbound:
@@ -259,7 +258,7 @@ class Outbound:
             timeout_s=timeout_s,
         )
         fields = [pair for pair in answer.headers.pairs if pair[0] not in _HOP_BY_HOP]
-        chunks = answer.stream()
+        chunks: AsyncIterator[bytes] = answer.stream()
         if answer.headers.get("content-encoding", "").lower() == "gzip":
             fields = [p for p in fields if p[0] not in ("content-encoding", "content-length")]
             chunks = _unzipped(chunks)

@@ -7,7 +7,7 @@ Source: contract edgezero.md, CTX-1, CTX-2, BOD-1 to BOD-4, SPN-1 to SPN-3. Bodi
 without a cap; reads that keep a whole body in memory have a limit and answer 413 past it.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from edgezero_spin.core.addresses import parse_client_address
@@ -18,6 +18,7 @@ from edgezero_spin.core.models import BAD_FORM, BAD_PATH, BAD_QUERY, fields_read
 from edgezero_spin.core.payloads import json_reader
 from edgezero_spin.core.percent import parse_pairs, percent_decode
 from edgezero_spin.core.sources import MemorySource, RequestSource
+from edgezero_spin.core.streaming import ByteSource, SourceStream
 from edgezero_spin.stores.config import ConfigStore
 from edgezero_spin.stores.key_value import KeyValueStore
 from edgezero_spin.stores.opening import Stores
@@ -277,21 +278,18 @@ class Request:
         read = fields_reader(dict if model is None else model, BAD_FORM)
         return read(parse_pairs(await self.bytes(limit)))
 
-    async def stream(self, chunk_bytes: int = _CHUNK_BYTES) -> AsyncIterator[_Bytes]:
-        """Yield the body as it arrives, in pieces of at most ``chunk_bytes``; no limit holds.
+    def stream(self, chunk_bytes: int = _CHUNK_BYTES) -> SourceStream:
+        """Iterate over the body as it arrives, in pieces of at most ``chunk_bytes``; no limit
+        holds. As the body of a response or of an outbound request, the iterator lets the host
+        pass the bytes on without this program.
 
-        A body that was read whole before is yielded again.
+        A body that was read whole before is given again.
 
-        Raises:
+        Raises (at the first piece or a later one):
             BodyReadError: It broke off.
             RuntimeError: It was streamed already.
         """
-        if self._body is not None:
-            for start in range(0, len(self._body), chunk_bytes):
-                yield self._body[start : start + chunk_bytes]
-            return
-        for chunk in self._remaining(chunk_bytes):
-            yield chunk
+        return SourceStream(self._begin, chunk_bytes)
 
     # What the app declared
 
@@ -377,7 +375,7 @@ class Request:
         return f"<Request {self.method} {self.path}>"
 
     def _read_all(self, limit: int) -> _Bytes:
-        read = self._begin()
+        read = self._begin().read
         chunks = []
         size = 0
         while chunk := read(_CHUNK_BYTES):
@@ -388,16 +386,18 @@ class Request:
         # One chunk is what nearly every body is.
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    def _remaining(self, chunk_bytes: int = _CHUNK_BYTES) -> Iterator[_Bytes]:
-        read = self._begin()
-        while chunk := read(chunk_bytes):
+    def _remaining(self) -> Iterator[_Bytes]:
+        source = self._begin()
+        while chunk := source.read(_CHUNK_BYTES):
             yield chunk
 
-    def _begin(self) -> Callable[[int], _Bytes]:
+    def _begin(self) -> ByteSource:
+        if self._body is not None:
+            return MemorySource(self.method, "/", body=self._body)
         if self._streamed:
             raise RuntimeError("the request body was read already")
         self._streamed = True
-        return self._source.read
+        return self._source
 
 
 def decode_path_value(name: str, raw: bytes) -> str:

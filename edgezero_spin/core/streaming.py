@@ -7,15 +7,72 @@ The application pulls the first chunk before it hands the response over (``prime
 a generator that fails at once still becomes an honest 500. A generator that has nothing
 to say yet and wants its head sent can yield ``b""`` first.
 
+A body that only passes through (``Response(request.stream())``) is a ``SourceStream``, which
+tells where its bytes come from: a runner can have the host move them.
+
 An iterator that needs no event loop never suspends here.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from typing import Any, Self, TypeAlias
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from typing import Any, Protocol, Self, TypeAlias
 
-__all__ = ["BodyStream", "Chunks"]
+__all__ = ["BodyStream", "ByteSource", "Chunks", "SourceStream"]
 
 Chunks: TypeAlias = Iterable[bytes] | AsyncIterable[bytes]
+
+
+class ByteSource(Protocol):
+    """Where a body comes from."""
+
+    def read(self, limit: int) -> bytes:
+        """Return the next bytes, at most ``limit``; ``b""`` at the end."""
+
+
+class SourceStream:
+    """The bytes of a source as an async iterator, once.
+
+    Attributes:
+        source: Where the rest comes from, once the first bytes were asked for. Whoever
+            sends them on may take them from there.
+    """
+
+    __slots__ = ("_begin", "_chunk_bytes", "_close", "source")
+
+    def __init__(
+        self,
+        begin: Callable[[], ByteSource],
+        chunk_bytes: int,
+        close: Callable[[], None] | None = None,
+    ) -> None:
+        """Touch nothing yet.
+
+        Args:
+            begin: Gives the source, when the first bytes are asked for.
+            chunk_bytes: Most bytes of one piece.
+            close: Lets go of the source, at the end or before.
+        """
+        self._begin = begin
+        self._chunk_bytes = chunk_bytes
+        self._close = close
+        self.source: ByteSource | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        source = self.source
+        if source is None:
+            source = self.source = self._begin()
+        chunk = source.read(self._chunk_bytes)
+        if not chunk:
+            await self.aclose()
+            raise StopAsyncIteration
+        return chunk
+
+    async def aclose(self) -> None:
+        """Let go of the source. Twice is harmless."""
+        if self._close is not None:
+            self._close()
 
 
 class BodyStream:
@@ -38,6 +95,14 @@ class BodyStream:
             self._sync = iter(chunks)
         self._first: bytes | None = None
         self._primed = False
+
+    @property
+    def source(self) -> ByteSource | None:
+        """Where the rest comes from as it is, ``None`` when something is still to be done."""
+        chunks = self._async
+        if self._first is None and isinstance(chunks, SourceStream):
+            return chunks.source
+        return None
 
     async def prime(self) -> None:
         """Pull the first chunk and keep it for ``__anext__``.

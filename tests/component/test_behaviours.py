@@ -153,10 +153,38 @@ def test_bodies_of_any_size_go_out_whole(client: httpx.Client, size: int) -> Non
     assert answer.content == expected
 
 
-def test_a_body_is_echoed_while_it_arrives(client: httpx.Client) -> None:
-    """Five million bytes in, five million out, in order."""  # BOD-4 as amended
+@pytest.mark.parametrize("path", ["/echo", "/copy"])
+def test_a_body_is_sent_back_while_it_arrives(client: httpx.Client, path: str) -> None:
+    """Five million bytes in, five million out, in order: passed on by the host or looked at."""
+    # BOD-4 as amended
     data = b"".join(i.to_bytes(4, "big") for i in range(1_250_000))
-    assert client.post("/echo", content=data).content == data
+    assert client.post(path, content=data).content == data
+
+
+@pytest.mark.parametrize("path", ["/echo", "/copy"])
+@pytest.mark.parametrize("size", [0, 1, 65536, 65537])
+def test_small_bodies_are_sent_back_as_well(client: httpx.Client, path: str, size: int) -> None:
+    """Nothing, less than a piece, a piece to the byte, and one more."""
+    assert client.post(path, content=b"y" * size).content == b"y" * size
+
+
+@pytest.mark.parametrize("path", ["/echo", "/copy"])
+def test_an_upload_that_breaks_off_breaks_off_its_echo(
+    our_client: httpx.Client, server: Server, path: str
+) -> None:
+    """The end of what came is not passed off as the end of the body."""  # RESP-9
+    with socket.create_connection(("127.0.0.1", server.port), 10) as peer:
+        head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 300000\r\n\r\n"
+        peer.sendall(head.encode() + b"z" * 200_000)
+        received = peer.recv(65536)
+        while not received.endswith(b"z" * 100):
+            received += peer.recv(65536)
+        peer.shutdown(socket.SHUT_WR)
+        while more := peer.recv(65536):
+            received += more
+    assert received.startswith(b"HTTP/1.1 200")
+    assert not received.endswith(b"0\r\n\r\n")
+    assert our_client.get("/").text == "hello\n"
 
 
 def test_a_generator_is_streamed(client: httpx.Client) -> None:

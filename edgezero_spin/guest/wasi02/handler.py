@@ -101,9 +101,7 @@ async def _stream(outparam: types.ResponseOutparam, response: Response, chunks: 
     try:
         body = send_head(outparam, response.status, response.header_pairs)
         try:
-            async for chunk in chunks:
-                if chunk:
-                    body.write(chunk)
+            await body.write_all(chunks)
         except PeerGoneError:
             body.abort()
         except BaseException:

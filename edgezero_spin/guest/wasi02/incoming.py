@@ -12,8 +12,9 @@ from componentize_py_types import Err
 from wit_world.imports import streams, types
 
 from edgezero_spin.core.request import BodyReadError
+from edgezero_spin.guest.wasi02.outgoing import PeerGoneError
 
-__all__ = ["IncomingSource"]
+__all__ = ["IncomingSource", "reason_of", "splice"]
 
 _METHODS = {
     types.Method_Get: "GET",
@@ -27,6 +28,31 @@ _METHODS = {
     types.Method_Trace: "TRACE",
 }
 _Closed = streams.StreamError_Closed
+_PIECE = 256 * 1024
+
+
+def reason_of(error: Err[streams.StreamError]) -> str | None:
+    """Return why a stream failed, ``None`` when it is only closed."""
+    if isinstance(error.value, _Closed):
+        return None
+    failure = error.value.value
+    reason: str = failure.to_debug_string()
+    failure.__exit__(None, None, None)
+    return reason
+
+
+def splice(source: streams.InputStream, target: streams.OutputStream) -> str | None:
+    """Have the host move bytes until one of the two streams ends.
+
+    Returns:
+        Why one of them failed; ``None`` when one is closed. Which one, a read of the source
+        tells: it is at its end, or gives bytes that nobody took.
+    """
+    try:
+        while True:
+            target.blocking_splice(source, _PIECE)
+    except Err as error:
+        return reason_of(error)
 
 
 class IncomingSource:
@@ -101,13 +127,26 @@ class IncomingSource:
                 data = stream.blocking_read(limit)
         except Err as error:
             self._close_stream(stream)
-            if isinstance(error.value, _Closed):
+            reason = reason_of(error)
+            if reason is None:
                 return b""
-            failure = error.value.value
-            reason = failure.to_debug_string()
-            failure.__exit__(None, None, None)
             raise BodyReadError(reason) from None
         return data
+
+    def splice_to(self, target: streams.OutputStream) -> None:
+        """Have the host move the rest of a body that was begun.
+
+        Raises:
+            BodyReadError: The client went away, or the transport failed.
+            PeerGoneError: Nobody reads the target any more.
+        """
+        if self._stream is not None:
+            reason = splice(self._stream, target)
+            if reason is not None:
+                self._close_stream(self._stream)
+                raise BodyReadError(reason)
+            if self.read(1):
+                raise PeerGoneError
 
     def close(self) -> None:
         """Drop what is still open, children first. Harmless when nothing is."""

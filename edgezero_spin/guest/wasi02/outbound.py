@@ -6,13 +6,14 @@ order that WASI asks for: children before parents.
 Source: ``wasi:http/outgoing-handler@0.2.0``, ``wasi:http/types@0.2.0``.
 """
 
-from collections.abc import AsyncIterable
 from typing import Any
 
 from componentize_py_types import Err, Ok
 from wit_world.imports import outgoing_handler, streams, types
 
 from edgezero_spin.core.outbound import OutboundError, OutboundRequest
+from edgezero_spin.core.streaming import BodyStream
+from edgezero_spin.guest.wasi02.incoming import reason_of, splice
 from edgezero_spin.guest.wasi02.outgoing import OutgoingBody, PeerGoneError
 
 __all__ = ["ComponentTransport"]
@@ -53,13 +54,9 @@ class ComponentTransport:
             body.__exit__(None, None, None)
             raise _failed(error.value) from None
         sending = OutgoingBody(body)
+        chunks = BodyStream(request.body)
         try:
-            if isinstance(request.body, AsyncIterable):
-                async for chunk in request.body:
-                    sending.write(chunk)
-            else:
-                for chunk in request.body:
-                    sending.write(chunk)
+            await sending.write_all(chunks)
         except PeerGoneError:
             # Why nobody takes the body is what the answer says.
             sending.abort()
@@ -134,6 +131,10 @@ _CODES = {
 }
 
 
+def _broken(reason: str) -> OutboundError:
+    return OutboundError(f"failed to read proxy response body: {reason}")
+
+
 class _Reply:
     """The ``OutboundReply`` of one ``incoming-response``."""
 
@@ -159,15 +160,27 @@ class _Reply:
             while not data:
                 data = self._stream.blocking_read(limit)
         except Err as error:
-            if isinstance(error.value, streams.StreamError_Closed):
-                self.close()
-                return b""
-            failure = error.value.value
-            reason = failure.to_debug_string()
-            failure.__exit__(None, None, None)
             self.close()
-            raise OutboundError(f"failed to read proxy response body: {reason}") from None
+            reason = reason_of(error)
+            if reason is None:
+                return b""
+            raise _broken(reason) from None
         return data
+
+    def splice_to(self, target: streams.OutputStream) -> None:
+        """Have the host move the rest of the body.
+
+        Raises:
+            OutboundError: It broke off.
+            PeerGoneError: Nobody reads the target any more.
+        """
+        if self._response is not None:
+            reason = splice(self._stream, target)
+            if reason is not None:
+                self.close()
+                raise _broken(reason)
+            if self.read(1):
+                raise PeerGoneError
 
     def close(self) -> None:
         """Drop stream, body and response, in this order. Twice is harmless."""

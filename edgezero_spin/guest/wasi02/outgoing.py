@@ -11,6 +11,8 @@ Source: ``wasi:http/types@0.2.0`` (response-outparam, outgoing-body),
 from componentize_py_types import Err, Ok
 from wit_world.imports import streams, types
 
+from edgezero_spin.core.streaming import BodyStream
+
 __all__ = ["HeaderRefusedError", "OutgoingBody", "PeerGoneError", "send_bytes", "send_head"]
 
 _SMALL = 4096
@@ -140,6 +142,20 @@ class OutgoingBody:
         except Err as error:
             _forget(error)
             raise PeerGoneError from None
+
+    async def write_all(self, chunks: BodyStream) -> None:
+        """Send chunk by chunk; what only passes through goes on without this program.
+
+        Raises:
+            PeerGoneError: The peer no longer reads.
+            Exception: Whatever the chunks raise.
+        """
+        async for chunk in chunks:
+            if chunk:
+                self.write(chunk)
+            splice_to = getattr(chunks.source, "splice_to", None)
+            if splice_to is not None:
+                splice_to(self._stream)
 
     def finish(self) -> None:
         """End the body: what was sent is all of it."""

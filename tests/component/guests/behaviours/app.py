@@ -68,6 +68,12 @@ async def echo(request: Request) -> AsyncIterator[bytes]:
     return request.stream()
 
 
+@app.post("/copy")
+async def copy(request: Request) -> AsyncIterator[bytes]:
+    async for chunk in request.stream():
+        yield chunk
+
+
 @app.post("/ignore")
 async def ignore() -> str:
     return "not read\n"
