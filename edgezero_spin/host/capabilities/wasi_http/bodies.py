@@ -1,0 +1,274 @@
+"""Bodies that come in and bodies that go out, and the trailers behind them.
+
+Both ends of a message use them: the body of a request that came in is read like that of a
+response to one sent out.
+
+Source: wasi:http@0.2.0 to 0.2.9; clauses HTTP-2, HTTP-12 to HTTP-20, RESP-9.
+"""
+
+from edgezero_spin.host.capabilities.http_fields import Fields
+from edgezero_spin.host.capabilities.wasi_http.values import ErrorCode
+from edgezero_spin.host.capabilities.wasi_io import (
+    InputStream,
+    IoError,
+    OutputStream,
+    Pollable,
+    closed,
+    failed,
+)
+from edgezero_spin.host.channel import PIECE, Buffer, ByteChannel
+from edgezero_spin.host.instance import InstanceState
+from edgezero_spin.host.interface import Err, HostFunction, Ok, Trap, WitError
+
+__all__ = [
+    "FUNCTIONS",
+    "BodyInput",
+    "BodyOutput",
+    "FutureTrailers",
+    "IncomingBody",
+    "OutgoingBody",
+    "channel_error",
+    "promised_length",
+]
+
+
+class BodyInput(InputStream):
+    """Reads a channel; also keeps its body from being finished while it lives."""
+
+    __slots__ = ("_body",)
+
+    def __init__(self, body: "IncomingBody") -> None:
+        self._body = body
+
+    def read(self, most: int) -> Buffer:
+        """Return what waits, up to ``most`` bytes (HTTP-20)."""
+        channel = self._body.channel
+        if channel is None:
+            raise closed()
+        data = channel.take(most)
+        if data or not channel.ended:
+            return data
+        # The last bytes may have come in between the two looks.
+        data = channel.take(most)
+        if data:
+            return data
+        if channel.failure is not None:
+            raise failed(IoError(str(channel.failure), http=channel_error(channel)))
+        raise closed()
+
+    def ready(self) -> bool:
+        """Whether bytes or the end are there."""
+        channel = self._body.channel
+        return channel is None or channel.readable()
+
+    def drop(self, state: InstanceState) -> None:
+        """Let the body be finished."""
+        self._body.streaming = False
+
+
+class IncomingBody:
+    """``incoming-body``: of a request that came in or of a response to one sent out.
+
+    Attributes:
+        channel: The bytes; ``None`` for none.
+        streaming: Its stream is alive.
+    """
+
+    __slots__ = ("channel", "streaming", "taken")
+
+    def __init__(self, state: InstanceState, channel: ByteChannel | None) -> None:
+        self.channel = channel
+        self.streaming = False
+        self.taken = False
+        if channel is not None:
+            channel.on_data = state.wake
+
+    def stream(self) -> BodyInput:
+        """The stream, once (HTTP-2)."""
+        if self.taken:
+            raise WitError(None)
+        self.taken = True
+        self.streaming = True
+        return BodyInput(self)
+
+    def drop(self, state: InstanceState) -> None:
+        """Stop reading."""
+        if self.channel is not None:
+            self.channel.close()
+
+
+def channel_error(channel: ByteChannel) -> ErrorCode:
+    """The error code of a body that failed."""
+    failure = channel.failure
+    if isinstance(failure, tuple):
+        return failure
+    return ("connection-terminated", None)
+
+
+class FutureTrailers:
+    """``future-trailers``: ready when the body ended (HTTP-19)."""
+
+    __slots__ = ("_channel", "_taken")
+
+    def __init__(self, channel: ByteChannel | None) -> None:
+        self._channel = channel
+        self._taken = False
+
+    def ready(self) -> bool:
+        """Whether ``get`` has an answer."""
+        return self._channel is None or self._channel.ended
+
+    def get(self) -> Ok | Err | None:
+        """The trailers, once."""
+        if not self.ready():
+            return None
+        if self._taken:
+            return Err(None)
+        self._taken = True
+        channel = self._channel
+        if channel is None:
+            return Ok(Ok(None))
+        if channel.failure is not None:
+            return Ok(Err(channel_error(channel)))
+        if channel.trailers is None:
+            return Ok(Ok(None))
+        return Ok(Ok(Fields(channel.trailers, immutable=True)))
+
+
+def _finish_incoming(state: InstanceState, body: IncomingBody) -> FutureTrailers:
+    if body.streaming:
+        raise Trap("incoming-body.finish while its stream is alive")
+    if body.channel is not None:
+        # Unread bytes are thrown away, so that the end can come in.
+        body.channel.close()
+    return FutureTrailers(body.channel)
+
+
+class BodyOutput(OutputStream):
+    """Writes a channel within the length that the headers promised."""
+
+    __slots__ = ("_body",)
+
+    def __init__(self, body: "OutgoingBody") -> None:
+        self._body = body
+
+    def room(self) -> int:
+        """Bytes that the budget has left; closed when the peer left (LIFE-8)."""
+        body = self._body
+        if body.overrun is not None:
+            raise failed(body.size_error(body.overrun))
+        if body.unwanted:
+            return PIECE
+        channel = body.channel
+        if channel.closed or channel.ended:
+            raise closed()
+        return min(channel.room(), PIECE)
+
+    def write(self, contents: bytes) -> None:
+        """Pass bytes on (HTTP-13, HTTP-17)."""
+        body = self._body
+        total = body.written + len(contents)
+        if body.length is not None and total > body.length:
+            # What was promised goes out whole; only the guest hears of the rest.
+            body.overrun = total
+            body.channel.put(contents[: body.length - body.written])
+            body.channel.end()
+            raise failed(body.size_error(total))
+        body.written = total
+        if not body.unwanted:
+            body.channel.put(contents)
+
+    def ready(self) -> bool:
+        """Whether there is room, or nobody to make some."""
+        channel = self._body.channel
+        return channel.has_room() or channel.ended
+
+    def drop(self, state: InstanceState) -> None:
+        """Let the body be finished."""
+        self._body.streaming = False
+
+
+class OutgoingBody:
+    """``outgoing-body``: of a response, or of a request that the guest sends.
+
+    Attributes:
+        channel: Where the bytes go.
+        length: What the ``content-length`` header promised; ``None`` for no promise.
+        written: Bytes that were passed on.
+        overrun: Bytes attempted, once they were more than promised.
+        streaming: Its stream is alive.
+        unwanted: It goes nowhere, which the guest does not notice while it writes.
+    """
+
+    __slots__ = (
+        "_error",
+        "channel",
+        "length",
+        "overrun",
+        "streaming",
+        "taken",
+        "unwanted",
+        "written",
+    )
+
+    def __init__(self, state: InstanceState, length: int | None, error: str) -> None:
+        self.channel = ByteChannel()
+        self.channel.on_space = state.wake
+        self.length = length
+        self.written = 0
+        self.overrun: int | None = None
+        self.streaming = False
+        self.taken = False
+        self.unwanted = False
+        self._error = error
+
+    def size_error(self, total: int) -> IoError:
+        """The error of a body of the wrong size (HTTP-13)."""
+        return IoError(
+            f"the body has {total} bytes, its content-length says {self.length}",
+            http=(self._error, total),
+        )
+
+    def write(self) -> BodyOutput:
+        """The stream, once (HTTP-2)."""
+        if self.taken:
+            raise WitError(None)
+        self.taken = True
+        self.streaming = True
+        return BodyOutput(self)
+
+    def finish(self, trailers: Fields | None) -> None:
+        """End the body (HTTP-14, HTTP-16, HTTP-18)."""
+        if self.streaming:
+            raise Trap("outgoing-body.finish while its stream is alive")
+        total = self.written if self.overrun is None else self.overrun
+        if self.length is not None and total != self.length:
+            self.channel.fail("the body is shorter than its content-length")
+            raise WitError((self._error, total))
+        self.channel.end(None if trailers is None else trailers.entries)
+
+    def drop(self, state: InstanceState) -> None:
+        """Abort a body that was not finished; without effect on one that was."""
+        self.channel.fail("the body was dropped before it was finished")
+
+
+def promised_length(headers: Fields) -> int | None:
+    """The content length that headers promise (HTTP-12)."""
+    values = set(headers.get("content-length"))
+    if not values:
+        return None
+    value = values.pop()
+    if values or not value.isdigit() or len(value) > 18:
+        raise WitError(None)
+    return int(value)
+
+
+FUNCTIONS: dict[str, HostFunction] = {
+    "[method]incoming-body.stream": lambda state, body: body.stream(),
+    "[static]incoming-body.finish": _finish_incoming,
+    "[method]future-trailers.subscribe": lambda state, future: Pollable(future.ready),
+    "[method]future-trailers.get": lambda state, future: future.get(),
+    "[method]outgoing-body.write": lambda state, body: body.write(),
+    "[static]outgoing-body.finish": lambda state, body, trailers: body.finish(trailers),
+}
+"""Those of bodies and trailers."""
