@@ -26,18 +26,18 @@ __all__ = ["METHODS", "hash_record", "stat_record", "time_ns", "type_of"]
 _HASH_KEY = os.urandom(32)
 
 
-def check_offset(offset: int) -> int:
+def _check_offset(offset: int) -> int:
     if offset >= 1 << 63:
         raise WitError("invalid")
     return offset
 
 
 def _read_via_stream(state: InstanceState, descriptor: Descriptor, offset: int) -> FileInput:
-    return FileInput(reading(descriptor).handle.share(), check_offset(offset))
+    return FileInput(reading(descriptor).handle.share(), _check_offset(offset))
 
 
 def _write_via_stream(state: InstanceState, descriptor: Descriptor, offset: int) -> FileOutput:
-    return FileOutput(writing(descriptor).handle.share(), check_offset(offset))
+    return FileOutput(writing(descriptor).handle.share(), _check_offset(offset))
 
 
 def _append_via_stream(state: InstanceState, descriptor: Descriptor) -> FileOutput:
@@ -48,12 +48,12 @@ def _read(
     state: InstanceState, descriptor: Descriptor, length: int, offset: int
 ) -> tuple[bytes, bool]:
     number = reading(descriptor).number
-    data = os.pread(number, min(length, PIECE), check_offset(offset))
+    data = os.pread(number, min(length, PIECE), _check_offset(offset))
     return data, bool(length) and not data
 
 
 def _write(state: InstanceState, descriptor: Descriptor, buffer: bytes, offset: int) -> int:
-    return os.pwrite(writing(descriptor).number, buffer, check_offset(offset))
+    return os.pwrite(writing(descriptor).number, buffer, _check_offset(offset))
 
 
 def _advise(
@@ -69,10 +69,11 @@ def _sync(state: InstanceState, descriptor: Descriptor) -> None:
 
 
 def _set_size(state: InstanceState, descriptor: Descriptor, size: int) -> None:
-    os.ftruncate(writing(descriptor).number, check_offset(size))
+    os.ftruncate(writing(descriptor).number, _check_offset(size))
 
 
 def type_of(mode: int) -> str:
+    """What a file is, by its mode."""
     for test, name in (
         (stat.S_ISREG, "regular-file"),
         (stat.S_ISDIR, "directory"),
@@ -88,6 +89,7 @@ def type_of(mode: int) -> str:
 
 
 def stat_record(found: os.stat_result) -> dict[str, Any]:
+    """A ``descriptor-stat``."""
     return {
         "type": type_of(found.st_mode),
         "link-count": found.st_nlink,
@@ -103,6 +105,7 @@ def _stat(state: InstanceState, descriptor: Descriptor) -> dict[str, Any]:
 
 
 def hash_record(found: os.stat_result) -> dict[str, int]:
+    """A ``metadata-hash-value``: another one when the file is another or was changed."""
     text = f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns}"
     digest = hashlib.blake2b(text.encode(), key=_HASH_KEY, digest_size=16).digest()
     return {
@@ -116,6 +119,7 @@ def _metadata_hash(state: InstanceState, descriptor: Descriptor) -> dict[str, in
 
 
 def time_ns(new: tuple[str, Any], present: int) -> int:
+    """A ``new-timestamp`` in nanoseconds."""
     case, payload = new
     if case == "no-change":
         return present
