@@ -14,7 +14,7 @@ Source: contract spin-host.md, MAN-42 and CLI-15.
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import attrs
 
@@ -80,7 +80,7 @@ def plan_build(
 
     Raises:
         ManifestError: The manifest cannot be read.
-        ProjectError: An id is not in it.
+        ProjectError: An id is not in it, or a folder to build in is no relative one.
     """
     components = load_spin_manifest(manifest_path, profile=profile).components
     unknown = [given for given in component_ids if given not in components]
@@ -95,7 +95,14 @@ def plan_build(
         if component.build is None or (component_ids and component_id not in component_ids):
             continue
         commands = component.build.command
-        folder = manifest_path.parent / (component.build.workdir or "")
+        workdir = component.build.workdir or ""
+        # The application runs without a build, so loading its manifest does not look at this.
+        if PurePosixPath(workdir).is_absolute():
+            raise ProjectError(
+                f"component {component_id}: The workdir specified in the application file must "
+                f"be relative. It is {workdir}"
+            )
+        folder = manifest_path.parent / workdir
         steps.extend(
             BuildStep(
                 component_id=component_id,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgezero_spin.errors import ProjectError
+from edgezero_spin.manifest.spin import load_spin_manifest
 from edgezero_spin.project.build import BuildFailedError, BuildStep, plan_build, run_step
 
 HEAD = """\
@@ -30,6 +31,14 @@ def manifest(folder: Path, *components: str) -> Path:
     path = folder / "spin.toml"
     path.write_text(HEAD + "".join(components))
     return path
+
+
+def test_a_folder_to_build_in_is_relative(tmp_path: Path) -> None:
+    """The build is refused; the manifest itself is fine, as it is in Spin."""  # MAN-42
+    path = manifest(tmp_path, component("one", 'command = "make"\nworkdir = "/abs"'))
+    assert load_spin_manifest(path).components
+    with pytest.raises(ProjectError, match=r"one: The workdir .* must be relative. It is /abs"):
+        plan_build(path)
 
 
 def test_commands_run_in_the_order_of_the_manifest(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 Source: contract spin-host.md, MAN-30 to MAN-48 and MAN-82.
 """
 
-from pathlib import PurePosixPath
 
 import attrs
 
@@ -192,8 +191,6 @@ def _read_build(table: TableReader) -> Build | None:
         return None
     commands, listed = _read_commands(inner)
     workdir = inner.optional_text("workdir")
-    if workdir is not None and PurePosixPath(workdir).is_absolute():
-        inner.problem("workdir", "The workdir specified in the application file must be relative.")
     build = Build(command=commands, workdir=workdir, watch=inner.texts("watch"), listed=listed)
     inner.refuse_rest()
     return build
