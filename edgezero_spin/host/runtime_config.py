@@ -320,6 +320,22 @@ def _vault(table: TypedTable, problems: list[str]) -> VariableProvider | None:
     return VaultProvider(**table.settings)
 
 
+# What the summary tells of, in its order (OUT-3).
+_LIMITS = (
+    ("outbound_networking", "max_total_connections", ""),
+    ("outbound_redis", "max_connections", ""),
+    ("outbound_pg", "max_connections", ""),
+    ("outbound_mysql", "max_connections", ""),
+    ("outbound_mqtt", "max_connections", ""),
+    ("outbound_http", "max_connections", ""),
+    ("outbound_http", "max_concurrent_requests", " (deprecated, use max_connections)"),
+)
+
+
+def _member(table: object, key: str) -> object:
+    return table.get(key) if isinstance(table, dict) else None
+
+
 def _summary(config: RuntimeConfig) -> str:
     tables = [
         f"[{key}.{label}: {table.type}]"
@@ -329,5 +345,10 @@ def _summary(config: RuntimeConfig) -> str:
         )
         for label, table in stores.items()
         if table.type
+    ]
+    tables += [
+        f"[{table}: {key}={limit}{remark}]"
+        for table, key, remark in _LIMITS
+        if isinstance(limit := _member(config.others.get(table), key), int)
     ]
     return f'Using runtime config {", ".join(tables)} from "{config.path}"' if tables else ""

@@ -376,12 +376,12 @@ def _notices(
     runtime: RuntimeSettings, stores: KeyValueStores, databases: Databases
 ) -> tuple[str, ...]:
     notices = list(runtime.warnings)
-    if runtime.log_dir is not None:
-        notices.append(f'Logging component stdio to "{runtime.log_dir}/"')
-    if stores.default_file is not None:
-        notices.append(f'Storing default key-value data to "{stores.default_file}".')
-    if databases.default_file is not None:
-        notices.append(f'Storing default SQLite data to "{databases.default_file}".')
     if runtime.summary:
         notices.append(runtime.summary)
+    if runtime.log_dir is not None:
+        notices.append(f'Logging component stdio to "{runtime.log_dir}/"')
+    if databases.default_file is not None:
+        notices.append(f'Storing default SQLite data to "{databases.default_file}".')
+    if stores.default_file is not None:
+        notices.append(f'Storing default key-value data to "{stores.default_file}".')
     return tuple(notices)

@@ -65,6 +65,18 @@ def test_databases_of_a_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         reader.close()
 
 
+def test_notices_come_in_the_order_of_spin(tmp_path: Path) -> None:
+    """The configuration, the logs, then the databases and the stores (OUT-1 to OUT-3)."""
+    grants = 'key_value_stores = ["default"]\nsqlite_databases = ["default"]'
+    with started(tmp_path, grants, "[outbound_http]\nmax_connections = 3") as host:
+        assert [notice.rpartition(" ")[0] for notice in host.notices] == [
+            "Using runtime config [outbound_http: max_connections=3] from",
+            "Logging component stdio to",
+            "Storing default SQLite data to",
+            "Storing default key-value data to",
+        ]
+
+
 def test_a_component_gets_what_it_lists(tmp_path: Path) -> None:
     """Without a label nothing is granted, and no file is named."""
     with started(tmp_path, "") as host:
