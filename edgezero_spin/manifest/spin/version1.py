@@ -43,10 +43,11 @@ def read_version1(root: TableReader) -> SpinManifest:
 
 
 def _read_component(table: TableReader) -> tuple[str, Component, dict[str, object]]:
+    named = "id" in table
     given = table.required_text("id")
     id = given if kebab_fault(given) is None else given.replace("_", "-").lower()
     fault = kebab_fault(id)
-    if fault is not None and given:
+    if fault is not None and named:
         table.problem("id", fault, "Components are named like-this-one.")
     if "trigger" not in table:
         table.missing("trigger")
