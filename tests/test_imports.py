@@ -52,6 +52,15 @@ def test_the_package_alone_loads_none_of_its_rooms() -> None:
     assert {"edgezero_spin.core", "edgezero_spin.guest", "edgezero_spin.stores"} <= loaded
 
 
+def test_the_commands_load_no_more_than_help_needs() -> None:
+    """All of them are imported to be listed; what they work with comes when one is run."""
+    loaded = loaded_by("import edgezero_spin.cli.root")
+    assert loaded & set(HEAVY) == {"click"}
+    assert loaded & {"attr", "attrs", "dataclasses", "socket", "subprocess", "tomllib"} == set()
+    rooms = {name.split(".")[1] for name in loaded if name.startswith("edgezero_spin.")}
+    assert rooms == {"cli", "errors"}
+
+
 def test_the_command_line_module_loads_no_tools() -> None:
     """The console script can start without click, and say what to install."""
     assert loaded_by("import edgezero_spin.cli") & set(HEAVY) == set()

@@ -1,0 +1,237 @@
+"""One run of ``edgezero watch``: a socket, the application behind it, and the files it came from.
+
+In: what to watch and how to load. Effect: serves until Ctrl-C, and loads again when asked to.
+Stands apart from its command because asyncio would be a third of the time of ``--help``.
+
+Source: contract spin-host.md, CLI-17 and LIFE-10.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from edgezero_spin.cli.build import say_build_step
+from edgezero_spin.cli.host_options import HostFlags
+from edgezero_spin.cli.startup import startup_json, startup_lines
+from edgezero_spin.errors import EdgeZeroError
+
+if TYPE_CHECKING:
+    from edgezero_spin.host import Host, Switch
+    from edgezero_spin.host.application import Route
+    from edgezero_spin.host.trigger.server import Listening
+    from edgezero_spin.project.build import BuildStep
+    from edgezero_spin.project.watching import WatchSettings
+
+__all__ = ["Screen", "watch_and_serve"]
+
+
+class Screen:
+    """Tells whoever sits before it what happens."""
+
+    def __init__(self, clear: bool) -> None:
+        self._clear = clear
+
+    def building(self, step: "BuildStep") -> None:
+        say_build_step(step)
+
+    def built(self, steps: int) -> None:
+        if steps:
+            click.echo("Finished building all Spin components")
+
+    def failed(self, error: EdgeZeroError, *, serving: bool) -> None:
+        mark = click.style("Error:", fg="red", bold=True)
+        after = "what ran before goes on" if serving else "waiting for a change"
+        click.echo(f"[edgezero] {mark} {error}", err=True)
+        click.echo(f"[edgezero] {after}", err=True)
+
+    def unwatched(self, component_id: str) -> None:
+        click.echo(
+            f"You haven't configured what to watch for the component: '{component_id}'. "
+            f"Name its sources in component.{component_id}.build.watch.",
+            err=True,
+        )
+
+    def clear(self) -> None:
+        if self._clear:
+            click.clear()
+
+
+class _Serving:
+    """One socket, and behind it the application as it was loaded last.
+
+    Attributes:
+        over: Done when the server ended, with its error where it failed.
+    """
+
+    def __init__(self, start: "Callable[[], Host]", listen: str | None, more: HostFlags) -> None:
+        self._start = start
+        self._listen = listen
+        self._more = more
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._stop = asyncio.Event()
+        self._switch: Switch | None = None
+        self._server: asyncio.Task[None] | None = None
+        self._url = ""
+        self._routes: tuple[Route, ...] = ()
+        self._draining: set[asyncio.Task[bool]] = set()
+        self._noticed: set[str] = set()
+
+    async def reload(self) -> None:
+        """Load the application and serve it from now on.
+
+        Raises:
+            EdgeZeroError: It cannot be run as it stands.
+        """
+        from edgezero_spin.host import Switch
+
+        host = await self._load()
+        for notice in host.notices:
+            if notice not in self._noticed:
+                self._noticed.add(notice)
+                click.echo(notice, err=True)
+        if self._switch is None:
+            self._switch = Switch(host)
+            await self._serve(self._switch)
+            return
+        # What is still being answered is no reason to wait with the next change.
+        draining = asyncio.create_task(self._switch.replace(host))
+        self._draining.add(draining)
+        draining.add_done_callback(self._draining.discard)
+        # Its first step puts the new one in place.
+        await asyncio.sleep(0)
+        if host.routes != self._routes:
+            self._announce(host.routes)
+        click.echo("Reloaded the application", err=True)
+
+    async def _load(self) -> "Host":
+        loading = asyncio.ensure_future(asyncio.to_thread(self._start))
+        try:
+            return await asyncio.shield(loading)
+        except asyncio.CancelledError:
+            # The thread does not stop; what it makes is not left behind.
+            with contextlib.suppress(EdgeZeroError):
+                (await loading).close()
+            raise
+
+    async def _serve(self, switch: "Switch") -> None:
+        from edgezero_spin.host.trigger.server import DEFAULT_LISTEN, serve_async
+
+        ready = asyncio.Event()
+
+        def listening(where: "Listening") -> None:
+            self._url = where.url
+            self._announce(switch.current.routes)
+            ready.set()
+
+        self._server = asyncio.create_task(
+            serve_async(
+                switch,
+                self._listen or DEFAULT_LISTEN,
+                on_listening=listening,
+                settings=self._more.server_settings(),
+                stop=self._stop,
+            )
+        )
+        self._server.add_done_callback(self._ended)
+        # If it ends before it is ready, so does the command: there is nothing to go on with.
+        await ready.wait()
+
+    def _ended(self, server: "asyncio.Task[None]") -> None:
+        if self.over.done():
+            return
+        error = None if server.cancelled() else server.exception()
+        if error is None:
+            self.over.set_result(None)
+        else:
+            self.over.set_exception(error)
+
+    def _announce(self, routes: "tuple[Route, ...]") -> None:
+        self._routes = routes
+        if self._more.as_json:
+            click.echo(startup_json(self._url, routes))
+            return
+        for line in startup_lines(self._url, routes):
+            click.echo(line)
+
+    async def close(self) -> None:
+        """Stop listening and close what is loaded."""
+        self._stop.set()
+        if self._server is not None:
+            await asyncio.wait({self._server})
+        for draining in self._draining:
+            draining.cancel()
+        if self._draining:
+            await asyncio.wait(self._draining)
+        if self._switch is not None:
+            await self._switch.close(drain_s=0)
+
+
+def watch_and_serve(
+    settings: "WatchSettings",
+    start: "Callable[[], Host]",
+    listen: str | None,
+    more: HostFlags,
+    screen: Screen,
+) -> None:
+    """Build, serve and reload until Ctrl-C.
+
+    Args:
+        settings: What to watch, and when to build.
+        start: Loads the application.
+        listen: Address and port.
+        more: How the server and the host are set.
+        screen: Is told what happens.
+
+    Raises:
+        EdgeZeroError: It cannot be served at all.
+    """
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_run(settings, start, listen, more, screen))
+
+
+async def _run(
+    settings: "WatchSettings",
+    start: "Callable[[], Host]",
+    listen: str | None,
+    more: HostFlags,
+    screen: Screen,
+) -> None:
+    from edgezero_spin.project.watching import watch as watch_files
+
+    serving = _Serving(start, listen, more)
+    with _interrupts() as interrupted:
+        watching = asyncio.create_task(watch_files(settings, serving.reload, screen))
+        waiting = asyncio.ensure_future(interrupted.wait())
+        try:
+            await asyncio.wait(
+                [watching, waiting, serving.over],  # type: ignore[type-var]
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            waiting.cancel()
+            watching.cancel()
+            await asyncio.wait({watching})
+            await serving.close()
+    for future in (watching, serving.over):
+        if future.done() and not future.cancelled():
+            future.result()
+
+
+@contextlib.contextmanager
+def _interrupts() -> "Iterator[asyncio.Event]":
+    """An event that Ctrl-C and SIGTERM set (LIFE-10)."""
+    loop = asyncio.get_running_loop()
+    interrupted = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, interrupted.set)
+    try:
+        yield interrupted
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
