@@ -109,8 +109,8 @@ def test_rules_of_a_configuration_hold_for_requests(tmp_path: Path) -> None:
         '[outbound_networking]\nblock_networks = "private"\n'
         "[outbound_http]\nmax_concurrent_requests = 3",
     ) as host:
-        (notice,) = (notice for notice in host.notices if "deprecated" in notice)
-        assert "outbound_http.max_concurrent_requests" in notice
+        notices = [notice for notice in host.notices if "deprecated" in notice]
+        assert sum("outbound_http.max_concurrent_requests" in notice for notice in notices) == 1
         state = InstanceState(grants_of(host))
         request = OutgoingRequest(Fields())
         request.scheme, request.authority = ("HTTP", None), f"127.0.0.1:{port}"

@@ -1,7 +1,7 @@
 """``wasi:http/types.fields``: header names and values, with the rules of HTTP-3 to HTTP-9.
 
-Names are kept in lower case, the values of one name together and in order. A handle that belongs to a request
-or to a response that was made is immutable.
+Names are kept in lower case, the values of one name together and in order. A handle that
+belongs to a request or to a response that was made is immutable.
 """
 
 import re

@@ -2,7 +2,8 @@
 
 In: a text as a guest gives it. Out: a ``Statement``: the first one of the text, with every
 parameter numbered if one has a name, so that values can be bound by position whatever the
-guest calls them. A text without names stays as it is: SQLite names columns by it. Nothing is checked; SQLite says what is wrong with the rest.
+guest calls them. A text without names stays as it is: SQLite names columns by it. Nothing
+is checked; SQLite says what is wrong with the rest.
 
 Source: https://sqlite.org/lang_expr.html, "Parameters"; https://sqlite.org/c3ref/complete.html
 for the end of ``CREATE TRIGGER``.
