@@ -42,6 +42,15 @@ def test_other_versions_are_refused(line: str, shown: str) -> None:
         parse(f"{line}\n")  # MAN-3
 
 
+@pytest.mark.parametrize(("id", "fault"), [("", "empty"), ("a b", "may only contain")])
+def test_ids_of_version_1_have_to_become_good_ones(id: str, fault: str) -> None:
+    """Underscores and capitals are changed; what is wrong besides is refused (MAN-86)."""
+    text = 'spin_manifest_version = "1"\nname = "app"\nversion = "1"\ntrigger = { type = "http" }\n'
+    component = f'[[component]]\nid = "{id}"\nsource = "a.wasm"\n[component.trigger]\nroute = "/"\n'
+    with pytest.raises(InvalidManifestError, match=fault):
+        parse(text + component)
+
+
 def test_a_folder_stands_for_its_manifest(tmp_path: Path) -> None:
     """The folder that holds ``spin.toml`` may be named instead of the file."""
     (tmp_path / "spin.toml").write_text(HEAD + TRIGGER + '[component.a]\nsource = "a.wasm"\n')
