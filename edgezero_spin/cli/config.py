@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import click
 
-from edgezero_spin.cli.options import adapter_option, common_options
+from edgezero_spin.cli.options import adapter_name_option, adapter_option, common_options
 from edgezero_spin.cli.progress import busy
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ _source_options = _all_of(
     ),
 )
 _store_options = _all_of(
+    adapter_name_option,
     click.option(
         "--store",
         metavar="ID",
@@ -143,13 +144,13 @@ def validate(
 @_source_options
 @_store_options
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
-@adapter_option
 @common_options
 def push(
     manifest: Path,
     app_config: Path | None,
     no_env: bool,
     model: str | None,
+    adapter: str | None,
     store: str | None,
     local: bool,
     runtime_config: Path | None,
@@ -163,7 +164,12 @@ def push(
     from edgezero_spin.project.config_push import push_config
 
     request = _push_request(
-        _request(manifest, app_config, no_env, model), store, local, runtime_config, dry_run
+        _request(manifest, app_config, no_env, model),
+        adapter,
+        store,
+        local,
+        runtime_config,
+        dry_run,
     )
     with busy(click.get_current_context(), "Pushing the configuration"):
         outcome = push_config(request)
@@ -176,13 +182,13 @@ def push(
 @_source_options
 @_store_options
 @_format_option
-@adapter_option
 @common_options
 def diff(
     manifest: Path,
     app_config: Path | None,
     no_env: bool,
     model: str | None,
+    adapter: str | None,
     store: str | None,
     local: bool,
     runtime_config: Path | None,
@@ -199,7 +205,7 @@ def diff(
 
     try:
         request = _request(manifest, app_config, no_env, model)
-        found = diff_config(_push_request(request, store, local, runtime_config, True))
+        found = diff_config(_push_request(request, adapter, store, local, runtime_config, True))
     except EdgeZeroError as error:
         raise NotComparedError(str(error)) from error
     if form == "json":
@@ -228,6 +234,7 @@ def _show(found: "ConfigDiff") -> None:
 
 def _push_request(
     source: "ConfigRequest",
+    adapter: str | None,
     store: str | None,
     local: bool,
     runtime_config: Path | None,
@@ -241,6 +248,7 @@ def _push_request(
         model=source.model,
         overlay=source.overlay,
         environ=source.environ,
+        adapter=adapter or "spin",
         store=store,
         local=local,
         dry_run=dry_run,

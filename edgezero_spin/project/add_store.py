@@ -20,6 +20,7 @@ from edgezero_spin.manifest import AppManifest
 from edgezero_spin.manifest.errors import Problems
 from edgezero_spin.manifest.store_tables import read_stores
 from edgezero_spin.manifest.table_reader import TableReader
+from edgezero_spin.project.config_checks import ConfigProblemsError
 from edgezero_spin.project.files import replace_file
 from edgezero_spin.project.provision import Provisioned, lacking_stanzas, provision
 from edgezero_spin.project.serve import RUNTIME_CONFIG
@@ -90,7 +91,10 @@ def add_store(
     text = manifest.path.read_bytes().decode("utf-8")
     edited = _declared(text, manifest, kind, id)
     changed = attrs.evolve(manifest, stores=_stores(edited, manifest.path))
-    planned = provision(changed, environ, dry_run=True)
+    try:
+        planned = provision(changed, environ, dry_run=True)
+    except ConfigProblemsError as error:
+        raise ConfigProblemsError(f"cannot add `{id}`", error.findings) from error
     config = planned.path.parent / RUNTIME_CONFIG
     labels = tuple(store.label for store in planned.labels if store.id == id)
     stanzas = tuple(label for label in labels if lacking_stanzas(config, (label,)))

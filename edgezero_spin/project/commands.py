@@ -50,6 +50,11 @@ MANIFEST_VARIABLE = "EDGEZERO_MANIFEST"
 # What a running command tells the `edgezero` that it starts: whose command it is.
 _INSIDE = "EDGEZERO_INSIDE_COMMAND"
 _HOST, _PORT = "EDGEZERO__ADAPTER__HOST", "EDGEZERO__ADAPTER__PORT"
+# What a shell means by a status.
+_CLUES = {
+    126: ": a program in it may not be run",
+    127: ": a program in it is not installed, or not on PATH",
+}
 _PLAIN = re.compile(r"[A-Za-z0-9._/:=@-]+")
 
 
@@ -79,13 +84,15 @@ class CommandFailedError(ProjectError):
     Attributes:
         what: The program or line, without what was typed after ``--``.
         exit_status: Its status, which becomes ours.
+        clue: What that status says, if anything.
     """
 
     what: str
     exit_status: int
+    clue: str = ""
 
     def __str__(self) -> str:
-        return f"{self.what} with status {self.exit_status}"
+        return f"{self.what} with status {self.exit_status}{self.clue}"
 
 
 def load_project(environ: Mapping[str, str], *, start: Path | None = None) -> AppManifest | None:
@@ -220,7 +227,7 @@ def run_manifest_command(command: ManifestCommand, arguments: Sequence[str] = ()
         reason = error.strerror or error
         raise ProjectError(f"failed to run {what}: {reason}") from error
     if status:
-        raise CommandFailedError(f"{what} exited", status)
+        raise CommandFailedError(f"{what} exited", status, _CLUES.get(status, ""))
 
 
 def inside_command(environ: Mapping[str, str] = os.environ) -> bool:

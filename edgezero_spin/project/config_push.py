@@ -13,7 +13,7 @@ import attrs
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest import AppManifest, Problem
 from edgezero_spin.manifest.app_config import ConfigEntry
-from edgezero_spin.project.commands import check_adapter
+from edgezero_spin.project.commands import check_adapter, check_built_in
 from edgezero_spin.project.config_changes import ConfigTarget
 from edgezero_spin.project.config_checks import ConfigProblemsError, Finding
 from edgezero_spin.project.config_inspect import ConfigRequest, inspect_config
@@ -32,12 +32,14 @@ class PushRequest(ConfigRequest):
     """What to push, and where to.
 
     Attributes:
+        adapter: The adapter to act for.
         store: Logical id of the config store; ``None`` is the default one.
         local: Write to the SQLite file of a local Spin, wherever the app is deployed.
         dry_run: Only say what would be written.
         runtime_config: The runtime configuration; ``None`` is the one beside ``spin.toml``.
     """
 
+    adapter: str = "spin"
     store: str | None = None
     local: bool = False
     dry_run: bool = False
@@ -121,7 +123,7 @@ def plan_push(request: PushRequest, *, head: str = "config push") -> PushPlan:
     if manifest is None:
         raise ConfigProblemsError(head, found.findings)
     store_id, refused = _choose_store(manifest, request.store)
-    findings = (*_adapter_findings(manifest), *refused, *found.findings)
+    findings = (*_adapter_findings(manifest, request.adapter), *refused, *found.findings)
     if findings:
         raise ConfigProblemsError(head, findings)
     label = request.environment.store_name("config", store_id)
@@ -156,11 +158,11 @@ def _access_warnings(spin: SpinProject, label: str) -> list[str]:
     ]
 
 
-def _adapter_findings(manifest: AppManifest) -> list[Finding]:
+def _adapter_findings(manifest: AppManifest, adapter: str) -> list[Finding]:
     try:
-        check_adapter(manifest, "spin")
+        check_built_in(check_adapter(manifest, adapter))
     except ProjectError as error:
-        remedy = "Declare it: [adapters.spin.adapter] with the path of spin.toml."
+        remedy = "Push for `spin`: [adapters.spin.adapter] has the path of spin.toml."
         return [Finding("adapter", manifest.path, "", Problem("", str(error), remedy))]
     return []
 

@@ -43,7 +43,9 @@ def examine(environ: Mapping[str, str], given: str | None = None) -> Iterator[Fi
         path = spin_manifest_of(project, "spin", given)
     except EdgeZeroError as error:
         if given is None and project is None:
-            yield remark(str(error), "Start a project with `edgezero new NAME`.")
+            yield remark(
+                str(error), "Examine one with -C, or start a project with `edgezero new NAME`."
+            )
         else:
             yield problem(str(error), "Write the file, or correct where it is looked for.")
         return

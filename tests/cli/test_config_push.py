@@ -157,6 +157,20 @@ def test_what_cannot_be_compared_is_no_difference(
     assert "--local" in done.stderr or "deploy" not in manifest
 
 
+@pytest.mark.parametrize(("command", "status"), [("push", 1), ("diff", 2)])
+def test_another_adapter_is_refused(command: str, status: int, project: ConfigProject) -> None:
+    """One that is not declared, and one that is and nothing here acts for."""  # CLI-6, PSH-1
+    project.write_manifest(more="[adapters.fastly.adapter]")
+    for adapter, said in (
+        ("ghost", "adapter `ghost` is not configured in edgezero.toml (available: spin, fastly)"),
+        ("Fastly", "adapter `fastly` is not registered in this build"),
+    ):
+        done = edgezero("config", command, "--adapter", adapter, cwd=project.folder)
+        assert done.returncode == status
+        assert said in done.stderr
+    assert stored(project) == {}
+
+
 @pytest.mark.parametrize("command", ["validate", "push", "diff"])
 def test_every_command_shows_an_example(command: str) -> None:
     """``--help`` says how it is typed."""

@@ -115,9 +115,17 @@ def test_a_line_runs_in_the_folder_of_the_manifest(tmp_path: Path) -> None:
     assert (tmp_path / "here").read_text() == f"{tmp_path}\n"
 
 
-@pytest.mark.parametrize(("line", "status"), [("exit 3", 3), ("kill -9 $$", 137), ("nope", 127)])
+@pytest.mark.parametrize(
+    ("line", "status", "clue"),
+    [
+        ("exit 3", 3, ""),
+        ("kill -9 $$", 137, ""),
+        ("nope", 127, ": a program in it is not installed, or not on PATH"),
+        ("/", 126, ": a program in it may not be run"),
+    ],
+)
 def test_a_line_that_fails_is_named_without_its_arguments(
-    line: str, status: int, tmp_path: Path
+    line: str, status: int, clue: str, tmp_path: Path
 ) -> None:
     """The status is kept; what was typed after -- may be a token and is not shown."""
     # BLD-3, BLD-7
@@ -126,7 +134,7 @@ def test_a_line_that_fails_is_named_without_its_arguments(
     assert command is not None
     with pytest.raises(CommandFailedError) as caught:
         run_manifest_command(command, [";exit", "hunter2"])
-    assert str(caught.value) == f"deploy command `{line}` exited with status {status}"
+    assert str(caught.value) == f"deploy command `{line}` exited with status {status}{clue}"
     assert caught.value.exit_status == status
 
 
