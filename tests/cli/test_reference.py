@@ -69,6 +69,25 @@ def test_a_shell_completes(typed: str, offered: str) -> None:
     assert edgezero(env=env).stdout.splitlines() == [offered]
 
 
+@pytest.mark.parametrize(
+    ("shell", "offered"),
+    [
+        ("bash", ["plain,component"]),
+        ("zsh", ["plain", "component", "Add a component to the application."]),
+        ("fish", ["plain,component\tAdd a component to the application."]),
+    ],
+)
+def test_every_shell_completes_inner_commands(shell: str, offered: list[str]) -> None:
+    """Each in its own form; zsh and fish show what a command does."""
+    position = "comp" if shell == "fish" else "2"
+    env = {
+        "_EDGEZERO_COMPLETE": f"{shell}_complete",
+        "COMP_WORDS": "edgezero add comp",
+        "COMP_CWORD": position,
+    }
+    assert edgezero(env=env).stdout.splitlines() == offered
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_of_a_shell(shell: str, tmp_path: Path) -> None:
     """It names the command, and bash can read its own."""

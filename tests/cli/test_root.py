@@ -2,6 +2,8 @@
 
 import importlib
 import inspect
+import os
+import pty
 import re
 import subprocess
 import sys
@@ -160,6 +162,36 @@ def test_help_is_quick() -> None:
         return time.perf_counter() - started
 
     assert any(one() <= 0.150 for _ in range(30))
+
+
+def at_a_terminal(*arguments: str, cwd: Path, **env: str) -> bytes:
+    """What a run shows where its output is a terminal."""
+    terminal, end = pty.openpty()
+    try:
+        subprocess.run(
+            [sys.executable, "-m", "edgezero_spin.cli", *arguments],
+            cwd=cwd,
+            env={name: value for name, value in os.environ.items() if name != "NO_COLOR"} | env,
+            stdin=end,
+            stdout=end,
+            stderr=end,
+            timeout=60,
+            check=False,
+        )
+        return os.read(terminal, 65536)
+    finally:
+        os.close(terminal)
+        os.close(end)
+
+
+@pytest.mark.parametrize("command", [("doctor",), ("provision",)])
+def test_colours_are_for_terminals_that_want_them(command: tuple[str, ...], tmp_path: Path) -> None:
+    """The flag, before or after the command, or the variable turns them off; an empty one not."""
+    assert b"\x1b[" in at_a_terminal(*command, cwd=tmp_path)
+    assert b"\x1b[" in at_a_terminal(*command, cwd=tmp_path, NO_COLOR="")
+    assert b"\x1b[" not in at_a_terminal(*command, cwd=tmp_path, NO_COLOR="1")
+    assert b"\x1b[" not in at_a_terminal("--no-color", *command, cwd=tmp_path)
+    assert b"\x1b[" not in at_a_terminal(*command, "--no-color", cwd=tmp_path)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
