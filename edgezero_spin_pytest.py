@@ -8,6 +8,8 @@ Documented hooks only, and no state of its own: what a session knows is in
 ``config.stash``, what a test used in ``item.user_properties``.
 """
 
+import contextlib
+import time
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 MODES = ("native", "component")
 
 _PROJECTS: "pytest.StashKey[dict[object, Any]]" = pytest.StashKey()
+_BEGUN: "pytest.StashKey[int]" = pytest.StashKey()
 _CLIENTS: "pytest.StashKey[list[Client]]" = pytest.StashKey()
 
 _FUEL = "spin_fuel"
@@ -72,6 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     config.stash[_PROJECTS] = {}
+    config.stash[_BEGUN] = time.time_ns()
     mode = config.getini("spin_mode")
     if mode not in (*MODES, "both"):
         raise pytest.UsageError(f"spin_mode is native, component or both, got {mode!r}")
@@ -131,15 +135,32 @@ def spin_project(request: pytest.FixtureRequest) -> "SpinProject":
     known = config.stash[_PROJECTS]
     folder = request.path.parent
     if folder not in known:
-        known[folder] = find_project(
-            folder,
-            root=config.rootpath,
-            manifest=config.getini("spin_manifest"),
-            app=config.getini("spin_app"),
-            projects=known,
-        )
+        with _explained():
+            known[folder] = find_project(
+                folder,
+                root=config.rootpath,
+                manifest=config.getini("spin_manifest"),
+                app=config.getini("spin_app"),
+                projects=known,
+            )
     project: SpinProject = known[folder]
     return project
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Show what the kit says about a test and not where in the kit that was found."""
+    from edgezero_spin.errors import EdgeZeroError
+
+    try:
+        yield
+    except EdgeZeroError as error:
+        raise _failed(f"{type(error).__name__}: {error}") from None
+
+
+def _failed(message: str) -> BaseException:
+    """A failure that is shown without a traceback."""
+    return pytest.fail.Exception(message, pytrace=False)
 
 
 @pytest.fixture
@@ -150,21 +171,21 @@ def spin_app(
     spin_preload: dict[str, Any],
 ) -> "Iterator[Client]":
     """A client of the application, with stores of its own."""
-    from edgezero_spin.testing.project import merged
+    from edgezero_spin.testing.project import arguments_of
 
     config = request.config
-    arguments = spin_preload
-    for marker in reversed(list(request.node.iter_markers("spin"))):
-        arguments = merged(arguments, marker.kwargs)
     client: Client
-    if spin_mode == "native":
-        client = spin_project.native(**arguments)
-    else:
-        build = "always" if config.getoption("spin_build") else "stale"
-        if config.getoption("spin_no_build"):
-            build = "never"
-        spin_project.build(build)
-        client = spin_project.component(measure_memory=config.getoption("spin_stats"), **arguments)
+    with _explained():
+        arguments = arguments_of(spin_preload, reversed(list(request.node.iter_markers("spin"))))
+        if spin_mode == "native":
+            client = spin_project.native(**arguments)
+        else:
+            build = "always" if config.getoption("spin_build") else "stale"
+            if config.getoption("spin_no_build"):
+                build = "never"
+            spin_project.build(build, since_ns=config.stash[_BEGUN])
+            stats = config.getoption("spin_stats")
+            client = spin_project.component(**{"measure_memory": stats, **arguments})
     request.node.stash.setdefault(_CLIENTS, []).append(client)
     with client:
         yield client
@@ -173,6 +194,7 @@ def spin_app(
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Note what a test used, and fail it when that is too much."""
+    allowed = _budget(item)
     result = yield
     clients = item.stash.get(_CLIENTS, [])
     usages = [usage for client in clients for usage in client.usages]
@@ -182,18 +204,29 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     calls = sum(usage.host_calls for usage in usages)
     peak = max(usage.peak_memory_bytes or 0 for usage in usages)
     item.user_properties += [(_FUEL, fuel), (_HOST_CALLS, calls), (_MEMORY, peak)]
-    marker = item.get_closest_marker("fuel")
-    if marker is not None:
-        allowed = marker.kwargs.get("max", marker.args[0] if marker.args else None)
-        if not isinstance(allowed, int) or isinstance(allowed, bool) or allowed < 0:
-            raise pytest.UsageError(
-                f"{item.nodeid}: write the instructions as @pytest.mark.fuel(max=1_000_000)"
-            )
-        if fuel > allowed:
-            from edgezero_spin.testing import BudgetError
+    if allowed is not None and fuel > allowed:
+        from edgezero_spin.testing import BudgetError
 
-            raise BudgetError(fuel, allowed)
+        raise _failed(f"BudgetError: {BudgetError(fuel, allowed)}")
     return result
+
+
+def _budget(item: pytest.Item) -> int | None:
+    """The instructions that a mark allows a test; a mark that says nothing fails it."""
+    marker = item.get_closest_marker("fuel")
+    if marker is None:
+        return None
+    if "spin_app" not in getattr(item, "fixturenames", ()):
+        if marker not in item.own_markers:
+            return None
+        raise _failed(
+            f"{item.nodeid}: @pytest.mark.fuel counts what `spin_app` uses, which this test does "
+            f"not take; for a client of its own look at answer.usage.fuel"
+        )
+    allowed = marker.kwargs.get("max", marker.args[0] if marker.args else None)
+    if not isinstance(allowed, int) or isinstance(allowed, bool) or allowed < 0:
+        raise _failed(f"{item.nodeid}: write the instructions as @pytest.mark.fuel(max=1_000_000)")
+    return allowed
 
 
 def pytest_terminal_summary(

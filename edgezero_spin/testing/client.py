@@ -29,6 +29,9 @@ from edgezero_spin.testing.store_log import StoreLog
 
 __all__ = ["DEFAULT_DEADLINE_S", "AsyncFace", "Client"]
 
+# pytest shows a failure where the test made it happen, not here.
+__tracebackhide__ = True
+
 DEFAULT_DEADLINE_S = 10.0
 """Seconds that a request may take unless the client says otherwise."""
 

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgezero_spin.manifest.spin import load_spin_manifest
+from edgezero_spin.testing.arguments import check_arguments
 from edgezero_spin.testing.client import DEFAULT_DEADLINE_S, Client
 from edgezero_spin.testing.clock import nanoseconds_of
 from edgezero_spin.testing.databases import DatabaseViews
-from edgezero_spin.testing.errors import KitError, NoAnswerError, PreloadError
+from edgezero_spin.testing.errors import KitError, NoAnswerError
 from edgezero_spin.testing.grants import grants_of
 from edgezero_spin.testing.requests import KitRequest
 from edgezero_spin.testing.response import ClientResponse
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from edgezero_spin.host.variables import VariableResolver
 
 __all__ = ["ComponentClient"]
+
+# pytest shows a failure where the test made it happen, not here.
+__tracebackhide__ = True
 
 # The host's own deadline comes first and has more to say.
 GRACE_S = 3.0
@@ -101,17 +105,25 @@ class ComponentClient(Client):
             UnknownLabelError: The manifest grants no such label.
             UnknownVariableError: The manifest knows no such variable.
         """
+        check_arguments(
+            {
+                "kv": kv,
+                "config": config,
+                "sqlite": sqlite,
+                "secrets": secrets,
+                "variables": variables,
+                "env": env,
+            },
+            now=now,
+            seed=seed,
+            deadline_s=deadline_s,
+        )
         manifest = load_spin_manifest(Path(path).absolute())
         path = manifest.path
         files = component_files(manifest)
         if not allow_stale:
             check_fresh(manifest)
         grants = None if path.suffix in (".wasm", ".wat") else grants_of(manifest)
-        for name, value in [*(secrets or {}).items(), *(variables or {}).items()]:
-            if not isinstance(value, str):
-                raise PreloadError(
-                    repr(name), f"a variable is text, got the {type(value).__name__} {value!r}"
-                )
         if grants is None:
             if variables:
                 raise KitError(

@@ -25,6 +25,9 @@ from edgezero_spin.testing.errors import KitError, PreloadError, UnknownLabelErr
 
 __all__ = ["DatabaseView", "DatabaseViews"]
 
+# pytest shows a failure where the test made it happen, not here.
+__tracebackhide__ = True
+
 # How long a test waits for a transaction that a component left open.
 PATIENCE_S = 1.0
 
@@ -135,12 +138,6 @@ class DatabaseViews(Mapping[str, DatabaseView]):
             UnknownLabelError: There is no such database.
             PreloadError: It is neither text nor file, or SQLite refuses it.
         """
-        if not isinstance(seeds, Mapping):
-            raise PreloadError(
-                "sqlite",
-                f"databases are given by their labels, {{'default': 'CREATE TABLE ...'}}, got a "
-                f"{type(seeds).__name__}",
-            )
         for label, seed in seeds.items():
             if label not in self._views:
                 if not self._open_ended:

@@ -27,8 +27,17 @@ _keys = some.sampled_from(["a", "A", "a/b", "%", "é", "e\u0301"]) | some.text(
 ).filter(lambda key: key not in (".", ".."))
 
 
-def check_history(make_backend: Callable[[], KeyValueBackend], examples: int) -> None:
+def check_history(
+    make_backend: Callable[[], KeyValueBackend],
+    examples: int,
+    is_legal: Callable[[str], bool] = lambda key: True,
+) -> None:
     """Try histories on stores that a factory makes; fail with the shortest that differs.
+
+    Args:
+        make_backend: Returns an empty store.
+        examples: How many to try.
+        is_legal: Whether the store takes a key.
 
     Raises:
         AssertionError: A store did not do as a dictionary does.
@@ -42,7 +51,7 @@ def check_history(make_backend: Callable[[], KeyValueBackend], examples: int) ->
             self.store = make_backend()
             self.model: dict[str, bytes] = {}
 
-        @rule(target=keys, key=_keys)
+        @rule(target=keys, key=_keys.filter(is_legal))
         def name(self, key: str) -> str:
             return key
 

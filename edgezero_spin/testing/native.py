@@ -11,6 +11,7 @@ from typing import Any
 from edgezero_spin.core.app import App
 from edgezero_spin.environment import EnvironmentLayer
 from edgezero_spin.manifest.spin import load_spin_manifest
+from edgezero_spin.testing.arguments import check_arguments
 from edgezero_spin.testing.client import DEFAULT_DEADLINE_S, Client
 from edgezero_spin.testing.clock import nanoseconds_of
 from edgezero_spin.testing.databases import DatabaseViews
@@ -25,6 +26,9 @@ from edgezero_spin.testing.store_control import StoreControl
 from edgezero_spin.testing.surroundings import Surroundings
 
 __all__ = ["TestClient"]
+
+# pytest shows a failure where the test made it happen, not here.
+__tracebackhide__ = True
 
 
 class TestClient(Client):
@@ -86,6 +90,19 @@ class TestClient(Client):
             UnknownLabelError: A label is neither declared by the app nor granted.
             UnknownVariableError: The manifest knows no such variable.
         """
+        check_arguments(
+            {
+                "kv": kv,
+                "config": config,
+                "sqlite": sqlite,
+                "secrets": secrets,
+                "variables": variables,
+                "env": env,
+            },
+            now=now,
+            seed=seed,
+            deadline_s=deadline_s,
+        )
         self.app = app
         grants = None if manifest is None else grants_of(load_spin_manifest(Path(manifest)))
         own = None if grants is None else grants.one(component)
@@ -115,7 +132,7 @@ class TestClient(Client):
             stores,
             databases=databases,
             env=environment,
-            secrets=_checked_secrets(secrets),
+            secrets=dict(secrets or {}),
             deadline_s=deadline_s,
         )
         self.variables: dict[str, str] = dict(variables or {})
@@ -159,8 +176,7 @@ class TestClient(Client):
         )
 
     def _leave_behind(self) -> None:
-        # What was left behind may still run, with the old surroundings and no effect.
-        self._surroundings.restore()
+        self._surroundings.leave_behind()
         self._surroundings = self._around()
 
     def _around(self) -> Surroundings:
@@ -193,13 +209,3 @@ def _labels_of(app: App, environment: Mapping[str, str]) -> list[str]:
         if ids is not None
         for id in ids.ids
     ]
-
-
-def _checked_secrets(secrets: Mapping[str, str] | None) -> dict[str, str]:
-    for name, value in (secrets or {}).items():
-        if not isinstance(value, str):
-            raise PreloadError(
-                f"secrets[{name!r}]",
-                f"a variable is text, got the {type(value).__name__} {value!r}",
-            )
-    return dict(secrets or {})

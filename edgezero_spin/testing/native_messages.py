@@ -3,6 +3,7 @@
 Source: contract spin-host.md, HDR-1 to HDR-7, HDR-11, HDR-13, HDR-15, RESP-1, RESP-2, HTTP-3.
 """
 
+import asyncio
 import sys
 
 from edgezero_spin.core.response import Response
@@ -116,6 +117,9 @@ class NativeBody:
         if self._stream is None:
             whole, self._whole = self._whole, b""
             return whole or None
+        if self._outer.left_behind:
+            # A body without end, pulled without ever waiting, cannot be cancelled otherwise.
+            raise asyncio.CancelledError
         with self._outer:
             try:
                 return await anext(self._stream)

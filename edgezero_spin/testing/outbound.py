@@ -216,7 +216,7 @@ class HttpScript:
             return ScriptedAnswer(error=self.refusal(request))
         if rule.answer is None:
             return _fetched(request)
-        return rule.answer(request) if callable(rule.answer) else rule.answer
+        return _made(rule.answer, request) if callable(rule.answer) else rule.answer
 
     def refusal(self, request: OutboundRequest) -> str:
         """What is said about a request that nobody scripted."""
@@ -226,6 +226,21 @@ class HttpScript:
             f"client.http.on({url!r}, method={request.method!r}, json=...), or let it through "
             f"with client.http.pass_through({url!r})"
         )
+
+
+def _made(
+    make: Callable[[OutboundRequest], ScriptedAnswer], request: OutboundRequest
+) -> ScriptedAnswer:
+    """Return what a function of the test answers; its faults are errors of the request."""
+    try:
+        answer = make(request)
+    except Exception as error:
+        said = f"raised {type(error).__name__}: {error}"
+    else:
+        if isinstance(answer, ScriptedAnswer):
+            return answer
+        said = f"returned {answer!r}, which is no ScriptedAnswer"
+    return ScriptedAnswer(error=f"the function that answers {request} {said}")
 
 
 def is_self(authority: str) -> bool:

@@ -1,10 +1,13 @@
 """An event loop on a thread of its own, so that a test has a deadline whatever it calls.
 
 In: coroutines, from any thread. Out: their results, or ``NoAnswerError`` with the place
-where the thread was stuck. A loop that is stuck is left behind and replaced.
+where the thread was stuck. A loop that is stuck is left behind and replaced; what it computes
+is interrupted, so that it does not slow down the tests that follow.
 """
 
 import asyncio
+import contextlib
+import ctypes
 import sys
 import threading
 import traceback
@@ -18,6 +21,9 @@ from edgezero_spin.testing.errors import NoAnswerError
 
 __all__ = ["Portal"]
 
+# pytest shows a failure where the test made it happen, not here.
+__tracebackhide__ = True
+
 T = TypeVar("T")
 
 # Frames that say nothing about a test: the loop's, the thread's and the kit's.
@@ -26,6 +32,10 @@ _INNER = (
     threading.__file__,
     str(Path(__file__).parent),
 )
+
+
+class _LeftBehind(SystemExit):
+    """Ends a thread that nobody waits for; threads end with this quietly."""
 
 
 class _Worker:
@@ -39,7 +49,8 @@ class _Worker:
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
         try:
-            self.loop.run_forever()
+            with contextlib.suppress(_LeftBehind):
+                self.loop.run_forever()
             left = asyncio.all_tasks(self.loop)
             for task in left:
                 task.cancel()
@@ -58,6 +69,29 @@ class _Worker:
                 return  # it closed between the two looks
         if threading.current_thread() is not self.thread:
             self.thread.join(0.5)
+
+    def leave_behind(self, *, computing: bool) -> None:
+        """End the loop without waiting.
+
+        Args:
+            computing: The thread is in a coroutine and has to be interrupted. A call that does
+                not come back to Python, such as a sleep, goes on until it does.
+        """
+        # Nobody is to hear what becomes of it.
+        self.loop.set_exception_handler(lambda loop, context: None)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        if computing and self.thread.ident is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(self.thread.ident), ctypes.py_object(_LeftBehind)
+            )
+
+    def computes(self, coroutine: Any) -> bool:
+        """Whether the thread is in a coroutine, and not waiting for what it awaits."""
+        while coroutine is not None:
+            if getattr(coroutine, "cr_running", False):
+                return True
+            coroutine = getattr(coroutine, "cr_await", None)
+        return False
 
     def where(self, coroutine: Any) -> str:
         """Where a coroutine is: the frames that it waits in, or those that it runs."""
@@ -131,14 +165,14 @@ class Portal:
         """Leave a coroutine behind and return the error that says where it is."""
         worker = self._worker
         where = "" if worker is None else worker.where(coroutine)
+        computing = worker is not None and worker.computes(coroutine)
         future.cancel()
         if self._finalizer is not None:
             self._finalizer.detach()
-        if worker is not None:
-            # Ends when what blocks it ends; nobody waits for that.
-            worker.loop.call_soon_threadsafe(worker.loop.stop)
         self._worker = None
         self.on_give_up()
+        if worker is not None:
+            worker.leave_behind(computing=computing)
         return NoAnswerError(what, self.deadline_s or 0.0, where)
 
     def close(self) -> None:

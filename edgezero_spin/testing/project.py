@@ -4,27 +4,26 @@ In: the folder of a test. Out: a ``SpinProject`` that makes clients. The manifes
 nearest ``spin.toml`` upwards; the app is the one that its build command compiles.
 """
 
-import os
-import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from edgezero_spin.core.app import App
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest.spin import load_spin_manifest
-from edgezero_spin.project.build import BuildStep, plan_build
-from edgezero_spin.project.children import search_path
 from edgezero_spin.project.locate import SPIN_MANIFEST, find_spin_manifest
 from edgezero_spin.testing.app_modules import app_target, import_app
+from edgezero_spin.testing.arguments import check_names_of_arguments
+from edgezero_spin.testing.building import build_components
 from edgezero_spin.testing.component import ComponentClient
-from edgezero_spin.testing.errors import KitError, MissingComponentError, StaleComponentError
+from edgezero_spin.testing.errors import KitError
 from edgezero_spin.testing.native import TestClient
 from edgezero_spin.testing.outbound import CHAIN_DOMAIN
-from edgezero_spin.testing.sources import check_fresh, component_files
 
-__all__ = ["SpinProject", "find_project", "merged"]
+__all__ = ["SpinProject", "arguments_of", "find_project", "merged"]
 
+COMPONENT_ONLY = ("allow_stale", "measure_memory")
+NATIVE_ONLY = ("apps", "component", "manifest")
 MERGED = ("kv", "config", "sqlite", "secrets", "variables", "env")
 
 
@@ -99,7 +98,8 @@ class SpinProject:
             self._apps = self._find_apps()
         component, apps = self._apps
         # What only a component has is no mistake in a test for both.
-        arguments.pop("allow_stale", None)
+        for name in COMPONENT_ONLY:
+            arguments.pop(name, None)
         others = {id: app for id, app in apps.items() if id != component}
         return TestClient(
             apps[component],
@@ -113,31 +113,15 @@ class SpinProject:
 
     def component(self, **arguments: Any) -> ComponentClient:
         """Return a client of the compiled application."""
+        for name in NATIVE_ONLY:
+            arguments.pop(name, None)
         return ComponentClient(self.manifest, **arguments)
 
-    def build(self, when: str) -> None:
-        """Run the build commands once: ``always``, ``stale`` (or missing), or ``never``.
-
-        Raises:
-            KitError: A command failed; the message holds what it said.
-        """
-        if self._built or when == "never":
-            return
-        if when == "stale" and self._is_fresh():
+    def build(self, when: str, since_ns: int = 0) -> None:
+        """Build the components once; see ``build_components``."""
+        if not self._built and when != "never":
+            build_components(self.manifest, always=when == "always", since_ns=since_ns)
             self._built = True
-            return
-        for step in plan_build(self.manifest):
-            _run(step)
-        self._built = True
-
-    def _is_fresh(self) -> bool:
-        manifest = load_spin_manifest(self.manifest)
-        try:
-            component_files(manifest)
-            check_fresh(manifest)
-        except (MissingComponentError, StaleComponentError):
-            return False
-        return True
 
     def _find_apps(self) -> tuple[str, dict[str, App]]:
         """Return the component to test, and its app and those that it may call, by id."""
@@ -171,23 +155,28 @@ class SpinProject:
         return own, apps
 
 
-def _run(step: BuildStep) -> None:
-    """Run a build step, and keep quiet unless it fails."""
-    done = subprocess.run(
-        step.command,
-        shell=True,
-        cwd=step.workdir,
-        env={**os.environ, "PATH": search_path()},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise KitError(
-            f"the build of component {step.component_id} failed with status {done.returncode}: "
-            f"{step.command}\n{done.stdout}{done.stderr}"
-        )
+def arguments_of(preload: Any, marks: Iterable[Any]) -> dict[str, Any]:
+    """Return the arguments of a client that a test starts with.
+
+    Args:
+        preload: What the fixture ``spin_preload`` gives.
+        marks: ``@pytest.mark.spin`` of the test, the nearest last.
+
+    Raises:
+        KitError: One of them is not what a client takes.
+    """
+    clients = (TestClient, ComponentClient)
+    check_names_of_arguments(preload, "the fixture spin_preload", clients)
+    arguments = dict(preload)
+    for mark in marks:
+        if mark.args:
+            raise KitError(
+                f"@pytest.mark.spin takes its arguments by name, such as kv=..., got "
+                f"{', '.join(repr(each) for each in mark.args)}"
+            )
+        check_names_of_arguments(mark.kwargs, "@pytest.mark.spin", clients)
+        arguments = merged(arguments, mark.kwargs)
+    return arguments
 
 
 def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from edgezero_spin.testing.store_log import StoreLog
 
 __all__ = ["BodySource", "ClientResponse", "Runner", "Usage"]
 
+# pytest shows a failure where the test made it happen, not here.
+__tracebackhide__ = True
+
 
 @attrs.define
 class Usage:

@@ -24,6 +24,9 @@ from edgezero_spin.testing.store_log import StoreCall, StoreLog
 
 __all__ = ["ACCESS_DENIED", "OPERATIONS", "Fault", "StoreControl", "StoreView", "StoreViews"]
 
+# pytest shows a failure where the test made it happen, not here.
+__tracebackhide__ = True
+
 T = TypeVar("T")
 
 OPERATIONS = ("open", "get", "set", "delete", "exists", "keys", "secret", "connect", "execute")

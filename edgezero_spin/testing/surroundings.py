@@ -44,6 +44,7 @@ class Surroundings:
     Attributes:
         stdout: Everything that was written so far.
         stderr: Likewise.
+        left_behind: Nobody waits for the requests any more; see ``leave_behind``.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Surroundings:
         self.stdout = bytearray()
         self.stderr = bytearray()
         self._env = env
+        self.left_behind = False
         self._depth = 0
         self._before: dict[str, str | None] = {}
         self._streams: tuple[TextIO, TextIO] | None = None
@@ -74,7 +76,7 @@ class Surroundings:
 
     def __enter__(self) -> None:
         self._depth += 1
-        if self._depth > 1:
+        if self._depth > 1 or self.left_behind:
             return
         self._before = {name: os.environ.get(name) for name in self._env}
         os.environ.update(self._env)
@@ -95,8 +97,16 @@ class Surroundings:
         if not self._depth:
             self.restore()
 
+    def leave_behind(self) -> None:
+        """Put the process back where a request does not come to its end.
+
+        What still runs of it changes the process no more.
+        """
+        self.left_behind = True
+        self.restore()
+
     def restore(self) -> None:
-        """Put the process back, also where a request never comes to its end."""
+        """Put the process back as it was before the first request entered."""
         if self._streams is None:
             return
         sys.stdout, sys.stderr = self._streams

@@ -261,7 +261,13 @@ def script(client: Client) -> None:
     http.on("https://api.example.com/users/7", status=201, text="seven", times=1)
     http.on("https://api.example.com/users", method="POST", answer=_echoed)
     http.on("http://down.example/x", error="connection-timeout")
+    http.on("https://odd.example/raises", answer=_failing)
+    http.on("https://odd.example/text", answer=lambda request: "text")  # type: ignore[arg-type, return-value]
     http.on("https://there.example/there", headers={"x-there": "1"}, text="y" * 200_000)
+
+
+def _failing(request: OutboundRequest) -> ScriptedAnswer:
+    raise ValueError("a slip in the test")
 
 
 def _echoed(request: OutboundRequest) -> ScriptedAnswer:
@@ -295,6 +301,22 @@ SENT = [
         "no answer is scripted for PUT https://api.example.com/users; script one with "
         "client.http.on('https://api.example.com/users', method='PUT', json=...)",
         id="unscripted",
+    ),
+    pytest.param(
+        "POST",
+        "/fetch/GET/https/odd.example/raises",
+        b"",
+        502,
+        "the function that answers GET https://odd.example/raises raised ValueError: a slip in",
+        id="a function that raises",
+    ),
+    pytest.param(
+        "POST",
+        "/fetch/GET/https/odd.example/text",
+        b"",
+        502,
+        "returned 'text', which is no ScriptedAnswer",
+        id="a function that answers something else",
     ),
     pytest.param("GET", "/forward/there.example", b"", 200, "y" * 200_000, id="forwarded"),
 ]

@@ -70,7 +70,7 @@ def test_what_fills_a_database(
         pytest.param({"default": 7}, PreloadError, r"sqlite\['default'\]: .* got a int", id="kind"),
         pytest.param({"default": b"x"}, PreloadError, "got a bytes", id="bytes"),
         pytest.param({"default": {"t": []}}, PreloadError, "got a dict", id="mapping"),
-        pytest.param("CREATE TABLE t(v)", PreloadError, r"\{'default': 'CREATE", id="no label"),
+        pytest.param("CREATE TABLE t(v)", PreloadError, r"\{'label': 'CREATE", id="no label"),
         pytest.param(
             {"default": ["CREATE TABLE t(v)", "INSERT INTO u VALUES (1)"]},
             PreloadError,
@@ -83,7 +83,7 @@ def test_what_fills_a_database(
         pytest.param(
             {"other": ""},
             UnknownLabelError,
-            r"no SQLite database has the label 'other' \(there are: default\); add it to "
+            r"no SQLite database has the label 'other' \(there are: default, archive\); add it to "
             r"sqlite_databases in .*spin\.toml",
             id="label",
         ),

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -215,6 +216,22 @@ def test_a_handler_that_spins_ends_with_the_process() -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "given up\n"), done.stderr
+
+
+@pytest.mark.parametrize("target", ["/spin", "/pieces/1000000000"])
+def test_what_is_left_behind_ends(app: App, target: str) -> None:
+    """A loop is interrupted, an endless body ends, and neither touches the process any more."""
+    streams = sys.stdout, sys.stderr
+    before = set(threading.enumerate())
+    with TestClient(app, deadline_s=0.1, env={"KIT_NEW": "1"}) as client:
+        with pytest.raises(NoAnswerError):
+            client.get(target)
+        for thread in set(threading.enumerate()) - before:
+            thread.join(10)
+            assert not thread.is_alive()
+        assert (sys.stdout, sys.stderr) == streams
+        assert "KIT_NEW" not in os.environ
+        assert client.get("/environment/KIT_NEW").text == "1"
 
 
 def test_bad_json_is_explained(client: TestClient) -> None:

@@ -314,6 +314,79 @@ def test_what_is_missing_is_said(
     assert message in " ".join(ran.text.split()), ran.text
 
 
+WRONG = {
+    "@pytest.mark.spin({'notes': {}})\ndef test_1(spin_app): pass": (
+        "@pytest.mark.spin takes its arguments by name, such as kv=..., got {'notes': {}}"
+    ),
+    "@pytest.mark.spin(kvs={})\ndef test_2(spin_app): pass": (
+        "@pytest.mark.spin: a client has no argument 'kvs' (there are: kv, config,"
+    ),
+    "class Test3:\n    @pytest.fixture\n    def spin_preload(self): pass\n"
+    "    def test_3(self, spin_app): pass": (
+        "the fixture spin_preload gives the arguments of a client by their names"
+    ),
+    "@pytest.mark.spin(kv={'nope': {}})\ndef test_4(spin_app): pass": (
+        "UnknownLabelError: no key-value store has the label 'nope' (there are: notes); add"
+    ),
+    "@pytest.mark.fuel(max='1')\ndef test_5(spin_app): pass": (
+        "write the instructions as @pytest.mark.fuel(max=1_000_000)"
+    ),
+    "@pytest.fixture(scope='module')\ndef mine(spin_app): return spin_app\n"
+    "def test_6(mine): pass": "You tried to access the function scoped fixture",
+}
+
+
+def test_wrong_use_is_explained(scratch: Scratch) -> None:
+    """What is wrong and what to write, without a traceback of the kit, in both modes alike."""
+    scratch.write("tests/test_app.py", "\n\n".join(["import pytest", *WRONG]))
+    scratch.write(
+        "tests/test_without.py",
+        "import pytest\n\n@pytest.mark.fuel(max=1)\ndef test_without(): pass\n",
+    )
+    ran = scratch.run("--spin-mode", "both")
+    assert ran.status == 1, ran.text
+    assert " passed" not in ran.text
+    said = " ".join(ran.text.partition("short test summary")[0].split())
+    for message in WRONG.values():
+        assert said.count(message) == 2, message
+    assert "counts what `spin_app` uses, which this test does not take" in said
+    assert "edgezero_spin/" not in said
+    assert "During handling" not in said
+
+
+def test_a_failure_is_shown_where_the_test_made_it_happen(scratch: Scratch) -> None:
+    """No frames of the kit between the test and the message."""
+    scratch.write(
+        "tests/test_app.py",
+        """\
+def test_it(spin_app):
+    spin_app.get("/h").json()
+
+def test_that(spin_app):
+    spin_app.kv["nope"]
+""",
+    )
+    ran = scratch.run()
+    assert "test_app.py:2: KitError" in ran.text, ran.text
+    assert "test_app.py:5: UnknownLabelError" in ran.text
+    assert "edgezero_spin/testing" not in ran.text
+
+
+@pytest.mark.parametrize("flags", [(), ("--spin-build",)], ids=["when stale", "in any case"])
+def test_workers_build_once(scratch: Scratch, flags: tuple[str, ...]) -> None:
+    """With pytest-xdist one worker builds and the others wait; the summary has all tests."""
+    scratch.write("spin.toml", MANIFEST.replace('command = "cp', 'command = "sleep 0.5 && cp'))
+    tests = (HELLO.replace("_hello", f"_hello_{number}") for number in range(4))
+    scratch.write("tests/test_app.py", "\n".join(tests))
+    shutil.copy(scratch.folder / "script.wat", scratch.folder / "app.wasm")
+    os.utime(scratch.folder / "app.wasm", (1, 1) if not flags else None)
+    ran = scratch.run("-n", "2", "--spin-mode", "both", "--spin-stats", *flags)
+    assert ran.status == 0, ran.text
+    assert "8 passed" in ran.text
+    assert len(re.findall(r"^ +[\d,]+ .*\[component\]$", ran.text, re.MULTILINE)) == 4
+    assert scratch.builds() == 1
+
+
 def test_settings_name_the_app_and_the_manifest(scratch: Scratch) -> None:
     """Tests may live elsewhere than their application."""
     app = scratch.folder / "service"

@@ -1,0 +1,80 @@
+"""Build the components of an application, once for all who test it at the same time.
+
+Workers of pytest-xdist, and runs in several terminals, take turns: who comes second finds the
+components built and goes on.
+"""
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgezero_spin.manifest.spin import load_spin_manifest
+from edgezero_spin.project.build import BuildStep, plan_build
+from edgezero_spin.project.children import search_path
+from edgezero_spin.testing.errors import KitError, MissingComponentError, StaleComponentError
+from edgezero_spin.testing.sources import check_fresh, component_files
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["build_components"]
+
+
+def build_components(manifest: Path, *, always: bool, since_ns: int) -> None:
+    """Run the build commands of a ``spin.toml``, when there is something to build.
+
+    Args:
+        manifest: The ``spin.toml``.
+        always: Also when no source has changed.
+        since_ns: When this run began; what was built after that is built.
+
+    Raises:
+        KitError: A command failed; the message holds what it said.
+    """
+    with _in_turn(manifest):
+        if not _is_fresh(manifest, since_ns if always else 0):
+            for step in plan_build(manifest):
+                _run(step)
+
+
+@contextlib.contextmanager
+def _in_turn(manifest: Path) -> Iterator[None]:
+    """Wait until nobody else builds this application."""
+    with manifest.open("rb") as file:
+        if fcntl is not None:
+            # Ends with the file.
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _is_fresh(manifest: Path, since_ns: int) -> bool:
+    loaded = load_spin_manifest(manifest)
+    try:
+        files = component_files(loaded)
+        check_fresh(loaded)
+    except (MissingComponentError, StaleComponentError):
+        return False
+    return all(file.stat().st_mtime_ns >= since_ns for file in files)
+
+
+def _run(step: BuildStep) -> None:
+    """Run a build step, and keep quiet unless it fails."""
+    done = subprocess.run(
+        step.command,
+        shell=True,
+        cwd=step.workdir,
+        env={**os.environ, "PATH": search_path()},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise KitError(
+            f"the build of component {step.component_id} failed with status {done.returncode}: "
+            f"{step.command}\n{done.stdout}{done.stderr}"
+        )
