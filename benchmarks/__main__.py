@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.builds import Built, build_guests, plain_build_seconds
 from benchmarks.host import host_table
 from benchmarks.instructions import cost_of
+from benchmarks.load import Load
 from benchmarks.peers import PeerMissingError
 from benchmarks.requests_per_second import embedded_load, jco_load
 from benchmarks.testing_kit import testing_table
@@ -97,28 +98,32 @@ def instructions(guests: dict[str, Built]) -> None:
 
 
 def requests(component: Path) -> None:
-    """Requests per second of hello, fresh instances; jco isolated and shared beside it."""
-    print("\n| host | instances | clients | requests/s | p50 ms | p99 ms | ratio |")
+    """Requests per second of hello against jco, instances fresh and used again."""
+    print("\n| host | instances | clients | requests/s | p50 ms | p99 ms | against jco alike |")
     print("|---|---|---|---|---|---|---|")
-    rows = []
-    try:
-        isolated = jco_load(
-            component, "--isolate-requests", "instance", connections=16, seconds=SECONDS
-        )
-        rows.append(("jco serve", "fresh", 16, isolated))
-        shared = jco_load(component, connections=16, seconds=SECONDS)
-        rows.append(("jco serve", "one for all", 16, shared))
-    except PeerMissingError as error:
-        print(f"jco is left out: {error}", file=sys.stderr)
-    for clients in (1, 4, 16):
-        load = embedded_load(component, connections=clients, seconds=SECONDS)
-        rows.append(("embedded", "fresh", clients, load))
-    base = rows[0][3].per_second
-    for host, instances, clients, load in rows:
-        print(
-            f"| {host} | {instances} | {clients} | {load.per_second:.0f} | {load.p50_ms:.2f} "
-            f"| {load.p99_ms:.2f} | {load.per_second / base:.1f} x |"
-        )
+    for instances, jco, ours in (
+        ("fresh", ("--isolate-requests", "instance"), ()),
+        ("used again", (), ("--max-instance-reuse-count", "1000000")),
+    ):
+        base = None
+        try:
+            load = jco_load(component, *jco, connections=16, seconds=SECONDS)
+            base = load.per_second
+            _load_row("jco serve", instances, 16, load, base)
+        except PeerMissingError as error:
+            print(f"jco is left out: {error}", file=sys.stderr)
+        for clients in (1, 4, 16):
+            load = embedded_load(component, *ours, connections=clients, seconds=SECONDS)
+            _load_row("embedded", instances, clients, load, base)
+
+
+def _load_row(host: str, instances: str, clients: int, load: Load, base: float | None) -> None:
+    ratio = "" if base is None else f"{load.per_second / base:.1f} x"
+    print(
+        f"| {host} | {instances} | {clients} | {load.per_second:.0f} | {load.p50_ms:.2f} "
+        f"| {load.p99_ms:.2f} | {ratio} |",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -5,23 +5,16 @@ for its CPU per request, which is read between requests inside this one.
 """
 
 import asyncio
-import contextlib
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
 
 from benchmarks.load import measure
-from benchmarks.peers import free_port, wait_until_open
-from benchmarks.requests_per_second import MANIFEST
+from benchmarks.serving import manifest_of, serving
 from edgezero_spin.host import Host, HttpRequest
-from edgezero_spin.host.instance import InstanceState
-from edgezero_spin.host.running import Instance
 from edgezero_spin.project.componentize import componentize_app
 
 __all__ = ["Amounts", "host_table"]
@@ -50,88 +43,30 @@ class Amounts:
     more: int = 8000
 
 
-@attrs.frozen
-class _Served:
-    """A host in a process of its own."""
-
-    port: int
-    pid: int
-
-    def resident_mib(self, field: str = "VmRSS") -> float:
-        """Memory now, or ``VmHWM`` for the most that there was."""
-        text = Path(f"/proc/{self.pid}/status").read_text()
-        return int(text.partition(f"{field}:")[2].split()[0]) / 1024
-
-    def descriptors(self) -> int:
-        """Open files."""
-        return sum(1 for _ in Path(f"/proc/{self.pid}/fd").iterdir())
-
-
-@contextlib.contextmanager
-def _serving(manifest: Path) -> Iterator[_Served]:
-    port = free_port()
-    argv = [sys.executable, "-m", "edgezero_spin.cli", "serve", "--engine", "embedded"]
-    process = subprocess.Popen(
-        [*argv, "--listen", f"127.0.0.1:{port}"],
-        cwd=manifest.parent,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_until_open(port, process)
-        yield _Served(port, process.pid)
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-class _Spent:
-    """An ``InstanceWatch`` that adds up the CPU time of guests' threads."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._started = 0.0
-
-    def started(self, state: InstanceState) -> None:
-        """Before the instance is made."""
-        self._started = time.thread_time()
-
-    def ended(self, instance: Instance | None, error: BaseException | None) -> None:
-        """Before it is closed."""
-        self.seconds += time.thread_time() - self._started
-
-
-def _cpu_ms(manifest: Path, count: int) -> tuple[float, float]:
-    """CPU per hello request, the median of batches: of the process, and outside the guest's call.
-
-    What the host does while the guest calls it counts as the guest's here, so the second
-    figure is too low and the first too high for "all but guest instructions".
-    """
-    whole, outside = [], []
+def _cpu_ms(manifest: Path, count: int) -> float:
+    """CPU of this process per hello on a fresh instance, the guest's included; median of batches."""
+    spent = []
 
     async def run(host: Host) -> None:
         for number in range(count // BATCH + 2):
-            spent = _Spent()
             before = time.process_time()
             for _ in range(BATCH):
-                response = await host.handle(HttpRequest(target="/"), spent)
+                response = await host.handle(HttpRequest(target="/"))
                 await response.read()
             # What a request leaves behind is tidied up on other threads.
             await asyncio.sleep(0.02)
-            total = time.process_time() - before
             if number >= 2:
-                whole.append(total / BATCH * 1000)
-                outside.append((total - spent.seconds) / BATCH * 1000)
+                spent.append((time.process_time() - before) / BATCH * 1000)
 
     with Host.from_manifest(manifest) as host:
         asyncio.run(run(host))
-    return statistics.median(whole), statistics.median(outside)
+    return statistics.median(spent)
 
 
-async def _echo(port: int, size: int) -> float:
+async def _echo(port: int, path: str, size: int) -> float:
     """Send ``size`` bytes and read them back at once; return the seconds."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = f"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: {size}\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {size}\r\n\r\n"
     piece = bytes(256 * 1024)
 
     async def send() -> None:
@@ -157,11 +92,11 @@ async def _echo(port: int, size: int) -> float:
 
 
 def _start_seconds(manifest: Path) -> float:
-    """Start to first answer of ``edgezero serve``, the component compiled before."""
+    """Start to first answer of ``edgezero up``, the component compiled before."""
     seconds = []
     for _ in range(3):
         started = time.perf_counter()
-        with _serving(manifest) as served:
+        with serving(manifest) as served:
             asyncio.run(_hello(served.port, 1))
             seconds.append(time.perf_counter() - started)
     return min(seconds)
@@ -183,26 +118,28 @@ def host_table(amounts: Amounts | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="edgezero-bench-host-") as name:
         folder = Path(name)
         componentize_app("app:app", output=folder / "echo.wasm", folder=GUEST)
-        manifest = folder / "spin.toml"
-        manifest.write_text(MANIFEST.format(source="echo.wasm"), encoding="utf-8")
+        manifest = manifest_of(folder / "echo.wasm")
         print("\n| host | measured | reach | aim |\n|---|---|---|---|")
-        whole, outside = _cpu_ms(manifest, amounts.cpu_requests)
-        _row("CPU per hello, guest included", f"{whole:.2f} ms", "", "")
-        _row("of it outside the guest's call", f"{outside:.2f} ms", "1.5 ms", "1.0 ms")
+        cpu = _cpu_ms(manifest, amounts.cpu_requests)
+        _row(
+            "CPU per hello, the guest's instructions included", f"{cpu:.2f} ms", "1.5 ms", "1.0 ms"
+        )
         _row("start to first answer", f"{_start_seconds(manifest):.2f} s", "0.6 s", "0.35 s")
-        with _serving(manifest) as served:
+        with serving(manifest) as served:
             measure(served.port, connections=1, seconds=min(1, amounts.seconds))
             load = measure(served.port, connections=1, seconds=amounts.seconds)
             _row("p50 at one client", f"{load.p50_ms:.2f} ms", "1.5 ms", "0.8 ms")
-        with _serving(manifest) as served:
-            asyncio.run(_echo(served.port, MIB))
-            before = served.resident_mib()
-            seconds = asyncio.run(_echo(served.port, amounts.echo_mib * MIB))
-            rate = amounts.echo_mib / seconds
-            _row(f"{amounts.echo_mib} MiB echoed", f"{rate:.0f} MiB/s", "30 MiB/s", "60 MiB/s")
-            growth = served.resident_mib("VmHWM") - before
-            _row("memory that it took", f"{growth:.0f} MiB", "64 MiB", "")
-        with _serving(manifest) as served:
+        for path, how in (("/echo", "passed on"), ("/copy", "looked at")):
+            with serving(manifest) as served:
+                asyncio.run(_echo(served.port, path, MIB))
+                before = served.resident_mib()
+                seconds = asyncio.run(_echo(served.port, path, amounts.echo_mib * MIB))
+                rate = amounts.echo_mib / seconds
+                what = f"{amounts.echo_mib} MiB sent back, {how} by the guest"
+                _row(what, f"{rate:.0f} MiB/s", "30 MiB/s", "60 MiB/s")
+                growth = served.resident_mib("VmHWM") - before
+                _row("memory that it took", f"{growth:.0f} MiB", "64 MiB", "")
+        with serving(manifest) as served:
             asyncio.run(_hello(served.port, amounts.settled))
             memory, files = served.resident_mib(), served.descriptors()
             asyncio.run(_hello(served.port, amounts.more))
@@ -210,6 +147,23 @@ def host_table(amounts: Amounts | None = None) -> None:
             text = f"memory from request {amounts.settled} to {amounts.settled + amounts.more}"
             _row(text, f"{growth:+.1f} %", "5 %", "")
             _row("descriptors left", str(served.descriptors() - files), "0", "")
+        _row(
+            "from one core to two, guest busy",
+            f"{_scaling(manifest, amounts):.2f} x",
+            "1.6 x",
+            "1.9 x",
+        )
+
+
+def _scaling(manifest: Path, amounts: Amounts) -> float:
+    """Requests per second of a guest that computes, on two cores against one."""
+    rates = []
+    for cores in ("0", "0,1"):
+        with serving(manifest, before=("taskset", "-c", cores)) as served:
+            measure(served.port, connections=4, seconds=1, path="/busy")
+            load = measure(served.port, connections=4, seconds=amounts.seconds, path="/busy")
+            rates.append(load.per_second)
+    return rates[1] / rates[0]
 
 
 def _row(what: str, measured: str, reach: str, aim: str) -> None:

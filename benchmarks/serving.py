@@ -1,0 +1,86 @@
+"""The embedded host in a process of its own, as what is measured.
+
+In: a component or a manifest. Out: a ``Served``, with what the system knows of the process.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import attrs
+
+from benchmarks.peers import free_port, wait_until_open
+
+__all__ = ["Served", "manifest_of", "serving"]
+
+_MANIFEST = """\
+spin_manifest_version = 2
+
+[application]
+name = "bench"
+
+[[trigger.http]]
+route = "/..."
+component = "guest"
+
+[component.guest]
+source = "{source}"
+"""
+
+
+@attrs.frozen
+class Served:
+    """A host in a process of its own.
+
+    Attributes:
+        port: Where it listens on loopback.
+        pid: Its process.
+    """
+
+    port: int
+    pid: int
+
+    def resident_mib(self, field: str = "VmRSS") -> float:
+        """Memory now, or ``VmHWM`` for the most that there was."""
+        text = Path(f"/proc/{self.pid}/status").read_text()
+        return int(text.partition(f"{field}:")[2].split()[0]) / 1024
+
+    def descriptors(self) -> int:
+        """Open files."""
+        return sum(1 for _ in Path(f"/proc/{self.pid}/fd").iterdir())
+
+
+def manifest_of(component: Path) -> Path:
+    """Write a ``spin.toml`` beside a component, which serves it on every path."""
+    manifest = component.with_name("spin.toml")
+    manifest.write_text(_MANIFEST.format(source=component.name), encoding="utf-8")
+    return manifest
+
+
+@contextlib.contextmanager
+def serving(manifest: Path, *options: str, before: Sequence[str] = ()) -> Iterator[Served]:
+    """Run ``edgezero up`` until the block ends.
+
+    Args:
+        manifest: What to serve.
+        options: More flags.
+        before: A command that runs the command given to it (``taskset -c 0``).
+    """
+    port = free_port()
+    argv = [*before, sys.executable, "-m", "edgezero_spin.cli", "up", "-f", str(manifest)]
+    process = subprocess.Popen(
+        [*argv, "--listen", f"127.0.0.1:{port}", *options],
+        cwd=manifest.parent,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until_open(port, process)
+        yield Served(port, process.pid)
+    finally:
+        process.terminate()
+        process.wait(20)
