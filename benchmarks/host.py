@@ -44,7 +44,7 @@ class Amounts:
 
 
 def _cpu_ms(manifest: Path, count: int) -> float:
-    """CPU of this process per hello on a fresh instance, the guest's included; median of batches."""
+    """CPU per hello on a fresh instance, the guest's included: the median of batches."""
     spent = []
 
     async def run(host: Host) -> None:
@@ -121,9 +121,7 @@ def host_table(amounts: Amounts | None = None) -> None:
         manifest = manifest_of(folder / "echo.wasm")
         print("\n| host | measured | reach | aim |\n|---|---|---|---|")
         cpu = _cpu_ms(manifest, amounts.cpu_requests)
-        _row(
-            "CPU per hello, the guest's instructions included", f"{cpu:.2f} ms", "1.5 ms", "1.0 ms"
-        )
+        _row("CPU per hello, guest included", f"{cpu:.2f} ms", "1.5 ms", "1.0 ms")
         _row("start to first answer", f"{_start_seconds(manifest):.2f} s", "0.6 s", "0.35 s")
         with serving(manifest) as served:
             measure(served.port, connections=1, seconds=min(1, amounts.seconds))
