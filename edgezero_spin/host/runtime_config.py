@@ -4,7 +4,7 @@ In: what ``runtime-config.toml`` says, and what the command line says over it. O
 ``RuntimeSettings``, with every path absolute and every store of a kind that this host has.
 No file is opened.
 
-Source: contract spin-host.md, KV-40 to KV-50, STATE-1 to STATE-5, VAR-5, OUT-2, OUT-3.
+Source: contract spin-host.md, KV-40 to KV-53, STATE-1 to STATE-5, VAR-5, OUT-2, OUT-3.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 
 from edgezero_spin.errors import HostError
+from edgezero_spin.host.cloud_stores import CloudStore, cloud_fault, cloud_store
 from edgezero_spin.host.redis_client import RedisAddress, parse_redis_address
 from edgezero_spin.host.variables.providers import (
     DEFAULT_PREFIX,
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 _KEY_VALUE_FILE = "sqlite_key_value.db"
-_OTHER_STORES = ("azure_cosmos", "aws_dynamo")
+_CLOUD_STORES = ("azure_cosmos", "aws_dynamo")
 _OTHER_PROVIDERS = ("azure_key_vault",)
 _INSTEAD = "`spin up` does"
 
@@ -63,20 +64,22 @@ class KeyValueSettings:
 
     Attributes:
         label: The label that components open it by.
-        type: ``spin`` or ``redis``.
+        type: ``spin``, ``redis``, ``azure_cosmos`` or ``aws_dynamo``.
         path: The SQLite file; ``None`` keeps the store in memory.
         server: The Redis server of the type ``redis``.
+        cloud: The container or table of one of the last two types.
     """
 
     label: str
     type: str = "spin"
     path: Path | None = None
     server: RedisAddress | None = None
+    cloud: CloudStore | None = None
 
     @property
-    def place(self) -> Path | RedisAddress | None:
+    def place(self) -> Path | RedisAddress | CloudStore | None:
         """Where the entries are; ``None`` for in memory."""
-        return self.path if self.server is None else self.server
+        return self.server or self.cloud or self.path
 
 
 @attrs.frozen(kw_only=True)
@@ -228,11 +231,8 @@ def _store_fault(table: TypedTable) -> str | None:
         return None if path is None or isinstance(path, str) else "`path` must be a string"
     if table.type == "redis":
         return _redis_fault(table.settings)
-    if table.type in _OTHER_STORES:
-        return (
-            f"this host does not provide stores of type '{table.type}' yet; {_INSTEAD}. "
-            'Use `type = "spin"` here.'
-        )
+    if table.type in _CLOUD_STORES:
+        return cloud_fault(table.type, table.settings)
     if not table.type:
         return 'missing field `type`. Add `type = "spin"`.'
     return (
@@ -256,6 +256,9 @@ def _store(label: str, table: TypedTable, base: Path) -> KeyValueSettings:
     if table.type == "redis":
         server = parse_redis_address(table.settings["url"])
         return KeyValueSettings(label=label, type="redis", server=server)
+    if table.type in _CLOUD_STORES:
+        cloud = cloud_store(table.type, table.settings)
+        return KeyValueSettings(label=label, type=table.type, cloud=cloud)
     path: Any = table.settings.get("path")
     return KeyValueSettings(label=label, path=None if path is None else base / path)
 

@@ -1,9 +1,12 @@
 """Where state goes: the file, the command line, and what this host does not have."""
 
+import importlib.util
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from edgezero_spin.host.cloud_stores import CosmosContainer, DynamoTable
 from edgezero_spin.host.redis_client import RedisAddress
 from edgezero_spin.host.runtime_config import (
     KeyValueSettings,
@@ -118,8 +121,7 @@ def test_stores_that_this_host_does_not_have(tmp_path: Path) -> None:
     prefix = f"{tmp_path / 'etc/runtime-config.toml'}: key_value_store."
     assert all(line.startswith(prefix) for line in lines)
     expected = [
-        "d: could not configure key-value store with label 'd': this host does not provide "
-        "stores of type 'aws_dynamo' yet",
+        "d: could not configure key-value store with label 'd': missing field(s): region, table",
         "r: could not configure key-value store with label 'r': Invalid Redis URL: ",
         "q: could not configure key-value store with label 'q': a store of type 'redis' has one",
         "m: could not configure key-value store with label 'm': the store type 'azure-cosmos' "
@@ -130,6 +132,87 @@ def test_stores_that_this_host_does_not_have(tmp_path: Path) -> None:
     ]
     for line, text in zip(lines, expected, strict=True):
         assert line.removeprefix(prefix).startswith(text)
+
+
+COSMOS = """[key_value_store.c]
+type = "azure_cosmos"
+account = "acme"
+database = "shop"
+container = "entries"
+"""
+DYNAMO = '[key_value_store.c]\ntype = "aws_dynamo"\nregion = "eu-west-1"\ntable = "entries"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        # KV-52
+        (COSMOS, CosmosContainer(account="acme", database="shop", container="entries")),
+        (
+            COSMOS + 'key = "a2V5"\n',
+            CosmosContainer(account="acme", database="shop", container="entries", key="a2V5"),
+        ),
+        # KV-53
+        (DYNAMO, DynamoTable(region="eu-west-1", table="entries")),
+        (
+            DYNAMO + 'access_key = "a"\nsecret_key = "b"\ntoken = "c"\nconsistent_read = true\n',
+            DynamoTable(
+                region="eu-west-1",
+                table="entries",
+                access_key="a",
+                secret_key="b",
+                token="c",
+                consistent_read=True,
+            ),
+        ),
+    ],
+)
+def test_a_store_in_a_cloud(tmp_path: Path, text: str, place: CosmosContainer) -> None:
+    """Its place has what the table says; where Cosmos DB answers follows from the account."""
+    found = resolve_runtime(config(tmp_path, text)).key_value["c"].place
+    assert found == place
+    assert CosmosContainer(account="acme", database="d", container="c").url == (
+        "https://acme.documents.azure.com:443/"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (COSMOS.replace('account = "acme"\n', ""), "missing field(s): account"),
+        (COSMOS + 'region = "x"\n', "unknown field(s): region. Known here: type, account"),
+        (COSMOS + "key = 7\n", "of the wrong type: key"),
+        (COSMOS + 'key = "s3cret!"\n', "`key` is no key of an account, which is base64"),
+        (DYNAMO + "consistent_read = 1\n", "of the wrong type: consistent_read"),
+        (DYNAMO + 'secret = "s3cret!"\n', "unknown field(s): secret"),
+    ],
+)
+def test_faults_of_a_store_in_a_cloud(tmp_path: Path, text: str, says: str) -> None:
+    """Each names the keys and repeats no value."""
+    with pytest.raises(RuntimeConfigError) as caught:
+        resolve_runtime(config(tmp_path, text))
+    assert says in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "package", "extra"),
+    [(COSMOS, "azure.cosmos", "azure"), (DYNAMO, "boto3", "aws")],
+)
+def test_a_client_that_is_not_installed_is_an_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, package: str, extra: str
+) -> None:
+    """One error at the start says how to get it."""
+    find = importlib.util.find_spec
+
+    def without(name: str, *rest: Any) -> Any:
+        if name == package and "." in name:
+            raise ModuleNotFoundError(name)
+        return None if name == package else find(name, *rest)
+
+    monkeypatch.setattr(importlib.util, "find_spec", without)
+    with pytest.raises(RuntimeConfigError, match=f"need the extra `{extra}`: pip install"):
+        resolve_runtime(config(tmp_path, text))
 
 
 def test_providers_and_their_order(tmp_path: Path) -> None:

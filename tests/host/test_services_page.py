@@ -7,6 +7,7 @@ import trustme
 
 from edgezero_spin.host.capabilities import host_interfaces
 from edgezero_spin.host.capabilities.not_provided import NOT_PROVIDED
+from edgezero_spin.host.cloud_stores import CosmosContainer, DynamoTable
 from edgezero_spin.host.network.rules import read_network_rules
 from edgezero_spin.host.runtime_config import resolve_runtime, variable_providers
 from edgezero_spin.host.sqlite_config import configured_databases
@@ -32,6 +33,26 @@ def test_its_configuration_is_read_as_it_says(tmp_path: Path) -> None:
     assert rules.blocked.private
     assert rules.blocked.blocks("203.0.113.9")
     assert len(variable_providers(config, {})) == 3
+
+
+def test_its_stores_in_a_cloud_are_read_as_it_says(tmp_path: Path) -> None:
+    """Both tables, with every field that is shown."""
+    (text,) = re.findall(
+        r"```toml\n(\[key_value_store\.profiles\].*?)```", PAGE.read_text(), re.DOTALL
+    )
+    path = tmp_path / "runtime-config.toml"
+    path.write_text(text)
+    stores = resolve_runtime(load_runtime_config(path)).key_value
+    assert stores["profiles"].place == CosmosContainer(
+        account="acme", database="shop", container="profiles", key="a2V5"
+    )
+    assert stores["carts"].place == DynamoTable(
+        region="eu-west-1",
+        table="carts",
+        access_key="AKIDEXAMPLE",
+        secret_key="secret",
+        consistent_read=True,
+    )
 
 
 def test_its_certificates_are_read_as_it_says(tmp_path: Path) -> None:

@@ -4,23 +4,32 @@ In: the labels that components list, and where the runtime configuration puts ea
 one backend for each label, or one error that names every label which nobody defined
 (KV-2). Two labels on one file or one server share its connections.
 
-Source: contract spin-host.md, KV-2, KV-40 to KV-45, KV-50, KV-51.
+Source: contract spin-host.md, KV-2, KV-40 to KV-45, KV-50 to KV-53.
 """
 
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.capabilities.key_value_batches import Sequential
 from edgezero_spin.host.capabilities.redis_key_value import RedisKeyValue
 from edgezero_spin.host.capabilities.sqlite_batches import SqliteBatches
 from edgezero_spin.host.capabilities.sqlite_key_value import SqliteFile
+from edgezero_spin.host.cloud_stores import CloudStore, CosmosContainer, DynamoTable
 from edgezero_spin.host.redis_client import RedisAddress, RedisPool
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 from edgezero_spin.stores.memory import MemoryKeyValue
 
-__all__ = ["DEFAULT_LABEL", "KeyValueStores", "SeedError", "UnknownStoreError"]
+if TYPE_CHECKING:
+    from edgezero_spin.host.capabilities.cosmos_key_value import CosmosKeyValue
+    from edgezero_spin.host.capabilities.dynamo_key_value import DynamoKeyValue
+
+__all__ = ["DEFAULT_LABEL", "KeyValueStores", "Place", "SeedError", "UnknownStoreError"]
+
+Place = Path | RedisAddress | CloudStore | None
+"""Where a store is; ``None`` for in memory."""
 
 DEFAULT_LABEL = "default"
 """The label that exists without configuration (KV-41)."""
@@ -79,15 +88,15 @@ class KeyValueStores:
     def __init__(
         self,
         labels: Mapping[str, Iterable[str]],
-        places: Mapping[str, Path | RedisAddress | None],
+        places: Mapping[str, Place],
         seed: Mapping[str, bytes] | None = None,
     ) -> None:
         """Open what is used.
 
         Args:
             labels: Component id to the labels that it lists.
-            places: Label to file or server, or to ``None`` for one in memory. ``default`` is
-                always there (KV-41).
+            places: Label to file, server or cloud, or to ``None`` for one in memory.
+                ``default`` is always there (KV-41).
             seed: Entries written to the store ``default`` (KV-45).
 
         Raises:
@@ -105,6 +114,7 @@ class KeyValueStores:
             raise UnknownStoreError(missing, places)
         self._files: dict[Path, SqliteFile] = {}
         self._pools: dict[RedisAddress, RedisPool] = {}
+        self._clouds: dict[CloudStore, DynamoKeyValue | CosmosKeyValue] = {}
         self._backends: dict[str, KeyValueBackend] = {}
         used = sorted({label for listed in labels.values() for label in listed})
         default = places[DEFAULT_LABEL] if DEFAULT_LABEL in used else None
@@ -118,19 +128,23 @@ class KeyValueStores:
             self.close()
             raise
 
-    def _open(self, label: str, path: Path | RedisAddress | None) -> KeyValueBackend:
-        if isinstance(path, RedisAddress):
-            if path not in self._pools:
-                self._pools[path] = RedisPool(path)
-            return RedisKeyValue(self._pools[path])
-        if path is None:
+    def _open(self, label: str, place: Place) -> KeyValueBackend:
+        if isinstance(place, RedisAddress):
+            if place not in self._pools:
+                self._pools[place] = RedisPool(place)
+            return RedisKeyValue(self._pools[place])
+        if isinstance(place, DynamoTable | CosmosContainer):
+            if place not in self._clouds:
+                self._clouds[place] = _cloud_backend(place)
+            return self._clouds[place]
+        if place is None:
             return Sequential(MemoryKeyValue(), threading.Lock())
-        path = path.absolute()
+        path = place.absolute()
         if path not in self._files:
             self._files[path] = SqliteFile(path)
         return SqliteBatches(self._files[path], label)
 
-    def _write(self, key: str, value: bytes, place: Path | RedisAddress | None) -> None:
+    def _write(self, key: str, value: bytes, place: Place) -> None:
         if DEFAULT_LABEL not in self._backends:
             self._backends[DEFAULT_LABEL] = self._open(DEFAULT_LABEL, place)
         try:
@@ -149,3 +163,16 @@ class KeyValueStores:
             file.close()
         for pool in self._pools.values():
             pool.close()
+        for cloud in self._clouds.values():
+            cloud.close()
+
+
+def _cloud_backend(place: CloudStore) -> "DynamoKeyValue | CosmosKeyValue":
+    # Their clients are extras, and slow to import.
+    if isinstance(place, DynamoTable):
+        from edgezero_spin.host.capabilities.dynamo_key_value import DynamoKeyValue
+
+        return DynamoKeyValue(place)
+    from edgezero_spin.host.capabilities.cosmos_key_value import CosmosKeyValue
+
+    return CosmosKeyValue(place)

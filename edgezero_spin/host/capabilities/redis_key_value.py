@@ -26,7 +26,10 @@ class RedisKeyValue:
 
     Attributes:
         pool: Connections to the server.
+        remote: It is on another machine.
     """
+
+    remote = True
 
     def __init__(self, pool: RedisPool) -> None:
         self.pool = pool

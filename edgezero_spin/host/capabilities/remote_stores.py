@@ -8,7 +8,6 @@ from collections.abc import Generator, Iterable, Sequence
 
 from edgezero_spin.host.capabilities.blocking import away
 from edgezero_spin.host.capabilities.key_value_batches import wide
-from edgezero_spin.host.capabilities.redis_key_value import RedisKeyValue
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.stores.backend import KeyValueBackend
 
@@ -16,8 +15,8 @@ __all__ = ["RemoteStore", "as_used_by"]
 
 
 def as_used_by(state: InstanceState, backend: KeyValueBackend) -> KeyValueBackend:
-    """Return the store for one instance: wrapped when it is remote, itself otherwise."""
-    return RemoteStore(state, backend) if isinstance(backend, RedisKeyValue) else backend
+    """Return the store for one instance: wrapped when it says ``remote``, itself otherwise."""
+    return RemoteStore(state, backend) if getattr(backend, "remote", False) else backend
 
 
 class RemoteStore:
