@@ -6,15 +6,16 @@ project whose ``edgezero.toml`` left open which component the app is gets that a
 there are several now.
 
 All is rendered and checked in memory first. No file that exists is replaced but the two
-manifests; the files come first and ``spin.toml`` last, each whole or not at all, so that an
-interrupted run leaves an application that works, and running it again completes it.
+manifests; the files come first and ``spin.toml`` last, each whole or not at all, so that a run
+that is killed leaves an application that works, and running it again completes it. One that
+fails has changed nothing.
 
 Source: contract spin-host.md, TPL-3 to TPL-7, TPL-12 and TPL-13; edgezero.md, CMP-7.
 """
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import attrs
@@ -23,7 +24,7 @@ from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest import AppManifest
 from edgezero_spin.manifest.adapter_tables import Adapter
 from edgezero_spin.manifest.spin.identifiers import kebab_fault
-from edgezero_spin.project.files import replace_file
+from edgezero_spin.project.files import replace_files
 from edgezero_spin.project.manifest_additions import SpinText, read_spin_text
 from edgezero_spin.project.new_names import kebab_case
 from edgezero_spin.project.provision import lacking_stanzas
@@ -133,17 +134,12 @@ def add_component(request: ComponentRequest, *, ask: Ask | None = None) -> Added
     own += [base / path for path in rendered.manifest_folders]
     folders = _with_parents(base, [*(path.parent for path in files), *own])
     _check_free(files, folders)
-    content = after.text.encode("utf-8")
-    with _undone_without(request.manifest, content) as undo:
-        for folder in folders:
-            _make_folder(folder, undo)
-        for path, data in files.items():
-            _make_file(path, data, undo)
-        if named is not None:
-            path = named[0].path
-            undo.callback(replace_file, path, path.read_bytes())
-            replace_file(path, _with_component(*named))
-        replace_file(request.manifest, content)
+    manifests = {request.manifest: after.text.encode("utf-8")}
+    if named is not None:
+        manifests = {named[0].path: _with_component(*named), **manifests}
+    with _made(folders):
+        missing = {path: data for path, data in files.items() if not path.exists()}
+        replace_files(missing | manifests)
     return AddedComponent(
         id=request.id,
         manifest=request.manifest,
@@ -239,34 +235,19 @@ def _check_free(files: Mapping[Path, bytes], folders: Iterable[Path]) -> None:
 
 
 @contextlib.contextmanager
-def _undone_without(path: Path, content: bytes) -> Iterator[contextlib.ExitStack]:
-    """Collect what undoes each step, and do it unless a file has its new content in the end."""
+def _made(folders: Iterable[Path]) -> Iterator[None]:
+    """Make folders for as long as what is done in them does not fail."""
     with contextlib.ExitStack() as undo:
-        try:
-            yield undo
-        except OSError as error:
-            reason = f"{error.strerror or error} ({error.filename})"
-            raise ProjectError(f"cannot add the component: {reason}") from error
-        finally:
-            if path.read_bytes() == content:
-                undo.pop_all()
-
-
-def _make_folder(path: Path, undo: contextlib.ExitStack) -> None:
-    if not path.is_dir():
-        undo.callback(_discard, path.rmdir)
-        path.mkdir()
-
-
-def _make_file(path: Path, data: bytes, undo: contextlib.ExitStack) -> None:
-    if not path.exists():
-        undo.callback(_discard, path.unlink)
-        replace_file(path, data)
-
-
-def _discard(remove: Callable[[], None]) -> None:
-    with contextlib.suppress(OSError):
-        remove()
+        for folder in folders:
+            if folder.is_dir():
+                continue
+            try:
+                folder.mkdir()
+            except OSError as error:
+                raise ProjectError(f"cannot make {folder}: {error.strerror or error}") from error
+            undo.callback(folder.rmdir)
+        yield
+        undo.pop_all()
 
 
 def _notices(request: ComponentRequest, before: SpinText, after: SpinText) -> Iterator[str]:

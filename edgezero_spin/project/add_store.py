@@ -3,8 +3,9 @@
 In: the project's manifest, a kind and an id. Effect: the id is declared in ``edgezero.toml``,
 its label is listed in ``spin.toml``, and ``runtime-config.toml`` says where its data lives.
 Every other byte of the three files stays. All is checked and edited in memory first; the
-files are then replaced one by one, the declaration last, so that an interrupted run leaves
-nothing that the app would look for and not find. Running it again completes it.
+files are then replaced one by one, the declaration last, so that a run that is killed leaves
+nothing that the app would look for and not find. Running it again completes it; one that
+fails has changed none of them.
 
 Source: contract edgezero.md, MAN-10, MAN-18, PRV-3 and OPQ-9; spin-host.md, KV-41, KV-42.
 """
@@ -21,7 +22,7 @@ from edgezero_spin.manifest.errors import Problems
 from edgezero_spin.manifest.store_tables import read_stores
 from edgezero_spin.manifest.table_reader import TableReader
 from edgezero_spin.project.config_checks import ConfigProblemsError
-from edgezero_spin.project.files import replace_file
+from edgezero_spin.project.files import replace_files
 from edgezero_spin.project.provision import Provisioned, lacking_stanzas, provision
 from edgezero_spin.project.serve import RUNTIME_CONFIG
 from edgezero_spin.project.toml_edit import (
@@ -98,17 +99,18 @@ def add_store(
     config = planned.path.parent / RUNTIME_CONFIG
     labels = tuple(store.label for store in planned.labels if store.id == id)
     stanzas = tuple(label for label in labels if lacking_stanzas(config, (label,)))
-    if stanzas:
-        replace_file(config, _with_stanzas(config, stanzas))
-    provisioned = provision(changed, environ)
-    if edited != text:
-        replace_file(manifest.path, edited.encode("utf-8"))
+    files = {
+        config: _with_stanzas(config, stanzas) if stanzas else None,
+        planned.path: planned.edited,
+        manifest.path: edited.encode("utf-8") if edited != text else None,
+    }
+    replace_files({path: content for path, content in files.items() if content is not None})
     return AddedStore(
         kind=kind,
         id=id,
         manifest=manifest.path,
         declared=edited != text,
-        provisioned=provisioned,
+        provisioned=attrs.evolve(planned, dry_run=False),
         runtime_config=config,
         stanzas=stanzas,
     )

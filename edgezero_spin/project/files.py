@@ -7,12 +7,12 @@ import contextlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from edgezero_spin.errors import ProjectError
 
-__all__ = ["replace_file"]
+__all__ = ["replace_file", "replace_files"]
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -43,6 +43,27 @@ def replace_file(path: Path, content: bytes) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise ProjectError(f"cannot write {path}: {reason}; it is as it was") from error
+
+
+def replace_files(contents: Mapping[Path, bytes]) -> None:
+    """Give several files other content, one after another; all of them, or none.
+
+    A process that is killed has replaced the first few of them.
+
+    Args:
+        contents: What each is to hold. Folders are there; files that are not get made.
+
+    Raises:
+        ProjectError: One cannot be written, and all are as they were.
+    """
+    with contextlib.ExitStack() as undo:
+        for path, content in contents.items():
+            if path.exists():
+                undo.callback(replace_file, path, path.read_bytes())
+            else:
+                undo.callback(path.unlink, missing_ok=True)
+            replace_file(path, content)
+        undo.pop_all()
 
 
 @contextlib.contextmanager

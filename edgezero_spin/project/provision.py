@@ -86,6 +86,7 @@ class Provisioned:
         labels: Key-value stores in the order declared, then config stores.
         secrets: Secret stores in the order declared.
         notices: What the runtime configuration lacks, for people.
+        edited: The new content of ``spin.toml``; ``None`` when it has to stay as it is.
     """
 
     path: Path
@@ -94,6 +95,7 @@ class Provisioned:
     labels: tuple[StoreLabel, ...]
     secrets: tuple[SecretToDeclare, ...]
     notices: tuple[str, ...]
+    edited: bytes | None = attrs.field(default=None, repr=False)
 
     def lines(self) -> Iterator[str]:
         """Yield what to tell a person, line by line."""
@@ -155,6 +157,7 @@ def provision(
         notices=lacking_stanzas(
             found.root / RUNTIME_CONFIG, tuple(store.label for store in labels)
         ),
+        edited=edited,
     )
 
 

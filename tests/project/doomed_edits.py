@@ -1,8 +1,9 @@
-"""Edits of a project that are killed, each in a process of its own.
+"""Edits of a project that are killed or find no room, each in a process of its own.
 
 Run as a program by the tests: it has one thread, so it can fork as often as it likes.
 
-    python -m tests.project.doomed_edits provision|store|component|project FOLDER TIMES
+    python -m tests.project.doomed_edits kill provision|store|component|project FOLDER TIMES
+    python -m tests.project.doomed_edits starve provision|store|component|project FOLDER
 
 A child does its edit and undoes it, over and over, until it is killed. After each death the
 files must be in one of the states that the edit may leave, and the edit must then work.
@@ -11,6 +12,7 @@ files must be in one of the states that the edit may leave, and the edit must th
 import contextlib
 import os
 import random
+import resource
 import shutil
 import signal
 import sys
@@ -19,6 +21,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from pathlib import Path
 
+from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest import load_app_manifest
 from edgezero_spin.project.add_component import ComponentRequest, add_component
 from edgezero_spin.project.add_store import add_store
@@ -27,7 +30,7 @@ from edgezero_spin.project.new import create_project
 from edgezero_spin.project.provision import provision
 from edgezero_spin.project.template_manifest import COMPONENT_ID, PROJECT_ID, find_template
 
-__all__ = ["EDITS", "kill_edits"]
+__all__ = ["EDITS", "kill_edits", "starve_edits"]
 
 SPIN = b"""\
 # old
@@ -84,6 +87,10 @@ class Edit(ABC):
                 replace_file(self.folder / name, content)
             else:
                 (self.folder / name).unlink(missing_ok=True)
+
+    def hidden(self) -> list[Path]:
+        """The files below the folder that the edit makes and ``ls`` leaves out."""
+        return []
 
     def contents(self) -> dict[str, bytes | None]:
         """The files as they are."""
@@ -154,6 +161,10 @@ class Project(Edit):
         if not (self.folder / "a").exists():
             create_project("a", find_template(PROJECT_ID), parent=self.folder, vcs=False)
 
+    def hidden(self) -> list[Path]:
+        """What a project keeps to itself."""
+        return [self.folder / "a" / ".env"]
+
     def undo(self) -> None:
         """Take it away at once."""
         gone = self.folder / f"gone.{os.getpid()}"
@@ -203,6 +214,42 @@ def kill_edits(edit: Edit, times: int) -> Counter[str]:
     return found
 
 
+def starve_edits(edit: Edit) -> Counter[str]:
+    """Edit where no file may grow beyond a limit, which is what a full disk looks like.
+
+    Returns:
+        How often each state was found, for limits from nothing to enough.
+    """
+    found: Counter[str] = Counter()
+    largest = max(len(content or b"") for content in edit.after.values())
+    for limit in range(0, 2 * largest, largest // 10):
+        child = os.fork()
+        if child == 0:
+            _edit_below(limit, edit)
+        _, status = os.waitpid(child, 0)
+        state = edit.state()
+        # Told as an error, and then everything is as it was: nothing half-done, no litter.
+        assert (os.waitstatus_to_exitcode(status), state) in ((0, "new"), (1, "old"))
+        assert sorted(edit.folder.rglob(".*")) == ([] if state == "old" else edit.hidden())
+        found[state] += 1
+        if state == "new":
+            edit.undo()
+    return found
+
+
+def _edit_below(limit: int, edit: Edit) -> None:
+    status = 2
+    try:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        edit.do()
+        status = 0
+    except ProjectError as error:
+        status = 1 if "File too large" in str(error) else 2
+    finally:
+        os._exit(status)
+
+
 def _edit_for_ever(edit: Edit) -> None:
     try:
         with contextlib.suppress(KeyboardInterrupt):
@@ -214,5 +261,7 @@ def _edit_for_ever(edit: Edit) -> None:
 
 
 if __name__ == "__main__":
-    counts = kill_edits(EDITS[sys.argv[1]](Path(sys.argv[2])), int(sys.argv[3]))
+    subject = EDITS[sys.argv[2]](Path(sys.argv[3]))
+    kill = sys.argv[1] == "kill"
+    counts = kill_edits(subject, int(sys.argv[4])) if kill else starve_edits(subject)
     print(" ".join(f"{state}={count}" for state, count in sorted(counts.items())))

@@ -312,7 +312,10 @@ def test_a_folder_that_cannot_be_written() -> None:
     with public_folder() as folder:
         (folder / "spin.toml").write_text(SPIN)
         folder.chmod(0o555)
-        with without_rights(), pytest.raises(ProjectError, match=r"cannot add.*Permission denied"):
+        with (
+            without_rights(),
+            pytest.raises(ProjectError, match=r"cannot make .*Permission denied"),
+        ):
             add(folder)
         assert everything(folder) == {"spin.toml": SPIN.encode()}
         # The component's folder can be made, but the manifest cannot be changed.

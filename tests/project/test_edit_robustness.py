@@ -1,4 +1,4 @@
-"""Edits that are killed leave the old files or the new ones, and the next edit works."""
+"""Edits that are killed, or find no room, leave the old files or the new ones."""
 
 import subprocess
 import sys
@@ -11,11 +11,10 @@ from tests.project.doomed_edits import EDITS
 KILLS = 100
 
 
-@pytest.mark.parametrize("edit", EDITS)
-def test_a_killed_edit_leaves_whole_files(edit: str, tmp_path: Path) -> None:
-    """Byte for byte, at whatever moment the process dies; running it again completes it."""
+def doomed(*arguments: str) -> dict[str, int]:
+    """Run ``tests.project.doomed_edits``; how often each state was found."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.project.doomed_edits", edit, str(tmp_path), str(KILLS)],
+        [sys.executable, "-m", "tests.project.doomed_edits", *arguments],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
@@ -23,7 +22,22 @@ def test_a_killed_edit_leaves_whole_files(edit: str, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    counts = {name: int(count) for name, count in (part.split("=") for part in done.stdout.split())}
+    pairs = (part.split("=") for part in done.stdout.split())
+    return {name: int(count) for name, count in pairs}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_a_killed_edit_leaves_whole_files(edit: str, tmp_path: Path) -> None:
+    """Byte for byte, at whatever moment the process dies; running it again completes it."""
+    counts = doomed("kill", edit, str(tmp_path), str(KILLS))
     # Otherwise no process died while it wrote, and nothing was shown.
     assert counts.pop("caught") > 0, counts
     assert sum(counts.values()) == KILLS
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_on_a_full_disk_changes_nothing(edit: str, tmp_path: Path) -> None:
+    """Whichever of its files finds no room, all of them are as they were, and it is an error."""
+    counts = doomed("starve", edit, str(tmp_path))
+    assert counts["old"] > 1
+    assert counts["new"] > 1
