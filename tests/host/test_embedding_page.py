@@ -1,4 +1,4 @@
-"""The program in docs/hosting.md does what the page says."""
+"""The program in docs/embedding.md that replaces applications does what the page says."""
 
 import asyncio
 import os
@@ -12,8 +12,9 @@ import pytest
 from edgezero_spin.manifest.spin import load_spin_manifest, lock_application
 from tests.host.support import SCRIPT
 
-PAGE = Path(__file__).parents[2] / "docs" / "hosting.md"
-[PROGRAM] = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+PAGE = Path(__file__).parents[2] / "docs" / "embedding.md"
+PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+[PROGRAM] = [text for text in PROGRAMS if "Switch" in text]
 
 
 def test_the_program_follows_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
