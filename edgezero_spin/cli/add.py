@@ -20,7 +20,7 @@ from edgezero_spin.cli.replaced import find_project
 if TYPE_CHECKING:
     from edgezero_spin.project.add_store import StoreKind
 
-__all__ = ["add"]
+__all__ = ["add", "component", "config_store", "kv", "secrets"]
 
 F = TypeVar("F", bound=Callable[..., object])
 

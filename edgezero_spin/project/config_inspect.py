@@ -46,7 +46,6 @@ from edgezero_spin.project.config_checks import (
     findings_of,
 )
 from edgezero_spin.project.redaction import without_values
-from edgezero_spin.stores import SecretField
 
 __all__ = ["ConfigInspection", "ConfigRequest", "inspect_config"]
 
@@ -181,12 +180,12 @@ def _entries(
             only = "" if attrs.has(request.model) else "; only struct-shaped configs are supported"
             refuse("model", Problem("", f"the model cannot be used: {error}{only}"))
             return ()
+        omit = frozenset(field.name for field in fields)
         for failed in errors:
-            findings += _without_secrets(findings_of("model", failed), tree, fields)
+            findings += _without_secrets(findings_of("model", failed), tree, omit)
         refuse("secrets", *check_secrets(tree, fields, manifest.stores.secrets))
         if errors:
             return ()
-        omit = frozenset(field.name for field in fields)
         try:
             tree = tree_of(decoded.model)
         except ValueError as error:
@@ -200,10 +199,10 @@ def _entries(
 
 
 def _without_secrets(
-    findings: Iterable[Finding], tree: Mapping[str, Any], fields: Iterable[SecretField]
+    findings: Iterable[Finding], tree: Mapping[str, Any], names: Iterable[str]
 ) -> Iterable[Finding]:
     """Yield findings in which a rule of the model's own may have quoted a secret field."""
-    values = [value for field in fields if isinstance(value := tree.get(field.name), str)]
+    values = [value for name in names if isinstance(value := tree.get(name), str)]
     for found in findings:
         reason = without_values(found.problem.reason, values)
         yield attrs.evolve(found, problem=attrs.evolve(found.problem, reason=reason))

@@ -10,7 +10,7 @@ import re
 
 from edgezero_spin.environment import ascii_lower
 
-__all__ = ["kebab_case", "pascal_case", "project_name", "snake_case"]
+__all__ = ["dotted_pascal_case", "kebab_case", "pascal_case", "project_name", "snake_case"]
 
 _FALLBACK = "edgezero-app"
 _OUTSIDE = re.compile(r"[^a-z0-9_-]")
@@ -37,6 +37,11 @@ def pascal_case(text: str) -> str:
     parts = [part for part in re.split(r"[^A-Za-z0-9]+", text) if part]
     name = "".join(part[0].upper() + part[1:] for part in parts)
     return f"App{name}" if name[:1].isdigit() else name
+
+
+def dotted_pascal_case(text: str) -> str:
+    """Return the name of a type in each dotted part: ``my.first-app`` is ``My.FirstApp``."""
+    return ".".join(map(pascal_case, text.split(".")))
 
 
 def kebab_case(text: str) -> str:

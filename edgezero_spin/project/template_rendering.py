@@ -7,7 +7,7 @@ that are no text are copied.
 Source: contract spin-host.md, TPL-1, TPL-4, TPL-7 to TPL-10; Liquid as python-liquid has it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
 import attrs
@@ -15,7 +15,12 @@ from liquid import DictLoader, Environment, FalsyStrictUndefined
 from liquid.exceptions import LiquidError, LiquidSyntaxError
 
 from edgezero_spin.errors import ProjectError
-from edgezero_spin.project.new_names import kebab_case, pascal_case, snake_case
+from edgezero_spin.project.new_names import (
+    dotted_pascal_case,
+    kebab_case,
+    pascal_case,
+    snake_case,
+)
 from edgezero_spin.project.template_manifest import SnippetKind, Template, Variant
 
 __all__ = ["Rendered", "render_template"]
@@ -91,8 +96,8 @@ class _Renderer:
         self._engine = Environment(
             undefined=FalsyStrictUndefined, loader=DictLoader(_partials(template))
         )
-        for filter in (kebab_case, snake_case, pascal_case, dotted_pascal_case, http_wildcard):
-            self._engine.add_filter(filter.__name__, filter)
+        for name, filter in _FILTERS.items():
+            self._engine.add_filter(name, filter)
         self._values = values
         self.warnings: list[str] = []
 
@@ -135,14 +140,18 @@ class _Renderer:
             raise ProjectError(f"template {name}: {error}") from error
 
 
-def dotted_pascal_case(text: str) -> str:
-    """Return the name of a type in each dotted part: ``my.first-app`` is ``My.FirstApp``."""
-    return ".".join(map(pascal_case, text.split(".")))
-
-
-def http_wildcard(route: str) -> str:
+def _http_wildcard(route: str) -> str:
     """Return a route with everything below it: ``/static`` is ``/static/...``."""
     return route if route.endswith("/...") else f"{route.removesuffix('/')}/..."
+
+
+_FILTERS: dict[str, Callable[[str], str]] = {
+    "kebab_case": kebab_case,
+    "snake_case": snake_case,
+    "pascal_case": pascal_case,
+    "dotted_pascal_case": dotted_pascal_case,
+    "http_wildcard": _http_wildcard,
+}
 
 
 def _partials(template: Template) -> dict[str, str]:
