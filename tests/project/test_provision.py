@@ -2,13 +2,16 @@
 
 import os
 import stat
+import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given, settings
 
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest import load_app_manifest
 from edgezero_spin.project.provision import Provisioned, provision
+from tests.project.toml_documents import COMPONENT, documents, is_toml
 from tests.rights import public_folder, without_rights
 
 SPIN = """\
@@ -295,3 +298,26 @@ def test_a_label_that_spin_refuses_is_not_written(label: str, tmp_path: Path) ->
     assert f"no label `{label}` (config id `app_config`)" in str(caught.value)
     assert "EDGEZERO__STORES__CONFIG__APP_CONFIG__NAME" in str(caught.value)
     assert text(tmp_path) == SPIN
+
+
+@settings(max_examples=150)
+@given(document=documents())
+def test_any_manifest_survives_on_disk(
+    document: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Both labels are listed afterwards, every other byte is there, and a second run adds none."""
+    # PRV-4, PRV-5
+    assume(is_toml(document))
+    folder = tmp_path_factory.mktemp("any")
+    adapter = f"{ADAPTER}component = '{COMPONENT}'\n"
+    done = run(folder, KV, document, adapter=adapter)
+    after = (folder / "spin.toml").read_bytes()
+    listed = tomllib.loads(after.decode().removeprefix("\ufeff"))["component"][COMPONENT]
+    assert listed["key_value_stores"][-2:] == ["sessions", "cache"]
+    kept = iter(after.decode())
+    assert all(character in kept for character in document)
+    assert len(after) - len(document.encode()) < 100
+    assert not any(store.present for store in done.labels)
+    again = run(folder, KV, None, adapter=adapter)
+    assert all(store.present for store in again.labels)
+    assert (folder / "spin.toml").read_bytes() == after
