@@ -1,9 +1,5 @@
-"""The Notes example in both modes: its own tests, and request by request."""
+"""The Notes example in both modes: one visit, request by request, and what it imports."""
 
-import os
-import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,7 +8,7 @@ import pytest
 
 from edgezero_spin.testing import Client, ComponentClient, TestClient, assert_imports
 from tests.component.notes.conftest import TOKEN
-from tests.examples.loading import EXAMPLES, load
+from tests.examples.loading import load
 
 BREAD = {"title": "Bake bread", "text": "Two loaves.", "tags": ["kitchen"]}
 ADMIN = {"x-admin-token": TOKEN}
@@ -90,32 +86,6 @@ def test_a_visit_is_the_same_in_both_modes(built: Path) -> None:
         for expected, found in zip(outcomes(native), outcomes(component), strict=True):
             assert found == expected
         assert len(native.calls) > 50
-
-
-@pytest.mark.timeout(300)
-def test_its_own_tests_pass_in_both_modes(built: Path) -> None:
-    """The tests of the example, run as its reader runs them."""
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-p", "edgezero_spin_pytest"),
-            *("-p", "no:cacheprovider", "-q", "--spin-mode", "both", "--spin-stats"),
-            "--spin-no-build",
-            *("-W", "error", str(built / "tests")),
-        ],
-        cwd=built,
-        env={**os.environ, "PYTHONPATH": str(EXAMPLES.parent)},
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    counted = re.search(r"^(\d+) passed", done.stdout, re.MULTILINE)
-    assert counted is not None
-    assert int(counted[1]) % 2 == 0
-    # One line of the summary for each test that ran on the component.
-    rows = re.findall(r"^ +[\d,]+ +\d+ +[\d.]+  \S+\[component\S*\]", done.stdout, re.MULTILINE)
-    assert 2 * len(rows) == int(counted[1]), done.stdout
 
 
 def test_it_imports_what_it_needs(built: Path) -> None:
