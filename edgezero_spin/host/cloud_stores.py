@@ -14,7 +14,14 @@ from typing import Any
 
 import attrs
 
-__all__ = ["CloudStore", "CosmosContainer", "DynamoTable", "cloud_fault", "cloud_store"]
+__all__ = [
+    "CloudStore",
+    "CosmosContainer",
+    "DynamoTable",
+    "cloud_fault",
+    "cloud_store",
+    "missing_extra",
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -94,13 +101,7 @@ def cloud_fault(type_: str, settings: Mapping[str, Any]) -> str | None:
         return f"of the wrong type: {', '.join(wrong)}"
     if type_ == "azure_cosmos" and not _is_base64(settings.get("key", "")):
         return "`key` is no key of an account, which is base64"
-    extra, package = _EXTRAS[type_]
-    if not _is_installed(package):
-        return (
-            f"stores of type '{type_}' need the extra `{extra}`: "
-            f"pip install 'edgezero-spin[{extra}]'"
-        )
-    return None
+    return missing_extra(f"stores of type '{type_}'", *_EXTRAS[type_])
 
 
 def cloud_store(type_: str, settings: Mapping[str, Any]) -> CloudStore:
@@ -114,6 +115,19 @@ def _is_base64(text: str) -> bool:
     except (binascii.Error, ValueError):
         return False
     return True
+
+
+def missing_extra(what: str, extra: str, package: str) -> str | None:
+    """Return how to install what something needs, or ``None`` where it is there.
+
+    Args:
+        what: The something, in the plural.
+        extra: The extra that brings it.
+        package: What is imported.
+    """
+    if _is_installed(package):
+        return None
+    return f"{what} need the extra `{extra}`: pip install 'edgezero-spin[{extra}]'"
 
 
 def _is_installed(package: str) -> bool:

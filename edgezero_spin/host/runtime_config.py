@@ -14,7 +14,12 @@ from typing import Any
 import attrs
 
 from edgezero_spin.errors import HostError
-from edgezero_spin.host.cloud_stores import CloudStore, cloud_fault, cloud_store
+from edgezero_spin.host.cloud_stores import (
+    CloudStore,
+    cloud_fault,
+    cloud_store,
+    missing_extra,
+)
 from edgezero_spin.host.redis_client import RedisAddress, parse_redis_address
 from edgezero_spin.host.variables.providers import (
     DEFAULT_PREFIX,
@@ -36,8 +41,12 @@ __all__ = [
 
 _KEY_VALUE_FILE = "sqlite_key_value.db"
 _CLOUD_STORES = ("azure_cosmos", "aws_dynamo")
-_OTHER_PROVIDERS = ("azure_key_vault",)
-_INSTEAD = "`spin up` does"
+_AUTHORITIES = {
+    "AzurePublicCloud": "https://login.microsoftonline.com",
+    "AzureChina": "https://login.chinacloudapi.cn",
+    "AzureGermany": "https://login.microsoftonline.de",
+    "AzureGovernment": "https://login.microsoftonline.us",
+}
 
 
 class RuntimeConfigError(HostError):
@@ -291,14 +300,12 @@ def _provider(
             problems.append(f"{table.key}: `prefix` and `dotenv_path` must be strings")
     elif table.type == "vault":
         return _vault(table, problems)
-    elif table.type in _OTHER_PROVIDERS:
-        problems.append(
-            f"{table.key}: this host does not provide variables from '{table.type}' yet; "
-            f"{_INSTEAD}."
-        )
+    elif table.type == "azure_key_vault":
+        return _key_vault(table, problems)
     else:
         problems.append(
-            f"{table.key}: unknown type '{table.type}' of provider. Use `static`, `env` or `vault`."
+            f"{table.key}: unknown type '{table.type}' of provider. Use `static`, `env`, "
+            "`vault` or `azure_key_vault`."
         )
     return None
 
@@ -337,6 +344,55 @@ _LIMITS = (
 
 def _member(table: object, key: str) -> object:
     return table.get(key) if isinstance(table, dict) else None
+
+
+_PRINCIPAL = ("client_id", "client_secret", "tenant_id")
+
+
+def _key_vault(table: TypedTable, problems: list[str]) -> VariableProvider | None:
+    """Read ``azure_key_vault`` (VAR-26)."""
+    settings = table.settings
+    fault = _key_vault_fault(settings)
+    if fault is not None:
+        problems.append(f"{table.key}: {fault}")
+        return None
+    # An extra, and slow to import.
+    from edgezero_spin.host.variables.azure_key_vault import (
+        AzureKeyVaultProvider,
+        ServicePrincipal,
+    )
+
+    principal = None
+    if "client_id" in settings:
+        authority = _AUTHORITIES[settings.get("authority_host", "AzurePublicCloud")]
+        given = {name: settings[name] for name in _PRINCIPAL}
+        principal = ServicePrincipal(authority=authority, **given)
+    try:
+        return AzureKeyVaultProvider(settings["vault_url"], principal)
+    except ValueError:
+        problems.append(f"{table.key}: `vault_url` or `tenant_id` cannot be used")
+    return None
+
+
+def _key_vault_fault(settings: Mapping[str, Any]) -> str | None:
+    known = ("vault_url", *_PRINCIPAL, "authority_host")
+    unknown = sorted(set(settings) - set(known))
+    if unknown:
+        return f"unknown field(s): {', '.join(unknown)}. Known here: type, {', '.join(known)}."
+    wrong = [name for name, value in settings.items() if not isinstance(value, str)]
+    if wrong or "vault_url" not in settings:
+        return f"must be a string: {', '.join(wrong or ['vault_url'])}"
+    given = [name for name in _PRINCIPAL if name in settings]
+    if given and len(given) < len(_PRINCIPAL):
+        absent = [name for name in _PRINCIPAL if name not in settings]
+        return (
+            f"{', '.join(given)} without {', '.join(absent)}: give all three, or none to ask as "
+            "whom the environment names"
+        )
+    host = settings.get("authority_host", "AzurePublicCloud")
+    if host not in _AUTHORITIES:
+        return f"`authority_host` is one of {', '.join(_AUTHORITIES)}"
+    return missing_extra("variables of type 'azure_key_vault'", "azure", "azure.keyvault.secrets")
 
 
 def _summary(config: RuntimeConfig) -> str:

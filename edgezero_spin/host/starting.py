@@ -40,7 +40,7 @@ from edgezero_spin.host.runtime_config import (
 )
 from edgezero_spin.host.sqlite_config import configured_databases
 from edgezero_spin.host.trigger.standby import ReusePolicy
-from edgezero_spin.host.variables import VariableResolver, read_variable_options
+from edgezero_spin.host.variables import ClosingProvider, VariableResolver, read_variable_options
 from edgezero_spin.manifest.runtime_config import load_runtime_config
 from edgezero_spin.manifest.spin import (
     LockedApp,
@@ -311,9 +311,11 @@ def prepare(
         environment=options.get("env"),
         writable=options.get("transient_write", False),
     )
-    resolver = VariableResolver.for_app(
-        app, variable_providers(config, read_variable_options(options.get("variables", ())))
-    )
+    providers = variable_providers(config, read_variable_options(options.get("variables", ())))
+    for provider in providers:
+        if isinstance(provider, ClosingProvider):
+            owned.callback(provider.close)
+    resolver = VariableResolver.for_app(app, providers)
     resolver.check_required()
     logs = _logs(plan, runtime.log_dir, options)
     stores = KeyValueStores(

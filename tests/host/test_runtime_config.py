@@ -272,6 +272,41 @@ def test_providers_that_this_host_does_not_have(tmp_path: Path) -> None:
     assert caught.value.problems[0].endswith("must be a string: mount, token, url")
 
 
+KEY_VAULT = (
+    '[[variables_provider]]\ntype = "azure_key_vault"\nvault_url = "https://acme.vault.azure.net"\n'
+)
+
+
+# VAR-26
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('client_id = "a"\ntenant_id = "b"\n', "client_id, tenant_id without client_secret"),
+        ('client_secret = "s3cret"\n', "client_secret without client_id, tenant_id"),
+        ('authority_host = "Moon"\n', "`authority_host` is one of AzurePublicCloud, AzureChina"),
+        ('secret = "s3cret"\n', "unknown field(s): secret. Known here: type, vault_url"),
+        ("client_id = 7\n", "must be a string: client_id"),
+        (
+            'client_id = "a"\nclient_secret = "s3cret"\ntenant_id = "a b"\n',
+            "`vault_url` or `tenant_id` cannot be used",
+        ),
+    ],
+)
+def test_faults_of_a_key_vault(tmp_path: Path, text: str, says: str) -> None:
+    """Each names the keys and repeats no value."""
+    with pytest.raises(RuntimeConfigError) as caught:
+        variable_providers(config(tmp_path, KEY_VAULT + text), {})
+    assert says in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_key_vault_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One error at the start says how to get it."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None)
+    with pytest.raises(RuntimeConfigError, match="need the extra `azure`: pip install"):
+        variable_providers(config(tmp_path, KEY_VAULT), {})
+
+
 def test_a_vault(tmp_path: Path) -> None:
     """The table's fields are the provider's (VAR-25)."""
     text = (

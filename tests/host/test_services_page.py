@@ -11,6 +11,7 @@ from edgezero_spin.host.cloud_stores import CosmosContainer, DynamoTable
 from edgezero_spin.host.network.rules import read_network_rules
 from edgezero_spin.host.runtime_config import resolve_runtime, variable_providers
 from edgezero_spin.host.sqlite_config import configured_databases
+from edgezero_spin.host.variables.azure_key_vault import AzureKeyVaultProvider
 from edgezero_spin.manifest.runtime_config import load_runtime_config
 from tests.documents import File, read_session
 
@@ -53,6 +54,19 @@ def test_its_stores_in_a_cloud_are_read_as_it_says(tmp_path: Path) -> None:
         secret_key="secret",
         consistent_read=True,
     )
+
+
+def test_its_key_vault_is_read_as_it_says(tmp_path: Path) -> None:
+    """With every field that is shown."""
+    (text,) = re.findall(
+        r'```toml\n(\[\[variables_provider\]\]\ntype = "azure.*?)```', PAGE.read_text(), re.DOTALL
+    )
+    path = tmp_path / "runtime-config.toml"
+    path.write_text(text)
+    _, provider, _ = variable_providers(load_runtime_config(path), {})
+    assert isinstance(provider, AzureKeyVaultProvider)
+    assert provider.vault_url == "https://acme.vault.azure.net"
+    provider.close()
 
 
 def test_its_certificates_are_read_as_it_says(tmp_path: Path) -> None:

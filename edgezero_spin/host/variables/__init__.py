@@ -7,6 +7,7 @@ from edgezero_spin.host.variables.errors import (
 )
 from edgezero_spin.host.variables.options import read_variable_options
 from edgezero_spin.host.variables.providers import (
+    ClosingProvider,
     EnvironmentProvider,
     StaticProvider,
     VariableProvider,
@@ -14,6 +15,7 @@ from edgezero_spin.host.variables.providers import (
 from edgezero_spin.host.variables.resolver import VariableResolver
 
 __all__ = [
+    "ClosingProvider",
     "EnvironmentProvider",
     "ProviderError",
     "StaticProvider",

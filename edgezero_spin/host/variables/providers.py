@@ -6,12 +6,18 @@ Source: contract spin-host.md, VAR-5 and VAR-20 to VAR-24.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from edgezero_spin.host.variables.dotenv import DotenvError, parse_dotenv
 from edgezero_spin.host.variables.errors import ProviderError
 
-__all__ = ["DEFAULT_PREFIX", "EnvironmentProvider", "StaticProvider", "VariableProvider"]
+__all__ = [
+    "DEFAULT_PREFIX",
+    "ClosingProvider",
+    "EnvironmentProvider",
+    "StaticProvider",
+    "VariableProvider",
+]
 
 DEFAULT_PREFIX = "SPIN_VARIABLE"
 """What the environment variable of ``name`` starts with: ``SPIN_VARIABLE_NAME``."""
@@ -26,6 +32,14 @@ class VariableProvider(Protocol):
         Raises:
             ProviderError: It cannot tell.
         """
+
+
+@runtime_checkable
+class ClosingProvider(VariableProvider, Protocol):
+    """A provider that holds connections until the application ends."""
+
+    def close(self) -> None:
+        """Close them. Twice is harmless."""
 
 
 class StaticProvider:
