@@ -19,6 +19,9 @@ __all__ = ["main"]
 _EXTRAS = {
     "click": "tools",
     "componentize_py": "tools",
+    "certifi": "tools",
+    "h11": "tools",
+    "httptools": "tools",
     "httpx": "tools",
     "liquid": "tools",
     "rich": "tools",

@@ -9,15 +9,21 @@ Source: RFC 9112, sections 6 and 9.3; contract spin-host.md, RESP-1 to RESP-3, H
 CONF-0b.
 """
 
+import asyncio
+import logging
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from edgezero_spin.host.messages import ResponseAborted
 from edgezero_spin.host.trigger.asgi import WIRE, Message
 
 __all__ = ["Cycle", "status_line"]
+
+logger = logging.getLogger("edgezero_spin.host")
 
 BODILESS = (204, 304)
 
@@ -33,10 +39,15 @@ def status_line(status: int) -> bytes:
 _STATUS_LINES = {status: status_line(status) for status in range(200, 1000)}
 
 
+def _nothing() -> None:
+    return None
+
+
 class Cycle(RequestResponseCycle):
     """A request's scope and messages; ``receive`` is uvicorn's.
 
     Attributes:
+        hang_up: Ends the connection behind a response; the protocol sets it.
         received: Trailers of the request, complete when its body is (HTTP-19).
         bare_query: The target has a ``?`` with nothing behind it, which a scope cannot say.
     """
@@ -49,6 +60,24 @@ class Cycle(RequestResponseCycle):
         super().__init__(**parts)
         self.received: list[tuple[bytes, bytes]] = []
         self.bare_query = False
+        self.hang_up: Callable[[], None] = self.transport.close
+
+    async def run_asgi(self, app: Any) -> None:
+        """Have the program answer. What it leaves unfinished the client sees as broken."""
+        try:
+            await app(self.scope, self.receive, self.send)
+        except BaseException as error:
+            # A response that breaks off was told of by whoever broke it.
+            if not isinstance(error, ResponseAborted | asyncio.CancelledError):
+                logger.error("a request was not answered", exc_info=error)
+        finally:
+            if not self.disconnected and not self.response_complete:
+                if self.response_started:
+                    self.transport.close()
+                else:
+                    await self.send_500_response()
+            self.on_response = _nothing
+            self.hang_up = _nothing
 
     async def send(self, message: Any) -> None:
         """Take one message of the program.
@@ -137,7 +166,7 @@ class Cycle(RequestResponseCycle):
         self.scope.pop(WIRE, None)  # type: ignore[misc]
         self.message_event.set()
         if not self.keep_alive:
-            self.transport.close()
+            self.hang_up()
         self.on_response()
 
     async def send_500_response(self) -> None:

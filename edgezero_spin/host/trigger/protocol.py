@@ -25,6 +25,9 @@ DEFAULT_MAX_HEAD_BYTES = 256 * 1024
 LEAST_MAX_HEAD_BYTES = 8192
 MAX_HEADERS = 1024
 
+LINGER_S = 2.0
+"""Seconds for which the rest of a request is thrown away before its connection is closed."""
+
 HEAD_TIMEOUT_S = 30.0
 """Seconds that a client has for the head of a request, or for a first byte."""
 
@@ -42,6 +45,7 @@ class Protocol(HttpToolsProtocol):
     _in_head = False
     _wants_upgrade = False
     _too_large = False
+    _lingering = False
     _head_timer: asyncio.TimerHandle | None = None
 
     def __init__(
@@ -136,6 +140,26 @@ class Protocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def _hang_up(self) -> None:
+        """Close behind a response, once the client can have read it.
+
+        Closing on a client that is still sending resets the connection, and the response may
+        be lost with it (RFC 9112, 9.6).
+        """
+        cycle = self.cycle
+        if cycle is None or not cycle.more_body or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self._lingering = True
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        asyncio.get_running_loop().call_later(LINGER_S, self.transport.close)
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, unless there is none to come."""
+        if not self._lingering:
+            super().on_response_complete()
+
     def _refuse(self, status: int) -> None:
         """Answer a request that cannot be read, and close."""
         self._disarm()
@@ -215,6 +239,7 @@ class Protocol(HttpToolsProtocol):
             on_response=self.on_response_complete,
         )
         cycle.bare_query = url.query is None and b"?" in self.url.partition(b"#")[0]
+        cycle.hang_up = self._hang_up
         scope[WIRE] = cycle
         if before is None or before.response_complete:
             self._start_asgi_task(cycle, self.app)
@@ -231,5 +256,7 @@ class Protocol(HttpToolsProtocol):
             self.headers.append((b"host", authority))
 
     def on_message_complete(self) -> None:
-        if not self._wants_upgrade:
+        if self._lingering:
+            self.transport.close()
+        elif not self._wants_upgrade:
             super().on_message_complete()

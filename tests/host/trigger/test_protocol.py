@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host.exchange import ResponseHead
+from edgezero_spin.host.trigger import protocol
 from edgezero_spin.host.trigger.asgi import head_of, wire_head
 from edgezero_spin.host.trigger.server import Listening, ServerSettings, serve_async
+from tests.host.support import HostLog
 
 WAIT_S = 15
 
@@ -344,6 +346,63 @@ def test_a_body_with_broken_framing_is_refused() -> None:
     answer = exchange(program, head, b"3\r\nabc\r\n", b"xyz\r\n")
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert left.is_set()
+
+
+def test_a_client_may_finish_sending_what_was_refused() -> None:
+    """A connection is not reset under a client that has not read its answer (RFC 9112, 9.6)."""
+    size = 4_000_000
+
+    async def run() -> bytes:
+        async with serving(answering(b"no", status=413)) as where:
+            reader, writer = await asyncio.open_connection(where.host, where.port)
+            head = f"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {size}"
+            writer.write(head.encode() + b"\r\n\r\n")
+            answer = await asyncio.wait_for(reader.read(-1), WAIT_S)
+            # The server has ended its side, and still takes ours.
+            writer.write(bytes(size))
+            await asyncio.wait_for(writer.drain(), WAIT_S)
+            writer.close()
+            await writer.wait_closed()
+            return answer
+
+    assert asyncio.run(run()).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_client_that_never_ends_what_was_refused_is_cut() -> None:
+    """The connection is gone after a while."""
+
+    async def run() -> None:
+        async with serving(answering(b"no", status=413)) as where:
+            reader, writer = await asyncio.open_connection(where.host, where.port)
+            writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n")
+            writer.write(b"Transfer-Encoding: chunked\r\n\r\n")
+            assert (await asyncio.wait_for(reader.read(-1), WAIT_S)).startswith(b"HTTP/1.1 413 ")
+            async with asyncio.timeout(WAIT_S):
+                with pytest.raises(ConnectionError):
+                    while True:
+                        writer.write(b"1\r\nx\r\n")
+                        await writer.drain()
+                        await asyncio.sleep(0.01)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protocol, "LINGER_S", 0.1)
+        asyncio.run(run())
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_program_that_fails_is_told_of(late: bool) -> None:
+    """In the log of the host; the client gets a 500, or a response that breaks off."""
+
+    async def failing(scope: Any, receive: Any, send: Any) -> None:
+        if late:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise LookupError("a slip")
+
+    with HostLog() as log:
+        answer = exchange(failing, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 OK" if late else b"HTTP/1.1 500 Internal Server Error")
+    assert not answer.endswith(b"0\r\n\r\n")
+    assert b"LookupError: a slip" in log.content
 
 
 @pytest.mark.parametrize("taken", [False, True])
