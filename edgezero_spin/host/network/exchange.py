@@ -29,6 +29,9 @@ from edgezero_spin.host.trigger.delivery import Upload, call_in
 
 __all__ = ["HttpExchange", "NetworkRequest", "Timeouts", "wire_pairs"]
 
+PARTS_AT_ONCE = 128
+"""Chunks of an answer that are passed on together."""
+
 # Sending such a request twice is sending it once (RFC 9110, 9.2.2).
 IDEMPOTENT = (b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE")
 
@@ -232,6 +235,11 @@ class HttpExchange:
             event = http.next_event()
             while isinstance(event, h11.Data):
                 parts.append(event.data)
+                if len(parts) == PARTS_AT_ONCE:
+                    # A body in crumbs must not keep the loop from everybody else.
+                    await arriving.put(b"".join(parts))
+                    await asyncio.sleep(0)
+                    parts.clear()
                 event = http.next_event()
             if parts:
                 await arriving.put(b"".join(parts))

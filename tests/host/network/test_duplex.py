@@ -219,3 +219,14 @@ def test_a_pause_in_the_answer_is_a_read_timeout(
         "connection-read-timeout",
         None,
     )
+
+
+def test_a_body_in_crumbs_arrives_whole(
+    client: HttpClient, state: InstanceState, peer: Peer
+) -> None:
+    """Thousands of chunks of one byte."""
+    crumbs = b"".join(b"1\r\n%c\r\n" % (65 + index % 26) for index in range(20_000))
+    peer.answer("\r\n\r\n", HEAD + crumbs + b"0\r\n\r\n")
+    body = content(state, settled(state, send(client, state, peer.port, request_of())))
+    assert len(body) == 20_000
+    assert body.startswith(b"ABCDEFGHIJKLMNOPQRSTUVWXYZABC")
