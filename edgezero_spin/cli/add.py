@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from edgezero_spin.cli.asking import ask_or_none
 from edgezero_spin.cli.options import (
-    KeyValue,
     adapter_name_option,
     adapter_option,
     common_options,
     manifest_option,
 )
 from edgezero_spin.cli.replaced import find_project
+from edgezero_spin.cli.template_options import ask_or_none, given_values, value_options
 
 if TYPE_CHECKING:
     from edgezero_spin.project.add_store import StoreKind
@@ -126,14 +125,7 @@ def secrets(id: str, manifest: Path, adapter: str | None) -> None:
     show_default=True,
     help="A template of ours, or a folder that holds one, as `spin add` takes it.",
 )
-@click.option(
-    "--value",
-    "values",
-    metavar="NAME=VALUE",
-    type=KeyValue(),
-    multiple=True,
-    help="A parameter of the template. May be given several times.",
-)
+@value_options
 @click.option(
     "--output",
     metavar="DIR",
@@ -148,6 +140,7 @@ def component(
     route: str | None,
     template: str,
     values: tuple[tuple[str, str], ...],
+    values_file: Path | None,
     output: str | None,
     no_vcs: bool,
     manifest: str | None,
@@ -173,7 +166,7 @@ def component(
             template=find_template(template),
             folder=output,
             route=route,
-            values=dict(values),
+            values=given_values(values, values_file),
             vcs=not no_vcs,
             project=project,
         ),

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from edgezero_spin.cli.asking import ask_or_none
-from edgezero_spin.cli.options import KeyValue, adapter_name_option, common_options
+from edgezero_spin.cli.options import adapter_name_option, common_options
+from edgezero_spin.cli.template_options import ask_or_none, given_values, value_options
 
 __all__ = ["new"]
 
@@ -33,14 +33,7 @@ Example:
     show_default=True,
     help="A template of ours, or a folder that holds one, as `spin new` takes it.",
 )
-@click.option(
-    "--value",
-    "values",
-    metavar="NAME=VALUE",
-    type=KeyValue(),
-    multiple=True,
-    help="A parameter of the template. May be given several times.",
-)
+@value_options
 @click.option("--no-vcs", is_flag=True, help="No `git init` and no .gitignore.")
 @adapter_name_option
 @common_options
@@ -49,6 +42,7 @@ def new(
     parent: Path,
     template: str,
     values: tuple[tuple[str, str], ...],
+    values_file: Path | None,
     no_vcs: bool,
     adapter: str | None,
 ) -> None:
@@ -66,7 +60,7 @@ def new(
         name,
         find_template(template),
         parent=parent,
-        values=dict(values),
+        values=given_values(values, values_file),
         vcs=not no_vcs,
         ask=ask_or_none(),
     )

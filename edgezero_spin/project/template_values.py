@@ -9,11 +9,15 @@ Source: contract spin-host.md, TPL-6, TPL-9 and TPL-11.
 import os
 import subprocess
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from edgezero_spin.errors import ProjectError
+from edgezero_spin.manifest.errors import Problems
+from edgezero_spin.manifest.table_reader import TableReader
+from edgezero_spin.manifest.toml_file import load_toml
 from edgezero_spin.project.template_manifest import Parameter, Template, Variant
 
-__all__ = ["Ask", "choose_values"]
+__all__ = ["Ask", "choose_values", "load_values"]
 
 Ask = Callable[[Parameter], str]
 """Asks a person for a value that has no default."""
@@ -65,6 +69,19 @@ def choose_values(
             )
         chosen[parameter.name] = parameter.check(value)
     return chosen
+
+
+def load_values(path: Path) -> dict[str, str]:
+    """Read values for parameters from a TOML file.
+
+    Raises:
+        ManifestError: It cannot be read, or holds something else than texts.
+    """
+    problems = Problems(path)
+    table = TableReader(load_toml(path), "", problems)
+    values = {name: table.text(name) for name in table}
+    problems.raise_any()
+    return values
 
 
 def _surroundings(project_name: str, output_path: str) -> dict[str, str]:

@@ -121,6 +121,21 @@ def test_a_person_is_asked_for_what_lacks(asking: Path, tmp_path: Path) -> None:
     assert "size: 'big' does not match" in said
 
 
+def test_values_come_from_a_file(asking: Path, tmp_path: Path) -> None:
+    """A flag beats it; what is no text in it is named."""  # TPL-11
+    values = tmp_path / "values.toml"
+    values.write_text('color = "red"\nsize = "1"\n')
+    new = ("new", "a", "--template", asking, "--values-file", values)
+    done = edgezero(*new, "--value", "size=2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a" / "a.txt").read_text() == "red 2"
+    values.write_text("size = 1\n")
+    message = refusal(edgezero(*new, "--dir", asking, cwd=tmp_path))
+    assert f"{values}: size: invalid type: expected a string, got an integer" in message
+    message = refusal(edgezero(*new[:-1], "gone.toml", "--dir", asking, cwd=tmp_path))
+    assert "gone.toml: there is no such file" in message
+
+
 def test_nobody_is_asked_in_a_pipe(asking: Path, tmp_path: Path) -> None:
     """The flag that is needed is named."""  # TPL-11
     message = refusal(edgezero("new", "a", "--template", asking, cwd=tmp_path))
