@@ -1,14 +1,17 @@
 """Which connection a request goes out on."""
 
+import contextlib
 import itertools
+import random
 import socket
 
 import pytest
 
-from edgezero_spin.host.capabilities.wasi_http import RequestOptions
+from edgezero_spin.host.capabilities.wasi_http import IncomingResponse, RequestOptions
 from edgezero_spin.host.connection_slots import ConnectionSlots
 from edgezero_spin.host.http_client import HttpClient
 from edgezero_spin.host.instance import InstanceState
+from edgezero_spin.host.interface import WitError
 from edgezero_spin.host.network.blocked import parse_blocked
 from edgezero_spin.host.network.rules import NetworkRules
 from tests.host.network.asking import Peer, Talk, Upload, content, request_of, send, settled
@@ -255,3 +258,48 @@ def test_the_total_counts_for_http_too(state: InstanceState, peer: Peer) -> None
     redis.release()
     assert content(state, settled(state, future)) == b"ok"
     client.close()
+
+
+def test_no_slot_is_lost_however_exchanges_end(state: InstanceState, peer: Peer) -> None:
+    """Dropped futures, answers and bodies, and servers that hang up: all slots come back."""
+    slots = ConnectionSlots(3)
+    client = HttpClient(NetworkRules(http_slots=slots))
+    chance = random.Random(20)
+
+    def moody(talk: Talk) -> None:
+        talk.connection.settimeout(0.2)
+        with contextlib.suppress(OSError, AssertionError):
+            while chance.random() < 0.8:
+                talk.received = b""
+                talk.until("\r\n\r\n")
+                mood = chance.random()
+                if mood < 0.5:
+                    talk.say(OK)
+                elif mood < 0.7:
+                    talk.say(OK[:-1])
+                    return
+                elif mood < 0.8:
+                    talk.say(b"nonsense\r\n\r\n")
+
+    for _ in range(4):
+        peer.serve(*[moody] * 40)
+    for _ in range(120):
+        request = request_of("post" if chance.random() < 0.5 else "get")
+        body = Upload(state, request) if request.method[0] == "post" else None
+        options = hurried(0.2)
+        options.first_byte_timeout = options.between_bytes_timeout = 50_000_000
+        future = send(client, state, peer.port, request, options)
+        step = chance.random()
+        if step < 0.2:
+            future.drop(state)
+        if body is not None:
+            (body.drop if chance.random() < 0.3 else body.finish)()
+        if step >= 0.2:
+            answer = settled(state, future)
+            if isinstance(answer, IncomingResponse):
+                with contextlib.suppress(WitError, AssertionError):
+                    if chance.random() < 0.5:
+                        content(state, answer)
+                answer.drop(state)
+    client.close()
+    assert [slots.claim() for _ in range(4)] == [True, True, True, False]
