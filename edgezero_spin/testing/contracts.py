@@ -245,6 +245,19 @@ class KeyValueContract:
 
         check_history(self.make_backend, self.examples, self.takes_key)
 
+    def test_histories_at_once(self) -> None:
+        """Several threads with handles and keys of their own lose nothing of what they write."""
+        pytest.importorskip("hypothesis", reason="hypothesis makes up the histories")
+        from edgezero_spin.testing.model import check_histories_at_once
+
+        check_histories_at_once(
+            self.make_backend,
+            self.another,
+            max(1, self.examples // 3),
+            self.takes_key,
+            writers=self.writers,
+        )
+
 
 class ConfigContract:
     """What a config store has to do. Define ``make_store``."""

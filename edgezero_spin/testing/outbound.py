@@ -274,8 +274,12 @@ def _normal(url: str) -> str:
 
 def _fetched(request: OutboundRequest) -> ScriptedAnswer:
     # Only a test that lets requests through needs a client.
-    import httpx
-
+    try:
+        import httpx
+    except ImportError:
+        return ScriptedAnswer(
+            error="letting requests through needs httpx: pip install 'edgezero-spin[tools]'"
+        )
     kept = ("host", "content-length", "transfer-encoding", "connection")
     try:
         answer = httpx.request(

@@ -21,6 +21,7 @@ from edgezero_spin.testing import (
     StoreCall,
     TestClient,
 )
+from tests.component.upstream import upstream
 from tests.testing.notes_app import make_app
 
 pytestmark = pytest.mark.component
@@ -338,6 +339,26 @@ def test_scripted_requests_are_alike(
             seen.append((answer.text, answer.headers, list(http.requests), list(http.refused)))
         assert seen[0] == seen[1]
         assert len(native.http.requests) == 1
+
+
+def test_requests_can_be_let_through(client: ComponentClient) -> None:
+    """On request they reach a real server, in both modes alike, and are recorded."""
+    with TestClient(make_app(), **STORES) as native, upstream() as port:
+        seen = []
+        for each in (client, native):
+            each.http.pass_through(f"http://127.0.0.1:{port}/*")
+            each.http.on(f"http://127.0.0.1:{port}/scripted", text="scripted")
+            for target in ("echo", "teapot", "gzip", "scripted"):
+                answer = each.post(f"/fetch/POST/http/127.0.0.1:{port}/{target}", content=b"sent")
+                seen.append((each.mode, answer.status, answer.text))
+            assert len(each.http.requests) == 4
+            assert each.http.refused == []
+    expected = [(200, "sent"), (418, "short and stout"), (200, "hello gzip"), (200, "scripted")]
+    assert seen == [(mode, *one) for mode in ("component", "native") for one in expected]
+    # Nobody listens there any more.
+    gone = client.post(f"/fetch/POST/http/127.0.0.1:{port}/echo")
+    assert gone.status == 502
+    assert f"POST http://127.0.0.1:{port}/echo failed" in gone.text
 
 
 def test_instructions_are_the_same_each_time(wasm: Path) -> None:
