@@ -260,5 +260,5 @@ def _notices(request: ComponentRequest, before: SpinText, after: SpinText) -> It
     if command is not None and not any(whole in command for whole in _BUILDS_ALL):
         yield (
             f"`edgezero build` runs `{command}`, which may not build `{request.id}`: set build "
-            'to "edgezero build" in [adapters.spin.commands], which builds all of spin.toml'
+            'to "edgezero build --" in [adapters.spin.commands], which builds all of spin.toml'
         )

@@ -289,6 +289,53 @@ def test_a_mistake_names_its_key(tmp_path: Path, text: str, expected: list[str])
     assert [part for part in expected if part not in problem] == []
 
 
+@pytest.mark.parametrize(
+    ("table", "default"),
+    [
+        # TV-96, MAN-19
+        ('ids = ["sessions", "cache"]\ndefault = "sessions"', "sessions"),
+        ('ids = ["only"]', "only"),
+        # TV-101; the hyphen stays, though a later EdgeZero drops it: MAN-23, OPQ-9
+        *((f'ids = ["{id}"]', id) for id in ("app_config", "feature-flags", "appConfig")),
+        ('ids = ["v1", "v2"]\ndefault = "v1"', "v1"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["kv", "config", "secrets"])
+def test_store_ids_that_are_accepted(kind: str, table: str, default: str, tmp_path: Path) -> None:
+    """For every kind alike."""  # MAN-10
+    stores = getattr(load(tmp_path, f"[stores.{kind}]\n{table}\n").stores, kind)
+    assert stores.default == default
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("[stores.kv]\nids = []", "`ids`"),  # TV-97
+        # TV-98
+        *((f"[stores.kv]\nids = [{id}]", "non-empty and printable")
+          for id in ('""', '"   "', '"\\n"')),
+        # TV-99
+        ('[stores.kv]\nids = ["foo/bar"]', "portable segment"),
+        ('[stores.kv]\nids = ["foo__bar"]', "double underscore"),
+        # TV-100
+        ('[stores.kv]\nids = ["app_config", "app_config"]', "duplicate id"),
+        ('[stores.kv]\nids = ["foo", "FOO"]', "case-insensitive duplicate"),
+        # TV-102
+        ('[stores.kv]\nids = ["a", "b"]', "default"),
+        ('[stores.kv]\nids = ["a", "b"]\ndefault = "c"', "declared `ids`"),
+        # TV-103
+        ('[stores.kv]\nids = ["a"]\nname = "MY_KV"', GUIDE),
+        ('[stores.config]\nids = ["a"]\n[stores.config.defaults]\nx = "1"', GUIDE),
+        ('[stores.kv]\nids = ["a"]\n[stores.kv.adapters.spin]\nname = "x"', GUIDE),
+        ('[stores.kv]\nids = ["a"]\nenabled = false', GUIDE),
+    ],
+)  # fmt: skip
+def test_store_ids_that_are_refused(table: str, said: str, tmp_path: Path) -> None:
+    """Each breaks one rule, and the message is about that one."""  # MAN-18
+    [problem] = problems_of(tmp_path, table)
+    assert said in problem
+
+
 def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
     """One run names everything that is wrong, each with its place, after the file."""
     text = '[app]\nname = 1\n[stores.kv]\nids = []\n[[triggers.http]]\npath = ""\n'

@@ -63,7 +63,7 @@ def refused(project: ConfigProject, **changes: Any) -> str:
 
 def test_a_typed_push_writes_configuration_and_no_secret(project: ConfigProject) -> None:
     """The demo's three entries, under the label, and no field that names a secret."""
-    outcome = push(project, model=AppConfig)  # CLI-7, PSH-6, FLT-6, TV-121, TV-179
+    outcome = push(project, model=AppConfig)  # CLI-7, PSH-6, FLT-6, TV-121, TV-179, OPQ-2
     assert table(project) == {
         "greeting": b"hello from config",
         "feature.new_checkout": b"false",
@@ -75,7 +75,7 @@ def test_a_typed_push_writes_configuration_and_no_secret(project: ConfigProject)
 
 
 def test_a_raw_push_writes_every_value_and_warns(project: ConfigProject) -> None:
-    """Without a model nothing says what is secret."""  # PSH-6, FLT-6, TV-122, OPQ-10
+    """Without a model nothing says what is secret."""  # PSH-6, FLT-6, TV-122, OPQ-1, OPQ-10
     outcome = push(project)
     assert table(project)["api_token"] == b"demo_api_token"
     assert table(project)["vault"] == b"default"

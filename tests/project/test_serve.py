@@ -135,7 +135,7 @@ def test_a_spin_that_a_signal_ended(spin: Path, tmp_path: Path) -> None:
 
 
 def test_runtime_configuration_beside_the_manifest_is_used(tmp_path: Path) -> None:
-    """``runtime-config.toml`` needs no flag where it lies beside spin.toml."""  # BLD-11
+    """``runtime-config.toml`` needs no flag where it lies beside spin.toml."""  # BLD-11, OPQ-7
     assert find_runtime_config(tmp_path / "spin.toml") is None
     (tmp_path / "runtime-config.toml").touch()
     assert find_runtime_config(tmp_path / "spin.toml") == tmp_path / "runtime-config.toml"
