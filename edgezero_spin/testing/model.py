@@ -112,7 +112,7 @@ def check_histories_at_once(
     values = some.binary(max_size=64)
 
     def history(number: int) -> some.SearchStrategy[list[Write]]:
-        own = _keys.map(lambda key: f"{number}/{key}").filter(is_legal)
+        own = _keys.map(lambda key: f"{number}-{key}").filter(is_legal)
         shared = some.tuples(some.just(SHARED), values.map(lambda value: b"%d " % number + value))
         writes = some.tuples(own, some.none() | values) | shared
         return some.lists(writes, min_size=1, max_size=STEPS)
