@@ -13,7 +13,7 @@ from benchmarks.host import host_table
 from benchmarks.instructions import cost_of
 from benchmarks.load import Load
 from benchmarks.peers import PeerMissingError
-from benchmarks.requests_per_second import embedded_load, jco_load
+from benchmarks.requests_per_second import embedded_load, jco_load, spin_load
 from benchmarks.testing_kit import testing_table
 
 PARTS = ("builds", "instructions", "requests", "host", "testing")
@@ -49,6 +49,7 @@ def compare(parts: list[str]) -> None:
             instructions(guests)
         if "requests" in parts:
             requests(guests["hello"].path)
+            beside_spin(guests["hello"].path, folder)
 
 
 def builds(guests: dict[str, Built], folder: Path) -> None:
@@ -115,6 +116,26 @@ def requests(component: Path) -> None:
         for clients in (1, 4, 16):
             load = embedded_load(component, *ours, connections=clients, seconds=SECONDS)
             _load_row("embedded", instances, clients, load, base)
+
+
+def beside_spin(component: Path, folder: Path) -> None:
+    """Requests per second of hello under Spin, as componentize-py leaves it and as we do."""
+    plain = folder / "plain_hello.wasm"
+    print("\n| host | component | clients | requests/s | p50 ms | p99 ms | against Spin alike |")
+    print("|---|---|---|---|---|---|---|")
+    try:
+        if not plain.exists():
+            plain_build_seconds("hello", folder)
+        for clients in (1, 16):
+            load = spin_load(plain, connections=clients, seconds=SECONDS)
+            _load_row("spin up", "plain componentize-py", clients, load, None)
+            load = spin_load(component, connections=clients, seconds=SECONDS)
+            base = load.per_second
+            _load_row("spin up", "edgezero componentize", clients, load, base)
+            load = embedded_load(component, connections=clients, seconds=SECONDS)
+            _load_row("embedded", "edgezero componentize", clients, load, base)
+    except PeerMissingError as error:
+        print(f"Spin is left out: {error}", file=sys.stderr)
 
 
 def _load_row(host: str, instances: str, clients: int, load: Load, base: float | None) -> None:

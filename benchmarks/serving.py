@@ -61,18 +61,24 @@ def manifest_of(component: Path) -> Path:
 
 
 @contextlib.contextmanager
-def serving(manifest: Path, *options: str, before: Sequence[str] = ()) -> Iterator[Served]:
+def serving(
+    manifest: Path,
+    *options: str,
+    before: Sequence[str] = (),
+    command: Sequence[str] = (sys.executable, "-m", "edgezero_spin.cli"),
+) -> Iterator[Served]:
     """Run ``edgezero up`` until the block ends.
 
     Args:
         manifest: What to serve.
         options: More flags.
         before: A command that runs the command given to it (``taskset -c 0``).
+        command: Another program whose ``up`` takes the same flags: ``spin``.
     """
     port = free_port()
-    argv = [*before, sys.executable, "-m", "edgezero_spin.cli", "up", "-f", str(manifest)]
+    argv = [*before, *command, "up", "-f", str(manifest), "--listen", f"127.0.0.1:{port}"]
     process = subprocess.Popen(
-        [*argv, "--listen", f"127.0.0.1:{port}", *options],
+        [*argv, *options],
         cwd=manifest.parent,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.DEVNULL,
