@@ -199,6 +199,9 @@ def manifest_command(
     }
     defaults = {name: value for name, value in hints.items() if value is not None}
     environment = {**defaults, **environ, "PATH": search_path(environ), _INSIDE: inside}
+    if environ.get(MANIFEST_VARIABLE):
+        # The line runs in another folder, where a relative path would lead elsewhere.
+        environment[MANIFEST_VARIABLE] = str(manifest.path)
     return ManifestCommand(
         action=action,
         adapter=adapter,

@@ -26,6 +26,10 @@ def test_what_follows_two_dashes_reaches_every_component(tmp_path: Path) -> None
     done = edgezero("build", "--", "--help", cwd=tmp_path / "a")
     assert done.returncode == 0, done.stderr
     assert "Usage: edgezero componentize" in done.stdout
+    named = {"EDGEZERO_MANIFEST": "a/edgezero.toml"}  # CLI-4
+    done = edgezero("build", "--", "--help", cwd=tmp_path, env=named)
+    assert done.returncode == 0, done.stderr
+    assert "Usage: edgezero componentize" in done.stdout
 
 
 def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:
