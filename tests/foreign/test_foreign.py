@@ -4,6 +4,9 @@ One of spin-sdk 3.4.1, one of the JavaScript tool chain from npm, one written by
 text. Each was made by the tools of its own world and is served over real HTTP.
 """
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +14,10 @@ import httpx
 import pytest
 
 from benchmarks.peers import PeerMissingError
+from edgezero_spin.testing import ComponentClient
 from tests.component.upstream import upstream
 from tests.conformance.serving import serving
+from tests.documents import File, read_session
 from tests.foreign.building import (
     build_javascript,
     build_spin_sdk,
@@ -21,6 +26,7 @@ from tests.foreign.building import (
 from tests.foreign.conftest import Load
 
 GUESTS = Path(__file__).parent / "guests"
+ROOT = Path(__file__).parent.parent.parent
 PYTHON, JAVASCRIPT = "spin-sdk", "JavaScript"
 
 
@@ -148,6 +154,33 @@ variables = { password = "hunter2" }
             "typed 2",
         ]
         assert httpx.get(f"{base}/secret", timeout=60).text == "hunter2"
+
+
+def test_the_page_on_testing_is_true(tmp_path: Path) -> None:
+    """A plain handler of spin-sdk passes the tests that the page gives it, kit and all."""
+    for step in read_session(ROOT / "docs" / "testing-components.md"):
+        assert isinstance(step, File)
+        (tmp_path / step.name).write_text(step.text, encoding="utf-8")
+    try:
+        build_spin_sdk(tmp_path, tmp_path / "app.wasm")
+    except PeerMissingError as error:
+        pytest.skip(str(error))
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-p", "edgezero_spin_pytest", "-q"),
+            *("-p", "no:cacheprovider", "-W", "error", "--spin-no-build"),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "4 passed" in done.stdout
+    with ComponentClient(tmp_path / "app.wasm", kv={"default": {}}, secrets={"goal": "9"}) as made:
+        assert made.post("/").text == "1"
 
 
 def test_a_component_written_as_text(load: Load) -> None:
