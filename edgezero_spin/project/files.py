@@ -6,11 +6,11 @@ Source: our own; POSIX ``rename``.
 import contextlib
 import os
 import stat
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgezero_spin.errors import ProjectError
+from edgezero_spin.project.scratch import scratch_file
 
 __all__ = ["replace_file", "replace_files"]
 
@@ -30,7 +30,7 @@ def replace_file(path: Path, content: bytes) -> None:
         status = target.stat() if target.exists() else None
         if status is not None and not os.access(target, os.W_OK):
             raise PermissionError(13, "the file is read-only")
-        with _beside(target) as scratch:
+        with scratch_file(target) as scratch:
             with scratch.open("wb") as file:
                 file.write(content)
                 file.flush()
@@ -64,14 +64,3 @@ def replace_files(contents: Mapping[Path, bytes]) -> None:
                 undo.callback(path.unlink, missing_ok=True)
             replace_file(path, content)
         undo.pop_all()
-
-
-@contextlib.contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    os.close(handle)
-    try:
-        yield Path(name)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            Path(name).unlink()

@@ -7,11 +7,8 @@ touched.
 Source: contract edgezero.md, NEW-1 to NEW-12; spin-host.md, TPL-9, TPL-11 and TPL-12.
 """
 
-import contextlib
 import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -19,6 +16,7 @@ import attrs
 
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.new_names import project_name
+from edgezero_spin.project.scratch import scratch_folder
 from edgezero_spin.project.template_manifest import Template
 from edgezero_spin.project.template_rendering import render_template
 from edgezero_spin.project.template_values import Ask, choose_values
@@ -104,7 +102,7 @@ def create_project(
 def _write(
     target: Path, files: Mapping[PurePosixPath, bytes], folders: Iterable[PurePosixPath]
 ) -> None:
-    with _scratch_folder(target) as scratch:
+    with scratch_folder(target) as scratch:
         whole = scratch / target.name
         whole.mkdir()
         for name, content in files.items():
@@ -114,15 +112,6 @@ def _write(
         for name in folders:
             (whole / name).mkdir(parents=True, exist_ok=True)
         whole.rename(target)
-
-
-@contextlib.contextmanager
-def _scratch_folder(target: Path) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}.", dir=target.parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _start_repository(folder: Path) -> Iterator[str]:
