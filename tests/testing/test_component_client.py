@@ -5,8 +5,10 @@ here holds for components in any language.
 """
 
 import asyncio
+import gc
 import os
 import resource
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from edgezero_spin.testing import (
     UnknownLabelError,
     UnknownVariableError,
 )
+from edgezero_spin.testing.hosting.runtime import MAX_KEPT
 from tests.host.support import SCRIPT
 
 MANIFEST = """\
@@ -196,6 +199,30 @@ def test_a_folder_stands_for_its_manifest(manifest: Path) -> None:
     wat.write_text(wat.read_text().replace('"hello"', '"HELLO"'))
     with ComponentClient(manifest, variables={"token": "x"}) as client:
         assert client.get("/h").text == "HELLO"
+
+
+def test_a_client_outlives_a_change(manifest: Path) -> None:
+    """Who has a client keeps its component, while a newer one is tested beside it."""
+    with ComponentClient(manifest, variables={"token": "x"}) as before:
+        wat = manifest.with_name("app.wat")
+        wat.write_text(wat.read_text().replace('"hello"', '"HELLO"'))
+        with ComponentClient(manifest, variables={"token": "x"}) as after:
+            assert [client.get("/h").text for client in (before, after)] == ["hello", "HELLO"]
+
+
+def test_applications_do_not_pile_up() -> None:
+    """Those that were not used lately are let go; who still has one can go on."""
+    first = ComponentClient(SCRIPT, deadline_s=100)
+    loaded = weakref.WeakSet([first._runtime])
+    for number in range(20):
+        with ComponentClient(SCRIPT, deadline_s=200 + number) as client:
+            assert client.get("/h").text == "hello"
+            loaded.add(client._runtime)
+    del client
+    gc.collect()
+    assert len(loaded) <= MAX_KEPT + 1
+    assert first.get("/h").text == "hello"
+    first.close()
 
 
 def test_a_missing_component(manifest: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import atexit
 import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,12 @@ __all__ = ["Runtime", "runtime_of"]
 
 MAX_INSTANCES = MAX_DEPTH
 
+MAX_KEPT = 8
+"""Applications that stay loaded while no client uses them; each holds its compiled code."""
+
 
 class Runtime:
-    """An application that is loaded for tests.
+    """An application that is loaded for tests. It ends with the last client that uses it.
 
     Attributes:
         app: What the manifest says.
@@ -49,9 +53,9 @@ class Runtime:
         """
         self.measures_memory = measures_memory
         manifest = load_spin_manifest(path)
-        self._assets = Path(tempfile.mkdtemp(prefix="edgezero-testing-"))
+        assets = Path(tempfile.mkdtemp(prefix="edgezero-testing-"))
         try:
-            self.app: LockedApp = lock_application(manifest, assets_dir=self._assets)
+            self.app: LockedApp = lock_application(manifest, assets_dir=assets)
             plan = plan_of(self.app)
             sender = Sender()
             if path.suffix in (".wasm", ".wat"):
@@ -77,8 +81,9 @@ class Runtime:
             )
             sender.connect(self.host.application, self.host._runner)
         except BaseException:
-            shutil.rmtree(self._assets, ignore_errors=True)
+            shutil.rmtree(assets, ignore_errors=True)
             raise
+        self._end = weakref.finalize(self, _end, self.host, assets)
 
     def variables(self, values: Mapping[str, str]) -> VariableResolver:
         """The variables of the manifest with some values set."""
@@ -86,8 +91,12 @@ class Runtime:
 
     def close(self) -> None:
         """Stop the host. Twice is harmless."""
-        self.host.close()
-        shutil.rmtree(self._assets, ignore_errors=True)
+        self._end()
+
+
+def _end(host: Host, assets: Path) -> None:
+    host.close()
+    shutil.rmtree(assets, ignore_errors=True)
 
 
 @attrs.frozen
@@ -127,12 +136,14 @@ class _Shared:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.engines: dict[bool, Engine] = {}
-        self.runtimes: dict[tuple[Any, ...], tuple[object, Runtime]] = {}
+        self.kept: dict[tuple[Any, ...], tuple[object, Runtime]] = {}
+        self.loaded: weakref.WeakSet[Runtime] = weakref.WeakSet()
 
     def close(self) -> None:
-        for _, runtime in self.runtimes.values():
+        # Also those that are not kept any more and that a client still has.
+        for runtime in list(self.loaded):
             runtime.close()
-        self.runtimes.clear()
+        self.kept.clear()
         for engine in self.engines.values():
             engine.close()
         self.engines.clear()
@@ -164,11 +175,12 @@ def runtime_of(
     """
     key = (path, deadline_s, measures_memory)
     with _shared.lock:
-        known = _shared.runtimes.get(key)
-        if known is not None:
-            if known[0] == state:
-                return known[1]
-            known[1].close()
-        runtime = Runtime(path, deadline_s=deadline_s, measures_memory=measures_memory)
-        _shared.runtimes[key] = (state, runtime)
+        found, runtime = _shared.kept.pop(key, (None, None))
+        if runtime is None or found != state:
+            runtime = Runtime(path, deadline_s=deadline_s, measures_memory=measures_memory)
+            _shared.loaded.add(runtime)
+        # The one that was used last stands last.
+        _shared.kept[key] = (state, runtime)
+        if len(_shared.kept) > MAX_KEPT:
+            del _shared.kept[next(iter(_shared.kept))]
         return runtime
