@@ -87,7 +87,7 @@ def get(url: str) -> tuple[int, bytes]:
 
 
 def test_an_application_is_served_and_told_as_json(app: Path, tmp_path: Path) -> None:
-    """CONF-47, and state where it was asked for (STATE-1)."""
+    """CONF-47, FLAG-5, and state where it was asked for (STATE-1)."""
     state = tmp_path / "state"
     with running("-f", app, "--format", "json", "--state-dir", state, "--quiet") as (told, _):
         assert told["routes"] == [

@@ -273,7 +273,7 @@ def test_an_endless_head_is_refused(shared_engine: Engine, head: bytes) -> None:
 
 
 def test_a_port_in_use_says_so() -> None:
-    """The message is Spin's, with the way out of it (OUT-8)."""
+    """The message is Spin's, with the way out of it (OUT-8, FLAG-4)."""
     with bind("127.0.0.1:0") as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(ListenError) as caught:

@@ -8,6 +8,7 @@ names it, when it is called and not before.
 from edgezero_spin.host.capabilities import (
     key_value,
     legacy,
+    legacy_http,
     not_provided,
     outbound_http,
     outbound_redis,
@@ -48,6 +49,7 @@ def host_interfaces() -> dict[str, Interface]:
         variables.VARIABLES,
         wasi_config.WASI_CONFIG,
         *legacy.INTERFACES,
+        legacy_http.LEGACY_HTTP,
         *not_provided.INTERFACES,
     )
     return {table.name: table for table in tables}

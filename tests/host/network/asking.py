@@ -21,6 +21,7 @@ from tests.host.support import call
 
 __all__ = [
     "Peer",
+    "Talk",
     "Upload",
     "content",
     "read",
