@@ -41,10 +41,12 @@ class Statement:
     Attributes:
         text: The statement; where a parameter had a name, all are written ``?1``, ``?2``...
         parameters: How many values it takes.
+        empty: There is nothing to run, only blanks and comments.
     """
 
     text: str
     parameters: int
+    empty: bool
 
 
 def first_statement(text: str) -> Statement:
@@ -53,6 +55,7 @@ def first_statement(text: str) -> Statement:
     names: dict[str, int] = {}
     highest = 0
     length = 0
+    empty = True
     trigger = _Trigger()
     for token in _TOKEN.finditer(text):
         kind, piece = token.lastgroup, token[0]
@@ -63,10 +66,11 @@ def first_statement(text: str) -> Statement:
                 piece = f"?{number}"
         pieces.append(piece)
         length = token.end()
+        empty = empty and kind in ("skip", "end")
         if kind != "skip" and trigger.ends(kind == "end", piece):
             break
     numbered = "".join(pieces)
-    return Statement(numbered if names else text[:length], highest)
+    return Statement(numbered if names else text[:length], highest, empty)
 
 
 def _number_of(piece: str, names: dict[str, int], highest: int) -> int | None:

@@ -168,6 +168,9 @@ class DatabaseConnection:
             DatabaseError: The statement failed.
         """
         statement = first_statement(text)
+        if statement.empty:
+            # What SQLite says of running nothing, which Python does without a word.
+            raise DatabaseError("bad parameter or other API misuse")
         if statement.parameters != len(values):
             raise DatabaseError(
                 f"Wrong number of parameters passed to query. Got {len(values)}, needed "

@@ -61,6 +61,15 @@ def test_parameters(text: str, numbered: str, count: int) -> None:
     assert (found.text, found.parameters) == (numbered, count)
 
 
+@pytest.mark.parametrize(
+    ("text", "empty"),
+    [("", True), (" -- a\n/* b */", True), (" ; SELECT 1", True), ("-- a\n.", False), ("?", False)],
+)
+def test_nothing_to_run_is_noticed(text: str, empty: bool) -> None:
+    """Blanks, comments and a semicolon are no statement (DB-3)."""
+    assert first_statement(text).empty is empty
+
+
 def test_a_long_text_is_read_in_one_go() -> None:
     """Reading takes time in proportion to the length, quotes and semicolons included."""
     text = "SELECT '" + ";" * 1_000_000 + "''" * 100_000 + "'"
