@@ -99,8 +99,8 @@ def plan_build(
         # The application runs without a build, so loading its manifest does not look at this.
         if PurePosixPath(workdir).is_absolute():
             raise ProjectError(
-                f"component {component_id}: The workdir specified in the application file must "
-                f"be relative. It is {workdir}"
+                f"{manifest_path}: component.{component_id}.build.workdir: The workdir specified "
+                f"in the application file must be relative. It is {workdir}"
             )
         folder = manifest_path.parent / workdir
         steps.extend(
