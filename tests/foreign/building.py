@@ -61,14 +61,10 @@ def build_javascript(guest: Path, folder: Path) -> Path:
 
 
 def build_spin_sdk_with_stores(guest: Path, folder: Path) -> Path:
-    """Compile a spin-sdk app that imports this package; return the component.
-
-    componentize-py 0.17 looks for its ``-w`` in every package that brings WIT, and finds none
-    of that name in ours: it has to be without the file that points to it.
-    """
+    """Compile a spin-sdk app that imports this package, WIT and all; return the component."""
     app = folder / "app"
     shutil.copytree(guest, app, ignore=shutil.ignore_patterns("__pycache__"))
-    unwanted = shutil.ignore_patterns("__pycache__", "componentize-py.toml")
+    unwanted = shutil.ignore_patterns("__pycache__")
     for module in (edgezero_spin, attr, attrs, cattr, cattrs):
         source = Path(module.__file__ or "").parent
         shutil.copytree(source, app / source.name, ignore=unwanted)
