@@ -6,6 +6,7 @@ written is kept for the test and still goes where it went before. Clock and rand
 modules of their own.
 """
 
+import logging
 import os
 import random
 import sys
@@ -33,6 +34,32 @@ class _Tee:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._target, name)
+
+
+class _Log(logging.Handler):
+    """Keeps what ``logging`` would print by itself.
+
+    In a component nobody configures logging unless the application does, so warnings go to
+    standard error. Natively pytest listens, and they would not.
+    """
+
+    def __init__(self, copy: bytearray) -> None:
+        super().__init__(logging.WARNING)
+        self._copy = copy
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not self._is_heard(record):
+            self._copy += f"{self.format(record)}\n".encode("utf-8", "backslashreplace")
+
+    def _is_heard(self, record: logging.LogRecord) -> bool:
+        """Whether the application has a handler of its own for this record."""
+        logger: logging.Logger | None = logging.getLogger(record.name)
+        while logger is not None:
+            for handler in logger.handlers:
+                if handler is not self and not type(handler).__module__.startswith("_pytest."):
+                    return True
+            logger = logger.parent if logger.propagate else None
+        return False
 
 
 class Surroundings:
@@ -71,6 +98,7 @@ class Surroundings:
         self._depth = 0
         self._before: dict[str, str | None] = {}
         self._streams: tuple[TextIO, TextIO] | None = None
+        self._log = _Log(self.stderr)
         self._clock = NativeClock(now_ns)
         self._randomness = None if dice is None else NativeRandomness(dice)
 
@@ -86,6 +114,7 @@ class Surroundings:
         self._streams = (sys.stdout, sys.stderr)
         sys.stdout = _Tee(sys.stdout, self.stdout)
         sys.stderr = _Tee(sys.stderr, self.stderr)
+        logging.getLogger().addHandler(self._log)
 
     def __exit__(
         self,
@@ -109,6 +138,7 @@ class Surroundings:
         """Put the process back as it was before the first request entered."""
         if self._streams is None:
             return
+        logging.getLogger().removeHandler(self._log)
         sys.stdout, sys.stderr = self._streams
         self._streams = None
         if self._randomness is not None:

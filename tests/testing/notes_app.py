@@ -1,6 +1,7 @@
 """A small app that the tests of the kit test."""
 
 import asyncio
+import logging
 import os
 import random
 import secrets
@@ -112,6 +113,16 @@ def make_app() -> App:
         print("to stdout")
         print("to stderr", file=sys.stderr)
         return "said"
+
+    @app.get("/log/{level}")
+    async def log(level: str) -> str:
+        try:
+            raise KeyError("cause")
+        except KeyError:
+            logging.getLogger("kit.log").log(
+                logging.getLevelNamesMapping()[level], "logged %s", level, exc_info=level == "ERROR"
+            )
+        return "logged"
 
     @app.get("/fail")
     async def fail() -> str:

@@ -1,5 +1,6 @@
 """Arguments of a client that are of a wrong kind: refused alike by both, with what would do."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -39,3 +40,22 @@ def test_wrong_kinds(make: Callable[..., Client], given: dict[str, Any], message
     """The message names the argument, what it got and what would do."""
     with pytest.raises(PreloadError, match=message):
         make(**given)
+
+
+def test_both_clients_take_the_same() -> None:
+    """What only one of them takes has no meaning for the other; methods are the same."""
+    native, component = (
+        {
+            name
+            for name, parameter in inspect.signature(client).parameters.items()
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        }
+        for client in (TestClient, ComponentClient)
+    )
+    assert native - component == {"manifest", "component", "apps"}
+    assert component - native == {"measure_memory", "allow_stale"}
+    for client in (TestClient, ComponentClient):
+        own = {name for name in vars(client) if not name.startswith("_")} - {"mode"}
+        # Beside what both inherit, a component has what host functions ask its client for.
+        asked = {"variable", "resolver", "random_bytes", "wrote"}
+        assert own == (asked if client is ComponentClient else set())

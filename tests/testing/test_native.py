@@ -1,6 +1,7 @@
 """The client of an app in this process."""
 
 import asyncio
+import logging
 import os
 import subprocess
 import sys
@@ -154,6 +155,19 @@ def test_what_is_written_is_kept(client: TestClient, capsys: pytest.CaptureFixtu
     failed = client.get("/fail")
     assert failed.status == 500
     assert "RuntimeError: on purpose" in failed.stderr
+
+
+def test_what_is_logged_is_kept(app: App, caplog: pytest.LogCaptureFixture) -> None:
+    """Warnings are on standard error as in a component, unless the app has a handler."""
+    with TestClient(app) as client:
+        assert client.get("/log/WARNING").stderr == "logged WARNING\n"
+        assert client.get("/log/INFO").stderr == ""
+        assert client.get("/log/ERROR").stderr.endswith("KeyError: 'cause'\n")
+        assert [record.message for record in caplog.records] == ["logged WARNING", "logged ERROR"]
+        own = logging.NullHandler()
+        logging.getLogger("kit").addHandler(own)
+        assert client.get("/log/WARNING").stderr == ""
+        logging.getLogger("kit").removeHandler(own)
 
 
 def test_the_environment_is_the_tests_own(
