@@ -1,31 +1,71 @@
 """Is a component older than a source that it is built from?
 
-In: a component of a manifest. Out: a watched file that changed after it was built.
+In: a component of a manifest. Out: a source that changed after it was built: one that
+``[component.ID.build] watch`` names, or for an app that says nothing, any of its modules.
 
-Source: contract spin-host.md, MAN-42.
+Source: contract spin-host.md, MAN-42; the second is our own.
 """
 
+import os
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 from edgezero_spin.manifest.spin import Component
+from edgezero_spin.manifest.spin.schema import Build
 
 __all__ = ["stale_source"]
 
+# Folders in which an app has no modules of its own, and files that it is not made of.
+NOT_SOURCES = ("__pycache__", "node_modules", "site-packages", "tests")
+TESTS = ("test_", "conftest.")
+
 
 def stale_source(base: Path, component: Component) -> Path | None:
-    """Return a file that ``[component.ID.build] watch`` names and that is newer, if any.
+    """Return a source that is newer than its component, if any.
 
     Args:
         base: The folder of the manifest.
         component: Its file is there.
     """
-    if component.build is None or not isinstance(component.source, str):
+    build = component.build
+    if build is None or not isinstance(component.source, str):
         return None
     wasm = base / component.source
     built = wasm.stat().st_mtime_ns
-    folder = base / (component.build.workdir or "")
-    for pattern in component.build.watch:
-        for source in sorted(folder.glob(pattern)):
-            if source.is_file() and source != wasm and source.stat().st_mtime_ns > built:
-                return source
+    folder = base / (build.workdir or "")
+    for source in _sources(folder, build):
+        if source.is_file() and source != wasm and source.stat().st_mtime_ns > built:
+            return source
     return None
+
+
+def _sources(folder: Path, build: Build) -> Iterator[Path]:
+    if build.watch:
+        for pattern in build.watch:
+            yield from sorted(folder.glob(pattern))
+    elif any(_compiles_an_app(command) for command in build.command):
+        yield from _modules(folder)
+
+
+def _compiles_an_app(command: str) -> bool:
+    try:
+        return "componentize" in shlex.split(command)
+    except ValueError:
+        return False
+
+
+def _modules(folder: Path) -> Iterator[Path]:
+    """Yield the Python files of an app, and the manifest that may be baked into it."""
+    yield folder / "edgezero.toml"
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".")
+            and name not in NOT_SOURCES
+            and not Path(place, name, "pyvenv.cfg").exists()
+        )
+        for name in sorted(files):
+            if name.endswith(".py") and not name.startswith(TESTS):
+                yield Path(place, name)
