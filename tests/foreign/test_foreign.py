@@ -27,6 +27,7 @@ from tests.foreign.conftest import Load
 
 GUESTS = Path(__file__).parent / "guests"
 ROOT = Path(__file__).parent.parent.parent
+PAGE = Path(__file__).parents[2] / "docs" / "spin-sdk.md"
 PYTHON, JAVASCRIPT = "spin-sdk", "JavaScript"
 
 
@@ -181,6 +182,14 @@ def test_the_page_on_testing_is_true(tmp_path: Path) -> None:
     assert "4 passed" in done.stdout
     with ComponentClient(tmp_path / "app.wasm", kv={"default": {}}, secrets={"goal": "9"}) as made:
         assert made.post("/").text == "1"
+
+
+def test_the_page_on_spin_sdk_shows_this_handler() -> None:
+    """What a reader copies is what the test above ran."""
+    shown = PAGE.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
+    source = (GUESTS / "spin_sdk_stores" / "app.py").read_text(encoding="utf-8")
+    assert source.endswith(shown)
+    assert "import attrs" in shown
 
 
 def test_a_component_written_as_text(load: Load) -> None:
