@@ -87,6 +87,7 @@ class SpinProject:
         self._target = app
         self._apps: tuple[str, dict[str, App]] | None = None
         self._built = False
+        self._checked = False
 
     def native(self, **arguments: Any) -> TestClient:
         """Return a client of the app in this process.
@@ -115,7 +116,12 @@ class SpinProject:
         """Return a client of the compiled application."""
         for name in NATIVE_ONLY:
             arguments.pop(name, None)
-        return ComponentClient(self.manifest, **arguments)
+        if self._checked:
+            # Looking at every source for every test would cost more than most tests.
+            arguments.setdefault("allow_stale", True)
+        client = ComponentClient(self.manifest, **arguments)
+        self._checked = True
+        return client
 
     def build(self, when: str, since_ns: int = 0) -> None:
         """Build the components once; see ``build_components``."""
