@@ -40,8 +40,11 @@ __all__ = [
     "stub_module",
 ]
 
-BASE, HOLDER = "base", "holder"
-"""Names under which new modules import from these two."""
+BASE = "base"
+"""Name under which a door imports from the base."""
+
+HOLDER = "holder"
+"""Name under which the stubs import from the holder."""
 
 _DOOR_TABLE = "$door"
 _LOCAL_GET, _CALL_INDIRECT, _I32_CONST = 0x20, 0x11, 0x41
