@@ -1,11 +1,12 @@
 """Components that are not on this disk: downloaded once, kept under their digest.
 
-In: a URL and the digest that the manifest or the lock states. Out: a file whose content
+In: a URL and the digest that the manifest or the lock states, or a package of a registry,
+which states the digest itself. Out: a file whose content
 has that digest. What arrives is hashed while it is written to a file of its own, and gets
 its name only when it is right, so a wrong or broken download leaves nothing behind. A kept
 file is hashed again before it is used.
 
-Source: contract spin-host.md, MAN-31, MAN-33, OCI-40 and OCI-42.
+Source: contract spin-host.md, MAN-31 to MAN-33, MAN-72, OCI-40 and OCI-42.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ import re
 import tempfile
 import urllib.error
 import urllib.request
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,9 +41,16 @@ class Downloads:
         folder: Where the files are, ``sha256:<hex>`` each; made when missing.
     """
 
-    def __init__(self, cache_dir: Path) -> None:
-        """Take the cache's folder; nothing is made before the first download."""
+    def __init__(self, cache_dir: Path, *, package_config: Path | None = None) -> None:
+        """Take the cache's folder; nothing is made before the first download.
+
+        Args:
+            cache_dir: The folder.
+            package_config: The configuration of package registries; the user's own when
+                ``None``.
+        """
         self.folder = cache_dir / "wasm"
+        self._package_config = package_config
 
     def __call__(self, source: UrlSource | PackageSource) -> Path:
         """Return the file of a source.
@@ -50,12 +59,21 @@ class Downloads:
             FetchError: It cannot be had, or is not what the digest says.
         """
         if isinstance(source, PackageSource):
-            raise FetchError(
-                "this host does not read package registries; name it by url and digest, or "
-                "download it and name the file"
-            )
+            # Its client is slow to import, and most applications have no package.
+            from edgezero_spin.host.packages import find_release
+
+            release = find_release(source, self._package_config)
+            kept = self.kept(release.digest)
+            if kept is not None:
+                return kept
+            with release.open() as pieces:
+                return self._store(release.digest, pieces)
         kept = self.kept(source.digest)
-        return self._download(source) if kept is None else kept
+        if kept is not None:
+            return kept
+        if not source.url.lower().startswith(("http://", "https://")):
+            raise FetchError("only http and https can be downloaded")
+        return self._store(source.digest, _pieces(source.url))
 
     def kept(self, digest: str) -> Path | None:
         """Return the file with this digest if it is here and whole.
@@ -77,10 +95,9 @@ class Downloads:
         # Windows has no colon in file names (OCI-42).
         return self.folder / digest.lower().replace(":", "_" if os.name == "nt" else ":")
 
-    def _download(self, source: UrlSource) -> Path:
-        if not source.url.lower().startswith(("http://", "https://")):
-            raise FetchError("only http and https can be downloaded")
-        path = self._path(source.digest)
+    def _store(self, wanted: str, pieces: Iterable[bytes]) -> Path:
+        """Write bytes to the file of their digest."""
+        path = self._path(wanted)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             file = tempfile.NamedTemporaryFile(dir=self.folder, prefix=".part-", delete=False)  # noqa: SIM115
@@ -89,10 +106,10 @@ class Downloads:
         part = Path(file.name)
         try:
             with file:
-                digest = _copy(source.url, file)
-            if digest != source.digest.lower():
+                digest = _copy(pieces, file)
+            if digest != wanted.lower():
                 raise FetchError(
-                    f"invalid content digest; expected {source.digest.lower()}, downloaded {digest}"
+                    f"invalid content digest; expected {wanted.lower()}, downloaded {digest}"
                 )
             part.chmod(0o644)
             part.replace(path)
@@ -104,19 +121,26 @@ class Downloads:
         return path
 
 
-def _copy(url: str, file: "tempfile._TemporaryFileWrapper[bytes]") -> str:
-    """Write what a URL answers to a file; return its digest."""
+def _copy(pieces: Iterable[bytes], file: "tempfile._TemporaryFileWrapper[bytes]") -> str:
+    """Write bytes to a file; return their digest."""
     hasher = hashlib.sha256()
     size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > MAX_BYTES:
+            raise FetchError(f"the download is larger than {MAX_BYTES} bytes")
+        hasher.update(piece)
+        file.write(piece)
+    return f"sha256:{hasher.hexdigest()}"
+
+
+def _pieces(url: str) -> Iterator[bytes]:
+    """Yield what a URL answers."""
     try:
         # The scheme is http or https, and redirects lead to no other that reads files.
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
             while piece := response.read(_PIECE):
-                size += len(piece)
-                if size > MAX_BYTES:
-                    raise FetchError(f"the download is larger than {MAX_BYTES} bytes")
-                hasher.update(piece)
-                file.write(piece)
+                yield piece
             left = response.length
     except urllib.error.HTTPError as error:
         error.close()
@@ -127,4 +151,3 @@ def _copy(url: str, file: "tempfile._TemporaryFileWrapper[bytes]") -> str:
         raise FetchError(f"the download broke off: {error or type(error).__name__}") from error
     if left:
         raise FetchError(f"the download broke off {left} bytes before its end")
-    return f"sha256:{hasher.hexdigest()}"

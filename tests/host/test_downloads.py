@@ -9,7 +9,7 @@ import pytest
 from edgezero_spin.host import Host, HostSettings, HttpRequest
 from edgezero_spin.host.downloads import Downloads
 from edgezero_spin.manifest import InvalidManifestError
-from edgezero_spin.manifest.spin import FetchError, PackageSource, UrlSource
+from edgezero_spin.manifest.spin import FetchError, UrlSource
 from tests.host.shop import DIGEST, WASM, Shop
 
 OTHER = f"sha256:{hashlib.sha256(b'other').hexdigest()}"
@@ -69,13 +69,10 @@ def test_a_failed_download_leaves_nothing(
     [
         (UrlSource("file:///etc/passwd", DIGEST), "only http and https"),
         (UrlSource("http://127.0.0.1:1/x", DIGEST), "cannot download: "),
-        (PackageSource("a:b", "1.0.0"), "does not read package registries"),
     ],
 )
-def test_what_cannot_be_downloaded(
-    tmp_path: Path, source: UrlSource | PackageSource, reason: str
-) -> None:
-    """Other schemes, nobody there, and registries."""
+def test_what_cannot_be_downloaded(tmp_path: Path, source: UrlSource, reason: str) -> None:
+    """Other schemes, and nobody there."""
     with pytest.raises(FetchError, match=reason):
         Downloads(tmp_path)(source)
 

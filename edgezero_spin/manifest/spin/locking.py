@@ -136,7 +136,7 @@ class _Locker:
             source = UrlSource(dependency.url, dependency.digest)
         elif isinstance(dependency, PackageDependency):
             package = dependency.package or name.partition("@")[0].partition("/")[0]
-            source = PackageSource(package, dependency.version, dependency.registry)
+            source = PackageSource(package, dependency.version, dependency.registry, exact=False)
         else:
             raise TypeError("the manifest is not in its canonical form")
         return LockedDependency(

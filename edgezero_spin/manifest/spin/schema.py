@@ -57,13 +57,16 @@ class PackageSource:
 
     Attributes:
         package: ``namespace:name``.
-        version: The exact version.
+        version: The version, or a requirement on it.
         registry: The registry; ``None`` means the user's default.
+        exact: Whether that version is meant and no other; what satisfies an import may be
+            of any that fulfils the requirement.
     """
 
     package: str
     version: str
     registry: str | None = None
+    exact: bool = True
 
     def __str__(self) -> str:
         registry = "default registry" if self.registry is None else f'registry "{self.registry}"'

@@ -1,0 +1,186 @@
+"""Which registry a package comes from, by the configuration that ``wkg`` and Spin read.
+
+In: ``wasm-pkg/config.toml`` in the user's configuration folder, and the registry that a
+manifest may name. Out: a ``Registry`` with what is known of it locally. Nothing is asked.
+
+Source: contract spin-host.md, MAN-32; https://github.com/bytecodealliance/wasm-pkg-tools.
+"""
+
+import base64
+import binascii
+import os
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from edgezero_spin.manifest.spin import FetchError
+
+__all__ = [
+    "Credentials",
+    "PackageConfig",
+    "Registry",
+    "config_path",
+    "decode_auth",
+    "load_package_config",
+]
+
+_FALLBACKS = {"wasi": "wasi.dev", "ba": "bytecodealliance.org"}
+"""Namespaces whose registry everybody knows."""
+
+
+@attrs.frozen
+class Credentials:
+    """Who asks a registry."""
+
+    username: str
+    password: str = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Registry:
+    """A registry, as the configuration has it.
+
+    Attributes:
+        name: Its host, with a port where it has one.
+        kind: ``oci`` or ``local``; ``None`` where the registry itself says.
+        metadata: What the registry would say of itself; ``None`` to ask it.
+        root: The folder of a local one.
+        plain: Ask it without TLS.
+        trusting: Accept any certificate.
+        roots: Certificates in PEM that it is trusted by, besides the system's.
+        credentials: Who asks; ``None`` for nobody in particular.
+    """
+
+    name: str
+    kind: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    root: Path | None = None
+    plain: bool = False
+    trusting: bool = False
+    roots: tuple[str, ...] = ()
+    credentials: Credentials | None = None
+
+
+@attrs.frozen(kw_only=True)
+class PackageConfig:
+    """The file.
+
+    Attributes:
+        path: Where it is, or would be.
+        values: What it says.
+    """
+
+    path: Path
+    values: Mapping[str, Any] = attrs.field(factory=dict)
+
+    def registry_for(self, package: str, named: str | None = None) -> Registry:
+        """Return the registry of a package.
+
+        Args:
+            package: ``namespace:name``.
+            named: What the manifest names.
+
+        Raises:
+            FetchError: There is none, or what is said of it makes no sense.
+        """
+        namespace = package.partition(":")[0]
+        mapping: Any = named
+        if mapping is None:
+            mapping = self._table("package_registry_overrides").get(package)
+        if mapping is None:
+            mapping = self._table("namespace_registries").get(namespace)
+        if mapping is None:
+            mapping = self.values.get("default_registry", _FALLBACKS.get(namespace))
+        if mapping is None:
+            raise FetchError(
+                f"no registry is known for {package}: name its `registry`, or a "
+                f"`default_registry` in {self.path}"
+            )
+        if isinstance(mapping, str):
+            return self._registry(mapping, None)
+        if isinstance(mapping, dict) and isinstance(mapping.get("registry"), str):
+            metadata = mapping.get("metadata")
+            return self._registry(
+                mapping["registry"], metadata if isinstance(metadata, dict) else None
+            )
+        raise FetchError(f"{self.path}: the registry of {package} is neither a text nor a table")
+
+    def _registry(self, name: str, metadata: Mapping[str, Any] | None) -> Registry:
+        table = self._table("registry").get(name, {})
+        backends = {key: value for key, value in table.items() if isinstance(value, dict)}
+        kind = table.get("default", table.get("type"))
+        if kind is None and len(backends) == 1:
+            kind = next(iter(backends))
+        root = backends.get("local", {}).get("root")
+        oci = backends.get("oci", {})
+        return Registry(
+            name=name,
+            kind=kind,
+            metadata=metadata,
+            root=None if root is None else Path(str(root)),
+            plain=oci.get("protocol") == "http",
+            trusting=oci.get("accept_invalid_certificates") is True,
+            roots=tuple(
+                str(entry.get("data"))
+                for entry in oci.get("extra_root_certificates", ())
+                if entry.get("encoding") == "pem"
+            ),
+            credentials=self._credentials(name, oci.get("auth")),
+        )
+
+    def _credentials(self, name: str, auth: Any) -> Credentials | None:
+        if auth is None:
+            return None
+        if isinstance(auth, dict):
+            return Credentials(str(auth.get("username", "")), str(auth.get("password", "")))
+        found = decode_auth(str(auth))
+        if found is None:
+            raise FetchError(
+                f"{self.path}: registry.{name}.oci.auth is no `user:password` in base64"
+            )
+        return found
+
+    def _table(self, key: str) -> Mapping[str, Any]:
+        table = self.values.get(key, {})
+        if not isinstance(table, dict):
+            raise FetchError(f"{self.path}: `{key}` must be a table")
+        return table
+
+
+def decode_auth(text: str) -> Credentials | None:
+    """Read ``user:password`` in base64, with padding or without; ``None`` for anything else."""
+    try:
+        whole = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None
+    username, colon, password = whole.partition(":")
+    return Credentials(username, password) if colon else None
+
+
+def config_path() -> Path:
+    """Where the file of this user is."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming")
+    else:
+        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return base / "wasm-pkg" / "config.toml"
+
+
+def load_package_config(path: Path | None = None) -> PackageConfig:
+    """Read the file; one that is missing says nothing.
+
+    Raises:
+        FetchError: It cannot be read.
+    """
+    path = config_path() if path is None else path
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        values = {}
+    except (OSError, ValueError) as error:
+        raise FetchError(f"cannot read {path}: {error}") from error
+    return PackageConfig(path=path, values=values)
