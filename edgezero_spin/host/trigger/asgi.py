@@ -91,6 +91,8 @@ def wire_head(head: ResponseHead, method: str) -> tuple[int, list[tuple[str, byt
     if not LOWEST_FINAL_STATUS <= status <= HIGHEST_STATUS:
         logger.error("a response with the status %d cannot be sent", status)
         return None
+    names = [name for name, _ in head.headers]
+    place = names.index("content-length") if "content-length" in names else len(names)
     lengths = {value for name, value in head.headers if name == "content-length"}
     headers = [pair for pair in head.headers if pair[0] != "content-length"]
     if status in BODILESS:
@@ -100,7 +102,7 @@ def wire_head(head: ResponseHead, method: str) -> tuple[int, list[tuple[str, byt
     if len(lengths) > 1 or not all(length.isdigit() for length in lengths):
         logger.error("a response has a content-length that is no number")
         return None
-    headers.extend(("content-length", length) for length in lengths)
+    headers[place:place] = [("content-length", length) for length in lengths]
     return status, headers
 
 

@@ -176,7 +176,13 @@ def test_what_a_guest_may_answer_goes_out(status: int, sent: bool) -> None:
 def test_a_length_without_a_body_is_none() -> None:
     """A body that was never taken has no bytes, whatever its length says (RESP-2)."""
     head = ResponseHead(200, [("content-length", b"5"), ("a", b"b")], None)
-    assert wire_head(head, "GET") == (200, [("a", b"b"), ("content-length", b"0")])
+    assert wire_head(head, "GET") == (200, [("content-length", b"0"), ("a", b"b")])
+
+
+def test_headers_go_out_in_the_order_of_the_guest() -> None:
+    """The length among them (RESP-1)."""
+    pairs = [("a", b"b"), ("content-length", b"5"), ("content-length", b"5"), ("c", b"d")]
+    assert wire_head(ResponseHead(200, pairs, None), "HEAD") == (200, pairs[:2] + pairs[3:])
 
 
 @pytest.mark.parametrize(
