@@ -139,11 +139,17 @@ def running(
     Raises:
         StartFailedError: It ended before it served.
     """
+    # What the developer's shell has set must not decide what a test sees.
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SPIN_", "EDGEZERO_")) and name != "RUNTIME_CONFIG_FILE"
+    }
     changed = threading.Condition()
     process = subprocess.Popen(
         [*program.command, "up", "--listen", "127.0.0.1:0", *map(str, arguments)],
         cwd=folder,
-        env={**os.environ, **(environment or {})},
+        env={**inherited, **(environment or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
