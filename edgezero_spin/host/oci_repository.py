@@ -55,6 +55,8 @@ class OciRepository:
             FetchError: A certificate of the configuration cannot be used.
         """
         scheme = "http" if registry.plain else "https"
+        # A password that was promised TLS goes nowhere without it.
+        self._realms = ("http://", "https://") if registry.plain else ("https://",)
         self._host = host
         self._name = name
         self._url = f"{scheme}://{host}/v2/{name}/"
@@ -146,7 +148,7 @@ class OciRepository:
             return None if credentials is None else _basic(credentials)
         given = dict(_PARAMETER.findall(rest))
         realm = given.get("realm", "")
-        if kind.lower() != "bearer" or not realm.startswith(("http://", "https://")):
+        if kind.lower() != "bearer" or not realm.startswith(self._realms):
             return None
         asked = {"scope": given.get("scope", f"repository:{self._name}:pull")}
         if "service" in given:

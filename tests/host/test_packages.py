@@ -13,12 +13,14 @@ import pytest
 from edgezero_spin.host import Host, HostSettings, HttpRequest
 from edgezero_spin.host.downloads import Downloads
 from edgezero_spin.host.engine import Engine
+from edgezero_spin.host.oci_repository import OciRepository
 from edgezero_spin.host.package_config import (
     Credentials,
     PackageConfig,
     config_path,
     load_package_config,
 )
+from edgezero_spin.host.package_config import Registry as PackageRegistry
 from edgezero_spin.manifest.spin import FetchError, PackageSource
 from tests.host.oci_server import Registry, running_registry
 from tests.host.support import SCRIPT
@@ -299,6 +301,17 @@ def test_wrong_credentials_are_left_out_where_nobody_wants_them(
     registry.open_to_all = True
     text = over_http(registry, 'auth = { username = "me", password = "wr0ng" }\n')
     assert fetched(tmp_path, registry, text=text) == WASM
+
+
+def test_no_password_leaves_without_tls_where_it_was_promised(
+    tmp_path: Path, registry: Registry
+) -> None:
+    """A challenge cannot send it to a place that is asked without."""
+    name = PackageRegistry(name="x", credentials=Credentials("me", "s3cret"))
+    with OciRepository(name, registry.host, "acme/hello") as repository:
+        challenge = f'Bearer realm="http://{registry.host}/token",service="here"'
+        assert repository._answer_to(challenge) is None
+    assert registry.asked == []
 
 
 def test_no_password_is_told(tmp_path: Path, registry: Registry) -> None:
