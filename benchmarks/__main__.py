@@ -1,7 +1,8 @@
 """``make bench``: measure, compare with the peers of the same run, print a table.
 
 python -m benchmarks                  everything
-python -m benchmarks instructions     only that part: builds, instructions, requests, host, testing
+python -m benchmarks instructions     only that part of builds, instructions, requests, host,
+                                      servers, testing
 """
 
 import sys
@@ -14,9 +15,10 @@ from benchmarks.instructions import cost_of
 from benchmarks.load import Load
 from benchmarks.peers import PeerMissingError
 from benchmarks.requests_per_second import embedded_load, jco_load, spin_load
+from benchmarks.servers import servers_table
 from benchmarks.testing_kit import testing_table
 
-PARTS = ("builds", "instructions", "requests", "host", "testing")
+PARTS = ("builds", "instructions", "requests", "host", "servers", "testing")
 NOTE = ("POST", "/notes/7", b'{"title":"a","text":"b"}')
 SECONDS = 8
 
@@ -28,10 +30,12 @@ def main(wanted: list[str]) -> int:
         print(f"no part {unknown[0]!r} (there are: {', '.join(PARTS)})", file=sys.stderr)
         return 2
     parts = wanted or list(PARTS)
-    if not {"host", "testing"}.issuperset(parts):
+    if not {"host", "servers", "testing"}.issuperset(parts):
         compare(parts)
     if "host" in parts:
         host_table()
+    if "servers" in parts:
+        servers_table()
     if "testing" in parts:
         testing_table()
     return 0

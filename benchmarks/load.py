@@ -41,7 +41,15 @@ async def _client(port: int, until: float, request: bytes, latencies: list[float
         while time.perf_counter() < until:
             started = time.perf_counter()
             writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
+            try:
+                head = await reader.readuntil(b"\r\n\r\n")
+            except asyncio.IncompleteReadError as error:
+                if error.partial:
+                    raise
+                # Some servers end a connection after so many requests.
+                writer.close()
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                continue
             status, _, fields = head.partition(b"\r\n")
             if b" 200 " not in status:
                 raise RuntimeError(f"answered {status.decode()}")
