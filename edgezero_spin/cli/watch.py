@@ -16,7 +16,17 @@ Example:
 """
 
 
-@click.command(epilog=EPILOG, short_help="Build and serve, again whenever a file changes.")
+class _Watch(click.Command):
+    """Takes flags behind ``--`` as well, where ``spin watch`` wants those of ``spin up``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Leave the separator out; nothing but flags can follow it."""
+        return super().parse_args(ctx, [word for word in args if word != "--"])
+
+
+@click.command(
+    cls=_Watch, epilog=EPILOG, short_help="Build and serve, again whenever a file changes."
+)
 @click.option(
     "-f",
     "--from",

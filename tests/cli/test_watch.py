@@ -242,6 +242,12 @@ def test_the_screen_is_cleared_on_request(app: Path) -> None:
         output.until("base_url")
 
 
+def test_flags_of_up_may_stand_behind_dashes(app: Path) -> None:
+    """As `spin watch` has it (CLI-16)."""
+    with watching(app, "--", "--format", "json", "--quiet") as output:
+        output.until("base_url")
+
+
 def test_a_port_that_is_taken_ends_the_command(app: Path) -> None:
     """There is nothing to wait for."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
