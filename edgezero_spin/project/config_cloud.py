@@ -10,7 +10,7 @@ Source: contract edgezero.md, CLD-1 to CLD-15, PSH-21, PSH-22.
 import json
 import subprocess
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, Literal
 
 import attrs
 
@@ -36,6 +36,7 @@ class CloudPushError(ConfigPushError):
         label: The store's label.
         status: Exit status of the run; -1 when a signal ended it.
         said: What it wrote to standard error, values hidden.
+        trouble: What that means, where it is known.
         committed: Keys of the runs before it.
         failed: Keys of this run. Whether some of them are stored is not known.
         left: Keys that no run was started for.
@@ -45,6 +46,7 @@ class CloudPushError(ConfigPushError):
     label: str
     status: int
     said: str
+    trouble: Literal["login", "link"] | None
     committed: tuple[str, ...]
     failed: tuple[str, ...]
     left: tuple[str, ...]
@@ -64,10 +66,9 @@ class CloudPushError(ConfigPushError):
         )
 
     def _cause(self) -> str:
-        said = self.said.lower()
-        if "not logged in" in said or "authentication" in said:
+        if self.trouble == "login":
             return "not logged in to Fermyon Cloud: run `spin cloud login`, then push again"
-        if "link" in said:
+        if self.trouble == "link":
             command = (
                 f"spin cloud link key-value --app {self.application} "
                 f"--store <store-name> {self.label}"
@@ -116,14 +117,14 @@ class CloudTarget:
         for index, chunk in enumerate(chunks):
             done = _run(self._arguments(chunk))
             if done.returncode:
+                said = done.stderr.decode(errors="replace")
                 raise CloudPushError(
                     application=self.application,
                     label=self.label,
                     status=max(done.returncode, -1),
                     # It may quote its arguments, and so their values.
-                    said=without_values(
-                        done.stderr.decode(errors="replace"), (entry.value for entry in chunk)
-                    ),
+                    said=without_values(said, (entry.value for entry in chunk)),
+                    trouble=_trouble(said),
                     committed=_keys(chunks[:index]),
                     failed=_keys([chunk]),
                     left=_keys(chunks[index + 1 :]),
@@ -197,6 +198,14 @@ def _run(arguments: list[str]) -> "subprocess.CompletedProcess[bytes]":
     except OSError as error:
         reason = error.strerror or error
         raise ConfigPushError(f"failed to invoke `spin cloud key-value set`: {reason}") from error
+
+
+def _trouble(said: str) -> Literal["login", "link"] | None:
+    """Tell what a run complains of; any link will do, but a missing login comes first."""
+    said = said.lower()
+    if "not logged in" in said or "authentication" in said:
+        return "login"
+    return "link" if "link" in said else None
 
 
 def _shape(application: str, label: str) -> str:

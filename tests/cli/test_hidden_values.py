@@ -159,6 +159,20 @@ def test_what_spin_says_is_shown_without_values(
     assert any(f"api_token={CANARY}" in words for words in spin.asked())
 
 
+def test_what_spin_means_is_told_from_all_that_it_says(
+    project: ConfigProject, tmp_path: Path
+) -> None:
+    """A value that is also a word of the message is hidden, and the way out is shown."""
+    # CLD-11
+    project.write_manifest(deploy="spin deploy")
+    project.write("app-demo.toml", 'state = "linked"\n')
+    spin = SpinStandIn(tmp_path)
+    spin.fail(1, 1, "label `app_config` is not linked to a store")
+    done = edgezero("config", "push", cwd=project.folder, env={"PATH": spin.path})
+    assert "run `spin cloud link key-value --app x" in done.stderr
+    assert "is not *** to a store" in done.stderr
+
+
 @pytest.mark.parametrize("action", ["build", "serve", "deploy"])
 def test_commands_of_the_project_are_shown_without_what_follows(
     action: str, project: ConfigProject
