@@ -37,7 +37,7 @@ def test_a_folder_to_build_in_is_relative(tmp_path: Path) -> None:
     """The build is refused; the manifest itself is fine, as it is in Spin."""  # MAN-42
     path = manifest(tmp_path, component("one", 'command = "make"\nworkdir = "/abs"'))
     assert load_spin_manifest(path).components
-    with pytest.raises(ProjectError, match=r"one\.build\.workdir: The workdir .* must be relative. It is /abs"):
+    with pytest.raises(ProjectError, match=r"one\.build\.workdir: .* must be relative. It is /abs"):
         plan_build(path)
 
 
