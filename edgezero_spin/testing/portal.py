@@ -10,10 +10,11 @@ import contextlib
 import ctypes
 import sys
 import threading
+import time
 import traceback
 import weakref
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +33,13 @@ _INNER = (
     threading.__file__,
     str(Path(__file__).parent),
 )
+
+
+# Code that may hold a lock which others need.
+_NOT_THE_APPS = (str(Path(asyncio.__file__).parents[1]), str(Path(__file__).parents[1]), "<")
+
+LOOKS = 20
+BETWEEN_LOOKS_S = 0.001
 
 
 class _LeftBehind(SystemExit):
@@ -54,7 +62,8 @@ class _Worker:
             left = asyncio.all_tasks(self.loop)
             for task in left:
                 task.cancel()
-            if left:
+            # Where it was interrupted, the loop may still have to stop.
+            with contextlib.suppress(_LeftBehind, RuntimeError):
                 self.loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         finally:
             asyncio.set_event_loop(None)
@@ -70,28 +79,30 @@ class _Worker:
         if threading.current_thread() is not self.thread:
             self.thread.join(0.5)
 
-    def leave_behind(self, *, computing: bool) -> None:
-        """End the loop without waiting.
+    def leave_behind(self) -> None:
+        """End the loop without waiting, and interrupt what it computes.
 
-        Args:
-            computing: The thread is in a coroutine and has to be interrupted. A call that does
-                not come back to Python, such as a sleep, goes on until it does.
+        Only code of the application is interrupted: elsewhere a lock may be held, and would
+        stay so. A call that does not come back to Python goes on until it does.
         """
+        if self.loop.is_closed():
+            return
         # Nobody is to hear what becomes of it.
         self.loop.set_exception_handler(lambda loop, context: None)
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        if computing and self.thread.ident is not None:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(self.thread.ident), ctypes.py_object(_LeftBehind)
-            )
-
-    def computes(self, coroutine: Any) -> bool:
-        """Whether the thread is in a coroutine, and not waiting for what it awaits."""
-        while coroutine is not None:
-            if getattr(coroutine, "cr_running", False):
-                return True
-            coroutine = getattr(coroutine, "cr_await", None)
-        return False
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self.loop.stop)
+        ident = self.thread.ident
+        for _ in range(LOOKS):
+            if ident is None or asyncio.current_task(self.loop) is None:
+                return
+            # Nothing moves between this look and the exception: this thread has the GIL.
+            frame = sys._current_frames().get(ident)
+            if frame is not None and not frame.f_code.co_filename.startswith(_NOT_THE_APPS):
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(ident), ctypes.py_object(_LeftBehind)
+                )
+                return
+            time.sleep(BETWEEN_LOOKS_S)
 
     def where(self, coroutine: Any) -> str:
         """Where a coroutine is: the frames that it waits in, or those that it runs."""
@@ -105,6 +116,13 @@ class _Worker:
             coroutine = coroutine.cr_await
         shown = [entry for entry in found if not entry.filename.startswith(_INNER)]
         return "".join(traceback.format_list(shown)).rstrip()
+
+
+def _is_left(future: "Future[Any]") -> bool:
+    """Whether there will be no result: none came in time, or its thread was given up."""
+    if not future.done() or future.cancelled():
+        return True
+    return isinstance(future.exception(), _LeftBehind)
 
 
 class Portal:
@@ -128,13 +146,13 @@ class Portal:
         self._worker: _Worker | None = None
         self._finalizer: weakref.finalize[Any, Any] | None = None
 
-    def submit(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
+    def _submit(self, coroutine: Coroutine[Any, Any, T]) -> "tuple[_Worker, Future[T]]":
         """Start a coroutine on the loop."""
         worker = self._worker
         if worker is None:
             worker = self._worker = _Worker()
             self._finalizer = weakref.finalize(self, worker.stop)
-        return asyncio.run_coroutine_threadsafe(coroutine, worker.loop)
+        return worker, asyncio.run_coroutine_threadsafe(coroutine, worker.loop)
 
     def call(self, coroutine: Coroutine[Any, Any, T], what: str) -> T:
         """Run a coroutine to its end and return its result.
@@ -142,37 +160,39 @@ class Portal:
         Raises:
             NoAnswerError: The deadline passed; ``what`` says for whom.
         """
-        future = self.submit(coroutine)
+        worker, future = self._submit(coroutine)
         try:
             return future.result(self._timeout_s)
-        except TimeoutError:
-            if future.done():
+        except (TimeoutError, CancelledError, _LeftBehind):
+            if not _is_left(future):
                 raise  # the coroutine's own
-            raise self._give_up(coroutine, future, what) from None
+            raise self._give_up(worker, coroutine, future, what) from None
 
     async def acall(self, coroutine: Coroutine[Any, Any, T], what: str) -> T:
         """``call`` for a caller with an event loop of its own."""
-        future = self.submit(coroutine)
+        worker, future = self._submit(coroutine)
         try:
             waiting = asyncio.shield(asyncio.wrap_future(future))
             return await asyncio.wait_for(waiting, self._timeout_s)
-        except TimeoutError:
-            if future.done():
+        except (TimeoutError, asyncio.CancelledError, _LeftBehind) as error:
+            cancelled = isinstance(error, asyncio.CancelledError) and not future.cancelled()
+            if cancelled or not _is_left(future):
                 raise
-            raise self._give_up(coroutine, future, what) from None
+            raise self._give_up(worker, coroutine, future, what) from None
 
-    def _give_up(self, coroutine: Any, future: "Future[Any]", what: str) -> NoAnswerError:
+    def _give_up(
+        self, worker: _Worker, coroutine: Any, future: "Future[Any]", what: str
+    ) -> NoAnswerError:
         """Leave a coroutine behind and return the error that says where it is."""
-        worker = self._worker
-        where = "" if worker is None else worker.where(coroutine)
-        computing = worker is not None and worker.computes(coroutine)
+        where = worker.where(coroutine)
         future.cancel()
-        if self._finalizer is not None:
-            self._finalizer.detach()
-        self._worker = None
-        self.on_give_up()
-        if worker is not None:
-            worker.leave_behind(computing=computing)
+        if worker is self._worker:
+            # Other requests on this thread are left behind with it.
+            if self._finalizer is not None:
+                self._finalizer.detach()
+            self._worker = None
+            self.on_give_up()
+        worker.leave_behind()
         return NoAnswerError(what, self.deadline_s or 0.0, where)
 
     def close(self) -> None:

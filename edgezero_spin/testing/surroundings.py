@@ -10,6 +10,7 @@ import logging
 import os
 import random
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -95,6 +96,7 @@ class Surroundings:
         self.stderr = bytearray()
         self._env = env
         self.left_behind = False
+        self._lock = threading.Lock()
         self._depth = 0
         self._before: dict[str, str | None] = {}
         self._streams: tuple[TextIO, TextIO] | None = None
@@ -103,9 +105,32 @@ class Surroundings:
         self._randomness = None if dice is None else NativeRandomness(dice)
 
     def __enter__(self) -> None:
-        self._depth += 1
-        if self._depth > 1 or self.left_behind:
-            return
+        with self._lock:
+            self._depth += 1
+            if self._depth == 1 and not self.left_behind:
+                self._change()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            self._depth -= 1
+            if not self._depth:
+                self._restore()
+
+    def leave_behind(self) -> None:
+        """Put the process back where a request does not come to its end.
+
+        What still runs of it, on its own thread, changes the process no more.
+        """
+        with self._lock:
+            self.left_behind = True
+            self._restore()
+
+    def _change(self) -> None:
         self._before = {name: os.environ.get(name) for name in self._env}
         os.environ.update(self._env)
         self._clock.set()
@@ -114,31 +139,13 @@ class Surroundings:
         self._streams = (sys.stdout, sys.stderr)
         sys.stdout = _Tee(sys.stdout, self.stdout)
         sys.stderr = _Tee(sys.stderr, self.stderr)
-        logging.getLogger().addHandler(self._log)
+        # Without the lock of logging, which what is left behind must not hold.
+        logging.getLogger().handlers.append(self._log)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._depth -= 1
-        if not self._depth:
-            self.restore()
-
-    def leave_behind(self) -> None:
-        """Put the process back where a request does not come to its end.
-
-        What still runs of it changes the process no more.
-        """
-        self.left_behind = True
-        self.restore()
-
-    def restore(self) -> None:
-        """Put the process back as it was before the first request entered."""
+    def _restore(self) -> None:
         if self._streams is None:
             return
-        logging.getLogger().removeHandler(self._log)
+        logging.getLogger().handlers.remove(self._log)
         sys.stdout, sys.stderr = self._streams
         self._streams = None
         if self._randomness is not None:

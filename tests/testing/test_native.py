@@ -248,6 +248,22 @@ def test_what_is_left_behind_ends(app: App, target: str) -> None:
         assert client.get("/environment/KIT_NEW").text == "1"
 
 
+def test_requests_beside_one_that_is_left_behind(app: App) -> None:
+    """They fail with it, and their thread ends without a word."""
+
+    async def run(client: TestClient) -> list[Any]:
+        asked = (client.aio.get(target) for target in ("/wait", "/spin"))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    before = set(threading.enumerate())
+    with TestClient(app, deadline_s=0.1) as client:
+        assert {type(answer) for answer in asyncio.run(run(client))} == {NoAnswerError}
+        for thread in set(threading.enumerate()) - before:
+            thread.join(10)
+            assert not thread.is_alive()
+        assert client.get("/nothing").status == 204
+
+
 def test_bad_json_is_explained(client: TestClient) -> None:
     """The message shows what was answered instead."""
     with pytest.raises(KitError, match=r"GET /say answered 200 .* 'said'"):
