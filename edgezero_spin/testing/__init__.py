@@ -14,6 +14,7 @@ store backends are in ``testing.contracts``.
 
 from edgezero_spin.testing.client import AsyncFace, Client
 from edgezero_spin.testing.component import ComponentClient
+from edgezero_spin.testing.databases import DatabaseView, DatabaseViews
 from edgezero_spin.testing.errors import (
     BrokenBodyError,
     BudgetError,
@@ -40,6 +41,8 @@ __all__ = [
     "Client",
     "ClientResponse",
     "ComponentClient",
+    "DatabaseView",
+    "DatabaseViews",
     "Fault",
     "HttpScript",
     "KitError",
