@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host.capabilities.wasi_http import BodyInput, IncomingBody, OutgoingBody
-from edgezero_spin.host.capabilities.wasi_io import EmptyInput, IoError, Pollable
+from edgezero_spin.host.capabilities.wasi_io import READ_PIECE, EmptyInput, IoError, Pollable
 from edgezero_spin.host.channel import BODY_BUDGET, PIECE, ByteChannel
 from edgezero_spin.host.errors import DeadlineExceeded, Trap
 from edgezero_spin.host.instance import InstanceState
@@ -67,8 +67,8 @@ def test_reading_nothing_blocks_nothing(state: InstanceState) -> None:
 
 def test_one_read_moves_a_bounded_piece(state: InstanceState) -> None:
     """A huge length does not make a huge value."""
-    stream = source(state, b"x" * (2 * PIECE))
-    assert len(call(state, IN + "read", stream, 1 << 40)) == PIECE
+    stream = source(state, b"x" * (2 * READ_PIECE))
+    assert len(call(state, IN + "read", stream, 1 << 40)) == READ_PIECE
 
 
 def test_skipping_counts_what_it_threw_away(state: InstanceState) -> None:
