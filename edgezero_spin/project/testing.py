@@ -39,7 +39,7 @@ def run_tests(folder: Path, mode: str, *, stats: bool = False, rest: Sequence[st
         ProjectError: pytest is not installed, or there are no tests.
     """
     if importlib.util.find_spec("pytest") is None:
-        raise ProjectError("pytest is not installed: pip install pytest")
+        raise ProjectError('pytest is not installed: pip install "edgezero-spin[testing]"')
     status = run_child(pytest_command(mode, stats=stats, rest=rest), folder=folder)
     if status == NO_TESTS:
         raise ProjectError(
