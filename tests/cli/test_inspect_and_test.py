@@ -1,11 +1,14 @@
 """``edgezero inspect`` and ``edgezero test`` as a person runs them."""
 
+import importlib.util
 import json
 from pathlib import Path
 
 import pytest
 import wasmtime
 
+from edgezero_spin.errors import ProjectError
+from edgezero_spin.project.testing import run_tests
 from tests.cli.running import edgezero, refusal
 from tests.host.support import SCRIPT
 from tests.project.test_inspection import SMALL
@@ -60,3 +63,10 @@ def test_test_ends_with_pytests_status(project: Path) -> None:
     (project / "tests" / "test_app.py").unlink()
     done = edgezero(*arguments, cwd=project)
     assert "there are no tests in" in refusal(done)
+
+
+def test_pytest_has_to_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without it the command says what brings it."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ProjectError, match=r"pip install \"edgezero-spin\[testing\]\""):
+        run_tests(tmp_path, "native")
