@@ -16,8 +16,17 @@ __all__ = ["Answer", "ask", "http_echo", "serving"]
 
 
 @contextlib.contextmanager
-def serving(host: Host) -> Iterator[int]:
-    """Serve on a free port of loopback; yield the port."""
+def serving(host: Host | contextlib.AbstractContextManager[int]) -> Iterator[int]:
+    """Serve on a free port of loopback; yield the port.
+
+    Args:
+        host: What answers, or something else that serves while it is entered, at the port
+            that it gives.
+    """
+    if not isinstance(host, Host):
+        with host as port:
+            yield port
+        return
     ready = threading.Event()
     ports: list[int] = []
     handles: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []

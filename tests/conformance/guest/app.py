@@ -406,7 +406,7 @@ def streaming(request: Incoming, out: types.ResponseOutparam) -> None:
         run(request.pieces(echoed.write))
         echoed.finish()
     elif path == "/double-echo":
-        outgoing = request_to("/echo", types.Method_Post())
+        outgoing = request_to("http://self.alt/echo", types.Method_Post())
         there = Outgoing(outgoing)
         waiting = sent(outgoing)
 
