@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import os
+import select
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -223,6 +225,10 @@ def test_a_build_that_fails_leaves_what_runs(app: Path) -> None:
     assert then[-2:] == ["built 1", "loaded two"]
 
 
+needs_pidfd = pytest.mark.skipif(sys.platform != "linux", reason="follows a process by pidfd")
+
+
+@needs_pidfd
 def test_a_change_during_a_build_starts_it_again(app: Path) -> None:
     """The old one is killed, with all that it started (CLI-17)."""
     os.mkfifo(app / "started")
@@ -235,16 +241,17 @@ def test_a_change_during_a_build_starts_it_again(app: Path) -> None:
         async with watching(app) as journal:
             await journal.until("loaded")
             put(app / "src" / "slow", "")
-            sleeper = int(await asyncio.to_thread((app / "started").read_text))
+            sleeper = await asyncio.to_thread(sleeper_of, app)
             put(app / "src" / "hello", "two")
             (app / "src" / "slow").unlink()
             return sleeper, await journal.until("loaded")
 
     sleeper, seen = asyncio.run(scenario())
     assert seen[-3:] == ["building hello", "built 1", "loaded two"]
-    assert not _runs(sleeper)
+    assert has_ended(sleeper)
 
 
+@needs_pidfd
 def test_the_end_of_the_watch_ends_a_build(app: Path) -> None:
     """Nothing is left running."""
     os.mkfifo(app / "started")
@@ -252,17 +259,21 @@ def test_the_end_of_the_watch_ends_a_build(app: Path) -> None:
 
     async def scenario() -> int:
         async with watching(app):
-            return int(await asyncio.to_thread((app / "started").read_text))
+            return await asyncio.to_thread(sleeper_of, app)
 
-    assert not _runs(asyncio.run(scenario()))
+    assert has_ended(asyncio.run(scenario()))
 
 
-def _runs(number: int) -> bool:
-    try:
-        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
+def sleeper_of(app: Path) -> int:
+    """A descriptor of the process whose number a build wrote down."""
+    return os.pidfd_open(int((app / "started").read_text()))
+
+
+def has_ended(process: int) -> bool:
+    """Whether a process ends, which a killed one does a moment later."""
+    ended, _, _ = select.select([process], [], [], TIMEOUT_S)
+    os.close(process)
+    return bool(ended)
 
 
 def test_a_changed_manifest_is_built_loaded_and_watched(app: Path) -> None:
