@@ -25,7 +25,8 @@ from edgezero_spin.host.modules import LinkedModule
 from edgezero_spin.host.network.rules import NetworkRules
 from edgezero_spin.host.plan import ApplicationError, ApplicationPlan, ComponentPlan
 from edgezero_spin.host.trigger.gateway import Gateway
-from edgezero_spin.host.trigger.http import GuestComponent, Served
+from edgezero_spin.host.trigger.guest import GuestComponent
+from edgezero_spin.host.trigger.http import Served
 from edgezero_spin.host.trigger.routes import RouteDeclaration, RouteTable
 from edgezero_spin.host.trigger.wagi import CommandComponent, load_command
 from edgezero_spin.host.variables import VariableResolver

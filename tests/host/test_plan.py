@@ -17,7 +17,7 @@ from edgezero_spin.host.plan import (
     plan_of,
 )
 from edgezero_spin.host.trigger.gateway import Answer
-from edgezero_spin.host.trigger.http import HandlerError
+from edgezero_spin.host.trigger.guest import HandlerError
 from edgezero_spin.manifest.spin import LockedApp, parse_lock
 from tests.host.support import script_host, script_plan
 

@@ -17,7 +17,7 @@ from edgezero_spin.host import Host
 from edgezero_spin.host.engine import Engine
 from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.logs import Logs
-from edgezero_spin.host.trigger.http import GuestComponent
+from edgezero_spin.host.trigger.guest import GuestComponent
 from edgezero_spin.host.trigger.listening import ListenError, Listening, bind
 from edgezero_spin.host.trigger.server import serve_async
 from tests.host.support import SCRIPT, Capture, script_host, until

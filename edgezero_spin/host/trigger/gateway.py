@@ -19,6 +19,7 @@ from edgezero_spin.host.capabilities.http_fields import FIELDS_LIMIT, size_of
 from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.trigger.headers import (
     HeaderNotTextError,
+    buffered_headers,
     client_headers,
     command_headers,
     host_headers,
@@ -149,6 +150,8 @@ class Gateway:
         try:
             if isinstance(component, CommandComponent):
                 headers = command_headers(head.headers)
+            elif component.is_buffered:
+                headers = buffered_headers(head.headers)
             else:
                 headers = client_headers(head.headers)
         except HeaderNotTextError as error:

@@ -4,13 +4,14 @@ In: the headers as they came in, and the route that matched. Out: one list for t
 names in lower case: the client's headers first, then those that the host adds.
 
 A client cannot forge what the host says: its own ``spin-*`` and ``spin_*`` headers are
-taken away. So are the headers that WASI HTTP keeps for the host; the authority carries
-what ``Host`` said.
+taken away. So are the headers that WASI HTTP keeps for the host, unless the guest has no other
+way to learn what they say; in WASI HTTP the authority carries what ``Host`` said.
 
 Source: contract spin-host.md, HDR-1 to HDR-15.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Set
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.capabilities.http_fields import FORBIDDEN, Pair, is_token
@@ -18,11 +19,15 @@ from edgezero_spin.host.trigger.routes import RouteMatch
 
 __all__ = [
     "HeaderNotTextError",
+    "buffered_headers",
     "client_headers",
     "command_headers",
     "host_headers",
     "peer_text",
 ]
+
+
+_CHAINED_HOST = re.compile(rb".+\.spin\.internal(?::\d*)?", re.IGNORECASE)
 
 
 class HeaderNotTextError(HostError):
@@ -40,13 +45,16 @@ class HeaderNotTextError(HostError):
         return f"the value of the request header {self.name!r} is not UTF-8 text"
 
 
-def client_headers(received: Iterable[tuple[bytes, bytes]]) -> list[Pair]:
+def client_headers(
+    received: Iterable[tuple[bytes, bytes]], hidden: Set[str] = FORBIDDEN
+) -> list[Pair]:
     """Return the client's headers that a guest may see.
 
     Repeated names are brought together at the first of them, values in order (HDR-15).
 
     Args:
         received: Names in any case, and values, as they came in.
+        hidden: Names in lower case that are left out (HDR-13).
 
     Raises:
         HeaderNotTextError: A value is not UTF-8.
@@ -54,7 +62,7 @@ def client_headers(received: Iterable[tuple[bytes, bytes]]) -> list[Pair]:
     grouped: dict[str, list[bytes]] = {}
     for raw_name, value in received:
         name = raw_name.decode("latin-1").lower()
-        if name in FORBIDDEN or name.startswith(("spin-", "spin_")):
+        if name in hidden or name.startswith(("spin-", "spin_")):
             continue
         if not value.isascii() and not _is_utf8(value):
             raise HeaderNotTextError(name)
@@ -63,6 +71,18 @@ def client_headers(received: Iterable[tuple[bytes, bytes]]) -> list[Pair]:
         else:
             grouped[name] = [value]
     return [(name, value) for name, values in grouped.items() for value in values]
+
+
+def buffered_headers(received: Iterable[tuple[bytes, bytes]]) -> list[Pair]:
+    """Return the client's headers that a guest of ``fermyon:spin/inbound-http`` may see.
+
+    ``Host`` is among them, but for names inside the application (HDR-12).
+
+    Raises:
+        HeaderNotTextError: As ``client_headers``.
+    """
+    pairs = client_headers(received, {"connection"})
+    return [pair for pair in pairs if pair[0] != "host" or not _CHAINED_HOST.fullmatch(pair[1])]
 
 
 def command_headers(received: Iterable[tuple[bytes, bytes]]) -> list[Pair]:

@@ -4,7 +4,7 @@ In: an ``Exchange`` and a ``GuestComponent``. Out: the same exchange, answered, 
 broken off, and one line in the log for whatever went wrong. Which component a path belongs
 to, which headers it sees and how bytes reach the client are decided elsewhere.
 
-Source: contract spin-host.md, RESP-1 to RESP-10, LIFE-2, LIFE-7, LIFE-8.
+Source: contract spin-host.md, RESP-1 to RESP-11, LIFE-2, LIFE-7, LIFE-8.
 """
 
 import logging
@@ -15,23 +15,18 @@ from typing import Protocol
 
 import attrs
 
-from edgezero_spin.errors import HostError
 from edgezero_spin.host.capabilities.wasi_cli import GuestExit
-from edgezero_spin.host.capabilities.wasi_http import IncomingRequest, ResponseOutparam
 from edgezero_spin.host.engine import InstanceLimits
 from edgezero_spin.host.errors import EngineBusy, GuestTrapped
 from edgezero_spin.host.exchange import Exchange
-from edgezero_spin.host.instance import Grants, InstanceState
-from edgezero_spin.host.linking import LinkedComponent
+from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.running import Instance
+from edgezero_spin.host.trigger.guest import GuestComponent
 from edgezero_spin.host.trigger.standby import ReusePolicy, Standby, Started
 from edgezero_spin.host.trigger.wagi import CommandComponent
 from edgezero_spin.host.workers import WorkerPool
 
 __all__ = [
-    "HANDLER",
-    "GuestComponent",
-    "HandlerError",
     "InstanceRunner",
     "InstanceWatch",
     "Served",
@@ -39,85 +34,8 @@ __all__ = [
 
 logger = logging.getLogger("edgezero_spin.host")
 
-HANDLER = "wasi:http/incoming-handler"
-
 NO_ANSWER = "guest failed to produce a response prior to returning"
 UNFINISHED = "guest returned before it finished the response body"
-
-# Exports that mean a handler of another generation (RESP-15, GEN-7).
-OTHER_HANDLERS = (
-    "wasi:http/handler@",
-    "wasi:http/incoming-handler@0.2.0-rc",
-    "fermyon:spin/inbound-http",
-)
-
-
-class HandlerError(HostError):
-    """A component does not export the one handler that this host calls.
-
-    Raised while an application is loaded.
-
-    Attributes:
-        component_id: The component.
-        problem: What it exports instead.
-    """
-
-    def __init__(self, component_id: str, problem: str) -> None:
-        super().__init__(component_id, problem)
-        self.component_id = component_id
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return f"component {self.component_id!r}: {self.problem}"
-
-
-@attrs.frozen(eq=False)
-class GuestComponent:
-    """A component that is ready to be instantiated.
-
-    Attributes:
-        linked: The component with its imports defined.
-        grants: What its instances may use.
-        limits: What each of its instances may spend.
-        handler: The export that serves requests.
-    """
-
-    linked: LinkedComponent
-    grants: Grants
-    limits: InstanceLimits
-    handler: str
-
-    @classmethod
-    def of(
-        cls, linked: LinkedComponent, grants: Grants, limits: InstanceLimits
-    ) -> "GuestComponent":
-        """Find the handler among the exports (RESP-15).
-
-        Raises:
-            HandlerError: There is none, several, or one that this host cannot call.
-        """
-        own = linked.export_of(HANDLER)
-        others = [name for name in linked.exports if name.startswith(OTHER_HANDLERS)]
-        if own is not None and others:
-            raise HandlerError(
-                grants.component_id,
-                "component exports multiple different handlers but it's expected to export "
-                f"only one: {', '.join([own, *others])}",
-            )
-        if own is None:
-            raise HandlerError(grants.component_id, _no_handler(linked, others))
-        return cls(linked, grants, limits, own)
-
-
-def _no_handler(linked: LinkedComponent, others: list[str]) -> str:
-    if others:
-        return (
-            f"it exports {others[0]}, which this host does not run; build it for {HANDLER}@0.2 "
-            f"or serve it with `spin up`"
-        )
-    offer = ", ".join(linked.exports) or "nothing"
-    return f"Expected component to export one of {HANDLER}@0.2; it exports {offer}"
-
 
 Served = GuestComponent | CommandComponent
 """What can answer requests."""
@@ -309,9 +227,7 @@ class InstanceRunner:
         failure: BaseException | None = None
         clean = False
         try:
-            instance.call(
-                component.handler, "handle", IncomingRequest(exchange), ResponseOutparam(exchange)
-            )
+            component.handle(started, exchange)
             clean = _finish(component_id, exchange)
         except BaseException as error:
             failure = error

@@ -84,7 +84,7 @@ class ReusePolicy:
 
 
 class Guest(Protocol):
-    """What instances are made from; ``trigger.http.GuestComponent``."""
+    """What instances are made from; ``trigger.guest.GuestComponent``."""
 
     @property
     def linked(self) -> LinkedComponent:

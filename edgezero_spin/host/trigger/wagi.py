@@ -18,7 +18,6 @@ import attrs
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.capabilities.http_fields import FORBIDDEN, is_token, is_value
 from edgezero_spin.host.capabilities.wasi_cli import GuestExit
-from edgezero_spin.host.channel import ByteChannel
 from edgezero_spin.host.command import Command
 from edgezero_spin.host.engine import (
     Component,
@@ -28,11 +27,12 @@ from edgezero_spin.host.engine import (
     load_component,
     read_wasm,
 )
-from edgezero_spin.host.errors import GuestTrapped, LinkError, WitError
-from edgezero_spin.host.exchange import Exchange, ResponseHead
+from edgezero_spin.host.errors import LinkError, WitError
+from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.instance import Grants, InstanceState
 from edgezero_spin.host.linking import LinkedComponent
 from edgezero_spin.host.modules import LinkedModule, load_module
+from edgezero_spin.host.trigger.whole_bodies import read_request, respond
 
 __all__ = [
     "BODY_LIMIT_BYTES",
@@ -127,14 +127,14 @@ class CommandComponent:
         Raises:
             HostError: There is no answer (WAGI-6).
         """
-        body = _read_body(state, exchange)
+        body = read_request(state, exchange, BODY_LIMIT_BYTES)
         if body is None:
             logger.warning(
                 "%s: a request body of more than %d bytes was refused",
                 self.grants.component_id,
                 BODY_LIMIT_BYTES,
             )
-            _respond(exchange, CgiResponse(413, (), b""))
+            respond(exchange, 413, [], b"")
             return
         variables = variables_for(exchange, len(body), dict(self.grants.environment))
         command = Command(
@@ -150,7 +150,8 @@ class CommandComponent:
                 f"the {self.grants.component_id!r} component is configured for WAGI but did not "
                 "write to stdout; check the `executor` of its trigger"
             )
-        _respond(exchange, read_output(output))
+        response = read_output(output)
+        respond(exchange, response.status, list(response.headers), response.body)
 
     def _run(self, state: InstanceState) -> None:
         if isinstance(self.program, LinkedModule):
@@ -198,33 +199,6 @@ def load_command(
             f"{', '.join(linked.exports) or 'nothing'})",
         )
     return linked
-
-
-def _read_body(state: InstanceState, exchange: Exchange) -> bytes | None:
-    """Wait for the whole body; ``None`` when it is longer than it may be."""
-    channel = exchange.body
-    if channel is None:
-        return b""
-    channel.on_data = state.wake
-    content = bytearray()
-    while True:
-        ended = channel.ended
-        content += channel.take_all()
-        if len(content) > BODY_LIMIT_BYTES:
-            return None
-        if ended:
-            if channel.failure is not None:
-                raise GuestTrapped("the request broke off before its end")
-            return bytes(content)
-        state.wait(channel.readable)
-
-
-def _respond(exchange: Exchange, response: CgiResponse) -> None:
-    body = ByteChannel()
-    body.put(response.body)
-    body.end()
-    length = ("content-length", str(len(response.body)).encode())
-    exchange.respond(ResponseHead(response.status, [*response.headers, length], body))
 
 
 def arguments_for(settings: WagiSettings, exchange: Exchange) -> tuple[str, ...]:
