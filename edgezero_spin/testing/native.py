@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from edgezero_spin.core.app import App
+from edgezero_spin.core.response import Response
 from edgezero_spin.environment import EnvironmentLayer
 from edgezero_spin.manifest.spin import load_spin_manifest
 from edgezero_spin.testing.arguments import check_arguments
 from edgezero_spin.testing.client import DEFAULT_DEADLINE_S, Client
 from edgezero_spin.testing.clock import nanoseconds_of
 from edgezero_spin.testing.databases import DatabaseViews
-from edgezero_spin.testing.errors import PreloadError
+from edgezero_spin.testing.errors import KitError, PreloadError
 from edgezero_spin.testing.grants import AppGrants, ComponentGrants, grants_of
 from edgezero_spin.testing.native_component import NativeComponent
-from edgezero_spin.testing.native_messages import NativeBody, request_headers, response_headers
+from edgezero_spin.testing.native_messages import NativeBody, kept_headers, response_headers
 from edgezero_spin.testing.native_outbound import NativeTransport
+from edgezero_spin.testing.native_routes import NativeRoutes
 from edgezero_spin.testing.requests import KitRequest
 from edgezero_spin.testing.response import ClientResponse
 from edgezero_spin.testing.store_control import StoreControl
@@ -79,8 +81,8 @@ class TestClient(Client):
             seed: Makes what is random for the app the same in every run.
             manifest: A ``spin.toml``: only what it grants the component is granted.
             component: The app's component in it; may be left out where it has one.
-            apps: Other components of it by id, which answer what this app sends to
-                ``http://ID.spin.internal``.
+            apps: Other components of it by id, which answer on their routes and what this app
+                sends to ``http://ID.spin.internal``.
             deadline_s: Seconds that one request may take; ``None`` for no limit.
             sleep: What a delayed store call does.
 
@@ -104,7 +106,8 @@ class TestClient(Client):
             deadline_s=deadline_s,
         )
         self.app = app
-        grants = None if manifest is None else grants_of(load_spin_manifest(Path(manifest)))
+        loaded = None if manifest is None else load_spin_manifest(Path(manifest))
+        grants = None if loaded is None else grants_of(loaded)
         own = None if grants is None else grants.one(component)
         environment = {**({} if own is None else own.environment), **(env or {})}
         if grants is None:
@@ -145,8 +148,9 @@ class TestClient(Client):
             for id, other in (apps or {}).items()
             if grants is not None
         }
-        if own is not None:
-            self._components[own.id] = self._component
+        id = "" if own is None else own.id
+        self._components[id] = self._component
+        self._routes = NativeRoutes(loaded, id)
         self._now_ns = None if now is None else nanoseconds_of(now)
         self._dice = None if seed is None else random.Random(seed)
         self._surroundings = self._around()
@@ -186,9 +190,22 @@ class TestClient(Client):
         begun = len(self.calls)
         outer = self._surroundings
         marks = len(outer.stdout), len(outer.stderr)
-        transport = NativeTransport(self._component, self._components, self.http, outer)
+        transport = NativeTransport(
+            self._component, self._components, self._routes, self.http, outer
+        )
         with outer:
-            response = await self._component.respond(request, request_headers(request), transport)
+            found = self._routes.find(request)
+            if found is None:
+                response = Response(b"", 404, [("content-length", "0")])
+            else:
+                id, added = found
+                if id not in self._components:
+                    raise KitError(
+                        f"{request} goes to {id!r}, which has no app in this test; give "
+                        f"apps={{{id!r}: app}} to the TestClient, or test the component"
+                    )
+                headers = [*kept_headers(request), *added]
+                response = await transport.respond(self._components[id], request, headers)
         return ClientResponse(
             str(request),
             response.status,

@@ -16,8 +16,9 @@ from edgezero_spin.testing.surroundings import Surroundings
 __all__ = [
     "NativeBody",
     "NativeSource",
+    "added_headers",
     "as_a_host_takes_it",
-    "request_headers",
+    "kept_headers",
     "response_headers",
 ]
 
@@ -38,20 +39,25 @@ HOST_ONLY = frozenset(
 BODILESS = (204, 304)
 
 
-def request_headers(
-    request: KitRequest, *, full_url: str | None = None, client_addr: str = "127.0.0.1:0"
-) -> list[tuple[str, bytes]]:
-    """Return what a component sees on the route ``/...``.
-
-    Args:
-        request: What is sent.
-        full_url: What ``spin-full-url`` says; ``None`` for the URL of the request.
-        client_addr: Who sends it.
-    """
+def kept_headers(request: KitRequest) -> list[tuple[str, bytes]]:
+    """Return what a component sees of the headers that were sent."""
     grouped: dict[str, list[bytes]] = {}
     for name, value in request.headers:
         if name not in HOST_ONLY and not name.startswith(("spin-", "spin_")):
             grouped.setdefault(name, []).append(value)
+    return [(name, value) for name, values in grouped.items() for value in values]
+
+
+def added_headers(
+    request: KitRequest, *, client_addr: str, full_url: str | None = None
+) -> list[tuple[str, bytes]]:
+    """Return what the host adds to a request on the route ``/...``.
+
+    Args:
+        request: What is sent.
+        client_addr: Who sends it.
+        full_url: What ``spin-full-url`` says; ``None`` for the URL of the request.
+    """
     added = {
         "spin-path-info": request.path,
         "spin-full-url": full_url or f"{request.scheme}://{request.authority}{request.target}",
@@ -61,21 +67,21 @@ def request_headers(
         "spin-component-route": "",
         "spin-client-addr": client_addr,
     }
-    return [
-        *((name, value) for name, values in grouped.items() for value in values),
-        *((name, text.encode()) for name, text in added.items()),
-    ]
+    return [(name, text.encode()) for name, text in added.items()]
 
 
 def response_headers(response: Response, method: str) -> list[tuple[str, bytes]]:
-    """Return what a client sees: the length at the end, or none where there is no body."""
-    pairs = [pair for pair in response.header_pairs if pair[0] != "content-length"]
-    lengths = [pair for pair in response.header_pairs if pair[0] == "content-length"]
+    """Return what a client sees: one length, or none where there is no body."""
+    pairs = list(response.header_pairs)
+    lengths = [pair for pair in pairs if pair[0] == "content-length"]
     if response.status in BODILESS:
-        return pairs
+        return [pair for pair in pairs if pair not in lengths]
     if not lengths and response.body == b"":
-        lengths = [("content-length", b"0")]
-    return pairs + lengths[:1]
+        return [*pairs, ("content-length", b"0")]
+    for extra in lengths[1:]:
+        # The first stays where it is.
+        del pairs[len(pairs) - 1 - pairs[::-1].index(extra)]
+    return pairs
 
 
 def as_a_host_takes_it(response: Response) -> Response:

@@ -14,9 +14,16 @@ import attrs
 from edgezero_spin.core.headers import Headers
 from edgezero_spin.core.outbound import OutboundError
 from edgezero_spin.core.outbound import OutboundRequest as Sent
+from edgezero_spin.core.response import Response
 from edgezero_spin.testing.errors import BrokenBodyError
 from edgezero_spin.testing.native_component import NativeComponent
-from edgezero_spin.testing.native_messages import NativeBody, request_headers, response_headers
+from edgezero_spin.testing.native_messages import (
+    NativeBody,
+    added_headers,
+    kept_headers,
+    response_headers,
+)
+from edgezero_spin.testing.native_routes import NativeRoutes
 from edgezero_spin.testing.outbound import CHAIN_DOMAIN, MAX_DEPTH, HttpScript, OutboundRequest
 from edgezero_spin.testing.outbound import is_self as is_to_itself
 from edgezero_spin.testing.requests import DEFAULT_AUTHORITY, KitRequest
@@ -35,12 +42,14 @@ class NativeTransport:
     Attributes:
         component: Who sends.
         components: The apps of the application, by component id.
+        routes: Of the application.
         script: Of the test.
         outer: What surrounds the request that is being answered.
     """
 
     component: NativeComponent
     components: Mapping[str, NativeComponent]
+    routes: NativeRoutes
     script: HttpScript
     outer: Surroundings
 
@@ -74,7 +83,14 @@ class NativeTransport:
 
     async def _ask_itself(self, asked: OutboundRequest, target: str) -> "_Reply":
         request = _inbound(asked, target, DEFAULT_AUTHORITY)
-        return await self._ask(self.component, request, request_headers(request))
+        found = self.routes.find(request)
+        if found is None:
+            return _Reply(404, [("content-length", b"0")], b"")
+        id, added = found
+        component = self.components.get(id)
+        if component is None:
+            raise _failed("internal-error", self._without_app(id, asked))
+        return await self._ask(component, request, [*kept_headers(request), *added])
 
     async def _ask_another(
         self, id: str, asked: OutboundRequest, target: str, authority: str
@@ -86,12 +102,9 @@ class NativeTransport:
                 raise _failed("internal-error", self._without_app(id, asked))
             raise _failed("destination-not-found")
         request = _inbound(asked, target, authority)
-        headers = request_headers(
-            request, full_url=f"http://{DEFAULT_AUTHORITY}{target}", client_addr="0.0.0.0:0"
-        )
-        before = {} if self.component.own is None else self.component.own.environment
-        with environment(other.environment(), instead_of=before):
-            return await self._ask(other, request, headers)
+        full_url = f"http://{DEFAULT_AUTHORITY}{target}"
+        added = added_headers(request, full_url=full_url, client_addr="0.0.0.0:0")
+        return await self._ask(other, request, [*kept_headers(request), *added])
 
     def _without_app(self, id: str, asked: OutboundRequest) -> str:
         url = asked.url.partition("?")[0]
@@ -99,6 +112,17 @@ class NativeTransport:
             f"the component {id!r} has no app in this test; give apps={{{id!r}: app}} to the "
             f"TestClient, or script an answer with client.http.on({url!r}, ...)"
         )
+
+    async def respond(
+        self, component: NativeComponent, request: KitRequest, headers: list[tuple[str, bytes]]
+    ) -> Response:
+        """Have a component answer, in the environment that it has and the sender has not."""
+        transport = attrs.evolve(self, component=component)
+        if component is self.component:
+            return await component.respond(request, headers, transport)
+        before = {} if self.component.own is None else self.component.own.environment
+        with environment(component.environment(), instead_of=before):
+            return await component.respond(request, headers, transport)
 
     async def _ask(
         self, component: NativeComponent, request: KitRequest, headers: list[tuple[str, bytes]]
@@ -108,8 +132,7 @@ class NativeTransport:
             raise _failed("connection-limit-reached")
         token = _depth.set(depth + 1)
         try:
-            transport = attrs.evolve(self, component=component)
-            response = await component.respond(request, headers, transport)
+            response = await self.respond(component, request, headers)
             pairs = response_headers(response, request.method)
             body = NativeBody(response.body, str(request), self.outer)
             parts = []

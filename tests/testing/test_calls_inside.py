@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgezero_spin import App
-from edgezero_spin.testing import Client, ComponentClient, PreloadError, TestClient
+from edgezero_spin.testing import Client, ComponentClient, KitError, PreloadError, TestClient
 from tests.testing.notes_app import make_app
 
 MANIFEST = """\
@@ -124,6 +124,61 @@ def test_what_is_not_granted_is_denied(manifest: Path) -> None:
     with native(manifest) as client:
         for host in ("self.alt", "back.spin.internal"):
             assert relay(client, f"GET/http/{host}/say") == {"code": "HTTP-request-denied"}
+
+
+RELAY = '[[trigger.http]]\nroute = "/relay/..."\ncomponent = "front"\n[component.front]'
+
+
+def routed(front: str, back: str) -> str:
+    """The manifest with these routes for its components, and one to have requests sent."""
+    text = MANIFEST.replace("[component.front]", RELAY, 1)
+    text = text.replace("{private = true}", f'"{back}"', 1)
+    return text.replace('route = "/..."', f'route = "{front}"', 1)
+
+
+ROUTED = routed("/front/:kind/...", "/raw/...")
+
+PATHS = [
+    "/front/x/say",
+    "/raw/views/bread",
+    "/raw/notes/bread",
+    "/nowhere",
+    "/front",
+]
+
+
+def test_routes_lead_to_their_components(manifest: Path) -> None:
+    """Natively too, with what the host says of the route; requests to itself are routed."""
+    manifest.write_text(ROUTED)
+    with native(manifest) as client:
+        assert client.get("/raw/views/bread").text == "41"
+        assert client.get("/raw/notes/bread").status == 500
+        nowhere = client.get("/nowhere")
+        assert (nowhere.status, nowhere.headers.pairs) == (404, [("content-length", b"0")])
+        assert nowhere.calls == []
+    with TestClient(make_app(), manifest=manifest, component="front", **STORES) as client:
+        message = r"GET /raw/x goes to 'back', which has no app .* give apps=\{'back': app\}"
+        with pytest.raises(KitError, match=message):
+            client.get("/raw/x")
+
+
+@pytest.mark.component
+@pytest.mark.parametrize("routes", [ROUTED, routed("/:word", "/headers/...")])
+@pytest.mark.parametrize(
+    "target", [*PATHS, "/headers", "/headers?x=1", "/headers/", "/environment/KIT_WHO"]
+)
+def test_both_modes_route_alike(manifest: Path, wasm: Path, routes: str, target: str) -> None:
+    """Which component answers, what it sees of its route, and what there is without one."""
+    shutil.copy(wasm, manifest.parent)
+    manifest.write_text(routes)
+    seen: list[Any] = []
+    for made in (native(manifest), ComponentClient(manifest, **STORES)):
+        with made as client:
+            answer = client.get(target)
+            calls = list(answer.calls)
+            told = relay(client, f"GET/http/self.alt{target}")
+            seen.append((answer.status, answer.headers.pairs, answer.content, calls, told))
+    assert seen[1] == seen[0]
 
 
 def test_a_component_whose_app_is_not_there(manifest: Path) -> None:
