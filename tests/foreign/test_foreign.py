@@ -1,7 +1,7 @@
 """Components that know nothing of this package run on its host, unchanged.
 
-One of spin-sdk 3.4.1, one of the JavaScript tool chain from npm, one written by hand as
-text. Each was made by the tools of its own world and is served over real HTTP.
+One of spin-sdk 3.4.1 for Python, one of Spin's JavaScript SDK and its build tools, one
+written by hand as text. Each was made by the tools of its own world and is served over real HTTP.
 """
 
 import os
@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from benchmarks.peers import PeerMissingError
+from edgezero_spin.host.capabilities.not_provided import NOT_PROVIDED
 from edgezero_spin.testing import ComponentClient
 from tests.component.upstream import upstream
 from tests.conformance.serving import serving
@@ -60,7 +61,9 @@ def client(
         pytest.skip(str(error))
     grants = f"""\
 key_value_stores = ["default"]
-allowed_outbound_hosts = ["{target}"]
+sqlite_databases = ["default"]
+ai_models = ["llama2-chat"]
+allowed_outbound_hosts = ["{target}", "mysql://db", "postgres://db", "mqtt://db"]
 variables = {{ greeting = "hej" }}
 """
     with (
@@ -113,6 +116,34 @@ def test_a_store_that_is_not_granted_is_refused(client: httpx.Client) -> None:
 def test_a_variable_is_read(client: httpx.Client) -> None:
     """From the manifest."""  # VAR-1
     assert client.get("/greeting").text == "hej"
+
+
+def test_rows_of_a_database(client: httpx.Client, kit: str) -> None:
+    """The kit's own values go in and come out."""  # DB-1, DB-3
+    if kit == PYTHON:
+        pytest.skip("spin_sdk.sqlite of 3.4.1 imports a module that its world does not have")
+    assert client.get("/rows").json() == [{"name": "tea", "price": 2.5}]
+
+
+@pytest.mark.parametrize(
+    ("address", "error"),
+    [
+        ("mysql://db/x", ["other", NOT_PROVIDED]),  # DB-10
+        ("mysql://evil/x", ["connection-failed", "address mysql://evil/x is not permitted"]),
+        ("postgres://db/x", ["other", NOT_PROVIDED]),
+        ("postgres://evil/x", ["connection-failed", "address postgres://evil is not permitted"]),
+        ("mqtt://db", ["other", NOT_PROVIDED]),
+        ("mqtt://evil", ["connection-failed", "address mqtt://evil is not permitted"]),
+        ("redis://evil", ["invalid-address", None]),  # NET-22
+        ("llm:llama2-chat", ["runtime-error", NOT_PROVIDED]),
+    ],
+)
+def test_a_service_that_is_not_there_gives_its_own_error(
+    client: httpx.Client, address: str, error: list[str | None]
+) -> None:
+    """The component loads with all that its kit imports; calls fail as the interface says."""
+    # NET-23 to NET-25, DB-9, DB-10
+    assert client.get("/service", headers={"x-address": address}).json() == error
 
 
 def test_a_request_goes_out_and_its_answer_comes_back(
