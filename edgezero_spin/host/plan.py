@@ -171,7 +171,6 @@ def plan_of(
     app: LockedApp,
     *,
     file: Path | None = None,
-    environment: Mapping[str, str] | None = None,
     writable: bool = False,
 ) -> ApplicationPlan:
     """Return what to run of a locked application.
@@ -179,7 +178,6 @@ def plan_of(
     Args:
         app: The application.
         file: Where it stands, named with every fault.
-        environment: Variables for every component, over its own (ENV-1).
         writable: Guests may change the files that they see (ENV-13).
 
     Raises:
@@ -189,9 +187,7 @@ def plan_of(
     problems: list[str] = []
     used = {trigger.component for trigger in app.triggers_of("http")}
     components = [
-        _component_plan(part, environment or {}, writable, problems)
-        for part in app.components
-        if part.id in used
+        _component_plan(part, writable, problems) for part in app.components if part.id in used
     ]
     triggers = [_trigger_plan(trigger, problems) for trigger in app.triggers]
     _check_base(app, problems)
@@ -211,9 +207,7 @@ def in_file(file: Path | None, problems: Iterable[str]) -> list[str]:
     return list(problems) if file is None else [f"{file}: {problem}" for problem in problems]
 
 
-def _component_plan(
-    part: LockedComponent, environment: Mapping[str, str], writable: bool, problems: list[str]
-) -> ComponentPlan:
+def _component_plan(part: LockedComponent, writable: bool, problems: list[str]) -> ComponentPlan:
     place = f"component {part.id!r}"
     if part.trigger_dependencies:
         problems.append(
@@ -224,7 +218,7 @@ def _component_plan(
         id=part.id,
         source=_file_of(part.source.source, f"{place}: source", problems),
         description=part.description,
-        environment={**part.env, **environment},
+        environment=part.env,
         key_value_stores=part.labels("key_value_stores"),
         sqlite_databases=part.labels("databases"),
         ai_models=part.labels("ai_models"),

@@ -294,6 +294,7 @@ def prepare(
     only = tuple(options.get("components") or ())
     if only:
         app = keep_components(app, only)
+    app = _with_environment(app, options.get("env") or {})
     if options.get("work_dir") is not None:
         (work_dir / "spin.lock").write_text(app.to_json() + "\n", encoding="utf-8")
     file = options.get("runtime_config")
@@ -308,7 +309,6 @@ def prepare(
     plan = plan_of(
         app,
         file=found.file,
-        environment=options.get("env"),
         writable=options.get("transient_write", False),
     )
     providers = variable_providers(config, read_variable_options(options.get("variables", ())))
@@ -338,6 +338,16 @@ def prepare(
         variables=resolver,
         logs=logs,
         notices=(*found.notices, *network.warnings, *_notices(runtime, stores, databases)),
+    )
+
+
+def _with_environment(app: LockedApp, environment: Mapping[str, str]) -> LockedApp:
+    """The application, every component given these variables over its own (LOCK-42)."""
+    return attrs.evolve(
+        app,
+        components=tuple(
+            attrs.evolve(part, env={**part.env, **environment}) for part in app.components
+        ),
     )
 
 

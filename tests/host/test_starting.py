@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from edgezero_spin.errors import HostError
 from edgezero_spin.host import Host, HostSettings, HttpRequest
+from edgezero_spin.host import engine as engine_module
+from edgezero_spin.host.engine import Engine
 from edgezero_spin.host.plan import ApplicationError
 from edgezero_spin.manifest.spin import load_spin_manifest, lock_application
 from tests.host.support import SCRIPT, Capture
@@ -175,6 +178,62 @@ def test_guests_do_not_write_to_the_originals(tmp_path: Path) -> None:
     """Both options together would let them."""
     with pytest.raises(ApplicationError, match="do not go together"):
         Host.from_manifest(files_app(tmp_path), direct_mounts=True, transient_write=True)
+
+
+def test_variables_for_every_component_are_in_the_lock(tmp_path: Path) -> None:
+    """They replace a component's own, for the guest and in the lock of the run (LOCK-42)."""
+    path = files_app(tmp_path)
+    text = path.read_text().replace(
+        "[component.other]", '[component.other]\nenvironment = { A = "1", B = "2" }'
+    )
+    path.write_text(text)
+    added = {"B": "3", "C": "x=y"}
+    with Host.from_manifest(path, settings=SETTINGS, env=added, work_dir=tmp_path / "work") as host:
+        parts = {part.id: dict(part.environment) for part in host.application.plan.components}
+    expected = {"guest": added, "other": {"A": "1", **added}}
+    assert parts == expected
+    lock = json.loads((tmp_path / "work" / "spin.lock").read_text())
+    assert {part["id"]: part["env"] for part in lock["components"]} == expected
+
+
+def test_components_are_compiled_at_the_start_and_never_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No request pays for it (LIFE-1)."""
+    compiled: list[Path] = []
+    compile_ = engine_module._compile
+
+    def note(engine: Engine, path: Path, wasm: bytes) -> Any:
+        compiled.append(path)
+        return compile_(engine, path, wasm)
+
+    monkeypatch.setattr(engine_module, "_compile", note)
+    with Host.from_manifest(files_app(tmp_path), settings=SETTINGS) as host:
+        at_the_start = list(compiled)
+        assert set(at_the_start) == {tmp_path / "guest.wat"}
+        for target in ("/h", "/h", "/other"):
+            ask(host, target)
+        assert compiled == at_the_start
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('(component (import "wasi:http/types@0.3.0" (instance)))', id="imports"),
+        pytest.param("(component", id="no component"),
+    ],
+)
+def test_what_no_trigger_uses_is_not_loaded(tmp_path: Path, text: str) -> None:
+    """A component that could not run does not stop the others (MAN-29a, CONF-52)."""
+    path = files_app(tmp_path)
+    (tmp_path / "unused.wat").write_text(text)
+    path.write_text(path.read_text() + '[component.unused]\nsource = "unused.wat"\n')
+    with Host.from_manifest(path, settings=SETTINGS) as host:
+        assert ask(host, "/h") == (200, b"hello")
+    used = path.read_text().replace('component = "other"', 'component = "unused"')
+    path.write_text(used)
+    with pytest.raises(HostError, match=r"unused\.wat|'unused'"):
+        Host.from_manifest(path, settings=SETTINGS)
 
 
 def test_some_components_and_a_working_folder(tmp_path: Path) -> None:
