@@ -177,7 +177,8 @@ def test_settings_out_of_range(setting: str, value: Any) -> None:
 
 
 def test_memory_larger_than_32_bits() -> None:
-    """More than 4 GiB for one memory is refused with the reason."""
+    """4 GiB for one memory is the default, and more is refused with the reason."""  # ENG-7
+    assert EngineSettings().max_memory_bytes == 4 << 30
     with pytest.raises(EngineError, match="4 GiB"):
         make_engine(EngineSettings(max_memory_bytes=(4 << 30) + 1))
 

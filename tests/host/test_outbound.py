@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edgezero_spin.host import Host, HostSettings
+from edgezero_spin.host import Host, HostSettings, HttpRequest
 from edgezero_spin.host.capabilities.http_fields import Fields
 from edgezero_spin.host.capabilities.outbound_http import OutboundHosts
 from edgezero_spin.host.capabilities.wasi_http import OutgoingRequest
@@ -94,6 +94,17 @@ def test_a_component_is_called_without_a_socket(
     state = caller(host, "http://script.spin.internal")
     response = answer(state, request_to("script.spin.internal", path))
     assert (response.status, content(state, response)) == (status, body)
+
+
+def test_a_private_component_is_not_found_from_outside(host: Host) -> None:
+    """Whatever the path, its own name included (ROUTE-9)."""
+
+    async def statuses() -> list[int]:
+        targets = ("/", "/h", "/private", "/script")
+        return [(await host.handle(HttpRequest(target=target))).status for target in targets]
+
+    assert asyncio.run(statuses()) == [404] * 4
+    assert host.routes == ()
 
 
 def test_bodies_pass_between_components(host: Host) -> None:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from edgezero_spin.host import Host, HostSettings
@@ -39,17 +40,17 @@ def app(tmp_path: Path, *triggers: dict[str, Any], **parts: Any) -> LockedApp:
 
 
 def test_a_plan_has_what_the_lock_says(tmp_path: Path) -> None:
-    """Sources become paths, environments are merged, grants and descriptions kept."""
+    """Sources become paths; environments, grants and descriptions are kept."""
     component = {
         "metadata": {"key_value_stores": ["default"], "description": "Says hello"},
         "env": {"A": "1", "B": "2"},
         "files": [{"source": "file:///srv/my%20files", "path": "/"}],
     }
     locked = app(tmp_path, {"component": "c", "route": "/..."}, component=component)
-    plan = plan_of(locked, environment={"B": "3"})
+    plan = plan_of(locked)
     [part] = plan.components
     assert (part.source, part.description) == (Path("/c.wasm"), "Says hello")
-    assert dict(part.environment) == {"A": "1", "B": "3"}
+    assert dict(part.environment) == {"A": "1", "B": "2"}
     assert part.key_value_stores == ("default",)
     assert [(mount.guest_path, mount.host_path) for mount in part.mounts] == [
         ("/", Path("/srv/my files"))
@@ -94,6 +95,7 @@ def test_static_and_private_triggers(tmp_path: Path) -> None:
             {},
             "cannot use the deprecated 'entrypoint'",
         ),
+        # RESP-13
         ({"route": "/", "static_response": {"status_code": 99}}, {}, "99 is not 200 to 999"),
         (
             {"route": "/", "static_response": {"headers": {"a b": "c"}}},
@@ -119,6 +121,18 @@ def test_what_cannot_run_is_refused_by_name(
     with pytest.raises(ApplicationError) as caught:
         plan_of(app(tmp_path, config, **parts))
     assert problem in str(caught.value)
+
+
+def test_other_triggers_are_refused_by_type(tmp_path: Path) -> None:
+    """With the words of Spin, and who may run them (LOCK-44)."""
+    locked = app(tmp_path, {"component": "c", "route": "/"}, {"component": "c", "channel": "x"})
+    [http, other] = locked.triggers
+    other = attrs.evolve(other, trigger_type="redis")
+    with pytest.raises(ApplicationError) as caught:
+        plan_of(attrs.evolve(locked, triggers=(http, other)))
+    [problem] = caught.value.problems
+    assert problem.startswith("No built-in trigger named 'redis' (trigger 't1'); ")
+    assert "`spin up`" in problem
 
 
 def test_all_faults_are_told_together(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_a_store_that_fails_is_an_error_and_no_trap(
 
 
 def test_labels_without_a_store_are_refused_together(tmp_path: Path) -> None:
-    """Every unknown label of every component is named, with what exists (KV-2)."""
+    """Every unknown label of every component is named, with what exists (KV-2, KV-42)."""
     with pytest.raises(UnknownStoreError) as caught:
         KeyValueStores({"a": ["default", "x"], "b": ["y"]}, {"notes": tmp_path / "n.db"})
     assert str(caught.value).splitlines() == [

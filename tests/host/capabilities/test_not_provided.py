@@ -20,6 +20,9 @@ LOGIN = ("user", "password", 30)
 CASES = [
     pytest.param(MYSQL, "mysql://root@db/x", (), "mysql://db:3306", id="mysql"),
     pytest.param(
+        MYSQL, "mysql://spin:spin@localhost:3306/spin_dev", (), "mysql://localhost", id="CONF-51"
+    ),
+    pytest.param(
         MQTT, "mqtt://localhost:1883?client_id=spintest", LOGIN, "mqtt://localhost:1883", id="mqtt"
     ),
     *[
@@ -31,7 +34,10 @@ CASES = [
 
 @pytest.mark.parametrize(("interface", "address", "rest", "entry"), CASES)
 def test_connections(interface: str, address: str, rest: tuple[Any, ...], entry: str) -> None:
-    """Not permitted first, not supported then (NET-23 to NET-25, CONF-4, DB-10)."""
+    """Not permitted first, not supported then (NET-23 to NET-25, CONF-4, DB-10).
+
+    Of DB-5 and DB-7 this host has `open` and its errors.
+    """
     shown = "postgres://db" if "postgres" in interface else address
     assert error_of(instance_state(), f"{interface} {OPEN}", address, *rest) == (
         "connection-failed",
@@ -40,6 +46,21 @@ def test_connections(interface: str, address: str, rest: tuple[Any, ...], entry:
     state = instance_state(outbound=OutboundHosts([entry]))
     assert error_of(state, f"{interface} {OPEN}", address, *rest) == ("other", NOT_PROVIDED)
     assert "not supported by this host" in NOT_PROVIDED
+
+
+@pytest.mark.parametrize("interface", POSTGRES)
+@pytest.mark.parametrize(
+    "address", ["postgres://localhost:5432/spin_dev", "host=localhost port=5432 user=postgres"]
+)
+def test_the_server_of_the_conformance_test(interface: str, address: str) -> None:
+    """The message names the server alone; an entry for any scheme allows it."""
+    opened = f"{interface} {OPEN}"
+    assert error_of(instance_state(), opened, address) == (  # CONF-51
+        "connection-failed",
+        "address postgres://localhost:5432 is not permitted",
+    )
+    state = instance_state(outbound=OutboundHosts(["*://localhost:5432"]))
+    assert error_of(state, opened, address) == ("other", NOT_PROVIDED)  # NV-19
 
 
 @pytest.mark.parametrize(
@@ -75,7 +96,10 @@ def test_a_builder_fails_when_it_builds() -> None:
     ("function", "arguments"), [("infer", ("prompt", None)), ("generate-embeddings", (["text"],))]
 )
 def test_models(interface: str, function: str, arguments: tuple[Any, ...]) -> None:
-    """A model that the manifest does not list is refused in Spin's words (DB-9, DB-10)."""
+    """A model that the manifest does not list is refused in Spin's words (DB-9, DB-10).
+
+    Of DB-8 this host has the functions and these errors.
+    """
     state = instance_state(ai_models=("llama2",))
     asked = f"{interface} {function}"
     assert error_of(state, asked, "llama2", *arguments) == ("runtime-error", NOT_PROVIDED)

@@ -45,7 +45,7 @@ def answer(entries: list[str], request: OutgoingRequest, **parts: Any) -> tuple[
 @pytest.mark.parametrize(
     ("entries", "authority", "scheme", "sent"),
     [
-        # OUTH-1: without a scheme it is https.
+        # OUTH-1, NET-20: without a scheme it is https.
         (["https://example.com"], "example.com", None, "https://example.com"),
         (["http://example.com"], "example.com", None, None),
         (["http://example.com"], "example.com", "HTTP", "http://example.com"),

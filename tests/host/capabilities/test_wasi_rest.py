@@ -137,7 +137,10 @@ def test_the_seed_is_two_numbers() -> None:
 
 @pytest.mark.parametrize("kind", ["tcp", "udp"])
 def test_sockets_are_refused_and_never_trap(kind: str) -> None:
-    """A socket can be made and asked; whatever would touch the network is denied (ENV-18, 19)."""
+    """A socket can be made and asked; whatever would touch the network is denied.
+
+    In the words that Spin has for a component which no host allows (ENV-18, ENV-19, NET-21).
+    """
     address: Any = ("ipv4", {"port": 80, "address": (127, 0, 0, 1)})
     network = call(STATE, "wasi:sockets/instance-network instance-network")
     create = f"wasi:sockets/{kind}-create-socket create-{kind}-socket"

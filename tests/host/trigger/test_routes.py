@@ -42,6 +42,9 @@ def test_every_vector_is_here() -> None:
     assert len(VECTORS) == 85 + 4
 
 
+# ROUTE-1: RV-5, RV-6, RV-50. ROUTE-2: RV-3, RV-18 to RV-20. ROUTE-7: RV-3, RV-10, RV-66.
+# ROUTE-11: RV-59 to RV-61. ROUTE-15: RV-35 to RV-38, RV-43. ROUTE-16: RV-41, RV-57.
+# ROUTE-17: RV-48.
 @pytest.mark.parametrize(("case", "target"), VECTORS)
 def test_route_vectors(case: dict[str, Any], target: str) -> None:
     """A request finds the component of the vector, with its captures and headers."""
@@ -118,6 +121,46 @@ def test_unusable_routes_are_reported_together() -> None:
 def test_odd_routes(route: str, path: str, matches: bool) -> None:
     """Dots and special characters mean what the contract says and no more."""
     assert (found_by(table_of(route), path) is not None) is matches
+
+
+@pytest.mark.parametrize(
+    ("route", "base", "based"),
+    [
+        ("/", "/", ""),
+        ("a", "/", "/a"),
+        ("/a/", "/", "/a"),
+        ("/a//", "/", "/a/"),
+        ("//", "/", "/"),
+        ("/...", "/", "/..."),
+        ("/a/", "/base/", "/base/a"),
+    ],
+)
+def test_a_route_is_joined_to_its_base(route: str, base: str, based: str) -> None:
+    """A slash goes in front where there is none, and one at the end goes away."""  # ROUTE-1
+    assert table_of(route, base=base).routes[0].based == based
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "path"),
+    [
+        pytest.param("/a/b", "/a/:x", "/a/b", id="text before a parameter"),
+        pytest.param("/a/:x", "/a/...", "/a/b", id="a parameter before a wildcard"),
+        pytest.param("/:x.json", "/:x", "/a.json", id="more dots first"),
+        pytest.param("/:x", "/:x/...", "/a", id="fewer segments first"),
+        pytest.param("/a/x/...", "/a/:b/c/...", "/a/x/c", id="the first difference decides"),
+    ],
+)
+def test_one_of_two_routes_goes_first(first: str, second: str, path: str) -> None:
+    """Whichever was declared first."""  # ROUTE-14
+    assert found_by(table_of(second), path) == second
+    assert found_by(table_of(first, second), path) == first
+    assert found_by(table_of(second, first), path) == first
+
+
+def test_of_equal_routes_the_earlier_goes_first() -> None:
+    """Two texts, one meaning: the order of declaration is left."""  # ROUTE-14, RV-60
+    assert found_by(table_of("/:a/x", "/:b/x"), "/1/x") == "/:a/x"
+    assert found_by(table_of("/:b/x", "/:a/x"), "/1/x") == "/:b/x"
 
 
 def test_hidden_files_are_not_lost_to_a_wildcard() -> None:
