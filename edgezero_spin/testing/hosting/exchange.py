@@ -1,6 +1,7 @@
 """One request on its way through an instance, and the body of its answer."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 from edgezero_spin.host.errors import DeadlineExceeded
@@ -55,7 +56,9 @@ class Exchange:
     def _settled(self, context: Context) -> None:
         fuel, host_calls = context.total
         self.usage = Usage(fuel, host_calls, self._peak_memory_bytes)
-        self._loop.call_soon_threadsafe(self._done.set)
+        # A client that was closed meanwhile waits for nothing.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._done.set)
 
     @property
     def out_of_time(self) -> bool:
