@@ -45,7 +45,8 @@ def _of_url(rest: str) -> list[str]:
     if "host" in options:
         return _joined(options["host"].split(","), options.get("port", "").split(","))
     pairs = [_split(part) for part in authority.split(",")]
-    return _joined([host for host, _ in pairs], [port for _, port in pairs])
+    # Spin's driver gives a URL its default port, and a keyword string none.
+    return _joined([host for host, _ in pairs], [port or "5432" for _, port in pairs])
 
 
 def _split(part: str) -> tuple[str, str]:

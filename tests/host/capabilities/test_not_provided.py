@@ -38,7 +38,7 @@ def test_connections(interface: str, address: str, rest: tuple[Any, ...], entry:
 
     Of DB-5 and DB-7 this host has `open` and its errors.
     """
-    shown = "postgres://db" if "postgres" in interface else address
+    shown = "postgres://db:5432" if "postgres" in interface else address
     assert error_of(instance_state(), f"{interface} {OPEN}", address, *rest) == (
         "connection-failed",
         f"address {shown} is not permitted",
@@ -112,7 +112,7 @@ def test_models(interface: str, function: str, arguments: tuple[Any, ...]) -> No
     ("address", "hosts"),
     [
         ("postgres://u:p%40@db:7/x?sslmode=require", ["db:7"]),
-        ("postgresql://a,b:2,[::1]:3,[::2]/x", ["a", "b:2", "[::1]:3", "[::2]"]),
+        ("postgresql://a,b:2,[::1]:3,[::2]/x", ["a:5432", "b:2", "[::1]:3", "[::2]:5432"]),
         ("postgres:///x?host=a,b&port=1,2", ["a:1", "b:2"]),
         ("postgres://u@/x", []),
         (
