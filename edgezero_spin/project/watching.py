@@ -21,7 +21,7 @@ from typing import Protocol
 import attrs
 import watchfiles
 
-from edgezero_spin.errors import EdgeZeroError
+from edgezero_spin.errors import EdgeZeroError, ProjectError
 from edgezero_spin.manifest.spin import load_spin_manifest
 from edgezero_spin.project.build import BuildFailedError, BuildStep, check_workdir, plan_build
 from edgezero_spin.project.children import search_path
@@ -95,6 +95,7 @@ async def watch(
 
     Raises:
         ManifestError: The manifest cannot be read at the start.
+        ProjectError: The system does not tell of changes.
     """
     watcher = _Watcher(settings, reload, reporter)
     try:
@@ -139,14 +140,23 @@ class _Watcher:
             self._changed.clear()
             self._read_again()
             await self._catch_up()
-            await self._changed.wait()
+            await self._next_change()
             self._cleared = False
+
+    async def _next_change(self) -> None:
+        listener = self._listener
+        if listener is None or not listener.done():
+            await self._changed.wait()
+        if listener is not None and listener.done():
+            # Nobody would tell of another change: the reason is better than silence.
+            listener.result()
 
     async def close(self) -> None:
         if self._listener is not None:
             self._listener.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._listener
+            # Whatever ended it before was told already.
+            await asyncio.wait({self._listener})
+            self._listener = None
 
     def _read_again(self) -> None:
         """Take over what a changed manifest says of files; a broken one changes nothing."""
@@ -166,19 +176,24 @@ class _Watcher:
         await self.close()
         self._folders = folders
         self._listener = asyncio.create_task(self._pass_on(folders))
+        self._listener.add_done_callback(lambda _: self._changed.set())
         # The task's first step, up to its first wait, starts the watch.
         await asyncio.sleep(0)
 
     async def _pass_on(self, folders: tuple[Path, ...]) -> None:
         pause = max(1, self._settings.debounce_ms)
-        async for _ in watchfiles.awatch(
-            *folders,
-            watch_filter=lambda _, path: _is_seen(path, folders),
-            step=pause,
-            debounce=pause * _LONGEST_WAIT,
-            ignore_permission_denied=True,
-        ):
-            self._changed.set()
+        try:
+            async for _ in watchfiles.awatch(
+                *folders,
+                watch_filter=lambda _, path: _is_seen(path, folders),
+                step=pause,
+                debounce=pause * _LONGEST_WAIT,
+                ignore_permission_denied=True,
+            ):
+                self._changed.set()
+        except (OSError, RuntimeError) as error:
+            # Such as a system that lets a user watch no more files.
+            raise ProjectError(f"cannot watch {', '.join(map(str, folders))}: {error}") from error
 
     async def _catch_up(self) -> None:
         """Build if what a build reads is new, then load if what a run reads is."""

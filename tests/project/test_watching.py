@@ -10,6 +10,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+import watchfiles
 
 from edgezero_spin.errors import EdgeZeroError, ManifestError, ProjectError
 from edgezero_spin.project.build import BuildStep
@@ -349,6 +350,23 @@ def test_an_application_that_cannot_be_loaded_is_tried_again_upon_a_change(app: 
     first, then = asyncio.run(scenario())
     assert first[-1] == "failed idle: no such component"
     assert then == ["clear", "loaded one"]
+
+
+def test_a_system_that_tells_of_no_changes_ends_the_watch(
+    app: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting on would look like nothing ever changes."""
+
+    async def deaf(*folders: Path, **options: object) -> AsyncIterator[object]:
+        await asyncio.sleep(0)
+        raise OSError("too many files are watched")
+        yield
+
+    monkeypatch.setattr(watchfiles, "awatch", deaf)
+    journal = Journal(app)
+    settings = WatchSettings(manifest=app / "spin.toml")
+    with pytest.raises(ProjectError, match=r"cannot watch .*: too many files are watched"):
+        asyncio.run(watch(settings, journal.reload, journal))
 
 
 def test_without_builds_a_manifest_is_loaded_alone(app: Path) -> None:
