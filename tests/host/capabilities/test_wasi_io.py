@@ -65,6 +65,16 @@ def test_reading_nothing_blocks_nothing(state: InstanceState) -> None:
     assert call(state, IN + "read", stream, 10) == b""
 
 
+@pytest.mark.parametrize("read", ["read", "blocking-read"])
+def test_reading_nothing_before_the_end_is_not_the_end(state: InstanceState, read: str) -> None:
+    """A guest may ask for 0 bytes to see whether all is read, as StarlingMonkey of 2024 does."""
+    # HTTP-20
+    stream = source(state, b"abc")
+    assert bytes(call(state, IN + read, stream, 0)) == b""
+    assert bytes(call(state, IN + read, stream, 10)) == b"abc"
+    assert error_of(state, IN + read, stream, 0) == CLOSED
+
+
 def test_one_read_moves_a_bounded_piece(state: InstanceState) -> None:
     """A huge length does not make a huge value."""
     stream = source(state, b"x" * (2 * READ_PIECE))

@@ -50,7 +50,8 @@ class BodyInput(InputStream):
             return data
         # The last bytes may have come in between the two looks.
         data = channel.take(most)
-        if data:
+        # A read of length 0 takes nothing: what waits still comes before the end.
+        if data or channel.size:
             return data
         if channel.failure is not None:
             raise failed(IoError(str(channel.failure), http=channel_error(channel)))
