@@ -132,6 +132,21 @@ def test_bytes_on_the_wire(shared_engine: Engine, request_bytes: bytes, expected
         assert without_date(asyncio.run(run(host))) == expected.split(b"|")
 
 
+@pytest.mark.parametrize("path", ["/T", "/u"])
+def test_a_body_that_breaks_off_is_an_error_for_any_client(
+    shared_engine: Engine, path: str
+) -> None:
+    """Also for one of HTTP/1.0, to which the end of the connection is that of the body (RESP-7)."""
+
+    async def run(host: Host) -> None:
+        async with serving(host) as where:
+            with pytest.raises(ConnectionResetError):
+                await exchange(where, f"GET {path} HTTP/1.0\r\nHost: a\r\n\r\n".encode())
+
+    with script_host(shared_engine) as host:
+        asyncio.run(run(host))
+
+
 def test_one_connection_serves_many_requests(shared_engine: Engine) -> None:
     """Pipelined requests are answered in order over one connection."""
 

@@ -2,16 +2,20 @@
 
 uvicorn's cycle hands the request to the program; here is what a response looks like on the
 wire. A body without a length is chunked, or ended by the end of the connection where the
-client does not know chunks. Any status that WASI allows can be sent, and trailers have
-their place.
+client does not know chunks; one that breaks off there ends with a reset, or it would look
+whole. Any status that WASI allows can be sent, and trailers have their place.
 
-Source: RFC 9112, sections 6 and 9.3; contract spin-host.md, RESP-1 to RESP-3, HTTP-18,
-CONF-0b.
+Source: RFC 9112, sections 6, 8 and 9.3; contract spin-host.md, RESP-1 to RESP-3, RESP-7,
+RESP-9, HTTP-18, CONF-0b.
 """
 
 import asyncio
+import contextlib
 import logging
 import re
+import socket
+import struct
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -41,6 +45,22 @@ _STATUS_LINES = {status: status_line(status) for status in range(200, 1000)}
 
 def _nothing() -> None:
     return None
+
+
+# Nothing is waited for when the socket is closed (l_onoff, l_linger).
+_NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """End a connection by what its peer takes for an error, whatever it has still to read."""
+    connection = transport.get_extra_info("socket")
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    if transport.get_extra_info("ssl_object") is None:
+        transport.close()
+    else:
+        # TLS has a word for a good end, and ``close`` would say it.
+        transport.abort()
 
 
 class Cycle(RequestResponseCycle):
@@ -73,7 +93,7 @@ class Cycle(RequestResponseCycle):
         finally:
             if not self.disconnected and not self.response_complete:
                 if self.response_started:
-                    self.transport.close()
+                    self.break_off()
                 else:
                     await self.send_500_response()
             self.on_response = _nothing
@@ -168,6 +188,18 @@ class Cycle(RequestResponseCycle):
         if not self.keep_alive:
             self.hang_up()
         self.on_response()
+
+    def break_off(self) -> None:
+        """End the connection in the middle of a response, so that the client can tell.
+
+        A length or chunks say what is missing, and what was written still arrives. Where only
+        the end of the connection marks the end of the body, that end has to be a reset.
+        """
+        started = self.response_started and not self.response_complete
+        if started and self._left is None and not self.chunked_encoding:
+            _reset(self.transport)
+        else:
+            self.transport.close()
 
     async def send_500_response(self) -> None:
         """Say that the program failed before it said anything."""

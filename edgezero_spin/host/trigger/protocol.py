@@ -76,6 +76,12 @@ class Protocol(HttpToolsProtocol):
         self._disarm()
         super().connection_lost(exc)
 
+    def eof_received(self) -> None:
+        # The transport closes behind this, which in a response without a length or chunks
+        # would look like its end.
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.break_off()
+
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
         try:
@@ -171,7 +177,7 @@ class Protocol(HttpToolsProtocol):
                 self.flow.pause_reading()
                 return
             if cycle.response_started or self.pipeline:
-                self.transport.close()
+                cycle.break_off()
                 return
         date = b"".join(b"%b: %b\r\n" % pair for pair in self.server_state.default_headers)
         end = b"content-length: 0\r\nconnection: close\r\n\r\n"

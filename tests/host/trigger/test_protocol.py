@@ -3,12 +3,16 @@
 import asyncio
 import contextlib
 import signal
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from edgezero_spin.host.exchange import ResponseHead
+from edgezero_spin.host.messages import ResponseAborted
 from edgezero_spin.host.trigger import protocol
 from edgezero_spin.host.trigger.asgi import head_of, wire_head
 from edgezero_spin.host.trigger.server import Listening, ServerSettings, serve_async
@@ -409,6 +413,113 @@ def test_a_program_that_fails_is_told_of(late: bool) -> None:
     assert answer.startswith(b"HTTP/1.1 200 OK" if late else b"HTTP/1.1 500 Internal Server Error")
     assert not answer.endswith(b"0\r\n\r\n")
     assert b"LookupError: a slip" in log.content
+
+
+class Cut:
+    """A response that is cut in its middle, once the client has what came before.
+
+    Attributes:
+        seen: The client has the first part.
+    """
+
+    def __init__(self, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+        self.seen = asyncio.Event()
+        self._headers = headers
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self._headers})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        await self.seen.wait()
+        raise ResponseAborted("the guest trapped")
+
+
+async def ending_of(
+    program: Cut,
+    request: bytes,
+    cut: Callable[[asyncio.StreamWriter], None],
+    *,
+    trusting: ssl.SSLContext | None = None,
+    **settings: Any,
+) -> str:
+    """How a connection ends for a client that has read ``half`` when ``cut`` is called."""
+    async with serving(program, **settings) as where:
+        reader, writer = await asyncio.open_connection(where.host, where.port, ssl=trusting)
+        try:
+            writer.write(request)
+            await asyncio.wait_for(reader.readuntil(b"half"), WAIT_S)
+            cut(writer)
+            rest = await asyncio.wait_for(reader.read(-1), WAIT_S)
+            assert rest in (b"", b"\r\n")
+        except ConnectionResetError:
+            return "reset"
+        else:
+            return "closed"
+        finally:
+            program.seen.set()
+            writer.close()
+
+
+# RESP-7, RESP-9
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, pytest.param(None, id="uvloop")])
+@pytest.mark.parametrize(
+    ("version", "headers", "ending"),
+    [
+        pytest.param("1.0", (), "reset", id="ended by the connection"),
+        pytest.param("1.0", ((b"content-length", b"9"),), "closed", id="length"),
+        pytest.param("1.1", (), "closed", id="chunks"),
+    ],
+)
+def test_half_a_body_is_no_whole_one(
+    loop: Callable[[], asyncio.AbstractEventLoop] | None,
+    version: str,
+    headers: tuple[tuple[bytes, bytes], ...],
+    ending: str,
+) -> None:
+    """Where nothing else says that a part is missing, the connection is reset."""
+
+    program = Cut(headers)
+    request = f"GET / HTTP/{version}\r\nHost: a\r\nConnection: close\r\n\r\n".encode()
+    factory = loop or pytest.importorskip("uvloop").new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        assert runner.run(ending_of(program, request, lambda writer: program.seen.set())) == ending
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, pytest.param(None, id="uvloop")])
+def test_half_a_body_has_no_good_end_in_tls_either(
+    loop: Callable[[], asyncio.AbstractEventLoop] | None, tmp_path: Path
+) -> None:
+    """The server does not say goodbye, which would end the body."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    issued.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    program = Cut(())
+    factory = loop or pytest.importorskip("uvloop").new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        ending = ending_of(
+            program,
+            b"GET / HTTP/1.0\r\nHost: a\r\n\r\n",
+            lambda writer: program.seen.set(),
+            trusting=trusting,
+            tls=(str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")),
+        )
+        assert runner.run(ending) == "reset"
+
+
+def test_a_client_that_ends_its_side_sees_half_a_body_as_such() -> None:
+    """The server closes too, and not as if the body were whole."""
+    request = b"GET / HTTP/1.0\r\nHost: a\r\n\r\n"
+    ending = ending_of(Cut(()), request, lambda writer: writer.write_eof())
+    assert asyncio.run(ending) == "reset"
+
+
+def test_a_request_that_cannot_be_read_on_cuts_its_response() -> None:
+    """A body with broken framing, while the answer is on its way."""
+    head = b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ending = ending_of(Cut(()), head, lambda writer: writer.write(b"xyz\r\n"))
+    assert asyncio.run(ending) == "reset"
 
 
 @pytest.mark.parametrize("taken", [False, True])
