@@ -5,6 +5,7 @@ In: a command function. Out: the same with the flags added, their values gathere
 """
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -40,12 +41,15 @@ class HostFlags(NamedTuple):
         request_timeout: Least and most seconds that an instance may take.
         idle_timeout: Least and most seconds that a used instance waits.
         max_instance_memory: Bytes of memory that it may take.
+        max_instances: How many may serve at once; ``None`` for the host's own number.
         reuse: Least and most requests that it serves.
         ready: Instances of each component to make ahead of time.
         work_dir: Where what belongs to this run goes.
         cache_dir: Where downloads are kept.
+        cache_file: Says where compiled components are kept.
         disable_cache: Compile anew.
         disable_pooling: Allocate instances one by one.
+        debug_info: Let native debuggers see into guests.
     """
 
     find_free_port: bool
@@ -60,12 +64,15 @@ class HostFlags(NamedTuple):
     request_timeout: tuple[float, float] | None
     idle_timeout: tuple[float, float]
     max_instance_memory: int | None
+    max_instances: int | None
     reuse: tuple[int, int]
     ready: int
     work_dir: str | None
     cache_dir: str | None
+    cache_file: Path | None
     disable_cache: bool
     disable_pooling: bool
+    debug_info: bool
 
     @property
     def as_json(self) -> bool:
@@ -99,6 +106,7 @@ class HostFlags(NamedTuple):
     def _settings(self) -> "HostSettings":
         import attrs
 
+        from edgezero_spin.cli.cache_file import read_cache_dir
         from edgezero_spin.host import HostSettings, ReusePolicy
 
         least, most = self.reuse
@@ -109,6 +117,7 @@ class HostFlags(NamedTuple):
             least_request_timeout_s=least_s,
             max_instance_memory=self.max_instance_memory,
             pooling=not self.disable_pooling,
+            debug_info=self.debug_info,
             reuse=ReusePolicy(
                 ready=self.ready,
                 least_served=least,
@@ -117,7 +126,14 @@ class HostFlags(NamedTuple):
                 least_idle_timeout_s=least_idle_s,
             ),
         )
-        return attrs.evolve(settings, cache_dir=None) if self.disable_cache else settings
+        changes: dict[str, Any] = {}
+        if self.max_instances is not None:
+            changes["max_instances"] = self.max_instances
+        if self.disable_cache:
+            changes["cache_dir"] = None
+        elif self.cache_file is not None:
+            changes["cache_dir"] = read_cache_dir(self.cache_file, settings.cache_dir)
+        return attrs.evolve(settings, **changes)
 
 
 _OPTIONS = (
@@ -189,6 +205,13 @@ _OPTIONS = (
         help="Most memory of one instance.",
     ),
     click.option(
+        "--max-instances",
+        metavar="N",
+        envvar="SPIN_MAX_INSTANCE_COUNT",
+        type=click.IntRange(min=1),
+        help="Most instances that serve at once; further requests wait. Default: 64.",
+    ),
+    click.option(
         "--max-instance-reuse-count",
         "reuse",
         metavar="N|A..B",
@@ -219,8 +242,22 @@ _OPTIONS = (
         help="Where copies of files and a spin.lock of this run go, to stay.",
     ),
     click.option("--cache-dir", metavar="DIR", help="Where downloaded components are kept."),
-    click.option("--disable-cache", is_flag=True, help="Compile components anew."),
+    click.option(
+        "--cache",
+        "cache_file",
+        metavar="FILE",
+        envvar="WASMTIME_CACHE_FILE",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="A cache configuration of wasmtime: compiled components go to its directory.",
+    ),
+    click.option(
+        "--disable-cache",
+        is_flag=True,
+        envvar="DISABLE_WASMTIME_CACHE",
+        help="Compile components anew.",
+    ),
     click.option("--disable-pooling", is_flag=True, help="Allocate instances one by one."),
+    click.option("--debug-info", is_flag=True, help="Let native debuggers see into components."),
 )
 
 
@@ -232,8 +269,19 @@ def host_options(command: F) -> F:
         own = {name: values.pop(name) for name in HostFlags._fields}
         if (own["tls_cert"] is None) != (own["tls_key"] is None):
             raise click.UsageError("--tls-cert and --tls-key go together")
+        if own["cache_file"] is not None and own["disable_cache"]:
+            raise click.UsageError("--cache and --disable-cache contradict each other")
+        own["disable_pooling"] |= _pooling_is_switched_off()
         return command(*arguments, more=HostFlags(**own), **values)
 
     for option in reversed(_OPTIONS):
         option(gathered)
     return gathered  # type: ignore[return-value]
+
+
+def _pooling_is_switched_off() -> bool:
+    """What ``SPIN_WASMTIME_POOLING`` says (ENG-1)."""
+    value = os.environ.get("SPIN_WASMTIME_POOLING", "1")
+    if value not in ("0", "1"):
+        raise click.UsageError(f"SPIN_WASMTIME_POOLING is {value!r}; it can be 0 or 1")
+    return value == "0"

@@ -106,6 +106,7 @@ class Host:
                 pooling=settings.pooling,
                 max_instances=settings.max_instances
                 + settings.reuse.most_idle * len(plan.components),
+                debug_info=settings.debug_info,
             )
         )
         self._sender = OutboundSender(network)

@@ -80,6 +80,7 @@ class HostSettings:
             engine allows (LIFE-9).
         cache_dir: Where compiled components are kept; ``None`` compiles at every start.
         pooling: Reserve address space for instances in advance (ENG-1).
+        debug_info: Let native debuggers see into guests (ENG-10).
         reuse: Whether instances are made ahead of time, and whether they serve more than
             one request (FLAG-6).
     """
@@ -92,6 +93,7 @@ class HostSettings:
     max_instance_memory: int | None = attrs.field(default=None, validator=optional(gt(0)))
     cache_dir: Path | None = attrs.field(factory=lambda: default_cache_dir() / "components")
     pooling: bool = True
+    debug_info: bool = False
     reuse: ReusePolicy = attrs.field(factory=ReusePolicy)
 
 

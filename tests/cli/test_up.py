@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import ssl
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,9 @@ def app(tmp_path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def running(*arguments: str | Path) -> Iterator[tuple[dict[str, Any], "subprocess.Popen[str]"]]:
+def running(
+    *arguments: str | Path, env: Mapping[str, str] | None = None
+) -> Iterator[tuple[dict[str, Any], "subprocess.Popen[str]"]]:
     """Run ``edgezero up`` until the test is done; yield what it said and the process."""
     command = [sys.executable, "-m", "edgezero_spin.cli", "up", "--disable-cache"]
     process = subprocess.Popen(
@@ -58,6 +61,7 @@ def running(*arguments: str | Path) -> Iterator[tuple[dict[str, Any], "subproces
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, **(env or {})},
     )
     try:
         stdout = process.stdout
@@ -197,6 +201,52 @@ def test_what_up_refuses(app: Path, flags: list[str], message: str) -> None:
     assert message in refusal(done)
 
 
+def test_without_an_application_up_says_how_to_name_one(tmp_path: Path) -> None:
+    """CLI-12, in the words of EdgeZero (BLD-9)."""
+    message = refusal(edgezero("up", cwd=tmp_path))
+    assert "could not locate spin.toml" in message
+    assert "--from" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "status", "message"),
+    [
+        ("SPIN_HTTP_LISTEN_ADDR", "nowhere", 1, "'nowhere' is not an address and a port"),
+        ("RUNTIME_CONFIG_FILE", "missing.toml", 1, "missing.toml"),
+        ("WASMTIME_CACHE_FILE", "missing.toml", 1, "missing.toml: No such file"),
+        ("SPIN_TLS_CERT", "x", 2, "--tls-cert and --tls-key go together"),
+        ("SPIN_TLS_KEY", "x", 2, "--tls-cert and --tls-key go together"),
+        ("SPIN_HTTP1_MAX_BUF_SIZE", "1", 2, "'--http1-max-buf-size'"),
+        ("SPIN_MAX_INSTANCE_MEMORY", "-1", 2, "'--max-instance-memory'"),
+        ("SPIN_MAX_INSTANCE_COUNT", "0", 2, "'--max-instances'"),
+        ("SPIN_ALWAYS_BUILD", "x", 2, "'--build'"),
+        ("DISABLE_WASMTIME_CACHE", "x", 2, "'--disable-cache'"),
+        ("SPIN_WASMTIME_POOLING", "x", 2, "SPIN_WASMTIME_POOLING is 'x'; it can be 0 or 1"),
+    ],
+)
+def test_variables_stand_for_flags(
+    app: Path, name: str, value: str, status: int, message: str
+) -> None:
+    """A wrong value is refused like that of the flag (CLI-36, FLAG-1 to FLAG-3, ENG-9)."""
+    done = edgezero("up", cwd=app, env={"XDG_CACHE_HOME": str(app / "cache"), name: value})
+    assert (done.returncode, message in done.stderr) == (status, True), done.stderr
+
+
+def test_variables_are_heard_together(app: Path, tmp_path: Path) -> None:
+    """A build, logs elsewhere, and too little memory for any instance (CLI-36)."""
+    env = {
+        "SPIN_ALWAYS_BUILD": "true",
+        "SPIN_LOG_DIR": str(tmp_path / "elsewhere"),
+        "SPIN_MAX_INSTANCE_MEMORY": "1",
+        "SPIN_WASMTIME_POOLING": "0",
+        "SPIN_VARIABLE_UNUSED": "x",
+    }
+    with running("-f", app, "--format", "json", "--quiet", env=env) as (told, _):
+        assert get(told["base_url"] + "/hello") == (500, b"")
+    assert (app / "static/built").exists()
+    assert (tmp_path / "elsewhere").is_dir()
+
+
 def test_no_triggers_are_said_as_spin_says_it(app: Path) -> None:
     """CONF-45."""
     (app / "spin.toml").write_text(
@@ -217,10 +267,13 @@ def test_no_triggers_are_said_as_spin_says_it(app: Path) -> None:
         ["--shush", "--follow", "hello"],
         ["--format", "xml"],
         ["--max-instance-memory", "-1"],
+        ["--max-instances", "0"],
+        ["--cache", "x", "--disable-cache"],
+        ["--env", "no-equals-sign"],
     ],
 )
 def test_usage_mistakes_of_up(app: Path, flags: list[str]) -> None:
-    """Status 2, before anything is loaded."""
+    """Status 2, before anything is loaded (ENG-9, LOCK-42)."""
     assert edgezero("up", *flags, cwd=app).returncode == 2
 
 
