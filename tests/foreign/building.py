@@ -13,21 +13,45 @@ import cattrs
 import edgezero_spin
 from benchmarks.peers import build_spin_sdk, install_packages
 
-__all__ = ["build_javascript", "build_spin_sdk", "build_spin_sdk_with_stores"]
+__all__ = [
+    "build_javascript",
+    "build_javascript_by_sdk",
+    "build_spin_sdk",
+    "build_spin_sdk_with_stores",
+]
 
+# Both packages have a command of this name, of which npm links one only.
 _J2W = "node_modules/@spinframework/build-tools/dist/index.js"
+_J2W_OF_SDK = "node_modules/@fermyon/spin-sdk/bin/j2w.mjs"
 
 
 def build_javascript(guest: Path, folder: Path) -> Path:
     """Build a project as ``spin new -t http-js`` leaves it; return the component.
 
-    The registry has ``@fermyon/spin-sdk``, the last one in a single package, but not one of
-    the packages per service that follow it; they import the same interfaces. ``overrides``
-    leave out what only its own, older tools need, a git repository among it, and take the
-    smallest jco that the build tools accept.
-
     Raises:
         PeerMissingError: npm is missing, or cannot install what this takes.
+    """
+    _bundle(guest, folder)
+    return _j2w(folder, _J2W, "--initLocation", f"http://{guest.name}.localhost")
+
+
+def build_javascript_by_sdk(guest: Path, folder: Path) -> Path:
+    """Build the same project by ``@fermyon/spin-sdk`` itself; return the component.
+
+    Raises:
+        PeerMissingError: As ``build_javascript``.
+    """
+    _bundle(guest, folder)
+    return _j2w(folder, _J2W_OF_SDK, "--trigger-type", "spin-http")
+
+
+def _bundle(guest: Path, folder: Path) -> None:
+    """Copy a project to where its packages are, and make one script of it and them.
+
+    The registry has ``@fermyon/spin-sdk``, the last one in a single package, but not one of
+    the packages per service that follow it; they import the same interfaces. ``overrides``
+    leave out what only its documentation and its webpack projects need, a git repository
+    among it, and take the smallest jco that the build tools accept.
     """
     packages = install_packages(guest / "package.json")
     shutil.copytree(guest, folder, dirs_exist_ok=True)
@@ -39,13 +63,13 @@ def build_javascript(guest: Path, folder: Path) -> Path:
         text = source.read_text(encoding="utf-8")
         renamed = text.replace("float32", "f32").replace("float64", "f64")
         (folder / "wit" / source.name).write_text(renamed, encoding="utf-8")
-    output = folder / "app.wasm"
-    location = f"http://{guest.name}.localhost"
     _node(folder, "build.mjs")
-    said = _node(
-        folder, _J2W, "-i", "build/bundle.js", "--initLocation", location, "-o", output.name
-    )
-    # j2w ends with status 0 whatever happened.
+
+
+def _j2w(folder: Path, script: str, *options: str) -> Path:
+    output = folder / "app.wasm"
+    said = _node(folder, script, "-i", "build/bundle.js", "-o", output.name, *options)
+    # That of the build tools ends with status 0 whatever happened.
     assert output.exists(), said
     return output
 

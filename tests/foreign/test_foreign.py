@@ -1,7 +1,8 @@
 """Components that know nothing of this package run on its host, unchanged.
 
-One of spin-sdk 3.4.1 for Python, one of Spin's JavaScript SDK and its build tools, one
-written by hand as text. Each was made by the tools of its own world and is served over real HTTP.
+One of spin-sdk 3.4.1 for Python, two of Spin's JavaScript SDK (by its build tools of today
+and by those that 2.0.0 brought itself), one written by hand as text. Each was made by the
+tools of its own world and is served over real HTTP.
 """
 
 import os
@@ -21,6 +22,7 @@ from tests.conformance.serving import serving
 from tests.documents import File, read_session
 from tests.foreign.building import (
     build_javascript,
+    build_javascript_by_sdk,
     build_spin_sdk,
     build_spin_sdk_with_stores,
 )
@@ -29,7 +31,7 @@ from tests.foreign.conftest import Load
 GUESTS = Path(__file__).parent / "guests"
 ROOT = Path(__file__).parent.parent.parent
 PAGE = Path(__file__).parents[2] / "docs" / "spin-sdk.md"
-PYTHON, JAVASCRIPT = "spin-sdk", "JavaScript"
+PYTHON, JAVASCRIPT, JAVASCRIPT_2_0 = "spin-sdk", "JavaScript", "JavaScript 2.0.0"
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +41,16 @@ def target() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture(scope="module", params=[PYTHON, JAVASCRIPT])
+@pytest.fixture(scope="module", params=[PYTHON, JAVASCRIPT, JAVASCRIPT_2_0])
 def kit(request: pytest.FixtureRequest) -> str:
     """Whose component is asked."""
     return str(request.param)
+
+
+@pytest.fixture
+def name(kit: str) -> str:
+    """How its component calls itself."""
+    return kit.split()[0]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +64,8 @@ def client(
             component = folder / "app.wasm"
             build_spin_sdk(GUESTS / "spin_sdk", component)
         else:
-            component = build_javascript(GUESTS / "javascript", folder)
+            build = build_javascript if kit == JAVASCRIPT else build_javascript_by_sdk
+            component = build(GUESTS / "javascript", folder)
     except PeerMissingError as error:
         pytest.skip(str(error))
     grants = f"""\
@@ -74,10 +83,10 @@ variables = {{ greeting = "hej" }}
         yield opened
 
 
-def test_text(client: httpx.Client, kit: str) -> None:
+def test_text(client: httpx.Client, name: str) -> None:
     """Status, type and body arrive as the handler set them."""
     answer = client.get("/hello")
-    assert (answer.status_code, answer.text) == (200, f"hello from {kit}\n")
+    assert (answer.status_code, answer.text) == (200, f"hello from {name}\n")
     assert answer.headers["content-type"] == "text/plain"
     assert client.get("/missing").status_code == 404
 
@@ -131,7 +140,10 @@ def test_rows_of_a_database(client: httpx.Client, kit: str) -> None:
         ("mysql://db/x", ["other", NOT_PROVIDED]),  # DB-10
         ("mysql://evil/x", ["connection-failed", "address mysql://evil/x is not permitted"]),
         ("postgres://db/x", ["other", NOT_PROVIDED]),
-        ("postgres://evil/x", ["connection-failed", "address postgres://evil is not permitted"]),
+        (
+            "postgres://evil:5432/x",
+            ["connection-failed", "address postgres://evil:5432 is not permitted"],
+        ),
         ("mqtt://db", ["other", NOT_PROVIDED]),
         ("mqtt://evil", ["connection-failed", "address mqtt://evil is not permitted"]),
         ("redis://evil", ["invalid-address", None]),  # NET-22
@@ -147,17 +159,17 @@ def test_a_service_that_is_not_there_gives_its_own_error(
 
 
 def test_a_request_goes_out_and_its_answer_comes_back(
-    client: httpx.Client, kit: str, target: str
+    client: httpx.Client, name: str, target: str
 ) -> None:
     """With the kit's own client, which polls as it likes."""  # CONF-8
     answer = client.get("/relay", headers={"x-target": f"{target}/echo"})
-    assert (answer.status_code, answer.text) == (200, f"from {kit}")
+    assert (answer.status_code, answer.text) == (200, f"from {name}")
 
 
-def test_a_handler_that_raises_hurts_one_request(client: httpx.Client, kit: str) -> None:
+def test_a_handler_that_raises_hurts_one_request(client: httpx.Client, name: str) -> None:
     """The client gets no 200; StarlingMonkey leaves its 500 unfinished, which breaks it off."""
     # RESP-9
-    if kit == JAVASCRIPT:
+    if name == JAVASCRIPT:
         with pytest.raises(httpx.RemoteProtocolError):
             client.get("/throw")
     else:

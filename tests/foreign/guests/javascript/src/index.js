@@ -20,7 +20,7 @@ async function answer(request) {
     case "/echo":
       return new Response(request.body, { headers: { "content-type": "application/octet-stream" } });
     case "/seen":
-      return Response.json({
+      return json({
         method: request.method,
         query: url.search,
         host: url.host,
@@ -44,12 +44,12 @@ async function answer(request) {
       const database = Sqlite.openDefault();
       database.execute("CREATE TABLE items (name TEXT, price REAL)", []);
       database.execute("INSERT INTO items VALUES (?, ?)", ["tea", 2.5]);
-      return Response.json(database.execute("SELECT * FROM items", []).rows);
+      return json(database.execute("SELECT * FROM items", []).rows);
     }
     case "/service": {
       const address = request.headers.get("x-address");
       const error = errorOf(() => services[new URL(address).protocol](address));
-      return Response.json([error.tag, error.val ?? null]);
+      return json([error.tag, error.val ?? null]);
     }
     case "/relay": {
       const reply = await fetch(request.headers.get("x-target"), { method: "POST", body: "from JavaScript" });
@@ -60,6 +60,11 @@ async function answer(request) {
     default:
       return new Response("nothing here\n", { status: 404 });
   }
+}
+
+// The engine of @fermyon/spin-sdk 2.0.0 has no Response.json.
+function json(value) {
+  return new Response(JSON.stringify(value), { headers: { "content-type": "application/json" } });
 }
 
 function errorOf(call) {
