@@ -55,7 +55,7 @@ def test_flags_of_the_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     with pytest.raises(click.UsageError, match="contradict each other"):
         settings_of(monkeypatch, "--cache", str(file), "--disable-cache")
     heard = settings_of(monkeypatch, SPIN_WASMTIME_POOLING="0", SPIN_MAX_INSTANCE_COUNT="9")
-    assert (heard.pooling, heard.max_instances) == (False, 9)
+    assert (heard.pooling, heard.max_instances) == (False, 9)  # ENG-2: its variable
     assert settings_of(monkeypatch, SPIN_WASMTIME_POOLING="1").pooling
     assert settings_of(monkeypatch, DISABLE_WASMTIME_CACHE="true").cache_dir is None
 

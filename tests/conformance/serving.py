@@ -83,6 +83,8 @@ class Answer:
     ) -> None:
         """Hold the answer to a vector: a header that it does not list fails (CONF-0b).
 
+        The body is compared exactly, and is empty unless the vector has one (CONF-0a).
+
         Args:
             status: As the vector has it.
             body: All of it.

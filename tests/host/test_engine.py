@@ -127,6 +127,31 @@ def test_no_deadline_after_close() -> None:
         engine.ticker.acquire()
 
 
+def test_components_as_large_as_spin_takes(tmp_path: Path) -> None:
+    """The pool's numbers are no smaller than Spin's: instances, memories, tables (ENG-3, ENG-5)."""
+    modules = """
+  (core module $wide
+    (memory 1) (memory 1) (table 100000 funcref) (table 1 funcref)
+    (func (export "run") (result i32) (i32.const 5)))
+  (core module $tables (table 1 funcref) (table 1 funcref))
+  (core module $small)
+"""
+    instances = ["(core instance $first (instantiate $wide))"]
+    instances += ["(core instance (instantiate $wide))"] * 15  # 32 memories, 32 tables
+    instances += ["(core instance (instantiate $tables))"] * 16  # 64 tables
+    instances += ["(core instance (instantiate $small))"] * 168  # 200 instances
+    path = tmp_path / "large.wat"
+    path.write_text(
+        f"""(component {modules} {"".join(instances)}
+  (func (export "run") (result u32) (canon lift (core func $first "run"))))"""
+    )
+    with make_engine(EngineSettings(max_instances=32)) as engine:
+        if not engine.pooling:
+            pytest.skip("there is no address space for a pool")
+        with instance_of(link(engine, load_component(engine, path), {})) as instance:
+            assert instance.call(None, "run") == 5
+
+
 def test_reserving_more_than_there_is() -> None:
     """The question whether a pool fits is answered, not crashed into."""
     assert pool.can_reserve(1 << 30)

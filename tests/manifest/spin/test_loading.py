@@ -107,6 +107,57 @@ def test_keys_of_a_trigger_are_its_own() -> None:
     assert trigger.config == {"route": "/", "extra": {"deep": [1, True]}}  # MAN-24
 
 
+BRACES = """
+[variables]
+known = { default = "x" }
+[application.trigger.redis]
+address = "redis://{{ known }}"
+[[trigger.http]]
+route = "/{{ nobody }}"
+component = "a"
+[[trigger.redis]]
+address = "redis://{{ known }}:6380"
+channel = "{{ known }}"
+component = "a"
+[component.a]
+source = "a.wasm"
+description = "{{ nobody }}"
+environment = { E = "{{ nobody }}", F = "{{ open" }
+ai_models = ["{{ nobody }}"]
+variables = { v = "{{ known }}" }
+allowed_outbound_hosts = ["http://{{ known }}"]
+"""
+
+
+def test_braces_elsewhere_are_text() -> None:
+    """Only some places hold templates; what is filled in later is kept as it stands."""  # MAN-91
+    app = lock_application(parse(HEAD + BRACES)).to_value()
+    [part] = app["components"]
+    assert part["env"] == {"E": "{{ nobody }}", "F": "{{ open"}
+    assert part["metadata"]["description"] == "{{ nobody }}"
+    assert part["metadata"]["ai_models"] == ["{{ nobody }}"]
+    assert part["config"] == {"v": "{{ known }}"}
+    assert part["metadata"]["allowed_outbound_hosts"] == ["http://{{ known }}"]
+    [http, redis] = [trigger["trigger_config"] for trigger in app["triggers"]]
+    assert http["route"] == "/{{ nobody }}"
+    assert (redis["address"], redis["channel"]) == ("redis://{{ known }}:6380", "{{ known }}")
+    assert app["metadata"]["triggers"] == {"redis": {"address": "redis://{{ known }}"}}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "broken"),
+    [
+        ('v = "{{ known }}"', 'v = "{{ nobody }}"'),
+        ('v = "{{ known }}"', 'v = "{{ known"'),
+        ('["http://{{ known }}"]', '["http://{{ known"]'),
+    ],
+)
+def test_templates_are_checked_where_they_are(allowed: str, broken: str) -> None:
+    """In a component's variables and hosts."""  # MAN-91
+    with pytest.raises(InvalidManifestError, match="unknown variable|unmatched"):
+        parse(HEAD + BRACES.replace(allowed, broken))
+
+
 def test_a_profile_has_to_exist() -> None:
     """A profile that no component has is a slip, and is named."""
     text = HEAD + TRIGGER + '[component.a]\nsource = "a"\n'
