@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edgezero_spin.manifest.spin import Component
 from edgezero_spin.manifest.spin.schema import Build
+from edgezero_spin.project.watched_files import files_of_pattern
 
 __all__ = ["stale_source"]
 
@@ -43,7 +44,7 @@ def stale_source(base: Path, component: Component) -> Path | None:
 def _sources(folder: Path, build: Build) -> Iterator[Path]:
     if build.watch:
         for pattern in build.watch:
-            yield from sorted(folder.glob(pattern))
+            yield from files_of_pattern(pattern, folder)
     elif any(_compiles_an_app(command) for command in build.command):
         yield from _modules(folder)
 

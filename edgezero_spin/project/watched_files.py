@@ -21,7 +21,14 @@ from edgezero_spin.manifest.spin import (
     SpinManifest,
 )
 
-__all__ = ["Signature", "Snapshot", "WatchedFiles", "signature_of", "watched_files"]
+__all__ = [
+    "Signature",
+    "Snapshot",
+    "WatchedFiles",
+    "files_of_pattern",
+    "signature_of",
+    "watched_files",
+]
 
 Signature = tuple[int, int, int]
 """Time of change, size and identity of a file."""
@@ -130,6 +137,16 @@ def _content_of(component: Component, base: Path, with_assets: bool) -> Iterator
             yield _Files(_joined(base, mount.source))
         else:
             yield _files(mount, base)
+
+
+def files_of_pattern(text: str, folder: Path) -> Iterator[Path]:
+    """Yield the files that an entry of ``build.watch`` means, sorted.
+
+    Args:
+        text: The entry.
+        folder: Where the component is built.
+    """
+    yield from (Path(path) for path in sorted(_watch_pattern(text, folder).paths()))
 
 
 def _watch_pattern(text: str, folder: Path) -> _Files:

@@ -30,6 +30,7 @@ WORKDIR = f'{COMPONENTIZE}\nworkdir = "service"'
     [
         pytest.param(WATCHED, "src/a.py", True, id="watched"),
         pytest.param(WATCHED, "data.json", True, id="watched, of another kind"),
+        pytest.param(WATCHED, "deep/er/data.json", True, id="watched, in a folder below"),
         pytest.param(WATCHED, "other.py", False, id="not watched"),
         pytest.param(COMPONENTIZE, "app.py", True, id="the app"),
         pytest.param(COMPONENTIZE, "package/deep/model.py", True, id="a module of it"),
