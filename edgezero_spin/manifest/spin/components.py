@@ -3,7 +3,6 @@
 Source: contract spin-host.md, MAN-30 to MAN-48 and MAN-82.
 """
 
-
 import attrs
 
 from edgezero_spin.manifest.keys import item_key
