@@ -1,7 +1,7 @@
 """The conformance vectors of section 11, restated: manifest, guest, request and response.
 
 The vectors that need a service which this machine may lack (mqtt, postgres), Wagi, or
-sockets of a guest's own are not here; ``edgezero lock`` and the startup output have theirs
+open sockets of a guest's own are not here; ``edgezero lock`` and the startup output have theirs
 elsewhere.
 """
 
@@ -224,6 +224,22 @@ exclude_files = ["static/thisshouldbemounted/no/*"]
         )
         for absent in ("/thisshouldbemounted/no/2", "/other/3", "/static/other/3", "/spin.toml"):
             ask(port, absent).must_be(404, optional=ANY_FRAMING)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param("*://127.0.0.2:6001", id="another address"),  # CONF-17
+        pytest.param("*://127.0.0.1:6002", id="another port"),  # CONF-18
+    ],
+)
+def test_sockets_without_permission(application: Application, entry: str) -> None:
+    """A connection that no entry allows is denied before it is made."""  # NET-21, ENV-18
+    grants = f'allowed_outbound_hosts = ["{entry}"]'
+    with serving(application("tcp-sockets", route="/...", grants=grants)) as port:
+        ask(port, headers={"address": "127.0.0.1:7"}).must_be(
+            500, "access-denied (error 1)", optional=ANY_FRAMING
+        )
 
 
 def test_an_endless_loop_meets_its_deadline(application: Application) -> None:

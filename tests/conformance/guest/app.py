@@ -15,12 +15,15 @@ from urllib.parse import urlsplit
 
 from componentize_py_types import Err, Ok
 from wit_world.imports import (
+    instance_network,
     key_value,
+    network,
     outgoing_handler,
     poll,
     sqlite,
     store,
     streams,
+    tcp_create_socket,
     types,
     variables,
 )
@@ -326,6 +329,22 @@ def environment(request: Incoming) -> None:
         must(os.environ.get(name) == value, f"{name} is {os.environ.get(name)}")
 
 
+def connect(request: Incoming) -> None:
+    """Begin to connect to the address in a header, and say how that fails."""
+    host, port = request.header("address").rsplit(":", 1)
+    a, b, c, d = map(int, host.split("."))
+    address = network.Ipv4SocketAddress(int(port), (a, b, c, d))
+    socket = tcp_create_socket.create_tcp_socket(network.IpAddressFamily.IPV4)
+    try:
+        socket.start_connect(
+            instance_network.instance_network(), network.IpSocketAddress_Ipv4(address)
+        )
+    except Err as error:
+        code = error.value
+        name = code.name.lower().replace("_", "-")
+        raise VectorFailedError(f"{name} (error {code.value})") from error
+
+
 def loop_for_ever(request: Incoming) -> None:
     while True:
         pass
@@ -455,6 +474,7 @@ CHECKS: dict[str, Callable[[Incoming], None]] = {
     "variables": variable,
     "wasi-config": config,
     "environment": environment,
+    "tcp-sockets": connect,
     "infinite-loop": loop_for_ever,
 }
 

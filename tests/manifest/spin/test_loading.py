@@ -154,7 +154,7 @@ def test_braces_elsewhere_are_text() -> None:
 )
 def test_templates_are_checked_where_they_are(allowed: str, broken: str) -> None:
     """In a component's variables and hosts."""  # MAN-91
-    with pytest.raises(InvalidManifestError, match="unknown variable|unmatched"):
+    with pytest.raises(InvalidManifestError, match=r"unknown variable|unmatched"):
         parse(HEAD + BRACES.replace(allowed, broken))
 
 
