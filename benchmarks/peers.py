@@ -12,7 +12,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import venv
 from collections.abc import Iterator, Sequence
@@ -117,32 +116,31 @@ def jco_serve(component: Path, *options: str) -> Iterator[int]:
 
 
 def build_spin_sdk(folder: Path, output: Path) -> None:
-    """Compile a spin-sdk 3.4.1 handler with the componentize-py that it was made for."""
+    """Compile a spin-sdk 3.4.1 handler with the componentize-py that it was made for.
+
+    Raises:
+        PeerMissingError: The kit cannot be installed.
+        RuntimeError: It does not compile the handler.
+    """
     home = FOLDER / "spin-sdk"
     python = home / "bin" / "python"
     if not (home / "bin" / "componentize-py").exists():
         venv.create(home, with_pip=True)
-        _run(
-            [
-                str(python),
-                "-m",
-                "pip",
-                "install",
-                "-q",
-                "spin-sdk==3.4.1",
-                "componentize-py==0.17.2",
-            ]
-        )
+        packages = ["spin-sdk==3.4.1", "componentize-py==0.17.2"]
+        said = _run([str(python), "-m", "pip", "install", "-q", *packages])
+        if said is not None:
+            raise PeerMissingError(f"pip install failed: {said[-300:]}")
     tool = str(home / "bin" / "componentize-py")
-    _run(
+    said = _run(
         [tool, "-q", "-w", "spin-http", "componentize", "app", "-o", str(output)],
         cwd=folder,
         env={**os.environ, "VIRTUAL_ENV": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
     )
+    if said is not None:
+        raise RuntimeError(f"componentize-py failed: {said[:2000]}")
 
 
-def _run(argv: Sequence[str], **options: object) -> None:
+def _run(argv: Sequence[str], **options: object) -> str | None:
+    """Return what a command complained of when it fails, and nothing when it does not."""
     done = subprocess.run(argv, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload]
-    if done.returncode != 0:
-        print(done.stderr[-2000:], file=sys.stderr)
-        raise PeerMissingError(f"{argv[0]} failed with status {done.returncode}")
+    return None if done.returncode == 0 else str(done.stderr.strip())
