@@ -177,7 +177,8 @@ def test_an_upload_that_breaks_off_breaks_off_its_echo(
         head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 300000\r\n\r\n"
         peer.sendall(head.encode() + b"z" * 200_000)
         received = peer.recv(65536)
-        while not received.endswith(b"z" * 100):
+        # The host passes everything on; a guest keeps less than a piece for its next write.
+        while received.count(b"z") < 100_000:
             received += peer.recv(65536)
         peer.shutdown(socket.SHUT_WR)
         while more := peer.recv(65536):
