@@ -68,7 +68,7 @@ def _npm_install(home: Path, package: str, *arguments: str) -> None:
         raise PeerMissingError("npm is not installed")
     home.mkdir(parents=True, exist_ok=True)
     (home / "package.json").write_text(package, encoding="utf-8")
-    # npm asks a registry that is out of reach three times in 70 s, twice in 10 s.
+    # Left to itself npm asks a registry that is out of reach for more than a minute.
     quiet = ("--no-audit", "--no-fund", "--loglevel=error", "--fetch-retries=1")
     install = [npm, "install", *quiet, *arguments]
     done = subprocess.run(install, cwd=home, capture_output=True, text=True, check=False)
