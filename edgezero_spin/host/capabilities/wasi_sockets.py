@@ -1,12 +1,17 @@
 """``wasi:sockets``: refused, as Spin refuses a component that no host allows (ENV-18 to ENV-20).
 
 Sockets can be made, because making one touches nothing; binding, connecting, listening and
-sending are ``access-denied``, and names are not resolved. Nothing here traps. Sockets count
-against the operator's limits all the same (NET-41, NET-43).
+sending are ``access-denied``, and names are not resolved. Nothing here traps. The code has no
+room for a reason, so the log tells whether the manifest or this host is in the way (NET-21,
+NET-30). Sockets count against the operator's limits all the same (NET-41, NET-43).
 """
 
+import ipaddress
+import logging
 from typing import Any
 
+from edgezero_spin.host.capabilities.not_provided import NOT_PROVIDED
+from edgezero_spin.host.capabilities.outbound_addresses import may_connect
 from edgezero_spin.host.capabilities.wasi_io import (
     InputStream,
     IoError,
@@ -26,6 +31,8 @@ __all__ = [
     "TcpSocket",
     "UdpSocket",
 ]
+
+logger = logging.getLogger("edgezero_spin.host")
 
 SECOND_NS = 1_000_000_000
 
@@ -108,6 +115,28 @@ _invalid_state = _refuse("invalid-state")
 _not_in_progress = _refuse("not-in-progress")
 
 
+def _peer(scheme: str) -> HostFunction:
+    """A function whose last parameter is the address of a peer."""
+
+    def refuse(state: InstanceState, socket: Socket, *arguments: Any) -> None:
+        address = arguments[-1]
+        if address is not None:
+            url = _url_of(scheme, address)
+            if may_connect(state, url, scheme):
+                logger.warning("A component tried to reach '%s': %s.", url, NOT_PROVIDED)
+        raise WitError("access-denied")
+
+    return refuse
+
+
+def _url_of(scheme: str, address: Any) -> str:
+    family, where = address
+    if family == "ipv4":
+        return f"{scheme}://{'.'.join(map(str, where['address']))}:{where['port']}"
+    packed = b"".join(group.to_bytes(2, "big") for group in where["address"])
+    return f"{scheme}://[{ipaddress.IPv6Address(packed)}]:{where['port']}"
+
+
 def _setting(name: str) -> HostFunction:
     return lambda state, socket: socket.settings[name]
 
@@ -184,7 +213,7 @@ INTERFACES = (
         {
             "[method]tcp-socket.start-bind": _denied,
             "[method]tcp-socket.finish-bind": _not_in_progress,
-            "[method]tcp-socket.start-connect": _denied,
+            "[method]tcp-socket.start-connect": _peer("tcp"),
             "[method]tcp-socket.finish-connect": _not_in_progress,
             "[method]tcp-socket.start-listen": _denied,
             "[method]tcp-socket.finish-listen": _not_in_progress,
@@ -205,7 +234,7 @@ INTERFACES = (
         {
             "[method]udp-socket.start-bind": _denied,
             "[method]udp-socket.finish-bind": _not_in_progress,
-            "[method]udp-socket.stream": _denied,
+            "[method]udp-socket.stream": _peer("udp"),
             "[method]udp-socket.local-address": _invalid_state,
             "[method]udp-socket.remote-address": _invalid_state,
             "[method]udp-socket.address-family": lambda state, socket: socket.family,

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host.capabilities import host_interfaces
+from edgezero_spin.host.capabilities.not_provided import NOT_PROVIDED
+from edgezero_spin.host.capabilities.outbound_http import OutboundHosts
 from edgezero_spin.host.capabilities.wasi_cli import GuestExit
 from edgezero_spin.host.capabilities.wasi_clocks import datetime_of
 from edgezero_spin.host.capabilities.wasi_random import MAX_RANDOM_BYTES
@@ -16,7 +18,7 @@ from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.interface import Err, Ok
 from edgezero_spin.host.logs import Logs
 from edgezero_spin.host.network.rules import NetworkRules
-from tests.host.support import Capture, call, error_of, instance_state
+from tests.host.support import Capture, HostLog, call, error_of, instance_state
 
 WIT = Path(__file__).parents[3] / "edgezero_spin" / "wit" / "deps"
 STATE = instance_state()
@@ -139,7 +141,7 @@ def test_the_seed_is_two_numbers() -> None:
 def test_sockets_are_refused_and_never_trap(kind: str) -> None:
     """A socket can be made and asked; whatever would touch the network is denied.
 
-    In the words that Spin has for a component which no host allows (ENV-18, ENV-19, NET-21).
+    In the words that Spin has for a component which no host allows (ENV-18, ENV-19).
     """
     address: Any = ("ipv4", {"port": 80, "address": (127, 0, 0, 1)})
     network = call(STATE, "wasi:sockets/instance-network instance-network")
@@ -161,6 +163,43 @@ def test_sockets_are_refused_and_never_trap(kind: str) -> None:
         assert call(STATE, method + "is-listening", socket) is False
     else:
         assert error_of(STATE, method + "stream", socket, address) == "access-denied"
+
+
+IPV4 = ("ipv4", {"port": 7, "address": (127, 0, 0, 1)})
+IPV6 = (
+    "ipv6",
+    {"port": 7, "flow-info": 0, "address": (0x2001, 0xDB8, 0, 0, 0, 0, 0, 1), "scope-id": 0},
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "address", "shown"),
+    [
+        ("tcp", IPV4, "tcp://127.0.0.1:7"),
+        ("tcp", IPV6, "tcp://[2001:db8::1]:7"),
+        ("udp", IPV4, "udp://127.0.0.1:7"),
+    ],
+)
+def test_the_log_says_who_refuses_a_socket(kind: str, address: Any, shown: str) -> None:
+    """The manifest, with the entry to write, or this host, with who does better."""
+    # NET-21, NET-30
+    ends: list[Any] = [address]
+    function = "stream"
+    if kind == "tcp":
+        ends.insert(0, call(STATE, "wasi:sockets/instance-network instance-network"))
+        function = "start-connect"
+    told = []
+    for entries in ([], [shown]):
+        state = instance_state(outbound=OutboundHosts(entries))
+        create = f"wasi:sockets/{kind}-create-socket create-{kind}-socket"
+        socket = call(state, create, address[0])
+        with HostLog() as log:
+            method = f"wasi:sockets/{kind} [method]{kind}-socket.{function}"
+            assert error_of(state, method, socket, *ends) == "access-denied"
+        told.append(log.content.decode())
+    assert f"disallowed destination '{shown}'" in told[0]
+    assert f'allowed_outbound_hosts = ["{shown}"]' in told[0]
+    assert told[1] == f"A component tried to reach '{shown}': {NOT_PROVIDED}.\n"
 
 
 @pytest.mark.parametrize("kind", ["tcp", "udp"])
