@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+import edgezero_spin
+
 __all__ = ["public_folder", "without_rights"]
 
 NOBODY = 65534
@@ -21,6 +25,8 @@ def without_rights() -> Iterator[None]:
     # The real user too: os.access asks for that one. The saved one leads back.
     os.setresuid(NOBODY, NOBODY, 0)
     try:
+        if not os.access(edgezero_spin.__path__[0], os.R_OK | os.X_OK):
+            pytest.skip("the package stands where no other user can read it")
         yield
     finally:
         os.setresuid(0, 0, 0)
