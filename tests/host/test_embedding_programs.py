@@ -1,8 +1,9 @@
-"""The programs of ``examples/embedding``, run as they stand."""
+"""The programs of ``docs/programs``, run as they stand."""
 
 import asyncio
 import json
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -15,11 +16,11 @@ import pytest
 
 from edgezero_spin.host import Host, HostSettings
 from tests.component.servers import manifest
-from tests.examples.loading import EXAMPLES, load
 
-FOLDER = EXAMPLES / "embedding"
-PAGE = EXAMPLES.parent / "docs" / "embedding.md"
-HELLO = EXAMPLES.parent / "tests" / "foreign" / "guests" / "hello.wat"
+TOP = Path(__file__).parents[2]
+FOLDER = TOP / "docs" / "programs"
+PAGE = TOP / "docs" / "embedding.md"
+HELLO = TOP / "tests" / "foreign" / "guests" / "hello.wat"
 HELLO_TEXT = "hello from WAT\n"
 
 
@@ -81,7 +82,7 @@ def test_one_application(program: Callable[..., Program], tmp_path: Path) -> Non
 
 def test_mounted_below_a_path(tmp_path: Path) -> None:
     """What is below it reaches the component, the rest stays with the site."""
-    site = load("embedding", "mounted").Site
+    site = runpy.run_path(str(FOLDER / "mounted.py"))["Site"]
     settings = HostSettings(cache_dir=None, pooling=False)
 
     async def run(host: Host) -> tuple[str, str]:
