@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import edgezero, refusal
+from tests.small_disk import fill, small_disk
 
 SPIN = "[component.app]\nsource = 'app.wasm'\n"
 MANIFEST = """\
@@ -83,6 +84,18 @@ def test_an_adapter_that_is_not_there_is_refused(
     """It has to be declared and known, also when it is the one that nobody named."""
     (app / "edgezero.toml").write_text(adapters)
     assert said in refusal(edgezero("provision", *typed, cwd=app))
+
+
+def test_a_disk_without_a_free_byte_leaves_the_old_file(tmp_path: Path) -> None:
+    """On a real file system that is full, the file stays whole and nothing lies beside it."""
+    with small_disk(tmp_path, 64):
+        (tmp_path / "spin.toml").write_text(SPIN)
+        (tmp_path / "edgezero.toml").write_text(MANIFEST)
+        fill(tmp_path)
+        assert "No space left on device" in refusal(edgezero("provision", cwd=tmp_path))
+        assert (tmp_path / "spin.toml").read_text() == SPIN
+        left = sorted(path.name for path in tmp_path.iterdir())
+        assert left == ["edgezero.toml", "filler", "spin.toml"]
 
 
 def test_a_full_disk_leaves_the_old_file(app: Path) -> None:

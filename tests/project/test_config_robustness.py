@@ -18,6 +18,7 @@ from edgezero_spin.project.config_sqlite import SqlitePushError, SqliteTarget
 from tests.project.config_project import ConfigProject
 from tests.project.doomed_pushes import KEYS, generation, the_one_generation
 from tests.rights import public_folder, without_rights
+from tests.small_disk import fill, small_disk
 
 KILLS = 100
 
@@ -190,6 +191,21 @@ def test_a_folder_that_cannot_be_written(shelf: Path) -> None:
     path.chmod(0o644)
     assert path.read_bytes() == before
     assert [child.name for child in shelf.iterdir()] == ["kv.db"]
+
+
+def test_a_disk_without_a_free_byte(tmp_path: Path) -> None:
+    """On a real file system that is full, a push is an error and the store holds what it held."""
+    with small_disk(tmp_path, 512):
+        path = tmp_path / "kv.db"
+        target = SqliteTarget(path, "app_config")
+        target.write(generation(0))
+        fill(tmp_path)
+        with pytest.raises(SqlitePushError):
+            target.write(generation(1))
+        assert the_one_generation(path) == b"000000" * 100
+        (tmp_path / "filler").unlink()
+        target.write(generation(1))
+        assert the_one_generation(path) == b"000001" * 100
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
