@@ -17,7 +17,9 @@ from typing import Any
 
 import attrs
 
+from edgezero_spin.manifest.errors import Problems, tell_problems
 from edgezero_spin.manifest.spin import FetchError
+from edgezero_spin.manifest.table_reader import TableReader
 
 __all__ = [
     "Credentials",
@@ -110,45 +112,48 @@ class PackageConfig:
         raise FetchError(f"{self.path}: the registry of {package} is neither a text nor a table")
 
     def _registry(self, name: str, metadata: Mapping[str, Any] | None) -> Registry:
-        table = self._table("registry").get(name, {})
-        backends = {key: value for key, value in table.items() if isinstance(value, dict)}
-        kind = table.get("default", table.get("type"))
+        problems = Problems(self.path)
+        table = TableReader(self.values, "", problems).table("registry").table(name)
+        kind = table.optional_text("default") or table.optional_text("type")
+        backends = [key for key in table if isinstance(table.value(key), dict)]
         if kind is None and len(backends) == 1:
-            kind = next(iter(backends))
-        root = backends.get("local", {}).get("root")
-        oci = backends.get("oci", {})
-        return Registry(
+            kind = backends[0]
+        root = table.table("local").optional_text("root")
+        oci = table.table("oci")
+        registry = Registry(
             name=name,
             kind=kind,
             metadata=metadata,
-            root=None if root is None else Path(str(root)),
-            plain=oci.get("protocol") == "http",
-            trusting=oci.get("accept_invalid_certificates") is True,
+            root=None if root is None else Path(root),
+            plain=oci.text("protocol") == "http",
+            trusting=oci.flag("accept_invalid_certificates"),
             roots=tuple(
-                str(entry.get("data"))
-                for entry in oci.get("extra_root_certificates", ())
-                if entry.get("encoding") == "pem"
+                certificate.required_text("data")
+                for certificate in oci.tables("extra_root_certificates")
+                if certificate.text("encoding") == "pem"
             ),
-            credentials=self._credentials(name, oci.get("auth")),
+            credentials=_credentials(oci),
         )
-
-    def _credentials(self, name: str, auth: Any) -> Credentials | None:
-        if auth is None:
-            return None
-        if isinstance(auth, dict):
-            return Credentials(str(auth.get("username", "")), str(auth.get("password", "")))
-        found = decode_auth(str(auth))
-        if found is None:
-            raise FetchError(
-                f"{self.path}: registry.{name}.oci.auth is no `user:password` in base64"
-            )
-        return found
+        if problems.found:
+            raise FetchError(tell_problems(str(self.path), problems.found))
+        return registry
 
     def _table(self, key: str) -> Mapping[str, Any]:
         table = self.values.get(key, {})
         if not isinstance(table, dict):
             raise FetchError(f"{self.path}: `{key}` must be a table")
         return table
+
+
+def _credentials(oci: TableReader) -> Credentials | None:
+    if isinstance(oci.value("auth"), dict):
+        auth = oci.table("auth")
+        return Credentials(auth.text("username"), auth.text("password"))
+    text = oci.optional_text("auth")
+    found = None if text is None else decode_auth(text)
+    if text is not None and found is None:
+        oci.problem("auth", "is no `user:password` in base64")
+    return found
 
 
 def decode_auth(text: str) -> Credentials | None:

@@ -369,7 +369,18 @@ def test_without_configuration_some_namespaces_are_known(tmp_path: Path) -> None
         ("namespace_registries = { acme = 7 }\n", "neither a text nor a table"),
         (
             'default_registry = "x"\n[registry.x.oci]\nauth = "s3cret"\n',
-            r"registry\.x\.oci\.auth is no `user:password` in base64",
+            r"registry\.x\.oci\.auth: is no `user:password` in base64",
+        ),
+        ('default_registry = "x"\nregistry = 3\n', "registry: invalid type: expected a table"),
+        ('default_registry = "x"\n[registry]\nx = "y"\n', r"registry\.x: invalid type"),
+        ('default_registry = "x"\n[registry.x]\ntype = 3\n', r"registry\.x\.type: invalid type"),
+        (
+            'default_registry = "x"\n[registry.x.oci]\nextra_root_certificates = ["pem"]\n',
+            r"extra_root_certificates\[0\]: invalid type: expected a table, got a string",
+        ),
+        (
+            'default_registry = "x"\n[registry.x.oci.auth]\nusername = 1\npassword = "s3cret"\n',
+            r"registry\.x\.oci\.auth\.username: invalid type: expected a string",
         ),
     ],
 )
