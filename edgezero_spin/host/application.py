@@ -154,7 +154,10 @@ def load_application(
             linker = _Linker(engine, part, interfaces, cache_dir)
             executor = wagi[part.id]
             if executor is None:
-                linked = linker(load_component(engine, part.source, cache_dir))
+                component = load_component(
+                    engine, part.source, cache_dir, joined=bool(part.dependencies)
+                )
+                linked = linker(component)
                 components[part.id] = GuestComponent.of(linked, grants, limits)
             else:
                 program = load_command(engine, part.source, cache_dir, linker)

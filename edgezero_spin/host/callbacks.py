@@ -21,11 +21,14 @@ from edgezero_spin.host.values import (
     Lower,
     ResourceTypes,
     Scope,
+    behind_length,
+    prepare_bulk_lifts,
     prepare_case,
     prepare_lift,
     prepare_lower,
 )
 from edgezero_spin.host.values.raw import VALUE_SIZE, Size, error_new
+from edgezero_spin.wasm.bulk_form import SIZED, plain_name
 
 __all__ = ["Callback", "Destructor", "host_callback", "resource_destructor", "scopes"]
 
@@ -39,17 +42,38 @@ scopes: dict[int, Scope] = {}
 """Running instances by the address of their store's context."""
 
 
-def host_callback(type_: wit.FuncType, function: HostFunction, resources: ResourceTypes) -> Any:
-    """Return the C callback that runs a host function of this type."""
-    invoke = _invoker(function, [prepare_lift(part, resources) for _, part in type_.params])
+def host_callback(
+    name: str, type_: wit.FuncType, function: HostFunction, resources: ResourceTypes
+) -> Any:
+    """Return the C callback that runs a host function of this type.
+
+    Args:
+        name: What the component imports it by; a bulk function is known by it
+            (``values/bulk.py``).
+        type_: The type as the component imports it.
+        function: What it runs.
+        resources: The host resources that the type may mention.
+    """
+    if plain_name(name) != name:
+        resources = resources.of_bulk_function()
+        lifts = prepare_bulk_lifts(type_.params, resources)
+    else:
+        lifts = [prepare_lift(part, resources) for _, part in type_.params]
+    invoke = _invoker(function, lifts)
     result = type_.result
-    lower: Lower | None
+    sized = name.endswith(SIZED)
+    if sized and isinstance(result, wit.TupleType):
+        result = result.elements[1]
+    lower: Lower
     lower_error: Lower | None = None
     if isinstance(result, wit.ResultType):
         lower = prepare_case(result.ok, True, resources)
         lower_error = prepare_case(result.err, False, resources)
     else:
         lower = _lower_nothing if result is None else prepare_lower(result, resources)
+    if sized:
+        lower = behind_length(lower)
+        lower_error = None if lower_error is None else behind_length(lower_error)
 
     def callback(
         _data: int, context: int, _type: int, args: int, _count: int, results: int, _room: int

@@ -25,6 +25,7 @@ from wasmtime import component as wit
 from edgezero_spin.host.compiled_cache import CompiledCache
 from edgezero_spin.host.errors import ComponentError, EngineError
 from edgezero_spin.host.pool import SLOT_BYTES, can_reserve, set_pool
+from edgezero_spin.wasm.bulk_bytes import with_bulk_bytes
 from edgezero_spin.wasm.lazy_table import with_lazy_table
 
 __all__ = [
@@ -79,7 +80,7 @@ class EngineSettings:
 
     def compile_key(self) -> str:
         """Return what decides whether code compiled under one engine runs under another."""
-        return f"fuel={self.fuel} epoch={self.epoch} debug={self.debug_info} tables=lazy"
+        return f"fuel={self.fuel} epoch={self.epoch} debug={self.debug_info} tables=lazy bytes=bulk"
 
 
 @attrs.frozen(kw_only=True)
@@ -249,7 +250,9 @@ class Component:
     native: wit.Component
 
 
-def load_component(engine: Engine, path: Path | str, cache_dir: Path | None = None) -> Component:
+def load_component(
+    engine: Engine, path: Path | str, cache_dir: Path | None = None, *, joined: bool = False
+) -> Component:
     """Return the component in a ``.wasm`` or ``.wat`` file, compiled or from the cache.
 
     Args:
@@ -257,6 +260,8 @@ def load_component(engine: Engine, path: Path | str, cache_dir: Path | None = No
         path: The file. Text and binary are told apart by content.
         cache_dir: Folder of compiled components, made when missing. ``None`` compiles
             every time.
+        joined: Other components will serve some of its imports. Their types then stay as
+            they are; otherwise bytes cross them in bulk (``wasm/bulk_bytes.py``).
 
     Raises:
         ComponentError: The file cannot be read, or is not a component.
@@ -272,13 +277,14 @@ def load_component(engine: Engine, path: Path | str, cache_dir: Path | None = No
         )
     digest = hashlib.sha256(wasm).hexdigest()
     cache = None if cache_dir is None else CompiledCache(cache_dir, engine.compile_key())
+    entry = f"{digest} joined" if joined else digest
     native: wit.Component | None = None
     if cache is not None:
-        native = cache.load(engine.native, digest, wit.Component)
+        native = cache.load(engine.native, entry, wit.Component)
     if native is None:
-        native = _compile(engine, path, wasm)
+        native = _compile(engine, path, wasm, joined=joined)
         if cache is not None:
-            cache.store(digest, native)
+            cache.store(entry, native)
     return Component(path, digest, engine, native)
 
 
@@ -320,13 +326,15 @@ def _parse_text(path: Path, content: bytes) -> bytes:
         ) from error
 
 
-def _compile(engine: Engine, path: Path, wasm: bytes) -> wit.Component:
+def _compile(engine: Engine, path: Path, wasm: bytes, *, joined: bool) -> wit.Component:
     lazy = with_lazy_table(wasm)
-    if lazy != wasm:
-        try:
-            return wit.Component(engine.native, lazy)
-        except wasmtime.WasmtimeError as error:
-            _log.debug("%s runs as it is, the engine refuses its lazy form: %s", path, error)
+    forms = [lazy] if joined else [with_bulk_bytes(lazy), lazy]
+    for form in dict.fromkeys(forms):
+        if form != wasm:
+            try:
+                return wit.Component(engine.native, form)
+            except wasmtime.WasmtimeError as error:
+                _log.debug("the engine refuses a rewired form of %s: %s", path, error)
     try:
         return wit.Component(engine.native, wasm)
     except wasmtime.WasmtimeError as error:

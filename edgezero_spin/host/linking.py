@@ -35,6 +35,7 @@ from edgezero_spin.host.values import (
     prepare_lower,
 )
 from edgezero_spin.host.values.raw import Size, error_message, keeping
+from edgezero_spin.wasm.bulk_form import plain_name
 
 __all__ = [
     "ROOT",
@@ -221,9 +222,12 @@ class _Linking:
         for name, item in items.items():
             if isinstance(item, wit.ResourceType) and name in interface.resources:
                 self._add_resource(place, name, interface.resources[name])
-            elif isinstance(item, wit.FuncType) and name in interface.functions:
+            elif isinstance(item, wit.FuncType):
+                function = interface.functions.get(plain_name(name))
+                if function is None:
+                    continue
                 try:
-                    callback = host_callback(item, interface.functions[name], self.resources)
+                    callback = host_callback(name, item, function, self.resources)
                 except (LinkError, TypeError) as error:
                     raise LinkError(f"{owner} {name}", str(error)) from error
                 self._add_function(place, name, callback)

@@ -46,6 +46,7 @@ from edgezero_spin.host.values.raw import (
     releasing,
     value_delete,
 )
+from edgezero_spin.wasm.bulk_form import plain_name
 
 __all__ = ["MOST_ARGUMENTS", "NO_DEADLINE", "Export", "Instance", "Template", "failure_of"]
 
@@ -359,7 +360,7 @@ def failure_of(text: str) -> GuestTrapped | EngineBusy:
     """Return the error for the engine's text about a call or a start that failed."""
     unknown = _UNKNOWN_IMPORT.search(text)
     if unknown is not None:
-        owner, _, function = unknown[1].rpartition("#")
+        owner, _, function = plain_name(unknown[1]).rpartition("#")
         item = f"{function} of {owner}" if owner else function
         return Trap(
             f"the component called {item}, which this host does not provide; `spin up` may",
@@ -375,10 +376,10 @@ def failure_of(text: str) -> GuestTrapped | EngineBusy:
     if "memory minimum size" in text or "exceeds memory limits" in text:
         return OutOfMemory(reason, text)
     if "fuel allocated for hostcalls" in text:
-        # 128 MiB of values, and its C interface counts every byte of a list as one of them.
+        # Where bytes cannot cross in bulk, each of a list counts as a value of its own.
         return GuestTrapped(
-            "the guest passed more than about 2 MiB to the host in one call, which is all that "
-            "the engine's C interface carries; under `spin up` a call carries 128 MiB",
+            "the guest passed too much to the host in one call: 128 MiB cross, but of bytes "
+            "inside other values about 2 MiB only; under `spin up` it is 128 MiB for all",
             text,
         )
     return GuestTrapped(reason, text)

@@ -27,7 +27,7 @@ Source: WebAssembly tool conventions, "Dynamic linking"; the component model's b
 from collections.abc import Sequence
 
 from edgezero_spin.wasm import table_modules
-from edgezero_spin.wasm.binary import number_at, number_bytes, text_at, vector_bytes
+from edgezero_spin.wasm.item_names import CORE_INSTANCES, renumbered_names
 from edgezero_spin.wasm.module import Kind, read_module
 from edgezero_spin.wasm.shared_table import SharedTable, find_shared_table
 from edgezero_spin.wasm.wiring import (
@@ -103,10 +103,13 @@ class _Rewiring:
                 case CoreAlias(kind, owner, name):
                     self._out.append(CoreAlias(kind, self._owner(kind, owner), name))
                 case Other(section, content) if section == CUSTOM:
-                    self._out.append(Other(section, _renumbered_names(content, self._numbers)))
+                    self._out.append(Other(section, self._names(content)))
                 case _:
                     self._out.append(part)
         return self._out
+
+    def _names(self, content: bytes) -> bytes:
+        return renumbered_names(content, {CORE_INSTANCES: self._numbers})
 
     def _core_modules(self) -> list[CoreModule]:
         shape = self._shape
@@ -172,33 +175,3 @@ class _Rewiring:
         self._out.append(CoreInstance(form))
         self._made += 1
         return self._made - 1
-
-
-_NAMES_OF_ITEMS, _CORE_INSTANCES = 1, b"\0\x12"
-
-
-def _renumbered_names(content: bytes, numbers: dict[int, int]) -> bytes:
-    """Return a custom section in which the names of core instances stand at their new numbers."""
-    label, at = text_at(content, 0)
-    if label != "component-name":
-        return content
-    out = content[:at]
-    while at < len(content):
-        start = at
-        size, body = number_at(content, at + 1)
-        at = body + size
-        if content[start] != _NAMES_OF_ITEMS or content[body : body + 2] != _CORE_INSTANCES:
-            out += content[start:at]
-            continue
-        named: dict[int, bytes] = {}
-        count, place = number_at(content, body + 2)
-        for _ in range(count):
-            index, place = number_at(content, place)
-            _, end = text_at(content, place)
-            if index in numbers:
-                named[numbers[index]] = content[place:end]
-            place = end
-        names = vector_bytes(number_bytes(index) + name for index, name in sorted(named.items()))
-        inner = _CORE_INSTANCES + names
-        out += bytes([_NAMES_OF_ITEMS]) + number_bytes(len(inner)) + inner
-    return out

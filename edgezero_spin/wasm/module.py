@@ -33,6 +33,7 @@ __all__ = [
     "bodies",
     "constant_global",
     "export_section",
+    "function_type_bytes",
     "import_section",
     "module_bytes",
     "parameter_counts",
@@ -191,6 +192,15 @@ def import_section(imports: Iterable[Import]) -> bytes:
 def export_section(exports: Iterable[Export]) -> bytes:
     """Return the content of an export section."""
     return vector_bytes(each.to_bytes() for each in exports)
+
+
+def function_type_bytes(parameters: Iterable[int], results: Iterable[int]) -> bytes:
+    """Return a function type, given the numbers of its value types."""
+    return (
+        bytes([_FUNCTION_TYPE])
+        + vector_bytes(bytes([each]) for each in parameters)
+        + vector_bytes(bytes([each]) for each in results)
+    )
 
 
 def constant_global(module: Module, index: int) -> int:

@@ -61,21 +61,7 @@ def arrange(case: Case, component: Path, folder: Path) -> tuple[Path, Path]:
     return manifest(component, folder, grants), runtime
 
 
-# wasmtime lifts at most 128 MiB of values from a guest in one call, and its C interface, the
-# only one that Python has, counts every byte of a list as a value of its own. Spin's own
-# bindings copy such a list whole, so this is a limit of the embedded host alone.
-ENGINE_LIMITS = {"values_of_25_mib_are_kept"}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason="wasmtime's C interface"))
-        if name in ENGINE_LIMITS
-        else name
-        for name in CASES
-    ],
-)
+@pytest.mark.parametrize("name", CASES)
 def test_case(name: str, build: Build, engine: Engine, tmp_path: Path) -> None:
     """The case holds inside the component, over WIT and SQLite."""
     spin_toml, runtime = arrange(CASES[name], build("contracts"), tmp_path)

@@ -43,9 +43,9 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     compiled: list[Path] = []
     compile_ = engine_module._compile
 
-    def note(engine: Engine, path: Path, wasm: bytes) -> wit.Component:
+    def note(engine: Engine, path: Path, wasm: bytes, *, joined: bool) -> wit.Component:
         compiled.append(path)
-        return compile_(engine, path, wasm)
+        return compile_(engine, path, wasm, joined=joined)
 
     monkeypatch.setattr(engine_module, "_compile", note)
     return compiled

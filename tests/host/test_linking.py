@@ -454,35 +454,80 @@ def test_memory_limit_at_start(tmp_path: Path, pooling: bool) -> None:
             assert instance.call(None, "run") == 7
 
 
-BYTES = f"""
+def bytes_text(type_: str, exported: str) -> str:
+    """Return a component that exports ``run`` and imports ``call`` of some type with bytes."""
+    return f"""
 (component
-  (import "{HOST}" (instance $host (export "take" (func (param "data" (list u8))))))
-  (core module $memory (memory (export "memory") 128))
+  (import "{HOST}" (instance $host (export "call" (func {type_}))))
+  (core module $memory
+    (memory (export "memory") 2400)
+    (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 64)))
   (core instance $memory-instance (instantiate $memory))
   (alias core export $memory-instance "memory" (core memory $bytes))
-  (core func $take (canon lower (func $host "take") (memory $bytes)))
+  (alias core export $memory-instance "cabi_realloc" (core func $realloc))
+  (core func $call
+    (canon lower (func $host "call") (memory $bytes) (realloc $realloc)))
   (core module $module
-    (import "host" "take" (func $take (param i32 i32)))
-    (func (export "run") (param i32) (call $take (i32.const 0) (local.get 0))))
+    (import "host" "call" (func $call (param i32 i32)))
+    (import "memory" "memory" (memory 0))
+    {exported})
   (core instance $core (instantiate $module
-    (with "host" (instance (export "take" (func $take))))))
-  (func (export "run") (param "size" u32) (canon lift (core func $core "run"))))
+    (with "host" (instance (export "call" (func $call))))
+    (with "memory" (instance $memory-instance))))
+  (func (export "run") (param "size" u32) (result u32) (canon lift (core func $core "run"))))
 """
 
 
-def test_the_most_bytes_that_one_call_carries(engine: Engine, tmp_path: Path) -> None:
-    """Two megabytes arrive; four are a trap that says what the limit is and where it is not."""
+TAKE_BYTES = bytes_text(
+    '(param "data" (list u8))',
+    """(func (export "run") (param i32) (result i32)
+      (call $call (i32.const 0) (local.get 0)) (local.get 0))""",
+)
+GIVE_BYTES = bytes_text(
+    '(param "size" u32) (result (list u8))',
+    """(func (export "run") (param i32) (result i32)
+      (call $call (local.get 0) (i32.const 16)) (i32.load (i32.const 20)))""",
+)
+TAKE_BYTES_IN_A_LIST = bytes_text(
+    '(param "data" (list (list u8)))',
+    """(func (export "run") (param i32) (result i32)
+      (i32.store (i32.const 16) (i32.const 1024))
+      (i32.store (i32.const 20) (local.get 0))
+      (call $call (i32.const 16) (i32.const 1)) (local.get 0))""",
+)
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "larger"),
+    [
+        pytest.param(TAKE_BYTES, 127 * MIB, 129 * MIB, id="by themselves"),
+        pytest.param(TAKE_BYTES_IN_A_LIST, 2_000_000, 4_000_000, id="inside another value"),
+    ],
+)
+def test_the_most_bytes_that_one_call_carries(
+    text: str, size: int, larger: int, engine: Engine, tmp_path: Path
+) -> None:
+    """What is past the limit is a trap that says what the limits are, here and in Spin."""
     sizes: list[int] = []
 
-    def take(state: State, data: bytes) -> None:
-        sizes.append(len(data))
+    def take(state: State, data: bytes | list[bytes]) -> None:
+        sizes.append(len(data if isinstance(data, bytes) else data[0]))
 
-    linked = linked_to(engine, tmp_path, BYTES, {"take": take})
+    linked = linked_to(engine, tmp_path, text, {"call": take})
     with linked.instantiate(State()) as instance:
-        instance.call(None, "run", 2_000_000)
-        assert sizes == [2_000_000]
-        with pytest.raises(GuestTrapped, match="about 2 MiB to the host in one call"):
-            instance.call(None, "run", 4_000_000)
+        instance.call(None, "run", size)
+        assert sizes == [size]
+        with pytest.raises(GuestTrapped, match="128 MiB cross, but of bytes inside other values"):
+            instance.call(None, "run", larger)
+
+
+def test_a_guest_is_given_megabytes_in_one_call(engine: Engine, tmp_path: Path) -> None:
+    """As many as fit into its memory."""
+    data = bytes(range(256)) * 4096
+    linked = linked_to(engine, tmp_path, GIVE_BYTES, {"call": lambda state, size: data * size})
+    with linked.instantiate(State()) as instance:
+        assert instance.call(None, "run", 40) == 40 * MIB
 
 
 def test_pool_is_full(tmp_path: Path) -> None:

@@ -203,9 +203,9 @@ def test_components_are_compiled_at_the_start_and_never_again(
     compiled: list[Path] = []
     compile_ = engine_module._compile
 
-    def note(engine: Engine, path: Path, wasm: bytes) -> Any:
+    def note(engine: Engine, path: Path, wasm: bytes, *, joined: bool) -> Any:
         compiled.append(path)
-        return compile_(engine, path, wasm)
+        return compile_(engine, path, wasm, joined=joined)
 
     monkeypatch.setattr(engine_module, "_compile", note)
     with Host.from_manifest(files_app(tmp_path), settings=SETTINGS) as host:

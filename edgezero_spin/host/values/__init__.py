@@ -6,6 +6,7 @@ knows the engine's value layout is in this package (``raw.py`` first of all), so
 wasmtime release is followed here.
 """
 
+from edgezero_spin.host.values.bulk import behind_length, prepare_bulk_lifts
 from edgezero_spin.host.values.lift import Lift, prepare_lift
 from edgezero_spin.host.values.lower import Lower, prepare_case, prepare_lower
 from edgezero_spin.host.values.scope import GuestResource, Scope
@@ -18,8 +19,10 @@ __all__ = [
     "Lower",
     "ResourceTypes",
     "Scope",
+    "behind_length",
     "describe",
     "host_type_id",
+    "prepare_bulk_lifts",
     "prepare_case",
     "prepare_lift",
     "prepare_lower",

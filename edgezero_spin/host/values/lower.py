@@ -19,6 +19,7 @@ from wasmtime import component as wit
 
 from edgezero_spin.host.errors import LinkError, ValueMismatchError
 from edgezero_spin.host.interface import Err, Ok, Some
+from edgezero_spin.host.values.bulk import lower_in_bulk
 from edgezero_spin.host.values.raw import (
     BLANK,
     F32,
@@ -128,6 +129,9 @@ def _char(type_: wit.ValType, resources: ResourceTypes) -> Lower:
 
 
 def _string(type_: wit.ValType, resources: ResourceTypes) -> Lower:
+    if resources.in_bulk:
+        return lower_in_bulk
+
     def lower(scope: Scope, address: int, value: Any) -> None:
         try:
             data = value.encode()

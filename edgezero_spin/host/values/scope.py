@@ -31,9 +31,19 @@ class Scope:
         table: The host objects that the instance holds handles to.
         error: The exception that a host function raised, until the call that it ended
             raises it again.
+        text_bytes: Length of the text that was lowered last in a bulk function.
     """
 
-    __slots__ = ("_cell", "_cell_owner", "context", "error", "loans", "state", "table")
+    __slots__ = (
+        "_cell",
+        "_cell_owner",
+        "context",
+        "error",
+        "loans",
+        "state",
+        "table",
+        "text_bytes",
+    )
 
     def __init__(self, context: int, state: Any, table: ResourceTable) -> None:
         self.context = context
@@ -41,6 +51,7 @@ class Scope:
         self.table = table
         self.error: BaseException | None = None
         self.loans: list[tuple[int, int]] = []
+        self.text_bytes = 0
         self._cell_owner = ctypes.c_size_t()
         self._cell = ctypes.addressof(self._cell_owner)
 

@@ -42,10 +42,21 @@ class ResourceTypes:
 
     The engine numbers the types of a component that is not instantiated yet, and two
     names for one resource (an alias, a ``use``) have the same number.
+
+    Attributes:
+        in_bulk: They are those of a function whose texts are bytes (``values/bulk.py``).
     """
 
     def __init__(self) -> None:
         self._known: list[tuple[wit.ResourceType, HostResource]] = []
+        self.in_bulk = False
+
+    def of_bulk_function(self) -> "ResourceTypes":
+        """Return the same types as a bulk function has them."""
+        types = ResourceTypes()
+        types._known = self._known
+        types.in_bulk = True
+        return types
 
     def add(self, type_: wit.ResourceType, name: str, class_: type) -> None:
         """Note that ``type_`` is served by objects of ``class_``."""
