@@ -8,13 +8,15 @@ to see which stores its ``App`` declares: that decides the smallest world that
 serves it. Then componentize-py imports it again inside the component, and what
 the import leaves in memory is the component's snapshot.
 
-Then the component is rewired so that an instance of it starts in a third of the time; see
-``edgezero_spin/wasm/lazy_table.py``. Nothing is written in place: the component appears at its
-path when it is whole.
+Then the component is rewired so that an instance of it starts in a third of the time
+(``edgezero_spin/wasm/lazy_table.py``) and does not keep what it sent
+(``edgezero_spin/wasm/freed_bytes.py``). Nothing is written in place: the component appears at
+its path when it is whole.
 
 Source: design.md, "Worlds"; componentize-py 0.25 command line.
 """
 
+import importlib.metadata
 import json
 import os
 import re
@@ -31,6 +33,7 @@ import attrs
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.errors import AppImportError, ToolMissingError, WorldUnknownError
 from edgezero_spin.project.world import WORLDS, Capabilities, world_for
+from edgezero_spin.wasm.freed_bytes import with_freed_bytes
 from edgezero_spin.wasm.lazy_table import with_lazy_table
 
 __all__ = ["Componentized", "componentize_app"]
@@ -46,6 +49,10 @@ from edgezero_spin.guest import run_app
 
 IncomingHandler = run_app(app)
 """
+
+_KEEPS_COPIES = ("0.25.1",)
+"""Releases of componentize-py that never free the bytes which they copy for a call. One that
+does must not be listed: they would be freed twice."""
 
 
 @attrs.frozen(kw_only=True)
@@ -115,7 +122,7 @@ def componentize_app(
         built = _componentize(target, entry, world_name, root, scratch)
         partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
         try:
-            partial.write_bytes(with_lazy_table(built.read_bytes()))
+            partial.write_bytes(_rewired(built.read_bytes()))
             partial.replace(output)
         finally:
             partial.unlink(missing_ok=True)
@@ -333,6 +340,13 @@ def _componentize(target: str, entry: str, world: str, root: Path, scratch: Path
     if "No module named 'componentize_py'" in said:
         raise ToolMissingError(tool="componentize-py", extra="tools")
     raise _failure(target, said, [shown for _, shown in folders])
+
+
+def _rewired(component: bytes) -> bytes:
+    """Return the component with what its tool chain leaves to be wished for."""
+    if importlib.metadata.version("componentize-py") in _KEEPS_COPIES:
+        component = with_freed_bytes(component)
+    return with_lazy_table(component)
 
 
 def _failure(target: str, said: str, folders: Sequence[Path]) -> ProjectError:

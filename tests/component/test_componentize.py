@@ -1,12 +1,14 @@
 """What ``componentize_app`` makes of projects as people have them."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from edgezero_spin.host.host import Host
 from edgezero_spin.host.messages import HttpRequest
+from edgezero_spin.host.starting import HostSettings
 from edgezero_spin.project.componentize import componentize_app
 from edgezero_spin.project.errors import AppImportError
 from edgezero_spin.wasm.module import Kind, Module, Section, read_module
@@ -95,3 +97,43 @@ def test_an_import_that_fails_only_inside_shows_the_apps_own_lines(project: Path
     assert "inside the component" in raised.value.reason
     assert output.read_bytes() == b"the component of before"
     assert not list(project.glob(".out.wasm.*"))
+
+
+STREAMING = """\
+from collections.abc import AsyncIterator
+
+from edgezero_spin import App, Request
+
+app = App()
+
+
+@app.post("/copy")
+async def copy(request: Request) -> AsyncIterator[bytes]:
+    async for chunk in request.stream():
+        yield chunk
+"""
+
+
+def test_a_guest_that_streams_does_not_keep_what_it_sent(tmp_path: Path) -> None:
+    """Four times its memory passes through, each piece by way of the handler."""
+    (tmp_path / "app.py").write_text(STREAMING)
+    built = componentize_app("app:app", output=tmp_path / "out.wasm", folder=tmp_path)
+    limit = 32 * 1024 * 1024
+    piece = bytes(range(256)) * 256
+    count = 4 * limit // len(piece)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(count):
+            yield piece
+
+    async def run() -> int:
+        settings = HostSettings(max_instance_memory=limit)
+        with Host.from_manifest(manifest(built.path, tmp_path), settings=settings) as host:
+            response = await host.handle(HttpRequest("POST", "/copy", body=pieces()))
+            assert response.status == 200
+            received = 0
+            async for part in response.pieces():
+                received += len(part)
+            return received
+
+    assert asyncio.run(run()) == 4 * limit
