@@ -111,6 +111,7 @@ class _Ticker:
         self._engine = engine
         self._condition = threading.Condition()
         self._users = 0
+        self._asleep = False
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -129,7 +130,9 @@ class _Ticker:
                     target=self._run, name="edgezero-epoch", daemon=True
                 )
                 self._thread.start()
-            self._condition.notify_all()
+            if self._asleep:
+                # One that waits for its next tick is not to be woken before that.
+                self._condition.notify_all()
 
     def release(self) -> None:
         """End one ``acquire``."""
@@ -150,7 +153,9 @@ class _Ticker:
         with condition:
             while not self._closed:
                 if self._users == 0:
+                    self._asleep = True
                     condition.wait()
+                    self._asleep = False
                 else:
                     condition.wait(TICK_S)
                     self._engine.increment_epoch()

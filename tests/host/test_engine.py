@@ -17,6 +17,7 @@ import wasmtime
 from edgezero_spin.host import engine as engine_module
 from edgezero_spin.host import pool
 from edgezero_spin.host.engine import (
+    TICK_S,
     EngineSettings,
     InstanceLimits,
     load_component,
@@ -246,3 +247,19 @@ def test_the_clock_rests_without_deadlines(monkeypatch: pytest.MonkeyPatch) -> N
     engine.ticker.release()
     engine.close()
     assert ticks
+
+
+def test_the_clock_runs_no_faster_for_many_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deadline that begins brings the ends of others no nearer (LIFE-6)."""
+    ticks: list[float] = []
+    with make_engine(SETTINGS) as engine:
+        monkeypatch.setattr(
+            engine.native, "increment_epoch", lambda: ticks.append(time.monotonic())
+        )
+        begin = time.monotonic()
+        while time.monotonic() - begin < 20 * TICK_S:
+            engine.ticker.acquire()
+            time.sleep(TICK_S / 20)
+            engine.ticker.release()
+        took_s = time.monotonic() - begin
+    assert 1 < len(ticks) <= took_s / TICK_S + 1
