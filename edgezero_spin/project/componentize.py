@@ -344,7 +344,12 @@ def _componentize(target: str, entry: str, world: str, root: Path, scratch: Path
 
 def _rewired(component: bytes) -> bytes:
     """Return the component with what its tool chain leaves to be wished for."""
-    if importlib.metadata.version("componentize-py") in _KEEPS_COPIES:
+    try:
+        release = importlib.metadata.version("componentize-py")
+    except importlib.metadata.PackageNotFoundError:
+        # It was there to be run, but does not say which one it is.
+        release = ""
+    if release in _KEEPS_COPIES:
         component = with_freed_bytes(component)
     return with_lazy_table(component)
 

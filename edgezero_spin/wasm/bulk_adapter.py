@@ -13,13 +13,17 @@ then says how much it was. Not every guest can shrink what it gave. So the first
 memory for the length that lies before the result by then, and the second is the same again.
 The engine never writes past that, but it looks whether there would be memory for all.
 
+Length and result lie in a few bytes that are asked for at each call. Nobody gives them back,
+because a component has no way to; but to keep them for the next call would be to hold on to
+what a guest may have given to somebody else, where its allocator begins anew after a call.
+
 Source: WebAssembly core specification, chapter 5; canonical ABI, "Storing" of strings.
 """
 
 from collections.abc import Sequence
 
 from edgezero_spin.wasm.binary import number_bytes, signed_bytes, vector_bytes
-from edgezero_spin.wasm.bulk_form import MOST_SCRATCH_BYTES, BulkForm
+from edgezero_spin.wasm.bulk_form import BulkForm
 from edgezero_spin.wasm.flattening import I32
 from edgezero_spin.wasm.module import (
     Export,
@@ -34,17 +38,20 @@ from edgezero_spin.wasm.module import (
 
 __all__ = ["GIVEN", "MEMORY", "REALLOC", "ROOM", "SCRATCH", "adapter_module", "room_module"]
 
-ROOM, GIVEN = "room", "given"
+ROOM = "room"
+GIVEN = "given"
 """Names of what an adapter, and a room, import from."""
 
-MEMORY, REALLOC, SCRATCH = "memory", "realloc", "scratch"
-"""Names of what a room has: the guest's memory, the allocator, where results come behind
-their length."""
+MEMORY = "memory"
+REALLOC = "realloc"
+SCRATCH = "scratch"
+"""Names of what a room has: the guest's memory, the allocator, and a function that takes a size
+and returns where a length and a result of that size together can come."""
 
 _ANY_MEMORY = b"\0\0"
 _GET, _SET, _TEE, _GET_GLOBAL, _SET_GLOBAL = b"\x20", b"\x21", b"\x22", b"\x23", b"\x24"
 _CALL, _CONST, _RETURN, _DROP = b"\x10", b"\x41", b"\x0f", b"\x1a"
-_EQZ, _GE_U, _ADD, _SUB, _AND, _OR = b"\x45", b"\x4f", b"\x6a", b"\x6b", b"\x71", b"\x72"
+_GE_U, _ADD, _SUB, _AND, _OR = b"\x4f", b"\x6a", b"\x6b", b"\x71", b"\x72"
 _SHL, _SHR_U = b"\x74", b"\x76"
 _IF, _UNREACHABLE, _END = b"\x04\x40", b"\x00", b"\x0b"
 _LOAD, _PAGES, _GROW, _COPY = b"\x28\x02\x00", b"\x3f\x00", b"\x40\x00", b"\xfc\x0a\x00\x00"
@@ -73,7 +80,7 @@ def adapter_module(forms: Sequence[BulkForm]) -> bytes:
         Import("", str(index), Kind.FUNCTION, number_bytes(2 * index + 1)) for index in range(count)
     ]
     if any(form.room for form in forms):
-        types.append(function_type_bytes((), (I32,)))
+        types.append(function_type_bytes((I32,), (I32,)))
         imports.append(Import(ROOM, SCRATCH, Kind.FUNCTION, number_bytes(2 * count)))
         imports.append(Import(ROOM, MEMORY, Kind.MEMORY, _ANY_MEMORY))
     first = sum(each.kind == Kind.FUNCTION for each in imports)
@@ -106,7 +113,8 @@ def _adapting(form: BulkForm, bulk: int, *, scratch: int) -> bytes:
         code += [_CALL, number_bytes(bulk)]
     else:
         place = number_bytes(len(form.parameters))
-        code += [_CALL, number_bytes(scratch), _TEE, place, _CALL, number_bytes(bulk)]
+        code += [_number(form.room.offset + form.room.size), _CALL, number_bytes(scratch)]
+        code += [_TEE, place, _CALL, number_bytes(bulk)]
         code += [_local(given), _GET, place, _number(form.room.offset), _ADD]
         code += [_number(form.room.size), _COPY]
     return b"".join([*code, _END])
@@ -116,9 +124,8 @@ def room_module() -> bytes:
     """Return the room; it imports the guest's memory and allocator from ``given``."""
     old, alignment, asked, at = 0, 2, 3, 4
     scratch = [
-        *(_NO_LOCALS, _GET_GLOBAL, b"\0", _EQZ, _IF),
-        *(_number(0), _number(0), _number(8), _number(MOST_SCRATCH_BYTES), _CALL, b"\0"),
-        *(_SET_GLOBAL, b"\0", _END, _GET_GLOBAL, b"\0", _END),
+        *(_NO_LOCALS, _number(0), _number(0), _number(8), _local(0), _CALL, b"\0"),
+        *(_SET_GLOBAL, b"\0", _GET_GLOBAL, b"\0", _END),
     ]
     pages = [_PAGES, _number(_PAGE_BITS), _SHL]
     end = [_local(at), _local(asked), _ADD]
@@ -132,7 +139,7 @@ def room_module() -> bytes:
         *(_END, _local(at), _END),
     ]
     return _module(
-        [function_type_bytes((I32,) * 4, (I32,)), function_type_bytes((), (I32,))],
+        [function_type_bytes((I32,) * 4, (I32,)), function_type_bytes((I32,), (I32,))],
         [
             Import(GIVEN, REALLOC, Kind.FUNCTION, number_bytes(0)),
             Import(GIVEN, MEMORY, Kind.MEMORY, _ANY_MEMORY),

@@ -43,7 +43,6 @@ from edgezero_spin.wasm.module import UnknownFormError
 
 __all__ = [
     "IN_BULK",
-    "MOST_SCRATCH_BYTES",
     "SIZED",
     "UNALIGNED",
     "BulkForm",
@@ -60,9 +59,6 @@ SIZED = IN_BULK + "-sized"
 
 UNALIGNED = "unaligned" + IN_BULK
 """The parameter that says which texts begin a byte early."""
-
-MOST_SCRATCH_BYTES = 128
-"""Size of a result behind its length; no larger one has a bulk form."""
 
 _NEW_TYPE, _NEW_EXPORT, _PLAIN_NAME, _OF_FUNCTION = b"\1", b"\4", b"\0", b"\1"
 _STRING = Plain(Primitive.STRING)
@@ -262,15 +258,12 @@ def _room_for(result: ValueType | None, scope: InstanceType) -> Room | None:
     """Return where a result would lie behind its length; ``None`` if it has no text or bytes.
 
     Raises:
-        UnknownFormError: It may have several, or is large.
+        UnknownFormError: It may have several.
     """
     if result is None or not _texts_in(result, scope, named=False):
         return None
     size, alignment = layout(result, scope)
-    offset = aligned(_LENGTH_BYTES, alignment)
-    if offset + size > MOST_SCRATCH_BYTES:
-        raise UnknownFormError("the result is large")
-    return Room(offset, size)
+    return Room(aligned(_LENGTH_BYTES, alignment), size)
 
 
 def _texts_in(type_: ValueType, scope: InstanceType, *, named: bool) -> int:

@@ -20,6 +20,7 @@ __all__ = [
     "LATIN1",
     "POST_RETURN",
     "UTF8",
+    "UTF16",
     "WITH_REALLOC",
     "Canonical",
     "Lift",
@@ -33,8 +34,13 @@ __all__ = [
 CANONICAL = 8
 """Number of the section."""
 
-UTF8, UTF16, LATIN1, IN_MEMORY, WITH_REALLOC, POST_RETURN = range(6)
-"""Options; the first three say how strings lie in memory, and UTF-8 is meant without one."""
+# Options; the first three say how strings lie in memory, and UTF-8 is meant without one.
+UTF8 = 0
+UTF16 = 1
+LATIN1 = 2
+IN_MEMORY = 3
+WITH_REALLOC = 4
+POST_RETURN = 5
 
 _LIFT, _LOWER = 0, 1
 _OF_RESOURCES = (2, 3, 4)

@@ -32,8 +32,11 @@ __all__ = [
     "layout",
 ]
 
-I32, I64, F32, F64 = 0x7F, 0x7E, 0x7D, 0x7C
-"""Core value types; the numbers are the binary format's."""
+# Core value types; the numbers are the binary format's.
+I32 = 0x7F
+I64 = 0x7E
+F32 = 0x7D
+F64 = 0x7C
 
 MOST_PARAMETERS = 16
 """Core parameters of a function; past it they all lie in memory."""

@@ -33,7 +33,10 @@ from edgezero_spin.wasm.wiring import (
 
 __all__ = ["TYPE", "FunctionAlias", "IndexSpaces", "function_alias", "read_index_spaces"]
 
-COMPONENT, INSTANCE, TYPE, IMPORT, EXPORT = 4, 5, 7, 10, 11
+TYPE = 7
+"""Number of the section of types."""
+
+COMPONENT, INSTANCE, IMPORT, EXPORT = 4, 5, 10, 11
 _CORE, _FUNCTION, _TYPE, _INSTANCE = 0, 1, 3, 5
 _FUNCTION_OF_INSTANCE = b"\1\0"
 

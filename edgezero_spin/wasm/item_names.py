@@ -11,8 +11,9 @@ from edgezero_spin.wasm.binary import number_at, number_bytes, text_at, vector_b
 
 __all__ = ["CORE_FUNCTIONS", "CORE_INSTANCES", "renumbered_names"]
 
-CORE_FUNCTIONS, CORE_INSTANCES = b"\0\0", b"\0\x12"
-"""What a list of names is about."""
+# What a list of names is about.
+CORE_FUNCTIONS = b"\0\0"
+CORE_INSTANCES = b"\0\x12"
 
 _LABEL = "component-name"
 _OF_ITEMS = 1

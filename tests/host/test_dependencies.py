@@ -62,7 +62,7 @@ def join(shared_engine: Engine, tmp_path: Path) -> Join:
             plans.append(DependencyPlan(name=name, source=path, inherit=inherit, export=export))
         path = tmp_path / "user.wat"
         path.write_text(user)
-        component = load_component(shared_engine, path)
+        component = load_component(shared_engine, path, joined=True)
         found = dependencies_of(shared_engine, component, "user", plans, INTERFACES, None)
         return link(shared_engine, component, INTERFACES, found)
 

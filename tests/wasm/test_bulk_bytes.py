@@ -269,6 +269,23 @@ def test_room_is_found_at_the_very_end_of_a_memory(engine: Engine, tmp_path: Pat
         assert instance.call(None, "call", 1) == data
 
 
+def test_memory_of_earlier_calls_may_have_been_given_to_others(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """An allocator that goes round in a kilobyte serves call after call."""
+    round_ = ALLOCATOR.replace(
+        "(global.set $asked",
+        "(if (i32.gt_u (i32.add (local.get $at) (local.get $new)) (i32.const 5120))"
+        " (then (local.set $at (i32.const 4096)))) (global.set $asked",
+    )
+    text = relay_text(
+        '(param "n" u32) (result (list u8))', "i32", result="memory", allocator=round_
+    )
+    with instance_of(engine, tmp_path, text, lambda state, n: bytes([n]) * (150 + n)) as instance:
+        for n in range(100):
+            assert instance.call(None, "call", n) == bytes([n]) * (150 + n)
+
+
 LEFT_ALONE = [
     pytest.param(
         relay_text('(param "a" (option string)) (param "b" (list u8))', "i32 i32 i32 i32 i32"),
