@@ -9,7 +9,8 @@ client) change fields that a ``ready`` function reads, and then call ``wake``.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from time import monotonic_ns
 from typing import Any
 
@@ -27,6 +28,8 @@ __all__ = ["Grants", "InstanceState"]
 
 # A wait is cut into pieces no longer than this, because timeouts have an upper bound.
 LONGEST_SLEEP_S = 3600.0
+
+OUT_OF_TIME = "the request took longer than it may"
 
 
 @attrs.frozen(kw_only=True)
@@ -71,6 +74,7 @@ class InstanceState:
         deadline_ns: ``monotonic_ns`` after which every wait raises ``DeadlineExceeded``.
         before_wait: Called when the thread is about to sleep.
         around_wait: Called with ``True`` before and ``False`` after the thread slept.
+        slept: It slept since somebody set this to ``False``.
         open_stores: Key-value stores that it holds open (KV-4).
         open_files: File descriptors of the host that it holds.
         held: How many handles it holds of each kind that is bounded.
@@ -90,6 +94,7 @@ class InstanceState:
         "held",
         "open_files",
         "open_stores",
+        "slept",
         "table",
     )
 
@@ -105,6 +110,7 @@ class InstanceState:
         self.deadline_ns = deadline_ns
         self.before_wait: Callable[[], None] = _nothing
         self.around_wait: Callable[[bool], None] | None = None
+        self.slept = False
         self.open_stores = 0
         self.open_files = 0
         self.held: dict[str, int] = {}
@@ -126,17 +132,31 @@ class InstanceState:
         """
         if ready():
             return
+        with self.asleep(), self._condition:
+            while not ready():
+                if self._cancelled is not None:
+                    raise Trap(self._cancelled)
+                if not self._sleep(until_ns):
+                    return
+
+    def check(self) -> None:
+        """Raise what ``wait`` would, without sleeping."""
+        if self._cancelled is not None:
+            raise Trap(self._cancelled)
+        deadline = self.deadline_ns
+        if deadline is not None and monotonic_ns() >= deadline:
+            raise DeadlineExceeded(OUT_OF_TIME)
+
+    @contextmanager
+    def asleep(self) -> Iterator[None]:
+        """Count the thread as asleep, and send what the guest wrote so far."""
+        self.slept = True
         self.before_wait()
         around = self.around_wait
         if around is not None:
             around(True)
         try:
-            with self._condition:
-                while not ready():
-                    if self._cancelled is not None:
-                        raise Trap(self._cancelled)
-                    if not self._sleep(until_ns):
-                        return
+            yield
         finally:
             if around is not None:
                 around(False)
@@ -149,7 +169,7 @@ class InstanceState:
             return True
         now = monotonic_ns()
         if deadline is not None and now >= deadline:
-            raise DeadlineExceeded("the request took longer than it may")
+            raise DeadlineExceeded(OUT_OF_TIME)
         if until_ns is not None and now >= until_ns:
             return False
         first = min(limit for limit in (until_ns, deadline) if limit is not None)

@@ -81,6 +81,8 @@ class WorkerPool:
         self._max_queued = max_queued
         self._parallel = max(1, parallel if parallel is not None else os.cpu_count() or 1)
         self._lock = threading.Lock()
+        self._guest_ended = threading.Condition(self._lock)
+        self._guests = 0
         self._jobs: deque[Job] = deque()
         self._spare: deque[Job] = deque()
         self._idle: list[_Worker] = []
@@ -125,6 +127,45 @@ class WorkerPool:
                 raise Overloaded(
                     f"{self._running} requests are running and {self._max_queued} are waiting"
                 )
+
+    def reserve(self) -> bool:
+        """Take a place for a job that the caller does on a thread of its own.
+
+        Returns:
+            Whether there was one: ``run_reserved`` or ``give_back`` has to follow. Where jobs
+            wait already, the next one waits behind them.
+        """
+        with self._lock:
+            if self.closed or self._jobs or self._running >= self._max_running:
+                return False
+            self._running += 1
+            return True
+
+    def run_reserved(self, job: Job) -> None:
+        """Run a job in the place that was taken for it, on the calling thread."""
+        with self._lock:
+            self._computing += 1
+            self._guests += 1
+        try:
+            job()
+        except BaseException:
+            logger.exception("a worker's job failed")
+        with self._lock:
+            self._running -= 1
+            self._computing -= 1
+            self._guests -= 1
+            if self.closed:
+                self._guest_ended.notify_all()
+            elif self._jobs or self._spare:
+                self._start(self._parallel)
+
+    def give_back(self, job: Job) -> None:
+        """Run a job on a worker after all, before those that wait."""
+        with self._lock:
+            self._running -= 1
+            if not self.closed:
+                self._jobs.appendleft(job)
+                self._start(self._parallel)
 
     def submit_spare(self, job: Job) -> None:
         """Run the job once no other waits and a processor is free. A closed pool drops it."""
@@ -215,4 +256,7 @@ class WorkerPool:
         for worker in workers:
             if worker is not threading.current_thread():
                 worker.join(max(0.0, end - monotonic()))
-        return not any(worker.is_alive() for worker in workers)
+        with self._lock:
+            self._guest_ended.wait_for(lambda: not self._guests, max(0.0, end - monotonic()))
+            done = not self._guests
+        return done and not any(worker.is_alive() for worker in workers)

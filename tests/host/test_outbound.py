@@ -18,7 +18,7 @@ from edgezero_spin.host.logs import Logs
 from edgezero_spin.host.plan import TriggerPlan
 from edgezero_spin.host.trigger.guest import GuestComponent
 from tests.host.support import Capture, call, instance_state, script_host
-from tests.host.test_server import serving
+from tests.host.wire import serving
 
 HTTP = "wasi:http/types "
 

@@ -153,3 +153,71 @@ def test_a_job_does_not_wait_for_a_spare_one(jobs: list[Job]) -> None:
     assert not jobs[1].started.is_set()
     jobs[3].go_on.set()
     assert jobs[1].started.wait(WAIT_S)
+
+
+def test_a_reserved_place_counts_as_running(jobs: list[Job]) -> None:
+    """It is one of ``max_running``; the next job starts when it is given up."""
+    pool = WorkerPool(max_running=1, max_queued=1, parallel=1)
+    assert pool.reserve()
+    assert not pool.reserve()
+    assert pool.unfinished == 1
+    pool.submit(jobs[0])
+    computing: list[int] = []
+    pool.run_reserved(lambda: computing.append(pool.computing))
+    assert computing == [1]
+    assert jobs[0].started.wait(WAIT_S)
+
+
+def test_a_reserved_job_that_fails_gives_its_place_up() -> None:
+    """The thread that runs it goes on, and the place is free."""
+
+    def fail() -> None:
+        raise ValueError("no")
+
+    pool = WorkerPool(max_running=1, max_queued=0)
+    assert pool.reserve()
+    pool.run_reserved(fail)
+    assert (pool.unfinished, pool.computing) == (0, 0)
+
+
+def test_no_place_is_reserved_before_jobs_that_wait(jobs: list[Job]) -> None:
+    """Who came first is served first."""
+    pool = WorkerPool(max_running=4, max_queued=4, parallel=1)
+    pool.submit(jobs[0])
+    pool.submit(jobs[1])
+    assert not pool.reserve()
+
+
+def test_a_place_given_back_is_the_next_to_be_served(jobs: list[Job]) -> None:
+    """A job that cannot be done by its caller goes before those that wait."""
+    pool = WorkerPool(max_running=2, max_queued=4, parallel=1)
+    assert pool.reserve()
+    pool.submit(jobs[0])
+    pool.submit(jobs[1])
+    pool.give_back(jobs[2])
+    assert jobs[0].started.wait(WAIT_S)
+    assert pool.unfinished == 3
+    jobs[0].go_on.set()
+    assert jobs[2].started.wait(WAIT_S)
+    assert not jobs[1].started.is_set()
+
+
+def test_closing_waits_for_a_reserved_job() -> None:
+    """It is told of when the time is up, and a place is not to be had any more."""
+    pool = WorkerPool(max_running=2, max_queued=0)
+    go_on = threading.Event()
+    running = threading.Event()
+
+    def job() -> None:
+        running.set()
+        go_on.wait(WAIT_S)
+
+    assert pool.reserve()
+    thread = threading.Thread(target=pool.run_reserved, args=(job,))
+    thread.start()
+    assert running.wait(WAIT_S)
+    assert not pool.close(0)
+    assert not pool.reserve()
+    go_on.set()
+    assert pool.close(WAIT_S)
+    thread.join(WAIT_S)

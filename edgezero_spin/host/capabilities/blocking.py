@@ -4,17 +4,12 @@ A guest's thread that waits for a server should not keep another guest from comp
 should notice when its own time is up.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from edgezero_spin.host.errors import DeadlineExceeded, Trap
 from edgezero_spin.host.instance import InstanceState
 
 __all__ = ["away", "check", "may_go_on"]
-
-
-def _never() -> bool:
-    return False
 
 
 def check(state: InstanceState) -> None:
@@ -24,7 +19,7 @@ def check(state: InstanceState) -> None:
         Trap: The host is stopping.
         DeadlineExceeded: The instance's time is up.
     """
-    state.wait(_never, 0)
+    state.check()
 
 
 def may_go_on(state: InstanceState) -> bool:
@@ -36,15 +31,6 @@ def may_go_on(state: InstanceState) -> bool:
     return True
 
 
-@contextmanager
-def away(state: InstanceState) -> Iterator[None]:
+def away(state: InstanceState) -> AbstractContextManager[None]:
     """Count the thread as asleep, and send what the guest wrote so far."""
-    state.before_wait()
-    around = state.around_wait
-    if around is not None:
-        around(True)
-    try:
-        yield
-    finally:
-        if around is not None:
-            around(False)
+    return state.asleep()

@@ -22,7 +22,7 @@ from edgezero_spin.host.network.blocked import BlockedNetworks
 from edgezero_spin.host.network.failures import NetworkFailure
 from edgezero_spin.host.network.rules import NetworkRules
 from edgezero_spin.host.network.wires import PlainWire, TlsWire, Wire
-from edgezero_spin.host.trigger.delivery import call_in
+from edgezero_spin.host.trigger.leader import call_in
 
 __all__ = ["Connection", "ConnectionPool", "Place"]
 

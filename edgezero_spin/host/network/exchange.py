@@ -25,7 +25,8 @@ from edgezero_spin.host.network.failures import (
     NetworkFailure,
     error_code,
 )
-from edgezero_spin.host.trigger.delivery import Upload, call_in
+from edgezero_spin.host.trigger.delivery import Upload
+from edgezero_spin.host.trigger.leader import call_in
 
 __all__ = ["HttpExchange", "NetworkRequest", "Timeouts", "wire_pairs"]
 

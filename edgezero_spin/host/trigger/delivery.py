@@ -11,21 +11,13 @@ from collections.abc import Callable
 from edgezero_spin.host.channel import ByteChannel
 from edgezero_spin.host.exchange import LINGER_S, Exchange, ResponseHead
 from edgezero_spin.host.messages import ResponseAborted
+from edgezero_spin.host.trigger.leader import call_in, leading
 
 __all__ = [
     "Delivery",
     "Linger",
     "Upload",
-    "call_in",
 ]
-
-
-def call_in(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
-    """Run a function in a loop, from any thread; a loop that is closed has no use for it."""
-    try:
-        loop.call_soon_threadsafe(function)
-    except RuntimeError:
-        return
 
 
 class Linger:
@@ -67,12 +59,21 @@ class Delivery:
         exchange: The exchange; its ``announce`` belongs to this object.
     """
 
-    __slots__ = ("__weakref__", "_announced", "_linger", "_loop", "_waiter", "exchange")
+    __slots__ = (
+        "__weakref__",
+        "_announced",
+        "_leadership",
+        "_linger",
+        "_loop",
+        "_waiter",
+        "exchange",
+    )
 
     def __init__(self, exchange: Exchange, linger: Linger) -> None:
         self.exchange = exchange
         self._linger = linger
         self._loop = asyncio.get_running_loop()
+        self._leadership = leading()
         self._announced = False
         self._waiter: asyncio.Future[None] | None = None
         exchange.announce = self._announce
@@ -82,7 +83,10 @@ class Delivery:
         # before the loop gets round to it.
         if not self._announced:
             self._announced = True
-            call_in(self._loop, self._wake)
+            if self._leadership is None:
+                call_in(self._loop, self._wake)
+            else:
+                self._leadership.tell(self._wake)
 
     def _wake(self) -> None:
         waiter = self._waiter

@@ -16,6 +16,7 @@ from edgezero_spin.host.instance import Grants
 from edgezero_spin.host.linking import LinkedComponent
 from edgezero_spin.host.trigger import inbound_http
 from edgezero_spin.host.trigger.inbound_http import INBOUND_HTTP
+from edgezero_spin.host.trigger.pace import Pace
 from edgezero_spin.host.trigger.standby import Started
 
 __all__ = ["HANDLER", "GuestComponent", "HandlerError"]
@@ -57,12 +58,14 @@ class GuestComponent:
         grants: What its instances may use.
         limits: What each of its instances may spend.
         handler: The export that serves requests.
+        pace: How long its requests take.
     """
 
     linked: LinkedComponent
     grants: Grants
     limits: InstanceLimits
     handler: str
+    pace: Pace = attrs.field(factory=Pace, init=False)
 
     @classmethod
     def of(

@@ -10,7 +10,8 @@ Source: contract spin-host.md, RESP-1 to RESP-11, LIFE-2, LIFE-7, LIFE-8.
 import logging
 import random
 import threading
-from time import monotonic_ns
+from collections.abc import Callable
+from time import monotonic_ns, thread_time
 from typing import Protocol
 
 import attrs
@@ -22,6 +23,7 @@ from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.running import Instance
 from edgezero_spin.host.trigger.guest import GuestComponent
+from edgezero_spin.host.trigger.leader import Leadership, leading
 from edgezero_spin.host.trigger.standby import ReusePolicy, Standby, Started
 from edgezero_spin.host.trigger.wagi import CommandComponent
 from edgezero_spin.host.workers import WorkerPool
@@ -109,19 +111,69 @@ class InstanceRunner:
         """
         if isinstance(component, CommandComponent):
             self.pool.submit(lambda: self._run_command(component, exchange, watch), at_once=nested)
+            return
+        leadership = None if nested or watch is not None else leading()
+        if (
+            leadership is not None
+            and component.pace.quick
+            and self.standby.has_used(component)
+            and self.pool.reserve()
+        ):
+            self._run_here(component, exchange, leadership)
         else:
-            self.pool.submit(lambda: self._run(component, exchange, watch), at_once=nested)
+            self.pool.submit(lambda: self._run_there(component, exchange, watch), at_once=nested)
 
-    def _run(
+    def _run_here(
+        self, component: GuestComponent, exchange: Exchange, leadership: Leadership
+    ) -> None:
+        """Run the exchange on the thread that runs the event loop, in the reserved place."""
+
+        def sleeping(asleep: bool) -> None:
+            if asleep:
+                leadership.hand_over()
+            self.pool.sleeping(asleep)
+
+        def run() -> None:
+            component.pace.runs_here()
+            begun_s = thread_time()
+            slept = False
+            try:
+                slept = self._run(component, exchange, None, sleeping)
+            finally:
+                component.pace.ran_here(thread_time() - begun_s, slept=slept)
+
+        leadership.run_soon(
+            lambda: self.pool.run_reserved(run),
+            lambda: self.pool.give_back(lambda: self._run_there(component, exchange, None)),
+        )
+
+    def _run_there(
         self, component: GuestComponent, exchange: Exchange, watch: InstanceWatch | None
     ) -> None:
+        """Run the exchange on a thread of the pool."""
+        slept = self._run(component, exchange, watch, self.pool.sleeping)
+        component.pace.ran_elsewhere(slept=slept)
+
+    def _run(
+        self,
+        component: GuestComponent,
+        exchange: Exchange,
+        watch: InstanceWatch | None,
+        sleeping: Callable[[bool], None],
+    ) -> bool:
+        """Run the exchange on the calling thread.
+
+        Returns:
+            Whether the thread slept meanwhile.
+        """
         started = None if watch is not None else self.standby.take(component)
         state = InstanceState(component.grants) if started is None else started.state
         limits = self._limits_of(component)
         deadline_s = limits.deadline_s
         state.deadline_ns = None if deadline_s is None else monotonic_ns() + int(deadline_s * 1e9)
+        state.slept = False
         state.before_wait = exchange.flush
-        state.around_wait = self.pool.sleeping
+        state.around_wait = sleeping
         with self._lock:
             self._running.add(state)
         clean = False
@@ -134,6 +186,7 @@ class InstanceRunner:
                 started.instance.restart_deadline(deadline_s)
             if started is not None:
                 clean = self._call(component, exchange, started, watch)
+            slept = state.slept
         finally:
             # Before anyone else may be given this instance.
             with self._lock:
@@ -144,6 +197,7 @@ class InstanceRunner:
                 started.close()
         if watch is None:
             self.standby.refill(component)
+        return slept
 
     def _run_command(
         self, component: CommandComponent, exchange: Exchange, watch: InstanceWatch | None

@@ -15,8 +15,11 @@ import importlib.util
 import signal
 import socket
 import ssl
+import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any, cast
 from typing import Protocol as Interface
 
@@ -25,6 +28,7 @@ import uvicorn
 from attrs.validators import ge, gt
 
 from edgezero_spin.host.trigger.asgi import Receive, Scope, Send
+from edgezero_spin.host.trigger.leader import Leadership, call_in
 from edgezero_spin.host.trigger.listening import DEFAULT_LISTEN, ListenError, Listening, bind
 from edgezero_spin.host.trigger.protocol import (
     DEFAULT_MAX_HEAD_BYTES,
@@ -68,35 +72,91 @@ class _Server(uvicorn.Server):
     """uvicorn's server with our start, and signals that mean a clean end, or none."""
 
     def __init__(
-        self, config: uvicorn.Config, started: Callable[[], None], *, signals: bool
+        self, config: uvicorn.Config, started: Callable[[], None], handling: "Handling"
     ) -> None:
         super().__init__(config)
         self._on_started = started
-        self._signals = (signal.SIGINT, signal.SIGTERM) if signals else ()
+        self._handling = handling
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._on_started()
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
         # uvicorn's own raises the signal again once it is done, which would end the
         # process with a signal's status instead of 0 (LIFE-10).
-        loop = asyncio.get_running_loop()
-        handled = []
-        for number in self._signals:
-            try:
-                loop.add_signal_handler(number, self.handle_exit, number, None)
-            except (NotImplementedError, RuntimeError, ValueError):
-                # Not in the main thread, or not on this system: whoever called stops us.
-                continue
-            handled.append(number)
+        return self._handling(self.handle_exit)
+
+
+Handler = Callable[[int, FrameType | None], None]
+
+Handling = Callable[[Handler], contextlib.AbstractContextManager[None]]
+"""Has signals handled while its block runs; called in the loop."""
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def _no_signals(handler: Handler) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _loop_signals(handler: Handler) -> Iterator[None]:
+    """Handle signals in the loop, which the main thread runs."""
+    loop = asyncio.get_running_loop()
+    handled = []
+    for number in SIGNALS:
+        try:
+            loop.add_signal_handler(number, handler, number, None)
+        except (NotImplementedError, RuntimeError, ValueError):
+            # Not in the main thread, or not on this system: whoever called stops us.
+            continue
+        handled.append(number)
+    try:
+        yield
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)
+
+
+class _MainThreadSignals:
+    """Signals that the main thread takes and passes on to a loop of another thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._came: list[int] = []
+        self._handler: Handler | None = None
+
+    @contextlib.contextmanager
+    def taken(self) -> Iterator[None]:
+        """Take them while the block runs. Without effect on another than the main thread."""
+        before = {}
+        if threading.current_thread() is threading.main_thread():
+            before = {number: signal.signal(number, self._take) for number in SIGNALS}
         try:
             yield
         finally:
-            for number in handled:
-                loop.remove_signal_handler(number)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def handling(self, handler: Handler) -> Iterator[None]:
+        """Handle those that came and those that come; in the loop."""
+        self._handler = handler
+        self._pass_on()
+        try:
+            yield
+        finally:
+            self._handler = None
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        self._came.append(number)
+        call_in(self._loop, self._pass_on)
+
+    def _pass_on(self) -> None:
+        while self._handler is not None and self._came:
+            self._handler(self._came.pop(0), None)
 
 
 @attrs.frozen(kw_only=True)
@@ -143,9 +203,16 @@ def serve(
         ListenError: The address cannot be used.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(
-            serve_async(host, listen, on_listening=on_listening, settings=settings, signals=True)
-        )
+        if sys.platform == "win32":
+            # There a thread that ends takes the reads with it that it began.
+            runner.run(_serve(host, listen, on_listening, settings, None, _loop_signals))
+            return
+        loop = runner.get_loop()
+        signals = _MainThreadSignals(loop)
+        with signals.taken():
+            Leadership(loop).run(
+                _serve(host, listen, on_listening, settings, None, signals.handling)
+            )
 
 
 async def serve_async(
@@ -162,6 +229,18 @@ async def serve_async(
     The process's signals are left to the program, which may have other things to end;
     ``signals`` takes SIGINT and SIGTERM for an order to stop.
     """
+    handling = _loop_signals if signals else _no_signals
+    await _serve(host, listen, on_listening, settings, stop, handling)
+
+
+async def _serve(
+    host: Application,
+    listen: str,
+    on_listening: Callable[[Listening], None],
+    settings: ServerSettings | None,
+    stop: asyncio.Event | None,
+    handling: Handling,
+) -> None:
     settings = settings or ServerSettings()
     tls = settings.tls
     if tls is not None:
@@ -195,7 +274,7 @@ async def serve_async(
             host.origin = where.url
             on_listening(where)
 
-        server = _Server(config, started, signals=signals)
+        server = _Server(config, started, handling)
         stopper = None if stop is None else asyncio.create_task(_stop_with(server, stop))
         try:
             await server.serve(sockets=[listener])

@@ -153,6 +153,11 @@ class Standby:
         with self._lock:
             return sum(len(shelf.ready) + len(shelf.used) for shelf in self._shelves.values())
 
+    def has_used(self, component: Guest) -> bool:
+        """Whether an instance waits that was used before. Takes no lock."""
+        shelf = self._shelves.get(component)
+        return shelf is not None and bool(shelf.used)
+
     def take(self, component: Guest) -> Started | None:
         """Return an instance that waits, a used one first; ``None`` when there is none."""
         with self._lock:
