@@ -40,11 +40,12 @@ from edgezero_spin.host.starting import (
     open_work_dir,
     prepare,
 )
-from edgezero_spin.host.trigger.asgi import AsgiApplication, answer_for, is_bodiless, wire_head
+from edgezero_spin.host.trigger.asgi import AsgiApplication
 from edgezero_spin.host.trigger.delivery import Delivery, Linger, Upload
 from edgezero_spin.host.trigger.gateway import Answer, RequestHead
 from edgezero_spin.host.trigger.guest import GuestComponent
 from edgezero_spin.host.trigger.http import InstanceRunner, InstanceWatch
+from edgezero_spin.host.trigger.responses import answer_for, is_bodiless, wire_head
 from edgezero_spin.host.trigger.routes import InvalidRoutesError
 from edgezero_spin.host.variables import VariableResolver
 from edgezero_spin.host.workers import Overloaded, WorkerPool

@@ -13,6 +13,7 @@ a host that was replaced is closed once all of its requests have ended.
 
 import asyncio
 import threading
+from collections.abc import Callable
 from time import monotonic
 
 import attrs
@@ -20,6 +21,7 @@ import attrs
 from edgezero_spin.host.host import Host
 from edgezero_spin.host.messages import HttpRequest, HttpResponse
 from edgezero_spin.host.trigger.asgi import Receive, Scope, Send
+from edgezero_spin.host.trigger.wire import Wire
 
 __all__ = ["DRAIN_S", "Switch"]
 
@@ -78,6 +80,16 @@ class Switch:
             await holder.host.asgi()(scope, receive, send)
         finally:
             self._leave(holder)
+
+    def begin(self, wire: Wire, done: Callable[[], None]) -> None:
+        """Have the host that is current now begin to answer; see ``trigger.direct``."""
+        holder = self._enter()
+
+        def left() -> None:
+            self._leave(holder)
+            done()
+
+        holder.host.asgi().begin(wire, left)
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer one request by the host that is current now; see ``Host.handle``."""

@@ -10,100 +10,30 @@ server closes the connection without ending the body (RESP-7, RESP-9).
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Protocol
+from typing import Any
 
-from edgezero_spin.host.exchange import Exchange, ResponseHead
+from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.messages import ResponseAborted
 from edgezero_spin.host.trigger.delivery import Delivery, Linger, Upload
+from edgezero_spin.host.trigger.direct import Direct
 from edgezero_spin.host.trigger.gateway import Answer, Gateway, RequestHead
 from edgezero_spin.host.trigger.headers import HeaderNotTextError, client_headers
 from edgezero_spin.host.trigger.http import InstanceRunner
+from edgezero_spin.host.trigger.responses import OVERLOADED, answer_for, is_bodiless, wire_head
+from edgezero_spin.host.trigger.wire import WIRE, Wire
 from edgezero_spin.host.workers import Overloaded
 
-__all__ = [
-    "WIRE",
-    "AsgiApplication",
-    "Message",
-    "Receive",
-    "Scope",
-    "Send",
-    "Wire",
-    "answer_for",
-    "head_of",
-    "is_bodiless",
-    "send_answer",
-    "wire_head",
-]
-
-logger = logging.getLogger("edgezero_spin.host")
-
-WIRE = "edgezero.wire"
-"""Key of a scope under which our own server offers what ASGI has no words for; see ``Wire``."""
+__all__ = ["AsgiApplication", "Message", "Receive", "Scope", "Send", "head_of", "send_answer"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-SERVER_ERROR = Answer(500)
-OVERLOADED = Answer(503)
 
-LOWEST_FINAL_STATUS = 200
-HIGHEST_STATUS = 999
-BODILESS = (204, 304)
-
-
-class Wire(Protocol):
-    """What our own server can do beyond ASGI.
-
-    Attributes:
-        received: Trailers of the request, complete when its body is.
-        bare_query: The target has a ``?`` with nothing behind it.
-    """
-
-    received: list[tuple[bytes, bytes]]
-    bare_query: bool
-
-    def end_with(self, trailers: list[tuple[str, bytes]]) -> bool:
-        """End the response with trailers; ``False`` when it has no place for them."""
-
-
-def answer_for(exchange: Exchange) -> Answer:
-    """What the client gets when a guest gave no answer (RESP-4 to RESP-6)."""
-    return OVERLOADED if exchange.busy else SERVER_ERROR
-
-
-def is_bodiless(method: str, status: int) -> bool:
-    """Whether a response has no body on the wire, whatever its guest wrote (RFC 9110)."""
-    return method == "HEAD" or status in BODILESS
-
-
-def wire_head(head: ResponseHead, method: str) -> tuple[int, list[tuple[str, bytes]]] | None:
-    """Status and headers as they go out, or ``None`` when they cannot (RESP-1, RESP-2).
-
-    Args:
-        head: What the guest set.
-        method: Of the request; a HEAD response may state the length of a body it lacks.
-    """
-    status = head.status
-    if not LOWEST_FINAL_STATUS <= status <= HIGHEST_STATUS:
-        logger.error("a response with the status %d cannot be sent", status)
-        return None
-    names = [name for name, _ in head.headers]
-    place = names.index("content-length") if "content-length" in names else len(names)
-    lengths = {value for name, value in head.headers if name == "content-length"}
-    headers = [pair for pair in head.headers if pair[0] != "content-length"]
-    if status in BODILESS:
-        return status, headers
-    if head.body is None and method != "HEAD":
-        lengths = {b"0"}
-    if len(lengths) > 1 or not all(length.isdigit() for length in lengths):
-        logger.error("a response has a content-length that is no number")
-        return None
-    headers[place:place] = [("content-length", length) for length in lengths]
-    return status, headers
+def _nothing() -> None:
+    return None
 
 
 class AsgiApplication:
@@ -116,6 +46,16 @@ class AsgiApplication:
         self._gateway = gateway
         self._runner = runner
         self._linger = linger
+        self._direct = Direct(
+            gateway,
+            runner,
+            linger,
+            lambda delivery, wire: _relay(delivery, wire, wire.receive, wire.send, None),
+        )
+
+    def begin(self, wire: Wire, done: Callable[[], None] = _nothing) -> None:
+        """Begin to answer a request without a body, for our own server; see ``Direct``."""
+        self._direct.begin(wire, done)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope: HTTP, or the start and end of a server's life."""
@@ -143,7 +83,7 @@ class AsgiApplication:
         elif first.get("body"):
             upload = Upload()
             upload.channel.put(first["body"])
-            upload.channel.end(_trailers(scope))
+            upload.channel.end(_trailers(scope.get(WIRE)))
         if upload is not None:
             exchange.body = upload.channel
         delivery = Delivery(exchange, self._linger())
@@ -154,13 +94,13 @@ class AsgiApplication:
             return
         watcher: asyncio.Task[None] | None = None
         if upload is not None and first.get("more_body"):
-            watcher = asyncio.create_task(_watch(scope, receive, exchange, upload, first["body"]))
-        await _relay(delivery, scope, receive, send, watcher)
+            wire = scope.get(WIRE)
+            watcher = asyncio.create_task(_watch(wire, receive, exchange, upload, first["body"]))
+        await _relay(delivery, scope.get(WIRE), receive, send, watcher)
 
 
-def _trailers(scope: Scope) -> list[tuple[str, bytes]] | None:
+def _trailers(wire: Wire | None) -> list[tuple[str, bytes]] | None:
     """Trailers of a request that ended (HTTP-19)."""
-    wire: Wire | None = scope.get(WIRE)
     if wire is None or not wire.received:
         return None
     try:
@@ -171,7 +111,7 @@ def _trailers(scope: Scope) -> list[tuple[str, bytes]] | None:
 
 async def _relay(
     delivery: Delivery,
-    scope: Scope,
+    wire: Wire | None,
     receive: Receive,
     send: Send,
     watcher: "asyncio.Task[None] | None",
@@ -181,12 +121,12 @@ async def _relay(
     whole = False
     try:
         head = await delivery.head()
-        wire = None if head is None else wire_head(head, exchange.method)
-        if head is None or wire is None:
+        sent = None if head is None else wire_head(head, exchange.method)
+        if head is None or sent is None:
             await send_answer(send, answer_for(exchange))
             whole = True
             return
-        status, headers = wire
+        status, headers = sent
         body = head.body
         await send(_start(status, headers))
         if body is not None and is_bodiless(exchange.method, status):
@@ -196,14 +136,14 @@ async def _relay(
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         while body is not None:
             if watcher is None and not body.ended:
-                watcher = asyncio.create_task(_watch(scope, receive, exchange))
+                watcher = asyncio.create_task(_watch(wire, receive, exchange))
             data, more = await delivery.piece(body)
             ending = None if more else body.trailers
             last = not more and ending is None
             if data or last:
                 await send({"type": "http.response.body", "body": data, "more_body": not last})
             if ending is not None:
-                await _end_with(ending, scope, send)
+                await _end_with(ending, wire, send)
             if not more:
                 break
         whole = True
@@ -218,15 +158,14 @@ async def _relay(
             watcher.cancel()
 
 
-async def _end_with(trailers: list[tuple[str, bytes]], scope: Scope, send: Send) -> None:
+async def _end_with(trailers: list[tuple[str, bytes]], wire: Wire | None, send: Send) -> None:
     """End the response with trailers, or without where they have no place (HTTP-18)."""
-    wire: Wire | None = scope.get(WIRE)
     if wire is None or not wire.end_with(trailers):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _watch(
-    scope: Scope,
+    wire: Wire | None,
     receive: Receive,
     exchange: Exchange,
     upload: Upload | None = None,
@@ -245,7 +184,7 @@ async def _watch(
         if upload is not None:
             await upload.put(message.get("body", b""))
             if not message.get("more_body"):
-                upload.channel.end(_trailers(scope))
+                upload.channel.end(_trailers(wire))
 
 
 def head_of(scope: Scope) -> RequestHead:

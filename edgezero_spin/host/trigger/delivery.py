@@ -61,6 +61,7 @@ class Delivery:
 
     __slots__ = (
         "__weakref__",
+        "_action",
         "_announced",
         "_leadership",
         "_linger",
@@ -76,6 +77,7 @@ class Delivery:
         self._leadership = leading()
         self._announced = False
         self._waiter: asyncio.Future[None] | None = None
+        self._action: Callable[[], None] | None = None
         exchange.announce = self._announce
 
     def _announce(self) -> None:
@@ -89,12 +91,23 @@ class Delivery:
                 self._leadership.tell(self._wake)
 
     def _wake(self) -> None:
+        action = self._action
+        if action is not None:
+            self._action = None
+            self._linger.discard(self)
+            action()
+            return
         waiter = self._waiter
         if waiter is None:
             return
         self._waiter = None
         if not waiter.done():
             waiter.set_result(None)
+
+    def when_changed(self, action: Callable[[], None]) -> None:
+        """Do something in the loop once the guest has answered, or will not. Asked once."""
+        self._action = action
+        self._linger.add(self)
 
     async def _changed(self) -> None:
         self._waiter = waiter = self._loop.create_future()

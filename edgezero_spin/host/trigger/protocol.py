@@ -11,19 +11,27 @@ Source: contract spin-host.md, FLAG-3, RESP-14; RFC 9112.
 
 import asyncio
 import urllib.parse
+from collections.abc import Callable
 from typing import Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from edgezero_spin.host.trigger.asgi import WIRE
-from edgezero_spin.host.trigger.cycle import Cycle, status_line
+from edgezero_spin.host.trigger.cycle import Answering, Cycle, status_line
+from edgezero_spin.host.trigger.gateway import RequestHead
+from edgezero_spin.host.trigger.wire import WIRE, Wire
 
 __all__ = ["DEFAULT_MAX_HEAD_BYTES", "HEAD_TIMEOUT_S", "LEAST_MAX_HEAD_BYTES", "Protocol"]
 
 DEFAULT_MAX_HEAD_BYTES = 256 * 1024
 LEAST_MAX_HEAD_BYTES = 8192
 MAX_HEADERS = 1024
+
+FRAMING = (b"content-length", b"transfer-encoding")
+"""A request without either has no body (RFC 9112, 6.3)."""
+
+Begin = Callable[[Wire, Callable[[], None]], None]
+"""How our own application is asked without ASGI; ``AsgiApplication.begin``."""
 
 LINGER_S = 2.0
 """Seconds for which the rest of a request is thrown away before its connection is closed."""
@@ -42,6 +50,7 @@ class Protocol(HttpToolsProtocol):
     cycle: Cycle | None  # type: ignore[assignment]
 
     _header_bytes = 0
+    _has_body = False
     _in_head = False
     _wants_upgrade = False
     _too_large = False
@@ -63,6 +72,7 @@ class Protocol(HttpToolsProtocol):
             parts: What uvicorn gives.
         """
         super().__init__(**parts)
+        self._begin: Begin | None = getattr(self.app, "begin", None)
         self._max_head_bytes = max_head_bytes
         self._head_timeout_s = head_timeout_s
 
@@ -126,7 +136,7 @@ class Protocol(HttpToolsProtocol):
         return not waiting and (self.cycle is None or self.cycle.response_complete)
 
     def _arm(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self.loop
         self._head_timer = loop.call_later(self._head_timeout_s, self._head_is_late)
 
     def _disarm(self) -> None:
@@ -159,7 +169,7 @@ class Protocol(HttpToolsProtocol):
         self._lingering = True
         self.transport.write_eof()
         self.flow.resume_reading()
-        asyncio.get_running_loop().call_later(LINGER_S, self.transport.close)
+        self.loop.call_later(LINGER_S, self.transport.close)
 
     def on_response_complete(self) -> None:
         """Go on with the next request, unless there is none to come."""
@@ -187,7 +197,10 @@ class Protocol(HttpToolsProtocol):
     # What the parser finds ----------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._has_body = False
         self._in_head = True
         self._header_bytes = 0
 
@@ -204,8 +217,14 @@ class Protocol(HttpToolsProtocol):
             self._too_large = True
             raise _HeadTooLargeError
         else:
+            name = name.lower()
             # The parser leaves blanks behind a value, which are no part of it (RFC 9110, 5.5).
-            super().on_header(name, value.rstrip(b" \t"))
+            value = value.rstrip(b" \t")
+            if name in FRAMING:
+                self._has_body = True
+            elif name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
 
     def _count(self, size: int) -> None:
         self._header_bytes += size
@@ -219,20 +238,17 @@ class Protocol(HttpToolsProtocol):
             self._wants_upgrade = True
             return
         self._in_head = False
-        parser, scope = self.parser, cast("dict[str, Any]", self.scope)
-        version = parser.get_http_version()
+        parser = self.parser
+        version, method = parser.get_http_version(), parser.get_method().decode("ascii")
         url = httptools.parse_url(self.url)
         path = url.path.decode("ascii")
-        scope["http_version"] = version
-        scope["method"] = parser.get_method().decode("ascii")
-        scope["path"] = urllib.parse.unquote(path) if "%" in path else path
-        scope["raw_path"] = url.path
-        scope["query_string"] = url.query or b""
         if url.host is not None:
             self._add_authority(url)
         before = self.cycle
         self.cycle = cycle = Cycle(
-            scope=scope,
+            method=method,
+            http_version=version,
+            scope=None,
             transport=self.transport,
             flow=self.flow,
             logger=self.logger,
@@ -246,13 +262,67 @@ class Protocol(HttpToolsProtocol):
         )
         cycle.bare_query = url.query is None and b"?" in self.url.partition(b"#")[0]
         cycle.hang_up = self._hang_up
-        scope[WIRE] = cycle
+        cycle.go_on = self._go_on
+        if self._begin is None or self._has_body or self.expect_100_continue:
+            self._give_scope(cycle, path, url)
+        else:
+            query = b"" if cycle.bare_query else url.query
+            cycle.head = RequestHead(
+                method,
+                path,
+                None if query is None else query.decode("utf-8", "surrogateescape"),
+                self.headers,
+                self.scheme or "http",
+                self.client,
+            )
+            cycle.more_body = False
         if before is None or before.response_complete:
-            self._start_asgi_task(cycle, self.app)
+            self._start(cycle)
         else:
             # Requests that came before have to be answered first.
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))
+
+    def _give_scope(self, cycle: Cycle, path: str, url: Any) -> None:
+        """Say in ASGI's words what is asked."""
+        scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": cycle.http_version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": self.root_path,
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+            "method": cycle.method,
+            "path": urllib.parse.unquote(path) if "%" in path else path,
+            "raw_path": url.path,
+            "query_string": url.query or b"",
+            WIRE: cycle,
+        }
+        cycle.scope = cast("Any", scope)
+
+    def _start(self, cycle: Cycle) -> None:
+        """Have a request answered that is the first of those that have come."""
+        if self._begin is None or cycle.head is None:
+            super()._start_asgi_task(cycle, self.app)
+            return
+        # A task by the name of ``cancel``, which is all that the server wants of one.
+        self.tasks.add(cast("Any", cycle))
+        self._begin(cycle, lambda: self.tasks.discard(cast("Any", cycle)))
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        """Have the next request answered that waited for others; uvicorn calls this."""
+        # Not at once: each answer would be written from within the one before.
+        self.loop.call_soon(self._start, cycle)
+
+    def _go_on(self, cycle: Cycle, answering: Answering) -> None:
+        """Run the rest of an answer as a task."""
+        self.tasks.discard(cast("Any", cycle))
+        task = self.loop.create_task(cycle.run(answering))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
 
     def _add_authority(self, url: Any) -> None:
         """Let the authority of an absolute target be a ``Host`` that has to agree (RV-94)."""

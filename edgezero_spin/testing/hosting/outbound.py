@@ -24,9 +24,9 @@ from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.outbound import OutboundSender
 from edgezero_spin.host.running import Instance
-from edgezero_spin.host.trigger.asgi import answer_for, is_bodiless, wire_head
 from edgezero_spin.host.trigger.gateway import Answer, RequestHead
 from edgezero_spin.host.trigger.http import InstanceRunner, InstanceWatch
+from edgezero_spin.host.trigger.responses import answer_for, is_bodiless, wire_head
 from edgezero_spin.host.workers import Overloaded
 from edgezero_spin.testing.hosting.context import CURRENT, Context, surface
 from edgezero_spin.testing.outbound import CHAIN_DOMAIN, MAX_DEPTH, OutboundRequest

@@ -14,7 +14,8 @@ import trustme
 from edgezero_spin.host.exchange import ResponseHead
 from edgezero_spin.host.messages import ResponseAborted
 from edgezero_spin.host.trigger import protocol
-from edgezero_spin.host.trigger.asgi import head_of, wire_head
+from edgezero_spin.host.trigger.asgi import head_of
+from edgezero_spin.host.trigger.responses import wire_head
 from edgezero_spin.host.trigger.server import Listening, ServerSettings, serve_async
 from tests.host.support import HostLog
 
