@@ -86,6 +86,7 @@ class InstanceState:
         "_cancelled",
         "_condition",
         "_sinks",
+        "_waiting",
         "around_wait",
         "before_wait",
         "command",
@@ -118,6 +119,9 @@ class InstanceState:
         self._condition = threading.Condition(threading.Lock())
         self._cancelled: str | None = None
         self._sinks: dict[str, Sink] = {}
+        # Set before the look that may be followed by sleep, so that whoever changes something
+        # after that look sees it: a guest that computes is told of nothing, at no cost.
+        self._waiting = False
 
     def wait(self, ready: Callable[[], bool], until_ns: int | None = None) -> None:
         """Sleep until ``ready()`` is true or ``until_ns`` has passed.
@@ -133,11 +137,15 @@ class InstanceState:
         if ready():
             return
         with self.asleep(), self._condition:
-            while not ready():
-                if self._cancelled is not None:
-                    raise Trap(self._cancelled)
-                if not self._sleep(until_ns):
-                    return
+            self._waiting = True
+            try:
+                while not ready():
+                    if self._cancelled is not None:
+                        raise Trap(self._cancelled)
+                    if not self._sleep(until_ns):
+                        return
+            finally:
+                self._waiting = False
 
     def check(self) -> None:
         """Raise what ``wait`` would, without sleeping."""
@@ -178,8 +186,9 @@ class InstanceState:
 
     def wake(self) -> None:
         """Make a sleeping guest look again; from any thread."""
-        with self._condition:
-            self._condition.notify_all()
+        if self._waiting:
+            with self._condition:
+                self._condition.notify_all()
 
     def cancel(self, reason: str) -> None:
         """Trap the guest at its present or next wait; from any thread."""

@@ -131,6 +131,7 @@ class Instance:
     __slots__ = (
         "_base",
         "_buffer",
+        "_found",
         "_fuel_given",
         "_fuel_used",
         "_running",
@@ -148,6 +149,7 @@ class Instance:
         self._ticking = False
         self._trapped = False
         self._running = False
+        self._found: Export | None = None
         self._fuel_given: int | None = None
         self._fuel_used: int | None = None
         self._buffer = _Buffer()
@@ -208,7 +210,9 @@ class Instance:
         if not self._store:
             raise InstanceError("the instance is closed")
         if self._template.engine.settings.epoch:
-            self._set_deadline(deadline_s, self.scope.context)
+            # Without a ticker there was no deadline to begin with.
+            if deadline_s is not None or self._ticking:
+                self._set_deadline(deadline_s, self.scope.context)
         elif deadline_s is not None:
             raise InstanceError("a deadline needs an engine with EngineSettings(epoch=True)")
 
@@ -237,8 +241,8 @@ class Instance:
         base = self._base
         try:
             self._lower(export, args)
-            if not _get_function(base, scope.context, export.address, base + _FUNCTION_AT):
-                raise InstanceError(f"the instance has no function {export.name}")
+            if self._found is not export:
+                self._find(export)
             problem = _call(
                 base + _FUNCTION_AT,
                 scope.context,
@@ -260,6 +264,14 @@ class Instance:
                 MEMORY[at] = 0
             if scope.loans:
                 scope.settle_loans()
+
+    def _find(self, export: Export) -> None:
+        """Put the engine's handle of a function in its place; it stays good for the next call."""
+        self._found = None
+        base = self._base
+        if not _get_function(base, self.scope.context, export.address, base + _FUNCTION_AT):
+            raise InstanceError(f"the instance has no function {export.name}")
+        self._found = export
 
     def _enter(self) -> None:
         if self._running:

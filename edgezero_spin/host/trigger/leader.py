@@ -22,7 +22,7 @@ from typing import Any
 
 __all__ = ["Leadership", "call_in", "leading"]
 
-LOOK_S = 0.002
+LOOK_S = 0.005
 """A leader that is away longer than this for one job is replaced, within the same time again."""
 
 ROUND_S = 0.001

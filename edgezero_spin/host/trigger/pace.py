@@ -9,8 +9,12 @@ import attrs
 
 __all__ = ["Pace"]
 
-QUICK_S = 0.0005
-"""CPU seconds of a request, in the mean, below which another thread is not worth it."""
+QUICK_S = 0.0004
+"""CPU seconds of a request, in the mean, below which another thread is not worth it.
+
+About what two threads cost that want the interpreter's lock all the time. With longer requests a
+second core brings more than that.
+"""
 
 WEIGHED = 8
 """One request is this part of the mean."""
