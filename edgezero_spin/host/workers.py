@@ -82,6 +82,8 @@ class WorkerPool:
         self._parallel = max(1, parallel if parallel is not None else os.cpu_count() or 1)
         self._lock = threading.Lock()
         self._guest_ended = threading.Condition(self._lock)
+        # Jobs on threads of others: let in, and begun.
+        self._reserved = 0
         self._guests = 0
         self._jobs: deque[Job] = deque()
         self._spare: deque[Job] = deque()
@@ -101,7 +103,7 @@ class WorkerPool:
     def unfinished(self) -> int:
         """Jobs that wait or run at this moment, sleeping ones included."""
         with self._lock:
-            return len(self._jobs) + self._running
+            return len(self._jobs) + self._reserved + self._running
 
     def submit(self, job: Job, *, at_once: bool = False) -> None:
         """Run the job on a thread as soon as there is a place.
@@ -129,21 +131,30 @@ class WorkerPool:
                 )
 
     def reserve(self) -> bool:
-        """Take a place for a job that the caller does on a thread of its own.
+        """Let a job in that its caller will do on a thread of its own, when its turn comes.
 
         Returns:
-            Whether there was one: ``run_reserved`` or ``give_back`` has to follow. Where jobs
-            wait already, the next one waits behind them.
+            Whether it may wait for that: ``run_reserved`` or ``give_back`` has to follow. Jobs
+            that wait for a worker already are no obstacle, or a crowd would stay one.
         """
         with self._lock:
-            if self.closed or self._jobs or self._running >= self._max_running:
+            room = self._max_running - self._running + self._max_queued
+            if self.closed or self._reserved + len(self._jobs) >= room:
                 return False
-            self._running += 1
+            self._reserved += 1
             return True
 
-    def run_reserved(self, job: Job) -> None:
-        """Run a job in the place that was taken for it, on the calling thread."""
+    def run_reserved(self, job: Job) -> bool:
+        """Run a job that was let in, on the calling thread.
+
+        Returns:
+            Whether there was a place for it; ``give_back`` has to follow otherwise.
+        """
         with self._lock:
+            if self._running >= self._max_running:
+                return False
+            self._reserved -= 1
+            self._running += 1
             self._computing += 1
             self._guests += 1
         try:
@@ -158,11 +169,12 @@ class WorkerPool:
                 self._guest_ended.notify_all()
             elif self._jobs or self._spare:
                 self._start(self._parallel)
+        return True
 
     def give_back(self, job: Job) -> None:
-        """Run a job on a worker after all, before those that wait."""
+        """Run a job that was let in on a worker after all, before those that wait."""
         with self._lock:
-            self._running -= 1
+            self._reserved -= 1
             if not self.closed:
                 self._jobs.appendleft(job)
                 self._start(self._parallel)

@@ -155,17 +155,53 @@ def test_a_job_does_not_wait_for_a_spare_one(jobs: list[Job]) -> None:
     assert jobs[1].started.wait(WAIT_S)
 
 
-def test_a_reserved_place_counts_as_running(jobs: list[Job]) -> None:
-    """It is one of ``max_running``; the next job starts when it is given up."""
+def test_a_job_on_the_callers_thread_takes_a_place(jobs: list[Job]) -> None:
+    """It is one of ``max_running`` while it runs; the next job starts when it ends."""
     pool = WorkerPool(max_running=1, max_queued=1, parallel=1)
     assert pool.reserve()
-    assert not pool.reserve()
     assert pool.unfinished == 1
-    pool.submit(jobs[0])
     computing: list[int] = []
-    pool.run_reserved(lambda: computing.append(pool.computing))
-    assert computing == [1]
+
+    def job() -> None:
+        computing.append(pool.computing)
+        pool.submit(jobs[0])
+        computing.append(pool.unfinished)
+        assert not jobs[0].started.is_set()
+
+    assert pool.run_reserved(job)
+    assert computing == [1, 2]
     assert jobs[0].started.wait(WAIT_S)
+
+
+def test_a_job_on_the_callers_thread_waits_for_a_place(jobs: list[Job]) -> None:
+    """While all are taken it is not run, and may go to the queue in time."""
+    pool = WorkerPool(max_running=1, max_queued=1, parallel=1)
+    assert pool.reserve()
+    pool.submit(jobs[0])
+    assert jobs[0].started.wait(WAIT_S)
+    assert not pool.run_reserved(jobs[1])
+    pool.give_back(jobs[1])
+    jobs[0].go_on.set()
+    assert jobs[1].started.wait(WAIT_S)
+
+
+def test_no_more_is_let_in_than_may_run_and_wait() -> None:
+    """Places and queue together are the bound."""
+    pool = WorkerPool(max_running=2, max_queued=1)
+    assert [pool.reserve() for _ in range(4)] == [True, True, True, False]
+    assert pool.run_reserved(lambda: None)
+    assert pool.reserve()
+    assert not pool.reserve()
+
+
+def test_a_crowd_on_the_workers_does_not_keep_others_from_the_callers_thread(
+    jobs: list[Job],
+) -> None:
+    """A queue counts against the bound, and no more."""
+    pool = WorkerPool(max_running=2, max_queued=3, parallel=1)
+    for job in jobs[:3]:
+        pool.submit(job)
+    assert [pool.reserve() for _ in range(3)] == [True, True, False]
 
 
 def test_a_reserved_job_that_fails_gives_its_place_up() -> None:
@@ -176,16 +212,8 @@ def test_a_reserved_job_that_fails_gives_its_place_up() -> None:
 
     pool = WorkerPool(max_running=1, max_queued=0)
     assert pool.reserve()
-    pool.run_reserved(fail)
+    assert pool.run_reserved(fail)
     assert (pool.unfinished, pool.computing) == (0, 0)
-
-
-def test_no_place_is_reserved_before_jobs_that_wait(jobs: list[Job]) -> None:
-    """Who came first is served first."""
-    pool = WorkerPool(max_running=4, max_queued=4, parallel=1)
-    pool.submit(jobs[0])
-    pool.submit(jobs[1])
-    assert not pool.reserve()
 
 
 def test_a_place_given_back_is_the_next_to_be_served(jobs: list[Job]) -> None:

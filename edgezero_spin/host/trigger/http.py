@@ -126,7 +126,7 @@ class InstanceRunner:
     def _run_here(
         self, component: GuestComponent, exchange: Exchange, leadership: Leadership
     ) -> None:
-        """Run the exchange on the thread that runs the event loop, in the reserved place."""
+        """Run the exchange on the thread that runs the event loop, in its turn."""
 
         def sleeping(asleep: bool) -> None:
             if asleep:
@@ -142,10 +142,14 @@ class InstanceRunner:
             finally:
                 component.pace.ran_here(thread_time() - begun_s, slept=slept)
 
-        leadership.run_soon(
-            lambda: self.pool.run_reserved(run),
-            lambda: self.pool.give_back(lambda: self._run_there(component, exchange, None)),
-        )
+        def elsewhere() -> None:
+            self.pool.give_back(lambda: self._run_there(component, exchange, None))
+
+        def here() -> None:
+            if not self.pool.run_reserved(run):
+                elsewhere()
+
+        leadership.run_soon(here, elsewhere)
 
     def _run_there(
         self, component: GuestComponent, exchange: Exchange, watch: InstanceWatch | None

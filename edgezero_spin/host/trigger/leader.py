@@ -122,7 +122,9 @@ class Leadership:
         threading.Thread(target=self._lead, name="edgezero-loop", daemon=True).start()
 
     def _lead(self) -> None:
-        _here.leadership = self
+        with self._lock:
+            # The one before has left everything as it has to be.
+            _here.leadership = self
         try:
             while not self._over:
                 self._loop.run_forever()
@@ -153,7 +155,9 @@ class Leadership:
                 if self._away != number:
                     return False
                 self._away = 0
-                self._pass_news()
+                news, self._news = self._news, []
+            for action in news:
+                self._loop.call_soon(action)
             if monotonic() > until and self._jobs:
                 # The loop goes round once.
                 self._loop.stop()
@@ -161,19 +165,20 @@ class Leadership:
         _here.leadership = self
         return True
 
-    def _pass_news(self) -> None:
+    def _replace_leader(self) -> None:
+        """Have another thread run the loop; under the lock, while nobody does."""
+        try:
+            self._start_leader()
+        except RuntimeError:
+            # The system has no thread for us: we look again in a moment.
+            return
+        self._away = 0
         news, self._news = self._news, []
         for action in news:
             self._loop.call_soon(action)
-
-    def _replace_leader(self) -> None:
-        """Have another thread run the loop; under the lock, while nobody does."""
-        self._away = 0
-        self._pass_news()
         rest, self._jobs = self._jobs, deque()
         for _, elsewhere in rest:
             elsewhere()
-        self._start_leader()
 
     def _look(self) -> None:
         """Replace a leader that does not come back."""

@@ -17,10 +17,15 @@ from edgezero_spin.host.trigger.standby import ReusePolicy
 from tests.host.support import Capture, HostLog, script_host, until
 from tests.host.wire import ANSWERS, WAIT_S, exchange, get, without_date
 
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
-def run(main: Callable[[Leadership], "asyncio.Future[None] | object"]) -> None:
+
+def run(
+    main: Callable[[Leadership], "asyncio.Future[None] | object"],
+    loop_factory: LoopFactory | None = None,
+) -> None:
     """Run ``main(leadership)`` in a loop that has one."""
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
         leadership = Leadership(runner.get_loop())
         leadership.run(main(leadership))  # type: ignore[arg-type]
 
@@ -141,6 +146,54 @@ def test_jobs_without_end_leave_the_loop_its_turn() -> None:
     run(main)
 
 
+@pytest.mark.parametrize("module", ["asyncio", "uvloop"])
+def test_many_leaders_lose_nothing(module: str) -> None:
+    """Connections outlive their leaders, of whom the slow and the sleepy are replaced."""
+    loop_factory: LoopFactory = pytest.importorskip(module).new_event_loop
+    leaders: set[threading.Thread] = set()
+
+    async def answer(
+        leadership: Leadership, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        never = threading.Event()
+        while kind := await reader.read(1):
+            done = asyncio.Event()
+
+            def job(kind: bytes = kind, done: asyncio.Event = done) -> None:
+                if kind == b"h":
+                    leadership.hand_over()
+                if kind in b"sh":
+                    never.wait(0.02)
+                leadership.tell(done.set)
+
+            leadership.run_soon(job, threading.Thread(target=job).start)
+            await done.wait()
+            leaders.add(threading.current_thread())
+            writer.write(kind)
+        writer.close()
+
+    async def ask(port: int, number: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for turn in range(number, number + 120):
+            kind = b"s" if turn % 37 == 0 else b"h" if turn % 41 == 0 else b"q"
+            writer.write(kind)
+            assert await reader.readexactly(1) == kind
+        writer.close()
+
+    async def main(leadership: Leadership) -> None:
+        server = await asyncio.start_server(
+            lambda reader, writer: answer(leadership, reader, writer), "127.0.0.1", 0
+        )
+        port = server.sockets[0].getsockname()[1]
+        async with asyncio.timeout(4 * WAIT_S), asyncio.TaskGroup() as clients:
+            for number in range(8):
+                clients.create_task(ask(port, number))
+        server.close()
+
+    run(main, loop_factory)
+    assert len(leaders) > 2
+
+
 @contextlib.contextmanager
 def served(host: Host) -> Iterator[Listening]:
     """Serve as ``serve`` does, in another thread."""
@@ -189,9 +242,9 @@ class Reused:
         )
         run_reserved = self.host._pool.run_reserved
 
-        def spy(job: Callable[[], None]) -> None:
+        def spy(job: Callable[[], None]) -> bool:
             self.here.append(threading.current_thread().name)
-            run_reserved(job)
+            return run_reserved(job)
 
         self.host._pool.run_reserved = spy  # type: ignore[method-assign]
 
