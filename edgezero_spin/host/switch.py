@@ -81,7 +81,7 @@ class Switch:
         finally:
             self._leave(holder)
 
-    def begin(self, wire: Wire, done: Callable[[], None]) -> None:
+    def begin_on_wire(self, wire: Wire, done: Callable[[], None]) -> None:
         """Have the host that is current now begin to answer; see ``trigger.direct``."""
         holder = self._enter()
 
@@ -89,7 +89,7 @@ class Switch:
             self._leave(holder)
             done()
 
-        holder.host.asgi().begin(wire, left)
+        holder.host.asgi().begin_on_wire(wire, left)
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer one request by the host that is current now; see ``Host.handle``."""

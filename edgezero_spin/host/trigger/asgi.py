@@ -53,7 +53,7 @@ class AsgiApplication:
             lambda delivery, wire: _relay(delivery, wire, wire.receive, wire.send, None),
         )
 
-    def begin(self, wire: Wire, done: Callable[[], None] = _nothing) -> None:
+    def begin_on_wire(self, wire: Wire, done: Callable[[], None] = _nothing) -> None:
         """Begin to answer a request without a body, for our own server; see ``Direct``."""
         self._direct.begin(wire, done)
 

@@ -31,7 +31,7 @@ FRAMING = (b"content-length", b"transfer-encoding")
 """A request without either has no body (RFC 9112, 6.3)."""
 
 Begin = Callable[[Wire, Callable[[], None]], None]
-"""How our own application is asked without ASGI; ``AsgiApplication.begin``."""
+"""How our own application is asked without ASGI; ``AsgiApplication.begin_on_wire``."""
 
 LINGER_S = 2.0
 """Seconds for which the rest of a request is thrown away before its connection is closed."""
@@ -72,7 +72,7 @@ class Protocol(HttpToolsProtocol):
             parts: What uvicorn gives.
         """
         super().__init__(**parts)
-        self._begin: Begin | None = getattr(self.app, "begin", None)
+        self._begin: Begin | None = getattr(self.app, "begin_on_wire", None)
         self._max_head_bytes = max_head_bytes
         self._head_timeout_s = head_timeout_s
 
