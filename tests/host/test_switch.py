@@ -11,6 +11,7 @@ from edgezero_spin.host.plan import TriggerPlan
 from edgezero_spin.host.trigger.gateway import Answer
 from edgezero_spin.host.trigger.server import Listening, serve_async
 from tests.host.support import HostLog, script_host, until
+from tests.host.wire import exchange, get, serving
 
 SETTINGS = HostSettings(cache_dir=None, parallel=1)
 
@@ -113,5 +114,23 @@ def test_a_connection_outlives_its_application(shared_engine: Engine, pause: boo
         stop.set()
         await server
         await switch.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_request_on_a_connection_is_waited_for(shared_engine: Engine) -> None:
+    """From the moment it was read, and no longer than until its response is out."""
+    first, second = versions(shared_engine)
+
+    async def scenario() -> None:
+        switch = Switch(first)
+        async with serving(switch) as where:
+            asking = [asyncio.create_task(exchange(where, get("/q"))) for _ in range(6)]
+            await until(lambda: first.running > 0)
+            assert await switch.replace(second)
+            for answer in await asyncio.gather(*asking):
+                assert answer.endswith(b"hello\r\n0\r\n\r\n")
+            assert (await exchange(where, get("/version"))).endswith(b"2")
+            assert await switch.close(drain_s=0)
 
     asyncio.run(scenario())

@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from edgezero_spin.host import Host
 from edgezero_spin.host.trigger.listening import Listening
-from edgezero_spin.host.trigger.server import serve_async
+from edgezero_spin.host.trigger.server import Application, serve_async
 
 __all__ = ["ANSWERS", "WAIT_S", "exchange", "get", "serving", "without_date"]
 
@@ -16,7 +15,7 @@ WAIT_S = 15
 
 
 @contextlib.asynccontextmanager
-async def serving(host: Host) -> AsyncIterator[Listening]:
+async def serving(host: Application) -> AsyncIterator[Listening]:
     """Serve on a free port for a while."""
     where: asyncio.Future[Listening] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
