@@ -132,8 +132,12 @@ class Cycle(RequestResponseCycle):
                 self.break_off()
             else:
                 self.answer(500, [("content-length", b"0"), ("connection", b"close")], b"")
-        self.on_response = _nothing
-        self.hang_up = _nothing
+        self._let_go()
+
+    def _let_go(self) -> None:
+        # The protocol knows the cycle and the cycle the protocol, by its methods. What nobody
+        # else holds any more is gone at once.
+        self.on_response = self.hang_up = self.give_up = _nothing
 
     def cancel(self, msg: str | None = None) -> None:
         """Stop working on the response, as a task of the server would."""
@@ -256,12 +260,13 @@ class Cycle(RequestResponseCycle):
     def _complete(self) -> None:
         self.response_complete = True
         if self.head is None:
-            # The two know each other; what nobody holds any more is gone at once.
+            # The scope knows the cycle as well.
             self.scope.pop(WIRE, None)  # type: ignore[misc]
         self.message_event.set()
         if not self.keep_alive:
             self.hang_up()
         self.on_response()
+        self._let_go()
 
     def break_off(self) -> None:
         """End the connection in the middle of a response, so that the client can tell.

@@ -266,7 +266,7 @@ class Protocol(HttpToolsProtocol):
         if self._begin is None or self._has_body or self.expect_100_continue:
             self._give_scope(cycle, path, url)
         else:
-            query = b"" if cycle.bare_query else url.query
+            query = b"" if cycle.bare_query else url.query or None
             cycle.head = RequestHead(
                 method,
                 path,

@@ -12,14 +12,11 @@ import asyncio
 import contextlib
 import functools
 import importlib.util
-import signal
 import socket
 import ssl
 import sys
-import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any, cast
 from typing import Protocol as Interface
 
@@ -28,13 +25,19 @@ import uvicorn
 from attrs.validators import ge, gt
 
 from edgezero_spin.host.trigger.asgi import Receive, Scope, Send
-from edgezero_spin.host.trigger.leader import Leadership, call_in
+from edgezero_spin.host.trigger.leader import Leadership
 from edgezero_spin.host.trigger.listening import DEFAULT_LISTEN, ListenError, Listening, bind
 from edgezero_spin.host.trigger.protocol import (
     DEFAULT_MAX_HEAD_BYTES,
     HEAD_TIMEOUT_S,
     LEAST_MAX_HEAD_BYTES,
     Protocol,
+)
+from edgezero_spin.host.trigger.signals import (
+    Handling,
+    MainThreadSignals,
+    loop_signals,
+    no_signals,
 )
 
 __all__ = [
@@ -72,7 +75,7 @@ class _Server(uvicorn.Server):
     """uvicorn's server with our start, and signals that mean a clean end, or none."""
 
     def __init__(
-        self, config: uvicorn.Config, started: Callable[[], None], handling: "Handling"
+        self, config: uvicorn.Config, started: Callable[[], None], handling: Handling
     ) -> None:
         super().__init__(config)
         self._on_started = started
@@ -87,76 +90,6 @@ class _Server(uvicorn.Server):
         # uvicorn's own raises the signal again once it is done, which would end the
         # process with a signal's status instead of 0 (LIFE-10).
         return self._handling(self.handle_exit)
-
-
-Handler = Callable[[int, FrameType | None], None]
-
-Handling = Callable[[Handler], contextlib.AbstractContextManager[None]]
-"""Has signals handled while its block runs; called in the loop."""
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-def _no_signals(handler: Handler) -> contextlib.AbstractContextManager[None]:
-    return contextlib.nullcontext()
-
-
-@contextlib.contextmanager
-def _loop_signals(handler: Handler) -> Iterator[None]:
-    """Handle signals in the loop, which the main thread runs."""
-    loop = asyncio.get_running_loop()
-    handled = []
-    for number in SIGNALS:
-        try:
-            loop.add_signal_handler(number, handler, number, None)
-        except (NotImplementedError, RuntimeError, ValueError):
-            # Not in the main thread, or not on this system: whoever called stops us.
-            continue
-        handled.append(number)
-    try:
-        yield
-    finally:
-        for number in handled:
-            loop.remove_signal_handler(number)
-
-
-class _MainThreadSignals:
-    """Signals that the main thread takes and passes on to a loop of another thread."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._came: list[int] = []
-        self._handler: Handler | None = None
-
-    @contextlib.contextmanager
-    def taken(self) -> Iterator[None]:
-        """Take them while the block runs. Without effect on another than the main thread."""
-        before = {}
-        if threading.current_thread() is threading.main_thread():
-            before = {number: signal.signal(number, self._take) for number in SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    @contextlib.contextmanager
-    def handling(self, handler: Handler) -> Iterator[None]:
-        """Handle those that came and those that come; in the loop."""
-        self._handler = handler
-        self._pass_on()
-        try:
-            yield
-        finally:
-            self._handler = None
-
-    def _take(self, number: int, frame: FrameType | None) -> None:
-        self._came.append(number)
-        call_in(self._loop, self._pass_on)
-
-    def _pass_on(self) -> None:
-        while self._handler is not None and self._came:
-            self._handler(self._came.pop(0), None)
 
 
 @attrs.frozen(kw_only=True)
@@ -205,10 +138,10 @@ def serve(
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         if sys.platform == "win32":
             # There a thread that ends takes the reads with it that it began.
-            runner.run(_serve(host, listen, on_listening, settings, None, _loop_signals))
+            runner.run(_serve(host, listen, on_listening, settings, None, loop_signals))
             return
         loop = runner.get_loop()
-        signals = _MainThreadSignals(loop)
+        signals = MainThreadSignals(loop)
         with signals.taken():
             Leadership(loop).run(
                 _serve(host, listen, on_listening, settings, None, signals.handling)
@@ -229,7 +162,7 @@ async def serve_async(
     The process's signals are left to the program, which may have other things to end;
     ``signals`` takes SIGINT and SIGTERM for an order to stop.
     """
-    handling = _loop_signals if signals else _no_signals
+    handling = loop_signals if signals else no_signals
     await _serve(host, listen, on_listening, settings, stop, handling)
 
 
