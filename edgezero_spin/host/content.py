@@ -8,6 +8,7 @@ Source: contract spin-host.md, LOCK-33, LOCK-35, ENV-13, OCI-42 to OCI-44.
 """
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -31,6 +32,7 @@ from edgezero_spin.manifest.spin import (
 __all__ = ["place_content"]
 
 T = TypeVar("T")
+_ID = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 
 def place_content(
@@ -69,8 +71,9 @@ class _Placer:
         source = self._noting(f"{place}: source", lambda: self._file(part.source))
         files = part.files
         if files:
-            # Ids of a lock may be anything; a number makes a good folder.
-            folder = self.work_dir / "files" / str(number)
+            # Ids of a lock may be anything; those that are none make no good folder.
+            name = part.id if _ID.fullmatch(part.id) else f"_{number}"
+            folder = self.work_dir / "assets" / name
             placed = self._noting(f"{place}: files", lambda: self._files(files, folder))
             files = files if placed is None else placed
         return attrs.evolve(
@@ -104,7 +107,7 @@ class _Placer:
             return self._inline(content.inline, content.digest)
         url = content.source
         if url is None:
-            kept = None if content.digest is None else self.downloads.kept(content.digest)
+            kept = None if content.digest is None else self.downloads.cache.kept(content.digest)
             if kept is None:
                 raise FetchError(f"{content.digest or 'it'} is not in the application cache")
             return kept

@@ -6,8 +6,6 @@ manifest may name. Out: a ``Registry`` with what is known of it locally. Nothing
 Source: contract spin-host.md, MAN-32; https://github.com/bytecodealliance/wasm-pkg-tools.
 """
 
-import base64
-import binascii
 import os
 import sys
 import tomllib
@@ -17,29 +15,21 @@ from typing import Any
 
 import attrs
 
+from edgezero_spin.host.oci.credentials import Credentials, decode_auth, docker_credentials
+from edgezero_spin.host.oci.repository import Endpoint
 from edgezero_spin.manifest.errors import Problems, tell_problems
 from edgezero_spin.manifest.spin import FetchError
 from edgezero_spin.manifest.table_reader import TableReader
 
 __all__ = [
-    "Credentials",
     "PackageConfig",
     "Registry",
     "config_path",
-    "decode_auth",
     "load_package_config",
 ]
 
 _FALLBACKS = {"wasi": "wasi.dev", "ba": "bytecodealliance.org"}
 """Namespaces whose registry everybody knows."""
-
-
-@attrs.frozen
-class Credentials:
-    """Who asks a registry."""
-
-    username: str
-    password: str = attrs.field(repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -65,6 +55,16 @@ class Registry:
     trusting: bool = False
     roots: tuple[str, ...] = ()
     credentials: Credentials | None = None
+
+    def endpoint(self, host: str) -> Endpoint:
+        """Return how a host is asked that this registry keeps its packages on."""
+        return Endpoint(
+            host=host,
+            plain=self.plain,
+            trusting=self.trusting,
+            roots=self.roots,
+            credentials=self.credentials or docker_credentials(host),
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -154,16 +154,6 @@ def _credentials(oci: TableReader) -> Credentials | None:
     if text is not None and found is None:
         oci.problem("auth", "is no `user:password` in base64")
     return found
-
-
-def decode_auth(text: str) -> Credentials | None:
-    """Read ``user:password`` in base64, with padding or without; ``None`` for anything else."""
-    try:
-        whole = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
-    except (binascii.Error, ValueError):
-        return None
-    username, colon, password = whole.partition(":")
-    return Credentials(username, password) if colon else None
 
 
 def config_path() -> Path:

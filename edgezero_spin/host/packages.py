@@ -18,7 +18,7 @@ from typing import Any
 import attrs
 import httpx
 
-from edgezero_spin.host.oci_repository import OciRepository
+from edgezero_spin.host.oci.repository import Endpoint, OciRepository
 from edgezero_spin.host.package_config import Registry, load_package_config
 from edgezero_spin.manifest.spin import FetchError, PackageSource
 from edgezero_spin.manifest.spin.versions import (
@@ -43,10 +43,12 @@ class Release:
 
     Attributes:
         digest: ``sha256:`` and 64 hexadecimal digits.
-        open: Yields its bytes, unchecked, while the ``with`` lasts.
+        size: How many bytes it has.
+        open: Yields them, unchecked, while the ``with`` lasts.
     """
 
     digest: str
+    size: int
     open: Callable[[], AbstractContextManager[Iterable[bytes]]]
 
 
@@ -105,6 +107,7 @@ def _local_release(registry: Registry, package: str, requirement: Requirement) -
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
     except OSError as error:
         raise FetchError(f"cannot read {path}: {error.strerror}") from error
 
@@ -113,30 +116,27 @@ def _local_release(registry: Registry, package: str, requirement: Requirement) -
         with path.open("rb") as file:
             yield iter(lambda: file.read(_PIECE), b"")
 
-    return Release(f"sha256:{digest}", opened)
+    return Release(f"sha256:{digest}", size, opened)
 
 
 def _oci_release(
     registry: Registry, metadata: Mapping[str, Any], package: str, requirement: Requirement
 ) -> Release:
     host, name = _repository_of(registry, metadata, package)
-
-    with OciRepository(registry, host, name) as repository:
+    endpoint = registry.endpoint(host)
+    with OciRepository(endpoint, name) as repository:
         exact = requirement.exact
         version = exact or _best(package, requirement, repository.tags())
-        layers = repository.manifest(str(version)).get("layers")
-    first = layers[0] if isinstance(layers, list) and layers else None
-    digest = first.get("digest") if isinstance(first, dict) else None
-    if not isinstance(digest, str):
+        layers = repository.manifest(str(version)).layers
+    if not layers:
         raise FetchError(f"{package} {version} on {host} is no package: it has no layers")
-    return Release(digest, partial(_opened_blob, registry, host, name, digest))
+    digest, size = layers[0].digest, layers[0].size
+    return Release(digest, size, partial(_opened_blob, endpoint, name, digest))
 
 
 @contextmanager
-def _opened_blob(
-    registry: Registry, host: str, name: str, digest: str
-) -> Iterator[Iterable[bytes]]:
-    with OciRepository(registry, host, name) as repository:
+def _opened_blob(endpoint: Endpoint, name: str, digest: str) -> Iterator[Iterable[bytes]]:
+    with OciRepository(endpoint, name) as repository:
         yield repository.blob(digest)
 
 

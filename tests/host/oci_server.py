@@ -1,55 +1,114 @@
-"""A registry that follows the OCI distribution specification, as far as reading packages goes."""
+"""A registry that follows the OCI distribution specification, as far as this library reads it."""
 
 import base64
 import hashlib
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-__all__ = ["Registry", "running_registry"]
+__all__ = ["IMAGE_MANIFEST", "Registry", "digest_of", "running_registry"]
 
 PAGE = 3
 """Tags in one answer."""
+
+IMAGE_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
 class Registry(ThreadingHTTPServer):
     """Its content, and what it wants to know.
 
     Attributes:
-        packages: Repository to version to bytes.
+        packages: Repository to version to bytes: images of one layer.
+        manifests: Those of other images, by repository and tag or digest; JSON values or bytes.
+        media_types: Of manifests, where it is another one.
+        blobs: Content by digest; what stands under a digest need not have it.
         metadata: What it says of itself; ``None`` for nothing.
         users: Who may read, by password; anybody when empty.
         open_to_all: Tokens are given to anybody, but there have to be some.
         basic: It wants passwords, no tokens.
         broken: Blobs are not what their digest says.
-        manifests: Manifests of its own, by repository and tag.
+        headers: Said with every manifest.
+        refusing: A status that it answers everything with.
         asked: Paths, in order.
     """
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, tls: tuple[Path, Path] | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.tls = tls is not None
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.socket = context.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.packages: dict[str, dict[str, bytes]] = {}
+        self.manifests: dict[tuple[str, str], Any] = {}
+        self.media_types: dict[tuple[str, str], str] = {}
+        self.blobs: dict[str, bytes] = {}
         self.metadata: dict[str, Any] | None = None
         self.users: dict[str, str] = {}
         self.open_to_all = False
         self.basic = False
         self.broken = False
-        self.manifests: dict[tuple[str, str], Any] = {}
+        self.headers: dict[str, str] = {}
+        self.refusing: int | None = None
         self.asked: list[str] = []
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that break off, as those do that trust no certificate."""
 
     @property
     def host(self) -> str:
-        """Its name for a client; of ``localhost`` it is asked without TLS."""
+        """Its name for a client; of ``localhost`` packages are asked for without TLS."""
         return f"localhost:{self.server_port}"
 
+    def add_blob(self, content: bytes, media_type: str) -> dict[str, Any]:
+        """Keep a blob; return what a manifest says of it."""
+        digest = digest_of(content)
+        self.blobs[digest] = content
+        return {"mediaType": media_type, "digest": digest, "size": len(content)}
 
-def _digest(content: bytes) -> str:
+    def add_manifest(self, repository: str, tag: str, value: Any) -> str:
+        """Keep a manifest by a tag and by its digest, which is returned."""
+        content = value if isinstance(value, bytes) else json.dumps(value).encode()
+        self.manifests[repository, tag] = content
+        digest = digest_of(content)
+        self.manifests[repository, digest] = content
+        return digest
+
+    def manifest(self, repository: str, version: str) -> bytes | None:
+        """What it answers for a tag or a digest."""
+        value = self.manifests.get((repository, version))
+        content = self.packages.get(repository, {}).get(version)
+        if value is None and content is not None:
+            layer = {
+                "mediaType": "application/wasm",
+                "digest": digest_of(content),
+                "size": len(content),
+            }
+            value = {"schemaVersion": 2, "layers": [layer]}
+        return value if value is None or isinstance(value, bytes) else json.dumps(value).encode()
+
+    def blob(self, digest: str) -> bytes | None:
+        """What it answers for a digest."""
+        content = self.blobs.get(digest)
+        for versions in self.packages.values():
+            for package in versions.values():
+                if digest_of(package) == digest:
+                    content = package
+        return content[:-1] + b"?" if content and self.broken else content
+
+
+def digest_of(content: bytes) -> str:
+    """``sha256:<hex>``."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
@@ -61,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *arguments: object) -> None:
         """Say nothing."""
 
-    def _send(self, status: int, content: bytes, **headers: str) -> None:
+    def _send(self, status: int, content: bytes = b"", **headers: str) -> None:
         self.send_response(status)
         for name, text in headers.items():
             self.send_header(name.replace("_", "-"), text)
@@ -74,13 +133,16 @@ class _Handler(BaseHTTPRequestHandler):
         registry = self.server
         url = urlsplit(self.path)
         registry.asked.append(url.path)
-        if url.path == "/.well-known/wasm-pkg/registry.json":
+        if registry.refusing is not None:
+            self._send(registry.refusing)
+        elif url.path == "/.well-known/wasm-pkg/registry.json":
             found = registry.metadata
             self._send(404 if found is None else 200, json.dumps(found).encode())
         elif url.path == "/token":
             self._token(parse_qs(url.query))
         elif url.path.startswith("/moved/"):
-            self._blob(url.path.removeprefix("/moved/"))
+            content = registry.blob(url.path.removeprefix("/moved/"))
+            self._send(404 if content is None else 200, content or b"")
         elif self._is_known():
             self._read(url.path.removeprefix("/v2/"), parse_qs(url.query))
         else:
@@ -104,47 +166,48 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _challenge(self, path: str) -> None:
         if self.server.basic:
-            self._send(401, b"", www_authenticate='Basic realm="here"')
+            self._send(401, www_authenticate='Basic realm="here"')
             return
         repository = path.removeprefix("/v2/").rpartition("/")[0].rpartition("/")[0]
-        where = f"http://{self.server.host}/token"
+        scheme = "https" if self.server.tls else "http"
+        where = f"{scheme}://{self.server.host}/token"
         scope = f"repository:{repository}:pull"
         text = f'Bearer realm="{where}",service="here",scope="{scope}"'
-        self._send(401, b"", www_authenticate=text)
+        self._send(401, www_authenticate=text)
 
     def _token(self, query: dict[str, list[str]]) -> None:
         registry = self.server
         said = self.headers.get("authorization") is not None
         known = self._user() is not None
         if query.get("service") != ["here"] or not query["scope"][0].endswith(":pull"):
-            self._send(400, b"")
+            self._send(400)
         elif known or (registry.open_to_all and not said):
             self._send(200, json.dumps({"token": "a-token"}).encode())
         else:
-            self._send(401, b"")
+            self._send(401)
 
     def _read(self, path: str, query: dict[str, list[str]]) -> None:
         registry = self.server
         repository, _, name = path.rpartition("/")
         repository, _, kind = repository.rpartition("/")
-        versions = registry.packages.get(repository)
-        if versions is None:
-            self._send(404, b"")
-        elif kind == "tags":
-            self._tags(repository, ["latest", *versions], query)
+        if kind == "tags":
+            versions = registry.packages.get(repository)
+            if versions is None:
+                self._send(404)
+            else:
+                self._tags(repository, ["latest", *versions], query)
         elif kind == "manifests":
-            content = versions.get(name)
+            content = registry.manifest(repository, name)
             if content is None:
-                self._send(404, b"")
+                self._send(404)
                 return
-            layer = {"mediaType": "application/wasm", "digest": _digest(content), "size": 1}
-            manifest = registry.manifests.get(
-                (repository, name), {"schemaVersion": 2, "layers": [layer]}
-            )
-            self._send(200, json.dumps(manifest).encode())
+            media_type = registry.media_types.get((repository, name), IMAGE_MANIFEST)
+            self._send(200, content, content_type=media_type, **registry.headers)
+        elif registry.blob(name) is None:
+            self._send(404)
         else:
             # As registries do that keep blobs elsewhere.
-            self._send(307, b"", location=f"/moved/{name}")
+            self._send(307, location=f"/moved/{name}")
 
     def _tags(self, repository: str, tags: list[str], query: dict[str, list[str]]) -> None:
         last = query.get("last", [""])[0]
@@ -155,20 +218,11 @@ class _Handler(BaseHTTPRequestHandler):
             headers["link"] = f'</v2/{repository}/tags/list?last={page[-1]}>; rel="next"'
         self._send(200, json.dumps({"name": repository, "tags": page}).encode(), **headers)
 
-    def _blob(self, digest: str) -> None:
-        registry = self.server
-        for versions in registry.packages.values():
-            for content in versions.values():
-                if _digest(content) == digest:
-                    self._send(200, content[:-1] if registry.broken else content)
-                    return
-        self._send(404, b"")
-
 
 @contextmanager
-def running_registry() -> Iterator[Registry]:
-    """Serve an empty registry on a free port."""
-    with Registry() as server:
+def running_registry(tls: tuple[Path, Path] | None = None) -> Iterator[Registry]:
+    """Serve an empty registry on a free port, with a certificate and its key or without."""
+    with Registry(tls) as server:
         thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.01))
         thread.start()
         try:

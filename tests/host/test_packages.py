@@ -13,14 +13,9 @@ import pytest
 from edgezero_spin.host import Host, HostSettings, HttpRequest
 from edgezero_spin.host.downloads import Downloads
 from edgezero_spin.host.engine import Engine
-from edgezero_spin.host.oci_repository import OciRepository
-from edgezero_spin.host.package_config import (
-    Credentials,
-    PackageConfig,
-    config_path,
-    load_package_config,
-)
-from edgezero_spin.host.package_config import Registry as PackageRegistry
+from edgezero_spin.host.oci.credentials import Credentials
+from edgezero_spin.host.oci.repository import Endpoint, OciRepository
+from edgezero_spin.host.package_config import PackageConfig, config_path, load_package_config
 from edgezero_spin.manifest.spin import FetchError, PackageSource
 from tests.host.oci_server import Registry, running_registry
 from tests.host.support import SCRIPT
@@ -110,7 +105,7 @@ def test_a_dependency_takes_the_highest_version_that_will_do(
         ("1.2", True, "'1.2' is no semantic version"),
         ("latest", False, "'latest' is no requirement"),
         ("9", False, r"No matching version found for acme:hello 9 \(there: 2.0.0-rc.1, 1.10.0, "),
-        ("9.0.0", True, "has no acme/hello of that version"),
+        ("9.0.0", True, "has no acme/hello:9.0.0; check host, path"),
     ],
 )
 def test_versions_that_cannot_be_had(
@@ -137,10 +132,7 @@ def test_bytes_that_are_not_what_the_manifest_says(tmp_path: Path, registry: Reg
     assert list((tmp_path / "cache" / "wasm").iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "manifest",
-    [{}, {"layers": []}, {"layers": ["x"]}, {"layers": [{"digest": 7}]}, {"layers": {"0": {}}}],
-)
+@pytest.mark.parametrize("manifest", [{}, {"layers": []}])
 def test_a_manifest_without_a_package(tmp_path: Path, registry: Registry, manifest: object) -> None:
     """An image of something else is refused."""
     registry.manifests["acme/hello", "1.2.3"] = manifest
@@ -148,10 +140,43 @@ def test_a_manifest_without_a_package(tmp_path: Path, registry: Registry, manife
         fetched(tmp_path, registry)
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        ["x"],
+        {"0": {}},
+        [{"mediaType": "x", "digest": 7, "size": 1}],
+        [{"mediaType": "x", "digest": "x"}],
+        [{"digest": "x", "size": 1}],
+        [{"mediaType": "x", "digest": "x", "size": -1}],
+        [{"mediaType": "x", "digest": "x", "size": True}],
+    ],
+)
+def test_layers_that_say_too_little(tmp_path: Path, registry: Registry, layers: object) -> None:
+    """Type, digest and size are what the download is held to."""
+    registry.manifests["acme/hello", "1.2.3"] = {"layers": layers}
+    with pytest.raises(FetchError, match=r"acme/hello:1.2.3 has layers without type, digest or"):
+        fetched(tmp_path, registry)
+
+
+@pytest.mark.parametrize(("size", "says"), [(3, "larger than 3 bytes"), (99, "13 bytes, not 99")])
+def test_a_package_has_the_size_that_was_declared(
+    tmp_path: Path, registry: Registry, size: int, says: str
+) -> None:
+    """No byte more is written, and one that breaks off is told from one that was changed."""
+    digest = f"sha256:{hashlib.sha256(WASM).hexdigest()}"
+    layer = {"mediaType": "application/wasm", "digest": digest, "size": size}
+    registry.manifests["acme/hello", "1.2.3"] = {"layers": [layer]}
+    with pytest.raises(FetchError, match=says):
+        fetched(tmp_path, registry)
+    assert list((tmp_path / "cache" / "wasm").iterdir()) == []
+
+
 @pytest.mark.parametrize("digest", ["md5:00", "sha256:../../x"])
 def test_a_manifest_with_another_digest(tmp_path: Path, registry: Registry, digest: str) -> None:
     """Names of files are made of digests only."""
-    registry.manifests["acme/hello", "1.2.3"] = {"layers": [{"digest": digest}]}
+    layer = {"mediaType": "application/wasm", "digest": digest, "size": 1}
+    registry.manifests["acme/hello", "1.2.3"] = {"layers": [layer]}
     with pytest.raises(FetchError, match="invalid `digest`"):
         fetched(tmp_path, registry)
 
@@ -307,8 +332,8 @@ def test_no_password_leaves_without_tls_where_it_was_promised(
     tmp_path: Path, registry: Registry
 ) -> None:
     """A challenge cannot send it to a place that is asked without."""
-    name = PackageRegistry(name="x", credentials=Credentials("me", "s3cret"))
-    with OciRepository(name, registry.host, "acme/hello") as repository:
+    endpoint = Endpoint(host=registry.host, credentials=Credentials("me", "s3cret"))
+    with OciRepository(endpoint, "acme/hello") as repository:
         challenge = f'Bearer realm="http://{registry.host}/token",service="here"'
         assert repository._answer_to(challenge) is None
     assert registry.asked == []

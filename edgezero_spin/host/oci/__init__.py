@@ -1,0 +1,1 @@
+"""OCI registries: who asks, and what is in a repository."""
