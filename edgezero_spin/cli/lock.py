@@ -46,12 +46,12 @@ def lock(
     printed names their folders instead. Components are neither built nor opened.
     """
     from edgezero_spin.host.downloads import Downloads
-    from edgezero_spin.host.starting import default_cache_dir
+    from edgezero_spin.host.starting import default_downloads_dir
     from edgezero_spin.project.locate import find_spin_manifest
     from edgezero_spin.project.locking import lock_text, write_lock
 
     path = find_spin_manifest(manifest)
-    fetch = Downloads((Path(cache_dir) if cache_dir else default_cache_dir()) / "registry")
+    fetch = Downloads(Path(cache_dir, "registry") if cache_dir else default_downloads_dir())
     if output == "-":
         click.echo(lock_text(path, profile=profile, fetch=fetch), nl=False)
         return

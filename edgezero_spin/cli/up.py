@@ -14,22 +14,39 @@ EPILOG = """\b
 Example:
   edgezero up --build
   edgezero up -f app.wasm --listen 127.0.0.1:0 --format json
+  edgezero up -f ghcr.io/acme/shop:1.0 --state-dir state
   edgezero up -f spin.lock --request-timeout 2s --max-instance-reuse-count 100
 """
-
-LOCK_SUFFIXES = (".lock", ".json")
 
 
 @click.command(epilog=EPILOG, short_help="Serve any Spin application by the embedded host.")
 @click.option(
     "-f",
     "--from",
+    "source",
+    metavar="PATH|IMAGE",
+    help="spin.toml or its folder, a .wasm file, a spin.lock, or an image in a registry. "
+    "Default: the nearest spin.toml.",
+)
+@click.option(
     "--from-file",
     "--file",
-    "source",
+    "file",
     metavar="PATH",
     type=click.Path(),
-    help="spin.toml or its folder, a .wasm file, or a spin.lock. Default: the nearest spin.toml.",
+    help="The same, and never an image.",
+)
+@click.option(
+    "--from-registry",
+    "image",
+    metavar="IMAGE",
+    help="The same, and always an image: ghcr.io/acme/shop:1.0, or with @sha256:... at its end.",
+)
+@click.option(
+    "-k",
+    "--insecure",
+    is_flag=True,
+    help="Ask the registry over plain HTTP, without TLS.",
 )
 @click.option(
     "-c",
@@ -41,7 +58,11 @@ LOCK_SUFFIXES = (".lock", ".json")
 )
 @click.option("--profile", metavar="NAME", help="Use this profile of the manifest.")
 @click.option(
-    "--build", is_flag=True, envvar="SPIN_ALWAYS_BUILD", help="Run the build commands first."
+    "--build",
+    is_flag=True,
+    envvar="SPIN_ALWAYS_BUILD",
+    show_envvar=True,
+    help="Run the build commands first.",
 )
 @run_options
 @host_options
@@ -49,6 +70,9 @@ LOCK_SUFFIXES = (".lock", ".json")
 @common_options
 def up(
     source: str | None,
+    file: str | None,
+    image: str | None,
+    insecure: bool,
     component_ids: tuple[str, ...],
     profile: str | None,
     build: bool,
@@ -58,24 +82,45 @@ def up(
     """Serve an application until Ctrl-C, as `spin up` does.
 
     Always by the embedded host, whatever is installed; `edgezero serve` leaves that open
-    and knows edgezero.toml.
+    and knows edgezero.toml. Logins to registries are those of `spin registry login`, else
+    of `docker login`. Only a spin.toml is built by --build.
     """
     from edgezero_spin.host import Host, RunOptions
-    from edgezero_spin.project.locate import find_spin_manifest
+    from edgezero_spin.project.app_source import choose_source
     from edgezero_spin.project.serve import find_runtime_config
 
-    path = find_spin_manifest(source)
-    is_lock = path.suffix in LOCK_SUFFIXES
-    if build:
-        if is_lock:
-            raise click.UsageError("--build needs a spin.toml; a lock has no build commands")
-        build_components(path, component_ids, profile=profile)
+    if sum(name is not None for name in (source, file, image)) > 1:
+        raise click.UsageError(
+            "more than one application: --from, --from-file and --from-registry exclude each other"
+        )
+    app = choose_source(source, file=file, image=image)
+    path = app.path
     options: RunOptions = {
-        **flags.host_options(find_runtime_config(path)),
+        **flags.host_options(None if path is None else find_runtime_config(path)),
         **more.run_options(),
         "components": component_ids,
         "profile": profile,
     }
-    start = Host.from_lock if is_lock else Host.from_manifest
-    with start(path, **options) as host:
+    if path is None:
+        _refuse_local_flags(profile, more.direct_mounts)
+        starting = Host.from_registry(app.reference or "", insecure=insecure, **options)
+    elif app.is_lock:
+        starting = Host.from_lock(path, **options)
+    else:
+        if build and app.is_manifest:
+            build_components(path, component_ids, profile=profile)
+        starting = Host.from_manifest(path, **options)
+    with starting as host:
         run_host(host, flags.listen, settings=more.server_settings(), as_json=more.as_json)
+
+
+def _refuse_local_flags(profile: str | None, direct_mounts: bool) -> None:
+    """Stop where a flag was typed that only makes sense with an application's files."""
+    if profile is not None:
+        raise click.UsageError(
+            "--profile chooses what is built and pushed; an image has one profile already"
+        )
+    if direct_mounts:
+        raise click.UsageError(
+            "--direct-mounts shows folders of this machine; an image has copies of its own"
+        )

@@ -13,9 +13,10 @@ of event loops. Guests run on threads of the host's own.
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterable, Callable, Mapping
 from pathlib import Path
-from typing import Self, Unpack
+from typing import Any, Self, Unpack
 from weakref import WeakKeyDictionary
 
 from edgezero_spin.host.application import Application, Route, load_application
@@ -34,6 +35,7 @@ from edgezero_spin.host.starting import (
     Found,
     HostSettings,
     RunOptions,
+    find_image,
     find_lock,
     find_manifest,
     is_component,
@@ -197,15 +199,33 @@ class Host:
         return cls._start(find_manifest, path, options)
 
     @classmethod
+    def from_registry(
+        cls, reference: str, *, insecure: bool = False, **options: Unpack[RunOptions]
+    ) -> "Host":
+        """Load an application that ``spin registry push`` wrote, or a component alone.
+
+        What a tag stands for is asked at each call; content is downloaded once. Signatures
+        are not checked: ``resolve_image`` names what is behind a tag by its digest, and
+        ``image_digest`` says what runs (OCI-52).
+
+        Args:
+            reference: The image: ``ghcr.io/acme/shop:1.0``, or with ``@sha256:...``.
+            insecure: Ask the registry without TLS.
+            options: How to run it; see ``RunOptions``. It keeps no state unless a folder
+                is named. ``profile`` and ``direct_mounts`` change nothing.
+
+        Raises:
+            HostError: It cannot be had, or cannot be run as it stands.
+        """
+        return cls._start(functools.partial(find_image, insecure=insecure), reference, options)
+
+    @classmethod
     def _start(
-        cls,
-        find: Callable[[str | Path, Path, RunOptions], Found],
-        path: str | Path,
-        options: RunOptions,
+        cls, find: Callable[[Any, Path, RunOptions], Found], source: str | Path, options: RunOptions
     ) -> "Host":
         with contextlib.ExitStack() as owned:
             work_dir = open_work_dir(owned, options)
-            found = find(path, work_dir, options)
+            found = find(source, work_dir, options)
             ready = prepare(found, work_dir, owned, options)
             try:
                 host = cls(
@@ -232,6 +252,11 @@ class Host:
     @origin.setter
     def origin(self, url: str | None) -> None:
         self._sender.origin = url
+
+    @property
+    def image_digest(self) -> str | None:
+        """Digest of the image that the application is from; ``None`` for one from files."""
+        return self.application.plan.digest or None
 
     @property
     def running(self) -> int:

@@ -23,6 +23,7 @@ from attrs.validators import ge, gt, optional
 from edgezero_spin.host.capabilities.key_value_stores import KeyValueStores
 from edgezero_spin.host.capabilities.sqlite_databases import Databases
 from edgezero_spin.host.content import place_content
+from edgezero_spin.host.content_cache import ContentCache
 from edgezero_spin.host.downloads import Downloads
 from edgezero_spin.host.engine import Engine
 from edgezero_spin.host.logs import Logs
@@ -55,6 +56,8 @@ __all__ = [
     "Prepared",
     "RunOptions",
     "default_cache_dir",
+    "default_downloads_dir",
+    "find_image",
     "find_lock",
     "find_manifest",
     "is_component",
@@ -148,12 +151,19 @@ class RunOptions(TypedDict, total=False):
 
 
 def default_cache_dir() -> Path:
-    """The folder for what can be made or fetched again."""
+    """The folder for what can be made again."""
+    return _user_cache_dir() / "edgezero-spin"
+
+
+def default_downloads_dir() -> Path:
+    """The folder for what can be fetched again, which is Spin's (OCI-40)."""
+    return _user_cache_dir() / "spin" / "registry"
+
+
+def _user_cache_dir() -> Path:
     if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "edgezero-spin"
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 @attrs.frozen
@@ -216,8 +226,36 @@ def find_lock(path: str | Path, work_dir: Path, options: RunOptions) -> Found:
     return Found(app, _home_of(locked, Path(path)), Path(path))
 
 
+def find_image(reference: str, work_dir: Path, options: RunOptions, *, insecure: bool) -> Found:
+    """Bring an application from a registry.
+
+    Raises:
+        ImageError: There is none, it cannot be had, or is none that this host runs.
+        ApplicationError: Its content is gone again.
+    """
+    # Its client is slow to import, and most applications are on this disk.
+    from edgezero_spin.host.oci import pull_image
+
+    cache = ContentCache(_downloads_dir(options))
+    image = pull_image(reference, cache, insecure=insecure)
+    app = place_content(
+        image.app, work_dir, Downloads(cache), copied=options.get("transient_write", False)
+    )
+    metadata = {**app.metadata, "origin": image.origin, "oci_image_digest": image.digest}
+    return Found(
+        attrs.evolve(app, metadata=metadata),
+        None,
+        Path(str(image.reference)),
+        (f"Loaded {image.reference} with digest {image.digest}",),
+    )
+
+
 def _downloads(options: RunOptions) -> Downloads:
-    return Downloads(Path(options.get("downloads_dir") or default_cache_dir() / "registry"))
+    return Downloads(ContentCache(_downloads_dir(options)))
+
+
+def _downloads_dir(options: RunOptions) -> Path:
+    return Path(options.get("downloads_dir") or default_downloads_dir())
 
 
 def _home_of(app: LockedApp, path: Path) -> Path | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest import AppManifest
+from edgezero_spin.manifest.image_reference import is_probable_reference, without_credentials
 
 __all__ = [
     "APP_MANIFEST",
@@ -55,7 +56,7 @@ def find_spin_manifest(given: str | None = None, *, start: Path | None = None) -
         if path.is_dir():
             path /= SPIN_MANIFEST
         if not path.is_file():
-            raise ProjectError(f"there is no manifest at {str(path)!r}")
+            raise ProjectError(_nothing_at(given, path))
         return path
     start = Path.cwd() if start is None else start
     for folder in _upwards(start):
@@ -96,6 +97,13 @@ def spin_manifest_of(project: AppManifest | None, adapter: str, given: str | Non
             f"{project.path} names {str(path)!r}"
         )
     return find_spin_manifest(given)
+
+
+def _nothing_at(given: str, path: Path) -> str:
+    text = f"there is no manifest at {without_credentials(str(path))!r}"
+    if is_probable_reference(given):
+        return f"{text}; an application in a registry is run by `edgezero up --from-registry`"
+    return text
 
 
 def _upwards(start: Path) -> Iterator[Path]:

@@ -1,12 +1,18 @@
 """Run the real ``edgezero`` in a process of its own."""
 
+import contextlib
+import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-__all__ = ["edgezero", "refusal"]
+__all__ = ["edgezero", "get", "refusal", "running"]
 
 
 def edgezero(
@@ -40,3 +46,43 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
     marked = [line for line in done.stderr.splitlines() if line.startswith("[edgezero] Error: ")]
     assert len(marked) == 1, done.stderr
     return done.stderr[done.stderr.index(marked[0]) :]
+
+
+@contextlib.contextmanager
+def running(
+    *arguments: str | Path, env: Mapping[str, str] | None = None
+) -> Iterator[tuple[dict[str, Any], "subprocess.Popen[str]"]]:
+    """Run ``edgezero up`` until the test is done; yield what it said and the process."""
+    command = [sys.executable, "-m", "edgezero_spin.cli", "up", "--disable-cache"]
+    process = subprocess.Popen(
+        [*command, "--disable-pooling", "--listen", "127.0.0.1:0", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(env or {})},
+    )
+    try:
+        stdout = process.stdout
+        assert stdout is not None
+        said = ""
+        while line := stdout.readline():
+            said += line
+            if line == "}\n":
+                break
+        assert said, process.communicate()[1]
+        yield json.loads(said[said.index("{") :]), process
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+
+
+def get(url: str) -> tuple[int, bytes]:
+    """Status and body, past any proxy."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=20) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()

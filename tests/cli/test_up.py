@@ -1,25 +1,19 @@
 """``edgezero up`` and ``edgezero lock``, as they are typed."""
 
-import contextlib
 import json
-import os
 import shutil
-import signal
 import ssl
 import subprocess
-import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
 
 from edgezero_spin.cli.values import DurationSpan, Span
 from edgezero_spin.manifest.spin import load_lock
-from tests.cli.running import edgezero, refusal
+from tests.cli.running import edgezero, get, refusal, running
 from tests.host.support import SCRIPT
 
 MANIFEST = """\
@@ -48,46 +42,6 @@ def app(tmp_path: Path) -> Path:
     (folder / "guest.wat").write_text(SCRIPT.read_text())
     (folder / "spin.toml").write_text(MANIFEST)
     return folder
-
-
-@contextlib.contextmanager
-def running(
-    *arguments: str | Path, env: Mapping[str, str] | None = None
-) -> Iterator[tuple[dict[str, Any], "subprocess.Popen[str]"]]:
-    """Run ``edgezero up`` until the test is done; yield what it said and the process."""
-    command = [sys.executable, "-m", "edgezero_spin.cli", "up", "--disable-cache"]
-    process = subprocess.Popen(
-        [*command, "--disable-pooling", "--listen", "127.0.0.1:0", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **(env or {})},
-    )
-    try:
-        stdout = process.stdout
-        assert stdout is not None
-        said = ""
-        while line := stdout.readline():
-            said += line
-            if line == "}\n":
-                break
-        assert said, process.communicate()[1]
-        yield json.loads(said[said.index("{") :]), process
-    finally:
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
-    assert process.returncode == 0, errors
-
-
-def get(url: str) -> tuple[int, bytes]:
-    """Status and body, past any proxy."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(url, timeout=20) as response:
-            return response.status, response.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read()
 
 
 def test_an_application_is_served_and_told_as_json(app: Path, tmp_path: Path) -> None:
@@ -190,7 +144,11 @@ def test_https(app: Path, tmp_path: Path) -> None:
         (["-c", "nobody"], "Unknown component(s) nobody"),
         (["--direct-mounts", "--allow-transient-write"], "do not go together"),
         (["--listen", "nowhere"], "'nowhere' is not an address and a port"),
-        (["-f", "missing.toml"], "there is no manifest at 'missing.toml'"),
+        # OCI-27
+        (["-f", "missing.toml"], "File or directory 'missing.toml' not found. If you meant"),
+        (["--from-file", "missing.toml"], "there is no manifest at 'missing.toml'"),
+        (["--file", "localhost:1/x:1"], "there is no manifest at 'localhost:1/x:1'"),
+        (["-f", "localhost:1/x:1"], "cannot load localhost:1/x:1: the registry localhost:1 cannot"),
         (["--runtime-config-file", "missing.toml"], "missing.toml"),
         (["--variable", "nothing"], "nothing"),
     ],

@@ -1,6 +1,10 @@
 """``spin.toml`` and ``spin.lock``: read, check, lock."""
 
-from edgezero_spin.manifest.spin.loading import load_spin_manifest, parse_spin_manifest
+from edgezero_spin.manifest.spin.loading import (
+    bare_manifest,
+    load_spin_manifest,
+    parse_spin_manifest,
+)
 from edgezero_spin.manifest.spin.lock_file import load_lock, parse_lock
 from edgezero_spin.manifest.spin.locked_app import (
     ContentRef,
@@ -55,6 +59,7 @@ __all__ = [
     "UrlDependency",
     "UrlSource",
     "Variable",
+    "bare_manifest",
     "load_lock",
     "load_spin_manifest",
     "lock_application",

@@ -21,7 +21,7 @@ from edgezero_spin.manifest.spin.version2 import read_version2
 from edgezero_spin.manifest.table_reader import TableReader
 from edgezero_spin.manifest.toml_file import parse_toml, read_text
 
-__all__ = ["load_spin_manifest", "parse_spin_manifest"]
+__all__ = ["bare_manifest", "load_spin_manifest", "parse_spin_manifest"]
 
 _FILE_NAME = "spin.toml"
 _READ = "Failed to read Spin app manifest from"
@@ -44,7 +44,7 @@ def load_spin_manifest(path: str | Path, *, profile: str | None = None) -> SpinM
     if path.is_dir():
         path /= _FILE_NAME
     if path.suffix in (".wasm", ".wat"):
-        return _bare_component(path, profile)
+        return bare_manifest(path, profile=profile)
     return parse_spin_manifest(read_text(path, heading=_READ), path, profile=profile)
 
 
@@ -82,11 +82,23 @@ def _version_of(root: TableReader, path: Path) -> int:
     raise InvalidManifestError(path, [problem], _READ)
 
 
-def _bare_component(path: Path, profile: str | None) -> SpinManifest:
+def bare_manifest(
+    path: Path, *, name: str | None = None, profile: str | None = None
+) -> SpinManifest:
+    """Return an application that sends every request to one component (MAN-90).
+
+    Args:
+        path: The component.
+        name: Of the application; the file's, without its suffix, when ``None``.
+        profile: The build profile to apply, if any.
+
+    Raises:
+        InvalidManifestError: There is no such profile.
+    """
     problems = Problems(path, _LOAD)
     manifest = SpinManifest(
         path=path.absolute(),
-        name=path.stem,
+        name=path.stem if name is None else name,
         triggers=(
             Trigger(type="http", component=Component(source=path.name), config={"route": "/..."}),
         ),

@@ -1,0 +1,255 @@
+"""Bring an application from an OCI registry into the application cache.
+
+In: a reference. Out: a ``PulledImage``: the locked application, its content in the cache, and
+the digest of the manifest, by which the image can be signed, checked and asked for again.
+
+A tag is asked for at each call; content is downloaded when it is not in the cache, several
+layers at a time.
+
+Source: contract spin-host.md, OCI-23 to OCI-45 and OCI-52, MAN-90.
+"""
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+
+from edgezero_spin.errors import ManifestError
+from edgezero_spin.host.content_cache import KINDS, ContentCache, Kind
+from edgezero_spin.host.oci.archive import unpack_archive
+from edgezero_spin.host.oci.credentials import find_credentials
+from edgezero_spin.host.oci.image import (
+    MAX_TOTAL_BYTES,
+    ImageError,
+    ImageLayout,
+    Needed,
+    check_locked_app,
+    layout_of,
+    needed_by,
+    package_layer,
+)
+from edgezero_spin.host.oci.repository import Blob, Endpoint, OciRepository
+from edgezero_spin.manifest.image_reference import (
+    DEFAULT_TAG,
+    ImageReference,
+    parse_image_reference,
+    without_credentials,
+)
+from edgezero_spin.manifest.spin import (
+    FetchError,
+    LockedApp,
+    bare_manifest,
+    lock_application,
+    parse_lock,
+)
+
+__all__ = ["PulledImage", "pull_image", "resolve_image"]
+
+PARALLEL = 16
+"""Layers that are downloaded at once. Source: OCI-25."""
+
+
+@attrs.frozen(kw_only=True)
+class PulledImage:
+    """An application that was in a registry, and is in the cache now.
+
+    Attributes:
+        reference: What was asked for.
+        digest: Of the image's manifest.
+        app: The application. It names its content by digest, or holds it.
+    """
+
+    reference: ImageReference
+    digest: str
+    app: LockedApp
+
+    @property
+    def origin(self) -> str:
+        """Where it is from, as a lock says it (OCI-30)."""
+        return f"vnd.fermyon.origin-oci:{self.reference}"
+
+
+def resolve_image(reference: str, *, insecure: bool = False) -> str:
+    """Return a reference that no push can move: what is behind a tag now, by its digest.
+
+    Whoever checks signatures checks this one, as ``cosign verify`` does, and then runs it.
+
+    Args:
+        reference: The image.
+        insecure: Ask the registry without TLS.
+
+    Raises:
+        ImageError: There is none, or the registry cannot be asked.
+    """
+    with _asking(reference, insecure) as (parsed, repository):
+        return str(parsed.at(repository.manifest(parsed.version).digest))
+
+
+def pull_image(reference: str, cache: ContentCache, *, insecure: bool = False) -> PulledImage:
+    """Download what an application is made of.
+
+    Args:
+        reference: The image: ``registry/path:tag`` or ``registry/path@sha256:...``.
+        cache: Where content is kept.
+        insecure: Ask the registry without TLS.
+
+    Raises:
+        ImageError: It cannot be had, is no application, or is not what its digests say.
+    """
+    with _asking(reference, insecure) as (parsed, repository):
+        manifest = repository.manifest(parsed.version)
+        layout = layout_of(manifest)
+        text = _small_blob(repository, layout.application)
+        app = _application(text, parsed)
+        if app is None:
+            package = package_layer(layout, manifest)
+            _download(repository, [package], "wasm", cache)
+            app = _package(_kept(cache, package.digest), parsed)
+        else:
+            check_locked_app(app)
+            _bring(repository, layout, needed_by(app), cache)
+            _check_size(app, cache)
+        folder = _manifest_folder(parsed)
+        cache.write_document(folder, "manifest.json", manifest.content)
+        cache.write_document(folder, "config.json", text)
+    return PulledImage(reference=parsed, digest=manifest.digest, app=app)
+
+
+@contextmanager
+def _asking(reference: str, insecure: bool) -> Iterator[tuple[ImageReference, OciRepository]]:
+    """Yield the repository of an image; what goes wrong in the ``with`` names the image."""
+    shown = without_credentials(reference)
+    try:
+        parsed = parse_image_reference(reference)
+    except ValueError as error:
+        raise ImageError(shown, str(error)) from error
+    host = parsed.api_host
+    endpoint = Endpoint(host=host, plain=insecure, credentials=find_credentials(host))
+    try:
+        with OciRepository(endpoint, parsed.repository) as repository:
+            yield parsed, repository
+    except FetchError as error:
+        raise ImageError(shown, str(error)) from error
+
+
+def _small_blob(repository: OciRepository, blob: Blob) -> bytes:
+    """Return a blob that fits into memory, checked."""
+    content = bytearray()
+    for piece in repository.blob(blob.digest):
+        content += piece
+        if len(content) > blob.size:
+            break
+    found = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    if len(content) != blob.size or found != blob.digest.lower():
+        raise FetchError(
+            f"its application is not what the manifest says: expected {blob.digest} of "
+            f"{blob.size} bytes, downloaded {found} of {len(content)}"
+        )
+    return bytes(content)
+
+
+def _application(text: bytes, reference: ImageReference) -> LockedApp | None:
+    """Read the lock of an image; ``None`` where it is the configuration of something else."""
+    try:
+        decoded = text.decode()
+        value = json.loads(decoded)
+    except (ValueError, RecursionError) as error:
+        raise FetchError(f"its application is no JSON: {error}") from error
+    if not isinstance(value, dict) or "spin_lock_version" not in value:
+        return None
+    try:
+        return parse_lock(decoded, Path(str(reference)))
+    except ManifestError as error:
+        raise FetchError(f"its application cannot be read: {error}") from error
+
+
+def _package(path: Path, reference: ImageReference) -> LockedApp:
+    """Return the application that sends every request to one component (MAN-90)."""
+    name = reference.repository.rpartition("/")[2]
+    return lock_application(bare_manifest(path, name=name))
+
+
+def _bring(
+    repository: OciRepository, layout: ImageLayout, needed: list[Needed], cache: ContentCache
+) -> None:
+    """Get what an application names into the cache: its own layers first, then archives."""
+    missing = {item.digest: item for item in needed if cache.kept(item.digest) is None}
+    for kind in KINDS:
+        layers = [
+            layout.content[digest]
+            for digest, item in missing.items()
+            if item.kind == kind and digest in layout.content
+        ]
+        _download(repository, layers, kind, cache)
+    packed = missing.keys() - layout.content.keys()
+    for archive in layout.archives if packed else ():
+        pieces = repository.blob(archive.digest)
+        with cache.receiving(archive.digest, pieces, kind="data", size=archive.size) as path:
+            try:
+                unpack_archive(path, packed, cache)
+            except FetchError as error:
+                raise FetchError(f"its archive {archive.digest} is refused: {error}") from error
+    for item in needed:
+        if cache.kept(item.digest) is None:
+            raise FetchError(f"{item.place}: {item.digest} is in none of its layers")
+
+
+def _download(
+    repository: OciRepository, layers: list[Blob], kind: Kind, cache: ContentCache
+) -> None:
+    """Download layers, several at a time; the first that fails, or Ctrl-C, ends them all."""
+    stopped = threading.Event()
+
+    def pieces_of(layer: Blob) -> Iterator[bytes]:
+        for piece in repository.blob(layer.digest):
+            if stopped.is_set():
+                raise FetchError("another layer could not be downloaded")
+            yield piece
+
+    def store(layer: Blob) -> None:
+        if cache.kept(layer.digest) is None:
+            cache.store(layer.digest, pieces_of(layer), kind=kind, size=layer.size)
+
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        running = [pool.submit(store, layer) for layer in layers]
+        try:
+            for future in as_completed(running):
+                future.result()
+        except BaseException:
+            stopped.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _kept(cache: ContentCache, digest: str) -> Path:
+    path = cache.kept(digest)
+    if path is None:
+        raise FetchError(f"{digest} is gone from the application cache {cache.root}")
+    return path
+
+
+def _check_size(app: LockedApp, cache: ContentCache) -> None:
+    """Refuse files that would take more room than they may, one blob named many times."""
+    total = 0
+    for part in app.components:
+        for item in part.files:
+            inline, digest = item.content.inline, item.content.digest
+            if inline is not None:
+                total += len(inline)
+            elif digest is not None:
+                total += _kept(cache, digest).stat().st_size
+    if total > MAX_TOTAL_BYTES:
+        raise FetchError(f"its files have {total} bytes; this host takes {MAX_TOTAL_BYTES}")
+
+
+def _manifest_folder(reference: ImageReference) -> Path:
+    """Where Spin keeps what it knows of an image, below ``manifests`` (OCI-41)."""
+    # A port stands behind a colon, which Windows has not in file names.
+    registry = reference.registry.replace(":", "_" if os.name == "nt" else ":")
+    return Path(registry, reference.repository, reference.tag or DEFAULT_TAG)
