@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
+from edgezero_spin.cli.not_here import check_environment, refused_options
 from edgezero_spin.cli.values import DurationSpan, Span
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class HostFlags(NamedTuple):
 
         from edgezero_spin.cli.cache_file import read_cache_dir
         from edgezero_spin.host import HostSettings, ReusePolicy
+        from edgezero_spin.host.pool import instances_in_pool
 
         least, most = self.reuse
         least_idle_s, most_idle_s = self.idle_timeout
@@ -127,8 +129,12 @@ class HostFlags(NamedTuple):
             ),
         )
         changes: dict[str, Any] = {}
+        room = None if self.disable_pooling else instances_in_pool(os.environ)
         if self.max_instances is not None:
             changes["max_instances"] = self.max_instances
+        elif room is not None:
+            # More would find no place in the pool; so they wait instead.
+            changes["max_instances"] = min(settings.max_instances, room)
         if self.disable_cache:
             changes["cache_dir"] = None
         elif self.cache_file is not None:
@@ -142,12 +148,14 @@ _OPTIONS = (
         "--tls-cert",
         metavar="FILE",
         envvar="SPIN_TLS_CERT",
+        show_envvar=True,
         help="Serve https with this certificate chain, in PEM. Needs --tls-key.",
     ),
     click.option(
         "--tls-key",
         metavar="FILE",
         envvar="SPIN_TLS_KEY",
+        show_envvar=True,
         help="The private key of the certificate, in PEM.",
     ),
     click.option(
@@ -179,6 +187,7 @@ _OPTIONS = (
         "max_head_bytes",
         metavar="BYTES",
         envvar="SPIN_HTTP1_MAX_BUF_SIZE",
+        show_envvar=True,
         type=click.IntRange(min=8192),
         default=256 * 1024,
         help="Most bytes of a request's head, 8192 or more. Default: 262144.",
@@ -201,6 +210,7 @@ _OPTIONS = (
         "--max-instance-memory",
         metavar="BYTES",
         envvar="SPIN_MAX_INSTANCE_MEMORY",
+        show_envvar=True,
         type=click.IntRange(min=1),
         help="Most memory of one instance.",
     ),
@@ -208,6 +218,7 @@ _OPTIONS = (
         "--max-instances",
         metavar="N",
         envvar="SPIN_MAX_INSTANCE_COUNT",
+        show_envvar=True,
         type=click.IntRange(min=1),
         help="Most instances that serve at once; further requests wait. Default: 64.",
     ),
@@ -247,6 +258,7 @@ _OPTIONS = (
         "cache_file",
         metavar="FILE",
         envvar="WASMTIME_CACHE_FILE",
+        show_envvar=True,
         type=click.Path(dir_okay=False, path_type=Path),
         help="A cache configuration of wasmtime: compiled components go to its directory.",
     ),
@@ -254,6 +266,7 @@ _OPTIONS = (
         "--disable-cache",
         is_flag=True,
         envvar="DISABLE_WASMTIME_CACHE",
+        show_envvar=True,
         help="Compile components anew.",
     ),
     click.option("--disable-pooling", is_flag=True, help="Allocate instances one by one."),
@@ -272,10 +285,12 @@ def host_options(command: F) -> F:
         if own["cache_file"] is not None and own["disable_cache"]:
             raise click.UsageError("--cache and --disable-cache contradict each other")
         own["disable_pooling"] |= _pooling_is_switched_off()
+        check_environment()
         return command(*arguments, more=HostFlags(**own), **values)
 
     for option in reversed(_OPTIONS):
         option(gathered)
+    refused_options(gathered)
     return gathered  # type: ignore[return-value]
 
 

@@ -69,6 +69,7 @@ _OPTIONS = (
         "--listen",
         metavar="ADDRESS",
         envvar="SPIN_HTTP_LISTEN_ADDR",
+        show_envvar=True,
         help="Where to listen; port 0 takes a free one. Default: 127.0.0.1:3000.",
     ),
     click.option(
@@ -81,12 +82,14 @@ _OPTIONS = (
         "--log-dir",
         metavar="DIR",
         envvar="SPIN_LOG_DIR",
+        show_envvar=True,
         help="Where the components' output goes. Default: logs in the state folder. '' drops it.",
     ),
     click.option(
         "--runtime-config-file",
         metavar="FILE",
         envvar="RUNTIME_CONFIG_FILE",
+        show_envvar=True,
         type=click.Path(dir_okay=False, path_type=Path),
         help="The runtime configuration. Default: runtime-config.toml beside spin.toml, if any.",
     ),
@@ -95,7 +98,7 @@ _OPTIONS = (
         "variables",
         metavar="NAME=VALUE",
         multiple=True,
-        help="An application variable: NAME=VALUE, NAME=@FILE or @FILE.toml.",
+        help="An application variable: NAME=VALUE, NAME=@FILE, @FILE.toml or @FILE.json.",
     ),
     click.option(
         "-e",

@@ -7,6 +7,7 @@ import click
 from click.core import ParameterSource
 
 from edgezero_spin.cli.embedded import run_host
+from edgezero_spin.cli.not_here import refused_flag
 from edgezero_spin.cli.options import adapter_name_option, common_options, manifest_option
 from edgezero_spin.cli.replaced import find_project, run_replacement
 from edgezero_spin.cli.run_options import RunFlags, run_options
@@ -31,6 +32,10 @@ Example:
     type=click.Choice(["auto", "spin", "embedded"]),
     default="auto",
     help="What runs the components. auto, the default, is Spin where it is installed.",
+)
+@refused_flag(
+    "--from-registry",
+    reason="serve runs a project's files; `edgezero up` runs what is in a registry",
 )
 @run_options
 @adapter_name_option

@@ -3,6 +3,7 @@
 import click
 
 from edgezero_spin.cli.host_options import HostFlags, host_options
+from edgezero_spin.cli.not_here import refused_flag
 from edgezero_spin.cli.options import adapter_option, common_options
 from edgezero_spin.cli.run_options import RunFlags, run_options
 
@@ -55,6 +56,10 @@ class _Watch(click.Command):
     metavar="ID",
     multiple=True,
     help="Run this component only. May be given several times.",
+)
+@refused_flag(
+    "--from-registry",
+    reason="watch builds and serves files; `edgezero up` runs what is in a registry",
 )
 @run_options
 @host_options

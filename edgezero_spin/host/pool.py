@@ -1,24 +1,30 @@
 """The engine's pool of instance slots, set through C functions that Python's Config lacks.
 
-In: the numbers of ``EngineSettings``. Out: a ``wasmtime.Config`` that allocates instances
-from address space reserved in advance. A slot keeps its pages between two instances and is
-wiped, which costs far less than mapping and faulting them in again.
+In: the numbers of ``EngineSettings``, and those that whoever runs the process puts into the
+environment, as under Spin. Out: a ``wasmtime.Config`` that allocates instances from address
+space reserved in advance. A slot keeps its pages between two instances and is wiped, which
+costs far less than mapping and faulting them in again.
 
-Source: ``wasmtime/config.h`` of wasmtime 50; the limits per component are what components
-built by componentize-py need (about 40 core instances and 20 tables).
+Source: ``wasmtime/config.h`` of wasmtime 50; contract spin-host.md, ENG-2 to ENG-7; the limits
+per component are what components built by componentize-py need (about 40 core instances and 20
+tables).
 """
 
 import ctypes
 import importlib.metadata
 import logging
 import mmap
+import os
 import platform
 import sys
+from collections.abc import Mapping
 
 import wasmtime
 from wasmtime import _ffi as ffi
 
-__all__ = ["can_reserve", "set_pool"]
+from edgezero_spin.host.errors import EngineError
+
+__all__ = ["VARIABLES", "can_reserve", "instances_in_pool", "pool_overrides", "set_pool"]
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +32,62 @@ _MIB = 1024 * 1024
 
 SLOT_BYTES = 4096 * _MIB + 128 * _MIB
 """Address space that the engine reserves for one instance: a memory with guards, tables."""
+
+
+VARIABLES = {
+    "SPIN_WASMTIME_INSTANCE_COUNT": "total_component_instances",
+    "SPIN_WASMTIME_TOTAL_MEMORIES": "total_memories",
+    "SPIN_WASMTIME_TOTAL_STACKS": "total_stacks",
+    "SPIN_WASMTIME_TOTAL_TABLES": "total_tables",
+    "SPIN_WASMTIME_TOTAL_CORE_INSTANCES": "total_core_instances",
+    "SPIN_WASMTIME_INSTANCE_SIZE": "max_component_instance_size",
+    "SPIN_WASMTIME_CORE_INSTANCE_SIZE": "max_core_instance_size",
+    "SPIN_WASMTIME_INSTANCE_TABLE_ELEMENTS": "table_elements",
+    "SPIN_WASMTIME_CORE_INSTANCE_COUNT": "max_core_instances_per_component",
+    "SPIN_WASMTIME_INSTANCE_TABLES": "max_tables_per_component",
+    "SPIN_WASMTIME_INSTANCE_MEMORIES": "max_memories_per_component",
+    "SPIN_WASMTIME_MAX_TABLES_PER_MODULE": "max_tables_per_module",
+    "SPIN_WASMTIME_MAX_MEMORIES_PER_MODULE": "max_memories_per_module",
+    "SPIN_WASMTIME_LINEAR_MEMORY_KEEP_RESIDENT": "linear_memory_keep_resident",
+    "SPIN_WASMTIME_TABLE_KEEP_RESIDENT": "table_keep_resident",
+}
+"""Environment variable to the number of the pool that it sets. Source: ENG-2 to ENG-7."""
+
+_LARGEST = 2**32 - 1
+"""What fits the smallest of the engine's parameters."""
+
+_ELEMENT_BYTES = 16
+_STACK_BYTES = 2 * _MIB + 64 * 1024
+
+
+def pool_overrides(environ: Mapping[str, str]) -> dict[str, int]:
+    """Return the numbers that the environment sets, by the pool's name for them.
+
+    Raises:
+        EngineError: A variable is no number, or none that a pool can have.
+    """
+    found = {}
+    for variable, name in VARIABLES.items():
+        text = environ.get(variable, "")
+        if not text:
+            continue
+        least = 0 if name.endswith("keep_resident") else 1
+        number = int(text) if text.isascii() and text.isdecimal() else -1
+        if not least <= number <= _LARGEST:
+            raise EngineError(f"{variable} is {text!r}; it can be {least} to {_LARGEST}")
+        found[name] = number
+    return found
+
+
+def instances_in_pool(environ: Mapping[str, str]) -> int | None:
+    """Return how many instances the environment has room for; ``None`` where it does not say.
+
+    Raises:
+        EngineError: A variable is no number that a pool can have.
+    """
+    overrides = pool_overrides(environ)
+    names = ("total_component_instances", "total_memories", "total_stacks")
+    return min((overrides[name] for name in names if name in overrides), default=None)
 
 
 def set_pool(
@@ -37,7 +99,11 @@ def set_pool(
     table_keep_resident_bytes: int,
     scan_dirty_pages: bool,
 ) -> None:
-    """Make an engine with this configuration allocate from a pool of ``count`` instances."""
+    """Make an engine with this configuration allocate from a pool of ``count`` instances.
+
+    Raises:
+        EngineError: The environment asks for a pool that cannot be, or the system refuses it.
+    """
     numbers = {
         "total_component_instances": count,
         "total_core_instances": count * 200,
@@ -58,6 +124,10 @@ def set_pool(
         "table_keep_resident": table_keep_resident_bytes,
         "max_unused_warm_slots": _WARM_SLOTS,
     }
+    overrides = pool_overrides(os.environ)
+    if overrides:
+        numbers |= overrides
+        _check_space(numbers)
     pool = ffi.wasmtime_pooling_allocation_config_new()
     try:
         for name, number in numbers.items():
@@ -67,6 +137,19 @@ def set_pool(
         ffi.wasmtime_pooling_allocation_strategy_set(config.ptr(), pool)
     finally:
         ffi.wasmtime_pooling_allocation_config_delete(pool)
+
+
+def _check_space(numbers: Mapping[str, int]) -> None:
+    """Refuse what the system does, which would end the process inside the engine."""
+    size = numbers["total_memories"] * SLOT_BYTES
+    size += numbers["total_tables"] * numbers["table_elements"] * _ELEMENT_BYTES
+    size += numbers["total_stacks"] * _STACK_BYTES
+    if not can_reserve(size):
+        raise EngineError(
+            f"the system refuses {size // 1024**3} GiB of address space for the pool that "
+            "SPIN_WASMTIME_TOTAL_... and _INSTANCE_TABLE_ELEMENTS ask for; lower them, or set "
+            "SPIN_WASMTIME_POOLING=0"
+        )
 
 
 _WARM_SLOTS = 100
