@@ -50,12 +50,24 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
 
 @contextlib.contextmanager
 def running(
-    *arguments: str | Path, env: Mapping[str, str] | None = None
+    *arguments: str | Path,
+    env: Mapping[str, str] | None = None,
+    cached: bool = False,
+    pooled: bool = False,
 ) -> Iterator[tuple[dict[str, Any], "subprocess.Popen[str]"]]:
-    """Run ``edgezero up`` until the test is done; yield what it said and the process."""
-    command = [sys.executable, "-m", "edgezero_spin.cli", "up", "--disable-cache"]
+    """Run ``edgezero up`` until the test is done; yield what it said and the process.
+
+    Args:
+        arguments: Its flags, with those that make it print one JSON object.
+        env: Further environment variables.
+        cached: Leave the cache of compiled components as it is.
+        pooled: Leave the pool as it is.
+    """
+    command = [sys.executable, "-m", "edgezero_spin.cli", "up"]
+    command += [] if cached else ["--disable-cache"]
+    command += [] if pooled else ["--disable-pooling"]
     process = subprocess.Popen(
-        [*command, "--disable-pooling", "--listen", "127.0.0.1:0", *map(str, arguments)],
+        [*command, "--listen", "127.0.0.1:0", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
