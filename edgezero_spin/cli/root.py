@@ -19,6 +19,7 @@ from edgezero_spin.cli.lock import lock
 from edgezero_spin.cli.new import new
 from edgezero_spin.cli.options import Settings, common_options
 from edgezero_spin.cli.provision import provision
+from edgezero_spin.cli.registry import registry
 from edgezero_spin.cli.serve import serve
 from edgezero_spin.cli.test import test
 from edgezero_spin.cli.up import up
@@ -50,6 +51,7 @@ edgezero.add_command(test)
 edgezero.add_command(inspect)
 edgezero.add_command(config)
 edgezero.add_command(provision)
+edgezero.add_command(registry)
 edgezero.add_command(deploy)
 edgezero.add_command(auth)
 edgezero.add_command(doctor)

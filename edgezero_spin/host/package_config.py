@@ -15,8 +15,8 @@ from typing import Any
 
 import attrs
 
-from edgezero_spin.host.oci.credentials import Credentials, decode_auth, docker_credentials
-from edgezero_spin.host.oci.repository import Endpoint
+from edgezero_spin.host.oci.credentials import Credentials, decode_auth, find_credentials
+from edgezero_spin.host.oci.session import Endpoint
 from edgezero_spin.manifest.errors import Problems, tell_problems
 from edgezero_spin.manifest.spin import FetchError
 from edgezero_spin.manifest.table_reader import TableReader
@@ -63,7 +63,7 @@ class Registry:
             plain=self.plain,
             trusting=self.trusting,
             roots=self.roots,
-            credentials=self.credentials or docker_credentials(host),
+            credentials=self.credentials or find_credentials(host),
         )
 
 

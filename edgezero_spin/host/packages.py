@@ -18,7 +18,8 @@ from typing import Any
 import attrs
 import httpx
 
-from edgezero_spin.host.oci.repository import Endpoint, OciRepository
+from edgezero_spin.host.oci.repository import OciRepository
+from edgezero_spin.host.oci.session import Endpoint
 from edgezero_spin.host.package_config import Registry, load_package_config
 from edgezero_spin.manifest.spin import FetchError, PackageSource
 from edgezero_spin.manifest.spin.versions import (

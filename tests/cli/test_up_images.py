@@ -92,7 +92,7 @@ def test_a_login_opens_a_registry(registry: Registry, env: dict[str, str], tmp_p
     registry.users = {"me": "s3cret"}
     flags = ["--from-registry", reference(registry), "-k"]
     message = refusal(edgezero("up", *flags, env=env))
-    assert f"log in with `docker login {registry.host}`" in message
+    assert f"log in with `edgezero registry login {registry.host}`" in message
     path = tmp_path / "config/fermyon/registry-auth.json"
     path.parent.mkdir(parents=True)
     for password, right in (("wr0ngone", False), ("s3cret", True)):

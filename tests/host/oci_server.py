@@ -1,4 +1,4 @@
-"""A registry that follows the OCI distribution specification, as far as this library reads it."""
+"""A registry that follows the OCI distribution specification, as far as this library needs it."""
 
 import base64
 import hashlib
@@ -35,6 +35,10 @@ class Registry(ThreadingHTTPServer):
         broken: Blobs are not what their digest says.
         headers: Said with every manifest.
         refusing: A status that it answers everything with.
+        silent: It says no digest of what was pushed.
+        upload_host: Where uploads are sent to; itself when ``None``.
+        uploaded: Digests that were sent, in order.
+        authorized: Values of ``Authorization`` that it was sent, for what.
         asked: Paths, in order.
     """
 
@@ -60,6 +64,10 @@ class Registry(ThreadingHTTPServer):
         self.broken = False
         self.headers: dict[str, str] = {}
         self.refusing: int | None = None
+        self.silent = False
+        self.upload_host: str | None = None
+        self.uploaded: list[str] = []
+        self.authorized: list[tuple[str, str]] = []
         self.asked: list[str] = []
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -132,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer, or ask who it is."""
         registry = self.server
         url = urlsplit(self.path)
-        registry.asked.append(url.path)
+        self._note()
         if registry.refusing is not None:
             self._send(registry.refusing)
         elif url.path == "/.well-known/wasm-pkg/registry.json":
@@ -140,6 +148,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404 if found is None else 200, json.dumps(found).encode())
         elif url.path == "/token":
             self._token(parse_qs(url.query))
+        elif url.path == "/v2/":
+            if self._is_known():
+                self._send(200)
+            else:
+                self._challenge(url.path)
         elif url.path.startswith("/moved/"):
             content = registry.blob(url.path.removeprefix("/moved/"))
             self._send(404 if content is None else 200, content or b"")
@@ -147,6 +160,76 @@ class _Handler(BaseHTTPRequestHandler):
             self._read(url.path.removeprefix("/v2/"), parse_qs(url.query))
         else:
             self._challenge(url.path)
+
+    def _note(self) -> None:
+        path = urlsplit(self.path).path
+        self.server.asked.append(path)
+        said = self.headers.get("authorization")
+        if said is not None:
+            self.server.authorized.append((path, said))
+
+    def do_HEAD(self) -> None:
+        """Say whether there is a blob."""
+        self._note()
+        path = urlsplit(self.path).path
+        if not self._is_known():
+            self._challenge(path)
+            return
+        content = self.server.blob(path.rpartition("/")[2])
+        self.send_response(404 if content is None else 200)
+        self.send_header("content-length", str(len(content or b"")))
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        """Say where a blob goes."""
+        self._note()
+        path = urlsplit(self.path).path
+        if not self._may_write():
+            self._challenge(path)
+        elif self.server.refusing is not None:
+            body = {"errors": [{"code": "DENIED", "message": "no"}]}
+            self._send(self.server.refusing, json.dumps(body).encode())
+        else:
+            where = "" if self.server.upload_host is None else f"http://{self.server.upload_host}"
+            self._send(202, location=f"{where}{path}an-upload?state=x%2Fy")
+
+    def do_PUT(self) -> None:
+        """Take a blob or a manifest."""
+        self._note()
+        registry = self.server
+        url = urlsplit(self.path)
+        content = self.rfile.read(int(self.headers["content-length"]))
+        if "/blobs/uploads/" in url.path:
+            digest = parse_qs(url.query)["digest"][0]
+            if not self._may_write() and registry.upload_host is None:
+                self._challenge(url.path)
+            elif digest_of(content) != digest or parse_qs(url.query)["state"] != ["x/y"]:
+                self._send(400)
+            else:
+                registry.uploaded.append(digest)
+                registry.blobs[digest] = content
+                self._send(201)
+        elif not self._may_write():
+            self._challenge(url.path)
+        else:
+            repository, _, tag = url.path.removeprefix("/v2/").rpartition("/manifests/")
+            manifest = json.loads(content)
+            parts = [manifest["config"], *manifest["layers"]]
+            if any(len(registry.blobs.get(part["digest"], b"?")) != part["size"] for part in parts):
+                self._send(400)
+                return
+            digest = registry.add_manifest(repository, tag, content)
+            registry.media_types[repository, tag] = self.headers["content-type"]
+            headers = {} if registry.silent else {"docker_content_digest": digest}
+            self._send(201, b"", **{**headers, **registry.headers})
+
+    def _may_write(self) -> bool:
+        registry = self.server
+        if not registry.users and not registry.open_to_all:
+            return True
+        if registry.basic:
+            return self._user() is not None
+        return self.headers.get("authorization") == "Bearer write-token"
 
     def _user(self) -> str | None:
         """Who a password says that it is."""
@@ -162,27 +245,33 @@ class _Handler(BaseHTTPRequestHandler):
             return True
         if registry.basic:
             return self._user() is not None
-        return self.headers.get("authorization") == "Bearer a-token"
+        return self.headers.get("authorization") in ("Bearer a-token", "Bearer write-token")
 
     def _challenge(self, path: str) -> None:
         if self.server.basic:
             self._send(401, www_authenticate='Basic realm="here"')
             return
-        repository = path.removeprefix("/v2/").rpartition("/")[0].rpartition("/")[0]
+        repository = path.removeprefix("/v2/").partition("/blobs/")[0].partition("/manifests/")[0]
+        repository = repository.partition("/tags/")[0]
         scheme = "https" if self.server.tls else "http"
         where = f"{scheme}://{self.server.host}/token"
         scope = f"repository:{repository}:pull"
-        text = f'Bearer realm="{where}",service="here",scope="{scope}"'
+        text = f'Bearer realm="{where}",service="here"'
+        if repository:
+            text += f',scope="{scope}"'
         self._send(401, www_authenticate=text)
 
     def _token(self, query: dict[str, list[str]]) -> None:
         registry = self.server
         said = self.headers.get("authorization") is not None
         known = self._user() is not None
-        if query.get("service") != ["here"] or not query["scope"][0].endswith(":pull"):
+        [scope] = query.get("scope", ["registry:catalog:pull"])
+        writing = scope.endswith(":pull,push")
+        if query.get("service") != ["here"] or not scope.endswith((":pull", ":pull,push")):
             self._send(400)
         elif known or (registry.open_to_all and not said):
-            self._send(200, json.dumps({"token": "a-token"}).encode())
+            token = "write-token" if writing and known else "a-token"
+            self._send(200, json.dumps({"token": token}).encode())
         else:
             self._send(401)
 

@@ -14,7 +14,7 @@ from edgezero_spin.host import Host, HostSettings, HttpRequest
 from edgezero_spin.host.downloads import Downloads
 from edgezero_spin.host.engine import Engine
 from edgezero_spin.host.oci.credentials import Credentials
-from edgezero_spin.host.oci.repository import Endpoint, OciRepository
+from edgezero_spin.host.oci.session import Endpoint, OciSession
 from edgezero_spin.host.package_config import PackageConfig, config_path, load_package_config
 from edgezero_spin.manifest.spin import FetchError, PackageSource
 from tests.host.oci_server import Registry, running_registry
@@ -315,7 +315,7 @@ def test_credentials_of_a_helper(
     if readable:
         assert fetched(tmp_path, registry) == WASM
     else:
-        with pytest.raises(FetchError, match="docker login"):
+        with pytest.raises(FetchError, match="edgezero registry login"):
             fetched(tmp_path, registry)
 
 
@@ -333,9 +333,9 @@ def test_no_password_leaves_without_tls_where_it_was_promised(
 ) -> None:
     """A challenge cannot send it to a place that is asked without."""
     endpoint = Endpoint(host=registry.host, credentials=Credentials("me", "s3cret"))
-    with OciRepository(endpoint, "acme/hello") as repository:
+    with OciSession(endpoint, "acme/hello") as session:
         challenge = f'Bearer realm="http://{registry.host}/token",service="here"'
-        assert repository._answer_to(challenge) is None
+        assert session.authorization_for(challenge) is None
     assert registry.asked == []
 
 

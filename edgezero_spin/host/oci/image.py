@@ -13,7 +13,6 @@ from collections.abc import Iterator
 
 import attrs
 
-from edgezero_spin.errors import HostError
 from edgezero_spin.host.content_cache import MAX_BYTES, Kind, check_digest
 from edgezero_spin.host.oci.repository import Blob, Manifest
 from edgezero_spin.manifest.spin import (
@@ -32,7 +31,6 @@ __all__ = [
     "MAX_LOCK_BYTES",
     "MAX_TOTAL_BYTES",
     "WASM_TYPE",
-    "ImageError",
     "ImageLayout",
     "Needed",
     "check_locked_app",
@@ -58,23 +56,6 @@ MAX_TOTAL_BYTES = 4 * 1024 * 1024 * 1024
 
 MAX_FILES = 100_000
 """Files that the components of one application see."""
-
-
-class ImageError(HostError):
-    """An application in a registry cannot be loaded.
-
-    Attributes:
-        reference: What was asked for, without credentials.
-        problem: What is wrong, and what to do.
-    """
-
-    def __init__(self, reference: str, problem: str) -> None:
-        super().__init__(reference, problem)
-        self.reference = reference
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return f"cannot load {self.reference}: {self.problem}"
 
 
 @attrs.frozen(kw_only=True)

@@ -15,7 +15,6 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
@@ -23,10 +22,9 @@ import attrs
 from edgezero_spin.errors import ManifestError
 from edgezero_spin.host.content_cache import KINDS, ContentCache, Kind
 from edgezero_spin.host.oci.archive import unpack_archive
-from edgezero_spin.host.oci.credentials import find_credentials
+from edgezero_spin.host.oci.asking import asking
 from edgezero_spin.host.oci.image import (
     MAX_TOTAL_BYTES,
-    ImageError,
     ImageLayout,
     Needed,
     check_locked_app,
@@ -34,13 +32,8 @@ from edgezero_spin.host.oci.image import (
     needed_by,
     package_layer,
 )
-from edgezero_spin.host.oci.repository import Blob, Endpoint, OciRepository
-from edgezero_spin.manifest.image_reference import (
-    DEFAULT_TAG,
-    ImageReference,
-    parse_image_reference,
-    without_credentials,
-)
+from edgezero_spin.host.oci.repository import Blob, OciRepository
+from edgezero_spin.manifest.image_reference import DEFAULT_TAG, ImageReference
 from edgezero_spin.manifest.spin import (
     FetchError,
     LockedApp,
@@ -87,7 +80,7 @@ def resolve_image(reference: str, *, insecure: bool = False) -> str:
     Raises:
         ImageError: There is none, or the registry cannot be asked.
     """
-    with _asking(reference, insecure) as (parsed, repository):
+    with asking(reference, insecure) as (parsed, repository):
         return str(parsed.at(repository.manifest(parsed.version).digest))
 
 
@@ -102,7 +95,7 @@ def pull_image(reference: str, cache: ContentCache, *, insecure: bool = False) -
     Raises:
         ImageError: It cannot be had, is no application, or is not what its digests say.
     """
-    with _asking(reference, insecure) as (parsed, repository):
+    with asking(reference, insecure) as (parsed, repository):
         manifest = repository.manifest(parsed.version)
         layout = layout_of(manifest)
         text = _small_blob(repository, layout.application)
@@ -119,23 +112,6 @@ def pull_image(reference: str, cache: ContentCache, *, insecure: bool = False) -
         cache.write_document(folder, "manifest.json", manifest.content)
         cache.write_document(folder, "config.json", text)
     return PulledImage(reference=parsed, digest=manifest.digest, app=app)
-
-
-@contextmanager
-def _asking(reference: str, insecure: bool) -> Iterator[tuple[ImageReference, OciRepository]]:
-    """Yield the repository of an image; what goes wrong in the ``with`` names the image."""
-    shown = without_credentials(reference)
-    try:
-        parsed = parse_image_reference(reference)
-    except ValueError as error:
-        raise ImageError(shown, str(error)) from error
-    host = parsed.api_host
-    endpoint = Endpoint(host=host, plain=insecure, credentials=find_credentials(host))
-    try:
-        with OciRepository(endpoint, parsed.repository) as repository:
-            yield parsed, repository
-    except FetchError as error:
-        raise ImageError(shown, str(error)) from error
 
 
 def _small_blob(repository: OciRepository, blob: Blob) -> bytes:

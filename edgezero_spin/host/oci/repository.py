@@ -1,65 +1,35 @@
-"""One repository of an OCI registry: its tags, manifests and blobs, over HTTP.
+"""One repository of an OCI registry: its tags, manifests and blobs.
 
-In: where the registry is, the repository and whom to ask as. Out: values and bytes. A registry
-that wants a token says where it is; who has no credentials, or the wrong ones, asks for one
-without.
+In: where the registry is and the repository. Out: values and bytes, or their upload.
 
-Source: https://github.com/opencontainers/distribution-spec; RFC 6750 for the challenge;
-contract spin-host.md, OCI-25 and OCI-28.
+Source: https://github.com/opencontainers/distribution-spec; contract spin-host.md, OCI-18 and
+OCI-28.
 """
 
 import hashlib
-import json
 import re
-import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 from urllib.parse import urljoin
 
 import attrs
 import httpx
 
-from edgezero_spin.host.oci.credentials import Credentials
+from edgezero_spin.host.oci.session import Endpoint, OciSession, content_of, document_of
 from edgezero_spin.manifest.spin import FetchError
 
-__all__ = ["Blob", "Endpoint", "Manifest", "OciRepository"]
+__all__ = ["IMAGE_MANIFEST", "Blob", "Manifest", "OciRepository"]
 
-TIMEOUT_S = 30.0
-MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
-"""Most bytes of a manifest; registries take no larger ones."""
 MAX_PAGES = 1000
 
-_IMAGES = (
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
+IMAGE_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_IMAGES = (IMAGE_MANIFEST, "application/vnd.docker.distribution.manifest.v2+json")
 _INDEXES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
 _ACCEPT = ", ".join((*_IMAGES, *_INDEXES))
-_PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 _NEXT = re.compile(r"<([^>]+)>\s*;\s*rel=\"?next\"?")
-
-
-@attrs.frozen(kw_only=True)
-class Endpoint:
-    """How a registry is asked.
-
-    Attributes:
-        host: Where it is, with a port where it has one.
-        plain: Without TLS.
-        trusting: Accept any certificate.
-        roots: Certificates in PEM that it is trusted by, besides the system's.
-        credentials: Who asks; ``None`` for nobody in particular.
-    """
-
-    host: str
-    plain: bool = False
-    trusting: bool = False
-    roots: tuple[str, ...] = ()
-    credentials: Credentials | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -76,6 +46,10 @@ class Blob:
     digest: str
     size: int
 
+    def to_value(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+
 
 @attrs.frozen(kw_only=True)
 class Manifest:
@@ -86,40 +60,32 @@ class Manifest:
         digest: Of ``content``.
         config: The image's configuration, ``None`` where it has none that makes sense.
         layers: What it is made of.
-        document: All that it says.
     """
 
     content: bytes = attrs.field(repr=False)
     digest: str
     config: Blob | None
     layers: tuple[Blob, ...]
-    document: dict[str, Any] = attrs.field(repr=False)
 
 
 class OciRepository:
-    """A repository that can be read, by several threads at once. Use it in ``with``."""
+    """A repository, for several threads at once. Use it in ``with``."""
 
-    def __init__(self, endpoint: Endpoint, name: str) -> None:
+    def __init__(self, endpoint: Endpoint, name: str, *, writing: bool = False) -> None:
         """Connect to nothing yet.
 
         Args:
             endpoint: How to ask.
             name: The repository.
+            writing: Ask for the right to write, too.
 
         Raises:
             FetchError: A certificate of the configuration cannot be used.
         """
-        scheme = "http" if endpoint.plain else "https"
-        # A password that was promised TLS goes nowhere without it.
-        self._realms = ("http://", "https://") if endpoint.plain else ("https://",)
+        self._session = OciSession(endpoint, name, writing=writing)
         self._host = endpoint.host
         self._name = name
-        self._url = f"{scheme}://{endpoint.host}/v2/{name}/"
-        self._credentials = endpoint.credentials
-        self._authorization: str | None = None
-        self._client = httpx.Client(
-            timeout=TIMEOUT_S, follow_redirects=True, verify=_trust_of(endpoint)
-        )
+        self._url = f"{endpoint.url}{name}/"
 
     def tags(self) -> list[str]:
         """Return all tags.
@@ -130,8 +96,8 @@ class OciRepository:
         found: list[str] = []
         url = f"{self._url}tags/list"
         for _ in range(MAX_PAGES):
-            with self._answer(url, self._name) as response:
-                document = _document(_content(response), self._host)
+            with self._session.answer("GET", url, self._name) as response:
+                document = document_of(content_of(response), self._host)
                 following = _NEXT.search(response.headers.get("link", ""))
             tags = document.get("tags") or ()
             found += [tag for tag in tags if isinstance(tag, str)]
@@ -152,8 +118,10 @@ class OciRepository:
         """
         by_digest = version.startswith("sha256:")
         what = f"{self._name}{'@' if by_digest else ':'}{version}"
-        with self._answer(f"{self._url}manifests/{version}", what, _ACCEPT) as response:
-            content = _content(response)
+        with self._session.answer(
+            "GET", f"{self._url}manifests/{version}", what, headers={"accept": _ACCEPT}
+        ) as response:
+            content = content_of(response)
             promised = response.headers.get("docker-content-digest", "")
             type_of_answer = response.headers.get("content-type", "").partition(";")[0].strip()
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -163,7 +131,7 @@ class OciRepository:
                 f"the manifest of {what} has the digest {digest}, not {wanted}: the registry "
                 f"{self._host}, or something between, changed it"
             )
-        document = _document(content, self._host)
+        document = document_of(content, self._host)
         media_type = document.get("mediaType", type_of_answer)
         if media_type in _INDEXES or "manifests" in document:
             raise FetchError(
@@ -175,7 +143,6 @@ class OciRepository:
             digest=digest,
             config=_blob_of(document.get("config")),
             layers=_layers_of(document, what),
-            document=document,
         )
 
     def blob(self, digest: str) -> Iterator[bytes]:
@@ -185,115 +152,77 @@ class OciRepository:
             FetchError: The registry cannot be asked, has none, or breaks off.
         """
         what = f"blob {digest} in {self._name}"
-        with self._answer(f"{self._url}blobs/{digest}", what) as response:
+        with self._session.answer("GET", f"{self._url}blobs/{digest}", what) as response:
             yield from response.iter_raw()
 
-    @contextmanager
-    def _answer(self, url: str, what: str, accept: str = "*/*") -> Iterator[httpx.Response]:
-        try:
-            response = self._send(url, accept)
-            if response.status_code == 401:
-                challenge = response.headers.get("www-authenticate", "")
-                response.close()
-                self._authorization = self._answer_to(challenge)
-                response = self._send(url, accept)
-            try:
-                if response.status_code != 200:
-                    raise FetchError(self._refusal(response.status_code, what))
-                yield response
-            finally:
-                response.close()
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise FetchError(self._silence(error)) from error
+    def upload(self, blob: Blob, content: Callable[[], Iterable[bytes]]) -> bool:
+        """Store a blob, unless it is there. Return whether it was sent.
 
-    def _refusal(self, status: int, what: str) -> str:
-        if status == 404:
-            return f"the registry {self._host} has no {what}; check host, path and version"
-        if status in (401, 403):
-            return (
-                f"the registry {self._host} lets nobody read {self._name} with what it was told; "
-                f"log in with `docker login {self._host}`"
+        Args:
+            blob: What it is.
+            content: Makes its bytes; may be called twice.
+
+        Raises:
+            FetchError: The registry cannot be asked, or does not take it.
+        """
+        what = f"blob {blob.digest} in {self._name}"
+        url = f"{self._url}blobs/{blob.digest}"
+        with self._session.answer("HEAD", url, what, hoped=(200, 404)) as response:
+            if response.status_code == 200:
+                return False
+        begin = f"{self._url}blobs/uploads/"
+        with self._session.answer("POST", begin, self._name, hoped=(202,)) as response:
+            location = response.headers.get("location", "")
+        if not location:
+            raise FetchError(f"the registry {self._host} does not say where to send {what}")
+        # A relative one is allowed, and it may have a query of its own.
+        place = httpx.URL(urljoin(begin, location)).copy_merge_params({"digest": blob.digest})
+        headers = {
+            "content-type": "application/octet-stream",
+            "content-length": str(blob.size),
+        }
+        with self._session.answer(
+            "PUT", str(place), what, headers=headers, content=content, hoped=(201, 204)
+        ):
+            return True
+
+    def put_manifest(self, tag: str, content: bytes) -> str | None:
+        """Store the manifest of an image under a tag.
+
+        Returns:
+            The digest that the registry has for it; ``None`` where it says none.
+
+        Raises:
+            FetchError: The registry cannot be asked, or does not take it.
+        """
+        what = f"{self._name}:{tag}"
+        headers = {"content-type": IMAGE_MANIFEST, "content-length": str(len(content))}
+        with self._session.answer(
+            "PUT",
+            f"{self._url}manifests/{tag}",
+            what,
+            headers=headers,
+            content=lambda: [content],
+            hoped=(200, 201),
+        ) as response:
+            digest: str | None = response.headers.get("docker-content-digest")
+        found = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        if digest is not None and digest.startswith("sha256:") and digest != found:
+            raise FetchError(
+                f"the registry {self._host} has the digest {digest} for {what}, not {found}: it, "
+                "or something between, changed the manifest"
             )
-        if status == 429:
-            return f"the registry {self._host} answered 429, too many requests; try again later"
-        return f"the registry {self._host} answered {status}"
-
-    def _silence(self, error: Exception) -> str:
-        reason = str(error) or type(error).__name__
-        hint = ""
-        # What OpenSSL calls an answer without TLS depends on its release.
-        if "WRONG_VERSION_NUMBER" in reason or "RECORD_LAYER_FAILURE" in reason:
-            hint = (
-                "; it seems to speak plain HTTP, which is asked for by --insecure, for packages "
-                'by `protocol = "http"` in their configuration'
-            )
-        elif "CERTIFICATE_VERIFY_FAILED" in reason:
-            hint = "; SSL_CERT_FILE names further certificates to trust"
-        return f"the registry {self._host} cannot be asked: {reason}{hint}"
-
-    def _send(self, url: str, accept: str) -> httpx.Response:
-        # Content as it is kept, whatever the client could unpack: it is hashed.
-        headers = {"accept": accept, "accept-encoding": "identity"}
-        if self._authorization is not None:
-            headers["authorization"] = self._authorization
-        request = self._client.build_request("GET", url, headers=headers)
-        return self._client.send(request, stream=True)
-
-    def _answer_to(self, challenge: str) -> str | None:
-        """Return an ``Authorization`` for a challenge; ``None`` where there is none to give."""
-        kind, _, rest = challenge.partition(" ")
-        credentials = self._credentials
-        if kind.lower() == "basic":
-            return None if credentials is None else credentials.basic
-        given = dict(_PARAMETER.findall(rest))
-        realm = given.get("realm", "")
-        if kind.lower() != "bearer" or not realm.startswith(self._realms):
-            return None
-        asked = {"scope": given.get("scope", f"repository:{self._name}:pull")}
-        if "service" in given:
-            asked["service"] = given["service"]
-        token = None if credentials is None else self._token(realm, asked, credentials.basic)
-        # What was told may be for other repositories; this one may be open to everybody.
-        token = token or self._token(realm, asked, None)
-        return None if token is None else f"Bearer {token}"
-
-    def _token(self, realm: str, asked: dict[str, str], authorization: str | None) -> str | None:
-        headers = {} if authorization is None else {"authorization": authorization}
-        with self._client.stream("GET", realm, params=asked, headers=headers) as response:
-            if response.status_code != 200:
-                return None
-            document = _document(_content(response), response.url.host)
-        token = document.get("token") or document.get("access_token")
-        return token if isinstance(token, str) else None
+        return digest
 
     def close(self) -> None:
         """Close the connections. Twice is harmless."""
-        self._client.close()
+        self._session.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def _content(response: httpx.Response) -> bytes:
-    content = bytearray()
-    for piece in response.iter_bytes():
-        content += piece
-        if len(content) > MAX_DOCUMENT_BYTES:
-            raise FetchError(f"{response.url.host} answered with more than a manifest can be")
-    return bytes(content)
-
-
-def _document(content: bytes, host: str) -> dict[str, Any]:
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise FetchError(f"{host} answered with what is no JSON object")
-    return document
 
 
 def _blob_of(value: Any) -> Blob | None:
@@ -314,17 +243,3 @@ def _layers_of(document: dict[str, Any], what: str) -> tuple[Blob, ...]:
     if len(whole) < len(layers):
         raise FetchError(f"the manifest of {what} has layers without type, digest or size")
     return whole
-
-
-def _trust_of(endpoint: Endpoint) -> ssl.SSLContext | bool:
-    if endpoint.trusting:
-        return False
-    if not endpoint.roots:
-        return True
-    context = ssl.create_default_context()
-    try:
-        for root in endpoint.roots:
-            context.load_verify_locations(cadata=root)
-    except ssl.SSLError as error:
-        raise FetchError(f"an extra_root_certificate of {endpoint.host} is no PEM") from error
-    return context

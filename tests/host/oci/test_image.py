@@ -10,7 +10,6 @@ import pytest
 from edgezero_spin.host.content_cache import MAX_BYTES
 from edgezero_spin.host.oci import image
 from edgezero_spin.host.oci.image import (
-    ImageError,
     check_locked_app,
     layout_of,
     needed_by,
@@ -30,7 +29,7 @@ def blob(media_type: str, content: bytes = b"x", size: int = 1) -> Blob:
 def manifest(*layers: Blob, config: Blob | None = None) -> Manifest:
     """A manifest of these layers."""
     config = config or blob(CONFIG, b"config")
-    return Manifest(content=b"", digest="", config=config, layers=layers, document={})
+    return Manifest(content=b"", digest="", config=config, layers=layers)
 
 
 def app_of(value: dict[str, Any]) -> LockedApp:
@@ -159,10 +158,3 @@ def test_files_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image, "MAX_FILES", 2)
     with pytest.raises(FetchError, match="have 3 files; this host takes 2"):
         check_locked_app(app)
-
-
-def test_the_error_is_one_line() -> None:
-    """With what was asked for."""
-    error = ImageError("ghcr.io/acme/shop:1", "there is none")
-    assert str(error) == "cannot load ghcr.io/acme/shop:1: there is none"
-    assert (error.reference, error.problem) == ("ghcr.io/acme/shop:1", "there is none")

@@ -438,7 +438,7 @@ def test_images_that_are_not_there(
 @pytest.mark.parametrize(
     ("status", "says"),
     [
-        (403, "log in with `docker login localhost:"),
+        (403, "log in with `edgezero registry login localhost:"),
         (429, "too many requests; try again later"),
         (500, "answered 500"),
     ],

@@ -1,0 +1,191 @@
+"""``edgezero registry``: applications to a registry and from it, with the flags of Spin's."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from edgezero_spin.cli.build import build_components
+from edgezero_spin.cli.options import KeyValue, adapter_option, common_options, manifest_option
+
+if TYPE_CHECKING:
+    from edgezero_spin.host.content_cache import ContentCache
+
+__all__ = ["login", "pull", "push", "registry"]
+
+F = TypeVar("F", bound=Callable[..., object])
+
+EPILOG = """\b
+Example:
+  edgezero registry login ghcr.io
+  edgezero registry push ghcr.io/acme/shop:1.0
+"""
+
+PUSH_EPILOG = """\b
+Example:
+  edgezero registry push --build ghcr.io/acme/shop:1.0
+  edgezero registry push -f services/shop --annotation team=sales -k localhost:5000/shop
+"""
+
+PULL_EPILOG = """\b
+Example:
+  edgezero registry pull ghcr.io/acme/shop:1.0
+"""
+
+LOGIN_EPILOG = """\b
+Example:
+  edgezero registry login ghcr.io -u acme --password-stdin
+"""
+
+
+@click.group(epilog=EPILOG, short_help="Push, pull: applications in a registry.")
+@adapter_option
+@common_options
+def registry() -> None:
+    """Push applications to OCI registries, pull them, and log in."""
+
+
+def _insecure_option(command: F) -> F:
+    return click.option(
+        "-k", "--insecure", is_flag=True, help="Ask the registry over plain HTTP, without TLS."
+    )(command)
+
+
+def _cache_option(command: F) -> F:
+    return click.option(
+        "--cache-dir", metavar="DIR", help="Where downloaded content is kept. Default: Spin's."
+    )(command)
+
+
+@registry.command(epilog=PUSH_EPILOG, short_help="Push an application.")
+@click.argument("reference", metavar="IMAGE")
+@manifest_option
+@click.option("--profile", metavar="NAME", help="Push this profile of the manifest.")
+@click.option(
+    "--build",
+    is_flag=True,
+    envvar="SPIN_ALWAYS_BUILD",
+    show_envvar=True,
+    help="Run the build commands first.",
+)
+@click.option(
+    "--compose",
+    type=click.BOOL,
+    default=True,
+    metavar="true|false",
+    help="false pushes dependencies beside their component; true, the default, would join them, "
+    "and is refused where there are any.",
+)
+@click.option(
+    "--annotation",
+    "annotations",
+    metavar="NAME=VALUE",
+    type=KeyValue(),
+    multiple=True,
+    help="An annotation of the image, over what spin.toml says of the application.",
+)
+@_insecure_option
+@_cache_option
+@adapter_option
+@common_options
+def push(
+    reference: str,
+    manifest: str | None,
+    profile: str | None,
+    build: bool,
+    compose: bool,
+    annotations: tuple[tuple[str, str], ...],
+    insecure: bool,
+    cache_dir: str | None,
+) -> None:
+    """Push the application of spin.toml to IMAGE, as `spin registry push` does.
+
+    IMAGE is a host, a path and a tag. Each component and each file is a layer, unless there
+    are more than 499 or SPIN_OCI_ARCHIVE_LAYERS is set: then the files of a component are
+    one. `spin up`, `edgezero up` and SpinKube run the image.
+    """
+    from edgezero_spin.host.oci import push_manifest
+    from edgezero_spin.project.locate import find_spin_manifest
+
+    path = find_spin_manifest(manifest)
+    if build:
+        build_components(path, (), profile=profile)
+    pushed = push_manifest(
+        path,
+        reference,
+        _cache(cache_dir),
+        profile=profile,
+        compose=compose,
+        annotations=dict(annotations),
+        insecure=insecure,
+    )
+    if pushed.confirmed:
+        click.echo(f"Pushed with digest {pushed.digest}")
+    else:
+        click.echo("Pushed; the registry did not return the digest")
+
+
+@registry.command(epilog=PULL_EPILOG, short_help="Pull an application into the cache.")
+@click.argument("reference", metavar="IMAGE")
+@_insecure_option
+@_cache_option
+@adapter_option
+@common_options
+def pull(reference: str, insecure: bool, cache_dir: str | None) -> None:
+    """Download an application, and check it, so that the next `edgezero up` need not.
+
+    Spin finds it as well, unless --cache-dir names another folder than Spin's.
+    """
+    from edgezero_spin.host.oci import pull_image
+
+    image = pull_image(reference, _cache(cache_dir), insecure=insecure)
+    click.echo("Successfully pulled the app from the registry")
+    click.echo(f"{image.reference} has the digest {image.digest}", err=True)
+
+
+@registry.command(epilog=LOGIN_EPILOG, short_help="Log in to a registry.")
+@click.argument("server", metavar="SERVER")
+@click.option("-u", "--username", metavar="NAME", help="Who logs in; asked for without.")
+@click.option(
+    "-p",
+    "--password",
+    metavar="PASSWORD",
+    help="Others on this machine can see it; without, it is asked for.",
+)
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@_insecure_option
+@adapter_option
+@common_options
+def login(
+    server: str, username: str | None, password: str | None, password_stdin: bool, insecure: bool
+) -> None:
+    """Try a name and a password, and keep them for all commands that ask this registry.
+
+    They are kept where `spin registry login` keeps them: readable by their owner, not
+    encrypted.
+    """
+    from edgezero_spin.host.oci.credentials import Credentials
+    from edgezero_spin.host.oci.login import log_in, registry_host
+
+    if password is not None and password_stdin:
+        raise click.UsageError("--password and --password-stdin exclude each other")
+    registry_host(server)
+    if username is None:
+        if password_stdin:
+            raise click.UsageError("--password-stdin needs --username")
+        username = str(click.prompt("Username"))
+    if password_stdin:
+        password = sys.stdin.read().removesuffix("\n").removesuffix("\r")
+    elif password is None:
+        password = str(click.prompt("Password", hide_input=True))
+    log_in(server, Credentials(username, password), insecure=insecure)
+    click.echo(f"Successfully logged in as {username} to registry {server}")
+
+
+def _cache(cache_dir: str | None) -> "ContentCache":
+    from edgezero_spin.host.content_cache import ContentCache
+    from edgezero_spin.host.starting import default_downloads_dir
+
+    return ContentCache(Path(cache_dir, "registry") if cache_dir else default_downloads_dir())
