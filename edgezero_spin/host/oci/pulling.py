@@ -44,6 +44,9 @@ from edgezero_spin.manifest.spin import (
 
 __all__ = ["PulledImage", "pull_image", "resolve_image"]
 
+MAX_DEPTH = 64
+"""Levels of lists and tables in a locked application; Spin's own have about seven."""
+
 PARALLEL = 16
 """Layers that are downloaded at once. Source: OCI-25."""
 
@@ -139,10 +142,27 @@ def _application(text: bytes, reference: ImageReference) -> LockedApp | None:
         raise FetchError(f"its application is no JSON: {error}") from error
     if not isinstance(value, dict) or "spin_lock_version" not in value:
         return None
+    if _depth_of(value) > MAX_DEPTH:
+        raise FetchError(f"its application is nested more than {MAX_DEPTH} deep")
     try:
         return parse_lock(decoded, Path(str(reference)))
     except ManifestError as error:
         raise FetchError(f"its application cannot be read: {error}") from error
+
+
+def _depth_of(value: object) -> int:
+    """How deep lists and tables lie in each other; found without recursion."""
+    depth = 0
+    level = [value]
+    while level:
+        depth += 1
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return depth
 
 
 def _package(path: Path, reference: ImageReference) -> LockedApp:

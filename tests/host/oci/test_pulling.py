@@ -351,6 +351,14 @@ def no_lock(registry: Registry) -> None:
     push_layers(registry, [registry.add_blob(b"no", APPLICATION)])
 
 
+def deep_lock(registry: Registry) -> None:
+    """Its application is deeper than what walks through it."""
+    nested: Any = "x"
+    for _ in range(300):
+        nested = [nested]
+    push(registry, GUEST, metadata={"x": nested})
+
+
 def newer_lock(registry: Registry) -> None:
     """Its application is for a later host."""
     lock = json.dumps({**locked(GUEST), "spin_lock_version": 7}).encode()
@@ -393,6 +401,7 @@ def evil_archive(registry: Registry) -> None:
         (huge_manifest, "more than a manifest can be"),
         (container, "neither a Spin application"),
         (no_lock, "its application is no JSON"),
+        (deep_lock, "its application is nested more than 64 deep"),
         (newer_lock, "its application cannot be read"),
         (host_files, "names a URL"),
         (elsewhere, f"file 'x': {digest_of(b'other')} is in none of its layers"),
