@@ -12,9 +12,6 @@ Source: contract spin-host.md, OCI-23 to OCI-45 and OCI-52, MAN-90.
 import hashlib
 import json
 import os
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import attrs
@@ -32,6 +29,7 @@ from edgezero_spin.host.oci.image import (
     needed_by,
     package_layer,
 )
+from edgezero_spin.host.oci.parallel import Pieces, each
 from edgezero_spin.host.oci.repository import Blob, OciRepository
 from edgezero_spin.manifest.image_reference import DEFAULT_TAG, ImageReference
 from edgezero_spin.manifest.spin import (
@@ -46,9 +44,6 @@ __all__ = ["PulledImage", "pull_image", "resolve_image"]
 
 MAX_DEPTH = 64
 """Levels of lists and tables in a locked application; Spin's own have about seven."""
-
-PARALLEL = 16
-"""Layers that are downloaded at once. Source: OCI-25."""
 
 
 @attrs.frozen(kw_only=True)
@@ -199,28 +194,14 @@ def _bring(
 def _download(
     repository: OciRepository, layers: list[Blob], kind: Kind, cache: ContentCache
 ) -> None:
-    """Download layers, several at a time; the first that fails, or Ctrl-C, ends them all."""
-    stopped = threading.Event()
+    """Download layers that are not kept, several at a time."""
 
-    def pieces_of(layer: Blob) -> Iterator[bytes]:
-        for piece in repository.blob(layer.digest):
-            if stopped.is_set():
-                raise FetchError("another layer could not be downloaded")
-            yield piece
-
-    def store(layer: Blob) -> None:
+    def store(layer: Blob, until_stopped: Pieces) -> None:
         if cache.kept(layer.digest) is None:
-            cache.store(layer.digest, pieces_of(layer), kind=kind, size=layer.size)
+            pieces = until_stopped(repository.blob(layer.digest))
+            cache.store(layer.digest, pieces, kind=kind, size=layer.size)
 
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        running = [pool.submit(store, layer) for layer in layers]
-        try:
-            for future in as_completed(running):
-                future.result()
-        except BaseException:
-            stopped.set()
-            pool.shutdown(cancel_futures=True)
-            raise
+    each(store, layers)
 
 
 def _kept(cache: ContentCache, digest: str) -> Path:

@@ -14,7 +14,6 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from edgezero_spin.host.oci.layers import (
     files_below,
     wasm_layer,
 )
+from edgezero_spin.host.oci.parallel import Pieces, each
 from edgezero_spin.host.oci.repository import IMAGE_MANIFEST, OciRepository
 from edgezero_spin.manifest.image_reference import DEFAULT_TAG
 from edgezero_spin.manifest.spin import (
@@ -49,8 +49,6 @@ __all__ = ["PushedImage", "push_manifest"]
 
 MAX_FILE_LAYERS = 499
 """Layers besides the application's own; some registries take 500. Source: OCI-12."""
-
-PARALLEL = 16
 
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 _ANNOTATION = "org.opencontainers.image"
@@ -193,10 +191,11 @@ def _push(
         CONFIG_TYPE,
     )
     layers = [*assembly.layers.values(), application]
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        for _ in pool.map(lambda layer: repository.upload(layer.blob, layer.open), layers):
-            pass
-    repository.upload(config.blob, config.open)
+
+    def send(layer: Layer, until_stopped: Pieces) -> None:
+        repository.upload(layer.blob, lambda: until_stopped(layer.open()))
+
+    each(send, [*layers, config])
     content = _json(
         {
             "schemaVersion": 2,
