@@ -1,5 +1,6 @@
 """Applications pushed to a registry on this machine, looked at as a registry keeps them."""
 
+import asyncio
 import base64
 import gzip
 import io
@@ -15,11 +16,14 @@ from typing import Any
 import pytest
 
 from edgezero_spin.errors import EdgeZeroError
+from edgezero_spin.host import Host, HostSettings, HttpRequest
 from edgezero_spin.host.content_cache import ContentCache
+from edgezero_spin.host.engine import Engine
 from edgezero_spin.host.oci import ImageError, PushedImage, pull_image, push_manifest, pushing
 from edgezero_spin.host.oci.layers import INLINE_BYTES
 from tests.host.oci.images import APPLICATION, ARCHIVE, CONFIG, DATA, WASM
 from tests.host.oci_server import IMAGE_MANIFEST, Registry, digest_of, running_registry
+from tests.host.support import SCRIPT
 
 MANIFEST = """\
 spin_manifest_version = 2
@@ -390,3 +394,37 @@ def test_a_challenge_of_another_host_gets_no_login(
         with pytest.raises(ImageError, match="lets nobody write"):
             pushed(registry, app)
         assert storage.authorized == []
+
+
+THING = b"""(component
+  (core module $m (func (export "ask")))
+  (core instance $i (instantiate $m))
+  (func $ask (canon lift (core func $i "ask")))
+  (instance $thing (export "ask" (func $ask)))
+  (export "example:nowhere/thing@1.0.0" (instance $thing)))"""
+
+
+def test_a_component_and_its_dependency_answer_from_a_registry(
+    shared_engine: Engine, registry: Registry, app: Path, tmp_path: Path
+) -> None:
+    """Pushed side by side, joined by the host that runs them (OCI-15)."""
+    asking = "(then (call $ask)))"
+    answering = "(then (call $ask) (call $answer (i32.const 200) (i32.const 0)) (return)))"
+    (app.parent / "hello.wasm").write_text(SCRIPT.read_text().replace(asking, answering))
+    (app.parent / "thing.wasm").write_bytes(THING)
+    name = "acme:thing/one"
+    app.write_text(MANIFEST + DEPENDENCIES.replace(name, "example:nowhere/thing"))
+    pushed(registry, app, compose=False)
+
+    async def ask(host: Host) -> int:
+        return (await host.handle(HttpRequest(target="/i"))).status
+
+    with Host.from_registry(
+        f"{registry.host}/acme/shop:1.0",
+        insecure=True,
+        engine=shared_engine,
+        settings=HostSettings(cache_dir=None),
+        downloads_dir=tmp_path / "other",
+        variables=["token=x"],
+    ) as host:
+        assert asyncio.run(ask(host)) == 200
