@@ -19,7 +19,26 @@ Example:
 """
 
 
-@click.command(epilog=EPILOG, short_help="Serve any Spin application by the embedded host.")
+class _Up(click.Command):
+    """Knows what a name without a flag was meant to be."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse what no flag takes, with the flag that would."""
+        ctx.allow_extra_args = True
+        super().parse_args(ctx, args)
+        if ctx.args and not ctx.resilient_parsing:
+            from edgezero_spin.manifest.image_reference import without_credentials
+
+            name = without_credentials(ctx.args[0])
+            raise click.UsageError(
+                f"unexpected argument {name!r}. Did you mean `edgezero up -f {name}`?", ctx
+            )
+        return ctx.args
+
+
+@click.command(
+    cls=_Up, epilog=EPILOG, short_help="Serve any Spin application by the embedded host."
+)
 @click.option(
     "-f",
     "--from",

@@ -159,6 +159,22 @@ def test_what_up_refuses(app: Path, flags: list[str], message: str) -> None:
     assert message in refusal(done)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["app.wasm"], "app.wasm"),
+        (["--quiet", "ghcr.io/acme/shop:1", "more"], "ghcr.io/acme/shop:1"),
+        (["me:s3cret@ghcr.io/shop"], "***@ghcr.io/shop"),
+    ],
+)
+def test_a_name_without_a_flag(tmp_path: Path, arguments: list[str], name: str) -> None:
+    """The flag that was meant is said, as Spin does (CLI-12)."""
+    done = edgezero("up", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"Did you mean `edgezero up -f {name}`?" in done.stderr
+    assert "s3cret" not in done.stderr
+
+
 def test_without_an_application_up_says_how_to_name_one(tmp_path: Path) -> None:
     """CLI-12, in the words of EdgeZero (BLD-9)."""
     message = refusal(edgezero("up", cwd=tmp_path))
