@@ -167,11 +167,14 @@ class OciRepository:
         """
         what = f"blob {blob.digest} in {self._name}"
         url = f"{self._url}blobs/{blob.digest}"
+        # Answers are read to their end, so that their connections serve the next layer.
         with self._session.answer("HEAD", url, what, hoped=(200, 404)) as response:
+            content_of(response)
             if response.status_code == 200:
                 return False
         begin = f"{self._url}blobs/uploads/"
         with self._session.answer("POST", begin, self._name, hoped=(202,)) as response:
+            content_of(response)
             location = response.headers.get("location", "")
         if not location:
             raise FetchError(f"the registry {self._host} does not say where to send {what}")
@@ -183,7 +186,8 @@ class OciRepository:
         }
         with self._session.answer(
             "PUT", str(place), what, headers=headers, content=content, hoped=(201, 204)
-        ):
+        ) as response:
+            content_of(response)
             return True
 
     def put_manifest(self, tag: str, content: bytes) -> str | None:

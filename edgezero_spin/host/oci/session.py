@@ -27,7 +27,12 @@ TIMEOUT_S = 30.0
 MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 """Most bytes of a manifest; registries take no larger ones."""
 
+MAX_REDIRECTS = 10
+_SMALL_BYTES = 64 * 1024
+
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+"""What a header can hold; for anything else, the error would quote it."""
 _CODE = re.compile(r"[A-Z_]{1,40}")
 
 
@@ -109,12 +114,12 @@ class OciSession:
             FetchError: There is no answer, or one with another status.
         """
         try:
-            response = self._send(method, url, headers or {}, content)
+            response = self._ask(method, url, headers or {}, content)
             if response.status_code == 401 and self._is_own(response.url):
                 challenge = response.headers.get("www-authenticate", "")
-                response.close()
+                _release(response)
                 self._authorization = self.authorization_for(challenge)
-                response = self._send(method, url, headers or {}, content)
+                response = self._ask(method, url, headers or {}, content)
             try:
                 if response.status_code not in hoped:
                     raise FetchError(self._refusal(response, what))
@@ -123,6 +128,17 @@ class OciSession:
                 response.close()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise FetchError(self._silence(error)) from error
+
+    def _ask(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: Callable[[], Iterable[bytes]] | None,
+    ) -> httpx.Response:
+        if method in ("GET", "HEAD"):
+            return self._read(method, url, headers)
+        return self._send(method, url, headers, content)
 
     def _send(
         self,
@@ -138,9 +154,22 @@ class OciSession:
             sent["authorization"] = self._authorization
         body = None if content is None else content()
         request = self._client.build_request(method, url, headers=sent, content=body)
-        # Blobs are often kept elsewhere; a body could not be sent a second time.
-        reading = method in ("GET", "HEAD")
-        return self._client.send(request, stream=True, follow_redirects=reading)
+        return self._client.send(request, stream=True)
+
+    def _read(self, method: str, url: str, headers: Mapping[str, str]) -> httpx.Response:
+        """Ask, and ask again where the answer is kept elsewhere, as blobs often are.
+
+        The client would do the same, but read whatever comes with a redirect.
+        """
+        for _ in range(MAX_REDIRECTS):
+            response = self._send(method, url, headers, None)
+            if not response.has_redirect_location:
+                return response
+            _release(response)
+            url = str(response.url.join(response.headers["location"]))
+            if not url.startswith(self._realms):
+                raise FetchError(f"the registry {self.host} leads to a place without TLS")
+        raise FetchError(f"the registry {self.host} leads from place to place without end")
 
     def _is_own(self, url: httpx.URL) -> bool:
         return (url.scheme, url.netloc) == (self._origin.scheme, self._origin.netloc)
@@ -207,14 +236,12 @@ class OciSession:
 
     def _token(self, realm: str, asked: dict[str, str], authorization: str | None) -> str | None:
         headers = {} if authorization is None else {"authorization": authorization}
-        with self._client.stream(
-            "GET", realm, params=asked, headers=headers, follow_redirects=True
-        ) as response:
+        with self._client.stream("GET", realm, params=asked, headers=headers) as response:
             if response.status_code != 200:
                 return None
             document = document_of(content_of(response), response.url.host)
         token = document.get("token") or document.get("access_token")
-        return token if isinstance(token, str) else None
+        return token if isinstance(token, str) and _TOKEN.fullmatch(token) else None
 
     def close(self) -> None:
         """Close the connections. Twice is harmless."""
@@ -256,12 +283,20 @@ def document_of(content: bytes, host: str) -> dict[str, Any]:
     return document
 
 
+def _release(response: httpx.Response) -> None:
+    """Be done with an answer; its connection serves the next one where little is left of it."""
+    length = response.headers.get("content-length", "")
+    # Without TLS a connection is cheap, with it a new one is most of the time of a small blob.
+    if length.isdecimal() and int(length) <= _SMALL_BYTES:
+        response.read()
+    response.close()
+
+
 def _code_in(response: httpx.Response) -> str:
     """The name that the specification has for a failure; what else is said may be anything."""
     try:
-        response.read()
-        code = response.json()["errors"][0]["code"]
-    except (httpx.HTTPError, ValueError, LookupError, TypeError):
+        code = json.loads(content_of(response))["errors"][0]["code"]
+    except (httpx.HTTPError, FetchError, ValueError, RecursionError, LookupError, TypeError):
         return ""
     return f" ({code})" if isinstance(code, str) and _CODE.fullmatch(code) else ""
 
