@@ -125,19 +125,26 @@ def parse_redis_address(text: str) -> RedisAddress:
     allowed is what is connected to.
 
     Raises:
-        ValueError: The text is no such address.
+        ValueError: The text is no such address. The message repeats no part of it: a password
+            that is not percent-encoded may stand anywhere.
     """
     scheme, mark, rest = text.partition("://")
     tls = scheme.lower() == "rediss"
     if not mark or not (tls or scheme.lower() == "redis"):
         raise ValueError("a Redis address starts with redis:// or rediss://")
-    url = parse_outbound_url(text, "redis")
+    try:
+        url = parse_outbound_url(text, "redis")
+    except ValueError:
+        raise ValueError(
+            "its host or port cannot be read; in a user or a password, write / ? # and @ "
+            "percent-encoded"
+        ) from None
     authority, _, path = rest.partition("?")[0].partition("#")[0].partition("/")
     user, at, _ = authority.rpartition("@")
     name, colon, password = user.partition(":")
     database = path.strip("/")
     if database and not (database.isascii() and database.isdigit() and len(database) < 10):
-        raise ValueError(f"{database!r} is no number of a database")
+        raise ValueError("what follows the host is no number of a database")
     return RedisAddress(
         str(url.host),
         DEFAULT_PORT if url.port is None else url.port,

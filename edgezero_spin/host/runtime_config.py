@@ -327,6 +327,12 @@ def _vault(table: TypedTable, problems: list[str]) -> VariableProvider | None:
     if missing:
         problems.append(f"{table.key}: must be a string: {', '.join(missing)}")
         return None
+    token = table.settings["token"]
+    if not (token.isascii() and token.isprintable()):
+        problems.append(
+            f"{table.key}: `token` has a letter that cannot be sent, such as the end of a line"
+        )
+        return None
     return VaultProvider(**table.settings)
 
 

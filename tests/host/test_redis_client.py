@@ -77,6 +77,26 @@ def test_a_password_is_not_shown() -> None:
     assert "secret" not in f"{address} {address!r}"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "redis://:secret/x@h",
+        "redis://:secret#x@h",
+        "redis://:secret?x@h",
+        "redis://u:1/secret@h",
+        "redis://:secret@h:port",
+        "redis://:secret@h/x",
+        "redis://:secret@",
+        "redis:secret@h",
+    ],
+)
+def test_a_password_that_spoils_its_address_is_not_shown(text: str) -> None:
+    """One that was pasted without being encoded ends in the error, not in the log."""
+    with pytest.raises(ValueError, match=r".") as caught:
+        parse_redis_address(text)
+    assert "secret" not in str(caught.value)
+
+
 @contextmanager
 def server(*answers: bytes) -> Iterator[RedisAddress]:
     """A server that gives each answer to a command, or none to an empty one, and closes."""

@@ -257,6 +257,7 @@ def test_providers_that_this_host_does_not_have(tmp_path: Path) -> None:
         '[[variables_provider]]\ntype = "static"\nvalues = { a = 1 }\n'
         '[[variables_provider]]\ntype = "azure_key_vault"\n'
         '[[variables_provider]]\ntype = "vault"\nurl = "x"\ntoken = "y"\nmount = "z"\nurll = ""\n'
+        '[[variables_provider]]\ntype = "vault"\nurl = "x"\ntoken = "s3cret\\n"\nmount = "z"\n'
     )
     with pytest.raises(RuntimeConfigError) as caught:
         variable_providers(config(tmp_path, text), {})
@@ -268,8 +269,11 @@ def test_providers_that_this_host_does_not_have(tmp_path: Path) -> None:
         "variables_provider[4].values",
         "variables_provider[5]",
         "variables_provider[6]",
+        "variables_provider[7]",
     ]
     assert caught.value.problems[0].endswith("must be a string: mount, token, url")
+    assert "`token` has a letter that cannot be sent" in caught.value.problems[7]
+    assert "s3cret" not in str(caught.value)
 
 
 KEY_VAULT = (

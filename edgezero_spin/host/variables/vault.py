@@ -48,8 +48,11 @@ class VaultProvider:
         url = f"{self.url.rstrip('/')}/v1/{_quoted(self.mount)}/data/{_quoted(path)}"
         try:
             response = self._client.get(url, headers={"X-Vault-Token": self.token})
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            raise ProviderError(f"{FAILED}: {error or type(error).__name__}") from error
+        except (httpx.LocalProtocolError, httpx.InvalidURL, ValueError):
+            # Their messages repeat the token, or what stands for a port in the URL.
+            raise ProviderError(f"{FAILED}: `url` or `token` cannot be sent") from None
+        except httpx.HTTPError as error:
+            raise ProviderError(f"{FAILED}: {str(error) or type(error).__name__}") from error
         if response.status_code == 404:
             return None
         if response.status_code != 200:

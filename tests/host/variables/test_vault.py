@@ -63,6 +63,16 @@ def test_a_refusal_says_why(vault: Vault) -> None:
     assert "s.wrong" not in f"{caught.value} {provider!r}"
 
 
+@pytest.mark.parametrize("token", ["s.wrong\n", "s.wr\xf6ng"])
+def test_a_token_that_cannot_be_sent_is_not_repeated(vault: Vault, token: str) -> None:
+    """A guest that catches the error has learned nothing of it."""
+    provider = VaultProvider(url=vault.url, token=token, mount="secret")
+    with pytest.raises(ProviderError) as caught:
+        provider.get("token")
+    assert str(caught.value) == "Failed to check Vault for config: `url` or `token` cannot be sent"
+    assert caught.value.__suppress_context__
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "nonsense", "http://[", "ftp://x"])
 def test_a_vault_that_cannot_be_asked(url: str) -> None:
     """It is a failure of the provider and stops the chain (VAR-8)."""
