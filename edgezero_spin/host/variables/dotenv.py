@@ -1,22 +1,46 @@
 """Read the text of a ``.env`` file.
 
-A line is ``NAME=value``, with ``export`` in front if one likes. ``#`` starts a comment at
-the beginning of a line or after a blank. Single quotes keep everything as it is; in double
-quotes and without quotes a backslash takes the next character as it is (``\\n`` is a new
-line in double quotes), and ``$NAME`` or ``${NAME}`` stands for a value.
+An entry is ``NAME=value``, with ``export`` in front if one likes, and ends with its line
+unless a quote is open. ``#`` starts a comment at the beginning of a line, of a value or
+after a blank. Single quotes keep everything as it is. In double quotes and without quotes a
+backslash takes the next character as it is (``\\n`` is a new line; at the end of a line it
+is nothing), and ``$NAME`` or ``${NAME}`` stands for a value; without braces a name ends at an
+underscore.
 
-Source: contract spin-host.md, VAR-22: a line that is none of this is an error.
+What Spin reads means the same here. Some of what it refuses is read all the same, ``"$NAME"``
+for one.
+
+Source: contract spin-host.md, VAR-22: an entry that is none of this is an error.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 __all__ = ["DotenvError", "parse_dotenv"]
 
-_NAME = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_.]*)\s*=[ \t]*")
-_REFERENCE = re.compile(r"\$(?:\{(?P<braced>[A-Za-z_]\w*)\}|(?P<plain>[A-Za-z_]\w*))", re.ASCII)
-_BLANK = re.compile(r"\s*(?:#.*)?")
+_NAME = re.compile(r"[^\S\n]*(?:export[^\S\n]+)?(?P<name>[A-Za-z_][A-Za-z0-9_.]*)[^\S\n]*=[^\S\n]*")
+_NOTHING = re.compile(r"[^\S\n]*(?:\#[^\n]*)?(?:\n|\Z)")
+_END = re.compile(r"[^\S\n]*(?:(?<=\s)\#[^\n]*)?(?:\n|\Z)")
+_REFERENCE = r"\$\{(?P<braced>[^}\n]*)\} | \$(?!\{)(?P<name>[^\W_]*)"
+_PIECE = re.compile(
+    rf"""
+    '(?P<raw>[^']*)'
+    | "(?P<quoted>(?:[^"\\]|\\.)*)"
+    | \\(?P<last>[^\S\n]*(?=\n|\Z))
+    | \\(?P<escaped>[^\n])
+    # Spin takes what ends a name without braces for a part of the value.
+    | (?:{_REFERENCE}) (?P<behind>(?<!\}})(?:\\|[ \t](?![^\S\n]*(?:\#|\n|\Z))))?
+    | (?P<plain>[^'"\\$ \t\n])
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_IN_QUOTES = re.compile(rf"\\(?P<escaped>.) | {_REFERENCE}", re.VERBOSE | re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+_FAULTS = {
+    "'": "the quote ' is not closed",
+    '"': 'the quote " is not closed',
+    "$": "the brace behind $ is not closed",
+}
 
 
 class DotenvError(ValueError):
@@ -24,59 +48,68 @@ class DotenvError(ValueError):
 
 
 def parse_dotenv(text: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return names and values; the last line for a name counts.
+    """Return names and values; the last entry for a name counts.
 
     Args:
         text: The text of the file.
-        environ: What ``$NAME`` means when no line above has set it.
+        environ: What ``$NAME`` means; the entries above count only for other names.
 
     Raises:
-        DotenvError: A line is no assignment.
+        DotenvError: An entry is no assignment.
     """
+    text = text.removeprefix("\ufeff")
     values: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if _BLANK.fullmatch(line):
+
+    def look_up(name: str) -> str:
+        return environ.get(name, values.get(name, ""))
+
+    index = 0
+    while index < len(text):
+        nothing = _NOTHING.match(text, index)
+        if nothing is not None:
+            index = nothing.end()
             continue
-        start = _NAME.match(line)
+        start = _NAME.match(text, index)
         if start is None:
-            raise DotenvError(f"line {number} is not of the form NAME=value")
+            raise DotenvError(f"line {_line(text, index)} is not of the form NAME=value")
         try:
-            values[start["name"]] = _read_value(line[start.end() :], {**environ, **values})
+            values[start["name"]], index = _read_value(text, start.end(), look_up)
         except ValueError as err:
-            raise DotenvError(f"line {number}: {err}") from None
+            raise DotenvError(f"line {_line(text, index)}: {err}") from None
     return values
 
 
-def _read_value(text: str, known: Mapping[str, str]) -> str:
+def _line(text: str, index: int) -> int:
+    return text.count("\n", 0, index) + 1
+
+
+def _read_value(text: str, index: int, look_up: Callable[[str], str]) -> tuple[str, int]:
+    """Return the value that starts there, and where the next entry does."""
+    end = _NOTHING.match(text, index)
     value = ""
-    quote = ""
-    index = 0
-    while index < len(text):
-        letter = text[index]
-        if quote == "'":
-            if letter == "'":
-                quote = ""
-            else:
-                value += letter
-        elif letter == "\\":
-            index += 1
-            if index == len(text):
-                raise ValueError("nothing follows the backslash")
-            value += _ESCAPES.get(text[index], text[index]) if quote else text[index]
-        elif letter == "$" and (reference := _REFERENCE.match(text, index)):
-            value += known.get(reference["braced"] or reference["plain"], "")
-            index = reference.end() - 1
-        elif letter == quote:
-            quote = ""
-        elif not quote and letter in "'\"":
-            quote = letter
-        elif not quote and letter.isspace():
-            if not _BLANK.fullmatch(text, index):
-                raise ValueError("a value with blanks has to stand in quotes")
-            return value
-        else:
-            value += letter
-        index += 1
-    if quote:
-        raise ValueError(f"the quote {quote} is not closed")
-    return value
+    while end is None:
+        piece = _PIECE.match(text, index)
+        if piece is None:
+            raise ValueError(_FAULTS.get(text[index], "a value with blanks has to stand in quotes"))
+        value += _meaning(piece, look_up)
+        index = piece.end()
+        end = _END.match(text, index)
+    return value, end.end()
+
+
+def _meaning(piece: re.Match[str], look_up: Callable[[str], str]) -> str:
+    """What a piece of a value stands for."""
+    parts = piece.groupdict()
+    if parts["quoted"] is not None:
+        return _IN_QUOTES.sub(lambda part: _filled(part.groupdict(), look_up), parts["quoted"])
+    if parts["last"] is not None:
+        return ""
+    return parts["raw"] or parts["plain"] or _filled(parts, look_up) + (parts["behind"] or "")
+
+
+def _filled(parts: Mapping[str, str | None], look_up: Callable[[str], str]) -> str:
+    """What an escape or a reference stands for."""
+    escaped = parts["escaped"]
+    if escaped is not None:
+        return _ESCAPES.get(escaped, escaped)
+    return look_up(parts["braced"] or parts["name"] or "")

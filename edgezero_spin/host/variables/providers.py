@@ -102,7 +102,7 @@ class EnvironmentProvider:
         if path is None:
             return {}
         try:
-            return parse_dotenv(path.read_text(encoding="utf-8"), self._environ)
+            return parse_dotenv(path.read_bytes().decode(), self._environ)
         except UnicodeDecodeError:
             raise ProviderError(f"{path} is not UTF-8 text") from None
         except DotenvError as err:

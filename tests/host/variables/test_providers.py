@@ -61,33 +61,51 @@ def test_bad_sources_are_provider_errors(tmp_path: Path) -> None:
         ("A=x", "x"),
         ("  export A = x  # comment", "x"),
         ("A=", ""),
+        ("A= # comment", ""),
+        ("A=#comment", ""),
         ("A=a#b", "a#b"),
         ("A='$B # \\n'", "$B # \\n"),
         ('A="a b\\n\\"c\\" # $B"', 'a b\n"c" # env'),
         ("A=$B${B}x", "envenvx"),
-        ("A=a\\ b", "a b"),
+        ("A=$B_x", "env_x"),
+        ("A=${B_C}$B c", "underlinedenv c"),
+        ("A=$B # comment", "env"),
+        ("A=a\\ b\\n", "a b\n"),
         ("A='a'b\"c\"", "abc"),
         ("A=\\$B", "$B"),
-        ("A=$NOT_THERE.", "."),
-        ("A=5$", "5$"),
+        ("A=$NOT_THERE.${NOR_THIS}", "_THERE."),
+        ("A=5$", "5"),
+        ("A=x\\", "x"),
+        ("A=a\u2028b\x85c\x0cd\u00a0e", "a\u2028b\x85c\x0cd\u00a0e"),
+        ('A="first\n\nthird # $B" # comment', "first\n\nthird # env"),
+        ("A='-----BEGIN KEY-----\r\nx'\r\n", "-----BEGIN KEY-----\r\nx"),
+        ("\ufeffA=1\r\n", "1"),
     ],
 )
-def test_lines_of_dotenv_files(line: str, expected: str) -> None:
-    """Quotes, escapes, comments and references mean what they usually mean."""
-    assert parse_dotenv(line, {"B": "env"}) == {"A": expected}  # VAR-22
+def test_entries_of_dotenv_files(line: str, expected: str) -> None:
+    """Each means what it means to Spin, over as many lines as its quotes are open (VAR-22)."""
+    environ = {"B": "env", "B_C": "underlined"}
+    assert parse_dotenv(line, environ) == {"A": expected}
 
 
-def test_later_lines_see_earlier_ones() -> None:
-    """A reference takes the line above over the environment, blank lines are nothing."""
-    text = "# comment\n\nB=file\nA=$B\n"
-    assert parse_dotenv(text, {"B": "env"})["A"] == "file"
+def test_later_entries_see_earlier_ones() -> None:
+    """The environment comes first in a reference too, as it does for a variable (VAR-21)."""
+    text = "# comment\n\nB=file\nC='of\nfile'\nA=$B.$C.$D\nD=later\nB=again\n"
+    assert parse_dotenv(text, {"B": "env"}) == {
+        "B": "again",
+        "C": "of\nfile",
+        "A": "env.of\nfile.",
+        "D": "later",
+    }
 
 
-@pytest.mark.parametrize("line", ["A", "=x", "1A=x", "A=a b", "A='x", 'A="x', "A=x\\"])
+@pytest.mark.parametrize(
+    "line", ["A", "=x", "1A=x", "A=a b", "A='x", 'A="x\n\n', "A=${x", 'A="x\\', "A\n=x", "A='x' y"]
+)
 def test_lines_that_are_no_assignment(line: str) -> None:
-    """A malformed line is named by its number."""
-    with pytest.raises(DotenvError, match="line 2"):
-        parse_dotenv(f"OK=1\n{line}\n", {})
+    """A malformed entry is named by the number of its first line."""
+    with pytest.raises(DotenvError, match="line 3"):
+        parse_dotenv(f"OK='1\n2'\n{line}\n", {})
 
 
 def test_options_and_their_files(tmp_path: Path) -> None:
