@@ -104,8 +104,7 @@ class SqliteFile:
                 if self._closed:
                     raise sqlite3.ProgrammingError("the host was closed")
                 # Two first connections at once would fight for the switch to WAL.
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=NORMAL")
+                _write_ahead(connection)
                 connection.execute(CREATE)
                 self._open.append(connection)
         except BaseException:
@@ -120,6 +119,16 @@ class SqliteFile:
             connections, self._open = self._open, []
         for connection in connections:
             connection.close()
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.OperationalError as error:
+        # A file that may only be read serves readers, with the journal that it has.
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+            raise
+    connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def _start_error(path: Path, error: Exception) -> StoreFileError:
@@ -176,9 +185,13 @@ class SqliteKeyValue:
             raise _failure(error) from error
         if row is None:
             return None
-        value: bytes | str = row[0]
-        # Text is what someone put in with the sqlite3 command.
-        return value.encode() if isinstance(value, str) else value
+        value: object = row[0]
+        if isinstance(value, str):
+            # What someone put in with the sqlite3 command.
+            return value.encode()
+        if not isinstance(value, bytes):
+            raise BackendError(f"the value is a number ({value}) and no bytes")
+        return value
 
     def set(self, key: str, value: bytes) -> None:
         """Write the value, replacing what was there."""
@@ -208,6 +221,8 @@ class SqliteKeyValue:
         """Yield every key once."""
         try:
             for (key,) in self.file.connection().execute(KEYS, {"1": self.label}):
+                if not isinstance(key, str):
+                    raise BackendError(f"a key is no text: {key!r:.60}")
                 yield key
         except sqlite3.Error as error:
             raise _failure(error) from error

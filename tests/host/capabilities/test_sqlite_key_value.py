@@ -19,6 +19,7 @@ from edgezero_spin.host.capabilities.sqlite_key_value import (
     StoreFileError,
 )
 from edgezero_spin.stores.backend import BackendError
+from tests.rights import public_folder, without_rights
 
 
 @pytest.fixture
@@ -59,6 +60,47 @@ def test_a_file_that_spin_made_is_read(tmp_path: Path) -> None:
     file = SqliteFile(path)
     assert SqliteKeyValue(file, "default").get("k") == b"text"
     file.close()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("'k'", "5", "the value is a number (5) and no bytes"),
+        ("'k'", "1.5", "the value is a number (1.5) and no bytes"),
+        ("'k'", "CAST(x'ff' AS TEXT)", "Could not decode to UTF-8"),
+        ("x'6b'", "x''", "a key is no text: b'k'"),
+        ("CAST(x'ff' AS TEXT)", "x''", "Could not decode to UTF-8"),
+    ],
+)
+def test_what_spin_would_not_have_written(
+    file: SqliteFile, key: str, value: str, message: str
+) -> None:
+    """Another type, put in by hand, is an error of the store and no trap."""
+    file.connection().execute(f"INSERT INTO spin_key_value VALUES ('default', {key}, {value})")
+    store = SqliteKeyValue(file, "default")
+    with pytest.raises(BackendError) as caught:
+        store.get("k")
+        list(store.keys())
+    assert message in caught.value.message
+
+
+def test_a_file_that_may_only_be_read_is_read() -> None:
+    """As under Spin: what is written is refused then, not at the start."""
+    with public_folder() as folder:
+        path = folder / "kv.db"
+        with sqlite3.connect(path) as other:
+            other.execute(CREATE)
+            other.execute(UPSERT, {"1": "default", "2": "k", "3": b"v"})
+        other.close()
+        path.chmod(0o444)
+        folder.chmod(0o555)
+        with without_rights():
+            file = SqliteFile(path)
+            store = SqliteKeyValue(file, "default")
+            assert store.get("k") == b"v"
+            with pytest.raises(BackendError, match="readonly database"):
+                store.set("k", b"w")
+            file.close()
 
 
 def test_another_process_sees_writes_at_once(file: SqliteFile) -> None:
