@@ -6,13 +6,23 @@ in ``drop``. Spin bounds each kind at 256.
 
 from edgezero_spin.host.instance import InstanceState
 
-__all__ = ["MAX_HANDLES", "MAX_RESULT_BYTES", "claim", "release"]
+__all__ = ["MAX_HANDLES", "MAX_RESULT_BYTES", "claim", "release", "size_of"]
 
 MAX_HANDLES = 256
 """Handles of one kind that one instance may hold."""
 
 MAX_RESULT_BYTES = 134_217_728
 """Bytes of one result of a store, a database or a server (KV-10)."""
+
+# What each value counts besides its bytes, as in the reference.
+ENTRY_OVERHEAD = 24
+
+
+def size_of(value: object) -> int:
+    """What one value counts against ``MAX_RESULT_BYTES``; text counts as UTF-8."""
+    if isinstance(value, str):
+        return ENTRY_OVERHEAD + (len(value) if value.isascii() else len(value.encode()))
+    return ENTRY_OVERHEAD + (len(value) if isinstance(value, bytes) else 0)
 
 
 def claim(state: InstanceState, kind: str, most: int = MAX_HANDLES) -> bool:

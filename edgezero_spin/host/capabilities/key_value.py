@@ -5,7 +5,7 @@ is ``other(...)`` and never stops the guest. Which backend serves a label was de
 start-up; see ``key_value_stores``.
 """
 
-from edgezero_spin.host.capabilities.bounds import MAX_RESULT_BYTES
+from edgezero_spin.host.capabilities.bounds import MAX_RESULT_BYTES, size_of
 from edgezero_spin.host.capabilities.remote_stores import as_used_by
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import Interface, WitError
@@ -15,9 +15,6 @@ __all__ = ["KEY_VALUE", "MAX_OPEN_STORES", "MAX_RESULT_BYTES", "Store"]
 
 MAX_OPEN_STORES = 256
 """Handles that one instance may hold (KV-4)."""
-
-# What a value and each key of a list count besides their bytes, as in the reference.
-ENTRY_OVERHEAD = 24
 
 
 class Store:
@@ -60,7 +57,7 @@ def _get(state: InstanceState, store: Store, key: str) -> bytes | None:
         value = store.backend.get(key)
     except BackendError as error:
         raise _other(error.message) from error
-    if value is not None and len(value) + ENTRY_OVERHEAD > MAX_RESULT_BYTES:
+    if value is not None and size_of(value) > MAX_RESULT_BYTES:
         raise _too_large()
     return value
 
@@ -87,12 +84,12 @@ def _exists(state: InstanceState, store: Store, key: str) -> bool:
 
 
 def _get_keys(state: InstanceState, store: Store) -> list[str]:
-    keys = []
+    keys: list[str] = []
     size = 0
     try:
         listing = store.backend.keys()
         for key in listing:
-            size += len(key) + ENTRY_OVERHEAD
+            size += size_of(key)
             if size > MAX_RESULT_BYTES:
                 raise _too_large()
             keys.append(key)

@@ -14,22 +14,33 @@ from collections.abc import Mapping
 
 import attrs
 
-__all__ = ["Statement", "first_statement"]
+__all__ = ["LARGEST_NUMBER", "Statement", "first_statement"]
+
+_SKIP = r"\s+ | --[^\n]* | /\*.*?(?:\*/|\Z)"
+_QUOTED = r"""'[^']*'? | "[^"]*"? | `[^`]*`? | \[[^\]]*\]?"""
+_LETTER = r"[A-Za-z0-9_\x80-\U0010ffff]"
+_IN_WORD = r"[A-Za-z0-9_$\x80-\U0010ffff]"
 
 _TOKEN = re.compile(
-    r"""
-    (?P<skip> \s+ | --[^\n]* | /\*.*?(?:\*/|\Z) )
-    | (?P<quoted> '[^']*'? | "[^"]*"? | `[^`]*`? | \[[^\]]*\]? )
+    rf"""
+    (?P<skip> {_SKIP} )
+    | (?P<quoted> {_QUOTED} )
     | (?P<number> \?[0-9]* )
-    | (?P<name> [:@$\#](?:[A-Za-z0-9_$\x80-\U0010ffff]|::)+ )
-    | (?P<word> [A-Za-z0-9_$\x80-\U0010ffff]+ )
+    | (?P<name> [:@$\#](?:{_IN_WORD}|::)+ )
+    | (?P<word> {_IN_WORD}+ )
     | (?P<end> ; )
     | (?P<other> . )
     """,
     re.VERBOSE | re.DOTALL,
 )
 
-_LARGEST_NUMBER = 32766
+# A long statement is mostly values, which are passed over many at a time.
+_DULL = re.compile(
+    rf"(?: {_SKIP} | {_QUOTED} | {_LETTER}{_IN_WORD}* | [^?:@$\#;/-] )++", re.VERBOSE | re.DOTALL
+)
+
+LARGEST_NUMBER = 32766
+"""Of a parameter, unless SQLite was built otherwise; Spin's was not."""
 
 _TEMPORARY = ("TEMP", "TEMPORARY")
 
@@ -51,26 +62,38 @@ class Statement:
 
 def first_statement(text: str) -> Statement:
     """Return the first statement of a text."""
-    pieces: list[str] = []
     names: dict[str, int] = {}
+    numbered: list[str] = []
+    copied = 0
     highest = 0
     length = 0
     empty = True
     trigger = _Trigger()
-    for token in _TOKEN.finditer(text):
+    while length < len(text):
+        dull = _DULL.match(text, length) if trigger.out_of_question else None
+        if dull is not None:
+            length = dull.end()
+            continue
+        token = _TOKEN.match(text, length)
+        if token is None:
+            break
         kind, piece = token.lastgroup, token[0]
+        length = token.end()
         if kind == "number" or kind == "name":
             number = _number_of(piece, names, highest)
             if number is not None:
                 highest = max(highest, number)
-                piece = f"?{number}"
-        pieces.append(piece)
-        length = token.end()
+                numbered += (text[copied : token.start()], f"?{number}")
+                copied = length
+            if highest > LARGEST_NUMBER:
+                # SQLite refuses it, whatever follows.
+                length = len(text)
         empty = empty and kind in ("skip", "end")
         if kind != "skip" and trigger.ends(kind == "end", piece):
             break
-    numbered = "".join(pieces)
-    return Statement(numbered if names else text[:length], highest, empty)
+    if not names:
+        return Statement(text[:length], highest, empty)
+    return Statement("".join((*numbered, text[copied:length])), highest, empty)
 
 
 def _number_of(piece: str, names: dict[str, int], highest: int) -> int | None:
@@ -80,7 +103,7 @@ def _number_of(piece: str, names: dict[str, int], highest: int) -> int | None:
     if piece.startswith("?"):
         digits = piece[1:].lstrip("0")
         number = int(digits) if 0 < len(digits) < 6 else 0
-        return number if 0 < number <= _LARGEST_NUMBER else None
+        return number if 0 < number <= LARGEST_NUMBER else None
     return names.setdefault(piece, highest + 1)
 
 
@@ -106,6 +129,11 @@ class _Trigger:
 
     def __init__(self) -> None:
         self._state = "start"
+
+    @property
+    def out_of_question(self) -> bool:
+        """Whether this is no trigger, so that the next semicolon is the end."""
+        return self._state == "normal"
 
     def ends(self, semicolon: bool, piece: str) -> bool:
         """Take the next token; return whether it is the last of the statement."""

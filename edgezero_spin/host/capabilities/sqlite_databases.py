@@ -19,7 +19,8 @@ from typing import Any
 import attrs
 
 from edgezero_spin.errors import HostError
-from edgezero_spin.host.capabilities.sql_text import first_statement
+from edgezero_spin.host.capabilities.bounds import size_of
+from edgezero_spin.host.capabilities.sql_text import LARGEST_NUMBER, first_statement
 
 __all__ = [
     "DEFAULT_LABEL",
@@ -47,9 +48,6 @@ STEPS_BETWEEN_CHECKS = 100_000
 PROCESS_PRAGMAS = frozenset(
     ("hard_heap_limit", "soft_heap_limit", "temp_store_directory", "data_store_directory")
 )
-
-# What a value counts besides its bytes.
-VALUE_OVERHEAD = 24
 
 Row = tuple[Any, ...]
 
@@ -235,10 +233,13 @@ class DatabaseConnection:
             uri=path is None and uri is not None,
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,
+            # Each would keep the text of its statement, which may be megabytes.
+            cached_statements=0,
             # Used by the thread of the instance; closed by whichever ends it.
             check_same_thread=False,
         )
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, LARGEST_NUMBER)
         connection.set_authorizer(_authorizer(self._database.allow_attach_file))
         go_on = self._go_on
         if go_on is not None:
@@ -250,17 +251,11 @@ def _bounded(cursor: sqlite3.Cursor, max_bytes: int) -> list[Row]:
     rows = []
     size = 0
     for row in cursor:
-        size += sum(_size_of(value) for value in row)
+        size += sum(map(size_of, row))
         if size > max_bytes:
             raise ResultTooLarge(f"query result exceeds limit of {max_bytes} bytes")
         rows.append(row)
     return rows
-
-
-def _size_of(value: Any) -> int:
-    if isinstance(value, str):
-        return VALUE_OVERHEAD + (len(value) if value.isascii() else len(value.encode()))
-    return VALUE_OVERHEAD + (len(value) if isinstance(value, bytes) else 0)
 
 
 def _authorizer(attach_files: bool) -> Callable[..., int]:

@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import Any
 
 from edgezero_spin.host.capabilities import key_value
-from edgezero_spin.host.capabilities.bounds import claim, release
+from edgezero_spin.host.capabilities.bounds import claim, release, size_of
 from edgezero_spin.host.capabilities.key_value import KEY_VALUE, Store
 from edgezero_spin.host.capabilities.key_value_batches import wide
 from edgezero_spin.host.instance import InstanceState
@@ -81,7 +81,7 @@ def _get_many(
     try:
         with closing(wide(bucket.backend).get_many(keys)) as entries:
             for key, value in entries:
-                size += len(key) + len(value) + 2 * key_value.ENTRY_OVERHEAD
+                size += size_of(key) + size_of(value)
                 if size > limit:
                     raise _other(f"query result exceeds limit of {limit} bytes")
                 found.append((key, value))

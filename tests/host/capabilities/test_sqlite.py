@@ -1,5 +1,6 @@
 """SQL for guests: labels, values, limits, and what a statement may not do to the host."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from tests.host.support import call, error_of, instance_state
 V2 = "fermyon:spin/sqlite@2.0.0 "
 V3 = "spin:sqlite/sqlite@3.0.0 "
 DENIED = ("access-denied", None)
+STATM = Path("/proc/self/statm")
 
 
 @pytest.fixture
@@ -144,6 +146,7 @@ def test_parameters_are_positional(
         ("SELECT zeroblob(1000000000)", 0, "too big"),
         ("SELECT load_extension('x')", 0, "not authorized"),
         ("SELECT ?99999999", 0, "variable number"),
+        ("SELECT ?32767", 0, "variable number must be between ?1 and ?32766"),
     ],
 )
 def test_what_sqlite_says_is_io(
@@ -246,6 +249,20 @@ def test_results_are_bounded(
         "query result exceeds limit of 10000 bytes",
     )
     assert run(state, connection, "SELECT 1")[1] == [[("integer", 1)]]
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="only Linux says how much memory is in use")
+def test_statements_are_not_kept(state: InstanceState, connection: Connection) -> None:
+    """A guest that makes its statements long has the host hold one of them at a time."""
+
+    def resident_pages() -> int:
+        return int(STATM.read_text().split()[1])
+
+    begin = resident_pages()
+    for number in range(32):
+        run(state, connection, f"SELECT {number} -- {'x' * 4_000_000}")
+    grown_bytes = (resident_pages() - begin) * os.sysconf("SC_PAGESIZE")
+    assert grown_bytes < 64_000_000
 
 
 def test_an_endless_statement_ends_with_its_instance(database: Database) -> None:
