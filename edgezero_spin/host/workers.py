@@ -25,6 +25,10 @@ logger = logging.getLogger("edgezero_spin.host")
 
 PATIENCE_S = 0.025
 
+# Places beyond ``max_running`` for jobs that running ones wait for. Enough for requests that
+# pass through several components; one that calls itself for ever comes to an end.
+EXTRA_PLACES = 64
+
 Job = Callable[[], None]
 
 
@@ -110,8 +114,8 @@ class WorkerPool:
 
         Args:
             job: What to run.
-            at_once: Make a place where there is none. For a job that a running one waits
-                for: in a queue behind it they would wait for each other.
+            at_once: Take one of the extra places where there is no other. For a job that a
+                running one waits for: in a queue behind it they would wait for each other.
 
         Raises:
             Overloaded: There is none and the queue is full.
@@ -120,6 +124,8 @@ class WorkerPool:
             if self.closed:
                 raise Overloaded("the host is closed")
             if at_once:
+                if self._running >= self._max_running + EXTRA_PLACES:
+                    raise Overloaded(f"{self._running} requests wait for each other")
                 self._launch(job)
                 return
             self._jobs.append(job)

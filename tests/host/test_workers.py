@@ -84,6 +84,19 @@ def test_a_full_queue_refuses(jobs: list[Job]) -> None:
     assert jobs[1].started.wait(WAIT_S)
 
 
+def test_jobs_that_others_wait_for_are_bounded(
+    jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They start beyond the places of the pool, and past that they are refused."""
+    monkeypatch.setattr(workers, "EXTRA_PLACES", 2)
+    pool = WorkerPool(max_running=1, max_queued=4, parallel=1)
+    for job in jobs[:3]:
+        pool.submit(job, at_once=True)
+        assert job.started.wait(WAIT_S)
+    with pytest.raises(Overloaded, match="3 requests wait for each other"):
+        pool.submit(jobs[3], at_once=True)
+
+
 def test_a_job_that_raises_costs_no_worker(jobs: list[Job]) -> None:
     """The thread of a failing job serves the next one."""
 

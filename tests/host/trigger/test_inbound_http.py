@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgezero_spin.host import Host, HostSettings, HttpRequest
-from edgezero_spin.host.engine import Engine
+from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.logs import Logs
 from edgezero_spin.host.plan import ApplicationPlan, ComponentPlan, TriggerPlan
 from edgezero_spin.host.trigger import inbound_http
@@ -32,7 +32,10 @@ def run(shared_engine: Engine, tmp_path: Path) -> Run:
     """A host of components in these texts; the first is below ``/old``."""
 
     def make(
-        *texts: str, settings: HostSettings | None = None, allowed: tuple[str, ...] = ()
+        *texts: str,
+        engine: Engine = shared_engine,
+        settings: HostSettings | None = None,
+        allowed: tuple[str, ...] = (),
     ) -> Host:
         ids = ["old", "back"][: len(texts)]
         for id, text in zip(ids, texts, strict=True):
@@ -49,7 +52,7 @@ def run(shared_engine: Engine, tmp_path: Path) -> Run:
         )
         return Host(
             plan,
-            engine=shared_engine,
+            engine=engine,
             settings=settings or HostSettings(cache_dir=None),
             logs=Logs(None, echo_to=Capture()),  # type: ignore[arg-type]
         )
@@ -410,6 +413,17 @@ def test_a_guest_calls_another_one(run: Run) -> None:
     lines = body.decode().splitlines()
     assert (status, lines[:2]) == (200, ["BAB", "/x?y"])
     assert not any(line.startswith("host:") for line in lines)
+
+
+def test_a_guest_that_calls_itself_for_ever_comes_to_an_end(run: Run) -> None:
+    """Where no pool of instances ends it, the last caller is refused (CHAIN-4, OUTH-20)."""
+    settings = HostSettings(cache_dir=None, max_instances=1)
+    caller = inbound_component(relay("http://old.spin.internal/"))
+    with (
+        make_engine(EngineSettings(pooling=False)) as engine,
+        run(caller, engine=engine, settings=settings, allowed=("http://*.spin.internal",)) as host,
+    ):
+        assert ask(host)[0] == 505
 
 
 def test_one_handler_and_no_more(run: Run) -> None:
