@@ -4,6 +4,8 @@ to another of its components without a socket.
 Source: contract spin-host.md, OUTH-5, CHAIN-1 to CHAIN-12, RESP-12.
 """
 
+import logging
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OutboundSender"]
 
+logger = logging.getLogger("edgezero_spin.host")
+
 CHAIN_DOMAIN = "spin.internal"
 
 
@@ -52,6 +56,8 @@ class OutboundSender:
         self._components: Mapping[str, Served] = {}
         self._runner: InstanceRunner | None = None
         self._client: HttpClient | None = None
+        self._lock = threading.Lock()
+        self._to_self: list[FutureIncomingResponse] = []
 
     def connect(self, components: Mapping[str, Served], runner: InstanceRunner) -> None:
         """Say what can be called without a socket."""
@@ -75,6 +81,15 @@ class OutboundSender:
                 request.drop_body()
                 future.reject(("HTTP-request-URI-invalid", None))
                 return
+            if not self._leaves_a_place(future):
+                logger.warning(
+                    "a request of %s to its own application was refused: every instance would "
+                    "wait for such a request, and none could answer one; allow more instances",
+                    future.component_id,
+                )
+                request.drop_body()
+                future.reject(("connection-limit-reached", None))
+                return
             parts = urlsplit(self.origin)
             host = parts.hostname or ""
             destination = attrs.evolve(
@@ -85,6 +100,21 @@ class OutboundSender:
                 port=parts.port,
             )
         self._network().send(destination, request, options, future)
+
+    def _leaves_a_place(self, future: FutureIncomingResponse) -> bool:
+        """Whether an instance can be had that answers this request to the application itself.
+
+        Where every place is taken by one that waits for such an answer, none would ever come.
+        """
+        if self._runner is None:
+            return True
+        with self._lock:
+            self._to_self = [sent for sent in self._to_self if not sent.ready()]
+            waiting = {id(sent.instance) for sent in (*self._to_self, future)}
+            if len(waiting) >= self._runner.pool.places:
+                return False
+            self._to_self.append(future)
+        return True
 
     def _network(self) -> "HttpClient":
         if self._client is None:

@@ -99,6 +99,11 @@ class WorkerPool:
         self._last_start = 0.0
 
     @property
+    def places(self) -> int:
+        """Jobs that may be begun and not ended at once."""
+        return self._max_running
+
+    @property
     def computing(self) -> int:
         """Jobs that run and do not sleep at this moment."""
         return self._computing

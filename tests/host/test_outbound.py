@@ -17,7 +17,7 @@ from edgezero_spin.host.interface import Err, WitError
 from edgezero_spin.host.logs import Logs
 from edgezero_spin.host.plan import TriggerPlan
 from edgezero_spin.host.trigger.guest import GuestComponent
-from tests.host.support import Capture, call, instance_state, script_host
+from tests.host.support import Capture, HostLog, call, instance_state, script_host
 from tests.host.wire import serving
 
 HTTP = "wasi:http/types "
@@ -173,6 +173,27 @@ def test_a_full_host_still_serves_calls_from_within(shared_engine: Engine) -> No
             assert answer(state, request_to("script.spin.internal", "/h")).status == 200
         finally:
             host._pool._running -= 1
+
+
+def test_requests_to_itself_leave_a_place_for_their_answers(shared_engine: Engine) -> None:
+    """The instance that would be the last to wait is refused; else none would be answered."""
+
+    def ask(host: Host) -> list[Any]:
+        first, second = (caller(host, "http://self") for _ in range(2))
+        endless = call(first, "wasi:http/outgoing-handler handle", request_to(None, "/s"), None)
+        refused = answer(second, request_to(None, "/h"))
+        another = answer(first, request_to(None, "/c"))
+        endless.drop(first)
+        return [refused, another.status, answer(second, request_to(None, "/c")).status]
+
+    async def run(host: Host) -> list[Any]:
+        async with serving(host):
+            return await asyncio.to_thread(ask, host)
+
+    settings = HostSettings(cache_dir=None, max_instances=2)
+    with HostLog() as log, script_host(shared_engine, settings=settings) as host:
+        assert asyncio.run(run(host)) == [("connection-limit-reached", None), 201, 201]
+    assert b"allow more instances" in log.content
 
 
 @pytest.mark.parametrize("authority", [None, "self.alt:1"])

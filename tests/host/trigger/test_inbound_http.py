@@ -17,6 +17,7 @@ from edgezero_spin.host.trigger.standby import ReusePolicy
 from tests.host.inbound import DUMP, ECHO, answer, inbound_component, relay
 from tests.host.network.asking import Peer
 from tests.host.support import Capture, HostLog, until
+from tests.host.test_server import serving
 
 MIB = 1024 * 1024
 MODERN = """(component $none) (instance $other (instantiate $none))
@@ -424,6 +425,19 @@ def test_a_guest_that_calls_itself_for_ever_comes_to_an_end(run: Run) -> None:
         run(caller, engine=engine, settings=settings, allowed=("http://*.spin.internal",)) as host,
     ):
         assert ask(host)[0] == 505
+
+
+def test_a_guest_that_calls_itself_through_the_listener_comes_to_an_end(run: Run) -> None:
+    """In time, not when its requests are given up after minutes (CHAIN-1, OUTH-20)."""
+    settings = HostSettings(cache_dir=None, max_instances=3)
+
+    async def scenario(host: Host) -> int:
+        async with serving(host), asyncio.timeout(10):
+            return (await host.handle(HttpRequest(target="/old/7"))).status
+
+    caller = inbound_component(relay("/old/7"))
+    with HostLog(), run(caller, settings=settings, allowed=("http://self",)) as host:
+        assert asyncio.run(scenario(host)) == 505
 
 
 def test_one_handler_and_no_more(run: Run) -> None:

@@ -166,6 +166,11 @@ class FutureIncomingResponse:
         """Who sent the request."""
         return self._state.grants.component_id
 
+    @property
+    def instance(self) -> object:
+        """Which instance waits for the answer."""
+        return self._state
+
     def resolve(self, answer: IncomingResponse) -> None:
         """Deliver a response; from any thread."""
         self._answer = Ok(answer)
