@@ -15,6 +15,7 @@ kept first and refused then, so the protocol is read here instead of by a client
 Source: https://redis.io/docs/latest/develop/reference/protocol-spec/.
 """
 
+import re
 import socket
 import ssl
 import threading
@@ -55,6 +56,8 @@ MAX_NESTING = 16
 REPLY_OVERHEAD = 24
 
 MAX_IDLE = 16
+
+_NUMBER = re.compile(rb"[+-]?[0-9]{1,19}")
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -344,7 +347,7 @@ class _Reader:
     ) -> None:
         self._line = line
         self._data = data
-        self._left = max_bytes
+        self._left = max_bytes - REPLY_OVERHEAD
         self._limit = max_bytes
 
     def reply(self, depth: int = 0) -> Any:
@@ -354,6 +357,7 @@ class _Reader:
             self._take(len(text))
             return Status(text.decode(errors="replace"))
         if kind == b"-":
+            self._take(len(text))
             return RedisReplyError(text.decode(errors="replace"))
         if kind == b"_":
             return None
@@ -364,7 +368,6 @@ class _Reader:
             return int(text == b"t")
         number = self._number(text)
         if kind == b":":
-            self._take(0)
             return number
         if kind in b"$!" and kind:
             return self._bulk(kind, number)
@@ -373,10 +376,9 @@ class _Reader:
         raise RedisError(f"Could not convert Redis response: type {kind.decode('latin-1')!r}")
 
     def _number(self, text: bytes) -> int:
-        try:
-            return int(text)
-        except ValueError:
-            raise RedisError("the reply is no Redis reply") from None
+        if _NUMBER.fullmatch(text) is None or not -(2**63) <= int(text) < 2**63:
+            raise RedisError("the reply is no Redis reply")
+        return int(text)
 
     def _bulk(self, kind: bytes, length: int) -> Any:
         if length < 0:
@@ -390,10 +392,12 @@ class _Reader:
             return None
         if depth >= MAX_NESTING:
             raise RedisError("the reply is nested too deeply")
+        # Parts that are nothing count too, and all of them before the first is read.
+        self._take(length * REPLY_OVERHEAD)
         return [self.reply(depth + 1) for _ in range(length)]
 
     def _take(self, size: int) -> None:
-        self._left -= size + REPLY_OVERHEAD
+        self._left -= size
         if self._left < 0:
             raise RedisError(f"query result exceeds limit of {self._limit} bytes")
 

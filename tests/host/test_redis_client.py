@@ -183,11 +183,17 @@ def test_a_reply_in_pieces() -> None:
         (b"%1\r\n+a\r\n:1\r\n", "Could not convert Redis response"),
         (b"HTTP/1.1 400\r\n", "no Redis reply"),
         (b":x\r\n", "no Redis reply"),
+        (b":1_0\r\n", "no Redis reply"),
+        (b":9223372036854775808\r\n", "no Redis reply"),
+        (b"$" + b"9" * 5000 + b"\r\n", "no Redis reply"),
         (b"\r\n", "no Redis reply"),
         (b"x" * 200_000, "its line does not end"),
         (b"*1\r\n" * 20, "nested too deeply"),
-        (b"$1000\r\n", "exceeds limit of 100 bytes"),
-        (b"*1000000000\r\n" + b":1\r\n" * 10, "exceeds limit of 100 bytes"),
+        (b"$1000\r\n", "exceeds limit of 1000 bytes"),
+        (b"*1000000000\r\n" + b":1\r\n" * 10, "exceeds limit of 1000 bytes"),
+        (b"*1000000000\r\n" + b"_\r\n" * 10, "exceeds limit of 1000 bytes"),
+        (b"*1000000000\r\n" + b"$-1\r\n" * 10, "exceeds limit of 1000 bytes"),
+        (b"*1000000000\r\n" + b"*0\r\n" * 10, "exceeds limit of 1000 bytes"),
         (b"", r"closed the connection|reset by peer"),
     ],
 )
@@ -195,7 +201,7 @@ def test_replies_that_end_the_connection(answer: bytes, message: str) -> None:
     """What cannot be read or kept is an error, and so is every later call."""
     with connected(*[answer][: len(answer)]) as connection:
         with pytest.raises(RedisError, match=message):
-            connection.call("X", max_bytes=100)
+            connection.call("X", max_bytes=1000)
         with pytest.raises(RedisError, match="the connection is closed"):
             connection.call("X")
 

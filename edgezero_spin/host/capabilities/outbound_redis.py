@@ -28,6 +28,8 @@ __all__ = ["REDIS", "Connection"]
 
 _KIND = "redis connection"
 
+MAX_COUNT = 2**32 - 1
+
 Result = tuple[str, Any]
 
 
@@ -101,13 +103,36 @@ def _call(state: InstanceState, connection: Connection, *command: bytes | str | 
         return connection.native.call(*command, max_bytes=MAX_RESULT_BYTES)
 
 
+def _value_of(reply: Any) -> bytes | None:
+    if reply is None or isinstance(reply, bytes):
+        return reply
+    if isinstance(reply, Status):
+        return reply.encode()
+    raise WitError(("type-error", None))
+
+
+def _number_of(reply: Any, most: int = 2**63 - 1) -> int:
+    # In a transaction the server says QUEUED to everything.
+    if not isinstance(reply, int) or reply > most:
+        raise WitError(("type-error", None))
+    return reply
+
+
+def _texts_of(reply: Any) -> list[str]:
+    if not isinstance(reply, list):
+        raise WitError(("type-error", None))
+    try:
+        return [(_value_of(member) or b"").decode() for member in reply]
+    except UnicodeDecodeError:
+        raise WitError(("type-error", None)) from None
+
+
 def _publish(state: InstanceState, connection: Connection, channel: str, payload: bytes) -> None:
     _call(state, connection, "PUBLISH", channel, payload)
 
 
 def _get(state: InstanceState, connection: Connection, key: str) -> bytes | None:
-    value: bytes | None = _call(state, connection, "GET", key)
-    return value
+    return _value_of(_call(state, connection, "GET", key))
 
 
 def _set(state: InstanceState, connection: Connection, key: str, value: bytes) -> None:
@@ -115,30 +140,23 @@ def _set(state: InstanceState, connection: Connection, key: str, value: bytes) -
 
 
 def _incr(state: InstanceState, connection: Connection, key: str) -> int:
-    total: int = _call(state, connection, "INCR", key)
-    return total
+    return _number_of(_call(state, connection, "INCR", key))
 
 
 def _del(state: InstanceState, connection: Connection, keys: list[str]) -> int:
-    count: int = _call(state, connection, "DEL", *keys)
-    return count
+    return _number_of(_call(state, connection, "DEL", *keys), MAX_COUNT)
 
 
 def _sadd(state: InstanceState, connection: Connection, key: str, values: list[str]) -> int:
-    count: int = _call(state, connection, "SADD", key, *values)
-    return count
+    return _number_of(_call(state, connection, "SADD", key, *values), MAX_COUNT)
 
 
 def _smembers(state: InstanceState, connection: Connection, key: str) -> list[str]:
-    try:
-        return [member.decode() for member in _call(state, connection, "SMEMBERS", key)]
-    except UnicodeDecodeError:
-        raise WitError(("type-error", None)) from None
+    return _texts_of(_call(state, connection, "SMEMBERS", key))
 
 
 def _srem(state: InstanceState, connection: Connection, key: str, values: list[str]) -> int:
-    count: int = _call(state, connection, "SREM", key, *values)
-    return count
+    return _number_of(_call(state, connection, "SREM", key, *values), MAX_COUNT)
 
 
 def _execute(

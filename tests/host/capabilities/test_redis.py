@@ -153,6 +153,26 @@ def test_an_error_inside_a_list(state: InstanceState, connection: Connection) ->
     assert refused(state, "execute", connection, "EXEC", []) == ("type-error", None)
 
 
+def test_a_transaction_queues_what_has_no_number_yet(
+    state: InstanceState, connection: Connection
+) -> None:
+    """The server says QUEUED where a number or a list belongs; that is a type, and no trap."""
+    on(state, "execute", connection, "MULTI", [])
+    calls: list[tuple[str, tuple[Any, ...]]] = [
+        ("incr", ("n",)),
+        ("del", (["n"],)),
+        ("sadd", ("s", ["a"])),
+        ("smembers", ("s",)),
+        ("srem", ("s", ["a"])),
+    ]
+    for method, arguments in calls:
+        assert refused(state, method, connection, *arguments) == ("type-error", None)
+    on(state, "set", connection, "k", b"v")
+    on(state, "publish", connection, "c", b"x")
+    assert on(state, "get", connection, "k") == b"QUEUED"
+    assert on(state, "execute", connection, "EXEC", [])[-1] == ("binary", b"v")
+
+
 def test_results_are_bounded(
     state: InstanceState, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
