@@ -19,6 +19,8 @@ from tests.host.support import call, error_of, instance_state
 TYPES = "wasi:filesystem/types "
 FOLLOW = frozenset({"symlink-follow"})
 READ = frozenset({"read"})
+NOW = ("now", None)
+FAR_OFF = ("timestamp", {"seconds": 2**64 - 1, "nanoseconds": 0})
 
 
 class Guest:
@@ -308,6 +310,38 @@ def test_a_writable_mount_can_be_changed(writer: Guest, tree: Path) -> None:
         writer.do("unlink-file-at", name)
     writer.do("remove-directory-at", "made")
     assert not (tree / "made").exists()
+
+
+def test_a_slash_may_follow_the_name_of_a_directory(writer: Guest, tree: Path) -> None:
+    """Where it is made, moved or removed; a file and a link are none."""
+    writer.do("create-directory-at", "made/")
+    writer.do("rename-at", "made/", writer.root, "sub/moved//")
+    assert (tree / "sub" / "moved").is_dir()
+    writer.do("remove-directory-at", "sub/moved/")
+    assert not (tree / "sub" / "moved").exists()
+    assert writer.refused("rename-at", "a.txt/", writer.root, "x") == "not-directory"
+    assert writer.refused("rename-at", "a.txt", writer.root, "x/") == "not-directory"
+    assert writer.refused("remove-directory-at", "folder/") == "not-directory"
+    assert writer.refused("unlink-file-at", "a.txt/") == "not-directory"
+    assert writer.refused("create-directory-at", "/") == "not-permitted"
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "code"),
+    [
+        ("set-times-at", (frozenset(), "a.txt", NOW, FAR_OFF), "overflow"),
+        ("set-times", (FAR_OFF, NOW), "overflow"),
+        ("symlink-at", ("a\0b", "new"), "invalid"),
+        ("symlink-at", ("a.txt", "new\0"), "invalid"),
+        ("readlink-at", ("odd",), "illegal-byte-sequence"),
+    ],
+)
+def test_what_the_system_cannot_take_or_a_guest_be_told(
+    writer: Guest, tree: Path, method: str, arguments: tuple[Any, ...], code: str
+) -> None:
+    """Times, names and targets without a place on the other side are errors and no traps."""
+    (tree / "odd").symlink_to(os.fsdecode(b"\xff"))
+    assert writer.refused(method, *arguments) == code
 
 
 def test_a_writable_mount_ends_at_its_walls(writer: Guest, tree: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from edgezero_spin.host.capabilities.wasi_io import IoError
 from edgezero_spin.host.interface import HostFunction, WitError
 
-__all__ = ["answers_codes", "code_of", "io_error"]
+__all__ = ["answers_codes", "code_of", "io_error", "utf8"]
 
 _CODES = {
     errno.EACCES: "access",
@@ -50,7 +50,7 @@ def code_of(error: OSError) -> str:
 
 
 def answers_codes(function: HostFunction) -> HostFunction:
-    """Turn an ``OSError`` of a host function into its err case."""
+    """Turn an ``OSError`` of a host function, or a number past what it takes, into its err case."""
 
     @wraps(function)
     def answer(*arguments: Any) -> Any:
@@ -58,8 +58,19 @@ def answers_codes(function: HostFunction) -> HostFunction:
             return function(*arguments)
         except OSError as error:
             raise WitError(code_of(error)) from error
+        except OverflowError as error:
+            raise WitError("overflow") from error
 
     return answer
+
+
+def utf8(name: str) -> str:
+    """A name as the system gave it, if a guest can be told."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise WitError("illegal-byte-sequence") from error
+    return name
 
 
 def io_error(error: OSError) -> IoError:

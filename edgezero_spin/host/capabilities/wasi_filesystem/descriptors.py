@@ -10,7 +10,7 @@ from pathlib import Path
 
 import attrs
 
-from edgezero_spin.host.capabilities.wasi_filesystem.codes import io_error
+from edgezero_spin.host.capabilities.wasi_filesystem.codes import io_error, utf8
 from edgezero_spin.host.capabilities.wasi_io import InputStream, OutputStream, closed, failed
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import WitError
@@ -169,11 +169,7 @@ class DirectoryEntries:
         if found is None:
             return None
         kind, name = found
-        try:
-            name.encode()
-        except UnicodeEncodeError as error:
-            raise WitError("illegal-byte-sequence") from error
-        return {"type": kind, "name": name}
+        return {"type": kind, "name": utf8(name)}
 
 
 def changing(descriptor: Descriptor) -> Descriptor:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Collection
 from typing import Any
 
+from edgezero_spin.host.capabilities.wasi_filesystem.codes import utf8
 from edgezero_spin.host.capabilities.wasi_filesystem.descriptors import (
     MAX_OPEN_FILES,
     Descriptor,
@@ -65,7 +66,7 @@ def _set_times_at(
 
 
 def _create_directory_at(state: InstanceState, descriptor: Descriptor, path: str) -> None:
-    with located(changing(descriptor), path, follow=False) as (directory, name):
+    with located(changing(descriptor), path, follow=False, slash=True) as (directory, name):
         os.mkdir(name, dir_fd=directory)
 
 
@@ -142,11 +143,11 @@ def _readlink_at(state: InstanceState, descriptor: Descriptor, path: str) -> str
         target = os.readlink(name, dir_fd=directory)
     if target.startswith("/"):
         raise WitError("not-permitted")
-    return target
+    return utf8(target)
 
 
 def _remove_directory_at(state: InstanceState, descriptor: Descriptor, path: str) -> None:
-    with located(changing(descriptor), path, follow=False) as (directory, name):
+    with located(changing(descriptor), path, follow=False, slash=True) as (directory, name):
         os.rmdir(name, dir_fd=directory)
 
 
@@ -158,15 +159,24 @@ def _rename_at(
     new_path: str,
 ) -> None:
     with (
-        located(changing(descriptor), old_path, follow=False) as (old_directory, old_name),
-        located(changing(new_descriptor), new_path, follow=False) as (directory, name),
+        located(changing(descriptor), old_path, follow=False, slash=True) as (
+            old_directory,
+            old_name,
+        ),
+        located(changing(new_descriptor), new_path, follow=False, slash=True) as (directory, name),
     ):
+        if old_path.endswith("/") or new_path.endswith("/"):
+            found = os.stat(old_name, dir_fd=old_directory, follow_symlinks=False)
+            if type_of(found.st_mode) != "directory":
+                raise WitError("not-directory")
         os.replace(old_name, name, src_dir_fd=old_directory, dst_dir_fd=directory)
 
 
 def _symlink_at(state: InstanceState, descriptor: Descriptor, old_path: str, new_path: str) -> None:
     if old_path.startswith("/"):
         raise WitError("not-permitted")
+    if "\0" in old_path:
+        raise WitError("invalid")
     with located(changing(descriptor), new_path, follow=False) as (directory, name):
         os.symlink(old_path, name, dir_fd=directory)
 

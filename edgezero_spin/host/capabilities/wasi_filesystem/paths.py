@@ -66,15 +66,24 @@ def _parts(path: str) -> list[str]:
 
 
 @contextmanager
-def located(descriptor: Descriptor, path: str, *, follow: bool) -> Iterator[tuple[int, str]]:
+def located(
+    descriptor: Descriptor, path: str, *, follow: bool, slash: bool = False
+) -> Iterator[tuple[int, str]]:
     """Walk a path; yield the directory that holds its last name, and that name.
 
     The name is ``.`` when the path ends in a directory that was walked into. It is no
     symbolic link when ``follow`` is set, and may not exist.
+
+    Args:
+        descriptor: Where the path begins.
+        path: As the guest gives it.
+        follow: Whether a link at the end of the path is followed.
+        slash: Whether a slash may stand behind the last name, because it is one of a
+            directory anyway; else that asks to walk into it.
     """
     if not descriptor.directory:
         raise WitError("not-directory")
-    pending = _parts(path)
+    pending = _parts((path.rstrip("/") or path) if slash else path)
     links = 0
     walk = _Walk(descriptor.number)
     try:
