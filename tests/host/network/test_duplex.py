@@ -1,5 +1,7 @@
 """Both ways at once: answers that come before, during and after the request's body."""
 
+import threading
+
 import pytest
 
 from edgezero_spin.host.capabilities.http_fields import Fields
@@ -161,6 +163,48 @@ def test_trailers_of_an_answer_reach_the_guest(
     stream.drop(state)
     trailers = call(state, "wasi:http/types [static]incoming-body.finish", body)
     assert trailers.get().value.value.entries == [("x-sum", b"7")]
+
+
+@pytest.mark.parametrize("read_first", [False, True])
+def test_a_body_that_is_finished_early_still_has_trailers(
+    client: HttpClient, state: InstanceState, peer: Peer, read_first: bool
+) -> None:
+    """What was not read is thrown away as it comes, to the end and its trailers (HTTP-19)."""
+    finished = threading.Event()
+
+    def answer(talk: Talk) -> None:
+        talk.until("\r\n\r\n")
+        talk.say(HEAD + b"2\r\nhi\r\n")
+        assert finished.wait(10)
+        # More than waits anywhere for a reader.
+        talk.say(b"100000\r\n%b\r\n" % bytes(0x100000) * 8 + b"0\r\nX-Sum: 7\r\n\r\n")
+
+    peer.serve(answer)
+    response = settled(state, send(client, state, peer.port, request_of()))
+    body = call(state, "wasi:http/types [method]incoming-response.consume", response)
+    if read_first:
+        stream = call(state, "wasi:http/types [method]incoming-body.stream", body)
+        assert read(state, stream, 1) == b"h"
+        stream.drop(state)
+    trailers = call(state, "wasi:http/types [static]incoming-body.finish", body)
+    assert trailers.get() is None
+    finished.set()
+    pollable = call(state, "wasi:http/types [method]future-trailers.subscribe", trailers)
+    call(state, "wasi:io/poll [method]pollable.block", pollable)
+    assert trailers.get().value.value.entries == [("x-sum", b"7")]
+
+
+def test_a_guest_that_drops_the_trailers_ends_the_exchange(
+    client: HttpClient, state: InstanceState, peer: Peer
+) -> None:
+    """Nobody waits for the end any more."""
+    peer.answer("\r\n\r\n", HEAD + b"2\r\nhi\r\n")
+    response = settled(state, send(client, state, peer.port, request_of()))
+    body = call(state, "wasi:http/types [method]incoming-response.consume", response)
+    trailers = call(state, "wasi:http/types [static]incoming-body.finish", body)
+    assert not peer.left.is_set()
+    trailers.drop(state)
+    assert peer.left.wait(10)
 
 
 def test_a_body_that_a_guest_drops_is_seen_as_broken(

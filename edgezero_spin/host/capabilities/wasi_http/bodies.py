@@ -6,6 +6,8 @@ response to one sent out.
 Source: wasi:http@0.2.0 to 0.2.9; clauses HTTP-2, HTTP-12 to HTTP-20, RESP-9.
 """
 
+import threading
+
 from edgezero_spin.host.capabilities.http_fields import Fields
 from edgezero_spin.host.capabilities.wasi_http.values import ErrorCode
 from edgezero_spin.host.capabilities.wasi_io import (
@@ -107,13 +109,30 @@ def channel_error(channel: ByteChannel) -> ErrorCode:
 
 
 class FutureTrailers:
-    """``future-trailers``: ready when the body ended (HTTP-19)."""
+    """``future-trailers``: ready when the body ended (HTTP-19).
 
-    __slots__ = ("_channel", "_taken")
+    Bytes that nobody read are thrown away as they come in, so that the end can.
+    """
 
-    def __init__(self, channel: ByteChannel | None) -> None:
+    __slots__ = ("_channel", "_discarding", "_state", "_taken")
+
+    def __init__(self, state: InstanceState, channel: ByteChannel | None) -> None:
+        self._state = state
         self._channel = channel
         self._taken = False
+        # Bytes that wait are taken on this thread, those that come on the writer's.
+        self._discarding = threading.Lock()
+        if channel is not None:
+            channel.on_data = self._discard
+            self._discard()
+
+    def _discard(self) -> None:
+        channel = self._channel
+        if channel is not None:
+            with self._discarding:
+                while channel.take(channel.limit):
+                    pass
+        self._state.wake()
 
     def ready(self) -> bool:
         """Whether ``get`` has an answer."""
@@ -135,14 +154,16 @@ class FutureTrailers:
             return Ok(Ok(None))
         return Ok(Ok(Fields(channel.trailers, immutable=True)))
 
+    def drop(self, state: InstanceState) -> None:
+        """Stop waiting for an end that has not come."""
+        if self._channel is not None:
+            self._channel.close()
+
 
 def _finish_incoming(state: InstanceState, body: IncomingBody) -> FutureTrailers:
     if body.streaming:
         raise Trap("incoming-body.finish while its stream is alive")
-    if body.channel is not None:
-        # Unread bytes are thrown away, so that the end can come in.
-        body.channel.close()
-    return FutureTrailers(body.channel)
+    return FutureTrailers(state, body.channel)
 
 
 class BodyOutput(OutputStream):
