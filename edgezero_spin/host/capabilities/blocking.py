@@ -4,12 +4,12 @@ A guest's thread that waits for a server should not keep another guest from comp
 should notice when its own time is up.
 """
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 from edgezero_spin.host.errors import DeadlineExceeded, Trap
 from edgezero_spin.host.instance import InstanceState
 
-__all__ = ["away", "check", "may_go_on"]
+__all__ = ["asking", "away", "check", "may_go_on"]
 
 
 def check(state: InstanceState) -> None:
@@ -34,3 +34,8 @@ def may_go_on(state: InstanceState) -> bool:
 def away(state: InstanceState) -> AbstractContextManager[None]:
     """Count the thread as asleep, and send what the guest wrote so far."""
     return state.asleep()
+
+
+def asking(state: InstanceState, service: object) -> AbstractContextManager[None]:
+    """``away`` while a service is asked that says of itself that it is ``remote``."""
+    return away(state) if getattr(service, "remote", False) else nullcontext()

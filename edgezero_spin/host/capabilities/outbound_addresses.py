@@ -8,6 +8,7 @@ Source: contract spin-host.md, NET-22 to NET-25, NET-30.
 
 import logging
 
+from edgezero_spin.host.capabilities.blocking import asking
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.outbound_hosts import denial_advice, parse_outbound_url
 
@@ -25,7 +26,9 @@ def may_connect(state: InstanceState, address: str, scheme: str) -> bool:
         scheme: What is meant when the address has none.
     """
     hosts = state.grants.outbound
-    if hosts is not None and hosts.allows_address(address, scheme):
+    with asking(state, hosts):
+        allowed = hosts is not None and hosts.allows_address(address, scheme)
+    if allowed:
         return True
     try:
         url = parse_outbound_url(address, scheme)

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import attrs
 
+from edgezero_spin.host.capabilities.blocking import asking
 from edgezero_spin.host.capabilities.wasi_http import (
     FutureIncomingResponse,
     OutgoingRequest,
@@ -102,6 +103,11 @@ class OutboundHosts:
         self._templates = tuple(entry for entry in entries if "{{" in entry)
         self._fixed = self._parse(entry for entry in entries if "{{" not in entry)
 
+    @property
+    def remote(self) -> bool:
+        """Whether another machine is asked what its templates stand for."""
+        return bool(self._templates) and self._variables is not None and self._variables.remote
+
     def allows(self, destination: Destination) -> bool:
         """Whether a request to this destination may be sent."""
         try:
@@ -189,7 +195,9 @@ def _handle(
     destination = _destination_of(request)
     future = FutureIncomingResponse(state)
     hosts: OutboundHosts | None = state.grants.outbound
-    if hosts is None or not hosts.allows(destination):
+    with asking(state, hosts):
+        allowed = hosts is not None and hosts.allows(destination)
+    if hosts is None or not allowed:
         _denied(destination)
         request.ignore_body()
         future.reject(("HTTP-request-denied", None))

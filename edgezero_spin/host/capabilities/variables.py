@@ -5,6 +5,7 @@ looked up at each call (VAR-6). This module only translates: names, templates an
 are the business of ``host.variables``.
 """
 
+from edgezero_spin.host.capabilities.blocking import asking
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import Interface, WitError
 from edgezero_spin.host.variables import VariableError
@@ -17,7 +18,8 @@ def _get(state: InstanceState, name: str) -> str:
     if grants.variables is None:
         raise WitError(("undefined", f'no variable for "{grants.component_id}"."{name}"'))
     try:
-        return grants.variables.get(grants.component_id, name)
+        with asking(state, grants.variables):
+            return grants.variables.get(grants.component_id, name)
     except VariableError as error:
         raise WitError((error.case, error.message)) from error
 

@@ -6,6 +6,7 @@ no variable can have, is no error here.
 Source: contract spin-host.md, VAR-12 and VAR-13.
 """
 
+from edgezero_spin.host.capabilities.blocking import asking
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import Interface, WitError
 from edgezero_spin.host.variables import VariableError
@@ -22,7 +23,8 @@ def _get(state: InstanceState, key: str) -> str | None:
     if grants.variables is None:
         return None
     try:
-        return grants.variables.get(grants.component_id, key)
+        with asking(state, grants.variables):
+            return grants.variables.get(grants.component_id, key)
     except VariableError as error:
         if error.case in ("undefined", "invalid-name"):
             return None
@@ -34,7 +36,8 @@ def _get_all(state: InstanceState) -> list[tuple[str, str]]:
     if grants.variables is None:
         return []
     try:
-        return list(grants.variables.get_all(grants.component_id).items())
+        with asking(state, grants.variables):
+            return list(grants.variables.get_all(grants.component_id).items())
     except VariableError as error:
         raise _failure(error) from error
 

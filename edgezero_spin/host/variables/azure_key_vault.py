@@ -50,7 +50,10 @@ class AzureKeyVaultProvider:
 
     Attributes:
         vault_url: The vault, ``https://acme.vault.azure.net``.
+        remote: It is on another machine.
     """
+
+    remote = True
 
     def __init__(self, vault_url: str, principal: ServicePrincipal | None = None) -> None:
         """Connect to nothing yet.

@@ -24,7 +24,10 @@ DEFAULT_PREFIX = "SPIN_VARIABLE"
 
 
 class VariableProvider(Protocol):
-    """One place to look a value up. May be asked from any thread, at every call of a guest."""
+    """One place to look a value up. May be asked from any thread, at every call of a guest.
+
+    A provider that asks another machine says so by an attribute ``remote``.
+    """
 
     def get(self, name: str) -> str | None:
         """Return the value, ``None`` when this provider has none.

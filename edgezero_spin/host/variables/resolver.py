@@ -39,7 +39,11 @@ def name_fault(name: str) -> str | None:
 
 
 class VariableResolver:
-    """The variables of one application. May be asked from any thread."""
+    """The variables of one application. May be asked from any thread.
+
+    Attributes:
+        remote: Some of them come from another machine, which may take its time.
+    """
 
     def __init__(
         self,
@@ -60,6 +64,7 @@ class VariableResolver:
         """
         self._variables = dict(variables)
         self._providers = tuple(providers)
+        self.remote = any(getattr(provider, "remote", False) for provider in self._providers)
         self._templates: dict[str, dict[str, Template]] = {}
         problems = [
             f'invalid variable name: "{name}": {fault}'

@@ -7,7 +7,7 @@ by the next request (VAR-6).
 Source: contract spin-host.md, VAR-25; https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import attrs
@@ -30,7 +30,10 @@ class VaultProvider:
         token: What it lets this host in with.
         mount: Where the key-value engine is mounted.
         prefix: Put before every name, with a slash between.
+        remote: It is on another machine.
     """
+
+    remote: ClassVar[bool] = True
 
     url: str
     token: str = attrs.field(repr=False)

@@ -1,14 +1,33 @@
 """Variables from Vault: a stand-in server that follows its HTTP API."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
-from edgezero_spin.host.variables import ProviderError, VariableResolver
+from edgezero_spin.host.capabilities.outbound_http import OutboundHosts
+from edgezero_spin.host.errors import WitError
+from edgezero_spin.host.variables import (
+    ProviderError,
+    StaticProvider,
+    VariableProvider,
+    VariableResolver,
+)
 from edgezero_spin.host.variables.vault import VaultProvider
 from edgezero_spin.manifest.spin.locked_app import LockedVariable
+from tests.host.network.asking import request_of
 from tests.host.redis_server import free_port
+from tests.host.support import call, instance_state
 from tests.host.variables.vault_stand_in import TOKEN, Vault, running_vault
+
+STORE = "wasi:config/store@0.2.0-draft-2024-09-27"
+CALLS: list[tuple[str, tuple[object, ...]]] = [
+    ("fermyon:spin/variables@2.0.0 get", ("t",)),
+    (f"{STORE} get", ("t",)),
+    (f"{STORE} get-all", ()),
+    ("wasi:http/outgoing-handler handle", (request_of(), None)),
+    ("fermyon:spin/redis@2.0.0 [static]connection.open", ("redis://elsewhere:1",)),
+]
 
 
 @pytest.fixture
@@ -79,6 +98,28 @@ def test_a_vault_that_cannot_be_asked(url: str) -> None:
     provider = VaultProvider(url=url.format(port=free_port()), token=TOKEN, mount="secret")
     with pytest.raises(ProviderError, match="Failed to check Vault for config: "):
         provider.get("token")
+
+
+def test_a_vault_that_takes_its_time_lets_others_compute(vault: Vault) -> None:
+    """Whoever waits for a value, or for a destination that is made of one, counts as asleep."""
+    vault.secrets["secret/data/token"] = {"value": "127.0.0.1"}
+    slow = VaultProvider(url=vault.url, token=TOKEN, mount="secret")
+
+    def sleeps(*providers: VariableProvider) -> list[list[bool]]:
+        declared = {"token": LockedVariable(default="localhost")}
+        resolver = VariableResolver(declared, {"test": {"t": "{{ token }}"}}, providers)
+        hosts = OutboundHosts(["redis://{{ token }}:1"], variables=resolver)
+        state = instance_state(variables=resolver, outbound=hosts)
+        found = []
+        for function, arguments in CALLS:
+            found.append(list[bool]())
+            state.around_wait = found[-1].append
+            with suppress(WitError):
+                call(state, function, *arguments)
+        return found
+
+    assert sleeps(slow) == [[True, False]] * len(CALLS)
+    assert sleeps(StaticProvider({"token": "x"})) == [[]] * len(CALLS)
 
 
 def test_a_missing_secret_falls_through(vault: Vault) -> None:
