@@ -11,6 +11,7 @@ Source: contract spin-host.md, OUTH-6 to OUTH-18.
 import asyncio
 import concurrent.futures
 import contextlib
+import re
 import ssl
 import threading
 from collections.abc import Coroutine
@@ -35,6 +36,8 @@ DEFAULT_TIMEOUT_S = 600.0
 CLOSE_TIMEOUT_S = 2.0
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+
+_PAST_ASCII = re.compile(rb"[\x80-\xff]")
 
 
 class HttpClient:
@@ -94,19 +97,18 @@ class HttpClient:
         options: RequestOptions | None,
         future: FutureIncomingResponse,
     ) -> None:
-        path = request.path or "/"
         # What was compared with the manifest is what is connected to.
         host = str(parse_host_name(destination.host))
         outgoing = NetworkRequest(
             method=method_text(request.method).encode(),
-            target=(f"/{path}" if path.startswith("?") else path).encode(),
+            target=_target(request.path or "/"),
             headers=wire_pairs(
                 [("Host", (destination.authority or "").encode()), *request.headers.entries]
             ),
             body=None if request.body is None else request.body.channel,
             place=Place(
                 host,
-                destination.port or DEFAULT_PORTS[destination.scheme],
+                DEFAULT_PORTS[destination.scheme] if destination.port is None else destination.port,
                 self._tls(future.component_id, host) if destination.scheme == "https" else None,
             ),
             timeouts=_timeouts(options),
@@ -154,6 +156,12 @@ def _give_up(request: OutgoingRequest, future: FutureIncomingResponse) -> None:
     if not future.ready():
         request.drop_body()
         future.reject(("connection-terminated", None))
+
+
+def _target(path: str) -> bytes:
+    """A path and query as they are sent: letters past ASCII are percent-encoded (RFC 3987)."""
+    path = f"/{path}" if path.startswith("?") else path
+    return _PAST_ASCII.sub(lambda found: b"%%%02X" % found[0][0], path.encode())
 
 
 def _timeouts(options: RequestOptions | None) -> Timeouts:

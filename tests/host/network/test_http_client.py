@@ -28,6 +28,19 @@ def test_a_request_goes_out_as_the_guest_made_it(
     )
 
 
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [("/ä?b=ü%2f", "/%C3%A4?b=%C3%BC%2f"), ("?x", "/?x"), ("*", "*"), (None, "/")],
+)
+def test_a_path_is_sent_as_it_can_be(
+    client: HttpClient, state: InstanceState, peer: Peer, path: str | None, target: str
+) -> None:
+    """What a guest may set reaches the server, in ASCII and behind a slash (HTTP-11)."""
+    peer.answer("\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert settled(state, send(client, state, peer.port, request_of("get", path))).status == 204
+    assert peer.received.startswith(f"GET {target} HTTP/1.1\r\n".encode())
+
+
 def test_redirects_and_compression_are_the_guests_business(
     client: HttpClient, state: InstanceState, peer: Peer
 ) -> None:
