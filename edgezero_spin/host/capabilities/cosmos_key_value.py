@@ -19,6 +19,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from azure.cosmos import ContainerProxy, CosmosClient
 from azure.identity import DefaultAzureCredential
 
+from edgezero_spin.host.capabilities.key_value_batches import counter_value
 from edgezero_spin.host.cloud_stores import CosmosContainer
 from edgezero_spin.stores.backend import BackendError
 
@@ -285,4 +286,4 @@ def _number_of(document: dict[str, Any]) -> int:
     value = document.get("value")
     if not isinstance(value, int):
         raise BackendError("the value is no counter")
-    return value
+    return counter_value(value)

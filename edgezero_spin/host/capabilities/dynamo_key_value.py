@@ -8,6 +8,7 @@ Source: contract spin-host.md, KV-53; the items that Spin writes.
 """
 
 import logging
+import re
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
+from edgezero_spin.host.capabilities.key_value_batches import counter_value
 from edgezero_spin.host.cloud_stores import DynamoTable
 from edgezero_spin.stores.backend import BackendError
 
@@ -33,6 +35,8 @@ GET_BATCH = 100
 WRITE_BATCH = 25
 
 COUNTER_TRIES = 10
+
+_NUMBER = re.compile(rb"[+-]?[0-9]{1,19}")
 
 _CONDITION = "ConditionalCheckFailedException"
 
@@ -143,7 +147,7 @@ class DynamoKeyValue:
         """Add to a counter, which is decimal text here, and return its new value."""
         for turn in range(COUNTER_TRIES):
             stored = _value_of(self._item(key, "VAL", consistent=True))
-            total = _number(stored) + delta
+            total = counter_value(_number(stored) + delta)
             new = str(total).encode()
             if self._update(key, "SET #VAL = :new", stored, {":new": {"B": new}}):
                 return total
@@ -260,10 +264,9 @@ def _value_of(item: dict[str, Any]) -> bytes | None:
 def _number(stored: bytes | None) -> int:
     if stored is None:
         return 0
-    try:
-        return int(stored.decode("ascii"))
-    except ValueError:
-        raise BackendError("the value is no counter: it is no decimal number") from None
+    if _NUMBER.fullmatch(stored) is None:
+        raise BackendError("the value is no counter: it is no decimal number")
+    return int(stored)
 
 
 def _batches(items: list[Any], size: int) -> Iterator[list[Any]]:

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 
-__all__ = ["Sequential", "WideKeyValue", "added", "wide"]
+__all__ = ["Sequential", "WideKeyValue", "added", "counter_value", "wide"]
 
 _COUNTER = struct.Struct("<q")
 
@@ -57,11 +57,19 @@ def added(stored: bytes | None, delta: int) -> tuple[bytes, int]:
         raise BackendError(
             f"the value is no counter: it has {len(stored)} bytes instead of {_COUNTER.size}"
         )
-    total = (0 if stored is None else _COUNTER.unpack(stored)[0]) + delta
-    try:
-        return _COUNTER.pack(total), total
-    except struct.error:
-        raise BackendError(f"the counter would leave the range of 64 bits: {total}") from None
+    total = counter_value((0 if stored is None else _COUNTER.unpack(stored)[0]) + delta)
+    return _COUNTER.pack(total), total
+
+
+def counter_value(number: int) -> int:
+    """The number, if a counter can have it.
+
+    Raises:
+        BackendError: It takes more than 64 bits.
+    """
+    if not -(2**63) <= number < 2**63:
+        raise BackendError(f"the counter would leave the range of 64 bits: {number}")
+    return number
 
 
 class Sequential:

@@ -4,14 +4,22 @@ While the server takes its time, another guest may compute: each call counts the
 thread as asleep. Stores on this machine answer too quickly for that to be worth its price.
 """
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+from typing import TypeVar
 
-from edgezero_spin.host.capabilities.blocking import away
+from edgezero_spin.host.capabilities.blocking import away, check
 from edgezero_spin.host.capabilities.key_value_batches import wide
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.stores.backend import KeyValueBackend
 
 __all__ = ["RemoteStore", "as_used_by"]
+
+KEYS_AT_ONCE = 1000
+ENTRIES_AT_ONCE = 25
+
+T = TypeVar("T")
 
 
 def as_used_by(state: InstanceState, backend: KeyValueBackend) -> KeyValueBackend:
@@ -48,16 +56,26 @@ class RemoteStore:
         with away(self._state):
             return self._backend.exists(key)
 
-    def keys(self) -> Iterable[str]:
-        """Return every key once."""
-        with away(self._state):
-            return list(self._backend.keys())
+    def keys(self) -> Iterator[str]:
+        """Yield every key once."""
+        return self._some_at_a_time(self._backend.keys, KEYS_AT_ONCE)
 
     def get_many(self, keys: Sequence[str]) -> Generator[tuple[str, bytes], None, None]:
         """Yield the entries that exist."""
+        with closing(self._backend.get_many(keys)) as found:
+            yield from self._some_at_a_time(lambda: found, ENTRIES_AT_ONCE)
+
+    def _some_at_a_time(self, find: Callable[[], Iterable[T]], most: int) -> Iterator[T]:
+        # Whoever asks stops where a result gets too large, which may be long before its end.
         with away(self._state):
-            found = list(self._backend.get_many(keys))
-        yield from found
+            found = iter(find())
+            some = list(islice(found, most))
+        while len(some) == most:
+            yield from some
+            check(self._state)
+            with away(self._state):
+                some = list(islice(found, most))
+        yield from some
 
     def set_many(self, entries: Sequence[tuple[str, bytes]]) -> None:
         """Write every entry."""

@@ -222,6 +222,14 @@ def test_what_is_no_counter_cannot_be_counted(store: WideKeyValue) -> None:
     assert store.get("text") == b"not a number"
 
 
+def test_a_counter_stays_in_the_range_of_its_interface(store: WideKeyValue) -> None:
+    """Past 64 bits there is no answer that a guest could be given (KV-25)."""
+    store.increment("n", 2**62)
+    store.increment("n", 2**62 - 1024)
+    with pytest.raises(BackendError, match="leave the range of 64 bits"):
+        store.increment("n", 2**62)
+
+
 def test_a_swap_needs_the_value_that_is_there(store: WideKeyValue) -> None:
     """Another one, or none, is no match (KV-27)."""
     store.set("key", b"one")

@@ -1,8 +1,9 @@
 """``wasi:keyvalue``: buckets, batches, counters, and swaps that lose to others."""
 
+import itertools
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from edgezero_spin.host.capabilities.key_value_stores import KeyValueStores
 from edgezero_spin.host.capabilities.sqlite_batches import SqliteBatches
 from edgezero_spin.host.capabilities.sqlite_key_value import SqliteFile
 from edgezero_spin.host.capabilities.wasi_keyvalue import Bucket, Cas
+from edgezero_spin.host.errors import DeadlineExceeded
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 from edgezero_spin.stores.memory import MemoryKeyValue
@@ -213,6 +215,38 @@ def test_a_batch_is_bounded_and_leaves_the_store_usable(
     assert on(state, "get", bucket, "k0") == b"x" * 300
     assert len(call(state, f"{BATCH}get-many", bucket, keys[:2])) == 2
     call(state, f"{BATCH}delete-many", bucket, keys)
+
+
+class Endless(Sequential):
+    """A store on another machine whose listings have no end."""
+
+    remote = True
+
+    def keys(self) -> Iterator[str]:
+        return (f"{number}" for number in itertools.count())
+
+    def get_many(self, keys: Sequence[str]) -> Generator[tuple[str, bytes], None, None]:
+        yield from ((key, b"") for key in self.keys())
+
+
+@pytest.mark.parametrize(
+    ("function", "argument"),
+    [(f"{STORE}[method]bucket.list-keys", None), (f"{BATCH}get-many", ["a"])],
+)
+def test_a_listing_from_another_machine_ends_where_it_gets_too_large(
+    monkeypatch: pytest.MonkeyPatch, function: str, argument: object
+) -> None:
+    """Not where the machine has told everything, nor after the instance's time (KV-10, LIFE-7)."""
+    state = instance_state(stores={"default": Endless(MemoryKeyValue())})
+    bucket = call(state, f"{STORE}open", "default")
+    monkeypatch.setattr(key_value, "MAX_RESULT_BYTES", 100_000)
+    assert error_of(state, function, bucket, argument) == (
+        "other",
+        "query result exceeds limit of 100000 bytes",
+    )
+    state.deadline_ns = 0
+    with pytest.raises(DeadlineExceeded):
+        call(state, function, bucket, argument)
 
 
 def test_counters_lose_nothing_between_threads(backend: KeyValueBackend) -> None:
