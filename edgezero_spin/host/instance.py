@@ -78,6 +78,7 @@ class InstanceState:
         open_stores: Key-value stores that it holds open (KV-4).
         open_files: File descriptors of the host that it holds.
         held: How many handles it holds of each kind that is bounded.
+        fresh_bytes: What it had the host hold since that was last counted; see ``bounds``.
         command: Arguments, input and output of a program that is run like a command;
             ``None`` for a handler.
     """
@@ -91,6 +92,7 @@ class InstanceState:
         "before_wait",
         "command",
         "deadline_ns",
+        "fresh_bytes",
         "grants",
         "held",
         "open_files",
@@ -115,6 +117,7 @@ class InstanceState:
         self.open_stores = 0
         self.open_files = 0
         self.held: dict[str, int] = {}
+        self.fresh_bytes = 0
         self.command: Command | None = None
         self._condition = threading.Condition(threading.Lock())
         self._cancelled: str | None = None

@@ -39,6 +39,10 @@ class ResourceTable:
     def __len__(self) -> int:
         return len(self._objects)
 
+    def held_bytes(self) -> int:
+        """Bytes that the objects say they hold, by an attribute of this name."""
+        return sum(getattr(resource, "held_bytes", 0) for resource in self._objects.values())
+
     def push(self, resource: object) -> int:
         """Store an object and return its rep.
 

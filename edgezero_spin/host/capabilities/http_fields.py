@@ -49,6 +49,7 @@ _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 # Lower-case form of names seen before; bounded, because guests choose them.
 _known: dict[str, str] = {}
 _KNOWN_LIMIT = 1024
+_LONGEST_KNOWN = 64
 
 INVALID = ("invalid-syntax", None)
 
@@ -68,7 +69,7 @@ def _lower(name: str) -> str | None:
     lower = _known.get(name)
     if lower is None and len(name) < FIELDS_LIMIT and is_token(name):
         lower = name.lower()
-        if len(_known) < _KNOWN_LIMIT:
+        if len(_known) < _KNOWN_LIMIT and len(name) <= _LONGEST_KNOWN:
             _known[name] = lower
     return lower
 
@@ -139,6 +140,18 @@ class Fields:
         fields._replace(together(checked))
         return fields
 
+    @property
+    def size(self) -> int:
+        """What its entries count against ``FIELDS_LIMIT``."""
+        if self._size is None:
+            self._size = size_of(self.entries)
+        return self._size
+
+    @property
+    def held_bytes(self) -> int:
+        """The same, unless another resource holds the entries."""
+        return 0 if self.immutable else self.size
+
     def get(self, name: str) -> list[bytes]:
         """Every value of a name; none for a name that cannot be one."""
         lower = _lower(name)
@@ -175,8 +188,7 @@ class Fields:
         if not is_value(value):
             raise WitError(INVALID)
         self._check_mutable()
-        size = size_of(self.entries) if self._size is None else self._size
-        size += len(lower) + len(value) + ENTRY_OVERHEAD
+        size = self.size + len(lower) + len(value) + ENTRY_OVERHEAD
         _check_size(size)
         self.entries.insert(_place_of(lower, self.entries), (lower, value))
         self._size = size

@@ -194,6 +194,7 @@ def _handle(
 ) -> FutureIncomingResponse:
     destination = _destination_of(request)
     future = FutureIncomingResponse(state)
+    future.sent = request.body
     hosts: OutboundHosts | None = state.grants.outbound
     with asking(state, hosts):
         allowed = hosts is not None and hosts.allows(destination)

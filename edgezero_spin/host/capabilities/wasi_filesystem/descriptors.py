@@ -5,7 +5,7 @@ the last of them.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
@@ -27,6 +27,9 @@ __all__ = [
     "reading",
     "writing",
 ]
+
+# A name of usual length, with what Python needs for it.
+BYTES_OF_ENTRY = 200
 
 MAX_OPEN_FILES = 512
 """Files and directories that one instance may hold open."""
@@ -156,12 +159,17 @@ class FileOutput(OutputStream):
 
 
 class DirectoryEntries:
-    """``directory-entry-stream``: the names that were there when it was made."""
+    """``directory-entry-stream``: the names that were there when it was made.
 
-    __slots__ = ("_entries",)
+    Attributes:
+        held_bytes: About what they take.
+    """
 
-    def __init__(self, entries: Iterator[tuple[str, str]]) -> None:
-        self._entries = entries
+    __slots__ = ("_entries", "held_bytes")
+
+    def __init__(self, entries: Sequence[tuple[str, str]]) -> None:
+        self._entries = iter(entries)
+        self.held_bytes = BYTES_OF_ENTRY * len(entries)
 
     def next(self) -> dict[str, str] | None:
         """The next entry, ``None`` behind the last."""

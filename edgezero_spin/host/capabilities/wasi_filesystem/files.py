@@ -6,6 +6,7 @@ import stat
 import time
 from typing import Any
 
+from edgezero_spin.host.capabilities.bounds import hold
 from edgezero_spin.host.capabilities.wasi_clocks import SECOND_NS, datetime_of
 from edgezero_spin.host.capabilities.wasi_filesystem.descriptors import (
     Descriptor,
@@ -145,7 +146,9 @@ def _read_directory(state: InstanceState, descriptor: Descriptor) -> DirectoryEn
         raise WitError("not-directory")
     with os.scandir(descriptor.number) as found:
         entries = [(_entry_type(entry), entry.name) for entry in found]
-    return DirectoryEntries(iter(entries))
+    stream = DirectoryEntries(entries)
+    hold(state, stream.held_bytes)
+    return stream
 
 
 def _entry_type(entry: "os.DirEntry[str]") -> str:

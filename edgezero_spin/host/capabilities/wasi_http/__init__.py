@@ -7,6 +7,9 @@ Header fields are in ``http_fields``, beside this folder.
 Source: wasi:http@0.2.0 to 0.2.9; clauses HTTP-1 to HTTP-21.
 """
 
+from collections.abc import Sequence
+
+from edgezero_spin.host.capabilities.bounds import hold
 from edgezero_spin.host.capabilities.http_fields import Fields
 from edgezero_spin.host.capabilities.wasi_http import bodies, inbound, outbound
 from edgezero_spin.host.capabilities.wasi_http.bodies import (
@@ -63,17 +66,33 @@ def _http_error_code(state: InstanceState, error: IoError) -> ErrorCode | None:
     return error.http
 
 
+def _held(state: InstanceState, fields: Fields) -> Fields:
+    hold(state, fields.size)
+    return fields
+
+
+def _set(state: InstanceState, fields: Fields, name: str, values: Sequence[bytes]) -> None:
+    fields.set(name, values)
+    hold(state, fields.size)
+
+
+def _append(state: InstanceState, fields: Fields, name: str, value: bytes) -> None:
+    before = fields.size
+    fields.append(name, value)
+    hold(state, fields.size - before)
+
+
 _FIELDS: dict[str, HostFunction] = {
     "http-error-code": _http_error_code,
     "[constructor]fields": lambda state: Fields(),
-    "[static]fields.from-list": lambda state, entries: Fields.from_list(entries),
+    "[static]fields.from-list": lambda state, entries: _held(state, Fields.from_list(entries)),
     "[method]fields.get": lambda state, fields, name: fields.get(name),
     "[method]fields.has": lambda state, fields, name: fields.has(name),
-    "[method]fields.set": lambda state, fields, name, values: fields.set(name, values),
+    "[method]fields.set": _set,
     "[method]fields.delete": lambda state, fields, name: fields.set(name, ()),
-    "[method]fields.append": lambda state, fields, name, value: fields.append(name, value),
+    "[method]fields.append": _append,
     "[method]fields.entries": lambda state, fields: fields.entries,
-    "[method]fields.clone": lambda state, fields: fields.clone(),
+    "[method]fields.clone": lambda state, fields: _held(state, fields.clone()),
 }
 
 TYPES = Interface(

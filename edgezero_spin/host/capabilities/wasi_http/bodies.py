@@ -8,6 +8,7 @@ Source: wasi:http@0.2.0 to 0.2.9; clauses HTTP-2, HTTP-12 to HTTP-20, RESP-9.
 
 import threading
 
+from edgezero_spin.host.capabilities.bounds import hold
 from edgezero_spin.host.capabilities.http_fields import Fields
 from edgezero_spin.host.capabilities.wasi_http.values import ErrorCode
 from edgezero_spin.host.capabilities.wasi_io import (
@@ -31,6 +32,7 @@ __all__ = [
     "OutgoingBody",
     "channel_error",
     "promised_length",
+    "unsent",
 ]
 
 
@@ -199,6 +201,7 @@ class BodyOutput(OutputStream):
         body.written = total
         if not body.unwanted:
             body.channel.put(contents)
+            hold(body.state, len(contents))
 
     def ready(self) -> bool:
         """Whether there is room, or nobody to make some."""
@@ -215,6 +218,7 @@ class OutgoingBody:
 
     Attributes:
         channel: Where the bytes go.
+        state: Of the instance that writes it.
         length: What the ``content-length`` header promised; ``None`` for no promise.
         written: Bytes that were passed on.
         overrun: Bytes attempted, once they were more than promised.
@@ -227,6 +231,7 @@ class OutgoingBody:
         "channel",
         "length",
         "overrun",
+        "state",
         "streaming",
         "taken",
         "unwanted",
@@ -236,6 +241,7 @@ class OutgoingBody:
     def __init__(self, state: InstanceState, length: int | None, error: str) -> None:
         self.channel = ByteChannel()
         self.channel.on_space = state.wake
+        self.state = state
         self.length = length
         self.written = 0
         self.overrun: int | None = None
@@ -243,6 +249,11 @@ class OutgoingBody:
         self.taken = False
         self.unwanted = False
         self._error = error
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that nobody took yet; see ``unsent`` for one that was finished."""
+        return 0 if self.channel.ended else self.channel.size
 
     def size_error(self, total: int) -> IoError:
         """The error of a body of the wrong size (HTTP-13)."""
@@ -272,6 +283,11 @@ class OutgoingBody:
     def drop(self, state: InstanceState) -> None:
         """Abort a body that was not finished; without effect on one that was."""
         self.channel.fail("the body was dropped before it was finished")
+
+
+def unsent(body: OutgoingBody | None) -> int:
+    """Bytes of a body that its guest has no handle to any more, and nobody took yet."""
+    return body.channel.size if body is not None and body.channel.ended else 0
 
 
 def promised_length(headers: Fields) -> int | None:

@@ -11,6 +11,7 @@ from edgezero_spin.host.capabilities.wasi_http.bodies import (
     IncomingBody,
     OutgoingBody,
     promised_length,
+    unsent,
 )
 from edgezero_spin.host.capabilities.wasi_http.values import Variant, error_text, method_variant
 from edgezero_spin.host.exchange import Exchange, ResponseHead
@@ -75,6 +76,11 @@ class OutgoingResponse:
         self.status = 200
         self.headers = headers
         self.body: OutgoingBody | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """Those of its headers, and of a body that was finished."""
+        return self.headers.size + unsent(self.body)
 
 
 class ResponseOutparam:

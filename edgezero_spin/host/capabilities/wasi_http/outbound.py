@@ -14,6 +14,7 @@ from edgezero_spin.host.capabilities.wasi_http.bodies import (
     IncomingBody,
     OutgoingBody,
     promised_length,
+    unsent,
 )
 from edgezero_spin.host.capabilities.wasi_http.values import ErrorCode, Variant
 from edgezero_spin.host.capabilities.wasi_io import Pollable
@@ -51,6 +52,11 @@ class OutgoingRequest:
         self.scheme: Variant | None = None
         self.authority: str | None = None
         self.body: OutgoingBody | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """Those of its headers, and of a body that was finished."""
+        return self.headers.size + unsent(self.body)
 
     def drop(self, state: InstanceState) -> None:
         """Without a handler call nothing was sent; a body that waits has no reader."""
@@ -151,15 +157,22 @@ class FutureIncomingResponse:
 
     Attributes:
         abandon: Called when the guest drops it before it has taken the answer.
+        sent: The body of the request.
     """
 
-    __slots__ = ("_answer", "_state", "_taken", "abandon")
+    __slots__ = ("_answer", "_state", "_taken", "abandon", "sent")
 
     def __init__(self, state: InstanceState) -> None:
         self._state = state
         self._answer: Ok | Err | None = None
         self._taken = False
         self.abandon: Callable[[], None] | None = None
+        self.sent: OutgoingBody | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """Those of a body that waits to be sent."""
+        return unsent(self.sent)
 
     @property
     def component_id(self) -> str:
