@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -276,6 +277,28 @@ def test_an_endless_statement_ends_with_its_instance(database: Database) -> None
     with pytest.raises(DeadlineExceeded):
         run(state, connection, endless)
     connection.drop(state)
+
+
+def test_a_long_statement_within_its_time_comes_to_its_end(database: Database) -> None:
+    """Being asked whether it may go on does not stop it."""
+    asked: list[None] = []
+    connection = database.connect(lambda: asked.append(None) is None)
+    long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 50000)"
+    found = connection.execute(f"{long} SELECT max(i) FROM n", max_bytes=100)
+    connection.close()
+    assert found == (["max(i)"], [(50000,)])
+    assert asked
+
+
+def test_another_thread_may_end_a_connection(state: InstanceState, connection: Connection) -> None:
+    """An instance that waits for its next request is closed by whoever closes the host."""
+    other = call(state, f"{V3}[static]connection.open", "default")
+    run(state, other, "CREATE TABLE t(v)")
+    run(state, other, "BEGIN IMMEDIATE")
+    closing = threading.Thread(target=other.drop, args=(state,))
+    closing.start()
+    closing.join()
+    run(state, connection, "INSERT INTO t VALUES (1)")
 
 
 def test_a_full_database_has_its_own_case(state: InstanceState, connection: Connection) -> None:
