@@ -1,10 +1,10 @@
-"""Decide where an application keeps its state: folders, stores, providers of values.
+"""Decide where an application keeps its state: folders and stores.
 
 In: what ``runtime-config.toml`` says, and what the command line says over it. Out:
 ``RuntimeSettings``, with every path absolute and every store of a kind that this host has.
 No file is opened.
 
-Source: contract spin-host.md, KV-40 to KV-53, STATE-1 to STATE-5, VAR-5, OUT-2, OUT-3.
+Source: contract spin-host.md, KV-40 to KV-53, STATE-1 to STATE-5, OUT-2, OUT-3.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,16 +18,8 @@ from edgezero_spin.host.cloud_stores import (
     CloudStore,
     cloud_fault,
     cloud_store,
-    missing_extra,
 )
 from edgezero_spin.host.redis_client import RedisAddress, parse_redis_address
-from edgezero_spin.host.variables.providers import (
-    DEFAULT_PREFIX,
-    EnvironmentProvider,
-    StaticProvider,
-    VariableProvider,
-)
-from edgezero_spin.host.variables.vault import VaultProvider
 from edgezero_spin.manifest.runtime_config import RuntimeConfig, TypedTable
 
 __all__ = [
@@ -36,17 +28,10 @@ __all__ = [
     "RuntimeSettings",
     "read_key_values",
     "resolve_runtime",
-    "variable_providers",
 ]
 
 _KEY_VALUE_FILE = "sqlite_key_value.db"
 _CLOUD_STORES = ("azure_cosmos", "aws_dynamo")
-_AUTHORITIES = {
-    "AzurePublicCloud": "https://login.microsoftonline.com",
-    "AzureChina": "https://login.chinacloudapi.cn",
-    "AzureGermany": "https://login.microsoftonline.de",
-    "AzureGovernment": "https://login.microsoftonline.us",
-}
 
 
 class RuntimeConfigError(HostError):
@@ -155,39 +140,6 @@ def resolve_runtime(
     )
 
 
-def variable_providers(
-    config: RuntimeConfig | None,
-    given: Mapping[str, str],
-    *,
-    environ: Mapping[str, str] | None = None,
-    dotenv_path: Path = Path(".env"),
-) -> tuple[VariableProvider, ...]:
-    """Return the providers in the order in which they are asked (VAR-5).
-
-    Args:
-        config: The file, if there is one.
-        given: Values from ``--variable``.
-        environ: The environment; this process's own when ``None``.
-        dotenv_path: The file of the built-in provider.
-
-    Raises:
-        RuntimeConfigError: A provider is of a kind that this host does not have.
-    """
-    problems: list[str] = []
-    configured: list[VariableProvider] = []
-    for table in () if config is None else config.variables_providers:
-        provider = _provider(table, environ, problems)
-        if provider is not None:
-            configured.append(provider)
-    if problems:
-        raise RuntimeConfigError(None if config is None else config.path, problems)
-    return (
-        StaticProvider(given),
-        *configured,
-        EnvironmentProvider(environ=environ, dotenv_path=dotenv_path),
-    )
-
-
 def read_key_values(options: Iterable[str]) -> dict[str, str]:
     """Return what ``--key-value`` is given; the last of one key counts (KV-45).
 
@@ -272,70 +224,6 @@ def _store(label: str, table: TypedTable, base: Path) -> KeyValueSettings:
     return KeyValueSettings(label=label, path=None if path is None else base / path)
 
 
-def _provider(
-    table: TypedTable, environ: Mapping[str, str] | None, problems: list[str]
-) -> VariableProvider | None:
-    settings = table.settings
-    if table.type == "static":
-        values = settings.get("values")
-        if isinstance(values, Mapping) and all(isinstance(item, str) for item in values.values()):
-            return StaticProvider(values)
-        problems.append(f"{table.key}.values: must be a table of strings")
-    elif table.type == "env":
-        unknown = sorted(set(settings) - {"prefix", "dotenv_path"})
-        texts = [value for value in settings.values() if not isinstance(value, str)]
-        if not unknown and not texts:
-            dotenv = settings.get("dotenv_path")
-            return EnvironmentProvider(
-                settings.get("prefix", DEFAULT_PREFIX),
-                dotenv_path=None if dotenv is None else Path(dotenv),
-                environ=environ,
-            )
-        if unknown:
-            problems.append(
-                f"{table.key}: unknown field(s): {', '.join(unknown)}. "
-                "Known here: type, prefix, dotenv_path."
-            )
-        else:
-            problems.append(f"{table.key}: `prefix` and `dotenv_path` must be strings")
-    elif table.type == "vault":
-        return _vault(table, problems)
-    elif table.type == "azure_key_vault":
-        return _key_vault(table, problems)
-    else:
-        problems.append(
-            f"{table.key}: unknown type '{table.type}' of provider. Use `static`, `env`, "
-            "`vault` or `azure_key_vault`."
-        )
-    return None
-
-
-def _vault(table: TypedTable, problems: list[str]) -> VariableProvider | None:
-    known = {"url", "token", "mount", "prefix"}
-    unknown = sorted(set(table.settings) - known)
-    if unknown:
-        problems.append(
-            f"{table.key}: unknown field(s): {', '.join(unknown)}. "
-            "Known here: type, url, token, mount, prefix."
-        )
-        return None
-    missing = [
-        key
-        for key in sorted(known)
-        if not isinstance(table.settings.get(key, "" if key == "prefix" else None), str)
-    ]
-    if missing:
-        problems.append(f"{table.key}: must be a string: {', '.join(missing)}")
-        return None
-    token = table.settings["token"]
-    if not (token.isascii() and token.isprintable()):
-        problems.append(
-            f"{table.key}: `token` has a letter that cannot be sent, such as the end of a line"
-        )
-        return None
-    return VaultProvider(**table.settings)
-
-
 # What the summary tells of, in its order (OUT-3).
 _LIMITS = (
     ("outbound_networking", "max_total_connections", ""),
@@ -350,55 +238,6 @@ _LIMITS = (
 
 def _member(table: object, key: str) -> object:
     return table.get(key) if isinstance(table, dict) else None
-
-
-_PRINCIPAL = ("client_id", "client_secret", "tenant_id")
-
-
-def _key_vault(table: TypedTable, problems: list[str]) -> VariableProvider | None:
-    """Read ``azure_key_vault`` (VAR-26)."""
-    settings = table.settings
-    fault = _key_vault_fault(settings)
-    if fault is not None:
-        problems.append(f"{table.key}: {fault}")
-        return None
-    # An extra, and slow to import.
-    from edgezero_spin.host.variables.azure_key_vault import (
-        AzureKeyVaultProvider,
-        ServicePrincipal,
-    )
-
-    principal = None
-    if "client_id" in settings:
-        authority = _AUTHORITIES[settings.get("authority_host", "AzurePublicCloud")]
-        given = {name: settings[name] for name in _PRINCIPAL}
-        principal = ServicePrincipal(authority=authority, **given)
-    try:
-        return AzureKeyVaultProvider(settings["vault_url"], principal)
-    except ValueError:
-        problems.append(f"{table.key}: `vault_url` or `tenant_id` cannot be used")
-    return None
-
-
-def _key_vault_fault(settings: Mapping[str, Any]) -> str | None:
-    known = ("vault_url", *_PRINCIPAL, "authority_host")
-    unknown = sorted(set(settings) - set(known))
-    if unknown:
-        return f"unknown field(s): {', '.join(unknown)}. Known here: type, {', '.join(known)}."
-    wrong = [name for name, value in settings.items() if not isinstance(value, str)]
-    if wrong or "vault_url" not in settings:
-        return f"must be a string: {', '.join(wrong or ['vault_url'])}"
-    given = [name for name in _PRINCIPAL if name in settings]
-    if given and len(given) < len(_PRINCIPAL):
-        absent = [name for name in _PRINCIPAL if name not in settings]
-        return (
-            f"{', '.join(given)} without {', '.join(absent)}: give all three, or none to ask as "
-            "whom the environment names"
-        )
-    host = settings.get("authority_host", "AzurePublicCloud")
-    if host not in _AUTHORITIES:
-        return f"`authority_host` is one of {', '.join(_AUTHORITIES)}"
-    return missing_extra("variables of type 'azure_key_vault'", "azure", "azure.keyvault.secrets")
 
 
 def _summary(config: RuntimeConfig) -> str:

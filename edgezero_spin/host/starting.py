@@ -37,11 +37,11 @@ from edgezero_spin.host.plan import (
 from edgezero_spin.host.runtime_config import (
     RuntimeSettings,
     resolve_runtime,
-    variable_providers,
 )
 from edgezero_spin.host.sqlite_config import configured_databases
 from edgezero_spin.host.trigger.standby import ReusePolicy
 from edgezero_spin.host.variables import ClosingProvider, VariableResolver, read_variable_options
+from edgezero_spin.host.variables.provider_config import variable_providers
 from edgezero_spin.manifest.runtime_config import load_runtime_config
 from edgezero_spin.manifest.spin import (
     LockedApp,

@@ -9,9 +9,10 @@ from edgezero_spin.host.capabilities import host_interfaces
 from edgezero_spin.host.capabilities.not_provided import NOT_PROVIDED
 from edgezero_spin.host.cloud_stores import CosmosContainer, DynamoTable
 from edgezero_spin.host.network.rules import read_network_rules
-from edgezero_spin.host.runtime_config import resolve_runtime, variable_providers
+from edgezero_spin.host.runtime_config import resolve_runtime
 from edgezero_spin.host.sqlite_config import configured_databases
 from edgezero_spin.host.variables.azure_key_vault import AzureKeyVaultProvider
+from edgezero_spin.host.variables.provider_config import variable_providers
 from edgezero_spin.manifest.runtime_config import load_runtime_config
 from tests.documents import File, read_session
 
