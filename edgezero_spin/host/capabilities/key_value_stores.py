@@ -14,6 +14,11 @@ from typing import TYPE_CHECKING
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.capabilities.key_value_batches import Sequential
+from edgezero_spin.host.capabilities.labels import (
+    UnknownLabelError,
+    check_labels,
+    used_labels,
+)
 from edgezero_spin.host.capabilities.redis_key_value import RedisKeyValue
 from edgezero_spin.host.capabilities.sqlite_batches import SqliteBatches
 from edgezero_spin.host.capabilities.sqlite_key_value import SqliteFile
@@ -35,21 +40,8 @@ DEFAULT_LABEL = "default"
 """The label that exists without configuration (KV-41)."""
 
 
-class UnknownStoreError(HostError):
-    """Components list key-value labels that no store answers to.
-
-    Raised while an application is loaded, so a slip in the manifest never reaches a
-    visitor as a 500.
-
-    Attributes:
-        missing: Component id and label, in the order of the manifest.
-        known: Labels that do exist, sorted.
-    """
-
-    def __init__(self, missing: Iterable[tuple[str, str]], known: Iterable[str]) -> None:
-        self.missing = tuple(missing)
-        self.known = tuple(sorted(known))
-        super().__init__(self.missing, self.known)
+class UnknownStoreError(UnknownLabelError):
+    """Components list key-value labels that no store answers to."""
 
     def __str__(self) -> str:
         offer = ", ".join(self.known)
@@ -104,19 +96,12 @@ class KeyValueStores:
             StoreFileError: A file cannot be used.
         """
         places = {DEFAULT_LABEL: None, **places}
-        missing = [
-            (component, label)
-            for component, listed in labels.items()
-            for label in listed
-            if label not in places
-        ]
-        if missing:
-            raise UnknownStoreError(missing, places)
+        check_labels(labels, places, UnknownStoreError)
         self._files: dict[Path, SqliteFile] = {}
         self._pools: dict[RedisAddress, RedisPool] = {}
         self._clouds: dict[CloudStore, DynamoKeyValue | CosmosKeyValue] = {}
         self._backends: dict[str, KeyValueBackend] = {}
-        used = sorted({label for listed in labels.values() for label in listed})
+        used = sorted(used_labels(labels))
         default = places[DEFAULT_LABEL] if DEFAULT_LABEL in used else None
         self.default_file = default if isinstance(default, Path) else None
         try:

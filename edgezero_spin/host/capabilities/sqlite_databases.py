@@ -20,6 +20,11 @@ import attrs
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.capabilities.bounds import size_of
+from edgezero_spin.host.capabilities.labels import (
+    UnknownLabelError,
+    check_labels,
+    used_labels,
+)
 from edgezero_spin.host.capabilities.sql_text import LARGEST_NUMBER, first_statement
 
 __all__ = [
@@ -70,20 +75,8 @@ class ResultTooLarge(DatabaseError):  # noqa: N818 - names the state, as its bas
     """The rows of a statement are more than a guest may be given."""
 
 
-class UnknownDatabaseError(HostError):
-    """Components list SQLite labels that no database answers to (DB-3).
-
-    Raised while an application is loaded.
-
-    Attributes:
-        missing: Component id and label, in the order of the manifest.
-        known: Labels that do exist, sorted.
-    """
-
-    def __init__(self, missing: Iterable[tuple[str, str]], known: Iterable[str]) -> None:
-        self.missing = tuple(missing)
-        self.known = tuple(sorted(known))
-        super().__init__(self.missing, self.known)
+class UnknownDatabaseError(UnknownLabelError):
+    """Components list SQLite labels that no database answers to (DB-3)."""
 
     def __str__(self) -> str:
         details = "\n".join(
@@ -299,17 +292,11 @@ class Databases:
             UnknownDatabaseError: A label is neither configured nor ``default``.
         """
         known = {DEFAULT_LABEL: Database(label=DEFAULT_LABEL), **configured}
-        missing = [
-            (component, label)
-            for component, listed in labels.items()
-            for label in listed
-            if label not in known
-        ]
-        if missing:
-            raise UnknownDatabaseError(missing, known)
-        used = {label for listed in labels.values() for label in listed}
+        check_labels(labels, known, UnknownDatabaseError)
         self.by_label: Mapping[str, Database] = known
-        self.default_file = known[DEFAULT_LABEL].path if DEFAULT_LABEL in used else None
+        self.default_file = (
+            known[DEFAULT_LABEL].path if DEFAULT_LABEL in used_labels(labels) else None
+        )
 
     def run(self, options: Iterable[str]) -> None:
         """Run what ``--sqlite`` is given, before anything is served (DB-2).
