@@ -14,7 +14,7 @@ import attrs
 
 from edgezero_spin.host.capabilities import host_interfaces
 from edgezero_spin.host.capabilities.outbound_http import HttpSender, OutboundHosts
-from edgezero_spin.host.capabilities.sqlite_databases import Database
+from edgezero_spin.host.capabilities.sqlite_connections import Database
 from edgezero_spin.host.dependencies import DependencyError, dependencies_of
 from edgezero_spin.host.engine import Component, Engine, InstanceLimits, load_component
 from edgezero_spin.host.instance import Grants

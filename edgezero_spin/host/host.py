@@ -20,7 +20,7 @@ from typing import Any, Self, Unpack
 from weakref import WeakKeyDictionary
 
 from edgezero_spin.host.application import Application, Route, load_application
-from edgezero_spin.host.capabilities.sqlite_databases import Database
+from edgezero_spin.host.capabilities.sqlite_connections import Database
 from edgezero_spin.host.channel import ByteChannel
 from edgezero_spin.host.engine import Engine, EngineSettings, InstanceLimits, make_engine
 from edgezero_spin.host.exchange import Exchange

@@ -40,7 +40,7 @@ class Grants:
         component_id: Its id in the manifest.
         environment: What ``wasi:cli/environment`` answers, in order.
         key_value: Label to store, for the labels that the manifest lists.
-        databases: Label to SQLite database, likewise; see ``sqlite_databases.Database``.
+        databases: Label to SQLite database, likewise; see ``sqlite_connections.Database``.
         variables: Resolves the component's variables.
         ai_models: Language models that the manifest lists.
         mounts: What the guest sees of the file system; see ``wasi_filesystem.Mount``.

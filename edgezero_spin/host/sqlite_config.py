@@ -8,7 +8,8 @@ Source: contract spin-host.md, DB-1 and DB-2.
 
 from pathlib import Path
 
-from edgezero_spin.host.capabilities.sqlite_databases import DEFAULT_LABEL, Database
+from edgezero_spin.host.capabilities.sqlite_connections import Database
+from edgezero_spin.host.capabilities.sqlite_databases import DEFAULT_LABEL
 from edgezero_spin.host.runtime_config import RuntimeConfigError
 from edgezero_spin.manifest.runtime_config import RuntimeConfig, TypedTable
 

@@ -13,7 +13,7 @@ import pytest
 
 from edgezero_spin.host.capabilities import host_interfaces
 from edgezero_spin.host.capabilities.outbound_http import OutboundHosts
-from edgezero_spin.host.capabilities.sqlite_databases import Database
+from edgezero_spin.host.capabilities.sqlite_connections import Database
 from edgezero_spin.host.engine import Engine, EngineSettings, load_component, make_engine
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.linking import LinkedComponent, link

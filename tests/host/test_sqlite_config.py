@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgezero_spin.host.capabilities.sqlite_databases import Database
+from edgezero_spin.host.capabilities.sqlite_connections import Database
 from edgezero_spin.host.runtime_config import RuntimeConfigError
 from edgezero_spin.host.sqlite_config import configured_databases
 from edgezero_spin.manifest.runtime_config import RuntimeConfig, load_runtime_config

@@ -11,7 +11,7 @@ from typing import Any
 
 from edgezero_spin.host.capabilities.blocking import check, may_go_on
 from edgezero_spin.host.capabilities.bounds import MAX_RESULT_BYTES, claim, release
-from edgezero_spin.host.capabilities.sqlite_databases import (
+from edgezero_spin.host.capabilities.sqlite_connections import (
     Database,
     DatabaseConnection,
     DatabaseError,

@@ -7,7 +7,7 @@ Source: contract spin-host.md, DB-1 to DB-3, TEST-19, TEST-30.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from edgezero_spin.host.capabilities.sqlite_databases import (
+from edgezero_spin.host.capabilities.sqlite_connections import (
     Database,
     DatabaseConnection,
     DatabaseError,

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from edgezero_spin.host.capabilities.sqlite_databases import Database
+from edgezero_spin.host.capabilities.sqlite_connections import Database
 from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.host import Host, HostSettings
 from edgezero_spin.host.instance import Grants

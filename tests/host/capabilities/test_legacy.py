@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host.capabilities.outbound_http import OutboundHosts
-from edgezero_spin.host.capabilities.sqlite_databases import Database
+from edgezero_spin.host.capabilities.sqlite_connections import Database
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.variables import ProviderError, StaticProvider, VariableResolver
 from edgezero_spin.manifest.spin.locked_app import LockedVariable
