@@ -255,6 +255,38 @@ def test_login_and_database() -> None:
             RedisConnection(wanted)
 
 
+def test_the_first_address_that_answers_is_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a name with several; those behind it are not tried, and those before it do not count."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nobody = closed.getsockname()
+    with server(b":7\r\n") as address:
+        places = [nobody, (address.host, address.port), nobody]
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", place) for place in places]
+        lookup = socket.getaddrinfo
+        monkeypatch.setattr(
+            socket,
+            "getaddrinfo",
+            lambda host, *rest, **more: found if host == "many" else lookup(host, *rest, **more),
+        )
+        connection = RedisConnection(RedisAddress("many"))
+        assert connection.call("X") == 7
+        connection.close()
+
+
+def test_a_pool_lends_a_connection_again() -> None:
+    """Also after a refusal; nothing is connected anew while the server is there."""
+    with server(b":1\r\n", b"-ERR no\r\n", b":2\r\n") as address:
+        pool = RedisPool(address)
+        with pool.connection() as first:
+            assert first.call("X") == 1
+        with pytest.raises(RedisReplyError), pool.connection() as second:
+            second.call("X")
+        with pool.connection() as third:
+            assert third.call("X") == 2
+        assert first is second is third
+        pool.close()
+
+
 def test_a_pool_notices_that_the_server_went() -> None:
     """A connection that died while it was idle is replaced, not used."""
     with server(b":1\r\n") as address:
