@@ -16,10 +16,8 @@ Source: https://redis.io/docs/latest/develop/reference/protocol-spec/.
 """
 
 import re
-import socket
-import ssl
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
@@ -30,6 +28,7 @@ import attrs
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.outbound_hosts import parse_outbound_url
+from edgezero_spin.host.redis_sockets import connect
 
 __all__ = [
     "RedisAddress",
@@ -44,9 +43,6 @@ __all__ = [
 DEFAULT_PORT = 6379
 CONNECT_TIMEOUT_S = 10.0
 POOLED_REPLY_TIMEOUT_S = 30.0
-
-# How long a read sleeps before it asks whether it may go on.
-PATIENCE_S = 0.25
 
 PIECE_BYTES = 65_536
 MAX_LINE_BYTES = 65_536
@@ -186,8 +182,8 @@ class RedisConnection:
 
         Args:
             address: Where to.
-            check: Called every quarter of a second while the server is silent; what it
-                raises ends the wait and the connection.
+            check: Called every quarter of a second while the server is silent, before it is
+                connected too; what it raises ends the wait and the connection.
             reply_timeout_s: How long the server may be silent.
             connect_timeout_s: How long to try.
             blocked: Says of an address that it must not be connected to (NET-41).
@@ -200,7 +196,14 @@ class RedisConnection:
         self._reply_timeout_s = reply_timeout_s
         self._buffer = bytearray()
         try:
-            self._socket = _connect(address, connect_timeout_s, blocked)
+            self._socket = connect(
+                address.host,
+                address.port,
+                tls=address.tls,
+                timeout_s=connect_timeout_s,
+                check=check,
+                blocked=blocked,
+            )
         except (OSError, UnicodeError) as error:
             raise RedisError(f"cannot connect to {address}: {error}") from error
         try:
@@ -298,37 +301,6 @@ class RedisConnection:
         data = bytes(memoryview(self._buffer)[:count])
         del self._buffer[: count + 2]
         return data
-
-
-def _connect(
-    address: RedisAddress, timeout_s: float, blocked: Callable[[str], bool]
-) -> socket.socket:
-    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    # These addresses and no others are connected to: the name is not looked up again.
-    places = [place for *_, place in found if not blocked(str(place[0]))]
-    if not places:
-        raise OSError("the runtime configuration prohibits its address")
-    plain = _first(places, timeout_s)
-    try:
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connected = plain
-        if address.tls:
-            context = ssl.create_default_context()
-            connected = context.wrap_socket(plain, server_hostname=address.host)
-        connected.settimeout(PATIENCE_S)
-    except BaseException:
-        plain.close()
-        raise
-    return connected
-
-
-def _first(places: Sequence[tuple[Any, ...]], timeout_s: float) -> socket.socket:
-    """Connect to the first place that answers."""
-    *others, last = places
-    for place in others:
-        with suppress(OSError):
-            return socket.create_connection(place[:2], timeout=timeout_s)
-    return socket.create_connection(last[:2], timeout=timeout_s)
 
 
 def _encoded(command: tuple[Argument, ...]) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgezero_spin.host import redis_client
+from edgezero_spin.host import redis_sockets
 from edgezero_spin.host.redis_client import (
     RedisAddress,
     RedisConnection,
@@ -218,7 +218,7 @@ def test_a_refusal_leaves_the_connection_as_it_was() -> None:
 
 def test_a_wait_can_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """While the server is silent, the caller is asked whether to go on."""
-    monkeypatch.setattr(redis_client, "PATIENCE_S", 0.001)
+    monkeypatch.setattr(redis_sockets, "PATIENCE_S", 0.001)
 
     def stop() -> None:
         raise InterruptedError("time is up")
@@ -229,7 +229,7 @@ def test_a_wait_can_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_silence_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pool does not wait for ever."""
-    monkeypatch.setattr(redis_client, "PATIENCE_S", 0.001)
+    monkeypatch.setattr(redis_sockets, "PATIENCE_S", 0.001)
     with (
         connected(b"", reply_timeout_s=0.005) as connection,
         pytest.raises(RedisError, match=r"silent for 0.005 s"),
@@ -253,24 +253,6 @@ def test_login_and_database() -> None:
         wanted = RedisAddress(address.host, address.port, b"user", b"pass", 99)
         with pytest.raises(RedisReplyError, match="out of range"):
             RedisConnection(wanted)
-
-
-def test_the_first_address_that_answers_is_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a name with several; those behind it are not tried, and those before it do not count."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        nobody = closed.getsockname()
-    with server(b":7\r\n") as address:
-        places = [nobody, (address.host, address.port), nobody]
-        found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", place) for place in places]
-        lookup = socket.getaddrinfo
-        monkeypatch.setattr(
-            socket,
-            "getaddrinfo",
-            lambda host, *rest, **more: found if host == "many" else lookup(host, *rest, **more),
-        )
-        connection = RedisConnection(RedisAddress("many"))
-        assert connection.call("X") == 7
-        connection.close()
 
 
 def test_a_pool_lends_a_connection_again() -> None:

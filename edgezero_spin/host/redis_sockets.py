@@ -1,0 +1,114 @@
+"""Connect to a Redis server on the thread of a guest, which may have to stop waiting.
+
+In: an address, how long to try, and what to ask while it takes its time. Out: a connected
+socket, through TLS where the address says so.
+
+Source: contract spin-host.md, DB-4, NET-41, LIFE-7.
+"""
+
+import os
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from selectors import EVENT_WRITE, DefaultSelector
+from time import monotonic
+from typing import Any
+
+__all__ = ["PATIENCE_S", "connect"]
+
+# How long a wait sleeps before it asks whether it may go on.
+PATIENCE_S = 0.25
+
+Place = tuple[int, tuple[Any, ...]]
+"""Family and address of a socket."""
+
+
+def connect(
+    host: str,
+    port: int,
+    *,
+    tls: bool,
+    timeout_s: float,
+    check: Callable[[], None],
+    blocked: Callable[[str], bool],
+) -> socket.socket:
+    """Return a socket whose reads and writes wait ``PATIENCE_S`` at a time.
+
+    Args:
+        host: A name or an address.
+        port: The port.
+        tls: Whether the connection is encrypted.
+        timeout_s: How long to try, the name's addresses together.
+        check: Called every quarter of a second; what it raises ends the attempt.
+        blocked: Says of an address that it must not be connected to (NET-41).
+
+    Raises:
+        OSError: Nobody answers, or the server is not who it should be.
+        UnicodeError: The host is no name.
+    """
+    until = monotonic() + timeout_s
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # These addresses and no others are connected to: the name is not looked up again.
+    places = [(family, place) for family, *_, place in found if not blocked(str(place[0]))]
+    if not places:
+        raise OSError("the runtime configuration prohibits its address")
+    connected = _first(places, until, check)
+    try:
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connected.settimeout(PATIENCE_S)
+        if tls:
+            connected = ssl.create_default_context().wrap_socket(
+                connected, server_hostname=host, do_handshake_on_connect=False
+            )
+            _shake_hands(connected, until, check)
+    except BaseException:
+        connected.close()
+        raise
+    return connected
+
+
+def _first(places: Sequence[Place], until: float, check: Callable[[], None]) -> socket.socket:
+    """Connect to the first place that answers; each has its share of the time."""
+    *others, last = places
+    for index, place in enumerate(others):
+        share_s = (until - monotonic()) / (len(places) - index)
+        with suppress(OSError):
+            return _reach(place, monotonic() + share_s, check)
+    return _reach(last, until, check)
+
+
+def _reach(place: Place, until: float, check: Callable[[], None]) -> socket.socket:
+    family, address = place
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setblocking(False)
+        made.connect_ex(address)
+        # Not select.select(), which stops at file descriptor 1023.
+        with DefaultSelector() as selector:
+            selector.register(made, EVENT_WRITE)
+            while not selector.select(min(PATIENCE_S, max(0, until - monotonic()))):
+                _go_on(until, check)
+        error = made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _shake_hands(connected: ssl.SSLSocket, until: float, check: Callable[[], None]) -> None:
+    while True:
+        try:
+            connected.do_handshake()
+        except TimeoutError:
+            _go_on(until, check)
+        else:
+            return
+
+
+def _go_on(until: float, check: Callable[[], None]) -> None:
+    check()
+    if monotonic() >= until:
+        raise TimeoutError("timed out")
