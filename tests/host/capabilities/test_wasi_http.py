@@ -308,8 +308,8 @@ def test_send_informational_traps(state: InstanceState) -> None:
         ),
         (
             "set-path-with-query",
-            [None, "/", "/a?b=c", "*", "?x", "/ä"],
-            ["/a b", "/a\r\nHost: x"],
+            [None, "", "/", "/a?b=c", "*", "?x", "/ä"],
+            ["/a b", "/a\r\nHost: x", "a", "*a", "http://elsewhere/", "elsewhere:80"],
         ),
     ],
 )
