@@ -34,6 +34,7 @@ __all__ = ["HttpClient"]
 
 DEFAULT_TIMEOUT_S = 600.0
 CLOSE_TIMEOUT_S = 2.0
+LOOKUPS_AT_ONCE = 64
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -81,6 +82,10 @@ class HttpClient:
                 return None
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
+                # Python's own takes as few as five: so many slow names would stop all others.
+                self._loop.set_default_executor(
+                    concurrent.futures.ThreadPoolExecutor(LOOKUPS_AT_ONCE, "edgezero-lookup")
+                )
                 self._thread = threading.Thread(
                     target=self._loop.run_forever, name="edgezero-outbound", daemon=True
                 )

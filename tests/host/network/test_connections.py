@@ -4,6 +4,8 @@ import contextlib
 import itertools
 import random
 import socket
+import threading
+from typing import Any
 
 import pytest
 
@@ -192,6 +194,29 @@ def test_a_name_with_several_addresses_finds_the_one_that_answers(
     peer.serve(one)
     future = send(client, state, peer.port, request_of(), host="localhost")
     assert content(state, settled(state, future)) == b"ok"
+
+
+def test_names_that_are_slow_to_find_hold_up_no_others(
+    client: HttpClient, state: InstanceState, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their lookups block threads, of which there are enough."""
+    found = threading.Event()
+    lookup = socket.getaddrinfo
+
+    def slow(host: str, *rest: Any, **more: Any) -> Any:
+        if host == "slow.example":
+            found.wait(10)
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+        return lookup(host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    stuck = [send(client, state, 1, request_of(), host="slow.example") for _ in range(40)]
+    peer.serve(one)
+    quick = send(client, state, peer.port, request_of(), host="localhost")
+    assert content(state, settled(state, quick)) == b"ok"
+    assert not any(future.ready() for future in stuck)
+    found.set()
+    assert {settled(state, future)[0] for future in stuck} == {"DNS-error"}
 
 
 def client_without(*networks: str) -> HttpClient:
