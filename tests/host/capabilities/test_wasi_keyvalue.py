@@ -311,6 +311,27 @@ def test_a_swap_on_a_broken_store(seen: bytes | None) -> None:
     assert state.held == {"wasi:keyvalue cas": 0}
 
 
+class BrokenBetween(Broken):
+    """A store that fails once a swap has lost."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "compare_and_set":
+            return lambda *arguments: False
+        return super().__getattribute__(name)
+
+
+def test_a_lost_swap_on_a_store_that_broke_meanwhile() -> None:
+    """There is no value to try again with, so no handle either (KV-27)."""
+    state = instance_state()
+    cas = new_cas(state, Bucket(BrokenBetween()), "a")
+    cas.seen = b"old"
+    assert error_of(state, f"{ATOMICS}swap", cas, b"") == (
+        "store-error",
+        ("other", "disk on fire"),
+    )
+    assert state.held == {"wasi:keyvalue cas": 0}
+
+
 def test_every_backend_of_the_host_does_batches_itself(tmp_path: Path) -> None:
     """Only foreign backends need the wrapper."""
     stores = KeyValueStores(
