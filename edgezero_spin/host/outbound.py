@@ -57,6 +57,7 @@ class OutboundSender:
         self._runner: InstanceRunner | None = None
         self._client: HttpClient | None = None
         self._lock = threading.Lock()
+        self._closed = False
         self._to_self: list[FutureIncomingResponse] = []
 
     def connect(self, components: Mapping[str, Served], runner: InstanceRunner) -> None:
@@ -117,12 +118,16 @@ class OutboundSender:
         return True
 
     def _network(self) -> "HttpClient":
-        if self._client is None:
-            # A host whose guests never send anything does not load an HTTP client.
-            from edgezero_spin.host.http_client import HttpClient
+        # Two guests may send their first request at once.
+        with self._lock:
+            if self._client is None:
+                # A host whose guests never send anything does not load an HTTP client.
+                from edgezero_spin.host.http_client import HttpClient
 
-            self._client = HttpClient(self._rules)
-        return self._client
+                self._client = HttpClient(self._rules)
+                if self._closed:
+                    self._client.close()
+            return self._client
 
     def _chain(
         self,
@@ -164,8 +169,11 @@ class OutboundSender:
 
     def close(self) -> None:
         """End what is under way. Twice is harmless."""
-        if self._client is not None:
-            self._client.close()
+        with self._lock:
+            self._closed = True
+            client = self._client
+        if client is not None:
+            client.close()
 
 
 def _answer(exchange: Exchange, future: FutureIncomingResponse) -> None:

@@ -1,20 +1,25 @@
 """Requests from a guest to its own application: without a socket, and through the listener."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from edgezero_spin.host import Host, HostSettings, HttpRequest
+from edgezero_spin.host import Host, HostSettings, HttpRequest, http_client
 from edgezero_spin.host.capabilities.http_fields import Fields
-from edgezero_spin.host.capabilities.outbound_http import OutboundHosts
-from edgezero_spin.host.capabilities.wasi_http import OutgoingRequest
+from edgezero_spin.host.capabilities.outbound_http import Destination, OutboundHosts
+from edgezero_spin.host.capabilities.wasi_http import FutureIncomingResponse, OutgoingRequest
 from edgezero_spin.host.engine import Engine
 from edgezero_spin.host.exchange import Exchange
+from edgezero_spin.host.http_client import HttpClient
 from edgezero_spin.host.instance import InstanceState
-from edgezero_spin.host.interface import Err, WitError
+from edgezero_spin.host.interface import Err, Ok, WitError
 from edgezero_spin.host.logs import Logs
+from edgezero_spin.host.network.rules import NetworkRules
+from edgezero_spin.host.outbound import OutboundSender
 from edgezero_spin.host.plan import TriggerPlan
 from edgezero_spin.host.trigger.guest import GuestComponent
 from tests.host.support import Capture, HostLog, call, instance_state, script_host
@@ -194,6 +199,44 @@ def test_requests_to_itself_leave_a_place_for_their_answers(shared_engine: Engin
     with HostLog() as log, script_host(shared_engine, settings=settings) as host:
         assert asyncio.run(run(host)) == [("connection-limit-reached", None), 201, 201]
     assert b"allow more instances" in log.content
+
+
+def test_guests_that_send_at_once_share_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second one would be nobody's to close, with its thread and its connections."""
+    made: list[HttpClient] = []
+    both = threading.Barrier(2)
+
+    class Slow(HttpClient):
+        def __init__(self, rules: NetworkRules | None = None) -> None:
+            with suppress(threading.BrokenBarrierError):
+                both.wait(0.1)
+            super().__init__(rules)
+            made.append(self)
+
+    monkeypatch.setattr(http_client, "HttpClient", Slow)
+    sender = OutboundSender()
+    nowhere = Destination("http", "nowhere.invalid", "nowhere.invalid")
+
+    def send() -> None:
+        request = request_to("nowhere.invalid", "/")
+        sender.send(nowhere, request, None, FutureIncomingResponse(instance_state()))
+
+    threads = [threading.Thread(target=send) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sender.close()
+    assert len(made) == 1
+
+
+def test_a_closed_sender_refuses() -> None:
+    """Also when nobody sent anything before."""
+    sender = OutboundSender()
+    sender.close()
+    future = FutureIncomingResponse(instance_state())
+    sender.send(Destination("http", "h", "h"), request_to("h", "/"), None, future)
+    assert future.get() == Ok(Err(("connection-terminated", None)))
 
 
 @pytest.mark.parametrize("authority", [None, "self.alt:1"])
