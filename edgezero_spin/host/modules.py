@@ -41,6 +41,9 @@ __all__ = ["ENTRY_POINT", "LinkedModule", "Module", "ModuleInstance", "load_modu
 
 ENTRY_POINT = "_start"
 
+# Of one poll. Each takes more of the host than of the guest, which has no table of them.
+MAX_SUBSCRIPTIONS = 65_536
+
 _WASI = "wasi_snapshot_preview1"
 _UNLIMITED_FUEL = (1 << 64) - 1
 
@@ -359,7 +362,7 @@ def _answer_poll(
         number & 0xFFFFFFFF for number in (source, target, count, counted)
     )
     memory = caller.get("memory")
-    if not isinstance(memory, wasmtime.Memory) or count == 0:
+    if not isinstance(memory, wasmtime.Memory) or not 0 < count <= MAX_SUBSCRIPTIONS:
         return _INVALID
     room = memory.data_len(caller)
     ends = (source + count * _SUBSCRIPTION.size, target + count * _EVENT.size, counted + 4)

@@ -397,7 +397,9 @@ def test_descriptors_are_ready_at_once(run: Run) -> None:
     [
         pytest.param(4096, 0, 28, id="nothing to wait for"),
         pytest.param(-8, 1, 21, id="outside the memory"),
-        pytest.param(4096, -1, 21, id="more than there is memory"),
+        pytest.param(4096, 3000, 21, id="more than there is memory"),
+        pytest.param(4096, 65537, 28, id="more than the host looks at"),
+        pytest.param(4096, -1, 28, id="no number"),
     ],
 )
 def test_a_wait_that_makes_no_sense_is_refused(
