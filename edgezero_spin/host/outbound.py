@@ -21,6 +21,7 @@ from edgezero_spin.host.capabilities.wasi_http import (
     method_text,
 )
 from edgezero_spin.host.exchange import Exchange
+from edgezero_spin.host.outbound_hosts import chaining_target
 from edgezero_spin.host.trigger.headers import client_headers, host_headers
 from edgezero_spin.host.trigger.http import InstanceRunner, Served
 from edgezero_spin.host.trigger.routes import whole_application
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["OutboundSender"]
 
 logger = logging.getLogger("edgezero_spin.host")
-
-CHAIN_DOMAIN = "spin.internal"
 
 
 class OutboundSender:
@@ -73,37 +72,34 @@ class OutboundSender:
         future: FutureIncomingResponse,
     ) -> None:
         """Start an exchange. Called on a guest's thread."""
-        target, _, domain = destination.host.partition(".")
-        if not destination.is_self and domain == CHAIN_DOMAIN:
+        target = None if destination.is_self else chaining_target(destination.host)
+        if target is not None:
             self._chain(target, destination, request, future)
             return
         if destination.is_self:
-            if self.origin is None:
+            refusal = self._refusal(future)
+            if refusal is not None:
                 request.drop_body()
-                future.reject(("HTTP-request-URI-invalid", None))
+                future.reject((refusal, None))
                 return
-            if not self._leaves_a_place(future):
-                logger.warning(
-                    "a request of %s to its own application was refused: every instance would "
-                    "wait for such a request, and none could answer one; allow more instances",
-                    future.component_id,
-                )
-                request.drop_body()
-                future.reject(("connection-limit-reached", None))
-                return
-            parts = urlsplit(self.origin)
-            host = parts.hostname or ""
-            destination = attrs.evolve(
-                destination,
-                scheme=parts.scheme,
-                authority=parts.netloc,
-                host=f"[{host}]" if ":" in host else host,
-                port=parts.port,
-            )
+            destination = _at(self.origin or "", destination)
         self._network().send(destination, request, options, future)
 
+    def _refusal(self, future: FutureIncomingResponse) -> str | None:
+        """Why a request to the application itself cannot be answered; ``None`` when it can."""
+        if self.origin is None:
+            return "HTTP-request-URI-invalid"
+        if self._leaves_a_place(future):
+            return None
+        logger.warning(
+            "a request of %s to its own application was refused: every instance would wait for "
+            "such a request, and none could answer one; allow more instances",
+            future.component_id,
+        )
+        return "connection-limit-reached"
+
     def _leaves_a_place(self, future: FutureIncomingResponse) -> bool:
-        """Whether an instance can be had that answers this request to the application itself.
+        """Whether an instance is left that could answer.
 
         Where every place is taken by one that waits for such an answer, none would ever come.
         """
@@ -174,6 +170,19 @@ class OutboundSender:
             client = self._client
         if client is not None:
             client.close()
+
+
+def _at(origin: str, destination: Destination) -> Destination:
+    """The application itself, as its listener is reached (CHAIN-1)."""
+    parts = urlsplit(origin)
+    host = parts.hostname or ""
+    return attrs.evolve(
+        destination,
+        scheme=parts.scheme,
+        authority=parts.netloc,
+        host=f"[{host}]" if ":" in host else host,
+        port=parts.port,
+    )
 
 
 def _answer(exchange: Exchange, future: FutureIncomingResponse) -> None:

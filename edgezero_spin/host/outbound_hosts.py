@@ -22,7 +22,7 @@ from edgezero_spin.manifest.spin.allowed_hosts import (
 from edgezero_spin.manifest.spin.host_names import HostName, parse_host_name
 from edgezero_spin.manifest.spin.templates import parse_template
 
-__all__ = ["OutboundHosts", "OutboundUrl", "chaining_target", "denial_advice", "parse_outbound_url"]
+__all__ = ["AllowedHosts", "OutboundUrl", "chaining_target", "denial_advice", "parse_outbound_url"]
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#\\]*)", re.ASCII)
 _LARGEST_PORT = 65535
@@ -55,7 +55,7 @@ class OutboundUrl:
 
 
 @attrs.frozen
-class OutboundHosts:
+class AllowedHosts:
     """Where one component may connect to.
 
     Attributes:
@@ -67,7 +67,7 @@ class OutboundHosts:
     @classmethod
     def resolve(
         cls, texts: Iterable[str], render: Callable[[str], str], component_ids: Iterable[str]
-    ) -> "OutboundHosts":
+    ) -> "AllowedHosts":
         """Fill in templates and read every entry.
 
         Args:
@@ -157,8 +157,8 @@ def denial_advice(scheme: str, authority: str) -> str:
         )
     return (
         f"{reason}\n"
-        f'To allow it, add `allowed_outbound_hosts = ["{entry}"]` to the component section of '
-        "the manifest."
+        f"To allow this request, add 'allowed_outbound_hosts = [\"{entry}\"]' to the manifest "
+        "component section."
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from edgezero_spin.host.outbound_hosts import (
-    OutboundHosts,
+    AllowedHosts,
     chaining_target,
     denial_advice,
     parse_outbound_url,
@@ -13,9 +13,9 @@ from edgezero_spin.host.outbound_hosts import (
 from edgezero_spin.manifest.spin.allowed_hosts import AllowedHostError
 
 
-def hosts(*entries: str, components: tuple[str, ...] = ()) -> OutboundHosts:
+def hosts(*entries: str, components: tuple[str, ...] = ()) -> AllowedHosts:
     """What a component with these entries may do; there are no variables."""
-    return OutboundHosts.resolve(entries, lambda text: text, components)
+    return AllowedHosts.resolve(entries, lambda text: text, components)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_templates_are_filled_in() -> None:
     render: Callable[[str], str] = lambda text: (  # noqa: E731
         text.replace("{{ h }}", "localhost").replace("{{ none }}", "")
     )
-    found = OutboundHosts.resolve(
+    found = AllowedHosts.resolve(
         ["redis://{{ h }}:6379", "https://{{ none }}", "{{ none }}"], render, ()
     )
     assert found.allows("redis://localhost:6379", "redis")  # NV-22

@@ -8,7 +8,7 @@ Source: contract spin-host.md, OUTH-1 to OUTH-17, CHAIN-2, NET-1 to NET-12, NET-
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import attrs
@@ -22,14 +22,9 @@ from edgezero_spin.host.capabilities.wasi_http import (
 from edgezero_spin.host.capabilities.wasi_io import Pollable
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import Interface, WitError
-from edgezero_spin.host.outbound_hosts import OutboundHosts as AddressRules
+from edgezero_spin.host.outbound_hosts import AllowedHosts, OutboundUrl, denial_advice
 from edgezero_spin.host.variables import VariableError, VariableResolver
-from edgezero_spin.manifest.spin.allowed_hosts import (
-    AllowedHost,
-    AllowedHostError,
-    is_blank_entry,
-    parse_allowed_host,
-)
+from edgezero_spin.manifest.spin.allowed_hosts import AllowedHostError
 from edgezero_spin.manifest.spin.host_names import parse_host_name
 
 __all__ = ["OUTGOING_HANDLER", "Destination", "HttpSender", "OutboundHosts"]
@@ -61,9 +56,6 @@ class Destination:
         """Whether it is the application itself (CHAIN-1)."""
         return self.authority is None or self.host == SELF_HOST
 
-    def __str__(self) -> str:
-        return f"{self.scheme}://{self.authority or 'self'}"
-
 
 class HttpSender(Protocol):
     """Sends requests that were allowed. Called on the guest's thread; must not block."""
@@ -79,7 +71,11 @@ class HttpSender(Protocol):
 
 
 class OutboundHosts:
-    """What one component may connect to."""
+    """What one component may connect to, and who sends its requests.
+
+    Attributes:
+        sender: Sends what is allowed; ``None`` for a host without outbound requests.
+    """
 
     def __init__(
         self,
@@ -95,13 +91,13 @@ class OutboundHosts:
             entries: Of ``allowed_outbound_hosts``; templates.
             component_ids: Of the application, for ``*.spin.internal`` (CHAIN-6).
             variables: Fills templates in.
-            sender: Sends what is allowed; ``None`` for a host without outbound requests.
+            sender: Sends what is allowed.
         """
         self.sender = sender
         self._component_ids = tuple(component_ids)
         self._variables = variables
         self._templates = tuple(entry for entry in entries if "{{" in entry)
-        self._fixed = self._parse(entry for entry in entries if "{{" not in entry)
+        self._fixed = self._resolved(entry for entry in entries if "{{" not in entry)
 
     @property
     def remote(self) -> bool:
@@ -110,18 +106,14 @@ class OutboundHosts:
 
     def allows(self, destination: Destination) -> bool:
         """Whether a request to this destination may be sent."""
-        try:
-            entries = self._entries()
-        except (AllowedHostError, VariableError) as error:
-            logger.warning("no outbound request is allowed: %s", error)
-            return False
         if destination.is_self:
-            return any(entry.allows_self(WEB_SCHEMES) for entry in entries)
+            return any(hosts.allows_self(WEB_SCHEMES) for hosts in self._hosts())
         try:
             host = parse_host_name(destination.host)
         except ValueError:
             return False
-        return any(entry.allows(destination.scheme, host, destination.port) for entry in entries)
+        url = OutboundUrl(destination.scheme, host, destination.port)
+        return any(hosts.allows_url(url) for hosts in self._hosts())
 
     def allows_address(self, address: str, scheme: str) -> bool:
         """Whether a database or a broker may be connected to (NET-22 to NET-25).
@@ -130,24 +122,20 @@ class OutboundHosts:
             address: A URL, or one without its scheme.
             scheme: What is meant when the address has none.
         """
-        try:
-            return AddressRules(self._entries()).allows(address, scheme)
-        except (AllowedHostError, VariableError) as error:
-            logger.warning("no outbound connection is allowed: %s", error)
-            return False
+        return any(hosts.allows(address, scheme) for hosts in self._hosts())
 
-    def _entries(self) -> tuple[AllowedHost, ...]:
+    def _hosts(self) -> tuple[AllowedHosts, ...]:
+        """Entries as they read now; none when a template cannot be filled in (NET-12)."""
         if not self._templates or self._variables is None:
-            return self._fixed
-        filled = [self._variables.render(text) for text in self._templates]
-        return self._fixed + self._parse(text for text in filled if not is_blank_entry(text))
+            return (self._fixed,)
+        try:
+            return self._fixed, self._resolved(self._templates, self._variables.render)
+        except (AllowedHostError, VariableError) as error:
+            logger.warning("nothing outbound is allowed: %s", error)
+            return ()
 
-    def _parse(self, texts: Iterable[str]) -> tuple[AllowedHost, ...]:
-        return tuple(
-            entry
-            for text in texts
-            for entry in parse_allowed_host(text).expanded(self._component_ids)
-        )
+    def _resolved(self, texts: Iterable[str], render: Callable[[str], str] = str) -> AllowedHosts:
+        return AllowedHosts.resolve(texts, render, self._component_ids)
 
 
 def _destination_of(request: OutgoingRequest) -> Destination:
@@ -172,21 +160,10 @@ def _destination_of(request: OutgoingRequest) -> Destination:
 
 def _denied(destination: Destination) -> None:
     """Tell the operator (NET-30, NET-31)."""
-    if destination.is_self:
-        what = "A component tried to make an HTTP request to its own app but it does not have "
-        text, entry = f"{what}permission.", "http://self"
+    if destination.authority is None or destination.is_self:
+        logger.warning("%s", denial_advice("http", "self"))
     else:
-        text = (
-            "A component tried to make an outbound network connection to disallowed "
-            f"destination '{destination}'."
-        )
-        entry = str(destination)
-    logger.warning(
-        "%s\nTo allow this request, add 'allowed_outbound_hosts = [\"%s\"]' to the manifest "
-        "component section.",
-        text,
-        entry,
-    )
+        logger.warning("%s", denial_advice(destination.scheme, destination.authority))
 
 
 def _handle(

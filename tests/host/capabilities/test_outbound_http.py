@@ -39,7 +39,7 @@ def answer(entries: list[str], request: OutgoingRequest, **parts: Any) -> tuple[
     sender = Sender()
     state = instance_state(outbound=OutboundHosts(entries, sender=sender, **parts))
     future = call(state, HANDLE, request, None)
-    return future.get(), [str(destination) for destination in sender.sent]
+    return future.get(), [f"{to.scheme}://{to.authority or 'self'}" for to in sender.sent]
 
 
 @pytest.mark.parametrize(
