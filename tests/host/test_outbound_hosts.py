@@ -195,3 +195,39 @@ def test_denials_say_what_to_write() -> None:
     assert "disallowed destination 'https://api.example:8443'." in advice  # NET-30
     assert 'allowed_outbound_hosts = ["https://api.example:8443"]' in advice
     assert 'allowed_outbound_hosts = ["http://self"]' in denial_advice("http", "self")  # NET-31
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "port"),
+    [
+        ("http://h", "h", None),
+        ("http://h:", "h", None),
+        ("http://H:0080/x", "h", 80),
+        ("http://h:65535", "h", 65535),
+        ("h:1?x#y", "h", 1),
+        ("http://[::1]", "::1", None),
+        ("http://[::1]:80", "::1", 80),
+        ("mysql://u:p#w@h:1/db", "h", 1),
+        ("mysql://u:p@h/db@x", "h", None),
+        ("mysql://h/db@x", "h", None),
+        ("http://u#h@evil:1x", "u", None),
+    ],
+)
+def test_what_counts_of_an_address(address: str, host: str, port: int | None) -> None:
+    """Host and port, whatever stands around them."""
+    url = parse_outbound_url(address, "http")
+    assert (str(url.host), url.port) == (host, port)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("", "http://", "http:///x", "http://h:65536", "http://h:000100000", "http://h:8x"),
+        *("http://h:٨٠", "http://h:-1", "http://h:+1", "http://[::1", "http://a b", "http://h:1:2"),
+    ],
+)
+def test_what_is_no_address(address: str) -> None:
+    """It is allowed by no entry, and no other place is read out of it."""
+    with pytest.raises(ValueError, match=r"."):
+        parse_outbound_url(address, "http")
+    assert not hosts("*://*:*").allows(address, "http")
