@@ -47,17 +47,27 @@ class ResourceTable:
         """Store an object and return its rep.
 
         Raises:
-            Trap: The table is full; the guest leaks handles.
+            Trap: The table is full; the guest leaks handles. The object stays all the same, so
+                that the end of the instance frees what it holds.
         """
         objects = self._objects
-        if len(objects) >= self.limit:
-            raise Trap(f"the instance holds {self.limit} host resources, which is its limit")
         rep = self._next
-        if rep > 0xFFFF_FFFF:
-            raise Trap("the instance made 2**32 host resources")
         self._next = rep + 1
         objects[rep] = resource
+        if len(objects) > self.limit:
+            raise Trap(f"the instance holds {self.limit} host resources, which is its limit")
+        if rep > 0xFFFF_FFFF:
+            raise Trap("the instance made 2**32 host resources")
         return rep
+
+    def check_room(self, count: int) -> None:
+        """Make sure that several objects can be stored, before any of them is made.
+
+        Raises:
+            Trap: They cannot.
+        """
+        if len(self._objects) + count > self.limit:
+            raise Trap(f"the instance holds {self.limit} host resources, which is its limit")
 
     def get(self, rep: int) -> Any:
         """Return the object and keep it.

@@ -33,10 +33,22 @@ def test_limit() -> None:
     table = ResourceTable(limit=2)
     first = table.push("a")
     table.push("b")
-    with pytest.raises(Trap, match="holds 2"):
-        table.push("c")
     table.take(first)
+    table.check_room(1)
     table.push("c")
+    with pytest.raises(Trap, match="holds 2"):
+        table.check_room(1)
+    with pytest.raises(Trap, match="holds 2"):
+        table.push("d")
+
+
+def test_what_was_one_too_many_is_freed_with_the_rest() -> None:
+    """It may be a connection or a file, and nobody else knows of it."""
+    table = ResourceTable(limit=1)
+    table.push("a")
+    with pytest.raises(Trap):
+        table.push("b")
+    assert table.drain() == ["b", "a"]
 
 
 def test_limit_below_one() -> None:

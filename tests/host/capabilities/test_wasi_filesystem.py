@@ -13,10 +13,12 @@ from edgezero_spin.host.capabilities.wasi_filesystem import (
     DirectoryEntries,
     Mount,
 )
+from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.instance import InstanceState
 from tests.host.support import call, error_of, instance_state
 
 TYPES = "wasi:filesystem/types "
+FDS = Path("/proc/self/fd")
 FOLLOW = frozenset({"symlink-follow"})
 READ = frozenset({"read"})
 NOW = ("now", None)
@@ -283,6 +285,42 @@ def test_open_files_are_bounded(guest: Guest) -> None:
     for _ in range(MAX_OPEN_FILES - 1):
         guest.open("a.txt")
     assert guest.refused("open-at", FOLLOW, "a.txt", frozenset(), READ) == "quota"
+
+
+def open_descriptors() -> int:
+    """Those of this process."""
+    return len(list(FDS.iterdir()))
+
+
+@pytest.mark.skipif(not FDS.is_dir(), reason="only Linux says what is open")
+def test_no_descriptor_is_lost_on_a_wrong_way(tmp_path: Path, tree: Path) -> None:
+    """Offsets that are none, limits that are met halfway, mounts that are gone."""
+    begin = open_descriptors()
+    mounts = (Mount("/", tree, writable=True), Mount("/more", tree))
+    state = instance_state(mounts=mounts)
+    (root, _), (more, _) = call(state, "wasi:filesystem/preopens get-directories")
+    flags = frozenset({"read", "write"})
+    for method, *arguments in (("read-via-stream", 2**63), ("write-via-stream", 2**64 - 1)):
+        file = call(
+            state, f"{TYPES}[method]descriptor.open-at", root, FOLLOW, "a.txt", set(), flags
+        )
+        name = f"{TYPES}[method]descriptor.{method}"
+        assert error_of(state, name, file, *arguments) == "invalid"
+        file.drop(state)
+    state.open_files += MAX_OPEN_FILES - 3
+    with pytest.raises(Trap, match="open files, which is its limit"):
+        call(state, "wasi:filesystem/preopens get-directories")
+    state.open_files -= MAX_OPEN_FILES - 3
+    full = instance_state(mounts=mounts)
+    full.table.limit = 1
+    with pytest.raises(Trap, match="host resources, which is its limit"):
+        call(full, "wasi:filesystem/preopens get-directories")
+    gone = instance_state(mounts=(*mounts, Mount("/gone", tmp_path / "gone")))
+    with pytest.raises(Trap, match="/gone cannot be opened: No such file"):
+        call(gone, "wasi:filesystem/preopens get-directories")
+    root.drop(state)
+    more.drop(state)
+    assert (open_descriptors(), state.open_files, gone.open_files) == (begin, 0, 0)
 
 
 def test_a_writable_mount_can_be_changed(writer: Guest, tree: Path) -> None:

@@ -40,11 +40,19 @@ __all__ = [
 
 
 def _get_directories(state: InstanceState) -> list[tuple[Descriptor, str]]:
-    directories = []
-    for mount in state.grants.mounts:
-        if state.open_files >= MAX_OPEN_FILES:
-            raise Trap(f"the instance holds {MAX_OPEN_FILES} open files, which is its limit")
-        number = os.open(mount.host_path, os.O_RDONLY | DIRECTORY | CLOEXEC)
+    mounts = state.grants.mounts
+    # All of them or none: what is opened here is nobody's before all are handed out.
+    if state.open_files + len(mounts) > MAX_OPEN_FILES:
+        raise Trap(f"the instance holds {MAX_OPEN_FILES} open files, which is its limit")
+    state.table.check_room(len(mounts))
+    directories: list[tuple[Descriptor, str]] = []
+    for mount in mounts:
+        try:
+            number = os.open(mount.host_path, os.O_RDONLY | DIRECTORY | CLOEXEC)
+        except OSError as error:
+            for opened, _ in directories:
+                opened.drop(state)
+            raise Trap(f"{mount.guest_path} cannot be opened: {error.strerror}") from error
         flags = {"read", "mutate-directory"} if mount.writable else {"read"}
         descriptor = Descriptor(
             Handle(state, number),

@@ -34,11 +34,14 @@ def _check_offset(offset: int) -> int:
 
 
 def _read_via_stream(state: InstanceState, descriptor: Descriptor, offset: int) -> FileInput:
-    return FileInput(reading(descriptor).handle.share(), _check_offset(offset))
+    # Checked before the handle is shared, or nobody would be left to let it go.
+    _check_offset(offset)
+    return FileInput(reading(descriptor).handle.share(), offset)
 
 
 def _write_via_stream(state: InstanceState, descriptor: Descriptor, offset: int) -> FileOutput:
-    return FileOutput(writing(descriptor).handle.share(), _check_offset(offset))
+    _check_offset(offset)
+    return FileOutput(writing(descriptor).handle.share(), offset)
 
 
 def _append_via_stream(state: InstanceState, descriptor: Descriptor) -> FileOutput:
