@@ -22,7 +22,7 @@ from edgezero_spin.host.capabilities.wasi_http import (
 )
 from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.outbound_hosts import chaining_target
-from edgezero_spin.host.trigger.headers import client_headers, host_headers
+from edgezero_spin.host.trigger.headers import HeaderNotTextError, client_headers, host_headers
 from edgezero_spin.host.trigger.http import InstanceRunner, Served
 from edgezero_spin.host.trigger.routes import whole_application
 from edgezero_spin.host.workers import Overloaded
@@ -140,7 +140,14 @@ class OutboundSender:
         path = request.path or "/"
         target = path if path.startswith("/") else f"/{path}"
         raw = [(name.encode("ascii"), value) for name, value in request.headers.entries]
-        headers = client_headers(raw) + host_headers(
+        try:
+            sent = client_headers(raw)
+        except HeaderNotTextError as error:
+            logger.error("Error processing request: %s: %s", id, error)
+            request.drop_body()
+            future.resolve(IncomingResponse(500, [], None))
+            return
+        headers = sent + host_headers(
             whole_application(id, target.partition("?")[0]),
             scheme="http",
             host=None,

@@ -112,6 +112,15 @@ def test_a_private_component_is_not_found_from_outside(host: Host) -> None:
     assert host.routes == ()
 
 
+def test_headers_that_are_no_text_are_the_callers_fault(host: Host) -> None:
+    """A component hears of them what a client would (HDR-14, CHAIN-12)."""
+    state = caller(host, "http://*.spin.internal")
+    request = request_to("script.spin.internal", "/h")
+    request.headers.entries.append(("x-odd", b"\xff"))
+    response = answer(state, request)
+    assert (response.status, content(state, response)) == (500, b"")
+
+
 def test_bodies_pass_between_components(host: Host) -> None:
     """What one guest writes another reads and sends back, method and all (CONF-40)."""
     state = caller(host, "http://*.spin.internal")
