@@ -126,13 +126,24 @@ class OutboundHosts:
 
     def _hosts(self) -> tuple[AllowedHosts, ...]:
         """Entries as they read now; none when a template cannot be filled in (NET-12)."""
-        if not self._templates or self._variables is None:
+        if self._variables is None:
             return (self._fixed,)
-        try:
-            return self._fixed, self._resolved(self._templates, self._variables.render)
-        except (AllowedHostError, VariableError) as error:
-            logger.warning("nothing outbound is allowed: %s", error)
-            return ()
+        hosts = [self._fixed]
+        for template in self._templates:
+            try:
+                hosts.append(self._resolved((template,), self._variables.render))
+            except AllowedHostError:
+                # Its message repeats what was filled in, which may be a secret.
+                logger.warning(
+                    "nothing outbound is allowed: %r is no entry of allowed_outbound_hosts with "
+                    "its variables as they stand",
+                    template,
+                )
+                return ()
+            except VariableError as error:
+                logger.warning("nothing outbound is allowed: %s", error)
+                return ()
+        return tuple(hosts)
 
     def _resolved(self, texts: Iterable[str], render: Callable[[str], str] = str) -> AllowedHosts:
         return AllowedHosts.resolve(texts, render, self._component_ids)

@@ -113,6 +113,27 @@ def test_templates_are_filled_in_at_each_request(values: dict[str, str], sent: l
     assert answer(["http://{{ h }}"], request, variables=variables)[1] == sent
 
 
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        pytest.param("", ["http://example.com"], id="nothing"),
+        pytest.param("other.com", ["http://example.com"], id="another host"),
+        pytest.param("s3cret/x", [], id="no host"),
+        pytest.param(None, [], id="no value"),
+    ],
+)
+def test_a_template_decides_about_the_entries_beside_it(value: str | None, sent: list[str]) -> None:
+    """One that stands for nothing is skipped, one that is no entry allows nothing (NET-6, 12)."""
+    given = {} if value is None else {"h": value}
+    variables = VariableResolver({"h": LockedVariable()}, {}, [StaticProvider(given)])
+    entries = ["http://example.com", "http://{{ h }}"]
+    with HostLog() as log:
+        found = answer(entries, request_to("example.com", "HTTP"), variables=variables)
+    assert found[1] == sent
+    assert (b"nothing outbound is allowed" in log.content) == (not sent)
+    assert b"s3cret" not in log.content
+
+
 def test_a_denied_body_can_be_written_to_its_end() -> None:
     """A guest that sends a body hears of the denial where it looks for the answer (OUTH-4)."""
     request = request_to("example.com")
