@@ -19,13 +19,13 @@ from edgezero_spin.host.capabilities.labels import (
     check_labels,
     used_labels,
 )
+from edgezero_spin.host.capabilities.memory_key_value import BoundedMemoryKeyValue
 from edgezero_spin.host.capabilities.redis_key_value import RedisKeyValue
 from edgezero_spin.host.capabilities.sqlite_batches import SqliteBatches
 from edgezero_spin.host.capabilities.sqlite_key_value import SqliteFile
 from edgezero_spin.host.cloud_stores import CloudStore, CosmosContainer, DynamoTable
 from edgezero_spin.host.redis_client import RedisAddress, RedisPool
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
-from edgezero_spin.stores.memory import MemoryKeyValue
 
 if TYPE_CHECKING:
     from edgezero_spin.host.capabilities.cosmos_key_value import CosmosKeyValue
@@ -123,7 +123,7 @@ class KeyValueStores:
                 self._clouds[place] = _cloud_backend(place)
             return self._clouds[place]
         if place is None:
-            return Sequential(MemoryKeyValue(), threading.Lock())
+            return Sequential(BoundedMemoryKeyValue(), threading.Lock())
         path = place.absolute()
         if path not in self._files:
             self._files[path] = SqliteFile(path)
