@@ -14,6 +14,7 @@ from edgezero_spin.host.connection_slots import ConnectionSlots
 from edgezero_spin.host.http_client import HttpClient
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import WitError
+from edgezero_spin.host.network import connections
 from edgezero_spin.host.network.blocked import parse_blocked
 from edgezero_spin.host.network.rules import NetworkRules
 from tests.host.network.asking import Peer, Talk, Upload, content, request_of, send, settled
@@ -167,6 +168,23 @@ def test_an_idle_connection_gives_way_to_another_place(state: InstanceState, pee
         client.close()
         other.close()
     assert slots.claim()
+
+
+def test_a_connection_that_nobody_uses_is_closed(
+    state: InstanceState, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits for a while, and then its place is free without anybody asking for it."""
+    monkeypatch.setattr(connections, "IDLE_S", 0.05)
+    slots = ConnectionSlots(1)
+    freed = threading.Event()
+    client = HttpClient(NetworkRules(http_slots=slots))
+    peer.answer("\r\n\r\n", OK)
+    with slots.waiter(freed.set):
+        assert content(state, settled(state, send(client, state, peer.port, request_of()))) == b"ok"
+        assert peer.left.wait(10)
+        assert freed.wait(10)
+    assert slots.claim()
+    client.close()
 
 
 def test_a_server_that_does_not_accept_is_a_connect_timeout(
