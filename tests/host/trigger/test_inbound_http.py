@@ -17,7 +17,7 @@ from edgezero_spin.host.trigger.standby import ReusePolicy
 from tests.host.inbound import DUMP, ECHO, answer, inbound_component, relay
 from tests.host.network.asking import Peer
 from tests.host.support import Capture, HostLog, until
-from tests.host.test_server import serving
+from tests.host.wire import serving
 
 MIB = 1024 * 1024
 MODERN = """(component $none) (instance $other (instantiate $none))
