@@ -64,3 +64,9 @@ def test_the_commands_load_no_more_than_help_needs() -> None:
 def test_the_command_line_module_loads_no_tools() -> None:
     """The console script can start without click, and say what to install."""
     assert loaded_by("import edgezero_spin.cli") & set(HEAVY) == set()
+
+
+def test_a_host_loads_no_client_that_it_may_never_need() -> None:
+    """Registries and Vault are asked by one that a sixth of the start would go to."""
+    statement = "import edgezero_spin.cli.up, edgezero_spin.host, edgezero_spin.host.trigger.server"
+    assert loaded_by(statement) & {"httpx", "rich"} == set()

@@ -28,7 +28,7 @@ from edgezero_spin.host.values import (
     prepare_lower,
 )
 from edgezero_spin.host.values.raw import VALUE_SIZE, Size, error_new
-from edgezero_spin.wasm.bulk_form import SIZED, plain_name
+from edgezero_spin.wasm.bulk_names import SIZED, plain_name
 
 __all__ = ["Callback", "Destructor", "host_callback", "resource_destructor", "scopes"]
 

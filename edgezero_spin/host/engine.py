@@ -25,8 +25,6 @@ from wasmtime import component as wit
 from edgezero_spin.host.compiled_cache import CompiledCache
 from edgezero_spin.host.errors import ComponentError, EngineError
 from edgezero_spin.host.pool import SLOT_BYTES, can_reserve, set_pool
-from edgezero_spin.wasm.bulk_bytes import with_bulk_bytes
-from edgezero_spin.wasm.lazy_table import with_lazy_table
 
 __all__ = [
     "Component",
@@ -332,6 +330,10 @@ def _parse_text(path: Path, content: bytes) -> bytes:
 
 
 def _compile(engine: Engine, path: Path, wasm: bytes, *, joined: bool) -> wit.Component:
+    # What was compiled before needs none of this.
+    from edgezero_spin.wasm.bulk_bytes import with_bulk_bytes
+    from edgezero_spin.wasm.lazy_table import with_lazy_table
+
     lazy = with_lazy_table(wasm)
     forms = [lazy] if joined else [with_bulk_bytes(lazy), lazy]
     for form in dict.fromkeys(forms):

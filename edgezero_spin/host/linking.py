@@ -35,7 +35,7 @@ from edgezero_spin.host.values import (
     prepare_lower,
 )
 from edgezero_spin.host.values.raw import Size, error_message, keeping
-from edgezero_spin.wasm.bulk_form import plain_name
+from edgezero_spin.wasm.bulk_names import plain_name
 
 __all__ = [
     "ROOT",

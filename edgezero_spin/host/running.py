@@ -46,7 +46,7 @@ from edgezero_spin.host.values.raw import (
     releasing,
     value_delete,
 )
-from edgezero_spin.wasm.bulk_form import plain_name
+from edgezero_spin.wasm.bulk_names import plain_name
 
 __all__ = ["MOST_ARGUMENTS", "NO_DEADLINE", "Export", "Instance", "Template", "failure_of"]
 

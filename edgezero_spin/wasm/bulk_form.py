@@ -18,6 +18,7 @@ function can have that form depends on where its texts and bytes are:
 import attrs
 
 from edgezero_spin.wasm.binary import number_bytes, text_bytes
+from edgezero_spin.wasm.bulk_names import IN_BULK, SIZED, UNALIGNED
 from edgezero_spin.wasm.component_types import (
     Compound,
     Definition,
@@ -41,33 +42,11 @@ from edgezero_spin.wasm.flattening import (
 )
 from edgezero_spin.wasm.module import UnknownFormError
 
-__all__ = [
-    "IN_BULK",
-    "SIZED",
-    "UNALIGNED",
-    "BulkForm",
-    "GrowingInstance",
-    "Room",
-    "plain_name",
-]
-
-IN_BULK = "-in-bulk"
-"""Behind the name of a bulk function, and of each of its parameters that are bytes."""
-
-SIZED = IN_BULK + "-sized"
-"""Instead behind the name of one whose result comes behind a length."""
-
-UNALIGNED = "unaligned" + IN_BULK
-"""The parameter that says which texts begin a byte early."""
+__all__ = ["BulkForm", "GrowingInstance", "Room"]
 
 _NEW_TYPE, _NEW_EXPORT, _PLAIN_NAME, _OF_FUNCTION = b"\1", b"\4", b"\0", b"\1"
 _STRING = Plain(Primitive.STRING)
 _LENGTH_BYTES = 4
-
-
-def plain_name(name: str) -> str:
-    """Return the name of the function that a bulk function stands for; others keep theirs."""
-    return name.removesuffix(SIZED).removesuffix(IN_BULK)
 
 
 @attrs.frozen

@@ -26,7 +26,7 @@ from edgezero_spin.host.values.raw import (
 )
 from edgezero_spin.host.values.scope import Scope
 from edgezero_spin.host.values.types import ResourceTypes
-from edgezero_spin.wasm.bulk_form import IN_BULK, UNALIGNED
+from edgezero_spin.wasm.bulk_names import IN_BULK, UNALIGNED
 
 __all__ = ["behind_length", "lower_in_bulk", "prepare_bulk_lifts"]
 
