@@ -92,7 +92,7 @@ def wait_until_open(port: int, process: "subprocess.Popen[bytes]", seconds: floa
             raise PeerMissingError(f"the server ended with status {process.returncode}")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
-        time.sleep(0.05)
+        time.sleep(0.005)
     raise PeerMissingError(f"nothing answered on port {port} within {seconds:.0f} s")
 
 

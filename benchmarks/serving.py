@@ -76,11 +76,14 @@ def serving(
         command: Another program whose ``up`` takes the same flags: ``spin``.
     """
     port = free_port()
+    environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    # A package that pip installed has its bytecode; the second start here has it too.
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
     argv = [*before, *command, "up", "-f", str(manifest), "--listen", f"127.0.0.1:{port}"]
     process = subprocess.Popen(
         [*argv, *options],
         cwd=manifest.parent,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env=environ,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

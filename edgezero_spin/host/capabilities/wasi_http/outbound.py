@@ -32,7 +32,7 @@ __all__ = [
 
 _SCHEME = re.compile(r"[A-Za-z0-9+.-]{0,64}")
 # No absolute URL: to a proxy that is allowed it would name a host that is not.
-_PATH = re.compile(r"(?:[/?#][\x21-\x7e\x80-\U0010ffff]*|\*)?")
+_PATH = re.compile(r"(?:[/?#][^\x00-\x20\x7f]*|\*)?")
 _AUTHORITY = re.compile(
     r"(?:[A-Za-z0-9._~!$&'()*+,;=:%-]*@)?"
     r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+)"
