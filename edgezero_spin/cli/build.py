@@ -18,7 +18,7 @@ from edgezero_spin.cli.replaced import find_project, run_replacement
 if TYPE_CHECKING:
     from edgezero_spin.project.build import BuildStep
 
-__all__ = ["build", "build_components", "say_build_step"]
+__all__ = ["build", "build_components", "say_build_step", "warn_of_another_profile"]
 
 EPILOG = """\b
 Example:
@@ -83,6 +83,7 @@ def build_components(
 ) -> None:
     """Run the build commands of a ``spin.toml``, and say which."""
     from edgezero_spin.project.build import plan_build, run_step
+    from edgezero_spin.project.last_build import note_last_build
 
     steps = plan_build(manifest, component_ids, profile=profile)
     if not steps:
@@ -91,7 +92,21 @@ def build_components(
     for step in steps:
         say_build_step(step)
         run_step(step, arguments)
+    note_last_build(manifest.parent, profile)
     _say("Finished", "building all Spin components")
+
+
+def warn_of_another_profile(manifest: Path, profile: str | None) -> None:
+    """Say that what is about to be used is not what was built last, if so (CLI-15)."""
+    from edgezero_spin.project.last_build import is_last_build
+
+    if not is_last_build(manifest.parent, profile):
+        flags = "--build" if profile is None else f"--build --profile {profile}"
+        click.echo(
+            "Warning: another profile was built more recently than this one. If the application "
+            f"behaves like an older version, use `{flags}`",
+            err=True,
+        )
 
 
 def say_build_step(step: "BuildStep") -> None:

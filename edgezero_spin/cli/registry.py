@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from edgezero_spin.cli.build import build_components
+from edgezero_spin.cli.build import build_components, warn_of_another_profile
 from edgezero_spin.cli.options import KeyValue, adapter_option, common_options, manifest_option
 
 if TYPE_CHECKING:
@@ -112,6 +112,8 @@ def push(
     path = find_spin_manifest(manifest)
     if build:
         build_components(path, (), profile=profile)
+    else:
+        warn_of_another_profile(path, profile)
     pushed = push_manifest(
         path,
         reference,

@@ -2,7 +2,7 @@
 
 import click
 
-from edgezero_spin.cli.build import build_components
+from edgezero_spin.cli.build import build_components, warn_of_another_profile
 from edgezero_spin.cli.embedded import run_host
 from edgezero_spin.cli.host_options import HostFlags, host_options
 from edgezero_spin.cli.options import adapter_option, common_options
@@ -128,6 +128,8 @@ def up(
     else:
         if build and app.is_manifest:
             build_components(path, component_ids, profile=profile)
+        elif app.is_manifest:
+            warn_of_another_profile(path, profile)
         starting = Host.from_manifest(path, **options)
     with starting as host:
         run_host(host, flags.listen, settings=more.server_settings(), as_json=more.as_json)

@@ -25,6 +25,7 @@ from edgezero_spin.errors import EdgeZeroError, ProjectError
 from edgezero_spin.manifest.spin import load_spin_manifest
 from edgezero_spin.project.build import BuildFailedError, BuildStep, check_workdir, plan_build
 from edgezero_spin.project.children import search_path
+from edgezero_spin.project.last_build import note_last_build
 from edgezero_spin.project.watched_files import (
     Signature,
     Snapshot,
@@ -233,6 +234,8 @@ class _Watcher:
         except EdgeZeroError as error:
             self._reporter.failed(error, serving=self._serving)
             return False
+        if steps:
+            note_last_build(self._settings.manifest.parent, self._settings.profile)
         self._reporter.built(len(steps))
         return True
 

@@ -86,3 +86,22 @@ def test_text_that_is_not_toml_names_the_line(tmp_path: Path) -> None:
     message = refusal(edgezero("build", cwd=tmp_path))
     assert str(tmp_path / "spin.toml") in message
     assert "line 2" in message
+
+
+def test_what_runs_after_another_profile_was_built_says_so(tmp_path: Path) -> None:
+    """`up` and `registry push` warn, but not with --build."""  # CLI-15
+    write(tmp_path, '"true"', '[component.one.profile.debug]\nbuild = { command = "true" }')
+    warning = "Warning: another profile was built more recently than this one."
+
+    def warned(*arguments: str) -> bool:
+        done = edgezero(*arguments, cwd=tmp_path)
+        assert done.returncode == 1, "there is no component to run or to push"
+        return warning in done.stderr
+
+    assert not warned("up")
+    assert edgezero("build", "--profile", "debug", cwd=tmp_path).returncode == 0
+    assert warned("up")
+    assert warned("registry", "push", "localhost:1/app:1", "-k")
+    assert not warned("up", "--profile", "debug")
+    assert not warned("up", "--build")
+    assert not warned("up")
