@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from edgezero_spin.host import Host, HostSettings, HttpRequest, HttpResponse, ResponseAborted
-from edgezero_spin.host.engine import Engine
+from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.logs import Logs
 from edgezero_spin.host.plan import TriggerPlan
 from edgezero_spin.host.trigger.gateway import Answer
 from tests.host.support import Capture, HostLog, script_host, until
+from tests.host.wat import instance_of, linked_to
 
 
 @pytest.fixture(scope="module")
@@ -259,6 +260,19 @@ def test_a_full_host_says_503(shared_engine: Engine) -> None:
 
     with script_host(shared_engine, settings=settings) as host:
         assert asyncio.run(run(host)) == [200, 200, 503]
+
+
+def test_an_engine_that_is_full_says_503_in_one_line(tmp_path: Path) -> None:
+    """That others of the process have all its instances is nothing to trace back."""
+    with (
+        make_engine(EngineSettings(max_instances=1)) as engine,
+        instance_of(linked_to(engine, tmp_path, "(component)", {})),
+        script_host(engine) as host,
+        HostLog() as log,
+    ):
+        assert asyncio.run(ask(host, "/h"))[0] == 503
+        assert log.wait_for(b"Error processing request: script: maximum concurrent limit of 1")
+        assert b"Traceback" not in log.content
 
 
 def test_close_ends_guests_that_wait(shared_engine: Engine) -> None:

@@ -338,5 +338,7 @@ def _report(component_id: str, error: BaseException, *, started: bool) -> None:
     if isinstance(error, GuestTrapped):
         detail = f"\n{error.backtrace}" if error.backtrace else ""
         logger.error("%s: %s: %s%s", prefix, component_id, error, detail)
+    elif isinstance(error, EngineBusy):
+        logger.error("%s: %s: %s", prefix, component_id, error)
     else:
         logger.error("%s: %s", prefix, component_id, exc_info=error)
