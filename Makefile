@@ -3,10 +3,12 @@
 #   PYTHON=python3.12 make test     another interpreter
 #   PORT=8080 make demo             another port
 #   ONCE=1 make demo                play the tour of the example and stop
+#   JOBS=0 make test                one process, as a debugger wants it
 
 PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 3000
+JOBS ?= 2
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -16,7 +18,7 @@ READY := $(VENV)/.ready
 
 help:
 	@echo 'make demo    build examples/notes and serve it on http://127.0.0.1:$(PORT)'
-	@echo 'make test    run every test, the ones that compile components included'
+	@echo 'make test    run every test, the ones that compile components included, $(JOBS) files at once'
 	@echo 'make lint    ruff and mypy --strict'
 	@echo 'make bench   measure instructions and requests per second'
 	@echo 'make clean   remove $(VENV) and what the tools left behind'
@@ -25,7 +27,7 @@ demo: $(READY)
 	@PORT='$(PORT)' ONCE='$(ONCE)' $(BIN)/python examples/notes/demo.py
 
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n '$(JOBS)' --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

