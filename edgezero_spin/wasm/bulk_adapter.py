@@ -22,18 +22,15 @@ Source: WebAssembly core specification, chapter 5; canonical ABI, "Storing" of s
 
 from collections.abc import Sequence
 
-from edgezero_spin.wasm.binary import number_bytes, signed_bytes, vector_bytes
+from edgezero_spin.wasm.binary import number_bytes, signed_bytes
 from edgezero_spin.wasm.bulk_form import BulkForm
 from edgezero_spin.wasm.flattening import I32
 from edgezero_spin.wasm.module import (
     Export,
     Import,
     Kind,
-    Section,
-    export_section,
     function_type_bytes,
-    import_section,
-    module_bytes,
+    new_module,
 )
 
 __all__ = ["GIVEN", "MEMORY", "REALLOC", "ROOM", "SCRATCH", "adapter_module", "room_module"]
@@ -84,7 +81,7 @@ def adapter_module(forms: Sequence[BulkForm]) -> bytes:
         imports.append(Import(ROOM, SCRATCH, Kind.FUNCTION, number_bytes(2 * count)))
         imports.append(Import(ROOM, MEMORY, Kind.MEMORY, _ANY_MEMORY))
     first = sum(each.kind == Kind.FUNCTION for each in imports)
-    return _module(
+    return new_module(
         types,
         imports,
         [2 * index for index in range(count)],
@@ -138,7 +135,7 @@ def room_module() -> bytes:
         *(*end, *pages, _SUB, _number(_PAGE_BITS), _SHR_U, _number(1), _ADD, _GROW, _DROP),
         *(_END, _local(at), _END),
     ]
-    return _module(
+    return new_module(
         [function_type_bytes((I32,) * 4, (I32,)), function_type_bytes((I32,), (I32,))],
         [
             Import(GIVEN, REALLOC, Kind.FUNCTION, number_bytes(0)),
@@ -153,25 +150,6 @@ def room_module() -> bytes:
         [b"".join(realloc), b"".join(scratch)],
         _MUTABLE_ZERO,
     )
-
-
-def _module(
-    types: Sequence[bytes],
-    imports: Sequence[Import],
-    functions: Sequence[int],
-    exports: Sequence[Export],
-    bodies: Sequence[bytes],
-    globals_: bytes | None = None,
-) -> bytes:
-    parts = [
-        (Section.TYPE, vector_bytes(types)),
-        (Section.IMPORT, import_section(imports)),
-        (Section.FUNCTION, vector_bytes(map(number_bytes, functions))),
-        (Section.GLOBAL, globals_),
-        (Section.EXPORT, export_section(exports)),
-        (Section.CODE, vector_bytes(number_bytes(len(body)) + body for body in bodies)),
-    ]
-    return module_bytes((number, content) for number, content in parts if content is not None)
 
 
 def _odd(address: int) -> list[bytes]:

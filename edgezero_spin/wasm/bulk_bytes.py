@@ -45,7 +45,7 @@ from edgezero_spin.wasm.canonical import (
     Lower,
     canonicals,
 )
-from edgezero_spin.wasm.component_types import InstanceType, definitions
+from edgezero_spin.wasm.component_types import definitions
 from edgezero_spin.wasm.core_rewriting import CoreRewriting
 from edgezero_spin.wasm.index_spaces import (
     TYPE,
@@ -59,8 +59,8 @@ from edgezero_spin.wasm.wiring import (
     ALIAS,
     CoreAlias,
     Exports,
-    component_bytes,
-    read_component,
+    Part,
+    rewritten_component,
 )
 
 __all__ = ["with_bulk_bytes"]
@@ -71,13 +71,12 @@ def with_bulk_bytes(component: bytes) -> bytes:
 
     A component of another shape, and whatever is no whole component, comes back unchanged.
     """
-    try:
-        parts = read_component(component)
-        plan = _Plan(read_index_spaces(parts))
-        return component_bytes(_Rewriting(plan).parts(parts)) if plan.forms else component
-    except (ValueError, LookupError):
-        # Another shape, or damaged: whoever compiles it can say what is wrong.
-        return component
+    return rewritten_component(component, _in_bulk)
+
+
+def _in_bulk(parts: list[Part]) -> list[Part] | None:
+    plan = _Plan(read_index_spaces(parts))
+    return _Rewriting(plan).parts(parts) if plan.forms else None
 
 
 _RoomKey = tuple[int, int]
@@ -120,17 +119,12 @@ class _Plan:
         self.forms[function] = form
 
     def _form_for(self, lower: Lower) -> BulkForm | None:
-        spaces = self._spaces
-        alias = spaces.functions[lower.function]
-        if alias is None or lower.function in spaces.passed_on:
+        imported = self._spaces.imported(lower)
+        if imported is None or lower.function in self._spaces.passed_on:
             return None
-        type_index = spaces.instances[alias.instance]
-        scope = None if type_index is None else spaces.types[type_index]
-        if type_index is None or not isinstance(scope, InstanceType):
-            return None
-        if type_index not in self.grown:
-            self.grown[type_index] = GrowingInstance(scope)
-        return self.grown[type_index].bulk_form(alias.name)
+        if imported.type not in self.grown:
+            self.grown[imported.type] = GrowingInstance(imported.scope)
+        return self.grown[imported.type].bulk_form(imported.name)
 
     def _room_for(self, lower: Lower) -> _RoomKey | None:
         memory, realloc = lower.option(IN_MEMORY), lower.option(WITH_REALLOC)

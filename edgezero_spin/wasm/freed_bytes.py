@@ -21,7 +21,7 @@ from typing import TypeVar
 
 import attrs
 
-from edgezero_spin.wasm.binary import number_bytes, vector_bytes
+from edgezero_spin.wasm.binary import number_bytes
 from edgezero_spin.wasm.canonical import Lower
 from edgezero_spin.wasm.component_types import Compound, Form, Function, InstanceType, Primitive
 from edgezero_spin.wasm.core_rewriting import CoreRewriting
@@ -31,19 +31,16 @@ from edgezero_spin.wasm.module import (
     Export,
     Import,
     Kind,
-    Section,
     UnknownFormError,
-    export_section,
     function_type_bytes,
-    import_section,
-    module_bytes,
+    new_module,
 )
 from edgezero_spin.wasm.wiring import (
     CoreAlias,
     Exports,
     Instantiation,
-    component_bytes,
-    read_component,
+    Part,
+    rewritten_component,
 )
 
 __all__ = ["with_freed_bytes"]
@@ -59,13 +56,12 @@ def with_freed_bytes(component: bytes) -> bytes:
 
     A component of another shape, and whatever is no whole component, comes back unchanged.
     """
-    try:
-        parts = read_component(component)
-        calls = list(_calls(_Bindings(read_index_spaces(parts))))
-        return component_bytes(_Rewriting(calls).parts(parts)) if calls else component
-    except (ValueError, LookupError):
-        # Another shape, or damaged: whoever compiles it can say what is wrong.
-        return component
+    return rewritten_component(component, _freeing)
+
+
+def _freeing(parts: list[Part]) -> list[Part] | None:
+    calls = list(_calls(_Bindings(read_index_spaces(parts))))
+    return _Rewriting(calls).parts(parts) if calls else None
 
 
 @attrs.frozen
@@ -168,24 +164,17 @@ def _calls(bindings: _Bindings) -> Iterator[_Call]:
             continue
         for _, kind, index in form.items:
             lower = bindings.behind(index) if kind == Kind.FUNCTION else None
-            found = None if lower is None else _function(bindings.spaces, lower)
-            if found is None:
+            imported = None if lower is None else bindings.spaces.imported(lower)
+            if imported is None:
                 continue
-            function, scope = found
+            scope = imported.scope
+            function = scope.types[scope.functions[imported.name]]
+            if not isinstance(function, Function):
+                continue
             copies = tuple(_copies(function, scope))
             if copies:
                 parameters, results, _ = flattened_function(function, scope)
                 yield _Call(index, instance, bindings.free, parameters, results, copies)
-
-
-def _function(spaces: IndexSpaces, lower: Lower) -> tuple[Function, InstanceType] | None:
-    alias = spaces.functions[lower.function]
-    type_index = None if alias is None else spaces.instances[alias.instance]
-    scope = None if type_index is None else spaces.types[type_index]
-    if alias is None or not isinstance(scope, InstanceType):
-        return None
-    function = scope.types[scope.functions[alias.name]]
-    return (function, scope) if isinstance(function, Function) else None
 
 
 def _copies(function: Function, scope: InstanceType) -> Iterator[int]:
@@ -240,12 +229,4 @@ def _freeing_module(calls: Sequence[_Call]) -> bytes:
             code += [_GET, number_bytes(place), _CALL, number_bytes(count)]
         bodies.append(b"".join([*code, _END]))
     exports = [Export(str(number), Kind.FUNCTION, count + 1 + number) for number in range(count)]
-    return module_bytes(
-        [
-            (Section.TYPE, vector_bytes(types)),
-            (Section.IMPORT, import_section(imports)),
-            (Section.FUNCTION, vector_bytes(map(number_bytes, range(count)))),
-            (Section.EXPORT, export_section(exports)),
-            (Section.CODE, vector_bytes(number_bytes(len(body)) + body for body in bodies)),
-        ]
-    )
+    return new_module(types, imports, range(count), exports, bodies)

@@ -15,6 +15,7 @@ from edgezero_spin.wasm.binary import number_at, number_bytes, text_at, text_byt
 from edgezero_spin.wasm.canonical import CANONICAL, Canonical, Lift, Lower, canonicals
 from edgezero_spin.wasm.component_types import (
     Definition,
+    InstanceType,
     definitions,
     described_item,
     export_name,
@@ -31,7 +32,14 @@ from edgezero_spin.wasm.wiring import (
     Part,
 )
 
-__all__ = ["TYPE", "FunctionAlias", "IndexSpaces", "function_alias", "read_index_spaces"]
+__all__ = [
+    "TYPE",
+    "FunctionAlias",
+    "ImportedFunction",
+    "IndexSpaces",
+    "function_alias",
+    "read_index_spaces",
+]
 
 TYPE = 7
 """Number of the section of types."""
@@ -56,6 +64,21 @@ class FunctionAlias:
     def to_bytes(self) -> bytes:
         """Return the alias in binary form."""
         return _FUNCTION_OF_INSTANCE + number_bytes(self.instance) + text_bytes(self.name)
+
+
+@attrs.frozen
+class ImportedFunction:
+    """A function of an imported instance.
+
+    Attributes:
+        type: Index of the instance's type.
+        scope: That type.
+        name: The function's name there.
+    """
+
+    type: int
+    scope: InstanceType
+    name: str
 
 
 @attrs.frozen
@@ -174,6 +197,15 @@ class IndexSpaces:
         for each in self.core_functions:
             if isinstance(each, Lower):
                 yield each.function
+
+    def imported(self, lower: Lower) -> ImportedFunction | None:
+        """Return which function of an imported instance is lowered; ``None`` for any other."""
+        alias = self.functions[lower.function]
+        type_ = None if alias is None else self.instances[alias.instance]
+        scope = None if type_ is None else self.types[type_]
+        if alias is None or type_ is None or not isinstance(scope, InstanceType):
+            return None
+        return ImportedFunction(type_, scope, alias.name)
 
 
 def _mentioned(content: bytes, at: int) -> tuple[int, int, int]:

@@ -39,8 +39,7 @@ from edgezero_spin.wasm.wiring import (
     Instantiation,
     Other,
     Part,
-    component_bytes,
-    read_component,
+    rewritten_component,
 )
 
 __all__ = ["with_lazy_table"]
@@ -51,12 +50,9 @@ def with_lazy_table(component: bytes) -> bytes:
 
     A component of another shape, and whatever is no whole component, comes back unchanged.
     """
-    try:
-        parts = read_component(component)
-        return component_bytes(_Rewiring(find_shared_table(parts)).parts(parts))
-    except (ValueError, LookupError):
-        # Another shape, or damaged: whoever compiles it can say what is wrong.
-        return component
+    return rewritten_component(
+        component, lambda parts: _Rewiring(find_shared_table(parts)).parts(parts)
+    )
 
 
 class _Rewiring:

@@ -36,6 +36,7 @@ __all__ = [
     "function_type_bytes",
     "import_section",
     "module_bytes",
+    "new_module",
     "parameter_counts",
     "read_module",
     "rewritten",
@@ -201,6 +202,35 @@ def function_type_bytes(parameters: Iterable[int], results: Iterable[int]) -> by
         + vector_bytes(bytes([each]) for each in parameters)
         + vector_bytes(bytes([each]) for each in results)
     )
+
+
+def new_module(
+    types: Iterable[bytes],
+    imports: Iterable[Import],
+    functions: Iterable[int],
+    exports: Iterable[Export],
+    code: Iterable[bytes],
+    globals_: bytes | None = None,
+) -> bytes:
+    """Return a module that was not there before.
+
+    Args:
+        types: As ``function_type_bytes`` makes them.
+        imports: What it is given.
+        functions: Indices of its functions' types.
+        exports: What it gives.
+        code: Bodies of its functions, locals included.
+        globals_: The content of its section of globals, if it has any.
+    """
+    parts = [
+        (Section.TYPE, vector_bytes(types)),
+        (Section.IMPORT, import_section(imports)),
+        (Section.FUNCTION, vector_bytes(map(number_bytes, functions))),
+        (Section.GLOBAL, globals_),
+        (Section.EXPORT, export_section(exports)),
+        (Section.CODE, vector_bytes(number_bytes(len(body)) + body for body in code)),
+    ]
+    return module_bytes((number, content) for number, content in parts if content is not None)
 
 
 def constant_global(module: Module, index: int) -> int:

@@ -7,7 +7,7 @@ Source: the component model's binary format (``design/mvp/Binary.md`` of
 WebAssembly/component-model), "Instance Definitions" and "Alias Definitions".
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import attrs
 
@@ -33,6 +33,7 @@ __all__ = [
     "Part",
     "component_bytes",
     "read_component",
+    "rewritten_component",
 ]
 
 CUSTOM, CORE_MODULE, CORE_INSTANCE, ALIAS = 0, 1, 2, 6
@@ -133,6 +134,26 @@ def component_bytes(parts: list[Part]) -> bytes:
     for section, content in _runs(parts):
         out.append(section_bytes(section, content))
     return b"".join(out)
+
+
+def rewritten_component(
+    component: bytes, rewrite: Callable[[list[Part]], list[Part] | None]
+) -> bytes:
+    """Return a component with its parts rewritten.
+
+    A component of another shape, and whatever is no whole component, comes back unchanged:
+    whoever compiles it can say what is wrong.
+
+    Args:
+        component: Its bytes.
+        rewrite: Returns the new parts, ``None`` where there is nothing to do, and raises
+            ``UnknownFormError`` where the parts are not what it knows.
+    """
+    try:
+        parts = rewrite(read_component(component))
+        return component if parts is None else component_bytes(parts)
+    except (ValueError, LookupError):
+        return component
 
 
 def _runs(parts: list[Part]) -> Iterator[tuple[int, bytes]]:
