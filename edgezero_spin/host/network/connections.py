@@ -17,12 +17,12 @@ from time import monotonic
 import attrs
 import h11
 
+from edgezero_spin.host.loops import call_in
 from edgezero_spin.host.network.addresses import connect, resolve
 from edgezero_spin.host.network.blocked import BlockedNetworks
 from edgezero_spin.host.network.failures import NetworkFailure
 from edgezero_spin.host.network.rules import NetworkRules
 from edgezero_spin.host.network.wires import PlainWire, TlsWire, Wire
-from edgezero_spin.host.trigger.leader import call_in
 
 __all__ = ["Connection", "ConnectionPool", "Place"]
 

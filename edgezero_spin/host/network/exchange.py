@@ -18,6 +18,7 @@ import h11
 from edgezero_spin.host.capabilities.http_fields import FORBIDDEN, Pair
 from edgezero_spin.host.capabilities.wasi_http import FutureIncomingResponse, IncomingResponse
 from edgezero_spin.host.channel import ByteChannel
+from edgezero_spin.host.loops import call_in
 from edgezero_spin.host.network.connections import Connection, ConnectionPool, Place
 from edgezero_spin.host.network.failures import (
     BodyAborted,
@@ -26,7 +27,6 @@ from edgezero_spin.host.network.failures import (
     error_code,
 )
 from edgezero_spin.host.trigger.delivery import Upload
-from edgezero_spin.host.trigger.leader import call_in
 
 __all__ = ["HttpExchange", "NetworkRequest", "Timeouts", "wire_pairs"]
 

@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 from edgezero_spin.host.channel import ByteChannel
 from edgezero_spin.host.exchange import LINGER_S, Exchange, ResponseHead
+from edgezero_spin.host.loops import call_in
 from edgezero_spin.host.messages import ResponseAborted
-from edgezero_spin.host.trigger.leader import call_in, leading
+from edgezero_spin.host.trigger.leader import leading
 
 __all__ = [
     "Delivery",

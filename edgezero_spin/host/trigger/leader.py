@@ -20,7 +20,9 @@ from collections.abc import Callable, Coroutine
 from time import monotonic, sleep
 from typing import Any
 
-__all__ = ["Leadership", "call_in", "leading"]
+from edgezero_spin.host.loops import call_in
+
+__all__ = ["Leadership", "leading"]
 
 LOOK_S = 0.005
 """A leader that is away longer than this for one job is replaced, within the same time again."""
@@ -38,14 +40,6 @@ def leading() -> "Leadership | None":
     """Return the loop that the calling thread runs; ``None`` where it runs none, or a job."""
     found: Leadership | None = getattr(_here, "leadership", None)
     return found
-
-
-def call_in(loop: asyncio.AbstractEventLoop, action: Action) -> None:
-    """Do something in a loop, from any thread; a loop that is closed has no use for it."""
-    try:
-        loop.call_soon_threadsafe(action)
-    except RuntimeError:
-        return
 
 
 class Leadership:

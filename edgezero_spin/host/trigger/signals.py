@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from edgezero_spin.host.trigger.leader import call_in
+from edgezero_spin.host.loops import call_in
 
 __all__ = ["Handler", "Handling", "MainThreadSignals", "loop_signals", "no_signals"]
 
