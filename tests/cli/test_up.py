@@ -3,7 +3,6 @@
 import json
 import shutil
 import ssl
-import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from edgezero_spin.cli.values import DurationSpan, Span
 from edgezero_spin.manifest.spin import load_lock
+from tests.certificates import make_certificate
 from tests.cli.running import edgezero, get, refusal, running
 from tests.host.support import SCRIPT
 
@@ -110,24 +110,14 @@ def test_limits_and_builds(app: Path) -> None:
         assert get(told["base_url"] + "/g") == (201, b"hello")
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate with openssl")
 def test_https(app: Path, tmp_path: Path) -> None:
     """With certificate and key (FLAG-2)."""
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-days", "2", "-subj", "/CN=localhost"),
-            *("-addext", "subjectAltName=IP:127.0.0.1"),
-            *("-keyout", str(key), "-out", str(certificate)),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    flags = ["--tls-cert", str(certificate), "--tls-key", str(key), "--format", "json", "--quiet"]
+    made = make_certificate(tmp_path)
+    flags: list[str | Path] = ["--tls-cert", made.chain, "--tls-key", made.key]
+    flags += ["--format", "json", "--quiet"]
     with running("-f", app, *flags) as (told, _):
         assert told["base_url"].startswith("https://127.0.0.1:")
-        context = ssl.create_default_context(cafile=str(certificate))
+        context = ssl.create_default_context(cafile=made.roots)
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
         )

@@ -2,13 +2,12 @@
 
 import base64
 import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.certificates import make_certificate
 from tests.cli.running import edgezero, get, refusal, running
 from tests.host.oci.images import push
 from tests.host.oci_server import Registry, digest_of, running_registry
@@ -147,24 +146,13 @@ def test_usage_mistakes_with_images(env: dict[str, str], flags: list[str], says:
     assert (done.returncode, says in done.stderr) == (2, True), done.stderr
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate with openssl")
 def test_an_image_over_tls(env: dict[str, str], tmp_path: Path) -> None:
     """Without a flag, where the registry's certificate is trusted (OCI-25)."""
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-days", "2", "-subj", "/CN=localhost"),
-            *("-addext", "subjectAltName=DNS:localhost"),
-            *("-keyout", str(key), "-out", str(certificate)),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    with running_registry((certificate, key)) as registry:
+    made = make_certificate(tmp_path)
+    with running_registry(made) as registry:
         push(registry, GUEST)
         flags = ["--from-registry", reference(registry), *QUIETLY]
         assert "CERTIFICATE_VERIFY_FAILED" in refusal(edgezero("up", *flags, env=env))
-        trusting = {**env, "SSL_CERT_FILE": str(certificate)}
+        trusting = {**env, "SSL_CERT_FILE": str(made.roots)}
         with running(*flags, env=trusting) as (told, _):
             assert get(told["base_url"] + "/h") == (200, b"hello")

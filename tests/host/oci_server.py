@@ -8,9 +8,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.certificates import Certificate
 
 __all__ = ["IMAGE_MANIFEST", "Registry", "digest_of", "running_registry"]
 
@@ -45,12 +46,12 @@ class Registry(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, tls: tuple[Path, Path] | None = None) -> None:
+    def __init__(self, tls: Certificate | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.tls = tls is not None
         if tls is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*tls)
+            context.load_cert_chain(tls.chain, tls.key)
             self.socket = context.wrap_socket(
                 self.socket, server_side=True, do_handshake_on_connect=False
             )
@@ -310,8 +311,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_registry(tls: tuple[Path, Path] | None = None) -> Iterator[Registry]:
-    """Serve an empty registry on a free port, with a certificate and its key or without."""
+def running_registry(tls: Certificate | None = None) -> Iterator[Registry]:
+    """Serve an empty registry on a free port, with TLS or without."""
     with Registry(tls) as server:
         thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.01))
         thread.start()

@@ -3,9 +3,7 @@
 import asyncio
 import json
 import logging
-import shutil
 import socket
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +15,7 @@ from edgezero_spin.host import Host, HostSettings, HttpRequest
 from edgezero_spin.host.content_cache import ContentCache
 from edgezero_spin.host.engine import Engine
 from edgezero_spin.host.oci import ImageError, PulledImage, pull_image, pulling, resolve_image
+from tests.certificates import make_certificate
 from tests.host.oci.images import (
     APPLICATION,
     ARCHIVE,
@@ -486,30 +485,11 @@ def test_files_that_take_too_much_room(
 # TLS
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for ``localhost`` and its key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("makes a certificate with openssl")
-    folder = tmp_path_factory.mktemp("tls")
-    paths = folder / "certificate.pem", folder / "key.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-days", "2", "-subj", "/CN=localhost"),
-            *("-addext", "subjectAltName=DNS:localhost"),
-            *("-keyout", str(paths[1]), "-out", str(paths[0])),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return paths
-
-
 def test_a_registry_is_asked_over_tls(
-    certificate: tuple[Path, Path], cache: ContentCache, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, cache: ContentCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also on this machine, as Spin does; with a certificate that is trusted (OCI-25)."""
+    certificate = make_certificate(tmp_path)
     with running_registry(certificate) as registry:
         registry.open_to_all = True
         push(registry, GUEST, FILES)
@@ -517,7 +497,7 @@ def test_a_registry_is_asked_over_tls(
         with pytest.raises(ImageError, match=r"CERTIFICATE_VERIFY_FAILED.*SSL_CERT_FILE names"):
             pull_image(reference, cache)
         assert registry.asked == []
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate.roots))
         assert pull_image(reference, cache).app.name == "shop"
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 
 from edgezero_spin.host.exchange import ResponseHead
 from edgezero_spin.host.messages import ResponseAborted
@@ -17,6 +16,7 @@ from edgezero_spin.host.trigger import protocol
 from edgezero_spin.host.trigger.asgi import head_of
 from edgezero_spin.host.trigger.responses import wire_head
 from edgezero_spin.host.trigger.server import Listening, ServerSettings, serve_async
+from tests.certificates import make_certificate
 from tests.host.support import HostLog
 
 WAIT_S = 15
@@ -490,12 +490,8 @@ def test_half_a_body_has_no_good_end_in_tls_either(
     loop: Callable[[], asyncio.AbstractEventLoop] | None, tmp_path: Path
 ) -> None:
     """The server does not say goodbye, which would end the body."""
-    authority = trustme.CA()
-    issued = authority.issue_cert("127.0.0.1")
-    issued.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
-    issued.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
+    made = make_certificate(tmp_path)
+    trusting = ssl.create_default_context(cafile=made.roots)
     program = Cut(())
     factory = loop or pytest.importorskip("uvloop").new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
@@ -504,7 +500,7 @@ def test_half_a_body_has_no_good_end_in_tls_either(
             b"GET / HTTP/1.0\r\nHost: a\r\n\r\n",
             lambda writer: program.seen.set(),
             trusting=trusting,
-            tls=(str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")),
+            tls=(str(made.chain), str(made.key)),
         )
         assert runner.run(ending) == "reset"
 
