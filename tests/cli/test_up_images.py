@@ -10,7 +10,7 @@ import pytest
 from tests.certificates import make_certificate
 from tests.cli.running import edgezero, get, refusal, running
 from tests.host.oci.images import push
-from tests.host.oci_server import Registry, digest_of, running_registry
+from tests.host.oci_server import Registry, client_environment, digest_of, running_registry
 from tests.host.support import SCRIPT
 
 GUEST = SCRIPT.read_bytes()
@@ -21,12 +21,7 @@ QUIETLY = ("--format", "json", "--quiet")
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
     """A machine on which nobody logged in and nothing was pulled."""
-    return {
-        "XDG_CONFIG_HOME": str(tmp_path / "config"),
-        "XDG_CACHE_HOME": str(tmp_path / "user-cache"),
-        "DOCKER_CONFIG": str(tmp_path / "docker"),
-        "no_proxy": "127.0.0.1,localhost",
-    }
+    return client_environment(tmp_path)
 
 
 @pytest.fixture

@@ -8,12 +8,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.certificates import Certificate
 
-__all__ = ["IMAGE_MANIFEST", "Registry", "digest_of", "running_registry"]
+__all__ = ["IMAGE_MANIFEST", "Registry", "client_environment", "digest_of", "running_registry"]
 
 PAGE = 3
 """Tags in one answer."""
@@ -115,6 +116,16 @@ class Registry(ThreadingHTTPServer):
                 if digest_of(package) == digest:
                     content = package
         return content[:-1] + b"?" if content and self.broken else content
+
+
+def client_environment(home: Path) -> dict[str, str]:
+    """Variables of a machine on which nobody logged in, nothing was pulled and no proxy is."""
+    return {
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "XDG_CACHE_HOME": str(home / "user-cache"),
+        "DOCKER_CONFIG": str(home / "docker"),
+        "no_proxy": "127.0.0.1,localhost",
+    }
 
 
 def digest_of(content: bytes) -> str:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -137,25 +138,17 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 def test_threads_fill_one_cache(tmp_path: Path) -> None:
     """Each has the whole file, whoever wrote it last."""
-    failures: list[BaseException] = []
     start = threading.Barrier(8)
 
-    def fill() -> None:
-        try:
-            start.wait(10)
-            for _ in range(20):
-                cache = ContentCache(tmp_path)
-                assert cache.store(DIGEST, [DATA[:5], DATA[5:]]).read_bytes() == DATA
-                assert cache.kept(DIGEST) is not None
-        except BaseException as error:
-            failures.append(error)
+    def fill(_: int) -> None:
+        start.wait(10)
+        for _ in range(20):
+            cache = ContentCache(tmp_path)
+            assert cache.store(DIGEST, [DATA[:5], DATA[5:]]).read_bytes() == DATA
+            assert cache.kept(DIGEST) is not None
 
-    threads = [threading.Thread(target=fill) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(fill, range(8)))
     assert files_of(tmp_path) == [DIGEST]
 
 

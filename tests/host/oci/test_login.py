@@ -2,7 +2,6 @@
 
 import json
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +9,16 @@ import pytest
 
 from edgezero_spin.host.oci.credentials import Credentials, find_credentials, spin_auth_path
 from edgezero_spin.host.oci.login import LoginError, log_in, registry_host
-from tests.host.oci_server import Registry, running_registry
+from tests.host.oci_server import Registry
 
 ME = Credentials("me", "s3:cret")
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine on which nobody logged in."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
-    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
-
-
 @pytest.fixture
-def registry() -> Iterator[Registry]:
+def registry(registry: Registry) -> Registry:
     """One that knows one user."""
-    with running_registry() as server:
-        server.users = {"me": "s3:cret"}
-        yield server
+    registry.users = {"me": "s3:cret"}
+    return registry
 
 
 @pytest.mark.parametrize("basic", [False, True])

@@ -1,24 +1,17 @@
 """Applications from a registry on this machine, over real HTTP."""
 
-import asyncio
 import json
 import logging
-import socket
-import threading
-from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from edgezero_spin.host import Host, HostSettings, HttpRequest
 from edgezero_spin.host.content_cache import ContentCache
-from edgezero_spin.host.engine import Engine
-from edgezero_spin.host.oci import ImageError, PulledImage, pull_image, pulling, resolve_image
+from edgezero_spin.host.oci import ImageError, pull_image, resolve_image
 from tests.certificates import make_certificate
 from tests.host.oci.images import (
     APPLICATION,
-    ARCHIVE,
     DATA,
     WASM,
     archive_of,
@@ -27,48 +20,8 @@ from tests.host.oci.images import (
     push,
     push_layers,
 )
-from tests.host.oci_server import IMAGE_MANIFEST, Registry, digest_of, running_registry
-from tests.host.support import SCRIPT
-
-GUEST = SCRIPT.read_bytes()
-LARGE = b"<h1>page</h1>" * 40
-FILES = {"index.html": LARGE, "a/deep/page": LARGE, "small": b"small", "empty": b""}
-
-
-@pytest.fixture(autouse=True)
-def nothing_of_this_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither logins nor a cache, and no proxy."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user-cache"))
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
-    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    """An empty one."""
-    with running_registry() as server:
-        yield server
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> ContentCache:
-    """An empty one."""
-    return ContentCache(tmp_path / "cache")
-
-
-def pulled(
-    registry: Registry, cache: ContentCache, version: str = ":1.0", repository: str = "acme/shop"
-) -> PulledImage:
-    """An image of the registry."""
-    return pull_image(f"{registry.host}/{repository}{version}", cache, insecure=True)
-
-
-def kept(cache: ContentCache) -> set[str]:
-    """Everything in the cache, relative to it."""
-    return {
-        path.relative_to(cache.root).as_posix() for path in cache.root.rglob("*") if path.is_file()
-    }
+from tests.host.oci.pulled import FILES, GUEST, LARGE, kept, pulled
+from tests.host.oci_server import Registry, digest_of, running_registry
 
 
 def blobs_asked(registry: Registry) -> list[str]:
@@ -213,22 +166,14 @@ def test_many_layers_are_pulled_at_once(registry: Registry, cache: ContentCache)
 def test_several_hosts_pull_at_once(registry: Registry, cache: ContentCache) -> None:
     """Into one cache; each finds everything whole."""
     push(registry, GUEST, FILES, archived=True)
-    failures: list[BaseException] = []
 
-    def pull() -> None:
-        try:
-            own = ContentCache(cache.root)
-            pulled(registry, own)
-            assert own.kept(digest_of(LARGE)) is not None
-        except BaseException as error:
-            failures.append(error)
+    def pull(_: int) -> None:
+        own = ContentCache(cache.root)
+        pulled(registry, own)
+        assert own.kept(digest_of(LARGE)) is not None
 
-    threads = [threading.Thread(target=pull) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(pull, range(6)))
     assert not [path for path in kept(cache) if ".part-" in path]
 
 
@@ -278,210 +223,6 @@ def test_no_password_is_told(
         assert "bWU6" not in text
 
 
-# What is refused
-
-
-def tampered(registry: Registry) -> None:
-    """A component is another one."""
-    registry.blobs[digest_of(GUEST)] = GUEST[:-1] + b"?"
-
-
-def longer(registry: Registry) -> None:
-    """A layer has more bytes than the manifest says."""
-    registry.blobs[digest_of(GUEST)] = GUEST + b"more"
-
-
-def lock_tampered(registry: Registry) -> None:
-    """The application is another one."""
-    digest = digest_of(json.dumps(locked(GUEST, FILES)).encode())
-    registry.blobs[digest] = registry.blobs[digest].replace(b"shop", b"evil")
-
-
-def lock_longer(registry: Registry) -> None:
-    """The application has more bytes than the manifest says."""
-    digest = digest_of(json.dumps(locked(GUEST, FILES)).encode())
-    registry.blobs[digest] += b" " * 100_000
-
-
-def manifest_tampered(registry: Registry) -> None:
-    """The registry promises another digest than the manifest has."""
-    registry.headers["docker_content_digest"] = digest_of(b"other")
-
-
-def layer_missing(registry: Registry) -> None:
-    """A layer is not there."""
-    del registry.blobs[digest_of(LARGE)]
-
-
-def index(registry: Registry) -> None:
-    """It is several images."""
-    value = {"schemaVersion": 2, "mediaType": IMAGE_MANIFEST.replace("manifest", "index")}
-    registry.add_manifest("acme/shop", "1.0", {**value, "manifests": []})
-
-
-def old_manifest(registry: Registry) -> None:
-    """It is a manifest of the first kind."""
-    registry.add_manifest("acme/shop", "1.0", {"schemaVersion": 1, "fsLayers": []})
-
-
-def no_manifest(registry: Registry) -> None:
-    """It is a web page."""
-    registry.add_manifest("acme/shop", "1.0", b"<html>")
-
-
-def huge_manifest(registry: Registry) -> None:
-    """It has no end."""
-    registry.add_manifest("acme/shop", "1.0", b" " * (4 * 1024 * 1024 + 1))
-
-
-def nested_manifest(registry: Registry) -> None:
-    """It is deeper than a reader can go."""
-    registry.add_manifest("acme/shop", "1.0", b"[" * 100_000)
-
-
-def container(registry: Registry) -> None:
-    """It is a container."""
-    layers = [registry.add_blob(b"1", "application/x.tar"), registry.add_blob(b"2", "x/y")]
-    push_layers(registry, layers, config=b'{"os": "linux"}')
-
-
-def no_lock(registry: Registry) -> None:
-    """Its application is no JSON."""
-    push_layers(registry, [registry.add_blob(b"no", APPLICATION)])
-
-
-def deep_lock(registry: Registry) -> None:
-    """Its application is deeper than what walks through it."""
-    nested: Any = "x"
-    for _ in range(300):
-        nested = [nested]
-    push(registry, GUEST, metadata={"x": nested})
-
-
-def newer_lock(registry: Registry) -> None:
-    """Its application is for a later host."""
-    lock = json.dumps({**locked(GUEST), "spin_lock_version": 7}).encode()
-    push_layers(registry, [registry.add_blob(lock, APPLICATION)])
-
-
-def host_files(registry: Registry) -> None:
-    """Its application asks for files of this machine."""
-    push(registry, GUEST, files=[{"source": "file:///etc/passwd", "path": "passwd"}])
-
-
-def elsewhere(registry: Registry) -> None:
-    """Its application names content that it does not bring."""
-    push(registry, GUEST, files=[{"digest": digest_of(b"other"), "path": "x"}])
-
-
-def evil_archive(registry: Registry) -> None:
-    """Its archive leads out."""
-    layers = [
-        registry.add_blob(GUEST, WASM),
-        registry.add_blob(archive_of({"../../x": LARGE}), ARCHIVE),
-        registry.add_blob(json.dumps(locked(GUEST, {"x": LARGE})).encode(), APPLICATION),
-    ]
-    push_layers(registry, layers)
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (tampered, "invalid content digest; expected sha256:"),
-        (longer, f"larger than {len(GUEST)} bytes"),
-        (lock_tampered, "its application is not what the manifest says"),
-        (lock_longer, "its application is not what the manifest says"),
-        (manifest_tampered, "the manifest of acme/shop:1.0 has the digest"),
-        (layer_missing, f"has no blob {digest_of(LARGE)} in acme/shop"),
-        (index, "is an index of images for several platforms"),
-        (old_manifest, "it is no image"),
-        (no_manifest, "answered with what is no JSON object"),
-        (nested_manifest, "answered with what is no JSON object"),
-        (huge_manifest, "more than a manifest can be"),
-        (container, "neither a Spin application"),
-        (no_lock, "its application is no JSON"),
-        (deep_lock, "its application is nested more than 64 deep"),
-        (newer_lock, "its application cannot be read"),
-        (host_files, "names a URL"),
-        (elsewhere, f"file 'x': {digest_of(b'other')} is in none of its layers"),
-        (evil_archive, "is refused: its member './../../x' leads out of the archive"),
-    ],
-    ids=lambda value: value.__name__ if callable(value) else "",
-)
-def test_images_that_are_refused(
-    registry: Registry, cache: ContentCache, change: Callable[[Registry], None], says: str
-) -> None:
-    """In one line with the reference; what is kept has its digest, and the rest is gone."""
-    push(registry, GUEST, FILES)
-    change(registry)
-    with pytest.raises(ImageError) as caught:
-        pulled(registry, cache)
-    message = str(caught.value)
-    assert message.startswith(f"cannot load {registry.host}/acme/shop:1.0: ")
-    assert says in message
-    assert "\n" not in message
-    for path in kept(cache):
-        assert digest_of((cache.root / path).read_bytes()) == Path(path).name
-
-
-@pytest.mark.parametrize(
-    ("version", "says"),
-    [
-        (":2.0", "has no acme/shop:2.0; check host, path and version"),
-        (f"@{digest_of(b'')}", f"has no acme/shop@{digest_of(b'')}; check"),
-        ("@sha256:00", "is no digest; it is 'sha256:' and 64 hex digits"),
-        (":a b", "this is no reference such as ghcr.io/acme/shop:1.0"),
-    ],
-)
-def test_images_that_are_not_there(
-    registry: Registry, cache: ContentCache, version: str, says: str
-) -> None:
-    """The error says what to look at."""
-    push(registry, GUEST)
-    with pytest.raises(ImageError) as caught:
-        pulled(registry, cache, version)
-    assert says in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("status", "says"),
-    [
-        (403, "log in with `edgezero registry login localhost:"),
-        (429, "too many requests; try again later"),
-        (500, "answered 500"),
-    ],
-)
-def test_a_registry_that_refuses(
-    registry: Registry, cache: ContentCache, status: int, says: str
-) -> None:
-    """Its status is told in words where they help."""
-    registry.refusing = status
-    with pytest.raises(ImageError, match=says):
-        pulled(registry, cache)
-
-
-def test_a_registry_that_is_not_there(cache: ContentCache) -> None:
-    """The reason is the system's."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        host = f"127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(ImageError, match=f"the registry {host} cannot be asked: .*refused"):
-            pull_image(f"{host}/shop", cache)
-
-
-def test_files_that_take_too_much_room(
-    registry: Registry, cache: ContentCache, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One small layer under many names is many files on the disk."""
-    files = {str(number): LARGE for number in range(10)}
-    push(registry, GUEST, files)
-    monkeypatch.setattr(pulling, "MAX_TOTAL_BYTES", len(LARGE) * 10)
-    pulled(registry, cache)
-    monkeypatch.setattr(pulling, "MAX_TOTAL_BYTES", len(LARGE) * 10 - 1)
-    with pytest.raises(ImageError, match=f"its files have {len(LARGE) * 10} bytes"):
-        pulled(registry, cache)
-
-
 # TLS
 
 
@@ -507,101 +248,3 @@ def test_plain_http_has_to_be_asked_for(registry: Registry, cache: ContentCache)
     with pytest.raises(ImageError, match=r"seems to speak plain HTTP, .* --insecure"):
         pull_image(f"{registry.host}/acme/shop:1.0", cache)
     assert registry.asked == []
-
-
-# What runs
-
-
-def options(tmp_path: Path, engine: Engine) -> dict[str, Any]:
-    """How a host is started here."""
-    return {
-        "insecure": True,
-        "engine": engine,
-        "settings": HostSettings(cache_dir=None),
-        "downloads_dir": tmp_path / "cache",
-        "work_dir": tmp_path / "work",
-    }
-
-
-def answer_of(host: Host, target: str) -> str:
-    """What the application says."""
-
-    async def ask() -> str:
-        return await (await host.handle(HttpRequest(target=target))).text()
-
-    return asyncio.run(ask())
-
-
-@pytest.mark.parametrize("archived", [False, True])
-def test_an_application_from_a_registry_answers(
-    registry: Registry, shared_engine: Engine, tmp_path: Path, archived: bool
-) -> None:
-    """Its files are where the contract has them, its origin and digest are known."""
-    digest = push(registry, GUEST, FILES, archived=archived)
-    reference = f"{registry.host}/acme/shop:1.0"
-    with Host.from_registry(reference, **options(tmp_path, shared_engine)) as host:
-        assert answer_of(host, "/h") == "hello"
-        told = json.loads(answer_of(host, "/.well-known/spin/info"))
-        # OCI-52, LOCK-15
-        assert host.image_digest == told["oci_image_digest"] == digest
-        assert host.notices == (f"Loaded {reference} with digest {digest}",)
-    found = {
-        path.relative_to(tmp_path / "work/assets/hello").as_posix(): path.read_bytes()
-        for path in (tmp_path / "work/assets/hello").rglob("*")
-        if path.is_file()
-    }
-    assert found == FILES  # OCI-43
-    lock = json.loads((tmp_path / "work/spin.lock").read_text())
-    assert lock["metadata"]["origin"] == f"vnd.fermyon.origin-oci:{reference}"  # OCI-30
-    [component] = lock["components"]
-    # OCI-44
-    assert component["source"]["source"].startswith((tmp_path / "cache/wasm").as_uri())
-    assert component["files"] == [
-        {"source": (tmp_path / "work/assets/hello").as_uri(), "path": "/"}
-    ]
-
-
-def test_an_application_from_a_registry_keeps_no_state(
-    registry: Registry, shared_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neither beside itself nor in the current folder (STATE-1, OCI-44)."""
-    monkeypatch.chdir(tmp_path)
-    metadata = {"key_value_stores": ["default"]}
-    push(registry, GUEST, metadata=metadata)
-    reference = f"{registry.host}/acme/shop:1.0"
-    with Host.from_registry(reference, **options(tmp_path, shared_engine)) as host:
-        assert not any("Storing" in notice for notice in host.notices)
-    assert not list(tmp_path.rglob("*.db"))
-    assert not (tmp_path / ".spin").exists()
-
-
-def test_the_cache_is_spins(registry: Registry, shared_engine: Engine, tmp_path: Path) -> None:
-    """What `spin registry pull` fetched is not fetched again (OCI-40)."""
-    push(registry, GUEST)
-    given = options(tmp_path, shared_engine)
-    del given["downloads_dir"]
-    with Host.from_registry(f"{registry.host}/acme/shop:1.0", **given):
-        pass
-    assert (tmp_path / "user-cache/spin/registry/wasm" / digest_of(GUEST)).is_file()
-
-
-def test_a_lock_that_lies_about_its_origin(
-    registry: Registry, shared_engine: Engine, tmp_path: Path
-) -> None:
-    """What is told is what was asked, and no folder of this machine becomes its home (OCI-30)."""
-    lock = locked(GUEST)
-    lock["metadata"] |= {
-        "origin": (tmp_path / "spin.toml").as_uri(),
-        "oci_image_digest": "sha256:0",
-    }
-    layers = [
-        registry.add_blob(GUEST, WASM),
-        registry.add_blob(json.dumps(lock).encode(), APPLICATION),
-    ]
-    digest = push_layers(registry, layers)
-    reference = f"{registry.host}/acme/shop:1.0"
-    with Host.from_registry(reference, **options(tmp_path, shared_engine)) as host:
-        assert host.image_digest == digest
-        assert not any("logs" in notice for notice in host.notices)
-    metadata = json.loads((tmp_path / "work/spin.lock").read_text())["metadata"]
-    assert metadata["origin"] == f"vnd.fermyon.origin-oci:{reference}"

@@ -8,7 +8,6 @@ import json
 import logging
 import shutil
 import tarfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -54,22 +53,6 @@ FILES = {
     "past": b"x" * (INLINE_BYTES + 1),
     "empty": b"",
 }
-
-
-@pytest.fixture(autouse=True)
-def nothing_of_this_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither logins nor a proxy, nor a wish for archives."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
-    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
-    monkeypatch.delenv("SPIN_OCI_ARCHIVE_LAYERS", raising=False)
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    """An empty one."""
-    with running_registry() as server:
-        yield server
 
 
 @pytest.fixture

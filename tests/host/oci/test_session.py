@@ -16,12 +16,6 @@ from edgezero_spin.manifest.spin import FetchError
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything is on this machine."""
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
 @contextmanager
 def answering(answer: Answer) -> Iterator[tuple[str, list[tuple[str, str | None]]]]:
     """Serve one answer to everything; yield the host, and what was asked with which login."""
