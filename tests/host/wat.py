@@ -11,7 +11,17 @@ from edgezero_spin.host.interface import HostFunction, Interface
 from edgezero_spin.host.linking import Instance, LinkedComponent, link
 from edgezero_spin.host.resources import ResourceTable
 
-__all__ = ["HOST", "MEMORY", "State", "echo_text", "instance_of", "linked_to", "loaded"]
+__all__ = [
+    "CALL",
+    "HOST",
+    "MEMORY",
+    "State",
+    "echo_text",
+    "function_text",
+    "instance_of",
+    "linked_to",
+    "loaded",
+]
 
 HOST = "test:host/api"
 
@@ -36,6 +46,26 @@ MEMORY = """
   (alias core export $memory-instance "reset" (core func $reset))
 """
 """A memory with an allocator that forgets everything when an export returns."""
+
+
+def function_text(core: str, type_: str = "(result u32)", core_type: str = "(result i32)") -> str:
+    """Return a component that exports ``run`` and imports ``call: func()`` of the host."""
+    return f"""
+(component
+  (import "{HOST}" (instance $host (export "call" (func))))
+  (core func $call (canon lower (func $host "call")))
+  (core module $module
+    (import "host" "call" (func $call))
+    (memory (export "memory") 1)
+    (func (export "run") {core_type} {core}))
+  (core instance $core (instantiate $module
+    (with "host" (instance (export "call" (func $call))))))
+  (func (export "run") {type_} (canon lift (core func $core "run"))))
+"""
+
+
+CALL = function_text("(call $call) (i32.const 7)")
+"""A component that calls the host once and returns 7."""
 
 
 def echo_text(type_: str, flat: str, definitions: Mapping[str, str] | None = None) -> str:
