@@ -45,7 +45,6 @@ from edgezero_spin.wasm.canonical import (
     Lower,
     canonicals,
 )
-from edgezero_spin.wasm.component_types import definitions
 from edgezero_spin.wasm.core_rewriting import CoreRewriting
 from edgezero_spin.wasm.index_spaces import (
     TYPE,
@@ -55,6 +54,7 @@ from edgezero_spin.wasm.index_spaces import (
     read_index_spaces,
 )
 from edgezero_spin.wasm.module import Kind
+from edgezero_spin.wasm.type_section import definitions
 from edgezero_spin.wasm.wiring import (
     ALIAS,
     CoreAlias,

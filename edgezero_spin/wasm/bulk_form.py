@@ -30,7 +30,6 @@ from edgezero_spin.wasm.component_types import (
     Primitive,
     Reference,
     ValueType,
-    definition_bytes,
 )
 from edgezero_spin.wasm.flattening import (
     I32,
@@ -41,6 +40,7 @@ from edgezero_spin.wasm.flattening import (
     layout,
 )
 from edgezero_spin.wasm.module import UnknownFormError
+from edgezero_spin.wasm.type_section import definition_bytes
 
 __all__ = ["BulkForm", "GrowingInstance", "Room"]
 

@@ -16,11 +16,9 @@ from edgezero_spin.wasm.canonical import CANONICAL, Canonical, Lift, Lower, cano
 from edgezero_spin.wasm.component_types import (
     Definition,
     InstanceType,
-    definitions,
-    described_item,
-    export_name,
 )
 from edgezero_spin.wasm.module import Kind, UnknownFormError
+from edgezero_spin.wasm.type_section import definitions, described_item, export_name
 from edgezero_spin.wasm.wiring import (
     ALIAS,
     CUSTOM,
