@@ -16,7 +16,9 @@ __all__ = [
     "Settings",
     "adapter_name_option",
     "adapter_option",
+    "build_option",
     "common_options",
+    "insecure_option",
     "manifest_option",
     "rest_of",
 ]
@@ -164,4 +166,22 @@ def manifest_option(command: F) -> F:
         metavar="PATH",
         type=click.Path(),
         help="spin.toml, or its folder. Default: the nearest one, upwards from here.",
+    )(command)
+
+
+def build_option(command: F) -> F:
+    """Add ``--build``: build before what the command does."""
+    return click.option(
+        "--build",
+        is_flag=True,
+        envvar="SPIN_ALWAYS_BUILD",
+        show_envvar=True,
+        help="Run the build commands first.",
+    )(command)
+
+
+def insecure_option(command: F) -> F:
+    """Add ``-k/--insecure``: whether the registry is asked without TLS."""
+    return click.option(
+        "-k", "--insecure", is_flag=True, help="Ask the registry over plain HTTP, without TLS."
     )(command)

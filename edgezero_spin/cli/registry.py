@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from edgezero_spin.cli.build import build_components, warn_of_another_profile
-from edgezero_spin.cli.options import KeyValue, adapter_option, common_options, manifest_option
+from edgezero_spin.cli.options import (
+    KeyValue,
+    adapter_option,
+    build_option,
+    common_options,
+    insecure_option,
+    manifest_option,
+)
 
 if TYPE_CHECKING:
     from edgezero_spin.host.content_cache import ContentCache
@@ -47,12 +54,6 @@ def registry() -> None:
     """Push applications to OCI registries, pull them, and log in."""
 
 
-def _insecure_option(command: F) -> F:
-    return click.option(
-        "-k", "--insecure", is_flag=True, help="Ask the registry over plain HTTP, without TLS."
-    )(command)
-
-
 def _cache_option(command: F) -> F:
     return click.option(
         "--cache-dir", metavar="DIR", help="Where downloaded content is kept. Default: Spin's."
@@ -63,13 +64,7 @@ def _cache_option(command: F) -> F:
 @click.argument("reference", metavar="IMAGE")
 @manifest_option
 @click.option("--profile", metavar="NAME", help="Push this profile of the manifest.")
-@click.option(
-    "--build",
-    is_flag=True,
-    envvar="SPIN_ALWAYS_BUILD",
-    show_envvar=True,
-    help="Run the build commands first.",
-)
+@build_option
 @click.option(
     "--compose",
     type=click.BOOL,
@@ -86,7 +81,7 @@ def _cache_option(command: F) -> F:
     multiple=True,
     help="An annotation of the image, over what spin.toml says of the application.",
 )
-@_insecure_option
+@insecure_option
 @_cache_option
 @adapter_option
 @common_options
@@ -131,7 +126,7 @@ def push(
 
 @registry.command(epilog=PULL_EPILOG, short_help="Pull an application into the cache.")
 @click.argument("reference", metavar="IMAGE")
-@_insecure_option
+@insecure_option
 @_cache_option
 @adapter_option
 @common_options
@@ -157,7 +152,7 @@ def pull(reference: str, insecure: bool, cache_dir: str | None) -> None:
     help="Others on this machine can see it; without, it is asked for.",
 )
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
-@_insecure_option
+@insecure_option
 @adapter_option
 @common_options
 def login(

@@ -5,7 +5,7 @@ import click
 from edgezero_spin.cli.build import build_components, warn_of_another_profile
 from edgezero_spin.cli.embedded import run_host
 from edgezero_spin.cli.host_options import HostFlags, host_options
-from edgezero_spin.cli.options import adapter_option, common_options
+from edgezero_spin.cli.options import adapter_option, build_option, common_options, insecure_option
 from edgezero_spin.cli.run_options import RunFlags, run_options
 
 __all__ = ["up"]
@@ -61,12 +61,7 @@ class _Up(click.Command):
     metavar="IMAGE",
     help="The same, and always an image: ghcr.io/acme/shop:1.0, or with @sha256:... at its end.",
 )
-@click.option(
-    "-k",
-    "--insecure",
-    is_flag=True,
-    help="Ask the registry over plain HTTP, without TLS.",
-)
+@insecure_option
 @click.option(
     "-c",
     "--component-id",
@@ -76,13 +71,7 @@ class _Up(click.Command):
     help="Run this component only. May be given several times.",
 )
 @click.option("--profile", metavar="NAME", help="Use this profile of the manifest.")
-@click.option(
-    "--build",
-    is_flag=True,
-    envvar="SPIN_ALWAYS_BUILD",
-    show_envvar=True,
-    help="Run the build commands first.",
-)
+@build_option
 @run_options
 @host_options
 @adapter_option

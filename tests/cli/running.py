@@ -19,24 +19,30 @@ def edgezero(
     *arguments: str | Path,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    typed: str | None = None,
     timeout: float = 60,
 ) -> subprocess.CompletedProcess[str]:
-    """Run one command line to its end and return what it printed."""
+    """Run one command line to its end, with what is typed then, and return what it printed."""
+    return subprocess.run(
+        [sys.executable, "-m", "edgezero_spin.cli", *map(str, arguments)],
+        cwd=cwd,
+        env=_environment(env),
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
     # What the developer's shell has set must not decide what a test sees.
     clean = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("SPIN_", "EDGEZERO_")) and name != "RUNTIME_CONFIG_FILE"
     }
-    return subprocess.run(
-        [sys.executable, "-m", "edgezero_spin.cli", *map(str, arguments)],
-        cwd=cwd,
-        env={**clean, **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+    return {**clean, **(more or {})}
 
 
 def refusal(done: subprocess.CompletedProcess[str]) -> str:
@@ -71,7 +77,7 @@ def running(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, **(env or {})},
+        env=_environment(env),
     )
     try:
         stdout = process.stdout

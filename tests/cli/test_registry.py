@@ -1,9 +1,6 @@
 """``edgezero registry``, as it is typed."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -159,16 +156,8 @@ def test_a_password_from_standard_input(
 ) -> None:
     """The end of its line is none of it; what it says is not shown."""
     registry.users = {"me": "s3 cret"}
-    command = [sys.executable, "-m", "edgezero_spin.cli", "registry", "login", registry.host]
-    done = subprocess.run(
-        [*command, "-u", "me", "--password-stdin", "-k"],
-        input=f"s3 cret{ending}",
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    login = ["registry", "login", registry.host, "-u", "me", "--password-stdin", "-k"]
+    done = edgezero(*login, env=env, typed=f"s3 cret{ending}")
     assert done.returncode == 0, done.stderr
     assert "s3 cret" not in done.stdout + done.stderr
 
@@ -176,16 +165,8 @@ def test_a_password_from_standard_input(
 def test_who_logs_in_is_asked(registry: Registry, env: dict[str, str]) -> None:
     """For a name and a password that were not typed."""
     registry.users = {"me": "s3cret"}
-    command = [sys.executable, "-m", "edgezero_spin.cli", "registry", "login", registry.host]
-    done = subprocess.run(
-        [*command, "-k"],
-        input="me\ns3cret\n",
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    login = ["registry", "login", registry.host, "-k"]
+    done = edgezero(*login, env=env, typed="me\ns3cret\n")
     assert done.returncode == 0, done.stderr
     assert "Username: " in done.stdout
     assert done.stdout.endswith(f"Successfully logged in as me to registry {registry.host}\n")

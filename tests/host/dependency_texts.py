@@ -1,8 +1,11 @@
 """Components as text that depend on one another: providers and users of ``test:host/api``."""
 
+from tests.host.support import SCRIPT
 from tests.host.wat import HOST, MEMORY
 
 __all__ = [
+    "THING",
+    "asking_script",
     "counting_provider",
     "counting_user",
     "environment_provider",
@@ -10,6 +13,24 @@ __all__ = [
     "stream_provider",
     "stream_user",
 ]
+
+
+THING = """(component
+  (core module $m (func (export "ask")))
+  (core instance $i (instantiate $m))
+  (func $ask (canon lift (core func $i "ask")))
+  (instance $thing (export "ask" (func $ask)))
+  (export "example:nowhere/thing@1.0.0" (instance $thing)))"""
+"""What the script guest imports, and nobody gives it otherwise."""
+
+
+def asking_script() -> str:
+    """The script guest, which answers ``/i`` once it has asked its ``THING``."""
+    asking = "(then (call $ask)))"
+    answering = "(then (call $ask) (call $answer (i32.const 200) (i32.const 0)) (return)))"
+    text = SCRIPT.read_text()
+    assert asking in text
+    return text.replace(asking, answering)
 
 
 def identity_provider(type_: str, flat: str, export: str = HOST, body: str | None = None) -> str:

@@ -17,8 +17,8 @@ from edgezero_spin.host.oci.credentials import Credentials
 from edgezero_spin.host.oci.session import Endpoint, OciSession
 from edgezero_spin.host.package_config import PackageConfig, config_path, load_package_config
 from edgezero_spin.manifest.spin import FetchError, PackageSource
+from tests.host.dependency_texts import THING, asking_script
 from tests.host.oci_server import Registry, running_registry
-from tests.host.support import SCRIPT
 
 WASM = b"\0asm of 1.2.3"
 
@@ -445,23 +445,13 @@ source = { registry = "REGISTRY", package = "acme:hello", version = "1.2.3" }
 "example:nowhere/thing" = { version = "^1", registry = "REGISTRY", package = "acme:thing" }
 """
 
-THING = b"""(component
-  (core module $m (func (export "ask")))
-  (core instance $i (instantiate $m))
-  (func $ask (canon lift (core func $i "ask")))
-  (instance $thing (export "ask" (func $ask)))
-  (export "example:nowhere/thing@1.0.0" (instance $thing)))"""
-
 
 def test_an_application_of_packages_answers(
     shared_engine: Engine, tmp_path: Path, registry: Registry
 ) -> None:
     """A component and what satisfies its import, both from a registry (MAN-30, MAN-72)."""
-    asking = "(then (call $ask)))"
-    answering = "(then (call $ask) (call $answer (i32.const 200) (i32.const 0)) (return)))"
-    component = SCRIPT.read_text().replace(asking, answering).encode()
-    registry.packages["acme/hello"]["1.2.3"] = component
-    registry.packages["acme/thing"] = {"1.0.0": b"old", "1.4.0": THING}
+    registry.packages["acme/hello"]["1.2.3"] = asking_script().encode()
+    registry.packages["acme/thing"] = {"1.0.0": b"old", "1.4.0": THING.encode()}
     (tmp_path / "spin.toml").write_text(MANIFEST.replace("REGISTRY", registry.host))
     path = tmp_path / "config" / "wasm-pkg" / "config.toml"
     path.parent.mkdir(parents=True)

@@ -20,9 +20,9 @@ from edgezero_spin.host.content_cache import ContentCache
 from edgezero_spin.host.engine import Engine
 from edgezero_spin.host.oci import ImageError, PushedImage, pull_image, push_manifest, pushing
 from edgezero_spin.host.oci.layers import INLINE_BYTES
+from tests.host.dependency_texts import THING, asking_script
 from tests.host.oci.images import APPLICATION, ARCHIVE, CONFIG, DATA, WASM
 from tests.host.oci_server import IMAGE_MANIFEST, Registry, digest_of, running_registry
-from tests.host.support import SCRIPT
 
 MANIFEST = """\
 spin_manifest_version = 2
@@ -379,22 +379,12 @@ def test_a_challenge_of_another_host_gets_no_login(
         assert storage.authorized == []
 
 
-THING = b"""(component
-  (core module $m (func (export "ask")))
-  (core instance $i (instantiate $m))
-  (func $ask (canon lift (core func $i "ask")))
-  (instance $thing (export "ask" (func $ask)))
-  (export "example:nowhere/thing@1.0.0" (instance $thing)))"""
-
-
 def test_a_component_and_its_dependency_answer_from_a_registry(
     shared_engine: Engine, registry: Registry, app: Path, tmp_path: Path
 ) -> None:
     """Pushed side by side, joined by the host that runs them (OCI-15)."""
-    asking = "(then (call $ask)))"
-    answering = "(then (call $ask) (call $answer (i32.const 200) (i32.const 0)) (return)))"
-    (app.parent / "hello.wasm").write_text(SCRIPT.read_text().replace(asking, answering))
-    (app.parent / "thing.wasm").write_bytes(THING)
+    (app.parent / "hello.wasm").write_text(asking_script())
+    (app.parent / "thing.wasm").write_text(THING)
     name = "acme:thing/one"
     app.write_text(MANIFEST + DEPENDENCIES.replace(name, "example:nowhere/thing"))
     pushed(registry, app, compose=False)
