@@ -1,0 +1,1 @@
+"""Components: their types and definitions, read from the binary format."""

@@ -1,0 +1,222 @@
+"""Types of the component model, with every index resolved.
+
+In these types no index is left: a field's type is the type itself, and a resource type is one
+object that is compared by identity. The reader makes them; the canonical ABI says how values
+of them cross.
+
+Source: WebAssembly/component-model, ``design/mvp/Binary.md``, "Type Definitions", and
+``Explainer.md``, "Fundamental value types".
+"""
+
+from enum import Enum
+from typing import Union
+
+import attrs
+
+__all__ = [
+    "BorrowType",
+    "EnumType",
+    "FlagsType",
+    "FunctionType",
+    "FutureType",
+    "ListType",
+    "OptionType",
+    "OwnType",
+    "Primitive",
+    "RecordType",
+    "ResourceType",
+    "ResultType",
+    "StreamType",
+    "TupleType",
+    "ValueType",
+    "VariantType",
+]
+
+
+class Primitive(Enum):
+    """Value types without parts; the value is the name in WIT."""
+
+    BOOL = "bool"
+    S8 = "s8"
+    U8 = "u8"
+    S16 = "s16"
+    U16 = "u16"
+    S32 = "s32"
+    U32 = "u32"
+    S64 = "s64"
+    U64 = "u64"
+    F32 = "f32"
+    F64 = "f64"
+    CHAR = "char"
+    STRING = "string"
+    ERROR_CONTEXT = "error-context"
+
+
+@attrs.frozen(cache_hash=True)
+class RecordType:
+    """``record``.
+
+    Attributes:
+        fields: Name and type of each field, at least one.
+    """
+
+    fields: tuple[tuple[str, "ValueType"], ...]
+
+
+@attrs.frozen(cache_hash=True)
+class VariantType:
+    """``variant``.
+
+    Attributes:
+        cases: Name and payload type of each case, ``None`` where it has no payload.
+    """
+
+    cases: tuple[tuple[str, "ValueType | None"], ...]
+
+
+@attrs.frozen(cache_hash=True)
+class ListType:
+    """``list``.
+
+    Attributes:
+        element: Type of the elements.
+        length: Number of elements of a list of fixed length, else ``None``.
+    """
+
+    element: "ValueType"
+    length: int | None = None
+
+
+@attrs.frozen(cache_hash=True)
+class TupleType:
+    """``tuple``.
+
+    Attributes:
+        elements: Type of each element, at least one.
+    """
+
+    elements: tuple["ValueType", ...]
+
+
+@attrs.frozen(cache_hash=True)
+class FlagsType:
+    """``flags``.
+
+    Attributes:
+        labels: Name of each bit from the lowest, 1 to 32 of them.
+    """
+
+    labels: tuple[str, ...]
+
+
+@attrs.frozen(cache_hash=True)
+class EnumType:
+    """``enum``.
+
+    Attributes:
+        labels: Name of each case.
+    """
+
+    labels: tuple[str, ...]
+
+
+@attrs.frozen(cache_hash=True)
+class OptionType:
+    """``option``.
+
+    Attributes:
+        payload: Type of the value that may be there.
+    """
+
+    payload: "ValueType"
+
+
+@attrs.frozen(cache_hash=True)
+class ResultType:
+    """``result``.
+
+    Attributes:
+        ok, error: Payload types, ``None`` where the case has none.
+    """
+
+    ok: "ValueType | None"
+    error: "ValueType | None"
+
+
+@attrs.define(eq=False)
+class ResourceType:
+    """A resource type; two are the same only if they are the same object.
+
+    Attributes:
+        name: A name for messages, as far as one is known.
+    """
+
+    name: str = "resource"
+
+
+@attrs.frozen(cache_hash=True)
+class OwnType:
+    """``own<R>``: a handle that owns its resource."""
+
+    resource: ResourceType
+
+
+@attrs.frozen(cache_hash=True)
+class BorrowType:
+    """``borrow<R>``: a handle lent for the time of a call."""
+
+    resource: ResourceType
+
+
+@attrs.frozen(cache_hash=True)
+class StreamType:
+    """``stream``.
+
+    Attributes:
+        element: Type of the elements, ``None`` for a stream without values.
+    """
+
+    element: "ValueType | None"
+
+
+@attrs.frozen(cache_hash=True)
+class FutureType:
+    """``future``.
+
+    Attributes:
+        payload: Type of the value, ``None`` for a future without one.
+    """
+
+    payload: "ValueType | None"
+
+
+ValueType = Union[  # noqa: UP007 - the forward references are strings
+    Primitive,
+    RecordType,
+    VariantType,
+    ListType,
+    TupleType,
+    FlagsType,
+    EnumType,
+    OptionType,
+    ResultType,
+    OwnType,
+    BorrowType,
+    StreamType,
+    FutureType,
+]
+
+
+@attrs.frozen(cache_hash=True)
+class FunctionType:
+    """The type of a component function.
+
+    Attributes:
+        parameters: Name and type of each.
+        result: Type of the result, ``None`` for none.
+        is_async: The type is ``async func``.
+    """
+
+    parameters: tuple[tuple[str, ValueType], ...]
+    result: ValueType | None
+    is_async: bool = False
