@@ -27,6 +27,7 @@ from edgezero_spin.manifest.spin.allowed_hosts import (
     AllowedHostError,
     parse_allowed_host,
 )
+from edgezero_spin.manifest.table_reader import kind_of
 
 __all__ = [
     "ApplicationError",
@@ -163,8 +164,7 @@ def _chained(part: LockedComponent, known: Iterable[str]) -> Iterable[str]:
 
 
 _TRIGGER_KEYS = ("component", "components", "dependencies", "executor", "route", "static_response")
-_EXECUTOR_KEYS = ("argv", "entrypoint", "type")
-_STATIC_KEYS = ("body", "headers", "status_code")
+_WAGI_KEYS = ("argv", "entrypoint", "type")
 
 
 def plan_of(
@@ -286,12 +286,11 @@ def _wagi_of(executor: Any, place: str, problems: list[str]) -> WagiSettings | N
     table: Mapping[str, Any] = executor if isinstance(executor, Mapping) else {}
     kind = table.get("type")
     if kind in ("http", "spin"):
-        _check_keys(table, ("type",), place, problems)
         return None
     if kind != "wagi":
         problems.append(f'{place}: write {{ type = "http" }} or {{ type = "wagi" }}')
         return None
-    _check_keys(table, _EXECUTOR_KEYS, place, problems)
+    _check_keys(table, _WAGI_KEYS, place, problems)
     if table.get("entrypoint", ENTRY_POINT) != ENTRY_POINT:
         problems.append(
             f"{place}: cannot use the deprecated 'entrypoint'; a command begins at {ENTRY_POINT}"
@@ -324,20 +323,35 @@ def _route_of(route: Any, id: str, problems: list[str]) -> str | None:
 
 
 def _static_answer(static: Any, place: str, problems: list[str]) -> Answer:
-    table: Mapping[str, Any] = static if isinstance(static, Mapping) else {}
-    _check_keys(table, _STATIC_KEYS, f"{place}: static_response", problems)
-    status = table.get("status_code", 200)
-    if not isinstance(status, int) or not 200 <= status <= 999:
-        problems.append(f"{place}: static_response.status_code {status!r} is not 200 to 999")
+    """Read ``static_response``; keys that Spin does not know are ignored, as there."""
+    place = f"{place}: static_response"
+    if not isinstance(static, Mapping):
+        problems.append(f"{place}: expected a table, got {kind_of(static)}")
+        static = {}
+    status = static.get("status_code")
+    status = 200 if status is None else status
+    if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 999:
+        problems.append(f"{place}.status_code {status!r} is not 200 to 999")
         status = 500
+    given = static.get("headers", {})
+    if not isinstance(given, Mapping):
+        problems.append(f"{place}.headers: expected a table, got {kind_of(given)}")
+        given = {}
     headers = []
-    for name, value in dict(table.get("headers") or {}).items():
-        lower, raw = str(name).lower(), str(value).encode()
+    for name, value in given.items():
+        if not isinstance(value, str):
+            problems.append(f"{place}.headers.{name}: expected a string, got {kind_of(value)}")
+            continue
+        lower, raw = name.lower(), value.encode()
         if not is_token(lower) or not is_value(raw):
-            problems.append(f"{place}: static_response.headers: {name!r} is no valid header")
+            problems.append(f"{place}.headers: {name!r} is no valid header")
         elif lower not in FORBIDDEN and lower != "content-length":
             headers.append((lower, raw))
-    return Answer(status, tuple(headers), str(table.get("body") or "").encode())
+    body = static.get("body")
+    if not isinstance(body, str | None):
+        problems.append(f"{place}.body: expected a string, got {kind_of(body)}")
+        body = None
+    return Answer(status, tuple(headers), (body or "").encode())
 
 
 def _check_base(app: LockedApp, problems: list[str]) -> None:
