@@ -115,6 +115,7 @@ class ApplicationPlan:
         digest: Of the OCI image that it came from, if it did.
         components: By no particular order; ids are unique.
         triggers: In the order of the manifest.
+        notices: What of the application is left out.
     """
 
     name: str
@@ -122,6 +123,7 @@ class ApplicationPlan:
     digest: str = ""
     components: tuple[ComponentPlan, ...]
     triggers: tuple[TriggerPlan, ...]
+    notices: tuple[str, ...] = ()
 
 
 def keep_components(app: LockedApp, ids: Sequence[str]) -> LockedApp:
@@ -175,6 +177,8 @@ def plan_of(
 ) -> ApplicationPlan:
     """Return what to run of a locked application.
 
+    Triggers of other kinds are left out where there are HTTP triggers beside them.
+
     Args:
         app: The application.
         file: Where it stands, named with every fault.
@@ -185,11 +189,15 @@ def plan_of(
             is named.
     """
     problems: list[str] = []
-    used = {trigger.component for trigger in app.triggers_of("http")}
+    run = app.triggers_of("http")
+    others = [trigger for trigger in app.triggers if trigger not in run]
+    if others and not run:
+        problems += [_no_trigger(trigger) for trigger in others]
+    used = {trigger.component for trigger in run}
     components = [
         _component_plan(part, writable, problems) for part in app.components if part.id in used
     ]
-    triggers = [_trigger_plan(trigger, problems) for trigger in app.triggers]
+    triggers = [_trigger_plan(trigger, problems) for trigger in run]
     _check_base(app, problems)
     if problems:
         raise ApplicationError(*in_file(file, problems))
@@ -199,6 +207,7 @@ def plan_of(
         digest=str(app.metadata.get("oci_image_digest", "")),
         components=tuple(components),
         triggers=tuple(triggers),
+        notices=tuple(in_file(file, [f"{_no_trigger(item)}; it is left out" for item in others])),
     )
 
 
@@ -252,14 +261,15 @@ def _file_of(url: str | None, place: str, problems: list[str]) -> Path:
     return Path(unquote(parts.path))
 
 
+def _no_trigger(trigger: LockedTrigger) -> str:
+    return (
+        f"No built-in trigger named '{trigger.trigger_type}' (trigger {trigger.id!r}); this host "
+        "runs http triggers, `spin up` may run others"
+    )
+
+
 def _trigger_plan(trigger: LockedTrigger, problems: list[str]) -> TriggerPlan:
     place = f"trigger {trigger.id!r}"
-    if trigger.trigger_type != "http":
-        problems.append(
-            f"No built-in trigger named '{trigger.trigger_type}' ({place}); this host runs "
-            f"http triggers, `spin up` may run others"
-        )
-        return TriggerPlan(id=trigger.id, route=None)
     config = trigger.trigger_config
     static = config.get("static_response")
     _check_keys(config, _TRIGGER_KEYS, place, problems)
