@@ -183,6 +183,9 @@ def _stores(config: RuntimeConfig | None, state_dir: Path | None) -> dict[str, K
     return stores
 
 
+_FILE = '`type = "spin"` and `path = ".spin/NAME.db"`'
+
+
 def _store_fault(table: TypedTable) -> str | None:
     if table.type == "spin":
         path = table.settings.get("path")
@@ -195,10 +198,9 @@ def _store_fault(table: TypedTable) -> str | None:
     if table.type in _CLOUD_STORES:
         return cloud_fault(table.type, table.settings)
     if not table.type:
-        return 'missing field `type`. Add `type = "spin"`.'
+        return f"missing field `type`. Add {_FILE}."
     return (
-        f"the store type '{table.type}' was not registered with the config resolver. "
-        'Use `type = "spin"`.'
+        f"the store type '{table.type}' was not registered with the config resolver. Use {_FILE}."
     )
 
 
