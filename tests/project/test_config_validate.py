@@ -302,7 +302,7 @@ def test_a_broken_manifest_hides_nothing(project: ConfigProject) -> None:
         ("app-demo.toml", 3, "app-config"),
     ]
     assert {check for _, _, check in told[3:]} == {"model", "secrets"}
-    assert ("app-demo.toml", 2, "model") in told
+    assert ("app-demo.toml", 4, "model") in told
 
 
 def test_ids_with_hyphens_are_warned_of(project: ConfigProject) -> None:
