@@ -33,7 +33,7 @@ LIBRARIES = {
     "core": {"attrs"},
     "stores": {"attrs", "cattrs"},
     "guest": {"attrs"} | BINDINGS,
-    "manifest": {"attrs", "cattrs", "tomli_w", "tomlkit"},
+    "manifest": {"attrs", "cattrs"},
     "host": {
         "attrs",
         "wasmtime",
@@ -51,7 +51,7 @@ LIBRARIES = {
         "azure",
     },
     "wasm": {"attrs"},
-    "project": {"attrs", "componentize_py", "liquid", "redis", "tomlkit", "tomli_w", "watchfiles"},
+    "project": {"attrs", "componentize_py", "liquid", "redis", "tomli_w", "watchfiles"},
     "cli": {"click", "rich", "attrs"},
     "testing": {"attrs", "pytest", "wasmtime", "httpx", "hypothesis", "time_machine"},
     "__init__": set[str](),
