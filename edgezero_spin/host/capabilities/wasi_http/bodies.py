@@ -180,9 +180,9 @@ class BodyOutput(OutputStream):
         body = self._body
         if body.overrun is not None:
             raise failed(body.size_error(body.overrun))
-        if body.unwanted:
-            return PIECE
         channel = body.channel
+        if body.unwanted or (body.discards and channel.closed):
+            return PIECE
         if channel.closed or channel.ended:
             raise closed()
         return min(channel.room(), PIECE)
@@ -222,11 +222,13 @@ class OutgoingBody(Parent):
         written: Bytes that were passed on.
         overrun: Bytes attempted, once they were more than promised.
         unwanted: It goes nowhere, which the guest does not notice while it writes.
+        discards: What nobody reads any more goes nowhere, likewise.
     """
 
     __slots__ = (
         "_error",
         "channel",
+        "discards",
         "length",
         "overrun",
         "state",
@@ -244,6 +246,7 @@ class OutgoingBody(Parent):
         self.overrun: int | None = None
         self.taken = False
         self.unwanted = False
+        self.discards = False
         self._error = error
 
     @property

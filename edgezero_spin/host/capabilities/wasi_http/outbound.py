@@ -67,6 +67,11 @@ class OutgoingRequest(Parent):
         if self.body is not None:
             self.body.channel.close()
 
+    def discard_unread(self) -> None:
+        """Let the body be written to the end, also when its reader leaves before."""
+        if self.body is not None:
+            self.body.discards = True
+
     def ignore_body(self) -> None:
         """Let the body be written to the end: the refusal comes with the response (OUTH-4)."""
         if self.body is not None:
