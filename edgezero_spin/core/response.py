@@ -165,7 +165,17 @@ def _convert(value: object) -> Response:
     # checked when they are pulled.
     if hasattr(value, "__next__") or hasattr(value, "__aiter__"):
         return _plain(BodyStream(value), 200)  # type: ignore[arg-type]
+    if hasattr(value, "__await__"):
+        raise _not_awaited(value)
     return Response.json(value)
+
+
+def _not_awaited(value: Any) -> TypeError:
+    call = getattr(value, "__qualname__", type(value).__name__)
+    if hasattr(value, "close"):
+        # It will not run, which is what the error says; no warning has to say it again.
+        value.close()
+    return TypeError(f"a handler returned what {call}(...) gave it; write `await` before the call")
 
 
 def _sized(body: bytes, content_type: tuple[str, bytes], status: int) -> Response:

@@ -5,6 +5,7 @@ Source: contract edgezero.md, CFG-1 to CFG-6.
 
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 from edgezero_spin.stores.errors import ConfigUnavailableError, InvalidConfigKeyError
+from edgezero_spin.stores.validation import check_text
 
 __all__ = ["ConfigStore"]
 
@@ -30,7 +31,10 @@ class ConfigStore:
         Raises:
             ConfigUnavailableError: The host failed, or the value is not UTF-8.
             InvalidConfigKeyError: The key holds half of a surrogate pair.
+            TypeError: The key is not text.
         """
+        if type(key) is not str:
+            check_text("config key", key)
         if not key:
             return None
         try:
@@ -42,8 +46,7 @@ class ConfigStore:
             raise ConfigUnavailableError(f"store `{self._label}`: {error.message}") from error
         except UnicodeDecodeError as error:
             raise ConfigUnavailableError(
-                f"store `{self._label}`: non-utf8 value for `{key}`: {error.reason} "
-                f"at byte {error.start}"
+                f"store `{self._label}`: non-utf8 value for `{key}` at byte {error.start}"
             ) from error
         except UnicodeEncodeError as error:
             raise InvalidConfigKeyError("config key is not valid Unicode text") from error

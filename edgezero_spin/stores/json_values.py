@@ -90,9 +90,30 @@ def decode(data: bytes | str) -> Any:
         raise
     except UnicodeError:
         raise JsonValueError("not valid UTF-8 text") from None
-    except ValueError as error:
-        raise JsonValueError(str(error)) from None
+    except json.JSONDecodeError as error:
+        raise JsonValueError(_syntax_problem(error)) from None
+    except ValueError:
+        # The interpreter's own limit on digits is all that is left.
+        raise JsonValueError("number out of range: too many digits") from None
     return value
+
+
+_SYNTAX_PROBLEMS: Final = (
+    ("Expecting value", "expected a value"),
+    ("Expecting property name", "expected a member name in double quotes"),
+    ("Expecting ':'", "expected ':' after a member name"),
+    ("Expecting ','", "expected ',' or the end of the array or object"),
+    ("Illegal trailing comma", "a comma before the end of an array or object"),
+    ("Unterminated string", "a string without an end"),
+    ("Invalid control character", "a control character inside a string"),
+    ("Invalid \\u", "an invalid \\u escape"),
+    ("Invalid \\", "an invalid escape"),
+)
+
+
+def _syntax_problem(error: json.JSONDecodeError) -> str:
+    known = (text for start, text in _SYNTAX_PROBLEMS if error.msg.startswith(start))
+    return f"{next(known, 'not JSON')} at line {error.lineno} column {error.colno}"
 
 
 def encode(value: Any) -> bytes:
@@ -264,6 +285,10 @@ def _chosen_writer(kind: type) -> Writer:
         return _write_iso
     if kind.__module__ == "uuid" and kind.__name__ == "UUID":
         return _write_as_text
+    if issubclass(kind, bytes | bytearray | memoryview):
+        raise JsonValueError("bytes have no JSON form; write .decode() or put_bytes(...)")
+    if hasattr(kind, "__await__"):
+        raise JsonValueError(f"a {kind.__qualname__} has no JSON form; an `await` is missing")
     raise JsonValueError(f"a {kind.__qualname__} has no JSON form")
 
 

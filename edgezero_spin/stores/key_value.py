@@ -132,7 +132,7 @@ class KeyValueStore:
             KeyValueInternalError: The host failed.
         """
         check_key(key)
-        self._write(key, data if type(data) is bytes else bytes(memoryview(data)))
+        self._write(key, data if type(data) is bytes else _buffer(data).tobytes())
 
     async def put_with_ttl(self, key: str, value: Any, ttl_s: float) -> NoReturn:
         """Refuse to write a JSON value that expires, which Spin's stores cannot.
@@ -156,7 +156,7 @@ class KeyValueStore:
         """Refuse to write raw bytes that expire; see ``put_with_ttl``."""
         check_key(key)
         check_ttl(ttl_s)
-        check_value_size(memoryview(data).nbytes)
+        check_value_size(_buffer(data).nbytes)
         raise KeyValueUnsupportedError("put_bytes_with_ttl")
 
     async def delete(self, key: str) -> None:
@@ -291,6 +291,14 @@ class KeyIterator:
         for key in self._keys:
             return key
         raise StopAsyncIteration
+
+
+def _buffer(data: Any) -> memoryview:
+    try:
+        return memoryview(data)
+    except TypeError:
+        hint = "write .encode(), or put(key, value) for JSON"
+        raise TypeError(f"put_bytes takes bytes, got {type(data).__name__}; {hint}") from None
 
 
 def _loaded(data: bytes, as_type: Any) -> Any:

@@ -62,8 +62,8 @@ class SecretHandle:
             return value.decode()
         except UnicodeDecodeError as error:
             # The decoding error carries the bytes of the secret, so it is not kept as cause.
-            reason = f"{error.reason} at byte {error.start}"
-        raise SecretInternalError(f"secret is not valid UTF-8: {reason}")
+            start = error.start
+        raise SecretInternalError(f"secret is not valid UTF-8 at byte {start}")
 
     def _require(self, store_name: str, key: str) -> str | bytes:
         value = self._lookup(store_name, key)

@@ -109,7 +109,7 @@ class Sender:
             return
         context = CURRENT.context
         if context is not None and context.depth + 1 >= MAX_DEPTH:
-            request.drop_body()
+            request.ignore_body()
             future.reject(("connection-limit-reached", None))
         elif destination.is_self:
             self._send_to_itself(request, future)
@@ -138,19 +138,20 @@ class Sender:
             )
         )
         if isinstance(admitted, Answer):
-            request.drop_body()
+            request.ignore_body()
             future.resolve(_whole(admitted, method))
             return
         exchange = admitted.exchange
         if request.body is not None:
             exchange.body = request.body.channel
+            request.discard_unread()
         exchange.eager = True
         exchange.announce = lambda: _deliver(exchange, method, future)
         future.abandon = exchange.abandon
         try:
             runner.start(admitted.component, exchange, nested=True)
         except Overloaded:
-            request.drop_body()
+            request.ignore_body()
             future.resolve(_whole(Answer(503), method))
 
 
