@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 from edgezero_spin.core.app import App
+from edgezero_spin.guest.free_memory import zero_free_memory
 
 __all__ = ["NativeHandler", "run_app"]
 
@@ -74,5 +75,6 @@ def run_app(app: App) -> type[Any]:
     # What the snapshot holds lives as long as the instance: a collection that falls
     # into a request need not walk it (2 million instructions in a hello app).
     gc.collect()
+    zero_free_memory()
     gc.freeze()
     return handler
