@@ -111,7 +111,7 @@ class OutboundReply(Protocol):
     @property
     def headers(self) -> list[tuple[str, bytes]]: ...
 
-    def read(self, limit: int) -> bytes:
+    async def read(self, limit: int) -> bytes:
         """Return the next bytes of the body, at most ``limit``; ``b""`` at its end.
 
         Raises:

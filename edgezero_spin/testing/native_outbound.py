@@ -182,7 +182,7 @@ class _Reply:
         self._rest = content
         self._broken = broken
 
-    def read(self, limit: int) -> bytes:
+    async def read(self, limit: int) -> bytes:
         piece, self._rest = self._rest[:limit], self._rest[limit:]
         if not piece and self._broken:
             raise OutboundError("failed to read proxy response body: it broke off")

@@ -21,7 +21,7 @@ class Reply:
         self.closed = False
         self._chunks: Iterator[bytes] = iter(chunks)
 
-    def read(self, limit: int) -> bytes:
+    async def read(self, limit: int) -> bytes:
         """The next chunk."""
         return next(self._chunks, b"")
 

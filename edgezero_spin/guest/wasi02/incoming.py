@@ -103,7 +103,7 @@ class IncomingSource:
         fields.__exit__(None, None, None)
         return entries
 
-    def read(self, limit: int) -> bytes:
+    async def read(self, limit: int) -> bytes:
         """Return the next bytes of the body, at most ``limit``; ``b""`` at its end.
 
         Blocks until there is at least one byte.
@@ -133,7 +133,7 @@ class IncomingSource:
             raise BodyReadError(reason) from None
         return data
 
-    def splice_to(self, target: streams.OutputStream) -> None:
+    async def splice_to(self, target: streams.OutputStream) -> None:
         """Have the host move the rest of a body that was begun.
 
         Raises:
@@ -145,7 +145,7 @@ class IncomingSource:
             if reason is not None:
                 self._close_stream(self._stream)
                 raise BodyReadError(reason)
-            if self.read(1):
+            if await self.read(1):
                 raise PeerGoneError
 
     def close(self) -> None:

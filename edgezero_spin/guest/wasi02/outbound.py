@@ -147,7 +147,7 @@ class _Reply:
         self._body = response.consume()
         self._stream = self._body.stream()
 
-    def read(self, limit: int) -> bytes:
+    async def read(self, limit: int) -> bytes:
         """Return the next bytes of the body, at most ``limit``; ``b""`` at its end.
 
         Raises:
@@ -167,7 +167,7 @@ class _Reply:
             raise _broken(reason) from None
         return data
 
-    def splice_to(self, target: streams.OutputStream) -> None:
+    async def splice_to(self, target: streams.OutputStream) -> None:
         """Have the host move the rest of the body.
 
         Raises:
@@ -179,7 +179,7 @@ class _Reply:
             if reason is not None:
                 self.close()
                 raise _broken(reason)
-            if self.read(1):
+            if await self.read(1):
                 raise PeerGoneError
 
     def close(self) -> None:

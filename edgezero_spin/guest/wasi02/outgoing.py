@@ -155,7 +155,7 @@ class OutgoingBody:
                 self.write(chunk)
             splice_to = getattr(chunks.source, "splice_to", None)
             if splice_to is not None:
-                splice_to(self._stream)
+                await splice_to(self._stream)
 
     def finish(self) -> None:
         """End the body: what was sent is all of it."""
