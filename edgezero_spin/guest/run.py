@@ -64,9 +64,14 @@ def run_app(app: App) -> type[Any]:
     if sys.platform != "wasi":
         return type("IncomingHandler", (NativeHandler,), {"app": app})
     # These need the bindings, which exist nowhere but in a component being built.
-    from edgezero_spin.guest.wasi02.handler import incoming_handler
-    from edgezero_spin.guest.wasi02.seeding import defer_seeding
-    from edgezero_spin.guest.wasi02.warm import warm_up
+    from wit_world import exports
+
+    if hasattr(exports.IncomingHandler, "_async_start_handle"):
+        from edgezero_spin.guest.wasi03.handler import incoming_handler
+    else:
+        from edgezero_spin.guest.wasi02.handler import incoming_handler
+    from edgezero_spin.guest.seeding import defer_seeding
+    from edgezero_spin.guest.warm import warm_up
 
     handler = incoming_handler(app)
     defer_seeding()

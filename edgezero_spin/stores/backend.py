@@ -92,6 +92,13 @@ class AsyncKeyValueBackend(Protocol):
 
     asynchronous: Literal[True]
 
+    async def open(self) -> None:
+        """Open the store now instead of at its first use.
+
+        Raises:
+            BackendOpenError: The label is not granted, or the store cannot be opened.
+        """
+
     async def get(self, key: str) -> bytes | None:
         """Return the value, or ``None`` when the key is absent."""
 

@@ -41,6 +41,18 @@ class ConfigStore:
     def __repr__(self) -> str:
         return f"ConfigStore({self._label!r})"
 
+    async def open(self) -> None:
+        """Open the store now, where the platform would open it at its first use.
+
+        Raises:
+            StoreOpenError: The platform cannot open it.
+        """
+        if self._awaits:
+            try:
+                await self._backend.open()
+            except BackendOpenError as error:
+                raise self._open_failure(error) from error
+
     async def get(self, key: str) -> str | None:
         """Return the text at a key, or ``None`` when there is none.
 
@@ -60,8 +72,7 @@ class ConfigStore:
                 data = await data
             return None if data is None else data.decode()
         except BackendOpenError as error:
-            id = self._id or self._label
-            raise StoreOpenError("config", id, self._label, error.message) from error
+            raise self._open_failure(error) from error
         except BackendError as error:
             raise ConfigUnavailableError(f"store `{self._label}`: {error.message}") from error
         except UnicodeDecodeError as error:
@@ -71,3 +82,6 @@ class ConfigStore:
             ) from error
         except UnicodeEncodeError as error:
             raise InvalidConfigKeyError("config key is not valid Unicode text") from error
+
+    def _open_failure(self, error: BackendOpenError) -> StoreOpenError:
+        return StoreOpenError("config", self._id or self._label, self._label, error.message)

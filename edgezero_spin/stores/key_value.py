@@ -83,6 +83,15 @@ class KeyValueStore:
     def __repr__(self) -> str:
         return f"KeyValueStore({self._label!r})"
 
+    async def open(self) -> None:
+        """Open the store now, where the platform would open it at its first use.
+
+        Raises:
+            StoreOpenError: The platform cannot open it.
+        """
+        if self._awaits:
+            await self._completed("open", self._backend.open())
+
     @overload
     async def get(self, key: str) -> Any: ...
     @overload

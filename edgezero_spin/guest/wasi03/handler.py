@@ -18,14 +18,17 @@ from wit_world import exports
 from wit_world.imports import wasi_http_types as types
 
 from edgezero_spin.core.app import App
+from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
 from edgezero_spin.guest.wasi03.event_loop import loop
 from edgezero_spin.guest.wasi03.incoming import IncomingSource
 from edgezero_spin.guest.wasi03.outgoing import OutgoingBody, response_of
+from edgezero_spin.guest.wasi03.stores import platform
 from edgezero_spin.guest.wasi03.tasks import ComponentTask, current, spawn, start
+from edgezero_spin.stores import open_stores
 
-__all__ = ["handler"]
+__all__ = ["incoming_handler"]
 
 _FAILED = b'{"error":{"message":"internal error","status":500,"kind":"internal"}}'
 _FAILED_HEADERS = [
@@ -45,17 +48,35 @@ def _export_index() -> int:
 
     try:
         support.first_poll = lambda index, borrows, coroutine: seen.append(index) or 0
-        exports.Handler._async_start_handle(Probe(), None, 0)
+        exports.IncomingHandler._async_start_handle(Probe(), None, 0)
     finally:
         support.first_poll = real
     return seen[0]
 
 
-def handler(app: App) -> type[Any]:
+def _transport() -> OutboundTransport:
+    """Bind the way out; only a component that asks for it imports one."""
+    try:
+        from edgezero_spin.guest.wasi03.outbound import ComponentTransport
+    except ImportError as error:
+        raise ImportError(
+            "the app sends requests, but the world of this component does not import "
+            "wasi:http/client@0.3.0: build it with `edgezero componentize`, which chooses the "
+            "world, or name one that has it"
+        ) from error
+    return ComponentTransport()
+
+
+def incoming_handler(app: App) -> type[Any]:
     """Return the export class for ``app``, with everything bound that can be bound now."""
     index = _export_index()
+    declaration = app.declaration
+    stores_of = platform(declaration)
     handle_request = app.handle
-    stores = None
+    if app.outbound_http:
+        app.transport = _transport()
+    # One for all requests: neither the labels nor the open stores change in an instance.
+    stores = open_stores(declaration, stores_of, lambda: os.environ)
 
     async def serve(source: IncomingSource) -> Response | None:
         try:
@@ -64,7 +85,7 @@ def handler(app: App) -> type[Any]:
             _report()
             return None
 
-    class Handler:
+    class IncomingHandler:
         """``wasi:http/handler@0.3.0`` for one app."""
 
         def _async_start_handle(self, request: types.Request, borrows: int) -> int:
@@ -87,8 +108,8 @@ def handler(app: App) -> type[Any]:
 
             return start(serve(source), loop, respond)
 
-    Handler.app = app  # type: ignore[attr-defined]
-    return Handler
+    IncomingHandler.app = app  # type: ignore[attr-defined]
+    return IncomingHandler
 
 
 def _send(
@@ -127,5 +148,3 @@ def _fail(task: ComponentTask, index: int, borrows: int, body: OutgoingBody) -> 
 def _report() -> None:
     sys.excepthook(*sys.exc_info())
 
-
-_ = os

@@ -48,6 +48,10 @@ class _KeyValueStore:
         self._platform = platform
         self._label = label
 
+    async def open(self) -> None:
+        if self._label not in self._platform.opened:
+            await self._open()
+
     async def get(self, key: str) -> bytes | None:
         store = self._platform.opened.get(self._label) or await self._open()
         try:
