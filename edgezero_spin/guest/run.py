@@ -14,6 +14,8 @@ import sys
 from typing import Any
 
 from edgezero_spin.core.app import App
+from edgezero_spin.guest.seeding import defer_seeding
+from edgezero_spin.guest.warm import warm_up
 
 __all__ = ["NativeHandler", "run_app"]
 
@@ -70,8 +72,6 @@ def run_app(app: App) -> type[Any]:
         from edgezero_spin.guest.wasi03.handler import incoming_handler
     else:
         from edgezero_spin.guest.wasi02.handler import incoming_handler
-    from edgezero_spin.guest.seeding import defer_seeding
-    from edgezero_spin.guest.warm import warm_up
 
     handler = incoming_handler(app)
     defer_seeding()

@@ -43,7 +43,7 @@ def test_our_interfaces_are_those_of_spin_sdk(spin_sdk_wit: Path) -> None:
         for name, body in package_interfaces(folder).items():
             assert body == reference[name], f"{package} {name}"
             compared.append(f"{package} {name}")
-    assert len(compared) == 10, compared
+    assert len(compared) == 17, compared
 
 
 def test_the_file_names_say_package_and_version() -> None:
@@ -67,16 +67,21 @@ def test_there_is_one_world_for_each_combination_of_needs() -> None:
             found |= imports(included)
         return found
 
-    assert len(WORLDS) == len(worlds) == 8
-    for needs in WORLDS:
-        name = world_for(needs).removeprefix("edgezero:spin/").removesuffix("@0.1.0")
-        expected = set()
+    assert len(WORLDS) == len(worlds) == 16
+    for wasi, needs in WORLDS:
+        name = world_for(needs, wasi).removeprefix("edgezero:spin/").removesuffix("@0.1.0")
+        old = wasi == "0.2"
+        expected = set() if old else {"wasi:clocks/monotonic-clock@0.3.0"}
         if needs.key_value:
-            expected.add("fermyon:spin/key-value@2.0.0")
+            expected.add(
+                "fermyon:spin/key-value@2.0.0" if old else "spin:key-value/key-value@3.0.0"
+            )
         if needs.variables:
-            expected.add("fermyon:spin/variables@2.0.0")
+            expected.add(
+                "fermyon:spin/variables@2.0.0" if old else "spin:variables/variables@3.0.0"
+            )
         if needs.outbound_http:
-            expected.add("wasi:http/outgoing-handler@0.2.0")
+            expected.add("wasi:http/outgoing-handler@0.2.0" if old else "wasi:http/client@0.3.0")
         assert imports(name) == expected
 
 

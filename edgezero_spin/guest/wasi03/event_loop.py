@@ -10,14 +10,18 @@ Source: ``asyncio.AbstractEventLoop``; contract wasi03.md, PY-10 to PY-13.
 import asyncio
 import sys
 from asyncio import Future, Handle, Task, TimerHandle, events
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from heapq import heappush
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar, TypeVarTuple
 
 from edgezero_spin.guest.wasi03.tasks import enqueue, install, now_ns, owner
 
 __all__ = ["EventLoop", "loop"]
+
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 
 class EventLoop(asyncio.AbstractEventLoop):
@@ -28,7 +32,7 @@ class EventLoop(asyncio.AbstractEventLoop):
         self._factory: Any = None
 
     def call_soon(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> Handle:
         """Run a callback in the next turn of the task that its context belongs to."""
         handle = Handle(callback, args, self, context)
@@ -38,8 +42,8 @@ class EventLoop(asyncio.AbstractEventLoop):
     def call_later(
         self,
         delay: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[*_Ts], object],
+        *args: *_Ts,
         context: Context | None = None,
     ) -> TimerHandle:
         """Run a callback after ``delay`` seconds."""
@@ -48,8 +52,8 @@ class EventLoop(asyncio.AbstractEventLoop):
     def call_at(
         self,
         when: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[*_Ts], object],
+        *args: *_Ts,
         context: Context | None = None,
     ) -> TimerHandle:
         """Run a callback when ``time()`` has reached ``when``."""
@@ -65,7 +69,8 @@ class EventLoop(asyncio.AbstractEventLoop):
 
     def time(self) -> float:
         """Seconds of the host's monotonic clock."""
-        return now_ns() / 1_000_000_000
+        nanoseconds: int = now_ns()
+        return nanoseconds / 1_000_000_000
 
     def create_future(self) -> "Future[Any]":
         """Return a future of this loop."""
@@ -73,15 +78,15 @@ class EventLoop(asyncio.AbstractEventLoop):
 
     def create_task(
         self,
-        coro: Coroutine[Any, Any, Any],
+        coro: Generator[Any, None, _T] | Coroutine[Any, Any, _T],
         *,
-        name: object = None,
+        name: str | None = None,
         context: Context | None = None,
         eager_start: bool | None = None,
-    ) -> "Task[Any]":
+    ) -> "Task[_T]":
         """Run a coroutine beside the present one; it is cancelled when the request ends."""
         if self._factory is not None:
-            task = self._factory(self, coro, name=name, context=context)
+            task: Task[_T] = self._factory(self, coro, name=name, context=context)
         else:
             more: dict[str, Any] = {} if eager_start is None else {"eager_start": eager_start}
             task = Task(coro, loop=self, name=name, context=context, **more)
@@ -124,33 +129,39 @@ class EventLoop(asyncio.AbstractEventLoop):
     async def shutdown_asyncgens(self) -> None:
         """Nothing is kept that would have to be shut down."""
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+    async def shutdown_default_executor(self, _: float | None = None) -> None:
         """There is no executor."""
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> NoReturn:
-        """Refuse.
 
-        Raises:
-            RuntimeError: Always.
-        """
-        raise RuntimeError(
-            "a component has no threads, so asyncio.to_thread and run_in_executor do not work: "
-            "call the function directly"
-        )
+def _refusal(reason: str) -> Callable[..., NoReturn]:
+    def refuse(self: EventLoop, *args: Any, **options: Any) -> NoReturn:
+        raise RuntimeError(reason)
 
-    def run_until_complete(self, future: Any) -> NoReturn:
-        """Refuse.
-
-        Raises:
-            RuntimeError: Always.
-        """
-        raise RuntimeError(
-            "the event loop of a component runs already: await the coroutine instead of "
-            "asyncio.run or run_until_complete"
-        )
+    return refuse
 
 
-loop = EventLoop()
+_THREADS = (
+    "a component has no threads, so asyncio.to_thread and run_in_executor do not work: call the "
+    "function directly"
+)
+_RUNNING = (
+    "the event loop of a component runs already: await the coroutine instead of asyncio.run or "
+    "run_until_complete"
+)
+_REASONS = {
+    "call_soon_threadsafe": _THREADS,
+    "run_in_executor": _THREADS,
+    "set_default_executor": _THREADS,
+    "run_forever": _RUNNING,
+    "run_until_complete": _RUNNING,
+}
+for _name, _method in vars(asyncio.AbstractEventLoop).items():
+    if callable(_method) and not _name.startswith("_") and _name not in vars(EventLoop):
+        _why = f"a component has no {_name}: requests go out with Outbound"
+        setattr(EventLoop, _name, _refusal(_REASONS.get(_name, _why)))
+
+
+loop = EventLoop()  # type: ignore[abstract]  # what it lacks, the base class refuses
 install(loop)
 asyncio.set_event_loop(loop)
 events._set_running_loop(loop)

@@ -47,7 +47,7 @@ def _export_index() -> int:
             """Stand for the handler."""
 
     try:
-        support.first_poll = lambda index, borrows, coroutine: seen.append(index) or 0
+        support.first_poll = lambda index, borrows, coroutine: seen.append(index)
         exports.IncomingHandler._async_start_handle(Probe(), None, 0)
     finally:
         support.first_poll = real
@@ -147,4 +147,3 @@ def _fail(task: ComponentTask, index: int, borrows: int, body: OutgoingBody) -> 
 
 def _report() -> None:
     sys.excepthook(*sys.exc_info())
-

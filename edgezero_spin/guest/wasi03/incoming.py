@@ -80,9 +80,7 @@ class Body:
         if reader is None:
             return b""
         while not reader.writer_dropped:
-            code, data = await await_result(
-                runtime.stream_read(reader.type_, reader.handle, limit)
-            )
+            code, data = await await_result(runtime.stream_read(reader.type_, reader.handle, limit))
             if code:
                 reader.writer_dropped = True
             if data:

@@ -8,11 +8,11 @@ Source: ``spin:key-value@3.0.0``, ``spin:variables@3.0.0``; contract wasi03.md, 
 """
 
 from collections.abc import AsyncIterator
-from importlib import import_module
 from typing import Any, Literal
 
 from componentize_py_types import Err
 
+from edgezero_spin.guest.bindings import interface_module
 from edgezero_spin.stores import StoreDeclaration
 from edgezero_spin.stores.backend import BackendError, BackendOpenError, SecretNameInvalid
 
@@ -164,19 +164,25 @@ def platform(declaration: StoreDeclaration) -> ComponentPlatform:
     open_store = None
     secrets = None
     if declaration.kv or declaration.config:
-        key_value = _binding("key_value", "spin:key-value/key-value@3.0.0", "key-value or config")
+        key_value = interface_module(
+            "Store.get", "key_value", "spin_key_value_key_value_3_0_0", asynchronous=True
+        )
+        if key_value is None:
+            raise _missing("spin:key-value/key-value@3.0.0", "key-value or config")
         open_store = key_value.Store.open
     if declaration.secrets:
-        secrets = _Variables(_binding("variables", "spin:variables/variables@3.0.0", "secret"))
+        variables = interface_module(
+            "get", "variables", "spin_variables_variables_3_0_0", asynchronous=True
+        )
+        if variables is None:
+            raise _missing("spin:variables/variables@3.0.0", "secret")
+        secrets = _Variables(variables)
     return ComponentPlatform(open_store, secrets)
 
 
-def _binding(module: str, interface: str, kind: str) -> Any:
-    try:
-        return import_module(f"wit_world.imports.{module}")
-    except ImportError:
-        raise ImportError(
-            f"the app declares {kind} stores, but the world of this component does not import "
-            f"{interface}: build it with `edgezero componentize`, which chooses the world, or "
-            "name one that has it (-w edgezero:spin/http-service-key-value-variables@0.1.0)"
-        ) from None
+def _missing(interface: str, kind: str) -> ImportError:
+    return ImportError(
+        f"the app declares {kind} stores, but the world of this component does not import "
+        f"{interface}: build it with `edgezero componentize`, which chooses the world, or name "
+        "one that has it (-w edgezero:spin/http-service-key-value-variables@0.1.0)"
+    )
