@@ -26,7 +26,12 @@ NEIGHBOURS = {
 }
 
 # Libraries that are not ours. Bindings have the names componentize-py gives them.
-BINDINGS = {"wit_world", "componentize_py_types", "componentize_py_runtime"}
+BINDINGS = {
+    "wit_world",
+    "componentize_py_async_support",
+    "componentize_py_runtime",
+    "componentize_py_types",
+}
 LIBRARIES = {
     "errors": set[str](),
     "environment": set[str](),
@@ -70,6 +75,7 @@ LATE = {
     # Bindings exist only inside a component, and which ones depends on its world:
     # run_app imports them while the component is built.
     ("guest/", "edgezero_spin.guest.wasi02"),
+    ("guest/", "edgezero_spin.guest.wasi03"),
     *(("guest/", binding) for binding in BINDINGS),
 }
 

@@ -1,6 +1,7 @@
 """``edgezero componentize``: one app in, one component out, one line said about it."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -8,6 +9,8 @@ from edgezero_spin.cli.options import adapter_option, common_options
 from edgezero_spin.cli.progress import busy
 
 __all__ = ["componentize"]
+
+Wasi = Literal["0.2", "0.3"]
 
 EPILOG = """\b
 Example:
@@ -30,11 +33,20 @@ Example:
     metavar="NAME",
     help="The WIT world to compile against. Default: the smallest that serves the app.",
 )
+@click.option(
+    "--wasi",
+    type=click.Choice(["0.2", "0.3"]),
+    default="0.2",
+    show_default=True,
+    help="The WASI to compile for: 0.2 runs on every Spin, 0.3 on Spin 4.1 and later.",
+)
 @adapter_option
 @common_options
 @click.pass_context
-def componentize(context: click.Context, app: str, output: Path, world: str | None) -> None:
-    """Compile the app MODULE:ATTRIBUTE to one WASI 0.2 component.
+def componentize(
+    context: click.Context, app: str, output: Path, world: str | None, wasi: Wasi
+) -> None:
+    """Compile the app MODULE:ATTRIBUTE to one component.
 
     MODULE is looked up from the current folder and ATTRIBUTE is the App in it; without
     one, MODULE has a class IncomingHandler, made by run_app. FILE is replaced only by a
@@ -43,7 +55,7 @@ def componentize(context: click.Context, app: str, output: Path, world: str | No
     from edgezero_spin.project.componentize import componentize_app
 
     with busy(context, f"Compiling {app}"):
-        built = componentize_app(app, output=output, world=world)
+        built = componentize_app(app, output=output, world=world, wasi=wasi)
     click.echo(
         f"{output}  {built.size_bytes / 1_000_000:.1f} MB  "
         f"world {built.world}  {built.seconds:.1f} s"

@@ -301,7 +301,7 @@ class Request:
             stores = self._stores = Stores() if stores is None else stores()
         return stores
 
-    def open_stores(self) -> None:
+    async def open_stores(self) -> None:
         """Open every declared store now, key-value before config.
 
         Raises:
@@ -309,7 +309,8 @@ class Request:
         """
         for registry in (self.stores.kv, self.stores.config):
             if registry is not None:
-                registry.open_all()
+                for id in registry.declared:
+                    await registry[id].open()
 
     @property
     def kv(self) -> Kv:

@@ -1,4 +1,4 @@
-"""Compile an app module to one WASI 0.2 component.
+"""Compile an app module to one component, of WASI 0.2 or 0.3.
 
 In: ``module`` or ``module:attribute``, the folder it lives in, and where the
 component goes. Out: a ``Componentized`` with path, size, world and time.
@@ -32,7 +32,7 @@ import attrs
 
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.errors import AppImportError, ToolMissingError, WorldUnknownError
-from edgezero_spin.project.world import WORLDS, Capabilities, world_for
+from edgezero_spin.project.world import DEFAULT_WASI, WORLDS, Capabilities, Wasi, world_for
 from edgezero_spin.wasm.freed_bytes import with_freed_bytes
 from edgezero_spin.wasm.lazy_table import with_lazy_table
 
@@ -73,7 +73,12 @@ class Componentized:
 
 
 def componentize_app(
-    target: str, *, output: Path, folder: Path | None = None, world: str | None = None
+    target: str,
+    *,
+    output: Path,
+    folder: Path | None = None,
+    world: str | None = None,
+    wasi: Wasi = DEFAULT_WASI,
 ) -> Componentized:
     """Build ``target`` to a component at ``output``.
 
@@ -85,6 +90,7 @@ def componentize_app(
         folder: Where the module is found; the current folder when ``None``.
         world: One of ``WORLDS`` by its name, or a full ``ns:package/world@version``.
             The smallest one that serves when ``None``.
+        wasi: The WASI of the smallest world; of no interest where ``world`` names one.
 
     Raises:
         AppImportError: The module or the attribute does not exist, or its import
@@ -103,7 +109,7 @@ def componentize_app(
     root = (folder or Path.cwd()).resolve()
     if world is None:
         found = _look_at_app(module, attribute, root)
-        world_name = world_for(found.capabilities)
+        world_name = world_for(found.capabilities, wasi)
         has_handler = found.has_handler
     else:
         world_name = _full_world(world)
