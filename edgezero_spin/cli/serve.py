@@ -78,20 +78,21 @@ def serve(
         for warning in warnings:
             click.echo(f"[edgezero] {warning}", err=True)
     path = spin_manifest_of(project, adapter, manifest)
-    runtime_config = flags.runtime_config_file or find_runtime_config(path)
     if choose_engine(engine) == "embedded":
         from edgezero_spin.host import Host
+        from edgezero_spin.host.trigger.server import ServerSettings
 
-        with Host.from_manifest(path, **flags.host_options(runtime_config)) as host:
-            run_host(host, listen)
+        with Host.from_manifest(path, **flags.host_options()) as host:
+            run_host(host, listen, settings=ServerSettings(find_free_port=flags.find_free_port))
         return
     run_spin(
         ServeRequest(
             manifest=path,
             listen=listen,
+            find_free_port=flags.find_free_port,
             state_dir=flags.state_dir,
             log_dir=flags.log_dir,
-            runtime_config=runtime_config,
+            runtime_config=flags.runtime_config_file or find_runtime_config(path),
             variables=flags.variables,
             environment=dict(flags.environment),
             key_values=dict(flags.key_values),

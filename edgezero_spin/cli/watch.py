@@ -36,7 +36,7 @@ class _Watch(click.Command):
     "source",
     metavar="PATH",
     type=click.Path(),
-    help="spin.toml or its folder. Default: the nearest spin.toml.",
+    help="spin.toml or its folder. Default: the one here, else above, else the nearest below.",
 )
 @click.option("--profile", metavar="NAME", help="Build and use this profile of the manifest.")
 @click.option("-c", "--clear", is_flag=True, help="Clear the screen before each run.")
@@ -84,14 +84,13 @@ def watch(
     from edgezero_spin.cli.watch_session import Screen, watch_and_serve
     from edgezero_spin.host import Host, RunOptions
     from edgezero_spin.project.locate import find_spin_manifest
-    from edgezero_spin.project.serve import find_runtime_config
     from edgezero_spin.project.watching import WatchSettings
 
     path = find_spin_manifest(source)
 
     def start() -> Host:
         options: RunOptions = {
-            **flags.host_options(find_runtime_config(path)),
+            **flags.host_options(),
             **more.run_options(),
             "components": component_ids,
             "profile": profile,
@@ -105,4 +104,4 @@ def watch(
         skip_build=skip_build,
         skip_assets=more.direct_mounts,
     )
-    watch_and_serve(settings, start, flags.listen, more, Screen(clear))
+    watch_and_serve(settings, start, flags, more, Screen(clear))

@@ -16,6 +16,7 @@ import click
 
 from edgezero_spin.cli.build import say_build_step
 from edgezero_spin.cli.host_options import HostFlags
+from edgezero_spin.cli.run_options import RunFlags
 from edgezero_spin.cli.startup import startup_json, startup_lines
 from edgezero_spin.errors import EdgeZeroError
 
@@ -67,9 +68,9 @@ class _Serving:
         over: Done when the server ended, with its error where it failed.
     """
 
-    def __init__(self, start: "Callable[[], Host]", listen: str | None, more: HostFlags) -> None:
+    def __init__(self, start: "Callable[[], Host]", flags: RunFlags, more: HostFlags) -> None:
         self._start = start
-        self._listen = listen
+        self._flags = flags
         self._more = more
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stop = asyncio.Event()
@@ -130,9 +131,9 @@ class _Serving:
         self._server = asyncio.create_task(
             serve_async(
                 switch,
-                self._listen or DEFAULT_LISTEN,
+                self._flags.listen or DEFAULT_LISTEN,
                 on_listening=listening,
-                settings=self._more.server_settings(),
+                settings=self._more.server_settings(self._flags.find_free_port),
                 stop=self._stop,
             )
         )
@@ -173,7 +174,7 @@ class _Serving:
 def watch_and_serve(
     settings: "WatchSettings",
     start: "Callable[[], Host]",
-    listen: str | None,
+    flags: RunFlags,
     more: HostFlags,
     screen: Screen,
 ) -> None:
@@ -182,7 +183,7 @@ def watch_and_serve(
     Args:
         settings: What to watch, and when to build.
         start: Loads the application.
-        listen: Address and port.
+        flags: Say where to listen.
         more: How the server and the host are set.
         screen: Is told what happens.
 
@@ -190,19 +191,19 @@ def watch_and_serve(
         EdgeZeroError: It cannot be served at all.
     """
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_run(settings, start, listen, more, screen))
+        asyncio.run(_run(settings, start, flags, more, screen))
 
 
 async def _run(
     settings: "WatchSettings",
     start: "Callable[[], Host]",
-    listen: str | None,
+    flags: RunFlags,
     more: HostFlags,
     screen: Screen,
 ) -> None:
     from edgezero_spin.project.watching import watch as watch_files
 
-    serving = _Serving(start, listen, more)
+    serving = _Serving(start, flags, more)
     with _interrupts() as interrupted:
         watching = asyncio.create_task(watch_files(settings, serving.reload, screen))
         waiting = asyncio.ensure_future(interrupted.wait())
