@@ -26,13 +26,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import attrs
 
+from edgezero_spin.carried.building import FOLDER, Plan, PlannedModule
 from edgezero_spin.errors import ProjectError
+from edgezero_spin.project.carried_files import pack_files
 from edgezero_spin.project.errors import AppImportError, ToolMissingError, WorldUnknownError
 from edgezero_spin.project.world import DEFAULT_WASI, WORLDS, Capabilities, Wasi, world_for
+from edgezero_spin.project.reachable_modules import find_reachable
+from edgezero_spin.project.standard_library import ENTRY_MODULE, kept_library
 from edgezero_spin.wasm.freed_bytes import with_freed_bytes
 from edgezero_spin.wasm.lazy_table import with_lazy_table
 
@@ -50,6 +55,8 @@ from edgezero_spin.guest import run_app
 IncomingHandler = run_app(app)
 """
 
+_SMALLEST = world_for(Capabilities())
+
 _KEEPS_COPIES = ("0.25.1",)
 """Releases of componentize-py that never free the bytes which they copy for a call. One that
 does must not be listed: they would be freed twice."""
@@ -64,12 +71,14 @@ class Componentized:
         size_bytes: Its size on disk.
         world: The world that it was built for, as ``namespace:package/world@version``.
         seconds: Wall time of the whole build.
+        carried_bytes: How much of its size is what it imports and reads only later.
     """
 
     path: Path
     size_bytes: int
     world: str
     seconds: float
+    carried_bytes: int
 
 
 def componentize_app(
@@ -79,6 +88,8 @@ def componentize_app(
     folder: Path | None = None,
     world: str | None = None,
     wasi: Wasi = DEFAULT_WASI,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
 ) -> Componentized:
     """Build ``target`` to a component at ``output``.
 
@@ -91,6 +102,9 @@ def componentize_app(
         world: One of ``WORLDS`` by its name, or a full ``ns:package/world@version``.
             The smallest one that serves when ``None``.
         wasi: The WASI of the smallest world; of no interest where ``world`` names one.
+        include: Modules and packages that it can import later, although no import statement
+            leads to them; a package with everything in it.
+        exclude: Modules and packages that it cannot import later.
 
     Raises:
         AppImportError: The module or the attribute does not exist, or its import
@@ -107,10 +121,12 @@ def componentize_app(
         )
     module, _, attribute = target.partition(":")
     root = (folder or Path.cwd()).resolve()
+    loaded: tuple[str, ...] = ()
     if world is None:
         found = _look_at_app(module, attribute, root)
         world_name = world_for(found.capabilities, wasi)
         has_handler = found.has_handler
+        loaded = found.modules
     else:
         world_name = _full_world(world)
         has_handler = not attribute
@@ -125,19 +141,75 @@ def componentize_app(
             entry = _ENTRY_MODULE
             text = _ENTRY_TEXT.format(module=module, attribute=attribute)
             (scratch / "entry" / f"{_ENTRY_MODULE}.py").write_text(text, encoding="utf-8")
-        built = _componentize(target, entry, world_name, root, scratch)
-        partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+        folders = _search_path(root, scratch)
+        carried_bytes = _prepare(
+            (module, *loaded), folders, scratch / "entry", root, include=include, exclude=exclude
+        )
+        built = _componentize(target, entry, world_name, root, scratch, folders)
+        whole = output.with_name(f".{output.name}.{os.getpid()}.partial")
         try:
-            partial.write_bytes(_rewired(built.read_bytes()))
-            partial.replace(output)
+            whole.write_bytes(_rewired(built.read_bytes()))
+            whole.replace(output)
         finally:
-            partial.unlink(missing_ok=True)
+            whole.unlink(missing_ok=True)
     return Componentized(
         path=output,
         size_bytes=output.stat().st_size,
         world=world_name,
         seconds=time.monotonic() - started,
+        carried_bytes=carried_bytes,
     )
+
+
+def _prepare(
+    start: Sequence[str],
+    folders: Sequence[tuple[Path, Path]],
+    entry: Path,
+    root: Path,
+    *,
+    include: Sequence[str],
+    exclude: Sequence[str],
+) -> int:
+    """Write what the component carries for later beside its entry module; return its size."""
+    known = [shown for _, shown in folders]
+    own = known.index(root)
+    reachable = find_reachable(start, known, own=own, include=include, exclude=exclude)
+    if reachable.missing:
+        raise ProjectError(
+            f"--include {reachable.missing[0]}: no such module in {root}, nor installed"
+        )
+    inside = [f"/{number}" for number in range(len(folders))]
+    data = pack_files(reachable, known, own=own, inside=inside)
+    library = kept_library(_release(), partial(_make_library, folders=folders[own + 1 :]))
+    places = [
+        PlannedModule(
+            each.name,
+            f"{inside[each.folder]}/{each.path.relative_to(known[each.folder]).as_posix()}",
+            each.kind,
+        )
+        for each in reachable.modules.values()
+    ]
+    plan = Plan(
+        folder=inside[own],
+        modules=[place for place in places if place.kind != "extension"],
+        extensions=[place.name for place in places if place.kind == "extension"],
+    )
+    prepared = entry / FOLDER
+    prepared.mkdir()
+    (prepared / "plan").write_bytes(plan.dumps())
+    (prepared / "files").write_bytes(data.archive)
+    (prepared / "standard-library").write_bytes(library)
+    return len(library) + len(data.archive)
+
+
+def _make_library(folder: Path, *, folders: Sequence[tuple[Path, Path]]) -> None:
+    """Build the component that writes the archive of the standard library."""
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    argv = _command(_SMALLEST, [folder, *(path for path, _ in folders)], scratch)
+    done = _run([*argv, ENTRY_MODULE], folder, scratch)
+    if not (folder / "standard-library").is_file():
+        raise _componentize_failure("the standard library", done, [])
 
 
 def _full_world(world: str) -> str:
@@ -153,6 +225,7 @@ def _full_world(world: str) -> str:
 class _Look:
     has_handler: bool
     capabilities: Capabilities
+    modules: tuple[str, ...]
 
 
 # Runs in a process of its own, so that nothing the app does at import (or leaves
@@ -161,6 +234,7 @@ _LOOK_SCRIPT = """\
 import importlib, json, os, sys
 module_name, attribute, out = sys.argv[1], sys.argv[2], int(sys.argv[3])
 sys.path.insert(0, os.getcwd())
+before = set(sys.modules)
 module = importlib.import_module(module_name)
 from edgezero_spin.core.app import App
 answer = {"handler": hasattr(module, "IncomingHandler")}
@@ -189,6 +263,10 @@ if "missing" not in answer and "kind" not in answer:
     answer["key_value"] = any(a.declaration.kv or a.declaration.config for a in apps)
     answer["variables"] = any(a.declaration.secrets for a in apps)
     answer["outbound_http"] = any(a.outbound_http for a in apps)
+answer["modules"] = sorted(
+    name for name, module in sys.modules.items()
+    if name not in before and getattr(module, "__spec__", None) and name == module.__spec__.name
+)
 with os.fdopen(out, "w") as stream:
     json.dump(answer, stream)
 """
@@ -239,6 +317,7 @@ def _look_at_app(module: str, attribute: str, root: Path) -> _Look:
             variables=answer["variables"],
             outbound_http=answer["outbound_http"],
         ),
+        modules=tuple(answer["modules"]),
     )
 
 
@@ -319,43 +398,66 @@ def _link(source: str, target: str) -> None:
         shutil.copyfile(source, target)
 
 
-def _componentize(target: str, entry: str, world: str, root: Path, scratch: Path) -> Path:
+def _componentize(
+    target: str,
+    entry: str,
+    world: str,
+    root: Path,
+    scratch: Path,
+    folders: Sequence[tuple[Path, Path]],
+) -> Path:
     """Drive componentize-py; return the component in the scratch folder."""
+    argv = _command(world, [folder for folder, _ in folders], scratch)
+    done = _run([*argv, entry], root, scratch)
     built = scratch / "component.wasm"
+    if done.returncode == 0 and built.is_file():
+        return built
+    raise _componentize_failure(target, done, [shown for _, shown in folders])
+
+
+def _command(world: str, folders: Sequence[Path], scratch: Path) -> list[str]:
+    argv = ["componentize-py", "-q", "-w", world, "componentize"]
+    for folder in folders:
+        argv += ["-p", str(folder)]
+    return [*argv, "-o", str(scratch / "component.wasm")]
+
+
+def _run(argv: Sequence[str], cwd: Path, scratch: Path) -> "subprocess.CompletedProcess[bytes]":
     # componentize-py adds the site-packages below VIRTUAL_ENV, or else asks whatever python3
     # is first on PATH. An empty one keeps the search path to what this interpreter has.
     no_env = scratch / "no-environment"
     (no_env / "lib" / "site-packages").mkdir(parents=True)
-    argv = ["componentize-py", "-q", "-w", world, "componentize"]
-    folders = _search_path(root, scratch)
-    for folder, _ in folders:
-        argv += ["-p", str(folder)]
-    argv += ["-o", str(built), entry]
     script = "import sys, componentize_py; sys.argv[:] = sys.argv[1:]; componentize_py.script()"
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", script, *argv],
-        cwd=root,
+        cwd=cwd,
         env={**os.environ, "VIRTUAL_ENV": str(no_env), "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
     )
-    if done.returncode == 0 and built.is_file():
-        return built
+
+
+def _componentize_failure(
+    target: str, done: "subprocess.CompletedProcess[bytes]", folders: Sequence[Path]
+) -> ProjectError:
     said = done.stderr.decode(errors="replace")
     if "No module named 'componentize_py'" in said:
-        raise ToolMissingError(tool="componentize-py", extra="tools")
-    raise _failure(target, said, [shown for _, shown in folders])
+        return ToolMissingError(tool="componentize-py", extra="tools")
+    return _failure(target, said, folders)
+
+
+def _release() -> str:
+    try:
+        return importlib.metadata.version("componentize-py")
+    except importlib.metadata.PackageNotFoundError:
+        # It may be there all the same, and not say which one it is.
+        return ""
 
 
 def _rewired(component: bytes) -> bytes:
     """Return the component with what its tool chain leaves to be wished for."""
-    try:
-        release = importlib.metadata.version("componentize-py")
-    except importlib.metadata.PackageNotFoundError:
-        # It was there to be run, but does not say which one it is.
-        release = ""
-    if release in _KEEPS_COPIES:
+    if _release() in _KEEPS_COPIES:
         component = with_freed_bytes(component)
     return with_lazy_table(component)
 
