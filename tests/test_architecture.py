@@ -40,6 +40,7 @@ LIBRARIES = {
     "guest": {"attrs"} | BINDINGS,
     "manifest": {"attrs", "cattrs", "tomli_w", "tomlkit"},
     "host": {
+        "apsw",
         "attrs",
         "wasmtime",
         "uvicorn",
@@ -56,9 +57,18 @@ LIBRARIES = {
         "azure",
     },
     "wasm": {"attrs"},
-    "project": {"attrs", "componentize_py", "liquid", "redis", "tomlkit", "tomli_w", "watchfiles"},
+    "project": {
+        "apsw",
+        "attrs",
+        "componentize_py",
+        "liquid",
+        "redis",
+        "tomlkit",
+        "tomli_w",
+        "watchfiles",
+    },
     "cli": {"click", "rich", "attrs"},
-    "testing": {"attrs", "pytest", "wasmtime", "httpx", "hypothesis", "time_machine"},
+    "testing": {"apsw", "attrs", "pytest", "wasmtime", "httpx", "hypothesis", "time_machine"},
     "__init__": set[str](),
 }
 

@@ -8,6 +8,7 @@ import pytest
 
 # Tools, and libraries whose import alone would cost every component size and time.
 HEAVY = [
+    "apsw",
     "asyncio",
     "cattrs",
     "click",
