@@ -10,7 +10,7 @@ Source: WebAssembly core specification, 5.5 (modules).
 
 import attrs
 
-from edgezero_spin.wasm.binary import MODULE
+from edgezero_spin.wasm.binary import MODULE, section_bytes, vector_bytes
 from edgezero_spin.wasm.component.cursor import Cursor
 from edgezero_spin.wasm.component.definitions import (
     CoreExternType,
@@ -27,7 +27,13 @@ from edgezero_spin.wasm.core_types import (
     read_table_type,
 )
 
-__all__ = ["CoreModuleContent", "GlobalDefinition", "TableDefinition", "read_core_module"]
+__all__ = [
+    "CoreModuleContent",
+    "GlobalDefinition",
+    "TableDefinition",
+    "read_core_module",
+    "reexport_module",
+]
 
 CUSTOM, TYPE, IMPORT, FUNCTION, TABLE, MEMORY, GLOBAL, EXPORT, START = range(9)
 ELEMENT, CODE, DATA, DATA_COUNT, TAG = range(9, 14)
@@ -144,6 +150,17 @@ def read_core_module(data: bytes) -> CoreModuleContent:
         if index >= len(module.spaces[kind]):
             raise InvalidError(f"unknown {KINDS[kind]} {index}: index out of bounds", 0)
     return module
+
+
+def reexport_module(type_: CoreFunctionType) -> bytes:
+    """Return a module that imports a function by empty names and exports it by one."""
+    function = b"\x60" + vector_bytes(type_.parameters) + vector_bytes(type_.results)
+    return (
+        MODULE
+        + section_bytes(TYPE, vector_bytes([function]))
+        + section_bytes(IMPORT, vector_bytes([b"\0\0\0\0"]))
+        + section_bytes(EXPORT, vector_bytes([b"\0\0\0"]))
+    )
 
 
 def skip_constant(cursor: Cursor) -> None:

@@ -3,6 +3,8 @@
 Source: WebAssembly/component-model, ``design/mvp/CanonicalABI.md``, "Canonical Definitions".
 """
 
+from collections.abc import Callable
+
 import attrs
 
 from edgezero_spin.wasm.component.definitions import (
@@ -91,7 +93,10 @@ class _Given:
     post_return: CoreFunctionType | None
 
 
-def _read_options(definition: CanonicalDefinition, scope: Scope) -> _Given:
+Export = Callable[[CoreItem], CoreExport]
+
+
+def _read_options(definition: CanonicalDefinition, scope: Scope, export: Export) -> _Given:
     at = definition.offset
     names: set[str] = set()
     core: dict[str, CoreExport] = {}
@@ -109,7 +114,7 @@ def _read_options(definition: CanonicalDefinition, scope: Scope) -> _Given:
             item = scope.item(sort, index, at)
             post_return = item.type.function if name == "post-return" else post_return
             _check_core(name, item, at)
-            core[name.replace("-", "_")] = item.source
+            core[name.replace("-", "_")] = export(item)
     if "realloc" in names and "memory" not in names:
         raise InvalidError("canonical option `realloc` requires `memory`", at)
     if "callback" in names and "async" not in names:
@@ -122,8 +127,6 @@ def _read_options(definition: CanonicalDefinition, scope: Scope) -> _Given:
 def _check_core(name: str, item: CoreItem, at: int) -> None:
     if name == "memory" and item.type.limits is not None and item.type.limits.is_64:
         raise UnsupportedError("memories with 64-bit addresses are refused", at)
-    if not isinstance(item.source, CoreExport):
-        raise UnsupportedError(f"canonical option `{name}` names a canonical function", at)
     wanted = {"realloc": _REALLOC, "callback": _CALLBACK}.get(name)
     if wanted is not None and item.type.function != wanted:
         raise InvalidError(
@@ -152,16 +155,27 @@ def _check_values(
 
 
 def lift(
-    definition: CanonicalDefinition, scope: Scope, types: TypeTable, type_: FunctionType
+    definition: CanonicalDefinition,
+    scope: Scope,
+    types: TypeTable,
+    export: Export,
+    type_: FunctionType,
 ) -> LiftedFunction:
     """Return the function that ``canon lift`` makes.
+
+    Args:
+        definition: The definition.
+        scope: Where it stands.
+        types: What is known about types.
+        export: Returns a core item as what a core instance exports.
+        type_: The type that the function is given.
 
     Raises:
         InvalidError: Its options or the type of its core function do not fit.
     """
     at = definition.offset
     item: CoreItem = scope.item(Sort.CORE_FUNCTION, definition.index or 0, at)
-    given = _read_options(definition, scope)
+    given = _read_options(definition, scope, export)
     options = given.options
     signature = core_signature(
         type_, lower=False, is_async=options.is_async, callback=options.callback is not None
@@ -182,24 +196,23 @@ def lift(
         _require(given, "realloc", at)
     if sum(len(flatten(each)) for each in result) > (MAX_PARAMETERS if options.is_async else 1):
         _require(given, "memory", at)
-    if not isinstance(item.source, CoreExport):
-        raise UnsupportedError("a lift of a canonical function is refused", at)
-    return LiftedFunction(scope.instance, item.source, type_, options)
+    return LiftedFunction(scope.instance, export(item), type_, options)
 
 
 def lower(
     definition: CanonicalDefinition,
     scope: Scope,
     types: TypeTable,
+    export: Export,
     callee: HostFunction | LiftedFunction,
 ) -> CoreItem:
-    """Return the core function that ``canon lower`` makes.
+    """Return the core function that ``canon lower`` makes; see ``lift`` for the arguments.
 
     Raises:
         InvalidError: Its options do not fit.
     """
     at = definition.offset
-    given = _read_options(definition, scope)
+    given = _read_options(definition, scope, export)
     for name in ("post-return", "callback"):
         if name in given.names:
             raise InvalidError(f"canonical option `{name}` cannot be specified for lowerings", at)
@@ -211,11 +224,9 @@ def lower(
     parameters = tuple(part for _, part in type_.parameters)
     _check_values(given, types, result, parameters, at)
     flat = sum(len(flatten(each)) for each in parameters)
-    if (
-        flat > (MAX_ASYNC_PARAMETERS if is_async else MAX_PARAMETERS)
-        or sum(len(flatten(each)) for each in result) > (0 if is_async else 1)
-        or is_async
-    ):
+    if flat > (MAX_ASYNC_PARAMETERS if is_async else MAX_PARAMETERS) or sum(
+        len(flatten(each)) for each in result
+    ) > (0 if is_async else 1):
         _require(given, "memory", at)
     return _core(Lower(scope.instance, callee, given.options), signature)
 
@@ -249,18 +260,17 @@ def builtin(
     definition: CanonicalDefinition,
     scope: Scope,
     types: TypeTable,
+    export: Export,
     type_: ValueType | None,
 ) -> CoreItem:
     """Return the core function of a built-in.
 
     Args:
-        definition: The definition.
-        scope: Where it stands.
-        types: What is known about types.
+        definition, scope, types, export: As for ``lift``.
         type_: The stream or future type, or the result of ``task.return``.
     """
     name, at = definition.name, definition.offset
-    given = _read_options(definition, scope)
+    given = _read_options(definition, scope, export)
     for option in ("post-return", "callback"):
         if option in given.names:
             raise InvalidError(f"canonical option `{option}` cannot be specified here", at)

@@ -70,7 +70,7 @@ class ValueForm:
 
     Attributes:
         kind: ``record``, ``variant``, ``list``, ``tuple``, ``flags``, ``enum``, ``option``,
-            ``result``, ``own``, ``borrow``, ``stream``, ``future``, or ``primitive``.
+            ``result``, ``own``, ``borrow``, ``stream``, ``future``, ``map`` or ``primitive``.
         labels: Names of fields, cases or flags.
         parts: Types of fields, cases, elements, payloads; ``None`` for one left out.
         length: Of a list of fixed length.

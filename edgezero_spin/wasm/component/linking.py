@@ -60,7 +60,6 @@ from edgezero_spin.wasm.component.linked import (
     Function,
     HostFunction,
     HostResource,
-    LiftedFunction,
     LinkedComponent,
     LocalResource,
 )
@@ -84,7 +83,7 @@ from edgezero_spin.wasm.component.types import (
     StreamType,
     ValueType,
 )
-from edgezero_spin.wasm.core_module import read_core_module
+from edgezero_spin.wasm.core_module import read_core_module, reexport_module
 
 __all__ = ["Dependency", "link", "validate"]
 
@@ -633,6 +632,17 @@ class _Linker:
                     at,
                 )
 
+    def _core_export(self, item: CoreItem) -> CoreExport:
+        """Return an item as what a core instance exports; a canonical function gets one."""
+        source, type_ = item.source, item.type.function
+        if isinstance(source, CoreExport) or type_ is None:
+            return source  # type: ignore[return-value]
+        number = len(self.plan.core_instances)
+        self.plan.core_instances.append(
+            CoreInstance(source.instance, reexport_module(type_), (CoreImport("", "", source),))
+        )
+        return CoreExport(number, "")
+
     def _value(self, reference: ValueRef, scope: Scope, at: int) -> ValueType:
         if isinstance(reference, Primitive):
             return reference
@@ -649,9 +659,7 @@ class _Linker:
             item: CoreItem = scope.item(Sort.CORE_FUNCTION, form.destructor, at)
             if item.type.function != CoreFunctionType((I32,), ()):
                 raise InvalidError("wrong signature for a destructor", at)
-            if not isinstance(item.source, CoreExport):
-                raise UnsupportedError("a canonical function as destructor is refused", at)
-            destructor = item.source
+            destructor = self._core_export(item)
         made = ResourceType()
         self.plan.resources[made] = LocalResource(scope.instance, destructor)
         return made
@@ -661,20 +669,21 @@ class _Linker:
         at, name = each.offset, each.name
         if name == "lift":
             index = each.type if isinstance(each.type, int) else 0
-            type_ = scope.type(index, FunctionType, "a function type", at)
-            lifted: LiftedFunction = canonical.lift(each, scope, self.types, type_)
+            function = scope.type(index, FunctionType, "a function type", at)
+            lifted = canonical.lift(each, scope, self.types, self._core_export, function)
             scope.spaces[Sort.FUNCTION].append(lifted)
             return
         index = each.index or 0
         if name == "lower":
             callee: Function = scope.item(Sort.FUNCTION, index, at)
-            made = canonical.lower(each, scope, self.types, callee)
+            made = canonical.lower(each, scope, self.types, self._core_export, callee)
         elif name.startswith("resource."):
             resource = scope.type(index, ResourceType, "a resource type", at)
             owner = self.plan.resources.get(resource)
             made = canonical.resource_function(each, scope, resource, owner)
         else:
-            made = canonical.builtin(each, scope, self.types, self._builtin_type(each, scope))
+            type_ = self._builtin_type(each, scope)
+            made = canonical.builtin(each, scope, self.types, self._core_export, type_)
         scope.spaces[Sort.CORE_FUNCTION].append(made)
 
     def _builtin_type(self, each: CanonicalDefinition, scope: Scope) -> ValueType | None:

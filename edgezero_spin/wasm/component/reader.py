@@ -4,7 +4,7 @@ In: a component in the binary format. Out: a ``Component``: every definition of 
 components in it, in their order, with indices as they are spelled. Core modules stay bytes.
 Custom sections are passed over.
 
-Refused by name: values and start functions of components, maps, and core types of the
+Refused by name: values and start functions of components, and core types of the
 garbage-collection proposal. Whether indices are in range and types match is for ``link``.
 
 Source: WebAssembly/component-model, ``design/mvp/Binary.md``.
@@ -387,7 +387,7 @@ def _value_form(cursor: Cursor) -> ValueForm:
         case 0x66 | 0x65:
             return ValueForm("stream" if byte == 0x66 else "future", parts=(_optional(cursor),))
         case 0x63:
-            raise UnsupportedError("map types are refused", at)
+            return ValueForm("map", parts=(_value_ref(cursor), _value_ref(cursor)))
         case _:
             raise MalformedError(f"invalid leading byte {byte:#x} for component defined type", at)
 

@@ -64,6 +64,7 @@ class TypeFacts:
     parts: tuple[ValueType, ...] = ()
 
 
+_NO_KEYS = (Primitive.F32, Primitive.F64, Primitive.ERROR_CONTEXT)
 _PLAIN = TypeFacts()
 _POINTER = TypeFacts(has_pointer=True)
 
@@ -108,6 +109,11 @@ class TypeTable:
         if kind == "primitive":
             return parts[0] or Primitive.BOOL
         given = tuple(part for part in parts if part is not None)
+        if kind == "map":
+            if not isinstance(given[0], Primitive) or given[0] in _NO_KEYS:
+                raise InvalidError("a map type has an invalid key type", at)
+            # A map crosses as the list of its entries.
+            given = (self._made(TupleType(given), given, at, is_bounded=False),)
         made = _MAKERS[kind](form, parts, given)
         if kind in ("stream", "future") and any(self.facts(part).has_borrow for part in given):
             raise InvalidError(f"a {kind} type cannot contain a `borrow` type", at)
@@ -115,7 +121,9 @@ class TypeTable:
             raise InvalidError("`stream<char>` is not valid at this time", at)
         return self._made(made, given, at)
 
-    def _made(self, type_: ValueType, parts: tuple[ValueType, ...], at: int) -> ValueType:
+    def _made(
+        self, type_: ValueType, parts: tuple[ValueType, ...], at: int, *, is_bounded: bool = True
+    ) -> ValueType:
         known = self._types.get(type_)
         if known is not None:
             return known
@@ -133,7 +141,7 @@ class TypeTable:
             isinstance(type_, OwnType | BorrowType) or any(each.has_resource for each in facts),
             parts,
         )
-        if element_size(type_, pointer=8) >= MAX_VALUE_BYTES:
+        if is_bounded and element_size(type_, pointer=8) >= MAX_VALUE_BYTES:
             raise InvalidError("a value of the type exceeds the maximum byte size", at)
         self._types[type_] = type_
         return type_
@@ -209,6 +217,7 @@ _MAKERS: dict[str, Callable[[ValueForm, Parts, Given], ValueType]] = {
     "record": lambda form, _, given: RecordType(tuple(zip(form.labels, given, strict=True))),
     "variant": lambda form, parts, _: VariantType(tuple(zip(form.labels, parts, strict=True))),
     "list": lambda form, _, given: ListType(given[0], form.length),
+    "map": lambda _, __, given: ListType(given[0]),
     "tuple": lambda _, __, given: TupleType(given),
     "flags": lambda form, _, __: FlagsType(form.labels),
     "enum": lambda form, _, __: EnumType(form.labels),
