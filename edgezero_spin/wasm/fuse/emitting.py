@@ -8,7 +8,7 @@ applies them.
 Source: WebAssembly core specification, 5.5 (modules) and appendix, "Name Section".
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import attrs
 
@@ -42,11 +42,27 @@ from edgezero_spin.wasm.core_module import (
     TAG,
     TYPE,
 )
+from edgezero_spin.wasm.core_module import START as START_SECTION
 from edgezero_spin.wasm.fuse.constants import read_expression
 from edgezero_spin.wasm.fuse.entities import Entity, EntityKind, Member, Pieces
 from edgezero_spin.wasm.fuse.program import Program
 
-__all__ = ["START", "Emitted", "Layout", "code_bytes", "emit", "extern_type_bytes", "limits_bytes"]
+__all__ = [
+    "START",
+    "Content",
+    "Emitted",
+    "Layout",
+    "code_bytes",
+    "content_of",
+    "data_bytes",
+    "emit",
+    "export_bytes",
+    "function_type",
+    "import_bytes",
+    "lay_out",
+    "limits_bytes",
+    "type_of",
+]
 
 # The export that a runtime calls after instantiation.
 START = "start"
@@ -69,13 +85,18 @@ class Layout:
     imports: list[Entity]
     defined: dict[EntityKind, list[Entity]]
 
+    @property
+    def imported_functions(self) -> int:
+        """How many functions are imported."""
+        return sum(each.kind == EntityKind.FUNCTION for each in self.imports)
 
-def lay_out(program: Program) -> Layout:
-    """Give every reached entity its index."""
+
+def lay_out(program: Program, first_table: int = 0) -> Layout:
+    """Give every reached entity its index; tables are counted from ``first_table``."""
     imports = [each for each in program.imports.values() if each.is_reached]
     imports.sort(key=lambda each: each.kind.value)
     defined: dict[EntityKind, list[Entity]] = {kind: [] for kind in EntityKind}
-    counts = dict.fromkeys(EntityKind, 0)
+    counts = dict.fromkeys(EntityKind, 0) | {EntityKind.TABLE: first_table}
 
     def number(entity: Entity) -> None:
         code = number_bytes(counts[entity.kind])
@@ -126,55 +147,105 @@ class Emitted:
     has_start: bool
 
 
-def emit(
-    program: Program, exports: Mapping[str, Entity], names: Mapping[Entity, tuple[str, str]]
-) -> Emitted:
-    """Return the fused module.
+@attrs.define(eq=False)
+class Content:
+    """The sections of a fused module, item by item, before they are written.
+
+    Attributes:
+        types: Function types; an index is given to a new one.
+        sections: Items by section number.
+        names: Index and name of functions.
+    """
+
+    types: dict[CoreFunctionType, int]
+    sections: dict[int, list[bytes]]
+    names: list[bytes]
+
+    def type_index(self, type_: CoreFunctionType) -> int:
+        """Return the index of a function type."""
+        return self.types.setdefault(type_, len(self.types))
+
+    def module(self) -> bytes:
+        """Return the module in binary form."""
+        parts = [section_bytes(TYPE, vector_bytes(_function_type(each) for each in self.types))]
+        data = self.sections.get(DATA)
+        for number in _WRITTEN:
+            items = self.sections.get(number)
+            if number == DATA_COUNT and data:
+                parts.append(section_bytes(DATA_COUNT, number_bytes(len(data))))
+            elif number == START_SECTION and items:
+                parts.append(section_bytes(START_SECTION, items[0]))
+            elif items:
+                parts.append(section_bytes(number, vector_bytes(items)))
+        if self.names:
+            content = text_bytes("name") + section_bytes(1, vector_bytes(self.names))
+            parts.append(section_bytes(CUSTOM, content))
+        return MODULE + b"".join(parts)
+
+
+_WRITTEN: tuple[int, ...] = (IMPORT, FUNCTION, TABLE, MEMORY, TAG, GLOBAL, EXPORT, START_SECTION)
+_WRITTEN += (ELEMENT, DATA_COUNT, CODE, DATA)
+
+
+def content_of(
+    program: Program,
+    layout: Layout,
+    exports: Mapping[str, Entity],
+    names: Mapping[Entity, tuple[str, str]] | None,
+) -> tuple[Content, bool]:
+    """Return the sections of the fused module, and whether it has a start function to call.
 
     Args:
         program: The program, with everything reached.
+        layout: What of it the module has.
         exports: What it exports.
-        names: The names of each import.
+        names: The names of each import; ``None`` leaves the imports out.
     """
-    layout = lay_out(program)
+    content = Content(program.types, {}, [])
     start = _Start(program, layout)
-    memories = [each for each in program.memories if each.member is not None]
-    functions = [each for each in layout.defined[EntityKind.FUNCTION] if each.member is not None]
-    types = [program.type_index(_function(each.type)) for each in functions]
+    functions = layout.defined[EntityKind.FUNCTION]
+    types = [content.type_index(function_type(each)) for each in functions]
     bodies = [code_bytes(each.pieces) for each in functions]
     given = [(name, each.kind.value, each.reference.code) for name, each in exports.items()]
     if start.entity is not None:
         given.append((START, 0, start.entity.reference.code))
     elif start.body is not None:
-        types.append(program.type_index(CoreFunctionType((), ())))
+        types.append(content.type_index(CoreFunctionType((), ())))
         bodies.append(start.body)
-        count = sum(each.kind == EntityKind.FUNCTION for each in layout.imports)
-        given.append((START, 0, number_bytes(count + len(functions))))
-    data = [_data(program, each, start) for each in layout.defined[EntityKind.DATA]]
-    elements = [_element(program, each, start) for each in layout.defined[EntityKind.ELEMENT]]
-    elements += _declared(layout.imports, functions, program)
-    sections = [
-        (TYPE, [_function_type(each) for each in program.types]),
-        (IMPORT, [_import(program, each, names[each]) for each in layout.imports]),
-        (FUNCTION, [number_bytes(each) for each in types]),
-        (TABLE, [_table(each) for each in layout.defined[EntityKind.TABLE]]),
-        (MEMORY, [limits_bytes(_type(each.type).limits) for each in memories]),
-        (TAG, [_tag(program, each) for each in layout.defined[EntityKind.TAG]]),
-        (GLOBAL, [_global(each) for each in layout.defined[EntityKind.GLOBAL]]),
-        (EXPORT, [text_bytes(n) + bytes([kind]) + index for n, kind, index in given]),
-        (ELEMENT, elements),
-    ]
-    parts = [section_bytes(number, vector_bytes(items)) for number, items in sections if items]
-    if data:
-        parts.append(section_bytes(DATA_COUNT, number_bytes(len(data))))
-    if bodies:
-        items = (number_bytes(len(body)) + body for body in bodies)
-        parts.append(section_bytes(CODE, vector_bytes(items)))
-    if data:
-        parts.append(section_bytes(DATA, vector_bytes(data)))
-    parts.append(_name_section(program, functions))
-    has_start = start.entity is not None or start.body is not None
-    return Emitted(MODULE + b"".join(parts), tuple(layout.imports), has_start)
+        given.append((START, 0, number_bytes(layout.imported_functions + len(functions))))
+    defined = layout.defined
+    elements = [_element(program, each, start) for each in defined[EntityKind.ELEMENT]]
+    content.sections |= {
+        IMPORT: [import_bytes(content, each, names[each]) for each in layout.imports if names],
+        FUNCTION: [number_bytes(each) for each in types],
+        TABLE: [_table(each) for each in defined[EntityKind.TABLE]],
+        MEMORY: [limits_bytes(type_of(each).limits) for each in defined[EntityKind.MEMORY]],
+        TAG: [_tag(content, each) for each in defined[EntityKind.TAG]],
+        GLOBAL: [_global(each) for each in defined[EntityKind.GLOBAL]],
+        EXPORT: [export_bytes(*each) for each in given],
+        ELEMENT: [*elements, *_declared(functions)],
+        CODE: [number_bytes(len(body)) + body for body in bodies],
+        DATA: [
+            data_bytes(program, each, is_passive=each in start.passive)
+            for each in defined[EntityKind.DATA]
+        ],
+    }
+    content.names = _names(program, functions)
+    return content, start.entity is not None or start.body is not None
+
+
+def emit(
+    program: Program, exports: Mapping[str, Entity], names: Mapping[Entity, tuple[str, str]]
+) -> Emitted:
+    """Return the fused module; see ``content_of`` for the arguments."""
+    layout = lay_out(program)
+    content, has_start = content_of(program, layout, exports, names)
+    return Emitted(content.module(), tuple(layout.imports), has_start)
+
+
+def export_bytes(name: str, kind: int, index: bytes) -> bytes:
+    """Return an export in binary form."""
+    return text_bytes(name) + bytes([kind]) + index
 
 
 class _Start:
@@ -237,14 +308,16 @@ def _applied(program: Program, entity: Entity) -> bytes:
 # Definitions
 
 
-def _type(type_: CoreExternType | None) -> CoreExternType:
-    if type_ is None:
+def type_of(entity: Entity) -> CoreExternType:
+    """Return the type of what is no segment."""
+    if entity.type is None:
         raise MalformedError("an entity without a type", 0)
-    return type_
+    return entity.type
 
 
-def _function(type_: CoreExternType | None) -> CoreFunctionType:
-    function = _type(type_).function
+def function_type(entity: Entity) -> CoreFunctionType:
+    """Return the type of a function or tag."""
+    function = type_of(entity).function
     if function is None:
         raise MalformedError("a function without a type", 0)
     return function
@@ -285,14 +358,15 @@ def extern_type_bytes(type_: CoreExternType, type_index: int) -> bytes:
             return b"\4\0" + number_bytes(type_index)
 
 
-def _import(program: Program, entity: Entity, names: tuple[str, str]) -> bytes:
-    type_ = _type(entity.type)
-    index = -1 if type_.function is None else program.type_index(type_.function)
+def import_bytes(content: Content, entity: Entity, names: tuple[str, str]) -> bytes:
+    """Return an import in binary form."""
+    type_ = type_of(entity)
+    index = -1 if type_.function is None else content.type_index(type_.function)
     return text_bytes(names[0]) + text_bytes(names[1]) + extern_type_bytes(type_, index)
 
 
 def _table(entity: Entity) -> bytes:
-    type_ = _type(entity.type)
+    type_ = type_of(entity)
     code = type_.value + limits_bytes(type_.limits)
     member = entity.member
     start = member.content.tables[entity.index].start if member else None
@@ -303,12 +377,12 @@ def _table(entity: Entity) -> bytes:
     return b"\x40\0" + code + code_bytes(read_expression(member, cursor).pieces())
 
 
-def _tag(program: Program, entity: Entity) -> bytes:
-    return b"\0" + number_bytes(program.type_index(_function(entity.type)))
+def _tag(content: Content, entity: Entity) -> bytes:
+    return b"\0" + number_bytes(content.type_index(function_type(entity)))
 
 
 def _global(entity: Entity) -> bytes:
-    type_, member = _type(entity.type), entity.member
+    type_, member = type_of(entity), entity.member
     head = type_.value + bytes([type_.is_mutable])
     if member is None:
         return head
@@ -322,11 +396,12 @@ def _element(program: Program, entity: Entity, start: _Start) -> bytes:
     return code_bytes(segment.pieces(is_passive=entity in start.passive))
 
 
-def _data(program: Program, entity: Entity, start: _Start) -> bytes:
+def data_bytes(program: Program, entity: Entity, *, is_passive: bool) -> bytes:
+    """Return a data segment in binary form."""
     segment = program.data[entity]
     content = segment.content
     size = number_bytes(len(content))
-    if segment.memory is None or segment.offset is None or entity in start.passive:
+    if segment.memory is None or segment.offset is None or is_passive:
         return b"\1" + size + content
     offset = code_bytes(segment.offset.pieces())
     memory = segment.memory.reference.code
@@ -334,9 +409,7 @@ def _data(program: Program, entity: Entity, start: _Start) -> bytes:
     return head + offset + size + content
 
 
-def _declared(
-    imports: Sequence[Entity], functions: Sequence[Entity], program: Program
-) -> list[bytes]:
+def _declared(functions: Iterable[Entity]) -> list[bytes]:
     """Return a declarative segment of the functions that code takes references to."""
     referenced = dict.fromkeys(
         piece.entity.reference.code
@@ -352,7 +425,7 @@ def _declared(
 # Names
 
 
-def _name_section(program: Program, functions: Iterable[Entity]) -> bytes:
+def _names(program: Program, functions: Iterable[Entity]) -> list[bytes]:
     names = {member: _function_names(member) for member in program.members.values()}
     found = []
     for entity in functions:
@@ -362,8 +435,7 @@ def _name_section(program: Program, functions: Iterable[Entity]) -> bytes:
             name = names[member].get(imported + entity.index)
             if name is not None:
                 found.append(entity.reference.code + name)
-    content = text_bytes("name") + section_bytes(1, vector_bytes(found))
-    return section_bytes(CUSTOM, content) if found else b""
+    return found
 
 
 def _function_names(member: Member) -> dict[int, bytes]:

@@ -10,7 +10,7 @@ these need.
 Source: WebAssembly/component-model, ``design/mvp/CanonicalABI.md`` (what a runtime calls).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import attrs
@@ -33,15 +33,31 @@ from edgezero_spin.wasm.component.linked import (
     ResourceFunction,
 )
 from edgezero_spin.wasm.core_module import CoreModuleContent, read_core_module
-from edgezero_spin.wasm.fuse.emitting import START, Emitted, emit
+from edgezero_spin.wasm.fuse.emitting import START, emit
 from edgezero_spin.wasm.fuse.entities import Entity, EntityKind
 from edgezero_spin.wasm.fuse.program import Program, core_exports
+from edgezero_spin.wasm.fuse.splitting import is_worth_splitting, memory_export, split
 
 __all__ = ["fuse"]
 
 
-def fuse(linked: LinkedComponent) -> LinkedComponent:
+@attrs.frozen
+class _FusedInstance:
+    """A core instance of the fused component, its imports named as before or after fusing."""
+
+    instance: int
+    module: bytes
+    imports: Sequence[tuple[str, str, CoreExport | Canonical | None]]
+    start: str | None = None
+    is_renamed: bool = False
+
+
+def fuse(linked: LinkedComponent, *, splits: bool = True) -> LinkedComponent:
     """Fuse the core modules of a linked component.
+
+    Args:
+        linked: The component.
+        splits: A module with a snapshot becomes two, see ``splitting.py``.
 
     Raises:
         ComponentError: A module is damaged, or has something that is refused.
@@ -54,32 +70,49 @@ def fuse(linked: LinkedComponent) -> LinkedComponent:
     group_of = {number: at for at, group in enumerate(groups) for number in group}
     needed = _needed(linked, group_of)
     renaming = _Renaming()
-    fused: list[tuple[int, Emitted, dict[Entity, tuple[str, str]]]] = []
+    fused: list[_FusedInstance] = []
     for at, group in enumerate(groups):
         program = _program(linked, group, contents, needed[at])
-        exports: dict[str, Entity] = {}
-        names: dict[Entity, str] = {}
-        for export in needed[at]:
-            entity = program.entity(export)
-            name = names.setdefault(entity, f"{export.instance}.{export.name}")
-            exports[name] = entity
-            renaming.exports[export] = CoreExport(at, name)
-        imports = {
+        names: dict[Entity, tuple[str, str]] = {
             entity: ("canonical" if entity.kind == EntityKind.FUNCTION else "instance", str(number))
             for number, entity in enumerate(program.imports.values())
         }
+        is_split = splits and is_worth_splitting(program)
+        code_at = len(fused) + is_split
+        exports: dict[str, Entity] = {}
+        export_names: dict[Entity, str] = {}
+        for export in needed[at]:
+            entity = program.entity(export)
+            name = export_names.setdefault(entity, f"{export.instance}.{export.name}")
+            renaming.exports[export] = CoreExport(code_at, name)
+            if is_split and entity.kind == EntityKind.MEMORY:
+                memory = memory_export(program.memories.index(entity))
+                renaming.exports[export] = CoreExport(len(fused), memory)
+            else:
+                exports[name] = entity
         instance = linked.core_instances[group[0]].instance
-        fused.append((instance, emit(program, exports, imports), imports))
+        if is_split:
+            modules = split(program, exports, names)
+            imports = [(*names[each], each.source) for each in modules.imports]
+            given = [("data", name, CoreExport(len(fused), name)) for name in modules.code_imports]
+            fused.append(_FusedInstance(instance, modules.data, imports))
+            fused.append(_FusedInstance(instance, modules.code, given, is_renamed=True))
+        else:
+            emitted = emit(program, exports, names)
+            imports = [(*names[each], each.source) for each in emitted.imports]
+            start = START if emitted.has_start else None
+            fused.append(_FusedInstance(instance, emitted.module, imports, start))
     core_instances = [
         CoreInstance(
-            instance,
-            emitted.module,
+            each.instance,
+            each.module,
             tuple(
-                CoreImport(*imports[each], renaming.source(each.source)) for each in emitted.imports
+                CoreImport(module, name, renaming.source(source, is_renamed=each.is_renamed))
+                for module, name, source in each.imports
             ),
-            START if emitted.has_start else None,
+            each.start,
         )
-        for instance, emitted, imports in fused
+        for each in fused
     ]
     return LinkedComponent(
         imports=linked.imports,
@@ -169,10 +202,12 @@ class _Renaming:
     def __init__(self) -> None:
         self.exports: dict[CoreExport, CoreExport] = {}
 
-    def source(self, source: CoreExport | Canonical | None) -> CoreExport | Canonical:
+    def source(
+        self, source: CoreExport | Canonical | None, *, is_renamed: bool
+    ) -> CoreExport | Canonical:
         match source:
             case CoreExport():
-                return self.exports[source]
+                return source if is_renamed else self.exports[source]
             case Lower():
                 return attrs.evolve(
                     source,
