@@ -160,9 +160,10 @@ class ComponentInstance:
 
     def mismatch(self, index: int) -> Trap:
         """Return the trap for an index that is not what it is used for."""
-        if index in self.entries:
-            return Trap(f"handle index {index} used with the wrong type")
-        return Trap(f"unknown handle index {index}")
+        entry = self.entries.get(index)
+        if entry is None:
+            return Trap(f"unknown handle index {index}")
+        return Trap(f"handle index {index} used with the wrong type")
 
 
 class GuestResource:

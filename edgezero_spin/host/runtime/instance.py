@@ -85,12 +85,9 @@ class Template(Protocol):
 
     engine: Engine
     engine_address: int
+    contexts: Sequence[ContextSource]
     component_count: int
     resources: Mapping[ResourceType, LocalResource | HostResource]
-
-    @property
-    def contexts(self) -> Sequence[ContextSource]:
-        """Contexts of the lifts and lowers, by number."""
 
     def prepared(self, interface: str | None, function: str) -> Export:
         """Return an exported function."""

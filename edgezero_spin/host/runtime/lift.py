@@ -468,7 +468,7 @@ def _case(name: str, payload: Any) -> tuple[str, Any]:
 
 def _label(labels: tuple[str, ...], index: int) -> str:
     if index >= len(labels):
-        raise invalid_discriminant("enum")
+        raise invalid_discriminant()
     return labels[index]
 
 

@@ -188,11 +188,16 @@ class PreparedComponent:
             if module is None:
                 module = modules[id(plan.module)] = compile_module(plan.module)
             self._cores.append(self._core(plan, module))
+        # Instances have a context for each, so all are numbered before the first one.
+        self._number_exports(linked.exports)
+        self.contexts: Sequence[ContextSource] = tuple(self._numbers)
 
-    @property
-    def contexts(self) -> Sequence[ContextSource]:
-        """Contexts of the lifts and lowers, by number."""
-        return tuple(self._numbers)
+    def _number_exports(self, exports: Mapping[str, ComponentExport]) -> None:
+        for export in exports.values():
+            if isinstance(export, LiftedFunction):
+                self._number(export.instance, export.options)
+            elif isinstance(export, ExportedInstance):
+                self._number_exports(export.exports)
 
     def instantiate(self, state: InstanceState, limits: InstanceLimits | None = None) -> Instance:
         """Return a fresh instance. Its state must not be shared with a live instance.

@@ -49,9 +49,9 @@ def cannot_leave() -> Trap:
     return Trap("wasm trap: cannot leave component instance")
 
 
-def invalid_discriminant(what: str = "variant") -> Trap:
+def invalid_discriminant() -> Trap:
     """Return the trap for a case that a variant or enum does not have."""
-    return Trap(f"invalid {what} discriminant")
+    return Trap("invalid variant discriminant")
 
 
 def unaligned(what: str = "") -> Trap:
