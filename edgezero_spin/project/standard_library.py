@@ -22,8 +22,8 @@ import os
 import sys
 
 import edgezero_spin.guest.wasi02.handler
-import edgezero_spin.guest.wasi02.seeding
-import edgezero_spin.guest.wasi02.warm
+import edgezero_spin.guest.seeding
+import edgezero_spin.guest.warm
 from edgezero_spin.carried.standard_library import standard_library
 
 folder = os.path.dirname(__file__)
