@@ -37,7 +37,6 @@ LIBRARIES = {
     "host": {
         "attrs",
         "wasmtime",
-        "uvicorn",
         "uvloop",
         "httptools",
         "h11",
