@@ -43,7 +43,6 @@ LIBRARIES = {
         "apsw",
         "attrs",
         "wasmtime",
-        "uvicorn",
         "uvloop",
         "httptools",
         "h11",

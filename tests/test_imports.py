@@ -18,7 +18,7 @@ HEAVY = [
     "rich",
     "sqlite3",
     "tomlkit",
-    "uvicorn",
+    "uvloop",
     "wasmtime",
 ]
 
@@ -69,5 +69,5 @@ def test_the_command_line_module_loads_no_tools() -> None:
 
 def test_a_host_loads_no_client_that_it_may_never_need() -> None:
     """Registries and Vault are asked by one that a sixth of the start would go to."""
-    statement = "import edgezero_spin.cli.up, edgezero_spin.host, edgezero_spin.host.trigger.server"
+    statement = "import edgezero_spin.cli.up, edgezero_spin.host, edgezero_spin.host.http.server"
     assert loaded_by(statement) & {"httpx", "rich"} == set()

@@ -80,7 +80,7 @@ def serve(
     path = spin_manifest_of(project, adapter, manifest)
     if choose_engine(engine) == "embedded":
         from edgezero_spin.host import Host
-        from edgezero_spin.host.trigger.server import ServerSettings
+        from edgezero_spin.host.http.server import ServerSettings
 
         with Host.from_manifest(path, **flags.host_options()) as host:
             run_host(host, listen, settings=ServerSettings(find_free_port=flags.find_free_port))

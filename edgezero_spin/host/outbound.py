@@ -201,5 +201,5 @@ def _answer(exchange: Exchange, future: FutureIncomingResponse) -> None:
     head = exchange.response
     if head is not None:
         future.resolve(IncomingResponse(head.status, head.headers, head.body))
-    elif exchange.refusal is not None:
+    elif exchange.failure is not None:
         future.resolve(IncomingResponse(500, [], None))

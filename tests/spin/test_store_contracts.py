@@ -64,7 +64,7 @@ def group(
             )
         database.close()
 
-    arguments = ["-f", manifest, "--runtime-config-file", runtime]
+    arguments: list[str | Path] = ["-f", manifest, "--runtime-config-file", runtime]
     with running(spin, arguments, folder=folder) as served:
         yield served, fill, names
 

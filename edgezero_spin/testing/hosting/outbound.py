@@ -161,7 +161,7 @@ def _deliver(exchange: Exchange, method: str, future: FutureIncomingResponse) ->
         return
     head = exchange.response
     if head is None:
-        if exchange.refusal is not None:
+        if exchange.failure is not None:
             future.resolve(_whole(answer_for(exchange), method))
         return
     wire = wire_head(head, method)

@@ -15,7 +15,7 @@ from edgezero_spin.host.capabilities.wasi_http.bodies import (
 )
 from edgezero_spin.host.capabilities.wasi_http.values import Variant, error_text, method_variant
 from edgezero_spin.host.capabilities.wasi_io import Parent
-from edgezero_spin.host.exchange import Exchange, ResponseHead
+from edgezero_spin.host.exchange import Exchange, Failure, FailureKind, ResponseHead
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import Err, HostFunction, Ok, Trap, WitError
 
@@ -109,7 +109,8 @@ def _response_body(state: InstanceState, response: OutgoingResponse) -> Outgoing
 def _set_response(state: InstanceState, outparam: ResponseOutparam, response: Ok | Err) -> None:
     exchange = outparam.exchange
     if isinstance(response, Err):
-        exchange.refuse(f"guest failed to produce a response: {error_text(response.value)}")
+        detail = f"guest failed to produce a response: {error_text(response.value)}"
+        exchange.refuse(Failure(FailureKind.NO_RESPONSE, detail))
         return
     answer: OutgoingResponse = response.value
     answer.check_childless("response-outparam.set while headers of the response are alive")

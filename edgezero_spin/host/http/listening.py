@@ -10,13 +10,14 @@ import attrs
 
 from edgezero_spin.errors import HostError
 
-__all__ = ["DEFAULT_LISTEN", "ListenError", "Listening", "bind"]
+__all__ = ["BACKLOG", "DEFAULT_LISTEN", "ListenError", "Listening", "bind"]
 
 DEFAULT_LISTEN = "127.0.0.1:3000"
 """Address and port of ``spin up`` (FLAG-1)."""
 
 FREE_PORT_TRIES = 10
 BACKLOG = 2048
+"""Connections that wait to be accepted."""
 
 
 class ListenError(HostError):
