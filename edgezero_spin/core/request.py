@@ -18,7 +18,7 @@ from edgezero_spin.core.models import BAD_FORM, BAD_PATH, BAD_QUERY, fields_read
 from edgezero_spin.core.payloads import json_reader
 from edgezero_spin.core.percent import parse_pairs, percent_decode
 from edgezero_spin.core.sources import MemorySource, RequestSource
-from edgezero_spin.core.streaming import ByteSource, SourceStream
+from edgezero_spin.core.streaming import ByteSource, SourceStream, read_from
 from edgezero_spin.stores.config import ConfigStore
 from edgezero_spin.stores.key_value import KeyValueStore
 from edgezero_spin.stores.opening import Stores
@@ -237,7 +237,7 @@ class Request:
             limit = self.body_limit
         body = self._body
         if body is None:
-            body = self._body = self._read_all(limit)
+            body = self._body = await self._read_all(limit)
         elif len(body) > limit:
             raise _too_large(limit)
         return body
@@ -374,11 +374,11 @@ class Request:
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"
 
-    def _read_all(self, limit: int) -> _Bytes:
-        read = self._begin().read
+    async def _read_all(self, limit: int) -> _Bytes:
+        source = self._begin()
         chunks = []
         size = 0
-        while chunk := read(_CHUNK_BYTES):
+        while chunk := await read_from(source, _CHUNK_BYTES):
             size += len(chunk)
             if size > limit:
                 raise _too_large(limit)

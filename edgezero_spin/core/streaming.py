@@ -16,7 +16,7 @@ An iterator that needs no event loop never suspends here.
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, Protocol, Self, TypeAlias
 
-__all__ = ["BodyStream", "ByteSource", "Chunks", "SourceStream"]
+__all__ = ["BodyStream", "ByteSource", "Chunks", "SourceStream", "read_from"]
 
 Chunks: TypeAlias = Iterable[bytes] | AsyncIterable[bytes]
 
@@ -26,6 +26,16 @@ class ByteSource(Protocol):
 
     def read(self, limit: int) -> bytes:
         """Return the next bytes, at most ``limit``; ``b""`` at the end."""
+
+
+async def read_from(source: ByteSource, limit: int) -> bytes:
+    """Return the next bytes of a source, ``b""`` at the end.
+
+    A source with a ``read_async`` lets other tasks go on while it waits.
+    """
+    read = getattr(source, "read_async", None)
+    data: bytes = source.read(limit) if read is None else await read(limit)
+    return data
 
 
 class SourceStream:
@@ -63,7 +73,7 @@ class SourceStream:
         source = self.source
         if source is None:
             source = self.source = self._begin()
-        chunk = source.read(self._chunk_bytes)
+        chunk = await read_from(source, self._chunk_bytes)
         if not chunk:
             await self.aclose()
             raise StopAsyncIteration
