@@ -19,7 +19,12 @@ from edgezero_spin.testing.databases import DatabaseViews
 from edgezero_spin.testing.errors import KitError, PreloadError
 from edgezero_spin.testing.grants import AppGrants, ComponentGrants, grants_of
 from edgezero_spin.testing.native_component import NativeComponent
-from edgezero_spin.testing.native_messages import NativeBody, kept_headers, response_headers
+from edgezero_spin.testing.native_messages import (
+    NativeBody,
+    kept_headers,
+    promised_length,
+    response_headers,
+)
 from edgezero_spin.testing.native_outbound import NativeTransport
 from edgezero_spin.testing.native_routes import NativeRoutes
 from edgezero_spin.testing.requests import KitRequest
@@ -206,11 +211,13 @@ class TestClient(Client):
                     )
                 headers = [*kept_headers(request), *added]
                 response = await transport.respond(self._components[id], request, headers)
+        pairs = response_headers(response, request.method)
+        length = promised_length(pairs, request.method)
         return ClientResponse(
             str(request),
             response.status,
-            response_headers(response, request.method),
-            source=NativeBody(response.body, str(request), outer),
+            pairs,
+            source=NativeBody(response.body, str(request), outer, length),
             runner=self._portal,
             calls=lambda: self.calls.since(begun),
             output=lambda: (bytes(outer.stdout[marks[0] :]), bytes(outer.stderr[marks[1] :])),

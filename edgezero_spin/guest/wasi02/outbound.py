@@ -124,31 +124,19 @@ async def _answer(future: types.FutureIncomingResponse) -> types.IncomingRespons
 def _failed(code: Any) -> OutboundError:
     """Name an error code as WIT does: ``HTTP-request-denied``."""
     name = type(code).__name__.removeprefix("ErrorCode_") if code is not None else "unknown"
-    word = _CODES.get(name, name)
+    word = _word(name)
     detail = getattr(code, "value", None)
     said = f"{word} ({detail})" if isinstance(detail, str) else word
     return OutboundError(f"Spin outbound HTTP error: {said}", word)
 
 
-# The bindings spell cases in camel case; these are the ones that people look for.
-_CODES = {
-    "HttpRequestDenied": "HTTP-request-denied",
-    "HttpRequestUriInvalid": "HTTP-request-URI-invalid",
-    "HttpProtocolError": "HTTP-protocol-error",
-    "DnsError": "DNS-error",
-    "DnsTimeout": "DNS-timeout",
-    "DestinationNotFound": "destination-not-found",
-    "DestinationUnavailable": "destination-unavailable",
-    "DestinationIpProhibited": "destination-IP-prohibited",
-    "ConnectionRefused": "connection-refused",
-    "ConnectionTerminated": "connection-terminated",
-    "ConnectionTimeout": "connection-timeout",
-    "ConnectionReadTimeout": "connection-read-timeout",
-    "ConnectionLimitReached": "connection-limit-reached",
-    "TlsProtocolError": "TLS-protocol-error",
-    "TlsCertificateError": "TLS-certificate-error",
-    "InternalError": "internal-error",
-}
+_ACRONYMS = frozenset({"dns", "http", "ip", "tls", "uri"})
+
+
+def _word(case: str) -> str:
+    """``HttpRequestUriInvalid``, as the bindings spell it, as WIT does."""
+    spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in case)
+    return "-".join(word.upper() if word in _ACRONYMS else word for word in spaced.split())
 
 
 def _broken(reason: str) -> OutboundError:

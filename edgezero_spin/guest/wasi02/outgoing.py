@@ -69,7 +69,8 @@ def send_bytes(
     A peer that goes away meanwhile is not an error: there is nobody left to tell.
 
     Raises:
-        HeaderRefusedError: Before anything was sent; another response may follow.
+        HeaderRefusedError: Before anything was sent; another response may follow. Also when the
+            content-length header says something else than a body that is sent at once.
     """
     if not data:
         _send_nothing(outparam, status, headers, method)
@@ -79,7 +80,7 @@ def send_bytes(
     stream = body.write()
     start = 0
     end = len(data)
-    sent = False
+    sent = gone = False
     try:
         granted = stream.check_write()
         if granted:
@@ -90,13 +91,15 @@ def send_bytes(
             _set(outparam, Ok(response))
             _write(stream, data[start:])
     except Err as error:
+        gone = isinstance(error.value, _Closed)
         _forget(error)
     except BaseException:
         stream.__exit__(None, None, None)
         body.__exit__(None, None, None)
         raise
     stream.__exit__(None, None, None)
-    _end(body)
+    if not _end(body) and not sent and not gone:
+        raise HeaderRefusedError(f"content-length is not {end}, which the body has")
     if not sent:
         _set(outparam, Ok(response))
 
@@ -133,12 +136,16 @@ def _body(response: types.OutgoingResponse) -> types.OutgoingBody:
         raise HeaderRefusedError("content-length is not one number") from None
 
 
-def _end(body: types.OutgoingBody) -> None:
+def _end(body: types.OutgoingBody) -> bool:
+    """Finish a body; ``False`` when it has not the length that the headers promised.
+
+    The host aborts such a response.
+    """
     try:
         _finish(body, None)
     except Err:
-        # Fewer or more bytes than the content-length promised: the host aborts.
-        return
+        return False
+    return True
 
 
 async def send_stream(

@@ -105,7 +105,7 @@ class Sender:
         _, _, domain = destination.host.partition(".")
         own = destination.is_self or domain == CHAIN_DOMAIN
         if not own or surface().http.answers(method_text(request.method), url):
-            _send_to_script(url, request, future)
+            _send_to_script(url, request, options, future)
             return
         context = CURRENT.context
         if context is not None and context.depth + 1 >= MAX_DEPTH:
@@ -190,13 +190,21 @@ def _channel(content: bytes) -> ByteChannel:
     return channel
 
 
-def _send_to_script(url: str, request: OutgoingRequest, future: FutureIncomingResponse) -> None:
+def _send_to_script(
+    url: str,
+    request: OutgoingRequest,
+    options: RequestOptions | None,
+    future: FutureIncomingResponse,
+) -> None:
     script = surface().http
     method = method_text(request.method)
     headers = Headers.received(request.headers.entries)
 
+    nanoseconds = None if options is None else options.first_byte_timeout
+    timeout_s = None if nanoseconds is None else nanoseconds / 1e9
+
     def answer(content: bytes) -> None:
-        found = script.answer(OutboundRequest(method, url, headers, content))
+        found = script.answer(OutboundRequest(method, url, headers, content, timeout_s))
         if found.error is None:
             channel = _channel(found.content)
             future.resolve(IncomingResponse(found.status, list(found.headers.pairs), channel))
