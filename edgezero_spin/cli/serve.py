@@ -9,6 +9,7 @@ from click.core import ParameterSource
 from edgezero_spin.cli.embedded import run_host
 from edgezero_spin.cli.not_here import refused_flag
 from edgezero_spin.cli.options import adapter_name_option, common_options, manifest_option
+from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.replaced import find_project, run_replacement
 from edgezero_spin.cli.run_options import RunFlags, run_options
 
@@ -82,6 +83,7 @@ def serve(
         from edgezero_spin.host import Host
         from edgezero_spin.host.http.server import ServerSettings
 
+        show_compilations()
         with Host.from_manifest(path, **flags.host_options()) as host:
             run_host(host, listen, settings=ServerSettings(find_free_port=flags.find_free_port))
         return

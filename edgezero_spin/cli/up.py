@@ -6,6 +6,7 @@ from edgezero_spin.cli.build import build_components, warn_of_another_profile
 from edgezero_spin.cli.embedded import run_host
 from edgezero_spin.cli.host_options import HostFlags, host_options
 from edgezero_spin.cli.options import adapter_option, build_option, common_options, insecure_option
+from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.run_options import RunFlags, run_options
 
 __all__ = ["up"]
@@ -102,6 +103,7 @@ def up(
         )
     app = choose_source(source, file=file, image=image)
     path = app.path
+    show_compilations()
     options: RunOptions = {
         **flags.host_options(),
         **more.run_options(),

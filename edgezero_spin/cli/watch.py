@@ -5,6 +5,7 @@ import click
 from edgezero_spin.cli.host_options import HostFlags, host_options
 from edgezero_spin.cli.not_here import refused_flag
 from edgezero_spin.cli.options import adapter_option, common_options
+from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.run_options import RunFlags, run_options
 
 __all__ = ["watch"]
@@ -87,6 +88,7 @@ def watch(
     from edgezero_spin.project.watching import WatchSettings
 
     path = find_spin_manifest(source)
+    show_compilations()
 
     def start() -> Host:
         options: RunOptions = {

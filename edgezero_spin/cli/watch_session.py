@@ -21,6 +21,8 @@ from edgezero_spin.cli.startup import startup_json, startup_lines
 from edgezero_spin.errors import EdgeZeroError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from edgezero_spin.host import Host, Switch
     from edgezero_spin.host.application import Route
     from edgezero_spin.host.http.server import Listening
@@ -59,6 +61,11 @@ class Screen:
     def clear(self) -> None:
         if self._clear:
             click.clear()
+
+
+def _close(loading: "Future[Host]") -> None:
+    if loading.exception() is None:
+        loading.result().close()
 
 
 class _Serving:
@@ -109,13 +116,14 @@ class _Serving:
         click.echo("Reloaded the application", err=True)
 
     async def _load(self) -> "Host":
-        loading = asyncio.ensure_future(asyncio.to_thread(self._start))
+        from edgezero_spin.host.compiling import on_thread
+
+        loading = on_thread(self._start)
         try:
-            return await asyncio.shield(loading)
+            return await asyncio.shield(asyncio.wrap_future(loading))
         except asyncio.CancelledError:
-            # The thread does not stop; what it makes is not left behind.
-            with contextlib.suppress(EdgeZeroError):
-                (await loading).close()
+            # The thread does not stop, and nobody waits for it; what it makes is closed.
+            loading.add_done_callback(_close)
             raise
 
     async def _serve(self, switch: "Switch") -> None:

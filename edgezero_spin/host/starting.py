@@ -56,6 +56,7 @@ __all__ = [
     "Prepared",
     "RunOptions",
     "default_cache_dir",
+    "default_compiled_dir",
     "default_downloads_dir",
     "find_image",
     "find_lock",
@@ -97,7 +98,7 @@ class HostSettings:
     request_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
     least_request_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
     max_instance_memory: int | None = attrs.field(default=None, validator=optional(gt(0)))
-    cache_dir: Path | None = attrs.field(factory=lambda: default_cache_dir() / "components")
+    cache_dir: Path | None = attrs.field(factory=lambda: default_compiled_dir())
     pooling: bool = True
     debug_info: bool = False
     reuse: ReusePolicy = attrs.field(factory=ReusePolicy)
@@ -159,6 +160,11 @@ class RunOptions(TypedDict, total=False):
 def default_cache_dir() -> Path:
     """The folder for what can be made again."""
     return _user_cache_dir() / "edgezero-spin"
+
+
+def default_compiled_dir() -> Path:
+    """The folder for compiled components."""
+    return default_cache_dir() / "components"
 
 
 def default_downloads_dir() -> Path:
