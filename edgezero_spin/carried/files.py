@@ -205,9 +205,7 @@ def install(files: CarriedFiles) -> None:
             if data is None:
                 status = files.find_stat(file)
                 if status is not None and stat.S_ISDIR(status.st_mode):
-                    raise IsADirectoryError(
-                        errno.EISDIR, os.strerror(errno.EISDIR), file
-                    ) from None
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), file) from None
                 raise
         opened = _CarriedFile(data, file)
         if "b" in mode:

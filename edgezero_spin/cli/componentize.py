@@ -65,11 +65,9 @@ def componentize(
     from edgezero_spin.project.componentize import componentize_app
 
     with busy(context, f"Compiling {app}"):
-        built = componentize_app(
-            app, output=output, world=world, include=include, exclude=exclude
-        )
+        built = componentize_app(app, output=output, world=world, include=include, exclude=exclude)
     click.echo(
-        f"{output}  {built.size_bytes / 1_000_000:.1f} MB  "
+        f"{output}  {built.size_bytes / 1_000_000:.1f} MB, "
+        f"for later imports {built.carried_bytes / 1_000_000:.1f} MB  "
         f"world {built.world}  {built.seconds:.1f} s"
     )
-    click.echo(f"of which to import and read later: {built.carried_bytes / 1_000_000:.1f} MB")
