@@ -4,6 +4,7 @@ One app (``guests/imports``), the same requests to both. Nothing that is asked f
 imported while the component was built.
 """
 
+import importlib
 import json
 import sys
 from collections.abc import Iterator
@@ -63,9 +64,8 @@ def native(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     monkeypatch.syspath_prepend(folder)
     monkeypatch.delitem(sys.modules, "app", raising=False)
     before = set(sys.modules)
-    import app  # type: ignore[import-not-found]
-
-    with TestClient(app.app) as client:
+    app = importlib.import_module("app").app
+    with TestClient(app) as client:
         yield client
     for name in set(sys.modules) - before:
         if name.partition(".")[0] in ("app", "kept", "plugins"):

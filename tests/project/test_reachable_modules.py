@@ -1,5 +1,6 @@
 """Which modules an app reaches, read from its source."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,11 @@ def tree(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
-def reached(folder: Path, *start: str, **wanted: list[str]) -> set[str]:
+def reached(
+    folder: Path, start: str = "app", include: Sequence[str] = (), exclude: Sequence[str] = ()
+) -> set[str]:
     """The names that are reached in one folder."""
-    return set(find_reachable(start or ("app",), [folder], **wanted).modules)
+    return set(find_reachable([start], [folder], include=include, exclude=exclude).modules)
 
 
 OTHERS = {"a.py": "", "pack/__init__.py": "", "pack/x.py": "", "pack/y.py": "import a", "b.py": ""}
@@ -81,7 +84,7 @@ def test_relative_imports(tmp_path: Path) -> None:
 
 def test_a_package_that_imports_its_own_modules_by_name_is_taken_whole(tmp_path: Path) -> None:
     """As libraries with lazy attributes do; without their tests."""
-    lazy = "import importlib as i\ndef __getattr__(n):\n    return i.import_module('.' + n, __name__)"
+    lazy = "import importlib as i\ndef __getattr__(n): return i.import_module('.' + n, __name__)"
     tree(
         tmp_path,
         {
