@@ -1,9 +1,10 @@
 """An archive of modules and files in compressed chunks.
 
-In: entries by module name or path. Out: an ``Archive``, or bytes that are read back to one. Entries that belong together share a chunk, because zlib finds more in a longer
-text; a chunk is the unit that is decompressed and the unit that can be left out.
+In: entries by module name or path. Out: an ``Archive``, or bytes that are read back to one.
+Entries that belong together share a chunk, because zlib finds more in a longer text; a chunk
+is the unit that is decompressed and the unit that can be left out.
 
-Nothing here knows what the entries mean, and nothing is decompressed before it is asked for.
+Nothing here knows what the entries mean, and no chunk is decompressed before it is asked for.
 
 Layout: eight bytes with the length of the index, the index (marshal, zlib), the chunks.
 """

@@ -20,9 +20,13 @@ from edgezero_spin.carried.importer import ArchiveFinder, LastFinder, PatchingFi
 from edgezero_spin.carried.refusals import PATCHES
 from edgezero_spin.carried.standard_library import standard_library
 
-__all__ = ["FOLDER", "Plan", "PlannedModule", "carry"]
+__all__ = ["FOLDER", "WEIGHT", "Plan", "PlannedModule", "carry"]
 
 FOLDER = "edgezero-carried"
+"""The folder of the search path that a build prepares."""
+
+WEIGHT = "weight"
+"""The file in it that says how many bytes the component carries."""
 
 
 class PlannedModule(NamedTuple):
@@ -72,11 +76,13 @@ def carry() -> None:
     else:
         with open(f"{prepared}/plan", "rb") as file:
             plan = Plan.loads(file.read())
-        with open(f"{prepared}/standard-library", "rb", buffering=0) as file:
+        with open(f"{prepared}/standard-library", "rb") as file:
             library = Archive.read_from(file, sys.modules.__contains__)
-        with open(f"{prepared}/files", "rb", buffering=0) as file:
+        with open(f"{prepared}/files", "rb") as file:
             files = Archive.read_from(file)
         archives = [library, _app_modules(plan), files]
+        with open(f"{prepared}/{WEIGHT}", "w", encoding="ascii") as text:
+            text.write(str(sum(len(chunk) for each in archives for chunk in each.chunks)))
     install(CarriedFiles(archives, plan.folder))
     for name, patch in PATCHES.items():
         if name in sys.modules:

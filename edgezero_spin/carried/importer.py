@@ -15,9 +15,9 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from edgezero_spin.carried.archive import Archive, ModuleEntry
-from edgezero_spin.carried.unavailable import PAGE, why_unavailable
+from edgezero_spin.carried.unavailable import COMPILED, PAGE, why_unavailable
 
-__all__ = ["ArchiveFinder", "ArchiveLoader", "LastFinder"]
+__all__ = ["ArchiveFinder", "ArchiveLoader", "LastFinder", "PatchingFinder"]
 
 
 class ArchiveLoader(SourceFileLoader):
@@ -90,16 +90,18 @@ class LastFinder:
         Raises:
             ModuleNotFoundError: An import statement, or ``import_module``, wants it.
         """
+        # Libraries that add a finder of their own while they are imported add it at the end.
+        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
+            spec = finder.find_spec(fullname, path, target)
+            if spec is not None:
+                return spec
         if sys._getframe(2).f_code.co_name != "_find_and_load_unlocked":
             return None
         raise ModuleNotFoundError(self._sentence(fullname), name=fullname)
 
     def _sentence(self, name: str) -> str:
         if name in self._extensions:
-            why = (
-                f"{name} is a compiled extension module, and a component runs Python code only; "
-                "use a library, or a release of it, that is written in Python"
-            )
+            why = COMPILED
         else:
             why = why_unavailable(name) or (
                 "the component was built without it; import it at the top of a module, or name it "
@@ -129,13 +131,16 @@ class PatchingFinder:
                 continue
             spec = finder.find_spec(fullname, path, target)
             if spec is not None and spec.loader is not None:
-                loader = spec.loader
-                execute = loader.exec_module
-
-                def exec_module(module: ModuleType) -> None:
-                    execute(module)
-                    patch(module)
-
-                loader.exec_module = exec_module  # type: ignore[method-assign]
+                _patch_after(spec.loader, patch)
                 return spec
         return None
+
+
+def _patch_after(loader: Any, patch: _Patch) -> None:
+    execute = loader.exec_module
+
+    def exec_module(module: ModuleType) -> None:
+        execute(module)
+        patch(module)
+
+    loader.exec_module = exec_module

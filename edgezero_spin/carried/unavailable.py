@@ -7,9 +7,14 @@ Source: CPython's configuration for ``wasm32-wasi`` as componentize-py 0.25 bund
 
 from typing import Final
 
-__all__ = ["NOT_CARRIED", "PAGE", "UNAVAILABLE", "why_unavailable"]
+__all__ = ["COMPILED", "NOT_CARRIED", "PAGE", "UNAVAILABLE", "why_unavailable"]
 
 PAGE: Final = "see docs/inside-a-component.md"
+
+COMPILED: Final = (
+    "it is a compiled extension module, and a component runs Python code only; use a library, "
+    "or a release of it, that is written in Python"
+)
 
 _HTTP = "a component has no sockets; take an Outbound parameter and send HTTP requests with it"
 _TLS = (
@@ -28,9 +33,7 @@ _TOOL = (
 )
 
 UNAVAILABLE: Final[dict[str, str]] = {
-    **dict.fromkeys(
-        ("ftplib", "imaplib", "poplib", "smtplib", "socketserver", "telnetlib", "nntplib"), _HTTP
-    ),
+    **dict.fromkeys(("ftplib", "imaplib", "poplib", "smtplib", "telnetlib", "nntplib"), _HTTP),
     **dict.fromkeys(("ssl", "_ssl"), _TLS),
     **dict.fromkeys(("multiprocessing", "_multiprocessing", "pty", "_posixsubprocess"), _PROCESSES),
     **dict.fromkeys(
@@ -41,6 +44,13 @@ UNAVAILABLE: Final[dict[str, str]] = {
         _TERMINAL,
     ),
     **dict.fromkeys(("ctypes", "_ctypes", "fcntl", "resource", "winreg", "winsound"), _NATIVE),
+    **dict.fromkeys(
+        ("_interpreters", "_interpqueues", "_remote_debugging"),
+        "a component has one interpreter and one thread",
+    ),
+    **dict.fromkeys(
+        ("_dbm", "_gdbm"), "a component has no such database; use a KeyValueStore or sqlite3"
+    ),
     **dict.fromkeys(("mmap", "syslog", "nis"), "WASI has no such system call"),
     **dict.fromkeys(("pwd", "grp", "crypt", "spwd"), "a component has no users"),
     **dict.fromkeys(("bz2", "_bz2", "lzma", "_lzma", "_zstd"), _COMPRESSION),

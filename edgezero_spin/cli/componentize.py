@@ -80,7 +80,7 @@ def componentize(
             app, output=output, world=world, wasi=wasi, include=include, exclude=exclude
         )
     click.echo(
-        f"{output}  {built.size_bytes / 1_000_000:.1f} MB  "
+        f"{output}  {built.size_bytes / 1_000_000:.1f} MB, "
+        f"for later imports {built.carried_bytes / 1_000_000:.1f} MB  "
         f"world {built.world}  {built.seconds:.1f} s"
     )
-    click.echo(f"of which to import and read later: {built.carried_bytes / 1_000_000:.1f} MB")

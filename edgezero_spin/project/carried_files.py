@@ -23,13 +23,17 @@ import attrs
 
 from edgezero_spin.carried.archive import ArchiveWriter
 from edgezero_spin.errors import ProjectError
-from edgezero_spin.project.reachable_modules import FoundModule, Reachable
+from edgezero_spin.project.reachable_modules import Reachable
+from edgezero_spin.project.staging import is_baggage
 
-__all__ = ["CarriedData", "is_baggage", "pack_files"]
+__all__ = ["CarriedData", "pack_files"]
 
 _CODE = frozenset({".py", ".pyc", ".pyi", ".so", ".pyd", ".c", ".h", ".pyx", ".pxd", ".wasm"})
 _METADATA = ("METADATA", "entry_points.txt", "top_level.txt", "PKG-INFO")
 _MOST_BYTES = 64 * 1024 * 1024
+_MOST_INDIRECT_BYTES = 1024 * 1024
+"""Data of a package that only other libraries import: beyond this it stays at home."""
+
 _ALWAYS = ("attrs", "cattrs", "edgezero-spin")
 
 
@@ -48,15 +52,6 @@ class CarriedData:
     size_bytes: int
 
 
-def is_baggage(path: Path) -> bool:
-    """Whether a file or folder is nothing that an app imports or reads."""
-    if path.name.startswith("."):
-        return True
-    if not path.is_dir():
-        return path.suffix in (".wasm", ".pyc")
-    return path.name in ("__pycache__", "node_modules") or (path / "pyvenv.cfg").exists()
-
-
 def pack_files(
     reachable: Reachable, folders: Sequence[Path], *, own: int, inside: Sequence[str]
 ) -> CarriedData:
@@ -72,9 +67,9 @@ def pack_files(
         ProjectError: A file cannot be read, or they are more than 64 MiB.
     """
     chosen: dict[Path, None] = {}
-    for module in reachable.modules.values():
-        if module.kind == "package":
-            chosen.update(dict.fromkeys(_data_of(module.path.parent, reachable, module)))
+    for name, files in _package_data(reachable).items():
+        if name in reachable.direct or sum(map(_size, files)) <= _MOST_INDIRECT_BYTES:
+            chosen.update(dict.fromkeys(files))
     named = list(_named_files(reachable, folders[own]))
     chosen.update(dict.fromkeys(named))
     for distribution in _distributions(reachable, folders):
@@ -84,9 +79,9 @@ def pack_files(
     places = sorted(
         (place, path) for path in chosen if (place := _inside(path, folders, inside)) is not None
     )
-    if any(name.partition(".")[0] == "zoneinfo" for name in reachable.standard):
-        if "tzdata" not in reachable.modules:
-            places += _system_time_zones()
+    wants_zones = any(name.partition(".")[0] == "zoneinfo" for name in reachable.standard)
+    if wants_zones and "tzdata" not in reachable.modules:
+        places += _system_time_zones()
     for place, path in places:
         try:
             data = path.read_bytes()
@@ -131,7 +126,24 @@ def _walk(folder: Path, seen: frozenset[Path] = frozenset()) -> Iterator[Path]:
             yield path
 
 
-def _data_of(folder: Path, reachable: Reachable, package: FoundModule) -> Iterator[Path]:
+def _package_data(reachable: Reachable) -> dict[str, list[Path]]:
+    """Return the data files of all packages, by the names of the topmost ones."""
+    found: dict[str, list[Path]] = {}
+    for module in reachable.modules.values():
+        if module.kind == "package":
+            files = found.setdefault(module.name.partition(".")[0], [])
+            files.extend(_data_of(module.path.parent))
+    return found
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _data_of(folder: Path) -> Iterator[Path]:
     """Yield the data files of one package, and of folders in it that are no packages."""
     try:
         entries = sorted(folder.iterdir())

@@ -20,7 +20,6 @@ import importlib.metadata
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,12 +30,14 @@ from pathlib import Path
 
 import attrs
 
-from edgezero_spin.carried.building import FOLDER, Plan, PlannedModule
+from edgezero_spin.carried.building import FOLDER, WEIGHT, Plan, PlannedModule
+from edgezero_spin.carried.unavailable import COMPILED, PAGE, why_unavailable
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.carried_files import pack_files
 from edgezero_spin.project.errors import AppImportError, ToolMissingError, WorldUnknownError
 from edgezero_spin.project.world import DEFAULT_WASI, WORLDS, Capabilities, Wasi, world_for
 from edgezero_spin.project.reachable_modules import find_reachable
+from edgezero_spin.project.staging import stage
 from edgezero_spin.project.standard_library import ENTRY_MODULE, kept_library
 from edgezero_spin.wasm.freed_bytes import with_freed_bytes
 from edgezero_spin.wasm.lazy_table import with_lazy_table
@@ -142,10 +143,14 @@ def componentize_app(
             text = _ENTRY_TEXT.format(module=module, attribute=attribute)
             (scratch / "entry" / f"{_ENTRY_MODULE}.py").write_text(text, encoding="utf-8")
         folders = _search_path(root, scratch)
-        carried_bytes = _prepare(
-            (module, *loaded), folders, scratch / "entry", root, include=include, exclude=exclude
+        prepared = scratch / "entry" / FOLDER
+        plan = _prepare(
+            (module, *loaded), folders, prepared, root, include=include, exclude=exclude
         )
-        built = _componentize(target, entry, world_name, root, scratch, folders)
+        built = _componentize(target, entry, world_name, root, scratch, folders, plan.extensions)
+        # Written by ``run_app``; a component that does not call it carries nothing.
+        weight = prepared / WEIGHT
+        carried_bytes = int(weight.read_text(encoding="ascii")) if weight.exists() else 0
         whole = output.with_name(f".{output.name}.{os.getpid()}.partial")
         try:
             whole.write_bytes(_rewired(built.read_bytes()))
@@ -164,13 +169,13 @@ def componentize_app(
 def _prepare(
     start: Sequence[str],
     folders: Sequence[tuple[Path, Path]],
-    entry: Path,
+    prepared: Path,
     root: Path,
     *,
     include: Sequence[str],
     exclude: Sequence[str],
-) -> int:
-    """Write what the component carries for later beside its entry module; return its size."""
+) -> Plan:
+    """Write what the component carries for later into a folder beside its entry module."""
     known = [shown for _, shown in folders]
     own = known.index(root)
     reachable = find_reachable(start, known, own=own, include=include, exclude=exclude)
@@ -194,12 +199,11 @@ def _prepare(
         modules=[place for place in places if place.kind != "extension"],
         extensions=[place.name for place in places if place.kind == "extension"],
     )
-    prepared = entry / FOLDER
     prepared.mkdir()
     (prepared / "plan").write_bytes(plan.dumps())
     (prepared / "files").write_bytes(data.archive)
     (prepared / "standard-library").write_bytes(library)
-    return len(library) + len(data.archive)
+    return plan
 
 
 def _make_library(folder: Path, *, folders: Sequence[tuple[Path, Path]]) -> None:
@@ -209,7 +213,7 @@ def _make_library(folder: Path, *, folders: Sequence[tuple[Path, Path]]) -> None
     argv = _command(_SMALLEST, [folder, *(path for path, _ in folders)], scratch)
     done = _run([*argv, ENTRY_MODULE], folder, scratch)
     if not (folder / "standard-library").is_file():
-        raise _componentize_failure("the standard library", done, [])
+        raise _componentize_failure("the standard library", done, [], [])
 
 
 def _full_world(world: str) -> str:
@@ -235,7 +239,15 @@ import importlib, json, os, sys
 module_name, attribute, out = sys.argv[1], sys.argv[2], int(sys.argv[3])
 sys.path.insert(0, os.getcwd())
 before = set(sys.modules)
-module = importlib.import_module(module_name)
+from edgezero_spin.errors import EdgeZeroError
+def refuse(error):
+    with os.fdopen(out, "w") as stream:
+        json.dump({"refused": str(error)}, stream)
+    sys.exit()
+try:
+    module = importlib.import_module(module_name)
+except EdgeZeroError as error:
+    refuse(error)
 from edgezero_spin.core.app import App
 answer = {"handler": hasattr(module, "IncomingHandler")}
 if attribute:
@@ -258,8 +270,11 @@ else:
         answer["missing"] = sorted(n for n, v in vars(module).items() if isinstance(v, App))
         answer["file"] = getattr(module, "__file__", None)
 if "missing" not in answer and "kind" not in answer:
-    for app in apps:
-        app.compile()
+    try:
+        for app in apps:
+            app.compile()
+    except EdgeZeroError as error:
+        refuse(error)
     answer["key_value"] = any(a.declaration.kv or a.declaration.config for a in apps)
     answer["variables"] = any(a.declaration.secrets for a in apps)
     answer["outbound_http"] = any(a.outbound_http for a in apps)
@@ -299,6 +314,9 @@ def _look_at_app(module: str, attribute: str, root: Path) -> _Look:
             raise AppImportError(target=target, reason=reason)
         raise AppImportError(target=target, reason="its import fails", traceback=shown)
     answer = json.loads(text)
+    if "refused" in answer:
+        # Ours, and it says where: no frame of a traceback adds to that.
+        raise AppImportError(target=target, reason=answer["refused"])
     if "missing" in answer:
         known = ", ".join(answer["missing"]) or "none"
         what = f"has no attribute {attribute!r}" if attribute else "has no class IncomingHandler"
@@ -360,42 +378,8 @@ def _search_path(root: Path, scratch: Path) -> list[tuple[Path, Path]]:
         if path.name in ("site-packages", "dist-packages"):
             folders.append((path, path))
         else:
-            folders.append((_staged(path, scratch / f"path-{number}"), path))
+            folders.append((stage(path, scratch / f"path-{number}"), path))
     return folders
-
-
-def _staged(folder: Path, stage: Path) -> Path:
-    """Mirror a source folder without what no app imports from: hidden folders, environments.
-
-    componentize-py searches every folder to the bottom for WIT, and fails on a project that
-    keeps a virtual environment with several kits inside it. Files are linked, not copied.
-    """
-
-    def ignored(parent: str, names: list[str]) -> set[str]:
-        return {name for name in names if _is_baggage(Path(parent) / name)}
-
-    shutil.copytree(
-        folder, stage, ignore=ignored, copy_function=_link, ignore_dangling_symlinks=True
-    )
-    return stage
-
-
-def _is_baggage(path: Path) -> bool:
-    if not path.is_dir():
-        return path.suffix in (".wasm", ".pyc")
-    return (
-        path.name.startswith(".")
-        or path.name in ("__pycache__", "node_modules")
-        or (path / "pyvenv.cfg").exists()
-    )
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        # Another file system, or one without links.
-        shutil.copyfile(source, target)
 
 
 def _componentize(
@@ -405,6 +389,7 @@ def _componentize(
     root: Path,
     scratch: Path,
     folders: Sequence[tuple[Path, Path]],
+    extensions: Sequence[str],
 ) -> Path:
     """Drive componentize-py; return the component in the scratch folder."""
     argv = _command(world, [folder for folder, _ in folders], scratch)
@@ -412,7 +397,7 @@ def _componentize(
     built = scratch / "component.wasm"
     if done.returncode == 0 and built.is_file():
         return built
-    raise _componentize_failure(target, done, [shown for _, shown in folders])
+    raise _componentize_failure(target, done, [shown for _, shown in folders], extensions)
 
 
 def _command(world: str, folders: Sequence[Path], scratch: Path) -> list[str]:
@@ -439,12 +424,15 @@ def _run(argv: Sequence[str], cwd: Path, scratch: Path) -> "subprocess.Completed
 
 
 def _componentize_failure(
-    target: str, done: "subprocess.CompletedProcess[bytes]", folders: Sequence[Path]
+    target: str,
+    done: "subprocess.CompletedProcess[bytes]",
+    folders: Sequence[Path],
+    extensions: Sequence[str],
 ) -> ProjectError:
     said = done.stderr.decode(errors="replace")
     if "No module named 'componentize_py'" in said:
         return ToolMissingError(tool="componentize-py", extra="tools")
-    return _failure(target, said, folders)
+    return _failure(target, said, folders, extensions)
 
 
 def _release() -> str:
@@ -462,7 +450,23 @@ def _rewired(component: bytes) -> bytes:
     return with_lazy_table(component)
 
 
-def _failure(target: str, said: str, folders: Sequence[Path]) -> ProjectError:
+_MODULE_MISSING = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'", re.MULTILINE)
+
+
+def _why_missing(text: str, extensions: Sequence[str]) -> str:
+    """Say why a module that the traceback misses cannot be in a component, if that is known."""
+    for name in reversed(_MODULE_MISSING.findall(text)):
+        if name in extensions:
+            return f"{name}: {COMPILED} ({PAGE})"
+        why = why_unavailable(name)
+        if why:
+            return f"{name.removeprefix('_')}: {why} ({PAGE})"
+    return ""
+
+
+def _failure(
+    target: str, said: str, folders: Sequence[Path], extensions: Sequence[str]
+) -> ProjectError:
     """Tell the app's own failure inside the component from one of componentize-py."""
     message = said.split("AssertionError: ", 1)[-1].split("\n\nStack backtrace", 1)[0].strip()
     inside = message.split("\n\nCaused by:", 1)[0].strip()
@@ -472,9 +476,12 @@ def _failure(target: str, said: str, folders: Sequence[Path]) -> ProjectError:
             lambda m: f'File "{folders[int(m[1])]}/' if int(m[1]) < len(folders) else m[0],
             inside,
         )
+        why = _why_missing(inside, extensions)
         return AppImportError(
             target=target,
-            reason="its import fails inside the component (the interpreter there is CPython "
+            reason=f"its import fails inside the component; {why}"
+            if why
+            else "its import fails inside the component (the interpreter there is CPython "
             "compiled to WebAssembly: no threads, no sockets, no compiled extension modules)",
             traceback=_own_traceback(shown),
         )

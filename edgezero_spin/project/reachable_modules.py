@@ -59,12 +59,14 @@ class Reachable:
         standard: Names in the standard library that an import statement mentions.
         strings: The strings in the app's own modules, with the folder of each module.
         missing: Names that were asked for and are nowhere.
+        direct: The packages that the app's own modules import or that were asked for.
     """
 
     modules: dict[str, FoundModule]
     standard: frozenset[str]
     strings: frozenset[tuple[Path, str]]
     missing: tuple[str, ...]
+    direct: frozenset[str]
 
 
 def find_reachable(
@@ -91,12 +93,14 @@ def find_reachable(
     missing = tuple(name for name in include if not search.add(name, whole=True))
     for name in start:
         search.add(name)
+    search.direct.update(each.name.partition(".")[0] for each in search.found.values())
     search.run()
     return Reachable(
         modules=search.found,
         standard=frozenset(search.standard),
         strings=frozenset(search.strings),
         missing=missing,
+        direct=frozenset(search.direct),
     )
 
 
@@ -108,6 +112,7 @@ class _Search:
         self.found: dict[str, FoundModule] = {}
         self.standard: set[str] = set()
         self.strings: set[tuple[Path, str]] = set()
+        self.direct: set[str] = {"tzdata"}
         self._unread: list[FoundModule] = []
         self._unknown: set[str] = set()
         self._whole: set[str] = set()
@@ -117,6 +122,9 @@ class _Search:
         parts = name.split(".")
         if parts[0] in sys.stdlib_module_names:
             self.standard.add(name)
+            if parts[0] == "zoneinfo":
+                # Read by zoneinfo itself, where it is installed.
+                self.add("tzdata", whole=True)
             return True
         if parts[0] in NATIVE_ONLY:
             return False
@@ -196,7 +204,9 @@ class _Search:
         if module.name in self.exclude:
             return
         base = module.name if module.kind == "package" else module.name.rpartition(".")[0]
+        own = module.folder == self.own
         computed = False
+        before = set(self.found) if own else set()
         for node in _running(tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
@@ -210,7 +220,6 @@ class _Search:
                 computed = computed or not (node.args and isinstance(node.args[0], ast.Constant))
                 if node.args and isinstance(node.args[0], ast.Constant):
                     self._named(node.args[0].value, base)
-        own = module.folder == self.own
         if computed or own:
             for node in ast.walk(tree):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -222,6 +231,8 @@ class _Search:
             top = self.found.get(module.name.partition(".")[0])
             if top is not None and base:
                 self._take_all(top)
+        if own:
+            self.direct.update(name.partition(".")[0] for name in self.found.keys() - before)
 
     def _named(self, text: object, base: str) -> None:
         """Take what a string names, a package whole if the string ends in its dot."""
@@ -230,8 +241,18 @@ class _Search:
         level = len(text) - len(text.lstrip("."))
         whole = text.endswith(".") and level < len(text)
         name = _absolute(text[level:].rstrip("."), level, base)
-        if name and all(part.isidentifier() for part in name.split(".")):
+        if name and all(part.isidentifier() for part in name.split(".")) and self._exists(name):
             self.add(name, whole=whole)
+
+    def _exists(self, name: str) -> bool:
+        """Whether there is a module of that name; what is above it is taken only then."""
+        if name.partition(".")[0] in sys.stdlib_module_names:
+            return True
+        kept, unread, unknown = dict(self.found), list(self._unread), set(self._unknown)
+        exists = self.add(name)
+        if not exists:
+            self.found, self._unread, self._unknown = kept, unread, unknown
+        return exists
 
 
 def _running(tree: ast.AST) -> Iterator[ast.AST]:
@@ -277,9 +298,9 @@ def _names_in(folder: Path) -> Iterator[str]:
         name = path.name.partition(".")[0]
         if name in _TESTS or name.startswith("test_") or not name.isidentifier():
             continue
-        if path.suffix == ".py" or path.suffix in _EXTENSIONS or (path / "__init__.py").is_file():
-            if name != "__init__":
-                yield name
+        code = path.suffix == ".py" or path.suffix in _EXTENSIONS
+        if name != "__init__" and (code or (path / "__init__.py").is_file()):
+            yield name
 
 
 def _has_modules(folder: Path) -> bool:

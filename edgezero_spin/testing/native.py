@@ -31,6 +31,7 @@ from edgezero_spin.testing.requests import KitRequest
 from edgezero_spin.testing.response import ClientResponse
 from edgezero_spin.testing.store_control import StoreControl
 from edgezero_spin.testing.surroundings import Surroundings
+from edgezero_spin.testing.unavailable_imports import warn_of_unavailable_imports
 
 __all__ = ["TestClient"]
 
@@ -91,6 +92,9 @@ class TestClient(Client):
             deadline_s: Seconds that one request may take; ``None`` for no limit.
             sleep: What a delayed store call does.
 
+        Warns:
+            ComponentImportWarning: A module with handlers imports what no component has.
+
         Raises:
             KitError: ``now`` is given and time-machine is not installed.
             PreloadError: A value is of a wrong kind.
@@ -111,6 +115,7 @@ class TestClient(Client):
             deadline_s=deadline_s,
         )
         self.app = app
+        warn_of_unavailable_imports(app)
         loaded = None if manifest is None else load_spin_manifest(Path(manifest))
         grants = None if loaded is None else grants_of(loaded)
         own = None if grants is None else grants.one(component)
