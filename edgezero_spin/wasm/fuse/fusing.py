@@ -15,6 +15,7 @@ from itertools import groupby
 
 import attrs
 
+from edgezero_spin.wasm.component.errors import UnsupportedError
 from edgezero_spin.wasm.component.linked import (
     Builtin,
     Canonical,
@@ -36,9 +37,12 @@ from edgezero_spin.wasm.core_module import CoreModuleContent, read_core_module
 from edgezero_spin.wasm.fuse.emitting import START, emit
 from edgezero_spin.wasm.fuse.entities import Entity, EntityKind
 from edgezero_spin.wasm.fuse.program import Program, core_exports
-from edgezero_spin.wasm.fuse.splitting import is_worth_splitting, memory_export, split
+from edgezero_spin.wasm.fuse.splitting import SNAPSHOT_BYTES, can_split, memory_export, split
 
 __all__ = ["fuse"]
+
+# A module counts once for each of its instances.
+MAX_BYTES = 1 << 29
 
 
 @attrs.frozen
@@ -52,16 +56,19 @@ class _FusedInstance:
     is_renamed: bool = False
 
 
-def fuse(linked: LinkedComponent, *, splits: bool = True) -> LinkedComponent:
+def fuse(linked: LinkedComponent, *, split_from: int | None = SNAPSHOT_BYTES) -> LinkedComponent:
     """Fuse the core modules of a linked component.
 
     Args:
         linked: The component.
-        splits: A module with a snapshot becomes two, see ``splitting.py``.
+        split_from: A module with so many bytes of data or more becomes two, see
+            ``splitting.py``; ``None`` splits none.
 
     Raises:
         ComponentError: A module is damaged, or has something that is refused.
     """
+    if sum(len(each.module) for each in linked.core_instances) > MAX_BYTES:
+        raise UnsupportedError("the core instances of the component are too large together", 0)
     contents: dict[int, CoreModuleContent] = {}
     for each in linked.core_instances:
         if id(each.module) not in contents:
@@ -77,7 +84,7 @@ def fuse(linked: LinkedComponent, *, splits: bool = True) -> LinkedComponent:
             entity: ("canonical" if entity.kind == EntityKind.FUNCTION else "instance", str(number))
             for number, entity in enumerate(program.imports.values())
         }
-        is_split = splits and is_worth_splitting(program)
+        is_split = split_from is not None and can_split(program, split_from)
         code_at = len(fused) + is_split
         exports: dict[str, Entity] = {}
         export_names: dict[Entity, str] = {}

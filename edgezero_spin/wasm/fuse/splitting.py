@@ -47,10 +47,10 @@ from edgezero_spin.wasm.fuse.emitting import (
 from edgezero_spin.wasm.fuse.entities import Entity, EntityKind
 from edgezero_spin.wasm.fuse.program import Program
 
-__all__ = ["TABLE_EXPORT", "SplitModules", "is_worth_splitting", "memory_export", "split"]
+__all__ = ["SNAPSHOT_BYTES", "TABLE_EXPORT", "SplitModules", "can_split", "memory_export", "split"]
 
 # A megabyte of data is a snapshot; a component without one is compiled in a moment.
-MIN_DATA_BYTES = 1 << 20
+SNAPSHOT_BYTES = 1 << 20
 TABLE_EXPORT = "functions"
 
 _ZEROS = {
@@ -84,11 +84,11 @@ def memory_export(index: int) -> str:
     return f"memory.{index}"
 
 
-def is_worth_splitting(program: Program) -> bool:
-    """Return whether a program can be split and has enough data for it."""
+def can_split(program: Program, min_bytes: int) -> bool:
+    """Return whether a program can be split and has so many bytes of data."""
     active = [each for each in program.data.values() if each.memory is not None]
     return (
-        sum(each.end - each.start for each in active) >= MIN_DATA_BYTES
+        sum(each.end - each.start for each in active) >= min_bytes
         and all(each.address is not None for each in active)
         and not any(each.content.start is not None for each in program.members.values())
         and not any(
@@ -104,7 +104,7 @@ def split(
     """Return a fused module as two.
 
     Args:
-        program: The program, with everything reached; it ``is_worth_splitting``.
+        program: The program, with everything reached; one that ``can_split``.
         exports: What it exports, without memories.
         names: The names of each import.
     """
@@ -173,9 +173,9 @@ def _code_module(
     hosts = layout.imports
     content = content_of(program, layout, exports, None)[0]
     sections = content.sections
+    places = {each: at for at, each in enumerate(layout.defined[EntityKind.GLOBAL])}
     for entity in variables:
-        type_ = type_of(entity)
-        at = layout.defined[EntityKind.GLOBAL].index(entity)
+        type_, at = type_of(entity), places[entity]
         sections[GLOBAL][at] = type_.value + b"\1" + _ZEROS[type_.value] + _END
     # An imported memory of any size matches, so that the size of a snapshot changes nothing.
     memories = [
