@@ -152,7 +152,6 @@ class Program:
             Whether the functions that call a table entry could become what they call; if not,
             the program has to be made anew with ``keeps_shims``.
         """
-        self.memories.sort(key=lambda each: each.member is not None)
         self._indices = {each: number_bytes(at) for at, each in enumerate(self.memories)}
         self._find_slots()
         exposed = [self.entity(each) for each in exports]
