@@ -185,6 +185,7 @@ class _Plan:
     dependency: str | None = None
     imports: list[HostFunction] = attrs.Factory(list)
     resources: dict[ResourceType, LocalResource | HostResource] = attrs.Factory(dict)
+    host_resources: dict[tuple[str, ...], ResourceType] = attrs.Factory(dict)
     instances: list[ComponentInstance] = attrs.Factory(list)
     core_instances: list[CoreInstance] = attrs.Factory(list)
 
@@ -406,7 +407,11 @@ class _Linker:
 
     def _resource(self, item: object, path: tuple[str, ...], at: int) -> ResourceType:
         if item is None:
-            made = ResourceType(path[-1])
+            # Components that import the same name from the host mean the same type.
+            known = self.plan.host_resources.get(path) if self.plan.is_real else None
+            if known is not None:
+                return known
+            made = self.plan.host_resources[path] = ResourceType(path[-1])
             self.plan.resources[made] = HostResource(path, self.plan.dependency)
             return made
         if not isinstance(item, ResourceType):

@@ -137,7 +137,11 @@ class TypeTable:
             nodes,
             isinstance(type_, BorrowType) or any(each.has_borrow for each in facts),
             (isinstance(type_, ListType) and type_.length is None)
-            or any(each.has_pointer for each in facts),
+            or (
+                # What a stream or future carries crosses later, with options of its own.
+                not isinstance(type_, StreamType | FutureType)
+                and any(each.has_pointer for each in facts)
+            ),
             isinstance(type_, OwnType | BorrowType) or any(each.has_resource for each in facts),
             parts,
         )

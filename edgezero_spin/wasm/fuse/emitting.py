@@ -272,10 +272,12 @@ class _Start:
             self.entity = first.entity(EntityKind.FUNCTION, first.content.start or 0)
             return
         code = [b"\0"]
+        applied: dict[Member | None, list[bytes]] = {}
+        for entity in segments:
+            if entity in self.passive:
+                applied.setdefault(entity.member, []).append(_applied(program, entity))
         for member in members:
-            for entity in segments:
-                if entity.member is member and entity in self.passive:
-                    code.append(_applied(program, entity))
+            code += applied.get(member, [])
             if member.content.start is not None:
                 function = member.entity(EntityKind.FUNCTION, member.content.start)
                 code.append(b"\x10" + function.reference.code)

@@ -15,6 +15,7 @@ import attrs
 
 from edgezero_spin.wasm.binary import number_at, number_bytes, signed_bytes
 from edgezero_spin.wasm.component.definitions import CoreExternType
+from edgezero_spin.wasm.component.errors import InvalidError
 from edgezero_spin.wasm.component.linked import Canonical, CoreExport
 from edgezero_spin.wasm.core_module import CoreModuleContent
 
@@ -134,5 +135,13 @@ class Member:
         self.block_types = Lookup(lambda index: signed_bytes(self.types[index]))
 
     def entity(self, kind: EntityKind, index: int) -> Entity:
-        """Return an entity by its index in the module."""
-        return self.spaces[kind][index]
+        """Return an entity by its index in the module.
+
+        Raises:
+            InvalidError: The index is out of bounds.
+        """
+        space = self.spaces[kind]
+        if index >= len(space):
+            name = kind.name.lower()
+            raise InvalidError(f"unknown {name} {index}: {name} index out of bounds", 0)
+        return space[index]

@@ -10,11 +10,12 @@ these need.
 Source: WebAssembly/component-model, ``design/mvp/CanonicalABI.md`` (what a runtime calls).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import attrs
 
+from edgezero_spin.wasm.component.errors import UnsupportedError
 from edgezero_spin.wasm.component.linked import (
     Builtin,
     Canonical,
@@ -33,12 +34,29 @@ from edgezero_spin.wasm.component.linked import (
     ResourceFunction,
 )
 from edgezero_spin.wasm.core_module import CoreModuleContent, read_core_module
+from edgezero_spin.wasm.fuse.code_cache import (
+    CodeCache,
+    CodeEntry,
+    code_key,
+    folded_values,
+)
 from edgezero_spin.wasm.fuse.emitting import START, emit
 from edgezero_spin.wasm.fuse.entities import Entity, EntityKind
 from edgezero_spin.wasm.fuse.program import Program, core_exports
-from edgezero_spin.wasm.fuse.splitting import is_worth_splitting, memory_export, split
+from edgezero_spin.wasm.fuse.splitting import (
+    SNAPSHOT_BYTES,
+    Code,
+    can_split,
+    code_imports,
+    data_module,
+    memory_export,
+    split,
+)
 
 __all__ = ["fuse"]
+
+# A module counts once for each of its instances.
+MAX_BYTES = 1 << 29
 
 
 @attrs.frozen
@@ -52,16 +70,25 @@ class _FusedInstance:
     is_renamed: bool = False
 
 
-def fuse(linked: LinkedComponent, *, splits: bool = True) -> LinkedComponent:
+def fuse(
+    linked: LinkedComponent,
+    *,
+    split_from: int | None = SNAPSHOT_BYTES,
+    cache: CodeCache | None = None,
+) -> LinkedComponent:
     """Fuse the core modules of a linked component.
 
     Args:
         linked: The component.
-        splits: A module with a snapshot becomes two, see ``splitting.py``.
+        split_from: A module with so many bytes of data or more becomes two, see
+            ``splitting.py``; ``None`` splits none.
+        cache: Where code modules of split components are kept.
 
     Raises:
         ComponentError: A module is damaged, or has something that is refused.
     """
+    if sum(len(each.module) for each in linked.core_instances) > MAX_BYTES:
+        raise UnsupportedError("the core instances of the component are too large together", 0)
     contents: dict[int, CoreModuleContent] = {}
     for each in linked.core_instances:
         if id(each.module) not in contents:
@@ -72,14 +99,11 @@ def fuse(linked: LinkedComponent, *, splits: bool = True) -> LinkedComponent:
     renaming = _Renaming()
     fused: list[_FusedInstance] = []
     for at, group in enumerate(groups):
-        program = _program(linked, group, contents, needed[at])
-        names: dict[Entity, tuple[str, str]] = {
-            entity: ("canonical" if entity.kind == EntityKind.FUNCTION else "instance", str(number))
-            for number, entity in enumerate(program.imports.values())
-        }
-        is_split = splits and is_worth_splitting(program)
+        program = _program(linked, group, contents)
+        names = _import_names(program)
+        is_split = split_from is not None and can_split(program, split_from)
         code_at = len(fused) + is_split
-        exports: dict[str, Entity] = {}
+        exports: dict[str, CoreExport] = {}
         export_names: dict[Entity, str] = {}
         for export in needed[at]:
             entity = program.entity(export)
@@ -89,16 +113,32 @@ def fuse(linked: LinkedComponent, *, splits: bool = True) -> LinkedComponent:
                 memory = memory_export(program.memories.index(entity))
                 renaming.exports[export] = CoreExport(len(fused), memory)
             else:
-                exports[name] = entity
+                exports.setdefault(name, export)
         instance = linked.core_instances[group[0]].instance
+
+        def reach(
+            program: Program = program,
+            group: list[int] = group,
+            needed: list[CoreExport] = needed[at],
+        ) -> Program:
+            if program.reach(needed):
+                return program
+            again = _program(linked, group, contents, keeps_shims=True)
+            again.reach(needed)
+            return again
+
         if is_split:
-            modules = split(program, exports, names)
-            imports = [(*names[each], each.source) for each in modules.imports]
-            given = [("data", name, CoreExport(len(fused), name)) for name in modules.code_imports]
-            fused.append(_FusedInstance(instance, modules.data, imports))
-            fused.append(_FusedInstance(instance, modules.code, given, is_renamed=True))
+            program, code = _code(program, needed[at], exports, reach, cache)
+            names = _import_names(program)
+            data = data_module(program, code.imports, code.variables, names)
+            imports = [(*names[each], each.source) for each in code.imports]
+            given = [("data", name, CoreExport(len(fused), name)) for name in code_imports(program)]
+            fused.append(_FusedInstance(instance, data, imports))
+            fused.append(_FusedInstance(instance, code.module, given, is_renamed=True))
         else:
-            emitted = emit(program, exports, names)
+            program = reach()
+            names = _import_names(program)
+            emitted = emit(program, {n: program.entity(e) for n, e in exports.items()}, names)
             imports = [(*names[each], each.source) for each in emitted.imports]
             start = START if emitted.has_start else None
             fused.append(_FusedInstance(instance, emitted.module, imports, start))
@@ -183,17 +223,72 @@ def _program(
     linked: LinkedComponent,
     group: list[int],
     contents: Mapping[int, CoreModuleContent],
-    needed: Iterable[CoreExport],
+    *,
+    keeps_shims: bool = False,
 ) -> Program:
-    """Return the program of a group with everything reached."""
-    for keeps_shims in (False, True):
-        program = Program(keeps_shims)
-        for number in group:
-            instance = linked.core_instances[number]
-            program.add(number, instance, contents[id(instance.module)])
-        if program.reach(needed):
-            break
+    program = Program(keeps_shims)
+    for number in group:
+        instance = linked.core_instances[number]
+        program.add(number, instance, contents[id(instance.module)])
+    program.memories.sort(key=lambda each: each.member is not None)
     return program
+
+
+def _import_names(program: Program) -> dict[Entity, tuple[str, str]]:
+    return {
+        entity: ("canonical" if entity.kind == EntityKind.FUNCTION else "instance", str(number))
+        for number, entity in enumerate(program.imports.values())
+    }
+
+
+def _code(
+    program: Program,
+    needed: list[CoreExport],
+    exports: Mapping[str, CoreExport],
+    reach: Callable[[], Program],
+    cache: CodeCache | None,
+) -> tuple[Program, Code]:
+    """Return a program and its code module, from the cache if that has it."""
+    key = ""
+    if cache is not None:
+        key = code_key(program, needed)
+        entry = CodeEntry.from_bytes(cache.load(key) or b"")
+        found = None if entry is None else _cached(program, entry)
+        if found is not None:
+            return program, found
+    program = reach()
+    code = split(program, {name: program.entity(export) for name, export in exports.items()})
+    if cache is not None:
+        positions = {entity: at for at, entity in enumerate(program.imports.values())}
+        entry = CodeEntry(
+            code.module,
+            tuple(positions[each] for each in code.imports),
+            tuple(
+                (each.member.number if each.member else 0, each.index) for each in code.variables
+            ),
+            folded_values(program, set(code.variables)),
+        )
+        cache.store(key, entry.to_bytes())
+    return program, code
+
+
+def _cached(program: Program, entry: CodeEntry) -> Code | None:
+    imports = list(program.imports.values())
+    try:
+        variables = [
+            next(
+                each
+                for each in program.members[member].spaces[EntityKind.GLOBAL]
+                if each.member is program.members[member] and each.index == index
+            )
+            for member, index in entry.variables
+        ]
+        hosts = tuple(imports[at] for at in entry.imports)
+    except (LookupError, StopIteration):
+        return None
+    if entry.folded != folded_values(program, set(variables)):
+        return None
+    return Code(entry.code, hosts, tuple(variables))
 
 
 class _Renaming:

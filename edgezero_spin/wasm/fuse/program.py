@@ -79,6 +79,7 @@ class Program:
     memories: list[Entity] = attrs.Factory(list)
     _indices: dict[Entity, bytes] = attrs.Factory(dict)
     _slots: dict[Entity, dict[int, Entity] | None] = attrs.Factory(dict)
+    _segments: dict[Entity, list[ElementSegment]] = attrs.Factory(dict)
     _forwarded: set[Entity] = attrs.Factory(set)
     _waiting: list[Entity] = attrs.Factory(list)
 
@@ -151,7 +152,6 @@ class Program:
             Whether the functions that call a table entry could become what they call; if not,
             the program has to be made anew with ``keeps_shims``.
         """
-        self.memories.sort(key=lambda each: each.member is not None)
         self._indices = {each: number_bytes(at) for at, each in enumerate(self.memories)}
         self._find_slots()
         exposed = [self.entity(each) for each in exports]
@@ -223,9 +223,7 @@ class Program:
             self._need_all(segment.offset.mentions())
 
     def _visit_table(self, entity: Entity, member: Member) -> None:
-        for segment in self.elements.values():
-            if segment.table is entity:
-                self._need(segment.entity)
+        self._need_all(each.entity for each in self._segments.get(entity, ()))
         definition = member.content.tables[entity.index]
         if definition.start is not None:
             cursor = Cursor(member.content.data, definition.start, definition.end)
@@ -236,7 +234,10 @@ class Program:
     def _find_slots(self) -> None:
         for segment in self.elements.values():
             table = segment.table
-            if table is None or table.member is None or segment.offset is None:
+            if table is None:
+                continue
+            self._segments.setdefault(table, []).append(segment)
+            if table.member is None or segment.offset is None:
                 continue
             slots = self._slots.setdefault(table, {})
             at = segment.address
@@ -261,10 +262,12 @@ class Program:
             return None
         table = member.entity(EntityKind.TABLE, number_at(found[4], 0)[0])
         target = (self._slots.get(table) or {}).get(signed_at(found[2], 0)[0])
-        called = member.content.types[number_at(found[3], 0)[0]]
         if target is None or target.type is None or target is entity:
             return None
-        if not called == target.type.function == entity.type.function:
+        called = number_at(found[3], 0)[0]
+        if called >= len(member.types) or member.content.types[called] != target.type.function:
+            return None
+        if target.type.function != entity.type.function:
             return None
         self._forwarded.add(table)
         return target

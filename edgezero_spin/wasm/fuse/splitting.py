@@ -47,10 +47,18 @@ from edgezero_spin.wasm.fuse.emitting import (
 from edgezero_spin.wasm.fuse.entities import Entity, EntityKind
 from edgezero_spin.wasm.fuse.program import Program
 
-__all__ = ["TABLE_EXPORT", "SplitModules", "is_worth_splitting", "memory_export", "split"]
+__all__ = [
+    "SNAPSHOT_BYTES",
+    "Code",
+    "can_split",
+    "code_imports",
+    "data_module",
+    "memory_export",
+    "split",
+]
 
 # A megabyte of data is a snapshot; a component without one is compiled in a moment.
-MIN_DATA_BYTES = 1 << 20
+SNAPSHOT_BYTES = 1 << 20
 TABLE_EXPORT = "functions"
 
 _ZEROS = {
@@ -63,20 +71,23 @@ _END = b"\x0b"
 
 
 @attrs.frozen
-class SplitModules:
-    """A fused module as two.
+class Code:
+    """The code module of a split program.
 
     Attributes:
-        data: The data module.
-        code: The code module; it imports from ``data`` by the names that these exports have.
+        module: Its bytes.
         imports: The entities that the data module imports, in order.
-        code_imports: Names of the data module's exports that the code module imports, in order.
+        variables: The globals whose initial values the data module returns.
     """
 
-    data: bytes
-    code: bytes
+    module: bytes
     imports: tuple[Entity, ...]
-    code_imports: tuple[str, ...]
+    variables: tuple[Entity, ...]
+
+
+def code_imports(program: Program) -> list[str]:
+    """Return the exports of the data module that the code module imports, in order."""
+    return [*map(memory_export, range(len(program.memories))), TABLE_EXPORT]
 
 
 def memory_export(index: int) -> str:
@@ -84,29 +95,23 @@ def memory_export(index: int) -> str:
     return f"memory.{index}"
 
 
-def is_worth_splitting(program: Program) -> bool:
-    """Return whether a program can be split and has enough data for it."""
+def can_split(program: Program, min_bytes: int) -> bool:
+    """Return whether a program can be split and has so many bytes of data."""
     active = [each for each in program.data.values() if each.memory is not None]
     return (
-        sum(each.end - each.start for each in active) >= MIN_DATA_BYTES
+        sum(each.end - each.start for each in active) >= min_bytes
         and all(each.address is not None for each in active)
         and not any(each.content.start is not None for each in program.members.values())
-        and not any(
-            each.is_reached and each.kind != EntityKind.FUNCTION
-            for each in program.imports.values()
-        )
+        and all(each.kind == EntityKind.FUNCTION for each in program.imports.values())
     )
 
 
-def split(
-    program: Program, exports: Mapping[str, Entity], names: Mapping[Entity, tuple[str, str]]
-) -> SplitModules:
-    """Return a fused module as two.
+def split(program: Program, exports: Mapping[str, Entity]) -> Code:
+    """Return the code module of a program, and what its data module takes.
 
     Args:
-        program: The program, with everything reached; it ``is_worth_splitting``.
+        program: The program, with everything reached; one that ``can_split``.
         exports: What it exports, without memories.
-        names: The names of each import.
     """
     # The table of functions is the first one of the code module.
     layout = lay_out(program, first_table=1)
@@ -115,12 +120,8 @@ def split(
         for each in layout.defined[EntityKind.GLOBAL]
         if each.value and type_of(each).value in _ZEROS
     ]
-    memories = layout.defined[EntityKind.MEMORY]
-    return SplitModules(
-        _data_module(program, layout, variables, names),
-        _code_module(program, layout, variables, exports),
-        tuple(layout.imports),
-        (*map(memory_export, range(len(memories))), TABLE_EXPORT),
+    return Code(
+        _code_module(program, layout, variables, exports), tuple(layout.imports), tuple(variables)
     )
 
 
@@ -132,14 +133,23 @@ def _table_bytes(functions: int) -> bytes:
     return b"\x70\1" + number_bytes(functions) + number_bytes(functions)
 
 
-def _data_module(
+def data_module(
     program: Program,
-    layout: Layout,
+    hosts: Sequence[Entity],
     variables: Sequence[Entity],
     names: Mapping[Entity, tuple[str, str]],
 ) -> bytes:
-    hosts = layout.imports
-    memories = layout.defined[EntityKind.MEMORY]
+    """Return the data module of a program, reached or not.
+
+    Args:
+        program: The program; one that ``can_split``.
+        hosts: The functions that it imports, in order.
+        variables: The globals whose initial values it returns.
+        names: The names of each import.
+    """
+    memories = program.memories
+    for at, memory in enumerate(memories):
+        memory.reference.code = number_bytes(at)
     content = Content({}, {}, [])
     content.sections[IMPORT] = [import_bytes(content, each, names[each]) for each in hosts]
     content.sections[FUNCTION] = [number_bytes(content.type_index(_initial_values(variables)))]
@@ -156,9 +166,9 @@ def _data_module(
         ELEMENT: [b"\0\x41\0" + _END + indices],
         CODE: [number_bytes(len(values)) + values],
         DATA: [
-            data_bytes(program, each, is_passive=False)
-            for each in layout.defined[EntityKind.DATA]
-            if program.data[each].memory is not None
+            data_bytes(program, entity, is_passive=False)
+            for entity, segment in program.data.items()
+            if segment.memory is not None
         ],
     }
     return content.module()
@@ -173,9 +183,9 @@ def _code_module(
     hosts = layout.imports
     content = content_of(program, layout, exports, None)[0]
     sections = content.sections
+    places = {each: at for at, each in enumerate(layout.defined[EntityKind.GLOBAL])}
     for entity in variables:
-        type_ = type_of(entity)
-        at = layout.defined[EntityKind.GLOBAL].index(entity)
+        type_, at = type_of(entity), places[entity]
         sections[GLOBAL][at] = type_.value + b"\1" + _ZEROS[type_.value] + _END
     # An imported memory of any size matches, so that the size of a snapshot changes nothing.
     memories = [
