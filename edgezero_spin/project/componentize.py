@@ -35,10 +35,10 @@ from edgezero_spin.carried.unavailable import COMPILED, PAGE, why_unavailable
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.carried_files import pack_files
 from edgezero_spin.project.errors import AppImportError, ToolMissingError, WorldUnknownError
-from edgezero_spin.project.world import DEFAULT_WASI, WORLDS, Capabilities, Wasi, world_for
 from edgezero_spin.project.reachable_modules import find_reachable
 from edgezero_spin.project.staging import stage
 from edgezero_spin.project.standard_library import ENTRY_MODULE, kept_library
+from edgezero_spin.project.world import DEFAULT_WASI, WORLDS, Capabilities, Wasi, world_for
 from edgezero_spin.wasm.freed_bytes import with_freed_bytes
 from edgezero_spin.wasm.lazy_table import with_lazy_table
 
