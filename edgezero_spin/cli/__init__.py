@@ -26,7 +26,7 @@ _EXTRAS = {
     "liquid": "tools",
     "rich": "tools",
     "tomli_w": "tools",
-    "uvicorn": "tools",
+    "uvloop": "tools",
     "wasmtime": "tools",
     "redis": "redis",
     "azure": "azure",

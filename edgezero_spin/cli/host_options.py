@@ -17,8 +17,8 @@ from edgezero_spin.cli.values import DurationSpan, Span
 
 if TYPE_CHECKING:
     from edgezero_spin.host import HostSettings
+    from edgezero_spin.host.http.server import ServerSettings
     from edgezero_spin.host.starting import RunOptions
-    from edgezero_spin.host.trigger.server import ServerSettings
 
 __all__ = ["HostFlags", "host_options"]
 
@@ -80,7 +80,7 @@ class HostFlags(NamedTuple):
 
     def server_settings(self, find_free_port: bool) -> "ServerSettings":
         """Return how clients are treated, and whether another port may be taken."""
-        from edgezero_spin.host.trigger.server import ServerSettings
+        from edgezero_spin.host.http.server import ServerSettings
 
         tls = None
         if self.tls_cert is not None and self.tls_key is not None:

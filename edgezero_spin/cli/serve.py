@@ -81,7 +81,7 @@ def serve(
     path = spin_manifest_of(project, adapter, manifest)
     if choose_engine(engine) == "embedded":
         from edgezero_spin.host import Host
-        from edgezero_spin.host.trigger.server import ServerSettings
+        from edgezero_spin.host.http.server import ServerSettings
 
         show_compilations()
         with Host.from_manifest(path, **flags.host_options()) as host:

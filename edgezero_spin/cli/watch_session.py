@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from edgezero_spin.host import Host, Switch
     from edgezero_spin.host.application import Route
-    from edgezero_spin.host.trigger.server import Listening
+    from edgezero_spin.host.http.server import Listening
     from edgezero_spin.project.build import BuildStep
     from edgezero_spin.project.watching import WatchSettings
 
@@ -127,7 +127,7 @@ class _Serving:
             raise
 
     async def _serve(self, switch: "Switch") -> None:
-        from edgezero_spin.host.trigger.server import DEFAULT_LISTEN, serve_async
+        from edgezero_spin.host.http.server import DEFAULT_LISTEN, serve_async
 
         ready = asyncio.Event()
 

@@ -144,6 +144,7 @@ def load_application(
                     sender=sender,
                 ),
                 log=logs.of(part.id),
+                memory_bytes=limits.memory_bytes,
             )
             if adapt is not None:
                 grants = adapt(grants)

@@ -223,6 +223,8 @@ def make_engine(settings: EngineSettings | None = None) -> Engine:
     config.epoch_interruption = settings.epoch
     config.consume_fuel = settings.fuel
     config.debug_info = settings.debug_info
+    # A view of a guest's memory stays good as long as the memory does not move.
+    ffi.wasmtime_config_memory_may_move_set(config.ptr(), False)
     # Tasks of WASI 0.3, which this host has no use for. With them, wasmtime 50.0 stops every
     # call that passes two borrowed handles, as `poll` of two pollables does.
     ffi.wasmtime_config_concurrency_support_set(config.ptr(), False)

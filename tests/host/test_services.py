@@ -1,9 +1,9 @@
 """What a manifest and a runtime configuration give an application: databases and servers."""
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from edgezero_spin.host import Host, HostSettings
@@ -60,7 +60,7 @@ def test_databases_of_a_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert sorted(grants.databases) == ["default", "other"]
         assert grants.databases["other"].path == tmp_path / "data" / "other.db"
         assert grants.ai_models == ("llama2",)
-        reader = sqlite3.connect(file)
+        reader = apsw.Connection(str(file))
         assert reader.execute("SELECT name FROM sqlite_master").fetchall() == [("t",)]
         reader.close()
 
