@@ -10,8 +10,9 @@ from typing import Any
 
 from edgezero_spin.core.app import App
 from edgezero_spin.errors import ProjectError
+from edgezero_spin.manifest import load_app_manifest
 from edgezero_spin.manifest.spin import load_spin_manifest
-from edgezero_spin.project.locate import SPIN_MANIFEST, find_spin_manifest
+from edgezero_spin.project.locate import APP_MANIFEST, SPIN_MANIFEST, find_spin_manifest
 from edgezero_spin.testing.app_modules import app_target, import_app
 from edgezero_spin.testing.arguments import check_names_of_arguments
 from edgezero_spin.testing.building import build_components
@@ -155,6 +156,8 @@ class SpinProject:
             targets[own] = self._target
         elif len(targets) == 1:
             own = next(iter(targets))
+        elif (chosen := _chosen_component(manifest.base_dir)) in targets:
+            own = chosen
         else:
             what = "none of its components is" if not targets else "several of its components are"
             raise KitError(
@@ -176,6 +179,15 @@ class SpinProject:
                 if id == own or chains:
                     raise
         return own, apps
+
+
+def _chosen_component(folder: Path) -> str:
+    """Return the component that an ``edgezero.toml`` beside the manifest says its app is."""
+    path = folder / APP_MANIFEST
+    if not path.is_file():
+        return ""
+    adapter = load_app_manifest(path).adapter("spin")
+    return "" if adapter is None else adapter.component or ""
 
 
 def arguments_of(preload: Any, marks: Iterable[Any]) -> dict[str, Any]:
