@@ -436,10 +436,18 @@ workdir = "back"
 """
 
 
-def test_components_that_call_each_other(scratch: Scratch) -> None:
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pytest.ini", "[pytest]\nspin_app = app:app\n"),
+        ("edgezero.toml", "[adapters.spin.adapter]\ncomponent = 'front'\n"),
+    ],
+)
+def test_components_that_call_each_other(scratch: Scratch, name: str, text: str) -> None:
     """Each is found where its build command finds it, also under the same name."""
     scratch.write("spin.toml", CHAINED)
-    scratch.write("pytest.ini", "[pytest]\nspin_app = app:app\n")
+    scratch.write("pytest.ini", "[pytest]\n")
+    scratch.write(name, text)
     scratch.write("tests/conftest.py", "")
     scratch.write(
         "app.py",
