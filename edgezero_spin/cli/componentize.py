@@ -74,6 +74,7 @@ def componentize(
     the component, compressed, and so are the files of the app's packages.
     """
     from edgezero_spin.project.componentize import componentize_app
+    from edgezero_spin.project.world import DEFAULT_WASI, SPIN_FOR
 
     with busy(context, f"Compiling {app}"):
         built = componentize_app(
@@ -84,3 +85,5 @@ def componentize(
         f"for later imports {built.carried_bytes / 1_000_000:.1f} MB  "
         f"world {built.world}  {built.seconds:.1f} s"
     )
+    if wasi != DEFAULT_WASI and world is None:
+        click.echo(f"needs Spin {SPIN_FOR[wasi]} or later")
