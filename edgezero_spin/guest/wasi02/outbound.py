@@ -31,6 +31,7 @@ _METHODS = {
     "CONNECT": types.Method_Connect,
     "TRACE": types.Method_Trace,
 }
+_SILENT = frozenset({"GET", "HEAD", "DELETE", "CONNECT", "OPTIONS", "TRACE"})
 _LONGEST_NS = 2**63 - 1
 _SCHEMES = {"http": types.Scheme_Http, "https": types.Scheme_Https}
 
@@ -44,9 +45,15 @@ class ComponentTransport:
         Raises:
             OutboundError: The host refuses the request or could not carry it out.
         """
-        outgoing = _outgoing(request)
-        # Without a body there is none to take: the host then sends no framing either.
-        body = None if request.body == () else _body(outgoing)
+        headers = request.headers
+        bodiless = request.body == ()
+        # Without a body there is none to take: the host then sends no framing either. Where
+        # content has a meaning its length is said here, for hosts that would begin chunks.
+        taken = not bodiless or request.method not in _SILENT
+        if taken and bodiless and not any(name == "content-length" for name, _ in headers):
+            headers = [*headers, ("content-length", b"0")]
+        outgoing = _outgoing(request, headers)
+        body = _body(outgoing) if taken else None
         options = None
         if request.timeout_s is not None:
             nanoseconds = min(int(request.timeout_s * 1e9), _LONGEST_NS)
@@ -93,9 +100,9 @@ def _body(outgoing: types.OutgoingRequest) -> types.OutgoingBody:
         ) from None
 
 
-def _outgoing(request: OutboundRequest) -> types.OutgoingRequest:
+def _outgoing(request: OutboundRequest, headers: list[tuple[str, bytes]]) -> types.OutgoingRequest:
     try:
-        outgoing = types.OutgoingRequest(types.Fields.from_list(request.headers))
+        outgoing = types.OutgoingRequest(types.Fields.from_list(headers))
         method = _METHODS.get(request.method)
         outgoing.set_method(types.Method_Other(request.method) if method is None else method())
         outgoing.set_scheme(_SCHEMES[request.scheme]())
