@@ -92,7 +92,7 @@ def watch(
     def start() -> Host:
         options: RunOptions = {
             **flags.host_options(find_runtime_config(path)),
-            **more.run_options(),
+            **more.run_options(durable=False),
             "components": component_ids,
             "profile": profile,
         }
