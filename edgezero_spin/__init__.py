@@ -51,11 +51,20 @@ if TYPE_CHECKING:
     )
     from edgezero_spin.errors import EdgeError, EdgeZeroError, StoreError
     from edgezero_spin.guest import open_stores, run_app, wait
-    from edgezero_spin.stores import KeyPage, StoreDeclaration, StoreIds, Stores, structurer
+    from edgezero_spin.stores import (
+        Alias,
+        KeyPage,
+        StoreDeclaration,
+        StoreIds,
+        Stores,
+        converter,
+        structurer,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Alias",
     "App",
     "BadRequest",
     "BodyReadError",
@@ -96,6 +105,7 @@ __all__ = [
     "Stores",
     "ValidationFailed",
     "__version__",
+    "converter",
     "error_response",
     "log_requests",
     "open_stores",

@@ -27,7 +27,7 @@ _EXTRAS = {
     "rich": "tools",
     "tomli_w": "tools",
     "tomlkit": "tools",
-    "uvicorn": "tools",
+    "uvloop": "tools",
     "wasmtime": "tools",
     "redis": "redis",
     "azure": "azure",

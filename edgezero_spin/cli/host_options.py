@@ -17,8 +17,8 @@ from edgezero_spin.cli.values import DurationSpan, Span
 
 if TYPE_CHECKING:
     from edgezero_spin.host import HostSettings
+    from edgezero_spin.host.http.server import ServerSettings
     from edgezero_spin.host.starting import RunOptions
-    from edgezero_spin.host.trigger.server import ServerSettings
 
 __all__ = ["HostFlags", "host_options"]
 
@@ -30,7 +30,6 @@ class HostFlags(NamedTuple):
     """What the flags say.
 
     Attributes:
-        find_free_port: Where the port is taken, try the next ones.
         tls_cert: Certificate file; ``tls_key`` comes with it.
         tls_key: Key file.
         output_format: How address and routes are printed, ``plain`` or ``json``.
@@ -55,7 +54,6 @@ class HostFlags(NamedTuple):
         debug_info: Let native debuggers see into guests.
     """
 
-    find_free_port: bool
     tls_cert: str | None
     tls_key: str | None
     output_format: str
@@ -83,15 +81,15 @@ class HostFlags(NamedTuple):
         """Whether address and routes are printed as one JSON object."""
         return self.output_format == "json"
 
-    def server_settings(self) -> "ServerSettings":
-        """Return how clients are treated."""
-        from edgezero_spin.host.trigger.server import ServerSettings
+    def server_settings(self, find_free_port: bool) -> "ServerSettings":
+        """Return how clients are treated, and whether another port may be taken."""
+        from edgezero_spin.host.http.server import ServerSettings
 
         tls = None
         if self.tls_cert is not None and self.tls_key is not None:
             tls = (self.tls_cert, self.tls_key)
         return ServerSettings(
-            find_free_port=self.find_free_port, tls=tls, max_head_bytes=self.max_head_bytes
+            find_free_port=find_free_port, tls=tls, max_head_bytes=self.max_head_bytes
         )
 
     def run_options(self, *, durable: bool = True) -> "RunOptions":
@@ -151,7 +149,6 @@ class HostFlags(NamedTuple):
 
 
 _OPTIONS = (
-    click.option("--find-free-port", is_flag=True, help="If the port is taken, try the next ones."),
     click.option(
         "--tls-cert",
         metavar="FILE",

@@ -1,5 +1,6 @@
 """The command group, and the one place where an error becomes a line and a status."""
 
+import sys
 import traceback
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ from edgezero_spin import __version__
 from edgezero_spin.cli.add import add
 from edgezero_spin.cli.auth import auth
 from edgezero_spin.cli.build import build
+from edgezero_spin.cli.cache import cache
 from edgezero_spin.cli.completion import completion
 from edgezero_spin.cli.componentize import componentize
 from edgezero_spin.cli.config import config
@@ -54,12 +56,25 @@ edgezero.add_command(provision)
 edgezero.add_command(registry)
 edgezero.add_command(deploy)
 edgezero.add_command(auth)
+edgezero.add_command(cache)
 edgezero.add_command(doctor)
 edgezero.add_command(completion)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status.
+
+    Where Ctrl-C stopped it while the host compiled, the process ends here.
+    """
+    status = _run(arguments)
+    compiling = sys.modules.get("edgezero_spin.host.compiling")
+    if compiling is not None:
+        compiling.end_process(status)
+    return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """Run one command line.
 
     An ``EdgeZeroError`` is a line on standard error; what is not one is a bug and
     keeps its traceback.

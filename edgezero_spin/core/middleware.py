@@ -34,6 +34,8 @@ def _around(layer: Middleware, call_next: Next) -> Endpoint:
     async def call(request: Request) -> Response:
         response = await layer(request, call_next)
         if not isinstance(response, Response):
+            if hasattr(response, "close"):
+                response.close()
             raise TypeError(
                 f"middleware {name_of(layer)} returned {type(response).__name__}, not a Response; "
                 f"to pass the answer on, `return await call_next(request)`"

@@ -18,8 +18,9 @@ from typing import Any, NamedTuple, TypeAlias, get_args, get_origin, get_type_hi
 
 from edgezero_spin.core.errors import BadRequest, ValidationFailed
 from edgezero_spin.core.scalars import Reader, scalar_reader, without_none
+from edgezero_spin.stores.rule_text import RULE_ERRORS, rule_text
 
-__all__ = ["BAD_FORM", "BAD_PATH", "BAD_QUERY", "FieldsReader", "fields_reader", "rule_text"]
+__all__ = ["BAD_FORM", "BAD_PATH", "BAD_QUERY", "FieldsReader", "fields_reader"]
 
 BAD_QUERY = "invalid query string"
 BAD_FORM = "invalid form payload"
@@ -56,12 +57,6 @@ def fields_reader(model: Any, failure: str) -> FieldsReader:
     return known
 
 
-def rule_text(error: Exception) -> str:
-    """Return what a validator said. attrs puts the sentence first and its evidence after."""
-    first = error.args[0] if error.args else None
-    return first if isinstance(first, str) else str(error)
-
-
 def _compile(model: Any, failure: str) -> FieldsReader:
     if model is dict or (get_origin(model) is dict and get_args(model) == (str, str)):
         return dict
@@ -92,8 +87,8 @@ def _compile(model: Any, failure: str) -> FieldsReader:
             values[name] = None if field.nullable else []
         try:
             return model(**values)
-        except (TypeError, ValueError) as error:
-            raise ValidationFailed(rule_text(error)) from error
+        except RULE_ERRORS as error:
+            raise ValidationFailed(rule_text(error) or "a value breaks a rule") from error
 
     return read
 

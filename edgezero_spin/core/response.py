@@ -23,6 +23,8 @@ _TEXT = ("content-type", b"text/plain; charset=utf-8")
 _JSON = ("content-type", b"application/json")
 _new = object.__new__
 _prepared: set[Any] = set()
+# The classes among them whose instances are nothing but JSON.
+_models: set[type] = set()
 
 
 class Response:
@@ -120,6 +122,8 @@ def to_response(value: object) -> Response:
         return _plain(b"", 204)
     if kind is bytes:
         return _sized(value, _TEXT, 200)  # type: ignore[arg-type]
+    if kind in _models:
+        return _sized(encode(value), _JSON, 200)
     return _convert(value)
 
 
@@ -136,6 +140,9 @@ def prepare_json(annotation: Any) -> None:
             prepare_json(argument)
         if hasattr(annotation, "__attrs_attrs__") or hasattr(annotation, "__dataclass_fields__"):
             writer_of(annotation)
+            other = issubclass(annotation, EdgeZeroError | Response | str | bytes | tuple)
+            if not other and not {"__next__", "__aiter__"} & set(dir(annotation)):
+                _models.add(annotation)
             for hint in get_type_hints(annotation).values():
                 prepare_json(hint)
     except (NameError, TypeError):
@@ -165,7 +172,17 @@ def _convert(value: object) -> Response:
     # checked when they are pulled.
     if hasattr(value, "__next__") or hasattr(value, "__aiter__"):
         return _plain(BodyStream(value), 200)  # type: ignore[arg-type]
+    if hasattr(value, "__await__"):
+        raise _not_awaited(value)
     return Response.json(value)
+
+
+def _not_awaited(value: Any) -> TypeError:
+    call = getattr(value, "__qualname__", type(value).__name__)
+    if hasattr(value, "close"):
+        # It will not run, which is what the error says; no warning has to say it again.
+        value.close()
+    return TypeError(f"a handler returned what {call}(...) gave it; write `await` before the call")
 
 
 def _sized(body: bytes, content_type: tuple[str, bytes], status: int) -> Response:

@@ -23,6 +23,7 @@ from wasmtime import _ffi as ffi
 from wasmtime import component as wit
 
 from edgezero_spin.host.compiled_cache import CompiledCache
+from edgezero_spin.host.compiling import compiling
 from edgezero_spin.host.errors import ComponentError, EngineError
 from edgezero_spin.host.pool import SLOT_BYTES, can_reserve, set_pool
 
@@ -179,7 +180,8 @@ class Engine:
         version = importlib.metadata.version("wasmtime")
         return (
             f"wasmtime={version} platform={sys.platform}-{ffi.machine} "
-            f"pooling={self.pooling} {self.settings.compile_key()}"
+            # Not whether instances are pooled: the code is the same, byte for byte.
+            f"{self.settings.compile_key()}"
         )
 
     def close(self) -> None:
@@ -221,6 +223,8 @@ def make_engine(settings: EngineSettings | None = None) -> Engine:
     config.epoch_interruption = settings.epoch
     config.consume_fuel = settings.fuel
     config.debug_info = settings.debug_info
+    # A view of a guest's memory stays good as long as the memory does not move.
+    ffi.wasmtime_config_memory_may_move_set(config.ptr(), False)
     # Tasks of WASI 0.3, which this host has no use for. With them, wasmtime 50.0 stops every
     # call that passes two borrowed handles, as `poll` of two pollables does.
     ffi.wasmtime_config_concurrency_support_set(config.ptr(), False)
@@ -285,7 +289,7 @@ def load_component(
     if cache is not None:
         native = cache.load(engine.native, entry, wit.Component)
     if native is None:
-        native = _compile(engine, path, wasm, joined=joined)
+        native = compiling(path, lambda: _compile(engine, path, wasm, joined=joined))
         if cache is not None:
             cache.store(entry, native)
     return Component(path, digest, engine, native)

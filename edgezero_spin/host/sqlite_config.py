@@ -59,7 +59,7 @@ def _fault(table: TypedTable) -> str | None:
             )
         return "this host does not provide databases of type 'libsql'; `spin up` does"
     if table.type != "spin":
-        return f'Unknown database kind: {table.type}. Use `type = "spin"`.'
+        return f'Unknown database kind: {table.type}. Use `type = "spin"` and a `path`.'
     unknown = sorted(set(settings) - {"path", "allow_attach_file"})
     if unknown:
         return f"unknown field(s): {', '.join(unknown)}. Known here: type, path, allow_attach_file."

@@ -56,6 +56,7 @@ __all__ = [
     "Prepared",
     "RunOptions",
     "default_cache_dir",
+    "default_compiled_dir",
     "default_downloads_dir",
     "find_image",
     "find_lock",
@@ -64,6 +65,9 @@ __all__ = [
     "open_work_dir",
     "prepare",
 ]
+
+RUNTIME_CONFIG = "runtime-config.toml"
+DOTENV = ".env"
 
 _COMPONENT_SUFFIXES = (".wasm", ".wat")
 
@@ -98,7 +102,7 @@ class HostSettings:
     least_request_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
     max_instance_memory: int | None = attrs.field(default=None, validator=optional(gt(0)))
     durable_writes: bool = True
-    cache_dir: Path | None = attrs.field(factory=lambda: default_cache_dir() / "components")
+    cache_dir: Path | None = attrs.field(factory=lambda: default_compiled_dir())
     pooling: bool = True
     debug_info: bool = False
     reuse: ReusePolicy = attrs.field(factory=ReusePolicy)
@@ -112,8 +116,11 @@ class RunOptions(TypedDict, total=False):
             nowhere for a component file; an empty text means in memory (STATE-1).
         log_dir: Where components' output goes. ``None`` means ``logs`` in the state
             directory; an empty text means to this process's stderr only (STATE-3).
-        runtime_config: The ``runtime-config.toml``; ``None`` for none.
-        variables: As ``--variable`` takes them: ``name=value``, ``name=@file`` (VAR-20).
+        runtime_config: The runtime configuration; ``None`` for none. Where it is left out,
+            the ``runtime-config.toml`` beside the manifest, if there is one.
+        variables: As ``--variable`` takes them: ``name=value``, ``name=@file`` (VAR-20). Others
+            come from the environment and from the file ``.env`` in the current folder, else
+            beside the manifest (VAR-22).
         env: Environment variables for every component (ENV-1).
         key_values: Entries written to the store ``default`` first (KV-45).
         sqlite: Run first, as ``--sqlite`` takes them: a statement for the database
@@ -157,6 +164,11 @@ class RunOptions(TypedDict, total=False):
 def default_cache_dir() -> Path:
     """The folder for what can be made again."""
     return _user_cache_dir() / "edgezero-spin"
+
+
+def default_compiled_dir() -> Path:
+    """The folder for compiled components."""
+    return default_cache_dir() / "components"
 
 
 def default_downloads_dir() -> Path:
@@ -341,7 +353,8 @@ def prepare(
     app = _with_environment(app, options.get("env") or {})
     if options.get("work_dir") is not None:
         (work_dir / "spin.lock").write_text(app.to_json() + "\n", encoding="utf-8")
-    file = options.get("runtime_config")
+    beside = found.file.parent if found.file.is_file() else None
+    file = options.get("runtime_config") if "runtime_config" in options else _config_in(beside)
     config = None if file is None else load_runtime_config(file)
     runtime = resolve_runtime(
         config,
@@ -355,7 +368,11 @@ def prepare(
         file=found.file,
         writable=options.get("transient_write", False),
     )
-    providers = variable_providers(config, read_variable_options(options.get("variables", ())))
+    providers = variable_providers(
+        config,
+        read_variable_options(options.get("variables", ())),
+        dotenv_path=_dotenv_path(beside),
+    )
     for provider in providers:
         if isinstance(provider, ClosingProvider):
             owned.callback(provider.close)
@@ -383,8 +400,23 @@ def prepare(
         network=network,
         variables=resolver,
         logs=logs,
-        notices=(*found.notices, *network.warnings, *_notices(runtime, stores, databases)),
+        notices=(
+            *found.notices,
+            *plan.notices,
+            *network.warnings,
+            *_notices(runtime, stores, databases),
+        ),
     )
+
+
+def _config_in(folder: Path | None) -> Path | None:
+    path = None if folder is None else folder / RUNTIME_CONFIG
+    return path if path is not None and path.is_file() else None
+
+
+def _dotenv_path(folder: Path | None) -> Path:
+    here = Path(DOTENV)
+    return here if folder is None or here.is_file() else folder / DOTENV
 
 
 def _with_environment(app: LockedApp, environment: Mapping[str, str]) -> LockedApp:

@@ -13,13 +13,13 @@ Source: TOML 1.0; contract edgezero.md, PRV-5.
 """
 
 import json
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
 
 from edgezero_spin.errors import ProjectError
+from edgezero_spin.manifest.decoding import decode_toml
 from edgezero_spin.manifest.keys import join_key
 from edgezero_spin.project.toml_positions import Pair, Section, Value, scan_toml
 
@@ -52,10 +52,8 @@ def parse_document(text: str) -> dict[str, Any]:
         TomlEditError: It is not TOML.
     """
     try:
-        return tomllib.loads(
-            text.removeprefix("\ufeff"), parse_float=lambda digits: ("float", digits)
-        )
-    except tomllib.TOMLDecodeError as err:
+        return decode_toml(text, parse_float=lambda digits: ("float", digits))
+    except ValueError as err:
         raise TomlEditError(f"this is not TOML: {err}") from None
 
 

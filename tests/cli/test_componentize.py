@@ -81,14 +81,17 @@ def test_a_folder_that_is_not_there_is_named(project: Path) -> None:
 
 @pytest.mark.component
 def test_one_line_about_the_component(project: Path) -> None:
-    """Success is a whole file and one line with its name, size, world and time."""
+    """Success is a whole file and one line with its name, sizes, world and time."""
     (project / "app.wasm").write_bytes(b"the one before")
     done = edgezero("componentize", "app:app", "-o", "app.wasm", cwd=project, timeout=110)
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
-    path, size, world, seconds = line.split("  ")
+    path, sizes, world, seconds = line.split("  ")
     written = (project / "app.wasm").stat().st_size
+    size, _, carried = sizes.partition(", for later imports ")
     assert (path, size) == ("app.wasm", f"{written / 1_000_000:.1f} MB")
+    # The standard library, and nothing else for an app that imports nothing.
+    assert 1.0 < float(carried.removesuffix(" MB")) < 2.0
     assert world == "world edgezero:spin/http-trigger@0.1.0"
     assert float(seconds.removesuffix(" s")) > 0
     assert (project / "app.wasm").read_bytes()[:4] == b"\0asm"

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from edgezero_spin.host.trigger.listening import Listening
-from edgezero_spin.host.trigger.server import Application, serve_async
+from edgezero_spin.host.http.listening import Listening
+from edgezero_spin.host.http.server import Handler, serve_async
 
 __all__ = ["ANSWERS", "WAIT_S", "exchange", "get", "serving", "without_date"]
 
@@ -15,7 +15,7 @@ WAIT_S = 15
 
 
 @contextlib.asynccontextmanager
-async def serving(host: Application) -> AsyncIterator[Listening]:
+async def serving(host: Handler) -> AsyncIterator[Listening]:
     """Serve on a free port for a while."""
     where: asyncio.Future[Listening] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()

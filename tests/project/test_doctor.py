@@ -43,7 +43,7 @@ ids = ["default"]
 manifest = "spin.toml"
 """
 CONFIG = "size = 1\n"
-RUNTIME = "[key_value_store.notes]\ntype = 'spin'\n"
+RUNTIME = "[key_value_store.notes]\ntype = 'spin'\npath = 'notes.db'\n"
 SET = {"SPIN_VARIABLE_TOKEN": "x"}
 
 
@@ -114,7 +114,16 @@ def age(folder: Path) -> None:
             id="label not listed",
         ),
         pytest.param(
-            edit("runtime-config.toml", "notes", "other"),
+            lambda folder: (folder / "runtime-config.toml").write_text(
+                f"{RUNTIME}[key_value_store.default]\ntype = 'spin'\n"
+            ),
+            "[key_value_store.default] has no path, so the store is kept in memory, and what "
+            "`config push` writes does not reach it",
+            'Add:\n    path = ".spin/sqlite_key_value.db"',
+            id="configuration in memory",
+        ),
+        pytest.param(
+            edit("runtime-config.toml", "[key_value_store.notes]", "[key_value_store.other]"),
             "has no [key_value_store.notes]",
             '[key_value_store.notes]\n    type = "spin"',
             id="no stanza",
@@ -163,7 +172,7 @@ def age(folder: Path) -> None:
         ),
         pytest.param(
             edit("app.toml", "1", "inf"),
-            'app.toml": size: a non-finite float',
+            'app.toml": line 1: size: a non-finite float',
             "Give a number.",
             id="a number that is none",
         ),

@@ -498,3 +498,31 @@ def test_plain():
         for _ in range(3)
     ]
     assert min(times) < 50
+
+
+def test_a_build_that_fails_is_tried_once(scratch: Scratch) -> None:
+    """Every test on the component fails, with what the one build said."""
+    failing = "echo tried >> builds.txt; echo no compiler >&2; exit 3"
+    command = "cp script.wat app.wasm && echo edgezero componentize app:app >> builds.txt"
+    path = scratch.folder / "spin.toml"
+    path.write_text(path.read_text().replace(command, failing))
+    scratch.write("test_more.py", HELLO + HELLO.replace("test_hello", "test_again"))
+    ran = scratch.run("--spin-mode", "component")
+    assert ran.status == 1
+    assert scratch.builds() == 1
+    assert ran.text.count("no compiler") >= 2
+
+
+@pytest.mark.parametrize("mode", ["both", "component", "native"])
+def test_a_component_that_no_test_asked_is_told_of(scratch: Scratch, mode: str) -> None:
+    """Whoever asks for tests of the component learns that there are none."""
+    told = "The component was not tested"
+    for path in scratch.folder.glob("test_*.py"):
+        path.unlink()
+    scratch.write("test_none.py", "def test_nothing():\n    pass\n")
+    ran = scratch.run("--spin-mode", mode)
+    assert (ran.status, told in ran.text) == (0, mode != "native")
+    scratch.write("conftest.py", CONFTEST)
+    scratch.write("test_hello.py", HELLO)
+    ran = scratch.run("--spin-mode", mode)
+    assert (ran.status, told in ran.text) == (0, False), ran.text
