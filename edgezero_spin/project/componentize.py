@@ -73,6 +73,7 @@ class Componentized:
         world: The world that it was built for, as ``namespace:package/world@version``.
         seconds: Wall time of the whole build.
         carried_bytes: How much of its size is what it imports and reads only later.
+        left_out: Files that it could read natively and that are too large to travel.
     """
 
     path: Path
@@ -80,6 +81,7 @@ class Componentized:
     world: str
     seconds: float
     carried_bytes: int
+    left_out: tuple[str, ...] = ()
 
 
 def componentize_app(
@@ -142,7 +144,7 @@ def componentize_app(
             (scratch / "entry" / f"{_ENTRY_MODULE}.py").write_text(text, encoding="utf-8")
         folders = _search_path(root, scratch)
         prepared = scratch / "entry" / FOLDER
-        plan = _prepare(
+        plan, left_out = _prepare(
             (module, *loaded), folders, prepared, root, include=include, exclude=exclude
         )
         built = _componentize(target, entry, world_name, root, scratch, folders, plan.extensions)
@@ -161,6 +163,7 @@ def componentize_app(
         world=world_name,
         seconds=time.monotonic() - started,
         carried_bytes=carried_bytes,
+        left_out=left_out,
     )
 
 
@@ -172,7 +175,7 @@ def _prepare(
     *,
     include: Sequence[str],
     exclude: Sequence[str],
-) -> Plan:
+) -> tuple[Plan, tuple[str, ...]]:
     """Write what the component carries for later into a folder beside its entry module."""
     known = [shown for _, shown in folders]
     own = known.index(root)
@@ -201,7 +204,7 @@ def _prepare(
     (prepared / "plan").write_bytes(plan.dumps())
     (prepared / "files").write_bytes(data.archive)
     (prepared / "standard-library").write_bytes(library)
-    return plan
+    return plan, data.left_out
 
 
 def _make_library(folder: Path, *, folders: Sequence[tuple[Path, Path]]) -> None:
