@@ -61,6 +61,9 @@ IncomingHandler = run_app(app)
 
 _SMALLEST = world_for(Capabilities())
 
+_OUR_LATE_IMPORTS = ("cattrs",)
+"""What this package imports in a component when a handler uses a type that needs it."""
+
 _KEEPS_COPIES = ("0.25.1",)
 """Releases of componentize-py that never free the bytes which they copy for a call. One that
 does must not be listed: they would be freed twice."""
@@ -148,7 +151,12 @@ def componentize_app(
         folders = _search_path(root, scratch)
         prepared = scratch / "entry" / FOLDER
         plan, left_out = _prepare(
-            (module, *loaded), folders, prepared, root, include=include, exclude=exclude
+            (module, *loaded, *_OUR_LATE_IMPORTS),
+            folders,
+            prepared,
+            root,
+            include=include,
+            exclude=exclude,
         )
         built = _componentize(target, entry, world_name, root, scratch, folders, plan.extensions)
         # Written by ``run_app``; a component that does not call it carries nothing.
