@@ -198,14 +198,13 @@ def _prepare(
     inside = [f"/{number}" for number in range(len(folders))]
     data = pack_files(reachable, known, own=own, inside=inside)
     library = kept_library(_release(), partial(_make_library, folders=folders[own + 1 :]))
-    places = [
-        PlannedModule(
-            each.name,
-            f"{inside[each.folder]}/{each.path.relative_to(known[each.folder]).as_posix()}",
-            each.kind,
-        )
-        for each in reachable.modules.values()
-    ]
+    places = []
+    for each in reachable.modules.values():
+        below = each.path.relative_to(known[each.folder])
+        # A mirror lacks what is no part of the app, an environment beside it for example.
+        if (folders[each.folder][0] / below).exists():
+            path = f"{inside[each.folder]}/{below.as_posix()}"
+            places.append(PlannedModule(each.name, path, each.kind))
     plan = Plan(
         folder=inside[own],
         modules=[place for place in places if place.kind != "extension"],
