@@ -72,7 +72,7 @@ class Cursor:
             byte = self.byte()
             value |= (byte & 0x7F) << shift
             shift += 7
-            if shift >= bits + 7 and byte >= 0x80:
+            if shift >= bits and byte >= 0x80:
                 self.fail("integer representation too long", start)
         if value >> bits:
             self.fail("integer too large", start)
