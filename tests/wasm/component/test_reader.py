@@ -130,6 +130,13 @@ def test_nesting_is_bounded() -> None:
         read_component(component((7, b"\1" + types)))
 
 
+def test_the_number_of_items_is_bounded() -> None:
+    """Three megabytes of one-byte types are refused before each becomes an object."""
+    section = (7, number_bytes(1_000_000) + b"\x7f" * 1_000_000)
+    with pytest.raises(MalformedError, match="more than 2000000 items"):
+        read_component(component((7, number_bytes(1_000_001) + b"\x7f" * 1_000_001), section))
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_numbers_come_back(value: int) -> None:
     """Whatever is written as LEB128 is read as the same number, padded or not."""
