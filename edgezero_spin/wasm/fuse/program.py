@@ -26,7 +26,7 @@ from edgezero_spin.wasm.component.linked import (
     Options,
     ResourceFunction,
 )
-from edgezero_spin.wasm.core_module import CoreModuleContent
+from edgezero_spin.wasm.core_module import CODE, DATA_COUNT, CoreModuleContent
 from edgezero_spin.wasm.fuse.constants import read_expression
 from edgezero_spin.wasm.fuse.entities import Entity, EntityKind, Member, Reference
 from edgezero_spin.wasm.fuse.instructions import walk
@@ -139,6 +139,12 @@ class Program:
     def entity(self, export: CoreExport) -> Entity:
         """Return the entity of what a member exports."""
         return self.members[export.instance].exports[export.name]
+
+    def names_segments(self) -> bool:
+        """Return whether code may have instructions that name data segments."""
+        return any(
+            {CODE, DATA_COUNT} <= member.content.sections.keys() for member in self.members.values()
+        )
 
     # Reaching
 

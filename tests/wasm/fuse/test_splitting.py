@@ -158,6 +158,27 @@ def test_damaged_entries_are_made_anew() -> None:
         assert CodeEntry.from_bytes(cache[key]) == good
 
 
+def test_code_that_names_data_segments_keeps_them() -> None:
+    """An active segment is empty once it is applied; another number of them is other code."""
+    text = """(component
+      (core module $m (memory (export "memory") 1)
+        (data (i32.const 4) "active") MORE (data $p "passive")
+        (func (export "run") (param i32) (result i32)
+          (memory.init 0 (i32.const 0) (i32.const 0) (local.get 0)) (data.drop 0)
+          (memory.init $p (i32.const 0) (i32.const 0) (i32.const 4))
+          (i32.load (i32.const 0))))
+      (core instance $b (instantiate $m))
+      (func (export "run") (param "x" u32) (result u32) (canon lift (core func $b "run"))))"""
+    wasm, cache = engine(), Cache()
+    for more in ("", '(data (i32.const 0) "more")'):
+        plain = link(read_component(bytes(wasmtime.wat2wasm(text.replace("MORE", more)))))
+        fused = fuse(plain, split_from=1, cache=cache)
+        whole, split = Running(wasm, plain), Running(wasm, fused)
+        for argument in (0, 1, 0):
+            assert whole.call("run", [argument]) == split.call("run", [argument])
+    assert len(cache) == 2
+
+
 def test_traps_and_results_are_those_of_one_module() -> None:
     """A component without host functions runs split as it does whole."""
     text = """(component
