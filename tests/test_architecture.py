@@ -40,7 +40,7 @@ LIBRARIES = {
     "stores": {"attrs", "cattrs"},
     "carried": set[str](),
     "guest": {"attrs"} | BINDINGS,
-    "manifest": {"attrs", "cattrs", "tomli_w", "tomlkit"},
+    "manifest": {"attrs", "cattrs"},
     "host": {
         "apsw",
         "attrs",
@@ -64,7 +64,6 @@ LIBRARIES = {
         "componentize_py",
         "liquid",
         "redis",
-        "tomlkit",
         "tomli_w",
         "watchfiles",
     },

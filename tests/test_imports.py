@@ -16,7 +16,7 @@ HEAVY = [
     "logging",
     "rich",
     "sqlite3",
-    "tomlkit",
+    "tomli_w",
     "uvloop",
     "wasmtime",
 ]

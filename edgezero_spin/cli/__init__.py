@@ -26,7 +26,6 @@ _EXTRAS = {
     "liquid": "tools",
     "rich": "tools",
     "tomli_w": "tools",
-    "tomlkit": "tools",
     "uvloop": "tools",
     "wasmtime": "tools",
     "redis": "redis",

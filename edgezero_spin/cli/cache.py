@@ -8,11 +8,19 @@ import click
 
 from edgezero_spin.cli.options import common_options
 
-__all__ = ["cache"]
+__all__ = ["cache", "clear", "show"]
 
 EPILOG = """\b
 Example:
-  edgezero cache
+  edgezero cache show
+  edgezero cache clear
+"""
+SHOW_EPILOG = """\b
+Example:
+  edgezero cache show --format json
+"""
+CLEAR_EPILOG = """\b
+Example:
   edgezero cache clear
 """
 
@@ -20,6 +28,19 @@ Example:
 @click.group(
     invoke_without_command=True, epilog=EPILOG, short_help="Show or clear compiled components."
 )
+@common_options
+@click.pass_context
+def cache(context: click.Context) -> None:
+    """Compiled components that the embedded host keeps, so that a start compiles nothing.
+
+    Past 2 GiB the least recently used are removed; EDGEZERO_CACHE_MAX_BYTES sets another
+    bound. Without a command, shows them.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(show)
+
+
+@cache.command(epilog=SHOW_EPILOG, short_help="Show where they are and what they take.")
 @click.option(
     "--format",
     "form",
@@ -29,15 +50,8 @@ Example:
     help="How it is written.",
 )
 @common_options
-@click.pass_context
-def cache(context: click.Context, form: Literal["text", "json"]) -> None:
-    """Show where compiled components are kept, how many there are and what they take.
-
-    Past 2 GiB the least recently used are removed; EDGEZERO_CACHE_MAX_BYTES sets another
-    bound.
-    """
-    if context.invoked_subcommand is not None:
-        return
+def show(form: Literal["text", "json"] = "text") -> None:
+    """Show where compiled components are, how many there are and what they take."""
     from edgezero_spin.host.compiled_cache import cache_entries, max_cache_bytes
     from edgezero_spin.host.starting import default_compiled_dir
 
@@ -60,7 +74,7 @@ def cache(context: click.Context, form: Literal["text", "json"]) -> None:
         click.echo(f"  {entry.size_bytes / 1024**2:8.1f} MiB  used {used}  {entry.path.name}")
 
 
-@cache.command(short_help="Remove all of them.")
+@cache.command(epilog=CLEAR_EPILOG, short_help="Remove all of them.")
 @common_options
 def clear() -> None:
     """Remove every compiled component; the next start compiles again."""

@@ -41,6 +41,8 @@ class HostFlags(NamedTuple):
         request_timeout: Least and most seconds that an instance may take.
         idle_timeout: Least and most seconds that a used instance waits.
         max_instance_memory: Bytes of memory that it may take.
+        durability: What is promised of a write, ``full`` or ``relaxed``; ``None`` for what the
+            command does by itself.
         max_instances: How many may serve at once; ``None`` for the host's own number.
         reuse: Least and most requests that it serves.
         ready: Instances of each component to make ahead of time.
@@ -63,6 +65,7 @@ class HostFlags(NamedTuple):
     request_timeout: tuple[float, float] | None
     idle_timeout: tuple[float, float]
     max_instance_memory: int | None
+    durability: str | None
     max_instances: int | None
     reuse: tuple[int, int]
     ready: int
@@ -89,8 +92,12 @@ class HostFlags(NamedTuple):
             find_free_port=find_free_port, tls=tls, max_head_bytes=self.max_head_bytes
         )
 
-    def run_options(self) -> "RunOptions":
-        """Return what the embedded host takes."""
+    def run_options(self, *, durable: bool = True) -> "RunOptions":
+        """Return what the embedded host takes.
+
+        Args:
+            durable: Whether writes survive a power cut where no flag says so.
+        """
         cache_dir = self.cache_dir
         return {
             "truncate_logs": self.truncate_logs,
@@ -99,10 +106,10 @@ class HostFlags(NamedTuple):
             "direct_mounts": self.direct_mounts,
             "work_dir": self.work_dir,
             "downloads_dir": None if cache_dir is None else Path(cache_dir) / "registry",
-            "settings": self._settings(),
+            "settings": self._settings(durable),
         }
 
-    def _settings(self) -> "HostSettings":
+    def _settings(self, durable: bool) -> "HostSettings":
         import attrs
 
         from edgezero_spin.cli.cache_file import read_cache_dir
@@ -116,6 +123,7 @@ class HostFlags(NamedTuple):
             request_timeout_s=most_s,
             least_request_timeout_s=least_s,
             max_instance_memory=self.max_instance_memory,
+            durable_writes=durable if self.durability is None else self.durability == "full",
             pooling=not self.disable_pooling,
             debug_info=self.debug_info,
             reuse=ReusePolicy(
@@ -210,6 +218,12 @@ _OPTIONS = (
         show_envvar=True,
         type=click.IntRange(min=1),
         help="Most memory of one instance.",
+    ),
+    click.option(
+        "--durability",
+        type=click.Choice(["full", "relaxed"]),
+        help="Whether a write survives a power cut (full) or only the end of this process "
+        "(relaxed). Default: full; relaxed with `watch`.",
     ),
     click.option(
         "--max-instances",

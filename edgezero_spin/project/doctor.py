@@ -36,7 +36,7 @@ def examine(
         given: The application's ``spin.toml`` or its folder; ``None`` looks for it.
         refusals: Asked about the application, where a host is at hand.
     """
-    yield from examine_machine()
+    yield from examine_machine(environ)
     start = None
     if given is not None:
         start = Path(given) if Path(given).is_dir() else Path(given).parent

@@ -12,7 +12,6 @@ Files are not touched here.
 Source: TOML 1.0; contract edgezero.md, PRV-5.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -22,6 +21,7 @@ from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest.decoding import decode_toml
 from edgezero_spin.manifest.keys import join_key
 from edgezero_spin.project.toml_positions import Pair, Section, Value, scan_toml
+from edgezero_spin.project.toml_writing import inline_toml
 
 __all__ = ["TomlEditError", "append_item", "insert_text", "insert_value", "parse_document"]
 
@@ -290,4 +290,4 @@ def _newline(text: str, at: int) -> str:
 def _quoted(text: str, *, literal: bool = False) -> str:
     if literal and "'" not in text and text.isprintable():
         return f"'{text}'"
-    return json.dumps(text, ensure_ascii=False)
+    return inline_toml(text)

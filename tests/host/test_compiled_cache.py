@@ -261,7 +261,7 @@ def test_the_command_shows_and_clears(tmp_path: Path, monkeypatch: pytest.Monkey
     folder.mkdir(parents=True)
     sized(folder, "a", 1, 2**20)
     sized(folder, "b", 2, 2**20)
-    shown = json.loads(edgezero("cache", "--format", "json", env=env).stdout)
+    shown = json.loads(edgezero("cache", "show", "--format", "json", env=env).stdout)
     assert (shown["entries"], shown["bytes"], shown["max_bytes"]) == (2, 2**21, 2**31)
     assert edgezero("cache", "clear", env=env).stdout == "removed 2 compiled, 2.0 MiB\n"
     assert list(folder.iterdir()) == []

@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import attrs
@@ -73,7 +72,6 @@ class Ran:
 
     status: int
     text: str
-    seconds: float
 
 
 @attrs.frozen
@@ -96,7 +94,6 @@ class Scratch:
 
     def run(self, *arguments: str) -> Ran:
         """Run pytest as a person would."""
-        start = time.perf_counter()
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "pytest", "-p", "edgezero_spin_pytest"),
@@ -109,7 +106,7 @@ class Scratch:
             timeout=100,
             check=False,
         )
-        return Ran(done.returncode, done.stdout + done.stderr, time.perf_counter() - start)
+        return Ran(done.returncode, done.stdout + done.stderr)
 
 
 @pytest.fixture
@@ -485,19 +482,6 @@ def test_plain():
     )
     scratch.write("tests/conftest.py", "")
     assert scratch.run().status == 0
-    code = (
-        "import pytest, time; start = time.perf_counter(); import edgezero_spin_pytest; "
-        "print((time.perf_counter() - start) * 1000)"
-    )
-    times = [
-        float(
-            subprocess.run(
-                [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-            ).stdout
-        )
-        for _ in range(3)
-    ]
-    assert min(times) < 50
 
 
 def test_a_build_that_fails_is_tried_once(scratch: Scratch) -> None:

@@ -155,6 +155,7 @@ def _component(cursor: Cursor, depth: int) -> Component:
         at = cursor.at
         number = cursor.byte()
         section = cursor.range()
+        cursor.count(1, at)
         if number == 0:
             section.name()
         elif number == 1:
