@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from edgezero_spin.cli.not_here import check_environment, refused_options
-from edgezero_spin.cli.values import DurationSpan, Span
+from edgezero_spin.cli.values import Duration, DurationSpan, Span
 
 if TYPE_CHECKING:
     from edgezero_spin.host import HostSettings
@@ -39,6 +39,7 @@ class HostFlags(NamedTuple):
         allow_transient_write: Components may change their copy of the files.
         direct_mounts: Components see the folders themselves.
         max_head_bytes: Bytes that the head of a request may have.
+        body_timeout: Seconds in which the bytes of a body have to move on.
         request_timeout: Least and most seconds that an instance may take.
         idle_timeout: Least and most seconds that a used instance waits.
         max_instance_memory: Bytes of memory that it may take.
@@ -62,6 +63,7 @@ class HostFlags(NamedTuple):
     allow_transient_write: bool
     direct_mounts: bool
     max_head_bytes: int
+    body_timeout: float
     request_timeout: tuple[float, float] | None
     idle_timeout: tuple[float, float]
     max_instance_memory: int | None
@@ -88,7 +90,10 @@ class HostFlags(NamedTuple):
         if self.tls_cert is not None and self.tls_key is not None:
             tls = (self.tls_cert, self.tls_key)
         return ServerSettings(
-            find_free_port=self.find_free_port, tls=tls, max_head_bytes=self.max_head_bytes
+            find_free_port=self.find_free_port,
+            tls=tls,
+            max_head_bytes=self.max_head_bytes,
+            body_timeout_s=self.body_timeout,
         )
 
     def run_options(self) -> "RunOptions":
@@ -191,6 +196,13 @@ _OPTIONS = (
         type=click.IntRange(min=8192),
         default=256 * 1024,
         help="Most bytes of a request's head, 8192 or more. Default: 262144.",
+    ),
+    click.option(
+        "--body-timeout",
+        metavar="TIME",
+        type=Duration(),
+        default=30.0,
+        help="End a request whose client sends or takes no byte of a body so long. Default: 30s.",
     ),
     click.option(
         "--request-timeout",
