@@ -35,6 +35,7 @@ class HostFlags(NamedTuple):
         tls_key: Key file.
         output_format: How address and routes are printed, ``plain`` or ``json``.
         truncate_logs: Empty the logs of earlier runs.
+        max_log_bytes: Size of a log file past which the next one is begun.
         sqlite: Statements to run first.
         allow_transient_write: Components may change their copy of the files.
         direct_mounts: Components see the folders themselves.
@@ -59,6 +60,7 @@ class HostFlags(NamedTuple):
     tls_key: str | None
     output_format: str
     truncate_logs: bool
+    max_log_bytes: int
     sqlite: tuple[str, ...]
     allow_transient_write: bool
     direct_mounts: bool
@@ -101,6 +103,7 @@ class HostFlags(NamedTuple):
         cache_dir = self.cache_dir
         return {
             "truncate_logs": self.truncate_logs,
+            "max_log_bytes": self.max_log_bytes,
             "sqlite": self.sqlite,
             "transient_write": self.allow_transient_write,
             "direct_mounts": self.direct_mounts,
@@ -171,6 +174,13 @@ _OPTIONS = (
         help="How to print address and routes. Default: plain.",
     ),
     click.option("--truncate-logs", is_flag=True, help="Empty the log files of earlier runs."),
+    click.option(
+        "--max-log-bytes",
+        metavar="BYTES",
+        type=click.IntRange(min=4096),
+        default=16 * 1024 * 1024,
+        help="Begin a new log file past this size, and keep one old one. Default: 16777216.",
+    ),
     click.option(
         "--sqlite",
         metavar="STATEMENT",

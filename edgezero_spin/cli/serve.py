@@ -1,12 +1,14 @@
 """``edgezero serve``: the application on a local port, by Spin or by the embedded host."""
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from edgezero_spin.cli.embedded import run_host
+from edgezero_spin.cli.interruptible import interruptible
 from edgezero_spin.cli.not_here import refused_flag
 from edgezero_spin.cli.options import adapter_name_option, common_options, manifest_option
 from edgezero_spin.cli.replaced import find_project, run_replacement
@@ -82,7 +84,8 @@ def serve(
     if choose_engine(engine) == "embedded":
         from edgezero_spin.host import Host
 
-        with Host.from_manifest(path, **flags.host_options(runtime_config)) as host:
+        start = partial(Host.from_manifest, path, **flags.host_options(runtime_config))
+        with interruptible(start) as host:
             run_host(host, listen)
         return
     run_spin(

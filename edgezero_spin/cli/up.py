@@ -1,10 +1,13 @@
 """``edgezero up``: an application on the embedded host, with the flags of ``spin up``."""
 
+from functools import partial
+
 import click
 
 from edgezero_spin.cli.build import build_components, warn_of_another_profile
 from edgezero_spin.cli.embedded import run_host
 from edgezero_spin.cli.host_options import HostFlags, host_options
+from edgezero_spin.cli.interruptible import interruptible
 from edgezero_spin.cli.options import adapter_option, build_option, common_options, insecure_option
 from edgezero_spin.cli.run_options import RunFlags, run_options
 
@@ -111,16 +114,17 @@ def up(
     }
     if path is None:
         _refuse_local_flags(profile, more.direct_mounts)
-        starting = Host.from_registry(app.reference or "", insecure=insecure, **options)
+        reference = app.reference or ""
+        starting = partial(Host.from_registry, reference, insecure=insecure, **options)
     elif app.is_lock:
-        starting = Host.from_lock(path, **options)
+        starting = partial(Host.from_lock, path, **options)
     else:
         if build and app.is_manifest:
             build_components(path, component_ids, profile=profile)
         elif app.is_manifest:
             warn_of_another_profile(path, profile)
-        starting = Host.from_manifest(path, **options)
-    with starting as host:
+        starting = partial(Host.from_manifest, path, **options)
+    with interruptible(starting) as host:
         run_host(host, flags.listen, settings=more.server_settings(), as_json=more.as_json)
 
 

@@ -9,6 +9,7 @@ Source: contract spin-host.md, CLI-17 and LIFE-10.
 import asyncio
 import contextlib
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -108,14 +109,34 @@ class _Serving:
         click.echo("Reloaded the application", err=True)
 
     async def _load(self) -> "Host":
-        loading = asyncio.ensure_future(asyncio.to_thread(self._start))
-        try:
-            return await asyncio.shield(loading)
-        except asyncio.CancelledError:
-            # The thread does not stop; what it makes is not left behind.
-            with contextlib.suppress(EdgeZeroError):
-                (await loading).close()
-            raise
+        from edgezero_spin.host.loops import call_in
+
+        loop = asyncio.get_running_loop()
+        loaded: asyncio.Future[Host] = loop.create_future()
+
+        def keep(host: "Host") -> None:
+            if loaded.done():
+                # Ctrl-C came first; what was made is not left behind.
+                host.close()
+            else:
+                loaded.set_result(host)
+
+        def fail(error: BaseException) -> None:
+            if not loaded.done():
+                loaded.set_exception(error)
+
+        def load() -> None:
+            try:
+                host = self._start()
+            except BaseException as error:
+                problem = error
+                call_in(loop, lambda: fail(problem))
+            else:
+                call_in(loop, lambda: keep(host))
+
+        # A thread that the end of the process does not wait for, as it would for the loop's own.
+        threading.Thread(target=load, name="edgezero-start", daemon=True).start()
+        return await loaded
 
     async def _serve(self, switch: "Switch") -> None:
         from edgezero_spin.host.http.server import DEFAULT_LISTEN, serve_async

@@ -32,13 +32,14 @@ _PIECE = 256 * 1024
 
 
 def reason_of(error: Err[streams.StreamError]) -> str | None:
-    """Return why a stream failed, ``None`` when it is only closed."""
+    """Return why a stream failed, in one line; ``None`` when it is only closed."""
     if isinstance(error.value, _Closed):
         return None
     failure = error.value.value
     reason: str = failure.to_debug_string()
     failure.__exit__(None, None, None)
-    return reason
+    # A host may add its stack, which is nothing for a client to see.
+    return reason.partition("\n")[0].rstrip()
 
 
 def splice(source: streams.InputStream, target: streams.OutputStream) -> str | None:
