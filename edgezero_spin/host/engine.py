@@ -25,7 +25,7 @@ from wasmtime import component as wit
 from edgezero_spin.host.compiled_cache import CompiledCache
 from edgezero_spin.host.compiling import compiling
 from edgezero_spin.host.errors import ComponentError, EngineError
-from edgezero_spin.host.pool import SLOT_BYTES, can_reserve, set_pool
+from edgezero_spin.host.pool import SLOT_BYTES, can_map, can_reserve, set_pool
 
 __all__ = [
     "Component",
@@ -210,7 +210,8 @@ def make_engine(settings: EngineSettings | None = None) -> Engine:
             f"max_memory_bytes is {settings.max_memory_bytes}; a 32-bit memory ends at 4 GiB"
         )
     pooling = settings.pooling
-    if pooling and not can_reserve(settings.max_instances * SLOT_BYTES):
+    count = settings.max_instances
+    if pooling and not (can_reserve(count * SLOT_BYTES) and can_map(count)):
         _log.warning(
             "the system refuses %d GiB of address space for %d pooled instances; instances "
             "are allocated one by one, which is slower (lower max_instances or raise ulimit -v)",

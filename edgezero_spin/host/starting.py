@@ -26,7 +26,7 @@ from edgezero_spin.host.content import place_content
 from edgezero_spin.host.content_cache import ContentCache
 from edgezero_spin.host.downloads import Downloads
 from edgezero_spin.host.engine import Engine
-from edgezero_spin.host.logs import Logs
+from edgezero_spin.host.logs import DEFAULT_MAX_BYTES, Logs
 from edgezero_spin.host.network.rules import NetworkRules, read_network_rules
 from edgezero_spin.host.plan import (
     ApplicationError,
@@ -127,6 +127,8 @@ class RunOptions(TypedDict, total=False):
             ``default``, ``@file`` or ``@file:label`` (DB-2).
         follow: Components whose output is echoed; ``None`` for all, ``()`` for none.
         truncate_logs: Empty the logs of earlier runs.
+        max_log_bytes: Size of a log file past which the next one is begun; one that was full
+            is kept beside it.
         echo_to: Where output is echoed; ``None`` means this process's stderr.
         profile: The build profile of the manifest.
         components: Run these and their triggers only; all when empty (LOCK-43).
@@ -150,6 +152,7 @@ class RunOptions(TypedDict, total=False):
     sqlite: Iterable[str]
     follow: Iterable[str] | None
     truncate_logs: bool
+    max_log_bytes: int
     echo_to: BinaryIO | None
     profile: str | None
     components: Iterable[str]
@@ -459,6 +462,7 @@ def _logs(plan: ApplicationPlan, directory: Path | None, options: RunOptions) ->
         follow=followed,
         echo_to=options.get("echo_to"),
         truncate=options.get("truncate_logs", False),
+        max_bytes=options.get("max_log_bytes", DEFAULT_MAX_BYTES),
     )
 
 

@@ -114,7 +114,8 @@ class BodyReader:
         reason = None
         if not isinstance(error.value, _Closed):
             failure = error.value.value
-            reason = failure.to_debug_string()
+            # A host may add its stack, which is nothing for a client to see.
+            reason = failure.to_debug_string().partition("\n")[0].rstrip()
             failure.__exit__(None, None, None)
         self.close()
         if reason is not None:

@@ -37,7 +37,9 @@ __all__ = [
     "core_signature",
     "discriminant_size",
     "element_size",
+    "fields",
     "flatten",
+    "layout",
     "payloads",
 ]
 
