@@ -17,6 +17,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Any, NoReturn, TypeAlias, get_args, get_origin, get_type_hints
 
+import attrs
+
 from edgezero_spin.core.annotations import Config, Kv, Marker, Secrets
 from edgezero_spin.core.errors import BadRequest, Internal, NotSupported
 from edgezero_spin.core.headers import Headers
@@ -26,15 +28,21 @@ from edgezero_spin.core.payloads import json_reader
 from edgezero_spin.core.percent import parse_pairs
 from edgezero_spin.core.request import Request, decode_path_value
 from edgezero_spin.core.response import Response, prepare_json, to_response
+from edgezero_spin.core.return_annotations import check_return
 from edgezero_spin.core.scalars import scalar_reader, without_none
 
-__all__ = ["Endpoint", "bind", "name_of", "sends_requests"]
+__all__ = ["Endpoint", "Offers", "bind", "name_of", "sends_requests"]
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 _Extractor: TypeAlias = Callable[[Request], Any]
 
 _MISSING: Any = object()
 _LOCALHOST = "localhost"
+_STORE_KINDS: Any = (
+    (Kv, "kv", "key-value"),
+    (Config, "config", "config"),
+    (Secrets, "secrets", "secret"),
+)
 
 
 class _Argument:
@@ -48,8 +56,24 @@ class _Argument:
         self.keyword: str | None = None
 
 
+@attrs.frozen
+class Offers:
+    """What the app has for its handlers, beside what a request brings.
+
+    Attributes:
+        stores: The kinds of store that it declares: ``kv``, ``config``, ``secrets``.
+        states: The types of its state.
+    """
+
+    stores: frozenset[str]
+    states: frozenset[type]
+
+
 def bind(
-    handler: Callable[..., object], names: tuple[str, ...], elsewhere: frozenset[str] = frozenset()
+    handler: Callable[..., object],
+    names: tuple[str, ...],
+    elsewhere: frozenset[str] = frozenset(),
+    offers: Offers | None = None,
 ) -> Endpoint:
     """Return the call of a handler.
 
@@ -58,9 +82,11 @@ def bind(
         names: The path parameters of the route, in order.
         elsewhere: Path parameters that other routes of this handler have; here they take
             their default.
+        offers: What the app declares; ``None`` to find out at the request.
 
     Raises:
-        TypeError: A parameter cannot be filled from a request.
+        TypeError: A parameter cannot be filled from a request or by the app, or nothing can be
+            answered of what the handler returns.
     """
     where = name_of(handler)
     try:
@@ -77,6 +103,8 @@ def bind(
         if optional_here and parameter.name not in names:
             continue
         try:
+            if offers is not None:
+                _check_offered(hint, parameter.default, offers)
             argument = _argument(parameter, hint, names)
         except TypeError as error:
             raise TypeError(f"handler {where}: parameter {parameter.name!r}: {error}") from error
@@ -87,6 +115,12 @@ def bind(
         if by_name or parameter.kind is parameter.KEYWORD_ONLY:
             argument.keyword = parameter.name
         arguments.append(argument)
+    if not hasattr(handler, "__wrapped__"):
+        # A decorator may make something else of what the function returns.
+        try:
+            check_return(hints.get("return"))
+        except TypeError as error:
+            raise TypeError(f"handler {where}: its return annotation: {error}") from None
     prepare_json(hints.get("return"))
     is_async = _is_async(handler)
     if not is_async and hasattr(handler, "__wrapped__"):
@@ -154,6 +188,27 @@ def _endpoint(
     return call_with_all
 
 
+def _check_offered(hint: Any, default: Any, offers: Offers) -> None:
+    """Refuse a store or state that the app does not have, unless the handler can do without."""
+    hint, nullable = without_none(hint)
+    if nullable or default is not inspect.Parameter.empty:
+        return
+    for kind, attribute, noun in _STORE_KINDS:
+        if hint == kind and attribute not in offers.stores:
+            raise TypeError(
+                f"the app declares no {noun} store; write App({attribute}=[...]) or "
+                f"[stores.{attribute}] in edgezero.toml"
+            )
+    marker = _marker(hint)
+    if marker is not None and marker.source == "state":
+        kind = get_args(hint)[0]
+        if kind not in offers.states:
+            raise TypeError(
+                f"the app has no state of type {_spell(kind)}; write App(state=[...]) or "
+                f"app.with_state(...)"
+            )
+
+
 def _argument(parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]) -> _Argument | None:
     """Choose what fills a parameter; ``None`` when nothing does."""
     if parameter.name in names and _marker(hint) is None:
@@ -170,7 +225,7 @@ def _argument(parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]) -
         return _Argument(_headers)
     if hint is Outbound:
         return _Argument(_outbound)
-    for kind, attribute in ((Kv, "kv"), (Config, "config"), (Secrets, "secrets")):
+    for kind, attribute, _ in _STORE_KINDS:
         if hint == kind:
             return _Argument(_registry(attribute, absent))
     marker = _marker(hint)

@@ -28,7 +28,7 @@ class Note:
     title: str = "t"
 
 
-app = App(kv=["notes"])
+app = App(kv=["notes"], secrets=["default"], state=[Note()])
 
 
 @app.put("/notes/{id}")
