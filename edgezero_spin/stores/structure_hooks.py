@@ -24,8 +24,9 @@ from cattrs.gen import make_dict_structure_fn, make_mapping_structure_fn, overri
 from cattrs.gen.typeddicts import make_dict_structure_fn as make_typeddict_structure_fn
 
 from edgezero_spin.stores.aliases import outside_names, resolved_hints
+from edgezero_spin.stores.constraints import rule_of
 from edgezero_spin.stores.converting import converter
-from edgezero_spin.stores.json_values import JsonValueError, writer_of
+from edgezero_spin.stores.json_values import JsonValueError, ModelRuleError, writer_of
 from edgezero_spin.stores.text_values import text_form
 
 __all__ = ["KINDS", "Hook", "is_model", "misfit", "supertype"]
@@ -130,7 +131,18 @@ def supertype(to: Any) -> Any:
 def _named(to: Any) -> Hook:
     inner = supertype(to)
     hook: Hook = converter.get_structure_hook(inner)
-    return lambda value, _: hook(value, inner)
+    rule = rule_of(to)
+    if rule is None:
+        return lambda value, _: hook(value, inner)
+
+    def convert(value: Any, _: Any) -> Any:
+        built = hook(value, inner)
+        problem = rule(built)
+        if problem is not None:
+            raise ModelRuleError(f"{problem} @ $")
+        return built
+
+    return convert
 
 
 # Choices and text
