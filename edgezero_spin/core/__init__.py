@@ -2,8 +2,10 @@
 
 from edgezero_spin.core.annotations import (
     Config,
+    Cookie,
     Form,
     ForwardedHost,
+    Header,
     Host,
     Json,
     Kv,
@@ -50,8 +52,10 @@ __all__ = [
     "BodyReadError",
     "BodyStream",
     "Config",
+    "Cookie",
     "Form",
     "ForwardedHost",
+    "Header",
     "Headers",
     "Host",
     "HttpError",

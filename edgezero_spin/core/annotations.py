@@ -16,8 +16,10 @@ from edgezero_spin.stores.secrets import SecretStore
 
 __all__ = [
     "Config",
+    "Cookie",
     "Form",
     "ForwardedHost",
+    "Header",
     "Host",
     "Json",
     "Kv",
@@ -35,8 +37,8 @@ class Marker:
     """Says where a parameter's value comes from.
 
     Attributes:
-        source: ``json``, ``query``, ``form``, ``path``, ``state``, ``host`` or
-            ``forwarded_host``.
+        source: ``json``, ``query``, ``form``, ``path``, ``header``, ``cookie``, ``state``,
+            ``host`` or ``forwarded_host``.
     """
 
     __slots__ = ("source",)
@@ -52,10 +54,17 @@ Json: TypeAlias = Annotated[_T, Marker("json")]
 """The body as JSON, checked and built: 400 when it does not fit, 422 when it breaks a rule."""
 
 Query: TypeAlias = Annotated[_T, Marker("query")]
-"""The query string as a model of scalars, optional scalars and lists of scalars."""
+"""The query string as a model of scalars, optional scalars and lists of scalars. A single
+field binds by its name, without a marker: ``page: int = 1``, ``tags: list[str]``."""
 
 Form: TypeAlias = Annotated[_T, Marker("form")]
 """The urlencoded body as such a model."""
+
+Header: TypeAlias = Annotated[_T, Marker("header")]
+"""One header field as a scalar or a list of them: ``user_agent: Header[str]``."""
+
+Cookie: TypeAlias = Annotated[_T, Marker("cookie")]
+"""One cookie as a scalar: ``session: Cookie[str | None]``."""
 
 Path: TypeAlias = Annotated[_T, Marker("path")]
 """All path parameters as such a model. A single one binds by its name."""

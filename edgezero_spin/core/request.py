@@ -201,6 +201,23 @@ class Request:
             }
         return params
 
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies by name, as they were sent; of two with one name the first.
+
+        Source: RFC 6265, 4.2 and 5.4: the one of the longer path comes first.
+        """
+        found: dict[str, str] = {}
+        for header in self.headers.get_all("cookie"):
+            for pair in header.split(";"):
+                name, equals, value = pair.partition("=")
+                value = value.strip()
+                if value[:1] == value[-1:] == '"' and len(value) > 1:
+                    value = value[1:-1]
+                if equals:
+                    found.setdefault(name.strip(), value)
+        return found
+
     def path_as(self, model: type[_T]) -> _T:
         """Return the path parameters as a model of scalars.
 
