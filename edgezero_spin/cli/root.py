@@ -17,6 +17,7 @@ from edgezero_spin.cli.config import config
 from edgezero_spin.cli.deploy import deploy
 from edgezero_spin.cli.doctor import doctor
 from edgezero_spin.cli.inspect import inspect
+from edgezero_spin.cli.kv import kv
 from edgezero_spin.cli.lock import lock
 from edgezero_spin.cli.new import new
 from edgezero_spin.cli.options import Settings, common_options
@@ -52,6 +53,7 @@ edgezero.add_command(lock)
 edgezero.add_command(test)
 edgezero.add_command(inspect)
 edgezero.add_command(config)
+edgezero.add_command(kv)
 edgezero.add_command(provision)
 edgezero.add_command(registry)
 edgezero.add_command(deploy)
