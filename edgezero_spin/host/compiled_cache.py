@@ -15,20 +15,19 @@ import json
 import logging
 import mmap
 import os
+import pickle
 import struct
 import tempfile
 from pathlib import Path
-from typing import TypeVar
 
 import attrs
 import wasmtime
-from wasmtime import component as wit
+
+from edgezero_spin.wasm.component.linked import LinkedComponent
 
 __all__ = ["CompiledCache"]
 
 _log = logging.getLogger(__name__)
-
-_Code = TypeVar("_Code", wit.Component, wasmtime.Module)
 
 _MAGIC = b"edgezero-compiled-component-1\n\0\0"
 _END = struct.Struct(f"<Q{len(_MAGIC)}s")
@@ -52,22 +51,41 @@ class CompiledCache:
         key = hashlib.sha256(f"{digest} {self.engine_key}".encode()).hexdigest()
         return self.folder / f"{key[:40]}.cwasm"
 
-    def load(self, engine: wasmtime.Engine, digest: str, kind: type[_Code]) -> _Code | None:
-        """Return the compiled component or module, or ``None`` when there is no entry to trust."""
+    def load(self, engine: wasmtime.Engine, digest: str) -> wasmtime.Module | None:
+        """Return a compiled module, or ``None`` when there is no entry to trust."""
         path = self.path_of(digest)
         if not self._is_private() or not self._is_ours(path, digest):
             return None
         try:
-            return kind.deserialize_file(engine, str(path))
+            return wasmtime.Module.deserialize_file(engine, str(path))
         except wasmtime.WasmtimeError as error:
             _log.info("compiling again, the engine refuses %s: %s", path, error)
             return None
 
-    def store(self, digest: str, compiled: wit.Component | wasmtime.Module) -> None:
+    def store(self, digest: str, compiled: wasmtime.Module) -> None:
         """Write an entry, replacing any. Writers at the same time each leave a whole file."""
-        if not self._is_private():
-            return
-        code = compiled.serialize()
+        if self._is_private():
+            self._write(digest, bytes(compiled.serialize()))
+
+    def load_form(self, key: str) -> LinkedComponent | None:
+        """Return the form of a component, or ``None`` when there is no entry to trust."""
+        path = self.path_of(key)
+        if not self._is_private() or not self._is_ours(path, key):
+            return None
+        try:
+            with path.open("rb") as file:
+                form = pickle.load(file)
+        except Exception as error:
+            _log.info("linking again, %s cannot be read: %s", path, error)
+            return None
+        return form if isinstance(form, LinkedComponent) else None
+
+    def store_form(self, key: str, form: LinkedComponent) -> None:
+        """Write the form of a component, replacing any."""
+        if self._is_private():
+            self._write(key, pickle.dumps(form))
+
+    def _write(self, digest: str, code: bytes) -> None:
         trailer = json.dumps(
             {
                 "wasm": digest,
