@@ -13,8 +13,9 @@ from edgezero_spin.host.engine import EngineSettings, load_component, make_engin
 from edgezero_spin.host.exchange import Exchange, ResponseHead
 from edgezero_spin.host.instance import Grants, InstanceState
 from edgezero_spin.host.interface import Interface
-from edgezero_spin.host.linking import LinkedComponent, link
+from edgezero_spin.host.linking import link
 from edgezero_spin.host.logs import Logs
+from edgezero_spin.host.runtime.prepared import PreparedComponent
 from tests.component.conftest import Build
 
 SET = "[static]response-outparam.set"
@@ -47,14 +48,14 @@ def recording(interfaces: dict[str, Interface]) -> dict[str, Interface]:
 
 
 @pytest.fixture(scope="module")
-def linked(build: Build) -> Iterator[LinkedComponent]:
+def linked(build: Build) -> Iterator[PreparedComponent]:
     """The guest ``answers``, joined to a host that takes notes."""
     component: Path = build("answers")
     with make_engine(EngineSettings(pooling=False)) as engine:
         yield link(engine, load_component(engine, component), recording(host_interfaces()))
 
 
-def ask(linked: LinkedComponent, target: str, method: str = "GET") -> tuple[ResponseHead, bytes]:
+def ask(linked: PreparedComponent, target: str, method: str = "GET") -> tuple[ResponseHead, bytes]:
     """Have a fresh instance answer, while a reader takes what is written."""
     seen.clear()
     state = InstanceState(Grants(component_id="answers", log=Logs(None).of("answers")))
@@ -91,7 +92,7 @@ def ask(linked: LinkedComponent, target: str, method: str = "GET") -> tuple[Resp
     ],
 )
 def test_a_body_that_fits_is_finished_before_the_head_is_sent(
-    linked: LinkedComponent, target: str, status: int, size: int | None
+    linked: PreparedComponent, target: str, status: int, size: int | None
 ) -> None:
     """One write on the wire: nothing waits for an acknowledgement."""
     head, body = ask(linked, target)
@@ -103,14 +104,14 @@ def test_a_body_that_fits_is_finished_before_the_head_is_sent(
     assert head.body.failure is None
 
 
-def test_of_a_larger_body_goes_first_what_is_granted(linked: LinkedComponent) -> None:
+def test_of_a_larger_body_goes_first_what_is_granted(linked: PreparedComponent) -> None:
     """The rest follows behind the head."""
     head, body = ask(linked, "/large")
     assert (head.status, body) == (200, b"x" * 3_000_000)
     assert seen.index(WRITES[0]) < seen.index(SET) < seen.index(FINISH)
 
 
-def test_the_first_piece_of_a_stream_goes_with_the_head(linked: LinkedComponent) -> None:
+def test_the_first_piece_of_a_stream_goes_with_the_head(linked: PreparedComponent) -> None:
     """It was made before the head could be sent anyway."""
     head, body = ask(linked, "/stream")
     assert (head.status, body) == (200, b"firstsecond")
@@ -119,7 +120,7 @@ def test_the_first_piece_of_a_stream_goes_with_the_head(linked: LinkedComponent)
     assert writes[0] < seen.index(SET) < writes[1]
 
 
-def test_an_empty_first_piece_sends_the_head_alone(linked: LinkedComponent) -> None:
+def test_an_empty_first_piece_sends_the_head_alone(linked: PreparedComponent) -> None:
     """A generator asks for that by yielding nothing first."""
     _, body = ask(linked, "/late")
     assert body == b"second"
@@ -127,7 +128,7 @@ def test_an_empty_first_piece_sends_the_head_alone(linked: LinkedComponent) -> N
 
 
 @pytest.mark.parametrize("length", [0, 3, 5, 5_000_000])
-def test_a_wrong_content_length_is_an_honest_500(linked: LinkedComponent, length: int) -> None:
+def test_a_wrong_content_length_is_an_honest_500(linked: PreparedComponent, length: int) -> None:
     """It shows before the head is out."""  # HTTP-13, HTTP-14
     head, body = ask(linked, f"/wrong/{length}")
     assert head.status == 500
@@ -145,7 +146,7 @@ def test_a_wrong_content_length_is_an_honest_500(linked: LinkedComponent, length
     ],
 )
 def test_an_answer_to_head_has_the_length_of_get_or_none(
-    linked: LinkedComponent, target: str, get: bytes | None, head: bytes | None
+    linked: PreparedComponent, target: str, get: bytes | None, head: bytes | None
 ) -> None:
     """Never 0 where GET has a body."""  # RFC 9110, 8.6
     assert dict(ask(linked, target)[0].headers).get("content-length") == get

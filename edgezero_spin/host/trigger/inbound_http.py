@@ -20,7 +20,7 @@ from edgezero_spin.host.capabilities.http_fields import (
 )
 from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.instance import InstanceState
-from edgezero_spin.host.running import Instance
+from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.trigger.whole_bodies import read_request, respond
 
 __all__ = ["BODY_LIMIT_BYTES", "INBOUND_HTTP", "ResponseError", "answer"]

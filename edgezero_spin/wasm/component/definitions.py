@@ -240,9 +240,13 @@ class Instantiate(Definition):
 
 @attrs.frozen
 class InstanceExports(Definition):
-    """An instance made of definitions that are there."""
+    """An instance made of definitions that are there.
 
-    exports: tuple[tuple[str, Reference], ...]
+    Attributes:
+        exports: Name of each, what it is, and the interface that it implements if one is named.
+    """
+
+    exports: tuple[tuple[str, Reference, str | None], ...]
 
 
 @attrs.frozen

@@ -280,7 +280,7 @@ class _Linker:
             raise InvalidError(f"missing import named `{each.name}`", at)
         item = self._ascribe(each.type, actual, scope, (each.name,), at)
         check_annotation(each.name, each.type.sort, each.implements, item, scope.import_labels, at)
-        if not scope.is_type:
+        if not scope.is_instance_type:
             check_visibility(self.types, scope, scope.imported, each.type.sort, item, "import", at)
         if each.type.sort == Sort.TYPE and isinstance(item, ResourceType):
             scope.import_labels[each.name] = item
@@ -326,7 +326,8 @@ class _Linker:
             at: Where that is needed.
         """
         with self._deeper(at):
-            scope = Scope(closure.scope, is_type=True)
+            is_instance = closure.form.is_instance
+            scope = Scope(closure.scope, is_type=True, is_instance_type=is_instance)
             imports: Exports = {}
             exports: Exports = {}
             for each in closure.form.declarators:
@@ -344,6 +345,9 @@ class _Linker:
                     check_annotation(
                         each.name, type_.sort, each.implements, item, scope.export_labels, at
                     )
+                    if not is_instance:
+                        visible = scope.named
+                        check_visibility(self.types, scope, visible, type_.sort, item, "export", at)
                     if isinstance(item, ResourceType):
                         scope.export_labels[each.name] = item
                     scope.spaces[type_.sort].append(item)
@@ -544,10 +548,10 @@ class _Linker:
     def _(self, each: InstanceExports, scope: Scope) -> None:
         made = Scope()
         exports: Exports = {}
-        for name, (sort, index) in each.exports:
+        for name, (sort, index), implements in each.exports:
             item = scope.item(sort, index, each.offset)
             made.exports.add(name, "export", each.offset)
-            check_annotation(name, sort, None, item, made.export_labels, each.offset)
+            check_annotation(name, sort, implements, item, made.export_labels, each.offset)
             if isinstance(item, ResourceType):
                 made.export_labels[name] = item
             exports[name] = sort, item
