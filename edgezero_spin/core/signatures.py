@@ -320,7 +320,7 @@ def _annotated(handler: Callable[..., object]) -> Any:
     if inspect.isroutine(handler):
         return handler
     if isinstance(handler, type):
-        return vars(handler).get("__init__", object.__init__)
+        return inspect.getattr_static(handler, "__init__")
     return type(handler).__call__
 
 
