@@ -8,6 +8,7 @@ import pytest
 
 # Tools, and libraries whose import alone would cost every component size and time.
 HEAVY = [
+    "apsw",
     "asyncio",
     "click",
     "componentize_py",
@@ -15,8 +16,8 @@ HEAVY = [
     "logging",
     "rich",
     "sqlite3",
-    "tomlkit",
-    "uvicorn",
+    "tomli_w",
+    "uvloop",
     "wasmtime",
 ]
 
@@ -70,5 +71,5 @@ def test_the_command_line_module_loads_no_tools() -> None:
 
 def test_a_host_loads_no_client_that_it_may_never_need() -> None:
     """Registries and Vault are asked by one that a sixth of the start would go to."""
-    statement = "import edgezero_spin.cli.up, edgezero_spin.host, edgezero_spin.host.trigger.server"
+    statement = "import edgezero_spin.cli.up, edgezero_spin.host, edgezero_spin.host.http.server"
     assert loaded_by(statement) & {"httpx", "rich"} == set()

@@ -318,10 +318,14 @@ class App:
         if match is not None:
             request.route, request._captured = match
         if self.open_stores == "eager":
-            request.open_stores()
+            return self._with_open_stores(request, entry)
         if match is not None and not self._layers:
             return match[0].call(request)
         return entry(request)
+
+    async def _with_open_stores(self, request: Request, entry: Endpoint) -> Response:
+        await request.open_stores()
+        return await entry(request)
 
     async def _call_route(self, request: Request) -> Response:
         route = request.route

@@ -7,7 +7,7 @@ Source: contract edgezero.md, CTX-1, CTX-2, BOD-1 to BOD-4, SPN-1 to SPN-3. Bodi
 without a cap; reads that keep a whole body in memory have a limit and answer 413 past it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from edgezero_spin.core.addresses import parse_client_address
@@ -84,7 +84,7 @@ class Request:
         method: str,
         target: str,
         headers: HeaderInput = (),
-        body: _Bytes | Iterable[_Bytes] = b"",
+        body: _Bytes | Iterable[_Bytes] | AsyncIterable[_Bytes] = b"",
     ) -> "Request":
         """Make a request by hand: ``Request.of("PUT", "/notes/7?x=1", body=b"{}")``.
 
@@ -102,7 +102,7 @@ class Request:
         method: str | None = None,
         target: str | None = None,
         headers: HeaderInput | None = None,
-        body: _Bytes | Iterable[_Bytes] | None = None,
+        body: _Bytes | Iterable[_Bytes] | AsyncIterable[_Bytes] | None = None,
     ) -> "Request":
         """Return this request with parts of it changed, for ``call_next``.
 
@@ -259,7 +259,7 @@ class Request:
             limit = self.body_limit
         body = self._body
         if body is None:
-            body = self._body = self._read_all(limit)
+            body = self._body = await self._read_all(limit)
         elif len(body) > limit:
             raise _too_large(limit)
         return body
@@ -323,7 +323,7 @@ class Request:
             stores = self._stores = Stores() if stores is None else stores()
         return stores
 
-    def open_stores(self) -> None:
+    async def open_stores(self) -> None:
         """Open every declared store now, key-value before config.
 
         Raises:
@@ -331,7 +331,8 @@ class Request:
         """
         for registry in (self.stores.kv, self.stores.config):
             if registry is not None:
-                registry.open_all()
+                for id in registry.declared:
+                    await registry[id].open()
 
     @property
     def kv(self) -> Kv:
@@ -396,11 +397,11 @@ class Request:
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"
 
-    def _read_all(self, limit: int) -> _Bytes:
+    async def _read_all(self, limit: int) -> _Bytes:
         read = self._begin().read
         chunks = []
         size = 0
-        while chunk := read(_CHUNK_BYTES):
+        while chunk := await read(_CHUNK_BYTES):
             size += len(chunk)
             if size > limit:
                 raise _too_large(limit)
@@ -408,9 +409,9 @@ class Request:
         # One chunk is what nearly every body is.
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    def _remaining(self) -> Iterator[_Bytes]:
+    async def _remaining(self) -> AsyncIterator[_Bytes]:
         source = self._begin()
-        while chunk := source.read(_CHUNK_BYTES):
+        while chunk := await source.read(_CHUNK_BYTES):
             yield chunk
 
     def _begin(self) -> ByteSource:

@@ -128,12 +128,15 @@ def _invoker(function: HostFunction, lifts: list[Lift]) -> Callable[[Scope, int]
 def resource_destructor(class_: type) -> Any:
     """Return the C callback for a handle of this class that the guest drops."""
     has_drop = hasattr(class_, "drop")
+    has_children = hasattr(class_, "check_childless")
 
     def destructor(_data: int, context: int, rep: int) -> int:
         scope = scopes.get(context)
         if scope is None:
             return 0
         try:
+            if has_children:
+                scope.table.get(rep).check_childless("a resource is dropped")
             resource = scope.table.take(rep)
             if has_drop:
                 resource.drop(scope.state)

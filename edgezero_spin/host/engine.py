@@ -23,8 +23,9 @@ from wasmtime import _ffi as ffi
 from wasmtime import component as wit
 
 from edgezero_spin.host.compiled_cache import CompiledCache
+from edgezero_spin.host.compiling import compiling
 from edgezero_spin.host.errors import ComponentError, EngineError
-from edgezero_spin.host.pool import SLOT_BYTES, can_reserve, set_pool
+from edgezero_spin.host.pool import SLOT_BYTES, can_map, can_reserve, set_pool
 
 __all__ = [
     "Component",
@@ -179,7 +180,8 @@ class Engine:
         version = importlib.metadata.version("wasmtime")
         return (
             f"wasmtime={version} platform={sys.platform}-{ffi.machine} "
-            f"pooling={self.pooling} {self.settings.compile_key()}"
+            # Not whether instances are pooled: the code is the same, byte for byte.
+            f"{self.settings.compile_key()}"
         )
 
     def close(self) -> None:
@@ -208,7 +210,8 @@ def make_engine(settings: EngineSettings | None = None) -> Engine:
             f"max_memory_bytes is {settings.max_memory_bytes}; a 32-bit memory ends at 4 GiB"
         )
     pooling = settings.pooling
-    if pooling and not can_reserve(settings.max_instances * SLOT_BYTES):
+    count = settings.max_instances
+    if pooling and not (can_reserve(count * SLOT_BYTES) and can_map(count)):
         _log.warning(
             "the system refuses %d GiB of address space for %d pooled instances; instances "
             "are allocated one by one, which is slower (lower max_instances or raise ulimit -v)",
@@ -221,6 +224,8 @@ def make_engine(settings: EngineSettings | None = None) -> Engine:
     config.epoch_interruption = settings.epoch
     config.consume_fuel = settings.fuel
     config.debug_info = settings.debug_info
+    # A view of a guest's memory stays good as long as the memory does not move.
+    ffi.wasmtime_config_memory_may_move_set(config.ptr(), False)
     # Tasks of WASI 0.3, which this host has no use for. With them, wasmtime 50.0 stops every
     # call that passes two borrowed handles, as `poll` of two pollables does.
     ffi.wasmtime_config_concurrency_support_set(config.ptr(), False)
@@ -285,7 +290,7 @@ def load_component(
     if cache is not None:
         native = cache.load(engine.native, entry, wit.Component)
     if native is None:
-        native = _compile(engine, path, wasm, joined=joined)
+        native = compiling(path, lambda: _compile(engine, path, wasm, joined=joined))
         if cache is not None:
             cache.store(entry, native)
     return Component(path, digest, engine, native)

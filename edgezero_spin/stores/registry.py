@@ -94,6 +94,11 @@ class Registry(Generic[S]):
         return self[self._declared.default]
 
     @property
+    def declared(self) -> tuple[str, ...]:
+        """The ids in the order of their declaration."""
+        return self._declared.ids
+
+    @property
     def default_id(self) -> str:
         """The id of the default store."""
         return self._declared.default

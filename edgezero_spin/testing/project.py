@@ -87,6 +87,7 @@ class SpinProject:
         self._target = app
         self._apps: tuple[str, dict[str, App]] | None = None
         self._built = False
+        self._failure: KitError | None = None
         self._checked = False
 
     def native(self, **arguments: Any) -> TestClient:
@@ -124,10 +125,21 @@ class SpinProject:
         return client
 
     def build(self, when: str, since_ns: int = 0) -> None:
-        """Build the components once; see ``build_components``."""
-        if not self._built and when != "never":
+        """Build the components once; see ``build_components``.
+
+        Raises:
+            KitError: A command failed, now or when it was tried before.
+        """
+        if self._failure is not None:
+            raise KitError(f"{self._failure}\n(not tried again in this run)")
+        if self._built or when == "never":
+            return
+        try:
             build_components(self.manifest, always=when == "always", since_ns=since_ns)
-            self._built = True
+        except KitError as error:
+            self._failure = error
+            raise
+        self._built = True
 
     def _find_apps(self) -> tuple[str, dict[str, App]]:
         """Return the component to test, and its app and those that it may call, by id."""

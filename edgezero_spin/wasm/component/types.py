@@ -220,3 +220,9 @@ class FunctionType:
     parameters: tuple[tuple[str, ValueType], ...]
     result: ValueType | None
     is_async: bool = False
+
+    @property
+    def types(self) -> tuple[ValueType, ...]:
+        """The types of the parameters, then that of the result if there is one."""
+        parameters = tuple(type_ for _, type_ in self.parameters)
+        return parameters if self.result is None else (*parameters, self.result)

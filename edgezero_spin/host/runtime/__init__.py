@@ -1,0 +1,1 @@
+"""Runtime: components as core modules, with the canonical ABI in Python."""

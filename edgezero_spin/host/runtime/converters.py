@@ -1,0 +1,179 @@
+"""Converters of one component: lifting and lowering for every side of its calls.
+
+Closures depend on a type, on a string encoding and on who is on the other side. They are made
+once for each combination and shared by all functions of the component.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from edgezero_spin.host.runtime.layout import CoreSignature, layout_of, offsets_of
+from edgezero_spin.host.runtime.lift import Lift, Lifting
+from edgezero_spin.host.runtime.lower import Lower, Lowering
+from edgezero_spin.host.runtime.memory import Context
+from edgezero_spin.wasm.component.linked import Encoding, HostResource, LocalResource
+from edgezero_spin.wasm.component.types import (
+    BorrowType,
+    EnumType,
+    FlagsType,
+    FunctionType,
+    FutureType,
+    ListType,
+    OptionType,
+    OwnType,
+    Primitive,
+    RecordType,
+    ResourceType,
+    ResultType,
+    StreamType,
+    TupleType,
+    ValueType,
+    VariantType,
+)
+
+__all__ = ["Converters", "contains", "lift_parameters", "lower_parameters"]
+
+
+class Converters:
+    """Makes and keeps the converters of one component.
+
+    Args:
+        resources: Whose each resource type is.
+        class_of: Class of the host's objects for a resource type that it defines.
+    """
+
+    def __init__(
+        self,
+        resources: Mapping[ResourceType, LocalResource | HostResource],
+        class_of: Callable[[HostResource], type],
+    ) -> None:
+        self.resources = resources
+        self._classes = {
+            type_: class_of(owner) if isinstance(owner, HostResource) else None
+            for type_, owner in resources.items()
+        }
+        self._lifting: dict[Any, Lifting] = {}
+        self._lowering: dict[Any, Lowering] = {}
+
+    def class_of(self, resource: ResourceType) -> type | None:
+        """Return the class of the host's objects, ``None`` for a guest's resource type."""
+        return self._classes.get(resource)
+
+    def lifting(self, encoding: Encoding, *, to_host: bool, lends: bool) -> Lifting:
+        """Return what lifts values of a guest with this encoding."""
+        key = (encoding, to_host, lends)
+        found = self._lifting.get(key)
+        if found is None:
+            found = Lifting(encoding, self.class_of, to_host=to_host, lends=lends)
+            self._lifting[key] = found
+        return found
+
+    def lowering(self, encoding: Encoding, instance: int, *, from_host: bool) -> Lowering:
+        """Return what lowers values to a component instance with this encoding."""
+        key = (encoding, instance, from_host)
+        found = self._lowering.get(key)
+        if found is None:
+
+            def is_local(resource: ResourceType) -> bool:
+                owner = self.resources.get(resource)
+                return isinstance(owner, LocalResource) and owner.instance == instance
+
+            found = Lowering(encoding, self.class_of, is_local, from_host=from_host)
+            self._lowering[key] = found
+        return found
+
+
+def lift_parameters(lifting: Lifting, type_: FunctionType, signature: CoreSignature) -> list[Lift]:
+    """Return one lift for each parameter of a lowered function.
+
+    Parameters that are in memory are loaded through the pointer among the core values; the
+    first lift checks it.
+    """
+    types = [part for _, part in type_.parameters]
+    if signature.spilled:
+        return _spilled_lifts(lifting, types)
+    lifts = []
+    at = 0
+    for part in types:
+        lifts.append(lifting.lift(part, signature.parameters, at))
+        at += len(layout_of(part).flat or ())
+    return lifts
+
+
+def _spilled_lifts(lifting: Lifting, types: list[ValueType]) -> list[Lift]:
+    record = layout_of(TupleType(tuple(types)))
+
+    def lift_of(load: Any, offset: int) -> Lift:
+        if offset:
+            return lambda cx, flat: load(cx, flat[0] + offset)
+
+        def first(cx: Context, flat: Any) -> Any:
+            cx.check(flat[0], record.size, record.alignment)
+            return load(cx, flat[0])
+
+        return first
+
+    return [
+        lift_of(lifting.load(part), offset)
+        for part, offset in zip(types, offsets_of(types), strict=True)
+    ]
+
+
+def lower_parameters(
+    lowering: Lowering, type_: FunctionType, signature: CoreSignature
+) -> Callable[[Context, tuple[Any, ...], list[Any]], None]:
+    """Return ``(context, parameters, core values)`` for the call of a lifted function."""
+    types = [part for _, part in type_.parameters]
+    if signature.spilled:
+        record = TupleType(tuple(types))
+        layout, store = layout_of(record), lowering.store(record)
+
+        def lower_spilled(cx: Context, values: tuple[Any, ...], flat: list[Any]) -> None:
+            at = flat[0] = cx.allocate(layout.size, layout.alignment)
+            store(cx, at, values)
+
+        return lower_spilled
+    lowers: list[Lower] = []
+    at = 0
+    for part in types:
+        lowers.append(lowering.lower(part, signature.parameters, at))
+        at += len(layout_of(part).flat or ())
+
+    def lower_flat(cx: Context, values: tuple[Any, ...], flat: list[Any]) -> None:
+        for lower, value in zip(lowers, values, strict=True):
+            lower(cx, value, flat)
+
+    return lower_flat
+
+
+def contains(types: "list[ValueType | None]", *kinds: type) -> bool:
+    """Tell whether any of these types has a part of one of these kinds."""
+    seen: set[ValueType] = set()
+    left = [type_ for type_ in types if type_ is not None]
+    while left:
+        type_ = left.pop()
+        if type_ in seen:
+            continue
+        seen.add(type_)
+        if isinstance(type_, kinds):
+            return True
+        left += [part for part in _parts(type_) if part is not None]
+    return False
+
+
+def _parts(type_: ValueType) -> "tuple[ValueType | None, ...]":
+    match type_:
+        case RecordType():
+            return tuple(part for _, part in type_.fields)
+        case VariantType():
+            return tuple(part for _, part in type_.cases)
+        case ListType() | StreamType():
+            return (type_.element,)
+        case TupleType():
+            return type_.elements
+        case OptionType() | FutureType():
+            return (type_.payload,)
+        case ResultType():
+            return (type_.ok, type_.error)
+        case Primitive() | EnumType() | FlagsType() | OwnType() | BorrowType():
+            return ()

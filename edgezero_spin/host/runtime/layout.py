@@ -1,0 +1,261 @@
+"""Canonical ABI: size, alignment and flattening of component types.
+
+In: a value type. Out: its ``Layout`` in a 32-bit linear memory and as core values. A flat
+value is described by a format character of ``struct``, which says signedness as well, so that
+most integers need no conversion on their way: ``I``/``i`` for ``i32``, ``Q``/``q`` for ``i64``,
+``f`` and ``d``.
+
+Source: ``CanonicalABI.md``, "Alignment", "Element Size" and "Flattening".
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from struct import Struct
+
+import attrs
+
+from edgezero_spin.wasm.component.types import (
+    BorrowType,
+    EnumType,
+    FlagsType,
+    FunctionType,
+    FutureType,
+    ListType,
+    OptionType,
+    OwnType,
+    Primitive,
+    RecordType,
+    ResultType,
+    StreamType,
+    TupleType,
+    ValueType,
+    VariantType,
+)
+
+__all__ = [
+    "MAX_FLAT_ASYNC_PARAMETERS",
+    "MAX_FLAT_PARAMETERS",
+    "CoreSignature",
+    "Formats",
+    "Layout",
+    "cases_of",
+    "core_signature",
+    "core_types",
+    "discriminant_size",
+    "layout_of",
+    "offsets_of",
+    "payload_offset",
+    "slots",
+]
+
+MAX_FLAT_PARAMETERS = 16
+MAX_FLAT_ASYNC_PARAMETERS = 4
+
+Formats = tuple[str, ...]
+"""One character for each core value; see the module."""
+
+_CORE_TYPES = {"I": "i32", "i": "i32", "Q": "i64", "q": "i64", "f": "f32", "d": "f64"}
+
+
+@attrs.frozen
+class Layout:
+    """How values of a type lie in memory and among core values.
+
+    Attributes:
+        size, alignment: Bytes.
+        flat: Its core values, ``None`` if there are more than may ever be passed so.
+    """
+
+    size: int
+    alignment: int
+    flat: Formats | None
+
+
+_PRIMITIVES = {
+    Primitive.BOOL: Layout(1, 1, ("I",)),
+    Primitive.S8: Layout(1, 1, ("i",)),
+    Primitive.U8: Layout(1, 1, ("I",)),
+    Primitive.S16: Layout(2, 2, ("i",)),
+    Primitive.U16: Layout(2, 2, ("I",)),
+    Primitive.S32: Layout(4, 4, ("i",)),
+    Primitive.U32: Layout(4, 4, ("I",)),
+    Primitive.S64: Layout(8, 8, ("q",)),
+    Primitive.U64: Layout(8, 8, ("Q",)),
+    Primitive.F32: Layout(4, 4, ("f",)),
+    Primitive.F64: Layout(8, 8, ("d",)),
+    Primitive.CHAR: Layout(4, 4, ("I",)),
+    Primitive.STRING: Layout(8, 4, ("I", "I")),
+    Primitive.ERROR_CONTEXT: Layout(4, 4, ("I",)),
+}
+
+
+@lru_cache(4096)
+def layout_of(type_: ValueType) -> Layout:
+    """Return the layout of a type."""
+    match type_:
+        case Primitive():
+            return _PRIMITIVES[type_]
+        case RecordType():
+            return _record([field for _, field in type_.fields])
+        case TupleType():
+            return _record(type_.elements)
+        case ListType(element, length):
+            if length is None:
+                return Layout(8, 4, ("I", "I"))
+            item = layout_of(element)
+            flat = None
+            if item.flat is not None and len(item.flat) * length <= MAX_FLAT_PARAMETERS:
+                flat = item.flat * length
+            return Layout(item.size * length, item.alignment, flat)
+        case FlagsType():
+            size = 1 if len(type_.labels) <= 8 else 2 if len(type_.labels) <= 16 else 4
+            return Layout(size, size, ("I",))
+        case EnumType():
+            size = discriminant_size(len(type_.labels))
+            return Layout(size, size, ("I",))
+        case OwnType() | BorrowType() | StreamType() | FutureType():
+            return Layout(4, 4, ("I",))
+        case VariantType() | OptionType() | ResultType():
+            return _variant(cases_of(type_))
+
+
+def cases_of(type_: VariantType | OptionType | ResultType) -> tuple[ValueType | None, ...]:
+    """Return the payload types of the cases."""
+    match type_:
+        case VariantType():
+            return tuple(payload for _, payload in type_.cases)
+        case OptionType():
+            return (None, type_.payload)
+        case ResultType():
+            return (type_.ok, type_.error)
+
+
+def offsets_of(types: Iterable[ValueType]) -> tuple[int, ...]:
+    """Return where the fields of a record with these types begin."""
+    offsets = []
+    end = 0
+    for type_ in types:
+        field = layout_of(type_)
+        at = _aligned(end, field.alignment)
+        offsets.append(at)
+        end = at + field.size
+    return tuple(offsets)
+
+
+def discriminant_size(cases: int) -> int:
+    """Return how many bytes tell this many cases apart."""
+    return 1 if cases <= 1 << 8 else 2 if cases <= 1 << 16 else 4
+
+
+def payload_offset(cases: tuple[ValueType | None, ...]) -> int:
+    """Return where the payload of a variant begins."""
+    alignment = max((layout_of(case).alignment for case in cases if case is not None), default=1)
+    return _aligned(discriminant_size(len(cases)), alignment)
+
+
+def _aligned(at: int, alignment: int) -> int:
+    return -(-at // alignment) * alignment
+
+
+def _record(types: Iterable[ValueType]) -> Layout:
+    fields = [layout_of(type_) for type_ in types]
+    end = 0
+    for field in fields:
+        end = _aligned(end, field.alignment) + field.size
+    alignment = max(field.alignment for field in fields)
+    flat: Formats | None = ()
+    for field in fields:
+        flat = None if flat is None or field.flat is None else flat + field.flat
+        if flat is not None and len(flat) > MAX_FLAT_PARAMETERS:
+            flat = None
+    return Layout(_aligned(end, alignment), alignment, flat)
+
+
+def _variant(cases: tuple[ValueType | None, ...]) -> Layout:
+    payloads = [layout_of(case) for case in cases if case is not None]
+    discriminant = discriminant_size(len(cases))
+    alignment = max([discriminant, *(payload.alignment for payload in payloads)])
+    end = payload_offset(cases) + max((payload.size for payload in payloads), default=0)
+    joined: list[str] = []
+    flat: Formats | None = None
+    if all(payload.flat is not None for payload in payloads):
+        for payload in payloads:
+            for index, format_ in enumerate(payload.flat or ()):
+                if index < len(joined):
+                    joined[index] = _join(joined[index], format_)
+                else:
+                    joined.append(format_)
+        if len(joined) < MAX_FLAT_PARAMETERS:
+            flat = ("I", *joined)
+    return Layout(_aligned(end, alignment), alignment, flat)
+
+
+def _join(one: str, other: str) -> str:
+    if one == other:
+        return one
+    kinds = {_CORE_TYPES[one], _CORE_TYPES[other]}
+    return "I" if kinds <= {"i32", "f32"} else "Q"
+
+
+@attrs.frozen
+class CoreSignature:
+    """The core function type of a lifted or lowered function.
+
+    Attributes:
+        parameters: Formats of the parameters, a pointer to results included.
+        results: Formats of the results, at most one.
+        spilled: The parameters are in memory, and the first core parameter points to them.
+        returned: The result is in memory: where the last parameter says for a lowered
+            function, where the core result says for a lifted one.
+    """
+
+    parameters: Formats
+    results: Formats
+    spilled: bool
+    returned: bool
+
+
+def core_signature(
+    type_: FunctionType, *, lowered: bool, is_async: bool = False, callback: bool = False
+) -> CoreSignature:
+    """Return the core signature of a function.
+
+    Args:
+        type_: The component function's type.
+        lowered: As ``canon lower`` makes it; else what ``canon lift`` expects.
+        is_async: The option ``async`` is given.
+        callback: The option ``callback`` is given.
+    """
+    most = MAX_FLAT_ASYNC_PARAMETERS if lowered and is_async else MAX_FLAT_PARAMETERS
+    flat: Formats | None = ()
+    for _, parameter in type_.parameters:
+        part = layout_of(parameter).flat
+        flat = None if flat is None or part is None else flat + part
+        if flat is not None and len(flat) > most:
+            flat = None
+    spilled = flat is None
+    parameters = flat if flat is not None else ("I",)
+    result = () if type_.result is None else layout_of(type_.result).flat
+    if is_async:
+        if lowered:
+            returned = type_.result is not None
+            return CoreSignature(
+                (*parameters, "I") if returned else parameters, ("I",), spilled, returned
+            )
+        return CoreSignature(parameters, ("I",) if callback else (), spilled, False)
+    returned = result is None or len(result) > 1
+    if not returned:
+        return CoreSignature(parameters, result or (), spilled, False)
+    if lowered:
+        return CoreSignature((*parameters, "I"), (), spilled, True)
+    return CoreSignature(parameters, ("I",), spilled, True)
+
+
+def slots(formats: Formats) -> Struct:
+    """Return how core values lie in the engine's slots of 16 bytes."""
+    return Struct("<" + "".join(f"{one}{8 if one in 'Qqd' else 12}x" for one in formats))
+
+
+def core_types(formats: Formats) -> tuple[str, ...]:
+    """Return the names of the core types."""
+    return tuple(_CORE_TYPES[one] for one in formats)

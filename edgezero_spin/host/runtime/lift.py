@@ -1,0 +1,477 @@
+"""Canonical ABI: lifting, from a guest's memory or from core values to Python.
+
+``Lifting`` prepares a closure for each type once; a call runs closures only. ``load`` gives
+``(context, address) -> value`` for a value in memory, whose address the caller has checked for
+its alignment and range. ``lift`` gives ``(context, core values) -> value`` for a value that
+begins at a given place among the core values. The Python forms are those of
+``host/interface.py``.
+
+Source: ``CanonicalABI.md``, "Loading" and "Flat Lifting".
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from struct import pack, unpack
+from typing import Any
+
+from edgezero_spin.host.errors import Trap
+from edgezero_spin.host.interface import Err, Ok, Some
+from edgezero_spin.host.runtime.handles import GuestResource, Handle
+from edgezero_spin.host.runtime.layout import (
+    Formats,
+    cases_of,
+    discriminant_size,
+    layout_of,
+    offsets_of,
+    payload_offset,
+)
+from edgezero_spin.host.runtime.memory import MAX_LIST_BYTES, Context
+from edgezero_spin.host.runtime.traps import invalid_discriminant, unaligned
+from edgezero_spin.wasm.component.linked import Encoding
+from edgezero_spin.wasm.component.types import (
+    BorrowType,
+    EnumType,
+    FlagsType,
+    ListType,
+    OptionType,
+    OwnType,
+    Primitive,
+    RecordType,
+    ResourceType,
+    ResultType,
+    TupleType,
+    ValueType,
+    VariantType,
+)
+
+__all__ = ["Lift", "Lifting", "Load", "UnsupportedTypeError"]
+
+Load = Callable[[Context, int], Any]
+Lift = Callable[[Context, Sequence[Any]], Any]
+
+_NAN = float("nan")
+_MASK = 0xFFFF_FFFF
+_UTF16_TAG = 1 << 31
+_ELEMENT_BYTES = 16
+"""What an element of a list counts at least; see ``Context.charge``."""
+
+
+class UnsupportedTypeError(Exception):
+    """A type that cannot cross yet."""
+
+
+class Lifting:
+    """Prepares closures that lift values of one side of a call.
+
+    Args:
+        encoding: How the guest encodes strings.
+        class_of: Class of the host's objects for a resource type, ``None`` for a guest's.
+        to_host: Values go to the host, not to another component instance.
+        lends: Borrowed handles are kept in ``Context.lent`` for the time of the call.
+    """
+
+    def __init__(
+        self,
+        encoding: Encoding,
+        class_of: Callable[[ResourceType], type | None],
+        *,
+        to_host: bool,
+        lends: bool,
+    ) -> None:
+        self._class_of = class_of
+        self._to_host = to_host
+        self._lends = lends
+        self._text = _TEXTS[encoding]
+        self._loads: dict[ValueType, Load] = {}
+
+    def load(self, type_: ValueType) -> Load:
+        """Return ``(context, address) -> value``."""
+        found = self._loads.get(type_)
+        if found is None:
+            found = self._loads[type_] = self._load(type_)
+        return found
+
+    def lift(self, type_: ValueType, formats: Formats, at: int) -> Lift:
+        """Return ``(context, core values) -> value``.
+
+        Args:
+            type_: The value's type, which has a flat form.
+            formats: Formats of all core values that there will be.
+            at: Which of them is the value's first.
+        """
+        match type_:
+            case Primitive.STRING:
+                text = self._text
+                return lambda cx, flat: text(cx, flat[at], flat[at + 1])
+            case Primitive():
+                return _lift_primitive(type_, formats[at], at)
+            case RecordType() | TupleType():
+                return self._lift_record(type_, formats, at)
+            case ListType(element, None):
+                items = self._items(element)
+                return lambda cx, flat: items(cx, flat[at], flat[at + 1])
+            case ListType(element, int(length)):
+                width = len(layout_of(element).flat or ())
+                lifts = [self.lift(element, formats, at + i * width) for i in range(length)]
+                make: Callable[[Any], Any] = bytes if element is Primitive.U8 else list
+                return lambda cx, flat: make([lift(cx, flat) for lift in lifts])
+            case FlagsType():
+                names = _flags(type_.labels)
+                return lambda cx, flat: names(flat[at])
+            case EnumType():
+                labels = type_.labels
+                return lambda cx, flat: _label(labels, flat[at])
+            case OwnType() | BorrowType():
+                handle = self._handle(type_)
+                return lambda cx, flat: handle(cx, flat[at] & _MASK)
+            case VariantType() | OptionType() | ResultType():
+                return self._lift_variant(type_, formats, at)
+        raise UnsupportedTypeError(type(type_).__name__)
+
+    def _load(self, type_: ValueType) -> Load:
+        match type_:
+            case Primitive.STRING:
+                text = self._text
+
+                def load_text(cx: Context, at: int) -> str:
+                    at >>= 2
+                    size = cx.u32[at + 1]
+                    cx.charge(size & ~_UTF16_TAG)
+                    return text(cx, cx.u32[at], size)
+
+                return load_text
+            case Primitive():
+                load = _LOADS.get(type_)
+                if load is not None:
+                    return load
+            case RecordType() | TupleType():
+                return self._load_record(type_)
+            case ListType(element, None):
+                items = self._items(element)
+
+                def load_list(cx: Context, at: int) -> Any:
+                    at >>= 2
+                    count = cx.u32[at + 1]
+                    cx.charge(count)
+                    return items(cx, cx.u32[at], count)
+
+                return load_list
+            case ListType(element, int(length)):
+                run = self._run(element)
+                return lambda cx, at: run(cx, at, length)
+            case FlagsType():
+                names, word = _flags(type_.labels), _LOADS[_words(layout_of(type_).size)]
+                return lambda cx, at: names(word(cx, at))
+            case EnumType():
+                labels, word = type_.labels, _LOADS[_words(layout_of(type_).size)]
+                return lambda cx, at: _label(labels, word(cx, at))
+            case OwnType() | BorrowType():
+                handle = self._handle(type_)
+                return lambda cx, at: handle(cx, cx.u32[at >> 2])
+            case VariantType() | OptionType() | ResultType():
+                return self._load_variant(type_)
+        raise UnsupportedTypeError(
+            type_.value if isinstance(type_, Primitive) else type(type_).__name__
+        )
+
+    def _load_record(self, type_: RecordType | TupleType) -> Load:
+        names, types = _fields(type_)
+        parts = [*zip(map(self.load, types), offsets_of(types), strict=True)]
+        if names is not None:
+            named = [(name, *part) for name, part in zip(names, parts, strict=True)]
+            return lambda cx, at: {name: load(cx, at + offset) for name, load, offset in named}
+        if len(parts) == 2:
+            (load_0, _), (load_1, offset_1) = parts
+            return lambda cx, at: (load_0(cx, at), load_1(cx, at + offset_1))
+        return lambda cx, at: tuple([load(cx, at + offset) for load, offset in parts])
+
+    def _lift_record(self, type_: RecordType | TupleType, formats: Formats, at: int) -> Lift:
+        names, types = _fields(type_)
+        lifts = []
+        for part in types:
+            lifts.append(self.lift(part, formats, at))
+            at += len(layout_of(part).flat or ())
+        if names is not None:
+            named = [*zip(names, lifts, strict=True)]
+            return lambda cx, flat: {name: lift(cx, flat) for name, lift in named}
+        return lambda cx, flat: tuple([lift(cx, flat) for lift in lifts])
+
+    def _load_variant(self, type_: VariantType | OptionType | ResultType) -> Load:
+        cases = cases_of(type_)
+        offset = payload_offset(cases)
+        loads = [None if case is None else self.load(case) for case in cases]
+        word = _LOADS[_words(discriminant_size(len(cases)))]
+        makers = _makers(type_)
+
+        def load(cx: Context, at: int) -> Any:
+            case = word(cx, at)
+            if case >= len(loads):
+                raise invalid_discriminant()
+            load = loads[case]
+            return makers[case](None if load is None else load(cx, at + offset))
+
+        return load
+
+    def _lift_variant(
+        self, type_: VariantType | OptionType | ResultType, formats: Formats, at: int
+    ) -> Lift:
+        lifts = [
+            None if case is None else self.lift(case, formats, at + 1) for case in cases_of(type_)
+        ]
+        makers = _makers(type_)
+
+        def lift(cx: Context, flat: Sequence[Any]) -> Any:
+            case = flat[at] & _MASK
+            if case >= len(lifts):
+                raise invalid_discriminant()
+            lift = lifts[case]
+            return makers[case](None if lift is None else lift(cx, flat))
+
+        return lift
+
+    def _handle(self, type_: OwnType | BorrowType) -> Load:
+        """Return ``(context, index) -> representation``, or the resource for the host."""
+        resource = type_.resource
+        owned = isinstance(type_, OwnType)
+        if owned:
+
+            def rep_of(cx: Context, index: int) -> Any:
+                return cx.instance.take_own(index, resource)
+
+        elif self._lends:
+
+            def rep_of(cx: Context, index: int) -> Any:
+                handle = cx.instance.handle(index, resource)
+                handle.lends += 1
+                cx.lent.append(handle)
+                return handle.rep
+
+        else:
+
+            def rep_of(cx: Context, index: int) -> Any:
+                entry = cx.entries.get(index)
+                if entry.__class__ is not Handle or entry.type is not resource:
+                    raise cx.instance.mismatch(index)
+                return entry.rep
+
+        if self._to_host and self._class_of(resource) is None:
+            return lambda cx, index: GuestResource(cx.owner, resource, rep_of(cx, index), owned)
+        return rep_of
+
+    def _items(self, element: ValueType) -> "Callable[[Context, int, int], Any]":
+        """Return ``(context, address, count) -> list`` for a list anywhere in memory."""
+        run = self._run(element)
+        layout = layout_of(element)
+        size, mask = layout.size, layout.alignment - 1
+        held = 0 if element is Primitive.U8 else max(size, _ELEMENT_BYTES)
+
+        def items(cx: Context, at: int, count: int) -> Any:
+            total = size * count
+            if total > MAX_LIST_BYTES:
+                raise Trap(f"list of {total} bytes exceeds the maximum of {MAX_LIST_BYTES}")
+            if at & mask:
+                raise unaligned("list ")
+            if at + total > cx.size:
+                cx.extend(at + total, "list content out-of-bounds")
+            if held:
+                cx.charge(held * count)
+            return run(cx, at, count)
+
+        return items
+
+    def _run(self, element: ValueType) -> "Callable[[Context, int, int], Any]":
+        """Return ``(context, address, count) -> list`` for elements that are in range."""
+        match element:
+            case Primitive.U8:
+                return lambda cx, at, count: cx.u8[at : at + count].tobytes()
+            case TupleType((Primitive.STRING, Primitive.STRING | ListType(Primitive.U8, None))):
+                return self._pairs(element)
+            case Primitive() if element in _RUNS:
+                name, shift = _RUNS[element]
+
+                def numbers(cx: Context, at: int, count: int) -> Any:
+                    at >>= shift
+                    return getattr(cx, name)[at : at + count].tolist()
+
+                return numbers
+        load, size = self.load(element), layout_of(element).size
+        return lambda cx, at, count: [
+            load(cx, place) for place in range(at, at + size * count, size)
+        ]
+
+    def _pairs(self, element: TupleType) -> "Callable[[Context, int, int], Any]":
+        text = self._text
+        second = text if element.elements[1] is Primitive.STRING else self._items(Primitive.U8)
+
+        def pairs(cx: Context, at: int, count: int) -> Any:
+            words = cx.u32[at >> 2 : (at >> 2) + 4 * count].tolist()
+            sizes = words[1::4], words[3::4]
+            cx.charge(sum(map(sum, sizes)))
+            return [
+                (text(cx, *first), second(cx, *other))
+                for first, other in zip(
+                    zip(words[0::4], sizes[0], strict=True),
+                    zip(words[2::4], sizes[1], strict=True),
+                    strict=True,
+                )
+            ]
+
+        return pairs
+
+
+def _utf8(cx: Context, at: int, size: int) -> str:
+    if size > MAX_LIST_BYTES:
+        raise _too_long()
+    if at + size > cx.size:
+        cx.extend(at + size, "string content out-of-bounds")
+    try:
+        return str(cx.u8[at : at + size], "utf-8")
+    except UnicodeDecodeError as error:
+        raise Trap(f"invalid utf-8 sequence: {error}") from None
+
+
+def _utf16(cx: Context, at: int, units: int) -> str:
+    size = 2 * units
+    if size > MAX_LIST_BYTES:
+        raise _too_long()
+    if at & 1:
+        raise unaligned("string ")
+    if at + size > cx.size:
+        cx.extend(at + size, "string content out-of-bounds")
+    try:
+        return str(cx.u8[at : at + size], "utf-16-le")
+    except UnicodeDecodeError as error:
+        raise Trap(f"unpaired surrogate found: {error}") from None
+
+
+def _latin1_utf16(cx: Context, at: int, units: int) -> str:
+    if units & _UTF16_TAG:
+        return _utf16(cx, at, units ^ _UTF16_TAG)
+    if units > MAX_LIST_BYTES:
+        raise _too_long()
+    if at & 1:
+        raise unaligned("string ")
+    if at + units > cx.size:
+        cx.extend(at + units, "string content out-of-bounds")
+    return str(cx.u8[at : at + units], "latin-1")
+
+
+def _too_long() -> Trap:
+    return Trap(f"string exceeds the maximum of {MAX_LIST_BYTES} bytes")
+
+
+_TEXTS: "dict[Encoding, Callable[[Context, int, int], str]]" = {
+    Encoding.UTF8: _utf8,
+    Encoding.UTF16: _utf16,
+    Encoding.LATIN1_UTF16: _latin1_utf16,
+}
+
+
+def _char(code: int) -> str:
+    if code >= 0x110000 or 0xD800 <= code <= 0xDFFF:
+        raise Trap("invalid `char` bit pattern")
+    return chr(code)
+
+
+def _number(value: float) -> float:
+    return value if value == value else _NAN
+
+
+_LOADS: dict[Primitive, Load] = {
+    Primitive.BOOL: lambda cx, at: cx.u8[at] != 0,
+    Primitive.S8: lambda cx, at: cx.s8[at],
+    Primitive.U8: lambda cx, at: cx.u8[at],
+    Primitive.S16: lambda cx, at: cx.s16[at >> 1],
+    Primitive.U16: lambda cx, at: cx.u16[at >> 1],
+    Primitive.S32: lambda cx, at: cx.s32[at >> 2],
+    Primitive.U32: lambda cx, at: cx.u32[at >> 2],
+    Primitive.S64: lambda cx, at: cx.s64[at >> 3],
+    Primitive.U64: lambda cx, at: cx.u64[at >> 3],
+    Primitive.F32: lambda cx, at: _number(cx.f32[at >> 2]),
+    Primitive.F64: lambda cx, at: _number(cx.f64[at >> 3]),
+    Primitive.CHAR: lambda cx, at: _char(cx.u32[at >> 2]),
+}
+
+_RUNS = {
+    Primitive.S8: ("s8", 0),
+    Primitive.S16: ("s16", 1),
+    Primitive.U16: ("u16", 1),
+    Primitive.S32: ("s32", 2),
+    Primitive.U32: ("u32", 2),
+    Primitive.S64: ("s64", 3),
+    Primitive.U64: ("u64", 3),
+}
+"""View and shift of the numbers whose runs are copied at once."""
+
+
+def _words(size: int) -> Primitive:
+    return {1: Primitive.U8, 2: Primitive.U16, 4: Primitive.U32}[size]
+
+
+def _lift_primitive(type_: Primitive, given: str, at: int) -> Lift:
+    """Return the lift of a primitive from a core value of this format."""
+    wide = given in "Qq"
+    match type_:
+        case Primitive.BOOL:
+            return lambda cx, flat: flat[at] & _MASK != 0
+        case Primitive.U8 | Primitive.U16:
+            mask = 0xFF if type_ is Primitive.U8 else 0xFFFF
+            return lambda cx, flat: flat[at] & mask
+        case Primitive.S8 | Primitive.S16 | Primitive.S32 if type_ is not Primitive.S32 or (
+            given != "i"
+        ):
+            top = {Primitive.S8: 1 << 7, Primitive.S16: 1 << 15, Primitive.S32: 1 << 31}[type_]
+            return lambda cx, flat: ((flat[at] + top) & (2 * top - 1)) - top
+        case Primitive.U32 if wide:
+            return lambda cx, flat: flat[at] & _MASK
+        case Primitive.S64 if given == "Q":
+            return lambda cx, flat: (flat[at] ^ (1 << 63)) - (1 << 63)
+        case Primitive.F32 if given != "f":
+            return lambda cx, flat: _number(unpack("<f", pack("<I", flat[at] & _MASK))[0])
+        case Primitive.F64 if given != "d":
+            return lambda cx, flat: _number(unpack("<d", pack("<Q", flat[at]))[0])
+        case Primitive.F32 | Primitive.F64:
+            return lambda cx, flat: _number(flat[at])
+        case Primitive.CHAR:
+            return lambda cx, flat: _char(flat[at] & _MASK)
+        case Primitive.S32 | Primitive.U32 | Primitive.S64 | Primitive.U64:
+            return lambda cx, flat: flat[at]
+    raise UnsupportedTypeError(type_.value)
+
+
+def _fields(type_: RecordType | TupleType) -> "tuple[list[str] | None, list[ValueType]]":
+    if isinstance(type_, TupleType):
+        return None, list(type_.elements)
+    return [name for name, _ in type_.fields], [part for _, part in type_.fields]
+
+
+def _makers(type_: VariantType | OptionType | ResultType) -> list[Callable[[Any], Any]]:
+    """Return, for each case, what makes the Python form from the payload."""
+    match type_:
+        case VariantType():
+            return [partial(_case, name) for name, _ in type_.cases]
+        case OptionType(OptionType()):
+            return [_same, Some]
+        case OptionType():
+            return [_same, _same]
+        case ResultType():
+            return [Ok, Err]
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _case(name: str, payload: Any) -> tuple[str, Any]:
+    return name, payload
+
+
+def _label(labels: tuple[str, ...], index: int) -> str:
+    if index >= len(labels):
+        raise invalid_discriminant()
+    return labels[index]
+
+
+def _flags(labels: tuple[str, ...]) -> Callable[[int], frozenset[str]]:
+    bits = [(1 << index, label) for index, label in enumerate(labels)]
+    return lambda value: frozenset([label for bit, label in bits if value & bit])

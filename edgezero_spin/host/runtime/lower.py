@@ -1,0 +1,618 @@
+"""Canonical ABI: lowering, from Python to a guest's memory or to core values.
+
+``Lowering`` prepares a closure for each type once; a call runs closures only. ``store`` gives
+``(context, address, value)`` for a place in memory that the caller has checked. ``lower`` gives
+``(context, value, core values)``, which fills in a list of core values from a given place on.
+The Python forms are those of ``host/interface.py``.
+
+A value that does not fit raises whatever Python raises for it (``MISFITS``); ``misfit.py`` then
+says which part of it does not. So values that fit are not looked at twice.
+
+Source: ``CanonicalABI.md``, "Storing" and "Flat Lowering".
+"""
+
+from collections.abc import Callable, Sequence
+from struct import error as StructError  # noqa: N812 - it is a class
+from struct import pack, unpack
+from typing import Any
+
+from edgezero_spin.host.interface import Err, Ok
+from edgezero_spin.host.runtime.handles import GuestResource, Handle
+from edgezero_spin.host.runtime.layout import (
+    Formats,
+    cases_of,
+    discriminant_size,
+    layout_of,
+    offsets_of,
+    payload_offset,
+)
+from edgezero_spin.host.runtime.lift import UnsupportedTypeError
+from edgezero_spin.host.runtime.memory import MAX_LIST_BYTES, Context
+from edgezero_spin.wasm.component.linked import Encoding
+from edgezero_spin.wasm.component.types import (
+    BorrowType,
+    EnumType,
+    FlagsType,
+    ListType,
+    OptionType,
+    OwnType,
+    Primitive,
+    RecordType,
+    ResourceType,
+    ResultType,
+    TupleType,
+    ValueType,
+    VariantType,
+)
+
+__all__ = ["MISFITS", "Lower", "Lowering", "Store"]
+
+Store = Callable[[Context, int, Any], None]
+Lower = Callable[[Context, Any, list[Any]], None]
+_Put = Callable[[Context, Any], tuple[int, int]]
+"""``(context, value) -> address and length`` of a string or list put into memory."""
+
+MISFITS = (TypeError, ValueError, KeyError, AttributeError, StructError)
+"""What a value that does not fit its type can raise here."""
+
+_BYTES = bytes | bytearray | memoryview
+_MASK32 = (1 << 32) - 1
+_MASK64 = (1 << 64) - 1
+_UTF16_TAG = 1 << 31
+
+
+class Lowering:
+    """Prepares closures that lower values to one side of a call.
+
+    Args:
+        encoding: How the guest encodes strings.
+        class_of: Class of the host's objects for a resource type, ``None`` for a guest's.
+        is_local: Whether a resource type is the guest's own: it gets the representation
+            where others get a borrowed handle.
+        from_host: Values come from the host, not from another component instance.
+    """
+
+    def __init__(
+        self,
+        encoding: Encoding,
+        class_of: Callable[[ResourceType], type | None],
+        is_local: Callable[[ResourceType], bool],
+        *,
+        from_host: bool,
+    ) -> None:
+        self._class_of = class_of
+        self._is_local = is_local
+        self._from_host = from_host
+        self._text = _TEXTS[encoding]
+        self._stores: dict[ValueType, Store] = {}
+
+    def store(self, type_: ValueType) -> Store:
+        """Return ``(context, address, value)``."""
+        found = self._stores.get(type_)
+        if found is None:
+            found = self._stores[type_] = self._store(type_)
+        return found
+
+    def lower(self, type_: ValueType, formats: Formats, at: int) -> Lower:
+        """Return ``(context, value, core values)``.
+
+        Args:
+            type_: The value's type, which has a flat form.
+            formats: Formats of all core values that there will be.
+            at: Which of them is the value's first.
+        """
+        match type_:
+            case Primitive.STRING:
+                return _lower_put(self._text, at)
+            case Primitive():
+                return _lower_primitive(_convert(type_, formats[at]), at)
+            case RecordType() | TupleType():
+                return self._lower_record(type_, formats, at)
+            case ListType(element, None):
+                return _lower_put(self._items(element), at)
+            case ListType(element, int(length)):
+                width = len(layout_of(element).flat or ())
+                kind: Any = _BYTES if element is Primitive.U8 else list | tuple
+                parts = [self.lower(element, formats, at + i * width) for i in range(length)]
+
+                def lower_list(cx: Context, value: Any, flat: list[Any]) -> None:
+                    if not isinstance(value, kind):
+                        raise TypeError("no list")
+                    for lower, part in zip(parts, value, strict=True):
+                        lower(cx, part, flat)
+
+                return lower_list
+            case FlagsType():
+                bits = _flags(type_.labels)
+
+                def lower_flags(cx: Context, value: Any, flat: list[Any]) -> None:
+                    flat[at] = bits(value)
+
+                return lower_flags
+            case EnumType():
+                numbers = {label: index for index, label in enumerate(type_.labels)}
+
+                def lower_enum(cx: Context, value: Any, flat: list[Any]) -> None:
+                    flat[at] = numbers[value]
+
+                return lower_enum
+            case OwnType() | BorrowType():
+                handle = self._handle(type_)
+
+                def lower_handle(cx: Context, value: Any, flat: list[Any]) -> None:
+                    flat[at] = handle(cx, value)
+
+                return lower_handle
+            case VariantType() | OptionType() | ResultType():
+                return self._lower_variant(type_, formats, at)
+        raise UnsupportedTypeError(type(type_).__name__)
+
+    def scalar(self, type_: ValueType) -> Callable[[Context, Any], Any]:
+        """Return ``(context, value) -> core value`` for a type with a single one."""
+        formats = layout_of(type_).flat or ()
+        match type_:
+            case Primitive():
+                convert = _convert(type_, formats[0])
+                return lambda cx, value: convert(value)
+            case OwnType() | BorrowType():
+                return self._handle(type_)
+        lower = self.lower(type_, formats, 0)
+
+        def scalar(cx: Context, value: Any) -> Any:
+            flat = [0]
+            lower(cx, value, flat)
+            return flat[0]
+
+        return scalar
+
+    def case_of_result(self, type_: ResultType, case: int) -> Store:
+        """Return ``(context, address, payload)`` for one case of a result in memory."""
+        cases = cases_of(type_)
+        payload, offset = cases[case], payload_offset(cases)
+        if payload is None:
+
+            def store_nothing(cx: Context, at: int, value: Any) -> None:
+                if value is not None:
+                    raise TypeError("the case has no payload")
+                cx.u8[at] = case
+
+            return store_nothing
+        store = self.store(payload)
+
+        def store_case(cx: Context, at: int, value: Any) -> None:
+            cx.u8[at] = case
+            store(cx, at + offset, value)
+
+        return store_case
+
+    def _store(self, type_: ValueType) -> Store:
+        match type_:
+            case Primitive.STRING:
+                return _store_put(self._text)
+            case Primitive() if type_ in _STORES:
+                return _STORES[type_]
+            case RecordType() | TupleType():
+                return self._store_record(type_)
+            case ListType(element, None):
+                return _store_put(self._items(element))
+            case ListType(element, int(length)):
+                run = self._run(element)
+                kind: Any = _BYTES if element is Primitive.U8 else list | tuple
+
+                def store_list(cx: Context, at: int, value: Any) -> None:
+                    if not isinstance(value, kind) or len(value) != length:
+                        raise ValueError("another length")
+                    run(cx, at, value)
+
+                return store_list
+            case FlagsType():
+                bits, word = _flags(type_.labels), _word(layout_of(type_).size)
+                return lambda cx, at, value: word(cx, at, bits(value))
+            case EnumType():
+                numbers = {label: index for index, label in enumerate(type_.labels)}
+                word = _word(layout_of(type_).size)
+                return lambda cx, at, value: word(cx, at, numbers[value])
+            case OwnType() | BorrowType():
+                handle = self._handle(type_)
+
+                def store_handle(cx: Context, at: int, value: Any) -> None:
+                    cx.u32[at >> 2] = handle(cx, value)
+
+                return store_handle
+            case VariantType() | OptionType() | ResultType():
+                return self._store_variant(type_)
+        raise UnsupportedTypeError(
+            type_.value if isinstance(type_, Primitive) else type(type_).__name__
+        )
+
+    def _store_record(self, type_: RecordType | TupleType) -> Store:
+        if isinstance(type_, TupleType):
+            types: Sequence[ValueType] = type_.elements
+            stores = [*zip(map(self.store, types), offsets_of(types), strict=True)]
+
+            def store_tuple(cx: Context, at: int, value: Any) -> None:
+                if not isinstance(value, tuple):
+                    raise TypeError("no tuple")
+                for (store, offset), part in zip(stores, value, strict=True):
+                    store(cx, at + offset, part)
+
+            return store_tuple
+        types = [part for _, part in type_.fields]
+        names = [name for name, _ in type_.fields]
+        fields = [*zip(names, map(self.store, types), offsets_of(types), strict=True)]
+
+        def store_record(cx: Context, at: int, value: Any) -> None:
+            if len(value) != len(fields):
+                raise KeyError("other fields")
+            for name, store, offset in fields:
+                store(cx, at + offset, value[name])
+
+        return store_record
+
+    def _lower_record(self, type_: RecordType | TupleType, formats: Formats, at: int) -> Lower:
+        lowers: list[Lower] = []
+        if isinstance(type_, RecordType):
+            types: Sequence[ValueType] = [part for _, part in type_.fields]
+        else:
+            types = type_.elements
+        for part in types:
+            lowers.append(self.lower(part, formats, at))
+            at += len(layout_of(part).flat or ())
+        if not isinstance(type_, RecordType):
+
+            def lower_tuple(cx: Context, value: Any, flat: list[Any]) -> None:
+                if not isinstance(value, tuple):
+                    raise TypeError("no tuple")
+                for lower, part in zip(lowers, value, strict=True):
+                    lower(cx, part, flat)
+
+            return lower_tuple
+        fields = [*zip([name for name, _ in type_.fields], lowers, strict=True)]
+
+        def lower_record(cx: Context, value: Any, flat: list[Any]) -> None:
+            if len(value) != len(fields):
+                raise KeyError("other fields")
+            for name, lower in fields:
+                lower(cx, value[name], flat)
+
+        return lower_record
+
+    def _store_variant(self, type_: VariantType | OptionType | ResultType) -> Store:
+        cases = cases_of(type_)
+        offset = payload_offset(cases)
+        stores = [None if case is None else self.store(case) for case in cases]
+        word = _word(discriminant_size(len(cases)))
+        split = _split(type_)
+
+        def store_variant(cx: Context, at: int, value: Any) -> None:
+            case, payload = split(value)
+            word(cx, at, case)
+            store = stores[case]
+            if store is not None:
+                store(cx, at + offset, payload)
+            elif payload is not None:
+                raise TypeError("the case has no payload")
+
+        return store_variant
+
+    def _lower_variant(
+        self, type_: VariantType | OptionType | ResultType, formats: Formats, at: int
+    ) -> Lower:
+        lowers = [
+            None if case is None else self.lower(case, formats, at + 1) for case in cases_of(type_)
+        ]
+        split = _split(type_)
+
+        def lower_variant(cx: Context, value: Any, flat: list[Any]) -> None:
+            case, payload = split(value)
+            flat[at] = case
+            lower = lowers[case]
+            if lower is not None:
+                lower(cx, payload, flat)
+            elif payload is not None:
+                raise TypeError("the case has no payload")
+
+        return lower_variant
+
+    def _handle(self, type_: OwnType | BorrowType) -> Callable[[Context, Any], int]:
+        """Return ``(context, representation or the host's resource) -> index``."""
+        resource = type_.resource
+        owned = isinstance(type_, OwnType)
+        class_ = self._class_of(resource) if self._from_host else object
+
+        def rep_of(cx: Context, value: Any) -> Any:
+            if class_ is None:
+                return GuestResource.rep_for(value, cx.owner, resource, taken=owned)
+            if not isinstance(value, class_):
+                raise TypeError("no such resource")
+            return value
+
+        if owned:
+
+            def index_of_own(cx: Context, value: Any) -> int:
+                return cx.instance.add(Handle(resource, rep_of(cx, value)))
+
+            return index_of_own
+        if self._is_local(resource):
+            return rep_of
+
+        def index_of_borrow(cx: Context, value: Any) -> int:
+            call = cx.call
+            call.borrows += 1
+            return cx.instance.add(Handle(resource, rep_of(cx, value), call))
+
+        return index_of_borrow
+
+    def _items(self, element: ValueType) -> _Put:
+        if element is Primitive.U8:
+            return _put_bytes
+        run = self._run(element)
+        layout = layout_of(element)
+        size, alignment = layout.size, layout.alignment
+
+        def put(cx: Context, value: Any) -> tuple[int, int]:
+            if not isinstance(value, list | tuple):
+                raise TypeError("no list")
+            count = len(value)
+            total = _allowed(size * count)
+            at = cx.allocate(total, alignment)
+            run(cx, at, value)
+            return at, count
+
+        return put
+
+    def _run(self, element: ValueType) -> Store:
+        """Return ``(context, address, values)`` for elements one after the other."""
+        if element is Primitive.U8:
+
+            def store_bytes(cx: Context, at: int, value: Any) -> None:
+                data = memoryview(value).cast("B")
+                cx.u8[at : at + len(data)] = data
+
+            return store_bytes
+        store, size = self.store(element), layout_of(element).size
+
+        def store_run(cx: Context, at: int, value: Any) -> None:
+            for part in value:
+                store(cx, at, part)
+                at += size
+
+        return store_run
+
+
+def _lower_put(put: _Put, at: int) -> Lower:
+    def lower(cx: Context, value: Any, flat: list[Any]) -> None:
+        flat[at], flat[at + 1] = put(cx, value)
+
+    return lower
+
+
+def _store_put(put: _Put) -> Store:
+    def store(cx: Context, at: int, value: Any) -> None:
+        begin, length = put(cx, value)
+        at >>= 2
+        words = cx.u32
+        words[at] = begin
+        words[at + 1] = length
+
+    return store
+
+
+def _allowed(size: int) -> int:
+    if size > MAX_LIST_BYTES:
+        raise ValueError(f"{size} bytes exceed the maximum of {MAX_LIST_BYTES}")
+    return size
+
+
+def _put_bytes(cx: Context, value: Any) -> tuple[int, int]:
+    if value.__class__ is not bytes:
+        value = memoryview(value).cast("B")
+    size = _allowed(len(value))
+    return cx.put(value, size, 1), size
+
+
+def _put_utf8(cx: Context, value: str) -> tuple[int, int]:
+    data = value.encode()
+    size = _allowed(len(data))
+    return cx.put(data, size, 1), size
+
+
+def _put_utf16(cx: Context, value: str) -> tuple[int, int]:
+    data = value.encode("utf-16-le")
+    size = _allowed(len(data))
+    return cx.put(data, size, 2), size >> 1
+
+
+def _put_latin1_utf16(cx: Context, value: str) -> tuple[int, int]:
+    try:
+        data = value.encode("latin-1")
+    except UnicodeEncodeError:
+        at, units = _put_utf16(cx, value)
+        return at, units | _UTF16_TAG
+    size = _allowed(len(data))
+    return cx.put(data, size, 2), size
+
+
+_TEXTS: dict[Encoding, _Put] = {
+    Encoding.UTF8: _put_utf8,
+    Encoding.UTF16: _put_utf16,
+    Encoding.LATIN1_UTF16: _put_latin1_utf16,
+}
+
+
+def _code(value: str) -> int:
+    code = ord(value)
+    if 0xD800 <= code <= 0xDFFF:
+        raise ValueError("a surrogate is no char")
+    return code
+
+
+def _bool(value: Any) -> int:
+    if value is True:
+        return 1
+    if value is False:
+        return 0
+    raise TypeError("no bool")
+
+
+def _store_bool(cx: Context, at: int, value: Any) -> None:
+    cx.u8[at] = _bool(value)
+
+
+def _store_s8(cx: Context, at: int, value: Any) -> None:
+    cx.s8[at] = value
+
+
+def _store_u8(cx: Context, at: int, value: Any) -> None:
+    cx.u8[at] = value
+
+
+def _store_s16(cx: Context, at: int, value: Any) -> None:
+    cx.s16[at >> 1] = value
+
+
+def _store_u16(cx: Context, at: int, value: Any) -> None:
+    cx.u16[at >> 1] = value
+
+
+def _store_s32(cx: Context, at: int, value: Any) -> None:
+    cx.s32[at >> 2] = value
+
+
+def _store_u32(cx: Context, at: int, value: Any) -> None:
+    cx.u32[at >> 2] = value
+
+
+def _store_s64(cx: Context, at: int, value: Any) -> None:
+    cx.s64[at >> 3] = value
+
+
+def _store_u64(cx: Context, at: int, value: Any) -> None:
+    cx.u64[at >> 3] = value
+
+
+def _store_f32(cx: Context, at: int, value: Any) -> None:
+    cx.f32[at >> 2] = value
+
+
+def _store_f64(cx: Context, at: int, value: Any) -> None:
+    cx.f64[at >> 3] = value
+
+
+def _store_char(cx: Context, at: int, value: Any) -> None:
+    cx.u32[at >> 2] = _code(value)
+
+
+_STORES: dict[Primitive, Store] = {
+    Primitive.BOOL: _store_bool,
+    Primitive.S8: _store_s8,
+    Primitive.U8: _store_u8,
+    Primitive.S16: _store_s16,
+    Primitive.U16: _store_u16,
+    Primitive.S32: _store_s32,
+    Primitive.U32: _store_u32,
+    Primitive.S64: _store_s64,
+    Primitive.U64: _store_u64,
+    Primitive.F32: _store_f32,
+    Primitive.F64: _store_f64,
+    Primitive.CHAR: _store_char,
+}
+
+
+def _word(size: int) -> Store:
+    return {1: _store_u8, 2: _store_u16, 4: _store_u32}[size]
+
+
+_RANGES = {
+    Primitive.S8: (-(1 << 7), (1 << 7) - 1),
+    Primitive.U8: (0, (1 << 8) - 1),
+    Primitive.S16: (-(1 << 15), (1 << 15) - 1),
+    Primitive.U16: (0, (1 << 16) - 1),
+    Primitive.S32: (-(1 << 31), (1 << 31) - 1),
+    Primitive.U32: (0, _MASK32),
+    Primitive.S64: (-(1 << 63), (1 << 63) - 1),
+    Primitive.U64: (0, _MASK64),
+}
+
+
+def _lower_primitive(convert: Callable[[Any], Any], at: int) -> Lower:
+    def lower(cx: Context, value: Any, flat: list[Any]) -> None:
+        flat[at] = convert(value)
+
+    return lower
+
+
+def _convert(type_: Primitive, wanted: str) -> Callable[[Any], Any]:
+    """Return what makes a core value of this format from a primitive.
+
+    Packing the core values refuses what is out of the range of the format.
+    """
+    match type_:
+        case Primitive.BOOL:
+            return _bool
+        case Primitive.CHAR:
+            return _code
+        case Primitive.F32 if wanted != "f":
+            return lambda value: unpack("<I", pack("<f", value))[0]
+        case Primitive.F64 if wanted != "d":
+            return lambda value: unpack("<Q", pack("<d", value))[0]
+        case Primitive.F32 | Primitive.F64:
+            return lambda value: value
+        case Primitive.U32 | Primitive.U64 if wanted == layout_of(type_).flat[0]:  # type: ignore[index]
+            return lambda value: value
+        case Primitive() if type_ in _RANGES:
+            least, most = _RANGES[type_]
+            # A signed 32-bit value in a joined 64-bit one is zero-extended.
+            mask = _MASK64 if type_ is Primitive.S64 else _MASK32
+            signed = least < 0 and wanted in "IQ"
+
+            def convert(value: Any) -> Any:
+                if not least <= value <= most:
+                    raise ValueError("out of range")
+                return value & mask if signed else value
+
+            return convert
+    raise UnsupportedTypeError(type_.value)
+
+
+def _split(
+    type_: VariantType | OptionType | ResultType,
+) -> Callable[[Any], tuple[int, Any]]:
+    """Return ``value -> (case, payload)``."""
+    match type_:
+        case VariantType():
+            numbers = {name: index for index, (name, _) in enumerate(type_.cases)}
+
+            def split_variant(value: Any) -> tuple[int, Any]:
+                name, payload = value
+                return numbers[name], payload
+
+            return split_variant
+        case OptionType(OptionType()):
+            return lambda value: (0, None) if value is None else (1, value.value)
+        case OptionType():
+            return lambda value: (0, None) if value is None else (1, value)
+        case ResultType():
+            return _split_result
+
+
+def _split_result(value: Any) -> tuple[int, Any]:
+    if isinstance(value, Ok):
+        return 0, value.value
+    if isinstance(value, Err):
+        return 1, value.value
+    raise TypeError("neither Ok nor Err")
+
+
+def _flags(labels: tuple[str, ...]) -> Callable[[Any], int]:
+    bits = {label: 1 << index for index, label in enumerate(labels)}
+
+    def number(value: Any) -> int:
+        if not isinstance(value, frozenset | set):
+            raise TypeError("no set")
+        result = 0
+        for label in value:
+            result |= bits[label]
+        return result
+
+    return number

@@ -1,0 +1,187 @@
+"""A bounded view of one guest's linear memory, and allocation in it.
+
+A ``Context`` is what lifting and lowering know of the guest on one side of a call: its memory,
+``realloc`` and handle table. The views cover exactly the memory's bytes, from its base to the
+size it had when they were taken. The engine never moves a memory (``memory_may_move`` is off)
+and a memory never shrinks, so a view stays good; an access beyond it takes the size again, and
+is a trap if it is beyond that, too. So a bad pointer is an error and never a read.
+
+Converters check ranges before they use the views, and the views themselves refuse an index
+outside.
+
+Source: ``CanonicalABI.md``, "Lifting and Lowering Context".
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from edgezero_spin.host.errors import Trap
+from edgezero_spin.host.runtime.handles import Call, ComponentInstance, Handle
+from edgezero_spin.host.runtime.native import bytes_view, call, memory_data, memory_size
+from edgezero_spin.wasm.component.linked import CoreExport
+
+if TYPE_CHECKING:
+    from edgezero_spin.host.runtime.instance import Instance
+
+__all__ = ["MAX_HELD_BYTES", "MAX_LIST_BYTES", "Context"]
+
+MAX_LIST_BYTES = (1 << 28) - 1
+"""Most bytes of one list or string. Source: ``MAX_LIST_BYTE_LENGTH``."""
+
+MAX_HELD_BYTES = 1 << 28
+"""Most bytes that the elements of the lists in one call can make the host hold.
+
+Lists may overlap in the guest's memory, so that what a call holds has no other bound.
+"""
+
+_WRITABLE = 0x200
+_NO_BYTES = memoryview(b"")
+
+
+class Context:
+    """One side of a call, for the converters.
+
+    Attributes:
+        u8, s8, u16, s16, u32, s32, u64, s64, f32, f64: Views of the memory, indexed by address
+            divided by the size of an element.
+        size: Bytes that the views cover.
+        owner: The running instance.
+        instance: The component instance.
+        entries: Its handles.
+        state: The embedder's state.
+        held: Bytes that the present call may still make the host hold; see ``charge``.
+        lent: Handles that the present call borrows from, where that is kept.
+        call: The call that handles lowered now are borrowed for.
+    """
+
+    __slots__ = (
+        "_memory",
+        "_realloc",
+        "_sources",
+        "call",
+        "entries",
+        "f32",
+        "f64",
+        "held",
+        "instance",
+        "lent",
+        "owner",
+        "s8",
+        "s16",
+        "s32",
+        "s64",
+        "size",
+        "state",
+        "u8",
+        "u16",
+        "u32",
+        "u64",
+    )
+
+    call: Call
+
+    def __init__(
+        self,
+        owner: "Instance",
+        instance: ComponentInstance,
+        memory: CoreExport | None,
+        realloc: CoreExport | None,
+    ) -> None:
+        self.owner = owner
+        self.instance = instance
+        self.entries = instance.entries
+        self.state: Any = owner.state
+        self.held = MAX_HELD_BYTES
+        self.lent: list[Handle] = []
+        self._sources = (memory, realloc)
+        self._memory = 0
+        self._realloc: tuple[Any, ...] | None = None
+        self._view(_NO_BYTES)
+
+    def _view(self, view: memoryview) -> None:
+        self.size = len(view)
+        self.u8, self.s8 = view, view.cast("b")
+        self.u16, self.s16 = view.cast("H"), view.cast("h")
+        self.u32, self.s32 = view.cast("I"), view.cast("i")
+        self.u64, self.s64 = view.cast("Q"), view.cast("q")
+        self.f32, self.f64 = view.cast("f"), view.cast("d")
+
+    def check(self, at: int, size: int, alignment: int) -> None:
+        """Check that a value of this size and alignment lies within the memory.
+
+        Raises:
+            Trap: It does not.
+        """
+        if at & (alignment - 1):
+            raise Trap("unaligned pointer")
+        if at + size > self.size:
+            self.extend(at + size, "pointer out of bounds of memory")
+
+    def extend(self, end: int, text: str) -> None:
+        """Take the views again, which must then reach this far.
+
+        Raises:
+            Trap: They do not; ``text`` says what was out of bounds.
+        """
+        owner = self.owner
+        if not self._memory:
+            source = self._sources[0]
+            if source is None:
+                raise Trap(text)
+            self._memory = owner.export_address(source)
+        size = memory_size(owner.context, self._memory)
+        if size != self.size:
+            self._view(bytes_view(memory_data(owner.context, self._memory), size, _WRITABLE))
+        if end > size:
+            raise Trap(text)
+
+    def allocate(self, size: int, alignment: int) -> int:
+        """Allocate in the guest's memory and return the address.
+
+        Raises:
+            Trap: What ``realloc`` returned is not aligned or not within the memory.
+            GuestTrapped: It trapped.
+        """
+        owner = self.owner
+        arguments = self._realloc
+        if arguments is None:
+            source = self._sources[1]
+            if source is None:
+                raise Trap("the guest gave no realloc")
+            arguments = self._realloc = owner.call_arguments(source, 4)
+        instance, slots = self.instance, owner.words
+        # Four slots of 16 bytes: the address and size of nothing, then what is wanted.
+        slots[0] = slots[4] = 0
+        slots[8] = alignment
+        slots[12] = size
+        instance.may_leave = False
+        problem = call(*arguments)
+        if problem or owner.trap.value:
+            raise owner.failure(problem)
+        instance.may_leave = True
+        at = slots[0]
+        if at & (alignment - 1):
+            raise Trap("realloc return: result not aligned")
+        if at + size > self.size:
+            self.extend(at + size, "realloc return: beyond end of memory")
+        return at
+
+    def put(self, data: Any, size: int, alignment: int) -> int:
+        """Copy bytes into the guest's memory and return their address."""
+        at = self.allocate(size, alignment)
+        self.u8[at : at + size] = data
+        return at
+
+    def charge(self, size: int) -> None:
+        """Count bytes that elements of a list make the host hold.
+
+        Raises:
+            Trap: The present call makes it hold more than ``MAX_HELD_BYTES``.
+        """
+        self.held -= size
+        if self.held < 0:
+            raise Trap(f"the guest passed lists of more than {MAX_HELD_BYTES} bytes in one call")
+
+    def release(self) -> None:
+        """Let go of the memory, which goes back to the engine."""
+        self._memory, self._realloc = 0, None
+        self._view(_NO_BYTES)

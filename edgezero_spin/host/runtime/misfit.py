@@ -1,0 +1,207 @@
+"""Which part of a Python value does not fit its WIT type.
+
+In: a type and a value that could not be lowered. Out: a ``ValueMismatchError`` with the place
+and what would have fitted, or ``None`` if all of it fits. Lowering itself only notices that
+something is wrong, and this runs afterwards, once.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from edgezero_spin.host.errors import ValueMismatchError
+from edgezero_spin.host.interface import Err, Ok, Some
+from edgezero_spin.wasm.component.types import (
+    BorrowType,
+    EnumType,
+    FlagsType,
+    ListType,
+    OptionType,
+    OwnType,
+    Primitive,
+    RecordType,
+    ResourceType,
+    ResultType,
+    TupleType,
+    ValueType,
+    VariantType,
+)
+
+__all__ = ["describe", "misfit"]
+
+_NUMBERS = {
+    Primitive.S8: "s8 (-128 to 127)",
+    Primitive.U8: "u8 (0 to 255)",
+    Primitive.S16: "s16 (-32768 to 32767)",
+    Primitive.U16: "u16 (0 to 65535)",
+    Primitive.S32: "s32 (-2**31 to 2**31-1)",
+    Primitive.U32: "u32 (0 to 2**32-1)",
+    Primitive.S64: "s64 (-2**63 to 2**63-1)",
+    Primitive.U64: "u64 (0 to 2**64-1)",
+}
+
+
+def misfit(
+    type_: ValueType | None, value: Any, class_of: Callable[[ResourceType], type | None]
+) -> ValueMismatchError | None:
+    """Return what does not fit, ``None`` if the value fits.
+
+    Args:
+        type_: The type; ``None`` allows ``None`` only.
+        value: The value.
+        class_of: Class of the host's objects for a resource type, ``None`` for a guest's.
+    """
+    return _Search(class_of).at("", type_, value)
+
+
+class _Search:
+    def __init__(self, class_of: Callable[[ResourceType], type | None]) -> None:
+        self._class_of = class_of
+
+    def at(self, place: str, type_: ValueType | None, value: Any) -> ValueMismatchError | None:
+        match type_:
+            case None:
+                fits = value is None
+                expected = "no payload (None)" if place else "nothing (None)"
+            case Primitive():
+                fits, expected = _primitive(type_, value)
+            case ListType(Primitive.U8, length):
+                fits = _is_bytes(value, length)
+                expected = f"{describe(type_)} (bytes, or a contiguous buffer)"
+            case ListType(element, length):
+                fits = isinstance(value, list | tuple) and length in (None, len(value))
+                expected = f"{describe(type_)} (a list or tuple)"
+                if fits:
+                    return self._first(
+                        (f"{place}[{index}]", element, part) for index, part in enumerate(value)
+                    )
+            case TupleType(elements):
+                fits = isinstance(value, tuple) and len(value) == len(elements)
+                expected = f"{describe(type_)} (a tuple of {len(elements)})"
+                if fits:
+                    return self._first(
+                        (f"{place}[{index}]", element, part)
+                        for index, (element, part) in enumerate(zip(elements, value, strict=True))
+                    )
+            case RecordType(fields):
+                fits = isinstance(value, Mapping) and value.keys() == {name for name, _ in fields}
+                expected = f"{describe(type_)} (a dict with exactly these keys)"
+                if fits:
+                    return self._first(
+                        (f"{place}.{name}", part, value[name]) for name, part in fields
+                    )
+            case EnumType(labels):
+                fits, expected = isinstance(value, str) and value in labels, describe(type_)
+            case FlagsType(labels):
+                fits = isinstance(value, frozenset | set) and value <= set(labels)
+                expected = f"{describe(type_)} (a set of these names)"
+            case OwnType(resource) | BorrowType(resource):
+                class_ = self._class_of(resource)
+                if class_ is None:
+                    fits, expected = False, "a live GuestResource of this instance"
+                else:
+                    fits = isinstance(value, class_)
+                    expected = f"{describe(type_)} ({class_.__name__})"
+            case VariantType() | OptionType() | ResultType():
+                return self._variant(place, type_, value)
+            case _:
+                fits, expected = False, describe(type_)
+        return None if fits else ValueMismatchError(place, expected, value)
+
+    def _variant(
+        self, place: str, type_: VariantType | OptionType | ResultType, value: Any
+    ) -> ValueMismatchError | None:
+        match type_:
+            case VariantType(cases):
+                payloads = dict(cases)
+                if (
+                    isinstance(value, tuple | list)
+                    and len(value) == 2
+                    and isinstance(value[0], str)
+                    and value[0] in payloads
+                ):
+                    return self.at(f"{place}.{value[0]}", payloads[value[0]], value[1])
+                form = "a tuple of case name and payload"
+            case OptionType(OptionType() as payload):
+                if value is None:
+                    return None
+                if isinstance(value, Some):
+                    return self.at(place, payload, value.value)
+                form = "None or Some"
+            case OptionType(payload):
+                return None if value is None else self.at(place, payload, value)
+            case ResultType(ok, error):
+                if isinstance(value, Ok):
+                    return self.at(f"{place}.ok", ok, value.value)
+                if isinstance(value, Err):
+                    return self.at(f"{place}.err", error, value.value)
+                form = "Ok or Err"
+        return ValueMismatchError(place, f"{describe(type_)} ({form})", value)
+
+    def _first(self, parts: Any) -> ValueMismatchError | None:
+        return next(filter(None, (self.at(*part) for part in parts)), None)
+
+
+def _primitive(type_: Primitive, value: Any) -> tuple[bool, str]:
+    match type_:
+        case Primitive.BOOL:
+            return value is True or value is False, "bool"
+        case Primitive.F32 | Primitive.F64:
+            return isinstance(value, float | int), type_.value
+        case Primitive.CHAR:
+            fits = isinstance(value, str) and len(value) == 1 and not "\ud800" <= value <= "\udfff"
+            return fits, "char (a str of one Unicode scalar value)"
+        case Primitive.STRING:
+            fits = isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)
+            return fits, "string (a str without surrogates)"
+    if type_ not in _NUMBERS:
+        return False, type_.value
+    bits = int(type_.value[1:])
+    least, most = (
+        (-(1 << bits - 1), (1 << bits - 1) - 1)
+        if type_.value[0] == "s"
+        else (
+            0,
+            (1 << bits) - 1,
+        )
+    )
+    return isinstance(value, int) and least <= value <= most, _NUMBERS[type_]
+
+
+def _is_bytes(value: Any, length: int | None) -> bool:
+    try:
+        size = memoryview(value).cast("B").nbytes
+    except TypeError:
+        return False
+    return length in (None, size)
+
+
+def describe(type_: ValueType | None) -> str:
+    """Return a type as WIT writes it, as far as a message needs it."""
+    match type_:
+        case None:
+            return "_"
+        case Primitive():
+            return type_.value
+        case ListType(element, None):
+            return f"list<{describe(element)}>"
+        case ListType(element, length):
+            return f"list<{describe(element)}, {length}>"
+        case TupleType(elements):
+            return f"tuple<{', '.join(map(describe, elements))}>"
+        case OptionType(payload):
+            return f"option<{describe(payload)}>"
+        case ResultType(ok, error):
+            return f"result<{describe(ok)}, {describe(error)}>"
+        case RecordType(fields):
+            return f"record {{{', '.join(name for name, _ in fields)}}}"
+        case VariantType(cases):
+            return f"variant {{{', '.join(name for name, _ in cases)}}}"
+        case EnumType(labels):
+            return f"enum {{{', '.join(labels)}}}"
+        case FlagsType(labels):
+            return f"flags {{{', '.join(labels)}}}"
+        case OwnType(resource):
+            return f"own<{resource.name}>"
+        case BorrowType(resource):
+            return f"borrow<{resource.name}>"
+    return type(type_).__name__

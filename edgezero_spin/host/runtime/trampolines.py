@@ -1,0 +1,337 @@
+"""Trampolines: the core functions that the host gives to core modules.
+
+In: a canonical function of the linked component and, for one of the host, the Python function.
+Out: a C callback in which the type is already read, with its core type. A call runs closures
+only.
+
+A callback knows its instance by the thread: the engine calls it on the thread that is in the
+instance (``Instance.run`` and ``lifted_call`` note it), and instances never mix. What a host
+function raises is kept in the running instance and reaches the caller of the guest with its
+traceback.
+
+Source: ``CanonicalABI.md``, "``canon lower``" and "``canon resource.new``" to "``.rep``".
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from edgezero_spin.host.errors import LinkError, ValueMismatchError, WitError
+from edgezero_spin.host.interface import Err, HostFunction, Ok
+from edgezero_spin.host.runtime.converters import Converters, contains, lift_parameters
+from edgezero_spin.host.runtime.handles import Handle
+from edgezero_spin.host.runtime.layout import (
+    CoreSignature,
+    Formats,
+    core_signature,
+    layout_of,
+    slots,
+)
+from edgezero_spin.host.runtime.lift import Lift, UnsupportedTypeError
+from edgezero_spin.host.runtime.lifted import Invoke
+from edgezero_spin.host.runtime.lower import MISFITS
+from edgezero_spin.host.runtime.memory import MAX_HELD_BYTES, Context
+from edgezero_spin.host.runtime.misfit import misfit
+from edgezero_spin.host.runtime.native import areas_of
+from edgezero_spin.host.runtime.running import running
+from edgezero_spin.host.runtime.traps import cannot_leave
+from edgezero_spin.wasm.component.linked import Lower, Options, ResourceFunction
+from edgezero_spin.wasm.component.types import (
+    BorrowType,
+    FunctionType,
+    ListType,
+    OwnType,
+    Primitive,
+    ResourceType,
+    ResultType,
+)
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["Trampoline", "guest_call", "host_call", "missing", "resource_call"]
+
+Trampoline = tuple[Callable[[int, int, int, int], int], Formats, Formats]
+"""What the engine calls, and formats of its parameters and results."""
+
+current = running.get
+_INDEX = slots(("I",))
+unpack_index, pack_index = _INDEX.unpack_from, _INDEX.pack_into
+
+_Finish = Callable[[Context, Any, Sequence[Any], Any], None]
+"""``(context, slots, core parameters, value)``: put a result where the caller expects it."""
+
+
+def host_call(
+    lower: Lower, function: HostFunction, converters: Converters, number: int
+) -> Trampoline:
+    """Return the trampoline to a function of the host.
+
+    Args:
+        lower: The lowered function.
+        function: What it runs.
+        converters: Those of the component.
+        number: Index of the caller's context in ``Instance.contexts``.
+
+    Raises:
+        LinkError: A type cannot cross.
+    """
+    type_, options = lower.callee.type, lower.options
+    signature = _signature(type_, options)
+    kinds = [part for _, part in type_.parameters]
+    # Nothing of the guest runs during the call, so a handle can only be lent and taken by
+    # two parameters of one call.
+    lends = contains([*kinds], OwnType) and contains([*kinds], BorrowType)
+    lists = contains([*kinds], ListType) or Primitive.STRING in kinds
+    try:
+        lifting = converters.lifting(options.encoding, to_host=True, lends=lends)
+        call_function = _invoker(function, lift_parameters(lifting, type_, signature))
+        finish, finish_error = _results(lower, converters, signature)
+    except UnsupportedTypeError as error:
+        raise LinkError("", f"values of type {error} are not supported") from None
+    areas = areas_of(max(len(signature.parameters), len(signature.results), 1))
+    unpack = slots(signature.parameters).unpack_from
+    result_type = type_.result
+
+    def callback(_data: int, _caller: int, address: int, _count: int) -> int:
+        owner = current()
+        try:
+            cx = owner.contexts[number]
+            if not cx.instance.may_leave:
+                raise cannot_leave()
+            area = areas[address]
+            flat = unpack(area)
+            if lists:
+                cx.held = MAX_HELD_BYTES
+            try:
+                value = call_function(cx, flat)
+            except WitError as error:
+                if finish_error is None:
+                    raise
+                value, put = error.payload, finish_error
+            else:
+                put = finish
+            if lends:
+                _give_back(cx)
+            try:
+                put(cx, area, flat, value)
+            except MISFITS as error:
+                raise _unfit(result_type, value, put is finish_error, converters, error) from error
+        except BaseException as error:
+            return owner.keep(error)
+        return 0
+
+    return callback, signature.parameters, signature.results
+
+
+def guest_call(lower: Lower, invoke: Invoke, converters: Converters, number: int) -> Trampoline:
+    """Return the trampoline to a function that a component instance lifts.
+
+    Args:
+        lower: The lowered function.
+        invoke: What calls the lifted function.
+        converters: Those of the component.
+        number: Index of the caller's context in ``Instance.contexts``.
+
+    Raises:
+        LinkError: A type cannot cross.
+    """
+    type_, options = lower.callee.type, lower.options
+    signature = _signature(type_, options)
+    try:
+        lifting = converters.lifting(options.encoding, to_host=False, lends=True)
+        lifts = lift_parameters(lifting, type_, signature)
+        finish = _finish(lower, converters, signature, from_host=False)
+    except UnsupportedTypeError as error:
+        raise LinkError("", f"values of type {error} are not supported") from None
+    areas = areas_of(max(len(signature.parameters), len(signature.results), 1))
+    unpack = slots(signature.parameters).unpack_from
+
+    def callback(_data: int, _caller: int, address: int, _count: int) -> int:
+        owner = current()
+        try:
+            cx = owner.contexts[number]
+            if not cx.instance.may_leave:
+                raise cannot_leave()
+            area = areas[address]
+            flat = unpack(area)
+            cx.held = MAX_HELD_BYTES
+            values = tuple([lift(cx, flat) for lift in lifts])
+            lent, cx.lent = cx.lent, []
+            value = invoke(owner, values)
+            for handle in lent:
+                handle.lends -= 1
+            finish(cx, area, flat, value)
+        except BaseException as error:
+            return owner.keep(error)
+        return 0
+
+    return callback, signature.parameters, signature.results
+
+
+def missing(lower: Lower, error: Callable[[], BaseException]) -> Trampoline:
+    """Return a trampoline that ends the guest: the host does not have the function."""
+    signature = core_signature(lower.callee.type, lowered=True, is_async=lower.options.is_async)
+
+    def callback(_data: int, _caller: int, _address: int, _count: int) -> int:
+        return current().keep(error())
+
+    return callback, signature.parameters, signature.results
+
+
+def resource_call(function: ResourceFunction, *, is_host: bool) -> Trampoline:
+    """Return the trampoline to ``resource.new``, ``resource.drop`` or ``resource.rep``.
+
+    Args:
+        function: The function.
+        is_host: The resource type is the host's.
+    """
+    name, number, type_ = function.name, function.instance, function.resource
+    if name == "resource.drop":
+        return _drop(number, type_, is_host), ("I",), ()
+    areas = areas_of(1)
+    leaves = name == "resource.new"
+
+    def callback(_data: int, _caller: int, address: int, _count: int) -> int:
+        owner = current()
+        try:
+            component = owner.components[number]
+            area = areas[address]
+            given = unpack_index(area)[0]
+            if not leaves:
+                result = component.handle(given, type_).rep
+            elif component.may_leave:
+                result = component.add(Handle(type_, given))
+            else:
+                raise cannot_leave()
+            pack_index(area, 0, result)
+        except BaseException as error:
+            return owner.keep(error)
+        return 0
+
+    return callback, ("I",), ("I",)
+
+
+def _drop(number: int, type_: ResourceType, is_host: bool) -> Callable[[int, int, int, int], int]:
+    areas = areas_of(1)
+
+    def callback(_data: int, _caller: int, address: int, _count: int) -> int:
+        owner = current()
+        try:
+            component = owner.components[number]
+            if not component.may_leave:
+                raise cannot_leave()
+            handle = component.take(unpack_index(areas[address])[0], type_)
+            if handle.call is None:
+                if not is_host:
+                    owner.drop(type_, handle.rep, number)
+                elif (drop := getattr(handle.rep, "drop", None)) is not None:
+                    drop(owner.state)
+        except BaseException as error:
+            return owner.keep(error)
+        return 0
+
+    return callback
+
+
+def _signature(type_: FunctionType, options: Options) -> CoreSignature:
+    if options.is_async or type_.is_async:
+        raise LinkError("", "asynchronous functions are not supported")
+    return core_signature(type_, lowered=True)
+
+
+def _invoker(function: HostFunction, lifts: list[Lift]) -> Callable[[Context, Sequence[Any]], Any]:
+    """Return ``(context, core values) -> result``, spelt out for the usual counts."""
+    match lifts:
+        case []:
+            return lambda cx, flat: function(cx.state)
+        case [lift_0]:
+            return lambda cx, flat: function(cx.state, lift_0(cx, flat))
+        case [lift_0, lift_1]:
+            return lambda cx, flat: function(cx.state, lift_0(cx, flat), lift_1(cx, flat))
+        case [lift_0, lift_1, lift_2]:
+            return lambda cx, flat: function(
+                cx.state, lift_0(cx, flat), lift_1(cx, flat), lift_2(cx, flat)
+            )
+    return lambda cx, flat: function(cx.state, *[lift(cx, flat) for lift in lifts])
+
+
+def _results(
+    lower: Lower, converters: Converters, signature: CoreSignature
+) -> tuple[_Finish, _Finish | None]:
+    """Return what puts a host function's value, and its error where it can have one."""
+    result = lower.callee.type.result
+    if not isinstance(result, ResultType):
+        return _finish(lower, converters, signature, from_host=True), None
+    if signature.returned:
+        lowering = converters.lowering(lower.options.encoding, lower.instance, from_host=True)
+        size, alignment = layout_of(result).size, layout_of(result).alignment
+        ok, error = lowering.case_of_result(result, 0), lowering.case_of_result(result, 1)
+
+        def finish_ok(cx: Context, area: Any, flat: Sequence[Any], value: Any) -> None:
+            at = flat[-1]
+            if at & (alignment - 1) or at + size > cx.size:
+                cx.check(at, size, alignment)
+            ok(cx, at, value)
+
+        def finish_error(cx: Context, area: Any, flat: Sequence[Any], value: Any) -> None:
+            cx.check(flat[-1], size, alignment)
+            error(cx, flat[-1], value)
+
+        return finish_ok, finish_error
+    finish = _finish(lower, converters, signature, from_host=True)
+    return (
+        lambda cx, area, flat, value: finish(cx, area, flat, Ok(value)),
+        lambda cx, area, flat, value: finish(cx, area, flat, Err(value)),
+    )
+
+
+def _finish(
+    lower: Lower, converters: Converters, signature: CoreSignature, *, from_host: bool
+) -> _Finish:
+    result = lower.callee.type.result
+    if result is None:
+
+        def nothing(cx: Context, area: Any, flat: Sequence[Any], value: Any) -> None:
+            if value is not None:
+                raise TypeError("the function has no result")
+
+        return nothing
+    lowering = converters.lowering(lower.options.encoding, lower.instance, from_host=from_host)
+    if signature.returned:
+        store, layout = lowering.store(result), layout_of(result)
+        size, alignment = layout.size, layout.alignment
+
+        def returned(cx: Context, area: Any, flat: Sequence[Any], value: Any) -> None:
+            at = flat[-1]
+            if at & (alignment - 1) or at + size > cx.size:
+                cx.check(at, size, alignment)
+            store(cx, at, value)
+
+        return returned
+    scalar = lowering.scalar(result)
+    pack_into = slots(signature.results).pack_into
+
+    def flat_result(cx: Context, area: Any, flat: Sequence[Any], value: Any) -> None:
+        pack_into(area, 0, scalar(cx, value))
+
+    return flat_result
+
+
+def _give_back(cx: Context) -> None:
+    for handle in cx.lent:
+        handle.lends -= 1
+    cx.lent.clear()
+
+
+def _unfit(
+    type_: Any, value: Any, is_error: bool, converters: Converters, error: BaseException
+) -> BaseException:
+    """Return what to raise for a result that could not be lowered."""
+    place = "result"
+    if isinstance(type_, ResultType):
+        place = "result.err" if is_error else "result.ok"
+        type_ = type_.error if is_error else type_.ok
+    found = misfit(type_, value, converters.class_of)
+    if found is None:
+        return error
+    return ValueMismatchError(place + found.place, found.expected, found.value)

@@ -1,0 +1,45 @@
+"""Errors of reading and linking components.
+
+Each names what is wrong and the byte of the component at which it stands.
+"""
+
+import attrs
+
+__all__ = ["ComponentError", "InvalidError", "MalformedError", "UnsupportedError"]
+
+
+@attrs.frozen
+class ComponentError(ValueError):
+    """A component cannot be used.
+
+    Attributes:
+        reason: What is wrong.
+        offset: The byte of the file at which it stands.
+    """
+
+    reason: str
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.reason} (at byte {self.offset:#x})"
+
+
+@attrs.frozen
+class MalformedError(ComponentError):
+    """The bytes are no component in the binary format."""
+
+    __str__ = ComponentError.__str__
+
+
+@attrs.frozen
+class InvalidError(ComponentError):
+    """The component breaks a rule of validation."""
+
+    __str__ = ComponentError.__str__
+
+
+@attrs.frozen
+class UnsupportedError(ComponentError):
+    """The component uses a feature, or has a size, that is refused here."""
+
+    __str__ = ComponentError.__str__

@@ -1,0 +1,1 @@
+"""Fuser: the core modules of a component instance as one core module."""

@@ -1,0 +1,1 @@
+"""The component model's own tests, from a checkout that ``COMPONENT_MODEL`` names."""

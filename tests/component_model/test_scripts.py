@@ -1,0 +1,84 @@
+"""The component model's test scripts hold on this host's runtime.
+
+Run with ``make test ARGS=tests/component_model COMPONENT_MODEL=/path/to/checkout``. With
+``-rP`` the last test shows how many assertions of each kind hold.
+"""
+
+import os
+import subprocess
+import sysconfig
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
+from tests.component_model.scripts import Outcome, run_script, split_script
+
+CHECKOUT = os.environ.get("COMPONENT_MODEL")
+TOOL = Path(sysconfig.get_path("scripts")) / "wasm-tools"
+FOLDER = Path(CHECKOUT or "/nowhere") / "test"
+SCRIPTS = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.wast"))
+ASSERTIONS = ("assert_return", "assert_trap", "assert_uninstantiable", "validation")
+
+ASYNCHRONOUS = ("async/", "values/post-return.wast", "values/variants.wast")
+"""Scripts that need the asynchronous ABI."""
+
+UNSUPPORTED = {"binary/binary.wast": 1, "validation/outer-alias.wast": 1}
+"""Commands that use proposals: garbage-collected core types and aliases of them."""
+
+UNVALIDATED = {
+    "validation/annotated-names.wast": 1,
+    "validation/attributes.wast": 2,
+    "validation/core-modules.wast": 1,
+    "validation/external-visibility.wast": 7,
+    "validation/resources.wast": 1,
+}
+"""Invalid components that are accepted: rules about names, and what the engine refuses later."""
+
+pytestmark = pytest.mark.skipif(
+    not CHECKOUT or not SCRIPTS, reason="COMPONENT_MODEL names no checkout of the component model"
+)
+
+_found: dict[str, list[Outcome]] = {}
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    """An engine without a pool: some scripts have many memories."""
+    with make_engine(EngineSettings(pooling=False)) as engine:
+        yield engine
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_script(engine: Engine, tmp_path: Path, script: str) -> None:
+    """Every command of a script comes out as the script says."""
+    try:
+        commands = split_script(TOOL, FOLDER / script, tmp_path)
+    except subprocess.CalledProcessError as error:
+        if "no longer supported" in error.stderr.decode():
+            pytest.skip("uses an option that wasm-tools no longer reads")
+        raise
+    found = _found[script] = list(run_script(engine, commands, tmp_path))
+    wrong = [outcome for outcome in found if outcome.problem]
+    if script.startswith(ASYNCHRONOUS) and wrong:
+        pytest.xfail(f"{len(wrong)} commands need the asynchronous ABI")
+    allowed = UNSUPPORTED.get(script, 0) + UNVALIDATED.get(script, 0)
+    assert len(wrong) <= allowed, "\n".join(map(str, wrong))
+
+
+def test_totals() -> None:
+    """How many assertions of each kind hold is shown, and no kind is missing."""
+    total: Counter[str] = Counter()
+    held: Counter[str] = Counter()
+    for outcomes in _found.values():
+        for outcome in outcomes:
+            kind = outcome.command
+            if kind in ("assert_invalid", "assert_malformed"):
+                kind = "validation"
+            total[kind] += 1
+            held[kind] += not outcome.problem
+    for kind in ASSERTIONS:
+        print(f"{kind}: {held[kind]} of {total[kind]}")
+    assert not _found or set(ASSERTIONS) <= set(total) or len(_found) < len(SCRIPTS)
