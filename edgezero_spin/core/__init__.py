@@ -3,6 +3,7 @@
 from edgezero_spin.core.annotations import (
     Config,
     Cookie,
+    Depends,
     Form,
     ForwardedHost,
     Header,
@@ -53,6 +54,7 @@ __all__ = [
     "BodyStream",
     "Config",
     "Cookie",
+    "Depends",
     "Form",
     "ForwardedHost",
     "Header",

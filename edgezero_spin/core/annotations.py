@@ -7,7 +7,10 @@ registries of the request.
 Source: contract edgezero.md, EXT-1 to EXT-12; design.md, "The public API to aim for".
 """
 
-from typing import Annotated, TypeAlias, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+import attrs
 
 from edgezero_spin.stores.config import ConfigStore
 from edgezero_spin.stores.key_value import KeyValueStore
@@ -17,6 +20,7 @@ from edgezero_spin.stores.secrets import SecretStore
 __all__ = [
     "Config",
     "Cookie",
+    "Depends",
     "Form",
     "ForwardedHost",
     "Header",
@@ -31,6 +35,21 @@ __all__ = [
 ]
 
 _T = TypeVar("_T")
+
+
+@attrs.frozen
+class Depends:
+    """Gives a parameter what a function returns: ``user: Annotated[User, Depends(current_user)]``.
+
+    The function has parameters of its own, filled like those of a handler. It is called once per
+    request, however many ask for it. A generator function yields the value, and cleans up behind
+    the ``yield`` when the handler has returned or raised.
+
+    Attributes:
+        call: The function, ``async`` or not, a generator function or a class.
+    """
+
+    call: Callable[..., Any]
 
 
 class Marker:

@@ -13,7 +13,7 @@ from os import PathLike
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from edgezero_spin.core.answers import error_response, report
-from edgezero_spin.core.binding import Endpoint, Offers, bind, sends_requests
+from edgezero_spin.core.binding import Endpoint, bind
 from edgezero_spin.core.middleware import Middleware, chain
 from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.patterns import Pattern, parse_pattern
@@ -21,6 +21,7 @@ from edgezero_spin.core.references import Reference, resolve
 from edgezero_spin.core.request import DEFAULT_BODY_LIMIT, Request
 from edgezero_spin.core.response import Response
 from edgezero_spin.core.router import Route, Router
+from edgezero_spin.core.signatures import Offers, sends_requests
 from edgezero_spin.errors import ManifestError
 from edgezero_spin.stores.declaration import StoreDeclaration, StoreIds
 from edgezero_spin.stores.opening import Stores

@@ -26,6 +26,8 @@ from edgezero_spin.stores.registry import Registry
 from edgezero_spin.stores.secrets import SecretStore
 
 if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+
     from edgezero_spin.core.outbound import OutboundTransport
     from edgezero_spin.core.router import Route
 
@@ -67,6 +69,9 @@ class Request:
     _streamed = False
     _path_params: dict[str, str] | None = None
     _extensions: dict[str, Any] | None = None
+    # What the dependencies of the handler gave, and what cleans up behind them.
+    resolved: dict[Any, Any]
+    exits: "AsyncExitStack"
 
     def __init__(self, source: RequestSource) -> None:
         self._source = source
