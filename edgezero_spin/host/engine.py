@@ -466,18 +466,23 @@ def _linked(component: Component, dependencies: Dependencies) -> LinkedComponent
         ComponentError: The file of a dependency is not valid.
         wasm.component.errors.ComponentError: The component is not valid.
     """
+    from edgezero_spin.wasm.component.definitions import Component as Definitions
     from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
     from edgezero_spin.wasm.component.linking import Dependency, link, validate
     from edgezero_spin.wasm.component.reader import read_component
 
     root = read_component(component.wasm)
     given = []
+    providers: dict[int, Definitions] = {}
     for name, part, export in dependencies:
-        try:
-            provider = read_component(part.wasm)
-            validate(provider)
-        except WasmComponentError as error:
-            raise _invalid(part.path, error) from error
+        # One that provides several imports is one instance.
+        provider = providers.get(id(part))
+        if provider is None:
+            try:
+                provider = providers[id(part)] = read_component(part.wasm)
+                validate(provider)
+            except WasmComponentError as error:
+                raise _invalid(part.path, error) from error
         given.append(Dependency(name, provider, export))
     try:
         return link(root, tuple(given))

@@ -115,8 +115,8 @@ def link(component: Component, dependencies: tuple[Dependency, ...] = ()) -> Lin
 
     Args:
         component: The root.
-        dependencies: Components that provide some of its imports; each is instantiated once
-            for every entry, before the root.
+        dependencies: Components that provide some of its imports; each is instantiated once,
+            before the root, also if it provides several.
 
     Raises:
         InvalidError: The component is not valid.
@@ -126,10 +126,14 @@ def link(component: Component, dependencies: tuple[Dependency, ...] = ()) -> Lin
     plan = linker.plan = _Plan(is_real=True)
     plan.instances.append(ComponentInstance())
     given = {}
+    provided: dict[int, Exports] = {}
     for each in dependencies:
-        plan.dependency = each.name
-        exports = linker.instantiate(ComponentItem(each.component, None), None, None)
-        plan.dependency = None
+        exports = provided.get(id(each.component))
+        if exports is None:
+            plan.dependency = each.name
+            exports = linker.instantiate(ComponentItem(each.component, None), None, None)
+            plan.dependency = None
+            provided[id(each.component)] = exports
         given[each.name] = _given_by(each, exports)
     exports = linker.instantiate(ComponentItem(component, None), given, None, instance=0)
     return LinkedComponent(
