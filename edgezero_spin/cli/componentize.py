@@ -74,6 +74,7 @@ def componentize(
     the component, compressed, and so are the files of the app's packages.
     """
     from edgezero_spin.project.componentize import componentize_app
+    from edgezero_spin.project.world import DEFAULT_WASI, SPIN_FOR
 
     with busy(context, f"Compiling {app}"):
         built = componentize_app(
@@ -84,3 +85,11 @@ def componentize(
         f"for later imports {built.carried_bytes / 1_000_000:.1f} MB  "
         f"world {built.world}  {built.seconds:.1f} s"
     )
+    for what in built.left_out:
+        click.echo(
+            f"[edgezero] Warning: {what} does not travel with the component, which takes 64 MiB of "
+            "files; mount it by `files` in spin.toml",
+            err=True,
+        )
+    if wasi != DEFAULT_WASI and world is None:
+        click.echo(f"needs Spin {SPIN_FOR[wasi]} or later")

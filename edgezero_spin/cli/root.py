@@ -78,8 +78,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     """Run one command line.
 
-    An ``EdgeZeroError`` is a line on standard error; what is not one is a bug and
-    keeps its traceback.
+    An ``EdgeZeroError`` is a line on standard error, and so is a file or folder that the
+    system refuses; what is neither is a bug and keeps its traceback.
     """
     settings = Settings()
     try:
@@ -95,9 +95,23 @@ def _run(arguments: Sequence[str] | None) -> int:
         error.show()
         return error.exit_code
     except EdgeZeroError as error:
-        if settings.verbose:
-            click.echo(traceback.format_exc(), err=True)
-        mark = click.style("Error:", fg="red", bold=True)
-        click.echo(f"[edgezero] {mark} {error}", err=True, color=settings.color)
+        _show(error, str(error), settings)
         return int(getattr(error, "exit_status", 1))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _show(error, f"cannot use {_shortened(error.filename)}: {error.strerror}", settings)
+        return 1
     return status if isinstance(status, int) else 0
+
+
+def _show(error: Exception, message: str, settings: Settings) -> None:
+    if settings.verbose:
+        click.echo("".join(traceback.format_exception(error)), err=True)
+    mark = click.style("Error:", fg="red", bold=True)
+    click.echo(f"[edgezero] {mark} {message}", err=True, color=settings.color)
+
+
+def _shortened(path: object) -> str:
+    text = path.decode(errors="replace") if isinstance(path, bytes) else str(path)
+    return text if len(text) <= 200 else f"{text[:100]}...{text[-60:]}"

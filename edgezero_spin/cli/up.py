@@ -112,7 +112,8 @@ def up(
     }
     if path is None:
         _refuse_local_flags(profile, more.direct_mounts)
-        starting = Host.from_registry(app.reference or "", insecure=insecure, **options)
+        reference = app.reference or ""
+        starting = Host.from_registry(reference, insecure=insecure, **options)
     elif app.is_lock:
         starting = Host.from_lock(path, **options)
     else:

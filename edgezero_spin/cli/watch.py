@@ -93,7 +93,7 @@ def watch(
     def start() -> Host:
         options: RunOptions = {
             **flags.host_options(),
-            **more.run_options(),
+            **more.run_options(durable=False),
             "components": component_ids,
             "profile": profile,
         }

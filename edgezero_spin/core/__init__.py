@@ -2,8 +2,11 @@
 
 from edgezero_spin.core.annotations import (
     Config,
+    Cookie,
+    Depends,
     Form,
     ForwardedHost,
+    Header,
     Host,
     Json,
     Kv,
@@ -50,8 +53,11 @@ __all__ = [
     "BodyReadError",
     "BodyStream",
     "Config",
+    "Cookie",
+    "Depends",
     "Form",
     "ForwardedHost",
+    "Header",
     "Headers",
     "Host",
     "HttpError",

@@ -13,7 +13,7 @@ from os import PathLike
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from edgezero_spin.core.answers import error_response, report
-from edgezero_spin.core.binding import Endpoint, bind, sends_requests
+from edgezero_spin.core.binding import Endpoint, bind
 from edgezero_spin.core.middleware import Middleware, chain
 from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.patterns import Pattern, parse_pattern
@@ -21,6 +21,7 @@ from edgezero_spin.core.references import Reference, resolve
 from edgezero_spin.core.request import DEFAULT_BODY_LIMIT, Request
 from edgezero_spin.core.response import Response
 from edgezero_spin.core.router import Route, Router
+from edgezero_spin.core.signatures import Offers, sends_requests
 from edgezero_spin.errors import ManifestError
 from edgezero_spin.stores.declaration import StoreDeclaration, StoreIds
 from edgezero_spin.stores.opening import Stores
@@ -240,7 +241,8 @@ class App:
         """Build the tables and bind every handler, unless that is done already.
 
         Raises:
-            TypeError: A handler's signature cannot be served.
+            TypeError: A handler's signature cannot be served, or it wants a store or state that
+                the app does not declare.
             ValueError: Two routes take the same paths.
             ManifestError: The manifest names a handler that does not exist.
         """
@@ -250,12 +252,19 @@ class App:
         names: dict[int, set[str]] = {}
         for _, pattern, handler in declared:
             names.setdefault(id(handler), set()).update(pattern.names)
+        kinds = ("kv", "config", "secrets")
+        offers = Offers(
+            frozenset(kind for kind in kinds if getattr(self.declaration, kind) is not None),
+            frozenset(self._states),
+        )
         self._router = Router(
             Route(
                 method,
                 pattern,
                 handler,
-                bind(handler, pattern.names, frozenset(names[id(handler)] - {*pattern.names})),
+                bind(
+                    handler, pattern.names, frozenset(names[id(handler)] - {*pattern.names}), offers
+                ),
             )
             for method, pattern, handler in declared
         )

@@ -13,9 +13,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from edgezero_spin.core.binding import Endpoint, name_of
+from edgezero_spin.core.binding import Endpoint
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
+from edgezero_spin.core.signatures import name_of
 
 __all__ = ["Middleware", "Next", "chain", "log_requests"]
 

@@ -26,6 +26,8 @@ from edgezero_spin.stores.registry import Registry
 from edgezero_spin.stores.secrets import SecretStore
 
 if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+
     from edgezero_spin.core.outbound import OutboundTransport
     from edgezero_spin.core.router import Route
 
@@ -67,6 +69,9 @@ class Request:
     _streamed = False
     _path_params: dict[str, str] | None = None
     _extensions: dict[str, Any] | None = None
+    # What the dependencies of the handler gave, and what cleans up behind them.
+    resolved: dict[Any, Any]
+    exits: "AsyncExitStack"
 
     def __init__(self, source: RequestSource) -> None:
         self._source = source
@@ -200,6 +205,23 @@ class Request:
                 for name, raw in zip(names, self._captured, strict=True)
             }
         return params
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies by name, as they were sent; of two with one name the first.
+
+        Source: RFC 6265, 4.2 and 5.4: the one of the longer path comes first.
+        """
+        found: dict[str, str] = {}
+        for header in self.headers.get_all("cookie"):
+            for pair in header.split(";"):
+                name, equals, value = pair.partition("=")
+                value = value.strip()
+                if value[:1] == value[-1:] == '"' and len(value) > 1:
+                    value = value[1:-1]
+                if equals:
+                    found.setdefault(name.strip(), value)
+        return found
 
     def path_as(self, model: type[_T]) -> _T:
         """Return the path parameters as a model of scalars.

@@ -1,8 +1,9 @@
 """What a handler answers, and how its return value becomes one.
 
 In: a ``Response``, text, bytes, nothing, a JSON-able value or attrs instance, an iterator
-of bytes, or ``(status, any of these)``. Out: a ``Response`` whose body is ``bytes`` or a
-``BodyStream``, and whose headers are pairs that a host takes as they are.
+of bytes, or any of these in ``(status, body)`` or ``(status, body, headers)``. Out: a ``Response``
+whose body is ``bytes`` or a ``BodyStream``, and whose headers are pairs that a host takes as they
+are.
 
 Source: contract edgezero.md, HND-2 and HND-3, with the difference that values serialised as
 JSON say ``application/json``. A ``Response`` that a handler built is left as it is.
@@ -152,13 +153,9 @@ def prepare_json(annotation: Any) -> None:
 
 def _convert(value: object) -> Response:
     """The returns that are rarer, or dearer anyway."""
-    if type(value) is tuple and len(value) == 2:
-        status, inner = value
-        if isinstance(status, int) and not isinstance(status, bool):
-            if not 200 <= status <= 599:
-                raise TypeError(f"a handler returned the status {status}, not 200 to 599")
-            response = to_response(inner)
-            response.status = int(status)
+    if type(value) is tuple and len(value) in (2, 3):
+        response = _from_tuple(value)
+        if response is not None:
             return response
     if isinstance(value, Response):
         return value
@@ -175,6 +172,31 @@ def _convert(value: object) -> Response:
     if hasattr(value, "__await__"):
         raise _not_awaited(value)
     return Response.json(value)
+
+
+def _from_tuple(value: tuple[Any, ...]) -> Response | None:
+    """Read ``(status, body)`` and ``(status, body, headers)``; ``None`` for a plain array."""
+    status, inner, *rest = value
+    if not _is_status(status, 0, 999) or (rest and not _is_status(status, 100, 599)):
+        if _is_status(inner, 100, 599):
+            raise TypeError(
+                f"a handler returned the status {inner} after the body; write "
+                f"`return {inner}, body` (for a JSON array return a list)"
+            )
+        return None
+    if not 200 <= status <= 599:
+        raise TypeError(f"a handler returned the status {status}, not 200 to 599")
+    response = to_response(inner)
+    response.status = int(status)
+    added = MutableHeaders(*rest)
+    for name in added:
+        response.headers.discard(name)
+    response._pairs += added.pairs
+    return response
+
+
+def _is_status(value: Any, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def _not_awaited(value: Any) -> TypeError:

@@ -19,11 +19,12 @@ from edgezero_spin.host.dependencies import DependencyError, dependencies_of
 from edgezero_spin.host.engine import Component, Engine, InstanceLimits, load_component
 from edgezero_spin.host.instance import Grants
 from edgezero_spin.host.interface import Interface
-from edgezero_spin.host.linking import LinkedComponent, link
+from edgezero_spin.host.linking import link
 from edgezero_spin.host.logs import Logs
 from edgezero_spin.host.modules import LinkedModule
 from edgezero_spin.host.network.rules import NetworkRules
 from edgezero_spin.host.plan import ApplicationError, ApplicationPlan, ComponentPlan
+from edgezero_spin.host.runtime.prepared import PreparedComponent
 from edgezero_spin.host.trigger.gateway import Gateway
 from edgezero_spin.host.trigger.guest import GuestComponent
 from edgezero_spin.host.trigger.http import Served
@@ -187,7 +188,7 @@ class _Linker:
     interfaces: Mapping[str, Interface]
     cache_dir: Path | None
 
-    def __call__(self, component: Component) -> LinkedComponent:
+    def __call__(self, component: Component) -> PreparedComponent:
         dependencies = dependencies_of(
             self.engine,
             component,

@@ -23,11 +23,10 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import attrs
 import wasmtime
-from wasmtime import component as wit
 
 __all__ = [
     "DEFAULT_MAX_BYTES",
@@ -49,8 +48,6 @@ MAX_BYTES_VARIABLE: Final = "EDGEZERO_CACHE_MAX_BYTES"
 _PART_AGE_S = 3600.0
 
 _log = logging.getLogger(__name__)
-
-_Code = TypeVar("_Code", wit.Component, wasmtime.Module)
 
 _MAGIC = b"edgezero-compiled-component-1\n\0\0"
 _END = struct.Struct(f"<Q{len(_MAGIC)}s")
@@ -123,13 +120,13 @@ class CompiledCache:
         key = hashlib.sha256(f"{digest} {self.engine_key}".encode()).hexdigest()
         return self.folder / f"{key[:40]}.cwasm"
 
-    def load(self, engine: wasmtime.Engine, digest: str, kind: type[_Code]) -> _Code | None:
-        """Return the compiled component or module, or ``None`` when there is no entry to trust."""
+    def load(self, engine: wasmtime.Engine, digest: str) -> wasmtime.Module | None:
+        """Return a compiled module, or ``None`` when there is no entry to trust."""
         path = self.path_of(digest)
         if not self._is_private() or not self._is_ours(path, digest):
             return None
         try:
-            code = kind.deserialize_file(engine, str(path))
+            code = wasmtime.Module.deserialize_file(engine, str(path))
             # For the order in which entries are removed.
             with contextlib.suppress(OSError):
                 os.utime(path)
@@ -138,11 +135,32 @@ class CompiledCache:
             _log.info("compiling again, the engine refuses %s: %s", path, error)
             return None
 
-    def store(self, digest: str, compiled: wit.Component | wasmtime.Module) -> None:
+    def store(self, digest: str, compiled: wasmtime.Module) -> None:
         """Write an entry, replacing any. Writers at the same time each leave a whole file."""
-        if not self._is_private():
-            return
-        code = compiled.serialize()
+        if self._is_private():
+            self._write(digest, bytes(compiled.serialize()))
+
+    def load_bytes(self, key: str) -> bytes | None:
+        """Return what was kept under a key, or ``None`` when there is no entry to trust."""
+        path = self.path_of(key)
+        if not self._is_private() or not self._is_ours(path, key):
+            return None
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return None
+        # For the order in which entries are removed.
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        length, _ = _END.unpack_from(content, len(content) - _END.size)
+        return content[: len(content) - _END.size - length]
+
+    def store_bytes(self, key: str, content: bytes) -> None:
+        """Keep something under a key, replacing what there was."""
+        if self._is_private():
+            self._write(key, content)
+
+    def _write(self, digest: str, code: bytes) -> None:
         trailer = json.dumps(
             {
                 "wasm": digest,

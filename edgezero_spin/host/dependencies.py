@@ -2,7 +2,7 @@
 
 In: a component, its dependencies as the manifest has them, and the interfaces of this host.
 Out: for each import that a dependency satisfies, a ``Dependency`` that ``linking.link``
-joins to it. Every fault is told at the start.
+takes. Every fault is told at the start.
 
 A dependency sees what its user is granted only where the manifest says that it inherits
 it. Everything else is as it would be for a component that is granted nothing: stores deny
@@ -18,18 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from wasmtime import component as wit
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.capabilities.outbound_http import OUTGOING_HANDLER
 from edgezero_spin.host.capabilities.wasi_http import OutgoingRequest
 from edgezero_spin.host.engine import Component, Engine, load_component
-from edgezero_spin.host.errors import LinkError
-from edgezero_spin.host.forwarding import Lent, forward
 from edgezero_spin.host.instance import Grants, InstanceState
 from edgezero_spin.host.interface import HostFunction, Interface, WitError
-from edgezero_spin.host.linking import LinkedComponent, items_of, link
-from edgezero_spin.host.values import ResourceTypes
+from edgezero_spin.wasm.component.definitions import ExportDefinition, ImportDefinition
 
 __all__ = [
     "Dependency",
@@ -101,18 +97,16 @@ def dependencies_of(
         DependencyError: They do not fit; every fault is named (MAN-75b).
         ComponentError: The file of one cannot be used.
     """
-    imports = list(items_of(component.native.type.imports(engine.native)))
-    matched = {
-        plan.name: [name for name, _ in imports if _matches(plan.name, name)] for plan in plans
-    }
+    imports = _names(component, ImportDefinition)
+    matched = {plan.name: [name for name in imports if _matches(plan.name, name)] for plan in plans}
     problems = [
         f"dependency '{plan.name}' doesn't match any imports of component '{component_id}' "
-        f"(it imports {', '.join(name for name, _ in imports) or 'nothing'})"
+        f"(it imports {', '.join(imports) or 'nothing'})"
         for plan in plans
         if not matched[plan.name]
     ]
     conflicts = []
-    for name, _ in imports:
+    for name in imports:
         users = [plan.name for plan in plans if name in matched[plan.name]]
         if len(users) > 1:
             conflicts.append(f"import '{name}' satisfied by dependencies: '{', '.join(users)}'")
@@ -124,22 +118,29 @@ def dependencies_of(
         raise DependencyError(*problems)
     found: dict[str, Dependency] = {}
     for plan in plans:
-        provider = link(
-            engine,
-            load_component(engine, plan.source, cache_dir),
-            granted(interfaces, plan.inherit),
-        )
+        provider = load_component(engine, plan.source, cache_dir, joined=True)
+        exports = _names(provider, ExportDefinition)
+        seen = granted(interfaces, plan.inherit)
         for name in matched[plan.name]:
             export = plan.export or name
-            if provider.type_of(export) is None:
+            if export not in exports:
                 problems.append(
                     f"dependency '{plan.name}' doesn't export '{export}' to satisfy import "
-                    f"'{name}' (it exports {', '.join(provider.exports) or 'nothing'})"
+                    f"'{name}' (it exports {', '.join(exports) or 'nothing'})"
                 )
-            found[name] = Dependency(plan.name, provider, export)
+            found[name] = Dependency(plan.name, provider, export, seen)
     if problems:
         raise DependencyError(*problems)
     return found
+
+
+def _names(component: Component, kind: type[ImportDefinition | ExportDefinition]) -> list[str]:
+    """Return the names of the imports or exports of a component.
+
+    Raises:
+        ComponentError: It cannot be read.
+    """
+    return [part.name for part in component.definitions() if isinstance(part, kind)]
 
 
 _PACKAGE = re.compile(
@@ -164,126 +165,15 @@ class Dependency:
 
     Attributes:
         name: As the manifest has it, for messages.
-        provider: The component, its imports defined.
+        component: The component.
         export: What of it is used.
+        interfaces: What the host has for it.
     """
 
     name: str
-    provider: LinkedComponent
+    component: Component
     export: str
-
-    def lend(self, item: Any, resources: ResourceTypes) -> dict[str, type]:
-        """Note the resources of an import that the dependency defines, and return all of them.
-
-        Args:
-            item: The import's type.
-            resources: Of the component that imports it.
-        """
-        classes: dict[str, type] = {}
-        if isinstance(item, wit.ComponentInstanceType):
-            for name, part in items_of(item.exports(self.provider.engine.native)):
-                if isinstance(part, wit.ResourceType):
-                    known = resources.find(part)
-                    if known is None:
-                        resources.add(part, name, type(name, (Lent,), {}))
-                        known = resources.find(part)
-                    if known is not None:
-                        classes[name] = known.class_
-        return classes
-
-    def functions(self, import_name: str, item: Any, resources: ResourceTypes) -> dict[str, Any]:
-        """Return the callbacks for an import, by the name of its function.
-
-        Raises:
-            LinkError: The dependency's export does not fit.
-        """
-        engine = self.provider.engine.native
-        exported = self.provider.type_of(self.export)
-        if isinstance(item, wit.FuncType):
-            wanted, offered = {import_name: item}, {import_name: exported}
-        elif isinstance(exported, wit.ComponentInstanceType):
-            wanted = {
-                name: part
-                for name, part in items_of(item.exports(engine))
-                if isinstance(part, wit.FuncType)
-            }
-            offered = dict(items_of(exported.exports(engine)))
-        else:
-            raise self._misfit(import_name, "is no interface")
-        spelled_here = _Spelling(resources, {})
-        spelled_there = _Spelling(
-            self.provider.resources,
-            {name: part for name, part in offered.items() if isinstance(part, wit.ResourceType)},
-        )
-        callbacks = {}
-        for name, type_ in wanted.items():
-            there = offered.get(name)
-            if isinstance(item, wit.FuncType):
-                index = self.provider.index_of(self.export)
-            else:
-                index = self.provider.index_of(name, self.export)
-            if index is None or not isinstance(there, wit.FuncType):
-                raise self._misfit(import_name, f"has no function '{name}'")
-            expected, found = spelled_here.of(type_), spelled_there.of(there)
-            if expected != found:
-                raise self._misfit(import_name, f"'{name}' is {found}, not {expected}")
-            callbacks[name] = forward(self.provider, index, type_, resources)
-        return callbacks
-
-    def _misfit(self, import_name: str, reason: str) -> LinkError:
-        return LinkError(
-            import_name,
-            f"dependency '{self.name}' exports '{self.export}' which is not compatible with "
-            f"import '{import_name}': {reason}",
-        )
-
-
-class _Spelling:
-    """Writes types out in full, so that two components' can be compared."""
-
-    def __init__(self, resources: ResourceTypes, own: Mapping[str, wit.ResourceType]) -> None:
-        self._resources = resources
-        self._own = own
-
-    def of(self, type_: wit.FuncType) -> str:
-        parameters = ", ".join(f"{name}: {self._value(part)}" for name, part in type_.params)
-        result = "" if type_.result is None else f" -> {self._value(type_.result)}"
-        return f"func({parameters}){result}"
-
-    def _value(self, type_: wit.ValType | None) -> str:
-        match type_:
-            case None:
-                return "_"
-            case wit.ListType():
-                return f"list<{self._value(type_.element)}>"
-            case wit.OptionType():
-                return f"option<{self._value(type_.payload)}>"
-            case wit.ResultType():
-                return f"result<{self._value(type_.ok)}, {self._value(type_.err)}>"
-            case wit.TupleType():
-                return f"tuple<{', '.join(map(self._value, type_.elements))}>"
-            case wit.RecordType():
-                fields = ", ".join(f"{name}: {self._value(part)}" for name, part in type_.fields)
-                return f"record {{{fields}}}"
-            case wit.VariantType():
-                cases = ", ".join(f"{name}({self._value(part)})" for name, part in type_.cases)
-                return f"variant {{{cases}}}"
-            case wit.EnumType():
-                return f"enum {{{', '.join(type_.names)}}}"
-            case wit.FlagsType():
-                return f"flags {{{', '.join(type_.names)}}}"
-            case wit.OwnType():
-                return f"own<{self._resource(type_.ty)}>"
-            case wit.BorrowType():
-                return f"borrow<{self._resource(type_.ty)}>"
-        return type(type_).__name__.lower()
-
-    def _resource(self, type_: wit.ResourceType) -> str:
-        known = self._resources.find(type_)
-        if known is not None:
-            lent = issubclass(known.class_, Lent)
-            return known.name if lent else f"{known.class_.__module__}.{known.class_.__qualname__}"
-        return next((name for name, own in self._own.items() if own == type_), "another resource")
+    interfaces: Mapping[str, Interface]
 
 
 def granted(interfaces: Mapping[str, Interface], inherit: Inherited) -> Mapping[str, Interface]:

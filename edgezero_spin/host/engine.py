@@ -11,8 +11,10 @@ what components built by componentize-py need.
 import hashlib
 import importlib.metadata
 import logging
+import pickle
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -20,18 +22,21 @@ import attrs
 import wasmtime
 from attrs.validators import ge, gt, optional
 from wasmtime import _ffi as ffi
-from wasmtime import component as wit
 
 from edgezero_spin.host.compiled_cache import CompiledCache
 from edgezero_spin.host.compiling import compiling
-from edgezero_spin.host.errors import ComponentError, EngineError
-from edgezero_spin.host.pool import SLOT_BYTES, can_reserve, set_pool
+from edgezero_spin.host.errors import ComponentError, EngineError, LinkError
+from edgezero_spin.host.pool import SLOT_BYTES, can_map, can_reserve, set_pool
+from edgezero_spin.wasm.component.definitions import Definition
+from edgezero_spin.wasm.component.linked import LinkedComponent
 
 __all__ = [
+    "CompiledForm",
     "Component",
     "Engine",
     "EngineSettings",
     "InstanceLimits",
+    "compiled_form",
     "is_core_module",
     "load_component",
     "make_engine",
@@ -79,7 +84,7 @@ class EngineSettings:
 
     def compile_key(self) -> str:
         """Return what decides whether code compiled under one engine runs under another."""
-        return f"fuel={self.fuel} epoch={self.epoch} debug={self.debug_info} tables=lazy bytes=bulk"
+        return f"fuel={self.fuel} epoch={self.epoch} debug={self.debug_info}"
 
 
 @attrs.frozen(kw_only=True)
@@ -210,7 +215,8 @@ def make_engine(settings: EngineSettings | None = None) -> Engine:
             f"max_memory_bytes is {settings.max_memory_bytes}; a 32-bit memory ends at 4 GiB"
         )
     pooling = settings.pooling
-    if pooling and not can_reserve(settings.max_instances * SLOT_BYTES):
+    count = settings.max_instances
+    if pooling and not (can_reserve(count * SLOT_BYTES) and can_map(count)):
         _log.warning(
             "the system refuses %d GiB of address space for %d pooled instances; instances "
             "are allocated one by one, which is slower (lower max_instances or raise ulimit -v)",
@@ -219,15 +225,11 @@ def make_engine(settings: EngineSettings | None = None) -> Engine:
         )
         pooling = False
     config = wasmtime.Config()
-    config.wasm_component_model = True
     config.epoch_interruption = settings.epoch
     config.consume_fuel = settings.fuel
     config.debug_info = settings.debug_info
     # A view of a guest's memory stays good as long as the memory does not move.
     ffi.wasmtime_config_memory_may_move_set(config.ptr(), False)
-    # Tasks of WASI 0.3, which this host has no use for. With them, wasmtime 50.0 stops every
-    # call that passes two borrowed handles, as `poll` of two pollables does.
-    ffi.wasmtime_config_concurrency_support_set(config.ptr(), False)
     if pooling:
         set_pool(
             config,
@@ -242,19 +244,56 @@ def make_engine(settings: EngineSettings | None = None) -> Engine:
 
 @attrs.frozen(eq=False)
 class Component:
-    """A compiled component.
+    """A component, compiled.
 
     Attributes:
         path: Where it came from, for messages.
         digest: SHA-256 of the wasm bytes, in hex.
         engine: The engine that it was compiled for.
-        native: The component below.
+        cache: Where compiled code is kept.
+        wasm: The bytes.
+        code: What to instantiate; ``None`` where it has to be linked with others first.
     """
 
     path: Path
     digest: str
     engine: Engine
-    native: wit.Component
+    cache: CompiledCache | None
+    wasm: bytes = attrs.field(repr=False)
+    code: "CompiledForm | None"
+
+    def definitions(self) -> "Sequence[Definition]":
+        """Return the component's definitions, in their order.
+
+        Raises:
+            ComponentError: It cannot be read.
+        """
+        from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
+        from edgezero_spin.wasm.component.reader import read_component
+
+        try:
+            return read_component(self.wasm).definitions
+        except WasmComponentError as error:
+            raise _invalid(self.path, error) from error
+
+
+Dependencies = tuple[tuple[str, Component, str | None], ...]
+"""For each import that another component provides: its name, the component and which export of
+that one it is, ``None`` for all."""
+
+
+@attrs.frozen(eq=False)
+class CompiledForm:
+    """What a runtime instantiates for a component.
+
+    Attributes:
+        linked: The component, linked and fused. In the place of each core module's bytes is
+            its digest.
+        modules: The compiled core modules by digest.
+    """
+
+    linked: LinkedComponent
+    modules: Mapping[bytes, wasmtime.Module]
 
 
 def load_component(
@@ -267,8 +306,7 @@ def load_component(
         path: The file. Text and binary are told apart by content.
         cache_dir: Folder of compiled components, made when missing. ``None`` compiles
             every time.
-        joined: Other components will serve some of its imports. Their types then stay as
-            they are; otherwise bytes cross them in bulk (``wasm/bulk_bytes.py``).
+        joined: Other components will serve some of its imports, so it is compiled with them.
 
     Raises:
         ComponentError: The file cannot be read, or is not a component.
@@ -284,15 +322,33 @@ def load_component(
         )
     digest = hashlib.sha256(wasm).hexdigest()
     cache = None if cache_dir is None else CompiledCache(cache_dir, engine.compile_key())
-    entry = f"{digest} joined" if joined else digest
-    native: wit.Component | None = None
-    if cache is not None:
-        native = cache.load(engine.native, entry, wit.Component)
-    if native is None:
-        native = compiling(path, lambda: _compile(engine, path, wasm, joined=joined))
-        if cache is not None:
-            cache.store(entry, native)
-    return Component(path, digest, engine, native)
+    component = Component(path, digest, engine, cache, wasm, None)
+    return component if joined else attrs.evolve(component, code=compiled_form(component))
+
+
+_FORM = "form 1"
+"""Changes with the classes of the linked form and with what the fuser does."""
+
+
+def compiled_form(component: Component, dependencies: Dependencies = ()) -> CompiledForm:
+    """Return what to instantiate for a component and those that it depends on.
+
+    Args:
+        component: The component.
+        dependencies: Those that provide some of its imports.
+
+    Raises:
+        ComponentError: A component is not valid.
+        LinkError: The dependency for the import that ``item`` names does not fit.
+    """
+    cache = component.cache
+    key = f"{_FORM} {component.digest}"
+    for name, part, export in dependencies:
+        key += f" {name} {part.digest} {export}"
+    form = None if cache is None else _kept_form(component.engine, cache, key)
+    if form is not None:
+        return form
+    return compiling(component.path, lambda: _compile(component, dependencies, key))
 
 
 def read_wasm(path: Path) -> bytes:
@@ -333,31 +389,127 @@ def _parse_text(path: Path, content: bytes) -> bytes:
         ) from error
 
 
-def _compile(engine: Engine, path: Path, wasm: bytes, *, joined: bool) -> wit.Component:
+def _compile(component: Component, dependencies: Dependencies, key: str) -> CompiledForm:
     # What was compiled before needs none of this.
-    from edgezero_spin.wasm.bulk_bytes import with_bulk_bytes
-    from edgezero_spin.wasm.lazy_table import with_lazy_table
+    from edgezero_spin.host.runtime.converters import needs_async
+    from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
+    from edgezero_spin.wasm.fuse.fusing import fuse
 
-    lazy = with_lazy_table(wasm)
-    forms = [lazy] if joined else [with_bulk_bytes(lazy), lazy]
-    for form in dict.fromkeys(forms):
-        if form != wasm:
-            try:
-                return wit.Component(engine.native, form)
-            except wasmtime.WasmtimeError as error:
-                _log.debug("the engine refuses a rewired form of %s: %s", path, error)
+    engine, cache = component.engine, component.cache
     try:
-        return wit.Component(engine.native, wasm)
-    except wasmtime.WasmtimeError as error:
-        if "component model async feature" in str(error):
+        fused = fuse(
+            _linked(component, dependencies), cache=None if cache is None else _CodeEntries(cache)
+        )
+        if needs_async(fused):
             raise ComponentError(
-                path,
+                component.path,
                 "needs WASI 0.3 (its streams, futures or async functions), which this host "
                 "does not run",
                 "Build it for WASI 0.2, or serve it with `spin up`",
-            ) from error
-        raise ComponentError(
-            path,
-            f"is not a valid component: {error}",
-            "Build it again with a current tool chain",
-        ) from error
+            )
+        modules = {}
+        cores = []
+        for core in fused.core_instances:
+            digest = hashlib.sha256(core.module).digest()
+            cores.append(attrs.evolve(core, module=digest))
+            if digest not in modules:
+                modules[digest] = _compiled_module(engine, cache, core.module, digest)
+    except (WasmComponentError, wasmtime.WasmtimeError) as error:
+        raise _invalid(component.path, error) from error
+    form = attrs.evolve(fused, core_instances=tuple(cores))
+    if cache is not None:
+        cache.store_bytes(key, pickle.dumps(form))
+    return CompiledForm(form, modules)
+
+
+def _kept_form(engine: Engine, cache: CompiledCache, key: str) -> CompiledForm | None:
+    """Return a component from the cache, whose entries are trusted like compiled code."""
+    content = cache.load_bytes(key)
+    if content is None:
+        return None
+    try:
+        linked = pickle.loads(content)
+    except Exception as error:
+        _log.info("linking again, an entry of the cache cannot be read: %s", error)
+        return None
+    if not isinstance(linked, LinkedComponent):
+        return None
+    modules: dict[bytes, wasmtime.Module] = {}
+    for core in linked.core_instances:
+        module = modules.get(core.module) or cache.load(engine.native, core.module.hex())
+        if module is None:
+            return None
+        modules[core.module] = module
+    return CompiledForm(linked, modules)
+
+
+@attrs.frozen
+class _CodeEntries:
+    """Keeps the fuser's code modules among the compiled code; ``wasm.fuse.CodeCache``."""
+
+    cache: CompiledCache
+
+    def load(self, key: str) -> bytes | None:
+        """Return an entry, ``None`` if there is none."""
+        return self.cache.load_bytes(f"code {key}")
+
+    def store(self, key: str, entry: bytes) -> None:
+        """Keep an entry."""
+        self.cache.store_bytes(f"code {key}", entry)
+
+
+def _linked(component: Component, dependencies: Dependencies) -> LinkedComponent:
+    """Link a component with those that it depends on.
+
+    Raises:
+        LinkError: The dependency for the import that ``item`` names does not fit.
+        ComponentError: The file of a dependency is not valid.
+        wasm.component.errors.ComponentError: The component is not valid.
+    """
+    from edgezero_spin.wasm.component.definitions import Component as Definitions
+    from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
+    from edgezero_spin.wasm.component.linking import Dependency, link, validate
+    from edgezero_spin.wasm.component.reader import read_component
+
+    root = read_component(component.wasm)
+    given = []
+    providers: dict[int, Definitions] = {}
+    for name, part, export in dependencies:
+        # One that provides several imports is one instance.
+        provider = providers.get(id(part))
+        if provider is None:
+            try:
+                provider = providers[id(part)] = read_component(part.wasm)
+                validate(provider)
+            except WasmComponentError as error:
+                raise _invalid(part.path, error) from error
+        given.append(Dependency(name, provider, export))
+    try:
+        return link(root, tuple(given))
+    except WasmComponentError:
+        for one in given:
+            try:
+                link(root, (one,))
+            except WasmComponentError as error:
+                validate(root)
+                raise LinkError(one.name, error.reason) from error
+        raise
+
+
+def _invalid(path: Path, error: Exception) -> ComponentError:
+    return ComponentError(
+        path, f"is not a valid component: {error}", "Build it again with a current tool chain"
+    )
+
+
+def _compiled_module(
+    engine: Engine, cache: CompiledCache | None, wasm: bytes, digest: bytes
+) -> wasmtime.Module:
+    module = None
+    if cache is not None:
+        module = cache.load(engine.native, digest.hex())
+    if module is None:
+        module = wasmtime.Module(engine.native, wasm)
+        if cache is not None:
+            cache.store(digest.hex(), module)
+    return module

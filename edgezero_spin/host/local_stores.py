@@ -9,6 +9,7 @@ Source: contract spin-host.md, KV-40 to KV-44, STATE-1.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.capabilities.key_value_stores import KeyValueStores
@@ -18,7 +19,10 @@ from edgezero_spin.manifest.runtime_config import load_runtime_config
 from edgezero_spin.stores import MemoryKeyValue
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 
-__all__ = ["StoreAccessError", "open_store"]
+__all__ = ["LocalStore", "StoreAccessError", "open_store"]
+
+LocalStore: TypeAlias = KeyValueBackend
+"""An open store: bytes by key."""
 
 
 class StoreAccessError(HostError):

@@ -36,7 +36,8 @@ from edgezero_spin.host.errors import (
     Trap,
 )
 from edgezero_spin.host.instance import InstanceState
-from edgezero_spin.host.running import NO_DEADLINE, failure_of
+from edgezero_spin.host.runtime.instance import NO_DEADLINE
+from edgezero_spin.host.runtime.traps import failure_of_text
 
 __all__ = ["ENTRY_POINT", "LinkedModule", "Module", "ModuleInstance", "load_module"]
 
@@ -83,7 +84,7 @@ def load_module(engine: Engine, path: Path | str, cache_dir: Path | None = None)
         raise ComponentError(path, "is a component, no core module", "Load it as a component")
     digest = hashlib.sha256(wasm).hexdigest()
     cache = None if cache_dir is None else CompiledCache(cache_dir, engine.compile_key())
-    native = None if cache is None else cache.load(engine.native, digest, wasmtime.Module)
+    native = None if cache is None else cache.load(engine.native, digest)
     if native is None:
         try:
             native = compiling(path, lambda: wasmtime.Module(engine.native, wasm))
@@ -225,7 +226,8 @@ class ModuleInstance:
         except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
             if self.failure is not None:
                 raise self.failure from None
-            raise failure_of(str(error)) from error
+            code = error.trap_code if isinstance(error, wasmtime.Trap) else None
+            raise failure_of_text(str(error), None if code is None else code.value) from error
 
     def close(self) -> None:
         """Free the instance. Twice is harmless."""

@@ -1,10 +1,11 @@
-"""The host objects that one instance holds handles to.
+"""The host objects that one instance holds.
 
-A guest sees a resource as a handle; the engine turns it into a number, the *rep*; this
-table turns the rep into the Python object. One table belongs to one instance, and one
-instance runs on one thread at a time, so nothing here takes a lock.
+Most are behind handles, which the runtime keeps (``runtime/handles.py``); interfaces without
+resources number theirs here. One table belongs to one instance, and one instance runs on one
+thread at a time, so nothing here takes a lock.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgezero_spin.host.errors import Trap
@@ -22,7 +23,7 @@ class ResourceTable:
     reaches another object.
     """
 
-    __slots__ = ("_next", "_objects", "limit")
+    __slots__ = ("_next", "_objects", "handles", "limit")
 
     def __init__(self, limit: int = DEFAULT_RESOURCE_LIMIT) -> None:
         """Make an empty table.
@@ -33,15 +34,20 @@ class ResourceTable:
         if limit < 1:
             raise ValueError(f"limit must be at least 1, got {limit}")
         self.limit = limit
+        self.handles: Sequence[Mapping[int, Any]] = ()
         self._objects: dict[int, Any] = {}
         self._next = 1
 
     def __len__(self) -> int:
-        return len(self._objects)
+        return len(self._objects) + sum(map(len, self.handles))
 
     def held_bytes(self) -> int:
         """Bytes that the objects say they hold, by an attribute of this name."""
-        return sum(getattr(resource, "held_bytes", 0) for resource in self._objects.values())
+        held = sum(getattr(resource, "held_bytes", 0) for resource in self._objects.values())
+        for handles in self.handles:
+            for handle in handles.values():
+                held += getattr(getattr(handle, "rep", None), "held_bytes", 0)
+        return held
 
     def push(self, resource: object) -> int:
         """Store an object and return its rep.
@@ -66,7 +72,7 @@ class ResourceTable:
         Raises:
             Trap: They cannot.
         """
-        if len(self._objects) + count > self.limit:
+        if len(self) + count > self.limit:
             raise Trap(f"the instance holds {self.limit} host resources, which is its limit")
 
     def get(self, rep: int) -> Any:

@@ -26,7 +26,7 @@ from edgezero_spin.host.content import place_content
 from edgezero_spin.host.content_cache import ContentCache
 from edgezero_spin.host.downloads import Downloads
 from edgezero_spin.host.engine import Engine
-from edgezero_spin.host.logs import Logs
+from edgezero_spin.host.logs import DEFAULT_MAX_BYTES, Logs
 from edgezero_spin.host.network.rules import NetworkRules, read_network_rules
 from edgezero_spin.host.plan import (
     ApplicationError,
@@ -84,7 +84,10 @@ class HostSettings:
         least_request_timeout_s: Each request draws its own time between this and
             ``request_timeout_s``; ``None`` for just that (FLAG-7).
         max_instance_memory: Bytes of linear memory of one instance; ``None`` for what the
-            engine allows (LIFE-9).
+            engine allows (LIFE-9). What SQLite holds for it ends there, too.
+        durable_writes: A write to a key-value file or a SQLite database that a guest was told
+            of survives a power cut. Without, only the end of this process; the files stay
+            sound either way.
         cache_dir: Where compiled components are kept; ``None`` compiles at every start.
         pooling: Reserve address space for instances in advance (ENG-1).
         debug_info: Let native debuggers see into guests (ENG-10).
@@ -98,6 +101,7 @@ class HostSettings:
     request_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
     least_request_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
     max_instance_memory: int | None = attrs.field(default=None, validator=optional(gt(0)))
+    durable_writes: bool = True
     cache_dir: Path | None = attrs.field(factory=lambda: default_compiled_dir())
     pooling: bool = True
     debug_info: bool = False
@@ -123,6 +127,8 @@ class RunOptions(TypedDict, total=False):
             ``default``, ``@file`` or ``@file:label`` (DB-2).
         follow: Components whose output is echoed; ``None`` for all, ``()`` for none.
         truncate_logs: Empty the logs of earlier runs.
+        max_log_bytes: Size of a log file past which the next one is begun; one that was full
+            is kept beside it.
         echo_to: Where output is echoed; ``None`` means this process's stderr.
         profile: The build profile of the manifest.
         components: Run these and their triggers only; all when empty (LOCK-43).
@@ -146,6 +152,7 @@ class RunOptions(TypedDict, total=False):
     sqlite: Iterable[str]
     follow: Iterable[str] | None
     truncate_logs: bool
+    max_log_bytes: int
     echo_to: BinaryIO | None
     profile: str | None
     components: Iterable[str]
@@ -375,20 +382,22 @@ def prepare(
     resolver = VariableResolver.for_app(app, providers)
     resolver.check_required()
     logs = _logs(plan, runtime.log_dir, options)
+    settings = _with_memory_limit(options.get("settings") or HostSettings(), runtime)
     stores = KeyValueStores(
         {part.id: part.key_value_stores for part in plan.components},
         {label: store.place for label, store in runtime.key_value.items()},
         {key: _raw(value) for key, value in (options.get("key_values") or {}).items()},
+        durable=settings.durable_writes,
     )
     owned.callback(stores.close)
     databases = Databases(
         {part.id: part.sqlite_databases for part in plan.components},
-        configured_databases(config, runtime.state_dir),
+        configured_databases(config, runtime.state_dir, durable=settings.durable_writes),
     )
     databases.run(options.get("sqlite", ()))
     return Prepared(
         plan=plan,
-        settings=_with_memory_limit(options.get("settings") or HostSettings(), runtime),
+        settings=settings,
         stores=stores,
         databases=databases,
         network=network,
@@ -453,6 +462,7 @@ def _logs(plan: ApplicationPlan, directory: Path | None, options: RunOptions) ->
         follow=followed,
         echo_to=options.get("echo_to"),
         truncate=options.get("truncate_logs", False),
+        max_bytes=options.get("max_log_bytes", DEFAULT_MAX_BYTES),
     )
 
 

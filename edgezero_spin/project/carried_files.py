@@ -43,13 +43,11 @@ class CarriedData:
 
     Attributes:
         archive: It.
-        files: How many files the app's own modules name.
-        size_bytes: The length of all files before compression.
+        left_out: What is too large to travel, with its size.
     """
 
     archive: bytes
-    files: int
-    size_bytes: int
+    left_out: tuple[str, ...]
 
 
 def pack_files(
@@ -63,39 +61,43 @@ def pack_files(
         own: The number of the app's own folder.
         inside: The searched folders as the component names them.
 
+    Returns:
+        The archive. Of what is more than 64 MiB together the largest parts are left out.
+
     Raises:
-        ProjectError: A file cannot be read, or they are more than 64 MiB.
+        ProjectError: A file cannot be read.
     """
-    chosen: dict[Path, None] = {}
+    groups: dict[str, list[Path]] = {}
     for name, files in _package_data(reachable).items():
         if name in reachable.direct or sum(map(_size, files)) <= _MOST_INDIRECT_BYTES:
-            chosen.update(dict.fromkeys(files))
-    named = list(_named_files(reachable, folders[own]))
-    chosen.update(dict.fromkeys(named))
-    for distribution in _distributions(reachable, folders):
-        chosen.update(dict.fromkeys(distribution))
-    writer = ArchiveWriter()
+            groups[f"data of {name}"] = files
+    for path, files in _named_files(reachable, folders[own]):
+        groups[str(path)] = files
+    groups["metadata"] = [path for each in _distributions(reachable, folders) for path in each]
+    chosen: dict[Path, None] = {}
+    left_out: list[str] = []
     total = 0
+    sizes = {name: sum(map(_size, files)) for name, files in groups.items()}
+    for name in sorted(groups, key=sizes.__getitem__):
+        if total + sizes[name] > _MOST_BYTES:
+            left_out.append(f"{name} ({sizes[name] / 1_000_000:.0f} MB)")
+            continue
+        total += sizes[name]
+        chosen.update(dict.fromkeys(groups[name]))
     places = sorted(
         (place, path) for path in chosen if (place := _inside(path, folders, inside)) is not None
     )
     wants_zones = any(name.partition(".")[0] == "zoneinfo" for name in reachable.standard)
     if wants_zones and "tzdata" not in reachable.modules:
         places += _system_time_zones()
+    writer = ArchiveWriter()
     for place, path in places:
         try:
             data = path.read_bytes()
         except OSError as error:
             raise ProjectError(f"{path}: cannot be read ({error.strerror or error})") from error
-        total += len(data)
-        if total > _MOST_BYTES:
-            raise ProjectError(
-                f"{path.parent}: the files that would travel with the component are more than "
-                f"{_MOST_BYTES >> 20} MiB; leave a package out with --exclude, or mount large "
-                "files by `files` in spin.toml"
-            )
         writer.add_file(place, data, group=str(PurePosixPath(place).parent))
-    return CarriedData(writer.finish(), len(named), total)
+    return CarriedData(writer.finish(), tuple(left_out))
 
 
 def _inside(path: Path, folders: Sequence[Path], inside: Sequence[str]) -> str | None:
@@ -163,8 +165,8 @@ def _is_data(path: Path) -> bool:
     return path.suffix not in _CODE and path.name != "py.typed"
 
 
-def _named_files(reachable: Reachable, root: Path) -> Iterator[Path]:
-    """Yield the files that the app's own strings name, and all files of folders they name."""
+def _named_files(reachable: Reachable, root: Path) -> Iterator[tuple[Path, list[Path]]]:
+    """Yield the files and folders that the app's own strings name, with the files in them."""
     seen: set[Path] = set()
     for folder, text in sorted(reachable.strings):
         if not text or "\0" in text or "\n" in text or text.startswith(("/", "~")):
@@ -186,7 +188,7 @@ def _named_files(reachable: Reachable, root: Path) -> Iterator[Path]:
                 continue
             seen.add(path)
             found = _walk(path) if path.is_dir() else iter([path])
-            yield from (each for each in found if _is_data(each))
+            yield path, [each for each in found if _is_data(each)]
 
 
 def _distributions(reachable: Reachable, folders: Sequence[Path]) -> Iterator[list[Path]]:

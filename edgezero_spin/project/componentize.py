@@ -8,6 +8,9 @@ to see which stores its ``App`` declares: that decides the smallest world that
 serves it. Then componentize-py imports it again inside the component, and what
 the import leaves in memory is the component's snapshot.
 
+What is imported and read only later travels as well: it is searched for here and put on the
+search path, and ``run_app`` takes it into the snapshot (``edgezero_spin/carried``).
+
 Then the component is rewired so that an instance of it starts in a third of the time
 (``edgezero_spin/wasm/lazy_table.py``) and does not keep what it sent
 (``edgezero_spin/wasm/freed_bytes.py``). Nothing is written in place: the component appears at
@@ -17,7 +20,6 @@ Source: design.md, "Worlds"; componentize-py 0.25 command line.
 """
 
 import importlib.metadata
-import json
 import os
 import re
 import subprocess
@@ -33,6 +35,7 @@ import attrs
 from edgezero_spin.carried.building import FOLDER, WEIGHT, Plan, PlannedModule
 from edgezero_spin.carried.unavailable import COMPILED, PAGE, why_unavailable
 from edgezero_spin.errors import ProjectError
+from edgezero_spin.project.app_look import look_at_app, own_traceback
 from edgezero_spin.project.carried_files import pack_files
 from edgezero_spin.project.errors import AppImportError, ToolMissingError, WorldUnknownError
 from edgezero_spin.project.reachable_modules import find_reachable
@@ -58,6 +61,9 @@ IncomingHandler = run_app(app)
 
 _SMALLEST = world_for(Capabilities())
 
+_OUR_LATE_IMPORTS = ("cattrs",)
+"""What this package imports in a component when a handler uses a type that needs it."""
+
 _KEEPS_COPIES = ("0.25.1",)
 """Releases of componentize-py that never free the bytes which they copy for a call. One that
 does must not be listed: they would be freed twice."""
@@ -73,6 +79,7 @@ class Componentized:
         world: The world that it was built for, as ``namespace:package/world@version``.
         seconds: Wall time of the whole build.
         carried_bytes: How much of its size is what it imports and reads only later.
+        left_out: Files that it could read natively and that are too large to travel.
     """
 
     path: Path
@@ -80,6 +87,7 @@ class Componentized:
     world: str
     seconds: float
     carried_bytes: int
+    left_out: tuple[str, ...] = ()
 
 
 def componentize_app(
@@ -124,7 +132,7 @@ def componentize_app(
     root = (folder or Path.cwd()).resolve()
     loaded: tuple[str, ...] = ()
     if world is None:
-        found = _look_at_app(module, attribute, root)
+        found = look_at_app(module, attribute, root)
         world_name = world_for(found.capabilities, wasi)
         has_handler = found.has_handler
         loaded = found.modules
@@ -144,8 +152,13 @@ def componentize_app(
             (scratch / "entry" / f"{_ENTRY_MODULE}.py").write_text(text, encoding="utf-8")
         folders = _search_path(root, scratch)
         prepared = scratch / "entry" / FOLDER
-        plan = _prepare(
-            (module, *loaded), folders, prepared, root, include=include, exclude=exclude
+        plan, left_out = _prepare(
+            (module, *loaded, *_OUR_LATE_IMPORTS),
+            folders,
+            prepared,
+            root,
+            include=include,
+            exclude=exclude,
         )
         built = _componentize(target, entry, world_name, root, scratch, folders, plan.extensions)
         # Written by ``run_app``; a component that does not call it carries nothing.
@@ -163,6 +176,7 @@ def componentize_app(
         world=world_name,
         seconds=time.monotonic() - started,
         carried_bytes=carried_bytes,
+        left_out=left_out,
     )
 
 
@@ -174,7 +188,7 @@ def _prepare(
     *,
     include: Sequence[str],
     exclude: Sequence[str],
-) -> Plan:
+) -> tuple[Plan, tuple[str, ...]]:
     """Write what the component carries for later into a folder beside its entry module."""
     known = [shown for _, shown in folders]
     own = known.index(root)
@@ -186,14 +200,13 @@ def _prepare(
     inside = [f"/{number}" for number in range(len(folders))]
     data = pack_files(reachable, known, own=own, inside=inside)
     library = kept_library(_release(), partial(_make_library, folders=folders[own + 1 :]))
-    places = [
-        PlannedModule(
-            each.name,
-            f"{inside[each.folder]}/{each.path.relative_to(known[each.folder]).as_posix()}",
-            each.kind,
-        )
-        for each in reachable.modules.values()
-    ]
+    places = []
+    for each in reachable.modules.values():
+        below = each.path.relative_to(known[each.folder])
+        # A mirror lacks what is no part of the app, an environment beside it for example.
+        if (folders[each.folder][0] / below).exists():
+            path = f"{inside[each.folder]}/{below.as_posix()}"
+            places.append(PlannedModule(each.name, path, each.kind))
     plan = Plan(
         folder=inside[own],
         modules=[place for place in places if place.kind != "extension"],
@@ -203,7 +216,7 @@ def _prepare(
     (prepared / "plan").write_bytes(plan.dumps())
     (prepared / "files").write_bytes(data.archive)
     (prepared / "standard-library").write_bytes(library)
-    return plan
+    return plan, data.left_out
 
 
 def _make_library(folder: Path, *, folders: Sequence[tuple[Path, Path]]) -> None:
@@ -223,135 +236,6 @@ def _full_world(world: str) -> str:
     if world not in by_name:
         raise WorldUnknownError(world=world, known=tuple(by_name))
     return by_name[world]
-
-
-@attrs.frozen
-class _Look:
-    has_handler: bool
-    capabilities: Capabilities
-    modules: tuple[str, ...]
-
-
-# Runs in a process of its own, so that nothing the app does at import (or leaves
-# in sys.modules) can touch this one. Speaks JSON on the descriptor it is given.
-_LOOK_SCRIPT = """\
-import importlib, json, os, sys
-module_name, attribute, out = sys.argv[1], sys.argv[2], int(sys.argv[3])
-sys.path.insert(0, os.getcwd())
-before = set(sys.modules)
-from edgezero_spin.errors import EdgeZeroError
-def refuse(error):
-    with os.fdopen(out, "w") as stream:
-        json.dump({"refused": str(error)}, stream)
-    sys.exit()
-try:
-    module = importlib.import_module(module_name)
-except EdgeZeroError as error:
-    refuse(error)
-from edgezero_spin.core.app import App
-answer = {"handler": hasattr(module, "IncomingHandler")}
-if attribute:
-    if not hasattr(module, attribute):
-        answer["missing"] = sorted(n for n, v in vars(module).items() if isinstance(v, App))
-        answer["file"] = getattr(module, "__file__", None)
-    elif not isinstance(getattr(module, attribute), App):
-        answer["kind"] = type(getattr(module, attribute)).__name__
-    else:
-        apps = [getattr(module, attribute)]
-        answer["handler"] = (
-            answer["handler"] and getattr(module.IncomingHandler, "app", None) is apps[0]
-        )
-else:
-    apps = [v for v in vars(module).values() if isinstance(v, App)]
-    handler_app = getattr(getattr(module, "IncomingHandler", None), "app", None)
-    if handler_app is not None:
-        apps = [handler_app]
-    if not answer["handler"]:
-        answer["missing"] = sorted(n for n, v in vars(module).items() if isinstance(v, App))
-        answer["file"] = getattr(module, "__file__", None)
-if "missing" not in answer and "kind" not in answer:
-    try:
-        for app in apps:
-            app.compile()
-    except EdgeZeroError as error:
-        refuse(error)
-    answer["key_value"] = any(a.declaration.kv or a.declaration.config for a in apps)
-    answer["variables"] = any(a.declaration.secrets for a in apps)
-    answer["outbound_http"] = any(a.outbound_http for a in apps)
-answer["modules"] = sorted(
-    name for name, module in sys.modules.items()
-    if name not in before and getattr(module, "__spec__", None) and name == module.__spec__.name
-)
-with os.fdopen(out, "w") as stream:
-    json.dump(answer, stream)
-"""
-
-
-def _look_at_app(module: str, attribute: str, root: Path) -> _Look:
-    """Import the app in a fresh interpreter; say what it declares."""
-    target = f"{module}:{attribute}" if attribute else module
-    read_end, write_end = os.pipe()
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _LOOK_SCRIPT, module, attribute, str(write_end)],
-            cwd=root,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=[write_end],
-        )
-    finally:
-        os.close(write_end)
-    with os.fdopen(read_end, encoding="utf-8") as stream:
-        said, _ = process.communicate()
-        text = stream.read()
-    if process.returncode != 0 or not text:
-        shown = _own_traceback(said.decode(errors="replace"))
-        what = shown.splitlines()[-1] if shown else ""
-        if what.startswith("ModuleNotFoundError: ") and "\n  File " not in shown:
-            # Nothing of the app ran: that the module is not there says it all.
-            reason = f"{what.partition(': ')[2]} in {root}"
-            raise AppImportError(target=target, reason=reason)
-        raise AppImportError(target=target, reason="its import fails", traceback=shown)
-    answer = json.loads(text)
-    if "refused" in answer:
-        # Ours, and it says where: no frame of a traceback adds to that.
-        raise AppImportError(target=target, reason=answer["refused"])
-    if "missing" in answer:
-        known = ", ".join(answer["missing"]) or "none"
-        what = f"has no attribute {attribute!r}" if attribute else "has no class IncomingHandler"
-        hint = "" if attribute else f"; name the app, for example {module}:app, or add run_app"
-        raise AppImportError(
-            target=target, reason=f"{answer['file']} {what} (apps there: {known}){hint}"
-        )
-    if "kind" in answer:
-        raise AppImportError(
-            target=target, reason=f"{attribute} is a {answer['kind']}, not an edgezero_spin.App"
-        )
-    return _Look(
-        has_handler=answer["handler"],
-        capabilities=Capabilities(
-            key_value=answer["key_value"],
-            variables=answer["variables"],
-            outbound_http=answer["outbound_http"],
-        ),
-        modules=tuple(answer["modules"]),
-    )
-
-
-def _own_traceback(text: str) -> str:
-    """Leave out the frames of this file's script and of importlib."""
-    lines = text.rstrip().splitlines()
-    kept: list[str] = []
-    skipping = False
-    for line in lines:
-        if line.startswith("  File "):
-            skipping = '"<string>"' in line or "importlib" in line
-        elif not line.startswith("    "):
-            skipping = False
-        if not skipping:
-            kept.append(line)
-    return "\n".join(kept)
 
 
 def _search_path(root: Path, scratch: Path) -> list[tuple[Path, Path]]:
@@ -450,6 +334,7 @@ def _rewired(component: bytes) -> bytes:
     return with_lazy_table(component)
 
 
+_OURS = re.compile(r"^edgezero_spin\.[\w.]+: (.*)\Z", re.MULTILINE | re.DOTALL)
 _MODULE_MISSING = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'", re.MULTILINE)
 
 
@@ -476,6 +361,10 @@ def _failure(
             lambda m: f'File "{folders[int(m[1])]}/' if int(m[1]) < len(folders) else m[0],
             inside,
         )
+        ours = _OURS.search(inside)
+        if ours is not None:
+            # It says where it is itself, and no frame of a traceback adds to that.
+            return AppImportError(target=target, reason=ours[1].strip())
         why = _why_missing(inside, extensions)
         return AppImportError(
             target=target,
@@ -483,6 +372,6 @@ def _failure(
             if why
             else "its import fails inside the component (the interpreter there is CPython "
             "compiled to WebAssembly: no threads, no sockets, no compiled extension modules)",
-            traceback=_own_traceback(shown),
+            traceback=own_traceback(shown),
         )
     return ProjectError(f"componentize-py could not build {target}: {message}")

@@ -6,10 +6,11 @@ the release of componentize-py and by what makes it.
 """
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edgezero_spin import carried
@@ -52,18 +53,38 @@ def kept_library(release: str, make: Callable[[Path], None]) -> bytes:
     path = _cache_folder() / "standard-library" / f"{release}-{digest.hexdigest()[:16]}"
     with contextlib.suppress(OSError):
         return path.read_bytes()
-    with tempfile.TemporaryDirectory(prefix="edgezero-library-") as scratch:
-        folder = Path(scratch)
-        (folder / f"{ENTRY_MODULE}.py").write_text(ENTRY_TEXT, encoding="utf-8")
-        make(folder)
-        data = (folder / "standard-library").read_bytes()
-    # Without a cache the next build makes it again.
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        partial.write_bytes(data)
-        partial.replace(path)
+    with _one_at_a_time(path.parent):
+        with contextlib.suppress(OSError):
+            return path.read_bytes()
+        with tempfile.TemporaryDirectory(prefix="edgezero-library-") as scratch:
+            folder = Path(scratch)
+            (folder / f"{ENTRY_MODULE}.py").write_text(ENTRY_TEXT, encoding="utf-8")
+            make(folder)
+            data = (folder / "standard-library").read_bytes()
+        # Without a cache the next build makes it again.
+        with contextlib.suppress(OSError):
+            _keep(path, data)
     return data
+
+
+@contextlib.contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Let builds that start together wait for the one that makes the archive."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context((folder / ".lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _keep(path: Path, data: bytes) -> None:
+    """Write the archive at its path, whole or not at all, instead of those of before."""
+    for old in path.parent.glob("[!.]*"):
+        old.unlink()
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(data)
+    partial.replace(path)
 
 
 def _cache_folder() -> Path:

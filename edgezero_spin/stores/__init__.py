@@ -16,6 +16,7 @@ from edgezero_spin.stores.config_model import (
     secret,
     secret_fields,
 )
+from edgezero_spin.stores.constraints import Ge, Gt, Le, Lt, MaxLen, MinLen
 from edgezero_spin.stores.converting import converter
 from edgezero_spin.stores.declaration import StoreDeclaration, StoreIds
 from edgezero_spin.stores.errors import (
@@ -60,6 +61,8 @@ __all__ = [
     "ConfigStore",
     "ConfigStoreError",
     "ConfigUnavailableError",
+    "Ge",
+    "Gt",
     "InvalidConfigKeyError",
     "JsonValueError",
     "KeyIterator",
@@ -74,9 +77,13 @@ __all__ = [
     "KeyValueUnavailableError",
     "KeyValueUnsupportedError",
     "KeyValueValidationError",
+    "Le",
+    "Lt",
+    "MaxLen",
     "MemoryKeyValue",
     "MemoryPlatform",
     "MemorySecrets",
+    "MinLen",
     "ModelRuleError",
     "NoopKeyValue",
     "Registry",

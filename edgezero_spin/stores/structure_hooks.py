@@ -24,11 +24,12 @@ from cattrs.gen import make_dict_structure_fn, make_mapping_structure_fn, overri
 from cattrs.gen.typeddicts import make_dict_structure_fn as make_typeddict_structure_fn
 
 from edgezero_spin.stores.aliases import outside_names, resolved_hints
+from edgezero_spin.stores.constraints import rule_of
 from edgezero_spin.stores.converting import converter
-from edgezero_spin.stores.json_values import JsonValueError, writer_of
+from edgezero_spin.stores.json_values import JsonValueError, ModelRuleError, writer_of
 from edgezero_spin.stores.text_values import text_form
 
-__all__ = ["KINDS", "Hook", "is_model", "misfit"]
+__all__ = ["KINDS", "Hook", "is_model", "misfit", "supertype"]
 
 Hook = Callable[[Any, Any], Any]
 
@@ -109,7 +110,7 @@ _PLAIN: Final[dict[Any, Hook]] = {
 # Names for other types
 
 
-def _supertype(to: Any) -> Any:
+def supertype(to: Any) -> Any:
     """Return the type behind a name, an annotation or a variable; ``None`` for a type proper."""
     origin = get_origin(to)
     if origin is Annotated:
@@ -128,9 +129,20 @@ def _supertype(to: Any) -> Any:
 
 
 def _named(to: Any) -> Hook:
-    inner = _supertype(to)
+    inner = supertype(to)
     hook: Hook = converter.get_structure_hook(inner)
-    return lambda value, _: hook(value, inner)
+    rule = rule_of(to)
+    if rule is None:
+        return lambda value, _: hook(value, inner)
+
+    def convert(value: Any, _: Any) -> Any:
+        built = hook(value, inner)
+        problem = rule(built)
+        if problem is not None:
+            raise ModelRuleError(f"{problem} @ $")
+        return built
+
+    return convert
 
 
 # Choices and text
@@ -352,7 +364,7 @@ KINDS: Final[list[tuple[Callable[[Any], bool], Callable[[Any], Hook]]]] = [
     (lambda to: issubclass(to, tuple) and hasattr(to, "_fields"), _named_tuple),
     (lambda to: issubclass(to, Enum), _enum),
     (lambda to: get_origin(to) is Literal, _literal),
-    (lambda to: _supertype(to) is not None, _named),
+    (lambda to: supertype(to) is not None, _named),
     (lambda to: to in _PLAIN, lambda to: _PLAIN[to]),
     (lambda to: to is _IntKey, lambda _: _int_key),
 ]

@@ -31,6 +31,7 @@ __all__ = [
     "OutboundRequest",
     "Rule",
     "ScriptedAnswer",
+    "error_code_of",
     "is_self",
 ]
 

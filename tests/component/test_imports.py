@@ -41,6 +41,7 @@ SAME = [
     "/write",
     "/walk",
     "/lazy",
+    "/structure",
     "/plugin/red",
     "/parts",
     *(f"/library/{name}" for name in ("logging.config", "http.client", "urllib.request")),

@@ -16,8 +16,9 @@ from edgezero_spin.host.channel import ByteChannel
 from edgezero_spin.host.engine import EngineSettings, load_component, make_engine
 from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.instance import Grants, InstanceState
-from edgezero_spin.host.linking import LinkedComponent, link
+from edgezero_spin.host.linking import link
 from edgezero_spin.host.logs import Logs
+from edgezero_spin.host.runtime.prepared import PreparedComponent
 from tests.component.conftest import Build
 
 Call = Callable[[Exchange], "Answer"]
@@ -38,14 +39,14 @@ class Answer:
 
 
 @pytest.fixture(scope="module")
-def linked(build: Build) -> Iterator[LinkedComponent]:
+def linked(build: Build) -> Iterator[PreparedComponent]:
     """The guest ``behaviours``, linked to the host's interfaces."""
     with make_engine(EngineSettings(pooling=False)) as engine:
         yield link(engine, load_component(engine, build("behaviours")), host_interfaces())
 
 
 @pytest.fixture
-def call(linked: LinkedComponent) -> Call:
+def call(linked: PreparedComponent) -> Call:
     """Serve one exchange on a fresh instance; a trap fails the test."""
 
     def serve(exchange: Exchange) -> Answer:

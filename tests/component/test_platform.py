@@ -16,7 +16,8 @@ from edgezero_spin.host.capabilities.outbound_http import OutboundHosts
 from edgezero_spin.host.capabilities.sqlite_connections import Database
 from edgezero_spin.host.engine import Engine, EngineSettings, load_component, make_engine
 from edgezero_spin.host.instance import InstanceState
-from edgezero_spin.host.linking import LinkedComponent, link
+from edgezero_spin.host.linking import link
+from edgezero_spin.host.runtime.prepared import PreparedComponent
 from edgezero_spin.host.variables import VariableResolver
 from edgezero_spin.stores.memory import MemoryKeyValue
 from tests.host.redis_server import running_redis
@@ -35,7 +36,7 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def linked(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> LinkedComponent:
+def linked(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> PreparedComponent:
     """The guest, compiled from its own world."""
     output = tmp_path_factory.mktemp("platform") / "platform.wasm"
     tool = str(Path(sys.executable).with_name("componentize-py"))
@@ -46,7 +47,7 @@ def linked(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> LinkedCo
     return link(engine, load_component(engine, output), host_interfaces())
 
 
-def run_in(linked: LinkedComponent, state: InstanceState, code: str) -> str:
+def run_in(linked: PreparedComponent, state: InstanceState, code: str) -> str:
     """Run code in a fresh instance and return its answer."""
     instance = linked.instantiate(state)
     try:
@@ -59,7 +60,7 @@ def run_in(linked: LinkedComponent, state: InstanceState, code: str) -> str:
 
 
 @pytest.fixture
-def run(linked: LinkedComponent) -> Run:
+def run(linked: PreparedComponent) -> Run:
     """Run code in an instance that may use a store, a database, a variable and a model."""
     store = MemoryKeyValue()
     grants: dict[str, Any] = {
@@ -171,7 +172,7 @@ answer = row, caught(sqlite1.execute, connection, "SELECT 1", [])
     )
 
 
-def test_redis(linked: LinkedComponent, tmp_path: Path) -> None:
+def test_redis(linked: PreparedComponent, tmp_path: Path) -> None:
     """Payloads, sets and any command, through both versions (CONF-5)."""
     with running_redis(tmp_path) as port:
         state = instance_state(outbound=OutboundHosts([f"redis://localhost:{port}"]))

@@ -22,7 +22,7 @@ from edgezero_spin.host.errors import GuestTrapped, InstanceError, LinkError, Wi
 from edgezero_spin.host.interface import Err, Ok, Some
 from edgezero_spin.host.resources import ResourceTable
 from edgezero_spin.host.runtime.instance import Instance
-from edgezero_spin.host.runtime.prepared import Imports, PreparedComponent, prepare
+from edgezero_spin.host.runtime.prepared import Imports, PreparedComponent
 from edgezero_spin.wasm.component.linked import LiftedFunction
 from edgezero_spin.wasm.component.linking import link, validate
 from edgezero_spin.wasm.component.reader import read_component
@@ -133,7 +133,12 @@ class _Run:
         wasm = (self._folder / command["filename"]).read_bytes()
         component = read_component(wasm)
         validate(component)
-        return prepare(self._engine, link(component), Imports())
+        return PreparedComponent(
+            self._engine,
+            link(component),
+            Imports(),
+            lambda wasm: wasmtime.Module(self._engine.native, wasm),
+        )
 
     def _instantiate(self, name: str | None, component: PreparedComponent) -> None:
         # A later instance takes the name, and is what actions without a name mean.

@@ -25,7 +25,7 @@ from edgezero_spin.host.runtime.layout import core_types, layout_of
 from edgezero_spin.host.runtime.lift import Lifting
 from edgezero_spin.host.runtime.lower import Lowering
 from edgezero_spin.host.runtime.memory import Context
-from edgezero_spin.host.runtime.prepared import Imports, prepare
+from edgezero_spin.host.runtime.prepared import Imports, PreparedComponent
 from edgezero_spin.wasm.component.linked import (
     ComponentInstance,
     CoreExport,
@@ -264,7 +264,9 @@ def instance() -> Iterator[Instance]:
     core = CoreInstance(0, bytes(wasmtime.wat2wasm(MODULE)), ())
     linked = LinkedComponent((), {}, (ComponentInstance(),), (core,), {"reset": reset})
     with make_engine(EngineSettings(pooling=False)) as engine:
-        component = prepare(engine, linked, Imports())
+        component = PreparedComponent(
+            engine, linked, Imports(), lambda wasm: wasmtime.Module(engine.native, wasm)
+        )
         with component.instantiate(_State()) as instance:
             yield instance
 
@@ -322,7 +324,7 @@ def test_store_and_load(
         return
     spec_type, spec_value = oracle.type(type_), oracle.value(type_, value, encoding.value)
     cx = _context(instance)
-    lowering = Lowering(encoding, lambda _: None, lambda _: False, from_host=True)
+    lowering = Lowering(encoding, lambda _: None, lambda t: t, lambda _: False, from_host=True)
     lowering.store(type_)(cx, AT, value)
     spec = oracle.context(cx.u8, encoding.value)
     spec.opts.memory.bytes = _Bytes(cx.u8)
@@ -331,7 +333,7 @@ def test_store_and_load(
 
     spec = oracle.context(cx.u8, encoding.value)
     oracle.module.store(spec, spec_value, spec_type, AT)
-    lifting = Lifting(encoding, lambda _: None, to_host=True, lends=False)
+    lifting = Lifting(encoding, lambda _: None, lambda t: t, to_host=True, lends=False)
     assert _equal(lifting.load(type_)(cx, AT), value)
 
 
@@ -346,7 +348,7 @@ def test_flat_values(oracle: Oracle, instance: Instance, data: st.DataObject) ->
         return
     spec_type, spec_value = oracle.type(type_), oracle.value(type_, value, "utf8")
     cx = _context(instance)
-    lowering = Lowering(Encoding.UTF8, lambda _: None, lambda _: False, from_host=True)
+    lowering = Lowering(Encoding.UTF8, lambda _: None, lambda t: t, lambda _: False, from_host=True)
     lowered = [0] * len(flat)
     lowering.lower(type_, flat, 0)(cx, value, lowered)
     spec = oracle.context(cx.u8, "utf8")
@@ -358,7 +360,7 @@ def test_flat_values(oracle: Oracle, instance: Instance, data: st.DataObject) ->
     spec = oracle.context(cx.u8, "utf8")
     given_flat = oracle.module.lower_flat(spec, spec_value, spec_type)
     signed = [_signed(part, kind) for part, kind in zip(given_flat, flat, strict=True)]
-    lifting = Lifting(Encoding.UTF8, lambda _: None, to_host=True, lends=False)
+    lifting = Lifting(Encoding.UTF8, lambda _: None, lambda t: t, to_host=True, lends=False)
     assert _equal(lifting.lift(type_, flat, 0)(cx, signed), value)
 
 

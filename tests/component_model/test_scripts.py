@@ -30,9 +30,8 @@ UNSUPPORTED = {"binary/binary.wast": 1, "validation/outer-alias.wast": 1}
 
 UNVALIDATED = {
     "validation/annotated-names.wast": 1,
-    "validation/attributes.wast": 2,
     "validation/core-modules.wast": 1,
-    "validation/external-visibility.wast": 7,
+    "validation/external-visibility.wast": 4,
     "validation/resources.wast": 1,
 }
 """Invalid components that are accepted: rules about names, and what the engine refuses later."""

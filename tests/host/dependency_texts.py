@@ -58,7 +58,8 @@ def identity_provider(type_: str, flat: str, export: str = HOST, body: str | Non
   (core instance $main (instantiate $main-module (with "memory" (instance $memory-instance))))
   (func $echo (param "value" {type_}) (result {type_})
     (canon lift (core func $main "echo") (memory $memory) (realloc $realloc)))
-  (instance $api (export "echo" (func $echo)))
+  (type $echoed {type_})
+  (instance $api (export "echoed" (type $echoed)) (export "echo" (func $echo)))
   (export "{export}" (instance $api)))"""
 
 
@@ -80,7 +81,8 @@ def environment_provider() -> str:
     (with "memory" (instance $memory-instance))
     (with "host" (instance (export "get" (func $get))))))
   (func $echo (param "value" u32) (result u32) (canon lift (core func $main "echo")))
-  (instance $api (export "echo" (func $echo)))
+  (type $echoed u32)
+  (instance $api (export "echoed" (type $echoed)) (export "echo" (func $echo)))
   (export "{HOST}" (instance $api)))"""
 
 

@@ -23,9 +23,10 @@ from edgezero_spin.host.dependencies import (
 from edgezero_spin.host.engine import Engine, InstanceLimits, load_component
 from edgezero_spin.host.errors import DeadlineExceeded, GuestTrapped, LinkError, WitError
 from edgezero_spin.host.instance import InstanceState
-from edgezero_spin.host.linking import LinkedComponent, link
+from edgezero_spin.host.linking import link
 from edgezero_spin.host.logs import Logs
 from edgezero_spin.host.plan import ApplicationPlan, ComponentPlan, TriggerPlan
+from edgezero_spin.host.runtime.prepared import PreparedComponent
 from edgezero_spin.host.trigger.wagi import WagiSettings
 from tests.host.commands import command
 from tests.host.dependency_texts import (
@@ -41,7 +42,7 @@ from tests.host.wat import HOST, echo_text
 
 ENVIRONMENT = (("A", "1"), ("B", "2"))
 
-Join = Callable[..., LinkedComponent]
+Join = Callable[..., PreparedComponent]
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def join(shared_engine: Engine, tmp_path: Path) -> Join:
         *,
         inherit: Inherited = False,
         export: str | None = None,
-    ) -> LinkedComponent:
+    ) -> PreparedComponent:
         plans = []
         for number, (name, text) in enumerate(providers.items()):
             path = tmp_path / f"provider-{number}.wat"
@@ -69,7 +70,7 @@ def join(shared_engine: Engine, tmp_path: Path) -> Join:
     return joined
 
 
-def call(linked: LinkedComponent, function: str, *arguments: Any, **limits: Any) -> Any:
+def call(linked: PreparedComponent, function: str, *arguments: Any, **limits: Any) -> Any:
     """Call a function of a fresh instance."""
     state = instance_state(environment=ENVIRONMENT)
     with linked.instantiate(state, InstanceLimits(**limits)) as instance:
@@ -358,23 +359,23 @@ def test_dependencies_that_fit_nothing(
     [
         pytest.param(
             identity_provider("u64", "i64"),
-            r"'echo' is func\(value: u64\) -> u64, not func\(value: u32\) -> u32",
+            "type mismatch for `echoed`",
             id="another type",
         ),
         pytest.param(
             identity_provider("u32", "i32").replace('"value"', '"number"'),
-            r"'echo' is func\(number: u32\)",
+            "type mismatch for `echo`",
             id="another parameter",
         ),
         pytest.param(
             identity_provider("u32", "i32").replace('(export "echo" (func $echo))', ""),
-            "has no function 'echo'",
+            "missing expected export `echo`",
             id="no such function",
         ),
     ],
 )
 def test_an_export_of_another_type_is_refused(join: Join, provider: str, says: str) -> None:
-    """At the start, with both types (MAN-75b)."""
+    """At the start, and what does not fit is named (MAN-75b)."""
     with pytest.raises(LinkError, match=f"not compatible with import 'test:host/api': {says}"):
         join(echo_text("u32", "i32"), {HOST: provider})
 
@@ -399,6 +400,32 @@ COUNTER = (
     "(i32.store (i32.const 8) (i32.add (i32.load (i32.const 8)) (i32.const 1))) "
     "(i32.load (i32.const 8))"
 )
+
+
+TWO_IMPORTS = """(component
+  (import "test:host/api" (instance $one
+    (export "echo" (func (param "value" u32) (result u32)))))
+  (import "test:host/more" (instance $other
+    (export "echo" (func (param "value" u32) (result u32)))))
+  (core func $one (canon lower (func $one "echo")))
+  (core func $other (canon lower (func $other "echo")))
+  (core module $m
+    (import "" "one" (func $one (param i32) (result i32)))
+    (import "" "other" (func $other (param i32) (result i32)))
+    (func (export "run") (result i32)
+      (drop (call $one (i32.const 0))) (call $other (i32.const 0))))
+  (core instance $i (instantiate $m
+    (with "" (instance (export "one" (func $one)) (export "other" (func $other))))))
+  (func (export "run") (result u32) (canon lift (core func $i "run"))))"""
+
+
+def test_a_dependency_for_two_imports_is_one_instance(join: Join) -> None:
+    """What it keeps for one of them the other sees."""
+    provider = identity_provider("u32", "i32", body=COUNTER).replace(
+        f'(export "{HOST}" (instance $api))',
+        f'(export "{HOST}" (instance $api)) (export "test:host/more" (instance $api))',
+    )
+    assert call(join(TWO_IMPORTS, {"test:host": provider}), "run") == 2
 
 
 def test_every_instance_has_its_own_dependencies(join: Join) -> None:

@@ -14,7 +14,7 @@ from edgezero_spin.host.errors import (
 from edgezero_spin.host.interface import HostFunction, Interface
 from edgezero_spin.host.linking import link
 from edgezero_spin.host.resources import ResourceTable
-from edgezero_spin.host.values import GuestResource
+from edgezero_spin.host.runtime.handles import GuestResource
 from tests.host.wat import State, instance_of, linked_to, loaded
 
 
@@ -123,7 +123,7 @@ def things(request: pytest.FixtureRequest, engine: Engine, tmp_path: Path) -> An
 
 def test_resource_is_shared_and_dropped(things: Any) -> None:
     """A guest's handle reaches the object through both interfaces; dropping it drops the object."""
-    state = things.scope.state
+    state = things.state
     assert things.call(None, "use", 21) == 42
     (thing,) = state.seen
     assert thing.dropped_with is state
@@ -159,23 +159,23 @@ def test_a_resource_with_children_is_not_dropped(engine: Engine, tmp_path: Path)
         with pytest.raises(Trap, match="the resource has children"):
             instance.call(None, "use", 1)
         assert made[1].dropped_with is None
-        state = instance.scope.state
+        state = instance.state
     assert [family.dropped_with for family in made] == [state, state]
 
 
 def test_own_argument_leaves_the_table(things: Any) -> None:
     """An object that the guest gives away is the host's to keep: not dropped, not held."""
     assert things.call(None, "feed", 5) == 5
-    (thing,) = things.scope.state.seen
+    (thing,) = things.state.seen
     assert thing.dropped_with is None
-    assert len(things.scope.state.table) == 0
+    assert len(things.state.table) == 0
 
 
 def test_own_result_of_an_export(things: Any) -> None:
     """An export that returns a resource hands over the very object."""
     thing = things.call(None, "make", 9)
-    assert thing is things.scope.state.seen[0]
-    assert len(things.scope.state.table) == 0
+    assert thing is things.state.seen[0]
+    assert len(things.state.table) == 0
 
 
 def test_borrow_argument_of_an_export(things: Any) -> None:
@@ -183,14 +183,14 @@ def test_borrow_argument_of_an_export(things: Any) -> None:
     thing = Thing(6)
     for _ in range(3):
         assert things.call(None, "look", thing) == 6
-    assert len(things.scope.state.table) == 0
+    assert len(things.state.table) == 0
     assert thing.dropped_with is None
 
 
 def test_own_argument_of_an_export(things: Any) -> None:
     """An object given to an export is the instance's, and dropped when the instance closes."""
     thing = Thing(6)
-    state = things.scope.state
+    state = things.state
     things.call(None, "swallow", thing)
     assert len(state.table) == 1
     things.close()

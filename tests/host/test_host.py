@@ -12,7 +12,7 @@ from edgezero_spin.host.logs import Logs
 from edgezero_spin.host.plan import TriggerPlan
 from edgezero_spin.host.trigger.gateway import Answer
 from tests.host.support import Capture, HostLog, script_host, until
-from tests.host.wat import instance_of, linked_to
+from tests.host.wat import CALL, instance_of, linked_to
 
 
 @pytest.fixture(scope="module")
@@ -263,7 +263,7 @@ def test_an_engine_that_is_full_says_503_in_one_line(tmp_path: Path) -> None:
     """That others of the process have all its instances is nothing to trace back."""
     with (
         make_engine(EngineSettings(max_instances=1)) as engine,
-        instance_of(linked_to(engine, tmp_path, "(component)", {})),
+        instance_of(linked_to(engine, tmp_path, CALL, {})),
         script_host(engine) as host,
         HostLog() as log,
     ):

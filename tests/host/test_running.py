@@ -157,13 +157,13 @@ MIB = 1024 * 1024
     ("text", "size", "larger"),
     [
         pytest.param(TAKE_BYTES, 127 * MIB, 129 * MIB, id="by themselves"),
-        pytest.param(TAKE_BYTES_IN_A_LIST, 2_000_000, 4_000_000, id="inside another value"),
+        pytest.param(TAKE_BYTES_IN_A_LIST, 127 * MIB, 129 * MIB, id="inside another value"),
     ],
 )
 def test_the_most_bytes_that_one_call_carries(
     text: str, size: int, larger: int, engine: Engine, tmp_path: Path
 ) -> None:
-    """What is past the limit is a trap that says what the limits are, here and in Spin."""
+    """What is past the limit is a trap that says what the limit is, here and in Spin."""
     sizes: list[int] = []
 
     def take(state: State, data: bytes | list[bytes]) -> None:
@@ -173,7 +173,7 @@ def test_the_most_bytes_that_one_call_carries(
     with linked.instantiate(State()) as instance:
         instance.call(None, "run", size)
         assert sizes == [size]
-        with pytest.raises(GuestTrapped, match="128 MiB cross, but of bytes inside other values"):
+        with pytest.raises(GuestTrapped, match="128 MiB cross"):
             instance.call(None, "run", larger)
 
 

@@ -11,7 +11,7 @@ import pytest
 from edgezero_spin.errors import HostError
 from edgezero_spin.host import Host, HostSettings, HttpRequest, RunOptions
 from edgezero_spin.host import engine as engine_module
-from edgezero_spin.host.engine import Engine
+from edgezero_spin.host.engine import Component
 from edgezero_spin.host.plan import ApplicationError
 from edgezero_spin.manifest.spin import load_spin_manifest, lock_application
 from tests.host.support import SCRIPT, Capture
@@ -203,9 +203,9 @@ def test_components_are_compiled_at_the_start_and_never_again(
     compiled: list[Path] = []
     compile_ = engine_module._compile
 
-    def note(engine: Engine, path: Path, wasm: bytes, *, joined: bool) -> Any:
-        compiled.append(path)
-        return compile_(engine, path, wasm, joined=joined)
+    def note(component: Component, *given: Any) -> Any:
+        compiled.append(component.path)
+        return compile_(component, *given)
 
     monkeypatch.setattr(engine_module, "_compile", note)
     with Host.from_manifest(files_app(tmp_path), settings=SETTINGS) as host:

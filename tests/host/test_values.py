@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.errors import ComponentError, ValueMismatchError
 from edgezero_spin.host.interface import Err, Ok, Some
-from edgezero_spin.host.linking import Instance
+from edgezero_spin.host.runtime.instance import Instance
 from tests.host.wat import State, echo_text, instance_of, linked_to
 
 RECORD = '(record (field "status-code" u16) (field "name" string))'
@@ -179,7 +179,7 @@ def test_round_trip(echoes: Echoes, name: str, value: Any) -> None:
     """The host sees exactly what was sent, and the caller gets exactly what it returned."""
     instance = echoes(name)
     answer = instance.call(None, "echo", value)
-    seen = instance.scope.state.seen.pop()
+    seen = instance.state.seen.pop()
     assert _same(seen, value)
     assert _same(answer, value)
 
@@ -199,7 +199,7 @@ def test_accepted_as_well(echoes: Echoes, name: str, value: Any, arrives: Any) -
     """Forms that are equally clear are taken, and arrive in the one canonical form."""
     instance = echoes(name)
     assert _same(instance.call(None, "echo", value), arrives)
-    assert _same(instance.scope.state.seen.pop(), arrives)
+    assert _same(instance.state.seen.pop(), arrives)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_misfit(echoes: Echoes, name: str, value: Any, place: str, expected: str
         instance.call(None, "echo", value)
     assert caught.value.place == place
     assert expected in caught.value.expected
-    assert instance.scope.state.seen == []
+    assert instance.state.seen == []
 
 
 def test_misfit_of_a_host_result(engine: Engine, tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_bytes_larger_than_the_scratch_array(echoes: Echoes) -> None:
     instance = echoes("list<u8>")
     for size in (64 * 1024 - 1, 64 * 1024, 64 * 1024 + 1, len(data)):
         assert instance.call(None, "echo", data[:size]) == data[:size]
-        assert instance.scope.state.seen.pop() == data[:size]
+        assert instance.state.seen.pop() == data[:size]
 
 
 @pytest.mark.parametrize("type_", ["(stream u8)", "(future u8)"])
@@ -315,7 +315,7 @@ def test_any_value_round_trips(echoes: Echoes, name: str, data: st.DataObject) -
     value = data.draw(VALUES[name])
     instance = echoes(name)
     assert instance.call(None, "echo", value) == value
-    assert instance.scope.state.seen.pop() == value
+    assert instance.state.seen.pop() == value
 
 
 def test_f32_is_rounded(echoes: Echoes) -> None:
@@ -323,7 +323,7 @@ def test_f32_is_rounded(echoes: Echoes) -> None:
     (nearest,) = struct.unpack("f", struct.pack("f", 0.1))
     instance = echoes("f32")
     assert instance.call(None, "echo", 0.1) == nearest
-    assert instance.scope.state.seen.pop() == nearest
+    assert instance.state.seen.pop() == nearest
 
 
 def test_threads_do_not_mix(engine: Engine, tmp_path: Path) -> None:
@@ -342,8 +342,8 @@ def test_threads_do_not_mix(engine: Engine, tmp_path: Path) -> None:
             with instance_of(linked) as instance:
                 if instance.call(None, "echo", value) != value:
                     wrong.append(value)
-                if instance.scope.state.seen != [value]:
-                    wrong.append(instance.scope.state.seen)
+                if instance.state.seen != [value]:
+                    wrong.append(instance.state.seen)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -378,7 +378,7 @@ def test_nothing_leaks(echoes: Echoes, name: str, good: Any, bad: Any) -> None:
     def turns(count: int) -> None:
         for _ in range(count):
             instance.call(None, "echo", good)
-            instance.scope.state.seen.clear()
+            instance.state.seen.clear()
             with pytest.raises(ValueMismatchError):
                 instance.call(None, "echo", bad)
 

@@ -11,7 +11,7 @@ from edgezero_spin.host.capabilities import host_interfaces
 from edgezero_spin.host.engine import Engine
 from edgezero_spin.host.errors import GuestTrapped
 from edgezero_spin.host.instance import Grants, InstanceState
-from edgezero_spin.host.running import Instance
+from edgezero_spin.host.runtime.instance import Instance
 from tests.host.support import script_plan
 
 

@@ -8,8 +8,10 @@ import attrs
 
 from edgezero_spin.host.engine import Component, Engine, InstanceLimits, load_component
 from edgezero_spin.host.interface import HostFunction, Interface
-from edgezero_spin.host.linking import Instance, LinkedComponent, link
+from edgezero_spin.host.linking import link
 from edgezero_spin.host.resources import ResourceTable
+from edgezero_spin.host.runtime.instance import Instance
+from edgezero_spin.host.runtime.prepared import PreparedComponent
 
 __all__ = [
     "CALL",
@@ -140,12 +142,12 @@ def linked_to(
     text: str,
     functions: Mapping[str, HostFunction],
     resources: Mapping[str, type] | None = None,
-) -> LinkedComponent:
+) -> PreparedComponent:
     """Return the component in ``text``, joined to functions of the interface ``HOST``."""
     interface = Interface(HOST, functions, resources or {})
     return link(engine, loaded(engine, folder, text), {HOST: interface})
 
 
-def instance_of(linked: LinkedComponent, limits: InstanceLimits | None = None) -> Instance:
+def instance_of(linked: PreparedComponent, limits: InstanceLimits | None = None) -> Instance:
     """Return a fresh instance with a fresh state."""
     return linked.instantiate(State(), limits)

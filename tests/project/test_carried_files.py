@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from edgezero_spin.carried.archive import Archive
-from edgezero_spin.errors import ProjectError
 from edgezero_spin.project import carried_files
 from edgezero_spin.project.carried_files import pack_files
 from edgezero_spin.project.reachable_modules import find_reachable
@@ -65,9 +64,13 @@ def test_a_link_to_a_parent_ends(tmp_path: Path) -> None:
     assert packed(tmp_path) == {"/1/data/x.txt": b"x"}
 
 
-def test_too_much_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It names the folder and the ways out."""
+def test_the_largest_parts_are_left_out_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A word that happens to name a large folder fails no build."""
     monkeypatch.setattr(carried_files, "_MOST_BYTES", 10)
-    tree(tmp_path, {"app.py": "A = 'data'", "data/x.txt": "x" * 11})
-    with pytest.raises(ProjectError, match=r"data: .*--exclude.*spin\.toml"):
-        packed(tmp_path)
+    tree(tmp_path, {"app.py": "A = ['data', 'small']", "data/x.txt": "x" * 11, "small": "s"})
+    assert packed(tmp_path) == {"/1/small": b"s"}
+    reachable = find_reachable(["app"], [tmp_path])
+    data = pack_files(reachable, [tmp_path], own=0, inside=["/1"])
+    assert data.left_out == (f"{tmp_path / 'data'} (0 MB)",)

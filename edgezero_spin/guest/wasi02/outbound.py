@@ -7,13 +7,13 @@ Source: ``wasi:http/outgoing-handler@0.2.0``, ``wasi:http/types@0.2.0``.
 """
 
 import weakref
-from typing import Any
 
 from componentize_py_types import Err, Ok
 from wit_world.imports import outgoing_handler, types
 
 from edgezero_spin.core.outbound import OutboundError, OutboundRequest
 from edgezero_spin.core.streaming import BodyStream
+from edgezero_spin.guest.outbound_rules import failure, framing, timeout_ns
 from edgezero_spin.guest.wasi02.outgoing import OutgoingBody, PeerGoneError
 from edgezero_spin.guest.wasi02.reading import BodyReader
 from edgezero_spin.guest.wasi02.waiting import until_ready
@@ -31,7 +31,6 @@ _METHODS = {
     "CONNECT": types.Method_Connect,
     "TRACE": types.Method_Trace,
 }
-_LONGEST_NS = 2**63 - 1
 _SCHEMES = {"http": types.Scheme_Http, "https": types.Scheme_Https}
 
 
@@ -44,12 +43,12 @@ class ComponentTransport:
         Raises:
             OutboundError: The host refuses the request or could not carry it out.
         """
-        outgoing = _outgoing(request)
-        # Without a body there is none to take: the host then sends no framing either.
-        body = None if request.body == () else _body(outgoing)
+        headers, taken = framing(request)
+        outgoing = _outgoing(request, headers)
+        body = _body(outgoing) if taken else None
         options = None
         if request.timeout_s is not None:
-            nanoseconds = min(int(request.timeout_s * 1e9), _LONGEST_NS)
+            nanoseconds = timeout_ns(request.timeout_s)
             options = types.RequestOptions()
             options.set_connect_timeout(nanoseconds)
             options.set_first_byte_timeout(nanoseconds)
@@ -58,7 +57,7 @@ class ComponentTransport:
         except Err as error:
             if body is not None:
                 body.__exit__(None, None, None)
-            raise _failed(error.value) from None
+            raise failure(error.value) from None
         try:
             if body is not None:
                 await _write(OutgoingBody(body), BodyStream(request.body))
@@ -93,9 +92,9 @@ def _body(outgoing: types.OutgoingRequest) -> types.OutgoingBody:
         ) from None
 
 
-def _outgoing(request: OutboundRequest) -> types.OutgoingRequest:
+def _outgoing(request: OutboundRequest, headers: list[tuple[str, bytes]]) -> types.OutgoingRequest:
     try:
-        outgoing = types.OutgoingRequest(types.Fields.from_list(request.headers))
+        outgoing = types.OutgoingRequest(types.Fields.from_list(headers))
         method = _METHODS.get(request.method)
         outgoing.set_method(types.Method_Other(request.method) if method is None else method())
         outgoing.set_scheme(_SCHEMES[request.scheme]())
@@ -118,25 +117,7 @@ async def _answer(future: types.FutureIncomingResponse) -> types.IncomingRespons
     result = outcome.value if isinstance(outcome, Ok) else None
     if isinstance(result, Ok):
         return result.value
-    raise _failed(None if result is None else result.value)
-
-
-def _failed(code: Any) -> OutboundError:
-    """Name an error code as WIT does: ``HTTP-request-denied``."""
-    name = type(code).__name__.removeprefix("ErrorCode_") if code is not None else "unknown"
-    word = _word(name)
-    detail = getattr(code, "value", None)
-    said = f"{word} ({detail})" if isinstance(detail, str) else word
-    return OutboundError(f"Spin outbound HTTP error: {said}", word)
-
-
-_ACRONYMS = frozenset({"dns", "http", "ip", "tls", "uri"})
-
-
-def _word(case: str) -> str:
-    """``HttpRequestUriInvalid``, as the bindings spell it, as WIT does."""
-    spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in case)
-    return "-".join(word.upper() if word in _ACRONYMS else word for word in spaced.split())
+    raise failure(None if result is None else result.value)
 
 
 def _broken(reason: str) -> OutboundError:

@@ -75,9 +75,11 @@ class BodyReader:
                 while True:
                     target.blocking_splice(stream, _PIECE)
             while self._stream is not None:
-                if not target.splice(stream, _PIECE):
-                    await self._until_readable()
-                    await until_ready(target.subscribe())
+                # Between two that are ready the blocking call blocks nobody; jco's other fails.
+                await self._until_readable()
+                await until_ready(target.subscribe())
+                if self._stream is not None:
+                    target.blocking_splice(stream, _PIECE)
         except Err as error:
             if not isinstance(error.value, _Closed):
                 self._end(error)
@@ -112,7 +114,8 @@ class BodyReader:
         reason = None
         if not isinstance(error.value, _Closed):
             failure = error.value.value
-            reason = failure.to_debug_string()
+            # A host may add its stack, which is nothing for a client to see.
+            reason = failure.to_debug_string().partition("\n")[0].rstrip()
             failure.__exit__(None, None, None)
         self.close()
         if reason is not None:

@@ -15,9 +15,10 @@ from componentize_py_types import Err, Ok
 from wit_world.imports import wasi_http_types as types
 
 from edgezero_spin.core.request import BodyReadError
+from edgezero_spin.guest.outbound_rules import code_name
 from edgezero_spin.guest.wasi03.tasks import await_result, current, watch
 
-__all__ = ["Body", "IncomingSource", "reason_of", "unit_future"]
+__all__ = ["Body", "IncomingSource", "unit_future"]
 
 _METHODS = {
     types.Method_Get: "GET",
@@ -54,13 +55,6 @@ def unit_future() -> Any:
     return reader
 
 
-def reason_of(code: types.ErrorCode) -> str:
-    """Return an error code as text: its WIT name, and what it carries."""
-    name = type(code).__name__.removeprefix("ErrorCode_")
-    value = getattr(code, "value", None)
-    return name if value is None else f"{name}: {value}"
-
-
 class Body:
     """A body as it arrives: a stream, then a future that says whether it was whole."""
 
@@ -90,7 +84,7 @@ class Body:
         trailers, self._trailers = self._trailers, None
         end = await trailers.read()
         if isinstance(end, Err):
-            raise BodyReadError(reason_of(end.value))
+            raise BodyReadError(code_name(end.value))
         if end.value is not None:
             end.value.__exit__(None, None, None)
         return b""

@@ -6,8 +6,6 @@ callbacks of the component task.
 Source: ``wasi:http/client@0.3.0``; contract wasi03.md, section 4.
 """
 
-from typing import Any
-
 from componentize_py_types import Err
 from wit_world.imports import client
 from wit_world.imports import wasi_http_types as types
@@ -15,7 +13,8 @@ from wit_world.imports import wasi_http_types as types
 from edgezero_spin.core.outbound import OutboundError, OutboundRequest
 from edgezero_spin.core.request import BodyReadError
 from edgezero_spin.core.streaming import BodyStream
-from edgezero_spin.guest.wasi03.incoming import Body, reason_of, unit_future
+from edgezero_spin.guest.outbound_rules import failure, framing, timeout_ns
+from edgezero_spin.guest.wasi03.incoming import Body, unit_future
 from edgezero_spin.guest.wasi03.outgoing import OutgoingBody
 from edgezero_spin.guest.wasi03.tasks import current, spawn
 
@@ -44,13 +43,17 @@ class ComponentTransport:
         Raises:
             OutboundError: The host refuses the request or could not carry it out.
         """
+        headers, taken = framing(request)
         body = OutgoingBody()
-        outgoing = _outgoing(request, body)
-        spawn(body.send_all(current(), BodyStream(request.body)))
+        outgoing = _outgoing(request, headers, body, taken)
+        if taken:
+            spawn(body.send_all(current(), BodyStream(request.body)))
+        else:
+            body.skip(current())
         try:
             response = await client.send(outgoing)
         except Err as error:
-            raise _failed(error.value) from None
+            raise failure(error.value) from None
         return _Reply(response)
 
 
@@ -80,37 +83,36 @@ class _Reply:
         try:
             return await self._body.read(limit)
         except BodyReadError as error:
-            raise OutboundError(f"response body: {error}") from None
+            raise OutboundError(f"failed to read proxy response body: {error}") from None
 
     def close(self) -> None:
         """Drop what was not read. Twice is harmless."""
         self._body.close()
 
 
-def _outgoing(request: OutboundRequest, body: OutgoingBody) -> types.Request:
-    try:
-        fields = types.Fields.from_list(request.headers)
-    except Err as error:
-        name = type(error.value).__name__.removeprefix("HeaderError_")
-        raise OutboundError(f"the host refuses the request's headers: {name}") from None
+def _outgoing(
+    request: OutboundRequest, headers: list[tuple[str, bytes]], body: OutgoingBody, taken: bool
+) -> types.Request:
     options = None
     if request.timeout_s is not None:
+        nanoseconds = timeout_ns(request.timeout_s)
         options = types.RequestOptions()
-        options.set_connect_timeout(int(request.timeout_s * 1e9))
-        options.set_first_byte_timeout(int(request.timeout_s * 1e9))
-    outgoing, sent = types.Request.new(fields, body.contents, body.trailers, options)
-    sent.__exit__(None, None, None)
+        options.set_connect_timeout(nanoseconds)
+        options.set_first_byte_timeout(nanoseconds)
     method = _METHODS.get(request.method)
     try:
-        outgoing.set_method(method() if method else types.Method_Other(request.method))
+        fields = types.Fields.from_list(headers)
+        contents = body.contents if taken else None
+        outgoing, sent = types.Request.new(fields, contents, body.trailers, options)
+        sent.__exit__(None, None, None)
+        outgoing.set_method(types.Method_Other(request.method) if method is None else method())
         outgoing.set_scheme(_SCHEMES[request.scheme]())
         outgoing.set_authority(request.authority)
         outgoing.set_path_with_query(request.target)
-    except Err:
-        raise OutboundError("the host refuses the method or the address of the request") from None
+    except Err as error:
+        reason = type(error.value).__name__.removeprefix("HeaderError_")
+        raise OutboundError(
+            f"failed to build proxy request: the host refuses a header, the method or the URL "
+            f"({reason})"
+        ) from None
     return outgoing
-
-
-def _failed(code: Any) -> OutboundError:
-    reason = reason_of(code)
-    return OutboundError(f"request failed: {reason}", reason.partition(":")[0])

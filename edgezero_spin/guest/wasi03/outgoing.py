@@ -68,6 +68,13 @@ class OutgoingBody:
         _then(task, runtime.stream_write(type_, handle, data), written)
         self._finish(task, _COMPLETE)
 
+    def skip(self, task: ComponentTask) -> None:
+        """End a message that has no content, without a stream for it."""
+        task.holds += 1
+        self._writer.__exit__(None, None, None)
+        self.contents.__exit__(None, None, None)
+        self._finish(task, _COMPLETE)
+
     async def send_all(self, task: ComponentTask, chunks: BodyStream) -> None:
         """Send chunk by chunk and end the body.
 

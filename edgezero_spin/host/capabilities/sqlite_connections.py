@@ -10,9 +10,7 @@ when the time of its instance does.
 Source: contract spin-host.md, DB-1 to DB-3.
 """
 
-import contextlib
 import os
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic, sleep
@@ -21,14 +19,19 @@ from typing import Any, TypeVar
 import apsw
 import attrs
 
-from edgezero_spin.errors import HostError
-from edgezero_spin.host.capabilities.bounds import size_of
 from edgezero_spin.host.capabilities.sqlite_memory import (
     MemoryAccount,
     StatementMemory,
     set_process_limit,
 )
 from edgezero_spin.host.capabilities.sqlite_rules import MAX_VALUE_BYTES, Rules
+from edgezero_spin.host.capabilities.sqlite_statements import (
+    DatabaseError,
+    ResultTooLarge,
+    Row,
+    bounded_rows,
+    prepare,
+)
 from edgezero_spin.host.capabilities.statement_threads import (
     LeftBehind,
     left_behind,
@@ -59,26 +62,6 @@ NOT_UTF_8 = "Could not decode to UTF-8 text"
 _HELD = (apsw.SQLITE_DBSTATUS_CACHE_USED, apsw.SQLITE_DBSTATUS_SCHEMA_USED)
 
 T = TypeVar("T")
-
-Row = tuple[Any, ...]
-
-
-class DatabaseError(HostError):
-    """A statement could not be run.
-
-    Attributes:
-        message: What SQLite says.
-        full: The database or the disk is full.
-    """
-
-    def __init__(self, message: str, *, full: bool = False) -> None:
-        super().__init__(message)
-        self.message = message
-        self.full = full
-
-
-class ResultTooLarge(DatabaseError):  # noqa: N818 - names the state, as its base names the family
-    """The rows of a statement are more than a guest may be given."""
 
 
 @attrs.frozen(kw_only=True)
@@ -193,38 +176,37 @@ class DatabaseConnection:
         native = self._native
         if native is None:
             native = self._native = self._connect()
-        with contextlib.ExitStack() as running:
-            memory = running.enter_context(StatementMemory(self._account))
-            try:
-                return run_statement(
-                    lambda: work(native),
-                    look=lambda: self._look(memory),
-                    stop=lambda: self._stop(native, memory),
-                    clean=self._clean_up(native, memory),
-                    owner=self._database,
-                )
-            except LeftBehind as error:
-                self._native = None
-                self._left = True
-                running.pop_all()
-                raise DatabaseError(self._reason or str(error)) from error
-            except apsw.InterruptError as error:
-                raise DatabaseError(self._reason or str(error)) from error
-            except (apsw.NoMemError, MemoryError) as error:
-                raise DatabaseError(self._out_of_memory()) from error
-            except UnicodeDecodeError as error:
-                raise DatabaseError(NOT_UTF_8) from error
-            except (apsw.Error, OverflowError, ValueError) as error:
-                raise _failure(error) from error
-            finally:
-                if self._native is not None:
-                    self._count(self._native)
+        memory = StatementMemory(self._account)
+        try:
+            return run_statement(
+                lambda: work(native),
+                look=lambda: self._look(memory),
+                stop=lambda: self._stop(native, memory),
+                clean=lambda: self._clean_up(native, memory),
+                owner=self._database,
+            )
+        except LeftBehind as error:
+            self._native = None
+            self._left = True
+            raise DatabaseError(self._reason or str(error)) from error
+        except apsw.InterruptError as error:
+            raise DatabaseError(self._reason or str(error)) from error
+        except (apsw.NoMemError, MemoryError) as error:
+            raise DatabaseError(self._out_of_memory()) from error
+        except UnicodeDecodeError as error:
+            raise DatabaseError(NOT_UTF_8) from error
+        except (apsw.Error, OverflowError, ValueError) as error:
+            raise _failure(error) from error
+        finally:
+            if self._native is not None:
+                memory.end()
+                self._count(self._native)
 
     def _first(
         self, native: apsw.Connection, text: str, values: tuple[Any, ...], max_bytes: int
     ) -> tuple[list[str], list[Row]]:
         """Run the first statement on the statement's thread."""
-        prepared = _prepare(native, text)
+        prepared = prepare(native, text)
         if prepared.parameters != len(values):
             raise DatabaseError(
                 f"Wrong number of parameters passed to query. Got {len(values)}, needed "
@@ -233,9 +215,11 @@ class DatabaseConnection:
         rules = self._rules
         if rules is not None and rules.temporary:
             rules.temporary = False
-            native.execute(f"PRAGMA temp.max_page_count = {self._max_pages()}")
+            # A pragma may have given it larger pages than usual.
+            page_bytes: Any = native.pragma("page_size", schema="temp")
+            native.execute(f"PRAGMA temp.max_page_count = {self._max_pages(page_bytes)}")
         most = min(max_bytes, max(self._account.left_bytes, 0))
-        rows = _bounded(native.execute(prepared.text, values), most)
+        rows = bounded_rows(native.execute(prepared.text, values), most)
         if rules is not None and rules.attached:
             rules.attached = False
             self._bound_attached(native)
@@ -245,14 +229,10 @@ class DatabaseConnection:
         native.interrupt()
         memory.squeeze()
 
-    def _clean_up(self, native: apsw.Connection, memory: StatementMemory) -> Callable[[], None]:
-        """What is due when a statement ends that was left behind."""
-
-        def clean() -> None:
-            memory.end()
-            native.close()
-
-        return clean
+    def _clean_up(self, native: apsw.Connection, memory: StatementMemory) -> None:
+        """Called when a statement ends that was left behind."""
+        memory.end()
+        native.close()
 
     def _look(self, memory: StatementMemory) -> bool:
         """Whether the statement that runs may go on; called on the guest's thread."""
@@ -270,8 +250,8 @@ class DatabaseConnection:
         self._account.held_bytes += held - self._held_bytes
         self._held_bytes = held
 
-    def _max_pages(self) -> int:
-        return max(MIN_PAGES, self._account.limit_bytes // PAGE_BYTES)
+    def _max_pages(self, page_bytes: int = PAGE_BYTES) -> int:
+        return max(MIN_PAGES, self._account.limit_bytes // page_bytes)
 
     def _bound_attached(self, native: apsw.Connection) -> None:
         """Bound the databases that hold no file of their own."""
@@ -328,57 +308,6 @@ class DatabaseConnection:
             return False
         sleep(min(0.001 * 2 ** min(tries, 5), rules.busy_timeout_s - waited_s))
         return True
-
-
-@attrs.frozen
-class _Prepared:
-    """The first statement of a text."""
-
-    text: str
-    parameters: int
-    columns: list[str]
-
-
-# Leaves every parameter unbound; ``apsw.ext.query_info`` does the same, and much else.
-_UNBOUND: Any = apsw._null_bindings  # type: ignore[attr-defined]
-
-_EMPTY_STATEMENT = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))*;", re.DOTALL)
-
-
-def _prepare(native: apsw.Connection, text: str) -> _Prepared:
-    """Have SQLite read the first statement, and run nothing."""
-    found: _Prepared | None = None
-
-    def trace(cursor: apsw.Cursor, statement: str, bindings: object) -> bool:
-        nonlocal found
-        if cursor.has_vdbe:
-            columns = [column[0] for column in cursor.get_description()]
-            found = _Prepared(statement, cursor.bindings_count, columns)
-        return False
-
-    cursor = native.cursor()
-    cursor.exec_trace = trace
-    with contextlib.suppress(apsw.ExecTraceAbort):
-        cursor.execute(text, _UNBOUND)
-    cursor.close()
-    if found is None or _EMPTY_STATEMENT.match(text):
-        # What SQLite says of running nothing.
-        raise DatabaseError("bad parameter or other API misuse")
-    return found
-
-
-def _bounded(cursor: apsw.Cursor, max_bytes: int) -> list[Row]:
-    rows: list[Row] = []
-    size = 0
-    try:
-        for row in cursor:
-            size += sum(map(size_of, row))
-            if size > max_bytes:
-                raise ResultTooLarge(f"query result exceeds limit of {max_bytes} bytes")
-            rows.append(row)
-    finally:
-        cursor.close(True)
-    return rows
 
 
 def _always() -> bool:

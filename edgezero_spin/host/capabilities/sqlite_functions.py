@@ -7,6 +7,7 @@ writes by hand. The results are SQLite's own.
 Source: https://sqlite.org/lang_corefunc.html.
 """
 
+import re
 from collections.abc import Callable
 
 import apsw
@@ -47,10 +48,12 @@ def _by_sqlite(query: str, values: tuple[Value, ...]) -> Value:
 
 
 def _replace(text: Value, old: Value, new: Value) -> Value:
-    if text is None or old is None or new is None:
+    if text is None or old is None:
         return None
     searched, wanted = _text(text), _text(old)
-    return searched.replace(wanted, _text(new)) if wanted else searched
+    if not wanted or wanted.startswith("\0"):
+        return searched
+    return None if new is None else searched.replace(wanted, _text(new))
 
 
 def _instr(text: Value, wanted: Value) -> Value:
@@ -67,7 +70,8 @@ def _trimming(name: str) -> Callable[[Value, Value], Value]:
     def trim(text: Value, characters: Value) -> Value:
         if text is None or characters is None:
             return None
-        return strip(_text(text), _few(_text(characters)))
+        # SQLite reads the characters up to a zero.
+        return strip(_text(text), _few(_text(characters).partition("\0")[0]))
 
     return trim
 
@@ -85,6 +89,30 @@ def _few(characters: str) -> str:
     return "".join(different)
 
 
+_FIRST_LETTER = re.compile("[A-Za-z]")
+
+_CODES = {
+    letter: str(code)
+    for code, letters in enumerate(("bfpv", "cgjkqsxz", "dt", "l", "mn", "r"), start=1)
+    for letter in letters
+}
+
+
+def _soundex(text: Value) -> str:
+    start = None if text is None else _FIRST_LETTER.search(_text(text))
+    if start is None:
+        return "?000"
+    found, last = start[0].upper(), _CODES.get(start[0].lower())
+    for letter in start.string[start.end() :]:
+        code = _CODES.get(letter.lower())
+        if code is not None and code != last:
+            found += code
+            if len(found) == 4:
+                break
+        last = code
+    return found.ljust(4, "0")
+
+
 _FUNCTIONS: tuple[tuple[str, int, Callable[..., Value]], ...] = (
     ("replace", 3, _replace),
     ("instr", 2, _instr),
@@ -92,4 +120,6 @@ _FUNCTIONS: tuple[tuple[str, int, Callable[..., Value]], ...] = (
     ("ltrim", 2, _trimming("lstrip")),
     ("rtrim", 2, _trimming("rstrip")),
     ("unhex", 2, _unhex),
+    # Spin's SQLite has it, this one has not.
+    ("soundex", 1, _soundex),
 )

@@ -52,7 +52,7 @@ class MemoryAccount:
 
 
 class StatementMemory:
-    """What one running statement takes, from ``with`` or to ``end``.
+    """What one running statement takes, until ``end``.
 
     Attributes:
         taken_bytes: What it was charged so far.
@@ -64,22 +64,17 @@ class StatementMemory:
         self._account = account
         self.taken_bytes = 0.0
         self._seen = 0
-
-    def __enter__(self) -> "StatementMemory":
         with _lock:
             _running.add(self)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.end()
 
     def end(self) -> None:
         """The statement takes no more. Twice is harmless."""
         with _lock:
             _running.discard(self)
-            _squeezing.discard(self)
-            if not _squeezing:
-                apsw.hard_heap_limit(_process_bytes)
+            if self in _squeezing:
+                _squeezing.discard(self)
+                if not _squeezing:
+                    apsw.hard_heap_limit(_process_bytes)
 
     def is_within_limit(self) -> bool:
         """Charge what was taken since the last look; ``False`` when it is too much."""

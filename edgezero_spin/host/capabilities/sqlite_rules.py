@@ -103,6 +103,9 @@ _MAY_BE_SET = _names(
 PRAGMAS = _READ_ONLY | _MAY_BE_SET | {"busy_timeout", "max_page_count", "page_size"}
 """Pragmas that a statement may name, in lower case; some may only be read."""
 
+# Built in, without a module that could be dropped: it reads arrays of the process.
+_REFUSED_TABLES = ("carray",)
+
 # Not ``memory`` and not ``off``: the first holds a transaction in memory, the second damages.
 _JOURNAL_MODES = ("delete", "persist", "truncate", "wal")
 
@@ -166,7 +169,7 @@ class Rules:
         inside: str | None,
     ) -> int:
         if action == apsw.SQLITE_READ:
-            return apsw.SQLITE_OK
+            return apsw.SQLITE_DENY if first in _REFUSED_TABLES else apsw.SQLITE_OK
         if action == apsw.SQLITE_FUNCTION:
             name = (second or "").lower()
             allowed = name in FUNCTIONS or name.startswith(_INTERNAL)

@@ -16,7 +16,15 @@ from collections.abc import Sequence
 
 import attrs
 
-__all__ = ["BodyFraming", "Refused", "RequestLine", "Target", "body_framing", "parse_request_line"]
+__all__ = [
+    "BodyFraming",
+    "Refused",
+    "RequestLine",
+    "Target",
+    "body_framing",
+    "parse_request_line",
+    "parse_target",
+]
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _LINE = re.compile(rb"(" + _TOKEN + rb") ([^\x00-\x20\x7f]+) HTTP/([0-9])\.([0-9])\r\n")

@@ -31,7 +31,7 @@ from edgezero_spin.host.trigger.leader import leading
 from edgezero_spin.host.trigger.responses import OVERLOADED, answer_for, is_bodiless, wire_head
 from edgezero_spin.host.workers import Overloaded
 
-__all__ = ["COLLECTED_BYTES", "Handler", "Responder", "ResponseWriter", "Service"]
+__all__ = ["COLLECTED_BYTES", "Handler", "Linger", "Responder", "ResponseWriter", "Service"]
 
 logger = logging.getLogger("edgezero_spin.host")
 

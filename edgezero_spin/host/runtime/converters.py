@@ -11,7 +11,19 @@ from edgezero_spin.host.runtime.layout import CoreSignature, layout_of, offsets_
 from edgezero_spin.host.runtime.lift import Lift, Lifting
 from edgezero_spin.host.runtime.lower import Lower, Lowering
 from edgezero_spin.host.runtime.memory import Context
-from edgezero_spin.wasm.component.linked import Encoding, HostResource, LocalResource
+from edgezero_spin.wasm.component.linked import (
+    Builtin,
+    ComponentExport,
+    Encoding,
+    ExportedInstance,
+    Function,
+    HostResource,
+    LiftedFunction,
+    LinkedComponent,
+    LocalResource,
+    Options,
+)
+from edgezero_spin.wasm.component.linked import Lower as LoweredFunction
 from edgezero_spin.wasm.component.types import (
     BorrowType,
     EnumType,
@@ -31,7 +43,7 @@ from edgezero_spin.wasm.component.types import (
     VariantType,
 )
 
-__all__ = ["Converters", "contains", "lift_parameters", "lower_parameters"]
+__all__ = ["Converters", "contains", "lift_parameters", "lower_parameters", "needs_async"]
 
 
 class Converters:
@@ -48,10 +60,14 @@ class Converters:
         class_of: Callable[[HostResource], type],
     ) -> None:
         self.resources = resources
-        self._classes = {
-            type_: class_of(owner) if isinstance(owner, HostResource) else None
-            for type_, owner in resources.items()
-        }
+        self._classes: dict[ResourceType, type | None] = {}
+        self._same: dict[ResourceType, ResourceType] = {}
+        by_class: dict[type, ResourceType] = {}
+        for type_, owner in resources.items():
+            class_ = class_of(owner) if isinstance(owner, HostResource) else None
+            self._classes[type_] = class_
+            if class_ not in (None, object):
+                self._same[type_] = by_class.setdefault(class_, type_)
         self._lifting: dict[Any, Lifting] = {}
         self._lowering: dict[Any, Lowering] = {}
 
@@ -59,12 +75,20 @@ class Converters:
         """Return the class of the host's objects, ``None`` for a guest's resource type."""
         return self._classes.get(resource)
 
+    def identity(self, resource: ResourceType) -> ResourceType:
+        """Return the type that stands for a resource type in handles.
+
+        Resource types of the host with one class are the same, whatever version of an
+        interface they are imported from.
+        """
+        return self._same.get(resource, resource)
+
     def lifting(self, encoding: Encoding, *, to_host: bool, lends: bool) -> Lifting:
         """Return what lifts values of a guest with this encoding."""
         key = (encoding, to_host, lends)
         found = self._lifting.get(key)
         if found is None:
-            found = Lifting(encoding, self.class_of, to_host=to_host, lends=lends)
+            found = Lifting(encoding, self.class_of, self.identity, to_host=to_host, lends=lends)
             self._lifting[key] = found
         return found
 
@@ -78,7 +102,7 @@ class Converters:
                 owner = self.resources.get(resource)
                 return isinstance(owner, LocalResource) and owner.instance == instance
 
-            found = Lowering(encoding, self.class_of, is_local, from_host=from_host)
+            found = Lowering(encoding, self.class_of, self.identity, is_local, from_host=from_host)
             self._lowering[key] = found
         return found
 
@@ -144,6 +168,35 @@ def lower_parameters(
             lower(cx, value, flat)
 
     return lower_flat
+
+
+def needs_async(linked: LinkedComponent) -> bool:
+    """Tell whether a component needs the asynchronous ABI."""
+
+    def is_async(function: Function, options: Options | None) -> bool:
+        type_ = function.type
+        parts = [part for _, part in type_.parameters]
+        return (
+            type_.is_async
+            or (options is not None and options.is_async)
+            or contains([*parts, type_.result], StreamType, FutureType)
+        )
+
+    for core in linked.core_instances:
+        for imported in core.imports:
+            match imported.source:
+                case Builtin():
+                    return True
+                case LoweredFunction(_, callee, options) if is_async(callee, options):
+                    return True
+    left: list[Mapping[str, ComponentExport]] = [linked.exports]
+    while left:
+        for export in left.pop().values():
+            if isinstance(export, ExportedInstance):
+                left.append(export.exports)
+            elif isinstance(export, LiftedFunction) and is_async(export, export.options):
+                return True
+    return False
 
 
 def contains(types: "list[ValueType | None]", *kinds: type) -> bool:

@@ -45,11 +45,11 @@ from edgezero_spin.host.runtime.traps import failure_of_error, failure_of_trap
 from edgezero_spin.wasm.component.linked import CoreExport, HostResource, LocalResource
 from edgezero_spin.wasm.component.types import ResourceType
 
-__all__ = ["ContextSource", "Export", "Instance", "Template"]
+__all__ = ["NO_DEADLINE", "ContextSource", "Export", "Instance", "Template"]
 
 _log = logging.getLogger(__name__)
 
-_NO_DEADLINE = 1 << 60
+NO_DEADLINE = 1 << 60
 """Epoch ticks that no engine lives to see."""
 _UNLIMITED_FUEL = (1 << 64) - 1
 _SLOTS = 32
@@ -153,7 +153,7 @@ class Instance:
         self._kept: list[Any] = []
         self._fuel_given: int | None = None
         self._fuel_used: int | None = None
-        self.state = state
+        self.state: Any = state
         self.core: list[int] = []
         slots = (ctypes.c_ubyte * (16 * _SLOTS))()
         self.slots = memoryview(slots).cast("B")
@@ -163,6 +163,7 @@ class Instance:
         self._areas = ctypes.c_size_t(ctypes.addressof(slots)), ctypes.c_size_t(self.trap_address)
         limit = state.table.limit
         self.components = [ComponentInstance(limit) for _ in range(template.component_count)]
+        state.table.handles = [component.entries for component in self.components]
         self.contexts: list[Context] = []
         self._store = new_store(template.engine_address, 0, 0)
         self.context = store_context(self._store)
@@ -196,7 +197,7 @@ class Instance:
 
     def _set_deadline(self, deadline_s: float | None) -> None:
         ticker = self._template.engine.ticker
-        ticks = _NO_DEADLINE
+        ticks = NO_DEADLINE
         if deadline_s is not None:
             if not self._ticking:
                 ticker.acquire()
@@ -418,20 +419,24 @@ class Instance:
             self._ticking = False
             self._template.engine.ticker.release()
         for component in self.components:
-            self._drop_all(component)
+            # The youngest first: children before parents.
+            entries = [*reversed(component.entries.values())]
+            component.entries.clear()
+            self._drop_all(entries)
+        self._drop_all(self.state.table.drain())
 
-    def _drop_all(self, component: ComponentInstance) -> None:
-        # The youngest first: children before parents.
-        entries = [*component.entries.values()]
-        component.entries.clear()
-        for entry in reversed(entries):
-            if isinstance(entry, Handle) and entry.call is None:
-                drop = getattr(entry.rep, "drop", None)
-                if drop is not None:
-                    try:
-                        drop(self.state)
-                    except Exception:
-                        _log.exception("a host resource could not be dropped")
+    def _drop_all(self, entries: Sequence[Any]) -> None:
+        for entry in entries:
+            if isinstance(entry, Handle):
+                if entry.call is not None:
+                    continue
+                entry = entry.rep
+            drop = getattr(entry, "drop", None)
+            if drop is not None:
+                try:
+                    drop(self.state)
+                except Exception:
+                    _log.exception("a host resource could not be dropped")
 
     def __enter__(self) -> Self:
         return self

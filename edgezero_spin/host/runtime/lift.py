@@ -25,7 +25,7 @@ from edgezero_spin.host.runtime.layout import (
     offsets_of,
     payload_offset,
 )
-from edgezero_spin.host.runtime.memory import MAX_LIST_BYTES, Context
+from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context, too_much
 from edgezero_spin.host.runtime.traps import invalid_discriminant, unaligned
 from edgezero_spin.wasm.component.linked import Encoding
 from edgezero_spin.wasm.component.types import (
@@ -66,6 +66,7 @@ class Lifting:
     Args:
         encoding: How the guest encodes strings.
         class_of: Class of the host's objects for a resource type, ``None`` for a guest's.
+        identity: The resource type that stands for another in handles.
         to_host: Values go to the host, not to another component instance.
         lends: Borrowed handles are kept in ``Context.lent`` for the time of the call.
     """
@@ -74,11 +75,13 @@ class Lifting:
         self,
         encoding: Encoding,
         class_of: Callable[[ResourceType], type | None],
+        identity: Callable[[ResourceType], ResourceType],
         *,
         to_host: bool,
         lends: bool,
     ) -> None:
         self._class_of = class_of
+        self._identity = identity
         self._to_host = to_host
         self._lends = lends
         self._text = _TEXTS[encoding]
@@ -231,7 +234,7 @@ class Lifting:
 
     def _handle(self, type_: OwnType | BorrowType) -> Load:
         """Return ``(context, index) -> representation``, or the resource for the host."""
-        resource = type_.resource
+        resource = self._identity(type_.resource)
         owned = isinstance(type_, OwnType)
         if owned:
 
@@ -267,8 +270,8 @@ class Lifting:
 
         def items(cx: Context, at: int, count: int) -> Any:
             total = size * count
-            if total > MAX_LIST_BYTES:
-                raise Trap(f"list of {total} bytes exceeds the maximum of {MAX_LIST_BYTES}")
+            if total > MAX_CALL_BYTES:
+                raise too_much()
             if at & mask:
                 raise unaligned("list ")
             if at + total > cx.size:
@@ -320,8 +323,8 @@ class Lifting:
 
 
 def _utf8(cx: Context, at: int, size: int) -> str:
-    if size > MAX_LIST_BYTES:
-        raise _too_long()
+    if size > MAX_CALL_BYTES:
+        raise too_much()
     if at + size > cx.size:
         cx.extend(at + size, "string content out-of-bounds")
     try:
@@ -332,8 +335,8 @@ def _utf8(cx: Context, at: int, size: int) -> str:
 
 def _utf16(cx: Context, at: int, units: int) -> str:
     size = 2 * units
-    if size > MAX_LIST_BYTES:
-        raise _too_long()
+    if size > MAX_CALL_BYTES:
+        raise too_much()
     if at & 1:
         raise unaligned("string ")
     if at + size > cx.size:
@@ -347,17 +350,13 @@ def _utf16(cx: Context, at: int, units: int) -> str:
 def _latin1_utf16(cx: Context, at: int, units: int) -> str:
     if units & _UTF16_TAG:
         return _utf16(cx, at, units ^ _UTF16_TAG)
-    if units > MAX_LIST_BYTES:
-        raise _too_long()
+    if units > MAX_CALL_BYTES:
+        raise too_much()
     if at & 1:
         raise unaligned("string ")
     if at + units > cx.size:
         cx.extend(at + units, "string content out-of-bounds")
     return str(cx.u8[at : at + units], "latin-1")
-
-
-def _too_long() -> Trap:
-    return Trap(f"string exceeds the maximum of {MAX_LIST_BYTES} bytes")
 
 
 _TEXTS: "dict[Encoding, Callable[[Context, int, int], str]]" = {

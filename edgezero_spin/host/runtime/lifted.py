@@ -12,7 +12,7 @@ from edgezero_spin.host.runtime.handles import Call
 from edgezero_spin.host.runtime.layout import core_signature, layout_of, slots
 from edgezero_spin.host.runtime.lift import UnsupportedTypeError
 from edgezero_spin.host.runtime.lower import MISFITS
-from edgezero_spin.host.runtime.memory import MAX_HELD_BYTES
+from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES
 from edgezero_spin.host.runtime.misfit import misfit
 from edgezero_spin.host.runtime.native import call
 from edgezero_spin.host.runtime.traps import cannot_enter
@@ -97,7 +97,7 @@ def lifted_call(
         if problem or owner.trap.value:
             raise owner.failure(problem)
         flat_result = results.unpack_from(owner.slots)
-        cx.held = MAX_HELD_BYTES
+        cx.held = MAX_CALL_BYTES
         value = result_of(cx, flat_result)
         if borrows:
             lent.finish()

@@ -27,7 +27,7 @@ from edgezero_spin.host.runtime.layout import (
     payload_offset,
 )
 from edgezero_spin.host.runtime.lift import UnsupportedTypeError
-from edgezero_spin.host.runtime.memory import MAX_LIST_BYTES, Context
+from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.wasm.component.linked import Encoding
 from edgezero_spin.wasm.component.types import (
     BorrowType,
@@ -55,6 +55,9 @@ _Put = Callable[[Context, Any], tuple[int, int]]
 MISFITS = (TypeError, ValueError, KeyError, AttributeError, StructError)
 """What a value that does not fit its type can raise here."""
 
+MAX_LIST_BYTES = (1 << 28) - 1
+"""Most bytes of one list or string. Source: ``MAX_LIST_BYTE_LENGTH``."""
+
 _BYTES = bytes | bytearray | memoryview
 _MASK32 = (1 << 32) - 1
 _MASK64 = (1 << 64) - 1
@@ -67,6 +70,7 @@ class Lowering:
     Args:
         encoding: How the guest encodes strings.
         class_of: Class of the host's objects for a resource type, ``None`` for a guest's.
+        identity: The resource type that stands for another in handles.
         is_local: Whether a resource type is the guest's own: it gets the representation
             where others get a borrowed handle.
         from_host: Values come from the host, not from another component instance.
@@ -76,11 +80,13 @@ class Lowering:
         self,
         encoding: Encoding,
         class_of: Callable[[ResourceType], type | None],
+        identity: Callable[[ResourceType], ResourceType],
         is_local: Callable[[ResourceType], bool],
         *,
         from_host: bool,
     ) -> None:
         self._class_of = class_of
+        self._identity = identity
         self._is_local = is_local
         self._from_host = from_host
         self._text = _TEXTS[encoding]
@@ -316,7 +322,7 @@ class Lowering:
 
     def _handle(self, type_: OwnType | BorrowType) -> Callable[[Context, Any], int]:
         """Return ``(context, representation or the host's resource) -> index``."""
-        resource = type_.resource
+        resource = self._identity(type_.resource)
         owned = isinstance(type_, OwnType)
         class_ = self._class_of(resource) if self._from_host else object
 

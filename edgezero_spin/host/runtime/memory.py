@@ -22,15 +22,14 @@ from edgezero_spin.wasm.component.linked import CoreExport
 if TYPE_CHECKING:
     from edgezero_spin.host.runtime.instance import Instance
 
-__all__ = ["MAX_HELD_BYTES", "MAX_LIST_BYTES", "Context"]
+__all__ = ["MAX_CALL_BYTES", "Context", "too_much"]
 
-MAX_LIST_BYTES = (1 << 28) - 1
-"""Most bytes of one list or string. Source: ``MAX_LIST_BYTE_LENGTH``."""
-
-MAX_HELD_BYTES = 1 << 28
-"""Most bytes that the elements of the lists in one call can make the host hold.
+MAX_CALL_BYTES = 128 << 20
+"""Most bytes that one call can make the host hold: of one list or string that is a parameter,
+and of the elements of all lists together.
 
 Lists may overlap in the guest's memory, so that what a call holds has no other bound.
+Source: wasmtime, ``hostcall_fuel``, which Spin leaves as it is.
 """
 
 _WRITABLE = 0x200
@@ -90,7 +89,7 @@ class Context:
         self.instance = instance
         self.entries = instance.entries
         self.state: Any = owner.state
-        self.held = MAX_HELD_BYTES
+        self.held = MAX_CALL_BYTES
         self.lent: list[Handle] = []
         self._sources = (memory, realloc)
         self._memory = 0
@@ -175,13 +174,21 @@ class Context:
         """Count bytes that elements of a list make the host hold.
 
         Raises:
-            Trap: The present call makes it hold more than ``MAX_HELD_BYTES``.
+            Trap: The present call makes it hold more than ``MAX_CALL_BYTES``.
         """
         self.held -= size
         if self.held < 0:
-            raise Trap(f"the guest passed lists of more than {MAX_HELD_BYTES} bytes in one call")
+            raise too_much()
 
     def release(self) -> None:
         """Let go of the memory, which goes back to the engine."""
         self._memory, self._realloc = 0, None
         self._view(_NO_BYTES)
+
+
+def too_much() -> Trap:
+    """Return the trap for a call that passes more than ``MAX_CALL_BYTES``."""
+    return Trap(
+        f"the guest passed too much in one call: {MAX_CALL_BYTES >> 20} MiB cross, as under "
+        "`spin up`"
+    )

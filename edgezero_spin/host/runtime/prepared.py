@@ -9,6 +9,7 @@ Source: ``CanonicalABI.md``; ``wasmtime/linker.h`` and ``instance.h``.
 """
 
 import ctypes
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
@@ -61,8 +62,9 @@ from edgezero_spin.wasm.component.linked import (
 from edgezero_spin.wasm.component.linked import HostFunction as ImportedFunction
 from edgezero_spin.wasm.component.types import ResultType
 
-__all__ = ["Imports", "PreparedComponent", "PreparedExport", "prepare"]
+__all__ = ["Imports", "PreparedComponent", "PreparedExport"]
 
+_WASI_02 = re.compile(r"(wasi:[^@]+)@0\.2\.\d+\Z")
 _NO_LIMITS = InstanceLimits()
 _VALUE_TYPES = {
     "i32": wasmtime.ValType.i32,
@@ -125,37 +127,11 @@ class _Core:
         self.pre = 0
 
 
-def prepare(
-    engine: Engine,
-    linked: LinkedComponent,
-    imports: Imports,
-    compile_module: Callable[[bytes], wasmtime.Module] | None = None,
-) -> "PreparedComponent":
-    """Join a linked component to the host.
-
-    Args:
-        engine: What it will run on.
-        linked: The component.
-        imports: What the host has for it. A function that it lacks stops the guest when it
-            is called, with a message that names it.
-        compile_module: Returns a compiled core module, from a cache for example.
-
-    Raises:
-        LinkError: A function uses a type that cannot cross.
-        wasmtime.WasmtimeError: A core module is invalid.
-    """
-    return PreparedComponent(
-        engine,
-        linked,
-        imports,
-        compile_module or (lambda wasm: wasmtime.Module(engine.native, wasm)),
-    )
-
-
 class PreparedComponent:
     """A component with every import defined. Safe to share between threads.
 
     Attributes:
+        exports: Names of the exported interfaces and root functions.
         engine: What it runs on.
         linked: The component.
         resources: Whose each resource type is.
@@ -168,11 +144,31 @@ class PreparedComponent:
         engine: Engine,
         linked: LinkedComponent,
         imports: Imports,
-        compile_module: Callable[[bytes], wasmtime.Module],
+        module_of: Callable[[bytes], wasmtime.Module],
+        name: str = "the component",
     ) -> None:
+        """Join a linked component to the host.
+
+        Args:
+            engine: What it will run on.
+            linked: The component.
+            imports: What the host has for it. A function that it lacks stops the guest when
+                it is called, with a message that names it.
+            module_of: Returns the compiled core module for what stands in ``linked``.
+            name: What messages call the component.
+
+        Raises:
+            LinkError: A function uses a type that cannot cross.
+        """
         self.engine = engine
         self.engine_address = address_of(engine.native.ptr())
         self.linked = linked
+        self.exports = tuple(
+            name
+            for name, export in linked.exports.items()
+            if isinstance(export, ExportedInstance | LiftedFunction)
+        )
+        self._name = name
         self.resources = linked.resources
         self.component_count = len(linked.instances)
         self._imports = imports
@@ -186,7 +182,7 @@ class PreparedComponent:
         for plan in linked.core_instances:
             module = modules.get(id(plan.module))
             if module is None:
-                module = modules[id(plan.module)] = compile_module(plan.module)
+                module = modules[id(plan.module)] = module_of(plan.module)
             self._cores.append(self._core(plan, module))
         # Instances have a context for each, so all are numbered before the first one.
         self._number_exports(linked.exports)
@@ -198,6 +194,20 @@ class PreparedComponent:
                 self._number(export.instance, export.options)
             elif isinstance(export, ExportedInstance):
                 self._number_exports(export.exports)
+
+    def export_of(self, interface: str) -> str | None:
+        """Return the export that serves an interface: that name, or a WASI 0.2 release of it.
+
+        Args:
+            interface: ``wasi:http/incoming-handler``, or with a version.
+        """
+        if interface in self.exports:
+            return interface
+        for name in self.exports:
+            release = _WASI_02.match(name)
+            if release and release[1] == interface:
+                return name
+        return None
 
     def instantiate(self, state: InstanceState, limits: InstanceLimits | None = None) -> Instance:
         """Return a fresh instance. Its state must not be shared with a live instance.
@@ -263,14 +273,15 @@ class PreparedComponent:
         name = function
         if interface is not None:
             name = f"{interface} {function}"
-            holder = exports.get(interface)
+            export = self.export_of(interface)
+            holder = None if export is None else exports[export]
             if not isinstance(holder, ExportedInstance):
-                offer = ", ".join(exports) or "nothing"
-                raise InstanceError(f"{interface} is not exported (exported: {offer})")
+                offer = ", ".join(self.exports) or "nothing"
+                raise InstanceError(f"{self._name} does not export {interface} (exported: {offer})")
             exports = holder.exports
         lifted = exports.get(function)
         if not isinstance(lifted, LiftedFunction):
-            raise InstanceError(f"the component does not export the function {name}")
+            raise InstanceError(f"{self._name} does not export the function {name}")
         try:
             invoke = self._lifted(lifted, None)
         except LinkError as error:
@@ -317,8 +328,9 @@ class PreparedComponent:
     def _trampoline(self, canonical: Canonical) -> Trampoline:
         match canonical:
             case ResourceFunction():
-                owner = self.resources[canonical.resource]
-                return resource_call(canonical, is_host=isinstance(owner, HostResource))
+                resource = self._converters.identity(canonical.resource)
+                is_host = isinstance(self.resources[resource], HostResource)
+                return resource_call(canonical, resource, is_host=is_host)
             case Builtin():
                 raise LinkError(canonical.name, "asynchronous functions are not supported")
             case Lower(instance, callee, options):

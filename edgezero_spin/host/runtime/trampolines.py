@@ -29,7 +29,7 @@ from edgezero_spin.host.runtime.layout import (
 from edgezero_spin.host.runtime.lift import Lift, UnsupportedTypeError
 from edgezero_spin.host.runtime.lifted import Invoke
 from edgezero_spin.host.runtime.lower import MISFITS
-from edgezero_spin.host.runtime.memory import MAX_HELD_BYTES, Context
+from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context
 from edgezero_spin.host.runtime.misfit import misfit
 from edgezero_spin.host.runtime.native import areas_of
 from edgezero_spin.host.runtime.running import running
@@ -101,7 +101,7 @@ def host_call(
             area = areas[address]
             flat = unpack(area)
             if lists:
-                cx.held = MAX_HELD_BYTES
+                cx.held = MAX_CALL_BYTES
             try:
                 value = call_function(cx, flat)
             except WitError as error:
@@ -154,7 +154,7 @@ def guest_call(lower: Lower, invoke: Invoke, converters: Converters, number: int
                 raise cannot_leave()
             area = areas[address]
             flat = unpack(area)
-            cx.held = MAX_HELD_BYTES
+            cx.held = MAX_CALL_BYTES
             values = tuple([lift(cx, flat) for lift in lifts])
             lent, cx.lent = cx.lent, []
             value = invoke(owner, values)
@@ -178,14 +178,15 @@ def missing(lower: Lower, error: Callable[[], BaseException]) -> Trampoline:
     return callback, signature.parameters, signature.results
 
 
-def resource_call(function: ResourceFunction, *, is_host: bool) -> Trampoline:
+def resource_call(function: ResourceFunction, type_: ResourceType, *, is_host: bool) -> Trampoline:
     """Return the trampoline to ``resource.new``, ``resource.drop`` or ``resource.rep``.
 
     Args:
         function: The function.
+        type_: The resource type that handles have.
         is_host: The resource type is the host's.
     """
-    name, number, type_ = function.name, function.instance, function.resource
+    name, number = function.name, function.instance
     if name == "resource.drop":
         return _drop(number, type_, is_host), ("I",), ()
     areas = areas_of(1)
@@ -220,7 +221,13 @@ def _drop(number: int, type_: ResourceType, is_host: bool) -> Callable[[int, int
             component = owner.components[number]
             if not component.may_leave:
                 raise cannot_leave()
-            handle = component.take(unpack_index(areas[address])[0], type_)
+            index = unpack_index(areas[address])[0]
+            if is_host:
+                # Before it leaves the table, from which the end of the instance drops it.
+                found = component.handle(index, type_)
+                if found.call is None and hasattr(found.rep, "check_childless"):
+                    found.rep.check_childless("a resource is dropped")
+            handle = component.take(index, type_)
             if handle.call is None:
                 if not is_host:
                     owner.drop(type_, handle.rep, number)

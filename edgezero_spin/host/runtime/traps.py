@@ -14,7 +14,6 @@ from edgezero_spin.host.errors import (
     DeadlineExceeded,
     EngineBusy,
     GuestTrapped,
-    InstanceError,
     OutOfFuel,
     OutOfMemory,
     Trap,
@@ -30,6 +29,7 @@ __all__ = [
     "cannot_enter",
     "cannot_leave",
     "failure_of_error",
+    "failure_of_text",
     "failure_of_trap",
     "invalid_discriminant",
     "unaligned",
@@ -59,24 +59,28 @@ def unaligned(what: str = "") -> Trap:
     return Trap(f"{what}unaligned pointer")
 
 
-def failure_of_trap(trap: int) -> GuestTrapped:
+def failure_of_trap(trap: int) -> GuestTrapped | EngineBusy:
     """Return the error for a trap, and free the trap."""
     code, text = trap_code(trap), trap_message(trap)
     delete_trap(trap)
+    return failure_of_text(text, code)
+
+
+def failure_of_error(error: int) -> GuestTrapped | EngineBusy:
+    """Return the error for what is no trap: an instance that cannot be made. Frees it."""
+    return failure_of_text(error_message(error))
+
+
+def failure_of_text(text: str, code: int | None = None) -> GuestTrapped | EngineBusy:
+    """Return the error for a trap of this code, or for a failure that has only a text.
+
+    The engine has no codes for an instance that cannot be made.
+    """
+    reason = _reason(text)
     if code == _INTERRUPT:
         return DeadlineExceeded("the guest ran past its deadline", text)
     if code == _OUT_OF_FUEL:
         return OutOfFuel("the guest spent its fuel", text)
-    return GuestTrapped(_reason(text), text)
-
-
-def failure_of_error(error: int) -> GuestTrapped | EngineBusy | InstanceError:
-    """Return the error for what is no trap: an instance that cannot be made. Frees it.
-
-    The engine has no codes for these.
-    """
-    text = error_message(error)
-    reason = _reason(text)
     if "maximum concurrent" in text:
         return EngineBusy(reason)
     if "memory minimum size" in text or "exceeds memory limits" in text:

@@ -16,7 +16,7 @@ from edgezero_spin.host.capabilities.wasi_http import IncomingRequest, ResponseO
 from edgezero_spin.host.engine import InstanceLimits
 from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.instance import Grants
-from edgezero_spin.host.linking import LinkedComponent
+from edgezero_spin.host.runtime.prepared import PreparedComponent
 from edgezero_spin.host.trigger import inbound_http
 from edgezero_spin.host.trigger.inbound_http import INBOUND_HTTP
 from edgezero_spin.host.trigger.pace import Pace
@@ -67,7 +67,7 @@ class GuestComponent:
         pace: How long its requests take.
     """
 
-    linked: LinkedComponent
+    linked: PreparedComponent
     grants: Grants
     limits: InstanceLimits
     handler: str
@@ -75,7 +75,7 @@ class GuestComponent:
 
     @classmethod
     def of(
-        cls, linked: LinkedComponent, grants: Grants, limits: InstanceLimits
+        cls, linked: PreparedComponent, grants: Grants, limits: InstanceLimits
     ) -> "GuestComponent":
         """Find the handler among the exports (RESP-15).
 

@@ -21,7 +21,7 @@ from edgezero_spin.host.engine import InstanceLimits
 from edgezero_spin.host.errors import EngineBusy, GuestTrapped
 from edgezero_spin.host.exchange import Exchange, Failure, FailureKind
 from edgezero_spin.host.instance import InstanceState
-from edgezero_spin.host.running import Instance
+from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.trigger.guest import GuestComponent
 from edgezero_spin.host.trigger.leader import Leadership, leading
 from edgezero_spin.host.trigger.standby import ReusePolicy, Standby, Started

@@ -27,8 +27,8 @@ from edgezero_spin.errors import HostError
 from edgezero_spin.host.engine import InstanceLimits
 from edgezero_spin.host.errors import EngineBusy
 from edgezero_spin.host.instance import Grants, InstanceState
-from edgezero_spin.host.linking import LinkedComponent
-from edgezero_spin.host.running import Instance
+from edgezero_spin.host.runtime.instance import Instance
+from edgezero_spin.host.runtime.prepared import PreparedComponent
 from edgezero_spin.host.workers import WorkerPool
 
 __all__ = ["Guest", "ReusePolicy", "Standby", "Started"]
@@ -87,7 +87,7 @@ class Guest(Protocol):
     """What instances are made from; ``trigger.guest.GuestComponent``."""
 
     @property
-    def linked(self) -> LinkedComponent:
+    def linked(self) -> PreparedComponent:
         """The component with its imports defined."""
 
     @property

@@ -28,8 +28,8 @@ from edgezero_spin.host.engine import (
 from edgezero_spin.host.errors import LinkError, WitError
 from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.instance import Grants, InstanceState
-from edgezero_spin.host.linking import LinkedComponent
 from edgezero_spin.host.modules import LinkedModule, load_module
+from edgezero_spin.host.runtime.prepared import PreparedComponent
 from edgezero_spin.host.trigger.cgi import (
     OutputError,
     arguments_for,
@@ -75,7 +75,7 @@ class CommandComponent:
         settings: Of its trigger.
     """
 
-    program: LinkedModule | LinkedComponent
+    program: LinkedModule | PreparedComponent
     grants: Grants
     limits: InstanceLimits
     settings: WagiSettings
@@ -138,8 +138,8 @@ def load_command(
     engine: Engine,
     path: Path,
     cache_dir: Path | None,
-    link_component: Callable[[Component], LinkedComponent],
-) -> LinkedModule | LinkedComponent:
+    link_component: Callable[[Component], PreparedComponent],
+) -> LinkedModule | PreparedComponent:
     """Load and link a command, of either kind (WAGI-1).
 
     Args:

@@ -23,7 +23,7 @@ from edgezero_spin.host.channel import ByteChannel
 from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.outbound import OutboundSender
-from edgezero_spin.host.running import Instance
+from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.trigger.gateway import Answer, RequestHead
 from edgezero_spin.host.trigger.http import InstanceRunner, InstanceWatch
 from edgezero_spin.host.trigger.responses import answer_for, is_bodiless, wire_head

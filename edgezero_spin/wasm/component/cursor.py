@@ -17,8 +17,9 @@ __all__ = ["Cursor"]
 
 Item = TypeVar("Item")
 
-# The longest vector and name; wasmtime and browsers have limits of the same order.
-MAX_ITEMS = 1_000_000
+# The items of all vectors of a file together, and the longest name; wasmtime and browsers have
+# limits of the same order.
+MAX_ITEMS = 2_000_000
 MAX_NAME_BYTES = 100_000
 
 
@@ -30,11 +31,13 @@ class Cursor:
         data: All bytes of the file.
         at: Where the next byte is read.
         end: Where this range ends.
+        items: How many items vectors may still have, shared by all ranges of a file.
     """
 
     data: bytes
     at: int = 0
     end: int = attrs.field(default=attrs.Factory(lambda self: len(self.data), takes_self=True))
+    items: list[int] = attrs.Factory(lambda: [MAX_ITEMS])
 
     def fail(self, reason: str, at: int | None = None) -> NoReturn:
         """Raise a ``MalformedError`` at a byte, at the current one by default."""
@@ -72,7 +75,7 @@ class Cursor:
             byte = self.byte()
             value |= (byte & 0x7F) << shift
             shift += 7
-            if shift >= bits + 7 and byte >= 0x80:
+            if shift >= bits and byte >= 0x80:
                 self.fail("integer representation too long", start)
         if value >> bits:
             self.fail("integer too large", start)
@@ -103,7 +106,7 @@ class Cursor:
         size = self.u32()
         if size > self.end - self.at:
             self.fail("unexpected end: a length exceeds what holds it", start)
-        inner = Cursor(self.data, self.at, self.at + size)
+        inner = Cursor(self.data, self.at, self.at + size, self.items)
         self.at += size
         return inner
 
@@ -113,9 +116,14 @@ class Cursor:
         count = self.u32()
         if count > self.end - self.at:
             self.fail("unexpected end: a count exceeds what holds it", start)
-        if count > MAX_ITEMS:
-            self.fail(f"{count} items are too many", start)
+        self.count(count, start)
         return tuple([read(self) for _ in range(count)])
+
+    def count(self, items: int, at: int) -> None:
+        """Count items of the file; refuse those above ``MAX_ITEMS``."""
+        self.items[0] -= items
+        if self.items[0] < 0:
+            self.fail(f"more than {MAX_ITEMS} items", at)
 
     def choose(self, what: str, *allowed: int) -> int:
         """Read one byte that must be one of those allowed."""

@@ -18,9 +18,11 @@ __all__ = [
     "CanonicalDefinition",
     "Component",
     "ComponentType",
+    "CoreExternType",
     "CoreFunctionType",
     "CoreInstanceExports",
     "CoreInstantiate",
+    "CoreLimits",
     "CoreModule",
     "CoreModuleType",
     "CoreTypeDefinition",
@@ -238,9 +240,13 @@ class Instantiate(Definition):
 
 @attrs.frozen
 class InstanceExports(Definition):
-    """An instance made of definitions that are there."""
+    """An instance made of definitions that are there.
 
-    exports: tuple[tuple[str, Reference], ...]
+    Attributes:
+        exports: Name of each, what it is, and the interface that it implements if one is named.
+    """
+
+    exports: tuple[tuple[str, Reference, str | None], ...]
 
 
 @attrs.frozen

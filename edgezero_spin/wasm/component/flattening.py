@@ -26,10 +26,6 @@ from edgezero_spin.wasm.component.types import (
 )
 
 __all__ = [
-    "F32",
-    "F64",
-    "I32",
-    "I64",
     "MAX_ASYNC_PARAMETERS",
     "MAX_PARAMETERS",
     "MAX_RESULTS",
@@ -37,7 +33,9 @@ __all__ = [
     "core_signature",
     "discriminant_size",
     "element_size",
+    "fields",
     "flatten",
+    "layout",
     "payloads",
 ]
 

@@ -115,8 +115,8 @@ def link(component: Component, dependencies: tuple[Dependency, ...] = ()) -> Lin
 
     Args:
         component: The root.
-        dependencies: Components that provide some of its imports; each is instantiated once
-            for every entry, before the root.
+        dependencies: Components that provide some of its imports; each is instantiated once,
+            before the root, also if it provides several.
 
     Raises:
         InvalidError: The component is not valid.
@@ -126,10 +126,14 @@ def link(component: Component, dependencies: tuple[Dependency, ...] = ()) -> Lin
     plan = linker.plan = _Plan(is_real=True)
     plan.instances.append(ComponentInstance())
     given = {}
+    provided: dict[int, Exports] = {}
     for each in dependencies:
-        plan.dependency = each.name
-        exports = linker.instantiate(ComponentItem(each.component, None), None, None)
-        plan.dependency = None
+        exports = provided.get(id(each.component))
+        if exports is None:
+            plan.dependency = each.name
+            exports = linker.instantiate(ComponentItem(each.component, None), None, None)
+            plan.dependency = None
+            provided[id(each.component)] = exports
         given[each.name] = _given_by(each, exports)
     exports = linker.instantiate(ComponentItem(component, None), given, None, instance=0)
     return LinkedComponent(
@@ -280,7 +284,7 @@ class _Linker:
             raise InvalidError(f"missing import named `{each.name}`", at)
         item = self._ascribe(each.type, actual, scope, (each.name,), at)
         check_annotation(each.name, each.type.sort, each.implements, item, scope.import_labels, at)
-        if not scope.is_type:
+        if not scope.is_instance_type:
             check_visibility(self.types, scope, scope.imported, each.type.sort, item, "import", at)
         if each.type.sort == Sort.TYPE and isinstance(item, ResourceType):
             scope.import_labels[each.name] = item
@@ -326,7 +330,8 @@ class _Linker:
             at: Where that is needed.
         """
         with self._deeper(at):
-            scope = Scope(closure.scope, is_type=True)
+            is_instance = closure.form.is_instance
+            scope = Scope(closure.scope, is_type=True, is_instance_type=is_instance)
             imports: Exports = {}
             exports: Exports = {}
             for each in closure.form.declarators:
@@ -344,6 +349,9 @@ class _Linker:
                     check_annotation(
                         each.name, type_.sort, each.implements, item, scope.export_labels, at
                     )
+                    if not is_instance:
+                        visible = scope.named
+                        check_visibility(self.types, scope, visible, type_.sort, item, "export", at)
                     if isinstance(item, ResourceType):
                         scope.export_labels[each.name] = item
                     scope.spaces[type_.sort].append(item)
@@ -544,10 +552,10 @@ class _Linker:
     def _(self, each: InstanceExports, scope: Scope) -> None:
         made = Scope()
         exports: Exports = {}
-        for name, (sort, index) in each.exports:
+        for name, (sort, index), implements in each.exports:
             item = scope.item(sort, index, each.offset)
             made.exports.add(name, "export", each.offset)
-            check_annotation(name, sort, None, item, made.export_labels, each.offset)
+            check_annotation(name, sort, implements, item, made.export_labels, each.offset)
             if isinstance(item, ResourceType):
                 made.export_labels[name] = item
             exports[name] = sort, item

@@ -155,6 +155,7 @@ def _component(cursor: Cursor, depth: int) -> Component:
         at = cursor.at
         number = cursor.byte()
         section = cursor.range()
+        cursor.count(1, at)
         if number == 0:
             section.name()
         elif number == 1:
@@ -209,9 +210,12 @@ def _instance(cursor: Cursor) -> Definition:
             component=cursor.u32(),
             arguments=cursor.vector(lambda c: (c.name(), _reference(c))),
         )
-    return InstanceExports(
-        offset=at, exports=cursor.vector(lambda c: (_extern_name(c)[0], _reference(c)))
-    )
+    return InstanceExports(offset=at, exports=cursor.vector(_inline_export))
+
+
+def _inline_export(cursor: Cursor) -> tuple[str, Reference, str | None]:
+    name, implements = _extern_name(cursor)
+    return name, _reference(cursor), implements
 
 
 def _core_sort(cursor: Cursor) -> Sort:

@@ -126,15 +126,17 @@ class Scope:
     Attributes:
         parent: The scope around this one, ``None`` for a root.
         is_type: It is that of a component or instance type.
+        is_instance_type: It is that of an instance type.
         instance: Index of the component instance, -1 in a type.
         spaces: Items of each sort, by index.
         imports, exports: Names taken.
-        named: Types with a name that is visible outside, by an import and by either.
-        resources: Labels of resource types imported and exported.
+        imported, named: Types with a name that is visible outside, by an import and by either.
+        import_labels, export_labels: Resource types imported and exported, by label.
     """
 
     parent: "Scope | None" = None
     is_type: bool = False
+    is_instance_type: bool = False
     instance: int = -1
     spaces: dict[Sort, list[Any]] = attrs.Factory(lambda: {sort: [] for sort in Sort})
     imports: Names = attrs.Factory(Names)

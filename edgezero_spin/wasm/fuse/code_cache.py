@@ -1,9 +1,10 @@
 """Cache of code modules: what of a fused component need not be made again after an edit.
 
-The code module of a split program does not depend on the contents of memories and the initial
-values of the globals that code assigns. Its key is a digest of everything else. With the
-module is kept which imports and globals the data module of a program with this key takes, and
-a digest of the values that were folded into the code: if these have changed, it is made anew.
+The code module of a split program does not depend on the contents of memories (unless code
+names data segments) and the initial values of the globals that code assigns. Its key is a
+digest of everything else. With the module is kept which imports and globals the data module of
+a program with this key takes, and a digest of the values that were folded into the code: if
+these have changed, it is made anew.
 
 In: a program whose members are added, nothing of it reached. Out: its key; an entry as bytes.
 Where entries are kept is for the host to say.
@@ -84,7 +85,7 @@ def code_key(program: Program, needed: list[CoreExport]) -> str:
     """
     numbers = {entity: at for at, entity in enumerate(program.imports.values())}
     digest = hashlib.sha256(FUSER_VERSION)
-    has_passive = any(each.memory is None for each in program.data.values())
+    has_segments = program.names_segments()
     for member in program.members.values():
         content = member.content
         for number, (start, end) in content.sections.items():
@@ -93,7 +94,7 @@ def code_key(program: Program, needed: list[CoreExport]) -> str:
             if number == GLOBAL:
                 for text in _globals(member):
                     digest.update(text)
-            elif number != MEMORY and (has_passive or not is_data):
+            elif number != MEMORY and (has_segments or not is_data):
                 digest.update(content.data[start:end])
         for name, start, end in content.customs:
             if name == "name":

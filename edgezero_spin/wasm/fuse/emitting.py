@@ -57,6 +57,7 @@ __all__ = [
     "data_bytes",
     "emit",
     "export_bytes",
+    "extern_type_bytes",
     "function_type",
     "import_bytes",
     "lay_out",

@@ -10,14 +10,16 @@ Source: WebAssembly core specification, 2.5.1 (indices).
 
 from collections.abc import Callable
 from enum import Enum
+from functools import cached_property
 
 import attrs
 
 from edgezero_spin.wasm.binary import number_at, number_bytes, signed_bytes
+from edgezero_spin.wasm.component.cursor import Cursor
 from edgezero_spin.wasm.component.definitions import CoreExternType
 from edgezero_spin.wasm.component.errors import InvalidError
 from edgezero_spin.wasm.component.linked import Canonical, CoreExport
-from edgezero_spin.wasm.core_module import CoreModuleContent
+from edgezero_spin.wasm.core_module import CODE, CoreModuleContent
 
 __all__ = ["Entity", "EntityKind", "Lookup", "Member", "Pieces", "Reference"]
 
@@ -102,7 +104,6 @@ class Member:
     Attributes:
         number: Its index among the core instances of the component.
         content: Its module.
-        bodies: Start and end of each function body, locals included.
         spaces: Its entities by kind and index.
         types: Per type of the module, the index in the fused module.
         exports: The entity of each export.
@@ -111,7 +112,6 @@ class Member:
 
     number: int
     content: CoreModuleContent
-    bodies: list[tuple[int, int]] = attrs.Factory(list)
     spaces: dict[EntityKind, list[Entity]] = attrs.Factory(
         lambda: {kind: [] for kind in EntityKind}
     )
@@ -133,6 +133,19 @@ class Member:
         self.tables = Lookup(lambda index: spaces[EntityKind.TABLE][index].reference)
         self.type_indices = Lookup(lambda index: number_bytes(self.types[index]))
         self.block_types = Lookup(lambda index: signed_bytes(self.types[index]))
+
+    @cached_property
+    def bodies(self) -> list[tuple[int, int]]:
+        """Start and end of each function body, locals included."""
+        found: list[tuple[int, int]] = []
+        if CODE in self.content.sections:
+            cursor = Cursor(self.content.data, *self.content.sections[CODE])
+            for _ in range(cursor.u32()):
+                body = cursor.range()
+                found.append((body.at, body.end))
+        if len(found) != len(self.content.functions):
+            raise InvalidError("function and code section have inconsistent lengths", 0)
+        return found
 
     def entity(self, kind: EntityKind, index: int) -> Entity:
         """Return an entity by its index in the module.

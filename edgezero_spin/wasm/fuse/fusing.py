@@ -56,7 +56,7 @@ from edgezero_spin.wasm.fuse.splitting import (
 __all__ = ["fuse"]
 
 # A module counts once for each of its instances.
-MAX_BYTES = 1 << 29
+MAX_BYTES = 1 << 28
 
 
 @attrs.frozen

@@ -17,7 +17,7 @@ import attrs
 from edgezero_spin.wasm.binary import number_at, number_bytes, signed_at
 from edgezero_spin.wasm.component.cursor import Cursor
 from edgezero_spin.wasm.component.definitions import CoreExternType, CoreFunctionType
-from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError
+from edgezero_spin.wasm.component.errors import UnsupportedError
 from edgezero_spin.wasm.component.linked import (
     Canonical,
     CoreExport,
@@ -26,7 +26,7 @@ from edgezero_spin.wasm.component.linked import (
     Options,
     ResourceFunction,
 )
-from edgezero_spin.wasm.core_module import CODE, CoreModuleContent
+from edgezero_spin.wasm.core_module import CODE, DATA_COUNT, CoreModuleContent
 from edgezero_spin.wasm.fuse.constants import read_expression
 from edgezero_spin.wasm.fuse.entities import Entity, EntityKind, Member, Reference
 from edgezero_spin.wasm.fuse.instructions import walk
@@ -110,9 +110,6 @@ class Program:
             if len(tokens) == 1 and isinstance(tokens[0], bytes):
                 entity.value = tokens[0]
             member.spaces[EntityKind.GLOBAL].append(entity)
-        member.bodies = list(_bodies(content))
-        if len(member.bodies) != len(content.functions):
-            raise InvalidError("function and code section have inconsistent lengths", 0)
         self.elements |= {each.entity: each for each in read_elements(member)}
         self.data |= {each.entity: each for each in read_data(member)}
         for name, number, index in content.exports:
@@ -142,6 +139,12 @@ class Program:
     def entity(self, export: CoreExport) -> Entity:
         """Return the entity of what a member exports."""
         return self.members[export.instance].exports[export.name]
+
+    def names_segments(self) -> bool:
+        """Return whether code may have instructions that name data segments."""
+        return any(
+            {CODE, DATA_COUNT} <= member.content.sections.keys() for member in self.members.values()
+        )
 
     # Reaching
 
@@ -294,12 +297,3 @@ def _check(type_: CoreExternType) -> None:
         raise UnsupportedError(f"a {type_.kind} with 64-bit indices is refused", 0)
     if type_.limits is not None and type_.limits.is_shared:
         raise UnsupportedError("shared memories are refused", 0)
-
-
-def _bodies(content: CoreModuleContent) -> Iterable[tuple[int, int]]:
-    if CODE not in content.sections:
-        return
-    cursor = Cursor(content.data, *content.sections[CODE])
-    for _ in range(cursor.u32()):
-        body = cursor.range()
-        yield body.at, body.end

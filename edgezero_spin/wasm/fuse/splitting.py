@@ -10,8 +10,10 @@ all of them and compiled once; the small one has no code to compile.
 - The code module imports memories and table; it calls the host through the table. Its start
   function takes over the values of the globals.
 
-Splitting costs an instance a second instantiation with a few imports, and code a load for the
-address of the memory, as it has it in an unfused component, too.
+Splitting costs an instance a second instantiation with a few imports (20 us instead of 13 us
+were measured), and code a load for the address of the memory, which it has in an unfused
+component as well: a loop in Python takes 4 % longer. In return the first start after an edit
+compiles 0.02 s instead of 8 s.
 """
 
 from collections.abc import Mapping, Sequence
@@ -214,7 +216,7 @@ def _code_module(
     sections[CODE] = [*calls, *sections[CODE], _body(start)]
     segments = layout.defined[EntityKind.DATA]
     sections[DATA] = []
-    if any(program.data[each].memory is None for each in segments):
+    if program.names_segments():
         # Indices stay: an active segment is dropped, that is empty, once it is applied.
         sections[DATA] = [
             b"\1\0" if program.data[each].memory else data_bytes(program, each, is_passive=True)

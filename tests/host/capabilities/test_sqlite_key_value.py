@@ -158,6 +158,27 @@ def test_what_was_written_survives_a_killed_process(tmp_path: Path) -> None:
     file.close()
 
 
+@pytest.mark.parametrize(("durable", "synchronous"), [(True, 2), (False, 1)])
+def test_what_a_write_promises(tmp_path: Path, durable: bool, synchronous: int) -> None:
+    """That it is on the disk (FULL), unless the operator gives that up (NORMAL)."""
+    file = SqliteFile(tmp_path / "kv.db", durable=durable)
+    for _ in range(2):
+        # Every thread has a connection of its own.
+        with ThreadPoolExecutor(1) as fresh:
+            found = fresh.submit(lambda: file.connection().pragma("synchronous")).result()
+        assert found == synchronous
+    assert file.connection().pragma("journal_mode") == "wal"
+    file.close()
+
+
+def test_a_closed_file_is_one_file(tmp_path: Path) -> None:
+    """What was written is in it, so that it can be copied, and Spin opens it as it is."""
+    file = SqliteFile(tmp_path / "kv.db")
+    SqliteKeyValue(file, "default").set("k", b"v")
+    file.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["kv.db"]
+
+
 def test_a_locked_file_is_an_error_for_the_guest(file: SqliteFile) -> None:
     """After the busy timeout a write fails with SQLite's words; reading goes on."""
     store = SqliteKeyValue(file, "default")

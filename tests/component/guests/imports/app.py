@@ -9,11 +9,13 @@ import pkgutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypedDict
 
 from jinja2 import Environment, FileSystemLoader, PackageLoader
 
 from edgezero_spin import App
 from edgezero_spin.guest import run_app
+from edgezero_spin.stores import structurer
 
 app = App()
 HERE = Path(__file__).parent
@@ -158,6 +160,15 @@ async def lazy() -> list[str]:
     from kept import later
 
     return [later.GREETING, dateutil.parser.parse("1 Feb 2026").isoformat()]
+
+
+class Point(TypedDict):
+    x: int
+
+
+@app.get("/structure")
+async def structure() -> object:
+    return structurer(Point)({"x": 1})
 
 
 @app.get("/plugin/{name}")

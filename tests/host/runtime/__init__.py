@@ -1,0 +1,1 @@
+"""The runtime by itself: handles, memory and calls between component instances."""
