@@ -257,7 +257,7 @@ def test_a_path_that_the_system_refuses_is_one_error(app: Path, flags: list[str]
 
 def test_a_body_that_does_not_come_is_given_up(app: Path) -> None:
     """After the time that ``--body-timeout`` names."""
-    begun = b"POST /E HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx"
+    begun = b"POST /s HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx"
     with running(*VALUES, *TOLD, "--body-timeout", "100ms", "--quiet") as (told, _):
         port = int(told["base_url"].rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port), timeout=20) as client:

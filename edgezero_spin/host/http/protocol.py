@@ -17,18 +17,16 @@ import asyncio
 import contextlib
 import enum
 import logging
-import math
 import re
-import socket
-import struct
-import sys
 from collections.abc import Sequence
 from typing import cast
 
 import httptools
 
 from edgezero_spin.host.channel import ByteChannel
+from edgezero_spin.host.http.chunks import ChunkedPieces
 from edgezero_spin.host.http.connections import Connections
+from edgezero_spin.host.http.deadlines import Deadlines
 from edgezero_spin.host.http.framing import (
     Framing,
     chunk,
@@ -46,6 +44,7 @@ from edgezero_spin.host.http.request_head import (
     parse_request_line,
     parse_target,
 )
+from edgezero_spin.host.http.resets import reset
 from edgezero_spin.host.http.respond import Responder
 from edgezero_spin.host.loops import call_in
 from edgezero_spin.host.trigger.gateway import RequestHead
@@ -71,9 +70,6 @@ _NO_METHOD = frozenset(range(256)) - frozenset(
 _UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 _JUDGED = (b"content-length", b"transfer-encoding", b"expect")
 _END = b"\r\n\r\n"
-
-# Nothing is waited for when the socket is closed (l_onoff, l_linger).
-_NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 Pair = tuple[str, bytes]
 
@@ -112,12 +108,11 @@ class HttpProtocol(asyncio.Protocol):
         self._fields: list[tuple[bytes, bytes]] = []
         self._judged: list[tuple[bytes, bytes]] = []
         self._too_large = False
-        self._upgrades = False
         self._trailer_bytes = 0
         self._trailers: list[tuple[bytes, bytes]] | None = None
         self._body: ByteChannel | None = None
         self._left: int | None = 0
-        self._tail = b""
+        self._pieces = ChunkedPieces()
         self._discarded = 0
         self._read_paused = False
         # Of its response.
@@ -130,10 +125,7 @@ class HttpProtocol(asyncio.Protocol):
         self._framing: Framing | None = None
         self._write_paused = False
         self._unsent = 0
-        # Times, in the loop's.
-        self._read_by = math.inf
-        self._write_by = math.inf
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadlines = Deadlines(self._reading_is_late, self._writing_is_late)
 
     # Connection -------------------------------------------------------------------
 
@@ -143,14 +135,13 @@ class HttpProtocol(asyncio.Protocol):
         if isinstance(peer, tuple):
             self._client = (str(peer[0]), int(peer[1]))
         self._connections.add(self)
-        self._read_within(self._limits.head_timeout_s)
+        self._deadlines.read_within(self._limits.head_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
         self._state = _State.NOTHING
         self._data, self._at = b"", 0
-        if self._timer is not None:
-            self._timer.cancel()
+        self._deadlines.close()
         self._give_up()
 
     def eof_received(self) -> None:
@@ -194,40 +185,17 @@ class HttpProtocol(asyncio.Protocol):
 
     # Time ---------------------------------------------------------------------------
 
-    def _read_within(self, seconds: float) -> None:
-        self._read_by = self._loop.time() + seconds
-        self._arm()
-
-    def _write_within(self, seconds: float) -> None:
+    def _expect_reading(self) -> None:
+        """Give the client its time to take what was written."""
         self._unsent = self._transport.get_write_buffer_size()
-        self._write_by = self._loop.time() + seconds
-        self._arm()
+        self._deadlines.write_within(self._limits.body_timeout_s)
 
-    def _arm(self) -> None:
-        """Have a timer that is not late; one that is early looks again."""
-        due = min(self._read_by, self._write_by)
-        timer = self._timer
-        if timer is not None:
-            if timer.when() <= due:
-                return
-            timer.cancel()
-        self._timer = self._loop.call_at(due, self._look)
-
-    def _look(self) -> None:
-        self._timer = None
-        now = self._loop.time()
-        if self._write_by <= now:
-            unsent = self._transport.get_write_buffer_size()
-            if unsent >= self._unsent:
-                self._connections.report_stalled(self._client, "read", self._target)
-                self._transport.abort()
-                return
-            self._write_within(self._limits.body_timeout_s)
-        if self._read_by <= now:
-            self._read_by = math.inf
-            self._reading_is_late()
-        if min(self._read_by, self._write_by) < math.inf:
-            self._arm()
+    def _writing_is_late(self) -> None:
+        if self._transport.get_write_buffer_size() < self._unsent:
+            self._expect_reading()
+            return
+        self._connections.report_stalled(self._client, "read", self._target)
+        self._transport.abort()
 
     def _reading_is_late(self) -> None:
         if self._state is _State.HEAD:
@@ -289,8 +257,8 @@ class HttpProtocol(asyncio.Protocol):
         self._resume_reading()
         if len(self._data) <= self._at:
             self._data, self._at = b"", 0
-        if self._read_by == math.inf:
-            self._read_within(self._limits.keep_alive_s)
+        if not self._deadlines.expects_bytes:
+            self._deadlines.read_within(self._limits.keep_alive_s)
 
     def _read_head(self) -> bool:
         """Read a head; ``False`` when it is not all there."""
@@ -309,13 +277,13 @@ class HttpProtocol(asyncio.Protocol):
                 raise Refused(400)
             if not self._head_is_timed:
                 self._head_is_timed = True
-                self._read_within(self._limits.head_timeout_s)
+                self._deadlines.read_within(self._limits.head_timeout_s)
             self._scanned = len(data)
             return False
         self._scanned = 0
         self._head_is_timed = False
         self._at = end + 4
-        self._read_by = math.inf
+        self._deadlines.read_any_time()
         self._begin(bytes(data[at : end + 4]))
         return True
 
@@ -343,7 +311,6 @@ class HttpProtocol(asyncio.Protocol):
     def _parse(self, line: RequestLine) -> None:
         head = line.for_parser
         self._fields, self._judged, self._trailers = [], [], None
-        self._upgrades = False
         try:
             self._parser.feed_data(head)
         except httptools.HttpParserUpgrade:
@@ -379,12 +346,12 @@ class HttpProtocol(asyncio.Protocol):
             # The parser has no part in bytes that are counted.
             self._parser = httptools.HttpRequestParser(self)
         self._state = _State.BODY
-        self._tail = b""
+        self._pieces = ChunkedPieces()
         self._discarded = self._trailer_bytes = 0
         self._body = body = ByteChannel()
         body.on_space = self._space
         self._resume_reading()
-        self._read_within(self._limits.body_timeout_s)
+        self._deadlines.read_within(self._limits.body_timeout_s)
         return body
 
     # What the parser finds in a head, or in chunks ------------------------------------
@@ -445,26 +412,17 @@ class HttpProtocol(asyncio.Protocol):
 
     def _read_chunks(self, data: bytes | bytearray, at: int) -> None:
         """Give the parser no byte of the next request: chunks end in an empty line."""
-        size = len(data)
-        while self._state is _State.BODY and at < size:
-            begun = len(self._tail)
-            joined = self._tail + bytes(data[at : at + 3])
-            found = joined.find(_END)
-            if found >= 0:
-                end = at + found + 4 - begun
-            else:
-                found = data.find(_END, at)
-                end = size if found < 0 else found + 4
-            piece = bytes(data[at:end])
-            self._tail = (self._tail + piece[-3:])[-3:]
-            at = self._at = end
-            self._parser.feed_data(piece)
+        while self._state is _State.BODY and at < len(data):
+            end = self._pieces.end_of_piece(data, at)
+            self._at = end
+            self._parser.feed_data(bytes(data[at:end]))
+            at = end
 
     def _put(self, data: bytes) -> None:
         body = self._body
         if body is None:
             return
-        self._read_by = self._loop.time() + self._limits.body_timeout_s
+        self._deadlines.read_within(self._limits.body_timeout_s)
         if body.closed and not self._answering:
             self._discarded += len(data)
             if self._discarded > DISCARDED_BYTES:
@@ -473,7 +431,7 @@ class HttpProtocol(asyncio.Protocol):
         body.put(data)
         if not body.has_room():
             # It is the guest now that takes its time.
-            self._read_by = math.inf
+            self._deadlines.read_any_time()
             self._pause_reading()
             if body.has_room():
                 self._go_on_reading()
@@ -481,7 +439,7 @@ class HttpProtocol(asyncio.Protocol):
     def _end_body(self) -> None:
         body, self._body = self._body, None
         self._state = _State.HEAD
-        self._read_by = math.inf
+        self._deadlines.read_any_time()
         if body is not None:
             body.end(self._sent_trailers())
 
@@ -504,7 +462,7 @@ class HttpProtocol(asyncio.Protocol):
     def _go_on_reading(self) -> None:
         if self._read_paused and self._state is _State.BODY:
             self._resume_reading()
-            self._read_within(self._limits.body_timeout_s)
+            self._deadlines.read_within(self._limits.body_timeout_s)
 
     def _pause_reading(self) -> None:
         if not self._read_paused:
@@ -521,11 +479,11 @@ class HttpProtocol(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._write_paused = True
-        self._write_within(self._limits.body_timeout_s)
+        self._expect_reading()
 
     def resume_writing(self) -> None:
         self._write_paused = False
-        self._write_by = math.inf
+        self._deadlines.write_any_time()
         if self._responder is not None:
             self._responder.resume()
         elif self.is_idle:
@@ -602,17 +560,10 @@ class HttpProtocol(asyncio.Protocol):
         """
         self._answering = False
         self._state = _State.NOTHING
-        transport = self._transport
         if self._framing is Framing.CLOSE:
-            with contextlib.suppress(OSError):
-                transport.get_extra_info("socket").setsockopt(
-                    socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER
-                )
-            if transport.get_extra_info("ssl_object") is not None:
-                # TLS has a word for a good end, and ``close`` would say it.
-                transport.abort()
-                return
-        transport.close()
+            reset(self._transport)
+        else:
+            self._transport.close()
 
     def _refuse(self, status: int) -> None:
         """Answer a request that cannot be read, and close."""
@@ -639,17 +590,17 @@ class HttpProtocol(asyncio.Protocol):
         transport = self._transport
         sending = sending or self._state is _State.BODY or len(self._data) > self._at
         self._state = _State.NOTHING
-        self._read_by = math.inf
+        self._deadlines.read_any_time()
         if self._body is not None:
             self._body.fail(("connection-terminated", None))
         if sending and transport.can_write_eof() and not transport.is_closing():
             with contextlib.suppress(OSError):
                 transport.write_eof()
             self._resume_reading()
-            self._read_within(LINGER_S)
+            self._deadlines.read_within(LINGER_S)
             return
         if transport.get_write_buffer_size():
-            self._write_within(self._limits.body_timeout_s)
+            self._expect_reading()
         transport.close()
 
 

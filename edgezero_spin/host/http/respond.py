@@ -9,9 +9,9 @@ Everything here happens in one event loop. What a guest does on its own thread i
 through its ``Exchange``; a busy guest that announces nothing is looked at every few
 milliseconds (``Linger``).
 
-A body that is still on its way holds no instance for longer than it must. One of known length
-up to ``COLLECTED_BYTES`` is complete before its guest starts. Any other starts its guest at
-once, as long as such requests have no more than half of the instances.
+A body that is still on its way may hold an instance for as long as its client likes, so such
+requests have no more than half of the instances. The others wait until their body is there,
+or until one of those has ended.
 
 Source: contract spin-host.md, RESP-1 to RESP-9, LIFE-8, HTTP-17, HTTP-18; RFC 9110.
 """
@@ -36,7 +36,7 @@ __all__ = ["COLLECTED_BYTES", "Handler", "Linger", "Responder", "ResponseWriter"
 logger = logging.getLogger("edgezero_spin.host")
 
 COLLECTED_BYTES = 64 * 1024
-"""A body of a known length up to this is complete before its guest starts."""
+"""Bytes that are taken of a body whose request waits for an instance."""
 
 Pair = tuple[str, bytes]
 
@@ -155,7 +155,7 @@ class Service:
             return None
         admitted.exchange.body = body
         responder = Responder(self, admitted, writer, watch, done)
-        responder.start(_declared_length(head) if body is not None else None)
+        responder.start()
         return None if responder.over else responder
 
     def linger(self) -> Linger:
@@ -188,7 +188,6 @@ class Responder:
         "_announced",
         "_body",
         "_call",
-        "_collects",
         "_done",
         "_left",
         "_linger",
@@ -223,7 +222,6 @@ class Responder:
         self._owner = leading()
         self._announced = False
         self._started = False
-        self._collects = False
         self._body: ByteChannel | None = None
         self._left: int | None = None
 
@@ -233,26 +231,18 @@ class Responder:
         body = self.exchange.body
         return body is not None and not body.ended and not self.exchange.returned
 
-    def start(self, length: int | None) -> None:
-        """Start the guest, now or when enough of the body is there.
-
-        Args:
-            length: Of the body, where it is known.
-        """
+    def start(self) -> None:
+        """Start the guest, now or when its body is there."""
         body = self.exchange.body
-        if body is not None:
-            self._collects = length is not None and length <= COLLECTED_BYTES
-            if not self._may_start(body):
-                body.limit = COLLECTED_BYTES
-                body.on_data = self._start_with_body
-                self._linger.add(self)
-                return
-        self._start()
+        if body is None or self._may_start(body):
+            self._start()
+            return
+        body.limit = COLLECTED_BYTES
+        body.on_data = self._start_with_body
+        self._linger.add(self)
 
     def _may_start(self, body: ByteChannel) -> bool:
-        if body.ended:
-            return True
-        return not self._collects and self._service.claim_upload(self)
+        return body.ended or self._service.claim_upload(self)
 
     def _start_with_body(self) -> None:
         body = self.exchange.body
@@ -407,13 +397,6 @@ def _length_of(headers: Sequence[Pair]) -> int | None:
     for name, value in headers:
         if name == "content-length":
             return int(value)
-    return None
-
-
-def _declared_length(head: RequestHead) -> int | None:
-    for name, value in head.headers:
-        if name.lower() == b"content-length":
-            return int(value) if value.isdigit() else None
     return None
 
 
