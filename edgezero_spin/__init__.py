@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         ServiceUnavailable,
         State,
         ValidationFailed,
+        cors,
         error_response,
         log_requests,
     )
@@ -124,6 +125,7 @@ __all__ = [
     "ValidationFailed",
     "__version__",
     "converter",
+    "cors",
     "error_response",
     "log_requests",
     "open_stores",

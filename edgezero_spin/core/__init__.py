@@ -17,6 +17,7 @@ from edgezero_spin.core.annotations import (
 )
 from edgezero_spin.core.answers import error_response
 from edgezero_spin.core.app import App
+from edgezero_spin.core.cors import cors
 from edgezero_spin.core.errors import (
     BadRequest,
     BodyReadError,
@@ -89,6 +90,7 @@ __all__ = [
     "ServiceUnavailable",
     "State",
     "ValidationFailed",
+    "cors",
     "error_response",
     "log_requests",
     "warm_up",

@@ -54,12 +54,14 @@ class Request:
         route: The route that takes the request, ``None`` when none does. Middleware may
             read its pattern, ``request.route.path``.
         body_limit: Bytes that a buffering read keeps unless the call says otherwise.
+        error: What was raised and became the response, for middleware; ``None`` else.
     """
 
     # Class attributes instead of assignments in __init__: each line that runs on a fresh
     # instance of a component is paid in full, and most requests touch few of these.
     route: "Route | None" = None
     body_limit: int = DEFAULT_BODY_LIMIT
+    error: Exception | None = None
     _captured: tuple[_Bytes, ...] = ()
     _states: Mapping[type, object] = {}
     _stores: "Stores | Callable[[], Stores] | None" = None
