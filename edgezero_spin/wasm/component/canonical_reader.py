@@ -7,9 +7,7 @@ Source: WebAssembly/component-model, ``design/mvp/Binary.md``, "Canonical Defini
 """
 
 from edgezero_spin.wasm.component.cursor import Cursor
-from edgezero_spin.wasm.component.definitions import (
-    CanonicalDefinition,
-)
+from edgezero_spin.wasm.component.definitions import CanonicalDefinition
 from edgezero_spin.wasm.component.errors import MalformedError, UnsupportedError
 from edgezero_spin.wasm.component.type_reader import read_result_list
 

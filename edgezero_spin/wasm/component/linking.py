@@ -13,10 +13,7 @@ from typing import Any
 
 import attrs
 
-from edgezero_spin.wasm.component.definitions import (
-    Component,
-    Sort,
-)
+from edgezero_spin.wasm.component.definitions import Component, Sort
 from edgezero_spin.wasm.component.errors import InvalidError
 from edgezero_spin.wasm.component.evaluating import Evaluator
 from edgezero_spin.wasm.component.linked import (
@@ -26,14 +23,8 @@ from edgezero_spin.wasm.component.linked import (
     LinkedComponent,
 )
 from edgezero_spin.wasm.component.plan import Exports, Plan
-from edgezero_spin.wasm.component.scope import (
-    ComponentItem,
-    InstanceItem,
-    TypeClosure,
-)
-from edgezero_spin.wasm.component.types import (
-    FunctionType,
-)
+from edgezero_spin.wasm.component.scope import ComponentItem, InstanceItem, TypeClosure
+from edgezero_spin.wasm.component.types import FunctionType
 
 __all__ = ["Dependency", "link", "validate"]
 

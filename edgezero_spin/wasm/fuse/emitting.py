@@ -12,14 +12,9 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from edgezero_spin.wasm.binary import (
-    number_bytes,
-    vector_bytes,
-)
+from edgezero_spin.wasm.binary import number_bytes, vector_bytes
 from edgezero_spin.wasm.component.cursor import Cursor
-from edgezero_spin.wasm.component.definitions import (
-    CoreFunctionType,
-)
+from edgezero_spin.wasm.component.definitions import CoreFunctionType
 from edgezero_spin.wasm.component.errors import MalformedError
 from edgezero_spin.wasm.core_module import (
     CODE,

@@ -8,19 +8,9 @@ Source: WebAssembly core specification, 5.5 (modules).
 
 import attrs
 
-from edgezero_spin.wasm.binary import (
-    MODULE,
-    number_bytes,
-    section_bytes,
-    text_bytes,
-    vector_bytes,
-)
+from edgezero_spin.wasm.binary import MODULE, number_bytes, section_bytes, text_bytes, vector_bytes
 from edgezero_spin.wasm.component.cursor import Cursor
-from edgezero_spin.wasm.component.definitions import (
-    CoreExternType,
-    CoreFunctionType,
-    CoreLimits,
-)
+from edgezero_spin.wasm.component.definitions import CoreExternType, CoreFunctionType, CoreLimits
 from edgezero_spin.wasm.component.errors import MalformedError
 from edgezero_spin.wasm.core_module import (
     CODE,

@@ -9,9 +9,7 @@ Source: WebAssembly core specification, 4.5.4 (instantiation).
 
 from collections.abc import Sequence
 
-from edgezero_spin.wasm.binary import (
-    signed_bytes,
-)
+from edgezero_spin.wasm.binary import signed_bytes
 from edgezero_spin.wasm.fuse.encoding import code_bytes
 from edgezero_spin.wasm.fuse.entities import Entity, EntityKind, Member
 from edgezero_spin.wasm.fuse.program import Program

@@ -17,13 +17,7 @@ from typing import Any
 import attrs
 import wasmtime
 
-from edgezero_spin.wasm.binary import (
-    MODULE,
-    number_bytes,
-    section_bytes,
-    text_bytes,
-    vector_bytes,
-)
+from edgezero_spin.wasm.binary import MODULE, number_bytes, section_bytes, text_bytes, vector_bytes
 from edgezero_spin.wasm.component.definitions import CoreExternType
 from edgezero_spin.wasm.component.linked import (
     ComponentExport,
