@@ -77,15 +77,28 @@ class ComponentInstance:
         entries: Live handles by index, the oldest first. 0 is never an index.
         may_enter: No call is in it, and none trapped.
         may_leave: It may call out; not so in ``realloc`` and ``post-return``.
+        backpressure: How often it asked not to be called.
+        storage: What the present task keeps by ``context.set``.
     """
 
-    __slots__ = ("_free", "_next", "entries", "limit", "may_enter", "may_leave")
+    __slots__ = (
+        "_free",
+        "_next",
+        "backpressure",
+        "entries",
+        "limit",
+        "may_enter",
+        "may_leave",
+        "storage",
+    )
 
     def __init__(self, limit: int = DEFAULT_HANDLE_LIMIT) -> None:
         self.entries: dict[int, Any] = {}
         self.limit = limit
         self.may_enter = True
         self.may_leave = True
+        self.backpressure = 0
+        self.storage = [0, 0]
         self._free: list[int] = []
         self._next = 1
 

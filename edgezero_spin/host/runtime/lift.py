@@ -27,11 +27,13 @@ from edgezero_spin.host.runtime.layout import (
 )
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context, too_much
 from edgezero_spin.host.runtime.traps import invalid_discriminant, unaligned
+from edgezero_spin.host.runtime.waitables import Channel, End
 from edgezero_spin.wasm.component.linked import Encoding
 from edgezero_spin.wasm.component.types import (
     BorrowType,
     EnumType,
     FlagsType,
+    FutureType,
     ListType,
     OptionType,
     OwnType,
@@ -39,6 +41,7 @@ from edgezero_spin.wasm.component.types import (
     RecordType,
     ResourceType,
     ResultType,
+    StreamType,
     TupleType,
     ValueType,
     VariantType,
@@ -127,6 +130,9 @@ class Lifting:
             case OwnType() | BorrowType():
                 handle = self._handle(type_)
                 return lambda cx, flat: handle(cx, flat[at] & _MASK)
+            case StreamType() | FutureType() if not self._to_host:
+                channel = _channel_of(type_)
+                return lambda cx, flat: channel(cx, flat[at] & _MASK)
             case VariantType() | OptionType() | ResultType():
                 return self._lift_variant(type_, formats, at)
         raise UnsupportedTypeError(type(type_).__name__)
@@ -160,7 +166,7 @@ class Lifting:
 
                 return load_list
             case ListType(element, int(length)):
-                run = self._run(element)
+                run = self.run(element)
                 return lambda cx, at: run(cx, at, length)
             case FlagsType():
                 names, word = _flags(type_.labels), _LOADS[_words(layout_of(type_).size)]
@@ -171,6 +177,9 @@ class Lifting:
             case OwnType() | BorrowType():
                 handle = self._handle(type_)
                 return lambda cx, at: handle(cx, cx.u32[at >> 2])
+            case StreamType() | FutureType() if not self._to_host:
+                channel = _channel_of(type_)
+                return lambda cx, at: channel(cx, cx.u32[at >> 2])
             case VariantType() | OptionType() | ResultType():
                 return self._load_variant(type_)
         raise UnsupportedTypeError(
@@ -263,7 +272,7 @@ class Lifting:
 
     def _items(self, element: ValueType) -> "Callable[[Context, int, int], Any]":
         """Return ``(context, address, count) -> list`` for a list anywhere in memory."""
-        run = self._run(element)
+        run = self.run(element)
         layout = layout_of(element)
         size, mask = layout.size, layout.alignment - 1
         held = 0 if element is Primitive.U8 else max(size, _ELEMENT_BYTES)
@@ -282,7 +291,7 @@ class Lifting:
 
         return items
 
-    def _run(self, element: ValueType) -> "Callable[[Context, int, int], Any]":
+    def run(self, element: ValueType) -> "Callable[[Context, int, int], Any]":
         """Return ``(context, address, count) -> list`` for elements that are in range."""
         match element:
             case Primitive.U8:
@@ -320,6 +329,27 @@ class Lifting:
             ]
 
         return pairs
+
+
+def _channel_of(type_: StreamType | FutureType) -> "Callable[[Context, int], Channel]":
+    """Return ``(context, index) -> channel``; the readable end leaves the guest."""
+    is_future = isinstance(type_, FutureType)
+    element = type_.payload if isinstance(type_, FutureType) else type_.element
+
+    def channel(cx: Context, index: int) -> Channel:
+        end = cx.entries.get(index)
+        if (
+            not isinstance(end, End)
+            or not end.readable
+            or end.channel.is_future != is_future
+            or end.channel.type != element
+        ):
+            raise cx.instance.mismatch(index)
+        end.check_passing()
+        cx.instance.remove(index)
+        return end.channel
+
+    return channel
 
 
 def _utf8(cx: Context, at: int, size: int) -> str:

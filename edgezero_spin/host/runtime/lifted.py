@@ -84,6 +84,7 @@ def lifted_call(
         for index in entered:
             components[index].may_enter = False
         cx = owner.contexts[context_number]
+        cx.instance.storage = [0, 0]
         lent = cx.call = Call()
         flat: list[Any] = [0] * width
         try:

@@ -28,11 +28,13 @@ from edgezero_spin.host.runtime.layout import (
 )
 from edgezero_spin.host.runtime.lift import UnsupportedTypeError
 from edgezero_spin.host.runtime.memory import Context
+from edgezero_spin.host.runtime.waitables import Channel, End
 from edgezero_spin.wasm.component.linked import Encoding
 from edgezero_spin.wasm.component.types import (
     BorrowType,
     EnumType,
     FlagsType,
+    FutureType,
     ListType,
     OptionType,
     OwnType,
@@ -40,6 +42,7 @@ from edgezero_spin.wasm.component.types import (
     RecordType,
     ResourceType,
     ResultType,
+    StreamType,
     TupleType,
     ValueType,
     VariantType,
@@ -142,7 +145,7 @@ class Lowering:
                     flat[at] = numbers[value]
 
                 return lower_enum
-            case OwnType() | BorrowType():
+            case OwnType() | BorrowType() | StreamType() | FutureType():
                 handle = self._handle(type_)
 
                 def lower_handle(cx: Context, value: Any, flat: list[Any]) -> None:
@@ -202,7 +205,7 @@ class Lowering:
             case ListType(element, None):
                 return _store_put(self._items(element))
             case ListType(element, int(length)):
-                run = self._run(element)
+                run = self.run(element)
                 kind: Any = _BYTES if element is Primitive.U8 else list | tuple
 
                 def store_list(cx: Context, at: int, value: Any) -> None:
@@ -218,7 +221,7 @@ class Lowering:
                 numbers = {label: index for index, label in enumerate(type_.labels)}
                 word = _word(layout_of(type_).size)
                 return lambda cx, at, value: word(cx, at, numbers[value])
-            case OwnType() | BorrowType():
+            case OwnType() | BorrowType() | StreamType() | FutureType():
                 handle = self._handle(type_)
 
                 def store_handle(cx: Context, at: int, value: Any) -> None:
@@ -320,8 +323,14 @@ class Lowering:
 
         return lower_variant
 
-    def _handle(self, type_: OwnType | BorrowType) -> Callable[[Context, Any], int]:
+    def _handle(
+        self, type_: OwnType | BorrowType | StreamType | FutureType
+    ) -> Callable[[Context, Any], int]:
         """Return ``(context, representation or the host's resource) -> index``."""
+        if isinstance(type_, StreamType | FutureType):
+            if self._from_host:
+                raise UnsupportedTypeError(type(type_).__name__)
+            return _add_end
         resource = self._identity(type_.resource)
         owned = isinstance(type_, OwnType)
         class_ = self._class_of(resource) if self._from_host else object
@@ -352,7 +361,7 @@ class Lowering:
     def _items(self, element: ValueType) -> _Put:
         if element is Primitive.U8:
             return _put_bytes
-        run = self._run(element)
+        run = self.run(element)
         layout = layout_of(element)
         size, alignment = layout.size, layout.alignment
 
@@ -367,7 +376,7 @@ class Lowering:
 
         return put
 
-    def _run(self, element: ValueType) -> Store:
+    def run(self, element: ValueType) -> Store:
         """Return ``(context, address, values)`` for elements one after the other."""
         if element is Primitive.U8:
 
@@ -384,6 +393,12 @@ class Lowering:
                 at += size
 
         return store_run
+
+
+def _add_end(cx: Context, channel: Channel) -> int:
+    end = End(channel, True)
+    end.index = cx.instance.add(end)
+    return end.index
 
 
 def _lower_put(put: _Put, at: int) -> Lower:

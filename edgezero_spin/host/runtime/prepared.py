@@ -20,6 +20,7 @@ import wasmtime
 from edgezero_spin.host.engine import Engine, InstanceLimits
 from edgezero_spin.host.errors import InstanceError, LinkError, Trap
 from edgezero_spin.host.interface import HostFunction, InstanceState
+from edgezero_spin.host.runtime.builtins import builtin_call
 from edgezero_spin.host.runtime.converters import Converters
 from edgezero_spin.host.runtime.instance import ContextSource, Instance
 from edgezero_spin.host.runtime.layout import Formats, core_types
@@ -45,6 +46,7 @@ from edgezero_spin.host.runtime.trampolines import (
     missing,
     resource_call,
 )
+from edgezero_spin.host.runtime.traps import cannot_enter
 from edgezero_spin.wasm.component.linked import (
     Builtin,
     Canonical,
@@ -292,6 +294,12 @@ class PreparedComponent:
         )
 
     def _lifted(self, lifted: LiftedFunction, caller: int | None) -> Invoke:
+        # A call between an instance and one that it is made of counts as re-entrance, as in
+        # wasmtime; the specification is about to allow it.
+        if caller is not None and (
+            caller in self._line(lifted.instance) or lifted.instance in self._line(caller)
+        ):
+            return _cannot_enter
         return lifted_call(
             lifted,
             self._converters,
@@ -331,10 +339,12 @@ class PreparedComponent:
                 resource = self._converters.identity(canonical.resource)
                 is_host = isinstance(self.resources[resource], HostResource)
                 return resource_call(canonical, resource, is_host=is_host)
-            case Builtin():
-                raise LinkError(canonical.name, "asynchronous functions are not supported")
+            case Builtin(_, instance, _, options):
+                return builtin_call(canonical, self._converters, self._number(instance, options))
             case Lower(instance, callee, options):
                 number = self._number(instance, options)
+                if options.is_async or callee.type.is_async:
+                    return missing(canonical, _no_async)
                 if isinstance(callee, LiftedFunction):
                     invoke = self._lifted(callee, instance)
                     return guest_call(canonical, invoke, self._converters, number)
@@ -398,6 +408,14 @@ class PreparedComponent:
 
 def _types(formats: Formats) -> list[wasmtime.ValType]:
     return [_VALUE_TYPES[name]() for name in core_types(formats)]
+
+
+def _cannot_enter(owner: Instance, values: tuple[Any, ...]) -> Any:
+    raise cannot_enter()
+
+
+def _no_async() -> Trap:
+    return Trap("asynchronous calls are not supported")
 
 
 def _not_provided(imported: ImportedFunction) -> Trap:
