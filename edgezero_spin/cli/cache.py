@@ -6,7 +6,7 @@ from typing import Literal
 
 import click
 
-from edgezero_spin.cli.options import common_options
+from edgezero_spin.cli.options import adapter_option, common_options
 
 __all__ = ["cache", "clear", "show"]
 
@@ -28,6 +28,7 @@ Example:
 @click.group(
     invoke_without_command=True, epilog=EPILOG, short_help="Show or clear compiled components."
 )
+@adapter_option
 @common_options
 @click.pass_context
 def cache(context: click.Context) -> None:
@@ -49,6 +50,7 @@ def cache(context: click.Context) -> None:
     show_default=True,
     help="How it is written.",
 )
+@adapter_option
 @common_options
 def show(form: Literal["text", "json"] = "text") -> None:
     """Show where compiled components are, how many there are and what they take."""
@@ -75,6 +77,7 @@ def show(form: Literal["text", "json"] = "text") -> None:
 
 
 @cache.command(epilog=CLEAR_EPILOG, short_help="Remove all of them.")
+@adapter_option
 @common_options
 def clear() -> None:
     """Remove every compiled component; the next start compiles again."""

@@ -96,6 +96,7 @@ def _store_options(command: F) -> F:
 
 
 @click.group(epilog=EPILOG, short_help="List, read and change entries of key-value stores.")
+@adapter_option
 @common_options
 def kv() -> None:
     """Look into the stores of an application on this machine, and change them.
