@@ -14,15 +14,15 @@ NEIGHBOURS = {
     "environment": set[str](),
     "core": {"stores"},
     "stores": set[str](),
-    "carried": set[str](),
-    "guest": {"carried", "core", "stores"},
+    "bundle": set[str](),
+    "guest": {"bundle", "core", "stores"},
     # The store tables of edgezero.toml become the declaration that stores/ defines.
     "manifest": {"stores"},
     "wasm": set[str](),
     "host": {"manifest", "stores", "wasm"},
-    "project": {"carried", "manifest", "wasm"},
+    "project": {"bundle", "manifest", "wasm"},
     "cli": {"project", "manifest", "host", "__version__"},
-    "testing": {"carried", "core", "stores", "guest", "manifest", "host", "project"},
+    "testing": {"bundle", "core", "stores", "guest", "manifest", "host", "project"},
     "__init__": {"core", "stores", "guest"},
 }
 
@@ -38,7 +38,7 @@ LIBRARIES = {
     "environment": set[str](),
     "core": {"attrs"},
     "stores": {"attrs", "cattrs"},
-    "carried": set[str](),
+    "bundle": set[str](),
     "guest": {"attrs"} | BINDINGS,
     "manifest": {"attrs", "cattrs"},
     "host": {
@@ -74,7 +74,7 @@ LIBRARIES = {
 
 # What a component can reach: imports are resolved while it is built, so they
 # stand at the top, where a missing one shows at once.
-IN_THE_COMPONENT = ["errors", "environment", "carried", "core", "stores", "guest", "__init__"]
+IN_THE_COMPONENT = ["errors", "environment", "bundle", "core", "stores", "guest", "__init__"]
 
 # (file or folder, imported root) pairs that may stand inside a function, and why.
 LATE = {

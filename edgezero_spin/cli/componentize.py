@@ -70,7 +70,7 @@ def componentize(
     one, MODULE has a class IncomingHandler, made by run_app. FILE is replaced only by a
     component that was built completely.
 
-    What the app and the standard library can import while a request is answered is carried in
+    What the app and the standard library can import while a request is answered is bundled in
     the component, compressed, and so are the files of the app's packages.
     """
     from edgezero_spin.project.componentize import componentize_app
@@ -82,7 +82,7 @@ def componentize(
         )
     click.echo(
         f"{output}  {built.size_bytes / 1_000_000:.1f} MB, "
-        f"for later imports {built.carried_bytes / 1_000_000:.1f} MB  "
+        f"for later imports {built.bundled_bytes / 1_000_000:.1f} MB  "
         f"world {built.world}  {built.seconds:.1f} s"
     )
     for what in built.left_out:

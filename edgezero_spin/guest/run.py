@@ -13,7 +13,7 @@ import gc
 import sys
 from typing import Any
 
-from edgezero_spin.carried.building import carry
+from edgezero_spin.bundle.building import take_bundle
 from edgezero_spin.core.app import App
 from edgezero_spin.guest.free_memory import zero_free_memory
 from edgezero_spin.guest.seeding import defer_seeding
@@ -78,7 +78,7 @@ def run_app(app: App) -> type[Any]:
     handler = incoming_handler(app)
     defer_seeding()
     warm_up(stores=bool(app.declaration.kv))
-    carry()
+    take_bundle()
     # What the snapshot holds lives as long as the instance: a collection that falls
     # into a request need not walk it (2 million instructions in a hello app).
     gc.collect()

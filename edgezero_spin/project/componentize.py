@@ -9,7 +9,7 @@ serves it. Then componentize-py imports it again inside the component, and what
 the import leaves in memory is the component's snapshot.
 
 What is imported and read only later travels as well: it is searched for here and put on the
-search path, and ``run_app`` takes it into the snapshot (``edgezero_spin/carried``).
+search path, and ``run_app`` takes it into the snapshot (``edgezero_spin/bundle``).
 
 Then the component is rewired so that an instance of it starts in a third of the time
 (``edgezero_spin/wasm/lazy_table.py``) and does not keep what it sent
@@ -32,11 +32,11 @@ from pathlib import Path
 
 import attrs
 
-from edgezero_spin.carried.building import FOLDER, WEIGHT, Plan, PlannedModule
-from edgezero_spin.carried.unavailable import COMPILED, PAGE, why_unavailable
+from edgezero_spin.bundle.building import FOLDER, WEIGHT, Plan, PlannedModule
+from edgezero_spin.bundle.unavailable import COMPILED, PAGE, why_unavailable
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.app_look import look_at_app, own_traceback
-from edgezero_spin.project.carried_files import pack_files
+from edgezero_spin.project.bundled_files import pack_files
 from edgezero_spin.project.errors import AppImportError, ToolMissingError, WorldUnknownError
 from edgezero_spin.project.reachable_modules import find_reachable
 from edgezero_spin.project.staging import stage
@@ -78,7 +78,7 @@ class Componentized:
         size_bytes: Its size on disk.
         world: The world that it was built for, as ``namespace:package/world@version``.
         seconds: Wall time of the whole build.
-        carried_bytes: How much of its size is what it imports and reads only later.
+        bundled_bytes: How much of its size is what it imports and reads only later.
         left_out: Files that it could read natively and that are too large to travel.
     """
 
@@ -86,7 +86,7 @@ class Componentized:
     size_bytes: int
     world: str
     seconds: float
-    carried_bytes: int
+    bundled_bytes: int
     left_out: tuple[str, ...] = ()
 
 
@@ -163,7 +163,7 @@ def componentize_app(
         built = _componentize(target, entry, world_name, root, scratch, folders, plan.extensions)
         # Written by ``run_app``; a component that does not call it carries nothing.
         weight = prepared / WEIGHT
-        carried_bytes = int(weight.read_text(encoding="ascii")) if weight.exists() else 0
+        bundled_bytes = int(weight.read_text(encoding="ascii")) if weight.exists() else 0
         whole = output.with_name(f".{output.name}.{os.getpid()}.partial")
         try:
             whole.write_bytes(_rewired(built.read_bytes()))
@@ -175,7 +175,7 @@ def componentize_app(
         size_bytes=output.stat().st_size,
         world=world_name,
         seconds=time.monotonic() - started,
-        carried_bytes=carried_bytes,
+        bundled_bytes=bundled_bytes,
         left_out=left_out,
     )
 

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from edgezero_spin import carried
+from edgezero_spin import bundle
 
 __all__ = ["ENTRY_MODULE", "ENTRY_TEXT", "kept_library"]
 
@@ -25,7 +25,7 @@ import sys
 import edgezero_spin.guest.wasi02.handler
 import edgezero_spin.guest.seeding
 import edgezero_spin.guest.warm
-from edgezero_spin.carried.standard_library import standard_library
+from edgezero_spin.bundle.standard_library import standard_library
 
 folder = os.path.dirname(__file__)
 with open(folder + "/standard-library.partial", "wb") as file:
@@ -44,8 +44,8 @@ def kept_library(release: str, make: Callable[[Path], None]) -> bytes:
             ``standard-library`` stands there.
     """
     # What these rooms import is in every component and not in the archive.
-    package = Path(carried.__path__[0]).parent
-    rooms = ("carried", "core", "guest", "stores")
+    package = Path(bundle.__path__[0]).parent
+    rooms = ("bundle", "core", "guest", "stores")
     sources = [path for room in rooms for path in sorted((package / room).rglob("*.py"))]
     digest = hashlib.sha256("".join([release, ENTRY_TEXT]).encode())
     for source in sources:

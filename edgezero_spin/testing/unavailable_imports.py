@@ -4,7 +4,7 @@ In: an app. Out: a ``ComponentImportWarning`` at each import statement, in the m
 its handlers, of a module that works here and in no component. Imports that a ``try`` catches
 have a way out and are left alone.
 
-Source: ``edgezero_spin.carried.unavailable``.
+Source: ``edgezero_spin.bundle.unavailable``.
 """
 
 import ast
@@ -14,9 +14,9 @@ import sys
 import warnings
 from collections.abc import Iterator
 
-from edgezero_spin.carried.unavailable import (
+from edgezero_spin.bundle.unavailable import (
     COMPILED,
-    NOT_CARRIED,
+    NOT_BUNDLED,
     PAGE,
     why_unavailable,
 )
@@ -53,7 +53,7 @@ def _found(file: str) -> tuple[tuple[int, str], ...]:
     found = []
     for node, name in _imports(tree, caught=False):
         # Tools work in a component when they are imported at the top.
-        if name.partition(".")[0] in NOT_CARRIED and node.col_offset == 0:
+        if name.partition(".")[0] in NOT_BUNDLED and node.col_offset == 0:
             continue
         why = why_unavailable(name) or (COMPILED if _is_compiled(name) else None)
         if why:

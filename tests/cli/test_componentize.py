@@ -129,10 +129,10 @@ def test_one_line_about_the_component(project: Path) -> None:
     (line,) = done.stdout.splitlines()
     path, sizes, world, seconds = line.split("  ")
     written = (project / "app.wasm").stat().st_size
-    size, _, carried = sizes.partition(", for later imports ")
+    size, _, bundled = sizes.partition(", for later imports ")
     assert (path, size) == ("app.wasm", f"{written / 1_000_000:.1f} MB")
     # The standard library, and nothing else for an app that imports nothing.
-    assert 1.0 < float(carried.removesuffix(" MB")) < 2.0
+    assert 1.0 < float(bundled.removesuffix(" MB")) < 2.0
     assert world == "world edgezero:spin/http-trigger@0.1.0"
     assert float(seconds.removesuffix(" s")) > 0
     assert (project / "app.wasm").read_bytes()[:4] == b"\0asm"

@@ -130,7 +130,7 @@ def test_what_cannot_be_used_says_what_to_use(
     assert answer.endswith("(see docs/inside-a-component.md)")
 
 
-def test_every_module_that_is_carried_can_be_imported(component: ComponentClient) -> None:
+def test_every_module_that_is_bundled_can_be_imported(component: ComponentClient) -> None:
     """Whatever fails needs a module that no component has, and says so."""
     failed = json.loads(component.get("/modules").text)
     without_reason = {

@@ -227,7 +227,7 @@ async def use(what: str) -> str:
 
 @app.get("/modules")
 async def modules() -> dict[str, str]:
-    """Import all that is carried; say what fails."""
+    """Import all that is bundled; say what fails."""
     failed = {}
     for finder in sys.meta_path:
         for archive in getattr(finder, "archives", ()):

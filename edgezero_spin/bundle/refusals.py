@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final, NoReturn
 
-from edgezero_spin.carried.unavailable import PAGE
+from edgezero_spin.bundle.unavailable import PAGE
 
 __all__ = ["PATCHES"]
 

@@ -1,10 +1,10 @@
-"""Code that is carried keeps its lines and loses its columns."""
+"""Code that is bundled keeps its lines and loses its columns."""
 
 from types import CodeType
 
 import pytest
 
-from edgezero_spin.carried.standard_library import lines_only
+from edgezero_spin.bundle.standard_library import lines_only
 
 SOURCE = '''\
 def first(a):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgezero_spin.carried.archive import Archive, ArchiveWriter
+from edgezero_spin.bundle.archive import Archive, ArchiveWriter
 
 
 @given(st.dictionaries(st.text(min_size=1), st.binary(max_size=200_000), max_size=8))

@@ -10,8 +10,8 @@ from importlib import resources
 
 import pytest
 
-from edgezero_spin.carried.archive import ArchiveWriter
-from edgezero_spin.carried.importer import ArchiveFinder, LastFinder
+from edgezero_spin.bundle.archive import ArchiveWriter
+from edgezero_spin.bundle.importer import ArchiveFinder, LastFinder
 
 CODE = "VALUE = __name__\nFILE = __file__\n"
 

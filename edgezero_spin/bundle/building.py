@@ -14,15 +14,15 @@ import sys
 from importlib.machinery import SourceFileLoader
 from typing import NamedTuple
 
-from edgezero_spin.carried.archive import Archive, ArchiveWriter
-from edgezero_spin.carried.files import CarriedFiles, install
-from edgezero_spin.carried.importer import ArchiveFinder, LastFinder, PatchingFinder
-from edgezero_spin.carried.refusals import PATCHES
-from edgezero_spin.carried.standard_library import standard_library
+from edgezero_spin.bundle.archive import Archive, ArchiveWriter
+from edgezero_spin.bundle.files import BundledFiles, install
+from edgezero_spin.bundle.importer import ArchiveFinder, LastFinder, PatchingFinder
+from edgezero_spin.bundle.refusals import PATCHES
+from edgezero_spin.bundle.standard_library import standard_library
 
-__all__ = ["FOLDER", "WEIGHT", "Plan", "PlannedModule", "carry"]
+__all__ = ["FOLDER", "WEIGHT", "Plan", "PlannedModule", "take_bundle"]
 
-FOLDER = "edgezero-carried"
+FOLDER = "edgezero-bundled"
 """The folder of the search path that a build prepares."""
 
 WEIGHT = "weight"
@@ -67,7 +67,7 @@ class Plan(NamedTuple):
         return cls(folder, [PlannedModule(*module) for module in modules], extensions)
 
 
-def carry() -> None:
+def take_bundle() -> None:
     """Put archives into this interpreter's memory and let imports and files find them."""
     prepared = _prepared()
     if prepared is None:
@@ -83,7 +83,7 @@ def carry() -> None:
         archives = [library, _app_modules(plan), files]
         with open(f"{prepared}/{WEIGHT}", "w", encoding="ascii") as text:
             text.write(str(sum(len(chunk) for each in archives for chunk in each.chunks)))
-    install(CarriedFiles(archives, plan.folder))
+    install(BundledFiles(archives, plan.folder))
     for name, patch in PATCHES.items():
         if name in sys.modules:
             patch(sys.modules[name])

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from edgezero_spin.carried.archive import Archive
-from edgezero_spin.project import carried_files
-from edgezero_spin.project.carried_files import pack_files
+from edgezero_spin.bundle.archive import Archive
+from edgezero_spin.project import bundled_files
+from edgezero_spin.project.bundled_files import pack_files
 from edgezero_spin.project.reachable_modules import find_reachable
 from tests.project.test_reachable_modules import tree
 
@@ -68,7 +68,7 @@ def test_the_largest_parts_are_left_out_and_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A word that happens to name a large folder fails no build."""
-    monkeypatch.setattr(carried_files, "_MOST_BYTES", 10)
+    monkeypatch.setattr(bundled_files, "_MOST_BYTES", 10)
     tree(tmp_path, {"app.py": "A = ['data', 'small']", "data/x.txt": "x" * 11, "small": "s"})
     assert packed(tmp_path) == {"/1/small": b"s"}
     reachable = find_reachable(["app"], [tmp_path])

@@ -21,12 +21,12 @@ from pathlib import Path, PurePosixPath
 
 import attrs
 
-from edgezero_spin.carried.archive import ArchiveWriter
+from edgezero_spin.bundle.archive import ArchiveWriter
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.reachable_modules import Reachable
 from edgezero_spin.project.staging import is_baggage
 
-__all__ = ["CarriedData", "pack_files"]
+__all__ = ["BundledData", "pack_files"]
 
 _CODE = frozenset({".py", ".pyc", ".pyi", ".so", ".pyd", ".c", ".h", ".pyx", ".pxd", ".wasm"})
 _METADATA = ("METADATA", "entry_points.txt", "top_level.txt", "PKG-INFO")
@@ -38,7 +38,7 @@ _ALWAYS = ("attrs", "cattrs", "edgezero-spin")
 
 
 @attrs.frozen
-class CarriedData:
+class BundledData:
     """An archive of files.
 
     Attributes:
@@ -52,7 +52,7 @@ class CarriedData:
 
 def pack_files(
     reachable: Reachable, folders: Sequence[Path], *, own: int, inside: Sequence[str]
-) -> CarriedData:
+) -> BundledData:
     """Put the files that an app can reach into an archive.
 
     Args:
@@ -97,7 +97,7 @@ def pack_files(
         except OSError as error:
             raise ProjectError(f"{path}: cannot be read ({error.strerror or error})") from error
         writer.add_file(place, data, group=str(PurePosixPath(place).parent))
-    return CarriedData(writer.finish(), tuple(left_out))
+    return BundledData(writer.finish(), tuple(left_out))
 
 
 def _inside(path: Path, folders: Sequence[Path], inside: Sequence[str]) -> str | None:

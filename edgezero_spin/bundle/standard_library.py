@@ -15,8 +15,8 @@ import sys
 from collections.abc import Iterator
 from types import CodeType
 
-from edgezero_spin.carried.archive import ArchiveWriter
-from edgezero_spin.carried.unavailable import NOT_CARRIED, UNAVAILABLE
+from edgezero_spin.bundle.archive import ArchiveWriter
+from edgezero_spin.bundle.unavailable import NOT_BUNDLED, UNAVAILABLE
 
 __all__ = ["lines_only", "standard_library"]
 
@@ -64,7 +64,7 @@ def _modules(folder: str, prefix: str) -> Iterator[tuple[str, str, bool]]:
     for entry in sorted(os.listdir(folder)):
         path = f"{folder}/{entry}"
         name = prefix + entry.removesuffix(".py")
-        if name in UNAVAILABLE or name in NOT_CARRIED or name in _LEFT_OUT_MODULES:
+        if name in UNAVAILABLE or name in NOT_BUNDLED or name in _LEFT_OUT_MODULES:
             continue
         if entry.endswith(".py"):
             if entry != "__init__.py":

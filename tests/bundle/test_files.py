@@ -4,18 +4,18 @@ import stat
 
 import pytest
 
-from edgezero_spin.carried.archive import ArchiveWriter
-from edgezero_spin.carried.files import CarriedFiles
+from edgezero_spin.bundle.archive import ArchiveWriter
+from edgezero_spin.bundle.files import BundledFiles
 
 
 @pytest.fixture
-def files() -> CarriedFiles:
+def files() -> BundledFiles:
     """A data file of the app, one of a library, and a module."""
     writer = ArchiveWriter()
     writer.add_file("/1/templates/a.html", b"text")
     writer.add_file("/2/lib/data.bin", b"\0\1")
     writer.add_module("lib", b"", path="/2/lib/__init__.py", is_package=True, is_source=False)
-    return CarriedFiles([writer.archive()], "/1")
+    return BundledFiles([writer.archive()], "/1")
 
 
 @pytest.mark.parametrize(
@@ -34,19 +34,19 @@ def files() -> CarriedFiles:
         pytest.param("/../../1/none", None, id="above the root"),
     ],
 )
-def test_files_are_found(files: CarriedFiles, path: str, expected: bytes | None) -> None:
+def test_files_are_found(files: BundledFiles, path: str, expected: bytes | None) -> None:
     """By every spelling of their paths, and nothing else is."""
     assert files.find_file(path) == expected
 
 
-def test_folders_list_what_is_in_them(files: CarriedFiles) -> None:
+def test_folders_list_what_is_in_them(files: BundledFiles) -> None:
     """Modules by their names as well, for those who look for plugins."""
     assert sorted(files.find_names("/2/lib") or []) == ["__init__.py", "data.bin"]
     assert files.find_names("/1") == ["templates"]
     assert files.find_names("/1/none") is None
 
 
-def test_kinds_and_sizes(files: CarriedFiles) -> None:
+def test_kinds_and_sizes(files: BundledFiles) -> None:
     """What ``os.stat`` is asked for."""
     file, folder = files.find_stat("/2/lib/data.bin"), files.find_stat("/2/lib")
     assert file is not None and folder is not None

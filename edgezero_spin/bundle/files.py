@@ -18,15 +18,15 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
-from edgezero_spin.carried.archive import Archive, FileEntry
+from edgezero_spin.bundle.archive import Archive, FileEntry
 
-__all__ = ["CarriedFiles", "install"]
+__all__ = ["BundledFiles", "install"]
 
 _TIME = 315532800
 """1980-01-01: every file has this time, so that a component is the same however it was built."""
 
 
-class CarriedFiles:
+class BundledFiles:
     """The files and folders of some archives, by absolute path.
 
     Attributes:
@@ -107,7 +107,7 @@ def _status(mode: int, size: int) -> os.stat_result:
     return os.stat_result((mode, 0, 0, 1, 0, 0, size, _TIME, _TIME, _TIME))
 
 
-class _CarriedFile(io.BytesIO):
+class _BundledFile(io.BytesIO):
     """A file that was opened for reading."""
 
     def __init__(self, data: bytes, name: Any) -> None:
@@ -177,7 +177,7 @@ class _Scan:
         self._entries = iter(())
 
 
-def install(files: CarriedFiles) -> None:
+def install(files: BundledFiles) -> None:
     """Let ``open()`` and ``os`` see the files where the component has none of that name."""
     real_open = io.open
     real_open_code = io.open_code
@@ -207,7 +207,7 @@ def install(files: CarriedFiles) -> None:
                 if status is not None and stat.S_ISDIR(status.st_mode):
                     raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), file) from None
                 raise
-        opened = _CarriedFile(data, file)
+        opened = _BundledFile(data, file)
         if "b" in mode:
             return opened
         text = io.TextIOWrapper(opened, encoding or "utf-8", errors, newline)
@@ -221,7 +221,7 @@ def install(files: CarriedFiles) -> None:
             data = files.find_file(path)
             if data is None:
                 raise
-        return _CarriedFile(data, path)
+        return _BundledFile(data, path)
 
     def stat_(path: Any, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> Any:
         try:

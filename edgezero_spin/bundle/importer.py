@@ -1,6 +1,6 @@
 """Import modules from archives inside a component.
 
-``ArchiveFinder`` stands first on ``sys.meta_path`` and gives what was carried along.
+``ArchiveFinder`` stands first on ``sys.meta_path`` and gives what was bundled.
 ``LastFinder`` stands last: what reaches it is nowhere in the component, and it says so in one
 sentence, with what to use instead where the module cannot work in any component.
 
@@ -14,8 +14,8 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import Any
 
-from edgezero_spin.carried.archive import Archive, ModuleEntry
-from edgezero_spin.carried.unavailable import COMPILED, PAGE, why_unavailable
+from edgezero_spin.bundle.archive import Archive, ModuleEntry
+from edgezero_spin.bundle.unavailable import COMPILED, PAGE, why_unavailable
 
 __all__ = ["ArchiveFinder", "ArchiveLoader", "LastFinder", "PatchingFinder"]
 
@@ -55,7 +55,7 @@ class ArchiveFinder:
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return the spec of a module that was carried along."""
+        """Return the spec of a module that was bundled."""
         for archive in self.archives:
             entry = archive.modules.get(fullname)
             if entry is not None:

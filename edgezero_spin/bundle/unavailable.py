@@ -7,7 +7,7 @@ Source: CPython's configuration for ``wasm32-wasi`` as componentize-py 0.25 bund
 
 from typing import Final
 
-__all__ = ["COMPILED", "NOT_CARRIED", "PAGE", "UNAVAILABLE", "why_unavailable"]
+__all__ = ["COMPILED", "NOT_BUNDLED", "PAGE", "UNAVAILABLE", "why_unavailable"]
 
 PAGE: Final = "see docs/inside-a-component.md"
 
@@ -28,7 +28,7 @@ _TERMINAL = "a component has no terminal and no screen"
 _NATIVE = "it is compiled code or calls it, and a component runs Python code only"
 _COMPRESSION = f"{_NATIVE}; use zlib or gzip"
 _TOOL = (
-    "it is a tool for developers and is not carried along; import it at the top of a module, "
+    "it is a tool for developers and is not bundled; import it at the top of a module, "
     "and it is part of the component"
 )
 
@@ -58,7 +58,7 @@ UNAVAILABLE: Final[dict[str, str]] = {
 }
 """Why a module does not work in any component, by its name."""
 
-NOT_CARRIED: Final[frozenset[str]] = frozenset(
+NOT_BUNDLED: Final[frozenset[str]] = frozenset(
     {
         *("_pyrepl", "antigravity", "bdb", "cProfile", "code", "cmd", "compileall"),
         *("doctest", "lib2to3", "modulefinder", "pdb", "pickletools", "profile", "pstats"),
@@ -82,4 +82,4 @@ def why_unavailable(name: str) -> str | None:
         ``None`` if nothing is known against it.
     """
     root = name.partition(".")[0]
-    return UNAVAILABLE.get(root) or (_TOOL if root in NOT_CARRIED else None)
+    return UNAVAILABLE.get(root) or (_TOOL if root in NOT_BUNDLED else None)
