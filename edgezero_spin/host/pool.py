@@ -57,7 +57,7 @@ VARIABLES = {
 _LARGEST = 2**32 - 1
 """What fits the smallest of the engine's parameters."""
 
-_LARGEST_PER_MODULE = 1000
+_LARGEST_PER_MODULE = 10_000
 """More memories or tables than any module can have; the engine loops for minutes over 2^32."""
 
 _ELEMENT_BYTES = 16

@@ -2,10 +2,7 @@
 
 import json
 import shutil
-import signal
 import ssl
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -285,30 +282,3 @@ def test_what_is_no_count(text: str) -> None:
     """Nothing below 1, no range that runs backwards."""
     with pytest.raises(click.BadParameter):
         Span().convert(text, None, None)
-
-
-def test_ctrl_c_is_heard_while_a_component_is_compiled(tmp_path: Path) -> None:
-    """The engine compiles for a long time without Python: the command ends all the same."""
-    many = "(func (param i64) (result i64) " + "(i64.mul (local.get 0) " * 2000
-    many += "(i64.const 3)" + ")" * 2000 + ")"
-    (tmp_path / "slow.wat").write_text(f"(component (core module {many * 400}))")
-    command = [sys.executable, "-m", "edgezero_spin.cli", "up", "-f", "slow.wat", "--disable-cache"]
-    process = subprocess.Popen(
-        [*command, "--listen", "127.0.0.1:0"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        threads = Path(f"/proc/{process.pid}/task")
-        # The main thread, the one that loads, and those of the engine.
-        while len(list(threads.iterdir())) < 3:
-            assert process.poll() is None, process.communicate()
-        process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == 130
-    assert "Traceback" not in said
-    assert "Error" not in said
