@@ -26,12 +26,12 @@ from edgezero_spin.host.runtime.layout import (
     layout_of,
     slots,
 )
-from edgezero_spin.host.runtime.lift import Lift, UnsupportedTypeError
 from edgezero_spin.host.runtime.lifted import Invoke
 from edgezero_spin.host.runtime.lower import MISFITS
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context
 from edgezero_spin.host.runtime.misfit import misfit
 from edgezero_spin.host.runtime.native import areas_of
+from edgezero_spin.host.runtime.primitives import Lift, UnsupportedTypeError
 from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.traps import cannot_leave
 from edgezero_spin.wasm.component.linked import Lower, Options, ResourceFunction
