@@ -17,6 +17,7 @@ from typing import Any
 from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.interface import Err, Ok, Some
 from edgezero_spin.host.runtime.handles import GuestResource, Handle
+from edgezero_spin.host.runtime.host_ends import reader_of
 from edgezero_spin.host.runtime.layout import (
     Formats,
     cases_of,
@@ -26,12 +27,14 @@ from edgezero_spin.host.runtime.layout import (
     payload_offset,
 )
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context, too_much
+from edgezero_spin.host.runtime.streams import ReadableEnd, end_at
 from edgezero_spin.host.runtime.traps import invalid_discriminant, unaligned
 from edgezero_spin.wasm.component.linked import Encoding
 from edgezero_spin.wasm.component.types import (
     BorrowType,
     EnumType,
     FlagsType,
+    FutureType,
     ListType,
     OptionType,
     OwnType,
@@ -39,6 +42,7 @@ from edgezero_spin.wasm.component.types import (
     RecordType,
     ResourceType,
     ResultType,
+    StreamType,
     TupleType,
     ValueType,
     VariantType,
@@ -127,6 +131,9 @@ class Lifting:
             case OwnType() | BorrowType():
                 handle = self._handle(type_)
                 return lambda cx, flat: handle(cx, flat[at] & _MASK)
+            case StreamType() | FutureType():
+                end = self._end(type_)
+                return lambda cx, flat: end(cx, flat[at] & _MASK)
             case VariantType() | OptionType() | ResultType():
                 return self._lift_variant(type_, formats, at)
         raise UnsupportedTypeError(type(type_).__name__)
@@ -160,7 +167,7 @@ class Lifting:
 
                 return load_list
             case ListType(element, int(length)):
-                run = self._run(element)
+                run = self.run(element)
                 return lambda cx, at: run(cx, at, length)
             case FlagsType():
                 names, word = _flags(type_.labels), _LOADS[_words(layout_of(type_).size)]
@@ -171,6 +178,9 @@ class Lifting:
             case OwnType() | BorrowType():
                 handle = self._handle(type_)
                 return lambda cx, at: handle(cx, cx.u32[at >> 2])
+            case StreamType() | FutureType():
+                end = self._end(type_)
+                return lambda cx, at: end(cx, cx.u32[at >> 2])
             case VariantType() | OptionType() | ResultType():
                 return self._load_variant(type_)
         raise UnsupportedTypeError(
@@ -261,9 +271,20 @@ class Lifting:
             return lambda cx, index: GuestResource(cx.owner, resource, rep_of(cx, index), owned)
         return rep_of
 
+    def _end(self, type_: StreamType | FutureType) -> Load:
+        """Return ``(context, index) -> what both ends share``, or the reader for the host."""
+        to_host = self._to_host
+
+        def end_of(cx: Context, index: int) -> Any:
+            shared = end_at(cx.instance, index, ReadableEnd, type_).take_out()
+            cx.instance.remove(index)
+            return reader_of(cx.owner, shared) if to_host else shared
+
+        return end_of
+
     def _items(self, element: ValueType) -> "Callable[[Context, int, int], Any]":
         """Return ``(context, address, count) -> list`` for a list anywhere in memory."""
-        run = self._run(element)
+        run = self.run(element)
         layout = layout_of(element)
         size, mask = layout.size, layout.alignment - 1
         held = 0 if element is Primitive.U8 else max(size, _ELEMENT_BYTES)
@@ -282,7 +303,7 @@ class Lifting:
 
         return items
 
-    def _run(self, element: ValueType) -> "Callable[[Context, int, int], Any]":
+    def run(self, element: ValueType) -> "Callable[[Context, int, int], Any]":
         """Return ``(context, address, count) -> list`` for elements that are in range."""
         match element:
             case Primitive.U8:

@@ -49,8 +49,6 @@ def lifted_call(
         LinkError: A type cannot cross.
     """
     type_, options = function.type, function.options
-    if options.is_async or type_.is_async:
-        raise LinkError("", "asynchronous functions are not supported")
     signature = core_signature(type_, lowered=False)
     try:
         lower = lower_parameters(

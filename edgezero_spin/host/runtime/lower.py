@@ -18,6 +18,7 @@ from typing import Any
 
 from edgezero_spin.host.interface import Err, Ok
 from edgezero_spin.host.runtime.handles import GuestResource, Handle
+from edgezero_spin.host.runtime.host_ends import shared_of
 from edgezero_spin.host.runtime.layout import (
     Formats,
     cases_of,
@@ -28,11 +29,13 @@ from edgezero_spin.host.runtime.layout import (
 )
 from edgezero_spin.host.runtime.lift import UnsupportedTypeError
 from edgezero_spin.host.runtime.memory import Context
+from edgezero_spin.host.runtime.streams import ReadableEnd
 from edgezero_spin.wasm.component.linked import Encoding
 from edgezero_spin.wasm.component.types import (
     BorrowType,
     EnumType,
     FlagsType,
+    FutureType,
     ListType,
     OptionType,
     OwnType,
@@ -40,6 +43,7 @@ from edgezero_spin.wasm.component.types import (
     RecordType,
     ResourceType,
     ResultType,
+    StreamType,
     TupleType,
     ValueType,
     VariantType,
@@ -142,7 +146,7 @@ class Lowering:
                     flat[at] = numbers[value]
 
                 return lower_enum
-            case OwnType() | BorrowType():
+            case OwnType() | BorrowType() | StreamType() | FutureType():
                 handle = self._handle(type_)
 
                 def lower_handle(cx: Context, value: Any, flat: list[Any]) -> None:
@@ -160,7 +164,7 @@ class Lowering:
             case Primitive():
                 convert = _convert(type_, formats[0])
                 return lambda cx, value: convert(value)
-            case OwnType() | BorrowType():
+            case OwnType() | BorrowType() | StreamType() | FutureType():
                 return self._handle(type_)
         lower = self.lower(type_, formats, 0)
 
@@ -202,7 +206,7 @@ class Lowering:
             case ListType(element, None):
                 return _store_put(self._items(element))
             case ListType(element, int(length)):
-                run = self._run(element)
+                run = self.run(element)
                 kind: Any = _BYTES if element is Primitive.U8 else list | tuple
 
                 def store_list(cx: Context, at: int, value: Any) -> None:
@@ -218,7 +222,7 @@ class Lowering:
                 numbers = {label: index for index, label in enumerate(type_.labels)}
                 word = _word(layout_of(type_).size)
                 return lambda cx, at, value: word(cx, at, numbers[value])
-            case OwnType() | BorrowType():
+            case OwnType() | BorrowType() | StreamType() | FutureType():
                 handle = self._handle(type_)
 
                 def store_handle(cx: Context, at: int, value: Any) -> None:
@@ -320,8 +324,12 @@ class Lowering:
 
         return lower_variant
 
-    def _handle(self, type_: OwnType | BorrowType) -> Callable[[Context, Any], int]:
+    def _handle(
+        self, type_: OwnType | BorrowType | StreamType | FutureType
+    ) -> Callable[[Context, Any], int]:
         """Return ``(context, representation or the host's resource) -> index``."""
+        if isinstance(type_, StreamType | FutureType):
+            return self._end(type_)
         resource = self._identity(type_.resource)
         owned = isinstance(type_, OwnType)
         class_ = self._class_of(resource) if self._from_host else object
@@ -349,10 +357,22 @@ class Lowering:
 
         return index_of_borrow
 
+    def _end(self, type_: StreamType | FutureType) -> Callable[[Context, Any], int]:
+        """Return ``(context, what both ends share, or the host's form) -> index``."""
+        from_host = self._from_host
+
+        def index_of(cx: Context, value: Any) -> int:
+            shared = shared_of(cx.owner, type_, value) if from_host else value
+            end = ReadableEnd(shared)
+            end.index = cx.instance.add(end)
+            return end.index
+
+        return index_of
+
     def _items(self, element: ValueType) -> _Put:
         if element is Primitive.U8:
             return _put_bytes
-        run = self._run(element)
+        run = self.run(element)
         layout = layout_of(element)
         size, alignment = layout.size, layout.alignment
 
@@ -367,7 +387,7 @@ class Lowering:
 
         return put
 
-    def _run(self, element: ValueType) -> Store:
+    def run(self, element: ValueType) -> Store:
         """Return ``(context, address, values)`` for elements one after the other."""
         if element is Primitive.U8:
 
