@@ -107,6 +107,8 @@ def async_guest_call(
             cx = owner.contexts[number]
             if not cx.instance.may_leave:
                 raise cannot_leave()
+            if not is_async:
+                scheduler_of(owner).check_block()
             area = areas[address]
             flat = unpack(area)
             call = _Call(cx, flat, lifts)
@@ -174,6 +176,8 @@ def async_host_call(
             cx = owner.contexts[number]
             if not cx.instance.may_leave:
                 raise cannot_leave()
+            if not is_async:
+                scheduler_of(owner).check_block()
             area = areas[address]
             flat = unpack(area)
             call = _Call(cx, flat, lifts)

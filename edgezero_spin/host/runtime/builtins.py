@@ -28,7 +28,7 @@ from edgezero_spin.host.runtime.waitables import (
     waitable_at,
     waitable_set_at,
 )
-from edgezero_spin.wasm.component.linked import Builtin
+from edgezero_spin.wasm.component.linked import Builtin, CoreExport
 from edgezero_spin.wasm.component.types import FunctionType, StreamType
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _body(builtin: Builtin, converters: Converters, number: int) -> tuple[_Body,
         return copies.drop, ("I",), ()
     match name:
         case "task.return":
-            return _task_return(builtin, converters)
+            return _task_return(builtin, converters, number)
         case "context.get" | "context.set":
             format_ = "I" if builtin.core_type == "i32" else "Q"
             slot = builtin.slot
@@ -113,9 +113,11 @@ def _body(builtin: Builtin, converters: Converters, number: int) -> tuple[_Body,
             )
         case "waitable-set.wait" | "waitable-set.poll":
             take = _wait if name == "waitable-set.wait" else _poll
-            cancellable = builtin.cancellable
+            cancellable, blocks = builtin.cancellable, take is _wait
 
             def wait(owner: "Instance", component: ComponentInstance, index: int, at: int) -> int:
+                if blocks:
+                    scheduler_of(owner).check_block()
                 wset = waitable_set_at(component, index)
                 code, first, second = take(owner, wset, cancellable)
                 cx = owner.contexts[number]
@@ -150,7 +152,9 @@ def _storage(owner: "Instance") -> list[int]:
     return scheduler_of(owner).current.storage
 
 
-def _task_return(builtin: Builtin, converters: Converters) -> tuple[_Body, Formats, Formats]:
+def _task_return(
+    builtin: Builtin, converters: Converters, number: int
+) -> tuple[_Body, Formats, Formats]:
     type_, options = builtin.type, builtin.options
     # The result is taken as parameters are: up to 16 core values, else one pointer.
     parameters = () if type_ is None else (("", type_),)
@@ -180,16 +184,20 @@ def _task_return(builtin: Builtin, converters: Converters) -> tuple[_Body, Forma
             or given is None
             or not given.options.is_async
             or given.type.result != type_
-            or given.options.memory not in (options.memory, None)
-            or (options.memory is None and given.options.memory is not None and signature.spilled)
+            or _other(given.options.memory, options.memory)
             or given.options.encoding is not options.encoding
         ):
             raise Trap("invalid `task.return` signature and/or options for current task")
-        cx = callee.context(owner)
+        cx = owner.contexts[number]
         cx.held = MAX_CALL_BYTES
         task.finish(lifts[callee.from_host](cx, flat))
 
     return task_return, signature.parameters, ()
+
+
+def _other(one: CoreExport | None, other: CoreExport | None) -> bool:
+    """Tell whether two memories are given that are not the same."""
+    return one is not None and other is not None and one != other
 
 
 def _task_cancel(owner: "Instance", component: ComponentInstance) -> None:
@@ -270,6 +278,8 @@ def _subtask_drop(owner: "Instance", component: ComponentInstance, index: int) -
 
 
 def _cancel(owner: "Instance", component: ComponentInstance, index: int, is_async: bool) -> int:
+    if not is_async:
+        scheduler_of(owner).check_block()
     subtask = _subtask(component, index)
     if subtask.delivered or subtask.cancelling:
         raise Trap("`subtask.cancel` called after terminal status delivered")

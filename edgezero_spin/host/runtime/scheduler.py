@@ -234,8 +234,7 @@ class Scheduler:
         """
         if until():
             return
-        if self.current.must_not_block:
-            raise Trap("cannot block a synchronous task before returning")
+        self.check_block()
         freed, under_caller = self._suspend()
         while not until():
             if self._step():
@@ -248,6 +247,15 @@ class Scheduler:
                 )
             self._await()
         self._resume(freed)
+
+    def check_block(self) -> None:
+        """Check that the task whose code runs may wait for something.
+
+        Raises:
+            Trap: Its function is of synchronous type and has not returned.
+        """
+        if self.current.must_not_block:
+            raise Trap("cannot block a synchronous task before returning")
 
     def give_way(self) -> None:
         """Let tasks run that are ready, within a guest's call of ``thread.yield``."""

@@ -170,6 +170,8 @@ class Copies:
         self, owner: "Instance", component: ComponentInstance, index: int, at: int, count: int = 1
     ) -> int:
         """``stream.read``, ``stream.write``, ``future.read``, ``future.write``."""
+        if not self._async_copy:
+            scheduler_of(owner).check_block()
         end = end_at(component, index, self._class, self._type)
         end.check_idle()
         if not self._async_copy:
@@ -185,6 +187,8 @@ class Copies:
 
     def cancel(self, owner: "Instance", component: ComponentInstance, index: int) -> int:
         """``*.cancel-read``, ``*.cancel-write``."""
+        if not self._async_cancel:
+            scheduler_of(owner).check_block()
         end = end_at(component, index, self._class, self._type)
         if end.state is not CopyState.COPYING or end.waited:
             verb = "read" if end.readable else "write"
@@ -192,7 +196,11 @@ class Copies:
         if not self._async_cancel:
             end.check_alone()
         end.state = CopyState.CANCELLING
-        if end.event is None:
+        pending = end.shared.pending
+        if end.event is None or (
+            isinstance(pending, _GuestParty) and pending.end is end and pending.buffer.remaining
+        ):
+            # What was copied so far is counted, and the rest is cancelled.
             end.shared.cancel()
         return self._result(owner, end, is_async=self._async_cancel)
 

@@ -20,7 +20,6 @@ from edgezero_spin.host.runtime.layout import core_signature, slots
 from edgezero_spin.host.runtime.lift import UnsupportedTypeError
 from edgezero_spin.host.runtime.lifted import Invoke, lifted_call
 from edgezero_spin.host.runtime.lower import MISFITS
-from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.host.runtime.misfit import misfit
 from edgezero_spin.host.runtime.scheduler import Completion, Frame, Scheduler
 from edgezero_spin.host.runtime.traps import cannot_enter
@@ -345,10 +344,6 @@ class Callee:
         self.entered = entered
         self.from_host = from_host
 
-    def context(self, owner: "Instance") -> Context:
-        """Return the context that its values cross in."""
-        return owner.contexts[self._number]
-
     def begin(self, task: Task) -> None:
         """Start the function."""
         raise NotImplementedError
@@ -452,7 +447,7 @@ class _Asynchronous(Callee):
 
     def begin(self, task: Task) -> None:
         owner = task.owner
-        cx = self.context(owner)
+        cx = owner.contexts[self._number]
         values = task.arguments()
         cx.call = task.call
         flat: list[Any] = [0] * self._width
