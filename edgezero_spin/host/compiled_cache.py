@@ -15,15 +15,12 @@ import json
 import logging
 import mmap
 import os
-import pickle
 import struct
 import tempfile
 from pathlib import Path
 
 import attrs
 import wasmtime
-
-from edgezero_spin.wasm.component.linked import LinkedComponent
 
 __all__ = ["CompiledCache"]
 
@@ -67,23 +64,22 @@ class CompiledCache:
         if self._is_private():
             self._write(digest, bytes(compiled.serialize()))
 
-    def load_form(self, key: str) -> LinkedComponent | None:
-        """Return the form of a component, or ``None`` when there is no entry to trust."""
+    def load_bytes(self, key: str) -> bytes | None:
+        """Return what was kept under a key, or ``None`` when there is no entry to trust."""
         path = self.path_of(key)
         if not self._is_private() or not self._is_ours(path, key):
             return None
         try:
-            with path.open("rb") as file:
-                form = pickle.load(file)
-        except Exception as error:
-            _log.info("linking again, %s cannot be read: %s", path, error)
+            content = path.read_bytes()
+        except OSError:
             return None
-        return form if isinstance(form, LinkedComponent) else None
+        length, _ = _END.unpack_from(content, len(content) - _END.size)
+        return content[: len(content) - _END.size - length]
 
-    def store_form(self, key: str, form: LinkedComponent) -> None:
-        """Write the form of a component, replacing any."""
+    def store_bytes(self, key: str, content: bytes) -> None:
+        """Keep something under a key, replacing what there was."""
         if self._is_private():
-            self._write(key, pickle.dumps(form))
+            self._write(key, content)
 
     def _write(self, digest: str, code: bytes) -> None:
         trailer = json.dumps(

@@ -11,6 +11,7 @@ what components built by componentize-py need.
 import hashlib
 import importlib.metadata
 import logging
+import pickle
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -322,6 +323,10 @@ def load_component(
     return component if joined else attrs.evolve(component, code=compiled_form(component))
 
 
+_FORM = "form 1"
+"""Changes with the classes of the linked form and with what the fuser does."""
+
+
 def compiled_form(component: Component, dependencies: Dependencies = ()) -> CompiledForm:
     """Return what to instantiate for a component and those that it depends on.
 
@@ -334,22 +339,11 @@ def compiled_form(component: Component, dependencies: Dependencies = ()) -> Comp
         LinkError: The dependency for the import that ``item`` names does not fit.
     """
     cache = component.cache
-    parts = [
-        component.digest,
-        *(f"{name} {part.digest} {export}" for name, part, export in dependencies),
-    ]
-    key = " ".join(parts)
-    plan = None if cache is None else cache.load_form(key)
-    if plan is not None and cache is not None:
-        modules = {
-            digest: cache.load(component.engine.native, digest.hex())
-            for digest in {core.module for core in plan.core_instances}
-        }
-        if None not in modules.values():
-            return CompiledForm(
-                plan, {digest: module for digest, module in modules.items() if module}
-            )
-    return _compile(component, dependencies, key)
+    key = f"{_FORM} {component.digest}"
+    for name, part, export in dependencies:
+        key += f" {name} {part.digest} {export}"
+    form = None if cache is None else _kept_form(component.engine, cache, key)
+    return _compile(component, dependencies, key) if form is None else form
 
 
 def read_wasm(path: Path) -> bytes:
@@ -398,7 +392,9 @@ def _compile(component: Component, dependencies: Dependencies, key: str) -> Comp
 
     engine, cache = component.engine, component.cache
     try:
-        fused = fuse(_linked(component, dependencies))
+        fused = fuse(
+            _linked(component, dependencies), cache=None if cache is None else _CodeEntries(cache)
+        )
         if needs_async(fused):
             raise ComponentError(
                 component.path,
@@ -417,8 +413,44 @@ def _compile(component: Component, dependencies: Dependencies, key: str) -> Comp
         raise _invalid(component.path, error) from error
     form = attrs.evolve(fused, core_instances=tuple(cores))
     if cache is not None:
-        cache.store_form(key, form)
+        cache.store_bytes(key, pickle.dumps(form))
     return CompiledForm(form, modules)
+
+
+def _kept_form(engine: Engine, cache: CompiledCache, key: str) -> CompiledForm | None:
+    """Return a component from the cache, whose entries are trusted like compiled code."""
+    content = cache.load_bytes(key)
+    if content is None:
+        return None
+    try:
+        linked = pickle.loads(content)
+    except Exception as error:
+        _log.info("linking again, an entry of the cache cannot be read: %s", error)
+        return None
+    if not isinstance(linked, LinkedComponent):
+        return None
+    modules: dict[bytes, wasmtime.Module] = {}
+    for core in linked.core_instances:
+        module = modules.get(core.module) or cache.load(engine.native, core.module.hex())
+        if module is None:
+            return None
+        modules[core.module] = module
+    return CompiledForm(linked, modules)
+
+
+@attrs.frozen
+class _CodeEntries:
+    """Keeps the fuser's code modules among the compiled code; ``wasm.fuse.CodeCache``."""
+
+    cache: CompiledCache
+
+    def load(self, key: str) -> bytes | None:
+        """Return an entry, ``None`` if there is none."""
+        return self.cache.load_bytes(f"code {key}")
+
+    def store(self, key: str, entry: bytes) -> None:
+        """Keep an entry."""
+        self.cache.store_bytes(f"code {key}", entry)
 
 
 def _linked(component: Component, dependencies: Dependencies) -> LinkedComponent:
@@ -429,18 +461,23 @@ def _linked(component: Component, dependencies: Dependencies) -> LinkedComponent
         ComponentError: The file of a dependency is not valid.
         wasm.component.errors.ComponentError: The component is not valid.
     """
+    from edgezero_spin.wasm.component.definitions import Component as Definitions
     from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
     from edgezero_spin.wasm.component.linking import Dependency, link, validate
     from edgezero_spin.wasm.component.reader import read_component
 
     root = read_component(component.wasm)
     given = []
+    providers: dict[int, Definitions] = {}
     for name, part, export in dependencies:
-        try:
-            provider = read_component(part.wasm)
-            validate(provider)
-        except WasmComponentError as error:
-            raise _invalid(part.path, error) from error
+        # One that provides several imports is one instance.
+        provider = providers.get(id(part))
+        if provider is None:
+            try:
+                provider = providers[id(part)] = read_component(part.wasm)
+                validate(provider)
+            except WasmComponentError as error:
+                raise _invalid(part.path, error) from error
         given.append(Dependency(name, provider, export))
     try:
         return link(root, tuple(given))

@@ -33,6 +33,7 @@ __all__ = [
     "TableDefinition",
     "read_core_module",
     "reexport_module",
+    "skip_constant",
 ]
 
 CUSTOM, TYPE, IMPORT, FUNCTION, TABLE, MEMORY, GLOBAL, EXPORT, START = range(9)

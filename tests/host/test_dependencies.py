@@ -402,6 +402,32 @@ COUNTER = (
 )
 
 
+TWO_IMPORTS = """(component
+  (import "test:host/api" (instance $one
+    (export "echo" (func (param "value" u32) (result u32)))))
+  (import "test:host/more" (instance $other
+    (export "echo" (func (param "value" u32) (result u32)))))
+  (core func $one (canon lower (func $one "echo")))
+  (core func $other (canon lower (func $other "echo")))
+  (core module $m
+    (import "" "one" (func $one (param i32) (result i32)))
+    (import "" "other" (func $other (param i32) (result i32)))
+    (func (export "run") (result i32)
+      (drop (call $one (i32.const 0))) (call $other (i32.const 0))))
+  (core instance $i (instantiate $m
+    (with "" (instance (export "one" (func $one)) (export "other" (func $other))))))
+  (func (export "run") (result u32) (canon lift (core func $i "run"))))"""
+
+
+def test_a_dependency_for_two_imports_is_one_instance(join: Join) -> None:
+    """What it keeps for one of them the other sees."""
+    provider = identity_provider("u32", "i32", body=COUNTER).replace(
+        f'(export "{HOST}" (instance $api))',
+        f'(export "{HOST}" (instance $api)) (export "test:host/more" (instance $api))',
+    )
+    assert call(join(TWO_IMPORTS, {"test:host": provider}), "run") == 2
+
+
 def test_every_instance_has_its_own_dependencies(join: Join) -> None:
     """Also at the same time: nothing crosses between instances (LIFE-2)."""
     linked = join(echo_text("u32", "i32"), {HOST: identity_provider("u32", "i32", body=COUNTER)})

@@ -471,18 +471,18 @@ class Instance:
             self._template.engine.ticker.release()
         for component in self.components:
             # The youngest first: children before parents.
-            entries = [*reversed(component.entries.values())]
+            owned = [
+                entry.rep
+                for entry in reversed(component.entries.values())
+                if isinstance(entry, Handle) and entry.call is None
+            ]
             component.entries.clear()
-            self._drop_all(entries)
+            self._drop_all(owned)
         self._drop_all(self.state.table.drain())
 
-    def _drop_all(self, entries: Sequence[Any]) -> None:
-        for entry in entries:
-            if isinstance(entry, Handle):
-                if entry.call is not None:
-                    continue
-                entry = entry.rep
-            drop = getattr(entry, "drop", None)
+    def _drop_all(self, resources: Sequence[Any]) -> None:
+        for resource in resources:
+            drop = getattr(resource, "drop", None)
             if drop is not None:
                 try:
                     drop(self.state)

@@ -26,25 +26,22 @@ from edgezero_spin.wasm.component.types import (
 )
 
 __all__ = [
-    "F32",
-    "F64",
     "I32",
     "I64",
     "MAX_ASYNC_PARAMETERS",
     "MAX_PARAMETERS",
-    "MAX_RESULTS",
-    "alignment",
     "core_signature",
-    "discriminant_size",
     "element_size",
     "flatten",
-    "payloads",
 ]
 
-I32, I64, F32, F64 = b"\x7f", b"\x7e", b"\x7d", b"\x7c"
+I32 = b"\x7f"
+I64 = b"\x7e"
+_F32 = b"\x7d"
+_F64 = b"\x7c"
 
 MAX_PARAMETERS = 16
-MAX_RESULTS = 1
+_MAX_RESULTS = 1
 MAX_ASYNC_PARAMETERS = 4
 
 _SIZES = {
@@ -65,20 +62,20 @@ _SIZES = {
 _FLAT = {
     Primitive.S64: (I64,),
     Primitive.U64: (I64,),
-    Primitive.F32: (F32,),
-    Primitive.F64: (F64,),
+    Primitive.F32: (_F32,),
+    Primitive.F64: (_F64,),
     Primitive.STRING: (I32, I32),
 }
 
 
-def fields(type_: ValueType) -> tuple[ValueType, ...] | None:
+def _fields(type_: ValueType) -> tuple[ValueType, ...] | None:
     """Return the types that follow each other in a record or tuple, ``None`` for others."""
     if isinstance(type_, RecordType):
         return tuple(field for _, field in type_.fields)
     return type_.elements if isinstance(type_, TupleType) else None
 
 
-def payloads(type_: ValueType) -> tuple[ValueType | None, ...] | None:
+def _payloads(type_: ValueType) -> tuple[ValueType | None, ...] | None:
     """Return the payload types of a variant of any kind, ``None`` for other types."""
     match type_:
         case VariantType():
@@ -93,23 +90,18 @@ def payloads(type_: ValueType) -> tuple[ValueType | None, ...] | None:
             return None
 
 
-def discriminant_size(cases: int) -> int:
+def _discriminant_size(cases: int) -> int:
     """Return the bytes of the discriminant of a variant with so many cases."""
     return 1 if cases <= 1 << 8 else 2 if cases <= 1 << 16 else 4
 
 
-def alignment(type_: ValueType, pointer: int = 4) -> int:
-    """Return the alignment of a value in memory, with pointers of so many bytes."""
-    return layout(type_, pointer)[1]
-
-
 def element_size(type_: ValueType, pointer: int = 4) -> int:
     """Return the bytes of a value in memory, with pointers of so many bytes."""
-    return layout(type_, pointer)[0]
+    return _layout(type_, pointer)[0]
 
 
 @lru_cache(maxsize=4096)
-def layout(type_: ValueType, pointer: int = 4) -> tuple[int, int]:
+def _layout(type_: ValueType, pointer: int = 4) -> tuple[int, int]:
     """Return size and alignment of a value in memory."""
     if isinstance(type_, Primitive):
         size = _SIZES.get(type_)
@@ -117,23 +109,23 @@ def layout(type_: ValueType, pointer: int = 4) -> tuple[int, int]:
     if isinstance(type_, ListType):
         if type_.length is None:
             return 2 * pointer, pointer
-        size, align = layout(type_.element, pointer)
+        size, align = _layout(type_.element, pointer)
         return size * type_.length, align
     if isinstance(type_, FlagsType):
         size = 1 if len(type_.labels) <= 8 else 2 if len(type_.labels) <= 16 else 4
         return size, size
-    parts = fields(type_)
+    parts = _fields(type_)
     if parts is not None:
         at, align = 0, 1
         for part in parts:
-            part_size, part_align = layout(part, pointer)
+            part_size, part_align = _layout(part, pointer)
             at = _aligned(at, part_align) + part_size
             align = max(align, part_align)
         return _aligned(at, align), align
-    cases = payloads(type_)
+    cases = _payloads(type_)
     if cases is not None:
-        head = discriminant_size(len(cases))
-        layouts = [layout(case, pointer) for case in cases if case is not None]
+        head = _discriminant_size(len(cases))
+        layouts = [_layout(case, pointer) for case in cases if case is not None]
         inner = max([1, *(each[1] for each in layouts)])
         align = max(head, inner)
         return _aligned(
@@ -162,10 +154,10 @@ def _flatten(type_: ValueType) -> tuple[bytes, ...]:
         if type_.length is None:
             return I32, I32
         return flatten(type_.element) * min(type_.length, MAX_PARAMETERS + 1)
-    parts = fields(type_)
+    parts = _fields(type_)
     if parts is not None:
         return _flatten_all(parts)
-    cases = payloads(type_)
+    cases = _payloads(type_)
     if cases is not None:
         joined: tuple[bytes, ...] = ()
         for case in cases:
@@ -187,7 +179,7 @@ def _flatten_all(types: tuple[ValueType, ...]) -> tuple[bytes, ...]:
 def _join(left: bytes | None, right: bytes | None) -> bytes:
     if left is None or right is None or left == right:
         return left or right or I32
-    return I32 if {left, right} == {I32, F32} else I64
+    return I32 if {left, right} == {I32, _F32} else I64
 
 
 def core_signature(
@@ -210,7 +202,7 @@ def core_signature(
         parameters = (I32,)
     if is_async:
         return CoreFunctionType(parameters, (I32,) if callback else ())
-    if len(results) > MAX_RESULTS:
+    if len(results) > _MAX_RESULTS:
         return (
             CoreFunctionType((*parameters, I32), ())
             if lower

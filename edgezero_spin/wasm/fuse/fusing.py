@@ -34,12 +34,7 @@ from edgezero_spin.wasm.component.linked import (
     ResourceFunction,
 )
 from edgezero_spin.wasm.core_module import CoreModuleContent, read_core_module
-from edgezero_spin.wasm.fuse.code_cache import (
-    CodeCache,
-    CodeEntry,
-    code_key,
-    folded_values,
-)
+from edgezero_spin.wasm.fuse.code_cache import CodeCache, CodeEntry, code_key, folded_values
 from edgezero_spin.wasm.fuse.emitting import START, emit
 from edgezero_spin.wasm.fuse.entities import Entity, EntityKind
 from edgezero_spin.wasm.fuse.program import Program, core_exports
@@ -56,7 +51,7 @@ from edgezero_spin.wasm.fuse.splitting import (
 __all__ = ["fuse"]
 
 # A module counts once for each of its instances.
-MAX_BYTES = 1 << 29
+MAX_BYTES = 1 << 28
 
 
 @attrs.frozen

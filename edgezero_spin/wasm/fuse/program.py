@@ -30,12 +30,7 @@ from edgezero_spin.wasm.core_module import CODE, DATA_COUNT, CoreModuleContent
 from edgezero_spin.wasm.fuse.constants import read_expression
 from edgezero_spin.wasm.fuse.entities import Entity, EntityKind, Member, Reference
 from edgezero_spin.wasm.fuse.instructions import walk
-from edgezero_spin.wasm.fuse.segments import (
-    DataSegment,
-    ElementSegment,
-    read_data,
-    read_elements,
-)
+from edgezero_spin.wasm.fuse.segments import DataSegment, ElementSegment, read_data, read_elements
 
 __all__ = ["Program", "core_exports"]
 

@@ -34,15 +34,13 @@ from edgezero_spin.wasm.core_module import (
     START,
     TABLE,
 )
-from edgezero_spin.wasm.fuse.emitting import (
+from edgezero_spin.wasm.fuse.emitting import Layout, content_of, lay_out
+from edgezero_spin.wasm.fuse.encoding import (
     Content,
-    Layout,
-    content_of,
     data_bytes,
     export_bytes,
     function_type,
     import_bytes,
-    lay_out,
     limits_bytes,
     type_of,
 )

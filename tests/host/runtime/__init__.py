@@ -1,1 +1,1 @@
-"""Tests of the runtime."""
+"""The runtime by itself: handles, memory and calls between component instances."""

@@ -136,7 +136,9 @@ def component(
         lowers: Core functions that are no built-ins: definition and core type, by name.
     """
     used = {name: _BUILTINS[name] for name in builtins_of(code)} | dict(lowers or {})
-    core = "\n".join(f'(import "" "{name}" (func ${name} {type_}))' for name, (_, type_) in used.items())
+    core = "\n".join(
+        f'(import "" "{name}" (func ${name} {type_}))' for name, (_, type_) in used.items()
+    )
     given = "\n".join(f'(export "{name}" (func ${name}))' for name in used)
     return f"""(component
   {imports}

@@ -17,13 +17,7 @@ from typing import Any
 import attrs
 import wasmtime
 
-from edgezero_spin.wasm.binary import (
-    MODULE,
-    number_bytes,
-    section_bytes,
-    text_bytes,
-    vector_bytes,
-)
+from edgezero_spin.wasm.binary import MODULE, number_bytes, section_bytes, text_bytes, vector_bytes
 from edgezero_spin.wasm.component.definitions import CoreExternType
 from edgezero_spin.wasm.component.linked import (
     ComponentExport,
@@ -37,7 +31,7 @@ from edgezero_spin.wasm.component.linked import (
 )
 from edgezero_spin.wasm.component.types import FunctionType
 from edgezero_spin.wasm.core_module import read_core_module
-from edgezero_spin.wasm.fuse.emitting import limits_bytes
+from edgezero_spin.wasm.fuse.encoding import limits_bytes
 from edgezero_spin.wasm.fuse.fusing import fuse
 
 WASM_TOOLS = shutil.which("wasm-tools", path=str(Path(sys.executable).parent))
