@@ -22,7 +22,15 @@ from edgezero_spin.wasm.component.types import FutureType, StreamType
 if TYPE_CHECKING:
     from edgezero_spin.host.runtime.instance import Instance
 
-__all__ = ["Answer", "FutureReader", "Source", "StreamReader", "reader_of", "shared_of"]
+__all__ = [
+    "Answer",
+    "FutureReader",
+    "Source",
+    "StreamReader",
+    "is_readable",
+    "reader_of",
+    "shared_of",
+]
 
 
 class Source(Protocol):
@@ -194,6 +202,11 @@ class StreamReader:
         self._shared: Shared | None = shared
         self.type = shared.type
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the host still has the end."""
+        return self._shared is not None
+
     def read_now(self, most: int, done: Callable[[Any], None]) -> None:
         """Read on the instance's thread.
 
@@ -273,22 +286,29 @@ def reader_of(owner: "Instance", shared: Shared) -> StreamReader:
     return FutureReader(owner, shared) if shared.is_future else StreamReader(owner, shared)
 
 
+def is_readable(type_: StreamType | FutureType, value: Any) -> bool:
+    """Tell whether the host can pass a value as this stream or future."""
+    if isinstance(value, StreamReader):
+        return value.type == type_ and value.is_open
+    if isinstance(type_, FutureType):
+        return isinstance(value, Answer)
+    return isinstance(value, bytes | bytearray | list | tuple) or callable(
+        getattr(value, "read", None)
+    )
+
+
 def shared_of(owner: "Instance", type_: StreamType | FutureType, value: Any) -> Shared:
     """Return what the two ends share, for a stream or future that the host passes.
 
     Raises:
         TypeError: The value is no source, reader or answer.
     """
+    if not is_readable(type_, value):
+        raise TypeError("no stream or future of that type")
     if isinstance(value, StreamReader):
-        if value.type != type_:
-            raise TypeError("a stream of another type")
         return value.hand_over()
-    if isinstance(type_, FutureType):
-        if not isinstance(value, Answer):
-            raise TypeError("no Answer")
+    if isinstance(value, Answer):
         return _Sourced(owner, type_, _AnswerSource(value.value))
     if isinstance(value, bytes | bytearray | list | tuple):
         return _Sourced(owner, type_, _Items(value))
-    if not callable(getattr(value, "read", None)):
-        raise TypeError("no source")
     return _Sourced(owner, type_, value)

@@ -190,10 +190,12 @@ class Scheduler:
         self._queue.append(task)
 
     def _step(self) -> bool:
+        """Do what was posted, or run one task; tell whether there was anything to do."""
         if self._posted:
             self._arrived.clear()
             while self._posted:
                 self._posted.popleft()()
+            return True
         queue = self._queue
         for _ in range(len(queue)):
             task = queue.popleft()

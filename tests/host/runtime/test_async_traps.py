@@ -1,5 +1,7 @@
 """The traps of the asynchronous ABI, each made by a component written as text."""
 
+import asyncio
+
 import pytest
 
 from edgezero_spin.host.engine import Engine
@@ -221,3 +223,130 @@ def test_waiting_for_nothing_is_a_deadlock(engine: Engine) -> None:
         pytest.raises(GuestTrapped, match="deadlock detected"),
     ):
         instance.call(None, "run")
+
+
+_HOST = """
+  (import "thing" (type $thing (sub resource)))
+  (import "work" (func $host-work async))
+  (import "take" (func $host-take (param "body" (stream u8))))
+  (import "give" (func $host-give (param "value" (future u8))))"""
+_LOWERS = {
+    "work": ("(canon lower (func $host-work) async (core func $work))", "(result i32)"),
+    "take": ("(canon lower (func $host-take) (core func $take))", "(param i32)"),
+    "give": ("(canon lower (func $host-give) (core func $give))", "(param i32)"),
+    "drop": ("(canon resource.drop $thing (core func $drop))", "(param i32)"),
+}
+_START = "(local.set $r (i32.shr_u (call $work) (i32.const 4)))"
+
+HOST_TRAPS = [
+    pytest.param(
+        f"{_START} (call $subtask.drop (local.get $r))",
+        "cannot drop a subtask which has not yet resolved",
+        id="TR-15",
+    ),
+    pytest.param(
+        f"""{_START} (drop (call $subtask.cancel (local.get $r)))
+        (drop (call $subtask.cancel (local.get $r)))""",
+        "`subtask.cancel` called after terminal status delivered",
+        id="TR-16",
+    ),
+    pytest.param(
+        f"{_STREAM} (call $stream.drop-writable (local.get $w)) (drop {_READ}) "
+        "(call $take (local.get $r))",
+        "cannot lift stream after being notified that the writable end dropped",
+        id="TR-22 done stream",
+    ),
+    pytest.param(
+        f"""{_FUTURE} (drop (call $future.write (local.get $w) (i32.const 0)))
+        (drop (call $future.read (local.get $r) (i32.const 8)))
+        (call $give (local.get $r))""",
+        "cannot lift future after previous read succeeded",
+        id="TR-22 done future",
+    ),
+    pytest.param(
+        f"{_STREAM} (call $join (local.get $r) (call $set.new)) (call $take (local.get $r))",
+        "cannot lift stream while it's in a waitable set",
+        id="TR-22 in a set",
+    ),
+    pytest.param(
+        f"{_STREAM} (drop {_READ}) (call $take (local.get $r))",
+        "cannot lift stream while an operation on it is in progress",
+        id="TR-23",
+    ),
+    pytest.param(
+        f"{_STREAM} (call $take (local.get $w))",
+        "passed write end to",
+        id="CA-55 the writable end stays",
+    ),
+]
+
+
+async def _never(state: object) -> None:
+    await asyncio.Event().wait()
+
+
+def _take(state: object, value: object) -> None:
+    pass
+
+
+@pytest.mark.parametrize(("body", "text"), HOST_TRAPS)
+def test_misuse_towards_the_host_traps(engine: Engine, body: str, text: str) -> None:
+    """So does what is wrong with a call of the host, or with what is passed to it."""
+    lowers = {
+        name: how for name, how in _LOWERS.items() if f"${name} " in body or f"${name})" in body
+    }
+    functions = {
+        "work": _never,
+        "take": lambda state, body: None,
+        "give": lambda state, value: None,
+    }
+
+    async def main() -> None:
+        wat = component(_code(body), _LIFT, imports=_HOST, lowers=lowers)
+        with instance_of(engine, wat, functions) as instance:
+            assert instance.tasks is not None
+            instance.tasks.loop = asyncio.get_running_loop()
+            with pytest.raises(GuestTrapped) as caught:
+                instance.start(None, "run")
+            assert text in str(caught.value)
+
+    asyncio.run(main())
+
+
+def test_a_borrowed_handle_must_be_dropped_before_the_return(engine: Engine) -> None:
+    """A task that returns while it holds what it borrowed traps.  # TR-6, CA-41"""
+    code = """
+    (func (export "keep") (param i32) (result i32) (call $task.return) (i32.const 0))
+    (func (export "give-back") (param i32) (result i32)
+      (call $drop (local.get 0)) (call $task.return) (i32.const 0))
+    (func (export "cb") (param i32 i32 i32) (result i32) unreachable)"""
+    lifts = '(export $t "t" (type $thing))' + "".join(
+        f"""(func (export "{name}") async (param "t" (borrow $t))
+          (canon lift (core func $i "{name}") async (callback (core func $i "cb"))))"""
+        for name in ("keep", "give-back")
+    )
+    wat = component(code, lifts, imports=_HOST, lowers={"drop": _LOWERS["drop"]})
+    with instance_of(engine, wat) as instance:
+        instance.call(None, "give-back", object())
+        with pytest.raises(GuestTrapped, match="borrow handles still remain"):
+            instance.call(None, "keep", object())
+
+
+def test_a_set_that_a_task_waits_on_stays(engine: Engine) -> None:
+    """Dropping it traps.  # TR-13"""
+    code = """
+    (global $set (mut i32) (i32.const 0))
+    (func (export "wait") (result i32)
+      (global.set $set (call $set.new))
+      (i32.or (i32.const 2) (i32.shl (global.get $set) (i32.const 4))))
+    (func (export "run") (result i32) (call $set.drop (global.get $set)) (i32.const 0))
+    (func (export "cb") (param i32 i32 i32) (result i32) unreachable)"""
+    lifts = "".join(
+        f"""(func (export "{name}") async
+          (canon lift (core func $i "{name}") async (callback (core func $i "cb"))))"""
+        for name in ("wait", "run")
+    )
+    with instance_of(engine, component(code, lifts)) as instance:
+        instance.start(None, "wait")
+        with pytest.raises(GuestTrapped, match="cannot drop waitable set with waiters"):
+            instance.call(None, "run")
