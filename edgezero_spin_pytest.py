@@ -28,6 +28,7 @@ _CLIENTS: "pytest.StashKey[list[Client]]" = pytest.StashKey()
 _FUEL = "spin_fuel"
 _HOST_CALLS = "spin_host_calls"
 _MEMORY = "spin_peak_memory_bytes"
+_MODE = "spin_mode"
 
 MARKERS = (
     "spin(kv, config, secrets, variables, env, ...): what the client of `spin_app` starts with; "
@@ -187,6 +188,7 @@ def spin_app(
             stats = config.getoption("spin_stats")
             client = spin_project.component(**{"measure_memory": stats, **arguments})
     request.node.stash.setdefault(_CLIENTS, []).append(client)
+    request.node.user_properties.append((_MODE, spin_mode))
     with client:
         yield client
 
@@ -232,7 +234,8 @@ def _budget(item: pytest.Item) -> int | None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Show what tests used, when ``--spin-stats`` asks for it."""
+    """Say what was asked for and not done, and what tests used, where that is asked for."""
+    _say_untested(terminalreporter, config)
     if not config.getoption("spin_stats"):
         return
     rows = []
@@ -252,4 +255,24 @@ def pytest_terminal_summary(
     if not any(row[2] for row in rows):
         terminalreporter.write_line(
             "peak memory is read from /proc/self/maps, which this system has not (Linux has)"
+        )
+
+
+def _say_untested(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say that a component which should have been tested was not."""
+    if config.getoption("spin_mode") not in ("component", "both") or config.option.collectonly:
+        return
+    reports = [
+        report
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+    ]
+    tested = any(
+        (_MODE, "component") in map(tuple, getattr(report, "user_properties", ()))
+        for report in reports
+    )
+    if reports and not tested and not terminalreporter.getreports("error"):
+        terminalreporter.write_line(
+            "The component was not tested: no test that ran takes the fixture `spin_app`.",
+            yellow=True,
         )

@@ -131,25 +131,34 @@ def jco_serve(component: Path, *options: str) -> Iterator[int]:
         process.wait()
 
 
-def build_spin_sdk(folder: Path, output: Path) -> None:
-    """Compile a spin-sdk 3.4.1 handler with the componentize-py that it was made for.
+# Releases of spin-sdk, with the componentize-py that each was made for and its world.
+_SPIN_SDKS = {
+    "3.4.1": ("0.17.2", "spin-http"),
+    "4.0.0": ("0.23.0", "spin:up/http-trigger@4.0.0"),
+    "5.0.0": ("0.25.1", "spin:up/http-trigger@4.1.0"),
+}
+
+
+def build_spin_sdk(folder: Path, output: Path, release: str = "3.4.1") -> None:
+    """Compile a handler on a release of spin-sdk with the componentize-py that it was made for.
 
     Raises:
         PeerMissingError: The kit cannot be installed.
         RuntimeError: It does not compile the handler.
     """
-    home = FOLDER / "spin-sdk"
+    tool_release, world = _SPIN_SDKS[release]
+    home = FOLDER / f"spin-sdk-{release}"
     python = home / "bin" / "python"
     with _alone():
         if not (home / "bin" / "componentize-py").exists():
             venv.create(home, with_pip=True)
-            packages = ["spin-sdk==3.4.1", "componentize-py==0.17.2"]
+            packages = [f"spin-sdk=={release}", f"componentize-py=={tool_release}"]
             said = _run([str(python), "-m", "pip", "install", "-q", *packages])
             if said is not None:
                 raise PeerMissingError(f"pip install failed: {said[-300:]}")
     tool = str(home / "bin" / "componentize-py")
     said = _run(
-        [tool, "-q", "-w", "spin-http", "componentize", "app", "-o", str(output)],
+        [tool, "-q", "-w", world, "componentize", "app", "-o", str(output)],
         cwd=folder,
         env={**os.environ, "VIRTUAL_ENV": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
     )

@@ -104,6 +104,17 @@ def _plugin_ms(folder: Path, starts: int) -> tuple[float, float]:
     return best[0] * 1000, best[1] * 1000
 
 
+def _help_ms(starts: int) -> float:
+    """Start the command for its help; return the best of some starts."""
+    best = float("inf")
+    for _ in range(starts):
+        start = time.perf_counter()
+        command = [sys.executable, "-m", "edgezero_spin.cli", "--help"]
+        subprocess.run(command, check=True, capture_output=True)
+        best = min(best, time.perf_counter() - start)
+    return best * 1000
+
+
 def _resident_mib() -> float:
     text = Path("/proc/self/status").read_text()
     return int(text.partition("VmRSS:")[2].split()[0]) / 1024
@@ -128,6 +139,7 @@ def testing_table(amounts: Amounts | None = None) -> None:
         _row("component test after it", f"{_median_ms(run, amounts.tests):.2f} ms", "5 ms")
         without, using = _plugin_ms(folder, amounts.starts)
         _row("pytest without the plugin", f"{without:.0f} ms", "")
+        _row("edgezero --help, best", f"{_help_ms(amounts.starts):.0f} ms", "150 ms")
         _row("the plugin in a run that uses none of it", f"{using - without:+.0f} ms", "50 ms")
         for _ in range(amounts.settled):
             run()

@@ -43,9 +43,10 @@ class EdgeError(EdgeZeroError):
     kind: str = "internal"
     status: int = 500
 
-    def __init__(self, message: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, message: object = "") -> None:
+        text = message if isinstance(message, str) else str(message)
+        super().__init__(text)
+        self.message = text
 
     @property
     def answer(self) -> str:

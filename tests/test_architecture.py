@@ -14,30 +14,37 @@ NEIGHBOURS = {
     "environment": set[str](),
     "core": {"stores"},
     "stores": set[str](),
-    "guest": {"core", "stores"},
+    "bundle": set[str](),
+    "guest": {"bundle", "core", "stores"},
     # The store tables of edgezero.toml become the declaration that stores/ defines.
     "manifest": {"stores"},
     "wasm": set[str](),
     "host": {"manifest", "stores", "wasm"},
-    "project": {"manifest", "wasm"},
+    "project": {"bundle", "manifest", "wasm"},
     "cli": {"project", "manifest", "host", "__version__"},
-    "testing": {"core", "stores", "guest", "manifest", "host", "project"},
+    "testing": {"bundle", "core", "stores", "guest", "manifest", "host", "project"},
     "__init__": {"core", "stores", "guest"},
 }
 
 # Libraries that are not ours. Bindings have the names componentize-py gives them.
-BINDINGS = {"wit_world", "componentize_py_types", "componentize_py_runtime"}
+BINDINGS = {
+    "wit_world",
+    "componentize_py_async_support",
+    "componentize_py_runtime",
+    "componentize_py_types",
+}
 LIBRARIES = {
     "errors": set[str](),
     "environment": set[str](),
     "core": {"attrs"},
     "stores": {"attrs", "cattrs"},
+    "bundle": set[str](),
     "guest": {"attrs"} | BINDINGS,
-    "manifest": {"attrs", "cattrs", "tomli_w", "tomlkit"},
+    "manifest": {"attrs", "cattrs"},
     "host": {
+        "apsw",
         "attrs",
         "wasmtime",
-        "uvicorn",
         "uvloop",
         "httptools",
         "h11",
@@ -51,15 +58,23 @@ LIBRARIES = {
         "azure",
     },
     "wasm": {"attrs"},
-    "project": {"attrs", "componentize_py", "liquid", "redis", "tomlkit", "tomli_w", "watchfiles"},
+    "project": {
+        "apsw",
+        "attrs",
+        "componentize_py",
+        "liquid",
+        "redis",
+        "tomli_w",
+        "watchfiles",
+    },
     "cli": {"click", "rich", "attrs"},
-    "testing": {"attrs", "pytest", "wasmtime", "httpx", "hypothesis", "time_machine"},
+    "testing": {"apsw", "attrs", "pytest", "wasmtime", "httpx", "hypothesis", "time_machine"},
     "__init__": set[str](),
 }
 
 # What a component can reach: imports are resolved while it is built, so they
 # stand at the top, where a missing one shows at once.
-IN_THE_COMPONENT = ["errors", "environment", "core", "stores", "guest", "__init__"]
+IN_THE_COMPONENT = ["errors", "environment", "bundle", "core", "stores", "guest", "__init__"]
 
 # (file or folder, imported root) pairs that may stand inside a function, and why.
 LATE = {
@@ -70,6 +85,7 @@ LATE = {
     # Bindings exist only inside a component, and which ones depends on its world:
     # run_app imports them while the component is built.
     ("guest/", "edgezero_spin.guest.wasi02"),
+    ("guest/", "edgezero_spin.guest.wasi03"),
     *(("guest/", binding) for binding in BINDINGS),
 }
 

@@ -23,7 +23,7 @@ import attrs
 from edgezero_spin.errors import EdgeZeroError
 from edgezero_spin.host import Host
 from edgezero_spin.host.engine import Engine, make_engine
-from edgezero_spin.host.trigger.server import Listening, serve_async
+from edgezero_spin.host.http.server import Listening, serve_async
 
 LOOK_EVERY_S = 0.25
 

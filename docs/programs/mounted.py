@@ -1,7 +1,7 @@
 """An ASGI application of your own that hands one path to components."""
 
 from edgezero_spin.host import Host
-from edgezero_spin.host.trigger.asgi import Receive, Scope, Send
+from edgezero_spin.host.http.asgi import Receive, Scope, Send
 
 
 class Site:

@@ -3,7 +3,7 @@
 import sys
 
 from edgezero_spin.host import Host
-from edgezero_spin.host.trigger.server import Listening, serve
+from edgezero_spin.host.http.server import Listening, serve
 
 
 def announce(where: Listening) -> None:

@@ -85,7 +85,12 @@ def build_components(
     from edgezero_spin.project.build import plan_build, run_step
     from edgezero_spin.project.last_build import note_last_build
 
-    steps = plan_build(manifest, component_ids, profile=profile)
+    steps = plan_build(
+        manifest,
+        component_ids,
+        profile=profile,
+        warn=lambda warning: click.echo(f"[edgezero] Warning: {warning}", err=True),
+    )
     if not steps:
         click.echo("None of the components have a build command.")
         return

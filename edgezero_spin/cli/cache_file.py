@@ -3,10 +3,10 @@
 Source: contract spin-host.md, ENG-9; wasmtime's documentation of its cache.
 """
 
-import tomllib
 from pathlib import Path
 
 from edgezero_spin.errors import HostError
+from edgezero_spin.manifest.decoding import decode_toml
 
 __all__ = ["CacheFileError", "read_cache_dir"]
 
@@ -39,7 +39,7 @@ def read_cache_dir(path: Path, default: Path | None) -> Path | None:
         CacheFileError: The file cannot be read, or says something else.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = decode_toml(path.read_bytes().decode())
     except OSError as error:
         raise CacheFileError(path, error.strerror or "cannot be read") from error
     except ValueError as error:

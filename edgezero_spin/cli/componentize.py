@@ -1,6 +1,7 @@
 """``edgezero componentize``: one app in, one component out, one line said about it."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -8,6 +9,8 @@ from edgezero_spin.cli.options import adapter_option, common_options
 from edgezero_spin.cli.progress import busy
 
 __all__ = ["componentize"]
+
+Wasi = Literal["0.2", "0.3"]
 
 EPILOG = """\b
 Example:
@@ -30,21 +33,63 @@ Example:
     metavar="NAME",
     help="The WIT world to compile against. Default: the smallest that serves the app.",
 )
+@click.option(
+    "--wasi",
+    type=click.Choice(["0.2", "0.3"]),
+    default="0.2",
+    show_default=True,
+    help="The WASI to compile for: 0.2 runs on every Spin, 0.3 on Spin 4.1 and later.",
+)
+@click.option(
+    "--include",
+    metavar="NAME",
+    multiple=True,
+    help="A module or package to import later that no import statement names. Repeatable.",
+)
+@click.option(
+    "--exclude",
+    metavar="NAME",
+    multiple=True,
+    help="A module or package that is never imported later. Repeatable.",
+)
 @adapter_option
 @common_options
 @click.pass_context
-def componentize(context: click.Context, app: str, output: Path, world: str | None) -> None:
-    """Compile the app MODULE:ATTRIBUTE to one WASI 0.2 component.
+def componentize(
+    context: click.Context,
+    app: str,
+    output: Path,
+    world: str | None,
+    wasi: Wasi,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+) -> None:
+    """Compile the app MODULE:ATTRIBUTE to one component.
 
     MODULE is looked up from the current folder and ATTRIBUTE is the App in it; without
     one, MODULE has a class IncomingHandler, made by run_app. FILE is replaced only by a
     component that was built completely.
+
+    What the app and the standard library can import while a request is answered is bundled in
+    the component, compressed, and so are the files of the app's packages.
     """
     from edgezero_spin.project.componentize import componentize_app
+    from edgezero_spin.project.world import DEFAULT_WASI, SPIN_FOR
 
     with busy(context, f"Compiling {app}"):
-        built = componentize_app(app, output=output, world=world)
+        built = componentize_app(
+            app, output=output, world=world, wasi=wasi, include=include, exclude=exclude
+        )
     click.echo(
-        f"{output}  {built.size_bytes / 1_000_000:.1f} MB  "
+        f"{output}  {built.size_bytes / 1_000_000:.1f} MB, "
+        f"for later imports {built.bundled_bytes / 1_000_000:.1f} MB  "
         f"world {built.world}  {built.seconds:.1f} s"
     )
+    for what in built.left_out:
+        click.echo(
+            f"[edgezero] Warning: {what} does not travel with the component, which takes 64 MiB of "
+            "files; mount it by `files` in spin.toml",
+            err=True,
+        )
+    if wasi != DEFAULT_WASI and world is None:
+        click.echo(f"needs Spin {SPIN_FOR[wasi]} or later")

@@ -9,6 +9,9 @@ import click
 from edgezero_spin.cli.options import adapter_option, common_options, manifest_option
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edgezero_spin.manifest.spin import SpinManifest
     from edgezero_spin.project.doctor_report import Finding
 
 __all__ = ["doctor"]
@@ -42,7 +45,7 @@ def doctor(manifest: str | None, form: Literal["text", "json"]) -> int:
     """
     from edgezero_spin.project.doctor import examine
 
-    findings = list(examine(os.environ, manifest))
+    findings = list(examine(os.environ, manifest, refusals=_refusals))
     if form == "json":
         rows = [{"level": f.level, "what": f.what, "remedy": f.remedy} for f in findings]
         click.echo(json.dumps(rows, indent=2))
@@ -52,6 +55,18 @@ def doctor(manifest: str | None, form: Literal["text", "json"]) -> int:
         problems = sum(finding.level == "problem" for finding in findings)
         click.echo(f"{problems} problem(s)" if problems else "No problems found.")
     return int(any(finding.level == "problem" for finding in findings))
+
+
+def _refusals(manifest: "SpinManifest") -> "Iterable[str]":
+    """Ask the embedded host, where the libraries that it needs are installed."""
+    try:
+        from edgezero_spin.host.preflight import refusals
+    except ImportError:
+        # That they are not installed is a finding of its own.
+        return ()
+    from edgezero_spin.project.inspection import inspect_component
+
+    return refusals(manifest, lambda path: inspect_component(path).exports)
 
 
 def _show(finding: "Finding") -> None:

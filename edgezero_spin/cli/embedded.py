@@ -8,7 +8,7 @@ from edgezero_spin.cli.startup import startup_json, startup_lines
 
 if TYPE_CHECKING:
     from edgezero_spin.host import Host
-    from edgezero_spin.host.trigger.server import ServerSettings
+    from edgezero_spin.host.http.server import ServerSettings
 
 __all__ = ["run_host"]
 
@@ -28,7 +28,7 @@ def run_host(
         settings: How clients are treated.
         as_json: Print address and routes as one JSON object (OUT-7).
     """
-    from edgezero_spin.host.trigger.server import DEFAULT_LISTEN, Listening, serve
+    from edgezero_spin.host.http.server import DEFAULT_LISTEN, Listening, serve
 
     for notice in host.notices:
         click.echo(notice, err=True)

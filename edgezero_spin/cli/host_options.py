@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from edgezero_spin.cli.not_here import check_environment, refused_options
-from edgezero_spin.cli.values import DurationSpan, Span
+from edgezero_spin.cli.values import Duration, DurationSpan, Span
 
 if TYPE_CHECKING:
     from edgezero_spin.host import HostSettings
+    from edgezero_spin.host.http.server import ServerSettings
     from edgezero_spin.host.starting import RunOptions
-    from edgezero_spin.host.trigger.server import ServerSettings
 
 __all__ = ["HostFlags", "host_options"]
 
@@ -30,18 +30,21 @@ class HostFlags(NamedTuple):
     """What the flags say.
 
     Attributes:
-        find_free_port: Where the port is taken, try the next ones.
         tls_cert: Certificate file; ``tls_key`` comes with it.
         tls_key: Key file.
         output_format: How address and routes are printed, ``plain`` or ``json``.
         truncate_logs: Empty the logs of earlier runs.
+        max_log_bytes: Size of a log file past which the next one is begun.
         sqlite: Statements to run first.
         allow_transient_write: Components may change their copy of the files.
         direct_mounts: Components see the folders themselves.
         max_head_bytes: Bytes that the head of a request may have.
+        body_timeout: Seconds in which the bytes of a body have to move on.
         request_timeout: Least and most seconds that an instance may take.
         idle_timeout: Least and most seconds that a used instance waits.
         max_instance_memory: Bytes of memory that it may take.
+        durability: What is promised of a write, ``full`` or ``relaxed``; ``None`` for what the
+            command does by itself.
         max_instances: How many may serve at once; ``None`` for the host's own number.
         reuse: Least and most requests that it serves.
         ready: Instances of each component to make ahead of time.
@@ -53,18 +56,20 @@ class HostFlags(NamedTuple):
         debug_info: Let native debuggers see into guests.
     """
 
-    find_free_port: bool
     tls_cert: str | None
     tls_key: str | None
     output_format: str
     truncate_logs: bool
+    max_log_bytes: int
     sqlite: tuple[str, ...]
     allow_transient_write: bool
     direct_mounts: bool
     max_head_bytes: int
+    body_timeout: float
     request_timeout: tuple[float, float] | None
     idle_timeout: tuple[float, float]
     max_instance_memory: int | None
+    durability: str | None
     max_instances: int | None
     reuse: tuple[int, int]
     ready: int
@@ -80,31 +85,39 @@ class HostFlags(NamedTuple):
         """Whether address and routes are printed as one JSON object."""
         return self.output_format == "json"
 
-    def server_settings(self) -> "ServerSettings":
-        """Return how clients are treated."""
-        from edgezero_spin.host.trigger.server import ServerSettings
+    def server_settings(self, find_free_port: bool) -> "ServerSettings":
+        """Return how clients are treated, and whether another port may be taken."""
+        from edgezero_spin.host.http.server import ServerSettings
 
         tls = None
         if self.tls_cert is not None and self.tls_key is not None:
             tls = (self.tls_cert, self.tls_key)
         return ServerSettings(
-            find_free_port=self.find_free_port, tls=tls, max_head_bytes=self.max_head_bytes
+            find_free_port=find_free_port,
+            tls=tls,
+            max_head_bytes=self.max_head_bytes,
+            body_timeout_s=self.body_timeout,
         )
 
-    def run_options(self) -> "RunOptions":
-        """Return what the embedded host takes."""
+    def run_options(self, *, durable: bool = True) -> "RunOptions":
+        """Return what the embedded host takes.
+
+        Args:
+            durable: Whether writes survive a power cut where no flag says so.
+        """
         cache_dir = self.cache_dir
         return {
             "truncate_logs": self.truncate_logs,
+            "max_log_bytes": self.max_log_bytes,
             "sqlite": self.sqlite,
             "transient_write": self.allow_transient_write,
             "direct_mounts": self.direct_mounts,
             "work_dir": self.work_dir,
             "downloads_dir": None if cache_dir is None else Path(cache_dir) / "registry",
-            "settings": self._settings(),
+            "settings": self._settings(durable),
         }
 
-    def _settings(self) -> "HostSettings":
+    def _settings(self, durable: bool) -> "HostSettings":
         import attrs
 
         from edgezero_spin.cli.cache_file import read_cache_dir
@@ -118,6 +131,7 @@ class HostFlags(NamedTuple):
             request_timeout_s=most_s,
             least_request_timeout_s=least_s,
             max_instance_memory=self.max_instance_memory,
+            durable_writes=durable if self.durability is None else self.durability == "full",
             pooling=not self.disable_pooling,
             debug_info=self.debug_info,
             reuse=ReusePolicy(
@@ -143,7 +157,6 @@ class HostFlags(NamedTuple):
 
 
 _OPTIONS = (
-    click.option("--find-free-port", is_flag=True, help="If the port is taken, try the next ones."),
     click.option(
         "--tls-cert",
         metavar="FILE",
@@ -166,6 +179,13 @@ _OPTIONS = (
         help="How to print address and routes. Default: plain.",
     ),
     click.option("--truncate-logs", is_flag=True, help="Empty the log files of earlier runs."),
+    click.option(
+        "--max-log-bytes",
+        metavar="BYTES",
+        type=click.IntRange(min=4096),
+        default=16 * 1024 * 1024,
+        help="Begin a new log file past this size, and keep one old one. Default: 16777216.",
+    ),
     click.option(
         "--sqlite",
         metavar="STATEMENT",
@@ -193,6 +213,13 @@ _OPTIONS = (
         help="Most bytes of a request's head, 8192 or more. Default: 262144.",
     ),
     click.option(
+        "--body-timeout",
+        metavar="TIME",
+        type=Duration(),
+        default=30.0,
+        help="End a request whose client sends or takes no byte of a body so long. Default: 30s.",
+    ),
+    click.option(
         "--request-timeout",
         metavar="TIME|A..B",
         type=DurationSpan(),
@@ -213,6 +240,12 @@ _OPTIONS = (
         show_envvar=True,
         type=click.IntRange(min=1),
         help="Most memory of one instance.",
+    ),
+    click.option(
+        "--durability",
+        type=click.Choice(["full", "relaxed"]),
+        help="Whether a write survives a power cut (full) or only the end of this process "
+        "(relaxed). Default: full; relaxed with `watch`.",
     ),
     click.option(
         "--max-instances",

@@ -165,7 +165,7 @@ def manifest_option(command: F) -> F:
         "manifest",
         metavar="PATH",
         type=click.Path(),
-        help="spin.toml, or its folder. Default: the nearest one, upwards from here.",
+        help="spin.toml, or its folder. Default: the one here, else above, else the nearest below.",
     )(command)
 
 

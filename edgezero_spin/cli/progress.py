@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import click
 
-__all__ = ["busy"]
+__all__ = ["busy", "show_compilations"]
 
 
 @contextmanager
@@ -19,3 +19,19 @@ def busy(context: click.Context, what: str) -> Iterator[None]:
 
     with Console(stderr=True, no_color=context.color is False).status(what):
         yield
+
+
+def show_compilations() -> None:
+    """Have the embedded host say on standard error which component it compiles."""
+    # Slow to import, and of no use to most commands.
+    import logging
+
+    from edgezero_spin.host.compiling import LOGGER
+
+    log = logging.getLogger(LOGGER)
+    if not log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("[edgezero] %(message)s"))
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        log.propagate = False

@@ -27,6 +27,7 @@ class RunFlags(NamedTuple):
 
     Attributes:
         listen: Address and port.
+        find_free_port: Where the port is taken, try the next ones.
         state_dir: Where data and logs go; an empty text keeps everything in memory.
         log_dir: Where the components' output goes; an empty text drops it.
         runtime_config_file: The runtime configuration.
@@ -38,6 +39,7 @@ class RunFlags(NamedTuple):
     """
 
     listen: str | None
+    find_free_port: bool
     state_dir: str | None
     log_dir: str | None
     runtime_config_file: Path | None
@@ -47,21 +49,19 @@ class RunFlags(NamedTuple):
     follow: tuple[str, ...]
     quiet: bool
 
-    def host_options(self, runtime_config: Path | None) -> "RunOptions":
-        """Return what the embedded host takes.
-
-        Args:
-            runtime_config: The file to use where none was named.
-        """
-        return {
+    def host_options(self) -> "RunOptions":
+        """Return what the embedded host takes."""
+        options: RunOptions = {
             "state_dir": self.state_dir,
             "log_dir": self.log_dir,
-            "runtime_config": self.runtime_config_file or runtime_config,
             "variables": self.variables,
             "env": dict(self.environment),
             "key_values": dict(self.key_values),
             "follow": () if self.quiet else self.follow or None,
         }
+        if self.runtime_config_file is not None:
+            options["runtime_config"] = self.runtime_config_file
+        return options
 
 
 _OPTIONS = (
@@ -72,6 +72,7 @@ _OPTIONS = (
         show_envvar=True,
         help="Where to listen; port 0 takes a free one. Default: 127.0.0.1:3000.",
     ),
+    click.option("--find-free-port", is_flag=True, help="If the port is taken, try the next ones."),
     click.option(
         "--state-dir",
         metavar="DIR",

@@ -9,6 +9,7 @@ from click.core import ParameterSource
 from edgezero_spin.cli.embedded import run_host
 from edgezero_spin.cli.not_here import refused_flag
 from edgezero_spin.cli.options import adapter_name_option, common_options, manifest_option
+from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.replaced import find_project, run_replacement
 from edgezero_spin.cli.run_options import RunFlags, run_options
 
@@ -78,20 +79,22 @@ def serve(
         for warning in warnings:
             click.echo(f"[edgezero] {warning}", err=True)
     path = spin_manifest_of(project, adapter, manifest)
-    runtime_config = flags.runtime_config_file or find_runtime_config(path)
     if choose_engine(engine) == "embedded":
         from edgezero_spin.host import Host
+        from edgezero_spin.host.http.server import ServerSettings
 
-        with Host.from_manifest(path, **flags.host_options(runtime_config)) as host:
-            run_host(host, listen)
+        show_compilations()
+        with Host.from_manifest(path, **flags.host_options()) as host:
+            run_host(host, listen, settings=ServerSettings(find_free_port=flags.find_free_port))
         return
     run_spin(
         ServeRequest(
             manifest=path,
             listen=listen,
+            find_free_port=flags.find_free_port,
             state_dir=flags.state_dir,
             log_dir=flags.log_dir,
-            runtime_config=runtime_config,
+            runtime_config=flags.runtime_config_file or find_runtime_config(path),
             variables=flags.variables,
             environment=dict(flags.environment),
             key_values=dict(flags.key_values),

@@ -6,6 +6,7 @@ from edgezero_spin.cli.build import build_components, warn_of_another_profile
 from edgezero_spin.cli.embedded import run_host
 from edgezero_spin.cli.host_options import HostFlags, host_options
 from edgezero_spin.cli.options import adapter_option, build_option, common_options, insecure_option
+from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.run_options import RunFlags, run_options
 
 __all__ = ["up"]
@@ -45,7 +46,7 @@ class _Up(click.Command):
     "source",
     metavar="PATH|IMAGE",
     help="spin.toml or its folder, a .wasm file, a spin.lock, or an image in a registry. "
-    "Default: the nearest spin.toml.",
+    "Default: the spin.toml here, else above, else the nearest below.",
 )
 @click.option(
     "--from-file",
@@ -95,7 +96,6 @@ def up(
     """
     from edgezero_spin.host import Host, RunOptions
     from edgezero_spin.project.app_source import choose_source
-    from edgezero_spin.project.serve import find_runtime_config
 
     if sum(name is not None for name in (source, file, image)) > 1:
         raise click.UsageError(
@@ -103,15 +103,17 @@ def up(
         )
     app = choose_source(source, file=file, image=image)
     path = app.path
+    show_compilations()
     options: RunOptions = {
-        **flags.host_options(None if path is None else find_runtime_config(path)),
+        **flags.host_options(),
         **more.run_options(),
         "components": component_ids,
         "profile": profile,
     }
     if path is None:
         _refuse_local_flags(profile, more.direct_mounts)
-        starting = Host.from_registry(app.reference or "", insecure=insecure, **options)
+        reference = app.reference or ""
+        starting = Host.from_registry(reference, insecure=insecure, **options)
     elif app.is_lock:
         starting = Host.from_lock(path, **options)
     else:
@@ -121,7 +123,12 @@ def up(
             warn_of_another_profile(path, profile)
         starting = Host.from_manifest(path, **options)
     with starting as host:
-        run_host(host, flags.listen, settings=more.server_settings(), as_json=more.as_json)
+        run_host(
+            host,
+            flags.listen,
+            settings=more.server_settings(flags.find_free_port),
+            as_json=more.as_json,
+        )
 
 
 def _refuse_local_flags(profile: str | None, direct_mounts: bool) -> None:

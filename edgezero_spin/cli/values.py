@@ -4,7 +4,7 @@ import re
 
 import click
 
-__all__ = ["DurationSpan", "Span"]
+__all__ = ["Duration", "DurationSpan", "Span"]
 
 _SECONDS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "μs": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
@@ -29,6 +29,23 @@ class DurationSpan(click.ParamType[tuple[float, float]]):
                 context,
             )
         return span
+
+
+class Duration(click.ParamType[float]):
+    """A time such as ``500ms``, in seconds."""
+
+    name = "TIME"
+
+    def convert(
+        self, value: object, parameter: click.Parameter | None, context: click.Context | None
+    ) -> float:
+        """Read a time above 0; a number alone is in seconds."""
+        if isinstance(value, float):
+            return value
+        seconds = _seconds(str(value))
+        if seconds <= 0:
+            self.fail(f"{value!r} is no time above 0 such as 500ms or 2s", parameter, context)
+        return seconds
 
 
 def _seconds(text: str) -> float:

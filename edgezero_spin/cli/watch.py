@@ -5,6 +5,7 @@ import click
 from edgezero_spin.cli.host_options import HostFlags, host_options
 from edgezero_spin.cli.not_here import refused_flag
 from edgezero_spin.cli.options import adapter_option, common_options
+from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.run_options import RunFlags, run_options
 
 __all__ = ["watch"]
@@ -36,7 +37,7 @@ class _Watch(click.Command):
     "source",
     metavar="PATH",
     type=click.Path(),
-    help="spin.toml or its folder. Default: the nearest spin.toml.",
+    help="spin.toml or its folder. Default: the one here, else above, else the nearest below.",
 )
 @click.option("--profile", metavar="NAME", help="Build and use this profile of the manifest.")
 @click.option("-c", "--clear", is_flag=True, help="Clear the screen before each run.")
@@ -84,15 +85,15 @@ def watch(
     from edgezero_spin.cli.watch_session import Screen, watch_and_serve
     from edgezero_spin.host import Host, RunOptions
     from edgezero_spin.project.locate import find_spin_manifest
-    from edgezero_spin.project.serve import find_runtime_config
     from edgezero_spin.project.watching import WatchSettings
 
     path = find_spin_manifest(source)
+    show_compilations()
 
     def start() -> Host:
         options: RunOptions = {
-            **flags.host_options(find_runtime_config(path)),
-            **more.run_options(),
+            **flags.host_options(),
+            **more.run_options(durable=False),
             "components": component_ids,
             "profile": profile,
         }
@@ -105,4 +106,4 @@ def watch(
         skip_build=skip_build,
         skip_assets=more.direct_mounts,
     )
-    watch_and_serve(settings, start, flags.listen, more, Screen(clear))
+    watch_and_serve(settings, start, flags, more, Screen(clear))

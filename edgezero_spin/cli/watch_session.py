@@ -16,13 +16,16 @@ import click
 
 from edgezero_spin.cli.build import say_build_step
 from edgezero_spin.cli.host_options import HostFlags
+from edgezero_spin.cli.run_options import RunFlags
 from edgezero_spin.cli.startup import startup_json, startup_lines
 from edgezero_spin.errors import EdgeZeroError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from edgezero_spin.host import Host, Switch
     from edgezero_spin.host.application import Route
-    from edgezero_spin.host.trigger.server import Listening
+    from edgezero_spin.host.http.server import Listening
     from edgezero_spin.project.build import BuildStep
     from edgezero_spin.project.watching import WatchSettings
 
@@ -60,6 +63,11 @@ class Screen:
             click.clear()
 
 
+def _close(loading: "Future[Host]") -> None:
+    if loading.exception() is None:
+        loading.result().close()
+
+
 class _Serving:
     """One socket, and behind it the application as it was loaded last.
 
@@ -67,9 +75,9 @@ class _Serving:
         over: Done when the server ended, with its error where it failed.
     """
 
-    def __init__(self, start: "Callable[[], Host]", listen: str | None, more: HostFlags) -> None:
+    def __init__(self, start: "Callable[[], Host]", flags: RunFlags, more: HostFlags) -> None:
         self._start = start
-        self._listen = listen
+        self._flags = flags
         self._more = more
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stop = asyncio.Event()
@@ -108,17 +116,18 @@ class _Serving:
         click.echo("Reloaded the application", err=True)
 
     async def _load(self) -> "Host":
-        loading = asyncio.ensure_future(asyncio.to_thread(self._start))
+        from edgezero_spin.host.compiling import on_thread
+
+        loading = on_thread(self._start)
         try:
-            return await asyncio.shield(loading)
+            return await asyncio.shield(asyncio.wrap_future(loading))
         except asyncio.CancelledError:
-            # The thread does not stop; what it makes is not left behind.
-            with contextlib.suppress(EdgeZeroError):
-                (await loading).close()
+            # The thread does not stop, and nobody waits for it; what it makes is closed.
+            loading.add_done_callback(_close)
             raise
 
     async def _serve(self, switch: "Switch") -> None:
-        from edgezero_spin.host.trigger.server import DEFAULT_LISTEN, serve_async
+        from edgezero_spin.host.http.server import DEFAULT_LISTEN, serve_async
 
         ready = asyncio.Event()
 
@@ -130,9 +139,9 @@ class _Serving:
         self._server = asyncio.create_task(
             serve_async(
                 switch,
-                self._listen or DEFAULT_LISTEN,
+                self._flags.listen or DEFAULT_LISTEN,
                 on_listening=listening,
-                settings=self._more.server_settings(),
+                settings=self._more.server_settings(self._flags.find_free_port),
                 stop=self._stop,
             )
         )
@@ -173,7 +182,7 @@ class _Serving:
 def watch_and_serve(
     settings: "WatchSettings",
     start: "Callable[[], Host]",
-    listen: str | None,
+    flags: RunFlags,
     more: HostFlags,
     screen: Screen,
 ) -> None:
@@ -182,7 +191,7 @@ def watch_and_serve(
     Args:
         settings: What to watch, and when to build.
         start: Loads the application.
-        listen: Address and port.
+        flags: Say where to listen.
         more: How the server and the host are set.
         screen: Is told what happens.
 
@@ -190,19 +199,19 @@ def watch_and_serve(
         EdgeZeroError: It cannot be served at all.
     """
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_run(settings, start, listen, more, screen))
+        asyncio.run(_run(settings, start, flags, more, screen))
 
 
 async def _run(
     settings: "WatchSettings",
     start: "Callable[[], Host]",
-    listen: str | None,
+    flags: RunFlags,
     more: HostFlags,
     screen: Screen,
 ) -> None:
     from edgezero_spin.project.watching import watch as watch_files
 
-    serving = _Serving(start, listen, more)
+    serving = _Serving(start, flags, more)
     with _interrupts() as interrupted:
         watching = asyncio.create_task(watch_files(settings, serving.reload, screen))
         waiting = asyncio.ensure_future(interrupted.wait())

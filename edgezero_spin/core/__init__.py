@@ -2,8 +2,11 @@
 
 from edgezero_spin.core.annotations import (
     Config,
+    Cookie,
+    Depends,
     Form,
     ForwardedHost,
+    Header,
     Host,
     Json,
     Kv,
@@ -14,6 +17,7 @@ from edgezero_spin.core.annotations import (
 )
 from edgezero_spin.core.answers import error_response
 from edgezero_spin.core.app import App
+from edgezero_spin.core.cors import cors
 from edgezero_spin.core.errors import (
     BadRequest,
     BodyReadError,
@@ -50,8 +54,11 @@ __all__ = [
     "BodyReadError",
     "BodyStream",
     "Config",
+    "Cookie",
+    "Depends",
     "Form",
     "ForwardedHost",
+    "Header",
     "Headers",
     "Host",
     "HttpError",
@@ -83,6 +90,7 @@ __all__ = [
     "ServiceUnavailable",
     "State",
     "ValidationFailed",
+    "cors",
     "error_response",
     "log_requests",
     "warm_up",

@@ -7,7 +7,10 @@ registries of the request.
 Source: contract edgezero.md, EXT-1 to EXT-12; design.md, "The public API to aim for".
 """
 
-from typing import Annotated, TypeAlias, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+import attrs
 
 from edgezero_spin.stores.config import ConfigStore
 from edgezero_spin.stores.key_value import KeyValueStore
@@ -16,8 +19,11 @@ from edgezero_spin.stores.secrets import SecretStore
 
 __all__ = [
     "Config",
+    "Cookie",
+    "Depends",
     "Form",
     "ForwardedHost",
+    "Header",
     "Host",
     "Json",
     "Kv",
@@ -31,12 +37,27 @@ __all__ = [
 _T = TypeVar("_T")
 
 
+@attrs.frozen
+class Depends:
+    """Gives a parameter what a function returns: ``user: Annotated[User, Depends(current_user)]``.
+
+    The function has parameters of its own, filled like those of a handler. It is called once per
+    request, however many ask for it. A generator function yields the value, and cleans up behind
+    the ``yield`` when the handler has returned or raised.
+
+    Attributes:
+        call: The function, ``async`` or not, a generator function or a class.
+    """
+
+    call: Callable[..., Any]
+
+
 class Marker:
     """Says where a parameter's value comes from.
 
     Attributes:
-        source: ``json``, ``query``, ``form``, ``path``, ``state``, ``host`` or
-            ``forwarded_host``.
+        source: ``json``, ``query``, ``form``, ``path``, ``header``, ``cookie``, ``state``,
+            ``host`` or ``forwarded_host``.
     """
 
     __slots__ = ("source",)
@@ -52,10 +73,17 @@ Json: TypeAlias = Annotated[_T, Marker("json")]
 """The body as JSON, checked and built: 400 when it does not fit, 422 when it breaks a rule."""
 
 Query: TypeAlias = Annotated[_T, Marker("query")]
-"""The query string as a model of scalars, optional scalars and lists of scalars."""
+"""The query string as a model of scalars, optional scalars and lists of scalars. A single
+field binds by its name, without a marker: ``page: int = 1``, ``tags: list[str]``."""
 
 Form: TypeAlias = Annotated[_T, Marker("form")]
 """The urlencoded body as such a model."""
+
+Header: TypeAlias = Annotated[_T, Marker("header")]
+"""One header field as a scalar or a list of them: ``user_agent: Header[str]``."""
+
+Cookie: TypeAlias = Annotated[_T, Marker("cookie")]
+"""One cookie as a scalar: ``session: Cookie[str | None]``."""
 
 Path: TypeAlias = Annotated[_T, Marker("path")]
 """All path parameters as such a model. A single one binds by its name."""

@@ -9,44 +9,70 @@ there) and ERR-13 (an unexpected exception keeps its text to itself).
 """
 
 import sys
-from collections.abc import Iterable
 from io import StringIO
 from json.encoder import encode_basestring
 
+from edgezero_spin.core.headers import Headers
 from edgezero_spin.core.response import Response
 from edgezero_spin.errors import EdgeZeroError
 
 __all__ = ["error_response", "report"]
 
+_JSON = ("content-type", b"application/json")
+_OF_THE_BODY = ("content-type", "content-length")
+
 
 def error_response(error: Exception) -> Response:
-    """Return what a client is told about an error. Nothing is logged here."""
-    status: int = getattr(error, "status", 0) if isinstance(error, EdgeZeroError) else 0
-    if not 400 <= status <= 599:
-        return _json_error(500, "internal", "internal error", ())
+    """Return what a client is told about an error.
+
+    Nothing is logged here, unless headers or a message of the error's own cannot be sent:
+    then standard error says so, and the answer goes out without them.
+    """
+    status = _status_of(error)
+    if not status:
+        return _json_error(500, "internal", "internal error")
     try:
-        extra = getattr(error, "headers", ())
-        return _json_error(status, error.kind, error.answer, extra)  # type: ignore[attr-defined]
-    except Exception:
-        # A message or a header that cannot be written, half of a surrogate pair for one
-        # (ERR-11).
-        return Response.text("internal error", status)
+        response = _json_error(status, error.kind, error.answer)  # type: ignore[attr-defined]
+    except Exception as problem:
+        # No text, half of a surrogate pair, or an error class that fails (ERR-11).
+        _log_left_out(error, "message", problem)
+        response = Response.text("internal error", status)
+    extra = getattr(error, "headers", None)
+    if extra:
+        try:
+            pairs = Headers(extra).pairs
+        except Exception as problem:
+            _log_left_out(error, "headers", problem)
+        else:
+            response.header_pairs.extend(pair for pair in pairs if pair[0] not in _OF_THE_BODY)
+    return response
 
 
-def _json_error(status: int, kind: str, message: str, extra: Iterable[tuple[str, str]]) -> Response:
+def _status_of(error: Exception) -> int:
+    """The error's own status; 0 when it has none that an error can have."""
+    status = getattr(error, "status", 0) if isinstance(error, EdgeZeroError) else 0
+    return status if isinstance(status, int) and 400 <= status <= 599 else 0
+
+
+def _log_left_out(error: Exception, part: str, problem: Exception) -> None:
+    print(f"{type(error).__name__}: its {part} cannot be sent: {problem}", file=sys.stderr)
+
+
+def _json_error(status: int, kind: str, message: str) -> Response:
     body = (
         f'{{"error":{{"message":{encode_basestring(message)},"status":{status},'
         f'"kind":{encode_basestring(kind)}}}}}'
     ).encode()
-    fields = [("content-type", "application/json"), ("content-length", str(len(body))), *extra]
-    return Response(body, status, fields)
+    response = Response(body, status)
+    response.header_pairs[:] = [_JSON, ("content-length", b"%d" % len(body))]
+    return response
 
 
 def report(error: Exception, method: str, path: str) -> None:
     """Tell standard error about a failure that is ours: a traceback for a 500, a line for
     another 5xx, nothing for what the client did wrong.
     """
-    status = getattr(error, "status", 500) if isinstance(error, EdgeZeroError) else 500
+    status = _status_of(error) or 500
     if status == 500:
         # The interpreter's own printer: it needs no module that a component has to carry. It
         # writes word by word, and in a component each word would be a call to the host.

@@ -13,14 +13,16 @@ from os import PathLike
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from edgezero_spin.core.answers import error_response, report
-from edgezero_spin.core.binding import Endpoint, bind, sends_requests
+from edgezero_spin.core.binding import Endpoint, bind
 from edgezero_spin.core.middleware import Middleware, chain
 from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.patterns import Pattern, parse_pattern
 from edgezero_spin.core.references import Reference, resolve
 from edgezero_spin.core.request import DEFAULT_BODY_LIMIT, Request
-from edgezero_spin.core.response import Response
+from edgezero_spin.core.response import Response, to_response
 from edgezero_spin.core.router import Route, Router
+from edgezero_spin.core.signatures import Offers, sends_requests
+from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.errors import ManifestError
 from edgezero_spin.stores.declaration import StoreDeclaration, StoreIds
 from edgezero_spin.stores.opening import Stores
@@ -30,6 +32,7 @@ __all__ = ["DEFAULT_NAME", "App"]
 DEFAULT_NAME = "EdgeZero App"
 
 _Handler = TypeVar("_Handler", bound=Callable[..., object])
+_ExceptionHandler: TypeAlias = Callable[[Request, Any], Any]
 _Layer = TypeVar("_Layer", bound=Middleware)
 _Stores: TypeAlias = Stores | Callable[[], Stores] | None
 
@@ -84,6 +87,7 @@ class App:
         self._states: dict[type, object] = {}
         self._declared: list[tuple[str, Pattern, Callable[..., object] | Reference]] = []
         self._layers: list[Middleware | Reference] = []
+        self._exception_handlers: dict[type, _ExceptionHandler] = {}
         self._router = Router(())
         self._entry: Endpoint | None = None
         for value in state:
@@ -203,13 +207,35 @@ class App:
     def middleware(self, layer: _Layer) -> _Layer:
         """Put a layer around every handler; the first declared is the outermost.
 
-        It sees paths without route too, as the error that ``call_next`` raises.
+        It sees every answer, those of errors and of paths without route too.
         """
         if not callable(layer):
             raise TypeError(f"middleware {layer!r} is not a function")
         self._layers.append(layer)
         self._entry = None
         return layer
+
+    def exception_handler(self, kind: type[Exception]) -> Callable[[_Handler], _Handler]:
+        """Declare what answers an error: ``@app.exception_handler(LookupError)``.
+
+        The function is called with the request and the error, and returns what a handler may
+        return. It serves subclasses as well, unless they have one of their own. An answer of
+        500 or more is logged with the traceback of the error.
+
+        Args:
+            kind: The class of the error; ``Exception`` for all that have no other.
+
+        Raises:
+            TypeError: It is not a class of exceptions.
+        """
+        if not (isinstance(kind, type) and issubclass(kind, Exception)):
+            raise TypeError(f"exception_handler takes a class of exceptions, got {kind!r}")
+
+        def declare(handler: _Handler) -> _Handler:
+            self._exception_handlers[kind] = handler
+            return handler
+
+        return declare
 
     def with_state(self, value: object, kind: type | None = None) -> "App":
         """Give handlers an object by its type; the last one of a type wins."""
@@ -240,7 +266,8 @@ class App:
         """Build the tables and bind every handler, unless that is done already.
 
         Raises:
-            TypeError: A handler's signature cannot be served.
+            TypeError: A handler's signature cannot be served, or it wants a store or state that
+                the app does not declare.
             ValueError: Two routes take the same paths.
             ManifestError: The manifest names a handler that does not exist.
         """
@@ -250,19 +277,28 @@ class App:
         names: dict[int, set[str]] = {}
         for _, pattern, handler in declared:
             names.setdefault(id(handler), set()).update(pattern.names)
+        kinds = ("kv", "config", "secrets")
+        offers = Offers(
+            frozenset(kind for kind in kinds if getattr(self.declaration, kind) is not None),
+            frozenset(self._states),
+        )
         self._router = Router(
             Route(
                 method,
                 pattern,
                 handler,
-                bind(handler, pattern.names, frozenset(names[id(handler)] - {*pattern.names})),
+                bind(
+                    handler, pattern.names, frozenset(names[id(handler)] - {*pattern.names}), offers
+                ),
             )
             for method, pattern, handler in declared
         )
         if any(sends_requests(handler) for _, _, handler in declared):
             self.outbound_http = True
         layers = [_resolved(layer) for layer in self._layers]
-        self._entry = chain(layers, self._call_route)
+        self._entry = (
+            chain(layers, self._answer_route, self._answer) if layers else self._call_route
+        )
         return self._entry
 
     async def handle(self, request: Request, stores: _Stores = None) -> Response:
@@ -285,14 +321,13 @@ class App:
             if body and (request.method == "HEAD" or response.status in _BODILESS):
                 await response.drop_body()
         except Exception as error:
-            report(error, request.method, request.path)
-            response = error_response(error)
+            response = await self._answer(error, request)
             if request.method == "HEAD":
-                response.body = b""
+                await response.drop_body()
         return response
 
     def dispatch(self, request: Request, stores: _Stores = None) -> Awaitable[Response]:
-        """Answer a request, or raise what its handler raises.
+        """Answer a request, or raise what its handler raises where no middleware stands around it.
 
         Raises:
             EdgeZeroError: No route takes the request, or the handler refuses it.
@@ -309,10 +344,52 @@ class App:
         if match is not None:
             request.route, request._captured = match
         if self.open_stores == "eager":
-            request.open_stores()
+            return self._with_open_stores(request, entry)
         if match is not None and not self._layers:
             return match[0].call(request)
         return entry(request)
+
+    async def _with_open_stores(self, request: Request, entry: Endpoint) -> Response:
+        await request.open_stores()
+        return await entry(request)
+
+    async def _answer_route(self, request: Request) -> Response:
+        """Call the route; what it raises, or its stream at the first chunk, is answered."""
+        try:
+            response = await self._call_route(request)
+            if isinstance(response.body, BodyStream):
+                await response.body.prime()
+        except Exception as error:
+            response = await self._answer(error, request)
+        return response
+
+    async def _answer(self, error: Exception, request: Request) -> Response:
+        """Make the response of an error, and log what is the service's own fault, once."""
+        request.error = error
+        handler = self._exception_handler_of(error)
+        if handler is None:
+            report(error, request.method, request.path)
+            return error_response(error)
+        try:
+            result = handler(request, error)
+            response = to_response(await result if hasattr(result, "__await__") else result)
+            if isinstance(response.body, BodyStream):
+                await response.body.prime()
+        except Exception as second:
+            report(second, request.method, request.path)
+            return error_response(second)
+        if response.status >= 500:
+            report(error, request.method, request.path)
+        return response
+
+    def _exception_handler_of(self, error: Exception) -> _ExceptionHandler | None:
+        if not self._exception_handlers:
+            return None
+        for kind in type(error).__mro__:
+            handler = self._exception_handlers.get(kind)
+            if handler is not None:
+                return handler
+        return None
 
     async def _call_route(self, request: Request) -> Response:
         route = request.route

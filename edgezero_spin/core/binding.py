@@ -1,55 +1,31 @@
-"""Handler signatures to calls: what each parameter is given, decided once.
+"""Handlers to endpoints: one coroutine function from request to response.
 
-In: a handler and the parameters of its route, when the app is compiled. Out: one coroutine
-function from request to response. A parameter named like one in the path is given that
-value, converted; every other parameter is given what its annotation names. A signature that
-cannot be served is a ``TypeError`` that names the handler and the parameter, before any
-request.
+In: a handler and the parameters of its route, when the app is compiled. Out: its endpoint, with as
+little as possible left to do for each request. How parameters are filled is in ``signatures``.
 
-Parameters are filled in the order of the signature, and the first failure is the answer.
-
-Source: contract edgezero.md, HND-1, EXT-1 to EXT-14; the conversions of path parameters
-are a difference of ours (RTE-5, EXT-3).
+Source: contract edgezero.md, HND-1 to HND-3.
 """
 
-import inspect
 from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Annotated, Any, NoReturn, TypeAlias, get_args, get_origin, get_type_hints
+from contextlib import AsyncExitStack
+from typing import Any, TypeAlias
 
-from edgezero_spin.core.annotations import Config, Kv, Marker, Secrets
-from edgezero_spin.core.errors import BadRequest, Internal, NotSupported
-from edgezero_spin.core.headers import Headers
-from edgezero_spin.core.models import BAD_FORM, BAD_PATH, BAD_QUERY, fields_reader
-from edgezero_spin.core.outbound import Outbound
-from edgezero_spin.core.payloads import json_reader
-from edgezero_spin.core.percent import parse_pairs
-from edgezero_spin.core.request import Request, decode_path_value
+from edgezero_spin.core.dependencies import Parameters
+from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response, prepare_json, to_response
-from edgezero_spin.core.scalars import scalar_reader, without_none
+from edgezero_spin.core.return_annotations import check_return
+from edgezero_spin.core.signatures import Offers, hints_of, is_async, name_of, parameters_of
 
-__all__ = ["Endpoint", "bind", "name_of", "sends_requests"]
+__all__ = ["Endpoint", "bind"]
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
-_Extractor: TypeAlias = Callable[[Request], Any]
-
-_MISSING: Any = object()
-_LOCALHOST = "localhost"
-
-
-class _Argument:
-    """How one parameter is filled: ``extract(request)``, awaited if ``waits``."""
-
-    __slots__ = ("extract", "keyword", "waits")
-
-    def __init__(self, extract: _Extractor, waits: bool = False) -> None:
-        self.extract = extract
-        self.waits = waits
-        self.keyword: str | None = None
 
 
 def bind(
-    handler: Callable[..., object], names: tuple[str, ...], elsewhere: frozenset[str] = frozenset()
+    handler: Callable[..., object],
+    names: tuple[str, ...],
+    elsewhere: frozenset[str] = frozenset(),
+    offers: Offers | None = None,
 ) -> Endpoint:
     """Return the call of a handler.
 
@@ -58,76 +34,39 @@ def bind(
         names: The path parameters of the route, in order.
         elsewhere: Path parameters that other routes of this handler have; here they take
             their default.
+        offers: What the app declares; ``None`` to find out at the request.
 
     Raises:
-        TypeError: A parameter cannot be filled from a request.
+        TypeError: A parameter cannot be filled from a request or by the app, or nothing can be
+            answered of what the handler returns.
     """
-    where = name_of(handler)
-    try:
-        hints = get_type_hints(_annotated(handler), include_extras=True)
-        parameters = inspect.signature(handler).parameters.values()
-    except (NameError, ValueError) as error:
-        raise TypeError(f"handler {where}: {error}") from error
-    arguments = []
-    for parameter in parameters:
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise TypeError(f"handler {where}: {parameter} cannot be filled from a request")
-        hint = hints.get(parameter.name, parameter.empty)
-        optional_here = parameter.name in elsewhere and parameter.default is not parameter.empty
-        if optional_here and parameter.name not in names:
-            continue
+    parameters = parameters_of(handler, names, elsewhere, offers)
+    returned = hints_of(handler).get("return")
+    if not hasattr(handler, "__wrapped__"):
+        # A decorator may make something else of what the function returns.
         try:
-            argument = _argument(parameter, hint, names)
+            check_return(returned)
         except TypeError as error:
-            raise TypeError(f"handler {where}: parameter {parameter.name!r}: {error}") from error
-        if argument is None:
-            _refuse(where, parameter, hint, names)
-        # Whatever follows a parameter that is left to its default goes by name.
-        by_name = elsewhere and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
-        if by_name or parameter.kind is parameter.KEYWORD_ONLY:
-            argument.keyword = parameter.name
-        arguments.append(argument)
-    prepare_json(hints.get("return"))
-    is_async = _is_async(handler)
-    if not is_async and hasattr(handler, "__wrapped__"):
+            where = name_of(handler)
+            raise TypeError(f"handler {where}: its return annotation: {error}") from None
+    prepare_json(returned)
+    waits = is_async(handler)
+    if not waits and hasattr(handler, "__wrapped__"):
         # A plain decorator around an async handler gives back what the handler gave it.
-        handler, is_async = _awaiting(handler), True
-    return _endpoint(handler, arguments, is_async)
+        handler, waits = _awaiting(handler), True
+    endpoint = _endpoint(handler, parameters, waits)
+    return _with_exits(endpoint, handler) if parameters.has_dependencies else endpoint
 
 
-def sends_requests(handler: Callable[..., object]) -> bool:
-    """Tell whether a handler asks for ``Outbound``, and so its component for the network."""
-    return Outbound in get_type_hints(_annotated(handler), include_extras=True).values()
-
-
-def name_of(handler: Callable[..., object]) -> str:
-    """Return ``module.function`` for messages."""
-    name = getattr(handler, "__qualname__", None) or repr(handler)
-    return f"{getattr(handler, '__module__', '')}.{name}"
-
-
-def _endpoint(
-    handler: Callable[..., object], arguments: list[_Argument], is_async: bool
-) -> Endpoint:
-    """The call with as little as possible left to do for each request."""
+def _endpoint(handler: Callable[..., object], parameters: Parameters, is_async: bool) -> Endpoint:
     call: Callable[..., Any] = handler
-    if any(argument.keyword or argument.waits for argument in arguments):
+    arguments = parameters.arguments
+    if not parameters.simple:
 
         async def fill_and_call(request: Request) -> Response:
-            values = []
-            named = {}
-            for argument in arguments:
-                value = argument.extract(request)
-                if argument.waits:
-                    value = await value
-                if argument.keyword is None:
-                    values.append(value)
-                else:
-                    named[argument.keyword] = value
+            values, named = await parameters.fill(request)
             result = call(*values, **named)
-            if is_async:
-                result = await result
-            return to_response(result)
+            return to_response(await result if is_async else result)
 
         return fill_and_call
     if not arguments:
@@ -154,155 +93,20 @@ def _endpoint(
     return call_with_all
 
 
-def _argument(parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]) -> _Argument | None:
-    """Choose what fills a parameter; ``None`` when nothing does."""
-    if parameter.name in names and _marker(hint) is None:
-        return _path_value(parameter, hint, names.index(parameter.name))
-    if hint is parameter.empty:
-        return _Argument(_request) if parameter.name == "request" else None
-    hint, nullable = without_none(hint)
-    absent = parameter.default
-    if absent is parameter.empty:
-        absent = None if nullable else _MISSING
-    if hint is Request:
-        return _Argument(_request)
-    if hint is Headers:
-        return _Argument(_headers)
-    if hint is Outbound:
-        return _Argument(_outbound)
-    for kind, attribute in ((Kv, "kv"), (Config, "config"), (Secrets, "secrets")):
-        if hint == kind:
-            return _Argument(_registry(attribute, absent))
-    marker = _marker(hint)
-    return None if marker is None else _marked(marker.source, get_args(hint)[0], absent)
+def _with_exits(endpoint: Endpoint, handler: Callable[..., object]) -> Endpoint:
+    """Let the dependencies of a call clean up when it ends, however it ends."""
 
+    async def call_with_exits(request: Request) -> Response:
+        async with AsyncExitStack() as exits:
+            request.exits = exits
+            request.resolved = {}
+            return await endpoint(request)
+        raise RuntimeError(
+            f"a dependency of handler {name_of(handler)} caught the error and went on; "
+            f"write `raise` behind what it does with it"
+        )
 
-def _marker(hint: Any) -> Marker | None:
-    if get_origin(hint) is Annotated:
-        for extra in get_args(hint)[1:]:
-            if isinstance(extra, Marker):
-                return extra
-    return None
-
-
-def _marked(source: str, model: Any, absent: Any) -> _Argument:
-    match source:
-        case "json":
-            return _Argument(partial(_json, json_reader(model), absent), waits=True)
-        case "form":
-            return _Argument(partial(_form, fields_reader(model, BAD_FORM), absent), waits=True)
-        case "query":
-            return _Argument(partial(_query, fields_reader(model, BAD_QUERY), absent))
-        case "path":
-            return _Argument(partial(_path, fields_reader(model, BAD_PATH)))
-        case "state":
-            return _Argument(partial(_state, model, absent))
-        case "host":
-            return _Argument(_host)
-        case "forwarded_host":
-            return _Argument(_forwarded_host)
-    raise TypeError(f"unknown marker {source!r}")
-
-
-# What fills a parameter. One function each, so that a trace of a failure names it.
-
-
-def _path_value(parameter: inspect.Parameter, hint: Any, index: int) -> _Argument | None:
-    name = parameter.name
-    read = scalar_reader(str if hint is parameter.empty else hint)
-    if read is None:
-        return None
-    if read is str:
-        return _Argument(lambda request: decode_path_value(name, request._captured[index]))
-
-    def extract(request: Request) -> Any:
-        try:
-            return read(decode_path_value(name, request._captured[index]))
-        except ValueError as error:
-            raise BadRequest(f"{BAD_PATH}: {name}: {error}") from None
-
-    return _Argument(extract)
-
-
-def _request(request: Request) -> Request:
-    return request
-
-
-def _headers(request: Request) -> Headers:
-    return request.headers
-
-
-def _outbound(request: Request) -> Outbound:
-    if request._transport is None:
-        raise NotSupported("nothing here carries outbound requests")
-    return Outbound(request._transport)
-
-
-def _registry(attribute: str, absent: Any) -> _Extractor:
-    def extract(request: Request) -> Any:
-        if absent is not _MISSING and getattr(request.stores, attribute) is None:
-            return absent
-        return getattr(request, attribute)
-
-    return extract
-
-
-async def _json(read: Callable[[bytes], Any], absent: Any, request: Request) -> Any:
-    body = await request.bytes()
-    return absent if absent is not _MISSING and not body else read(body)
-
-
-async def _form(read: Callable[[Any], Any], absent: Any, request: Request) -> Any:
-    body = await request.bytes()
-    return absent if absent is not _MISSING and not body else read(parse_pairs(body))
-
-
-def _query(read: Callable[[Any], Any], absent: Any, request: Request) -> Any:
-    pairs = request.query_pairs()
-    return absent if absent is not _MISSING and not pairs else read(pairs)
-
-
-def _path(read: Callable[[Any], Any], request: Request) -> Any:
-    return read(request.path_params.items())
-
-
-def _state(kind: Any, absent: Any, request: Request) -> Any:
-    try:
-        return request.state(kind)
-    except Internal:
-        if absent is _MISSING:
-            raise
-        return absent
-
-
-def _host(request: Request) -> str:
-    value = request.headers.get_bytes("host")
-    return value.decode() if value is not None and value.isascii() else _LOCALHOST
-
-
-def _forwarded_host(request: Request) -> str:
-    value = request.headers.get_bytes("x-forwarded-host")
-    if value is None:
-        return _host(request)
-    return value.decode() if value.isascii() else _LOCALHOST
-
-
-def _annotated(handler: Callable[..., object]) -> Any:
-    """The function that carries a callable's annotations."""
-    while isinstance(handler, partial):
-        handler = handler.func
-    handler = inspect.unwrap(handler)
-    if inspect.isroutine(handler):
-        return handler
-    return type(handler).__call__
-
-
-def _is_async(handler: Callable[..., object]) -> bool:
-    while isinstance(handler, partial):
-        handler = handler.func
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
-        getattr(handler, "__call__", None)  # noqa: B004  # looking at the method, not for one
-    )
+    return call_with_exits
 
 
 def _awaiting(handler: Callable[..., Any]) -> Callable[..., Awaitable[object]]:
@@ -311,26 +115,3 @@ def _awaiting(handler: Callable[..., Any]) -> Callable[..., Awaitable[object]]:
         return await result if hasattr(result, "__await__") else result
 
     return call
-
-
-def _refuse(
-    where: str, parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]
-) -> NoReturn:
-    name = parameter.name
-    if name in names:
-        problem = f"text of the path cannot become {_spell(hint)}"
-    elif hint is parameter.empty:
-        problem = "it has no annotation and no parameter of the path has its name"
-    else:
-        problem = f"{_spell(hint)} is nothing that a request holds"
-        if scalar_reader(hint) is not None:
-            problem += ", and no parameter of the path has its name"
-    raise TypeError(
-        f"handler {where}: cannot fill parameter {name!r}: {problem}. Name it after a parameter "
-        f"of the path ({', '.join(names) or 'this route has none'}), or annotate it with Request, "
-        f"Headers, Json[...], Query[...], Form[...], Path[...], State[...], Kv, Config or Secrets"
-    )
-
-
-def _spell(hint: Any) -> str:
-    return hint.__qualname__ if isinstance(hint, type) else str(hint)

@@ -14,6 +14,7 @@ routing miss says ``no route matched path``), ERR-10 (``kind`` is present) and E
 
 from collections.abc import Iterable
 
+from edgezero_spin.core.headers import HeaderInput, MutableHeaders
 from edgezero_spin.errors import EdgeError
 
 __all__ = [
@@ -53,10 +54,12 @@ class HttpError(EdgeError):
     """Any other status: ``raise HttpError(409, "the name is taken")``.
 
     Attributes:
-        headers: Extra headers of the answer, ``[("www-authenticate", "Basic")]``.
+        headers: Extra header fields of the answer, given as a mapping,
+            ``{"www-authenticate": "Basic"}``, or as pairs.
 
     Raises:
-        ValueError: The status is not an error status, 400 to 599.
+        TypeError: A header value is neither text nor bytes.
+        ValueError: The status is not an error status, 400 to 599, or a header is malformed.
     """
 
     def __init__(
@@ -65,13 +68,13 @@ class HttpError(EdgeError):
         message: str = "",
         *,
         kind: str | None = None,
-        headers: Iterable[tuple[str, str]] = (),
+        headers: HeaderInput = (),
     ) -> None:
         if not 400 <= status <= 599:
             raise ValueError(f"an error status is 400 to 599, got {status}")
         self.status = status
         self.kind = kind or _KINDS.get(status, f"http_{status}")
-        self.headers = list(headers)
+        self.headers = MutableHeaders(headers)
         super().__init__(message or self.kind.replace("_", " "))
 
 
@@ -129,7 +132,7 @@ class MethodNotAllowed(EdgeError):
         supported = set(self.allowed)
         if "GET" in supported:
             supported.add("HEAD")
-        self.headers = [("allow", ", ".join(sorted(supported)))]
+        self.headers = MutableHeaders([("allow", ", ".join(sorted(supported)))])
         names = ", ".join(self.allowed) or "(none)"
         super().__init__(f"method {method} not allowed; allowed: {names}")
 

@@ -109,6 +109,7 @@ class MutableHeaders(Headers):
     """The header fields of a response.
 
     Raises:
+        TypeError: A name is not text, or a value neither text nor bytes.
         ValueError: A name is not an HTTP token, or a value holds a control character.
     """
 
@@ -160,12 +161,32 @@ def _checked(
     # Not isinstance(fields, Mapping): the first answer of an abstract class to a type costs
     # a component more than everything else that a small response does.
     pairs: Any = fields.items() if hasattr(fields, "items") else fields
-    for name, value in pairs:
+    if isinstance(pairs, str | bytes):
+        raise TypeError(f"headers are a mapping or pairs of name and value, not {pairs!r}")
+    for pair in pairs:
+        if isinstance(pair, str | bytes) or not hasattr(pair, "__len__") or len(pair) != 2:
+            raise TypeError(f"headers are a mapping or pairs of name and value, not {pair!r}")
+        name, value = pair
+        if not isinstance(name, str):
+            raise TypeError(f"a header name is text, not {name!r}")
         lower = name.lower()
         if not lower or not _TOKEN.issuperset(lower):
             raise ValueError(f"invalid header name {name!r}")
-        raw = value.encode() if isinstance(value, str) else bytes(value)
-        if not _CONTROLS.isdisjoint(raw):
-            raise ValueError(f"header {lower!r}: a value cannot hold control characters")
-        checked.append((lower, raw.strip(b" \t")))
+        checked.append((lower, _checked_value(lower, value)))
     return checked
+
+
+def _checked_value(name: str, value: object) -> bytes:
+    if isinstance(value, str):
+        try:
+            raw = value.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"header {name!r}: the text has no UTF-8 form") from None
+    elif isinstance(value, bytes | bytearray | memoryview):
+        raw = bytes(value)
+    else:
+        hint = "; for several values give pairs" if isinstance(value, list | tuple) else ""
+        raise TypeError(f"header {name!r}: a value is text or bytes, not {value!r}{hint}")
+    if not _CONTROLS.isdisjoint(raw):
+        raise ValueError(f"header {name!r}: a value cannot hold control characters")
+    return raw.strip(b" \t")

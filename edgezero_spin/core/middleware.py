@@ -1,11 +1,11 @@
-"""What stands around every handler.
+"""Middleware: layers around every handler.
 
 A middleware is ``async def mw(request, call_next)``: it may answer itself, pass another
-request on, change the response, or catch the error that the rest raised. Errors travel
-through it as exceptions; what nobody catches becomes an answer outside the chain. A path
-without route is such an error too, so that logging and CORS see it.
+request on, or change the response. What a handler or an inner layer raises is a response before
+a layer sees it, and so is a path without route: headers that a layer adds are on every answer.
+``request.error`` is the exception then.
 
-Source: contract edgezero.md, MW-1 to MW-3; RTE-10 is a difference of ours.
+Source: contract edgezero.md, MW-1 and MW-3; MW-2 and RTE-10 are differences of ours.
 """
 
 import sys
@@ -13,27 +13,50 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from edgezero_spin.core.binding import Endpoint, name_of
+from edgezero_spin.core.binding import Endpoint
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
+from edgezero_spin.core.signatures import name_of
 
-__all__ = ["Middleware", "Next", "chain", "log_requests"]
+__all__ = ["Answer", "Middleware", "Next", "chain", "log_requests"]
 
 Next: TypeAlias = Callable[[Request], Awaitable[Response]]
 Middleware: TypeAlias = Callable[[Request, Next], Awaitable[Response]]
 
 
-def chain(layers: list[Middleware], endpoint: Endpoint) -> Endpoint:
-    """Put layers around an endpoint, the first one outermost."""
+Answer: TypeAlias = Callable[[Exception, Request], Awaitable[Response]]
+"""What makes the response of an error."""
+
+
+def chain(layers: list[Middleware], endpoint: Endpoint, answer: Answer) -> Endpoint:
+    """Put layers around an endpoint, the first one outermost.
+
+    Args:
+        layers: The layers.
+        endpoint: What they stand around; it raises nothing.
+        answer: What makes a response of what a layer raises.
+    """
     for layer in reversed(layers):
-        endpoint = _around(layer, endpoint)
+        endpoint = _answering(_around(layer, endpoint), answer)
     return endpoint
+
+
+def _answering(endpoint: Endpoint, answer: Answer) -> Endpoint:
+    async def call(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except Exception as error:
+            return await answer(error, request)
+
+    return call
 
 
 def _around(layer: Middleware, call_next: Next) -> Endpoint:
     async def call(request: Request) -> Response:
         response = await layer(request, call_next)
         if not isinstance(response, Response):
+            if hasattr(response, "close"):
+                response.close()
             raise TypeError(
                 f"middleware {name_of(layer)} returned {type(response).__name__}, not a Response; "
                 f"to pass the answer on, `return await call_next(request)`"
@@ -49,19 +72,12 @@ async def log_requests(request: Request, call_next: Next) -> Response:
     ``method=GET path=/notes status=200 elapsed_ms=3``, with ``error=`` when it failed.
     """
     started = time.perf_counter()
-    status, failure = 500, ""
-    try:
-        response = await call_next(request)
-        status = response.status
-        return response
-    except Exception as error:
-        status = getattr(error, "status", 500)
-        failure = f" error={error}"
-        raise
-    finally:
-        elapsed_ms = int((time.perf_counter() - started) * 1000)
-        print(
-            f"method={request.method} path={request.path} status={status} "
-            f"elapsed_ms={elapsed_ms}{failure}",
-            file=sys.stderr,
-        )
+    response = await call_next(request)
+    elapsed_ms = int((time.perf_counter() - started) * 1000)
+    failure = f" error={request.error}" if request.error is not None else ""
+    print(
+        f"method={request.method} path={request.path} status={response.status} "
+        f"elapsed_ms={elapsed_ms}{failure}",
+        file=sys.stderr,
+    )
+    return response

@@ -1,43 +1,182 @@
-"""Flat text fields into a model: query strings, urlencoded forms, path parameters.
+"""Flat text fields into typed values: query strings, forms, path parameters, headers, cookies.
 
-In: a class (attrs, dataclass, or any with a typed ``__init__``), once. Out: a function from
-``(name, text)`` pairs to an instance. Each field is one scalar, optional, or a list of
-scalars that gathers repeats. Names that the model does not know are ignored.
-``dict[str, str]`` takes every field, the last of a name winning.
+In: the fields, once: those of a class (attrs, dataclass, or any with a typed ``__init__``), or the
+parameters of a handler. Out: a function from ``(name, text)`` pairs to an instance, or to the
+arguments. Each field is one scalar, optional, or a list of scalars that gathers repeats. Names
+that nobody asks for are ignored. ``dict[str, str]`` takes every field, the last of a name winning.
 
-What cannot be read is a 400 that opens with the words of the contract; what was read and
-breaks a rule of the model (its validators and converters run in ``__init__``) is a 422 with
-the rule's own text.
+An empty text is how a browser sends a field that was not filled in: in a form it is no value for
+anything but text. A checkbox that is not ticked is not sent: in a form, a ``bool`` that is missing
+is ``False``.
 
-Source: contract edgezero.md, EXT-2 to EXT-4, EXT-8, TV-31 to TV-35.
+What cannot be read is a 400 that opens with the words of the contract and names every field;
+what was read and breaks a rule (a bound, or what runs in ``__init__``) is a 422 with the rule's
+own text.
+
+Source: contract edgezero.md, EXT-2 to EXT-4, EXT-8, TV-31 to TV-35; HTML, "Constructing the
+entry list", for forms.
 """
 
 import inspect
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeAlias, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, TypeAlias, get_args, get_origin
 
 from edgezero_spin.core.errors import BadRequest, ValidationFailed
 from edgezero_spin.core.scalars import Reader, scalar_reader, without_none
+from edgezero_spin.stores.aliases import alias_of, resolved_hints
+from edgezero_spin.stores.constraints import Rule, rule_of
+from edgezero_spin.stores.rule_text import RULE_ERRORS, rule_text
 
-__all__ = ["BAD_FORM", "BAD_PATH", "BAD_QUERY", "FieldsReader", "fields_reader", "rule_text"]
+__all__ = [
+    "BAD_COOKIE",
+    "BAD_FORM",
+    "BAD_HEADER",
+    "BAD_PATH",
+    "BAD_QUERY",
+    "ArgumentsReader",
+    "Field",
+    "FieldsReader",
+    "arguments_reader",
+    "field_of",
+    "fields_reader",
+]
 
 BAD_QUERY = "invalid query string"
 BAD_FORM = "invalid form payload"
 BAD_PATH = "invalid path parameters"
+BAD_HEADER = "invalid headers"
+BAD_COOKIE = "invalid cookies"
 
 _Fields: TypeAlias = Iterable[tuple[str, str]]
 FieldsReader: TypeAlias = Callable[[_Fields], Any]
+ArgumentsReader: TypeAlias = Callable[[_Fields], dict[str, Any]]
 
 _readers: dict[tuple[Any, str], FieldsReader] = {}
+_COLLECTIONS: dict[Any, Callable[[list[Any]], Any]] = {
+    list: list,
+    set: set,
+    frozenset: frozenset,
+    tuple: tuple,
+}
+_TICKED = {"true": True, "on": True, "yes": True, "1": True}
+_UNTICKED = {"false": False, "off": False, "no": False, "0": False}
 
 
-class _Field(NamedTuple):
-    """One parameter of a model's ``__init__``."""
+class Field(NamedTuple):
+    """One field.
 
+    Attributes:
+        argument: Its name in Python.
+        read: Text to a value.
+        collect: What gathers repeats, ``None`` for a single value.
+        rule: The bounds in its annotation.
+        empty: Whether an empty text is a value.
+        absent: What an absent one is, unless it has to be there or the callee has a default.
+    """
+
+    argument: str
     read: Reader
-    many: bool
-    required: bool
-    nullable: bool
+    collect: Callable[[list[Any]], Any] | None
+    rule: Rule | None
+    empty: bool
+    absent: Any
+
+    @property
+    def required(self) -> bool:
+        """Whether a request without it is refused."""
+        return self.absent is _MISSING
+
+
+_MISSING: Any = object()
+_LEFT_OUT: Any = object()
+
+
+def field_of(argument: str, hint: Any, default: Any, failure: str) -> Field | None:
+    """Return a field of a handler or a class, ``None`` when text cannot become its type.
+
+    Args:
+        argument: Its name in Python.
+        hint: Its annotation.
+        default: ``inspect.Parameter.empty`` when it has none.
+        failure: Where it is read: one of the ``BAD_`` texts.
+    """
+    rule = rule_of(hint)
+    inner, nullable = without_none(_plain(hint))
+    rule = rule or rule_of(inner)
+    inner = _plain(inner)
+    collect = _COLLECTIONS.get(get_origin(inner))
+    arguments = get_args(inner)
+    if collect is tuple and arguments[1:] != (...,):
+        return None
+    if collect is not None:
+        inner = arguments[0]
+    read = scalar_reader(inner)
+    if read is None:
+        return None
+    if _plain(inner) is bool and failure != BAD_PATH:
+        read = _tick
+    if default is not inspect.Parameter.empty:
+        absent = _LEFT_OUT
+    elif nullable:
+        absent = None
+    elif collect is not None:
+        absent = collect([])
+    elif _plain(inner) is bool and failure == BAD_FORM:
+        absent = False
+    else:
+        absent = _MISSING
+    return Field(argument, read, collect, rule, read is str or failure != BAD_FORM, absent)
+
+
+def arguments_reader(fields: dict[str, Field], failure: str) -> ArgumentsReader:
+    """Return the function from text fields to arguments by their name in Python.
+
+    Args:
+        fields: The fields by their name in the request.
+        failure: How a 400 opens.
+    """
+
+    def read(pairs: _Fields) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        problems: list[str] = []
+        for name, text in pairs:
+            field = fields.get(name)
+            if field is None or not (text or field.empty):
+                continue
+            try:
+                value = field.read(text)
+            except ValueError as error:
+                problems.append(f"{name}: {error}")
+                # Not missing as well.
+                values.setdefault(field.argument, [])
+                continue
+            if field.collect is not None:
+                values.setdefault(field.argument, []).append(value)
+            elif field.argument in values:
+                problems.append(f"{name}: given more than once")
+            else:
+                values[field.argument] = value
+        broken: list[str] = []
+        for name, field in fields.items():
+            argument = field.argument
+            if argument not in values:
+                if field.absent is _MISSING:
+                    problems.append(f"{name}: missing")
+                elif field.absent is not _LEFT_OUT:
+                    values[argument] = field.absent
+            elif not problems:
+                if field.collect is not None:
+                    values[argument] = field.collect(values[argument])
+                problem = field.rule(values[argument]) if field.rule is not None else None
+                if problem is not None:
+                    broken.append(f"{name}: {problem}")
+        if problems:
+            raise BadRequest(f"{failure}: {'; '.join(dict.fromkeys(problems))}")
+        if broken:
+            raise ValidationFailed("; ".join(broken))
+        return values
+
+    return read
 
 
 def fields_reader(model: Any, failure: str) -> FieldsReader:
@@ -56,75 +195,53 @@ def fields_reader(model: Any, failure: str) -> FieldsReader:
     return known
 
 
-def rule_text(error: Exception) -> str:
-    """Return what a validator said. attrs puts the sentence first and its evidence after."""
-    first = error.args[0] if error.args else None
-    return first if isinstance(first, str) else str(error)
-
-
 def _compile(model: Any, failure: str) -> FieldsReader:
     if model is dict or (get_origin(model) is dict and get_args(model) == (str, str)):
         return dict
-    fields = _fields(model)
-    required = {name: field for name, field in fields.items() if field.required}
+    arguments = arguments_reader(_fields(model, failure), failure)
 
     def read(pairs: _Fields) -> Any:
-        values: dict[str, Any] = {}
-        for name, text in pairs:
-            field = fields.get(name)
-            if field is None:
-                continue
-            try:
-                value = field.read(text)
-            except ValueError as error:
-                raise BadRequest(f"{failure}: {name}: {error}") from None
-            if field.many:
-                values.setdefault(name, []).append(value)
-            elif name in values:
-                raise BadRequest(f"{failure}: {name}: given more than once")
-            else:
-                values[name] = value
-        for name, field in required.items():
-            if name in values:
-                continue
-            if not field.nullable and not field.many:
-                raise BadRequest(f"{failure}: {name}: missing")
-            values[name] = None if field.nullable else []
+        values = arguments(pairs)
         try:
             return model(**values)
-        except (TypeError, ValueError) as error:
-            raise ValidationFailed(rule_text(error)) from error
+        except RULE_ERRORS as error:
+            raise ValidationFailed(rule_text(error) or "a value breaks a rule") from error
 
     return read
 
 
-def _fields(model: Any) -> dict[str, _Field]:
+def _fields(model: Any, failure: str) -> dict[str, Field]:
     if not isinstance(model, type) or model.__module__ == "builtins":
         raise TypeError(f"{model!r} is not a model: it names no fields")
     # attrs spells a private field without its underscore in __init__.
     names = {a.alias: a.name for a in getattr(model, "__attrs_attrs__", ())}
-    try:
-        hints = get_type_hints(model, include_extras=True)
-    except NameError as error:
-        raise TypeError(f"an annotation of {model.__qualname__} means nothing: {error}") from error
+    hints = resolved_hints(model)
     parameters = inspect.signature(model).parameters.values()
     if not names and any(parameter.name not in hints for parameter in parameters):
         inits = [vars(base)["__init__"] for base in model.__mro__ if "__init__" in vars(base)]
-        hints = get_type_hints(inits[0], include_extras=True) | hints
-    fields = {}
+        hints = inspect.get_annotations(inits[0], eval_str=True) | hints
+    fields: dict[str, Field] = {}
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         hint = hints.get(names.get(parameter.name, parameter.name), str)
-        required = parameter.default is parameter.empty
-        fields[parameter.name] = _field(model, parameter.name, hint, required)
+        field = field_of(parameter.name, hint, parameter.default, failure)
+        if field is None:
+            raise TypeError(f"{model.__qualname__}.{parameter.name}: text cannot become {hint!r}")
+        name = alias_of(hint) or parameter.name
+        if name in fields:
+            raise TypeError(f"{model.__qualname__}: two fields are called {name!r}")
+        fields[name] = field
     return fields
 
 
-def _field(model: type, name: str, hint: Any, required: bool) -> _Field:
-    inner, nullable = without_none(hint)
-    many = get_origin(inner) is list
-    read = scalar_reader(get_args(inner)[0] if many else inner)
-    if read is None:
-        raise TypeError(f"{model.__qualname__}.{name}: text cannot become {hint!r}")
-    return _Field(read, many, required, nullable)
+def _plain(hint: Any) -> Any:
+    """Return a type without the notes of ``Annotated``."""
+    return hint.__origin__ if hasattr(hint, "__metadata__") else hint
+
+
+def _tick(text: str) -> bool:
+    lower = text.lower()
+    if lower in _TICKED or lower in _UNTICKED:
+        return lower in _TICKED
+    raise ValueError("not one of true, false")

@@ -13,6 +13,7 @@ nor its WebAssembly build has a decoder: such a body passes as it is, its header
 """
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable
+from math import isfinite
 from typing import Any, Protocol, TypeAlias
 
 import attrs
@@ -22,7 +23,8 @@ from edgezero_spin.core.headers import HeaderInput, Headers
 from edgezero_spin.core.payloads import json_reader
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
-from edgezero_spin.core.streaming import SourceStream
+from edgezero_spin.core.streaming import ByteSource, SourceStream
+from edgezero_spin.stores.json_values import encode
 
 try:
     import zlib
@@ -67,6 +69,13 @@ _HOP_BY_HOP = frozenset(
 )
 
 
+# What WASI hosts refuse in a request of a guest (contract spin-host.md, HTTP-3).
+_HOST_ONLY = _HOP_BY_HOP - {"te", "trailer"}
+
+_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_SELF = "self.alt"
+
+
 class OutboundError(Internal):
     """A request could not be sent, or its answer could not be read: 500 (PRX-9).
 
@@ -90,7 +99,7 @@ class OutboundRequest:
         authority: Host and port.
         target: Path and query, at least ``/``.
         headers: Fields in order.
-        body: Chunks in order; none for no body.
+        body: Chunks in order; the empty tuple for no body.
         timeout_s: Seconds until the first byte of the answer; ``None`` for the host's own.
     """
 
@@ -111,7 +120,7 @@ class OutboundReply(Protocol):
     @property
     def headers(self) -> list[tuple[str, bytes]]: ...
 
-    def read(self, limit: int) -> bytes:
+    async def read(self, limit: int) -> bytes:
         """Return the next bytes of the body, at most ``limit``; ``b""`` at its end.
 
         Raises:
@@ -143,21 +152,33 @@ class OutboundResponse:
 
     def __init__(self, reply: OutboundReply) -> None:
         self._reply = reply
+        self._body: _Bytes | None = None
+        self._streamed = False
         self.status = reply.status
         self.headers = Headers.received(reply.headers)
 
     async def bytes(self, limit: int = MAX_DECODED_BYTES) -> _Bytes:
-        """Return the whole body as it was sent.
+        """Return the whole body as it was sent, and keep it, so that it can be asked for again.
 
         Raises:
             OutboundError: It has more bytes than ``limit``, or broke off.
+            RuntimeError: It was streamed already.
         """
+        body = self._body
+        if body is None:
+            body = self._body = await self._read_all(limit)
+        elif len(body) > limit:
+            raise _too_large(limit)
+        return body
+
+    async def _read_all(self, limit: int) -> _Bytes:
         parts = []
         size = 0
         async for chunk in self.stream():
             size += len(chunk)
             if size > limit:
-                raise OutboundError(f"response body exceeds maximum size of {limit} bytes")
+                self._reply.close()
+                raise _too_large(limit)
             parts.append(chunk)
         return b"".join(parts)
 
@@ -180,9 +201,37 @@ class OutboundResponse:
     def stream(self) -> SourceStream:
         """Iterate over the body as it arrives. As the body of a response, the iterator lets
         the host pass the bytes on without this program.
+
+        A body that was read whole before is given again.
+
+        Raises (at the first piece or a later one):
+            OutboundError: It broke off.
+            RuntimeError: It was streamed already.
         """
-        reply = self._reply
-        return SourceStream(lambda: reply, _CHUNK_BYTES, reply.close)
+        return SourceStream(self._begin, _CHUNK_BYTES, self._reply.close)
+
+    def _begin(self) -> ByteSource:
+        if self._body is not None:
+            return _Kept(self._body)
+        if self._streamed:
+            raise RuntimeError("the response body was read already")
+        self._streamed = True
+        return self._reply
+
+
+class _Kept:
+    """A body that was read whole, as a ``ByteSource``."""
+
+    def __init__(self, body: bytes) -> None:
+        self._rest = body
+
+    async def read(self, limit: int) -> bytes:
+        piece, self._rest = self._rest[:limit], self._rest[limit:]
+        return piece
+
+
+def _too_large(limit: int) -> OutboundError:
+    return OutboundError(f"response body exceeds maximum size of {limit} bytes")
 
 
 class Outbound:
@@ -200,31 +249,38 @@ class Outbound:
         url: str,
         *,
         headers: HeaderInput = (),
-        body: bytes | Iterable[bytes] | AsyncIterable[bytes] = b"",
+        body: Any = None,
         timeout_s: float | None = None,
     ) -> OutboundResponse:
         """Send a request: ``await outbound.send("GET", "https://example.com/a")``.
 
         Args:
             method: The method, in upper case.
-            url: ``http`` or ``https``, with a host.
+            url: ``http`` or ``https`` with a host, or a path of this application
+                (``/orders/7``, the same as ``http://self.alt/orders/7``), which the manifest
+                grants by ``http://self`` in ``allowed_outbound_hosts``.
             headers: Fields in order. ``Host`` comes from the URL.
-            body: All bytes, or chunks that are sent as they come.
+            body: Bytes or anything like them; text, sent as UTF-8; an iterator or an
+                asynchronous iterator of bytes, sent as they come; or a value that JSON can
+                hold (a dictionary, a list, a number, an attrs instance), sent with
+                ``content-type: application/json`` unless the headers say another. ``None``
+                for no body.
             timeout_s: Seconds to wait for the answer to begin; more than 0.
 
         Raises:
             OutboundError: The host refuses it or cannot reach the destination.
-            ValueError: The URL or a header is malformed.
+            TypeError: The body, or a header value, is of a kind that cannot be sent.
+            ValueError: The URL, the method, a header or the time is malformed.
         """
         scheme, authority, target = _split(url)
+        _check(method, timeout_s)
         pairs = list(Headers(headers).pairs)
-        chunks: Iterable[bytes] | AsyncIterable[bytes]
-        if isinstance(body, bytes):
-            chunks = (body,) if body else ()
-            if body and not any(name == "content-length" for name, _ in pairs):
-                pairs.append(("content-length", b"%d" % len(body)))
-        else:
-            chunks = body
+        _check_names(pairs)
+        chunks, is_json = _chunks(body)
+        if is_json and not any(name == "content-type" for name, _ in pairs):
+            pairs.append(("content-type", b"application/json"))
+        if type(chunks) is tuple and chunks:
+            _set_length(pairs, len(chunks[0]))
         reply = await self._transport.send(
             OutboundRequest(
                 method=method,
@@ -293,8 +349,79 @@ async def _unzipped(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         raise OutboundError("gzip decompression failed: the body ends too early")
 
 
+def _chunks(body: Any) -> tuple[Iterable[bytes] | AsyncIterable[bytes], bool]:
+    """Return a body as chunks, a known one as a tuple, and whether it was made JSON.
+
+    Raises:
+        TypeError: It is nothing that can be sent.
+    """
+    is_json = False
+    if body is None:
+        return (), False
+    if isinstance(body, str):
+        data = body.encode()
+    elif isinstance(body, bytes | bytearray | memoryview):
+        data = bytes(body)
+    elif hasattr(body, "__next__") or hasattr(body, "__aiter__"):
+        return body, False
+    elif _is_chunks(body):
+        data = b"".join(map(bytes, body))
+    else:
+        try:
+            data = encode(body)
+        except Exception as error:
+            raise TypeError(
+                "a request body is text, bytes, an iterator of bytes or a value that JSON can "
+                f"hold: {error}"
+            ) from error
+        is_json = True
+    return ((data,) if data else ()), is_json
+
+
+def _is_chunks(body: Any) -> bool:
+    """Whether a list or tuple holds bytes only: then it is a body in pieces, not JSON."""
+    return (
+        isinstance(body, list | tuple)
+        and bool(body)
+        and all(isinstance(chunk, bytes | bytearray | memoryview) for chunk in body)
+    )
+
+
+def _set_length(pairs: list[tuple[str, bytes]], size: int) -> None:
+    """Say how long a known body is.
+
+    Raises:
+        ValueError: The caller says something else.
+    """
+    lengths = {value for name, value in pairs if name == "content-length"}
+    if not lengths:
+        pairs.append(("content-length", b"%d" % size))
+    elif lengths != {b"%d" % size}:
+        said = b", ".join(sorted(lengths)).decode("latin-1")
+        raise ValueError(f"the content-length header says {said}, the body has {size} bytes")
+
+
+def _check(method: str, timeout_s: float | None) -> None:
+    if not isinstance(method, str) or not method or not _TOKEN.issuperset(method):
+        raise ValueError(f"not an HTTP method: {method!r}")
+    if timeout_s is not None and not (isfinite(timeout_s) and timeout_s > 0):
+        raise ValueError(f"timeout_s is more than 0 seconds, got {timeout_s!r}")
+
+
+def _check_names(pairs: list[tuple[str, bytes]]) -> None:
+    """Refuse what every host refuses, so that it fails natively as well."""
+    for name, _ in pairs:
+        if name in _HOST_ONLY:
+            raise ValueError(
+                f"the request header {name!r} is the host's to set, from the URL and the "
+                "connection; leave it out"
+            )
+
+
 def _split(url: str) -> tuple[str, str, str]:
     """Take a URL apart. Not by ``urllib``, which a component would carry for this alone."""
+    if url.startswith("/") and not url.startswith("//"):
+        url = f"http://{_SELF}{url}"
     scheme, separator, rest = url.partition("://")
     rest = rest.partition("#")[0]
     ends = [at for at in (rest.find("/"), rest.find("?")) if at >= 0]
@@ -306,4 +433,8 @@ def _split(url: str) -> tuple[str, str, str]:
         raise ValueError("a URL with user and password: send an authorization header instead")
     if not (url.isascii() and url.isprintable()) or " " in url:
         raise ValueError(f"a URL has printable ASCII only, percent-encode the rest: {url!r}")
+    name, colon, port = authority.partition(":")
+    if name.lower() == "self":
+        # What the manifest calls the application is no host name; this one is (CHAIN-1).
+        authority = f"{_SELF}{colon}{port}"
     return scheme.lower(), authority, target if target.startswith("/") else f"/{target}"

@@ -62,6 +62,8 @@ def parse_pattern(text: str) -> Pattern:
     """
     if not text.startswith("/"):
         raise _invalid(text, "it must start with '/'")
+    for part in text[1:].split("/"):
+        _refuse_other_spellings(text, part)
     segments = tuple(_parse_segment(text, part) for part in text[1:].split("/"))
     names = tuple(segment.name for segment in segments if segment.name is not None)
     for name in names:
@@ -72,6 +74,31 @@ def parse_pattern(text: str) -> Pattern:
     if any(segment.rest for segment in segments[:-1]):
         raise _invalid(text, "'{*name}' must be at the end")
     return Pattern(text, segments, names)
+
+
+def _refuse_other_spellings(pattern: str, part: str) -> None:
+    """Refuse what is a parameter to another framework and would be static text here."""
+    for opening, closing in ("<>", "{}"):
+        inside = part[part.find(opening) + 1 : part.rfind(closing)]
+        if opening not in part or closing not in part or "{{" in part:
+            continue
+        # ``<int:id>`` and ``{id:int}``; ``<path:rest>`` and ``{rest:path}``.
+        kind, _, name = inside.partition(":") if opening == "<" else inside.partition(":")[::-1]
+        if ":" not in inside:
+            kind, name = "", inside
+        if opening == "{" and ":" not in inside:
+            continue
+        if not name.isidentifier():
+            continue
+        if kind == "path":
+            raise _invalid(pattern, f"write '{{*{name}}}' for the rest of the path")
+        typed = f" and annotate the parameter `{name}: {kind}`" if kind.isidentifier() else ""
+        raise _invalid(pattern, f"write '{{{name}}}'{typed}")
+    if part[:1] == ":" and part[1:].isidentifier():
+        raise _invalid(pattern, f"write '{{{part[1:]}}}' (a static colon is '%3A')")
+    if part == "..." or (part[:1] == "*" and (part[1:] or "rest").isidentifier()):
+        name = part.lstrip("*.") or "rest"
+        raise _invalid(pattern, f"write '{{*{name}}}' for the rest of the path")
 
 
 def _parse_segment(pattern: str, part: str) -> Segment:

@@ -7,7 +7,7 @@ Source: contract edgezero.md, CTX-1, CTX-2, BOD-1 to BOD-4, SPN-1 to SPN-3. Bodi
 without a cap; reads that keep a whole body in memory have a limit and answer 413 past it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from edgezero_spin.core.addresses import parse_client_address
@@ -26,6 +26,8 @@ from edgezero_spin.stores.registry import Registry
 from edgezero_spin.stores.secrets import SecretStore
 
 if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+
     from edgezero_spin.core.outbound import OutboundTransport
     from edgezero_spin.core.router import Route
 
@@ -52,12 +54,14 @@ class Request:
         route: The route that takes the request, ``None`` when none does. Middleware may
             read its pattern, ``request.route.path``.
         body_limit: Bytes that a buffering read keeps unless the call says otherwise.
+        error: What was raised and became the response, for middleware; ``None`` else.
     """
 
     # Class attributes instead of assignments in __init__: each line that runs on a fresh
     # instance of a component is paid in full, and most requests touch few of these.
     route: "Route | None" = None
     body_limit: int = DEFAULT_BODY_LIMIT
+    error: Exception | None = None
     _captured: tuple[_Bytes, ...] = ()
     _states: Mapping[type, object] = {}
     _stores: "Stores | Callable[[], Stores] | None" = None
@@ -67,6 +71,9 @@ class Request:
     _streamed = False
     _path_params: dict[str, str] | None = None
     _extensions: dict[str, Any] | None = None
+    # What the dependencies of the handler gave, and what cleans up behind them.
+    resolved: dict[Any, Any]
+    exits: "AsyncExitStack"
 
     def __init__(self, source: RequestSource) -> None:
         self._source = source
@@ -79,7 +86,7 @@ class Request:
         method: str,
         target: str,
         headers: HeaderInput = (),
-        body: _Bytes | Iterable[_Bytes] = b"",
+        body: _Bytes | Iterable[_Bytes] | AsyncIterable[_Bytes] = b"",
     ) -> "Request":
         """Make a request by hand: ``Request.of("PUT", "/notes/7?x=1", body=b"{}")``.
 
@@ -97,7 +104,7 @@ class Request:
         method: str | None = None,
         target: str | None = None,
         headers: HeaderInput | None = None,
-        body: _Bytes | Iterable[_Bytes] | None = None,
+        body: _Bytes | Iterable[_Bytes] | AsyncIterable[_Bytes] | None = None,
     ) -> "Request":
         """Return this request with parts of it changed, for ``call_next``.
 
@@ -201,6 +208,23 @@ class Request:
             }
         return params
 
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies by name, as they were sent; of two with one name the first.
+
+        Source: RFC 6265, 4.2 and 5.4: the one of the longer path comes first.
+        """
+        found: dict[str, str] = {}
+        for header in self.headers.get_all("cookie"):
+            for pair in header.split(";"):
+                name, equals, value = pair.partition("=")
+                value = value.strip()
+                if value[:1] == value[-1:] == '"' and len(value) > 1:
+                    value = value[1:-1]
+                if equals:
+                    found.setdefault(name.strip(), value)
+        return found
+
     def path_as(self, model: type[_T]) -> _T:
         """Return the path parameters as a model of scalars.
 
@@ -237,7 +261,7 @@ class Request:
             limit = self.body_limit
         body = self._body
         if body is None:
-            body = self._body = self._read_all(limit)
+            body = self._body = await self._read_all(limit)
         elif len(body) > limit:
             raise _too_large(limit)
         return body
@@ -301,7 +325,7 @@ class Request:
             stores = self._stores = Stores() if stores is None else stores()
         return stores
 
-    def open_stores(self) -> None:
+    async def open_stores(self) -> None:
         """Open every declared store now, key-value before config.
 
         Raises:
@@ -309,7 +333,8 @@ class Request:
         """
         for registry in (self.stores.kv, self.stores.config):
             if registry is not None:
-                registry.open_all()
+                for id in registry.declared:
+                    await registry[id].open()
 
     @property
     def kv(self) -> Kv:
@@ -374,11 +399,11 @@ class Request:
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"
 
-    def _read_all(self, limit: int) -> _Bytes:
+    async def _read_all(self, limit: int) -> _Bytes:
         read = self._begin().read
         chunks = []
         size = 0
-        while chunk := read(_CHUNK_BYTES):
+        while chunk := await read(_CHUNK_BYTES):
             size += len(chunk)
             if size > limit:
                 raise _too_large(limit)
@@ -386,9 +411,9 @@ class Request:
         # One chunk is what nearly every body is.
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    def _remaining(self) -> Iterator[_Bytes]:
+    async def _remaining(self) -> AsyncIterator[_Bytes]:
         source = self._begin()
-        while chunk := source.read(_CHUNK_BYTES):
+        while chunk := await source.read(_CHUNK_BYTES):
             yield chunk
 
     def _begin(self) -> ByteSource:

@@ -1,8 +1,9 @@
 """What a handler answers, and how its return value becomes one.
 
 In: a ``Response``, text, bytes, nothing, a JSON-able value or attrs instance, an iterator
-of bytes, or ``(status, any of these)``. Out: a ``Response`` whose body is ``bytes`` or a
-``BodyStream``, and whose headers are pairs that a host takes as they are.
+of bytes, or any of these in ``(status, body)`` or ``(status, body, headers)``. Out: a ``Response``
+whose body is ``bytes`` or a ``BodyStream``, and whose headers are pairs that a host takes as they
+are.
 
 Source: contract edgezero.md, HND-2 and HND-3, with the difference that values serialised as
 JSON say ``application/json``. A ``Response`` that a handler built is left as it is.
@@ -23,6 +24,8 @@ _TEXT = ("content-type", b"text/plain; charset=utf-8")
 _JSON = ("content-type", b"application/json")
 _new = object.__new__
 _prepared: set[Any] = set()
+# The classes among them whose instances are nothing but JSON.
+_models: set[type] = set()
 
 
 class Response:
@@ -120,6 +123,8 @@ def to_response(value: object) -> Response:
         return _plain(b"", 204)
     if kind is bytes:
         return _sized(value, _TEXT, 200)  # type: ignore[arg-type]
+    if kind in _models:
+        return _sized(encode(value), _JSON, 200)
     return _convert(value)
 
 
@@ -136,6 +141,9 @@ def prepare_json(annotation: Any) -> None:
             prepare_json(argument)
         if hasattr(annotation, "__attrs_attrs__") or hasattr(annotation, "__dataclass_fields__"):
             writer_of(annotation)
+            other = issubclass(annotation, EdgeZeroError | Response | str | bytes | tuple)
+            if not other and not {"__next__", "__aiter__"} & set(dir(annotation)):
+                _models.add(annotation)
             for hint in get_type_hints(annotation).values():
                 prepare_json(hint)
     except (NameError, TypeError):
@@ -145,13 +153,9 @@ def prepare_json(annotation: Any) -> None:
 
 def _convert(value: object) -> Response:
     """The returns that are rarer, or dearer anyway."""
-    if type(value) is tuple and len(value) == 2:
-        status, inner = value
-        if isinstance(status, int) and not isinstance(status, bool):
-            if not 200 <= status <= 599:
-                raise TypeError(f"a handler returned the status {status}, not 200 to 599")
-            response = to_response(inner)
-            response.status = int(status)
+    if type(value) is tuple and len(value) in (2, 3):
+        response = _from_tuple(value)
+        if response is not None:
             return response
     if isinstance(value, Response):
         return value
@@ -165,7 +169,42 @@ def _convert(value: object) -> Response:
     # checked when they are pulled.
     if hasattr(value, "__next__") or hasattr(value, "__aiter__"):
         return _plain(BodyStream(value), 200)  # type: ignore[arg-type]
+    if hasattr(value, "__await__"):
+        raise _not_awaited(value)
     return Response.json(value)
+
+
+def _from_tuple(value: tuple[Any, ...]) -> Response | None:
+    """Read ``(status, body)`` and ``(status, body, headers)``; ``None`` for a plain array."""
+    status, inner, *rest = value
+    if not _is_status(status, 0, 999) or (rest and not _is_status(status, 100, 599)):
+        if _is_status(inner, 100, 599):
+            raise TypeError(
+                f"a handler returned the status {inner} after the body; write "
+                f"`return {inner}, body` (for a JSON array return a list)"
+            )
+        return None
+    if not 200 <= status <= 599:
+        raise TypeError(f"a handler returned the status {status}, not 200 to 599")
+    response = to_response(inner)
+    response.status = int(status)
+    added = MutableHeaders(*rest)
+    for name in added:
+        response.headers.discard(name)
+    response._pairs += added.pairs
+    return response
+
+
+def _is_status(value: Any, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _not_awaited(value: Any) -> TypeError:
+    call = getattr(value, "__qualname__", type(value).__name__)
+    if hasattr(value, "close"):
+        # It will not run, which is what the error says; no warning has to say it again.
+        value.close()
+    return TypeError(f"a handler returned what {call}(...) gave it; write `await` before the call")
 
 
 def _sized(body: bytes, content_type: tuple[str, bytes], status: int) -> Response:

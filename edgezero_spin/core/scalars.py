@@ -6,7 +6,7 @@ In: an annotation, once. Out: a function from text to a value of that type, whic
 The rules are narrower than Python's own: ``int`` takes ``7`` and not `` 7 `` or ``7_0``,
 ``bool`` takes ``true`` and ``false``, and a ``float`` is finite.
 
-Source: contract edgezero.md, EXT-2 and OPQ-15; UUIDs, dates, enums, ``Literal`` and lists
+Source: contract edgezero.md, EXT-2 and OPQ-15; enums, ``Literal`` and what ``text_values`` knows
 are our own.
 """
 
@@ -14,6 +14,8 @@ from collections.abc import Callable
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NewType, TypeAlias, Union, get_args, get_origin
+
+from edgezero_spin.stores.text_values import TextForm, text_form
 
 __all__ = ["Reader", "scalar_reader", "without_none"]
 
@@ -38,19 +40,14 @@ def scalar_reader(annotation: Any) -> Reader | None:
         return None
     if issubclass(annotation, Enum):
         return _choice({str(member.value): member for member in annotation})
-    # By name, so that neither module has to be in a component that does not use it.
-    match annotation.__module__, annotation.__qualname__:
-        case "builtins", "int":
-            return _whole_number
-        case "builtins", "float":
-            return _number
-        case "builtins", "bool":
-            return _choice({"true": True, "false": False})
-        case "uuid", "UUID":
-            return _uuid(annotation)
-        case "datetime", "date" | "datetime" | "time" as name:
-            return _iso(annotation, name)
-    return None
+    if annotation is int:
+        return _whole_number
+    if annotation is float:
+        return _number
+    if annotation is bool:
+        return _choice({"true": True, "false": False})
+    form = text_form(annotation)
+    return None if form is None else _form(form)
 
 
 def without_none(annotation: Any) -> tuple[Any, bool]:
@@ -94,23 +91,11 @@ def _choice(choices: dict[str, Any]) -> Reader:
     return read
 
 
-def _uuid(uuid_type: Any) -> Reader:
+def _form(form: TextForm) -> Reader:
     def read(text: str) -> Any:
         try:
-            if len(text) == 36:
-                return uuid_type(text)
+            return form.read(text)
         except ValueError:
-            pass
-        raise ValueError("not a UUID")
-
-    return read
-
-
-def _iso(type_: Any, name: str) -> Reader:
-    def read(text: str) -> Any:
-        try:
-            return type_.fromisoformat(text)
-        except ValueError:
-            raise ValueError(f"not an ISO 8601 {name}") from None
+            raise ValueError(f"not {form.noun}") from None
 
     return read

@@ -5,7 +5,7 @@ body only when a handler wants them, because on a component each is a call to th
 ``MemorySource`` holds a request that a test or a middleware wrote.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from edgezero_spin.core.headers import HeaderInput, Headers
@@ -39,7 +39,7 @@ class RequestSource(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes]]:
         """Return every field in order. Called at most once."""
 
-    def read(self, limit: int) -> bytes:
+    async def read(self, limit: int) -> bytes:
         """Return the next bytes of the body, at most ``limit``; ``b""`` at its end.
 
         Waits until there are some.
@@ -63,7 +63,7 @@ class MemorySource:
         method: str,
         target: str,
         headers: HeaderInput = (),
-        body: bytes | Iterable[bytes] = b"",
+        body: bytes | Iterable[bytes] | AsyncIterable[bytes] = b"",
     ) -> None:
         self.method = method
         self.scheme: str | None = None
@@ -76,17 +76,24 @@ class MemorySource:
         self.raw_path = encode_literal(path) or b"/"
         self.query = encode_literal(query) if question else None
         self._headers = headers if isinstance(headers, Headers) else Headers(headers)
-        self._chunks: Iterator[bytes] = iter([body] if isinstance(body, bytes) else body)
+        self._chunks: Iterator[bytes] | AsyncIterator[bytes]
+        if isinstance(body, AsyncIterable):
+            self._chunks = aiter(body)
+        else:
+            self._chunks = iter([body] if isinstance(body, bytes) else body)
         self._rest = b""
 
     def headers(self) -> Sequence[tuple[str, bytes]]:
         """The fields that were given."""
         return self._headers.pairs
 
-    def read(self, limit: int) -> bytes:
+    async def read(self, limit: int) -> bytes:
         """The next of the given bytes; a chunk longer than ``limit`` takes several reads."""
         while not self._rest:
-            chunk = next(self._chunks, None)
+            if isinstance(self._chunks, AsyncIterator):
+                chunk = await anext(self._chunks, None)
+            else:
+                chunk = next(self._chunks, None)
             if chunk is None:
                 return b""
             self._rest = chunk

@@ -24,7 +24,7 @@ Chunks: TypeAlias = Iterable[bytes] | AsyncIterable[bytes]
 class ByteSource(Protocol):
     """Where a body comes from."""
 
-    def read(self, limit: int) -> bytes:
+    async def read(self, limit: int) -> bytes:
         """Return the next bytes, at most ``limit``; ``b""`` at the end."""
 
 
@@ -63,7 +63,7 @@ class SourceStream:
         source = self.source
         if source is None:
             source = self.source = self._begin()
-        chunk = source.read(self._chunk_bytes)
+        chunk = await source.read(self._chunk_bytes)
         if not chunk:
             await self.aclose()
             raise StopAsyncIteration

@@ -11,6 +11,8 @@ Source: measured with wasmtime's fuel, 80 000 instructions for a hello handler w
 from collections.abc import Coroutine
 from typing import Any
 
+import attrs
+
 from edgezero_spin.core.annotations import Json
 from edgezero_spin.core.app import App
 from edgezero_spin.core.request import Request
@@ -19,6 +21,12 @@ __all__ = ["warm_up"]
 
 # The interpreter adapts a function after a handful of calls; more changes nothing.
 _ROUNDS = 40
+
+
+@attrs.frozen
+class _Item:
+    name: str
+    size: int = 0
 
 
 def warm_up() -> None:
@@ -37,10 +45,15 @@ def warm_up() -> None:
     def with_body(item: Json[dict[str, int]]) -> None:
         return None
 
+    @app.put("/")
+    async def with_model(item: Json[_Item]) -> _Item:
+        return item
+
     for _ in range(_ROUNDS):
         _finish(app.handle(Request.of("GET", "/")))
         _finish(app.handle(Request.of("GET", "/a/1")))
         _finish(app.handle(Request.of("POST", "/", body=b'{"a":1}')))
+        _finish(app.handle(Request.of("PUT", "/", body=b'{"name":"a","size":1}')))
 
 
 def _finish(coroutine: Coroutine[Any, Any, object]) -> None:

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 
 from edgezero_spin.stores import StoreDeclaration, StoreIds, Stores
 from edgezero_spin.stores import open_stores as open_on_platform
+from edgezero_spin.stores.backend import StorePlatform
 
 _IN_COMPONENT = sys.platform == "wasi"
 
 if _IN_COMPONENT:
-    # Needs the bindings, which exist nowhere but in a component.
-    from edgezero_spin.guest.wasi02.stores import platform
+    # These need the bindings, which exist nowhere but in a component.
+    from edgezero_spin.guest.wasi02.stores import platform as blocking_platform
+    from edgezero_spin.guest.wasi03.stores import platform as async_platform
 
 __all__ = ["open_stores"]
 
@@ -25,19 +27,24 @@ def open_stores(
     config: Sequence[str] = (),
     secrets: Sequence[str] = (),
     eager: bool = False,
+    blocking: bool = False,
 ) -> Stores:
     """Open the component's stores by logical id, inside any handler.
 
-    The facades are coroutines; a handler that is not ``async`` runs them with ``wait``::
+    The facades are coroutines. On WASI 0.3 (spin-sdk 4 and 5) they are awaited, and other
+    requests go on meanwhile. On WASI 0.2 (spin-sdk 3), and with ``blocking``, a handler that is
+    not ``async`` runs them with ``wait``::
 
-        stores = open_stores(kv=["notes"])
+        stores = open_stores(kv=["notes"], blocking=True)
         note = wait(stores.kv["notes"].get("1"))
 
     Args:
         kv: Logical ids of key-value stores, the first one the default.
         config: Logical ids of config stores, likewise.
         secrets: Logical ids of secret stores, likewise.
-        eager: Open all of them now instead of at first use.
+        eager: Open all of them now instead of at first use. Implies ``blocking``.
+        blocking: Use the interfaces of WASI 0.2 in a component of WASI 0.3, too. All requests
+            of the instance wait for such a call.
 
     Raises:
         RuntimeError: Called outside a component.
@@ -54,4 +61,16 @@ def open_stores(
         config=StoreIds.of(config) if config else None,
         secrets=StoreIds.of(secrets) if secrets else None,
     )
-    return open_on_platform(declaration, platform(declaration), lambda: os.environ, eager=eager)
+    return open_on_platform(
+        declaration, _platform(declaration, blocking or eager), lambda: os.environ, eager=eager
+    )
+
+
+def _platform(declaration: StoreDeclaration, blocking: bool) -> StorePlatform:
+    if not blocking:
+        try:
+            return async_platform(declaration)
+        except ImportError:
+            # A world of WASI 0.2; what it lacks, the other platform says.
+            pass
+    return blocking_platform(declaration)

@@ -56,6 +56,15 @@ def wait(coroutine: Coroutine[Any, Any, T]) -> T:
         value = wait(stores.kv["notes"].get("id"))
 
     Raises:
-        RuntimeError: The coroutine suspends; store calls never do.
+        RuntimeError: The coroutine suspends, as calls of asynchronous stores may.
     """
-    return run_without_loop(coroutine)
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    coroutine.close()
+    raise RuntimeError(
+        "wait cannot run a call that suspends: await it in an async handler, or open the stores "
+        "with open_stores(..., blocking=True)"
+    )

@@ -13,7 +13,11 @@ import gc
 import sys
 from typing import Any
 
+from edgezero_spin.bundle.building import take_bundle
 from edgezero_spin.core.app import App
+from edgezero_spin.guest.free_memory import zero_free_memory
+from edgezero_spin.guest.seeding import defer_seeding
+from edgezero_spin.guest.warm import warm_up
 
 __all__ = ["NativeHandler", "run_app"]
 
@@ -64,15 +68,20 @@ def run_app(app: App) -> type[Any]:
     if sys.platform != "wasi":
         return type("IncomingHandler", (NativeHandler,), {"app": app})
     # These need the bindings, which exist nowhere but in a component being built.
-    from edgezero_spin.guest.wasi02.handler import incoming_handler
-    from edgezero_spin.guest.wasi02.seeding import defer_seeding
-    from edgezero_spin.guest.wasi02.warm import warm_up
+    from wit_world import exports
+
+    if hasattr(exports.IncomingHandler, "_async_start_handle"):
+        from edgezero_spin.guest.wasi03.handler import incoming_handler
+    else:
+        from edgezero_spin.guest.wasi02.handler import incoming_handler
 
     handler = incoming_handler(app)
     defer_seeding()
     warm_up(stores=bool(app.declaration.kv))
+    take_bundle()
     # What the snapshot holds lives as long as the instance: a collection that falls
     # into a request need not walk it (2 million instructions in a hello app).
     gc.collect()
+    zero_free_memory()
     gc.freeze()
     return handler

@@ -36,7 +36,9 @@ from edgezero_spin.stores.backend import KeyValueBackend
 __all__ = [
     "Application",
     "Route",
+    "check_plan",
     "load_application",
+    "route_table",
 ]
 
 logger = logging.getLogger("edgezero_spin.host")
@@ -115,15 +117,9 @@ def load_application(
         InvalidRoutesError: A route cannot be read.
         LinkError: A file fits no executor.
     """
-    _check(plan)
+    check_plan(plan)
     used = {trigger.component for trigger in plan.triggers if trigger.component is not None}
-    table = RouteTable(
-        RouteDeclaration(
-            trigger.route, trigger.component or trigger.id, static=trigger.static is not None
-        )
-        for trigger in plan.triggers
-        if trigger.route is not None
-    )
+    table = route_table(plan)
     _warn(table)
     databases = databases or {}
     network = network or NetworkRules()
@@ -149,6 +145,7 @@ def load_application(
                     sender=sender,
                 ),
                 log=logs.of(part.id),
+                memory_bytes=limits.memory_bytes,
             )
             if adapt is not None:
                 grants = adapt(grants)
@@ -203,7 +200,27 @@ class _Linker:
         return link(self.engine, component, self.interfaces, dependencies)
 
 
-def _check(plan: ApplicationPlan) -> None:
+def route_table(plan: ApplicationPlan) -> RouteTable:
+    """Return the public routes of an application.
+
+    Raises:
+        InvalidRoutesError: A route cannot be read.
+    """
+    return RouteTable(
+        RouteDeclaration(
+            trigger.route, trigger.component or trigger.id, static=trigger.static is not None
+        )
+        for trigger in plan.triggers
+        if trigger.route is not None
+    )
+
+
+def check_plan(plan: ApplicationPlan) -> None:
+    """Make sure that there is something to run, and that every trigger names what is there.
+
+    Raises:
+        ApplicationError: It is not so.
+    """
     if not plan.triggers:
         raise ApplicationError("No triggers in app")
     known = {part.id for part in plan.components}

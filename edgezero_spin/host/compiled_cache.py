@@ -5,6 +5,9 @@ the file itself, then a trailer of ours. The trailer says what the file is for a
 a digest of everything before it. Native code is trusted input: a file is handed to the
 engine only when its trailer fits and the digest agrees.
 
+The folder has a bound: where a new entry goes past it, those that were used least recently
+are removed.
+
 Nothing here raises: an entry that is missing, cut, changed or made by someone else is as
 good as none, and a folder that cannot be used is reported once in the log.
 """
@@ -17,17 +20,86 @@ import mmap
 import os
 import struct
 import tempfile
+import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 import attrs
 import wasmtime
 
-__all__ = ["CompiledCache"]
+__all__ = [
+    "DEFAULT_MAX_BYTES",
+    "MAX_BYTES_VARIABLE",
+    "CacheEntry",
+    "CompiledCache",
+    "cache_entries",
+    "clear_cache",
+    "max_cache_bytes",
+]
+
+DEFAULT_MAX_BYTES: Final = 2 * 1024**3
+"""Bytes that all entries of a folder may have together."""
+
+MAX_BYTES_VARIABLE: Final = "EDGEZERO_CACHE_MAX_BYTES"
+"""Environment variable that replaces the default."""
+
+# A writer that was killed leaves one; none takes as long as this to write.
+_PART_AGE_S = 3600.0
 
 _log = logging.getLogger(__name__)
 
 _MAGIC = b"edgezero-compiled-component-1\n\0\0"
 _END = struct.Struct(f"<Q{len(_MAGIC)}s")
+
+
+@attrs.frozen(order=False)
+class CacheEntry:
+    """One file of a folder.
+
+    Attributes:
+        path: The file.
+        size_bytes: Its size.
+        used_at: When it was read or written last, in seconds since 1970.
+    """
+
+    path: Path
+    size_bytes: int
+    used_at: float
+
+
+def max_cache_bytes() -> int:
+    """Return the bound: what the environment says, where that is a number, or the default."""
+    given = os.environ.get(MAX_BYTES_VARIABLE, "")
+    return int(given) if given.isascii() and given.isdigit() else DEFAULT_MAX_BYTES
+
+
+def cache_entries(folder: Path) -> tuple[CacheEntry, ...]:
+    """Return the entries of a folder, the least recently used first; none where there is none."""
+    found = []
+    for path in folder.glob("*.cwasm"):
+        # Another process may remove it meanwhile.
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            found.append(CacheEntry(path, status.st_size, status.st_mtime))
+    return tuple(sorted(found, key=lambda entry: (entry.used_at, entry.path.name)))
+
+
+def clear_cache(folder: Path) -> tuple[CacheEntry, ...]:
+    """Remove every entry of a folder, and return those that are gone.
+
+    An application that runs keeps what it has mapped.
+    """
+    return _removed(cache_entries(folder))
+
+
+def _removed(entries: Iterable[CacheEntry]) -> tuple[CacheEntry, ...]:
+    gone = []
+    for entry in entries:
+        with contextlib.suppress(OSError):
+            entry.path.unlink()
+            gone.append(entry)
+    return tuple(gone)
 
 
 @attrs.define
@@ -54,7 +126,11 @@ class CompiledCache:
         if not self._is_private() or not self._is_ours(path, digest):
             return None
         try:
-            return wasmtime.Module.deserialize_file(engine, str(path))
+            code = wasmtime.Module.deserialize_file(engine, str(path))
+            # For the order in which entries are removed.
+            with contextlib.suppress(OSError):
+                os.utime(path)
+            return code
         except wasmtime.WasmtimeError as error:
             _log.info("compiling again, the engine refuses %s: %s", path, error)
             return None
@@ -73,6 +149,9 @@ class CompiledCache:
             content = path.read_bytes()
         except OSError:
             return None
+        # For the order in which entries are removed.
+        with contextlib.suppress(OSError):
+            os.utime(path)
         length, _ = _END.unpack_from(content, len(content) - _END.size)
         return content[: len(content) - _END.size - length]
 
@@ -101,10 +180,23 @@ class CompiledCache:
                 file.write(trailer)
                 file.write(_END.pack(len(trailer), _MAGIC))
             Path(name).replace(self.path_of(digest))
+            self._prune(self.path_of(digest))
         except OSError as error:
             _log.warning("compiled components are not kept: %s", error)
             with contextlib.suppress(OSError):
                 Path(name).unlink()
+
+    def _prune(self, newest: Path) -> None:
+        """Remove what goes past the bound, but not what was just written."""
+        entries = cache_entries(self.folder)
+        surplus = sum(entry.size_bytes for entry in entries) - max_cache_bytes()
+        for entry in entries:
+            if surplus > 0 and entry.path != newest:
+                surplus -= sum(gone.size_bytes for gone in _removed([entry]))
+        for part in self.folder.glob("*.part"):
+            with contextlib.suppress(OSError):
+                if time.time() - part.stat().st_mtime > _PART_AGE_S:
+                    part.unlink()
 
     def _is_private(self) -> bool:
         try:

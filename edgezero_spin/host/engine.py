@@ -24,8 +24,9 @@ from attrs.validators import ge, gt, optional
 from wasmtime import _ffi as ffi
 
 from edgezero_spin.host.compiled_cache import CompiledCache
+from edgezero_spin.host.compiling import compiling
 from edgezero_spin.host.errors import ComponentError, EngineError, LinkError
-from edgezero_spin.host.pool import SLOT_BYTES, can_reserve, set_pool
+from edgezero_spin.host.pool import SLOT_BYTES, can_map, can_reserve, set_pool
 from edgezero_spin.wasm.component.definitions import Definition
 from edgezero_spin.wasm.component.linked import LinkedComponent
 
@@ -184,7 +185,8 @@ class Engine:
         version = importlib.metadata.version("wasmtime")
         return (
             f"wasmtime={version} platform={sys.platform}-{ffi.machine} "
-            f"pooling={self.pooling} {self.settings.compile_key()}"
+            # Not whether instances are pooled: the code is the same, byte for byte.
+            f"{self.settings.compile_key()}"
         )
 
     def close(self) -> None:
@@ -213,7 +215,8 @@ def make_engine(settings: EngineSettings | None = None) -> Engine:
             f"max_memory_bytes is {settings.max_memory_bytes}; a 32-bit memory ends at 4 GiB"
         )
     pooling = settings.pooling
-    if pooling and not can_reserve(settings.max_instances * SLOT_BYTES):
+    count = settings.max_instances
+    if pooling and not (can_reserve(count * SLOT_BYTES) and can_map(count)):
         _log.warning(
             "the system refuses %d GiB of address space for %d pooled instances; instances "
             "are allocated one by one, which is slower (lower max_instances or raise ulimit -v)",
@@ -343,7 +346,9 @@ def compiled_form(component: Component, dependencies: Dependencies = ()) -> Comp
     for name, part, export in dependencies:
         key += f" {name} {part.digest} {export}"
     form = None if cache is None else _kept_form(component.engine, cache, key)
-    return _compile(component, dependencies, key) if form is None else form
+    if form is not None:
+        return form
+    return compiling(component.path, lambda: _compile(component, dependencies, key))
 
 
 def read_wasm(path: Path) -> bytes:

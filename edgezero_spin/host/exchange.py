@@ -10,13 +10,14 @@ sleep, which makes one wake-up for a small one. What a busy guest leaves unannou
 picked up by the server's ``LINGER_S`` timer.
 """
 
+import enum
 from collections.abc import Callable
 
 import attrs
 
 from edgezero_spin.host.channel import ByteChannel
 
-__all__ = ["ANNOUNCE_AT", "LINGER_S", "Exchange", "ResponseHead"]
+__all__ = ["ANNOUNCE_AT", "LINGER_S", "Exchange", "Failure", "FailureKind", "ResponseHead"]
 
 ANNOUNCE_AT = 16 * 1024
 """Bytes of a body that wait before the server is told of them."""
@@ -29,6 +30,35 @@ Pair = tuple[str, bytes]
 
 def _nothing() -> None:
     return None
+
+
+class FailureKind(enum.Enum):
+    """What kept an exchange from a whole response."""
+
+    NO_RESPONSE = enum.auto()
+    """The guest returned without one, or answered with an error code."""
+    UNFINISHED = enum.auto()
+    """The guest returned before the end of its response body."""
+    TRAPPED = enum.auto()
+    """The guest stopped, or could not be started."""
+    BUSY = enum.auto()
+    """No instance was free."""
+
+
+@attrs.frozen
+class Failure:
+    """Why an exchange has no response, or not a whole one.
+
+    Attributes:
+        kind: What happened; programs decide by this alone.
+        detail: One sentence for people.
+    """
+
+    kind: FailureKind
+    detail: str
+
+    def __str__(self) -> str:
+        return self.detail
 
 
 @attrs.frozen
@@ -57,11 +87,10 @@ class Exchange:
         headers: What the guest sees, in order, names in lower case.
         body: The request body; ``None`` when it is empty.
         response: Set once the guest answered.
-        refusal: Why there will be no response, once that is known.
+        failure: Why there will be no response, once that is known.
         returned: The instance is done with this exchange.
         abandoned: Nobody waits for the response any more.
         eager: Announce the head at once, whatever becomes of the body.
-        busy: It was refused for want of an instance, not because of the guest.
         announce: Tells the server's side to look; the server sets it.
         unannounced: Something changed that the server was not told of.
     """
@@ -71,11 +100,10 @@ class Exchange:
         "announce",
         "authority",
         "body",
-        "busy",
         "eager",
+        "failure",
         "headers",
         "method",
-        "refusal",
         "response",
         "returned",
         "scheme",
@@ -100,10 +128,9 @@ class Exchange:
         self.authority = authority
         self.body = body
         self.response: ResponseHead | None = None
-        self.refusal: str | None = None
+        self.failure: Failure | None = None
         self.returned = False
         self.abandoned = False
-        self.busy = False
         self.eager = False
         self.unannounced = False
         self.announce: Callable[[], None] = _nothing
@@ -136,10 +163,10 @@ class Exchange:
             self.unannounced = False
             self.announce()
 
-    def refuse(self, reason: str) -> None:
+    def refuse(self, failure: Failure) -> None:
         """Say that there will be no response; without effect after ``respond``."""
-        if self.response is None and self.refusal is None:
-            self.refusal = reason
+        if self.response is None and self.failure is None:
+            self.failure = failure
             self.announce()
 
     def abandon(self) -> None:
@@ -150,17 +177,17 @@ class Exchange:
         if self.response is not None and self.response.body is not None:
             self.response.body.close()
 
-    def finish(self, reason: str) -> None:
-        """Close the guest's side: an unanswered request is refused for ``reason``.
+    def finish(self, failure: Failure) -> None:
+        """Close the guest's side: an unanswered request is refused with ``failure``.
 
         A body that was not finished fails, so that nobody takes it for whole (RESP-9).
         """
         self.returned = True
         response = self.response
         if response is None:
-            self.refuse(reason)
+            self.refuse(failure)
         elif response.body is not None:
-            response.body.fail(reason)
+            response.body.fail(failure)
         if self.body is not None:
             self.body.close()
         self.flush()

@@ -7,23 +7,23 @@ with Host.from_manifest("spin.toml") as host:
 ```
 
 ``handle`` takes one request from Python, ``asgi()`` gives a program for any ASGI server,
-and ``trigger.server.serve`` listens on a socket. All may be used at once, from any number
+and ``http.server.serve`` listens on a socket. All may be used at once, from any number
 of event loops. Guests run on threads of the host's own.
 """
 
-import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self, Unpack
-from weakref import WeakKeyDictionary
 
 from edgezero_spin.host.application import Application, Route, load_application
 from edgezero_spin.host.capabilities.sqlite_connections import Database
 from edgezero_spin.host.channel import ByteChannel
 from edgezero_spin.host.engine import Engine, EngineSettings, InstanceLimits, make_engine
-from edgezero_spin.host.exchange import Exchange
+from edgezero_spin.host.http.asgi import AsgiApplication
+from edgezero_spin.host.http.embedded import answer
+from edgezero_spin.host.http.respond import Responder, ResponseWriter, Service
 from edgezero_spin.host.instance import Grants
 from edgezero_spin.host.interface import Interface
 from edgezero_spin.host.logs import Logs
@@ -42,20 +42,21 @@ from edgezero_spin.host.starting import (
     open_work_dir,
     prepare,
 )
-from edgezero_spin.host.trigger.asgi import AsgiApplication
-from edgezero_spin.host.trigger.delivery import Delivery, Linger, Upload
-from edgezero_spin.host.trigger.gateway import Answer, RequestHead
+from edgezero_spin.host.trigger.gateway import RequestHead
 from edgezero_spin.host.trigger.guest import GuestComponent
 from edgezero_spin.host.trigger.http import InstanceRunner, InstanceWatch
-from edgezero_spin.host.trigger.responses import answer_for, is_bodiless, wire_head
 from edgezero_spin.host.trigger.routes import InvalidRoutesError
 from edgezero_spin.host.variables import VariableResolver
-from edgezero_spin.host.workers import Overloaded, WorkerPool
+from edgezero_spin.host.workers import WorkerPool
 from edgezero_spin.stores.backend import KeyValueBackend
 
 __all__ = ["Host", "HostSettings", "RunOptions"]
 
 CLOSE_TIMEOUT_S = 2.0
+
+
+def _nothing() -> None:
+    return None
 
 
 class Host:
@@ -145,8 +146,7 @@ class Host:
             self._pool, settings.reuse, least_deadline_s=settings.least_request_timeout_s
         )
         self._sender.connect(self.application.components, self._runner)
-        self._lingers: WeakKeyDictionary[asyncio.AbstractEventLoop, Linger] = WeakKeyDictionary()
-        self._asgi = AsgiApplication(self.application.gateway, self._runner, self._linger)
+        self._service = Service(self.application.gateway, self._runner)
         for component in self.application.components.values():
             if isinstance(component, GuestComponent):
                 self._runner.standby.refill(component)
@@ -285,7 +285,7 @@ class Host:
 
     def asgi(self) -> AsgiApplication:
         """A program for an ASGI server; closing the host stays the caller's business."""
-        return self._asgi
+        return AsgiApplication(self)
 
     async def handle(
         self, request: HttpRequest, watch: InstanceWatch | None = None
@@ -303,42 +303,36 @@ class Host:
         headers = request.headers
         if not any(name.lower() == b"host" for name, _ in headers):
             headers = [(b"host", b"localhost"), *headers]
-        admitted = self.application.gateway.admit(
-            RequestHead(
-                request.method,
-                path,
-                query if mark else None,
-                headers,
-                request.scheme,
-                request.client,
-            )
+        head = RequestHead(
+            request.method,
+            path,
+            query if mark else None,
+            headers,
+            request.scheme,
+            request.client,
         )
-        if isinstance(admitted, Answer):
-            return _complete(admitted, request.method)
-        exchange = admitted.exchange
-        upload = _attach_body(exchange, request.body)
-        delivery = Delivery(exchange, self._linger())
-        try:
-            self._runner.start(admitted.component, exchange, watch)
-        except Overloaded:
-            return _complete(Answer(503), request.method)
-        pump = None
-        if upload is not None and not isinstance(request.body, bytes):
-            pump = asyncio.create_task(_pump(request.body, upload))
-        try:
-            return await _respond(delivery, pump)
-        except BaseException:
-            exchange.abandon()
-            if pump is not None:
-                pump.cancel()
-            raise
+        return await answer(self._service, head, request.body, watch)
 
-    def _linger(self) -> Linger:
-        loop = asyncio.get_running_loop()
-        linger = self._lingers.get(loop)
-        if linger is None:
-            linger = self._lingers[loop] = Linger(self._pool.relieve)
-        return linger
+    def begin(
+        self,
+        head: RequestHead,
+        body: ByteChannel | None,
+        writer: ResponseWriter,
+        *,
+        done: Callable[[], None] = _nothing,
+    ) -> Responder | None:
+        """Begin to answer a request that a server read. Called in its loop.
+
+        Args:
+            head: What is asked.
+            body: Where its bytes come in; ``None`` for none.
+            writer: Where the response goes.
+            done: Called in the loop when nobody works on the response any more.
+
+        Returns:
+            What tells of the client; ``None`` when the response is out already.
+        """
+        return self._service.begin(head, body, writer, done=done)
 
     def close(self) -> None:
         """Stop every guest and free what the host holds. Twice is harmless.
@@ -358,79 +352,3 @@ class Host:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def _attach_body(exchange: Exchange, body: bytes | AsyncIterable[bytes]) -> Upload | None:
-    if isinstance(body, bytes):
-        if body:
-            channel = ByteChannel()
-            channel.put(body)
-            channel.end()
-            exchange.body = channel
-        return None
-    upload = Upload()
-    exchange.body = upload.channel
-    return upload
-
-
-async def _pump(pieces: AsyncIterable[bytes], upload: Upload) -> None:
-    try:
-        async for piece in pieces:
-            await upload.put(piece)
-        upload.channel.end()
-    finally:
-        # Without effect after a clean end.
-        upload.channel.fail(("connection-terminated", None))
-
-
-def _complete(answer: Answer, method: str) -> HttpResponse:
-    headers = [*answer.headers, ("content-length", str(len(answer.body)).encode())]
-    body = b"" if method == "HEAD" else answer.body
-    return HttpResponse.complete(answer.status, headers, body)
-
-
-class _Reader:
-    """Reads a response body out of a delivery."""
-
-    def __init__(
-        self, delivery: Delivery, body: ByteChannel, pump: "asyncio.Task[None] | None"
-    ) -> None:
-        self._delivery = delivery
-        self._body = body
-        self._pump = pump
-        self._more = True
-
-    async def next_piece(self) -> bytes | None:
-        if not self._more:
-            return None
-        data, self._more = await self._delivery.piece(self._body)
-        return data
-
-    def trailers(self) -> list[tuple[str, bytes]] | None:
-        return self._body.trailers
-
-    def leave(self) -> None:
-        if self._more:
-            self._delivery.exchange.abandon()
-        if self._pump is not None:
-            self._pump.cancel()
-
-
-async def _respond(delivery: Delivery, pump: "asyncio.Task[None] | None") -> HttpResponse:
-    exchange = delivery.exchange
-    head = await delivery.head()
-    wire = None if head is None else wire_head(head, exchange.method)
-    if head is None or wire is None:
-        if pump is not None:
-            pump.cancel()
-        exchange.abandon()
-        return _complete(answer_for(exchange), exchange.method)
-    status, headers = wire
-    body = head.body
-    if body is None or is_bodiless(exchange.method, status):
-        if body is not None:
-            body.close()
-        if pump is not None:
-            pump.cancel()
-        return HttpResponse.complete(status, headers, b"")
-    return HttpResponse(status, headers, _Reader(delivery, body, pump))

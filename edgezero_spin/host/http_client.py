@@ -26,6 +26,7 @@ from edgezero_spin.host.capabilities.wasi_http import (
 )
 from edgezero_spin.host.network.connections import ConnectionPool, Place
 from edgezero_spin.host.network.exchange import HttpExchange, NetworkRequest, Timeouts, wire_pairs
+from edgezero_spin.host.network.framing import framed
 from edgezero_spin.host.network.rules import NetworkRules
 from edgezero_spin.host.network.tls import default_tls
 from edgezero_spin.manifest.spin.host_names import parse_host_name
@@ -104,13 +105,13 @@ class HttpClient:
     ) -> None:
         # What was compared with the manifest is what is connected to.
         host = str(parse_host_name(destination.host))
+        method = method_text(request.method)
+        headers, body = framed(method, request)
         outgoing = NetworkRequest(
-            method=method_text(request.method).encode(),
+            method=method.encode(),
             target=_target(request.path or "/"),
-            headers=wire_pairs(
-                [("Host", (destination.authority or "").encode()), *request.headers.entries]
-            ),
-            body=None if request.body is None else request.body.channel,
+            headers=wire_pairs([("Host", (destination.authority or "").encode()), *headers]),
+            body=body,
             place=Place(
                 host,
                 DEFAULT_PORTS[destination.scheme] if destination.port is None else destination.port,

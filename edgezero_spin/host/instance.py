@@ -47,6 +47,8 @@ class Grants:
         outbound: Decides about outgoing requests; see ``outbound_http.OutboundHosts``.
         network: What the operator lets connections do, and how many there may be.
         log: Where its stdout and stderr go.
+        memory_bytes: Most memory of one instance; ``None`` where it is not limited. What
+            databases hold for an instance counts the same way.
     """
 
     component_id: str
@@ -59,6 +61,7 @@ class Grants:
     outbound: Any = None
     network: NetworkRules = attrs.field(factory=NetworkRules)
     log: ComponentLog
+    memory_bytes: int | None = None
 
 
 def _nothing() -> None:
@@ -79,6 +82,7 @@ class InstanceState:
         open_files: File descriptors of the host that it holds.
         held: How many handles it holds of each kind that is bounded.
         fresh_bytes: What it had the host hold since that was last counted; see ``bounds``.
+        sql_memory: What it had SQLite hold; see ``sqlite_memory.MemoryAccount``.
         command: Arguments, input and output of a program that is run like a command;
             ``None`` for a handler.
     """
@@ -98,6 +102,7 @@ class InstanceState:
         "open_files",
         "open_stores",
         "slept",
+        "sql_memory",
         "table",
     )
 
@@ -118,6 +123,7 @@ class InstanceState:
         self.open_files = 0
         self.held: dict[str, int] = {}
         self.fresh_bytes = 0
+        self.sql_memory: Any = None
         self.command: Command | None = None
         self._condition = threading.Condition(threading.Lock())
         self._cancelled: str | None = None

@@ -1,13 +1,18 @@
 """Where the stdout and stderr of components go.
 
-Each component has two files in the log directory, opened for appending by each instance
-that writes (ENV-5), and what is followed is also echoed, both streams alike and without a
+Each component has two files in the log directory, opened for appending while any instance
+writes (ENV-5), and what is followed is also echoed, both streams alike and without a
 prefix, to the host's stderr (ENV-7). Without a log directory everything is echoed (ENV-10).
+
+A file that is full is renamed to ``<component>_<stream>.1.txt``, in the place of the one before,
+and a new one begun; so a component cannot fill the disk. On a terminal, control characters are
+shown as escapes: what a component prints may be what a client sent.
 
 A disk that is full or a directory that vanished never stops a request: the bytes are lost
 and the host says so once.
 """
 
+import codecs
 import logging
 import os
 import re
@@ -19,11 +24,14 @@ from typing import BinaryIO
 
 from edgezero_spin.errors import HostError
 
-__all__ = ["ComponentLog", "LogDirectoryError", "Logs", "Sink"]
+__all__ = ["DEFAULT_MAX_BYTES", "ComponentLog", "LogDirectoryError", "Logs", "Sink", "rotated"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
 STREAMS = ("stdout", "stderr")
+
+DEFAULT_MAX_BYTES = 16 * 1024 * 1024
+"""Size of a log file past which the next one is begun. Spin's have no limit."""
 
 # Ids are kebab-case in a checked manifest; a lock file may hold anything.
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
@@ -50,40 +58,108 @@ class LogDirectoryError(HostError):
         return f"cannot write component logs to {self.path}: {self.reason}"
 
 
-class Sink:
-    """One instance's view of one log: a file, the host's stderr, both or neither."""
+class _LogFile:
+    """One file, shared by all instances of a component that write to it."""
 
-    __slots__ = ("_descriptor", "_echo", "_path")
-
-    def __init__(self, path: Path | None, echo: "_Echo | None") -> None:
-        self._path = path
-        self._echo = echo
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        self.path = path
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._users = 0
         self._descriptor: int | None = None
+        self._size = 0
 
-    def write(self, data: bytes) -> None:
-        """Append bytes and echo them."""
-        path = self._path
-        if path is not None:
-            try:
-                self._append(path, data)
-            except OSError as error:
-                _lost(path, error)
-        if self._echo is not None:
-            self._echo.write(data)
+    def acquire(self) -> None:
+        """Keep the file open until ``release``."""
+        with self._lock:
+            self._users += 1
 
-    def _append(self, path: Path, data: bytes) -> None:
+    def release(self) -> None:
+        """End one ``acquire``."""
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._close()
+
+    def append(self, data: bytes) -> None:
+        """Add bytes at the end; lost where the file cannot be written."""
+        try:
+            with self._lock:
+                self._append(data)
+        except OSError as error:
+            _lost(self.path, error)
+
+    def _append(self, data: bytes) -> None:
         if self._descriptor is None:
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
-            self._descriptor = os.open(path, flags, 0o644)
+            self._open()
+        if self._size and self._size + len(data) > self._max_bytes:
+            self._close()
+            self.path.replace(rotated(self.path))
+            self._open()
         view = memoryview(data)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
+        while view and self._descriptor is not None:
+            written = os.write(self._descriptor, view)
+            self._size += written
+            view = view[written:]
 
-    def close(self) -> None:
-        """Close the file if one was opened. Twice is harmless."""
+    def _open(self) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+        self._descriptor = os.open(self.path, flags, 0o644)
+        self._size = os.fstat(self._descriptor).st_size
+
+    def _close(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def rotated(path: Path) -> Path:
+    """Where the content of a log goes that is full."""
+    return path.with_suffix(f".1{path.suffix}")
+
+
+class Sink:
+    """One instance's view of one log: a file, the host's stderr, both or neither."""
+
+    __slots__ = ("_decoder", "_echo", "_file", "_open")
+
+    def __init__(self, file: _LogFile | None, echo: "_Echo | None") -> None:
+        self._file = file
+        self._echo = echo
+        self._open = False
+        self._decoder: codecs.IncrementalDecoder | None = None
+
+    def write(self, data: bytes) -> None:
+        """Append bytes and echo them."""
+        if self._file is not None:
+            if not self._open:
+                self._open = True
+                self._file.acquire()
+            self._file.append(data)
+        if self._echo is not None:
+            self._echo.write(self._escaped(data) if self._echo.is_terminal() else data)
+
+    def _escaped(self, data: bytes) -> bytes:
+        # A character may be parted by two writes, and half of one escapes nothing.
+        if self._decoder is None:
+            self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        return _CONTROLS.sub(_escape, self._decoder.decode(data)).encode()
+
+    def close(self) -> None:
+        """Close the file if one was opened. Twice is harmless."""
+        if self._open and self._file is not None:
+            self._open = False
+            self._file.release()
+
+
+# All that a terminal may obey: C0 but tab and line feed, DEL, C1, and what turns text around.
+_CONTROLS = re.compile(
+    "\r(?!\n)|[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def _escape(found: "re.Match[str]") -> str:
+    return found[0].encode("unicode_escape").decode("ascii")
 
 
 class _Echo:
@@ -94,7 +170,16 @@ class _Echo:
     def __init__(self, target: BinaryIO | None) -> None:
         self._target = target
 
+    def is_terminal(self) -> bool:
+        """Whether somebody looks at it on a terminal."""
+        target = self._target if self._target is not None else _stderr()
+        try:
+            return target is not None and target.isatty()
+        except ValueError:
+            return False
+
     def write(self, data: bytes) -> None:
+        """Pass bytes on."""
         target = self._target if self._target is not None else _stderr()
         if target is None:
             return
@@ -128,15 +213,18 @@ class ComponentLog:
         paths: Stream name to file; empty without a log directory.
     """
 
-    __slots__ = ("_echo", "paths")
+    __slots__ = ("_echo", "_files", "paths")
 
-    def __init__(self, paths: dict[str, Path], echo: _Echo | None) -> None:
+    def __init__(
+        self, paths: dict[str, Path], echo: _Echo | None, max_bytes: int = DEFAULT_MAX_BYTES
+    ) -> None:
         self.paths = paths
+        self._files = {stream: _LogFile(path, max_bytes) for stream, path in paths.items()}
         self._echo = echo
 
     def open(self, stream: str) -> Sink:
         """Return the sink of ``stdout`` or ``stderr``; nothing is opened before a write."""
-        return Sink(self.paths.get(stream), self._echo)
+        return Sink(self._files.get(stream), self._echo)
 
 
 class Logs:
@@ -153,6 +241,7 @@ class Logs:
         follow: Iterable[str] | None = None,
         echo_to: BinaryIO | None = None,
         truncate: bool = False,
+        max_bytes: int = DEFAULT_MAX_BYTES,
     ) -> None:
         """Make the directory.
 
@@ -161,6 +250,8 @@ class Logs:
             follow: Ids of the components to echo; ``None`` echoes all, ``()`` none.
             echo_to: Where to echo; ``None`` means the process's stderr.
             truncate: Empty the files of earlier runs (ENV-6).
+            max_bytes: Size of a file past which the next one is begun; one that was full is
+                kept beside it.
 
         Raises:
             LogDirectoryError: The directory cannot be made or written.
@@ -168,6 +259,7 @@ class Logs:
         self.directory = directory
         self._follow = None if follow is None else frozenset(follow)
         self._echo = _Echo(echo_to)
+        self._max_bytes = max_bytes
         if directory is not None:
             self._prepare(directory, truncate)
 
@@ -178,6 +270,7 @@ class Logs:
                 for stream in STREAMS:
                     for path in directory.glob(f"*{stream}.txt"):
                         os.truncate(path, 0)
+                        rotated(path).unlink(missing_ok=True)
         except OSError as error:
             raise LogDirectoryError(directory, error.strerror or str(error)) from error
         if not os.access(directory, os.W_OK | os.X_OK):
@@ -191,4 +284,4 @@ class Logs:
         name = _UNSAFE.sub("_", component_id)
         paths = {stream: directory / f"{name}_{stream}.txt" for stream in STREAMS}
         followed = self._follow is None or component_id in self._follow
-        return ComponentLog(paths, self._echo if followed else None)
+        return ComponentLog(paths, self._echo if followed else None, self._max_bytes)

@@ -26,6 +26,7 @@ from wasmtime import _ffi as ffi
 from edgezero_spin.host.capabilities.wasi_cli import GuestExit, too_much_output
 from edgezero_spin.host.command import Command
 from edgezero_spin.host.compiled_cache import CompiledCache
+from edgezero_spin.host.compiling import compiling
 from edgezero_spin.host.engine import TICK_S, Engine, InstanceLimits, is_core_module, read_wasm
 from edgezero_spin.host.errors import (
     ComponentError,
@@ -86,7 +87,7 @@ def load_module(engine: Engine, path: Path | str, cache_dir: Path | None = None)
     native = None if cache is None else cache.load(engine.native, digest)
     if native is None:
         try:
-            native = wasmtime.Module(engine.native, wasm)
+            native = compiling(path, lambda: wasmtime.Module(engine.native, wasm))
         except wasmtime.WasmtimeError as error:
             raise ComponentError(
                 path,

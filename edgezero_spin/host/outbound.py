@@ -79,7 +79,7 @@ class OutboundSender:
         if destination.is_self:
             refusal = self._refusal(future)
             if refusal is not None:
-                request.drop_body()
+                request.ignore_body()
                 future.reject((refusal, None))
                 return
             destination = _at(self.origin or "", destination)
@@ -134,7 +134,7 @@ class OutboundSender:
     ) -> None:
         component = self._components.get(id)
         if component is None or self._runner is None:
-            request.drop_body()
+            request.ignore_body()
             future.reject(("destination-not-found", None))
             return
         path = request.path or "/"
@@ -144,7 +144,7 @@ class OutboundSender:
             sent = client_headers(raw)
         except HeaderNotTextError as error:
             logger.error("Error processing request: %s: %s", id, error)
-            request.drop_body()
+            request.ignore_body()
             future.resolve(IncomingResponse(500, [], None))
             return
         headers = sent + host_headers(
@@ -161,13 +161,15 @@ class OutboundSender:
             authority=destination.authority,
             body=None if request.body is None else request.body.channel,
         )
+        # The component that is called may never read it, and answers all the same.
+        request.discard_unread()
         exchange.eager = True
         exchange.announce = lambda: _answer(exchange, future)
         future.abandon = exchange.abandon
         try:
             self._runner.start(component, exchange, nested=True)
         except Overloaded:
-            request.drop_body()
+            request.ignore_body()
             future.reject(("connection-limit-reached", None))
 
     def close(self) -> None:
@@ -199,5 +201,5 @@ def _answer(exchange: Exchange, future: FutureIncomingResponse) -> None:
     head = exchange.response
     if head is not None:
         future.resolve(IncomingResponse(head.status, head.headers, head.body))
-    elif exchange.refusal is not None:
+    elif exchange.failure is not None:
         future.resolve(IncomingResponse(500, [], None))

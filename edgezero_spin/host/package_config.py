@@ -8,7 +8,6 @@ Source: contract spin-host.md, MAN-32; https://github.com/bytecodealliance/wasm-
 
 import os
 import sys
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import attrs
 
 from edgezero_spin.host.oci.credentials import Credentials, decode_auth, find_credentials
 from edgezero_spin.host.oci.session import Endpoint
+from edgezero_spin.manifest.decoding import decode_toml
 from edgezero_spin.manifest.errors import Problems, tell_problems
 from edgezero_spin.manifest.spin import FetchError
 from edgezero_spin.manifest.table_reader import TableReader
@@ -173,7 +173,7 @@ def load_package_config(path: Path | None = None) -> PackageConfig:
     """
     path = config_path() if path is None else path
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = decode_toml(path.read_bytes().decode())
     except FileNotFoundError:
         values = {}
     except (OSError, ValueError) as error:

@@ -27,6 +27,7 @@ from edgezero_spin.manifest.spin.allowed_hosts import (
     AllowedHostError,
     parse_allowed_host,
 )
+from edgezero_spin.manifest.table_reader import kind_of
 
 __all__ = [
     "ApplicationError",
@@ -114,6 +115,7 @@ class ApplicationPlan:
         digest: Of the OCI image that it came from, if it did.
         components: By no particular order; ids are unique.
         triggers: In the order of the manifest.
+        notices: What of the application is left out.
     """
 
     name: str
@@ -121,6 +123,7 @@ class ApplicationPlan:
     digest: str = ""
     components: tuple[ComponentPlan, ...]
     triggers: tuple[TriggerPlan, ...]
+    notices: tuple[str, ...] = ()
 
 
 def keep_components(app: LockedApp, ids: Sequence[str]) -> LockedApp:
@@ -163,8 +166,7 @@ def _chained(part: LockedComponent, known: Iterable[str]) -> Iterable[str]:
 
 
 _TRIGGER_KEYS = ("component", "components", "dependencies", "executor", "route", "static_response")
-_EXECUTOR_KEYS = ("argv", "entrypoint", "type")
-_STATIC_KEYS = ("body", "headers", "status_code")
+_WAGI_KEYS = ("argv", "entrypoint", "type")
 
 
 def plan_of(
@@ -174,6 +176,8 @@ def plan_of(
     writable: bool = False,
 ) -> ApplicationPlan:
     """Return what to run of a locked application.
+
+    Triggers of other kinds are left out where there are HTTP triggers beside them.
 
     Args:
         app: The application.
@@ -185,11 +189,15 @@ def plan_of(
             is named.
     """
     problems: list[str] = []
-    used = {trigger.component for trigger in app.triggers_of("http")}
+    run = app.triggers_of("http")
+    others = [trigger for trigger in app.triggers if trigger not in run]
+    if others and not run:
+        problems += [_no_trigger(trigger) for trigger in others]
+    used = {trigger.component for trigger in run}
     components = [
         _component_plan(part, writable, problems) for part in app.components if part.id in used
     ]
-    triggers = [_trigger_plan(trigger, problems) for trigger in app.triggers]
+    triggers = [_trigger_plan(trigger, problems) for trigger in run]
     _check_base(app, problems)
     if problems:
         raise ApplicationError(*in_file(file, problems))
@@ -199,6 +207,7 @@ def plan_of(
         digest=str(app.metadata.get("oci_image_digest", "")),
         components=tuple(components),
         triggers=tuple(triggers),
+        notices=tuple(in_file(file, [f"{_no_trigger(item)}; it is left out" for item in others])),
     )
 
 
@@ -252,14 +261,15 @@ def _file_of(url: str | None, place: str, problems: list[str]) -> Path:
     return Path(unquote(parts.path))
 
 
+def _no_trigger(trigger: LockedTrigger) -> str:
+    return (
+        f"No built-in trigger named '{trigger.trigger_type}' (trigger {trigger.id!r}); this host "
+        "runs http triggers, `spin up` may run others"
+    )
+
+
 def _trigger_plan(trigger: LockedTrigger, problems: list[str]) -> TriggerPlan:
     place = f"trigger {trigger.id!r}"
-    if trigger.trigger_type != "http":
-        problems.append(
-            f"No built-in trigger named '{trigger.trigger_type}' ({place}); this host runs "
-            f"http triggers, `spin up` may run others"
-        )
-        return TriggerPlan(id=trigger.id, route=None)
     config = trigger.trigger_config
     static = config.get("static_response")
     _check_keys(config, _TRIGGER_KEYS, place, problems)
@@ -286,12 +296,11 @@ def _wagi_of(executor: Any, place: str, problems: list[str]) -> WagiSettings | N
     table: Mapping[str, Any] = executor if isinstance(executor, Mapping) else {}
     kind = table.get("type")
     if kind in ("http", "spin"):
-        _check_keys(table, ("type",), place, problems)
         return None
     if kind != "wagi":
         problems.append(f'{place}: write {{ type = "http" }} or {{ type = "wagi" }}')
         return None
-    _check_keys(table, _EXECUTOR_KEYS, place, problems)
+    _check_keys(table, _WAGI_KEYS, place, problems)
     if table.get("entrypoint", ENTRY_POINT) != ENTRY_POINT:
         problems.append(
             f"{place}: cannot use the deprecated 'entrypoint'; a command begins at {ENTRY_POINT}"
@@ -324,20 +333,35 @@ def _route_of(route: Any, id: str, problems: list[str]) -> str | None:
 
 
 def _static_answer(static: Any, place: str, problems: list[str]) -> Answer:
-    table: Mapping[str, Any] = static if isinstance(static, Mapping) else {}
-    _check_keys(table, _STATIC_KEYS, f"{place}: static_response", problems)
-    status = table.get("status_code", 200)
-    if not isinstance(status, int) or not 200 <= status <= 999:
-        problems.append(f"{place}: static_response.status_code {status!r} is not 200 to 999")
+    """Read ``static_response``; keys that Spin does not know are ignored, as there."""
+    place = f"{place}: static_response"
+    if not isinstance(static, Mapping):
+        problems.append(f"{place}: expected a table, got {kind_of(static)}")
+        static = {}
+    status = static.get("status_code")
+    status = 200 if status is None else status
+    if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 999:
+        problems.append(f"{place}.status_code {status!r} is not 200 to 999")
         status = 500
+    given = static.get("headers", {})
+    if not isinstance(given, Mapping):
+        problems.append(f"{place}.headers: expected a table, got {kind_of(given)}")
+        given = {}
     headers = []
-    for name, value in dict(table.get("headers") or {}).items():
-        lower, raw = str(name).lower(), str(value).encode()
+    for name, value in given.items():
+        if not isinstance(value, str):
+            problems.append(f"{place}.headers.{name}: expected a string, got {kind_of(value)}")
+            continue
+        lower, raw = name.lower(), value.encode()
         if not is_token(lower) or not is_value(raw):
-            problems.append(f"{place}: static_response.headers: {name!r} is no valid header")
+            problems.append(f"{place}.headers: {name!r} is no valid header")
         elif lower not in FORBIDDEN and lower != "content-length":
             headers.append((lower, raw))
-    return Answer(status, tuple(headers), str(table.get("body") or "").encode())
+    body = static.get("body")
+    if not isinstance(body, str | None):
+        problems.append(f"{place}.body: expected a string, got {kind_of(body)}")
+        body = None
+    return Answer(status, tuple(headers), (body or "").encode())
 
 
 def _check_base(app: LockedApp, problems: list[str]) -> None:

@@ -18,13 +18,14 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import wasmtime
 from wasmtime import _ffi as ffi
 
 from edgezero_spin.host.errors import EngineError
 
-__all__ = ["VARIABLES", "can_reserve", "instances_in_pool", "pool_overrides", "set_pool"]
+__all__ = ["VARIABLES", "can_map", "can_reserve", "instances_in_pool", "pool_overrides", "set_pool"]
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +57,9 @@ VARIABLES = {
 _LARGEST = 2**32 - 1
 """What fits the smallest of the engine's parameters."""
 
+_LARGEST_PER_MODULE = 10_000
+"""More memories or tables than any module can have; the engine loops for minutes over 2^32."""
+
 _ELEMENT_BYTES = 16
 _STACK_BYTES = 2 * _MIB + 64 * 1024
 
@@ -73,8 +77,9 @@ def pool_overrides(environ: Mapping[str, str]) -> dict[str, int]:
             continue
         least = 0 if name.endswith("keep_resident") else 1
         number = int(text) if text.isascii() and text.isdecimal() else -1
-        if not least <= number <= _LARGEST:
-            raise EngineError(f"{variable} is {text!r}; it can be {least} to {_LARGEST}")
+        most = _LARGEST_PER_MODULE if name.endswith("per_module") else _LARGEST
+        if not least <= number <= most:
+            raise EngineError(f"{variable} is {text!r}; it can be {least} to {most}")
         found[name] = number
     return found
 
@@ -144,12 +149,41 @@ def _check_space(numbers: Mapping[str, int]) -> None:
     size = numbers["total_memories"] * SLOT_BYTES
     size += numbers["total_tables"] * numbers["table_elements"] * _ELEMENT_BYTES
     size += numbers["total_stacks"] * _STACK_BYTES
+    stacks = numbers["total_stacks"]
+    if not can_map(stacks):
+        raise EngineError(
+            f"the system refuses {stacks * _MAPPINGS_PER_STACK} memory mappings for the pool that "
+            "SPIN_WASMTIME_TOTAL_STACKS asks for; lower it, raise vm.max_map_count, or set "
+            "SPIN_WASMTIME_POOLING=0"
+        )
     if not can_reserve(size):
         raise EngineError(
             f"the system refuses {size // 1024**3} GiB of address space for the pool that "
             "SPIN_WASMTIME_TOTAL_... and _INSTANCE_TABLE_ELEMENTS ask for; lower them, or set "
             "SPIN_WASMTIME_POOLING=0"
         )
+
+
+_MAPPINGS_PER_STACK = 2
+"""A stack and its guard."""
+
+_OTHER_MAPPINGS = 4096
+"""Left for the rest of the process: libraries, compiled components, memories in use."""
+
+
+def can_map(stacks: int) -> bool:
+    """Tell whether the system grants the memory mappings that a pool of stacks consists of.
+
+    The engine ends the process when it does not.
+    """
+    try:
+        most = int(Path("/proc/sys/vm/max_map_count").read_text(encoding="ascii"))
+        with Path("/proc/self/maps").open("rb") as maps:
+            used = sum(1 for _ in maps)
+    except (OSError, ValueError):
+        # Another system, without such a limit.
+        return True
+    return used + stacks * _MAPPINGS_PER_STACK + _OTHER_MAPPINGS <= most
 
 
 _WARM_SLOTS = 100

@@ -20,7 +20,7 @@ from edgezero_spin.host.cloud_stores import (
     cloud_store,
 )
 from edgezero_spin.host.redis_client import RedisAddress, parse_redis_address
-from edgezero_spin.manifest.runtime_config import RuntimeConfig, TypedTable
+from edgezero_spin.manifest.runtime_config import SPIN_ONLY_TABLES, RuntimeConfig, TypedTable
 
 __all__ = [
     "KeyValueSettings",
@@ -136,7 +136,7 @@ def resolve_runtime(
         key_value=_stores(config, state),
         config=config,
         summary="" if config is None else _summary(config),
-        warnings=() if config is None else config.warnings,
+        warnings=() if config is None else (*config.warnings, *_without_effect(config)),
     )
 
 
@@ -183,6 +183,9 @@ def _stores(config: RuntimeConfig | None, state_dir: Path | None) -> dict[str, K
     return stores
 
 
+_FILE = '`type = "spin"` and `path = ".spin/NAME.db"`'
+
+
 def _store_fault(table: TypedTable) -> str | None:
     if table.type == "spin":
         path = table.settings.get("path")
@@ -195,10 +198,9 @@ def _store_fault(table: TypedTable) -> str | None:
     if table.type in _CLOUD_STORES:
         return cloud_fault(table.type, table.settings)
     if not table.type:
-        return 'missing field `type`. Add `type = "spin"`.'
+        return f"missing field `type`. Add {_FILE}."
     return (
-        f"the store type '{table.type}' was not registered with the config resolver. "
-        'Use `type = "spin"`.'
+        f"the store type '{table.type}' was not registered with the config resolver. Use {_FILE}."
     )
 
 
@@ -238,6 +240,16 @@ _LIMITS = (
 
 def _member(table: object, key: str) -> object:
     return table.get(key) if isinstance(table, dict) else None
+
+
+def _without_effect(config: RuntimeConfig) -> list[str]:
+    """Name the tables that change nothing here."""
+    return [
+        f"{config.path}: [{name}] does nothing: the embedded host has no such capability, "
+        "`spin up` has it"
+        for name in SPIN_ONLY_TABLES
+        if name in config.others
+    ]
 
 
 def _summary(config: RuntimeConfig) -> str:

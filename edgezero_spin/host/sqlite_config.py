@@ -19,27 +19,28 @@ _DEFAULT_FILE = "sqlite_db.db"
 
 
 def configured_databases(
-    config: RuntimeConfig | None, state_dir: Path | None
+    config: RuntimeConfig | None, state_dir: Path | None, *, durable: bool = True
 ) -> dict[str, Database]:
     """Return the databases by label.
 
     Args:
         config: The file, if there is one.
         state_dir: Where the label ``default`` keeps its file; ``None`` for in memory.
+        durable: What was committed survives a power cut.
 
     Raises:
         RuntimeConfigError: A table asks for what this host does not have; every fault is
             named.
     """
     path = None if state_dir is None else state_dir / _DEFAULT_FILE
-    databases = {DEFAULT_LABEL: Database(label=DEFAULT_LABEL, path=path)}
+    databases = {DEFAULT_LABEL: Database(label=DEFAULT_LABEL, path=path, durable=durable)}
     if config is None:
         return databases
     problems = []
     for label, table in config.sqlite_databases.items():
         fault = _fault(table)
         if fault is None:
-            databases[label] = _database(label, table)
+            databases[label] = _database(label, table, durable)
         else:
             problems.append(f"{table.key}: {fault}")
     if problems:
@@ -58,7 +59,7 @@ def _fault(table: TypedTable) -> str | None:
             )
         return "this host does not provide databases of type 'libsql'; `spin up` does"
     if table.type != "spin":
-        return f'Unknown database kind: {table.type}. Use `type = "spin"`.'
+        return f'Unknown database kind: {table.type}. Use `type = "spin"` and a `path`.'
     unknown = sorted(set(settings) - {"path", "allow_attach_file"})
     if unknown:
         return f"unknown field(s): {', '.join(unknown)}. Known here: type, path, allow_attach_file."
@@ -69,11 +70,12 @@ def _fault(table: TypedTable) -> str | None:
     return None
 
 
-def _database(label: str, table: TypedTable) -> Database:
+def _database(label: str, table: TypedTable, durable: bool) -> Database:
     path = table.settings.get("path")
     return Database(
         label=label,
         # Below the working directory, unlike the files of key-value stores.
         path=None if path is None else Path(path).absolute(),
         allow_attach_file=table.settings.get("allow_attach_file", False),
+        durable=durable,
     )

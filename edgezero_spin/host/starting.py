@@ -26,7 +26,7 @@ from edgezero_spin.host.content import place_content
 from edgezero_spin.host.content_cache import ContentCache
 from edgezero_spin.host.downloads import Downloads
 from edgezero_spin.host.engine import Engine
-from edgezero_spin.host.logs import Logs
+from edgezero_spin.host.logs import DEFAULT_MAX_BYTES, Logs
 from edgezero_spin.host.network.rules import NetworkRules, read_network_rules
 from edgezero_spin.host.plan import (
     ApplicationError,
@@ -56,6 +56,7 @@ __all__ = [
     "Prepared",
     "RunOptions",
     "default_cache_dir",
+    "default_compiled_dir",
     "default_downloads_dir",
     "find_image",
     "find_lock",
@@ -64,6 +65,9 @@ __all__ = [
     "open_work_dir",
     "prepare",
 ]
+
+RUNTIME_CONFIG = "runtime-config.toml"
+DOTENV = ".env"
 
 _COMPONENT_SUFFIXES = (".wasm", ".wat")
 
@@ -80,7 +84,10 @@ class HostSettings:
         least_request_timeout_s: Each request draws its own time between this and
             ``request_timeout_s``; ``None`` for just that (FLAG-7).
         max_instance_memory: Bytes of linear memory of one instance; ``None`` for what the
-            engine allows (LIFE-9).
+            engine allows (LIFE-9). What SQLite holds for it ends there, too.
+        durable_writes: A write to a key-value file or a SQLite database that a guest was told
+            of survives a power cut. Without, only the end of this process; the files stay
+            sound either way.
         cache_dir: Where compiled components are kept; ``None`` compiles at every start.
         pooling: Reserve address space for instances in advance (ENG-1).
         debug_info: Let native debuggers see into guests (ENG-10).
@@ -94,7 +101,8 @@ class HostSettings:
     request_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
     least_request_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
     max_instance_memory: int | None = attrs.field(default=None, validator=optional(gt(0)))
-    cache_dir: Path | None = attrs.field(factory=lambda: default_cache_dir() / "components")
+    durable_writes: bool = True
+    cache_dir: Path | None = attrs.field(factory=lambda: default_compiled_dir())
     pooling: bool = True
     debug_info: bool = False
     reuse: ReusePolicy = attrs.field(factory=ReusePolicy)
@@ -108,14 +116,19 @@ class RunOptions(TypedDict, total=False):
             nowhere for a component file; an empty text means in memory (STATE-1).
         log_dir: Where components' output goes. ``None`` means ``logs`` in the state
             directory; an empty text means to this process's stderr only (STATE-3).
-        runtime_config: The ``runtime-config.toml``; ``None`` for none.
-        variables: As ``--variable`` takes them: ``name=value``, ``name=@file`` (VAR-20).
+        runtime_config: The runtime configuration; ``None`` for none. Where it is left out,
+            the ``runtime-config.toml`` beside the manifest, if there is one.
+        variables: As ``--variable`` takes them: ``name=value``, ``name=@file`` (VAR-20). Others
+            come from the environment and from the file ``.env`` in the current folder, else
+            beside the manifest (VAR-22).
         env: Environment variables for every component (ENV-1).
         key_values: Entries written to the store ``default`` first (KV-45).
         sqlite: Run first, as ``--sqlite`` takes them: a statement for the database
             ``default``, ``@file`` or ``@file:label`` (DB-2).
         follow: Components whose output is echoed; ``None`` for all, ``()`` for none.
         truncate_logs: Empty the logs of earlier runs.
+        max_log_bytes: Size of a log file past which the next one is begun; one that was full
+            is kept beside it.
         echo_to: Where output is echoed; ``None`` means this process's stderr.
         profile: The build profile of the manifest.
         components: Run these and their triggers only; all when empty (LOCK-43).
@@ -139,6 +152,7 @@ class RunOptions(TypedDict, total=False):
     sqlite: Iterable[str]
     follow: Iterable[str] | None
     truncate_logs: bool
+    max_log_bytes: int
     echo_to: BinaryIO | None
     profile: str | None
     components: Iterable[str]
@@ -153,6 +167,11 @@ class RunOptions(TypedDict, total=False):
 def default_cache_dir() -> Path:
     """The folder for what can be made again."""
     return _user_cache_dir() / "edgezero-spin"
+
+
+def default_compiled_dir() -> Path:
+    """The folder for compiled components."""
+    return default_cache_dir() / "components"
 
 
 def default_downloads_dir() -> Path:
@@ -337,7 +356,8 @@ def prepare(
     app = _with_environment(app, options.get("env") or {})
     if options.get("work_dir") is not None:
         (work_dir / "spin.lock").write_text(app.to_json() + "\n", encoding="utf-8")
-    file = options.get("runtime_config")
+    beside = found.file.parent if found.file.is_file() else None
+    file = options.get("runtime_config") if "runtime_config" in options else _config_in(beside)
     config = None if file is None else load_runtime_config(file)
     runtime = resolve_runtime(
         config,
@@ -351,34 +371,55 @@ def prepare(
         file=found.file,
         writable=options.get("transient_write", False),
     )
-    providers = variable_providers(config, read_variable_options(options.get("variables", ())))
+    providers = variable_providers(
+        config,
+        read_variable_options(options.get("variables", ())),
+        dotenv_path=_dotenv_path(beside),
+    )
     for provider in providers:
         if isinstance(provider, ClosingProvider):
             owned.callback(provider.close)
     resolver = VariableResolver.for_app(app, providers)
     resolver.check_required()
     logs = _logs(plan, runtime.log_dir, options)
+    settings = _with_memory_limit(options.get("settings") or HostSettings(), runtime)
     stores = KeyValueStores(
         {part.id: part.key_value_stores for part in plan.components},
         {label: store.place for label, store in runtime.key_value.items()},
         {key: _raw(value) for key, value in (options.get("key_values") or {}).items()},
+        durable=settings.durable_writes,
     )
     owned.callback(stores.close)
     databases = Databases(
         {part.id: part.sqlite_databases for part in plan.components},
-        configured_databases(config, runtime.state_dir),
+        configured_databases(config, runtime.state_dir, durable=settings.durable_writes),
     )
     databases.run(options.get("sqlite", ()))
     return Prepared(
         plan=plan,
-        settings=_with_memory_limit(options.get("settings") or HostSettings(), runtime),
+        settings=settings,
         stores=stores,
         databases=databases,
         network=network,
         variables=resolver,
         logs=logs,
-        notices=(*found.notices, *network.warnings, *_notices(runtime, stores, databases)),
+        notices=(
+            *found.notices,
+            *plan.notices,
+            *network.warnings,
+            *_notices(runtime, stores, databases),
+        ),
     )
+
+
+def _config_in(folder: Path | None) -> Path | None:
+    path = None if folder is None else folder / RUNTIME_CONFIG
+    return path if path is not None and path.is_file() else None
+
+
+def _dotenv_path(folder: Path | None) -> Path:
+    here = Path(DOTENV)
+    return here if folder is None or here.is_file() else folder / DOTENV
 
 
 def _with_environment(app: LockedApp, environment: Mapping[str, str]) -> LockedApp:
@@ -421,6 +462,7 @@ def _logs(plan: ApplicationPlan, directory: Path | None, options: RunOptions) ->
         follow=followed,
         echo_to=options.get("echo_to"),
         truncate=options.get("truncate_logs", False),
+        max_bytes=options.get("max_log_bytes", DEFAULT_MAX_BYTES),
     )
 
 

@@ -13,15 +13,16 @@ a host that was replaced is closed once all of its requests have ended.
 
 import asyncio
 import threading
-from collections.abc import Callable
 from time import monotonic
 
 import attrs
 
+from edgezero_spin.host.channel import ByteChannel
 from edgezero_spin.host.host import Host
+from edgezero_spin.host.http.asgi import AsgiApplication
+from edgezero_spin.host.http.respond import Responder, ResponseWriter
 from edgezero_spin.host.messages import HttpRequest, HttpResponse
-from edgezero_spin.host.trigger.asgi import Receive, Scope, Send
-from edgezero_spin.host.trigger.wire import Wire
+from edgezero_spin.host.trigger.gateway import RequestHead
 
 __all__ = ["DRAIN_S", "Switch"]
 
@@ -69,27 +70,16 @@ class Switch:
     def origin(self, url: str | None) -> None:
         self.current.origin = url
 
-    def asgi(self) -> "Switch":
-        """A program for an ASGI server: the switch itself."""
-        return self
+    def asgi(self) -> AsgiApplication:
+        """A program for an ASGI server."""
+        return AsgiApplication(self)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection scope by the host that is current now."""
+    def begin(
+        self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
+    ) -> Responder | None:
+        """Have the host that is current now begin to answer; see ``Host.begin``."""
         holder = self._enter()
-        try:
-            await holder.host.asgi()(scope, receive, send)
-        finally:
-            self._leave(holder)
-
-    def begin_on_wire(self, wire: Wire, done: Callable[[], None]) -> None:
-        """Have the host that is current now begin to answer; see ``trigger.direct``."""
-        holder = self._enter()
-
-        def left() -> None:
-            self._leave(holder)
-            done()
-
-        holder.host.asgi().begin_on_wire(wire, left)
+        return holder.host.begin(head, body, writer, done=lambda: self._leave(holder))
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer one request by the host that is current now; see ``Host.handle``."""

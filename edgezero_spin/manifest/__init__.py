@@ -5,7 +5,7 @@
 ``spin.lock``, and is imported by that name. Both need the standard library and attrs only.
 """
 
-from edgezero_spin.manifest.app_manifest import AppManifest, load_app_manifest
+from edgezero_spin.manifest.app_manifest import AppManifest, load_app_manifest, read_app_manifest
 from edgezero_spin.manifest.errors import InvalidManifestError, ManifestUnreadableError, Problem
 from edgezero_spin.manifest.http_triggers import HttpTrigger, parse_handler
 
@@ -17,4 +17,5 @@ __all__ = [
     "Problem",
     "load_app_manifest",
     "parse_handler",
+    "read_app_manifest",
 ]

@@ -38,7 +38,7 @@ from edgezero_spin.manifest.table_reader import TableReader
 from edgezero_spin.manifest.toml_file import load_toml
 from edgezero_spin.stores import StoreDeclaration
 
-__all__ = ["AppManifest", "EnvironmentBinding", "load_app_manifest"]
+__all__ = ["AppManifest", "EnvironmentBinding", "load_app_manifest", "read_app_manifest"]
 
 _Item = TypeVar("_Item")
 
@@ -137,6 +137,18 @@ def load_app_manifest(path: str | Path) -> AppManifest:
         ManifestUnreadableError: The file is missing, or is not readable UTF-8 text.
         InvalidManifestError: It is not TOML, or breaks rules; it names them all.
     """
+    manifest, problems = read_app_manifest(path)
+    problems.raise_any()
+    return manifest
+
+
+def read_app_manifest(path: str | Path) -> tuple[AppManifest, Problems]:
+    """Read an ``edgezero.toml``; return it with what is wrong, without stopping there.
+
+    Raises:
+        ManifestUnreadableError: The file is missing, or is not readable UTF-8 text.
+        InvalidManifestError: It is not TOML.
+    """
     path = Path(path)
     problems = Problems(path)
     root = TableReader(load_toml(path), "", problems)
@@ -156,8 +168,7 @@ def load_app_manifest(path: str | Path) -> AppManifest:
         adapters=read_adapters(root),
         logging=read_logging(root),
     )
-    problems.raise_any()
-    return manifest
+    return manifest, problems
 
 
 def _read_bindings(environment: TableReader, name: str) -> tuple[EnvironmentBinding, ...]:

@@ -8,7 +8,7 @@ value is used.
 Values are never converted: ``"80"`` is not a number and ``1`` is not a flag.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from edgezero_spin.manifest.errors import Problems
@@ -138,19 +138,27 @@ class TableReader:
             return None
         return value
 
-    def optional_table(self, name: str) -> "TableReader | None":
-        """Return a reader for a table, ``None`` when the key is absent."""
+    def optional_table(self, name: str, fields: Sequence[str] = ()) -> "TableReader | None":
+        """Return a reader for a table, ``None`` when the key is absent.
+
+        Args:
+            name: The key.
+            fields: The keys that the items of a list stand for, where a list is accepted in
+                place of the table; items past the last are ignored.
+        """
         value = self.value(name)
         if value is None:
             return None
+        if fields and isinstance(value, list):
+            value = dict(zip(fields, value, strict=False))
         if not isinstance(value, dict):
             self._wrong(self.place(name), "a table", value)
             return None
         return TableReader(value, self.place(name), self.problems)
 
-    def table(self, name: str) -> "TableReader":
+    def table(self, name: str, fields: Sequence[str] = ()) -> "TableReader":
         """Return a reader for a table, for an empty one when the key is absent."""
-        found = self.optional_table(name)
+        found = self.optional_table(name, fields)
         return TableReader({}, self.place(name), self.problems) if found is None else found
 
     def tables(self, name: str) -> list["TableReader"]:
@@ -164,10 +172,10 @@ class TableReader:
                 self._wrong(place, "a table", item)
         return readers
 
-    def named_tables(self, name: str) -> dict[str, "TableReader"]:
-        """Return readers for a table of tables, by their names."""
+    def named_tables(self, name: str, fields: Sequence[str] = ()) -> dict[str, "TableReader"]:
+        """Return readers for a table of tables, by their names; ``fields`` as for a table."""
         outer = self.table(name)
-        found = {inner: outer.optional_table(inner) for inner in outer}
+        found = {inner: outer.optional_table(inner, fields) for inner in outer}
         return {inner: reader for inner, reader in found.items() if reader is not None}
 
     def text_map(self, name: str) -> dict[str, str]:

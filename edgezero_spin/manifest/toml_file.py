@@ -12,16 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from edgezero_spin.manifest.decoding import decode_toml
 from edgezero_spin.manifest.errors import InvalidManifestError, ManifestUnreadableError, Problem
 from edgezero_spin.manifest.keys import item_key, join_key
 
 __all__ = ["load_toml", "parse_toml", "read_text"]
 
-MAX_LEVELS: Final = 128
-"""Tables and lists inside one another that a file may have, the root included."""
-
 _WIDE: Final = "this number does not fit in 64 bits"
-_DEEP: Final = f"more than {MAX_LEVELS} tables and lists inside one another"
+_BARE_RETURN: Final = re.compile(r"\r(?!\n)")
 _WHERE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
 
 
@@ -36,7 +34,7 @@ def load_toml(path: Path) -> dict[str, Any]:
 
 
 def read_text(path: Path, *, heading: str = "") -> str:
-    """Return the text of a file.
+    """Return the text of a file, with its own line ends.
 
     Args:
         path: The file.
@@ -47,7 +45,7 @@ def read_text(path: Path, *, heading: str = "") -> str:
     """
     missing = False
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         missing = True
         reason, remedy = "there is no such file", "Check the name and the folder."
@@ -73,22 +71,23 @@ def parse_toml(text: str, path: Path, *, heading: str = "") -> dict[str, Any]:
         InvalidManifestError: The text is not TOML, a number is too large, or it nests too deeply.
     """
     try:
-        # A byte order mark is no part of the document; editors on Windows write one.
-        root = tomllib.loads(text.removeprefix("\ufeff"))
+        root = decode_toml(text)
     except tomllib.TOMLDecodeError as err:
         raise InvalidManifestError(path, [_syntax_problem(str(err), text)], heading) from None
     except ValueError as err:
-        # Python refuses to read numbers of thousands of digits.
-        raise InvalidManifestError(path, [Problem("", f"{_WIDE}: {err}")], heading) from None
-    except RecursionError:
-        raise InvalidManifestError(path, [Problem("", _DEEP)], heading) from None
-    faults = list(_faults(root, "", MAX_LEVELS))
-    if faults:
-        raise InvalidManifestError(path, faults, heading)
+        raise InvalidManifestError(path, [Problem("", str(err))], heading) from None
+    problems = list(_wide_numbers(root, ""))
+    if problems:
+        raise InvalidManifestError(path, problems, heading)
     return root
 
 
 def _syntax_problem(message: str, text: str) -> Problem:
+    bare_return = _BARE_RETURN.search(text)
+    if bare_return is not None:
+        line = text.count("\n", 0, bare_return.start()) + 1
+        remedy = "Save the file with the line ends of Unix or Windows."
+        return Problem("", "a carriage return without a line feed", remedy, line)
     where = _WHERE.search(message)
     if where is None:
         return Problem("", f"this is not TOML: {message}")
@@ -98,14 +97,12 @@ def _syntax_problem(message: str, text: str) -> Problem:
     return Problem("", f"{reason} in column {where['column']}", line=int(where["line"]))
 
 
-def _faults(value: object, key: str, levels: int) -> Iterator[Problem]:
-    if isinstance(value, dict | list) and not levels:
-        yield Problem(key, _DEEP)
-    elif isinstance(value, dict):
+def _wide_numbers(value: object, key: str) -> Iterator[Problem]:
+    if isinstance(value, dict):
         for name, item in value.items():
-            yield from _faults(item, join_key(key, name), levels - 1)
+            yield from _wide_numbers(item, join_key(key, name))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _faults(item, item_key(key, index), levels - 1)
+            yield from _wide_numbers(item, item_key(key, index))
     elif isinstance(value, int) and not -(2**63) <= value < 2**63:
         yield Problem(key, _WIDE)

@@ -23,7 +23,7 @@ from edgezero_spin.manifest.store_tables import read_stores
 from edgezero_spin.manifest.table_reader import TableReader
 from edgezero_spin.project.config_checks import ConfigProblemsError
 from edgezero_spin.project.files import replace_files
-from edgezero_spin.project.provision import Provisioned, lacking_stanzas, provision
+from edgezero_spin.project.provision import DATA_FILE, Provisioned, lacking_stanzas, provision
 from edgezero_spin.project.serve import RUNTIME_CONFIG
 from edgezero_spin.project.toml_edit import (
     TomlEditError,
@@ -35,8 +35,6 @@ from edgezero_spin.project.toml_edit import (
 __all__ = ["AddedStore", "StoreKind", "add_store"]
 
 StoreKind = Literal["kv", "config", "secrets"]
-
-_DATA = ".spin/sqlite_key_value.db"
 
 
 @attrs.frozen(kw_only=True)
@@ -147,7 +145,7 @@ def _with_stanzas(path: Path, labels: tuple[str, ...]) -> bytes:
         for label in labels:
             table = ("key_value_store", label)
             text = insert_text(text, table, "type", "spin")
-            text = insert_text(text, table, "path", _DATA)
+            text = insert_text(text, table, "path", DATA_FILE)
     except (TomlEditError, UnicodeError) as error:
         raise ProjectError(f"{path}: {error}") from error
     return text.encode("utf-8")

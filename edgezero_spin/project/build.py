@@ -13,13 +13,13 @@ Source: contract spin-host.md, MAN-42 and CLI-15.
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import attrs
 
 from edgezero_spin.errors import ProjectError
-from edgezero_spin.manifest.spin import Component, LocalDependency, load_spin_manifest
+from edgezero_spin.manifest.spin import Component, LocalDependency, load_builds, load_spin_manifest
 from edgezero_spin.project.children import run_child, search_path
 from edgezero_spin.project.commands import shell_quote
 
@@ -69,7 +69,11 @@ class BuildFailedError(ProjectError):
 
 
 def plan_build(
-    manifest_path: Path, component_ids: Sequence[str] = (), *, profile: str | None = None
+    manifest_path: Path,
+    component_ids: Sequence[str] = (),
+    *,
+    profile: str | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> tuple[BuildStep, ...]:
     """Return what has to run, in order: a component after the local ones it depends on.
 
@@ -77,12 +81,20 @@ def plan_build(
         manifest_path: The application's ``spin.toml``.
         component_ids: The components wanted; all of them when empty.
         profile: A profile of the manifest, whose commands replace the usual ones.
+        warn: Told of what is wrong with the manifest where building does not need it; ``None``
+            refuses that as well.
 
     Raises:
         ManifestError: The manifest cannot be read.
         ProjectError: An id is not in it, or a folder to build in is no relative one.
     """
-    components = load_spin_manifest(manifest_path, profile=profile).components
+    if warn is None:
+        manifest = load_spin_manifest(manifest_path, profile=profile)
+    else:
+        manifest = load_builds(manifest_path, profile=profile)
+        for warning in manifest.warnings:
+            warn(warning)
+    components = manifest.components
     unknown = [given for given in component_ids if given not in components]
     if unknown:
         raise ProjectError(

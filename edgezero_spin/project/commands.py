@@ -24,6 +24,7 @@ from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest import AppManifest, ManifestUnreadableError, load_app_manifest
 from edgezero_spin.project.children import run_child, search_path
 from edgezero_spin.project.locate import APP_MANIFEST, find_app_manifest
+from edgezero_spin.project.spin_environment import spin_environment
 
 __all__ = [
     "BUILT_IN",
@@ -198,7 +199,9 @@ def manifest_command(
         **{item.env: item.value for item in manifest.variables_for(adapter)},
     }
     defaults = {name: value for name, value in hints.items() if value is not None}
-    environment = {**defaults, **environ, "PATH": search_path(environ), _INSIDE: inside}
+    environment = spin_environment(
+        {**defaults, **environ, "PATH": search_path(environ), _INSIDE: inside}
+    )
     if environ.get(MANIFEST_VARIABLE):
         # The line runs in another folder, where a relative path would lead elsewhere.
         environment[MANIFEST_VARIABLE] = str(manifest.path)

@@ -1,4 +1,4 @@
-"""Compile an app module to one WASI 0.2 component.
+"""Compile an app module to one component, of WASI 0.2 or 0.3.
 
 In: ``module`` or ``module:attribute``, the folder it lives in, and where the
 component goes. Out: a ``Componentized`` with path, size, world and time.
@@ -7,6 +7,9 @@ Two steps, each in a process of its own. First the module is imported as it is,
 to see which stores its ``App`` declares: that decides the smallest world that
 serves it. Then componentize-py imports it again inside the component, and what
 the import leaves in memory is the component's snapshot.
+
+What is imported and read only later travels as well: it is searched for here and put on the
+search path, and ``run_app`` takes it into the snapshot (``edgezero_spin/bundle``).
 
 Then the component is rewired so that an instance of it starts in a third of the time
 (``edgezero_spin/wasm/lazy_table.py``) and does not keep what it sent
@@ -17,22 +20,28 @@ Source: design.md, "Worlds"; componentize-py 0.25 command line.
 """
 
 import importlib.metadata
-import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import attrs
 
+from edgezero_spin.bundle.building import FOLDER, WEIGHT, Plan, PlannedModule
+from edgezero_spin.bundle.unavailable import COMPILED, PAGE, why_unavailable
 from edgezero_spin.errors import ProjectError
+from edgezero_spin.project.app_look import look_at_app, own_traceback
+from edgezero_spin.project.bundled_files import pack_files
 from edgezero_spin.project.errors import AppImportError, ToolMissingError, WorldUnknownError
-from edgezero_spin.project.world import WORLDS, Capabilities, world_for
+from edgezero_spin.project.reachable_modules import find_reachable
+from edgezero_spin.project.staging import stage
+from edgezero_spin.project.standard_library import ENTRY_MODULE, kept_library
+from edgezero_spin.project.world import DEFAULT_WASI, WORLDS, Capabilities, Wasi, world_for
 from edgezero_spin.wasm.freed_bytes import with_freed_bytes
 from edgezero_spin.wasm.lazy_table import with_lazy_table
 
@@ -50,6 +59,11 @@ from edgezero_spin.guest import run_app
 IncomingHandler = run_app(app)
 """
 
+_SMALLEST = world_for(Capabilities())
+
+_OUR_LATE_IMPORTS = ("cattrs",)
+"""What this package imports in a component when a handler uses a type that needs it."""
+
 _KEEPS_COPIES = ("0.25.1",)
 """Releases of componentize-py that never free the bytes which they copy for a call. One that
 does must not be listed: they would be freed twice."""
@@ -64,16 +78,27 @@ class Componentized:
         size_bytes: Its size on disk.
         world: The world that it was built for, as ``namespace:package/world@version``.
         seconds: Wall time of the whole build.
+        bundled_bytes: How much of its size is what it imports and reads only later.
+        left_out: Files that it could read natively and that are too large to travel.
     """
 
     path: Path
     size_bytes: int
     world: str
     seconds: float
+    bundled_bytes: int
+    left_out: tuple[str, ...] = ()
 
 
 def componentize_app(
-    target: str, *, output: Path, folder: Path | None = None, world: str | None = None
+    target: str,
+    *,
+    output: Path,
+    folder: Path | None = None,
+    world: str | None = None,
+    wasi: Wasi = DEFAULT_WASI,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
 ) -> Componentized:
     """Build ``target`` to a component at ``output``.
 
@@ -85,6 +110,10 @@ def componentize_app(
         folder: Where the module is found; the current folder when ``None``.
         world: One of ``WORLDS`` by its name, or a full ``ns:package/world@version``.
             The smallest one that serves when ``None``.
+        wasi: The WASI of the smallest world; of no interest where ``world`` names one.
+        include: Modules and packages that it can import later, although no import statement
+            leads to them; a package with everything in it.
+        exclude: Modules and packages that it cannot import later.
 
     Raises:
         AppImportError: The module or the attribute does not exist, or its import
@@ -101,10 +130,12 @@ def componentize_app(
         )
     module, _, attribute = target.partition(":")
     root = (folder or Path.cwd()).resolve()
+    loaded: tuple[str, ...] = ()
     if world is None:
-        found = _look_at_app(module, attribute, root)
-        world_name = world_for(found.capabilities)
+        found = look_at_app(module, attribute, root)
+        world_name = world_for(found.capabilities, wasi)
         has_handler = found.has_handler
+        loaded = found.modules
     else:
         world_name = _full_world(world)
         has_handler = not attribute
@@ -119,19 +150,83 @@ def componentize_app(
             entry = _ENTRY_MODULE
             text = _ENTRY_TEXT.format(module=module, attribute=attribute)
             (scratch / "entry" / f"{_ENTRY_MODULE}.py").write_text(text, encoding="utf-8")
-        built = _componentize(target, entry, world_name, root, scratch)
-        partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+        folders = _search_path(root, scratch)
+        prepared = scratch / "entry" / FOLDER
+        plan, left_out = _prepare(
+            (module, *loaded, *_OUR_LATE_IMPORTS),
+            folders,
+            prepared,
+            root,
+            include=include,
+            exclude=exclude,
+        )
+        built = _componentize(target, entry, world_name, root, scratch, folders, plan.extensions)
+        # Written by ``run_app``; a component that does not call it carries nothing.
+        weight = prepared / WEIGHT
+        bundled_bytes = int(weight.read_text(encoding="ascii")) if weight.exists() else 0
+        whole = output.with_name(f".{output.name}.{os.getpid()}.partial")
         try:
-            partial.write_bytes(_rewired(built.read_bytes()))
-            partial.replace(output)
+            whole.write_bytes(_rewired(built.read_bytes()))
+            whole.replace(output)
         finally:
-            partial.unlink(missing_ok=True)
+            whole.unlink(missing_ok=True)
     return Componentized(
         path=output,
         size_bytes=output.stat().st_size,
         world=world_name,
         seconds=time.monotonic() - started,
+        bundled_bytes=bundled_bytes,
+        left_out=left_out,
     )
+
+
+def _prepare(
+    start: Sequence[str],
+    folders: Sequence[tuple[Path, Path]],
+    prepared: Path,
+    root: Path,
+    *,
+    include: Sequence[str],
+    exclude: Sequence[str],
+) -> tuple[Plan, tuple[str, ...]]:
+    """Write what the component carries for later into a folder beside its entry module."""
+    known = [shown for _, shown in folders]
+    own = known.index(root)
+    reachable = find_reachable(start, known, own=own, include=include, exclude=exclude)
+    if reachable.missing:
+        raise ProjectError(
+            f"--include {reachable.missing[0]}: no such module in {root}, nor installed"
+        )
+    inside = [f"/{number}" for number in range(len(folders))]
+    data = pack_files(reachable, known, own=own, inside=inside)
+    library = kept_library(_release(), partial(_make_library, folders=folders[own + 1 :]))
+    places = []
+    for each in reachable.modules.values():
+        below = each.path.relative_to(known[each.folder])
+        # A mirror lacks what is no part of the app, an environment beside it for example.
+        if (folders[each.folder][0] / below).exists():
+            path = f"{inside[each.folder]}/{below.as_posix()}"
+            places.append(PlannedModule(each.name, path, each.kind))
+    plan = Plan(
+        folder=inside[own],
+        modules=[place for place in places if place.kind != "extension"],
+        extensions=[place.name for place in places if place.kind == "extension"],
+    )
+    prepared.mkdir()
+    (prepared / "plan").write_bytes(plan.dumps())
+    (prepared / "files").write_bytes(data.archive)
+    (prepared / "standard-library").write_bytes(library)
+    return plan, data.left_out
+
+
+def _make_library(folder: Path, *, folders: Sequence[tuple[Path, Path]]) -> None:
+    """Build the component that writes the archive of the standard library."""
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    argv = _command(_SMALLEST, [folder, *(path for path, _ in folders)], scratch)
+    done = _run([*argv, ENTRY_MODULE], folder, scratch)
+    if not (folder / "standard-library").is_file():
+        raise _componentize_failure("the standard library", done, [], [])
 
 
 def _full_world(world: str) -> str:
@@ -141,114 +236,6 @@ def _full_world(world: str) -> str:
     if world not in by_name:
         raise WorldUnknownError(world=world, known=tuple(by_name))
     return by_name[world]
-
-
-@attrs.frozen
-class _Look:
-    has_handler: bool
-    capabilities: Capabilities
-
-
-# Runs in a process of its own, so that nothing the app does at import (or leaves
-# in sys.modules) can touch this one. Speaks JSON on the descriptor it is given.
-_LOOK_SCRIPT = """\
-import importlib, json, os, sys
-module_name, attribute, out = sys.argv[1], sys.argv[2], int(sys.argv[3])
-sys.path.insert(0, os.getcwd())
-module = importlib.import_module(module_name)
-from edgezero_spin.core.app import App
-answer = {"handler": hasattr(module, "IncomingHandler")}
-if attribute:
-    if not hasattr(module, attribute):
-        answer["missing"] = sorted(n for n, v in vars(module).items() if isinstance(v, App))
-        answer["file"] = getattr(module, "__file__", None)
-    elif not isinstance(getattr(module, attribute), App):
-        answer["kind"] = type(getattr(module, attribute)).__name__
-    else:
-        apps = [getattr(module, attribute)]
-        answer["handler"] = (
-            answer["handler"] and getattr(module.IncomingHandler, "app", None) is apps[0]
-        )
-else:
-    apps = [v for v in vars(module).values() if isinstance(v, App)]
-    handler_app = getattr(getattr(module, "IncomingHandler", None), "app", None)
-    if handler_app is not None:
-        apps = [handler_app]
-    if not answer["handler"]:
-        answer["missing"] = sorted(n for n, v in vars(module).items() if isinstance(v, App))
-        answer["file"] = getattr(module, "__file__", None)
-if "missing" not in answer and "kind" not in answer:
-    for app in apps:
-        app.compile()
-    answer["key_value"] = any(a.declaration.kv or a.declaration.config for a in apps)
-    answer["variables"] = any(a.declaration.secrets for a in apps)
-    answer["outbound_http"] = any(a.outbound_http for a in apps)
-with os.fdopen(out, "w") as stream:
-    json.dump(answer, stream)
-"""
-
-
-def _look_at_app(module: str, attribute: str, root: Path) -> _Look:
-    """Import the app in a fresh interpreter; say what it declares."""
-    target = f"{module}:{attribute}" if attribute else module
-    read_end, write_end = os.pipe()
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _LOOK_SCRIPT, module, attribute, str(write_end)],
-            cwd=root,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=[write_end],
-        )
-    finally:
-        os.close(write_end)
-    with os.fdopen(read_end, encoding="utf-8") as stream:
-        said, _ = process.communicate()
-        text = stream.read()
-    if process.returncode != 0 or not text:
-        shown = _own_traceback(said.decode(errors="replace"))
-        what = shown.splitlines()[-1] if shown else ""
-        if what.startswith("ModuleNotFoundError: ") and "\n  File " not in shown:
-            # Nothing of the app ran: that the module is not there says it all.
-            reason = f"{what.partition(': ')[2]} in {root}"
-            raise AppImportError(target=target, reason=reason)
-        raise AppImportError(target=target, reason="its import fails", traceback=shown)
-    answer = json.loads(text)
-    if "missing" in answer:
-        known = ", ".join(answer["missing"]) or "none"
-        what = f"has no attribute {attribute!r}" if attribute else "has no class IncomingHandler"
-        hint = "" if attribute else f"; name the app, for example {module}:app, or add run_app"
-        raise AppImportError(
-            target=target, reason=f"{answer['file']} {what} (apps there: {known}){hint}"
-        )
-    if "kind" in answer:
-        raise AppImportError(
-            target=target, reason=f"{attribute} is a {answer['kind']}, not an edgezero_spin.App"
-        )
-    return _Look(
-        has_handler=answer["handler"],
-        capabilities=Capabilities(
-            key_value=answer["key_value"],
-            variables=answer["variables"],
-            outbound_http=answer["outbound_http"],
-        ),
-    )
-
-
-def _own_traceback(text: str) -> str:
-    """Leave out the frames of this file's script and of importlib."""
-    lines = text.rstrip().splitlines()
-    kept: list[str] = []
-    skipping = False
-    for line in lines:
-        if line.startswith("  File "):
-            skipping = '"<string>"' in line or "importlib" in line
-        elif not line.startswith("    "):
-            skipping = False
-        if not skipping:
-            kept.append(line)
-    return "\n".join(kept)
 
 
 def _search_path(root: Path, scratch: Path) -> list[tuple[Path, Path]]:
@@ -275,86 +262,96 @@ def _search_path(root: Path, scratch: Path) -> list[tuple[Path, Path]]:
         if path.name in ("site-packages", "dist-packages"):
             folders.append((path, path))
         else:
-            folders.append((_staged(path, scratch / f"path-{number}"), path))
+            folders.append((stage(path, scratch / f"path-{number}"), path))
     return folders
 
 
-def _staged(folder: Path, stage: Path) -> Path:
-    """Mirror a source folder without what no app imports from: hidden folders, environments.
-
-    componentize-py searches every folder to the bottom for WIT, and fails on a project that
-    keeps a virtual environment with several kits inside it. Files are linked, not copied.
-    """
-
-    def ignored(parent: str, names: list[str]) -> set[str]:
-        return {name for name in names if _is_baggage(Path(parent) / name)}
-
-    shutil.copytree(
-        folder, stage, ignore=ignored, copy_function=_link, ignore_dangling_symlinks=True
-    )
-    return stage
-
-
-def _is_baggage(path: Path) -> bool:
-    if not path.is_dir():
-        return path.suffix in (".wasm", ".pyc")
-    return (
-        path.name.startswith(".")
-        or path.name in ("__pycache__", "node_modules")
-        or (path / "pyvenv.cfg").exists()
-    )
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        # Another file system, or one without links.
-        shutil.copyfile(source, target)
-
-
-def _componentize(target: str, entry: str, world: str, root: Path, scratch: Path) -> Path:
+def _componentize(
+    target: str,
+    entry: str,
+    world: str,
+    root: Path,
+    scratch: Path,
+    folders: Sequence[tuple[Path, Path]],
+    extensions: Sequence[str],
+) -> Path:
     """Drive componentize-py; return the component in the scratch folder."""
+    argv = _command(world, [folder for folder, _ in folders], scratch)
+    done = _run([*argv, entry], root, scratch)
     built = scratch / "component.wasm"
+    if done.returncode == 0 and built.is_file():
+        return built
+    raise _componentize_failure(target, done, [shown for _, shown in folders], extensions)
+
+
+def _command(world: str, folders: Sequence[Path], scratch: Path) -> list[str]:
+    argv = ["componentize-py", "-q", "-w", world, "componentize"]
+    for folder in folders:
+        argv += ["-p", str(folder)]
+    return [*argv, "-o", str(scratch / "component.wasm")]
+
+
+def _run(argv: Sequence[str], cwd: Path, scratch: Path) -> "subprocess.CompletedProcess[bytes]":
     # componentize-py adds the site-packages below VIRTUAL_ENV, or else asks whatever python3
     # is first on PATH. An empty one keeps the search path to what this interpreter has.
     no_env = scratch / "no-environment"
     (no_env / "lib" / "site-packages").mkdir(parents=True)
-    argv = ["componentize-py", "-q", "-w", world, "componentize"]
-    folders = _search_path(root, scratch)
-    for folder, _ in folders:
-        argv += ["-p", str(folder)]
-    argv += ["-o", str(built), entry]
     script = "import sys, componentize_py; sys.argv[:] = sys.argv[1:]; componentize_py.script()"
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", script, *argv],
-        cwd=root,
+        cwd=cwd,
         env={**os.environ, "VIRTUAL_ENV": str(no_env), "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
     )
-    if done.returncode == 0 and built.is_file():
-        return built
+
+
+def _componentize_failure(
+    target: str,
+    done: "subprocess.CompletedProcess[bytes]",
+    folders: Sequence[Path],
+    extensions: Sequence[str],
+) -> ProjectError:
     said = done.stderr.decode(errors="replace")
     if "No module named 'componentize_py'" in said:
-        raise ToolMissingError(tool="componentize-py", extra="tools")
-    raise _failure(target, said, [shown for _, shown in folders])
+        return ToolMissingError(tool="componentize-py", extra="tools")
+    return _failure(target, said, folders, extensions)
+
+
+def _release() -> str:
+    try:
+        return importlib.metadata.version("componentize-py")
+    except importlib.metadata.PackageNotFoundError:
+        # It may be there all the same, and not say which one it is.
+        return ""
 
 
 def _rewired(component: bytes) -> bytes:
     """Return the component with what its tool chain leaves to be wished for."""
-    try:
-        release = importlib.metadata.version("componentize-py")
-    except importlib.metadata.PackageNotFoundError:
-        # It was there to be run, but does not say which one it is.
-        release = ""
-    if release in _KEEPS_COPIES:
+    if _release() in _KEEPS_COPIES:
         component = with_freed_bytes(component)
     return with_lazy_table(component)
 
 
-def _failure(target: str, said: str, folders: Sequence[Path]) -> ProjectError:
+_OURS = re.compile(r"^edgezero_spin\.[\w.]+: (.*)\Z", re.MULTILINE | re.DOTALL)
+_MODULE_MISSING = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'", re.MULTILINE)
+
+
+def _why_missing(text: str, extensions: Sequence[str]) -> str:
+    """Say why a module that the traceback misses cannot be in a component, if that is known."""
+    for name in reversed(_MODULE_MISSING.findall(text)):
+        if name in extensions:
+            return f"{name}: {COMPILED} ({PAGE})"
+        why = why_unavailable(name)
+        if why:
+            return f"{name.removeprefix('_')}: {why} ({PAGE})"
+    return ""
+
+
+def _failure(
+    target: str, said: str, folders: Sequence[Path], extensions: Sequence[str]
+) -> ProjectError:
     """Tell the app's own failure inside the component from one of componentize-py."""
     message = said.split("AssertionError: ", 1)[-1].split("\n\nStack backtrace", 1)[0].strip()
     inside = message.split("\n\nCaused by:", 1)[0].strip()
@@ -364,10 +361,17 @@ def _failure(target: str, said: str, folders: Sequence[Path]) -> ProjectError:
             lambda m: f'File "{folders[int(m[1])]}/' if int(m[1]) < len(folders) else m[0],
             inside,
         )
+        ours = _OURS.search(inside)
+        if ours is not None:
+            # It says where it is itself, and no frame of a traceback adds to that.
+            return AppImportError(target=target, reason=ours[1].strip())
+        why = _why_missing(inside, extensions)
         return AppImportError(
             target=target,
-            reason="its import fails inside the component (the interpreter there is CPython "
+            reason=f"its import fails inside the component; {why}"
+            if why
+            else "its import fails inside the component (the interpreter there is CPython "
             "compiled to WebAssembly: no threads, no sockets, no compiled extension modules)",
-            traceback=_own_traceback(shown),
+            traceback=own_traceback(shown),
         )
     return ProjectError(f"componentize-py could not build {target}: {message}")

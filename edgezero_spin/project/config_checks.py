@@ -33,6 +33,7 @@ __all__ = [
     "check_handlers",
     "check_labels",
     "findings_of",
+    "hyphenated_ids",
 ]
 
 
@@ -146,6 +147,23 @@ def check_capabilities(manifest: AppManifest) -> list[Finding]:
     )
     remedy = "Keep one: all secrets of a Spin application are its variables."
     return [_of_manifest(manifest, "capabilities", "stores.secrets.ids", reason, remedy)]
+
+
+def hyphenated_ids(manifest: AppManifest) -> tuple[str, ...]:
+    """Return a remark on each store id that EdgeZero refuses today, though this accepts it.
+
+    Source: contract edgezero.md, OPQ-9.
+    """
+    stores = manifest.stores
+    kinds = {"kv": stores.kv, "config": stores.config, "secrets": stores.secrets}
+    return tuple(
+        f"{manifest.path}: the id `{id}` in [stores.{kind}] has a hyphen, which current versions "
+        f"of EdgeZero refuse, and which a shell cannot export in EDGEZERO__STORES__* variables; "
+        f"`{id.replace('-', '_')}` works everywhere"
+        for kind, declared in kinds.items()
+        for id in (() if declared is None else declared.ids)
+        if "-" in id
+    )
 
 
 def check_handlers(manifest: AppManifest) -> list[Finding]:

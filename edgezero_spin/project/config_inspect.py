@@ -20,7 +20,7 @@ from edgezero_spin.manifest import (
     InvalidManifestError,
     ManifestUnreadableError,
     Problem,
-    load_app_manifest,
+    read_app_manifest,
 )
 from edgezero_spin.manifest.app_config import (
     AppConfigError,
@@ -36,6 +36,7 @@ from edgezero_spin.manifest.app_config import (
     secret_fields,
     tree_of,
 )
+from edgezero_spin.manifest.toml_file import read_text
 from edgezero_spin.project.config_changes import shown_key
 from edgezero_spin.project.config_checks import (
     Finding,
@@ -44,8 +45,10 @@ from edgezero_spin.project.config_checks import (
     check_handlers,
     check_labels,
     findings_of,
+    hyphenated_ids,
 )
 from edgezero_spin.project.redaction import without_values
+from edgezero_spin.project.toml_lines import line_of, lines_of
 
 __all__ = ["ConfigInspection", "ConfigRequest", "inspect_config"]
 
@@ -106,26 +109,56 @@ def inspect_config(request: ConfigRequest, *, strict: bool) -> ConfigInspection:
         strict: Also check what matters only where the app runs: kinds of stores, handlers.
     """
     try:
-        manifest = load_app_manifest(request.manifest)
+        manifest, problems = read_app_manifest(request.manifest)
     except (ManifestUnreadableError, InvalidManifestError) as error:
         return ConfigInspection(findings=tuple(findings_of("manifest", error)))
     findings: list[Finding] = []
-    path, loaded = _load(request, manifest, findings)
-    findings += check_component(manifest)
+    if problems.found:
+        invalid = InvalidManifestError(request.manifest, problems.found)
+        findings += findings_of("manifest", invalid)
+    # What a table that cannot be read would have said is not missed as well.
+    broken = {problem.key.partition(".")[0] for problem in problems.found}
+    path, loaded = None, None
+    if manifest.name is not None or "app" not in broken:
+        path, loaded = _load(request, manifest, findings)
+    if "adapters" not in broken:
+        findings += check_component(manifest)
     findings += check_labels(manifest, request.environment)
     if strict:
         findings += check_capabilities(manifest)
         findings += check_handlers(manifest)
     entries: tuple[ConfigEntry, ...] = ()
     if loaded is not None:
-        entries = _entries(request, manifest, loaded, findings)
+        entries = _entries(request, manifest, loaded, findings, with_stores="stores" not in broken)
     return ConfigInspection(
-        manifest=manifest,
+        manifest=None if problems.found else manifest,
         app_config=path,
         entries=entries,
-        findings=tuple(dict.fromkeys(findings)),
-        warnings=() if request.model is not None else tuple(_secret_warnings(entries)),
+        findings=tuple(dict.fromkeys(_with_lines(findings))),
+        warnings=(
+            *hyphenated_ids(manifest),
+            *(() if request.model is not None else _secret_warnings(entries)),
+        ),
     )
+
+
+def _with_lines(findings: Iterable[Finding]) -> Iterable[Finding]:
+    """Yield findings with the lines that their keys stand in."""
+    lines: dict[Path, dict[str, int]] = {}
+    for found in findings:
+        if found.problem.line is None and found.problem.key:
+            if found.file not in lines:
+                lines[found.file] = _lines_in(found.file)
+            line = line_of(lines[found.file], found.problem.key)
+            found = attrs.evolve(found, problem=attrs.evolve(found.problem, line=line))
+        yield found
+
+
+def _lines_in(path: Path) -> dict[str, int]:
+    try:
+        return lines_of(read_text(path))
+    except ManifestUnreadableError:
+        return {}
 
 
 def _load(
@@ -165,6 +198,8 @@ def _entries(
     manifest: AppManifest,
     loaded: LoadedAppConfig,
     findings: list[Finding],
+    *,
+    with_stores: bool,
 ) -> tuple[ConfigEntry, ...]:
     def refuse(check: str, *problems: Problem) -> None:
         heading = str(loaded.path)
@@ -183,11 +218,11 @@ def _entries(
         omit = frozenset(field.name for field in fields)
         for failed in errors:
             findings += _without_secrets(findings_of("model", failed), tree, omit)
-        refuse("secrets", *check_secrets(tree, fields, manifest.stores.secrets))
-        if errors:
-            return ()
+        if with_stores:
+            refuse("secrets", *check_secrets(tree, fields, manifest.stores.secrets))
         try:
-            tree = tree_of(decoded.model)
+            # What does not fit the model is still looked through for what cannot be pushed.
+            tree = tree if errors else tree_of(decoded.model)
         except ValueError as error:
             refuse("entries", Problem("", str(error)))
             return ()

@@ -7,10 +7,11 @@ A host may use the file meanwhile; it and this writer wait for each other.
 Source: contract edgezero.md, SQL-1 to SQL-10, PSH-20, PSH-22.
 """
 
-import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import apsw
 import attrs
 
 from edgezero_spin.manifest.app_config import ConfigEntry
@@ -81,7 +82,8 @@ class SqliteTarget:
         connection = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+            connection = apsw.Connection(str(self.path))
+            connection.set_busy_timeout(int(_BUSY_TIMEOUT_S * 1000))
             connection.execute(CREATE)
             connection.execute("BEGIN IMMEDIATE")
             for entry in entries:
@@ -92,7 +94,7 @@ class SqliteTarget:
             connection.execute("COMMIT")
         except OSError as error:
             raise self._failed(key, f"{error.strerror} ({error.filename})") from error
-        except (sqlite3.Error, OverflowError) as error:
+        except apsw.Error as error:
             raise self._failed(key, str(error)) from error
         finally:
             # Ends an open transaction by undoing it, for an interrupt as for an error.
@@ -113,9 +115,12 @@ class SqliteTarget:
         uri = f"{self.path.absolute().as_uri()}?mode=rw"
         connection = None
         try:
-            connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S)
-            rows = connection.execute(_SELECT_ENTRIES, {"1": self.label}).fetchall()
-        except sqlite3.Error as error:
+            connection = apsw.Connection(
+                uri, flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
+            )
+            connection.set_busy_timeout(int(_BUSY_TIMEOUT_S * 1000))
+            rows: list[Any] = connection.execute(_SELECT_ENTRIES, {"1": self.label}).fetchall()
+        except apsw.Error as error:
             if "no such table" in str(error):
                 return {}
             raise self._failed(None, str(error)) from error

@@ -6,29 +6,37 @@ changed, downloaded or sent; of other programs only ``spin --version`` is run.
 Source: contract edgezero.md, SQL-11, CMP-8 and CLI-4; spin-host.md, CLI-40; our own.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from edgezero_spin.environment import EnvironmentLayer
 from edgezero_spin.errors import EdgeZeroError
 from edgezero_spin.manifest import AppManifest
-from edgezero_spin.manifest.spin import load_spin_manifest
+from edgezero_spin.manifest.spin import SpinManifest, load_spin_manifest
 from edgezero_spin.project.commands import load_project
 from edgezero_spin.project.doctor_machine import examine_machine
 from edgezero_spin.project.doctor_project import examine_app, examine_spin
 from edgezero_spin.project.doctor_report import Finding, problem, remark
 from edgezero_spin.project.locate import spin_manifest_of
 
-__all__ = ["examine"]
+__all__ = ["Refusals", "examine"]
 
 
-def examine(environ: Mapping[str, str], given: str | None = None) -> Iterator[Finding]:
+Refusals = Callable[[SpinManifest], Iterable[str]]
+"""Says what a host would refuse of an application."""
+
+
+def examine(
+    environ: Mapping[str, str], given: str | None = None, *, refusals: Refusals | None = None
+) -> Iterator[Finding]:
     """Yield everything that is found.
 
     Args:
         environ: The variables of this process.
         given: The application's ``spin.toml`` or its folder; ``None`` looks for it.
+        refusals: Asked about the application, where a host is at hand.
     """
-    yield from examine_machine()
+    yield from examine_machine(environ)
     start = None
     if given is not None:
         start = Path(given) if Path(given).is_dir() else Path(given).parent
@@ -54,4 +62,9 @@ def examine(environ: Mapping[str, str], given: str | None = None) -> Iterator[Fi
     except EdgeZeroError as error:
         yield problem(str(error), "Correct the file.")
         return
-    yield from examine_spin(manifest, environ)
+    config = None if project is None else project.stores.config
+    layer = EnvironmentLayer.from_mapping(environ)
+    pushed = () if config is None else (layer.store_name("config", id) for id in config.ids)
+    yield from examine_spin(manifest, environ, pushed=frozenset(pushed))
+    for refused in () if refusals is None else refusals(manifest):
+        yield problem(f"`edgezero up` would not start: {refused}", "Correct what it names.")

@@ -6,9 +6,10 @@ Source: contract edgezero.md, SQL-11 to SQL-13; the versions are those of pyproj
 import importlib.metadata
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from edgezero_spin.project.doctor_report import Finding, fine, problem, remark
+from edgezero_spin.project.spin_environment import SPIN_MEMORY_SETTINGS
 from edgezero_spin.project.spin_version import (
     VERIFIED_MAJORS,
     installed_spin,
@@ -30,12 +31,20 @@ TOOLS: dict[str, tuple[Version, Version]] = {
 _INSTALL = 'pip install --upgrade "edgezero-spin[tools]"'
 
 
-def examine_machine() -> Iterator[Finding]:
-    """Yield what is found on the machine."""
+def examine_machine(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what is found on the machine, given the variables of this process."""
     yield _python()
     for tool, (oldest, too_new) in TOOLS.items():
         yield _tool(tool, oldest, too_new)
     yield _spin()
+    unset = [name for name in SPIN_MEMORY_SETTINGS if name not in environ]
+    if unset and shutil.which("spin") is not None:
+        shown = " ".join(f"{name}={SPIN_MEMORY_SETTINGS[name]}" for name in unset)
+        yield remark(
+            "a Spin that `edgezero serve` does not start maps most of a Python component's memory "
+            "anew for every request, which halves its requests per second",
+            f"Where you run `spin up`, set {shown}.",
+        )
 
 
 def _python() -> Finding:

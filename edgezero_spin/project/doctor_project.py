@@ -12,17 +12,22 @@ import attrs
 from edgezero_spin.environment import EnvironmentLayer
 from edgezero_spin.errors import ManifestError
 from edgezero_spin.manifest import AppManifest
-from edgezero_spin.manifest.runtime_config import RuntimeConfig, load_runtime_config
+from edgezero_spin.manifest.runtime_config import (
+    SPIN_ONLY_TABLES,
+    RuntimeConfig,
+    load_runtime_config,
+)
 from edgezero_spin.manifest.spin import Component, SpinManifest
 from edgezero_spin.project.config_checks import (
     check_capabilities,
     check_component,
     check_handlers,
     check_labels,
+    hyphenated_ids,
 )
 from edgezero_spin.project.config_inspect import ConfigRequest, inspect_config
 from edgezero_spin.project.doctor_report import Finding, fine, problem, remark
-from edgezero_spin.project.provision import lacking_stanzas, provision
+from edgezero_spin.project.provision import DATA_FILE, lacking_stanzas, provision
 from edgezero_spin.project.serve import RUNTIME_CONFIG
 from edgezero_spin.project.staleness import stale_source
 
@@ -50,6 +55,8 @@ def examine_app(manifest: AppManifest, environ: Mapping[str, str]) -> Iterator[F
         yield fine(f"{manifest.path} is in order")
         if manifest.adapter("spin") is not None:
             yield from _labels(manifest, environ)
+    for warning in hyphenated_ids(manifest):
+        yield remark(warning, "Rename it here and in the app.")
     yield from _app_config(manifest, environ)
     for secret in manifest.secrets_for("spin"):
         if secret.env not in environ:
@@ -87,8 +94,16 @@ def _labels(manifest: AppManifest, environ: Mapping[str, str]) -> Iterator[Findi
         )
 
 
-def examine_spin(manifest: SpinManifest, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield what is found about ``spin.toml`` and what it needs to start."""
+def examine_spin(
+    manifest: SpinManifest, environ: Mapping[str, str], *, pushed: frozenset[str] = frozenset()
+) -> Iterator[Finding]:
+    """Yield what is found about ``spin.toml`` and what it needs to start.
+
+    Args:
+        manifest: The application.
+        environ: The variables of this process.
+        pushed: Labels of the stores that ``config push`` writes to.
+    """
     yield fine(f"{manifest.path} is in order")
     for warning in manifest.warnings:
         yield remark(warning, "See the Spin documentation of the manifest.")
@@ -103,6 +118,11 @@ def examine_spin(manifest: SpinManifest, environ: Mapping[str, str]) -> Iterator
             yield problem(str(error), "Correct the file.")
             return
         yield from (remark(warning, "Remove what nothing reads.") for warning in config.warnings)
+        yield from _in_memory(config, pushed)
+        for name in SPIN_ONLY_TABLES:
+            if name in config.others:
+                what = f"{path}: [{name}] does nothing where the embedded host serves"
+                yield remark(what, "Serve with Spin, or remove the table.")
     labels = dict.fromkeys(
         label for component in manifest.components.values() for label in component.key_value_stores
     )
@@ -110,6 +130,18 @@ def examine_spin(manifest: SpinManifest, environ: Mapping[str, str]) -> Iterator
         what, _, remedy = lacking.partition(". Add:\n")
         yield problem(what, f"Add:\n{remedy}")
     yield from _variables(manifest, config, environ)
+
+
+def _in_memory(config: RuntimeConfig, pushed: frozenset[str]) -> Iterator[Finding]:
+    """Yield stores whose entries are gone when the application ends."""
+    for label, table in config.key_value_stores.items():
+        if table.type == "spin" and "path" not in table.settings:
+            what = f"{config.path}: [{table.key}] has no path, so the store is kept in memory"
+            remedy = f'Add:\n    path = "{DATA_FILE}"'
+            if label in pushed:
+                yield problem(f"{what}, and what `config push` writes does not reach it", remedy)
+            else:
+                yield remark(f"{what} and lost when the application ends", remedy)
 
 
 def _built(manifest: SpinManifest, id: str, component: Component) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from edgezero_spin.errors import ManifestError, ProjectError
 from edgezero_spin.manifest import AppManifest
 from edgezero_spin.manifest.app_config.overlay import ascii_upper
 from edgezero_spin.manifest.runtime_config import load_runtime_config
-from edgezero_spin.manifest.spin.identifiers import label_fault
+from edgezero_spin.manifest.spin.identifiers import label_fault, snake_fault
 from edgezero_spin.manifest.toml_file import load_toml
 from edgezero_spin.project.config_checks import (
     ConfigProblemsError,
@@ -30,13 +30,24 @@ from edgezero_spin.project.config_checks import (
     check_component,
     check_handlers,
     check_labels,
+    hyphenated_ids,
 )
 from edgezero_spin.project.discovery import discover_component
 from edgezero_spin.project.files import replace_file
 from edgezero_spin.project.serve import RUNTIME_CONFIG
 from edgezero_spin.project.store_labels import LabelEditError, add_label, has_label
 
-__all__ = ["Provisioned", "SecretToDeclare", "StoreLabel", "lacking_stanzas", "provision"]
+__all__ = [
+    "DATA_FILE",
+    "Provisioned",
+    "SecretToDeclare",
+    "StoreLabel",
+    "lacking_stanzas",
+    "provision",
+]
+
+DATA_FILE = ".spin/sqlite_key_value.db"
+"""Where Spin keeps the store ``default``; a store without a path is kept in memory."""
 
 _ALWAYS_THERE = "default"
 
@@ -85,7 +96,7 @@ class Provisioned:
         dry_run: Whether nothing was written.
         labels: Key-value stores in the order declared, then config stores.
         secrets: Secret stores in the order declared.
-        notices: What the runtime configuration lacks, for people.
+        notices: What the runtime configuration lacks, and ids that should change.
         edited: The new content of ``spin.toml``; ``None`` when it has to stay as it is.
     """
 
@@ -154,8 +165,9 @@ def provision(
         dry_run=dry_run,
         labels=labels,
         secrets=_secrets(manifest, environment, found.path, found.component_id),
-        notices=lacking_stanzas(
-            found.root / RUNTIME_CONFIG, tuple(store.label for store in labels)
+        notices=(
+            *hyphenated_ids(manifest),
+            *lacking_stanzas(found.root / RUNTIME_CONFIG, tuple(store.label for store in labels)),
         ),
         edited=edited,
     )
@@ -177,7 +189,7 @@ def lacking_stanzas(path: Path, labels: tuple[str, ...]) -> tuple[str, ...]:
         return (str(error),)
     return tuple(
         f"{path} has no [key_value_store.{label}], so `spin up` would not start. Add:\n"
-        f'    [key_value_store.{label}]\n    type = "spin"'
+        f'    [key_value_store.{label}]\n    type = "spin"\n    path = "{DATA_FILE}"'
         for label in needed
         if label not in known
     )
@@ -248,13 +260,23 @@ def _secrets(
     lacking = [name for name in dict.fromkeys(named) if name not in table]
     if not named and not declared:
         lacking = ["my_secret"]
-    lines = tuple(_lines_to_paste(lacking, component_id))
+    lines = tuple(
+        _lines_to_paste([name for name in lacking if not _variable_fault(name)], component_id)
+    ) + tuple(
+        f"# {name} cannot be a variable: {fault}"
+        for name in lacking
+        if (fault := _variable_fault(name))
+    )
     return tuple(
         SecretToDeclare(
             id=id, name=environment.store_name("secrets", id), declared=declared, lines=lines
         )
         for id in _ids(manifest.stores.secrets)
     )
+
+
+def _variable_fault(name: str) -> str | None:
+    return snake_fault(name, lower=True)
 
 
 def _lines_to_paste(names: Sequence[str], component_id: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ In: what was asked for, as a ``ServeRequest``. Out: the engine, and the argument
 Source: contract edgezero.md, BLD-11; spin-host.md, CLI-10 and CLI-11; design.md, "The command".
 """
 
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest import AppManifest
 from edgezero_spin.project.children import run_child
 from edgezero_spin.project.commands import CommandFailedError
+from edgezero_spin.project.spin_environment import spin_environment
 
 __all__ = [
     "RUNTIME_CONFIG",
@@ -41,6 +43,7 @@ class ServeRequest:
     Attributes:
         manifest: The application's ``spin.toml``.
         listen: Address and port, ``127.0.0.1:3000``.
+        find_free_port: Where the port is taken, try the next ones.
         state_dir: Where data and logs go; an empty text keeps everything in memory.
         log_dir: Where the components' output goes; an empty text drops it.
         runtime_config: The runtime configuration file.
@@ -54,6 +57,7 @@ class ServeRequest:
 
     manifest: Path
     listen: str | None = None
+    find_free_port: bool = False
     state_dir: str | None = None
     log_dir: str | None = None
     runtime_config: Path | None = None
@@ -94,6 +98,8 @@ def spin_arguments(request: ServeRequest) -> list[str]:
         arguments += ["--from", request.manifest.name]
     if request.listen is not None:
         arguments += ["--listen", request.listen]
+    if request.find_free_port:
+        arguments.append("--find-free-port")
     if request.state_dir is not None:
         arguments += ["--state-dir", _from_anywhere(request.state_dir)]
     if request.log_dir is not None:
@@ -129,7 +135,11 @@ def run_spin(request: ServeRequest) -> None:
     """
     arguments = ["spin", *spin_arguments(request)]
     try:
-        status = run_child(arguments, folder=request.manifest.parent)
+        status = run_child(
+            arguments,
+            folder=request.manifest.parent,
+            environment=spin_environment(os.environ),
+        )
     except OSError as error:
         raise ProjectError(
             f"failed to run spin CLI: {error.strerror}; install Spin "

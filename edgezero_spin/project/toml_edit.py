@@ -12,16 +12,16 @@ Files are not touched here.
 Source: TOML 1.0; contract edgezero.md, PRV-5.
 """
 
-import json
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
 
 from edgezero_spin.errors import ProjectError
+from edgezero_spin.manifest.decoding import decode_toml
 from edgezero_spin.manifest.keys import join_key
 from edgezero_spin.project.toml_positions import Pair, Section, Value, scan_toml
+from edgezero_spin.project.toml_writing import inline_toml
 
 __all__ = ["TomlEditError", "append_item", "insert_text", "insert_value", "parse_document"]
 
@@ -52,10 +52,8 @@ def parse_document(text: str) -> dict[str, Any]:
         TomlEditError: It is not TOML.
     """
     try:
-        return tomllib.loads(
-            text.removeprefix("\ufeff"), parse_float=lambda digits: ("float", digits)
-        )
-    except tomllib.TOMLDecodeError as err:
+        return decode_toml(text, parse_float=lambda digits: ("float", digits))
+    except ValueError as err:
         raise TomlEditError(f"this is not TOML: {err}") from None
 
 
@@ -292,4 +290,4 @@ def _newline(text: str, at: int) -> str:
 def _quoted(text: str, *, literal: bool = False) -> str:
     if literal and "'" not in text and text.isprintable():
         return f"'{text}'"
-    return json.dumps(text, ensure_ascii=False)
+    return inline_toml(text)

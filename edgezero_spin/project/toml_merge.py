@@ -10,11 +10,11 @@ Source: contract spin-host.md, TPL-4 and TPL-13.
 from collections.abc import Mapping
 from typing import Any
 
-import tomlkit
-
+from edgezero_spin.manifest.decoding import decode_toml
 from edgezero_spin.manifest.keys import join_key
 from edgezero_spin.project.toml_edit import TomlEditError, insert_value, parse_document
 from edgezero_spin.project.toml_positions import scan_toml
+from edgezero_spin.project.toml_writing import inline_toml
 
 __all__ = ["append_tables", "merge_into_table"]
 
@@ -101,6 +101,4 @@ def _is_tables(value: object) -> bool:
 
 def _inline(text: str, key: str) -> str:
     """Return a table of the root on one line, however the text has it."""
-    table = tomlkit.inline_table()
-    table.update(tomlkit.parse(text).unwrap()[key])
-    return table.as_string()
+    return inline_toml(decode_toml(text)[key])

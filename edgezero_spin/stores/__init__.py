@@ -1,5 +1,6 @@
 """Key-value, config and secret stores: backends, typed facades, and what opens them."""
 
+from edgezero_spin.stores.aliases import Alias
 from edgezero_spin.stores.backend import (
     BackendError,
     KeyValueBackend,
@@ -15,6 +16,8 @@ from edgezero_spin.stores.config_model import (
     secret,
     secret_fields,
 )
+from edgezero_spin.stores.constraints import Ge, Gt, Le, Lt, MaxLen, MinLen
+from edgezero_spin.stores.converting import converter
 from edgezero_spin.stores.declaration import StoreDeclaration, StoreIds
 from edgezero_spin.stores.errors import (
     ConfigInternalError,
@@ -52,11 +55,14 @@ from edgezero_spin.stores.secrets import SecretHandle, SecretStore
 from edgezero_spin.stores.structuring import structure, structurer
 
 __all__ = [
+    "Alias",
     "BackendError",
     "ConfigInternalError",
     "ConfigStore",
     "ConfigStoreError",
     "ConfigUnavailableError",
+    "Ge",
+    "Gt",
     "InvalidConfigKeyError",
     "JsonValueError",
     "KeyIterator",
@@ -71,9 +77,13 @@ __all__ = [
     "KeyValueUnavailableError",
     "KeyValueUnsupportedError",
     "KeyValueValidationError",
+    "Le",
+    "Lt",
+    "MaxLen",
     "MemoryKeyValue",
     "MemoryPlatform",
     "MemorySecrets",
+    "MinLen",
     "ModelRuleError",
     "NoopKeyValue",
     "Registry",
@@ -94,6 +104,7 @@ __all__ = [
     "Stores",
     "UndeclaredStoreError",
     "config_model",
+    "converter",
     "decode",
     "encode",
     "open_stores",

@@ -53,7 +53,15 @@ def secret(*, store_ref: bool = False) -> Any:
     Args:
         store_ref: Whether the value is the id of a secret store, rather than a key in the
             default one.
+
+    Raises:
+        TypeError: ``store_ref`` is not a boolean; the id of the store is the field's value.
     """
+    if not isinstance(store_ref, bool):
+        raise TypeError(
+            f"store_ref is True or False, not {store_ref!r}; which store is meant is the value "
+            "of the field in the file"
+        )
     return attrs.field(metadata={_MARK: "store_ref" if store_ref else "secret"})
 
 

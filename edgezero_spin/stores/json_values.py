@@ -10,11 +10,12 @@ Which Python type a decoded value becomes is the business of ``structuring``.
 Source: contract edgezero.md, GEN-5 to GEN-7 and EXT-1.
 """
 
+import dataclasses
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
 from enum import Enum
-from importlib import import_module
 from itertools import accumulate
 from json.encoder import encode_basestring
 from typing import Any, Final, NoReturn
@@ -22,6 +23,9 @@ from typing import Any, Final, NoReturn
 import attrs
 
 from edgezero_spin.errors import EdgeZeroError
+from edgezero_spin.stores.aliases import outside_names
+from edgezero_spin.stores.converting import converter
+from edgezero_spin.stores.text_values import text_form
 
 __all__ = [
     "MAX_DEPTH",
@@ -57,6 +61,11 @@ class JsonValueError(EdgeZeroError, ValueError):
         super().__init__(*problems)
         self.problems = problems
 
+    @property
+    def rules_only(self) -> bool:
+        """Whether the value has the shape of its type, and only breaks rules of its classes."""
+        return False
+
     def __str__(self) -> str:
         return "; ".join(self.problems)
 
@@ -66,6 +75,11 @@ class ModelRuleError(JsonValueError):
 
     Everything in ``problems`` is of this sort; a mixture is a plain ``JsonValueError``.
     """
+
+    @property
+    def rules_only(self) -> bool:
+        """Whether the value has the shape of its type, and only breaks rules of its classes."""
+        return True
 
 
 def decode(data: bytes | str) -> Any:
@@ -80,7 +94,7 @@ def decode(data: bytes | str) -> Any:
         # Shorter texts cannot open and close that many brackets.
         if len(text) > 2 * MAX_DEPTH:
             _check_depth(text)
-        value, end = _DECODER.raw_decode(text)
+        value, end = _scan(text, 0)
         if end != len(text):
             raise JsonValueError(f"unexpected text after the value at character {end}")
         if "\\u" in text:
@@ -90,9 +104,33 @@ def decode(data: bytes | str) -> Any:
         raise
     except UnicodeError:
         raise JsonValueError("not valid UTF-8 text") from None
-    except ValueError as error:
-        raise JsonValueError(str(error)) from None
+    except StopIteration as stop:
+        error = json.JSONDecodeError("Expecting value", text, stop.value)
+        raise JsonValueError(_syntax_problem(error)) from None
+    except json.JSONDecodeError as error:
+        raise JsonValueError(_syntax_problem(error)) from None
+    except ValueError:
+        # The interpreter's own limit on digits is all that is left.
+        raise JsonValueError("number out of range: too many digits") from None
     return value
+
+
+_SYNTAX_PROBLEMS: Final = (
+    ("Expecting value", "expected a value"),
+    ("Expecting property name", "expected a member name in double quotes"),
+    ("Expecting ':'", "expected ':' after a member name"),
+    ("Expecting ','", "expected ',' or the end of the array or object"),
+    ("Illegal trailing comma", "a comma before the end of an array or object"),
+    ("Unterminated string", "a string without an end"),
+    ("Invalid control character", "a control character inside a string"),
+    ("Invalid \\u", "an invalid \\u escape"),
+    ("Invalid \\", "an invalid escape"),
+)
+
+
+def _syntax_problem(error: json.JSONDecodeError) -> str:
+    known = (text for start, text in _SYNTAX_PROBLEMS if error.msg.startswith(start))
+    return f"{next(known, 'not JSON')} at line {error.lineno} column {error.colno}"
 
 
 def encode(value: Any) -> bytes:
@@ -159,7 +197,10 @@ def _no_constant(name: str) -> NoReturn:
     raise JsonValueError(f"{name} is not JSON")
 
 
-_DECODER: Final = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
+# What raw_decode() calls, one call of Python less.
+_scan: Final[Callable[[str, int], tuple[Any, int]]] = json.JSONDecoder(
+    parse_float=_finite, parse_constant=_no_constant
+).scan_once  # type: ignore[attr-defined]  # public in json.scanner, unknown to typeshed
 
 
 def _check_depth(text: str) -> None:
@@ -219,21 +260,18 @@ def _with_text_keys(value: Mapping[Any, Any]) -> dict[str, Any]:
     return members
 
 
-def _write_iso(value: Any) -> str:
-    return encode_basestring(value.isoformat())
-
-
-def _write_as_text(value: Any) -> str:
-    return encode_basestring(str(value))
-
-
 def _write_value_of(value: Enum) -> str:
     return encode_text(value.value)
 
 
-def _model_writer(names: list[str]) -> Writer:
+def _model_writer(kind: type, names: list[str]) -> Writer:
+    try:
+        outside = outside_names(kind)
+    except TypeError:
+        # An annotation that only type checkers can resolve; nothing is renamed then.
+        outside = {}
     heads = [
-        (f"{',' if place else '{'}{encode_basestring(name)}:", name)
+        (f"{',' if place else '{'}{encode_basestring(outside.get(name, name))}:", name)
         for place, name in enumerate(names)
     ]
 
@@ -249,21 +287,25 @@ def _model_writer(names: list[str]) -> Writer:
 
 
 def _chosen_writer(kind: type) -> Writer:
+    own = converter.written.get(kind)
+    if own is not None:
+        return lambda value: encode_text(own(value))
     if attrs.has(kind):
-        return _model_writer([field.name for field in attrs.fields(kind)])
-    if hasattr(kind, "__dataclass_fields__"):
-        # A component that has such a class holds the module already; the others need not.
-        dataclasses = import_module("dataclasses")
-        return _model_writer([field.name for field in dataclasses.fields(kind)])
+        return _model_writer(kind, [field.name for field in attrs.fields(kind)])
+    if dataclasses.is_dataclass(kind):
+        return _model_writer(kind, [field.name for field in dataclasses.fields(kind)])
     if issubclass(kind, Enum):
         return _write_value_of
     for base, write in _WRITERS_OF_SUBCLASSES:
         if issubclass(kind, base):
             return write
-    if hasattr(kind, "isoformat") and hasattr(kind, "fromisoformat"):
-        return _write_iso
-    if kind.__module__ == "uuid" and kind.__name__ == "UUID":
-        return _write_as_text
+    form = text_form(kind)
+    if form is not None:
+        return lambda value: encode_basestring(form.write(value))
+    if issubclass(kind, bytes | bytearray | memoryview):
+        raise JsonValueError("bytes have no JSON form; write .decode() or put_bytes(...)")
+    if hasattr(kind, "__await__"):
+        raise JsonValueError(f"a {kind.__qualname__} has no JSON form; an `await` is missing")
     raise JsonValueError(f"a {kind.__qualname__} has no JSON form")
 
 
@@ -287,5 +329,15 @@ _WRITERS_OF_SUBCLASSES: Final[list[tuple[type, Writer]]] = [
     (tuple, _write_list),
     (set, _write_set),
     (frozenset, _write_set),
+    (deque, _write_list),
     (Mapping, _write_mapping),
 ]
+
+
+def _forget_chosen_writers() -> None:
+    for kind in [kind for kind in _WRITERS if kind not in _OF_JSON]:
+        del _WRITERS[kind]
+
+
+_OF_JSON: Final = tuple(_WRITERS)
+converter.changed.append(_forget_chosen_writers)

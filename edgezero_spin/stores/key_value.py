@@ -1,26 +1,34 @@
 """The typed key-value store that handlers use.
 
 Every method checks its arguments first, then makes exactly one call to the backend; a listing
-fetches all keys each time, and ``read_modify_write`` reads and writes. The methods are
-coroutines so that a platform with asynchronous stores needs no other interface; on Spin none
-of them suspends.
+fetches all keys each time, and ``read_modify_write`` reads and writes. Over a backend with
+plain methods none of them suspends; over an asynchronous one they wait for the host.
 
 Source: contract edgezero.md, KV-9 to KV-30.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NoReturn, TypeVar, overload
 
 from edgezero_spin.environment import DEFAULT_MAX_LIST_KEYS
-from edgezero_spin.stores.backend import BackendError, KeyValueBackend
+from edgezero_spin.errors import StoreError
+from edgezero_spin.stores.backend import (
+    AsyncKeyValueBackend,
+    BackendError,
+    BackendOpenError,
+    KeyValueBackend,
+    is_async,
+)
 from edgezero_spin.stores.errors import (
     KeyValueInternalError,
     KeyValueSerializationError,
     KeyValueUnsupportedError,
+    StoreOpenError,
 )
 from edgezero_spin.stores.json_values import JsonValueError, decode, encode
 from edgezero_spin.stores.paging import (
     KeyPage,
+    collect_keys,
     decode_cursor,
     encode_cursor,
     keys_with_prefix,
@@ -49,13 +57,14 @@ class KeyValueStore:
     ``read_modify_write`` are protected against writers at the same time.
     """
 
-    __slots__ = ("_backend", "_label", "_max_list_keys")
+    __slots__ = ("_awaits", "_backend", "_id", "_label", "_max_list_keys")
 
     def __init__(
         self,
-        backend: KeyValueBackend,
+        backend: KeyValueBackend | AsyncKeyValueBackend,
         label: str = "default",
         max_list_keys: int = DEFAULT_MAX_LIST_KEYS,
+        id: str | None = None,
     ) -> None:
         """Put the facade over a backend.
 
@@ -63,13 +72,25 @@ class KeyValueStore:
             backend: Where the bytes live.
             label: The platform's name of the store, for messages.
             max_list_keys: Most keys that one listing may match; 0 for any number.
+            id: The app's name of the store, for messages; the label when not given.
         """
-        self._backend = backend
+        self._backend: Any = backend
+        self._awaits = is_async(backend)
+        self._id = id
         self._label = label
         self._max_list_keys = max_list_keys
 
     def __repr__(self) -> str:
         return f"KeyValueStore({self._label!r})"
+
+    async def open(self) -> None:
+        """Open the store now, where the platform would open it at its first use.
+
+        Raises:
+            StoreOpenError: The platform cannot open it.
+        """
+        if self._awaits:
+            await self._completed("open", self._backend.open())
 
     @overload
     async def get(self, key: str) -> Any: ...
@@ -88,6 +109,8 @@ class KeyValueStore:
             KeyValueInternalError: The host failed.
         """
         data = self._read(key)
+        if self._awaits:
+            data = await self._completed("get", data)
         return None if data is None else _loaded(data, as_type)
 
     @overload
@@ -102,6 +125,8 @@ class KeyValueStore:
         A stored ``null`` is not missing. Raises as ``get``.
         """
         data = self._read(key)
+        if self._awaits:
+            data = await self._completed("get", data)
         return default if data is None else _loaded(data, as_type)
 
     async def get_bytes(self, key: str) -> bytes | None:
@@ -111,7 +136,10 @@ class KeyValueStore:
             KeyValueValidationError: The key breaks a rule.
             KeyValueInternalError: The host failed.
         """
-        return self._read(key)
+        data: bytes | None = self._read(key)
+        if self._awaits:
+            data = await self._completed("get", data)  # type: ignore[arg-type]
+        return data
 
     async def put(self, key: str, value: Any) -> None:
         """Write a value as JSON, replacing what was there.
@@ -122,7 +150,9 @@ class KeyValueStore:
             KeyValueInternalError: The host failed.
         """
         check_key(key)
-        self._write(key, _dumped(value))
+        written = self._write(key, _dumped(value))
+        if self._awaits:
+            await self._completed("set", written)
 
     async def put_bytes(self, key: str, data: Buffer) -> None:
         """Write raw bytes, replacing what was there.
@@ -132,7 +162,9 @@ class KeyValueStore:
             KeyValueInternalError: The host failed.
         """
         check_key(key)
-        self._write(key, data if type(data) is bytes else bytes(memoryview(data)))
+        written = self._write(key, data if type(data) is bytes else _buffer(data).tobytes())
+        if self._awaits:
+            await self._completed("set", written)
 
     async def put_with_ttl(self, key: str, value: Any, ttl_s: float) -> NoReturn:
         """Refuse to write a JSON value that expires, which Spin's stores cannot.
@@ -156,7 +188,7 @@ class KeyValueStore:
         """Refuse to write raw bytes that expire; see ``put_with_ttl``."""
         check_key(key)
         check_ttl(ttl_s)
-        check_value_size(memoryview(data).nbytes)
+        check_value_size(_buffer(data).nbytes)
         raise KeyValueUnsupportedError("put_bytes_with_ttl")
 
     async def delete(self, key: str) -> None:
@@ -168,9 +200,11 @@ class KeyValueStore:
         """
         check_key(key)
         try:
-            self._backend.delete(key)
+            deleted = self._backend.delete(key)
         except BackendError as error:
-            raise KeyValueInternalError(f"delete failed: {error.message}") from error
+            raise self._failure("delete", error) from error
+        if self._awaits:
+            await self._completed("delete", deleted)
 
     async def exists(self, key: str) -> bool:
         """Tell whether a key is there.
@@ -181,9 +215,12 @@ class KeyValueStore:
         """
         check_key(key)
         try:
-            return self._backend.exists(key)
+            found = self._backend.exists(key)
         except BackendError as error:
-            raise KeyValueInternalError(f"exists failed: {error.message}") from error
+            raise self._failure("exists", error) from error
+        if self._awaits:
+            found = await self._completed("exists", found)
+        return bool(found)
 
     @overload
     async def read_modify_write(self, key: str, default: T, change: Callable[[T], T]) -> T: ...
@@ -204,8 +241,12 @@ class KeyValueStore:
         raises. Raises as ``get`` and ``put``.
         """
         data = self._read(key)
+        if self._awaits:
+            data = await self._completed("get", data)
         value = change(default if data is None else _loaded(data, as_type))
-        self._write(key, _dumped(value))
+        written = self._write(key, _dumped(value))
+        if self._awaits:
+            await self._completed("set", written)
         return value
 
     async def list_keys_page(
@@ -226,16 +267,16 @@ class KeyValueStore:
         check_prefix(prefix)
         check_limit(limit)
         after = decode_cursor(prefix, cursor)
+        cap = self._max_list_keys
         try:
-            keys, last = page_of(
-                self._backend.keys(),
-                prefix=prefix,
-                after=after,
-                limit=limit,
-                cap=self._max_list_keys,
-            )
+            listed = self._backend.keys()
+            if self._awaits:
+                listed = await collect_keys(
+                    listed, prefix=prefix, after=after, limit=limit, cap=cap
+                )
+            keys, last = page_of(listed, prefix=prefix, after=after, limit=limit, cap=cap)
         except BackendError as error:
-            raise KeyValueInternalError(f"get_keys failed: {error.message}") from error
+            raise self._failure("get_keys", error) from error
         return KeyPage(keys, None if last is None else encode_cursor(prefix, last))
 
     def iter_keys(self, prefix: str = "") -> "KeyIterator":
@@ -251,25 +292,43 @@ class KeyValueStore:
         check_prefix(prefix)
         return KeyIterator(lambda: self._all_keys(prefix))
 
-    def _all_keys(self, prefix: str) -> list[str]:
+    async def _all_keys(self, prefix: str) -> list[str]:
+        cap = self._max_list_keys
         try:
-            return keys_with_prefix(self._backend.keys(), prefix=prefix, cap=self._max_list_keys)
+            listed = self._backend.keys()
+            if self._awaits:
+                listed = await collect_keys(listed, prefix=prefix, cap=cap)
+            return keys_with_prefix(listed, prefix=prefix, cap=cap)
         except BackendError as error:
-            raise KeyValueInternalError(f"get_keys failed: {error.message}") from error
+            raise self._failure("get_keys", error) from error
 
-    def _read(self, key: str) -> bytes | None:
+    # What these two return is still to be awaited where the backend is asynchronous: a
+    # coroutine more for each call would be paid by every component that needs none.
+
+    def _read(self, key: str) -> Any:
         check_key(key)
         try:
             return self._backend.get(key)
         except BackendError as error:
-            raise KeyValueInternalError(f"get failed: {error.message}") from error
+            raise self._failure("get", error) from error
 
-    def _write(self, key: str, data: bytes) -> None:
+    def _write(self, key: str, data: bytes) -> Any:
         check_value_size(len(data))
         try:
-            self._backend.set(key, data)
+            return self._backend.set(key, data)
         except BackendError as error:
-            raise KeyValueInternalError(f"set failed: {error.message}") from error
+            raise self._failure("set", error) from error
+
+    async def _completed(self, operation: str, answer: Awaitable[Any]) -> Any:
+        try:
+            return await answer
+        except BackendError as error:
+            raise self._failure(operation, error) from error
+
+    def _failure(self, operation: str, error: BackendError) -> StoreError:
+        if isinstance(error, BackendOpenError):
+            return StoreOpenError("kv", self._id or self._label, self._label, error.message)
+        return KeyValueInternalError(f"{operation} failed: {error.message}")
 
 
 class KeyIterator:
@@ -277,7 +336,7 @@ class KeyIterator:
 
     __slots__ = ("_keys", "_list")
 
-    def __init__(self, list_keys: Callable[[], list[str]]) -> None:
+    def __init__(self, list_keys: Callable[[], Awaitable[list[str]]]) -> None:
         """Take what lists the keys; it is called once, at the first step."""
         self._list = list_keys
         self._keys: Iterator[str] | None = None
@@ -287,10 +346,18 @@ class KeyIterator:
 
     async def __anext__(self) -> str:
         if self._keys is None:
-            self._keys = iter(self._list())
+            self._keys = iter(await self._list())
         for key in self._keys:
             return key
         raise StopAsyncIteration
+
+
+def _buffer(data: Any) -> memoryview:
+    try:
+        return memoryview(data)
+    except TypeError:
+        hint = "write .encode(), or put(key, value) for JSON"
+        raise TypeError(f"put_bytes takes bytes, got {type(data).__name__}; {hint}") from None
 
 
 def _loaded(data: bytes, as_type: Any) -> Any:

@@ -125,7 +125,7 @@ class _DeclaredStores(Stores):
             backend = self._platform.open_key_value(label)
         except BackendError as error:
             raise StoreOpenError("kv", id, label, error.message) from error
-        return KeyValueStore(backend, label, layer.max_list_keys(id))
+        return KeyValueStore(backend, label, layer.max_list_keys(id), id)
 
     def _open_config(self, id: str) -> ConfigStore:
         layer = self._layer or self._snapshot()
@@ -134,7 +134,7 @@ class _DeclaredStores(Stores):
             backend = self._platform.open_key_value(label)
         except BackendError as error:
             raise StoreOpenError("config", id, label, error.message) from error
-        return ConfigStore(backend, label)
+        return ConfigStore(backend, label, id)
 
     def _open_secrets(self, id: str) -> SecretStore:
         layer = self._layer or self._snapshot()

@@ -7,7 +7,7 @@ Source: contract edgezero.md, KV-21 to KV-26. Python compares text by code point
 order of its UTF-8 bytes (GEN-6).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from heapq import nsmallest
 
 import attrs
@@ -15,7 +15,18 @@ import attrs
 from edgezero_spin.stores.errors import KeyValueLimitError, KeyValueValidationError
 from edgezero_spin.stores.json_values import JsonValueError, decode, encode_text
 
-__all__ = ["KeyPage", "decode_cursor", "encode_cursor", "keys_with_prefix", "page_of"]
+__all__ = [
+    "KeyPage",
+    "collect_keys",
+    "decode_cursor",
+    "encode_cursor",
+    "keys_with_prefix",
+    "page_of",
+]
+
+
+_KEPT = 4
+"""Pages of keys that a listing without a cap holds before it sorts them."""
 
 
 @attrs.frozen
@@ -92,6 +103,43 @@ def page_of(
         return page, None
     page.pop()
     return page, page[-1]
+
+
+async def collect_keys(
+    batches: AsyncIterator[list[str]],
+    *,
+    prefix: str,
+    after: str | None = None,
+    limit: int | None = None,
+    cap: int,
+) -> list[str]:
+    """Return the keys with a prefix, as far as a listing needs them, from batches of all keys.
+
+    Stops as soon as more keys match than may. Without such a cap, only the first keys of the
+    page are kept.
+
+    Args:
+        batches: Every key of the store, in any order, without repeats. Closed at the end.
+        prefix, after, cap: As for ``page_of``.
+        limit: Keys of the page; ``None`` keeps all that match.
+
+    Raises:
+        KeyValueLimitError: More keys match than ``cap``.
+        BackendError: The listing broke off.
+    """
+    matching: list[str] = []
+    try:
+        async for batch in batches:
+            matching += [key for key in batch if key.startswith(prefix)]
+            if cap:
+                _check_cap(len(matching), prefix, cap)
+            elif limit is not None and len(matching) > _KEPT * limit:
+                matching = nsmallest(
+                    limit + 1, (key for key in matching if after is None or key > after)
+                )
+    finally:
+        await batches.aclose()  # type: ignore[attr-defined]  # an async generator
+    return matching
 
 
 def keys_with_prefix(keys: Iterable[str], *, prefix: str, cap: int) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from edgezero_spin.stores.declaration import StoreIds
 from edgezero_spin.stores.errors import UndeclaredStoreError
+from edgezero_spin.stores.validation import check_text
 
 __all__ = ["Registry"]
 
@@ -79,6 +80,7 @@ class Registry(Generic[S]):
         store = self._stores.get(id)
         if store is None:
             if id not in self._declared.ids:
+                check_text("store id", id)
                 raise UndeclaredStoreError(self._kind, id, self.ids())
             store = self._stores[id] = self._open(id)
         return store
@@ -90,6 +92,11 @@ class Registry(Generic[S]):
     def default(self) -> S:
         """The store that is meant when no id is named."""
         return self[self._declared.default]
+
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """The ids in the order of their declaration."""
+        return self._declared.ids
 
     @property
     def default_id(self) -> str:

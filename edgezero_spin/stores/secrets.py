@@ -6,8 +6,16 @@ store takes part in the rules and in messages only.
 Source: contract edgezero.md, SEC-1 to SEC-7.
 """
 
+from typing import Any
+
 from edgezero_spin.environment import ascii_lower
-from edgezero_spin.stores.backend import BackendError, SecretBackend, SecretNameInvalid
+from edgezero_spin.stores.backend import (
+    AsyncSecretBackend,
+    BackendError,
+    SecretBackend,
+    SecretNameInvalid,
+    is_async,
+)
 from edgezero_spin.stores.errors import (
     SecretInternalError,
     SecretNotFoundError,
@@ -21,11 +29,12 @@ __all__ = ["SecretHandle", "SecretStore"]
 class SecretHandle:
     """The secrets of a platform, by store name and key."""
 
-    __slots__ = ("_backend",)
+    __slots__ = ("_awaits", "_backend")
 
-    def __init__(self, backend: SecretBackend) -> None:
+    def __init__(self, backend: SecretBackend | AsyncSecretBackend) -> None:
         """Put the facade over a backend."""
-        self._backend = backend
+        self._backend: Any = backend
+        self._awaits = is_async(backend)
 
     def __repr__(self) -> str:
         return "SecretHandle()"
@@ -37,7 +46,7 @@ class SecretHandle:
             SecretValidationError: A name breaks a rule, or the platform refuses the key.
             SecretInternalError: The host failed.
         """
-        value = self._lookup(store_name, key)
+        value = await self._lookup(store_name, key)
         return value.encode() if isinstance(value, str) else value
 
     async def require_bytes(self, store_name: str, key: str) -> bytes:
@@ -46,7 +55,7 @@ class SecretHandle:
         Raises:
             SecretNotFoundError: It is not set.
         """
-        value = self._require(store_name, key)
+        value = await self._require(store_name, key)
         return value.encode() if isinstance(value, str) else value
 
     async def require_str(self, store_name: str, key: str) -> str:
@@ -55,27 +64,30 @@ class SecretHandle:
         Raises:
             SecretInternalError: It is not UTF-8.
         """
-        value = self._require(store_name, key)
+        value = await self._require(store_name, key)
         if isinstance(value, str):
             return value
         try:
             return value.decode()
         except UnicodeDecodeError as error:
             # The decoding error carries the bytes of the secret, so it is not kept as cause.
-            reason = f"{error.reason} at byte {error.start}"
-        raise SecretInternalError(f"secret is not valid UTF-8: {reason}")
+            start = error.start
+        raise SecretInternalError(f"secret is not valid UTF-8 at byte {start}")
 
-    def _require(self, store_name: str, key: str) -> str | bytes:
-        value = self._lookup(store_name, key)
+    async def _require(self, store_name: str, key: str) -> str | bytes:
+        value = await self._lookup(store_name, key)
         if value is None:
             raise SecretNotFoundError(f"{store_name}/{key}")
         return value
 
-    def _lookup(self, store_name: str, key: str) -> str | bytes | None:
+    async def _lookup(self, store_name: str, key: str) -> str | bytes | None:
         check_secret_name(store_name)
         check_secret_name(key)
         try:
-            return self._backend.get(ascii_lower(key))
+            value: str | bytes | None = self._backend.get(ascii_lower(key))
+            if self._awaits:
+                value = await value  # type: ignore[misc]
+            return value
         except SecretNameInvalid as error:
             raise SecretValidationError(error.message) from error
         except BackendError as error:

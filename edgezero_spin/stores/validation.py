@@ -21,6 +21,7 @@ __all__ = [
     "check_limit",
     "check_prefix",
     "check_secret_name",
+    "check_text",
     "check_ttl",
     "check_value_size",
 ]
@@ -35,8 +36,12 @@ MAX_TTL_S: Final = 365 * 24 * 60 * 60
 def check_key(key: str) -> None:
     """Refuse a key that is empty, too long, ``.``, ``..`` or holds control characters."""
     # Longer than "..", so three of the rules cannot apply.
-    if key.isascii() and 2 < len(key) <= MAX_KEY_BYTES and key.isprintable():
-        return
+    try:
+        if key.isascii() and 2 < len(key) <= MAX_KEY_BYTES and key.isprintable():
+            return
+    except AttributeError:
+        pass
+    check_text("key", key)
     if not key:
         raise KeyValueValidationError("key cannot be empty")
     _check_length("key", key)
@@ -45,8 +50,31 @@ def check_key(key: str) -> None:
     _check_characters("key", key)
 
 
+def check_text(what: str, value: object, *, shown: bool = True) -> None:
+    """Refuse a name that is not text, and say how it becomes text.
+
+    Args:
+        what: What the value is to the caller: ``key``.
+        value: What was given.
+        shown: Whether the message may quote it.
+
+    Raises:
+        TypeError: It is not a ``str``.
+    """
+    if isinstance(value, str):
+        return
+    hint = "write str(...)"
+    if isinstance(value, bytes):
+        hint = "write .decode()"
+    elif hasattr(value, "__await__"):
+        hint = "write `await` before the call"
+    shown_value = f"{type(value).__name__} {value!r}" if shown else type(value).__name__
+    raise TypeError(f"{_article(what)} is text, got {shown_value}; {hint}")
+
+
 def check_prefix(prefix: str) -> None:
     """Refuse a prefix that is too long or holds control characters; empty is fine."""
+    check_text("prefix", prefix)
     if prefix.isascii() and len(prefix) <= MAX_KEY_BYTES and prefix.isprintable():
         return
     _check_length("prefix", prefix)
@@ -63,6 +91,8 @@ def check_value_size(size_bytes: int) -> None:
 
 def check_limit(limit: int) -> None:
     """Refuse a page size outside 1 to 1000."""
+    if type(limit) is not int:
+        raise TypeError(f"a list limit is a whole number, got {limit!r}")
     if limit <= 0:
         raise KeyValueValidationError("list limit must be greater than zero")
     if limit > MAX_LIST_LIMIT:
@@ -71,6 +101,8 @@ def check_limit(limit: int) -> None:
 
 def check_ttl(ttl_s: float) -> None:
     """Refuse a time to live outside one minute to one year."""
+    if not isinstance(ttl_s, int | float):
+        raise TypeError(f"a time to live is a number of seconds, got {ttl_s!r}")
     if not ttl_s >= MIN_TTL_S:
         raise KeyValueValidationError(
             f"TTL {ttl_s} s is less than minimum of at least {MIN_TTL_S} seconds"
@@ -81,6 +113,7 @@ def check_ttl(ttl_s: float) -> None:
 
 def check_secret_name(name: str) -> None:
     """Refuse a secret's or its store's name that is empty, too long or holds controls."""
+    check_text("secret name", name, shown=False)
     if name.isascii() and 0 < len(name) <= MAX_KEY_BYTES and name.isprintable():
         return
     if not name:
@@ -94,6 +127,10 @@ def check_secret_name(name: str) -> None:
         raise SecretValidationError("secret name contains invalid control characters")
     if _has_surrogate(name):
         raise SecretValidationError("secret name is not valid Unicode text")
+
+
+def _article(what: str) -> str:
+    return f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
 
 
 def _byte_length(text: str) -> int:

@@ -33,6 +33,7 @@ from edgezero_spin.testing.preload import as_json
 from edgezero_spin.testing.response import ClientResponse, Usage
 from edgezero_spin.testing.store_control import Fault, StoreControl, StoreView, StoreViews
 from edgezero_spin.testing.store_log import StoreCall, StoreLog
+from edgezero_spin.testing.unavailable_imports import ComponentImportWarning
 
 __all__ = [
     "AsyncFace",
@@ -41,6 +42,7 @@ __all__ = [
     "Client",
     "ClientResponse",
     "ComponentClient",
+    "ComponentImportWarning",
     "DatabaseView",
     "DatabaseViews",
     "Fault",

@@ -15,11 +15,12 @@ Source: contract spin-host.md, DB-1 to DB-3, TEST-19, TEST-30.
 
 import itertools
 import os
-import sqlite3
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import apsw
 
 from edgezero_spin.testing.errors import KitError, PreloadError, UnknownLabelError
 
@@ -31,8 +32,7 @@ __tracebackhide__ = True
 # How long a test waits for a transaction that a component left open.
 PATIENCE_S = 1.0
 
-# Since SQLite 3.36 there are databases in memory that lock as files do; before, tables lock.
-SHARED = "vfs=memdb" if sqlite3.sqlite_version_info >= (3, 36) else "mode=memory&cache=shared"
+_FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
 
 _numbers = itertools.count(1)
 
@@ -48,15 +48,10 @@ class DatabaseView:
     def __init__(self, label: str) -> None:
         """Make an empty database, which is there until ``close``."""
         self.label = label
-        self.uri = f"file:/edgezero-testing-{os.getpid()}-{next(_numbers)}?{SHARED}"
-        self._connection: sqlite3.Connection | None = sqlite3.connect(
-            self.uri,
-            uri=True,
-            timeout=PATIENCE_S,
-            isolation_level=None,
-            # A test may use it from any thread, one at a time.
-            check_same_thread=False,
-        )
+        self.uri = f"file:/edgezero-testing-{os.getpid()}-{next(_numbers)}?vfs=memdb"
+        # A test may use it from any thread, one at a time.
+        self._connection: apsw.Connection | None = apsw.Connection(self.uri, flags=_FLAGS)
+        self._connection.set_busy_timeout(int(PATIENCE_S * 1000))
         weakref.finalize(self, self._connection.close)
 
     def execute(
@@ -67,21 +62,21 @@ class DatabaseView:
         Raises:
             KitError: SQLite refuses it; the message has its words and the statement.
         """
-        return [tuple(row) for row in self._run(statement, parameters)]
+        return self._run(statement, parameters)[1]
 
     def rows(
         self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
     ) -> list[dict[str, Any]]:
         """Run one statement and return its rows by name of column. Raises as ``execute``."""
-        cursor = self._run(statement, parameters)
-        names = [column[0] for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
+        names, rows = self._run(statement, parameters)
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def script(self, text: str) -> None:
         """Run every statement of a text, such as a schema. Raises as ``execute``."""
         try:
-            self._native().executescript(text)
-        except sqlite3.Error as error:
+            for _ in self._native().execute(text):
+                pass
+        except apsw.Error as error:
             raise KitError(f"sqlite[{self.label!r}]: {error}") from None
 
     @property
@@ -90,13 +85,24 @@ class DatabaseView:
         query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
         return sorted(name for (name,) in self.execute(query))
 
-    def _run(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> sqlite3.Cursor:
+    def _run(
+        self, statement: str, parameters: Sequence[Any] | Mapping[str, Any]
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        names: list[str] = []
+
+        def trace(cursor: apsw.Cursor, text: str, bindings: object) -> bool:
+            # Afterwards a cursor without rows does not tell.
+            names[:] = [column[0] for column in cursor.get_description()]
+            return True
+
+        cursor = self._native().cursor()
+        cursor.exec_trace = trace
         try:
-            return self._native().execute(statement, parameters)
-        except (sqlite3.Error, TypeError) as error:
+            return names, cursor.execute(statement, parameters).fetchall()
+        except (apsw.Error, TypeError, ValueError) as error:
             raise KitError(f"sqlite[{self.label!r}]: {error}: {statement}") from None
 
-    def _native(self) -> sqlite3.Connection:
+    def _native(self) -> apsw.Connection:
         if self._connection is None:
             raise KitError(f"sqlite[{self.label!r}] is closed, as its client is")
         return self._connection

@@ -19,13 +19,19 @@ from edgezero_spin.testing.databases import DatabaseViews
 from edgezero_spin.testing.errors import KitError, PreloadError
 from edgezero_spin.testing.grants import AppGrants, ComponentGrants, grants_of
 from edgezero_spin.testing.native_component import NativeComponent
-from edgezero_spin.testing.native_messages import NativeBody, kept_headers, response_headers
+from edgezero_spin.testing.native_messages import (
+    NativeBody,
+    kept_headers,
+    promised_length,
+    response_headers,
+)
 from edgezero_spin.testing.native_outbound import NativeTransport
 from edgezero_spin.testing.native_routes import NativeRoutes
 from edgezero_spin.testing.requests import KitRequest
 from edgezero_spin.testing.response import ClientResponse
 from edgezero_spin.testing.store_control import StoreControl
 from edgezero_spin.testing.surroundings import Surroundings
+from edgezero_spin.testing.unavailable_imports import warn_of_unavailable_imports
 
 __all__ = ["TestClient"]
 
@@ -70,7 +76,7 @@ class TestClient(Client):
             app: What to test.
             kv: Label to entries. Bytes and text are stored as they are, other values as
                 JSON. Stores that the app declares and that are not here are empty.
-            config: Label to a table of config values; nested ones become dotted keys.
+            config: Label to a table of config values, as ``config push`` would write them.
             sqlite: Label to what fills that database. An app cannot reach one natively; this
                 is for tests of both modes.
             secrets: Secrets by name.
@@ -85,6 +91,9 @@ class TestClient(Client):
                 sends to ``http://ID.spin.internal``.
             deadline_s: Seconds that one request may take; ``None`` for no limit.
             sleep: What a delayed store call does.
+
+        Warns:
+            ComponentImportWarning: A module with handlers imports what no component has.
 
         Raises:
             KitError: ``now`` is given and time-machine is not installed.
@@ -106,6 +115,7 @@ class TestClient(Client):
             deadline_s=deadline_s,
         )
         self.app = app
+        warn_of_unavailable_imports(app)
         loaded = None if manifest is None else load_spin_manifest(Path(manifest))
         grants = None if loaded is None else grants_of(loaded)
         own = None if grants is None else grants.one(component)
@@ -206,11 +216,13 @@ class TestClient(Client):
                     )
                 headers = [*kept_headers(request), *added]
                 response = await transport.respond(self._components[id], request, headers)
+        pairs = response_headers(response, request.method)
+        length = promised_length(pairs, request.method)
         return ClientResponse(
             str(request),
             response.status,
-            response_headers(response, request.method),
-            source=NativeBody(response.body, str(request), outer),
+            pairs,
+            source=NativeBody(response.body, str(request), outer, length),
             runner=self._portal,
             calls=lambda: self.calls.since(begun),
             output=lambda: (bytes(outer.stdout[marks[0] :]), bytes(outer.stderr[marks[1] :])),

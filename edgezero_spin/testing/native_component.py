@@ -95,7 +95,7 @@ class NativeComponent:
             asked,
             lambda: open_stores(self.app.declaration, self._platform, self.environment),
         )
-        return as_a_host_takes_it(response)
+        return as_a_host_takes_it(response, request.method)
 
 
 class _Secrets:

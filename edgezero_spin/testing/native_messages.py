@@ -19,6 +19,7 @@ __all__ = [
     "added_headers",
     "as_a_host_takes_it",
     "kept_headers",
+    "promised_length",
     "response_headers",
 ]
 
@@ -76,7 +77,7 @@ def response_headers(response: Response, method: str) -> list[tuple[str, bytes]]
     lengths = [pair for pair in pairs if pair[0] == "content-length"]
     if response.status in BODILESS:
         return [pair for pair in pairs if pair not in lengths]
-    if not lengths and response.body == b"":
+    if not lengths and response.body == b"" and method != "HEAD":
         return [*pairs, ("content-length", b"0")]
     for extra in lengths[1:]:
         # The first stays where it is.
@@ -84,14 +85,37 @@ def response_headers(response: Response, method: str) -> list[tuple[str, bytes]]
     return pairs
 
 
-def as_a_host_takes_it(response: Response) -> Response:
-    """Return the response, or what a guest answers when the host refuses its headers (HTTP-3)."""
+def as_a_host_takes_it(response: Response, method: str) -> Response:
+    """Return the response, or what a guest answers when the host refuses it (HTTP-3, HTTP-13)."""
     refused = [name for name, _ in response.header_pairs if name in HOST_ONLY]
-    if not refused:
-        return response
+    if refused:
+        print(f"a host does not take the response header {refused[0]!r}", file=sys.stderr)
+        return _internal_error()
+    body = response.body
+    lengths = {value for name, value in response.header_pairs if name == "content-length"}
+    if lengths and isinstance(body, bytes) and (body or method != "HEAD"):
+        wrong = lengths - {b"%d" % len(body)}
+        if wrong and response.status not in BODILESS:
+            said = sorted(wrong)[0].decode("latin-1")
+            print(
+                f"the content-length header says {said}, the body has {len(body)} bytes",
+                file=sys.stderr,
+            )
+            return _internal_error()
+    return response
+
+
+def _internal_error() -> Response:
     body = b'{"error":{"message":"internal error","status":500,"kind":"internal"}}'
-    print(f"a host does not take the response header {refused[0]!r}", file=sys.stderr)
     return Response(body, 500, [("content-type", "application/json"), ("content-length", "69")])
+
+
+def promised_length(headers: list[tuple[str, bytes]], method: str) -> int | None:
+    """Return what ``content-length`` says of a body that is sent; ``None`` without one."""
+    for name, value in headers:
+        if name == "content-length" and value.isdigit() and method != "HEAD":
+            return int(value)
+    return None
 
 
 class NativeSource:
@@ -113,7 +137,22 @@ class NativeSource:
 class NativeBody:
     """A response body, pulled piece by piece."""
 
-    def __init__(self, body: bytes | BodyStream, request: str, outer: Surroundings) -> None:
+    def __init__(
+        self,
+        body: bytes | BodyStream,
+        request: str,
+        outer: Surroundings,
+        length: int | None = None,
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            body: Of the response.
+            request: What it answers, for messages.
+            outer: What surrounds the app.
+            length: Bytes that a streamed body has by its headers; ``None`` for any number.
+        """
+        self._left = length
         self._whole = body if isinstance(body, bytes) else b""
         self._stream = body if isinstance(body, BodyStream) else None
         self._request = request
@@ -128,13 +167,22 @@ class NativeBody:
             raise asyncio.CancelledError
         with self._outer:
             try:
-                return await anext(self._stream)
+                piece = await anext(self._stream)
             except StopAsyncIteration:
+                if self._left:
+                    reason = f"it ended {self._left} bytes before its content-length"
+                    raise BrokenBodyError(self._request, reason) from None
                 return None
             except Exception as error:
                 sys.__excepthook__(type(error), error, error.__traceback__)
                 reason = f"the handler raised {type(error).__name__}: {error}"
                 raise BrokenBodyError(self._request, reason) from error
+        if self._left is not None:
+            if len(piece) > self._left:
+                reason = "it has more bytes than its content-length"
+                raise BrokenBodyError(self._request, reason)
+            self._left -= len(piece)
+        return piece
 
     async def aclose(self) -> None:
         stream, self._stream = self._stream, None

@@ -6,6 +6,7 @@ What the manifest does not allow is denied before anything else, as on a host.
 Source: contract spin-host.md, CHAIN-1 to CHAIN-12, TEST-15, TEST-16, NET-1 to NET-12.
 """
 
+import asyncio
 from collections.abc import AsyncIterable, Mapping
 from contextvars import ContextVar
 
@@ -21,6 +22,7 @@ from edgezero_spin.testing.native_messages import (
     NativeBody,
     added_headers,
     kept_headers,
+    promised_length,
     response_headers,
 )
 from edgezero_spin.testing.native_routes import NativeRoutes
@@ -68,6 +70,7 @@ class NativeTransport:
             f"{request.scheme}://{authority}{request.target}",
             Headers.received(request.headers),
             body,
+            request.timeout_s,
         )
         if not self.script.answers(asked.method, asked.url):
             if is_to_itself(authority):
@@ -90,7 +93,9 @@ class NativeTransport:
         component = self.components.get(id)
         if component is None:
             raise _failed("internal-error", self._without_app(id, asked))
-        return await self._ask(component, request, [*kept_headers(request), *added])
+        return await self._ask(
+            component, request, [*kept_headers(request), *added], asked.timeout_s
+        )
 
     async def _ask_another(
         self, id: str, asked: OutboundRequest, target: str, authority: str
@@ -104,7 +109,7 @@ class NativeTransport:
         request = _inbound(asked, target, authority)
         full_url = f"http://{DEFAULT_AUTHORITY}{target}"
         added = added_headers(request, full_url=full_url, client_addr="0.0.0.0:0")
-        return await self._ask(other, request, [*kept_headers(request), *added])
+        return await self._ask(other, request, [*kept_headers(request), *added], asked.timeout_s)
 
     def _without_app(self, id: str, asked: OutboundRequest) -> str:
         url = asked.url.partition("?")[0]
@@ -125,16 +130,25 @@ class NativeTransport:
             return await component.respond(request, headers, transport)
 
     async def _ask(
-        self, component: NativeComponent, request: KitRequest, headers: list[tuple[str, bytes]]
+        self,
+        component: NativeComponent,
+        request: KitRequest,
+        headers: list[tuple[str, bytes]],
+        timeout_s: float | None,
     ) -> "_Reply":
         depth = _depth.get()
         if depth + 1 >= MAX_DEPTH:
             raise _failed("connection-limit-reached")
         token = _depth.set(depth + 1)
         try:
-            response = await self.respond(component, request, headers)
+            try:
+                async with asyncio.timeout(timeout_s):
+                    response = await self.respond(component, request, headers)
+            except TimeoutError:
+                raise _failed("connection-read-timeout") from None
             pairs = response_headers(response, request.method)
-            body = NativeBody(response.body, str(request), self.outer)
+            length = promised_length(pairs, request.method)
+            body = NativeBody(response.body, str(request), self.outer, length)
             parts = []
             try:
                 while (piece := await body.next_piece()) is not None:
@@ -182,7 +196,7 @@ class _Reply:
         self._rest = content
         self._broken = broken
 
-    def read(self, limit: int) -> bytes:
+    async def read(self, limit: int) -> bytes:
         piece, self._rest = self._rest[:limit], self._rest[limit:]
         if not piece and self._broken:
             raise OutboundError("failed to read proxy response body: it broke off")

@@ -12,6 +12,8 @@ What nobody scripted is refused: no test reaches the network by accident.
 Source: contract spin-host.md, TEST-15, TEST-16, TEST-30.
 """
 
+import socket
+import ssl
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +31,7 @@ __all__ = [
     "OutboundRequest",
     "Rule",
     "ScriptedAnswer",
+    "error_code_of",
     "is_self",
 ]
 
@@ -39,6 +42,9 @@ SELF_HOSTS = ("self", "self.alt")
 
 CHAIN_DOMAIN = "spin.internal"
 """What follows the id of a component of the same application (CHAIN-4)."""
+
+HOST_TIMEOUT_S = 600.0
+"""Seconds that a host waits where a request does not say (OUTH-14)."""
 
 MAX_DEPTH = 8
 """Components of an application that wait for each other at once, the first included."""
@@ -53,12 +59,15 @@ class OutboundRequest:
         url: The whole URL.
         headers: In order.
         content: The body.
+        timeout_s: Seconds that the application waits for the answer to begin; ``None`` for as
+            long as the host does.
     """
 
     method: str
     url: str
     headers: Headers
     content: bytes = b""
+    timeout_s: float | None = None
 
     def json(self) -> Any:
         """Return the JSON value of the body."""
@@ -273,6 +282,7 @@ def _normal(url: str) -> str:
 
 
 def _fetched(request: OutboundRequest) -> ScriptedAnswer:
+    """Send a request for real, as a host would: nothing added, nothing decoded."""
     # Only a test that lets requests through needs a client.
     try:
         import httpx
@@ -281,19 +291,48 @@ def _fetched(request: OutboundRequest) -> ScriptedAnswer:
             error="letting requests through needs httpx: pip install 'edgezero-spin[tools]'"
         )
     kept = ("host", "content-length", "transfer-encoding", "connection")
+    timeout_s = HOST_TIMEOUT_S if request.timeout_s is None else request.timeout_s
+    sent = httpx.Request(
+        request.method,
+        request.url,
+        headers=[(n.encode(), value) for n, value in request.headers.pairs if n not in kept],
+        content=request.content or None,
+        extensions={"timeout": httpx.Timeout(timeout_s).as_dict()},
+    )
     try:
-        answer = httpx.request(
-            request.method,
-            request.url,
-            headers=[(name, value) for name, value in request.headers.items() if name not in kept],
-            content=request.content,
-        )
-    except httpx.HTTPError as error:
-        return ScriptedAnswer(error=f"{request} failed: {error}")
+        # No environment: a proxy or a .netrc of the developer's is none of the component's.
+        with httpx.HTTPTransport(trust_env=False) as transport:
+            answer = transport.handle_request(sent)
+            # As it came: ``read`` would decode it.
+            content = b"".join(answer.iter_raw())
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return ScriptedAnswer(error=error_code_of(error))
     pairs = [
-        (name, value)
-        for name, value in answer.headers.multi_items()
-        # The body is decoded already.
-        if name not in ("content-encoding", "content-length", "transfer-encoding", "connection")
+        pair
+        for pair in Headers.received(
+            (name.decode("latin-1"), value) for name, value in answer.headers.raw
+        ).pairs
+        if pair[0] not in ("transfer-encoding", "connection", "keep-alive")
     ]
-    return ScriptedAnswer(answer.status_code, Headers(pairs), answer.content)
+    return ScriptedAnswer(answer.status_code, Headers(pairs), content)
+
+
+def error_code_of(error: BaseException) -> str:
+    """Return the error code of ``wasi:http`` for what httpx raised (OUTH-6 to OUTH-10)."""
+    name = type(error).__name__
+    chain: BaseException | None = error
+    while chain is not None:
+        if isinstance(chain, socket.gaierror):
+            return "DNS-error"
+        if isinstance(chain, ssl.SSLError):
+            return "TLS-protocol-error"
+        chain = chain.__cause__ or chain.__context__
+    return {
+        "ConnectError": "connection-refused",
+        "ConnectTimeout": "connection-timeout",
+        "PoolTimeout": "connection-timeout",
+        "ReadTimeout": "connection-read-timeout",
+        "WriteTimeout": "connection-write-timeout",
+        "ReadError": "connection-terminated",
+        "WriteError": "connection-terminated",
+    }.get(name, "HTTP-protocol-error")

@@ -8,6 +8,8 @@ that an app reads with ``get`` is therefore preloaded as ``as_json("text")``.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from edgezero_spin.manifest import Problem
+from edgezero_spin.manifest.app_config import flatten, tree_of
 from edgezero_spin.stores.json_values import JsonValueError, encode
 from edgezero_spin.testing.errors import PreloadError
 
@@ -69,8 +71,8 @@ def store_entries(label: str, entries: Any, argument: str = "kv") -> dict[str, b
 def config_entries(label: str, table: Any) -> dict[str, bytes]:
     """Return the entries of one config store: nested tables become dotted keys.
 
-    Values are text as an operator's push would leave it: ``true`` and ``20`` for booleans
-    and numbers.
+    Values are text as ``config push`` writes it: ``true`` and ``20`` for booleans and numbers,
+    compact JSON for lists, TOML's text for dates and times. ``None`` has no entry.
 
     Raises:
         PreloadError: It is no mapping, or a value is of another kind.
@@ -92,15 +94,20 @@ def _flattened(table: Mapping[Any, Any], prefix: str, place: str) -> Iterator[tu
         key = prefix + name
         if isinstance(value, Mapping):
             yield from _flattened(value, f"{key}.", place)
-        elif isinstance(value, bool):
-            yield key, b"true" if value else b"false"
-        elif isinstance(value, int | float):
-            yield key, str(value).encode()
         elif isinstance(value, str | bytes):
             yield key, entry_of(value, f"{place}[{key!r}]")
         else:
-            raise PreloadError(
-                f"{place}[{key!r}]",
-                f"a {type(value).__name__} is no config value; give text, a number, a boolean "
-                f"or a table of them",
-            )
+            yield from _pushed(key, value, f"{place}[{key!r}]")
+
+
+def _pushed(key: str, value: Any, place: str) -> Iterator[tuple[str, bytes]]:
+    """Yield the entry that ``config push`` would write; none for ``None``."""
+    problems: list[Problem] = []
+    try:
+        entries = flatten({key: tree_of(value)}, problems)
+    except JsonValueError as error:
+        raise PreloadError(place, str(error)) from None
+    if problems:
+        raise PreloadError(place, problems[0].reason)
+    for entry in entries:
+        yield entry.key, entry.value.encode()

@@ -10,8 +10,9 @@ from typing import Any
 
 from edgezero_spin.core.app import App
 from edgezero_spin.errors import ProjectError
+from edgezero_spin.manifest import load_app_manifest
 from edgezero_spin.manifest.spin import load_spin_manifest
-from edgezero_spin.project.locate import SPIN_MANIFEST, find_spin_manifest
+from edgezero_spin.project.locate import APP_MANIFEST, SPIN_MANIFEST, find_spin_manifest
 from edgezero_spin.testing.app_modules import app_target, import_app
 from edgezero_spin.testing.arguments import check_names_of_arguments
 from edgezero_spin.testing.building import build_components
@@ -87,6 +88,7 @@ class SpinProject:
         self._target = app
         self._apps: tuple[str, dict[str, App]] | None = None
         self._built = False
+        self._failure: KitError | None = None
         self._checked = False
 
     def native(self, **arguments: Any) -> TestClient:
@@ -124,10 +126,21 @@ class SpinProject:
         return client
 
     def build(self, when: str, since_ns: int = 0) -> None:
-        """Build the components once; see ``build_components``."""
-        if not self._built and when != "never":
+        """Build the components once; see ``build_components``.
+
+        Raises:
+            KitError: A command failed, now or when it was tried before.
+        """
+        if self._failure is not None:
+            raise KitError(f"{self._failure}\n(not tried again in this run)")
+        if self._built or when == "never":
+            return
+        try:
             build_components(self.manifest, always=when == "always", since_ns=since_ns)
-            self._built = True
+        except KitError as error:
+            self._failure = error
+            raise
+        self._built = True
 
     def _find_apps(self) -> tuple[str, dict[str, App]]:
         """Return the component to test, and its app and those that it may call, by id."""
@@ -143,6 +156,8 @@ class SpinProject:
             targets[own] = self._target
         elif len(targets) == 1:
             own = next(iter(targets))
+        elif (chosen := _chosen_component(manifest.base_dir)) in targets:
+            own = chosen
         else:
             what = "none of its components is" if not targets else "several of its components are"
             raise KitError(
@@ -164,6 +179,15 @@ class SpinProject:
                 if id == own or chains:
                     raise
         return own, apps
+
+
+def _chosen_component(folder: Path) -> str:
+    """Return the component that an ``edgezero.toml`` beside the manifest says its app is."""
+    path = folder / APP_MANIFEST
+    if not path.is_file():
+        return ""
+    adapter = load_app_manifest(path).adapter("spin")
+    return "" if adapter is None else adapter.component or ""
 
 
 def arguments_of(preload: Any, marks: Iterable[Any]) -> dict[str, Any]:

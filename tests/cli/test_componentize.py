@@ -65,6 +65,47 @@ def test_a_failing_import_shows_the_apps_own_traceback(project: Path) -> None:
         assert tool not in done.stderr
 
 
+MANIFEST = """\
+[app]
+name = "x"
+
+[[triggers.http]]
+path = "/"
+methods = ["GET"]
+handler = "{handler}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("handler", "said"),
+    [
+        pytest.param("handlers:gone", "module 'handlers' has no 'gone'", id="function"),
+        pytest.param("nowhere:root", "'nowhere'", id="module"),
+        pytest.param("handlers:NUMBER", "is not a function", id="no function"),
+        pytest.param("handlers::root", "invalid handler path", id="spelling"),
+    ],
+)
+def test_a_handler_that_edgezero_toml_gets_wrong_is_one_line(
+    project: Path, handler: str, said: str
+) -> None:
+    """File, key and what is wrong; no frame of a traceback adds to that."""
+    (project / "handlers.py").write_text("NUMBER = 1\n")
+    (project / "edgezero.toml").write_text(MANIFEST.format(handler=handler))
+    (project / "app.py").write_text(
+        'from edgezero_spin import App\n\napp = App.from_manifest("edgezero.toml")\n'
+    )
+    message = refusal(edgezero("componentize", "app:app", "-o", "app.wasm", cwd=project))
+    assert message.count("\n") == 1
+    assert "edgezero.toml: triggers.http[0].handler: " in message
+    assert said in message
+
+
+def test_a_module_to_include_that_is_nowhere_is_named(project: Path) -> None:
+    """Said before anything is compiled."""
+    done = edgezero("componentize", "app", "-o", "a.wasm", "--include", "no.where", cwd=project)
+    assert "--include no.where: no such module" in refusal(done)
+
+
 def test_an_unknown_world_is_refused_with_the_known_ones(project: Path) -> None:
     """A world that is not ours is a failure that lists ours."""
     done = edgezero("componentize", "app", "-o", "app.wasm", "--world", "mars", cwd=project)
@@ -81,14 +122,17 @@ def test_a_folder_that_is_not_there_is_named(project: Path) -> None:
 
 @pytest.mark.component
 def test_one_line_about_the_component(project: Path) -> None:
-    """Success is a whole file and one line with its name, size, world and time."""
+    """Success is a whole file and one line with its name, sizes, world and time."""
     (project / "app.wasm").write_bytes(b"the one before")
     done = edgezero("componentize", "app:app", "-o", "app.wasm", cwd=project, timeout=110)
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
-    path, size, world, seconds = line.split("  ")
+    path, sizes, world, seconds = line.split("  ")
     written = (project / "app.wasm").stat().st_size
+    size, _, bundled = sizes.partition(", for later imports ")
     assert (path, size) == ("app.wasm", f"{written / 1_000_000:.1f} MB")
+    # The standard library, and nothing else for an app that imports nothing.
+    assert 1.0 < float(bundled.removesuffix(" MB")) < 2.0
     assert world == "world edgezero:spin/http-trigger@0.1.0"
     assert float(seconds.removesuffix(" s")) > 0
     assert (project / "app.wasm").read_bytes()[:4] == b"\0asm"

@@ -96,7 +96,7 @@ def test_json_is_for_programs(project: ConfigProject) -> None:
             "check": "app-config",
             "file": "app-demo.toml",
             "key": "service.ratio",
-            "line": None,
+            "line": 2,
             "reason": "a non-finite float (inf or nan) has no entry text",
             "remedy": "Give a number.",
         }

@@ -40,11 +40,30 @@ def settings_of(monkeypatch: pytest.MonkeyPatch, *flags: str, **env: str) -> Hos
     return told[0]
 
 
+@pytest.mark.parametrize(("flags", "durable"), [((), False), (("--durability", "full"), True)])
+def test_a_command_may_be_relaxed_unless_told(flags: tuple[str, ...], durable: bool) -> None:
+    """As ``watch`` is; a flag has the last word."""
+    told: list[bool] = []
+
+    @click.command()
+    @host_options
+    def command(more: HostFlags) -> None:
+        settings = more.run_options(durable=False)["settings"]
+        assert settings is not None
+        told.append(settings.durable_writes)
+
+    command.main([*flags], standalone_mode=False)
+    assert told == [durable]
+
+
 def test_flags_of_the_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Pool and cache are on unless a flag or a variable says otherwise."""
     plain = settings_of(monkeypatch)
     assert attrs.evolve(plain, reuse=ReusePolicy()) == HostSettings()
     assert (plain.pooling, plain.debug_info) == (True, False)  # ENG-1, ENG-10
+    assert plain.durable_writes
+    assert settings_of(monkeypatch, "--durability", "full").durable_writes
+    assert not settings_of(monkeypatch, "--durability", "relaxed").durable_writes
     assert plain.cache_dir is not None  # ENG-9
     given = settings_of(monkeypatch, "--disable-pooling", "--debug-info", "--max-instances", "7")
     assert (given.pooling, given.debug_info, given.max_instances) == (False, True, 7)

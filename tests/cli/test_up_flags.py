@@ -206,12 +206,15 @@ def test_an_error_is_on_standard_error_alone(app: Path) -> None:
 
 
 def test_triggers_of_other_kinds(app: Path) -> None:
-    """Each is named (LOCK-44); so no flag of theirs can be taken (CLI-13)."""
+    """They are left out and named (LOCK-44); so no flag of theirs can be taken (CLI-13)."""
     (app / "spin.toml").write_text(
         MANIFEST + '[[trigger.redis]]\naddress = "redis://x"\nchannel = "x"\ncomponent = "hello"\n'
     )
-    message = refusal(edgezero("up", *VALUES, "--disable-cache"))
-    assert "No built-in trigger named 'redis'" in message
+    with running(*VALUES, *TOLD) as (told, process):
+        assert get(told["base_url"] + "/h")[0] == 200
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+    assert "No built-in trigger named 'redis'" in said
     assert edgezero("up", "--test-something").returncode == 2
 
 
@@ -226,3 +229,38 @@ def test_instances_have_limits(app: Path) -> None:
     ):
         answers = set(clients.map(get, [told["base_url"] + "/p"] * 24))
     assert answers == {(200, b"hellohello")}
+
+
+LONG = "x" * 3000
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["-f", LONG],
+        ["--from-file", LONG],
+        ["--state-dir", LONG],
+        ["--log-dir", LONG],
+        ["--runtime-config-file", LONG],
+        ["--temp", LONG],
+        ["--tls-cert", LONG, "--tls-key", LONG],
+        ["--tls-cert", ".", "--tls-key", "."],
+    ],
+    ids=lambda flags: f"{flags[0]} {flags[1][:3]}",
+)
+def test_a_path_that_the_system_refuses_is_one_error(app: Path, flags: list[str]) -> None:
+    """Too long for any file system, or a folder in the place of a file."""
+    where = [] if flags[0].startswith("-f") or "from" in flags[0] else ["-f", "."]
+    done = edgezero("up", *where, *VALUES, "--disable-cache", "--listen", "127.0.0.1:0", *flags)
+    assert ("directory" if "." in flags else "too long") in refusal(done)
+
+
+def test_a_body_that_does_not_come_is_given_up(app: Path) -> None:
+    """After the time that ``--body-timeout`` names."""
+    begun = b"POST /s HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx"
+    with running(*VALUES, *TOLD, "--body-timeout", "100ms", "--quiet") as (told, _):
+        port = int(told["base_url"].rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+            client.sendall(begun)
+            assert client.recv(100).startswith(b"HTTP/1.1 408 ")
+    assert edgezero("up", "--body-timeout", "0").returncode == 2

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from edgezero_spin.project.componentize import componentize_app
+from edgezero_spin.project.world import DEFAULT_WASI, Wasi
 
 GUESTS = Path(__file__).parent / "guests"
-Build = Callable[[str], Path]
+Build = Callable[..., Path]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,12 +33,12 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "components"
     folder.mkdir(exist_ok=True)
 
-    def compile_guest(name: str) -> Path:
-        output = folder / f"{name}.wasm"
-        with (folder / f"{name}.lock").open("w") as lock:
+    def compile_guest(name: str, wasi: Wasi = DEFAULT_WASI) -> Path:
+        output = folder / f"{name}-{wasi}.wasm"
+        with (folder / f"{name}-{wasi}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not output.exists():
-                componentize_app("app", output=output, folder=GUESTS / name)
+                componentize_app("app", output=output, folder=GUESTS / name, wasi=wasi)
         return output
 
     return compile_guest

@@ -59,7 +59,7 @@ def call(linked: PreparedComponent) -> Call:
                 ResponseOutparam(exchange),
             )
         response = exchange.response
-        assert response is not None, exchange.refusal
+        assert response is not None, exchange.failure
         body = b"" if response.body is None else response.body.take_all()
         return Answer(response.status, response.headers, body)
 

@@ -74,6 +74,24 @@ def test_an_answer_that_is_not_read_does_no_harm(client: httpx.Client, target: s
     assert client.get("/unread", headers={"x-target": f"{target}/large"}).text == "200"
 
 
+def test_answers_that_become_garbage_do_no_harm(client: httpx.Client, target: str) -> None:
+    """In whatever order the collector finds them, children go before their parents."""
+    assert client.get("/garbage", headers={"x-target": f"{target}/large"}).text == "alive"
+
+
+def test_requests_are_under_way_together(client: httpx.Client, target: str) -> None:
+    """None of eight is answered before all are there, and a timer goes on meanwhile."""
+    answer = client.get("/together/8", headers={"x-target": f"{target}/meet"})
+    assert answer.json() == {"answers": ["met"] * 8, "ticked": True}
+
+
+def test_waiting_for_an_answer_can_be_given_up(client: httpx.Client, target: str) -> None:
+    """Before its head, in its body, and by a task that is left behind; nothing traps."""
+    for _ in range(3):
+        answer = client.get("/give-up", headers={"x-target": target})
+        assert answer.text == "no answer, no end"
+
+
 def test_a_host_that_is_not_granted_is_refused(server: Server, client: httpx.Client) -> None:
     """By the embedded host, as Spin does; jco knows no manifest."""  # OUTH-4
     if server.name != "embedded":

@@ -14,6 +14,7 @@ import pytest
 import wasmtime
 from wasmtime.component import Component
 
+from edgezero_spin.testing import ComponentClient
 from tests.component.conftest import GUESTS
 
 ROOT = Path(__file__).parents[2]
@@ -87,3 +88,30 @@ def test_spin_sdk_in_the_same_environment_changes_nothing(
     spin = {name for name in found if not name.startswith("wasi:")}
     assert spin == {"fermyon:spin/key-value", "fermyon:spin/variables"}
     assert "wasi:http/outgoing-handler" not in found
+
+
+LATE = """\
+from datetime import datetime
+
+from edgezero_spin import App
+from edgezero_spin.guest import run_app
+
+app = App()
+
+
+@app.get("/")
+async def day() -> str:
+    return str(datetime.strptime("30 Nov 2026", "%d %b %Y").date()) + b"\\xe9".decode("cp1252")
+
+
+IncomingHandler = run_app(app)
+"""
+
+
+def test_the_standard_library_is_there_later(environment: Environment, tmp_path: Path) -> None:
+    """``run_app`` alone carries it, without the command of ours."""
+    (tmp_path / "app.py").write_text(LATE)
+    done = environment.componentize(tmp_path, tmp_path / "app.wasm")
+    assert done.returncode == 0, done.stderr
+    with ComponentClient(tmp_path / "app.wasm") as client:
+        assert client.get("/").text == "2026-11-30é"

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import attrs
 
 from edgezero_spin.host import Host
-from edgezero_spin.host.trigger.server import Listening, serve_async
+from edgezero_spin.host.http.server import Listening, serve_async
 
 __all__ = ["Answer", "ask", "http_echo", "serving"]
 

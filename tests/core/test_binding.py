@@ -13,6 +13,7 @@ import pytest
 from edgezero_spin.core import (
     App,
     BadRequest,
+    Cookie,
     Headers,
     Json,
     Kv,
@@ -21,7 +22,7 @@ from edgezero_spin.core import (
     Request,
     State,
 )
-from edgezero_spin.stores import json_values
+from edgezero_spin.stores import Alias, json_values
 from tests.core.asking import ask, error_of
 
 Color = enum.Enum("Color", {"RED": "red", "BLUE": "blue"})
@@ -223,12 +224,35 @@ def var_keyword(**kwargs: str) -> None:
     """Takes anything by name."""
 
 
-def plain(page: int = 1) -> None:
-    """Names nothing that a path has."""
+def plain(page: complex = 1j) -> None:
+    """Wants a number that no text becomes."""
 
 
-def unknown(db: list[str]) -> None:
+def unknown(db: list[dict[str, str]]) -> None:
     """Wants something that no request holds."""
+
+
+@attrs.frozen
+class Item:
+    """A model."""
+
+    name: str
+
+
+def slip(note_id: str) -> None:
+    """Means the parameter of the path."""
+
+
+def model(note: Item) -> None:
+    """Does not say where the model comes from."""
+
+
+def twice(a: int, b: Annotated[int, Alias("a")]) -> None:
+    """Wants one field under two names."""
+
+
+def cookies(session: Cookie[dict[str, str]]) -> None:
+    """Wants more than a cookie holds."""
 
 
 def bare(thing) -> None:  # type: ignore[no-untyped-def]
@@ -243,7 +267,7 @@ def bad_path(id: list[str]) -> None:
     """Wants a list out of one segment."""
 
 
-def bad_query(query: Query[int]) -> None:
+def bad_query(query: Query[bytes]) -> None:
     """Wants a model that is none."""
 
 
@@ -256,12 +280,16 @@ def bad_json(note: Json[bytes]) -> None:
     [
         ("/", var_positional, ["*args"]),
         ("/", var_keyword, ["**kwargs"]),
-        ("/", plain, ["'page'", "int", "Query[...]"]),
-        ("/", unknown, ["'db'", "list[str]", "this route has none"]),
-        ("/{id}", bare, ["'thing'", "no annotation", "(id)"]),
+        ("/", plain, ["cannot inject `page: complex`", "Query[...]", "Header[...]"]),
+        ("/", unknown, ["cannot inject `db: list[dict[str, str]]`", "this route has none"]),
+        ("/{id}", slip, ["no parameter takes {id} of the path", "'note_id'"]),
+        ("/", model, ["cannot inject `note: Item`; for the body write Json[Item]"]),
+        ("/", twice, ["'b'", "the query field 'a'"]),
+        ("/", cookies, ["'session'", "text of a cookie cannot become dict[str, str]"]),
+        ("/{id}", bare, ["`thing`", "no annotation", "(id)"]),
         ("/", forward, ["Missing"]),
-        ("/{id}", bad_path, ["'id'", "list[str]"]),
-        ("/", bad_query, ["'query'", "int"]),
+        ("/{id}", bad_path, ["cannot inject `id: list[str]`", "text of the path"]),
+        ("/", bad_query, ["'query'", "bytes"]),
         ("/", bad_json, ["'note'", "bytes"]),
     ],
 )

@@ -123,15 +123,56 @@ def test_a_message_that_cannot_be_written() -> None:
             raise RuntimeError
 
     assert error_response(OddError()).body == b"internal error"
-    split = HttpError(403, "x", headers=[("x", "a\r\nb")])
-    assert (error_response(split).status, error_response(split).body) == (403, b"internal error")
+
+
+def test_a_message_that_is_no_text() -> None:
+    """What str() makes of it is sent."""
+    assert error_of(error_response(BadRequest(7))) == (400, "7")
 
 
 def test_extra_headers() -> None:
-    """An error may bring headers of its own."""
+    """An error brings headers as a mapping or as pairs; those of its body stay."""
     error = HttpError(401, headers=[("www-authenticate", "Basic"), ("x", "1")])
     assert error_response(error).headers["www-authenticate"] == "Basic"
     assert error_response(MethodNotAllowed("PUT", ["GET"])).headers["allow"] == "GET, HEAD"
+    late = HttpError(429, "slow down", headers={"Retry-After": "7", "content-length": "1"})
+    late.headers["x"] = "2"
+    response = error_response(late)
+    assert error_of(response) == (429, "slow down")
+    assert (response.headers["retry-after"], response.headers["x"]) == ("7", "2")
+    with pytest.raises(TypeError, match="'retry-after': a value is text or bytes, not 7"):
+        HttpError(429, headers={"Retry-After": 7})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("headers", [{"retry-after": 7}, [("x", "a\r\nb")], 7, ["x: y"]])
+def test_bad_headers_of_an_error_class_are_logged(
+    headers: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error is answered without them, and standard error says which class and why."""
+
+    class BusyError(StoreError):
+        status = 503
+
+    BusyError.headers = headers  # type: ignore[attr-defined]
+    response = error_response(BusyError("busy"))
+    assert error_of(response) == (503, "busy")
+    assert "BusyError: its headers cannot be sent: " in capsys.readouterr().err
+
+
+def test_an_error_whose_status_is_none_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    """A class with a status of success fails loudly."""
+
+    class FineError(EdgeZeroError):
+        status = 200
+
+    app = App()
+
+    @app.get("/")
+    def fail() -> None:
+        raise FineError("x")
+
+    assert error_of(ask(app, "GET", "/")) == (500, "internal error")
+    assert "FineError" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("status", [200, 399, 600])

@@ -1,10 +1,13 @@
 """Header fields: look-ups, repeats, bytes, and what may be set."""
 
+import re
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgezero_spin.core import Headers, MutableHeaders, Response
+from edgezero_spin.core import Headers, HttpError, MutableHeaders, Request, Response
 
 
 def test_several_values_in_order() -> None:
@@ -102,3 +105,42 @@ def test_equal_by_content() -> None:
     assert copy != one
     assert one.keys() == ["a"]
     assert one != {"a": "1"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        ({"x": 0}, "header 'x': a value is text or bytes, not 0"),
+        ({"x": [72, 105]}, "not [72, 105]; for several values give pairs"),
+        ({"x": True}, "not True"),
+        ({"x": None}, "not None"),
+        ({1: "a"}, "a header name is text, not 1"),
+        ({b"x": "a"}, "a header name is text, not b'x'"),
+        ("x: y", "headers are a mapping or pairs of name and value, not 'x: y'"),
+        (["x: y"], "pairs of name and value, not 'x: y'"),
+        (["ab"], "pairs of name and value, not 'ab'"),
+        ([("x", "a", "b")], "pairs of name and value"),
+        ([7], "pairs of name and value, not 7"),
+    ],
+)
+def test_headers_that_are_no_text(headers: Any, message: str) -> None:
+    """What is neither text nor bytes is refused by name, wherever headers are taken."""
+    for make in (
+        lambda: Response(headers=headers),
+        lambda: Request.of("GET", "/", headers),
+        lambda: HttpError(400, headers=headers),
+    ):
+        with pytest.raises(TypeError, match=re.escape(message)):
+            make()
+
+
+@pytest.mark.parametrize("value", [b"a", bytearray(b"a"), memoryview(b"a"), "a"])
+def test_header_values(value: Any) -> None:
+    """Text and every form of bytes is taken."""
+    assert Response(headers={"x": value}).header_pairs == [("x", b"a")]
+
+
+def test_a_header_with_half_of_a_surrogate_pair() -> None:
+    """It has no UTF-8 form, and the message says so in our words."""
+    with pytest.raises(ValueError, match="header 'x': the text has no UTF-8 form"):
+        Response(headers={"x": "\ud800"})

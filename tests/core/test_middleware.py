@@ -1,20 +1,21 @@
 """Layers around handlers: their order, what they may do, and what they see."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from edgezero_spin.core import (
     App,
+    HttpError,
     Middleware,
     Next,
     NotFound,
     Request,
     Response,
-    error_response,
+    RouteNotFound,
     log_requests,
 )
-from edgezero_spin.errors import EdgeZeroError
 from tests.core.asking import ask, body_of, error_of
 
 
@@ -64,19 +65,16 @@ def test_a_layer_may_answer_itself() -> None:
 
 @pytest.mark.parametrize(("method", "target", "status"), [("GET", "/no", 404), ("PUT", "/", 405)])
 def test_misses_pass_through(method: str, target: str, status: int) -> None:
-    """Paths and methods without route reach every layer, as errors."""
+    """Paths and methods without route reach every layer, as responses."""
     # RTE-10, TV-24, as design.md amends them
     app, seen = App(), list[str]()
 
     @app.middleware
     async def watch(request: Request, call_next: Next) -> Response:
-        try:
-            return await call_next(request)
-        except EdgeZeroError as error:
-            seen.append(type(error).__name__)
-            response = error_response(error)
-            response.headers["access-control-allow-origin"] = "*"
-            return response
+        response = await call_next(request)
+        seen.append(type(request.error).__name__)
+        response.headers["access-control-allow-origin"] = "*"
+        return response
 
     app.get("/")(lambda: "x")
     response = ask(app, method, target)
@@ -85,25 +83,112 @@ def test_misses_pass_through(method: str, target: str, status: int) -> None:
     assert seen == [{404: "RouteNotFound", 405: "MethodNotAllowed"}[status]]
 
 
-def test_errors_travel_as_exceptions() -> None:
-    """A layer can catch what a handler raises; what none catches is converted outside."""
-    # MW-2
-    app, seen = App(), list[object]()
+def failing_stream() -> Iterator[bytes]:
+    """A body that fails before its first chunk."""
+    raise KeyError("stream")
+    yield b""
 
-    @app.middleware
-    async def watch(request: Request, call_next: Next) -> Response:
-        try:
-            return await call_next(request)
-        except NotFound as error:
-            seen.append(error)
-            raise
+
+@pytest.mark.parametrize(
+    ("raised", "status", "tracebacks"),
+    [(NotFound("note 7"), 404, 0), (KeyError("who"), 500, 1), (None, 500, 1)],
+)
+def test_errors_are_responses_inside_middleware(
+    raised: Exception | None, status: int, tracebacks: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every layer adds its header to the answer of an error, which is logged once."""
+    # MW-2, as the issue amends it
+    app = App()
+
+    async def tag(request: Request, call_next: Next) -> Response:
+        response = await call_next(request)
+        response.headers.add("x-tag", str(response.status))
+        return response
+
+    app.middleware(tag)
+    app.middleware(tag)
 
     @app.get("/")
-    def handler() -> None:
-        raise NotFound("note 7")
+    def handler() -> object:
+        if raised is None:
+            return failing_stream()
+        raise raised
 
-    assert error_of(ask(app, "GET", "/")) == (404, "not found: note 7")
-    assert len(seen) == 1
+    response = ask(app, "GET", "/")
+    assert (response.status, response.headers.get_all("x-tag")) == (status, [str(status)] * 2)
+    assert capsys.readouterr().err.count("Traceback") == tracebacks
+
+
+def test_what_a_layer_raises_is_a_response_for_the_layers_around_it() -> None:
+    """A guard that refuses does not bypass those before it."""
+    app = App()
+
+    @app.middleware
+    async def tag(request: Request, call_next: Next) -> Response:
+        response = await call_next(request)
+        response.headers["x-tag"] = "1"
+        return response
+
+    @app.middleware
+    async def guard(request: Request, call_next: Next) -> Response:
+        raise HttpError(401, "who?")
+
+    response = ask(app, "GET", "/")
+    assert error_of(response) == (401, "who?")
+    assert response.headers["x-tag"] == "1"
+
+
+def test_exception_handlers(capsys: pytest.CaptureFixture[str]) -> None:
+    """The nearest class answers, async or not; a 5xx keeps its traceback in the log."""
+    app = App()
+
+    @app.exception_handler(LookupError)
+    def missing(request: Request, error: LookupError) -> tuple[int, dict[str, str]]:
+        return 410, {"gone": str(error), "path": request.path}
+
+    @app.exception_handler(KeyError)
+    async def key(request: Request, error: KeyError) -> Response:
+        return Response("down", 503)
+
+    @app.exception_handler(RouteNotFound)
+    def no_route(request: Request, error: RouteNotFound) -> Response:
+        return Response("<h1>nothing here</h1>", 404, content_type="text/html")
+
+    @app.exception_handler(ValueError)
+    def broken(request: Request, error: ValueError) -> None:
+        raise TypeError("in the handler")
+
+    errors: dict[str, Exception] = {
+        "index": IndexError("x"),
+        "key": KeyError("k"),
+        "value": ValueError("v"),
+        "other": NotFound("n"),
+    }
+
+    @app.get("/{name}")
+    def fail(name: str) -> None:
+        raise errors[name]
+
+    for layered in (False, True):
+        if layered:
+            app.middleware(log_requests)
+        gone = ask(app, "GET", "/index")
+        assert (gone.status, body_of(gone)) == (410, b'{"gone":"x","path":"/index"}')
+        assert "Traceback" not in capsys.readouterr().err
+        assert ask(app, "GET", "/key").body == b"down"
+        assert capsys.readouterr().err.count("Traceback") == 1
+        assert body_of(ask(app, "GET", "/a/b")) == b"<h1>nothing here</h1>"
+        assert error_of(ask(app, "GET", "/other"))[0] == 404
+        capsys.readouterr()
+        assert error_of(ask(app, "GET", "/value")) == (500, "internal error")
+        assert "in the handler" in capsys.readouterr().err
+        assert body_of(ask(app, "HEAD", "/index")) == b""
+
+
+def test_what_is_no_exception_class() -> None:
+    """A status or an instance is refused where it is written."""
+    with pytest.raises(TypeError, match="takes a class of exceptions, got 404"):
+        App().exception_handler(404)  # type: ignore[arg-type]
 
 
 def test_a_layer_may_change_request_and_response() -> None:

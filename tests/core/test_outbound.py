@@ -1,8 +1,10 @@
 """Requests that a handler sends, on a transport of the test's own."""
 
 import gzip
-from collections.abc import AsyncIterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from typing import Any
 
+import attrs
 import pytest
 
 from edgezero_spin.core import App, Outbound, OutboundError, OutboundRequest, Request, Response
@@ -21,7 +23,7 @@ class Reply:
         self.closed = False
         self._chunks: Iterator[bytes] = iter(chunks)
 
-    def read(self, limit: int) -> bytes:
+    async def read(self, limit: int) -> bytes:
         """The next chunk."""
         return next(self._chunks, b"")
 
@@ -214,3 +216,142 @@ def test_json_is_built_into_a_model() -> None:
     upstream.reply = Reply(200, PLAIN, b"nonsense")
     with pytest.raises(OutboundError, match="response body"):
         finish(finish(Outbound(upstream).send("GET", "http://a")).json())
+
+
+@attrs.frozen
+class Order:
+    """A model of the app's."""
+
+    item: str
+
+
+@pytest.mark.parametrize(
+    ("body", "sent", "content_type"),
+    [
+        pytest.param(None, None, None, id="none"),
+        pytest.param(b"", None, None, id="no bytes"),
+        pytest.param("", None, None, id="no text"),
+        pytest.param(b"a\xff", b"a\xff", None, id="bytes"),
+        pytest.param(bytearray(b"ab"), b"ab", None, id="bytearray"),
+        pytest.param(memoryview(b"abc")[1:], b"bc", None, id="memoryview"),
+        pytest.param("grün", "grün".encode(), None, id="text"),
+        pytest.param([b"a", b"b"], b"ab", None, id="list of bytes"),
+        pytest.param((b"a", bytearray(b"b")), b"ab", None, id="tuple of bytes"),
+        pytest.param({"a": [1, None]}, b'{"a":[1,null]}', b"application/json", id="dictionary"),
+        pytest.param([1, 2], b"[1,2]", b"application/json", id="list"),
+        pytest.param([], b"[]", b"application/json", id="empty list"),
+        pytest.param(0, b"0", b"application/json", id="number"),
+        pytest.param(False, b"false", b"application/json", id="truth"),
+        pytest.param(Order("tea"), b'{"item":"tea"}', b"application/json", id="model"),
+    ],
+)
+def test_what_a_body_can_be(body: object, sent: bytes | None, content_type: bytes | None) -> None:
+    """A known body goes out with its length; a value goes out as JSON and says so."""
+    upstream = Upstream(Reply(200, PLAIN))
+    finish(Outbound(upstream).send("POST", "http://a", body=body))
+    headers = dict(upstream.seen[0].headers)
+    assert upstream.body == (sent or b"")
+    assert headers.get("content-length") == (None if sent is None else b"%d" % len(sent))
+    assert headers.get("content-type") == content_type
+    # What says that there is none, so that no framing goes out either.
+    assert (upstream.seen[0].body == ()) == (sent is None)
+
+
+def test_the_callers_content_type_stays() -> None:
+    """A JSON value may be of a kind of its own."""
+    upstream = Upstream(Reply(200, PLAIN))
+    fields = {"Content-Type": "application/merge-patch+json"}
+    finish(Outbound(upstream).send("PATCH", "http://a", headers=fields, body={"a": 1}))
+    assert upstream.seen[0].headers == [
+        ("content-type", b"application/merge-patch+json"),
+        ("content-length", b"7"),
+    ]
+
+
+def test_chunks_are_sent_as_they_come() -> None:
+    """Their number of bytes is not known before."""
+    upstream = Upstream(Reply(200, PLAIN))
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"a"
+        yield b"b"
+
+    for body in (iter([b"a", b"b"]), chunks()):
+        upstream.body = b""
+        finish(Outbound(upstream).send("POST", "http://a", body=body))
+        assert (upstream.body, upstream.seen[-1].headers) == (b"ab", [])
+
+
+@pytest.mark.parametrize(
+    ("parts", "error", "said"),
+    [
+        pytest.param({"body": object()}, TypeError, "request body", id="object"),
+        pytest.param({"body": {"a": object()}}, TypeError, "request body", id="inside"),
+        pytest.param({"body": [b"a", 1]}, TypeError, "request body", id="mixed list"),
+        pytest.param({"headers": {"x-a": 0}}, TypeError, "'x-a'", id="number as a header"),
+        pytest.param({"headers": {"x-a": [72, 105]}}, TypeError, "'x-a'", id="list as a header"),
+        pytest.param({"headers": {"x-a": True}}, TypeError, "'x-a'", id="truth as a header"),
+        pytest.param({"headers": {"x-a": None}}, TypeError, "'x-a'", id="no header"),
+        pytest.param({"headers": {"host": "b"}}, ValueError, "'host'", id="host"),
+        pytest.param({"headers": {"Connection": "close"}}, ValueError, "'connection'", id="hop"),
+        pytest.param({"headers": {"upgrade": "a"}}, ValueError, "'upgrade'", id="upgrade"),
+        pytest.param(
+            {"headers": {"transfer-encoding": "chunked"}}, ValueError, "'transfer-enc", id="framing"
+        ),
+        pytest.param(
+            {"headers": {"content-length": "9"}, "body": b"four"}, ValueError, "9.*4", id="length"
+        ),
+        pytest.param({"timeout_s": 0}, ValueError, "timeout_s", id="no time"),
+        pytest.param({"timeout_s": -1}, ValueError, "timeout_s", id="past"),
+        pytest.param({"timeout_s": float("nan")}, ValueError, "timeout_s", id="nan"),
+        pytest.param({"timeout_s": float("inf")}, ValueError, "timeout_s", id="for ever"),
+        pytest.param({"method": "G T"}, ValueError, "method", id="method"),
+        pytest.param({"method": ""}, ValueError, "method", id="no method"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_before_anything_is_sent(
+    parts: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    """The message names what is wrong."""
+    upstream = Upstream(Reply(200, PLAIN))
+    method = parts.pop("method", "POST")
+    with pytest.raises(error, match=said):
+        finish(Outbound(upstream).send(method, "http://a", **parts))
+    assert upstream.seen == []
+
+
+@pytest.mark.parametrize(
+    ("url", "authority", "target"),
+    [
+        pytest.param("/orders?x=1", "self.alt", "/orders?x=1", id="path"),
+        pytest.param("/", "self.alt", "/", id="root"),
+        pytest.param("http://self/a", "self.alt", "/a", id="as in the manifest"),
+        pytest.param("https://SELF:8080/a", "self.alt:8080", "/a", id="with a port"),
+        pytest.param("http://self.alt/a", "self.alt", "/a", id="as Spin names it"),
+        pytest.param("http://self.example/a", "self.example", "/a", id="another host"),
+    ],
+)
+def test_the_application_itself_has_three_names(url: str, authority: str, target: str) -> None:
+    """A path, the manifest's ``self`` and Spin's ``self.alt``."""  # CHAIN-1, CHAIN-2
+    upstream = Upstream(Reply(200, PLAIN))
+    finish(Outbound(upstream).send("GET", url))
+    assert (upstream.seen[0].authority, upstream.seen[0].target) == (authority, target)
+
+
+def test_a_body_can_be_read_again() -> None:
+    """As bytes, text, JSON and once more as a stream, as a request's can."""
+    answer = finish(Outbound(Upstream(Reply(200, PLAIN, b'{"a"', b":1}"))).send("GET", "http://a"))
+    assert finish(answer.text()) == '{"a":1}'
+    assert finish(answer.json()) == {"a": 1}
+    assert finish(answer.bytes()) == b'{"a":1}'
+    assert body_of(Response(answer.stream())) == b'{"a":1}'
+    with pytest.raises(OutboundError, match="maximum size of 3 bytes"):
+        finish(answer.bytes(3))
+
+
+def test_a_body_that_was_streamed_is_gone() -> None:
+    """A second reader hears of it instead of finding nothing."""
+    answer = finish(Outbound(Upstream(Reply(200, PLAIN, b"a", b"b"))).send("GET", "http://a"))
+    assert body_of(Response(answer.stream())) == b"ab"
+    with pytest.raises(RuntimeError, match="read already"):
+        finish(answer.bytes())

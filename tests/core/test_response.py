@@ -68,6 +68,7 @@ def returning(value: object) -> App:
         pytest.param(7, 200, JSON, b"7", id="number"),
         pytest.param(False, 200, JSON, b"false", id="boolean"),
         pytest.param((True, 1), 200, JSON, b"[true,1]", id="a boolean is no status"),
+        pytest.param((201, "x", {"x-a": "1"}), 201, TEXT, b"x", id="status, text, headers"),
         pytest.param((1, 2, 3), 200, JSON, b"[1,2,3]", id="three values are no status"),
         pytest.param(Note("t"), 200, JSON, b'{"title":"t","stars":1.0}', id="attrs"),
         pytest.param((201, Note("t")), 201, JSON, b'{"title":"t","stars":1.0}', id="status, attrs"),
@@ -97,6 +98,23 @@ def test_a_status_replaces_that_of_a_response() -> None:
     """``(status, Response)`` keeps everything else of the response."""
     response = ask(returning((202, Response(b"x", headers={"a": "b"}))), "GET", "/")
     assert (response.status, response.body, response.headers["a"]) == (202, b"x", "b")
+
+
+def test_headers_behind_a_status_and_a_body() -> None:
+    """They are added, repeats kept, and replace those of the same name."""
+    headers = [("set-cookie", "a=1"), ("set-cookie", "b=2"), ("content-type", "text/html")]
+    response = ask(returning((202, "<p>", headers)), "GET", "/")
+    assert (response.status, response.headers["content-type"]) == (202, "text/html")
+    assert response.headers.get_all("set-cookie") == ["a=1", "b=2"]
+
+
+@pytest.mark.parametrize("value", [({"a": 1}, 201), ("x", 404, {"x": "y"}), (None, 204)])
+def test_a_status_behind_the_body_is_refused(
+    value: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is never an array of JSON; the log says how to write it."""
+    assert ask(returning(value), "GET", "/").status == 500
+    assert "after the body; write `return " in capsys.readouterr().err
 
 
 def test_a_returned_error_is_raised() -> None:

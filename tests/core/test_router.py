@@ -160,7 +160,7 @@ def test_known_under_other_methods(
     miss = routes.miss(method, path.encode())
     assert isinstance(miss, MethodNotAllowed)
     assert miss.allowed == allowed
-    assert miss.headers == [("allow", header)]
+    assert miss.headers.items() == [("allow", header)]
 
 
 def test_unknown_path() -> None:

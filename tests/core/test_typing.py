@@ -1,13 +1,15 @@
 """What a type checker sees of a handler. mypy reads this file; running it proves less."""
 
-from typing import assert_type
+from typing import Annotated, assert_type
 
 import attrs
 
 from edgezero_spin.core import (
     App,
     Config,
+    Cookie,
     Form,
+    Header,
     Headers,
     Host,
     Json,
@@ -19,7 +21,7 @@ from edgezero_spin.core import (
     Secrets,
     State,
 )
-from edgezero_spin.stores import ConfigStore, KeyValueStore, Registry, SecretStore
+from edgezero_spin.stores import ConfigStore, Ge, KeyValueStore, Registry, SecretStore
 from tests.core.asking import ask
 
 
@@ -28,12 +30,15 @@ class Note:
     title: str = "t"
 
 
-app = App(kv=["notes"])
+app = App(kv=["notes"], secrets=["default"], state=[Note()])
 
 
 @app.put("/notes/{id}")
 async def save(
     id: int,
+    page: Annotated[int, Ge(1)],
+    agent: Header[str],
+    session: Cookie[str | None],
     note: Json[Note],
     query: Query[Note],
     form: Form[Note] | None,
@@ -48,6 +53,9 @@ async def save(
 ) -> Note:
     """Every marker is the type inside it."""
     assert_type(note, Note)
+    assert_type(page, int)
+    assert_type(agent, str)
+    assert_type(session, str | None)
     assert_type(query, Note)
     assert_type(form, Note | None)
     assert_type(path, Note)

@@ -227,12 +227,14 @@ def test_the_page_on_testing_is_true(tmp_path: Path) -> None:
         assert made.post("/").text == "1"
 
 
-def test_the_page_on_spin_sdk_shows_this_handler() -> None:
-    """What a reader copies is what the test above ran."""
-    shown = PAGE.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
-    source = (GUESTS / "spin_sdk_stores" / "app.py").read_text(encoding="utf-8")
-    assert source.endswith(shown)
-    assert "import attrs" in shown
+def test_the_page_on_spin_sdk_shows_these_handlers() -> None:
+    """What a reader copies is what the test above and tests/spin/test_sdk_stores.py run."""
+    text = PAGE.read_text(encoding="utf-8")
+    for guest in ("spin_sdk_5_stores", "spin_sdk_stores"):
+        shown, _, text = text.partition("```python\n")[2].partition("```")
+        source = (GUESTS / guest / "app.py").read_text(encoding="utf-8")
+        assert source.endswith(shown)
+        assert "import attrs" in shown
 
 
 def test_a_component_written_as_text(load: Load) -> None:

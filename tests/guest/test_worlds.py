@@ -12,6 +12,22 @@ import edgezero_spin
 from edgezero_spin.project.world import WORLDS, Capabilities, world_for
 from tests.guest.wit_text import package_interfaces, package_of
 
+# What a world of each WASI imports always, for key-value, for variables and for requests.
+IMPORTS = {
+    "0.2": (
+        None,
+        "fermyon:spin/key-value@2.0.0",
+        "fermyon:spin/variables@2.0.0",
+        "wasi:http/outgoing-handler@0.2.0",
+    ),
+    "0.3": (
+        "wasi:clocks/monotonic-clock@0.3.0",
+        "spin:key-value/key-value@3.0.0",
+        "spin:variables/variables@3.0.0",
+        "wasi:http/client@0.3.0",
+    ),
+}
+
 WIT = Path(edgezero_spin.__file__).parent / "wit"
 
 
@@ -33,9 +49,8 @@ def spin_sdk_wit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_our_interfaces_are_those_of_spin_sdk(spin_sdk_wit: Path) -> None:
     """Every interface that both carry is the same, item by item: else they would not merge."""
     theirs: dict[str, Path] = {}
-    for folder in sorted((spin_sdk_wit / "deps").iterdir()):
-        if folder.is_dir():
-            theirs.setdefault(package_of(folder), folder)
+    for entry in sorted((spin_sdk_wit / "deps").iterdir()):
+        theirs.setdefault(package_of(entry), entry)
     compared = []
     for folder in sorted((WIT / "deps").iterdir()):
         package = package_of(folder)
@@ -43,7 +58,7 @@ def test_our_interfaces_are_those_of_spin_sdk(spin_sdk_wit: Path) -> None:
         for name, body in package_interfaces(folder).items():
             assert body == reference[name], f"{package} {name}"
             compared.append(f"{package} {name}")
-    assert len(compared) == 10, compared
+    assert len(compared) == 17, compared
 
 
 def test_the_file_names_say_package_and_version() -> None:
@@ -67,16 +82,14 @@ def test_there_is_one_world_for_each_combination_of_needs() -> None:
             found |= imports(included)
         return found
 
-    assert len(WORLDS) == len(worlds) == 8
-    for needs in WORLDS:
-        name = world_for(needs).removeprefix("edgezero:spin/").removesuffix("@0.1.0")
-        expected = set()
-        if needs.key_value:
-            expected.add("fermyon:spin/key-value@2.0.0")
-        if needs.variables:
-            expected.add("fermyon:spin/variables@2.0.0")
-        if needs.outbound_http:
-            expected.add("wasi:http/outgoing-handler@0.2.0")
+    assert len(WORLDS) == len(worlds) == 16
+    for wasi, needs in WORLDS:
+        name = world_for(needs, wasi).removeprefix("edgezero:spin/").removesuffix("@0.1.0")
+        always, key_value, variables, outbound = IMPORTS[wasi]
+        expected = {always} if always else set()
+        expected |= {key_value} if needs.key_value else set()
+        expected |= {variables} if needs.variables else set()
+        expected |= {outbound} if needs.outbound_http else set()
         assert imports(name) == expected
 
 

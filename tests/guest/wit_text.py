@@ -29,18 +29,22 @@ def interfaces(text: str) -> dict[str, str]:
     return found
 
 
-def package_of(folder: Path) -> str:
-    """Return the package that the files of a folder belong to (``wasi:io@0.2.0``)."""
-    for path in sorted(folder.glob("*.wit")):
+def package_of(entry: Path) -> str:
+    """Return the package that a file or the files of a folder belong to (``wasi:io@0.2.0``)."""
+    for path in _files(entry):
         match = _PACKAGE.search(_COMMENT.sub("", path.read_text(encoding="utf-8")))
         if match:
             return match[1].strip()
-    raise ValueError(f"{folder}: no file names a package")
+    raise ValueError(f"{entry}: no file names a package")
 
 
-def package_interfaces(folder: Path) -> dict[str, str]:
-    """Return every interface of a package's folder."""
+def package_interfaces(entry: Path) -> dict[str, str]:
+    """Return every interface of a package's file or folder."""
     found: dict[str, str] = {}
-    for path in sorted(folder.glob("*.wit")):
+    for path in _files(entry):
         found |= interfaces(path.read_text(encoding="utf-8"))
     return found
+
+
+def _files(entry: Path) -> list[Path]:
+    return sorted(entry.glob("*.wit")) if entry.is_dir() else [entry]

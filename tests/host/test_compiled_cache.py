@@ -1,7 +1,9 @@
 """Compiled components on disk: used when they are ours and whole, never trusted otherwise."""
 
+import json
 import logging
 import multiprocessing
+import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host import engine as engine_module
+from edgezero_spin.host.compiled_cache import MAX_BYTES_VARIABLE, cache_entries
 from edgezero_spin.host.engine import (
     CompiledForm,
     Component,
@@ -19,6 +22,7 @@ from edgezero_spin.host.engine import (
     make_engine,
 )
 from edgezero_spin.host.linking import link
+from tests.cli.running import edgezero
 from tests.host.wat import instance_of
 
 TEXT = """
@@ -208,3 +212,69 @@ def test_several_processes_at_once(path: Path, tmp_path: Path) -> None:
         process.join(timeout=60)
     assert found == [11] * 15
     assert list(folder.glob("*.part")) == []
+
+
+def sized(folder: Path, name: str, used_at: int, size: int = 100) -> Path:
+    """Write an entry that was used at a time."""
+    path = folder / f"{name}.cwasm"
+    path.write_bytes(bytes(size))
+    os.utime(path, (used_at, used_at))
+    return path
+
+
+def test_the_least_recently_used_make_room(
+    engine: Engine, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new entry past the bound removes the oldest ones, as many as it takes, and not itself."""
+    cache = tmp_path / "cache"
+    load_component(engine, path, cache)
+    # The linked form and the code that it names.
+    new = set(cache.iterdir())
+    assert len(new) == 2
+    size = sum(entry.stat().st_size for entry in new)
+    old, recent, latest = (sized(cache, name, at) for at, name in enumerate("abc", 1))
+    left = cache / "killed.part"
+    left.touch()
+    os.utime(left, (0, 0))
+    monkeypatch.setenv(MAX_BYTES_VARIABLE, str(size + 150))
+    for entry in new:
+        entry.unlink()
+    load_component(engine, path, cache)
+    assert set(cache.iterdir()) == {latest, *new}
+    # An entry that was read counts as used.
+    for entry in new:
+        os.utime(entry, (0, 0))
+    load_component(engine, path, cache)
+    assert {entry.path for entry in cache_entries(cache)[-2:]} == new
+    assert not (old.exists() or recent.exists())
+    monkeypatch.setenv(MAX_BYTES_VARIABLE, "0")
+    for entry in new:
+        entry.unlink()
+    load_component(engine, path, cache)
+    (kept,) = cache.iterdir()
+    assert kept in new
+
+
+def test_instances_with_and_without_a_pool_share_entries(
+    path: Path, tmp_path: Path, compilations: list[Path]
+) -> None:
+    """The code is the same, so a run that measures memory does not compile again."""
+    for pooling in (True, False):
+        with make_engine(EngineSettings(pooling=pooling, max_instances=2)) as engine:
+            component = load_component(engine, path, tmp_path / "cache")
+            assert answer(engine, component) == 11
+    assert compilations == [path]
+
+
+def test_the_command_shows_and_clears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``edgezero cache`` names the folder and what is in it; ``clear`` leaves nothing."""
+    folder = tmp_path / "edgezero-spin" / "components"
+    env = {"XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    assert ": 0 compiled, 0.0 of 2048 MiB" in edgezero("cache", env=env).stdout
+    folder.mkdir(parents=True)
+    sized(folder, "a", 1, 2**20)
+    sized(folder, "b", 2, 2**20)
+    shown = json.loads(edgezero("cache", "show", "--format", "json", env=env).stdout)
+    assert (shown["entries"], shown["bytes"], shown["max_bytes"]) == (2, 2**21, 2**31)
+    assert edgezero("cache", "clear", env=env).stdout == "removed 2 compiled, 2.0 MiB\n"
+    assert list(folder.iterdir()) == []

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from edgezero_spin.host.capabilities.wasi_io import Parent
 from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.errors import (
     Trap,
@@ -127,6 +128,39 @@ def test_resource_is_shared_and_dropped(things: Any) -> None:
     (thing,) = state.seen
     assert thing.dropped_with is state
     assert len(state.table) == 0
+
+
+class Family(Thing, Parent):
+    """A thing that has as many children as its number says."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        for _ in range(number):
+            self.adopt()
+
+
+def test_a_resource_with_children_is_not_dropped(engine: Engine, tmp_path: Path) -> None:
+    """The guest's drop traps, and the end of the instance drops the object all the same."""
+    made: list[Family] = []
+
+    def new(state: State, number: int) -> Family:
+        made.append(Family(number))
+        return made[-1]
+
+    functions: dict[str, HostFunction] = {**FIRST.functions, "[constructor]thing": new}
+    interfaces = {
+        FIRST.name: Interface(FIRST.name, functions, {"thing": Family}),
+        SECOND.name: Interface(SECOND.name, SECOND.functions, {"object": Family}),
+    }
+    text = things_text("wasi:first/api@0.2.0", "wasi:second/api@0.2.0")
+    linked = link(engine, loaded(engine, tmp_path, text), interfaces)
+    with instance_of(linked) as instance:
+        assert instance.call(None, "use", 0) == 0
+        with pytest.raises(Trap, match="the resource has children"):
+            instance.call(None, "use", 1)
+        assert made[1].dropped_with is None
+        state = instance.state
+    assert [family.dropped_with for family in made] == [state, state]
 
 
 def test_own_argument_leaves_the_table(things: Any) -> None:

@@ -86,3 +86,58 @@ def test_a_directory_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
     with pytest.raises(LogDirectoryError, match=r"cannot write component logs to .*/file/logs"):
         Logs(tmp_path / "file" / "logs")
+
+
+def test_a_log_is_bounded(tmp_path: Path) -> None:
+    """A file that is full becomes the old one, in whichever instance it happens; no line is cut."""
+    logs = Logs(tmp_path, max_bytes=100, follow=())
+    log = logs.of("a")
+    first, second = log.open("stdout"), log.open("stdout")
+    for number in range(30):
+        (first if number % 2 else second).write(b"line %02d\n" % number)
+    first.close()
+    second.close()
+    new, old = tmp_path / "a_stdout.txt", tmp_path / "a_stdout.1.txt"
+    assert sorted(tmp_path.iterdir()) == [old, new]
+    kept = (old.read_bytes() + new.read_bytes()).splitlines()
+    assert kept == [b"line %02d" % number for number in range(30 - len(kept), 30)]
+    assert max(old.stat().st_size, new.stat().st_size) <= 100
+    # An earlier run counts as well, and what is emptied is empty.
+    write(Logs(tmp_path, max_bytes=100, follow=()), "a", "stdout", b"x" * 90)
+    assert new.read_bytes() == b"x" * 90
+    Logs(tmp_path, truncate=True)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b""]
+
+
+class Terminal(Capture):
+    """What somebody looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("writes", "shown"),
+    [
+        pytest.param([b"\x1b]0;owned\x07"], rb"\x1b]0;owned\x07", id="title"),
+        pytest.param([b"\x1b[2J\x1b[31mred"], rb"\x1b[2J\x1b[31mred", id="CSI"),
+        pytest.param([b"paid\rdenied\n"], b"paid\\rdenied\n", id="carriage return"),
+        pytest.param([b"a\tb\r\nc\n"], b"a\tb\r\nc\n", id="lines"),
+        pytest.param(["\x9b2J".encode()], rb"\x9b2J", id="C1 as UTF-8"),
+        pytest.param([b"\xc2", b"\x9b2J"], rb"\x9b2J", id="C1 in two writes"),
+        pytest.param([b"\x9b2J"], rb"\x9b2J", id="C1 as a byte"),
+        pytest.param(["a\u202eb".encode()], rb"a\u202eb", id="right to left"),
+        pytest.param([b"\x7f\x00\x08"], rb"\x7f\x00\x08", id="others"),
+        pytest.param(["gr\u00fc\u00dfe \U0001f600".encode()], "grüße 😀".encode(), id="text"),
+        pytest.param([b"\xf0\x9f", b"\x98\x80"], "😀".encode(), id="text in two writes"),
+    ],
+)
+def test_a_terminal_obeys_no_component(tmp_path: Path, writes: list[bytes], shown: bytes) -> None:
+    """Control characters are shown; the file, and whatever is no terminal, has all bytes."""
+    for target, expected in ((Terminal(), shown), (Capture(), b"".join(writes))):
+        sink = Logs(tmp_path, echo_to=target, truncate=True).of("a").open("stdout")  # type: ignore[arg-type]
+        for data in writes:
+            sink.write(data)
+        sink.close()
+        assert target.content == expected
+        assert (tmp_path / "a_stdout.txt").read_bytes() == b"".join(writes)

@@ -101,6 +101,39 @@ def test_a_component_is_called_without_a_socket(
     assert (response.status, content(state, response)) == (status, body)
 
 
+@pytest.mark.parametrize("path", ["/h", "/c", "/n", "/t", "/r"])
+@pytest.mark.parametrize("size", [0, 1, 5_000_000])
+@pytest.mark.parametrize("length", [False, True])
+def test_a_body_that_the_component_does_not_read_is_written_all_the_same(
+    host: Host, path: str, size: int, length: bool
+) -> None:
+    """Also after the answer is there, however the race goes; wrong lengths stay wrong."""
+    # CHAIN-4, CHAIN-12
+    state = caller(host, "http://script.spin.internal")
+    request = request_to("script.spin.internal", path)
+    if length:
+        request.headers.entries.append(("content-length", b"%d" % size))
+    body = call(state, HTTP + "[method]outgoing-request.body", request)
+    future = call(state, "wasi:http/outgoing-handler handle", request, None)
+    pollable = call(state, HTTP + "[method]future-incoming-response.subscribe", future)
+    call(state, "wasi:io/poll [method]pollable.block", pollable)
+    stream = call(state, HTTP + "[method]outgoing-body.write", body)
+    write = "wasi:io/streams [method]output-stream.blocking-write-and-flush"
+    for start in range(0, size, 4096):
+        call(state, write, stream, bytes(min(4096, size - start)))
+    stream.drop(state)
+    call(state, HTTP + "[static]outgoing-body.finish", body, None)
+    response = call(state, HTTP + "[method]future-incoming-response.get", future).value.value
+    assert response.status in (200, 201, 500)
+
+
+def test_a_request_to_nobody_is_refused_in_its_answer(host: Host) -> None:
+    """Its body is written as if somebody read it; the code comes with the answer."""
+    state = caller(host, "http://*.spin.internal", "http://nobody.spin.internal")
+    request = request_to("nobody.spin.internal", "/")
+    assert answer(state, request, bytes(100_000)) == ("destination-not-found", None)
+
+
 def test_a_private_component_is_not_found_from_outside(host: Host) -> None:
     """Whatever the path, its own name included (ROUTE-9)."""
 

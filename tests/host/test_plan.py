@@ -102,6 +102,26 @@ def test_static_and_private_triggers(tmp_path: Path) -> None:
             {},
             "'a b' is no valid header",
         ),
+        # What Spin's own types refuse.
+        (
+            {"route": "/", "static_response": {"headers": {"a": 1}}},
+            {},
+            "static_response.headers.a: expected a string, got an integer",
+        ),
+        (
+            {"route": "/", "static_response": {"headers": {"a": ["b"]}}},
+            {},
+            "static_response.headers.a: expected a string, got a list",
+        ),
+        (
+            {"route": "/", "static_response": {"headers": ["b"]}},
+            {},
+            "static_response.headers: expected a table, got a list",
+        ),
+        ({"route": "/", "static_response": {"body": 1}}, {}, "static_response.body: expected a"),
+        ({"route": "/", "static_response": {"status_code": True}}, {}, "True is not 200 to 999"),
+        ({"route": "/", "static_response": {"status_code": "404"}}, {}, "is not 200 to 999"),
+        ({"route": "/", "static_response": "x"}, {}, "static_response: expected a table"),
         (
             {"route": "/", "component": "c"},
             {"metadata": {"trigger": {"type": "http", "base": "/v1"}}},
@@ -123,13 +143,38 @@ def test_what_cannot_run_is_refused_by_name(
     assert problem in str(caught.value)
 
 
-def test_other_triggers_are_refused_by_type(tmp_path: Path) -> None:
-    """With the words of Spin, and who may run them (LOCK-44)."""
+def test_unknown_keys_are_ignored_where_spin_ignores_them(tmp_path: Path) -> None:
+    """In a static response and in the executor for HTTP, unlike in the one for Wagi."""
+    static = {"status_code": 404, "status": 200, "body": "b"}
+    plan = plan_of(
+        app(
+            tmp_path,
+            {"route": "/s", "static_response": static},
+            {"route": "/c", "component": "c", "executor": {"type": "http", "argv": 1}},
+        )
+    )
+    assert plan.triggers[0].static == Answer(404, (), b"b")
+    assert plan.triggers[1].wagi is None
+
+
+def test_other_triggers_beside_http_are_left_out(tmp_path: Path) -> None:
+    """The HTTP ones run, and a line says what does not and who may run it."""
     locked = app(tmp_path, {"component": "c", "route": "/"}, {"component": "c", "channel": "x"})
     [http, other] = locked.triggers
-    other = attrs.evolve(other, trigger_type="redis")
+    other = attrs.evolve(other, trigger_type="redis", trigger_config={"component": "d"})
+    plan = plan_of(attrs.evolve(locked, triggers=(other, http)), file=Path("spin.toml"))
+    assert [trigger.id for trigger in plan.triggers] == ["t0"]
+    [notice] = plan.notices
+    assert notice.startswith("spin.toml: No built-in trigger named 'redis' (trigger 't1'); ")
+    assert notice.endswith("`spin up` may run others; it is left out")
+
+
+def test_an_application_without_http_is_refused(tmp_path: Path) -> None:
+    """With the words of Spin, and who may run it (LOCK-44)."""
+    locked = app(tmp_path, {"component": "c", "route": "/"}, {"component": "c", "channel": "x"})
+    other = attrs.evolve(locked.triggers[1], trigger_type="redis")
     with pytest.raises(ApplicationError) as caught:
-        plan_of(attrs.evolve(locked, triggers=(http, other)))
+        plan_of(attrs.evolve(locked, triggers=(other,)))
     [problem] = caught.value.problems
     assert problem.startswith("No built-in trigger named 'redis' (trigger 't1'); ")
     assert "`spin up`" in problem

@@ -70,7 +70,7 @@ def test_room_for_instances(environ: dict[str, str], room: int | None) -> None:
         ("SPIN_WASMTIME_CORE_INSTANCE_SIZE", "1", "bytes - defined globals"),
         ("SPIN_WASMTIME_INSTANCE_TABLES", "x", "it can be 1 to 4294967295"),
         ("SPIN_WASMTIME_TOTAL_MEMORIES", "4000000000", "GiB of address space for the pool"),
-        ("SPIN_WASMTIME_TOTAL_STACKS", "4294967295", "GiB of address space for the pool"),
+        ("SPIN_WASMTIME_TOTAL_STACKS", "4294967295", "memory mappings for the pool"),
     ],
 )
 def test_variables_reach_the_engine(variable: str, value: str, says: str) -> None:
@@ -91,3 +91,29 @@ def test_without_a_pool_they_are_not_heard(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("SPIN_WASMTIME_TOTAL_TABLES", "many")
     with make_engine(EngineSettings(pooling=False)) as engine:
         assert not engine.pooling
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts mappings")
+@pytest.mark.parametrize("stacks", [33_000, 1_000_000])
+def test_more_stacks_than_the_system_can_map(stacks: int) -> None:
+    """One error; the engine would end the process."""
+    done = served(SPIN_WASMTIME_TOTAL_STACKS=str(stacks))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(
+        f"edgezero_spin.host.errors.EngineError: the system refuses {2 * stacks} memory mappings"
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts mappings")
+def test_more_instances_than_the_system_can_map_are_not_pooled() -> None:
+    """They are allocated one by one, as where there is no address space for them."""
+    with make_engine(EngineSettings(max_instances=30_000)) as engine:
+        assert not engine.pooling
+
+
+@pytest.mark.parametrize("what", ["MEMORIES", "TABLES"])
+def test_more_than_a_module_can_have(what: str) -> None:
+    """The engine would loop over all of them for minutes."""
+    variable = f"SPIN_WASMTIME_MAX_{what}_PER_MODULE"
+    with pytest.raises(EngineError, match=f"{variable} is '4294967295'; it can be 1 to 10000"):
+        pool_overrides({variable: "4294967295"})

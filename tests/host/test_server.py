@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host import Host
+from edgezero_spin.host.channel import ByteChannel
 from edgezero_spin.host.engine import Engine
 from edgezero_spin.host.exchange import Exchange
+from edgezero_spin.host.http.listening import ListenError, bind
 from edgezero_spin.host.logs import Logs
 from edgezero_spin.host.trigger.guest import GuestComponent
-from edgezero_spin.host.trigger.listening import ListenError, bind
 from tests.host.support import SCRIPT, Capture, script_host, until
 from tests.host.wire import ANSWERS, WAIT_S, exchange, get, serving, without_date
 
@@ -110,7 +111,7 @@ def test_the_head_does_not_wait_for_the_body(shared_engine: Engine) -> None:
 def test_trailers_of_a_client_are_no_headers(shared_engine: Engine) -> None:
     """What follows a chunked body never joins the headers that a guest reads (HTTP-19)."""
     seen: list[list[tuple[str, bytes]]] = []
-    trailers: list[object] = []
+    bodies: list[ByteChannel] = []
 
     async def run(host: Host) -> None:
         start = host._runner.start
@@ -118,7 +119,7 @@ def test_trailers_of_a_client_are_no_headers(shared_engine: Engine) -> None:
         def spy(component: GuestComponent, exchange: Exchange, *rest: Any) -> None:
             seen.append(list(exchange.headers))
             assert exchange.body is not None
-            trailers.append(exchange.body.trailers)
+            bodies.append(exchange.body)
             start(component, exchange, *rest)
 
         host._runner.start = spy  # type: ignore[method-assign,assignment]
@@ -134,7 +135,7 @@ def test_trailers_of_a_client_are_no_headers(shared_engine: Engine) -> None:
         asyncio.run(run(host))
     assert "x-admin" not in dict(seen[0])
     assert [value for name, value in seen[0] if name == "spin-path-info"] == [b"/E"]
-    assert trailers == [[("x-admin", b"yes")]]
+    assert bodies[0].trailers == [("x-admin", b"yes")]
 
 
 def test_a_client_that_hangs_up_closes_the_guests_stream(shared_engine: Engine) -> None:
@@ -231,7 +232,7 @@ def test_a_signal_ends_the_process_with_status_0(tmp_path: Path, number: signal.
         f"""
         from pathlib import Path
         from edgezero_spin.host import Host, HostSettings
-        from edgezero_spin.host.trigger.server import ServerSettings, serve
+        from edgezero_spin.host.http.server import ServerSettings, serve
         quick = ServerSettings(drain_s=0)
         settings = HostSettings(cache_dir=None, max_instances=4)
         with Host.from_manifest({str(SCRIPT)!r}, settings=settings) as host:

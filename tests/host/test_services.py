@@ -1,9 +1,9 @@
 """What a manifest and a runtime configuration give an application: databases and servers."""
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from edgezero_spin.host import Host, HostSettings
@@ -30,13 +30,21 @@ source = "guest.wat"
 """
 
 
-def started(tmp_path: Path, grants: str, config: str = "", **options: Any) -> Host:
+def started(
+    tmp_path: Path,
+    grants: str,
+    config: str = "",
+    machine: dict[str, Any] | None = None,
+    **options: Any,
+) -> Host:
     """A host of the script guest with these lines in its table and this configuration."""
     (tmp_path / "guest.wat").write_text(SCRIPT.read_text())
     (tmp_path / "spin.toml").write_text(MANIFEST + grants)
     runtime = tmp_path / "runtime-config.toml"
     runtime.write_text(config)
-    settings = HostSettings(cache_dir=tmp_path / "cache", max_instances=2, pooling=False)
+    settings = HostSettings(
+        cache_dir=tmp_path / "cache", max_instances=2, pooling=False, **(machine or {})
+    )
     return Host.from_manifest(tmp_path, runtime_config=runtime, settings=settings, **options)
 
 
@@ -60,9 +68,31 @@ def test_databases_of_a_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert sorted(grants.databases) == ["default", "other"]
         assert grants.databases["other"].path == tmp_path / "data" / "other.db"
         assert grants.ai_models == ("llama2",)
-        reader = sqlite3.connect(file)
+        reader = apsw.Connection(str(file))
         assert reader.execute("SELECT name FROM sqlite_master").fetchall() == [("t",)]
         reader.close()
+
+
+@pytest.mark.parametrize(("machine", "synchronous"), [({}, 2), ({"durable_writes": False}, 1)])
+def test_writes_are_durable_unless_the_operator_says_otherwise(
+    tmp_path: Path, machine: dict[str, Any], synchronous: int
+) -> None:
+    """The setting reaches every file that components write."""
+    both = 'key_value_stores = ["default"]\nsqlite_databases = ["default"]'
+    with started(tmp_path, both, machine=machine) as host:
+        grants = grants_of(host)
+        store = grants.key_value["default"].file.connection()
+        assert store.pragma("synchronous") == synchronous
+        connection = grants.databases["default"].connect()
+        assert connection.execute("PRAGMA synchronous", max_bytes=99)[1] == [(synchronous,)]
+        connection.close()
+
+
+def test_the_memory_of_an_instance_is_known_to_databases(tmp_path: Path) -> None:
+    """What SQLite holds for it ends where its own memory does (LIFE-9)."""
+    machine = {"max_instance_memory": 64 << 20}
+    with started(tmp_path, 'sqlite_databases = ["default"]', machine=machine) as host:
+        assert grants_of(host).memory_bytes == 64 << 20
 
 
 def test_notices_come_in_the_order_of_spin(tmp_path: Path) -> None:

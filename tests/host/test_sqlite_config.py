@@ -47,6 +47,20 @@ def test_databases_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     }
 
 
+@pytest.mark.parametrize(("durable", "synchronous"), [(True, 2), (False, 1)])
+def test_what_a_commit_promises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durable: bool, synchronous: int
+) -> None:
+    """That it is on the disk (FULL), unless the operator gives that up (NORMAL)."""
+    monkeypatch.chdir(tmp_path)
+    text = '[sqlite_database.a]\ntype = "spin"\npath = "a.db"\n'
+    found = configured_databases(config(tmp_path, text), tmp_path, durable=durable)
+    for database in found.values():
+        connection = database.connect()
+        assert connection.execute("PRAGMA synchronous", max_bytes=100)[1] == [(synchronous,)]
+        connection.close()
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edgezero_spin.errors import HostError
-from edgezero_spin.host import Host, HostSettings, HttpRequest
+from edgezero_spin.host import Host, HostSettings, HttpRequest, RunOptions
 from edgezero_spin.host import engine as engine_module
 from edgezero_spin.host.engine import Component
 from edgezero_spin.host.plan import ApplicationError
@@ -248,3 +248,32 @@ def test_some_components_and_a_working_folder(tmp_path: Path) -> None:
         assert ask(host, "/other") == (500, b"")
     lock = json.loads((work_dir / "spin.lock").read_text())
     assert [part["id"] for part in lock["components"]] == ["other"]
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_files_beside_the_manifest_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: bool
+) -> None:
+    """``runtime-config.toml`` and ``.env``, from any folder, unless other ones are named."""
+    app, elsewhere = tmp_path / "app", tmp_path / "elsewhere"
+    app.mkdir()
+    elsewhere.mkdir()
+    (app / "guest.wat").write_text(SCRIPT.read_text())
+    (app / "spin.toml").write_text(
+        'spin_manifest_version = 2\napplication.name = "a"\nvariables.v = { required = true }\n'
+        '[[trigger.http]]\nroute = "/..."\ncomponent = { source = "guest.wat" }\n'
+    )
+    (app / "runtime-config.toml").write_text(f'state_dir = "{app}/beside"\n[llm_compute]\n')
+    (app / ".env").write_text("SPIN_VARIABLE_V=1\n")
+    monkeypatch.chdir(elsewhere)
+    options: RunOptions = {"settings": SETTINGS}
+    if given:
+        options["runtime_config"] = None
+    with Host.from_manifest(app / "spin.toml", **options) as host:
+        told = "\n".join(host.notices)
+    assert (f"{app}/beside/" in told) is not given
+    assert ("[llm_compute] does nothing: " in told) is not given
+    (elsewhere / ".env").write_text("SPIN_VARIABLE_W=1\n")
+    with pytest.raises(HostError, match="v"):
+        # As Spin does, the current folder's file comes first.
+        Host.from_manifest(app / "spin.toml", settings=SETTINGS)

@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
-from edgezero_spin.host.trigger.listening import Listening
-from edgezero_spin.host.trigger.server import Application, serve_async
+from edgezero_spin.host.http.listening import Listening
+from edgezero_spin.host.http.server import Handler, ServerSettings, serve_async
 
 __all__ = ["ANSWERS", "WAIT_S", "exchange", "get", "serving", "without_date"]
 
@@ -15,12 +16,18 @@ WAIT_S = 15
 
 
 @contextlib.asynccontextmanager
-async def serving(host: Application) -> AsyncIterator[Listening]:
+async def serving(host: Handler, **settings: Any) -> AsyncIterator[Listening]:
     """Serve on a free port for a while."""
     where: asyncio.Future[Listening] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     task = asyncio.create_task(
-        serve_async(host, "127.0.0.1:0", on_listening=where.set_result, stop=stop)
+        serve_async(
+            host,
+            "127.0.0.1:0",
+            on_listening=where.set_result,
+            settings=ServerSettings(**settings),
+            stop=stop,
+        )
     )
     try:
         yield await asyncio.wait_for(where, WAIT_S)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgezero_spin.errors import ProjectError
+from edgezero_spin.manifest.errors import InvalidManifestError
 from edgezero_spin.manifest.spin import load_spin_manifest
 from edgezero_spin.project.build import BuildFailedError, BuildStep, plan_build, run_step
 
@@ -162,3 +163,39 @@ def test_a_missing_workdir_is_named(tmp_path: Path) -> None:
     """A folder that is not there is an error of its own, not the shell's."""
     with pytest.raises(ProjectError, match=r"component app: the build's workdir '.*gone' is not"):
         run_step(step("true", tmp_path / "gone"))
+
+
+def test_what_building_does_not_need_is_a_warning(tmp_path: Path) -> None:
+    """An error elsewhere in the manifest is told, and every component is built."""
+    path = manifest(
+        tmp_path,
+        component("one", 'command = "make"', rest="key_value_stores = [1]\nunknown = 2"),
+        component("two", 'command = ["a", "b"]', rest='variables = { v = "{{ nobody }}" }'),
+        '[[trigger.http]]\nroute = 1\ncomponent = "gone"\n[application]\n'.replace(
+            "[application]\n", "[nonsense]\n"
+        ),
+    )
+    with pytest.raises(InvalidManifestError):
+        plan_build(path)
+    warnings: list[str] = []
+    steps = plan_build(path, warn=warnings.append)
+    assert [step.command for step in steps] == ["make", "a", "b"]
+    assert len(warnings) >= 3
+    assert all(warning.startswith(f"{path}: ") for warning in warnings)
+
+
+@pytest.mark.parametrize(
+    ("text", "profile"),
+    [
+        (component("one", "command = 1"), None),
+        (component("one", 'comand = "make"'), None),
+        (component("one", 'command = "make"') + "[[", None),
+        (component("one", 'command = "make"', rest="key_value_stores = 1"), "nobody"),
+    ],
+)
+def test_what_building_needs_is_still_an_error(
+    tmp_path: Path, text: str, profile: str | None
+) -> None:
+    """Commands that cannot be read, a text that is no TOML, a profile that nobody has."""
+    with pytest.raises(InvalidManifestError):
+        plan_build(manifest(tmp_path, text), profile=profile, warn=lambda warning: None)

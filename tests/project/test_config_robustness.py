@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import apsw
 import pytest
 
 from edgezero_spin.host.capabilities.sqlite_key_value import SqliteFile, SqliteKeyValue
@@ -156,7 +157,7 @@ def test_a_busy_file_is_an_error_after_a_while(
     monkeypatch.setattr("edgezero_spin.project.config_sqlite._BUSY_TIMEOUT_S", 0.05)
     target = SqliteTarget(tmp_path / "kv.db", "app_config")
     target.write(generation(1))
-    other = sqlite3.connect(tmp_path / "kv.db", isolation_level=None)
+    other = apsw.Connection(str(tmp_path / "kv.db"))
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(SqlitePushError, match="locked"):
         target.write(generation(2))

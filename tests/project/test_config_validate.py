@@ -290,6 +290,29 @@ def test_everything_is_told_in_one_run(project: ConfigProject) -> None:
     ]
 
 
+def test_a_broken_manifest_hides_nothing(project: ConfigProject) -> None:
+    """Rules broken in the manifest are told beside those of the configuration, with lines."""
+    project.write_manifest(more='[[triggers.http]]\npath = 1\nmethods = ["X"]')
+    project.write("app-demo.toml", '[service]\ntimeout_ms = 1\nratio = inf\n[other]\ny = ""\n')
+    findings = validate_config(project.request(model=AppConfig)).findings
+    told = [(found.file.name, found.problem.line, found.check) for found in findings]
+    assert told[:3] == [
+        ("edgezero.toml", 12, "manifest"),
+        ("edgezero.toml", 13, "manifest"),
+        ("app-demo.toml", 3, "app-config"),
+    ]
+    assert {check for _, _, check in told[3:]} == {"model", "secrets"}
+    assert ("app-demo.toml", 4, "model") in told
+
+
+def test_ids_with_hyphens_are_warned_of(project: ConfigProject) -> None:
+    """EdgeZero refuses them today; here they work."""  # OPQ-9
+    project.write_manifest(config='["app-config"]')
+    told = validate_config(project.request())
+    assert told.ok
+    assert any("`app_config` works everywhere" in warning for warning in told.warnings)
+
+
 def test_a_report_is_an_error_on_demand(project: ConfigProject) -> None:
     """The error lists every finding; without any there is none."""
     project.write_manifest(kv='["shared"]', config='["shared"]', secrets='["a", "b"]')

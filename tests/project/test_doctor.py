@@ -13,6 +13,7 @@ from edgezero_spin.project import doctor_machine
 from edgezero_spin.project.doctor import examine
 from edgezero_spin.project.doctor_machine import OLDEST_PYTHON, TOOLS, examine_machine
 from edgezero_spin.project.doctor_report import Finding
+from edgezero_spin.project.spin_environment import SPIN_MEMORY_SETTINGS
 
 ROOT = Path(__file__).parent.parent.parent
 SPIN = """\
@@ -43,7 +44,7 @@ ids = ["default"]
 manifest = "spin.toml"
 """
 CONFIG = "size = 1\n"
-RUNTIME = "[key_value_store.notes]\ntype = 'spin'\n"
+RUNTIME = "[key_value_store.notes]\ntype = 'spin'\npath = 'notes.db'\n"
 SET = {"SPIN_VARIABLE_TOKEN": "x"}
 
 
@@ -64,7 +65,7 @@ def folder(tmp_path: Path) -> Path:
 
 def wrong(folder: Path, **environ: str) -> list[Finding]:
     """What is found in a project beside what is fine, the machine left out."""
-    machine = list(examine_machine())
+    machine = list(examine_machine({**SET, **environ}))
     return [
         finding
         for finding in examine({**SET, **environ}, str(folder))
@@ -114,7 +115,16 @@ def age(folder: Path) -> None:
             id="label not listed",
         ),
         pytest.param(
-            edit("runtime-config.toml", "notes", "other"),
+            lambda folder: (folder / "runtime-config.toml").write_text(
+                f"{RUNTIME}[key_value_store.default]\ntype = 'spin'\n"
+            ),
+            "[key_value_store.default] has no path, so the store is kept in memory, and what "
+            "`config push` writes does not reach it",
+            'Add:\n    path = ".spin/sqlite_key_value.db"',
+            id="configuration in memory",
+        ),
+        pytest.param(
+            edit("runtime-config.toml", "[key_value_store.notes]", "[key_value_store.other]"),
             "has no [key_value_store.notes]",
             '[key_value_store.notes]\n    type = "spin"',
             id="no stanza",
@@ -163,7 +173,7 @@ def age(folder: Path) -> None:
         ),
         pytest.param(
             edit("app.toml", "1", "inf"),
-            'app.toml": size: a non-finite float',
+            'app.toml": line 1: size: a non-finite float',
             "Give a number.",
             id="a number that is none",
         ),
@@ -266,7 +276,7 @@ def test_tools_of_other_versions(
         return version
 
     monkeypatch.setattr(importlib.metadata, "version", lookup)
-    finding = next(found for found in examine_machine() if "componentize-py" in found.what)
+    finding = next(found for found in examine_machine({}) if "componentize-py" in found.what)
     assert finding.level == level
     assert level == "ok" or 'pip install --upgrade "edgezero-spin[tools]"' in finding.remedy
 
@@ -288,9 +298,12 @@ def test_spin_is_asked_for_its_version(
     program.write_text("#!/bin/sh\n" + ("exit 1\n" if answer is None else f"echo '{answer}'\n"))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    finding = list(examine_machine())[-1]
+    finding, told = list(examine_machine({}))[-2:]
     assert finding.level == level
     assert said in finding.what
+    # What Spin should be told; who has told it is left alone.
+    assert "SPIN_WASMTIME_LINEAR_MEMORY_KEEP_RESIDENT=33554432" in told.remedy
+    assert list(examine_machine(SPIN_MEMORY_SETTINGS))[-1] == finding
 
 
 def test_a_machine_without_spin_and_with_an_old_python(
@@ -299,6 +312,6 @@ def test_a_machine_without_spin_and_with_an_old_python(
     """Without Spin much works; without the right Python nothing does."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(doctor_machine, "OLDEST_PYTHON", (sys.version_info[0] + 1, 0))
-    found = list(examine_machine())
+    found = list(examine_machine({}))
     assert (found[0].level, found[-1].level) == ("problem", "remark")
     assert "https://spinframework.dev/" in found[-1].remedy

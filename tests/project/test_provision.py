@@ -219,6 +219,7 @@ def test_the_runtime_configuration_is_read_and_left(tmp_path: Path) -> None:
         f"{path} has no [key_value_store.gone], so `spin up` would not start. Add:",
         "    [key_value_store.gone]",
         '    type = "spin"',
+        '    path = ".spin/sqlite_key_value.db"',
     ]
     path.write_text("[key_value_store")
     (notice,) = run(tmp_path, stores, None).notices

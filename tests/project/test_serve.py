@@ -19,6 +19,7 @@ from edgezero_spin.project.serve import (
 RECORDER = """\
 #!/bin/sh
 printf '%s\\n' "$PWD" "$@" > "$RECORD"
+env > "$RECORD.environment"
 exit 7
 """
 
@@ -85,6 +86,7 @@ def test_the_embedded_host_serves_where_spin_is_not(wanted: str, chosen: str) ->
             ServeRequest(
                 manifest=Path("a/spin.toml"),
                 listen="127.0.0.1:8080",
+                find_free_port=True,
                 state_dir="/s",
                 log_dir="/l",
                 variables=("a=1", "b=@file"),
@@ -94,7 +96,8 @@ def test_the_embedded_host_serves_where_spin_is_not(wanted: str, chosen: str) ->
                 quiet=True,
             ),
             [
-                *("up", "--listen", "127.0.0.1:8080", "--state-dir", "/s", "--log-dir", "/l"),
+                *("up", "--listen", "127.0.0.1:8080", "--find-free-port"),
+                *("--state-dir", "/s", "--log-dir", "/l"),
                 *("--variable", "a=1", "--variable", "b=@file", "--env", "E=x=y"),
                 *("--key-value", "k=v", "--follow", "one", "--quiet"),
             ],
@@ -116,6 +119,25 @@ def test_spin_runs_in_the_folder_of_the_manifest(spin: Path, tmp_path: Path) -> 
         run_spin(request)
     assert caught.value.exit_status == 7
     assert spin.read_text().splitlines() == [str(folder), "up", "--listen", "127.0.0.1:1"]
+
+
+@pytest.mark.parametrize("line", [None, "spin up"])
+@pytest.mark.parametrize("given", [None, "0"])
+def test_spin_keeps_memory_for_the_next_instance(
+    spin: Path, tmp_path: Path, line: str | None, given: str | None
+) -> None:
+    """Spin's default is less than a Python component touches; who set a value keeps it."""
+    from tests.cli.running import edgezero
+
+    (tmp_path / "spin.toml").touch()
+    if line is not None:
+        (tmp_path / "edgezero.toml").write_text(f"[adapters.spin.commands]\nserve = '{line}'\n")
+    name = "SPIN_WASMTIME_LINEAR_MEMORY_KEEP_RESIDENT"
+    env = {} if given is None else {name: given}
+    assert edgezero("serve", cwd=tmp_path, env=env).returncode == 7
+    seen = spin.with_name("record.environment").read_text().splitlines()
+    assert f"{name}={given or 32 * 1024 * 1024}" in seen
+    assert f"SPIN_WASMTIME_TABLE_KEEP_RESIDENT={1024 * 1024}" in seen
 
 
 @pytest.mark.usefixtures("no_spin")

@@ -169,10 +169,10 @@ def test_what_cannot_be_edited_is_refused_with_a_reason(text: str, said: str) ->
     assert caught.value.component_id == "a"
 
 
-def test_a_label_that_toml_cannot_hold_is_refused() -> None:
-    """What the parsed result does not confirm is not handed out."""
-    with pytest.raises(LabelEditError, match="cannot be edited safely"):
-        add_label("[component.a]\n", "a", "del\x7f")
+def test_a_label_is_written_as_toml_needs_it() -> None:
+    """Control characters are escaped, also the one that JSON leaves as it is."""
+    text = add_label("[component.a]\n", "a", 'del\x7f"')
+    assert tomllib.loads(text)["component"]["a"]["key_value_stores"] == ['del\x7f"']
 
 
 def parsed(text: str) -> dict[str, Any]:

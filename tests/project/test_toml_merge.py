@@ -81,7 +81,7 @@ def test_keys_join_a_table() -> None:
     added = 'b = {required=true} # about b\n[c]\ndefault = "x"\nsecret = true\n'
     assert merge_into_table(before, "variables", added) == (
         "[variables]\na = { default = '1' } # mine\nb = {required=true}\n"
-        'c = {default = "x", secret = true}\n[component.a]\n'
+        'c = { default = "x", secret = true }\n[component.a]\n'
     )
 
 

@@ -26,3 +26,26 @@ def test_a_read_is_one_host_call() -> None:
 def test_the_text_of_a_config_store_shows_no_contents() -> None:
     """Only its label."""
     assert repr(ConfigStore(MemoryKeyValue({"k": b"v"}), "prod")) == "ConfigStore('prod')"
+
+
+ENVELOPE = b'{"data":{"a":1},"sha256":"00","version":1,"generated_at":"2026-01-31T08:00:00Z"}'
+
+
+def test_a_configuration_in_one_entry_is_named() -> None:
+    """A store that EdgeZero's current version filled is no store in which everything lacks."""
+    # BLB-1, BLB-2
+    backend = RecordingKeyValue({"app_config": ENVELOPE, "other": b"here"})
+    config = ConfigStore(backend, "prod", "app_config")
+    assert finish(config.get("other")) == "here"
+    with pytest.raises(ConfigUnavailableError, match="whole configuration in its entry `app_con"):
+        finish(config.get("a"))
+    assert backend.calls == [("get", "other"), ("get", "a"), ("get", "app_config")]
+
+
+@pytest.mark.parametrize("value", [None, b"hello", b"{}", b'{"data": 1}', b'["data"]'])
+def test_a_key_that_lacks_is_looked_for_once(value: bytes | None) -> None:
+    """Any other entry of that name changes nothing, and costs one call for all misses."""
+    backend = RecordingKeyValue({} if value is None else {"app_config": value})
+    config = ConfigStore(backend, "prod", "app_config")
+    assert [finish(config.get(key)) for key in ("a", "b")] == [None, None]
+    assert backend.calls == [("get", "a"), ("get", "app_config"), ("get", "b")]

@@ -144,3 +144,10 @@ class Tree:
     """A model inside itself."""
 
     children: "list[Tree]" = attrs.field(factory=list)
+
+
+@pytest.mark.parametrize("given", ["vault", "", 1, None])
+def test_a_store_is_not_named_in_the_model(given: object) -> None:
+    """``secret(store_ref="vault")`` is a mistake in the program, not a true value."""
+    with pytest.raises(TypeError, match=r"store_ref is True or False, not "):
+        secret(store_ref=given)  # type: ignore[arg-type]

@@ -1,10 +1,8 @@
-"""Decoded values to typed ones: strict, all problems at once, cattrs only where it is needed."""
+"""Decoded values to typed ones: strict, and all problems at once."""
 
 import dataclasses
 import datetime
 import enum
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Generic, Literal, NewType, Optional, TypedDict, TypeVar, Union
@@ -211,16 +209,16 @@ def test_values_that_do_not_fit(to: Any, value: Any, problems: list[str]) -> Non
 
 
 def test_text_that_is_no_date() -> None:
-    """The class's own words are kept."""
+    """It is named, and so is what the place has to hold."""
     with pytest.raises(JsonValueError, match=r"@ \$\[0\]$"):
         structure(["2023-02-29"], list[datetime.date])
-    with pytest.raises(JsonValueError, match="expected a string"):
+    with pytest.raises(JsonValueError, match="expected a UUID as a string"):
         structure(1, uuid.UUID)
 
 
 def test_sets_of_things_that_cannot_be_in_sets() -> None:
     """An array in a set is a misfit and not a crash."""
-    with pytest.raises(JsonValueError, match="unhashable"):
+    with pytest.raises(JsonValueError, match="cannot be in a set"):
         structure([[1]], set[Any])
 
 
@@ -271,42 +269,3 @@ def test_a_local_class_may_contain_itself() -> None:
         children: list["Tree"]
 
     assert structure({"children": [{"children": []}]}, Tree) == Tree([Tree([])])
-
-
-SCRIPT = """
-import sys
-from typing import Any
-import attrs
-from edgezero_spin.stores import structurer
-
-@attrs.frozen
-class Note:
-    title: str
-    tags: list[str] | None = None
-    extra: dict[str, Any] = attrs.Factory(dict)
-
-structurer(Note)
-print({"cattrs", "asyncio", "logging"} & set(sys.modules))
-sys.modules["cattrs"] = None
-@attrs.frozen
-class A:
-    a: int
-@attrs.frozen
-class B:
-    b: int
-try:
-    structurer(A | B)
-except TypeError as error:
-    print(error)
-"""
-
-
-def test_cattrs_is_imported_for_unusual_types_only() -> None:
-    """Ordinary models do without; where it is missing, the error says what to do."""
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True
-    )
-    first, second = done.stdout.splitlines()
-    assert first == "set()"
-    assert "needs cattrs" in second
-    assert "at the top level" in second

@@ -2,11 +2,11 @@
 
 import gc
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 import edgezero_spin
@@ -119,7 +119,8 @@ def test_a_forgotten_database_is_gone(app: App) -> None:
     uri = client.sqlite["default"].uri
     del client
     gc.collect()
-    again = sqlite3.connect(uri, uri=True)
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
+    again = apsw.Connection(uri, flags=flags)
     assert again.execute("SELECT name FROM sqlite_master").fetchall() == []
     again.close()
 

@@ -108,7 +108,7 @@ def test_a_value_of_the_configuration(client: TestClient) -> None:
 
 def test_a_configuration_that_cannot_be_read(client: TestClient) -> None:
     """No store is declared, or the one that is fails."""  # TV-182, CFG-3
-    with TestClient(demo()) as bare:
+    with TestClient(demo(kv=["notes"], secrets=["default"])) as bare:
         assert bare.get("/config/greeting").status == 503
     client.stores.fail("get", message="disk on fire")
     assert client.get("/config/greeting").status == 503
@@ -134,7 +134,7 @@ def test_a_secret_is_read_and_not_named(client: TestClient) -> None:
     """Set, not set, and one that may not be asked for."""  # TV-185, SEC-12
     assert client.get("/secrets/echo?name=SMOKE_SECRET").text == "s3cr3t"
     assert client.get("/secrets/echo?name=OTHER").status == 400
-    with TestClient(demo(secrets=["default"])) as unset:
+    with TestClient(demo(kv=["notes"], secrets=["default"])) as unset:
         answer = unset.get("/secrets/echo?name=SMOKE_SECRET")
     assert answer.status == 500
     assert "smoke_secret" not in answer.text.lower()

@@ -1,5 +1,6 @@
 """What a test can do to stores, and what the kit says about slips."""
 
+import datetime
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import pytest
 
 from edgezero_spin import App
+from edgezero_spin.manifest import Problem
+from edgezero_spin.manifest.app_config import flatten
 from edgezero_spin.testing import (
     KitError,
     PreloadError,
@@ -16,6 +19,7 @@ from edgezero_spin.testing import (
     UnknownVariableError,
     as_json,
 )
+from edgezero_spin.testing.preload import config_entries
 from tests.testing.notes_app import Note
 
 
@@ -190,9 +194,9 @@ def test_a_manifest_limits_a_native_run(app: App, manifest: Path) -> None:
         pytest.param({"kv": {"notes": {1: b""}}}, PreloadError, "keys are text", id="key"),
         pytest.param({"kv": {"notes": b"x"}}, PreloadError, r"\{'key': value\}", id="store"),
         pytest.param(
-            {"config": {"settings": {"a": [1]}}},
+            {"config": {"settings": {"a": [1, object()]}}},
             PreloadError,
-            r"config\['settings'\]\['a'\]: a list is no config value",
+            r"config\['settings'\]\['a'\]: a object has no entry text",
             id="config value",
         ),
         pytest.param({"config": {"settings": "x"}}, PreloadError, "mapping", id="config store"),
@@ -254,3 +258,23 @@ def test_unknown_labels_of_the_views(client: TestClient) -> None:
         client.kv["nots"]
     with pytest.raises(PreloadError, match=r"kv\['notes'\]\['x'\]"):
         client.kv["notes"]["x"] = object()
+
+
+def test_a_configuration_is_preloaded_as_a_push_writes_it() -> None:
+    """Lists, tables in them, dates, floats and what is not set are as ``config push`` has them."""
+    tree = {
+        "mirrors": ["a", "b"],
+        "page": {"sizes": [1, 2.0, True], "at": datetime.time(8, 30)},
+        "hosts": [{"name": "x", "since": datetime.date(2026, 1, 31)}],
+        "big": 1e16,
+        "unset": None,
+        "raw": b"bytes",
+    }
+    found = config_entries("settings", tree)
+    assert found.pop("raw") == b"bytes"
+    del tree["raw"]
+    problems: list[Problem] = []
+    pushed = flatten(tree, problems)
+    assert found == {entry.key: entry.value.encode() for entry in pushed}
+    assert found["hosts"] == b'[{"name":"x","since":"2026-01-31"}]'
+    assert "unset" not in found

@@ -17,15 +17,9 @@ from wit_world.imports import types
 from edgezero_spin.core.app import App
 from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.request import Request
-from edgezero_spin.core.response import Response
-from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.guest.drive import runner
 from edgezero_spin.guest.wasi02.incoming import IncomingSource
-from edgezero_spin.guest.wasi02.outgoing import (
-    PeerGoneError,
-    send_bytes,
-    send_head,
-)
+from edgezero_spin.guest.wasi02.outgoing import send_bytes, send_stream
 from edgezero_spin.guest.wasi02.stores import platform
 from edgezero_spin.stores import Stores, open_stores
 
@@ -74,9 +68,12 @@ def incoming_handler(app: App) -> type[Any]:
         response = await handle_request(Request(source), stores)
         body = response.body
         if isinstance(body, bytes):
-            send_bytes(outparam, response.status, response.header_pairs, body)
-        else:
-            await _stream(outparam, response, body)
+            send_bytes(outparam, response.status, response.header_pairs, body, source.method)
+            return
+        try:
+            await send_stream(outparam, response.status, response.header_pairs, body)
+        finally:
+            await body.aclose()
 
     class IncomingHandler:
         """``wasi:http/incoming-handler@0.2.0`` for one app."""
@@ -94,23 +91,6 @@ def incoming_handler(app: App) -> type[Any]:
 
     IncomingHandler.app = app  # type: ignore[attr-defined]
     return IncomingHandler
-
-
-async def _stream(outparam: types.ResponseOutparam, response: Response, chunks: BodyStream) -> None:
-    """Send a body chunk by chunk; one that fails ends the connection."""
-    try:
-        body = send_head(outparam, response.status, response.header_pairs)
-        try:
-            await body.write_all(chunks)
-        except PeerGoneError:
-            body.abort()
-        except BaseException:
-            body.abort()
-            raise
-        else:
-            body.finish()
-    finally:
-        await chunks.aclose()
 
 
 def _report() -> None:

@@ -12,9 +12,9 @@ from componentize_py_types import Err
 from wit_world.imports import streams, types
 
 from edgezero_spin.core.request import BodyReadError
-from edgezero_spin.guest.wasi02.outgoing import PeerGoneError
+from edgezero_spin.guest.wasi02.reading import BodyReader
 
-__all__ = ["IncomingSource", "reason_of", "splice"]
+__all__ = ["IncomingSource"]
 
 _METHODS = {
     types.Method_Get: "GET",
@@ -27,32 +27,6 @@ _METHODS = {
     types.Method_Connect: "CONNECT",
     types.Method_Trace: "TRACE",
 }
-_Closed = streams.StreamError_Closed
-_PIECE = 256 * 1024
-
-
-def reason_of(error: Err[streams.StreamError]) -> str | None:
-    """Return why a stream failed, ``None`` when it is only closed."""
-    if isinstance(error.value, _Closed):
-        return None
-    failure = error.value.value
-    reason: str = failure.to_debug_string()
-    failure.__exit__(None, None, None)
-    return reason
-
-
-def splice(source: streams.InputStream, target: streams.OutputStream) -> str | None:
-    """Have the host move bytes until one of the two streams ends.
-
-    Returns:
-        Why one of them failed; ``None`` when one is closed. Which one, a read of the source
-        tells: it is at its end, or gives bytes that nobody took.
-    """
-    try:
-        while True:
-            target.blocking_splice(source, _PIECE)
-    except Err as error:
-        return reason_of(error)
 
 
 class IncomingSource:
@@ -65,12 +39,12 @@ class IncomingSource:
         query: What follows the ``?``, or ``None``.
     """
 
-    __slots__ = ("_body", "_request", "_stream", "method", "query", "raw_path")
+    __slots__ = ("_reader", "_request", "_taken", "method", "query", "raw_path")
 
     def __init__(self, request: types.IncomingRequest) -> None:
         self._request = request
-        self._body: types.IncomingBody | None = None
-        self._stream: streams.InputStream | None = None
+        self._reader: BodyReader | None = None
+        self._taken = False
         method = request.method()
         self.method = _METHODS.get(type(method)) or method.value
         target = request.path_with_query()
@@ -99,63 +73,44 @@ class IncomingSource:
     def headers(self) -> list[tuple[str, bytes]]:
         """Return every header in order, values as the bytes that were sent."""
         fields = self._request.headers()
-        entries: list[tuple[str, bytes]] = fields.entries()
-        fields.__exit__(None, None, None)
+        try:
+            entries: list[tuple[str, bytes]] = fields.entries()
+        finally:
+            fields.__exit__(None, None, None)
         return entries
 
-    def read(self, limit: int) -> bytes:
+    async def read(self, limit: int) -> bytes:
         """Return the next bytes of the body, at most ``limit``; ``b""`` at its end.
-
-        Blocks until there is at least one byte.
 
         Raises:
             BodyReadError: The client went away, or the transport failed.
         """
-        stream = self._stream
-        if stream is None:
-            if self._body is not None:
-                return b""
-            try:
-                self._body = body = self._request.consume()
-                self._stream = stream = body.stream()
-            except Err:
-                # Somebody else holds the body: nothing is left to read here.
-                return b""
-        try:
-            data: bytes = stream.blocking_read(limit)
-            while not data:
-                data = stream.blocking_read(limit)
-        except Err as error:
-            self._close_stream(stream)
-            reason = reason_of(error)
-            if reason is None:
-                return b""
-            raise BodyReadError(reason) from None
-        return data
+        reader = self._reader or self._begin()
+        return b"" if reader is None else await reader.read(limit)
 
-    def splice_to(self, target: streams.OutputStream) -> None:
+    async def splice_to(self, target: streams.OutputStream) -> None:
         """Have the host move the rest of a body that was begun.
 
         Raises:
             BodyReadError: The client went away, or the transport failed.
             PeerGoneError: Nobody reads the target any more.
         """
-        if self._stream is not None:
-            reason = splice(self._stream, target)
-            if reason is not None:
-                self._close_stream(self._stream)
-                raise BodyReadError(reason)
-            if self.read(1):
-                raise PeerGoneError
+        if self._reader is not None:
+            await self._reader.splice_to(target)
 
     def close(self) -> None:
-        """Drop what is still open, children first. Harmless when nothing is."""
-        if self._stream is not None:
-            self._close_stream(self._stream)
-        if self._body is not None:
-            self._body.__exit__(None, None, None)
-            self._body = None
+        """Drop what is still open. Harmless when nothing is."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
 
-    def _close_stream(self, stream: streams.InputStream) -> None:
-        self._stream = None
-        stream.__exit__(None, None, None)
+    def _begin(self) -> BodyReader | None:
+        """Take the body, once; ``None`` when somebody else holds it, or it was closed."""
+        if self._taken:
+            return None
+        self._taken = True
+        try:
+            self._reader = BodyReader(self._request.consume(), BodyReadError)
+        except Err:
+            return None
+        return self._reader

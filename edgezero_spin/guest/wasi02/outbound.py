@@ -6,15 +6,17 @@ order that WASI asks for: children before parents.
 Source: ``wasi:http/outgoing-handler@0.2.0``, ``wasi:http/types@0.2.0``.
 """
 
-from typing import Any
+import weakref
 
 from componentize_py_types import Err, Ok
-from wit_world.imports import outgoing_handler, streams, types
+from wit_world.imports import outgoing_handler, types
 
 from edgezero_spin.core.outbound import OutboundError, OutboundRequest
 from edgezero_spin.core.streaming import BodyStream
-from edgezero_spin.guest.wasi02.incoming import reason_of, splice
+from edgezero_spin.guest.outbound_rules import failure, framing, timeout_ns
 from edgezero_spin.guest.wasi02.outgoing import OutgoingBody, PeerGoneError
+from edgezero_spin.guest.wasi02.reading import BodyReader
+from edgezero_spin.guest.wasi02.waiting import until_ready
 
 __all__ = ["ComponentTransport"]
 
@@ -41,37 +43,58 @@ class ComponentTransport:
         Raises:
             OutboundError: The host refuses the request or could not carry it out.
         """
-        outgoing = _outgoing(request)
-        body = outgoing.body()
+        headers, taken = framing(request)
+        outgoing = _outgoing(request, headers)
+        body = _body(outgoing) if taken else None
         options = None
         if request.timeout_s is not None:
+            nanoseconds = timeout_ns(request.timeout_s)
             options = types.RequestOptions()
-            options.set_connect_timeout(int(request.timeout_s * 1e9))
-            options.set_first_byte_timeout(int(request.timeout_s * 1e9))
+            options.set_connect_timeout(nanoseconds)
+            options.set_first_byte_timeout(nanoseconds)
         try:
             future = outgoing_handler.handle(outgoing, options)
         except Err as error:
-            body.__exit__(None, None, None)
-            raise _failed(error.value) from None
-        sending = OutgoingBody(body)
-        chunks = BodyStream(request.body)
+            if body is not None:
+                body.__exit__(None, None, None)
+            raise failure(error.value) from None
         try:
-            await sending.write_all(chunks)
-        except PeerGoneError:
-            # Why nobody takes the body is what the answer says.
-            sending.abort()
-        except BaseException:
-            sending.abort()
+            if body is not None:
+                await _write(OutgoingBody(body), BodyStream(request.body))
+            response = await _answer(future)
+        finally:
             future.__exit__(None, None, None)
-            raise
-        else:
-            sending.finish()
-        return _Reply(_answer(future))
+        return _Reply(response)
 
 
-def _outgoing(request: OutboundRequest) -> types.OutgoingRequest:
+async def _write(sending: OutgoingBody, chunks: BodyStream) -> None:
+    """Send the body; without its end when nobody takes it, or when it fails."""
     try:
-        outgoing = types.OutgoingRequest(types.Fields.from_list(request.headers))
+        await sending.write_all(chunks)
+    except PeerGoneError:
+        # Why nobody takes the body is what the answer says.
+        sending.abort()
+    except BaseException:
+        sending.abort()
+        raise
+    else:
+        sending.finish()
+    finally:
+        await chunks.aclose()
+
+
+def _body(outgoing: types.OutgoingRequest) -> types.OutgoingBody:
+    try:
+        return outgoing.body()
+    except Err:
+        raise OutboundError(
+            "failed to build proxy request: its content-length header is not one number"
+        ) from None
+
+
+def _outgoing(request: OutboundRequest, headers: list[tuple[str, bytes]]) -> types.OutgoingRequest:
+    try:
+        outgoing = types.OutgoingRequest(types.Fields.from_list(headers))
         method = _METHODS.get(request.method)
         outgoing.set_method(types.Method_Other(request.method) if method is None else method())
         outgoing.set_scheme(_SCHEMES[request.scheme]())
@@ -86,49 +109,15 @@ def _outgoing(request: OutboundRequest) -> types.OutgoingRequest:
     return outgoing
 
 
-def _answer(future: types.FutureIncomingResponse) -> types.IncomingResponse:
+async def _answer(future: types.FutureIncomingResponse) -> types.IncomingResponse:
     """Wait for the head of the answer."""
-    try:
-        pollable = future.subscribe()
-        pollable.block()
-        pollable.__exit__(None, None, None)
-        outcome = future.get()
-    finally:
-        future.__exit__(None, None, None)
+    # Always the same calls, whether the answer is there already or not.
+    await until_ready(future.subscribe())
+    outcome = future.get()
     result = outcome.value if isinstance(outcome, Ok) else None
     if isinstance(result, Ok):
         return result.value
-    raise _failed(None if result is None else result.value)
-
-
-def _failed(code: Any) -> OutboundError:
-    """Name an error code as WIT does: ``HTTP-request-denied``."""
-    name = type(code).__name__.removeprefix("ErrorCode_") if code is not None else "unknown"
-    word = _CODES.get(name, name)
-    detail = getattr(code, "value", None)
-    said = f"{word} ({detail})" if isinstance(detail, str) else word
-    return OutboundError(f"Spin outbound HTTP error: {said}", word)
-
-
-# The bindings spell cases in camel case; these are the ones that people look for.
-_CODES = {
-    "HttpRequestDenied": "HTTP-request-denied",
-    "HttpRequestUriInvalid": "HTTP-request-URI-invalid",
-    "HttpProtocolError": "HTTP-protocol-error",
-    "DnsError": "DNS-error",
-    "DnsTimeout": "DNS-timeout",
-    "DestinationNotFound": "destination-not-found",
-    "DestinationUnavailable": "destination-unavailable",
-    "DestinationIpProhibited": "destination-IP-prohibited",
-    "ConnectionRefused": "connection-refused",
-    "ConnectionTerminated": "connection-terminated",
-    "ConnectionTimeout": "connection-timeout",
-    "ConnectionReadTimeout": "connection-read-timeout",
-    "ConnectionLimitReached": "connection-limit-reached",
-    "TlsProtocolError": "TLS-protocol-error",
-    "TlsCertificateError": "TLS-certificate-error",
-    "InternalError": "internal-error",
-}
+    raise failure(None if result is None else result.value)
 
 
 def _broken(reason: str) -> OutboundError:
@@ -136,56 +125,23 @@ def _broken(reason: str) -> OutboundError:
 
 
 class _Reply:
-    """The ``OutboundReply`` of one ``incoming-response``."""
+    """The ``OutboundReply`` of one ``incoming-response``.
+
+    One that nobody reads or closes ends with the last reference to it. The reader is held by
+    the finalizer, so that its resources never become garbage by themselves, in any order.
+    """
 
     def __init__(self, response: types.IncomingResponse) -> None:
-        self.status: int = response.status()
-        fields = response.headers()
-        self.headers: list[tuple[str, bytes]] = fields.entries()
-        fields.__exit__(None, None, None)
-        self._response: types.IncomingResponse | None = response
-        self._body = response.consume()
-        self._stream = self._body.stream()
-
-    def read(self, limit: int) -> bytes:
-        """Return the next bytes of the body, at most ``limit``; ``b""`` at its end.
-
-        Raises:
-            OutboundError: It broke off.
-        """
-        if self._response is None:
-            return b""
         try:
-            data: bytes = self._stream.blocking_read(limit)
-            while not data:
-                data = self._stream.blocking_read(limit)
-        except Err as error:
-            self.close()
-            reason = reason_of(error)
-            if reason is None:
-                return b""
-            raise _broken(reason) from None
-        return data
-
-    def splice_to(self, target: streams.OutputStream) -> None:
-        """Have the host move the rest of the body.
-
-        Raises:
-            OutboundError: It broke off.
-            PeerGoneError: Nobody reads the target any more.
-        """
-        if self._response is not None:
-            reason = splice(self._stream, target)
-            if reason is not None:
-                self.close()
-                raise _broken(reason)
-            if self.read(1):
-                raise PeerGoneError
-
-    def close(self) -> None:
-        """Drop stream, body and response, in this order. Twice is harmless."""
-        response, self._response = self._response, None
-        if response is not None:
-            self._stream.__exit__(None, None, None)
-            self._body.__exit__(None, None, None)
+            self.status: int = response.status()
+            fields = response.headers()
+            try:
+                self.headers: list[tuple[str, bytes]] = fields.entries()
+            finally:
+                fields.__exit__(None, None, None)
+            reader = BodyReader(response.consume(), _broken)
+        finally:
             response.__exit__(None, None, None)
+        self.read = reader.read
+        self.splice_to = reader.splice_to
+        self.close = weakref.finalize(self, reader.close)

@@ -10,6 +10,7 @@ edgezero.md, HST-1 to HST-5.
 from importlib import import_module
 from typing import Any
 
+from edgezero_spin.guest.bindings import interface_module
 from edgezero_spin.stores import BackendError, SecretNameInvalid, StoreDeclaration
 
 __all__ = ["ComponentPlatform", "platform"]
@@ -147,25 +148,20 @@ def platform(declaration: StoreDeclaration) -> ComponentPlatform:
     open_store = None
     secrets = None
     if declaration.kv or declaration.config:
-        key_value = _binding("key_value")
+        key_value = interface_module(
+            "Store.get", "key_value", "fermyon_spin_key_value_2_0_0", asynchronous=False
+        )
         if key_value is None:
             raise _missing("fermyon:spin/key-value@2.0.0", "key-value or config")
         open_store = key_value.Store.open
     if declaration.secrets:
-        variables = _binding("variables")
+        variables = interface_module(
+            "get", "variables", "fermyon_spin_variables_2_0_0", asynchronous=False
+        )
         if variables is None:
             raise _missing("fermyon:spin/variables@2.0.0", "secret")
         secrets = _Variables(variables)
     return ComponentPlatform(open_store, secrets)
-
-
-def _binding(interface: str) -> Any:
-    """Return the generated module of an imported interface, wherever it was generated.
-
-    componentize-py puts the bindings of our worlds into ``wit_world``, those of a component
-    written on spin-sdk into that package.
-    """
-    return _first(f"wit_world.imports.{interface}", f"spin_sdk.wit.imports.{interface}")
 
 
 def _missing(interface: str, kind: str) -> ImportError:

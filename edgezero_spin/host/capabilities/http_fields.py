@@ -7,6 +7,8 @@ belongs to a request or to a response that was made is immutable.
 import re
 from collections.abc import Iterable, Sequence
 
+from edgezero_spin.host.capabilities.wasi_io import Parent
+from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import Trap, WitError
 
 __all__ = [
@@ -112,12 +114,22 @@ class Fields:
     Attributes:
         entries: Lower-case names and values.
         immutable: Changes are refused.
+        parent: The request or response that they are the headers of.
     """
 
-    __slots__ = ("_size", "entries", "immutable")
+    __slots__ = ("_size", "entries", "immutable", "parent")
 
-    def __init__(self, entries: list[Pair] | None = None, *, immutable: bool = False) -> None:
+    def __init__(
+        self,
+        entries: list[Pair] | None = None,
+        *,
+        immutable: bool = False,
+        parent: Parent | None = None,
+    ) -> None:
         """Hold entries that were checked before, and own the list from now on."""
+        self.parent = parent
+        if parent is not None:
+            parent.adopt()
         self.entries: list[Pair] = [] if entries is None else entries
         self.immutable = immutable
         self._size: int | None = None
@@ -196,6 +208,25 @@ class Fields:
     def clone(self) -> "Fields":
         """A mutable copy."""
         return Fields(list(self.entries))
+
+    def view(self, parent: Parent) -> "Fields":
+        """The same entries as a child of the request or response that has them."""
+        return Fields(self.entries, immutable=True, parent=parent)
+
+    def pass_on(self) -> "Fields":
+        """Become the headers of a new request or response; nobody changes them any more."""
+        self.immutable = True
+        self._leave_parent()
+        return self
+
+    def drop(self, state: InstanceState) -> None:
+        """Let the request or response that they are the headers of be dropped."""
+        self._leave_parent()
+
+    def _leave_parent(self) -> None:
+        parent, self.parent = self.parent, None
+        if parent is not None:
+            parent.release()
 
     def _check_mutable(self) -> None:
         if self.immutable:

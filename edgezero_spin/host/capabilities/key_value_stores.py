@@ -82,6 +82,8 @@ class KeyValueStores:
         labels: Mapping[str, Iterable[str]],
         places: Mapping[str, Place],
         seed: Mapping[str, bytes] | None = None,
+        *,
+        durable: bool = True,
     ) -> None:
         """Open what is used.
 
@@ -90,6 +92,7 @@ class KeyValueStores:
             places: Label to file, server or cloud, or to ``None`` for one in memory.
                 ``default`` is always there (KV-41).
             seed: Entries written to the store ``default`` (KV-45).
+            durable: Writes to files survive a power cut.
 
         Raises:
             UnknownStoreError: A label is neither configured nor ``default``.
@@ -97,6 +100,7 @@ class KeyValueStores:
         """
         places = {DEFAULT_LABEL: None, **places}
         check_labels(labels, places, UnknownStoreError)
+        self._durable = durable
         self._files: dict[Path, SqliteFile] = {}
         self._pools: dict[RedisAddress, RedisPool] = {}
         self._clouds: dict[CloudStore, DynamoKeyValue | CosmosKeyValue] = {}
@@ -126,7 +130,7 @@ class KeyValueStores:
             return Sequential(BoundedMemoryKeyValue(), threading.Lock())
         path = place.absolute()
         if path not in self._files:
-            self._files[path] = SqliteFile(path)
+            self._files[path] = SqliteFile(path, durable=self._durable)
         return SqliteBatches(self._files[path], label)
 
     def _write(self, key: str, value: bytes, place: Place) -> None:

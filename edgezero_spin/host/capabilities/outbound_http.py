@@ -180,6 +180,7 @@ def _denied(destination: Destination) -> None:
 def _handle(
     state: InstanceState, request: OutgoingRequest, options: RequestOptions | None
 ) -> FutureIncomingResponse:
+    request.check_childless("outgoing-handler.handle while headers of the request are alive")
     destination = _destination_of(request)
     future = FutureIncomingResponse(state)
     future.sent = request.body

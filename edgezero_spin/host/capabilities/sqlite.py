@@ -16,6 +16,7 @@ from edgezero_spin.host.capabilities.sqlite_connections import (
     DatabaseConnection,
     DatabaseError,
 )
+from edgezero_spin.host.capabilities.sqlite_memory import MemoryAccount
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import HostFunction, Interface, WitError
 
@@ -59,7 +60,9 @@ def open_connection(state: InstanceState, label: str) -> DatabaseConnection:
         raise WitError(("access-denied", None))
     if not claim(state, _KIND):
         raise WitError(("io", "too many connections opened"))
-    return database.connect(lambda: may_go_on(state))
+    if state.sql_memory is None:
+        state.sql_memory = MemoryAccount(state.grants.memory_bytes)
+    return database.connect(lambda: may_go_on(state), state.sql_memory)
 
 
 def execute(

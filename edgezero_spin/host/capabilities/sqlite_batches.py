@@ -5,9 +5,10 @@ Every batch is one transaction: another process sees all of it or nothing.
 Source: contract spin-host.md, KV-23 to KV-27.
 """
 
-import sqlite3
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+
+import apsw
 
 from edgezero_spin.host.capabilities.key_value_batches import added
 from edgezero_spin.host.capabilities.sqlite_key_value import SqliteKeyValue
@@ -54,10 +55,11 @@ class SqliteBatches(SqliteKeyValue):
         """Write the value if the store still holds the expected one."""
         row = {"1": self.label, "2": key, "3": value, "4": expected}
         with self._transaction("BEGIN IMMEDIATE") as connection:
-            return connection.execute(SWAP, row).rowcount == 1
+            connection.execute(SWAP, row)
+            return connection.changes() == 1
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, begin: str) -> Iterator[apsw.Connection]:
         try:
             connection = self.file.connection()
             connection.execute(begin)
@@ -69,7 +71,5 @@ class SqliteBatches(SqliteKeyValue):
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as error:
+        except apsw.Error as error:
             raise BackendError(str(error)) from error
-        except OverflowError as error:
-            raise BackendError("string or blob too big") from error

@@ -3,26 +3,42 @@
 In: a ``Database``, which says where it is, and SQL as a guest gives it. Out: columns and rows,
 or a ``DatabaseError`` with SQLite's words.
 
-What a guest may do with a connection ends where the process begins: it attaches no files
-unless the configuration says so, changes no setting that all databases of the process share,
-and a statement ends when the time of its instance does.
+What a guest may do with a connection ends where the process begins: ``sqlite_rules`` says what
+a statement may name, ``sqlite_memory`` what it may hold, and ``statement_threads`` ends it
+when the time of its instance does.
 
 Source: contract spin-host.md, DB-1 to DB-3.
 """
 
-import sqlite3
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from time import monotonic, sleep
+from typing import Any, TypeVar
 
+import apsw
 import attrs
 
-from edgezero_spin.errors import HostError
-from edgezero_spin.host.capabilities.bounds import size_of
-from edgezero_spin.host.capabilities.sql_text import LARGEST_NUMBER, first_statement
+from edgezero_spin.host.capabilities.sqlite_memory import (
+    MemoryAccount,
+    StatementMemory,
+    set_process_limit,
+)
+from edgezero_spin.host.capabilities.sqlite_rules import MAX_VALUE_BYTES, Rules
+from edgezero_spin.host.capabilities.sqlite_statements import (
+    DatabaseError,
+    ResultTooLarge,
+    Row,
+    bounded_rows,
+    prepare,
+)
+from edgezero_spin.host.capabilities.statement_threads import (
+    LeftBehind,
+    left_behind,
+    run_statement,
+)
 
 __all__ = [
-    "MAX_VALUE_BYTES",
     "Database",
     "DatabaseConnection",
     "DatabaseError",
@@ -31,36 +47,21 @@ __all__ = [
 
 BUSY_TIMEOUT_S = 5.0
 
-# Longest text or blob that a statement may make; SQLite itself would go to a gigabyte.
-MAX_VALUE_BYTES = 268_435_456
+# Statements that a connection keeps compiled; SQLite's package keeps none above 16 KiB.
+STATEMENTS_KEPT = 8
 
-# How often a long statement asks whether it may go on, in steps of SQLite's machine.
-STEPS_BETWEEN_CHECKS = 100_000
+# Of a new database, and the fewest that one in memory may have.
+PAGE_BYTES = 4096
+MIN_PAGES = 16
 
-# Settings of the whole process, not of one connection.
-PROCESS_PRAGMAS = frozenset(
-    ("hard_heap_limit", "soft_heap_limit", "temp_store_directory", "data_store_directory")
-)
+# Of one label. Each holds a processor until it ends; there are few ways to write one.
+MAX_LEFT_BEHIND = max(2, os.cpu_count() or 1)
 
-Row = tuple[Any, ...]
+NOT_UTF_8 = "Could not decode to UTF-8 text"
 
+_HELD = (apsw.SQLITE_DBSTATUS_CACHE_USED, apsw.SQLITE_DBSTATUS_SCHEMA_USED)
 
-class DatabaseError(HostError):
-    """A statement could not be run.
-
-    Attributes:
-        message: What SQLite says.
-        full: The database or the disk is full.
-    """
-
-    def __init__(self, message: str, *, full: bool = False) -> None:
-        super().__init__(message)
-        self.message = message
-        self.full = full
-
-
-class ResultTooLarge(DatabaseError):  # noqa: N818 - names the state, as its base names the family
-    """The rows of a statement are more than a guest may be given."""
+T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
@@ -73,29 +74,48 @@ class Database:
         uri: Without a path: what SQLite opens instead, such as ``file:/name?vfs=memdb`` for
             a database in memory that all connections of this process share.
         allow_attach_file: A guest may attach other files of the host.
+        durable: What was committed survives a power cut, unless a guest says otherwise by
+            ``PRAGMA synchronous``.
     """
 
     label: str
     path: Path | None = None
     uri: str | None = None
     allow_attach_file: bool = False
+    durable: bool = True
 
-    def connect(self, go_on: Callable[[], bool] | None = None) -> "DatabaseConnection":
+    def connect(
+        self, go_on: Callable[[], bool] | None = None, account: MemoryAccount | None = None
+    ) -> "DatabaseConnection":
         """Return a connection; nothing is opened before its first statement.
 
         Args:
             go_on: Asked during long statements; ``False`` ends them.
+            account: What the instance may have SQLite hold, with all its connections;
+                ``None`` for the usual limit and this connection alone.
         """
-        return DatabaseConnection(self, go_on)
+        return DatabaseConnection(self, go_on, account)
 
 
 class DatabaseConnection:
-    """One connection of one guest, used by one thread at a time."""
+    """One connection of one guest, used by one guest's thread at a time."""
 
-    def __init__(self, database: Database, go_on: Callable[[], bool] | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        go_on: Callable[[], bool] | None = None,
+        account: MemoryAccount | None = None,
+    ) -> None:
         self._database = database
-        self._go_on = go_on
-        self._native: sqlite3.Connection | None = None
+        self._go_on = go_on or _always
+        self._account = account or MemoryAccount()
+        self._native: apsw.Connection | None = None
+        self._rules: Rules | None = None
+        self._held_bytes = 0
+        # Why the statement that runs is stopped.
+        self._reason: str | None = None
+        self._left = False
+        self._waiting_since = 0.0
 
     def execute(
         self, text: str, values: Sequence[Any] = (), *, max_bytes: int
@@ -114,24 +134,7 @@ class DatabaseConnection:
             ResultTooLarge: There are more rows than that.
             DatabaseError: The statement failed.
         """
-        statement = first_statement(text)
-        if statement.empty:
-            # What SQLite says of running nothing, which Python does without a word.
-            raise DatabaseError("bad parameter or other API misuse")
-        if statement.parameters != len(values):
-            raise DatabaseError(
-                f"Wrong number of parameters passed to query. Got {len(values)}, needed "
-                f"{statement.parameters}"
-            )
-        try:
-            cursor = self._open().execute(statement.text, values)
-            try:
-                columns = [column[0] for column in cursor.description or ()]
-                return columns, _bounded(cursor, max_bytes)
-            finally:
-                cursor.close()
-        except (sqlite3.Error, OverflowError, ValueError) as error:
-            raise _failure(error) from error
+        return self._run(lambda native: self._first(native, text, tuple(values), max_bytes))
 
     def execute_script(self, text: str) -> None:
         """Run every statement of a text.
@@ -139,37 +142,130 @@ class DatabaseConnection:
         Raises:
             DatabaseError: One failed; those before it have been run.
         """
-        try:
-            self._open().executescript(text)
-        except (sqlite3.Error, ValueError) as error:
-            raise _failure(error) from error
+
+        def run(native: apsw.Connection) -> None:
+            for _ in native.execute(text):
+                pass
+
+        self._run(run)
 
     def changes(self) -> int:
         """How many rows the last ``INSERT``, ``UPDATE`` or ``DELETE`` changed."""
-        return self._number("SELECT changes()")
+        return 0 if self._native is None else self._native.changes()
 
     def last_insert_rowid(self) -> int:
         """The row that was inserted last, 0 when none was."""
-        return self._number("SELECT last_insert_rowid()")
+        return 0 if self._native is None else self._native.last_insert_rowid()
 
     def close(self) -> None:
         """Undo an open transaction and close. Twice is harmless."""
-        if self._native is not None:
-            self._native.close()
+        native, self._native = self._native, None
+        if native is not None:
+            native.close()
+        self._account.held_bytes -= self._held_bytes
+        self._held_bytes = 0
+
+    def _run(self, work: Callable[[apsw.Connection], T]) -> T:
+        if self._left:
+            raise DatabaseError("the connection is busy with a statement that was stopped")
+        if left_behind(self._database) >= MAX_LEFT_BEHIND:
+            raise DatabaseError("too many statements that were stopped have not ended yet")
+        if self._account.left_bytes <= 0:
+            raise DatabaseError(self._out_of_memory())
+        self._reason = None
+        native = self._native
+        if native is None:
+            native = self._native = self._connect()
+        memory = StatementMemory(self._account)
+        try:
+            return run_statement(
+                lambda: work(native),
+                look=lambda: self._look(memory),
+                stop=lambda: self._stop(native, memory),
+                clean=lambda: self._clean_up(native, memory),
+                owner=self._database,
+            )
+        except LeftBehind as error:
             self._native = None
+            self._left = True
+            raise DatabaseError(self._reason or str(error)) from error
+        except apsw.InterruptError as error:
+            raise DatabaseError(self._reason or str(error)) from error
+        except (apsw.NoMemError, MemoryError) as error:
+            raise DatabaseError(self._out_of_memory()) from error
+        except UnicodeDecodeError as error:
+            raise DatabaseError(NOT_UTF_8) from error
+        except (apsw.Error, OverflowError, ValueError) as error:
+            raise _failure(error) from error
+        finally:
+            if self._native is not None:
+                memory.end()
+                self._count(self._native)
 
-    def _number(self, query: str) -> int:
-        if self._native is None:
-            return 0
-        number: int = self._native.execute(query).fetchone()[0]
-        return number
+    def _first(
+        self, native: apsw.Connection, text: str, values: tuple[Any, ...], max_bytes: int
+    ) -> tuple[list[str], list[Row]]:
+        """Run the first statement on the statement's thread."""
+        prepared = prepare(native, text)
+        if prepared.parameters != len(values):
+            raise DatabaseError(
+                f"Wrong number of parameters passed to query. Got {len(values)}, needed "
+                f"{prepared.parameters}"
+            )
+        rules = self._rules
+        if rules is not None and rules.temporary:
+            rules.temporary = False
+            # A pragma may have given it larger pages than usual.
+            page_bytes: Any = native.pragma("page_size", schema="temp")
+            native.execute(f"PRAGMA temp.max_page_count = {self._max_pages(page_bytes)}")
+        most = min(max_bytes, max(self._account.left_bytes, 0))
+        rows = bounded_rows(native.execute(prepared.text, values), most)
+        if rules is not None and rules.attached:
+            rules.attached = False
+            self._bound_attached(native)
+        return prepared.columns, rows
 
-    def _open(self) -> sqlite3.Connection:
-        if self._native is None:
-            self._native = self._connect()
-        return self._native
+    def _stop(self, native: apsw.Connection, memory: StatementMemory) -> None:
+        native.interrupt()
+        memory.squeeze()
 
-    def _connect(self) -> sqlite3.Connection:
+    def _clean_up(self, native: apsw.Connection, memory: StatementMemory) -> None:
+        """Called when a statement ends that was left behind."""
+        memory.end()
+        native.close()
+
+    def _look(self, memory: StatementMemory) -> bool:
+        """Whether the statement that runs may go on; called on the guest's thread."""
+        if not self._go_on():
+            self._reason = "interrupted"
+        elif not memory.is_within_limit():
+            self._reason = self._out_of_memory()
+        return self._reason is None
+
+    def _out_of_memory(self) -> str:
+        return f"out of memory (limit of {self._account.limit_bytes} bytes)"
+
+    def _count(self, native: apsw.Connection) -> None:
+        held = sum(native.status(kind)[0] for kind in _HELD)
+        self._account.held_bytes += held - self._held_bytes
+        self._held_bytes = held
+
+    def _max_pages(self, page_bytes: int = PAGE_BYTES) -> int:
+        return max(MIN_PAGES, self._account.limit_bytes // page_bytes)
+
+    def _bound_attached(self, native: apsw.Connection) -> None:
+        """Bound the databases that hold no file of their own."""
+        for name in native.db_names():
+            if name != "main" and not native.db_filename(name):
+                quoted = name.replace('"', '""')
+                native.authorizer, rules = None, native.authorizer
+                try:
+                    native.execute(f'PRAGMA "{quoted}".max_page_count = {self._max_pages()}')
+                finally:
+                    native.authorizer = rules
+
+    def _connect(self) -> apsw.Connection:
+        set_process_limit()
         path = self._database.path
         if path is not None:
             try:
@@ -177,50 +273,49 @@ class DatabaseConnection:
             except OSError as error:
                 raise DatabaseError(f"{path.parent}: {error.strerror or error}") from error
         uri = self._database.uri
-        connection = sqlite3.connect(
-            path or uri or ":memory:",
-            uri=path is None and uri is not None,
-            timeout=BUSY_TIMEOUT_S,
-            isolation_level=None,
-            # Each would keep the text of its statement, which may be megabytes.
-            cached_statements=0,
-            # Used by the thread of the instance; closed by whichever ends it.
-            check_same_thread=False,
+        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+        if path is None and uri is not None:
+            flags |= apsw.SQLITE_OPEN_URI
+        try:
+            native = apsw.Connection(
+                str(path) if path is not None else uri or ":memory:",
+                flags=flags,
+                statementcachesize=STATEMENTS_KEPT,
+            )
+        except apsw.Error as error:
+            raise _failure(error) from error
+        if path is None:
+            native.execute(f"PRAGMA max_page_count = {self._max_pages()}")
+        elif not self._database.durable:
+            native.execute("PRAGMA synchronous = NORMAL")
+        rules = self._rules = Rules(
+            attach_files=self._database.allow_attach_file,
+            in_memory=path is None,
+            max_pages=self._max_pages(),
+            busy_timeout_s=BUSY_TIMEOUT_S,
         )
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
-        connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, LARGEST_NUMBER)
-        connection.set_authorizer(_authorizer(self._database.allow_attach_file))
-        go_on = self._go_on
-        if go_on is not None:
-            connection.set_progress_handler(lambda: not go_on(), STEPS_BETWEEN_CHECKS)
-        return connection
+        rules.apply(native, min(MAX_VALUE_BYTES, self._account.limit_bytes))
+        native.set_busy_handler(self._wait_for_lock)
+        return native
+
+    def _wait_for_lock(self, tries: int) -> bool:
+        """Wait a little for whoever holds the database; ``False`` gives up."""
+        rules = self._rules
+        if tries == 0 or rules is None:
+            self._waiting_since = monotonic()
+        waited_s = monotonic() - self._waiting_since
+        if self._reason is not None or rules is None or waited_s >= rules.busy_timeout_s:
+            return False
+        sleep(min(0.001 * 2 ** min(tries, 5), rules.busy_timeout_s - waited_s))
+        return True
 
 
-def _bounded(cursor: sqlite3.Cursor, max_bytes: int) -> list[Row]:
-    rows = []
-    size = 0
-    for row in cursor:
-        size += sum(map(size_of, row))
-        if size > max_bytes:
-            raise ResultTooLarge(f"query result exceeds limit of {max_bytes} bytes")
-        rows.append(row)
-    return rows
-
-
-def _authorizer(attach_files: bool) -> Callable[..., int]:
-    def authorize(action: int, first: str | None, second: str | None, *rest: str | None) -> int:
-        if action == sqlite3.SQLITE_ATTACH:
-            # A name that is computed or bound is not known here, so it is not harmless.
-            allowed = attach_files or first in ("", ":memory:")
-        elif action == sqlite3.SQLITE_PRAGMA:
-            allowed = second is None or (first or "").lower() not in PROCESS_PRAGMAS
-        else:
-            allowed = True
-        return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
-
-    return authorize
+def _always() -> bool:
+    return True
 
 
 def _failure(error: Exception) -> DatabaseError:
-    full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-    return DatabaseError(str(error), full=full)
+    message = str(error)
+    if isinstance(error, apsw.CantOpenError):
+        message = "unable to open database file"
+    return DatabaseError(message, full=isinstance(error, apsw.FullError))

@@ -17,11 +17,11 @@ from edgezero_spin.host.capabilities.labels import (
     used_labels,
 )
 from edgezero_spin.host.capabilities.sqlite_connections import (
-    MAX_VALUE_BYTES,
     Database,
     DatabaseConnection,
     DatabaseError,
 )
+from edgezero_spin.host.capabilities.sqlite_rules import MAX_VALUE_BYTES
 
 __all__ = ["DEFAULT_LABEL", "Databases", "StatementError", "UnknownDatabaseError"]
 

@@ -24,6 +24,7 @@ __all__ = [
     "InputStream",
     "IoError",
     "OutputStream",
+    "Parent",
     "Pollable",
     "closed",
     "failed",
@@ -68,27 +69,75 @@ def failed(error: IoError) -> WitError:
     return WitError(("last-operation-failed", error))
 
 
+class Parent:
+    """A resource with children: other resources that have to be dropped before it.
+
+    A guest that drops or passes on the parent first traps, as it does under wasmtime.
+    """
+
+    __slots__ = ("_children",)
+
+    @property
+    def children(self) -> int:
+        """Resources made of this one that the guest still holds."""
+        return getattr(self, "_children", 0)
+
+    def adopt(self) -> None:
+        """Count a child that was made."""
+        self._children = self.children + 1
+
+    def release(self) -> None:
+        """Count a child that was dropped."""
+        self._children = self.children - 1
+
+    def check_childless(self, function: str) -> None:
+        """Make sure that nothing is left that depends on this resource.
+
+        Args:
+            function: What the guest called, for the message.
+
+        Raises:
+            Trap: A child is alive.
+        """
+        if self.children:
+            raise Trap(f"{function}: the resource has children; drop those first")
+
+
 class Pollable:
     """``wasi:io/poll.pollable``: something that is ready now or will be.
 
     Attributes:
         ready: Says whether it is. Never blocks, never takes a lock.
         until_ns: For a timer, the ``monotonic_ns`` at which it becomes ready.
+        parent: What it was made of; ``None`` for a timer.
     """
 
-    __slots__ = ("ready", "until_ns")
+    __slots__ = ("parent", "ready", "until_ns")
 
-    def __init__(self, ready: Callable[[], bool], until_ns: int | None = None) -> None:
+    def __init__(
+        self,
+        ready: Callable[[], bool],
+        until_ns: int | None = None,
+        parent: Parent | None = None,
+    ) -> None:
         self.ready = ready
         self.until_ns = until_ns
+        self.parent = parent
+        if parent is not None:
+            parent.adopt()
 
     @classmethod
     def at(cls, instant_ns: int) -> "Pollable":
         """A timer."""
         return cls(lambda: monotonic_ns() >= instant_ns, instant_ns)
 
+    def drop(self, state: InstanceState) -> None:
+        """Let the parent be dropped."""
+        if self.parent is not None:
+            self.parent.release()
 
-class InputStream:
+
+class InputStream(Parent):
     """``wasi:io/streams.input-stream``: bytes that the guest reads."""
 
     __slots__ = ()
@@ -119,7 +168,7 @@ class EmptyInput(InputStream):
         raise closed()
 
 
-class OutputStream:
+class OutputStream(Parent):
     """``wasi:io/streams.output-stream``: bytes that the guest writes."""
 
     __slots__ = ()
@@ -170,7 +219,7 @@ def _blocking_skip(state: InstanceState, stream: InputStream, length: int) -> in
 
 
 def _subscribe(state: InstanceState, stream: InputStream | OutputStream) -> Pollable:
-    return Pollable(stream.ready)
+    return Pollable(stream.ready, parent=stream)
 
 
 def _check_write(state: InstanceState, stream: OutputStream) -> int:

@@ -16,6 +16,7 @@ from edgezero_spin.host.capabilities.wasi_io import (
     InputStream,
     IoError,
     OutputStream,
+    Parent,
     Pollable,
 )
 from edgezero_spin.host.instance import InstanceState
@@ -57,7 +58,7 @@ class Network:
     """``network``: a token without content."""
 
 
-class Socket:
+class Socket(Parent):
     """A TCP or UDP socket that never comes to life.
 
     Attributes:
@@ -82,15 +83,15 @@ class UdpSocket(Socket):
     """``udp-socket``."""
 
 
-class ResolveAddressStream:
+class ResolveAddressStream(Parent):
     """``resolve-address-stream``: never made, names are not resolved (ENV-20)."""
 
 
-class IncomingDatagramStream:
+class IncomingDatagramStream(Parent):
     """``incoming-datagram-stream``: never made."""
 
 
-class OutgoingDatagramStream:
+class OutgoingDatagramStream(Parent):
     """``outgoing-datagram-stream``: never made."""
 
 
@@ -151,8 +152,8 @@ def _setter(name: str) -> HostFunction:
     return set_setting
 
 
-def _always_ready(state: InstanceState, socket: object) -> Pollable:
-    return Pollable(lambda: True)
+def _always_ready(state: InstanceState, socket: Parent) -> Pollable:
+    return Pollable(lambda: True, parent=socket)
 
 
 def _settings(prefix: str, names: dict[str, Any]) -> dict[str, HostFunction]:

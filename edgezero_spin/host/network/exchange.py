@@ -26,7 +26,7 @@ from edgezero_spin.host.network.failures import (
     NetworkFailure,
     error_code,
 )
-from edgezero_spin.host.trigger.delivery import Upload
+from edgezero_spin.host.upload import Upload
 
 __all__ = ["HttpExchange", "NetworkRequest", "Timeouts", "wire_pairs"]
 

@@ -7,7 +7,6 @@ Source: contract spin-host.md, OCI-23; https://github.com/docker/docker-credenti
 
 import base64
 import binascii
-import json
 import os
 import subprocess
 import sys
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+
+from edgezero_spin.manifest.decoding import decode_json
 
 __all__ = [
     "Credentials",
@@ -103,7 +104,7 @@ def _from_helper(helper: str, name: str) -> Credentials | None:
             timeout=HELPER_TIMEOUT_S,
             check=True,
         )
-        found = json.loads(done.stdout)
+        found = decode_json(done.stdout)
         username, password = found["Username"], found["Secret"]
     except (OSError, ValueError, KeyError, TypeError, subprocess.SubprocessError):
         # It has none, or cannot be asked; most packages are open to everybody.
@@ -117,7 +118,7 @@ def _from_helper(helper: str, name: str) -> Credentials | None:
 def _json_file(path: Path) -> dict[str, Any]:
     """Read an object; a file that is missing or broken says nothing."""
     try:
-        return _table(json.loads(path.read_text(encoding="utf-8")))
+        return _table(decode_json(path.read_bytes()))
     except (OSError, ValueError):
         return {}
 

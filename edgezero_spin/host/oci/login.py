@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.oci.credentials import Credentials, spin_auth_path
 from edgezero_spin.host.oci.session import Endpoint, OciSession
+from edgezero_spin.manifest.decoding import decode_json
 from edgezero_spin.manifest.spin import FetchError
 
 __all__ = ["LoginError", "log_in", "registry_host"]
@@ -94,7 +95,7 @@ def _store(host: str, credentials: Credentials) -> Path:
 
 def _read(path: Path) -> dict[str, dict[str, object]]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = decode_json(path.read_bytes())
     except FileNotFoundError:
         return {"auths": {}}
     except ValueError:

@@ -18,10 +18,10 @@ from edgezero_spin.host.errors import LinkError, WitError
 from edgezero_spin.host.interface import HostFunction
 from edgezero_spin.host.runtime.converters import Converters, lift_parameters
 from edgezero_spin.host.runtime.layout import core_signature, slots
-from edgezero_spin.host.runtime.lift import UnsupportedTypeError
 from edgezero_spin.host.runtime.lower import MISFITS
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context
 from edgezero_spin.host.runtime.native import areas_of
+from edgezero_spin.host.runtime.primitives import UnsupportedTypeError
 from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.scheduler import is_coroutine
 from edgezero_spin.host.runtime.tasks import CANCELLED, Callee, scheduler_of

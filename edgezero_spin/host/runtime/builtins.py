@@ -10,9 +10,9 @@ from edgezero_spin.host.errors import LinkError, Trap
 from edgezero_spin.host.runtime.converters import Converters
 from edgezero_spin.host.runtime.handles import ComponentInstance
 from edgezero_spin.host.runtime.layout import Formats, core_signature, layout_of, slots
-from edgezero_spin.host.runtime.lift import UnsupportedTypeError
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES
 from edgezero_spin.host.runtime.native import areas_of
+from edgezero_spin.host.runtime.primitives import UnsupportedTypeError
 from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.stream_copies import Copies
 from edgezero_spin.host.runtime.tasks import CANCELLED, Cancel, scheduler_of

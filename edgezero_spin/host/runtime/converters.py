@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from edgezero_spin.host.runtime.layout import CoreSignature, layout_of, offsets_of
-from edgezero_spin.host.runtime.lift import Lift, Lifting
-from edgezero_spin.host.runtime.lower import Lower, Lowering
+from edgezero_spin.host.runtime.lift import Lifting
+from edgezero_spin.host.runtime.lower import Lowering
 from edgezero_spin.host.runtime.memory import Context
+from edgezero_spin.host.runtime.primitives import Lift, Lower
 from edgezero_spin.wasm.component.linked import (
     Builtin,
     ComponentExport,

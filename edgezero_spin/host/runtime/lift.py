@@ -11,10 +11,8 @@ Source: ``CanonicalABI.md``, "Loading" and "Flat Lifting".
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from struct import pack, unpack
 from typing import Any
 
-from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.interface import Err, Ok, Some
 from edgezero_spin.host.runtime.handles import GuestResource, Handle
 from edgezero_spin.host.runtime.host_ends import reader_of
@@ -27,7 +25,17 @@ from edgezero_spin.host.runtime.layout import (
     payload_offset,
 )
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context, too_much
+from edgezero_spin.host.runtime.primitives import (
+    LOADS,
+    RUNS,
+    Lift,
+    Load,
+    UnsupportedTypeError,
+    lift_primitive,
+    word_type,
+)
 from edgezero_spin.host.runtime.streams import ReadableEnd, end_at
+from edgezero_spin.host.runtime.text import TEXT_LIFTS, UTF16_TAG
 from edgezero_spin.host.runtime.traps import invalid_discriminant, unaligned
 from edgezero_spin.wasm.component.linked import Encoding
 from edgezero_spin.wasm.component.types import (
@@ -48,20 +56,12 @@ from edgezero_spin.wasm.component.types import (
     VariantType,
 )
 
-__all__ = ["Lift", "Lifting", "Load", "UnsupportedTypeError"]
+__all__ = ["Lifting"]
 
-Load = Callable[[Context, int], Any]
-Lift = Callable[[Context, Sequence[Any]], Any]
 
-_NAN = float("nan")
 _MASK = 0xFFFF_FFFF
-_UTF16_TAG = 1 << 31
 _ELEMENT_BYTES = 16
 """What an element of a list counts at least; see ``Context.charge``."""
-
-
-class UnsupportedTypeError(Exception):
-    """A type that cannot cross yet."""
 
 
 class Lifting:
@@ -88,7 +88,7 @@ class Lifting:
         self._identity = identity
         self._to_host = to_host
         self._lends = lends
-        self._text = _TEXTS[encoding]
+        self._text = TEXT_LIFTS[encoding]
         self._loads: dict[ValueType, Load] = {}
 
     def load(self, type_: ValueType) -> Load:
@@ -111,7 +111,7 @@ class Lifting:
                 text = self._text
                 return lambda cx, flat: text(cx, flat[at], flat[at + 1])
             case Primitive():
-                return _lift_primitive(type_, formats[at], at)
+                return lift_primitive(type_, formats[at], at)
             case RecordType() | TupleType():
                 return self._lift_record(type_, formats, at)
             case ListType(element, None):
@@ -146,12 +146,12 @@ class Lifting:
                 def load_text(cx: Context, at: int) -> str:
                     at >>= 2
                     size = cx.u32[at + 1]
-                    cx.charge(size & ~_UTF16_TAG)
+                    cx.charge(size & ~UTF16_TAG)
                     return text(cx, cx.u32[at], size)
 
                 return load_text
             case Primitive():
-                load = _LOADS.get(type_)
+                load = LOADS.get(type_)
                 if load is not None:
                     return load
             case RecordType() | TupleType():
@@ -170,10 +170,10 @@ class Lifting:
                 run = self.run(element)
                 return lambda cx, at: run(cx, at, length)
             case FlagsType():
-                names, word = _flags(type_.labels), _LOADS[_words(layout_of(type_).size)]
+                names, word = _flags(type_.labels), LOADS[word_type(layout_of(type_).size)]
                 return lambda cx, at: names(word(cx, at))
             case EnumType():
-                labels, word = type_.labels, _LOADS[_words(layout_of(type_).size)]
+                labels, word = type_.labels, LOADS[word_type(layout_of(type_).size)]
                 return lambda cx, at: _label(labels, word(cx, at))
             case OwnType() | BorrowType():
                 handle = self._handle(type_)
@@ -213,7 +213,7 @@ class Lifting:
         cases = cases_of(type_)
         offset = payload_offset(cases)
         loads = [None if case is None else self.load(case) for case in cases]
-        word = _LOADS[_words(discriminant_size(len(cases)))]
+        word = LOADS[word_type(discriminant_size(len(cases)))]
         makers = _makers(type_)
 
         def load(cx: Context, at: int) -> Any:
@@ -310,8 +310,8 @@ class Lifting:
                 return lambda cx, at, count: cx.u8[at : at + count].tobytes()
             case TupleType((Primitive.STRING, Primitive.STRING | ListType(Primitive.U8, None))):
                 return self._pairs(element)
-            case Primitive() if element in _RUNS:
-                name, shift = _RUNS[element]
+            case Primitive() if element in RUNS:
+                name, shift = RUNS[element]
 
                 def numbers(cx: Context, at: int, count: int) -> Any:
                     at >>= shift
@@ -341,122 +341,6 @@ class Lifting:
             ]
 
         return pairs
-
-
-def _utf8(cx: Context, at: int, size: int) -> str:
-    if size > MAX_CALL_BYTES:
-        raise too_much()
-    if at + size > cx.size:
-        cx.extend(at + size, "string content out-of-bounds")
-    try:
-        return str(cx.u8[at : at + size], "utf-8")
-    except UnicodeDecodeError as error:
-        raise Trap(f"invalid utf-8 sequence: {error}") from None
-
-
-def _utf16(cx: Context, at: int, units: int) -> str:
-    size = 2 * units
-    if size > MAX_CALL_BYTES:
-        raise too_much()
-    if at & 1:
-        raise unaligned("string ")
-    if at + size > cx.size:
-        cx.extend(at + size, "string content out-of-bounds")
-    try:
-        return str(cx.u8[at : at + size], "utf-16-le")
-    except UnicodeDecodeError as error:
-        raise Trap(f"unpaired surrogate found: {error}") from None
-
-
-def _latin1_utf16(cx: Context, at: int, units: int) -> str:
-    if units & _UTF16_TAG:
-        return _utf16(cx, at, units ^ _UTF16_TAG)
-    if units > MAX_CALL_BYTES:
-        raise too_much()
-    if at & 1:
-        raise unaligned("string ")
-    if at + units > cx.size:
-        cx.extend(at + units, "string content out-of-bounds")
-    return str(cx.u8[at : at + units], "latin-1")
-
-
-_TEXTS: "dict[Encoding, Callable[[Context, int, int], str]]" = {
-    Encoding.UTF8: _utf8,
-    Encoding.UTF16: _utf16,
-    Encoding.LATIN1_UTF16: _latin1_utf16,
-}
-
-
-def _char(code: int) -> str:
-    if code >= 0x110000 or 0xD800 <= code <= 0xDFFF:
-        raise Trap("invalid `char` bit pattern")
-    return chr(code)
-
-
-def _number(value: float) -> float:
-    return value if value == value else _NAN
-
-
-_LOADS: dict[Primitive, Load] = {
-    Primitive.BOOL: lambda cx, at: cx.u8[at] != 0,
-    Primitive.S8: lambda cx, at: cx.s8[at],
-    Primitive.U8: lambda cx, at: cx.u8[at],
-    Primitive.S16: lambda cx, at: cx.s16[at >> 1],
-    Primitive.U16: lambda cx, at: cx.u16[at >> 1],
-    Primitive.S32: lambda cx, at: cx.s32[at >> 2],
-    Primitive.U32: lambda cx, at: cx.u32[at >> 2],
-    Primitive.S64: lambda cx, at: cx.s64[at >> 3],
-    Primitive.U64: lambda cx, at: cx.u64[at >> 3],
-    Primitive.F32: lambda cx, at: _number(cx.f32[at >> 2]),
-    Primitive.F64: lambda cx, at: _number(cx.f64[at >> 3]),
-    Primitive.CHAR: lambda cx, at: _char(cx.u32[at >> 2]),
-}
-
-_RUNS = {
-    Primitive.S8: ("s8", 0),
-    Primitive.S16: ("s16", 1),
-    Primitive.U16: ("u16", 1),
-    Primitive.S32: ("s32", 2),
-    Primitive.U32: ("u32", 2),
-    Primitive.S64: ("s64", 3),
-    Primitive.U64: ("u64", 3),
-}
-"""View and shift of the numbers whose runs are copied at once."""
-
-
-def _words(size: int) -> Primitive:
-    return {1: Primitive.U8, 2: Primitive.U16, 4: Primitive.U32}[size]
-
-
-def _lift_primitive(type_: Primitive, given: str, at: int) -> Lift:
-    """Return the lift of a primitive from a core value of this format."""
-    wide = given in "Qq"
-    match type_:
-        case Primitive.BOOL:
-            return lambda cx, flat: flat[at] & _MASK != 0
-        case Primitive.U8 | Primitive.U16:
-            mask = 0xFF if type_ is Primitive.U8 else 0xFFFF
-            return lambda cx, flat: flat[at] & mask
-        case Primitive.S8 | Primitive.S16 | Primitive.S32 if type_ is not Primitive.S32 or (
-            given != "i"
-        ):
-            top = {Primitive.S8: 1 << 7, Primitive.S16: 1 << 15, Primitive.S32: 1 << 31}[type_]
-            return lambda cx, flat: ((flat[at] + top) & (2 * top - 1)) - top
-        case Primitive.U32 if wide:
-            return lambda cx, flat: flat[at] & _MASK
-        case Primitive.S64 if given == "Q":
-            return lambda cx, flat: (flat[at] ^ (1 << 63)) - (1 << 63)
-        case Primitive.F32 if given != "f":
-            return lambda cx, flat: _number(unpack("<f", pack("<I", flat[at] & _MASK))[0])
-        case Primitive.F64 if given != "d":
-            return lambda cx, flat: _number(unpack("<d", pack("<Q", flat[at]))[0])
-        case Primitive.F32 | Primitive.F64:
-            return lambda cx, flat: _number(flat[at])
-        case Primitive.CHAR:
-            return lambda cx, flat: _char(flat[at] & _MASK)
-        case Primitive.S32 | Primitive.U32 | Primitive.S64 | Primitive.U64:
-            return lambda cx, flat: flat[at]
-    raise UnsupportedTypeError(type_.value)
 
 
 def _fields(type_: RecordType | TupleType) -> "tuple[list[str] | None, list[ValueType]]":

@@ -13,7 +13,6 @@ Source: ``CanonicalABI.md``, "Storing" and "Flat Lowering".
 
 from collections.abc import Callable, Sequence
 from struct import error as StructError  # noqa: N812 - it is a class
-from struct import pack, unpack
 from typing import Any
 
 from edgezero_spin.host.interface import Err, Ok
@@ -27,9 +26,18 @@ from edgezero_spin.host.runtime.layout import (
     offsets_of,
     payload_offset,
 )
-from edgezero_spin.host.runtime.lift import UnsupportedTypeError
 from edgezero_spin.host.runtime.memory import Context
+from edgezero_spin.host.runtime.primitives import (
+    STORES,
+    Lower,
+    Store,
+    UnsupportedTypeError,
+    converter,
+    lower_primitive,
+    store_word,
+)
 from edgezero_spin.host.runtime.streams import ReadableEnd
+from edgezero_spin.host.runtime.text import TEXT_PUTS, Put, allowed, put_bytes
 from edgezero_spin.wasm.component.linked import Encoding
 from edgezero_spin.wasm.component.types import (
     BorrowType,
@@ -49,23 +57,13 @@ from edgezero_spin.wasm.component.types import (
     VariantType,
 )
 
-__all__ = ["MISFITS", "Lower", "Lowering", "Store"]
+__all__ = ["MISFITS", "Lowering"]
 
-Store = Callable[[Context, int, Any], None]
-Lower = Callable[[Context, Any, list[Any]], None]
-_Put = Callable[[Context, Any], tuple[int, int]]
-"""``(context, value) -> address and length`` of a string or list put into memory."""
 
 MISFITS = (TypeError, ValueError, KeyError, AttributeError, StructError)
 """What a value that does not fit its type can raise here."""
 
-MAX_LIST_BYTES = (1 << 28) - 1
-"""Most bytes of one list or string. Source: ``MAX_LIST_BYTE_LENGTH``."""
-
 _BYTES = bytes | bytearray | memoryview
-_MASK32 = (1 << 32) - 1
-_MASK64 = (1 << 64) - 1
-_UTF16_TAG = 1 << 31
 
 
 class Lowering:
@@ -93,7 +91,7 @@ class Lowering:
         self._identity = identity
         self._is_local = is_local
         self._from_host = from_host
-        self._text = _TEXTS[encoding]
+        self._text = TEXT_PUTS[encoding]
         self._stores: dict[ValueType, Store] = {}
 
     def store(self, type_: ValueType) -> Store:
@@ -115,7 +113,7 @@ class Lowering:
             case Primitive.STRING:
                 return _lower_put(self._text, at)
             case Primitive():
-                return _lower_primitive(_convert(type_, formats[at]), at)
+                return lower_primitive(converter(type_, formats[at]), at)
             case RecordType() | TupleType():
                 return self._lower_record(type_, formats, at)
             case ListType(element, None):
@@ -162,9 +160,9 @@ class Lowering:
         formats = layout_of(type_).flat or ()
         match type_:
             case Primitive():
-                convert = _convert(type_, formats[0])
+                convert = converter(type_, formats[0])
                 return lambda cx, value: convert(value)
-            case OwnType() | BorrowType() | StreamType() | FutureType():
+            case OwnType() | BorrowType():
                 return self._handle(type_)
         lower = self.lower(type_, formats, 0)
 
@@ -199,8 +197,8 @@ class Lowering:
         match type_:
             case Primitive.STRING:
                 return _store_put(self._text)
-            case Primitive() if type_ in _STORES:
-                return _STORES[type_]
+            case Primitive() if type_ in STORES:
+                return STORES[type_]
             case RecordType() | TupleType():
                 return self._store_record(type_)
             case ListType(element, None):
@@ -216,11 +214,11 @@ class Lowering:
 
                 return store_list
             case FlagsType():
-                bits, word = _flags(type_.labels), _word(layout_of(type_).size)
+                bits, word = _flags(type_.labels), store_word(layout_of(type_).size)
                 return lambda cx, at, value: word(cx, at, bits(value))
             case EnumType():
                 numbers = {label: index for index, label in enumerate(type_.labels)}
-                word = _word(layout_of(type_).size)
+                word = store_word(layout_of(type_).size)
                 return lambda cx, at, value: word(cx, at, numbers[value])
             case OwnType() | BorrowType() | StreamType() | FutureType():
                 handle = self._handle(type_)
@@ -291,7 +289,7 @@ class Lowering:
         cases = cases_of(type_)
         offset = payload_offset(cases)
         stores = [None if case is None else self.store(case) for case in cases]
-        word = _word(discriminant_size(len(cases)))
+        word = store_word(discriminant_size(len(cases)))
         split = _split(type_)
 
         def store_variant(cx: Context, at: int, value: Any) -> None:
@@ -369,9 +367,9 @@ class Lowering:
 
         return index_of
 
-    def _items(self, element: ValueType) -> _Put:
+    def _items(self, element: ValueType) -> Put:
         if element is Primitive.U8:
-            return _put_bytes
+            return put_bytes
         run = self.run(element)
         layout = layout_of(element)
         size, alignment = layout.size, layout.alignment
@@ -380,7 +378,7 @@ class Lowering:
             if not isinstance(value, list | tuple):
                 raise TypeError("no list")
             count = len(value)
-            total = _allowed(size * count)
+            total = allowed(size * count)
             at = cx.allocate(total, alignment)
             run(cx, at, value)
             return at, count
@@ -406,14 +404,14 @@ class Lowering:
         return store_run
 
 
-def _lower_put(put: _Put, at: int) -> Lower:
+def _lower_put(put: Put, at: int) -> Lower:
     def lower(cx: Context, value: Any, flat: list[Any]) -> None:
         flat[at], flat[at + 1] = put(cx, value)
 
     return lower
 
 
-def _store_put(put: _Put) -> Store:
+def _store_put(put: Put) -> Store:
     def store(cx: Context, at: int, value: Any) -> None:
         begin, length = put(cx, value)
         at >>= 2
@@ -422,183 +420,6 @@ def _store_put(put: _Put) -> Store:
         words[at + 1] = length
 
     return store
-
-
-def _allowed(size: int) -> int:
-    if size > MAX_LIST_BYTES:
-        raise ValueError(f"{size} bytes exceed the maximum of {MAX_LIST_BYTES}")
-    return size
-
-
-def _put_bytes(cx: Context, value: Any) -> tuple[int, int]:
-    if value.__class__ is not bytes:
-        value = memoryview(value).cast("B")
-    size = _allowed(len(value))
-    return cx.put(value, size, 1), size
-
-
-def _put_utf8(cx: Context, value: str) -> tuple[int, int]:
-    data = value.encode()
-    size = _allowed(len(data))
-    return cx.put(data, size, 1), size
-
-
-def _put_utf16(cx: Context, value: str) -> tuple[int, int]:
-    data = value.encode("utf-16-le")
-    size = _allowed(len(data))
-    return cx.put(data, size, 2), size >> 1
-
-
-def _put_latin1_utf16(cx: Context, value: str) -> tuple[int, int]:
-    try:
-        data = value.encode("latin-1")
-    except UnicodeEncodeError:
-        at, units = _put_utf16(cx, value)
-        return at, units | _UTF16_TAG
-    size = _allowed(len(data))
-    return cx.put(data, size, 2), size
-
-
-_TEXTS: dict[Encoding, _Put] = {
-    Encoding.UTF8: _put_utf8,
-    Encoding.UTF16: _put_utf16,
-    Encoding.LATIN1_UTF16: _put_latin1_utf16,
-}
-
-
-def _code(value: str) -> int:
-    code = ord(value)
-    if 0xD800 <= code <= 0xDFFF:
-        raise ValueError("a surrogate is no char")
-    return code
-
-
-def _bool(value: Any) -> int:
-    if value is True:
-        return 1
-    if value is False:
-        return 0
-    raise TypeError("no bool")
-
-
-def _store_bool(cx: Context, at: int, value: Any) -> None:
-    cx.u8[at] = _bool(value)
-
-
-def _store_s8(cx: Context, at: int, value: Any) -> None:
-    cx.s8[at] = value
-
-
-def _store_u8(cx: Context, at: int, value: Any) -> None:
-    cx.u8[at] = value
-
-
-def _store_s16(cx: Context, at: int, value: Any) -> None:
-    cx.s16[at >> 1] = value
-
-
-def _store_u16(cx: Context, at: int, value: Any) -> None:
-    cx.u16[at >> 1] = value
-
-
-def _store_s32(cx: Context, at: int, value: Any) -> None:
-    cx.s32[at >> 2] = value
-
-
-def _store_u32(cx: Context, at: int, value: Any) -> None:
-    cx.u32[at >> 2] = value
-
-
-def _store_s64(cx: Context, at: int, value: Any) -> None:
-    cx.s64[at >> 3] = value
-
-
-def _store_u64(cx: Context, at: int, value: Any) -> None:
-    cx.u64[at >> 3] = value
-
-
-def _store_f32(cx: Context, at: int, value: Any) -> None:
-    cx.f32[at >> 2] = value
-
-
-def _store_f64(cx: Context, at: int, value: Any) -> None:
-    cx.f64[at >> 3] = value
-
-
-def _store_char(cx: Context, at: int, value: Any) -> None:
-    cx.u32[at >> 2] = _code(value)
-
-
-_STORES: dict[Primitive, Store] = {
-    Primitive.BOOL: _store_bool,
-    Primitive.S8: _store_s8,
-    Primitive.U8: _store_u8,
-    Primitive.S16: _store_s16,
-    Primitive.U16: _store_u16,
-    Primitive.S32: _store_s32,
-    Primitive.U32: _store_u32,
-    Primitive.S64: _store_s64,
-    Primitive.U64: _store_u64,
-    Primitive.F32: _store_f32,
-    Primitive.F64: _store_f64,
-    Primitive.CHAR: _store_char,
-}
-
-
-def _word(size: int) -> Store:
-    return {1: _store_u8, 2: _store_u16, 4: _store_u32}[size]
-
-
-_RANGES = {
-    Primitive.S8: (-(1 << 7), (1 << 7) - 1),
-    Primitive.U8: (0, (1 << 8) - 1),
-    Primitive.S16: (-(1 << 15), (1 << 15) - 1),
-    Primitive.U16: (0, (1 << 16) - 1),
-    Primitive.S32: (-(1 << 31), (1 << 31) - 1),
-    Primitive.U32: (0, _MASK32),
-    Primitive.S64: (-(1 << 63), (1 << 63) - 1),
-    Primitive.U64: (0, _MASK64),
-}
-
-
-def _lower_primitive(convert: Callable[[Any], Any], at: int) -> Lower:
-    def lower(cx: Context, value: Any, flat: list[Any]) -> None:
-        flat[at] = convert(value)
-
-    return lower
-
-
-def _convert(type_: Primitive, wanted: str) -> Callable[[Any], Any]:
-    """Return what makes a core value of this format from a primitive.
-
-    Packing the core values refuses what is out of the range of the format.
-    """
-    match type_:
-        case Primitive.BOOL:
-            return _bool
-        case Primitive.CHAR:
-            return _code
-        case Primitive.F32 if wanted != "f":
-            return lambda value: unpack("<I", pack("<f", value))[0]
-        case Primitive.F64 if wanted != "d":
-            return lambda value: unpack("<Q", pack("<d", value))[0]
-        case Primitive.F32 | Primitive.F64:
-            return lambda value: value
-        case Primitive.U32 | Primitive.U64 if wanted == layout_of(type_).flat[0]:  # type: ignore[index]
-            return lambda value: value
-        case Primitive() if type_ in _RANGES:
-            least, most = _RANGES[type_]
-            # A signed 32-bit value in a joined 64-bit one is zero-extended.
-            mask = _MASK64 if type_ is Primitive.S64 else _MASK32
-            signed = least < 0 and wanted in "IQ"
-
-            def convert(value: Any) -> Any:
-                if not least <= value <= most:
-                    raise ValueError("out of range")
-                return value & mask if signed else value
-
-            return convert
-    raise UnsupportedTypeError(type_.value)
 
 
 def _split(

@@ -17,10 +17,10 @@ from edgezero_spin.host.errors import LinkError, Trap, ValueMismatchError
 from edgezero_spin.host.runtime.converters import Converters, lower_parameters
 from edgezero_spin.host.runtime.handles import Call, ComponentInstance
 from edgezero_spin.host.runtime.layout import core_signature, slots
-from edgezero_spin.host.runtime.lift import UnsupportedTypeError
 from edgezero_spin.host.runtime.lifted import Invoke, lifted_call
 from edgezero_spin.host.runtime.lower import MISFITS
 from edgezero_spin.host.runtime.misfit import misfit
+from edgezero_spin.host.runtime.primitives import UnsupportedTypeError
 from edgezero_spin.host.runtime.scheduler import Completion, Frame, Scheduler
 from edgezero_spin.host.runtime.traps import cannot_enter
 from edgezero_spin.host.runtime.waitables import (

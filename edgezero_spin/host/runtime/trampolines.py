@@ -26,12 +26,12 @@ from edgezero_spin.host.runtime.layout import (
     layout_of,
     slots,
 )
-from edgezero_spin.host.runtime.lift import Lift, UnsupportedTypeError
 from edgezero_spin.host.runtime.lifted import Invoke
 from edgezero_spin.host.runtime.lower import MISFITS
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context
 from edgezero_spin.host.runtime.misfit import misfit
 from edgezero_spin.host.runtime.native import areas_of
+from edgezero_spin.host.runtime.primitives import Lift, UnsupportedTypeError
 from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.traps import cannot_leave
 from edgezero_spin.wasm.component.linked import Lower, ResourceFunction
@@ -229,7 +229,13 @@ def _drop(number: int, type_: ResourceType, is_host: bool) -> Callable[[int, int
             component = owner.components[number]
             if not component.may_leave:
                 raise cannot_leave()
-            handle = component.take(unpack_index(areas[address])[0], type_)
+            index = unpack_index(areas[address])[0]
+            if is_host:
+                # Before it leaves the table, from which the end of the instance drops it.
+                found = component.handle(index, type_)
+                if found.call is None and hasattr(found.rep, "check_childless"):
+                    found.rep.check_childless("a resource is dropped")
+            handle = component.take(index, type_)
             if handle.call is None:
                 if not is_host:
                     owner.drop(type_, handle.rep, number)

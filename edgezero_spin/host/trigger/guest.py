@@ -6,6 +6,9 @@ has them answer, or an error that says what the component exports instead.
 Source: contract spin-host.md, RESP-11, RESP-15, GEN-7.
 """
 
+import re
+from collections.abc import Sequence
+
 import attrs
 
 from edgezero_spin.errors import HostError
@@ -19,10 +22,13 @@ from edgezero_spin.host.trigger.inbound_http import INBOUND_HTTP
 from edgezero_spin.host.trigger.pace import Pace
 from edgezero_spin.host.trigger.standby import Started
 
-__all__ = ["HANDLER", "GuestComponent", "HandlerError"]
+__all__ = ["HANDLER", "GuestComponent", "HandlerError", "handler_of"]
 
 HANDLER = "wasi:http/incoming-handler"
 
+_OWN_HANDLER = re.compile(
+    rf"{re.escape(HANDLER)}(?:@0\.2\.\d+)?|{re.escape(INBOUND_HTTP)}", re.ASCII
+)
 # Exports that mean a handler of another generation (RESP-15, GEN-7).
 OTHER_HANDLERS = (
     "wasi:http/handler@",
@@ -76,17 +82,7 @@ class GuestComponent:
         Raises:
             HandlerError: There is none, several, or one that this host cannot call.
         """
-        own = [name for name in map(linked.export_of, (HANDLER, INBOUND_HTTP)) if name is not None]
-        others = [name for name in linked.exports if name.startswith(OTHER_HANDLERS)]
-        if not own:
-            raise HandlerError(grants.component_id, _no_handler(linked, others))
-        if len(own) + len(others) > 1:
-            raise HandlerError(
-                grants.component_id,
-                "component exports multiple different handlers but it's expected to export "
-                f"only one: {', '.join([*own, *others])}",
-            )
-        return cls(linked, grants, limits, own[0])
+        return cls(linked, grants, limits, handler_of(grants.component_id, linked.exports))
 
     @property
     def is_buffered(self) -> bool:
@@ -108,11 +104,30 @@ class GuestComponent:
             )
 
 
-def _no_handler(linked: PreparedComponent, others: list[str]) -> str:
+def handler_of(component_id: str, exports: Sequence[str]) -> str:
+    """Return the export of a component that serves requests (RESP-15).
+
+    Raises:
+        HandlerError: There is none, several, or one that this host cannot call.
+    """
+    own = [name for name in exports if _OWN_HANDLER.fullmatch(name)]
+    others = [name for name in exports if name.startswith(OTHER_HANDLERS)]
+    if not own:
+        raise HandlerError(component_id, _no_handler(exports, others))
+    if len(own) + len(others) > 1:
+        raise HandlerError(
+            component_id,
+            "component exports multiple different handlers but it's expected to export "
+            f"only one: {', '.join([*own, *others])}",
+        )
+    return own[0]
+
+
+def _no_handler(exports: Sequence[str], others: list[str]) -> str:
     if others:
         return (
             f"it exports {others[0]}, which this host does not run; build it for {HANDLER}@0.2 "
             f"or serve it with `spin up`"
         )
-    offer = ", ".join(linked.exports) or "nothing"
+    offer = ", ".join(exports) or "nothing"
     return f"Expected component to export one of {HANDLER}@0.2, {INBOUND_HTTP}; it exports {offer}"

@@ -19,7 +19,7 @@ import attrs
 from edgezero_spin.host.capabilities.wasi_cli import GuestExit
 from edgezero_spin.host.engine import InstanceLimits
 from edgezero_spin.host.errors import EngineBusy, GuestTrapped
-from edgezero_spin.host.exchange import Exchange
+from edgezero_spin.host.exchange import Exchange, Failure, FailureKind
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.trigger.guest import GuestComponent
@@ -36,8 +36,10 @@ __all__ = [
 
 logger = logging.getLogger("edgezero_spin.host")
 
-NO_ANSWER = "guest failed to produce a response prior to returning"
-UNFINISHED = "guest returned before it finished the response body"
+NO_RESPONSE = Failure(
+    FailureKind.NO_RESPONSE, "guest failed to produce a response prior to returning"
+)
+UNFINISHED = Failure(FailureKind.UNFINISHED, "guest returned before it finished the response body")
 
 Served = GuestComponent | CommandComponent
 """What can answer requests."""
@@ -84,6 +86,7 @@ class InstanceRunner:
         self.standby = Standby(pool, policy or ReusePolicy())
         self._lock = threading.Lock()
         self._running: set[InstanceState] = set()
+        self._cancelled = False
 
     @property
     def running(self) -> int:
@@ -222,11 +225,10 @@ class InstanceRunner:
             exchange.finish(UNFINISHED)
         except BaseException as error:
             failure = error
-            exchange.busy = isinstance(error, EngineBusy)
             left = exchange.abandoned
-            exchange.finish(str(error))
+            exchange.finish(_failure_of(error))
             if not left:
-                _report(component.grants.component_id, error, started=False)
+                self._report(component.grants.component_id, error, started=False)
         finally:
             if watch is not None:
                 watch.ended(None, failure)
@@ -252,11 +254,10 @@ class InstanceRunner:
         try:
             return self.standby.start(component, state, limits)
         except BaseException as error:
-            exchange.busy = isinstance(error, EngineBusy)
             if watch is not None:
                 watch.ended(None, error)
-            exchange.finish(str(error))
-            _report(component.grants.component_id, error, started=False)
+            exchange.finish(_failure_of(error))
+            self._report(component.grants.component_id, error, started=False)
             return None
 
     def _keep(self, component: GuestComponent, started: Started) -> bool:
@@ -291,19 +292,37 @@ class InstanceRunner:
             failure = error
             answered = exchange.response is not None
             left = answered and exchange.abandoned
-            exchange.finish(str(error) or type(error).__name__)
+            exchange.finish(_failure_of(error))
             if left:
                 # Many guests take the failed write for the end of the world; it is not news.
                 logger.info("%s stopped after its client had left: %s", component_id, error)
             else:
-                _report(component_id, error, started=answered)
+                self._report(component_id, error, started=answered)
         finally:
             if watch is not None:
                 watch.ended(instance, failure)
         return clean
 
+    def _report(self, component_id: str, error: BaseException, *, started: bool) -> None:
+        """Say in the log how a guest ended before its time (RESP-4, RESP-7)."""
+        prefix = "Component error after response started" if started else "Error processing request"
+        if isinstance(error, GuestExit) and error.code == 0 and started:
+            return
+        if isinstance(error, GuestTrapped):
+            if self._cancelled:
+                # Where it was at that moment says nothing; whoever waited was told already.
+                logger.info("%s was stopped: %s", component_id, error)
+                return
+            detail = f"\n{error.backtrace}" if error.backtrace else ""
+            logger.error("%s: %s: %s%s", prefix, component_id, error, detail)
+        elif isinstance(error, EngineBusy):
+            logger.error("%s: %s: %s", prefix, component_id, error)
+        else:
+            logger.error("%s: %s", prefix, component_id, exc_info=error)
+
     def cancel_all(self, reason: str) -> None:
         """Trap every guest at its next wait."""
+        self._cancelled = True
         with self._lock:
             running = list(self._running)
         for state in running:
@@ -324,21 +343,12 @@ def _finish(component_id: str, exchange: Exchange) -> bool:
     if response is not None:
         exchange.finish(UNFINISHED)
         return response.body is None or response.body.failure is None
-    reason = exchange.refusal or NO_ANSWER
-    exchange.finish(reason)
-    logger.error("Error processing request: %s: %s", component_id, reason)
+    failure = exchange.failure or NO_RESPONSE
+    exchange.finish(failure)
+    logger.error("Error processing request: %s: %s", component_id, failure)
     return False
 
 
-def _report(component_id: str, error: BaseException, *, started: bool) -> None:
-    """Say in the log how a guest ended before its time (RESP-4, RESP-7)."""
-    prefix = "Component error after response started" if started else "Error processing request"
-    if isinstance(error, GuestExit) and error.code == 0 and started:
-        return
-    if isinstance(error, GuestTrapped):
-        detail = f"\n{error.backtrace}" if error.backtrace else ""
-        logger.error("%s: %s: %s%s", prefix, component_id, error, detail)
-    elif isinstance(error, EngineBusy):
-        logger.error("%s: %s: %s", prefix, component_id, error)
-    else:
-        logger.error("%s: %s", prefix, component_id, exc_info=error)
+def _failure_of(error: BaseException) -> Failure:
+    kind = FailureKind.BUSY if isinstance(error, EngineBusy) else FailureKind.TRAPPED
+    return Failure(kind, str(error) or type(error).__name__)

@@ -18,7 +18,7 @@ from edgezero_spin.host.capabilities.http_fields import (
     is_value,
     size_of,
 )
-from edgezero_spin.host.exchange import Exchange, ResponseHead
+from edgezero_spin.host.exchange import Exchange
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.trigger.whole_bodies import read_request, respond
@@ -84,13 +84,10 @@ def answer(instance: Instance, state: InstanceState, exchange: Exchange, compone
         return
     headers = _headers_of(returned["headers"] or ())
     length = headers.pop("content-length", None)
-    if content or method != "head":
-        respond(exchange, status, [*headers.items()], content or b"")
-        return
-    # The length of what a GET request would have got (RFC 9110, 8.6).
-    if length is not None:
+    if method == "head" and not content and length is not None:
+        # The length of what a GET request would have got (RFC 9110, 8.6).
         headers["content-length"] = length
-    exchange.respond(ResponseHead(status, [*headers.items()], None))
+    respond(exchange, status, [*headers.items()], content or b"")
 
 
 def _plain(raw: bytes) -> str:

@@ -8,7 +8,7 @@ Source: contract spin-host.md, RESP-1 to RESP-6; RFC 9110.
 
 import logging
 
-from edgezero_spin.host.exchange import Exchange, ResponseHead
+from edgezero_spin.host.exchange import Exchange, FailureKind, ResponseHead
 from edgezero_spin.host.trigger.gateway import Answer
 
 __all__ = ["OVERLOADED", "SERVER_ERROR", "answer_for", "is_bodiless", "wire_head"]
@@ -25,7 +25,9 @@ BODILESS = (204, 304)
 
 def answer_for(exchange: Exchange) -> Answer:
     """What the client gets when a guest gave no answer (RESP-4 to RESP-6)."""
-    return OVERLOADED if exchange.busy else SERVER_ERROR
+    failure = exchange.failure
+    busy = failure is not None and failure.kind is FailureKind.BUSY
+    return OVERLOADED if busy else SERVER_ERROR
 
 
 def is_bodiless(method: str, status: int) -> bool:

@@ -19,8 +19,11 @@ not even between two slashes, and a section that starts with a dot (``/.well-kno
 is ordinary literal text, so it is not lost to ``/...``.
 """
 
+import functools
+import heapq
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
@@ -173,12 +176,17 @@ class RouteTable:
         # A route without parameters and wildcards is before all others that match the
         # same path, so one look-up by text decides it.
         self._literals: dict[str, Route] = {}
-        self._patterns: list[_Pattern] = []
-        for pattern in patterns:
-            if pattern.literal is None:
-                self._patterns.append(pattern)
-            else:
+        # All others, with their place in the order: by the text of the first section where
+        # that is all of it, and those that may match any.
+        self._by_first: dict[str, list[tuple[int, _Pattern]]] = defaultdict(list)
+        self._any_first: list[tuple[int, _Pattern]] = []
+        for place, pattern in enumerate(patterns):
+            if pattern.literal is not None:
                 self._literals.setdefault(pattern.literal, pattern.route)
+            elif pattern.first is not None:
+                self._by_first[pattern.first].append((place, pattern))
+            else:
+                self._any_first.append((place, pattern))
 
     def match(self, path: str) -> RouteMatch | None:
         """Return the first route that a path matches.
@@ -191,11 +199,17 @@ class RouteTable:
         literal = self._literals.get(trimmed)
         if literal is not None:
             return RouteMatch(literal, (), "")
-        for pattern in self._patterns:
+        for pattern in self._candidates(trimmed):
             found = pattern.regex.fullmatch(trimmed)
             if found is not None:
                 return _match_of(pattern.route, found.groups(), path)
         return None
+
+    def _candidates(self, trimmed: str) -> Iterator["_Pattern"]:
+        """Patterns that may match a path, in order."""
+        own = self._by_first.get(trimmed.partition("/")[0], ())
+        found = heapq.merge(own, self._any_first, key=_place_of) if own else self._any_first
+        return (pattern for _, pattern in found)
 
     def reserved(self) -> tuple[Route, ...]:
         """Return routes below ``/.well-known/spin/``, which the host answers itself."""
@@ -223,21 +237,37 @@ class _Section:
     text: str
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, slots=False)
 class _Pattern:
     route: Route
     ranks: tuple[int, ...]
     dots: int
-    regex: re.Pattern[str]
+    sections: tuple[_Section, ...]
     literal: str | None
+    first: str | None
 
-    def before(self, other: "_Pattern") -> bool:
-        for mine, theirs in zip(self.ranks, other.ranks, strict=False):
-            if mine != theirs:
-                return mine < theirs
-        if self.dots != other.dots:
-            return self.dots > other.dots
-        return len(self.ranks) < len(other.ranks)
+    @functools.cached_property
+    def regex(self) -> re.Pattern[str]:
+        """Compiled when a path comes that may match: it is the most expensive part."""
+        return re.compile(_regex_of(self.sections), re.DOTALL)
+
+    @property
+    def shape(self) -> tuple[tuple[int, ...], int]:
+        """What decides about its place."""
+        return self.ranks, self.dots
+
+
+def _before(one: tuple[tuple[int, ...], int], other: tuple[tuple[int, ...], int]) -> bool:
+    """Whether routes of one shape are tried before those of another."""
+    (ranks, dots), (other_ranks, other_dots) = one, other
+    for mine, theirs in zip(ranks, other_ranks, strict=False):
+        if mine != theirs:
+            return mine < theirs
+    return dots > other_dots if dots != other_dots else len(ranks) < len(other_ranks)
+
+
+def _place_of(entry: tuple[int, _Pattern]) -> int:
+    return entry[0]
 
 
 def _parse_all(declared: Iterable[RouteDeclaration], base: str) -> list[_Pattern]:
@@ -256,11 +286,20 @@ def _parse_all(declared: Iterable[RouteDeclaration], base: str) -> list[_Pattern
 
 
 def _ordered(patterns: Iterable[_Pattern]) -> list[_Pattern]:
-    ordered: list[_Pattern] = []
+    """Order patterns; those of one shape stay as they were declared."""
+    groups: dict[tuple[tuple[int, ...], int], list[_Pattern]] = {}
     for pattern in patterns:
-        place = next((i for i, other in enumerate(ordered) if pattern.before(other)), len(ordered))
-        ordered.insert(place, pattern)
-    return ordered
+        groups.setdefault(pattern.shape, []).append(pattern)
+    if not any(dots for _, dots in groups):
+        # Without dots the order is that of the ranks.
+        return [pattern for shape in sorted(groups) for pattern in groups[shape]]
+    # With them it need not be transitive, so that places are found one by one; but shapes are
+    # few, however many the routes.
+    shapes: list[tuple[tuple[int, ...], int]] = []
+    for shape in groups:
+        place = next((i for i, other in enumerate(shapes) if _before(shape, other)), len(shapes))
+        shapes.insert(place, shape)
+    return [pattern for shape in shapes for pattern in groups[shape]]
 
 
 def _parse(declaration: RouteDeclaration, based: str) -> _Pattern:
@@ -285,13 +324,23 @@ def _parse(declaration: RouteDeclaration, based: str) -> _Pattern:
         route=Route(declaration, based, prefix or "/", wildcard, names),
         ranks=ranks,
         dots=sum(section.kind == _DOT for section in sections),
-        regex=re.compile(_regex_of(sections), re.DOTALL),
+        sections=tuple(sections),
         literal=(
             "".join(section.text for section in sections)
             if all(section.kind in (_LITERAL, _SLASH) for section in sections)
             else None
         ),
+        first=_first_text(sections),
     )
+
+
+def _first_text(sections: list[_Section]) -> str | None:
+    """Text that the first section of a path has to have; ``None`` where it may be any."""
+    if not sections or sections[0].kind != _LITERAL:
+        return None
+    if len(sections) > 1 and sections[1].kind != _SLASH:
+        return None
+    return sections[0].text
 
 
 def _sections_of(segment: str) -> list[_Section]:
@@ -325,7 +374,7 @@ def _append_dot(sections: list[_Section]) -> None:
     sections.append(_Section(_LITERAL, last.text + "."))
 
 
-def _regex_of(sections: list[_Section]) -> str:
+def _regex_of(sections: Sequence[_Section]) -> str:
     regex = ""
     for index, section in enumerate(sections):
         following = sections[index + 1].kind if index + 1 < len(sections) else None

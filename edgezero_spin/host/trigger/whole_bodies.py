@@ -52,6 +52,10 @@ def respond(exchange: Exchange, status: int, headers: list[Pair], content: bytes
         headers: Names in lower case, without a length.
         content: All bytes of the body.
     """
+    if exchange.method == "HEAD" and not content:
+        # What a GET request would have got has a length, but not this one (RFC 9110, 8.6).
+        exchange.respond(ResponseHead(status, headers, None))
+        return
     body = ByteChannel()
     body.put(content)
     body.end()

@@ -3,13 +3,12 @@
 Source: contract spin-host.md, VAR-20.
 """
 
-import json
-import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from edgezero_spin.host.variables.errors import VariableSetupError
+from edgezero_spin.manifest.decoding import decode_json, decode_toml
 
 __all__ = ["read_variable_options"]
 
@@ -48,7 +47,10 @@ def _read(path: Path) -> str:
 
 
 def _read_map(path: Path) -> dict[str, str]:
-    readers = {".json": ("JSON", json.loads), ".toml": ("TOML", tomllib.loads)}
+    readers: dict[str, tuple[str, Callable[[str], Any]]] = {
+        ".json": ("JSON", decode_json),
+        ".toml": ("TOML", decode_toml),
+    }
     if path.suffix not in readers:
         raise VariableSetupError(
             f'variable files must end in .json or .toml, and "{path}" does not'

@@ -25,7 +25,7 @@ from edgezero_spin.manifest.app_config.loading import (
     require_app_name,
 )
 from edgezero_spin.manifest.app_config.overlay import overlay, variable_prefix
-from edgezero_spin.manifest.app_config.secret_rules import check_secrets, variable_name_fault
+from edgezero_spin.manifest.app_config.secret_rules import check_secrets
 from edgezero_spin.manifest.app_config.secret_words import looks_like_a_secret
 from edgezero_spin.stores import secret_fields
 
@@ -53,6 +53,5 @@ __all__ = [
     "require_app_name",
     "secret_fields",
     "tree_of",
-    "variable_name_fault",
     "variable_prefix",
 ]

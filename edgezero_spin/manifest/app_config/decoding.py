@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from edgezero_spin.manifest.app_config.entries import datetime_text
+from edgezero_spin.manifest.decoding import datetime_text
 from edgezero_spin.manifest.errors import Problem
 from edgezero_spin.manifest.keys import item_key, join_key
 from edgezero_spin.stores import JsonValueError, ModelRuleError, refuses_unknown_fields, structurer

@@ -17,12 +17,13 @@ from typing import Any
 
 import attrs
 
+from edgezero_spin.manifest.decoding import datetime_text
 from edgezero_spin.manifest.errors import Problem
 from edgezero_spin.manifest.keys import item_key, join_key
 from edgezero_spin.stores import JsonValueError
 from edgezero_spin.stores.json_values import encode_text
 
-__all__ = ["ConfigEntry", "datetime_text", "flatten", "non_finite_places", "not_finite", "tree_of"]
+__all__ = ["ConfigEntry", "flatten", "non_finite_places", "not_finite", "tree_of"]
 
 _SIMPLE = (str, int, float, datetime.date, datetime.time)
 
@@ -110,15 +111,6 @@ def tree_of(model: object) -> Any:
     if kind.__module__ == "uuid":
         return str(model)
     raise JsonValueError(f"a {kind.__qualname__} has no entry text")
-
-
-def datetime_text(value: datetime.date | datetime.time) -> str:
-    """Return the TOML text of a date or time: ``2026-01-31T08:00:00.5Z``."""
-    text = value.isoformat()
-    if isinstance(value, datetime.datetime | datetime.time) and value.microsecond:
-        fraction = f".{value.microsecond:06}"
-        text = text.replace(fraction, fraction.rstrip("0"), 1)
-    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
 
 
 def _leaves(table: Mapping[str, Any], prefix: str, place: str) -> Iterator[tuple[str, str, Any]]:

@@ -13,9 +13,10 @@ from edgezero_spin.environment import ascii_lower
 from edgezero_spin.manifest.app_config.secret_words import quoted_reference
 from edgezero_spin.manifest.errors import Problem
 from edgezero_spin.manifest.keys import join_key
+from edgezero_spin.manifest.spin.identifiers import snake_fault
 from edgezero_spin.stores import SecretField, StoreIds
 
-__all__ = ["check_secrets", "variable_name_fault"]
+__all__ = ["check_secrets"]
 
 
 def check_secrets(
@@ -46,25 +47,6 @@ def check_secrets(
     return problems
 
 
-def variable_name_fault(name: str) -> str | None:
-    """Return why a text is not the name of a Spin variable, ``None`` when it is one."""
-    if not name:
-        return "must not be empty"
-    for index, letter in enumerate(name):
-        if "A" <= letter <= "Z":
-            return "must be lowercase"
-        if "a" <= letter <= "z":
-            continue
-        digit = "0" <= letter <= "9"
-        if index == 0 and digit:
-            return "must start with a lower-case letter, not a digit"
-        if index == 0:
-            return "must start with a lowercase ASCII letter"
-        if not digit and letter != "_":
-            return "may hold only lowercase letters, digits, underscores"
-    return None
-
-
 def _check_store(field: str, place: str, value: str, stores: StoreIds | None) -> Iterable[Problem]:
     if stores is None:
         yield _undeclared(field, place)
@@ -80,10 +62,10 @@ def _check_key(
     if stores is None:
         yield _undeclared(field, place)
     name = ascii_lower(value)
-    fault = variable_name_fault(name)
+    fault = snake_fault(name, lower=True)
     if fault is not None:
         shown = quoted_reference(value)
-        reason = f"secret field `{field}`: {shown} cannot be a Spin variable: it {fault}"
+        reason = f"secret field `{field}`: {shown} cannot be a Spin variable: {fault}"
         yield Problem(place, reason, "Name the secret as its variable is named in spin.toml.")
         return
     twin = names.setdefault(name, field)

@@ -2,6 +2,7 @@
 
 from edgezero_spin.manifest.spin.loading import (
     bare_manifest,
+    load_builds,
     load_spin_manifest,
     parse_spin_manifest,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "UrlSource",
     "Variable",
     "bare_manifest",
+    "load_builds",
     "load_lock",
     "load_spin_manifest",
     "lock_application",

@@ -8,7 +8,7 @@ import attrs
 from edgezero_spin.manifest.keys import item_key
 from edgezero_spin.manifest.spin.dependencies import read_component_dependencies
 from edgezero_spin.manifest.spin.http_hosts import HttpHostsError, outbound_hosts_of
-from edgezero_spin.manifest.spin.identifiers import label_fault, snake_fault
+from edgezero_spin.manifest.spin.identifiers import label_fault, package_fault, snake_fault
 from edgezero_spin.manifest.spin.schema import (
     Build,
     Component,
@@ -21,7 +21,32 @@ from edgezero_spin.manifest.spin.schema import (
 )
 from edgezero_spin.manifest.table_reader import TableReader, kind_of
 
-__all__ = ["read_common", "read_component", "read_targets"]
+__all__ = ["COMPONENT_FIELDS", "read_common", "read_component", "read_targets"]
+
+# Spin reads a list in place of any of these tables, its items in the order of the fields.
+COMPONENT_FIELDS = (
+    "source",
+    "description",
+    "variables",
+    "environment",
+    "files",
+    "exclude_files",
+    "allowed_http_hosts",
+    "allowed_outbound_hosts",
+    "key_value_stores",
+    "sqlite_databases",
+    "ai_models",
+    "targets",
+    "build",
+    "tool",
+    "dependencies_inherit_configuration",
+    "dependencies",
+    "profile",
+)
+_BUILD_FIELDS = ("command", "workdir", "watch")
+_PROFILE_FIELDS = ("source", "environment", "dependencies", "build")
+_PLACEMENT_FIELDS = ("source", "destination")
+_SOURCE_FIELDS = {2: ("url", "digest"), 3: ("registry", "package", "version")}
 
 _NO_HOSTS_NAMED = ("redis://*:*", "mysql://*:*", "postgres://*:*")
 """What a component of a version 1 manifest may reach when it does not say (MAN-80)."""
@@ -38,7 +63,8 @@ def read_component(table: TableReader) -> Component:
         dependencies=read_component_dependencies(table),
         dependencies_inherit=inherit if "dependencies_inherit_configuration" in table else None,
         profiles={
-            name: _read_profile(profile) for name, profile in table.named_tables("profile").items()
+            name: _read_profile(profile)
+            for name, profile in table.named_tables("profile", _PROFILE_FIELDS).items()
         },
     )
     table.refuse_rest()
@@ -95,11 +121,12 @@ def _read_source(table: TableReader, *, required: bool = True) -> Source:
         return ""
     if isinstance(value, str):
         return table.required_text("source", blank=False)
-    if not isinstance(value, dict):
+    fields = _SOURCE_FIELDS.get(len(value), ()) if isinstance(value, list) else ()
+    if not isinstance(value, dict) and not fields:
         found = kind_of(value)
         table.problem("source", f"invalid type: expected a string or a table, got {found}")
         return ""
-    inner = table.table("source")
+    inner = table.table("source", fields)
     source: Source
     if "url" in inner:
         source = UrlSource(inner.required_text("url"), inner.required_text("digest"))
@@ -113,6 +140,9 @@ def _read_source(table: TableReader, *, required: bool = True) -> Source:
             version=inner.required_text("version"),
             registry=inner.optional_text("registry"),
         )
+        fault = package_fault(source.package)
+        if fault is not None and source.package:
+            inner.problem("package", f"this is no name of a package: {fault}")
     inner.refuse_rest()
     return source
 
@@ -151,8 +181,11 @@ def _read_files(table: TableReader) -> tuple[FileMount, ...]:
                     f'"{item}" gives the guest everything in the application directory',
                     f'If that is meant, write "./{item}".',
                 )
-        elif isinstance(item, dict):
-            inner = TableReader(item, place, table.problems)
+        elif isinstance(item, dict) or (isinstance(item, list) and len(item) == 2):
+            placed = (
+                item if isinstance(item, dict) else dict(zip(_PLACEMENT_FIELDS, item, strict=True))
+            )
+            inner = TableReader(placed, place, table.problems)
             mounts.append(
                 FilePlacement(inner.required_text("source"), inner.required_text("destination"))
             )
@@ -185,7 +218,7 @@ def _read_hosts(table: TableReader, by_default: bool) -> tuple[str, ...]:
 
 
 def _read_build(table: TableReader) -> Build | None:
-    inner = table.optional_table("build")
+    inner = table.optional_table("build", _BUILD_FIELDS)
     if inner is None:
         return None
     commands, listed = _read_commands(inner)
@@ -206,7 +239,7 @@ def _read_tool(table: TableReader) -> dict[str, object]:
 
 
 def _read_profile(table: TableReader) -> Profile:
-    inner = table.optional_table("build")
+    inner = table.optional_table("build", _BUILD_FIELDS[:1])
     build = None
     if inner is not None:
         commands, listed = _read_commands(inner)

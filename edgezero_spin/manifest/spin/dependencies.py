@@ -8,7 +8,7 @@ from itertools import combinations
 
 import attrs
 
-from edgezero_spin.manifest.spin.identifiers import kebab_fault
+from edgezero_spin.manifest.spin.identifiers import kebab_fault, package_fault
 from edgezero_spin.manifest.spin.schema import (
     ComponentDependency,
     Dependency,
@@ -74,15 +74,14 @@ def read_trigger_dependencies(trigger: TableReader) -> dict[str, tuple[Dependenc
 
 def _read_name(table: TableReader, name: str) -> _PackageName | None:
     """Return the package that a name means; ``None`` for a plain name, or a wrong one."""
-    if ":" not in name:
+    if not _is_package(name):
         fault = kebab_fault(name)
         if fault is not None:
             table.problem(name, f"this is no name of a dependency: {fault}")
         return None
     before, at, version = name.partition("@")
     package, slash, interface = before.partition("/")
-    namespace, _, rest = package.partition(":")
-    fault = kebab_fault(namespace) or kebab_fault(rest)
+    fault = package_fault(package)
     if slash:
         fault = fault or kebab_fault(interface)
     if at and not _SEMVER.fullmatch(version):
@@ -91,6 +90,10 @@ def _read_name(table: TableReader, name: str) -> _PackageName | None:
         table.problem(name, f"this is no name of a dependency: {fault}")
         return None
     return _PackageName(name, package, interface if slash else None, version if at else None)
+
+
+def _is_package(name: str) -> bool:
+    return ":" in name or "/" in name
 
 
 def _read_dependency(table: TableReader, name: str) -> Dependency | None:
@@ -148,7 +151,11 @@ def _read_inheritance(table: TableReader) -> Inheritance:
 def _check_fit(
     table: TableReader, name: str, package: _PackageName | None, dependency: Dependency
 ) -> None:
-    if ":" not in name and isinstance(dependency, PackageDependency) and not dependency.package:
+    if (
+        not _is_package(name)
+        and isinstance(dependency, PackageDependency)
+        and not dependency.package
+    ):
         table.problem(
             name, f'dependency "{name}" must specify a package name', "Add `package` to it."
         )

@@ -3,8 +3,8 @@
 In: the manifest's ``files`` and ``exclude_files``, and the application's folder. Out: a
 folder with everything at the path where the guest will see it.
 
-No path outside the application's folder is copied, and nothing is written outside the
-destination.
+A path starts at the application's folder and may lead out of it by ``..``, as it may in
+Spin; an absolute path elsewhere is refused. Nothing is written outside the destination.
 
 Source: contract spin-host.md, MAN-63 to MAN-70.
 """
@@ -132,18 +132,18 @@ def _tree(
     excluded: list[re.Pattern[str]],
 ) -> Iterator[tuple[Path, Path]]:
     """Yield each file with its copy's path, those that are excluded left out."""
-    root = Path(os.path.normpath(root))
     for path in paths:
         if not path.is_file():
             continue
         inside = _inside(path, app_dir)
         if not any(pattern.fullmatch(inside.as_posix()) for pattern in excluded):
-            yield path, target / Path(os.path.normpath(path)).relative_to(root)
+            yield path, target / path.relative_to(root)
 
 
 def _inside(path: Path, app_dir: Path) -> Path:
     try:
-        return Path(os.path.normpath(path)).relative_to(app_dir)
+        # Not normalized: Spin accepts `../shared`, which starts at the application.
+        return path.relative_to(app_dir)
     except ValueError:
         raise FileMountError(
             f'"{path}" cannot be mapped because it is outside the application directory. '
@@ -154,7 +154,10 @@ def _inside(path: Path, app_dir: Path) -> Path:
 def _copy(source: Path, target: Path, app_dir: Path, destination: Path, mount: FileMount) -> None:
     _inside(source, app_dir)
     if not Path(os.path.normpath(target)).is_relative_to(os.path.normpath(destination)):
-        raise FileMountError(f"the destination of {_shown(mount)} is outside the guest's files")
+        raise FileMountError(
+            f"the destination of {_shown(mount)} is outside the guest's files. Name one inside: "
+            '{ source = "..", destination = "/" }'
+        )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)

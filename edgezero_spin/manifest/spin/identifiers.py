@@ -9,7 +9,7 @@ In: a text. Out: what is wrong with it, or ``None``.
 Source: contract spin-host.md, MAN-40 and MAN-50 to MAN-57.
 """
 
-__all__ = ["kebab_fault", "label_fault", "snake_fault"]
+__all__ = ["kebab_fault", "label_fault", "package_fault", "snake_fault"]
 
 
 def kebab_fault(text: str) -> str | None:
@@ -28,6 +28,23 @@ def snake_fault(text: str, *, lower: bool = False) -> str | None:
     if fault is None and lower and text != text.lower():
         return f'Lower-case identifiers must be all lowercase; got "{text}"'
     return fault
+
+
+def package_fault(text: str) -> str | None:
+    """Say why a text is no name of a package, ``namespace:name``; ``None`` when it is one.
+
+    Both parts are lower case, unlike the identifiers of components.
+    """
+    namespace, colon, name = text.partition(":")
+    if not colon:
+        return "a namespace and ':' must stand before the name"
+    for part in (namespace, name):
+        fault = kebab_fault(part)
+        if fault is None and part != part.lower():
+            fault = f'must be all lowercase; got "{part}"'
+        if fault is not None:
+            return fault
+    return None
 
 
 def label_fault(text: str) -> str | None:

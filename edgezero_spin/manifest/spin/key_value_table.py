@@ -2,7 +2,7 @@
 
 The texts are Spin's own, byte for byte, so that Spin, the embedded host and
 ``edgezero config push`` find one another's table and index. ``$1`` is a *named* parameter to
-Python's ``sqlite3``: bind a mapping with the keys ``"1"``, ``"2"`` and ``"3"``.
+``apsw``, as to Python's ``sqlite3``: bind a mapping with the keys ``"1"``, ``"2"`` and ``"3"``.
 
 Source: contract edgezero.md, SQL-5 to SQL-10 and SQL-13. Verified with Spin 2, 3 and 4.
 """

@@ -7,6 +7,7 @@ Source: contract spin-host.md, MAN-1 to MAN-5, MAN-90 to MAN-93.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from edgezero_spin.manifest.spin.version2 import read_version2
 from edgezero_spin.manifest.table_reader import TableReader
 from edgezero_spin.manifest.toml_file import parse_toml, read_text
 
-__all__ = ["bare_manifest", "load_spin_manifest", "parse_spin_manifest"]
+__all__ = ["bare_manifest", "load_builds", "load_spin_manifest", "parse_spin_manifest"]
 
+_BUILD_KEY = re.compile(r"^component[.\[].*\.build(?:\.|$)")
 _FILE_NAME = "spin.toml"
 _READ = "Failed to read Spin app manifest from"
 _LOAD = "Failed to load Spin app from"
@@ -46,6 +48,33 @@ def load_spin_manifest(path: str | Path, *, profile: str | None = None) -> SpinM
     if path.suffix in (".wasm", ".wat"):
         return bare_manifest(path, profile=profile)
     return parse_spin_manifest(read_text(path, heading=_READ), path, profile=profile)
+
+
+def load_builds(path: Path, *, profile: str | None = None) -> SpinManifest:
+    """Read a manifest for the sake of its build commands.
+
+    Problems elsewhere are among its warnings, and what is wrong there has a neutral value.
+
+    Raises:
+        ManifestUnreadableError: The file is missing, or is not readable UTF-8 text.
+        InvalidManifestError: It is not TOML, a build command cannot be read, or no component
+            has the profile.
+    """
+    try:
+        return load_spin_manifest(path, profile=profile)
+    except InvalidManifestError as error:
+        problems = Problems(path, _READ)
+        root = TableReader(parse_toml(read_text(path, heading=_READ), path), "", problems)
+        read = read_version1 if root.value("spin_manifest_version") == "1" else read_version2
+        manifest = normalize(read(root), profile, problems)
+        if any(_concerns_builds(found) for found in problems.found):
+            raise
+        warnings = (f"{path}: {found}" for found in error.problems)
+        return attrs.evolve(manifest, warnings=tuple(warnings))
+
+
+def _concerns_builds(problem: Problem) -> bool:
+    return not problem.key or _BUILD_KEY.search(problem.key) is not None
 
 
 def parse_spin_manifest(text: str, path: Path, *, profile: str | None = None) -> SpinManifest:

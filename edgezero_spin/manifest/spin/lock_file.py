@@ -5,11 +5,11 @@ Source: contract spin-host.md, LOCK-1 to LOCK-9 and LOCK-33.
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgezero_spin.manifest.decoding import decode_json
 from edgezero_spin.manifest.errors import InvalidManifestError, Problem, Problems
 from edgezero_spin.manifest.spin.locked_app import (
     COMPONENT_HOST_REQUIREMENTS,
@@ -53,7 +53,7 @@ def parse_lock(text: str, path: Path) -> LockedApp:
         InvalidManifestError: It is no lock, or needs what this host does not have.
     """
     try:
-        value = json.loads(text)
+        value = decode_json(text)
     except ValueError as err:
         raise InvalidManifestError(path, [Problem("", f"this is not JSON: {err}")]) from None
     if not isinstance(value, dict):

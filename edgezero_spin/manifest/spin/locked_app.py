@@ -270,7 +270,7 @@ class LockedApp:
 
     def to_json(self) -> str:
         """Return the text of a ``spin.lock``, indented by two."""
-        return json.dumps(self.to_value(), indent=2, ensure_ascii=False, default=str)
+        return json.dumps(self.to_value(), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _present(**values: Any) -> dict[str, Any]:

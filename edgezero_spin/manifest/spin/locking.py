@@ -7,6 +7,8 @@ to be downloaded is fetched by a function that the caller gives.
 Source: contract spin-host.md, LOCK-10 to LOCK-38 and MAN-93.
 """
 
+import datetime
+import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +17,7 @@ from urllib.parse import quote
 
 import attrs
 
+from edgezero_spin.manifest.decoding import datetime_text
 from edgezero_spin.manifest.errors import Problems
 from edgezero_spin.manifest.keys import join_key
 from edgezero_spin.manifest.spin.allowed_hosts import AllowedHostError, parse_allowed_host
@@ -46,6 +49,9 @@ from edgezero_spin.manifest.spin.schema import (
 )
 
 __all__ = ["Fetch", "FetchError", "lock_application"]
+
+_DATE_TAG = "$__toml_private_datetime"
+"""Key of the table that stands for a date in a lock's metadata."""
 
 Fetch = Callable[[UrlSource | PackageSource], Path]
 """Returns the file of a source that is not on this disk; raises ``FetchError``."""
@@ -176,16 +182,33 @@ def _metadata(manifest: SpinManifest) -> dict[str, Any]:
         "origin": _url_of(manifest.path),
     }
     metadata: dict[str, Any] = {name: value for name, value in filled.items() if value}
-    metadata["triggers"] = dict(manifest.trigger_configs)
+    metadata["triggers"] = _json_value(manifest.trigger_configs, dates_tagged=True)
     types = {trigger.type for trigger in manifest.triggers}
     if len(types) == 1:
         [type] = types
-        metadata["trigger"] = {**manifest.trigger_configs.get(type, {}), "type": type}
+        metadata["trigger"] = {**metadata["triggers"].get(type, {}), "type": type}
     return metadata
 
 
+def _json_value(value: Any, *, dates_tagged: bool) -> Any:
+    """Return a TOML value as JSON has it, the way Spin writes it.
+
+    What is no number is null. A date or time is its text, or a table that holds the text.
+    """
+    if isinstance(value, Mapping):
+        return {name: _json_value(item, dates_tagged=dates_tagged) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_value(item, dates_tagged=dates_tagged) for item in value]
+    if isinstance(value, datetime.date | datetime.time):
+        text = datetime_text(value)
+        return {_DATE_TAG: text} if dates_tagged else text
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
 def _lock_trigger(trigger: Trigger, locker: _Locker) -> LockedTrigger:
-    config = dict(trigger.config)
+    config = _json_value(trigger.config, dates_tagged=False)
     if trigger.component is not None:
         config["component"] = trigger.component
     key = f"trigger.{trigger.type}"

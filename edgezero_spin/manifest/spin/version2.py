@@ -8,13 +8,28 @@ Source: contract spin-host.md, MAN-10 to MAN-24.
 from collections.abc import Mapping
 
 from edgezero_spin.manifest.keys import item_key
-from edgezero_spin.manifest.spin.components import read_component, read_targets
+from edgezero_spin.manifest.spin.components import (
+    COMPONENT_FIELDS,
+    read_component,
+    read_targets,
+)
 from edgezero_spin.manifest.spin.dependencies import read_trigger_dependencies
 from edgezero_spin.manifest.spin.identifiers import kebab_fault, snake_fault
 from edgezero_spin.manifest.spin.schema import Component, SpinManifest, Trigger, Variable
 from edgezero_spin.manifest.table_reader import TableReader, kind_of
 
 __all__ = ["read_variable", "read_variables", "read_version2"]
+
+_APPLICATION_FIELDS = (
+    "name",
+    "version",
+    "description",
+    "authors",
+    "targets",
+    "trigger",
+    "tool",
+)
+_VARIABLE_FIELDS = ("description", "required", "default", "secret")
 
 
 def read_version2(root: TableReader) -> SpinManifest:
@@ -25,7 +40,7 @@ def read_version2(root: TableReader) -> SpinManifest:
         application = TableReader({"name": ""}, "application", root.problems)
         root.value("application")
     else:
-        application = root.table("application")
+        application = root.table("application", _APPLICATION_FIELDS)
     if "trigger" not in root:
         root.problem("trigger", "missing field `trigger`", "Add a [[trigger.http]] table.")
     manifest = SpinManifest(
@@ -49,7 +64,7 @@ def read_version2(root: TableReader) -> SpinManifest:
 def read_variables(root: TableReader) -> dict[str, Variable]:
     """Read ``[variables]``, by name."""
     variables = {}
-    for name, table in root.named_tables("variables").items():
+    for name, table in root.named_tables("variables", _VARIABLE_FIELDS).items():
         fault = snake_fault(name, lower=True)
         if fault is not None:
             root.table("variables").problem(name, fault, "Variables are named like this_one.")
@@ -81,7 +96,7 @@ def _opaque_tables(table: TableReader, key: str) -> dict[str, dict[str, object]]
 
 def _read_components(root: TableReader) -> dict[str, Component]:
     components = {}
-    for id, table in root.named_tables("component").items():
+    for id, table in root.named_tables("component", COMPONENT_FIELDS).items():
         fault = kebab_fault(id)
         if fault is not None:
             root.table("component").problem(id, fault, "Components are named like-this-one.")
@@ -127,6 +142,8 @@ def _read_spec(table: TableReader, value: object, place: str) -> str | Component
         if fault is not None:
             table.problems.add(place, fault, "Name a component by its id.")
         return value
+    if isinstance(value, list):
+        value = dict(zip(COMPONENT_FIELDS, value, strict=False))
     if isinstance(value, Mapping):
         return read_component(TableReader(value, place, table.problems))
     table.problems.add(

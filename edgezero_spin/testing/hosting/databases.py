@@ -12,6 +12,7 @@ from edgezero_spin.host.capabilities.sqlite_connections import (
     DatabaseConnection,
     DatabaseError,
 )
+from edgezero_spin.host.capabilities.sqlite_memory import MemoryAccount
 from edgezero_spin.host.interface import WitError
 from edgezero_spin.stores.backend import BackendError
 from edgezero_spin.testing.hosting.context import surface
@@ -64,17 +65,23 @@ class KitDatabases(Mapping[str, Database]):
 class _RecordedDatabase(Database):
     """A database whose connections record what runs on them."""
 
-    def connect(self, go_on: Callable[[], bool] | None = None) -> DatabaseConnection:
-        return _RecordedConnection(self, go_on, surface().stores)
+    def connect(
+        self, go_on: Callable[[], bool] | None = None, account: MemoryAccount | None = None
+    ) -> DatabaseConnection:
+        return _RecordedConnection(self, go_on, account, surface().stores)
 
 
 class _RecordedConnection(DatabaseConnection):
     """A connection of a guest of one test."""
 
     def __init__(
-        self, database: Database, go_on: Callable[[], bool] | None, control: StoreControl
+        self,
+        database: Database,
+        go_on: Callable[[], bool] | None,
+        account: MemoryAccount | None,
+        control: StoreControl,
     ) -> None:
-        super().__init__(database, go_on)
+        super().__init__(database, go_on, account)
         self._control = control
         self._label = database.label
 

@@ -105,11 +105,11 @@ class Sender:
         _, _, domain = destination.host.partition(".")
         own = destination.is_self or domain == CHAIN_DOMAIN
         if not own or surface().http.answers(method_text(request.method), url):
-            _send_to_script(url, request, future)
+            _send_to_script(url, request, options, future)
             return
         context = CURRENT.context
         if context is not None and context.depth + 1 >= MAX_DEPTH:
-            request.drop_body()
+            request.ignore_body()
             future.reject(("connection-limit-reached", None))
         elif destination.is_self:
             self._send_to_itself(request, future)
@@ -138,19 +138,20 @@ class Sender:
             )
         )
         if isinstance(admitted, Answer):
-            request.drop_body()
+            request.ignore_body()
             future.resolve(_whole(admitted, method))
             return
         exchange = admitted.exchange
         if request.body is not None:
             exchange.body = request.body.channel
+            request.discard_unread()
         exchange.eager = True
         exchange.announce = lambda: _deliver(exchange, method, future)
         future.abandon = exchange.abandon
         try:
             runner.start(admitted.component, exchange, nested=True)
         except Overloaded:
-            request.drop_body()
+            request.ignore_body()
             future.resolve(_whole(Answer(503), method))
 
 
@@ -160,7 +161,7 @@ def _deliver(exchange: Exchange, method: str, future: FutureIncomingResponse) ->
         return
     head = exchange.response
     if head is None:
-        if exchange.refusal is not None:
+        if exchange.failure is not None:
             future.resolve(_whole(answer_for(exchange), method))
         return
     wire = wire_head(head, method)
@@ -189,13 +190,21 @@ def _channel(content: bytes) -> ByteChannel:
     return channel
 
 
-def _send_to_script(url: str, request: OutgoingRequest, future: FutureIncomingResponse) -> None:
+def _send_to_script(
+    url: str,
+    request: OutgoingRequest,
+    options: RequestOptions | None,
+    future: FutureIncomingResponse,
+) -> None:
     script = surface().http
     method = method_text(request.method)
     headers = Headers.received(request.headers.entries)
 
+    nanoseconds = None if options is None else options.first_byte_timeout
+    timeout_s = None if nanoseconds is None else nanoseconds / 1e9
+
     def answer(content: bytes) -> None:
-        found = script.answer(OutboundRequest(method, url, headers, content))
+        found = script.answer(OutboundRequest(method, url, headers, content, timeout_s))
         if found.error is None:
             channel = _channel(found.content)
             future.resolve(IncomingResponse(found.status, list(found.headers.pairs), channel))

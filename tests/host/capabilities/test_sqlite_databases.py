@@ -1,8 +1,8 @@
 """Labels of SQLite databases, and statements that run before anything is served."""
 
-import sqlite3
 from pathlib import Path
 
+import apsw
 import pytest
 
 from edgezero_spin.host.capabilities.sqlite_connections import Database
@@ -42,7 +42,7 @@ def test_statements_before_serving(tmp_path: Path) -> None:
     )
     databases.run([f"@{script}", "INSERT INTO t VALUES (2)", f"@ {script} : other "])
     for label, rows in (("default", [("ä",), (2,)]), ("other", [("ä",)])):
-        reader = sqlite3.connect(paths[label])
+        reader = apsw.Connection(str(paths[label]))
         assert reader.execute("SELECT v FROM t").fetchall() == rows
         reader.close()
 

@@ -1,6 +1,5 @@
 """The SQLite file: Spin's schema, other processes, faults."""
 
-import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -9,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import apsw
 import pytest
 
 from edgezero_spin.host.capabilities.sqlite_key_value import (
@@ -38,7 +38,7 @@ def test_statements_are_spins_own() -> None:
 def test_the_table_is_spins(file: SqliteFile) -> None:
     """Columns, types and key are what Spin makes and expects (KV-40, SQL-8)."""
     SqliteKeyValue(file, "label").set("key", b"\x00\xff")
-    with sqlite3.connect(file.path) as other:
+    with apsw.Connection(str(file.path)) as other:
         columns = other.execute("PRAGMA table_info(spin_key_value)").fetchall()
         assert [(name, kind, notnull, key) for _, name, kind, notnull, _, key in columns] == [
             ("store", "TEXT", 1, 1),
@@ -53,7 +53,7 @@ def test_the_table_is_spins(file: SqliteFile) -> None:
 def test_a_file_that_spin_made_is_read(tmp_path: Path) -> None:
     """A table in another journal mode, and a value put in as text, are served."""
     path = tmp_path / "kv.db"
-    with sqlite3.connect(path) as other:
+    with apsw.Connection(str(path)) as other:
         other.execute(CREATE)
         other.execute(UPSERT, {"1": "default", "2": "k", "3": "text"})
     other.close()
@@ -88,7 +88,7 @@ def test_a_file_that_may_only_be_read_is_read() -> None:
     """As under Spin: what is written is refused then, not at the start."""
     with public_folder() as folder:
         path = folder / "kv.db"
-        with sqlite3.connect(path) as other:
+        with apsw.Connection(str(path)) as other:
             other.execute(CREATE)
             other.execute(UPSERT, {"1": "default", "2": "k", "3": b"v"})
         other.close()
@@ -107,7 +107,7 @@ def test_another_process_sees_writes_at_once(file: SqliteFile) -> None:
     """Readers and writers of other processes work on the open file."""
     store = SqliteKeyValue(file, "default")
     store.set("a", b"1")
-    other = sqlite3.connect(file.path)
+    other = apsw.Connection(str(file.path))
     read = "SELECT value FROM spin_key_value WHERE store=$1 AND key=$2"
     assert other.execute(read, {"1": "default", "2": "a"}).fetchone() == (b"1",)
     with other:
@@ -158,11 +158,32 @@ def test_what_was_written_survives_a_killed_process(tmp_path: Path) -> None:
     file.close()
 
 
+@pytest.mark.parametrize(("durable", "synchronous"), [(True, 2), (False, 1)])
+def test_what_a_write_promises(tmp_path: Path, durable: bool, synchronous: int) -> None:
+    """That it is on the disk (FULL), unless the operator gives that up (NORMAL)."""
+    file = SqliteFile(tmp_path / "kv.db", durable=durable)
+    for _ in range(2):
+        # Every thread has a connection of its own.
+        with ThreadPoolExecutor(1) as fresh:
+            found = fresh.submit(lambda: file.connection().pragma("synchronous")).result()
+        assert found == synchronous
+    assert file.connection().pragma("journal_mode") == "wal"
+    file.close()
+
+
+def test_a_closed_file_is_one_file(tmp_path: Path) -> None:
+    """What was written is in it, so that it can be copied, and Spin opens it as it is."""
+    file = SqliteFile(tmp_path / "kv.db")
+    SqliteKeyValue(file, "default").set("k", b"v")
+    file.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["kv.db"]
+
+
 def test_a_locked_file_is_an_error_for_the_guest(file: SqliteFile) -> None:
     """After the busy timeout a write fails with SQLite's words; reading goes on."""
     store = SqliteKeyValue(file, "default")
     store.set("a", b"1")
-    other = sqlite3.connect(file.path, isolation_level=None)
+    other = apsw.Connection(str(file.path))
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(BackendError, match="locked"):
         store.set("a", b"2")
@@ -213,7 +234,7 @@ def test_a_damaged_file_is_named_at_the_start(tmp_path: Path, content: bytes, pr
 def test_a_locked_file_is_named_at_the_start(tmp_path: Path) -> None:
     """A process that keeps the file for itself is the reason given."""
     path = tmp_path / "kv.db"
-    other = sqlite3.connect(path, isolation_level=None)
+    other = apsw.Connection(str(path))
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StoreFileError, match="another process keeps the database locked"):
         SqliteFile(path, busy_timeout_s=0.01)
@@ -223,7 +244,7 @@ def test_a_locked_file_is_named_at_the_start(tmp_path: Path) -> None:
 def test_a_table_of_another_shape_is_named_at_the_start(tmp_path: Path) -> None:
     """A table of the same name with other columns is not written to."""
     path = tmp_path / "kv.db"
-    with sqlite3.connect(path) as other:
+    with apsw.Connection(str(path)) as other:
         other.execute("CREATE TABLE spin_key_value (k TEXT, v TEXT)")
     other.close()
     with pytest.raises(StoreFileError, match="other columns than Spin's"):

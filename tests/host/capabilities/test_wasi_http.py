@@ -14,7 +14,7 @@ from edgezero_spin.host.capabilities.wasi_http import (
 )
 from edgezero_spin.host.channel import ByteChannel
 from edgezero_spin.host.errors import Trap
-from edgezero_spin.host.exchange import ANNOUNCE_AT, Exchange
+from edgezero_spin.host.exchange import ANNOUNCE_AT, Exchange, Failure, FailureKind
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import Err, Ok
 from tests.host.support import call, error_of, instance_state
@@ -246,7 +246,7 @@ def test_a_small_response_is_announced_once(state: InstanceState) -> None:
     assert announced == []
     stream.drop(state)
     call(state, HTTP + "[static]outgoing-body.finish", body, None)
-    exchange.finish("done")
+    exchange.finish(Failure(FailureKind.UNFINISHED, "done"))
     assert announced == [True]
 
 
@@ -282,7 +282,9 @@ def test_an_error_code_is_a_refusal(state: InstanceState) -> None:
     exchange = Exchange("GET", "/", [])
     code = ("internal-error", "broken")
     call(state, HTTP + "[static]response-outparam.set", ResponseOutparam(exchange), Err(code))
-    assert exchange.refusal == "guest failed to produce a response: internal-error(broken)"
+    assert exchange.failure == Failure(
+        FailureKind.NO_RESPONSE, "guest failed to produce a response: internal-error(broken)"
+    )
 
 
 def test_send_informational_traps(state: InstanceState) -> None:

@@ -1,12 +1,12 @@
 """``wasi:keyvalue``: buckets, batches, counters, and swaps that lose to others."""
 
 import itertools
-import sqlite3
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from edgezero_spin.host.capabilities import key_value
@@ -353,7 +353,7 @@ class TestSqlite:
 
     def test_a_batch_that_fails_writes_nothing(self, store: SqliteBatches) -> None:
         """An entry that cannot be written takes the others with it (KV-24)."""
-        with sqlite3.connect(store.file.path) as other:
+        with apsw.Connection(str(store.file.path)) as other:
             other.execute(
                 "CREATE TRIGGER refuse BEFORE INSERT ON spin_key_value WHEN NEW.key = 'bad' "
                 "BEGIN SELECT RAISE(ABORT, 'no'); END"
@@ -366,7 +366,7 @@ class TestSqlite:
 
     def test_a_busy_file_is_an_error_and_passes(self, store: SqliteBatches) -> None:
         """A writer elsewhere makes a batch fail; afterwards it works."""
-        other = sqlite3.connect(store.file.path, isolation_level=None)
+        other = apsw.Connection(str(store.file.path))
         other.execute("BEGIN IMMEDIATE")
         for attempt in (
             lambda: store.set_many([("a", b"")]),
@@ -392,7 +392,7 @@ class TestSqlite:
 
     def test_text_that_someone_wrote_by_hand(self, store: SqliteBatches) -> None:
         """The sqlite3 command writes text; it is read and compared as bytes."""
-        with sqlite3.connect(store.file.path) as other:
+        with apsw.Connection(str(store.file.path)) as other:
             other.execute("INSERT INTO spin_key_value VALUES ('default', 'a', 'ä')")
         other.close()
         assert list(store.get_many(["a"])) == [("a", "ä".encode())]

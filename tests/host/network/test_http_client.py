@@ -83,6 +83,59 @@ def test_a_body_is_streamed_out(
     assert sent.startswith(rest)
 
 
+@pytest.mark.parametrize("taken", [False, True])
+@pytest.mark.parametrize(
+    ("method", "untaken", "taken_framing"),
+    [
+        ("get", b"", b""),
+        ("head", b"", b""),
+        ("connect", b"", b""),
+        ("delete", b"", b"transfer-encoding: chunked\r\n"),
+        ("post", b"content-length: 0\r\n", b"transfer-encoding: chunked\r\n"),
+        ("put", b"content-length: 0\r\n", b"transfer-encoding: chunked\r\n"),
+        ("patch", b"content-length: 0\r\n", b"transfer-encoding: chunked\r\n"),
+        ("options", b"content-length: 0\r\n", b"transfer-encoding: chunked\r\n"),
+    ],
+)
+def test_without_a_body_there_is_no_framing(
+    client: HttpClient,
+    state: InstanceState,
+    peer: Peer,
+    method: str,
+    untaken: bytes,
+    taken_framing: bytes,
+    taken: bool,
+) -> None:
+    """No chunk behind a GET, HEAD or CONNECT, which a server could take for a request."""
+    # RFC 9110, 8.6
+    peer.answer("\r\n\r\n", b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+    request = request_of(method, "/")
+    body = Upload(state, request) if taken else None
+    future = send(client, state, peer.port, request)
+    if body is not None:
+        body.finish()
+    assert settled(state, future).status == 204
+    framing = taken_framing if taken else untaken
+    head, _, rest = peer.received.lower().partition(b"\r\n\r\n")
+    host = b"\r\nhost: 127.0.0.1:%d\r\n" % peer.port
+    assert (head + b"\r\n").endswith(host + framing)
+    assert rest in ((b"", b"0\r\n\r\n") if b"chunked" in framing else (b"",))
+
+
+def test_a_get_may_have_a_body_of_a_known_length(
+    client: HttpClient, state: InstanceState, peer: Peer
+) -> None:
+    """The guest's content-length is what says so."""
+    peer.answer("\r\n\r\n", "hello", b"HTTP/1.1 204 No Content\r\n\r\n")
+    request = request_of("get", "/", **{"content-length": "5"})
+    body = Upload(state, request)
+    future = send(client, state, peer.port, request)
+    body.write(b"hello")
+    body.finish()
+    assert settled(state, future).status == 204
+    assert peer.received.endswith(b"content-length: 5\r\n\r\nhello")
+
+
 def test_a_large_body_comes_in_with_back_pressure(
     client: HttpClient, state: InstanceState, peer: Peer
 ) -> None:

@@ -63,10 +63,8 @@ def test_nobody_waits_for_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     def work(item: int, _: Pieces) -> None:
         if item:
             raise KeyboardInterrupt
-        hanging.wait(60)
+        hanging.wait()
 
-    before = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         each(work, range(2))
-    assert time.monotonic() - before < 30
     hanging.set()

@@ -9,10 +9,10 @@ import pytest
 
 from edgezero_spin.host import Host, HostSettings
 from edgezero_spin.host.engine import Engine
+from edgezero_spin.host.http.listening import Listening
+from edgezero_spin.host.http.server import serve_async
 from edgezero_spin.host.logs import Logs
 from edgezero_spin.host.trigger.leader import Leadership, leading
-from edgezero_spin.host.trigger.listening import Listening
-from edgezero_spin.host.trigger.server import serve_async
 from edgezero_spin.host.trigger.standby import ReusePolicy
 from tests.host.support import Capture, HostLog, script_host, until
 from tests.host.wire import ANSWERS, WAIT_S, exchange, get, without_date

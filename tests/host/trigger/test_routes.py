@@ -1,7 +1,11 @@
 """Routes: every vector of the contract, the order, and what is refused at start-up."""
 
+import sys
 import tomllib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -283,3 +287,53 @@ def test_path_info_and_route_make_up_the_path(routes: list[str], path: str) -> N
         return
     cleaned = path.rstrip("/") + "/" * path.endswith("/")
     assert ("/" + cleaned.lstrip("/")).endswith(match.path_info)  # ROUTE-18
+
+
+def operations_of(action: Callable[[], object]) -> int:
+    """How many lines of the route table one action runs: a measure that no neighbour disturbs."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal count
+        if not frame.f_code.co_filename.endswith("routes.py"):
+            return None
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        action()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["/r{n}", "/r{n}/:id", "/r{n}/...", "/:a/r{n}", "/r{n}/:a.:b", "/:a.r{n}", "/r{n}/x/:id/..."],
+)
+def test_many_routes_cost_as_much_each_as_few(text: str) -> None:
+    """A table of eight times as many takes eight times as long."""
+
+    def table(count: int) -> RouteTable:
+        return RouteTable(
+            RouteDeclaration(text.replace("{n}", str(number)), "c") for number in range(count)
+        )
+
+    few, many = (operations_of(partial(table, count)) for count in (50, 400))
+    assert many < 9 * few
+    found = table(400).match(text.replace("{n}", "399").replace(":", "").replace("...", "y"))
+    assert found is not None
+    assert "r399" in found.route.based
+
+
+def test_a_look_up_among_many_routes_tries_few() -> None:
+    """Those that begin with the same text, and those that may match any."""
+    routes = ["/:any/x", *(f"/r{number}/:id" for number in range(400)), "/..."]
+    table = RouteTable(RouteDeclaration(route, route) for route in routes)
+    for path, route in (("/r7/y", "/r7/:id"), ("/r7/x", "/r7/:id"), ("/q/x", "/:any/x")):
+        found = table.match(path)
+        assert found is not None
+        assert found.route.declaration.id == route
+        assert operations_of(partial(table.match, path)) < 100

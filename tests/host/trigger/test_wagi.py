@@ -509,3 +509,10 @@ def test_requests_at_the_same_time_do_not_mix(run: Run) -> None:
     settings = HostSettings(cache_dir=None, max_instances=8, max_queued=100, parallel=4)
     with run(command(commands.ECHO), settings=settings) as host:
         asyncio.run(scenario(host))
+
+
+def test_an_answer_to_head_has_no_length_of_its_own(run: Run) -> None:
+    """A program that prints no body for HEAD does not say that GET has none (RFC 9110, 8.6)."""
+    with run(component_command(HEAD)) as host:
+        assert "content-length" not in ask(host, method="HEAD")[1]
+        assert ask(host)[1]["content-length"] == b"0"

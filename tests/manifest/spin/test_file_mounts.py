@@ -17,7 +17,9 @@ def app(tmp_path: Path) -> Path:
     for name in TREE:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
-    (tmp_path / "outside.txt").write_text("secret")
+    (tmp_path / "outside.txt").write_text("outside")
+    (tmp_path / "shared" / "deep").mkdir(parents=True)
+    (tmp_path / "shared" / "deep" / "d.txt").write_text("shared")
     return folder
 
 
@@ -62,6 +64,10 @@ def mounted(app: Path, *files: FileMount, exclude: tuple[str, ...] = ()) -> dict
             {"b.css": "static/deep/b.css", "c.js": "static/deep/c.js"},
         ),
         (FilePlacement("top.txt", "//deep/er.txt"), {"deep/er.txt": "top.txt"}),
+        # Beside the application, as Spin reads it.
+        (FilePlacement("../shared", "/"), {"deep/d.txt": "shared"}),
+        (FilePlacement("static/../../shared", "/s"), {"s/deep/d.txt": "shared"}),
+        (FilePlacement("../outside.txt", "x"), {"x": "outside"}),
     ],
 )
 def test_mounts(app: Path, mount: FileMount, expected: dict[str, str]) -> None:
@@ -122,15 +128,18 @@ def test_excludes_do_not_apply_to_single_files(app: Path) -> None:
         # MAN-65
         (".", "can't end in a current directory path (.)"),
         ("static/..", "can't end in a parent directory path (..)"),
-        ("../*.txt", "outside the application directory"),
-        ("../outside.txt", "outside the application directory"),
+        ("../*.txt", "outside the guest's files"),
+        ("../outside.txt", "outside the guest's files"),
+        ("..", "can't end in a parent directory path (..)"),
         # MAN-67
         (FilePlacement("gone", "/x"), 'File or directory "gone" does not exist'),
         (FilePlacement("top.txt", "/"), '"/" is not a valid destination file name'),
         (FilePlacement("top.txt", "a/"), '"a/" is not a valid destination file name'),
         (FilePlacement("top.txt", "."), '"." is not a valid destination file name'),
         (FilePlacement("top.txt", "../../x"), "outside the guest's files"),
-        (FilePlacement("../outside.txt", "x"), "outside the application directory"),
+        (FilePlacement("../shared", "../x"), "outside the guest's files"),
+        (FilePlacement("/etc", "/"), "outside the application directory"),
+        (FilePlacement("/etc/hostname", "x"), "outside the application directory"),
     ],
 )
 def test_mounts_that_are_refused(app: Path, mount: FileMount, expected: str) -> None:

@@ -237,3 +237,88 @@ def test_the_schema_is_immutable() -> None:
     manifest = parse(HEAD + "[trigger]\n")
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         manifest.name = "x"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("table", "listed"),
+    [
+        ('build = { command = "make", workdir = "w" }', 'build = ["make", "w"]'),
+        ('build = { command = ["x", "y"] }', 'build = [["x", "y"]]'),
+        ('files = [{ source = "s", destination = "/d" }]', 'files = [["s", "/d"]]'),
+        (
+            '[component.a.profile.p]\nsource = "p"\nbuild = { command = "x" }',
+            'profile.p = ["p", {}, {}, ["x"]]',
+        ),
+    ],
+)
+def test_a_list_is_read_as_the_fields_of_a_table(table: str, listed: str) -> None:
+    """Where Spin reads a list in place of a table, so does this."""
+    start = HEAD + TRIGGER + '[component.a]\nsource = "a.wasm"\n'
+    assert parse(start + listed) == parse(start + table)
+
+
+def test_whole_tables_may_be_lists() -> None:
+    """Also the application, a variable, a source and a component, named or in place."""
+    manifest = parse(
+        'spin_manifest_version = 2\napplication = ["app", "1.0"]\n'
+        "[variables]\nv = ['a v', true]\n"
+        '[[trigger.http]]\nroute = "/"\ncomponent = ["b.wasm"]\n'
+        '[component]\na = [["https://x/a", "sha256:1"], "the a"]\n'
+    )
+    assert (manifest.name, manifest.version) == ("app", "1.0")
+    assert (manifest.variables["v"].description, manifest.variables["v"].default) == ("a v", None)
+    assert manifest.components["a"].source == UrlSource("https://x/a", "sha256:1")
+    assert manifest.components["a"].description == "the a"
+    assert [part.source for part in manifest.components.values()][1] == "b.wasm"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "build = [1]",
+        "build = []",
+        'files = [["s"]]',
+        'files = [["s", "/d", "x"]]',
+        'source = ["x"]',
+        "key_value_stores = { a = 1 }",
+    ],
+)
+def test_a_list_has_to_fit_its_fields(line: str) -> None:
+    """A list with other items than the fields is refused, as a table would be."""
+    source = "" if line.startswith("source") else 'source = "a.wasm"\n'
+    with pytest.raises(InvalidManifestError):
+        parse(f"{HEAD}{TRIGGER}[component.a]\n{source}{line}\n")
+
+
+@pytest.mark.parametrize("name", ["X:y", "x:Y", "X", "x/y", "x:y:z", "x:", ":y", "1x:y", "x:y/"])
+def test_names_of_packages_are_lower_case(name: str) -> None:
+    """Both parts of a package's name, in a dependency and in a source (MAN-32, MAN-72)."""
+    start = HEAD + TRIGGER + "[component.a]\n"
+    dependency = f'source = "a.wasm"\ndependencies."{name}" = "1.0"\n'
+    with pytest.raises(InvalidManifestError):
+        parse(start + dependency)
+    if name != "x:y/":
+        with pytest.raises(InvalidManifestError, match="no name of a package"):
+            parse(start + f'source = {{ package = "{name}", version = "1.0.0" }}\n')
+
+
+def test_values_that_json_has_not_are_locked_as_spin_locks_them() -> None:
+    """nan and inf are null; a date is its text in a trigger, and a table in the metadata."""
+    manifest = parse(
+        HEAD.replace("[application]", "[application]\ntrigger.http = { d = 2026-01-31, f = -inf }")
+        + "[[trigger.http]]\nroute = '/'\ncomponent = 'a'\nstatic = [nan, 1.0]\n"
+        + "at = { t = 07:32:00.50, z = 1979-05-27 07:32:00Z, o = 1979-05-27T00:32:00-07:00 }\n"
+        + "[component.a]\nsource = 'a.wasm'\n"
+    )
+    value = lock_application(manifest).to_value()
+    assert value["metadata"]["triggers"] == {
+        "http": {"d": {"$__toml_private_datetime": "2026-01-31"}, "f": None}
+    }
+    assert value["metadata"]["trigger"]["d"] == {"$__toml_private_datetime": "2026-01-31"}
+    [trigger] = value["triggers"]
+    assert trigger["trigger_config"]["static"] == [None, 1.0]
+    assert trigger["trigger_config"]["at"] == {
+        "t": "07:32:00.5",
+        "z": "1979-05-27T07:32:00Z",
+        "o": "1979-05-27T00:32:00-07:00",
+    }

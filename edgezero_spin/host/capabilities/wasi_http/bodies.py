@@ -15,13 +15,14 @@ from edgezero_spin.host.capabilities.wasi_io import (
     InputStream,
     IoError,
     OutputStream,
+    Parent,
     Pollable,
     closed,
     failed,
 )
 from edgezero_spin.host.channel import PIECE, Buffer, ByteChannel
 from edgezero_spin.host.instance import InstanceState
-from edgezero_spin.host.interface import Err, HostFunction, Ok, Trap, WitError
+from edgezero_spin.host.interface import Err, HostFunction, Ok, WitError
 
 __all__ = [
     "FUNCTIONS",
@@ -43,6 +44,7 @@ class BodyInput(InputStream):
 
     def __init__(self, body: "IncomingBody") -> None:
         self._body = body
+        body.adopt()
 
     def read(self, most: int) -> Buffer:
         """Return what waits, up to ``most`` bytes (HTTP-20)."""
@@ -68,22 +70,20 @@ class BodyInput(InputStream):
 
     def drop(self, state: InstanceState) -> None:
         """Let the body be finished."""
-        self._body.streaming = False
+        self._body.release()
 
 
-class IncomingBody:
+class IncomingBody(Parent):
     """``incoming-body``: of a request that came in or of a response to one sent out.
 
     Attributes:
         channel: The bytes; ``None`` for none.
-        streaming: Its stream is alive.
     """
 
-    __slots__ = ("channel", "streaming", "taken")
+    __slots__ = ("channel", "taken")
 
     def __init__(self, state: InstanceState, channel: ByteChannel | None) -> None:
         self.channel = channel
-        self.streaming = False
         self.taken = False
         if channel is not None:
             channel.on_data = state.wake
@@ -93,7 +93,6 @@ class IncomingBody:
         if self.taken:
             raise WitError(None)
         self.taken = True
-        self.streaming = True
         return BodyInput(self)
 
     def drop(self, state: InstanceState) -> None:
@@ -110,7 +109,7 @@ def channel_error(channel: ByteChannel) -> ErrorCode:
     return ("connection-terminated", None)
 
 
-class FutureTrailers:
+class FutureTrailers(Parent):
     """``future-trailers``: ready when the body ended (HTTP-19).
 
     Bytes that nobody read are thrown away as they come in, so that the end can.
@@ -163,8 +162,7 @@ class FutureTrailers:
 
 
 def _finish_incoming(state: InstanceState, body: IncomingBody) -> FutureTrailers:
-    if body.streaming:
-        raise Trap("incoming-body.finish while its stream is alive")
+    body.check_childless("incoming-body.finish while its stream is alive")
     return FutureTrailers(state, body.channel)
 
 
@@ -175,15 +173,16 @@ class BodyOutput(OutputStream):
 
     def __init__(self, body: "OutgoingBody") -> None:
         self._body = body
+        body.adopt()
 
     def room(self) -> int:
         """Bytes that the budget has left; closed when the peer left (LIFE-8)."""
         body = self._body
         if body.overrun is not None:
             raise failed(body.size_error(body.overrun))
-        if body.unwanted:
-            return PIECE
         channel = body.channel
+        if body.unwanted or (body.discards and channel.closed):
+            return PIECE
         if channel.closed or channel.ended:
             raise closed()
         return min(channel.room(), PIECE)
@@ -210,10 +209,10 @@ class BodyOutput(OutputStream):
 
     def drop(self, state: InstanceState) -> None:
         """Let the body be finished."""
-        self._body.streaming = False
+        self._body.release()
 
 
-class OutgoingBody:
+class OutgoingBody(Parent):
     """``outgoing-body``: of a response, or of a request that the guest sends.
 
     Attributes:
@@ -222,17 +221,17 @@ class OutgoingBody:
         length: What the ``content-length`` header promised; ``None`` for no promise.
         written: Bytes that were passed on.
         overrun: Bytes attempted, once they were more than promised.
-        streaming: Its stream is alive.
         unwanted: It goes nowhere, which the guest does not notice while it writes.
+        discards: What nobody reads any more goes nowhere, likewise.
     """
 
     __slots__ = (
         "_error",
         "channel",
+        "discards",
         "length",
         "overrun",
         "state",
-        "streaming",
         "taken",
         "unwanted",
         "written",
@@ -245,9 +244,9 @@ class OutgoingBody:
         self.length = length
         self.written = 0
         self.overrun: int | None = None
-        self.streaming = False
         self.taken = False
         self.unwanted = False
+        self.discards = False
         self._error = error
 
     @property
@@ -267,13 +266,11 @@ class OutgoingBody:
         if self.taken:
             raise WitError(None)
         self.taken = True
-        self.streaming = True
         return BodyOutput(self)
 
     def finish(self, trailers: Fields | None) -> None:
         """End the body (HTTP-14, HTTP-16, HTTP-18)."""
-        if self.streaming:
-            raise Trap("outgoing-body.finish while its stream is alive")
+        self.check_childless("outgoing-body.finish while its stream is alive")
         total = self.written if self.overrun is None else self.overrun
         if self.length is not None and total != self.length:
             self.channel.fail("the body is shorter than its content-length")
@@ -304,7 +301,9 @@ def promised_length(headers: Fields) -> int | None:
 FUNCTIONS: dict[str, HostFunction] = {
     "[method]incoming-body.stream": lambda state, body: body.stream(),
     "[static]incoming-body.finish": _finish_incoming,
-    "[method]future-trailers.subscribe": lambda state, future: Pollable(future.ready),
+    "[method]future-trailers.subscribe": lambda state, future: Pollable(
+        future.ready, parent=future
+    ),
     "[method]future-trailers.get": lambda state, future: future.get(),
     "[method]outgoing-body.write": lambda state, body: body.write(),
     "[static]outgoing-body.finish": lambda state, body, trailers: body.finish(trailers),

@@ -14,7 +14,8 @@ from edgezero_spin.host.capabilities.wasi_http.bodies import (
     unsent,
 )
 from edgezero_spin.host.capabilities.wasi_http.values import Variant, error_text, method_variant
-from edgezero_spin.host.exchange import Exchange, ResponseHead
+from edgezero_spin.host.capabilities.wasi_io import Parent
+from edgezero_spin.host.exchange import Exchange, Failure, FailureKind, ResponseHead
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import Err, HostFunction, Ok, Trap, WitError
 
@@ -24,7 +25,7 @@ LOWEST_STATUS = 100
 HIGHEST_STATUS = 999
 
 
-class IncomingRequest:
+class IncomingRequest(Parent):
     """``incoming-request`` (HTTP-1)."""
 
     __slots__ = ("consumed", "exchange")
@@ -56,7 +57,7 @@ def _request_authority(state: InstanceState, request: IncomingRequest) -> str | 
 
 
 def _request_headers(state: InstanceState, request: IncomingRequest) -> Fields:
-    return Fields(request.exchange.headers, immutable=True)
+    return Fields(request.exchange.headers, immutable=True, parent=request)
 
 
 def _request_consume(state: InstanceState, request: IncomingRequest) -> IncomingBody:
@@ -66,15 +67,14 @@ def _request_consume(state: InstanceState, request: IncomingRequest) -> Incoming
     return IncomingBody(state, request.exchange.body)
 
 
-class OutgoingResponse:
+class OutgoingResponse(Parent):
     """``outgoing-response`` (HTTP-10)."""
 
     __slots__ = ("body", "headers", "status")
 
     def __init__(self, headers: Fields) -> None:
-        headers.immutable = True
         self.status = 200
-        self.headers = headers
+        self.headers = headers.pass_on()
         self.body: OutgoingBody | None = None
 
     @property
@@ -109,9 +109,11 @@ def _response_body(state: InstanceState, response: OutgoingResponse) -> Outgoing
 def _set_response(state: InstanceState, outparam: ResponseOutparam, response: Ok | Err) -> None:
     exchange = outparam.exchange
     if isinstance(response, Err):
-        exchange.refuse(f"guest failed to produce a response: {error_text(response.value)}")
+        detail = f"guest failed to produce a response: {error_text(response.value)}"
+        exchange.refuse(Failure(FailureKind.NO_RESPONSE, detail))
         return
     answer: OutgoingResponse = response.value
+    answer.check_childless("response-outparam.set while headers of the response are alive")
     body = None if answer.body is None else answer.body.channel
     exchange.respond(ResponseHead(answer.status, answer.headers.entries, body))
 
@@ -134,7 +136,7 @@ FUNCTIONS: dict[str, HostFunction] = {
     "[constructor]outgoing-response": lambda state, headers: OutgoingResponse(headers),
     "[method]outgoing-response.status-code": lambda state, response: response.status,
     "[method]outgoing-response.set-status-code": _set_status,
-    "[method]outgoing-response.headers": lambda state, response: response.headers,
+    "[method]outgoing-response.headers": lambda state, response: response.headers.view(response),
     "[method]outgoing-response.body": _response_body,
 }
 """Those of requests in and responses out."""

@@ -17,7 +17,7 @@ from edgezero_spin.host.capabilities.wasi_http.bodies import (
     unsent,
 )
 from edgezero_spin.host.capabilities.wasi_http.values import ErrorCode, Variant
-from edgezero_spin.host.capabilities.wasi_io import Pollable
+from edgezero_spin.host.capabilities.wasi_io import Parent, Pollable
 from edgezero_spin.host.channel import ByteChannel
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import Err, HostFunction, Ok, WitError
@@ -40,14 +40,13 @@ _AUTHORITY = re.compile(
 )
 
 
-class OutgoingRequest:
+class OutgoingRequest(Parent):
     """``outgoing-request`` (HTTP-10, HTTP-11)."""
 
     __slots__ = ("authority", "body", "headers", "method", "path", "scheme")
 
     def __init__(self, headers: Fields) -> None:
-        headers.immutable = True
-        self.headers = headers
+        self.headers = headers.pass_on()
         self.method: Variant = ("get", None)
         self.path: str | None = None
         self.scheme: Variant | None = None
@@ -67,6 +66,11 @@ class OutgoingRequest:
         """Tell whoever writes the body that nobody reads it."""
         if self.body is not None:
             self.body.channel.close()
+
+    def discard_unread(self) -> None:
+        """Let the body be written to the end, also when its reader leaves before."""
+        if self.body is not None:
+            self.body.discards = True
 
     def ignore_body(self) -> None:
         """Let the body be written to the end: the refusal comes with the response (OUTH-4)."""
@@ -127,7 +131,7 @@ def _option_setter(name: str) -> Callable[[InstanceState, RequestOptions, int | 
     return setter
 
 
-class IncomingResponse:
+class IncomingResponse(Parent):
     """``incoming-response``: an answer to a request that the guest sent."""
 
     __slots__ = ("channel", "consumed", "headers", "status")
@@ -153,7 +157,7 @@ def _response_consume(state: InstanceState, response: IncomingResponse) -> Incom
     return IncomingBody(state, response.channel)
 
 
-class FutureIncomingResponse:
+class FutureIncomingResponse(Parent):
     """``future-incoming-response``: an answer that is on its way (OUTH-16).
 
     Attributes:
@@ -225,7 +229,7 @@ FUNCTIONS: dict[str, HostFunction] = {
     "[method]outgoing-request.set-scheme": _set_scheme,
     "[method]outgoing-request.authority": lambda state, request: request.authority,
     "[method]outgoing-request.set-authority": _set_authority,
-    "[method]outgoing-request.headers": lambda state, request: request.headers,
+    "[method]outgoing-request.headers": lambda state, request: request.headers.view(request),
     "[constructor]request-options": lambda state: RequestOptions(),
     "[method]request-options.connect-timeout": lambda state, options: options.connect_timeout,
     "[method]request-options.set-connect-timeout": _option_setter("connect_timeout"),
@@ -239,10 +243,12 @@ FUNCTIONS: dict[str, HostFunction] = {
     "[method]request-options.set-between-bytes-timeout": _option_setter("between_bytes_timeout"),
     "[method]incoming-response.status": lambda state, response: response.status,
     "[method]incoming-response.headers": (
-        lambda state, response: Fields(together(response.headers), immutable=True)
+        lambda state, response: Fields(together(response.headers), immutable=True, parent=response)
     ),
     "[method]incoming-response.consume": _response_consume,
-    "[method]future-incoming-response.subscribe": lambda state, future: Pollable(future.ready),
+    "[method]future-incoming-response.subscribe": (
+        lambda state, future: Pollable(future.ready, parent=future)
+    ),
     "[method]future-incoming-response.get": lambda state, future: future.get(),
 }
 """Those of requests out and responses in."""

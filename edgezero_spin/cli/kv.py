@@ -1,0 +1,196 @@
+"""``edgezero kv``: the entries of an application's key-value stores."""
+
+import functools
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from edgezero_spin.cli.options import adapter_option, common_options, manifest_option
+
+if TYPE_CHECKING:
+    from edgezero_spin.host.local_stores import LocalStore
+
+__all__ = ["delete", "export", "get", "kv", "list_keys", "put"]
+
+F = TypeVar("F", bound=Callable[..., object])
+
+EPILOG = """\b
+Example:
+  edgezero kv list --prefix notes/
+  edgezero kv put --store sessions alice '{"visits": 1}'
+"""
+
+
+def _example(line: str) -> str:
+    return f"\b\nExample:\n  {line}\n"
+
+
+class _Store:
+    """Where the store is that the flags name."""
+
+    def __init__(
+        self, manifest: str | None, label: str, state_dir: str | None, runtime: Path | None
+    ) -> None:
+        self._manifest = manifest
+        self._label = label
+        self._state_dir = state_dir
+        self._runtime = runtime
+
+    def open(self, *, writing: bool = False) -> "AbstractContextManager[LocalStore]":
+        from edgezero_spin.host.local_stores import open_store
+        from edgezero_spin.project.locate import find_spin_manifest
+
+        return open_store(
+            find_spin_manifest(self._manifest).parent,
+            self._label,
+            state_dir=self._state_dir,
+            runtime_config=self._runtime,
+            writing=writing,
+        )
+
+
+def _store_options(command: F) -> F:
+    """Add the flags that name a store; the command gets it as ``store``."""
+
+    @functools.wraps(command)
+    def gathered(
+        *arguments: Any,
+        manifest: str | None,
+        label: str,
+        state_dir: str | None,
+        runtime_config_file: Path | None,
+        **values: Any,
+    ) -> object:
+        store = _Store(manifest, label, state_dir, runtime_config_file)
+        return command(*arguments, store=store, **values)
+
+    for option in (
+        adapter_option,
+        click.option(
+            "--runtime-config-file",
+            metavar="FILE",
+            envvar="RUNTIME_CONFIG_FILE",
+            show_envvar=True,
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="The runtime configuration. Default: runtime-config.toml beside spin.toml.",
+        ),
+        click.option(
+            "--state-dir", metavar="DIR", help="Where data is. Default: .spin beside spin.toml."
+        ),
+        click.option(
+            "--store",
+            "label",
+            metavar="LABEL",
+            default="default",
+            show_default=True,
+            help="The label of the store.",
+        ),
+        manifest_option,
+    ):
+        gathered = option(gathered)
+    return gathered  # type: ignore[return-value]
+
+
+@click.group(epilog=EPILOG, short_help="List, read and change entries of key-value stores.")
+@adapter_option
+@common_options
+def kv() -> None:
+    """Look into the stores of an application on this machine, and change them.
+
+    Any store of runtime-config.toml, and the one called default. The application may run
+    meanwhile.
+    """
+
+
+def _keys(backend: "LocalStore", prefix: str) -> list[str]:
+    return sorted(filter(lambda key: key.startswith(prefix), backend.keys()))
+
+
+@kv.command("list", epilog=_example("edgezero kv list --prefix notes/"), short_help="List keys.")
+@click.option("--prefix", default="", help="Only keys that start with it.")
+@_store_options
+@common_options
+def list_keys(store: _Store, prefix: str) -> None:
+    """List keys in order, one a line; control characters are escaped."""
+    with store.open() as backend:
+        keys = _keys(backend, prefix)
+    for key in keys:
+        click.echo(key if key.isprintable() else key.encode("unicode_escape").decode())
+
+
+@kv.command(epilog=_example("edgezero kv get notes/1 > note.json"), short_help="Write a value.")
+@click.argument("key")
+@_store_options
+@common_options
+def get(store: _Store, key: str) -> int:
+    """Write the value of a key to standard output, byte for byte; end with 1 without one."""
+    with store.open() as backend:
+        value = backend.get(key)
+    if value is None:
+        click.echo(f"[edgezero] there is no key {key!r}", err=True)
+        return 1
+    sys.stdout.buffer.write(value)
+    sys.stdout.buffer.flush()
+    return 0
+
+
+@kv.command(epilog=_example("edgezero kv put greeting hello"), short_help="Set a value.")
+@click.argument("key")
+@click.argument("value")
+@_store_options
+@common_options
+def put(store: _Store, key: str, value: str) -> None:
+    """Set the value of a key: a text, @FILE for the content of a file, or - for standard input."""
+    with store.open(writing=True) as backend:
+        backend.set(key, _content(value))
+
+
+def _content(value: str) -> bytes:
+    if value == "-":
+        return sys.stdin.buffer.read()
+    if not value.startswith("@"):
+        return value.encode()
+    try:
+        return Path(value[1:]).read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"cannot read {value[1:]}: {error.strerror}") from error
+
+
+@kv.command(epilog=_example("edgezero kv delete notes/1"), short_help="Remove a key.")
+@click.argument("key")
+@_store_options
+@common_options
+def delete(store: _Store, key: str) -> None:
+    """Remove a key; one that is not there is no error."""
+    with store.open(writing=True) as backend:
+        backend.delete(key)
+
+
+@kv.command(epilog=_example("edgezero kv export > entries.json"), short_help="Write all entries.")
+@click.option("--prefix", default="", help="Only keys that start with it.")
+@_store_options
+@common_options
+def export(store: _Store, prefix: str) -> None:
+    """Write all entries as one JSON object, keys in order.
+
+    A value is its text, or {"base64": "..."} where it is not UTF-8.
+    """
+    import json
+
+    with store.open() as backend:
+        keys = _keys(backend, prefix)
+        entries = {key: _shown(value) for key in keys if (value := backend.get(key)) is not None}
+    click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+
+
+def _shown(value: bytes) -> object:
+    import base64
+
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value).decode()}

@@ -1,0 +1,83 @@
+"""Cross-origin requests (CORS): which pages of other origins may call the app.
+
+In: who may ask for what. Out: a middleware that answers preflight requests and adds the headers to
+every other answer, those of errors among them. It should be the outermost layer.
+
+Source: WHATWG Fetch, 3.2, "CORS protocol".
+"""
+
+import re
+from collections.abc import Iterable
+
+from edgezero_spin.core.middleware import Middleware, Next
+from edgezero_spin.core.request import Request
+from edgezero_spin.core.response import Response
+
+__all__ = ["cors"]
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]+")
+
+
+def cors(
+    origins: Iterable[str],
+    *,
+    methods: Iterable[str] = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
+    headers: Iterable[str] = ("content-type",),
+    expose: Iterable[str] = (),
+    credentials: bool = False,
+    max_age_s: int = 600,
+) -> Middleware:
+    """Return the middleware: ``app.middleware(cors(["https://example.com"]))``.
+
+    Args:
+        origins: Origins as browsers send them, ``https://example.com:8443``; ``"*"`` for all.
+        methods: What a page may send.
+        headers: Request headers that it may set beside those that are always allowed.
+        expose: Response headers that it may read beside those that always are.
+        credentials: Whether requests with cookies may be read.
+        max_age_s: Seconds for which a browser keeps the answer to a preflight request.
+
+    Raises:
+        ValueError: An origin is none, or every origin is given credentials.
+    """
+    if isinstance(origins, str):
+        raise TypeError(f"origins is a sequence of texts, not the text {origins!r}")
+    allowed = frozenset(origins)
+    everyone = "*" in allowed
+    for origin in allowed - {"*", "null"}:
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(
+                f"{origin!r} is not an origin; write scheme and host, https://example.com"
+            )
+    if everyone and credentials:
+        raise ValueError("credentials need the origins by name; '*' would give them to everyone")
+    preflight = {
+        "access-control-allow-methods": ", ".join(method.upper() for method in methods),
+        "access-control-allow-headers": ", ".join(headers),
+        "access-control-max-age": str(max_age_s),
+    }
+    exposed = ", ".join(expose)
+
+    async def middleware(request: Request, call_next: Next) -> Response:
+        origin = request.headers.get("origin")
+        asks = origin is not None and "access-control-request-method" in request.headers
+        if asks and request.method == "OPTIONS":
+            response = Response(status=204, headers=preflight if permits(origin) else ())
+        else:
+            response = await call_next(request)
+            if exposed and permits(origin):
+                response.headers["access-control-expose-headers"] = exposed
+        if permits(origin):
+            value = "*" if everyone else origin or ""
+            response.headers["access-control-allow-origin"] = value
+            if credentials:
+                response.headers["access-control-allow-credentials"] = "true"
+        if not everyone:
+            # A cache must not give one origin the answer to another.
+            response.headers.add("vary", "origin")
+        return response
+
+    def permits(origin: str | None) -> bool:
+        return origin is not None and (everyone or origin in allowed)
+
+    return middleware

@@ -1,0 +1,358 @@
+"""Signatures of handlers and dependencies: what each parameter is given, decided once.
+
+In: a function and the parameters of its route, when the app is compiled. Out: ``Parameters``, which
+fill a call of it. A parameter named like one in the path is given that value, converted; a
+scalar is a field of the query; every other parameter is given what its annotation names. A
+signature that cannot be served is a ``TypeError`` that names the function and the parameter, before
+any request.
+
+Fields of the query, the headers and the cookies are read first, together; then the rest in the
+order of the signature. The first failure is the answer.
+
+Source: contract edgezero.md, HND-1, EXT-1 to EXT-14.
+"""
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, NoReturn, get_args, get_origin, get_type_hints
+
+import attrs
+
+from edgezero_spin.core.annotations import Config, Depends, Kv, Marker, Secrets
+from edgezero_spin.core.dependencies import Dependency, Parameters
+from edgezero_spin.core.extractors import (
+    MISSING,
+    Argument,
+    headers,
+    marked,
+    outbound,
+    path_value,
+    registry,
+    request_itself,
+)
+from edgezero_spin.core.headers import Headers
+from edgezero_spin.core.models import (
+    BAD_COOKIE,
+    BAD_HEADER,
+    BAD_QUERY,
+    Field,
+    arguments_reader,
+    field_of,
+)
+from edgezero_spin.core.outbound import Outbound
+from edgezero_spin.core.request import Request
+from edgezero_spin.core.scalars import without_none
+from edgezero_spin.stores.aliases import alias_of
+from edgezero_spin.stores.structure_hooks import is_model
+
+__all__ = ["Offers", "hints_of", "is_async", "name_of", "parameters_of", "sends_requests"]
+
+_STORE_KINDS: Any = (
+    (Kv, "kv", "key-value"),
+    (Config, "config", "config"),
+    (Secrets, "secrets", "secret"),
+)
+_FAILURES = {"query": BAD_QUERY, "header": BAD_HEADER, "cookie": BAD_COOKIE}
+_PAIRS: dict[str, Callable[[Request], Any]] = {
+    "query": Request.query_pairs,
+    "header": lambda request: request.headers.items(),
+    "cookie": lambda request: request.cookies.items(),
+}
+
+
+@attrs.frozen
+class Offers:
+    """What the app has for its handlers, beside what a request brings.
+
+    Attributes:
+        stores: The kinds of store that it declares: ``kv``, ``config``, ``secrets``.
+        states: The types of its state.
+    """
+
+    stores: frozenset[str]
+    states: frozenset[type]
+
+
+@attrs.frozen
+class _Scope:
+    """Where a signature is read.
+
+    Attributes:
+        names: The path parameters of the route, in order.
+        elsewhere: Path parameters that other routes of the handler have.
+        offers: What the app declares; ``None`` to find out at the request.
+        inside: The functions that are being read, a dependency behind what depends on it.
+    """
+
+    names: tuple[str, ...]
+    elsewhere: frozenset[str]
+    offers: Offers | None
+    inside: tuple[Any, ...] = ()
+
+
+def parameters_of(
+    function: Callable[..., object],
+    names: tuple[str, ...],
+    elsewhere: frozenset[str],
+    offers: Offers | None,
+) -> Parameters:
+    """Return what fills a call of a handler.
+
+    Raises:
+        TypeError: A parameter cannot be filled from a request or by the app.
+    """
+    return _parameters(function, _Scope(names, elsewhere, offers))
+
+
+def _parameters(function: Callable[..., object], scope: _Scope) -> Parameters:
+    role = "dependency" if scope.inside else "handler"
+    where = f"{role} {name_of(function)}"
+    if function in scope.inside:
+        raise TypeError(f"{where} depends on itself")
+    scope = attrs.evolve(scope, inside=(*scope.inside, function))
+    hints = hints_of(function)
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError as error:
+        raise TypeError(f"{where}: {error}") from error
+    arguments = []
+    groups: dict[str, dict[str, Field]] = {}
+    for parameter in parameters:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise TypeError(f"{where}: {parameter} cannot be filled from a request")
+        hint = hints.get(parameter.name, parameter.empty)
+        has_default = parameter.default is not parameter.empty
+        if has_default and parameter.name in scope.elsewhere and parameter.name not in scope.names:
+            continue
+        try:
+            if scope.offers is not None:
+                _check_offered(hint, parameter.default, scope.offers)
+            depends = _depends(parameter, hint)
+            if depends is not None:
+                argument: Argument | None = _dependency(depends, scope)
+            elif _is_field(parameter, hint, scope.names):
+                _add_field(parameter, hint, groups)
+                continue
+            else:
+                argument = _argument(parameter, hint, scope.names)
+        except TypeError as error:
+            raise TypeError(f"{where}: parameter {parameter.name!r}: {error}") from error
+        if argument is None:
+            _refuse(where, parameter, hint, scope.names)
+        # Whatever follows a parameter that is left to its default goes by name.
+        by_name = (scope.elsewhere or groups) and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        if by_name or parameter.kind is parameter.KEYWORD_ONLY:
+            argument.keyword = parameter.name
+        arguments.append(argument)
+    if role == "handler":
+        _check_path_is_taken(where, scope.names, hints, parameters, groups.get("query", {}))
+    readers = [
+        (_PAIRS[source], arguments_reader(fields, _FAILURES[source]))
+        for source, fields in groups.items()
+    ]
+    return Parameters(arguments, readers)
+
+
+def hints_of(function: Callable[..., object]) -> dict[str, Any]:
+    """Return the annotations of a callable.
+
+    Raises:
+        TypeError: One of them means nothing.
+    """
+    try:
+        return get_type_hints(_annotated(function), include_extras=True)
+    except NameError as error:
+        raise TypeError(f"handler {name_of(function)}: {error}") from error
+
+
+def sends_requests(function: Callable[..., object]) -> bool:
+    """Tell whether a handler, or what it depends on, asks for ``Outbound``, and so its component
+    for the network.
+    """
+    if Outbound in hints_of(function).values():
+        return True
+    hints = hints_of(function)
+    found = [
+        _depends(parameter, hints.get(parameter.name))
+        for parameter in inspect.signature(function).parameters.values()
+    ]
+    return any(sends_requests(depends.call) for depends in found if depends is not None)
+
+
+def _depends(parameter: inspect.Parameter, hint: Any) -> Depends | None:
+    if isinstance(parameter.default, Depends):
+        return parameter.default
+    if get_origin(hint) is Annotated:
+        for extra in get_args(hint)[1:]:
+            if isinstance(extra, Depends):
+                return extra
+    return None
+
+
+def _dependency(depends: Depends, scope: _Scope) -> Argument:
+    call = depends.call
+    if not callable(call):
+        raise TypeError(f"Depends takes a function, got {call!r}")
+    dependency = Dependency(call, _parameters(call, scope), is_async(call))
+    return Argument(dependency.resolve, waits=True)
+
+
+def name_of(handler: Callable[..., object]) -> str:
+    """Return ``module.function`` for messages."""
+    name = getattr(handler, "__qualname__", None) or repr(handler)
+    return f"{getattr(handler, '__module__', '')}.{name}"
+
+
+def _check_offered(hint: Any, default: Any, offers: Offers) -> None:
+    """Refuse a store or state that the app does not have, unless the handler can do without."""
+    hint, nullable = without_none(hint)
+    if nullable or default is not inspect.Parameter.empty:
+        return
+    for kind, attribute, noun in _STORE_KINDS:
+        if hint == kind and attribute not in offers.stores:
+            raise TypeError(
+                f"the app declares no {noun} store; write App({attribute}=[...]) or "
+                f"[stores.{attribute}] in edgezero.toml"
+            )
+    marker = _marker(hint)
+    if marker is not None and marker.source == "state":
+        kind = get_args(hint)[0]
+        if kind not in offers.states:
+            raise TypeError(
+                f"the app has no state of type {_spell(kind)}; write App(state=[...]) or "
+                f"app.with_state(...)"
+            )
+
+
+def _argument(parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]) -> Argument | None:
+    """Choose what fills a parameter; ``None`` when nothing does."""
+    if parameter.name in names and _marker(hint) is None:
+        return path_value(parameter, hint, names.index(parameter.name))
+    if hint is parameter.empty:
+        return Argument(request_itself) if parameter.name == "request" else None
+    hint, nullable = without_none(hint)
+    absent = parameter.default
+    if absent is parameter.empty:
+        absent = None if nullable else MISSING
+    if hint is Request:
+        return Argument(request_itself)
+    if hint is Headers:
+        return Argument(headers)
+    if hint is Outbound:
+        return Argument(outbound)
+    for kind, attribute, _ in _STORE_KINDS:
+        if hint == kind:
+            return Argument(registry(attribute, absent))
+    marker = _marker(hint)
+    return None if marker is None else marked(marker.source, get_args(hint)[0], absent)
+
+
+def _is_field(parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]) -> bool:
+    """Whether a parameter is one field of the query, the headers or the cookies."""
+    if parameter.name in names or hint is parameter.empty:
+        return False
+    marker = _marker(hint)
+    if marker is None:
+        return _field(parameter, hint, "query") is not None
+    return marker.source in ("header", "cookie") or (
+        marker.source == "query" and _field(parameter, hint, "query") is not None
+    )
+
+
+def _field(parameter: inspect.Parameter, hint: Any, source: str) -> Field | None:
+    return field_of(parameter.name, hint, parameter.default, _FAILURES[source])
+
+
+def _add_field(
+    parameter: inspect.Parameter, hint: Any, groups: dict[str, dict[str, Field]]
+) -> None:
+    marker = _marker(hint)
+    source = "query" if marker is None else marker.source
+    field = _field(parameter, hint, source)
+    if field is None:
+        raise TypeError(f"text of a {source} cannot become {_spell(get_args(hint)[0])}")
+    if parameter.kind is parameter.POSITIONAL_ONLY:
+        raise TypeError("a field is given by name; leave out the '/'")
+    name = alias_of(hint) or parameter.name
+    if source == "header":
+        name = (alias_of(hint) or parameter.name.replace("_", "-")).lower()
+    fields = groups.setdefault(source, {})
+    if name in fields:
+        raise TypeError(f"another parameter takes the {source} field {name!r} as well")
+    fields[name] = field
+
+
+def _check_path_is_taken(
+    where: str,
+    names: tuple[str, ...],
+    hints: dict[str, Any],
+    parameters: Any,
+    query: dict[str, Field],
+) -> None:
+    """Refuse a required query field beside a path parameter that nobody takes: a slip."""
+    taken = {parameter.name for parameter in parameters}
+    left = [name for name in names if name not in taken]
+    markers = [marker.source for hint in hints.values() if (marker := _marker(hint))]
+    if not left or "path" in markers or Request in hints.values() or "request" in taken:
+        return
+    required = [field.argument for field in query.values() if field.required]
+    if required:
+        raise TypeError(
+            f"{where}: no parameter takes {{{left[0]}}} of the path, and "
+            f"{required[0]!r} would be read from the query; give both one name"
+        )
+
+
+def _marker(hint: Any) -> Marker | None:
+    if get_origin(hint) is Annotated:
+        for extra in get_args(hint)[1:]:
+            if isinstance(extra, Marker):
+                return extra
+    return None
+
+
+def _annotated(handler: Callable[..., object]) -> Any:
+    """The function that carries a callable's annotations."""
+    while isinstance(handler, partial):
+        handler = handler.func
+    handler = inspect.unwrap(handler)
+    if inspect.isroutine(handler):
+        return handler
+    if isinstance(handler, type):
+        return inspect.getattr_static(handler, "__init__")
+    return type(handler).__call__
+
+
+def is_async(handler: Callable[..., object]) -> bool:
+    """Tell whether a call of a callable gives something to await."""
+    while isinstance(handler, partial):
+        handler = handler.func
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
+        getattr(handler, "__call__", None)  # noqa: B004  # looking at the method, not for one
+    )
+
+
+def _refuse(
+    where: str, parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]
+) -> NoReturn:
+    name = parameter.name
+    if hint is parameter.empty:
+        problem = f"cannot inject `{name}`: it has no annotation"
+    elif name in names:
+        problem = f"cannot inject `{name}: {_spell(hint)}`: text of the path cannot become it"
+    else:
+        problem = f"cannot inject `{name}: {_spell(hint)}`"
+        if is_model(hint):
+            problem += f"; for the body write Json[{_spell(hint)}] or Form[{_spell(hint)}]"
+    raise TypeError(
+        f"{where}: {problem}. A parameter is named after one of the path "
+        f"({', '.join(names) or 'this route has none'}), is a field of the query (str, int, float, "
+        f"bool, a date, UUID, Decimal, enum, Literal, or a list of these), or is annotated with "
+        f"Request, Headers, Json[...], Form[...], Query[...], Path[...], Header[...], Cookie[...], "
+        f"Depends(...), State[...], Kv, Config, Secrets or Outbound"
+    )
+
+
+def _spell(hint: Any) -> str:
+    return hint.__qualname__ if isinstance(hint, type) else str(hint)

@@ -1,0 +1,149 @@
+"""The class that a component of WASI 0.3 exports: many requests at once in one instance.
+
+An instance never traps because of a request: whatever fails in the app becomes the JSON 500 of
+the contract with the traceback on stderr, and once the head is out, an aborted body.
+
+Source: ``wasi:http/handler@0.3.0``; contract wasi03.md, WH-30 to WH-42, PY-20.
+"""
+
+import os
+import sys
+from asyncio import Task
+from typing import Any
+
+import componentize_py_async_support as support
+import componentize_py_runtime as runtime
+from componentize_py_types import Ok
+from wit_world import exports
+from wit_world.imports import wasi_http_types as types
+
+from edgezero_spin.core.app import App
+from edgezero_spin.core.outbound import OutboundTransport
+from edgezero_spin.core.request import Request
+from edgezero_spin.core.response import Response
+from edgezero_spin.guest.wasi03.event_loop import loop
+from edgezero_spin.guest.wasi03.incoming import IncomingSource
+from edgezero_spin.guest.wasi03.outgoing import OutgoingBody, response_of
+from edgezero_spin.guest.wasi03.stores import platform
+from edgezero_spin.guest.wasi03.tasks import ComponentTask, current, spawn, start
+from edgezero_spin.stores import open_stores
+
+__all__ = ["incoming_handler"]
+
+_FAILED = b'{"error":{"message":"internal error","status":500,"kind":"internal"}}'
+_FAILED_HEADERS = [
+    ("content-type", b"application/json"),
+    ("content-length", str(len(_FAILED)).encode()),
+]
+
+
+def _export_index() -> int:
+    """Return the number of ``handle`` among the component's exports."""
+    seen: list[int] = []
+    real = support.first_poll
+
+    class Probe:
+        def handle(self, request: Any) -> None:
+            """Stand for the handler."""
+
+    try:
+        support.first_poll = lambda index, borrows, coroutine: seen.append(index)
+        exports.IncomingHandler._async_start_handle(Probe(), None, 0)
+    finally:
+        support.first_poll = real
+    return seen[0]
+
+
+def _transport() -> OutboundTransport:
+    """Bind the way out; only a component that asks for it imports one."""
+    try:
+        from edgezero_spin.guest.wasi03.outbound import ComponentTransport
+    except ImportError as error:
+        raise ImportError(
+            "the app sends requests, but the world of this component does not import "
+            "wasi:http/client@0.3.0: build it with `edgezero componentize`, which chooses the "
+            "world, or name one that has it"
+        ) from error
+    return ComponentTransport()
+
+
+def incoming_handler(app: App) -> type[Any]:
+    """Return the export class for ``app``, with everything bound that can be bound now."""
+    index = _export_index()
+    declaration = app.declaration
+    stores_of = platform(declaration)
+    handle_request = app.handle
+    if app.outbound_http:
+        app.transport = _transport()
+    # One for all requests: neither the labels nor the open stores change in an instance.
+    stores = open_stores(declaration, stores_of, lambda: os.environ)
+
+    async def serve(source: IncomingSource) -> Response | None:
+        try:
+            return await handle_request(Request(source), stores)
+        except BaseException:
+            _report()
+            return None
+
+    class IncomingHandler:
+        """``wasi:http/handler@0.3.0`` for one app."""
+
+        def _async_start_handle(self, request: types.Request, borrows: int) -> int:
+            source = IncomingSource(request)
+
+            def respond(main: "Task[Response | None]") -> None:
+                task = current()
+                response = None if main.cancelled() else main.result()
+                body = OutgoingBody()
+                try:
+                    if response is not None:
+                        _send(task, index, borrows, source, response, body)
+                    else:
+                        _fail(task, index, borrows, body)
+                        source.close()
+                except BaseException:
+                    _report()
+                    source.close()
+                    _fail(task, index, borrows, OutgoingBody())
+
+            return start(serve(source), loop, respond)
+
+    IncomingHandler.app = app  # type: ignore[attr-defined]
+    return IncomingHandler
+
+
+def _send(
+    task: ComponentTask,
+    index: int,
+    borrows: int,
+    source: IncomingSource,
+    response: Response,
+    body: OutgoingBody,
+) -> None:
+    content = response.body
+    if isinstance(content, bytes):
+        source.close()
+        head = response_of(response.status, response.header_pairs, body)
+        runtime.call_task_return(index, borrows, Ok(head))
+        body.send(task, content)
+    else:
+        head = response_of(response.status, response.header_pairs, body)
+        runtime.call_task_return(index, borrows, Ok(head))
+
+        async def stream() -> None:
+            try:
+                await body.send_all(task, content)
+            finally:
+                source.close()
+
+        spawn(stream())
+
+
+def _fail(task: ComponentTask, index: int, borrows: int, body: OutgoingBody) -> None:
+    head = response_of(500, _FAILED_HEADERS, body)
+    runtime.call_task_return(index, borrows, Ok(head))
+    body.send(task, _FAILED)
+
+
+def _report() -> None:
+    sys.excepthook(*sys.exc_info())

@@ -1,0 +1,188 @@
+"""Requests as the host hands them to a component of WASI 0.3.
+
+Method and path are read at once, because routing needs them; headers and body when they are
+asked for. Taking the body ends the request resource, so what else is known of it is read
+before.
+
+Source: ``wasi:http/types@0.3.0``, request; contract wasi03.md, WH-10 to WH-18.
+"""
+
+from typing import Any
+
+import componentize_py_runtime as runtime
+import wit_world
+from componentize_py_types import Err, Ok
+from wit_world.imports import wasi_http_types as types
+
+from edgezero_spin.core.request import BodyReadError
+from edgezero_spin.guest.outbound_rules import code_name
+from edgezero_spin.guest.wasi03.tasks import await_result, current, watch
+
+__all__ = ["Body", "IncomingSource", "unit_future"]
+
+_METHODS = {
+    types.Method_Get: "GET",
+    types.Method_Post: "POST",
+    types.Method_Put: "PUT",
+    types.Method_Delete: "DELETE",
+    types.Method_Head: "HEAD",
+    types.Method_Patch: "PATCH",
+    types.Method_Options: "OPTIONS",
+    types.Method_Connect: "CONNECT",
+    types.Method_Trace: "TRACE",
+}
+_unit_future = wit_world.result_unit_wasi_http_types_error_code_future
+_OK = Ok(None)
+
+
+def _ok() -> Ok[None]:
+    return _OK
+
+
+def unit_future() -> Any:
+    """Return the readable end of a future that says that all went well."""
+    writer, reader = _unit_future(_ok)
+    writer.finalizer.detach()
+    pending = runtime.future_write(writer.type_, writer.handle, _OK)
+
+    def written(_: Any) -> None:
+        runtime.future_drop_writable(writer.type_, writer.handle)
+
+    if type(pending) is Ok:
+        written(None)
+    else:
+        watch(current(), pending.value, written)
+    return reader
+
+
+class Body:
+    """A body as it arrives: a stream, then a future that says whether it was whole."""
+
+    __slots__ = ("_reader", "_trailers")
+
+    def __init__(self, reader: Any, trailers: Any) -> None:
+        self._reader = reader
+        self._trailers = trailers
+
+    async def read(self, limit: int) -> bytes:
+        """Return the next bytes, at most ``limit``; ``b""`` at the end.
+
+        Raises:
+            BodyReadError: The transport failed.
+        """
+        reader = self._reader
+        if reader is None:
+            return b""
+        while not reader.writer_dropped:
+            code, data = await await_result(runtime.stream_read(reader.type_, reader.handle, limit))
+            if code:
+                reader.writer_dropped = True
+            if data:
+                return bytes(data)
+        self._reader = None
+        reader.__exit__(None, None, None)
+        trailers, self._trailers = self._trailers, None
+        end = await trailers.read()
+        if isinstance(end, Err):
+            raise BodyReadError(code_name(end.value))
+        if end.value is not None:
+            end.value.__exit__(None, None, None)
+        return b""
+
+    def close(self) -> None:
+        """Drop what is still open. Harmless when nothing is."""
+        for end in (self._reader, self._trailers):
+            if end is not None:
+                end.__exit__(None, None, None)
+        self._reader = self._trailers = None
+
+
+class IncomingSource:
+    """The ``RequestSource`` of one ``request``.
+
+    Attributes:
+        method: The method in upper case, or as the client wrote it when it is none of the nine
+            that WASI names.
+        raw_path: The path as sent; ``/`` when the host has none.
+        query: What follows the ``?``, or ``None``.
+    """
+
+    __slots__ = (
+        "_authority",
+        "_body",
+        "_fields",
+        "_request",
+        "_scheme",
+        "method",
+        "query",
+        "raw_path",
+    )
+
+    def __init__(self, request: types.Request) -> None:
+        self._request: types.Request | None = request
+        self._body: Body | None = None
+        self._fields: list[tuple[str, bytes]] | None = None
+        method = request.get_method()
+        self.method = _METHODS.get(type(method)) or method.value
+        target = request.get_path_with_query()
+        path, mark, query = target.encode().partition(b"?") if target else (b"/", b"", b"")
+        self.raw_path = path or b"/"
+        self.query = query if mark else None
+
+    @property
+    def scheme(self) -> str | None:
+        """``http``, ``https`` or what the host says instead, in lower case."""
+        if self._request is None:
+            return self._scheme
+        scheme = self._request.get_scheme()
+        if scheme is None:
+            return None
+        if isinstance(scheme, types.Scheme_Http):
+            return "http"
+        if isinstance(scheme, types.Scheme_Https):
+            return "https"
+        return str(scheme.value).lower()
+
+    @property
+    def authority(self) -> str | None:
+        """Host and port that the request was sent to, or ``None``."""
+        if self._request is None:
+            return self._authority
+        authority: str | None = self._request.get_authority()
+        return authority
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        """Return every header in order, values as the bytes that were sent."""
+        entries = self._fields
+        if entries is None:
+            if self._request is None:
+                return []
+            fields = self._request.get_headers()
+            entries = self._fields = fields.copy_all()
+            fields.__exit__(None, None, None)
+        return entries
+
+    async def read(self, limit: int) -> bytes:
+        """Return the next bytes of the body, at most ``limit``; ``b""`` at its end.
+
+        Raises:
+            BodyReadError: The client went away, or the transport failed.
+        """
+        body = self._body
+        if body is None:
+            request = self._request
+            if request is None:
+                return b""
+            self.headers()
+            self._scheme, self._authority = self.scheme, self.authority
+            self._request = None
+            body = self._body = Body(*types.Request.consume_body(request, unit_future()))
+        return await body.read(limit)
+
+    def close(self) -> None:
+        """Drop what is still open. Harmless when nothing is."""
+        if self._body is not None:
+            self._body.close()
+        elif self._request is not None:
+            self._request.__exit__(None, None, None)
+            self._request = None

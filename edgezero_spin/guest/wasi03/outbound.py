@@ -1,0 +1,118 @@
+"""Outbound HTTP on WASI 0.3: the ``OutboundTransport`` of a component.
+
+Requests of one instance run side by side; a body is sent while its answer is waited for, by
+callbacks of the component task.
+
+Source: ``wasi:http/client@0.3.0``; contract wasi03.md, section 4.
+"""
+
+from componentize_py_types import Err
+from wit_world.imports import client
+from wit_world.imports import wasi_http_types as types
+
+from edgezero_spin.core.outbound import OutboundError, OutboundRequest
+from edgezero_spin.core.request import BodyReadError
+from edgezero_spin.core.streaming import BodyStream
+from edgezero_spin.guest.outbound_rules import failure, framing, timeout_ns
+from edgezero_spin.guest.wasi03.incoming import Body, unit_future
+from edgezero_spin.guest.wasi03.outgoing import OutgoingBody
+from edgezero_spin.guest.wasi03.tasks import current, spawn
+
+__all__ = ["ComponentTransport"]
+
+_METHODS = {
+    "GET": types.Method_Get,
+    "POST": types.Method_Post,
+    "PUT": types.Method_Put,
+    "DELETE": types.Method_Delete,
+    "HEAD": types.Method_Head,
+    "PATCH": types.Method_Patch,
+    "OPTIONS": types.Method_Options,
+    "CONNECT": types.Method_Connect,
+    "TRACE": types.Method_Trace,
+}
+_SCHEMES = {"http": types.Scheme_Http, "https": types.Scheme_Https}
+
+
+class ComponentTransport:
+    """``wasi:http/client`` as the client of an app sees it."""
+
+    async def send(self, request: OutboundRequest) -> "_Reply":
+        """Send a request and wait for the head of its answer.
+
+        Raises:
+            OutboundError: The host refuses the request or could not carry it out.
+        """
+        headers, taken = framing(request)
+        body = OutgoingBody()
+        outgoing = _outgoing(request, headers, body, taken)
+        if taken:
+            spawn(body.send_all(current(), BodyStream(request.body)))
+        else:
+            body.skip(current())
+        try:
+            response = await client.send(outgoing)
+        except Err as error:
+            raise failure(error.value) from None
+        return _Reply(response)
+
+
+class _Reply:
+    """The answer of one exchange.
+
+    Attributes:
+        status: The status.
+        headers: The header fields, in order.
+    """
+
+    __slots__ = ("_body", "headers", "status")
+
+    def __init__(self, response: types.Response) -> None:
+        self.status: int = response.get_status_code()
+        fields = response.get_headers()
+        self.headers: list[tuple[str, bytes]] = fields.copy_all()
+        fields.__exit__(None, None, None)
+        self._body = Body(*types.Response.consume_body(response, unit_future()))
+
+    async def read(self, limit: int) -> bytes:
+        """Return the next bytes of the body; ``b""`` at its end.
+
+        Raises:
+            OutboundError: It broke off.
+        """
+        try:
+            return await self._body.read(limit)
+        except BodyReadError as error:
+            raise OutboundError(f"failed to read proxy response body: {error}") from None
+
+    def close(self) -> None:
+        """Drop what was not read. Twice is harmless."""
+        self._body.close()
+
+
+def _outgoing(
+    request: OutboundRequest, headers: list[tuple[str, bytes]], body: OutgoingBody, taken: bool
+) -> types.Request:
+    options = None
+    if request.timeout_s is not None:
+        nanoseconds = timeout_ns(request.timeout_s)
+        options = types.RequestOptions()
+        options.set_connect_timeout(nanoseconds)
+        options.set_first_byte_timeout(nanoseconds)
+    method = _METHODS.get(request.method)
+    try:
+        fields = types.Fields.from_list(headers)
+        contents = body.contents if taken else None
+        outgoing, sent = types.Request.new(fields, contents, body.trailers, options)
+        sent.__exit__(None, None, None)
+        outgoing.set_method(types.Method_Other(request.method) if method is None else method())
+        outgoing.set_scheme(_SCHEMES[request.scheme]())
+        outgoing.set_authority(request.authority)
+        outgoing.set_path_with_query(request.target)
+    except Err as error:
+        reason = type(error.value).__name__.removeprefix("HeaderError_")
+        raise OutboundError(
+            f"failed to build proxy request: the host refuses a header, the method or the URL "
+            f"({reason})"
+        ) from None
+    return outgoing

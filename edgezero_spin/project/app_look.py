@@ -1,0 +1,159 @@
+"""Import an app in a process of its own, and see what it declares.
+
+In: ``module`` and attribute, and the folder. Out: an ``AppLook``, or an error that says what
+is wrong in the app's own terms. Nothing of the app is ever imported into this process.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import attrs
+
+from edgezero_spin.project.errors import AppImportError
+from edgezero_spin.project.world import Capabilities
+
+__all__ = ["AppLook", "look_at_app", "own_traceback"]
+
+
+@attrs.frozen
+class AppLook:
+    """What an app says of itself when it is imported.
+
+    Attributes:
+        has_handler: Its module has the class ``IncomingHandler`` of that app.
+        capabilities: What it asks of its host.
+        modules: Which modules its import loads, by their full names.
+    """
+
+    has_handler: bool
+    capabilities: Capabilities
+    modules: tuple[str, ...]
+
+
+# Runs in a process of its own, so that nothing the app does at import (or leaves
+# in sys.modules) can touch this one. Speaks JSON on the descriptor it is given.
+_LOOK_SCRIPT = """\
+import importlib, json, os, sys
+module_name, attribute, out = sys.argv[1], sys.argv[2], int(sys.argv[3])
+sys.path.insert(0, os.getcwd())
+before = set(sys.modules)
+from edgezero_spin.errors import EdgeZeroError
+def refuse(error):
+    with os.fdopen(out, "w") as stream:
+        json.dump({"refused": str(error)}, stream)
+    sys.exit()
+try:
+    module = importlib.import_module(module_name)
+except EdgeZeroError as error:
+    refuse(error)
+from edgezero_spin.core.app import App
+answer = {"handler": hasattr(module, "IncomingHandler")}
+if attribute:
+    if not hasattr(module, attribute):
+        answer["missing"] = sorted(n for n, v in vars(module).items() if isinstance(v, App))
+        answer["file"] = getattr(module, "__file__", None)
+    elif not isinstance(getattr(module, attribute), App):
+        answer["kind"] = type(getattr(module, attribute)).__name__
+    else:
+        apps = [getattr(module, attribute)]
+        answer["handler"] = (
+            answer["handler"] and getattr(module.IncomingHandler, "app", None) is apps[0]
+        )
+else:
+    apps = [v for v in vars(module).values() if isinstance(v, App)]
+    handler_app = getattr(getattr(module, "IncomingHandler", None), "app", None)
+    if handler_app is not None:
+        apps = [handler_app]
+    if not answer["handler"]:
+        answer["missing"] = sorted(n for n, v in vars(module).items() if isinstance(v, App))
+        answer["file"] = getattr(module, "__file__", None)
+if "missing" not in answer and "kind" not in answer:
+    try:
+        for app in apps:
+            app.compile()
+    except EdgeZeroError as error:
+        refuse(error)
+    answer["key_value"] = any(a.declaration.kv or a.declaration.config for a in apps)
+    answer["variables"] = any(a.declaration.secrets for a in apps)
+    answer["outbound_http"] = any(a.outbound_http for a in apps)
+answer["modules"] = sorted(
+    name for name, module in sys.modules.items()
+    if name not in before and getattr(module, "__spec__", None) and name == module.__spec__.name
+)
+with os.fdopen(out, "w") as stream:
+    json.dump(answer, stream)
+"""
+
+
+def look_at_app(module: str, attribute: str, root: Path) -> AppLook:
+    """Import the app in a fresh interpreter; say what it declares.
+
+    Raises:
+        AppImportError: There is no such module or app, or its import fails.
+    """
+    target = f"{module}:{attribute}" if attribute else module
+    read_end, write_end = os.pipe()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _LOOK_SCRIPT, module, attribute, str(write_end)],
+            cwd=root,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=[write_end],
+        )
+    finally:
+        os.close(write_end)
+    with os.fdopen(read_end, encoding="utf-8") as stream:
+        said, _ = process.communicate()
+        text = stream.read()
+    if process.returncode != 0 or not text:
+        shown = own_traceback(said.decode(errors="replace"))
+        what = shown.splitlines()[-1] if shown else ""
+        if what.startswith("ModuleNotFoundError: ") and "\n  File " not in shown:
+            # Nothing of the app ran: that the module is not there says it all.
+            reason = f"{what.partition(': ')[2]} in {root}"
+            raise AppImportError(target=target, reason=reason)
+        raise AppImportError(target=target, reason="its import fails", traceback=shown)
+    answer = json.loads(text)
+    if "refused" in answer:
+        # Ours, and it says where: no frame of a traceback adds to that.
+        raise AppImportError(target=target, reason=answer["refused"])
+    if "missing" in answer:
+        known = ", ".join(answer["missing"]) or "none"
+        what = f"has no attribute {attribute!r}" if attribute else "has no class IncomingHandler"
+        hint = "" if attribute else f"; name the app, for example {module}:app, or add run_app"
+        raise AppImportError(
+            target=target, reason=f"{answer['file']} {what} (apps there: {known}){hint}"
+        )
+    if "kind" in answer:
+        raise AppImportError(
+            target=target, reason=f"{attribute} is a {answer['kind']}, not an edgezero_spin.App"
+        )
+    return AppLook(
+        has_handler=answer["handler"],
+        capabilities=Capabilities(
+            key_value=answer["key_value"],
+            variables=answer["variables"],
+            outbound_http=answer["outbound_http"],
+        ),
+        modules=tuple(answer["modules"]),
+    )
+
+
+def own_traceback(text: str) -> str:
+    """Leave out the frames of this file's script and of importlib."""
+    lines = text.rstrip().splitlines()
+    kept: list[str] = []
+    skipping = False
+    for line in lines:
+        if line.startswith("  File "):
+            skipping = '"<string>"' in line or "importlib" in line
+        elif not line.startswith("    "):
+            skipping = False
+        if not skipping:
+            kept.append(line)
+    return "\n".join(kept)

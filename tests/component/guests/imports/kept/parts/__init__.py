@@ -1,0 +1,1 @@
+"""Parts that are imported by their names."""
