@@ -391,7 +391,7 @@ def _parse_text(path: Path, content: bytes) -> bytes:
 
 def _compile(component: Component, dependencies: Dependencies, key: str) -> CompiledForm:
     # What was compiled before needs none of this.
-    from edgezero_spin.host.runtime.converters import needs_async
+    from edgezero_spin.host.runtime.proposals import refused_proposal
     from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
     from edgezero_spin.wasm.fuse.fusing import fuse
 
@@ -400,12 +400,12 @@ def _compile(component: Component, dependencies: Dependencies, key: str) -> Comp
         fused = fuse(
             _linked(component, dependencies), cache=None if cache is None else _CodeEntries(cache)
         )
-        if needs_async(fused):
+        proposal = refused_proposal(fused)
+        if proposal is not None:
             raise ComponentError(
                 component.path,
-                "needs WASI 0.3 (its streams, futures or async functions), which this host "
-                "does not run",
-                "Build it for WASI 0.2, or serve it with `spin up`",
+                f"uses {proposal}, a proposal that this host does not run; nor does Spin",
+                "Build it without",
             )
         modules = {}
         cores = []

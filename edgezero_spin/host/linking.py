@@ -56,7 +56,8 @@ def link(
         engine: The engine that the component was loaded with.
         component: What ``load_component`` returned.
         interfaces: The host's side, by name. An import ``ns:pkg/iface@version`` looks for
-            exactly that key, then, for WASI 0.2 releases, for ``ns:pkg/iface``.
+            exactly that key, then, for WASI 0.2 releases, for ``ns:pkg/iface``, and for
+            WASI 0.3 releases for ``ns:pkg/iface@0.3``.
             ``ROOT`` serves functions imported outside any interface.
         dependencies: Other components in the place of imports, by the import's full name.
 
@@ -113,7 +114,7 @@ class _HostImports(Imports):
         return find_interface(path[0] if len(path) == 2 else ROOT, self._sides[dependency])
 
 
-_WASI_02 = re.compile(r"(wasi:[^@]+)@0\.2\.\d+\Z")
+_RELEASE = re.compile(r"(wasi:[^@]+)(@0\.[23])\.\d+\Z")
 
 
 def find_interface(name: str, interfaces: Mapping[str, Interface]) -> Interface | None:
@@ -126,5 +127,8 @@ def find_interface(name: str, interfaces: Mapping[str, Interface]) -> Interface 
     exact = interfaces.get(name)
     if exact is not None:
         return exact
-    release = _WASI_02.match(name)
-    return interfaces.get(release[1]) if release else None
+    release = _RELEASE.match(name)
+    if release is None:
+        return None
+    # Tables of WASI 0.2 have no version in their name, those of 0.3 have it without the patch.
+    return interfaces.get(release[1] + release[2].replace("@0.2", ""))

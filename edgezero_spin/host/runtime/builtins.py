@@ -1,78 +1,72 @@
-"""Built-ins of the asynchronous ABI, as far as they need nobody to wait.
+"""Built-ins of the asynchronous ABI: the trampolines to them.
 
-Streams, futures and waitable sets work between synchronous tasks: reads and writes meet, events
-are polled. What would wait traps, as it must in a task whose function is not ``async``.
-
-Source: ``CanonicalABI.md``, "``canon context.get``" and on; contract wasi03.md, CA-10 to CA-26.
+Source: ``CanonicalABI.md``, "Canonical Definitions"; contract wasi03.md, CA-10 to CA-23.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from edgezero_spin.host.errors import LinkError, Trap
 from edgezero_spin.host.runtime.converters import Converters
 from edgezero_spin.host.runtime.handles import ComponentInstance
-from edgezero_spin.host.runtime.layout import Formats, layout_of, slots
+from edgezero_spin.host.runtime.layout import Formats, core_signature, layout_of, slots
+from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES
 from edgezero_spin.host.runtime.native import areas_of
+from edgezero_spin.host.runtime.primitives import UnsupportedTypeError
 from edgezero_spin.host.runtime.running import running
+from edgezero_spin.host.runtime.stream_copies import Copies
+from edgezero_spin.host.runtime.tasks import CANCELLED, Cancel, scheduler_of
 from edgezero_spin.host.runtime.trampolines import Trampoline
 from edgezero_spin.host.runtime.traps import cannot_leave
 from edgezero_spin.host.runtime.waitables import (
     BLOCKED,
-    MAX_COUNT,
-    Buffer,
-    Channel,
-    CopyState,
-    End,
+    NO_EVENT,
+    TASK_CANCELLED,
     Event,
-    Waitable,
+    Subtask,
     WaitableSet,
+    waitable_at,
+    waitable_set_at,
 )
-from edgezero_spin.wasm.component.linked import Builtin
-from edgezero_spin.wasm.component.types import FutureType, StreamType, ValueType
+from edgezero_spin.wasm.component.linked import Builtin, CoreExport
+from edgezero_spin.wasm.component.types import FunctionType, StreamType
 
 if TYPE_CHECKING:
     from edgezero_spin.host.runtime.instance import Instance
 
 __all__ = ["builtin_call"]
 
-_Work = Callable[["Instance", ComponentInstance, Sequence[Any]], Any]
+current = running.get
+_MOST_BACKPRESSURE = 0xFFFF
 
-_ALWAYS = ("context.get", "context.set", "backpressure.inc", "backpressure.dec")
-"""What may be called in ``realloc`` and ``post-return``."""
+_Body = Callable[..., Any]
+"""``(running instance, component instance, *core parameters) -> core result``."""
 
 
 def builtin_call(builtin: Builtin, converters: Converters, number: int) -> Trampoline:
     """Return the trampoline to a built-in.
 
     Args:
-        builtin: The built-in.
+        builtin: The definition.
         converters: Those of the component.
         number: Index of its context in ``Instance.contexts``.
 
     Raises:
-        LinkError: It is not supported.
+        LinkError: A type cannot cross.
     """
-    name = builtin.name
-    parameters: Formats
-    results: Formats
-    if name in _SIMPLE:
-        parameters, results, work = _SIMPLE[name]
-    elif name in ("context.get", "context.set"):
-        parameters, results, work = _context(builtin)
-    elif name.startswith(("stream.", "future.")):
-        parameters, results, work = _channel(builtin, converters, number)
-    elif name in ("waitable-set.wait", "waitable-set.poll"):
-        parameters, results, work = ("I", "I"), ("I",), _polled(name, number)
-    elif name == "task.return":
-        flat = () if builtin.type is None else layout_of(builtin.type).flat
-        parameters, results, work = ("I",) if flat is None else flat, (), _return
-    else:
-        raise LinkError(name, "asynchronous functions are not supported")
-    instance, leaves = builtin.instance, name not in _ALWAYS
+    try:
+        body, parameters, results = _body(builtin, converters, number)
+    except UnsupportedTypeError as error:
+        raise LinkError(builtin.name, f"values of type {error} are not supported") from None
+    leaves = builtin.name not in (
+        "context.get",
+        "context.set",
+        "backpressure.inc",
+        "backpressure.dec",
+    )
     areas = areas_of(max(len(parameters), len(results), 1))
     unpack, pack = slots(parameters).unpack_from, slots(results).pack_into
-    current = running.get
+    instance, returns = builtin.instance, bool(results)
 
     def callback(_data: int, _caller: int, address: int, _count: int) -> int:
         owner = current()
@@ -81,8 +75,8 @@ def builtin_call(builtin: Builtin, converters: Converters, number: int) -> Tramp
             if leaves and not component.may_leave:
                 raise cannot_leave()
             area = areas[address]
-            result = work(owner, component, unpack(area))
-            if result is not None:
+            result = body(owner, component, *unpack(area))
+            if returns:
                 pack(area, 0, result)
         except BaseException as error:
             return owner.keep(error)
@@ -91,207 +85,240 @@ def builtin_call(builtin: Builtin, converters: Converters, number: int) -> Tramp
     return callback, parameters, results
 
 
-def _find(component: ComponentInstance, index: int, kind: type) -> Any:
-    entry = component.entries.get(index)
-    if not isinstance(entry, kind):
-        raise component.mismatch(index)
-    return entry
+def _body(builtin: Builtin, converters: Converters, number: int) -> tuple[_Body, Formats, Formats]:
+    name, type_ = builtin.name, builtin.type
+    if name.startswith(("stream.", "future.")):
+        copies = Copies(builtin, converters, number)
+        match name.split(".")[1]:
+            case "new":
+                return copies.new, (), ("Q",)
+            case "read" | "write":
+                count = ("I",) if isinstance(type_, StreamType) else ()
+                return copies.copy, ("I", "I", *count), ("I",)
+            case "cancel-read" | "cancel-write":
+                return copies.cancel, ("I",), ("I",)
+        return copies.drop, ("I",), ()
+    match name:
+        case "task.return":
+            return _task_return(builtin, converters, number)
+        case "context.get" | "context.set":
+            format_ = "I" if builtin.core_type == "i32" else "Q"
+            slot = builtin.slot
+            if name == "context.get":
+                return lambda owner, _: _storage(owner)[slot], (), (format_,)
+            return (
+                lambda owner, _, value: _storage(owner).__setitem__(slot, value),
+                (format_,),
+                (),
+            )
+        case "waitable-set.wait" | "waitable-set.poll":
+            take = _wait if name == "waitable-set.wait" else _poll
+            cancellable, blocks = builtin.cancellable, take is _wait
+
+            def wait(owner: "Instance", component: ComponentInstance, index: int, at: int) -> int:
+                if blocks:
+                    scheduler_of(owner).check_block()
+                wset = waitable_set_at(component, index)
+                code, first, second = take(owner, wset, cancellable)
+                cx = owner.contexts[number]
+                cx.check(at, 8, 4)
+                cx.u32[at >> 2] = first
+                cx.u32[(at >> 2) + 1] = second
+                return code
+
+            return wait, ("I", "I"), ("I",)
+        case "subtask.cancel":
+            is_async = builtin.is_async
+            return (
+                lambda owner, component, index: _cancel(owner, component, index, is_async),
+                ("I",),
+                ("I",),
+            )
+        case "thread.yield":
+            cancellable = builtin.cancellable
+            return lambda owner, _: _yield(owner, cancellable), (), ("I",)
+    found = _PLAIN.get(name)
+    if found is None:
+        counts = _REFUSED[name]
+
+        def refuse(owner: "Instance", component: ComponentInstance, *flat: int) -> None:
+            raise Trap(f"{name} belongs to a proposal that this host does not run; nor does Spin")
+
+        return refuse, ("I",) * counts[0], ("I",) * counts[1]
+    return found
 
 
-def _return(owner: "Instance", component: ComponentInstance, flat: Sequence[Any]) -> None:
-    # Only asynchronous lifts may call it.
-    raise Trap("invalid `task.return` signature")
+def _storage(owner: "Instance") -> list[int]:
+    return scheduler_of(owner).current.storage
 
 
-def _cancel_task(owner: "Instance", component: ComponentInstance, flat: Sequence[Any]) -> None:
-    raise Trap("`task.cancel` called by task which has not been cancelled")
+def _task_return(
+    builtin: Builtin, converters: Converters, number: int
+) -> tuple[_Body, Formats, Formats]:
+    type_, options = builtin.type, builtin.options
+    # The result is taken as parameters are: up to 16 core values, else one pointer.
+    parameters = () if type_ is None else (("", type_),)
+    signature = core_signature(FunctionType(parameters, None), lowered=False)
+    lifts = {}
+    for to_host in (False, True):
+        lifting = converters.lifting(options.encoding, to_host=to_host, lends=False)
+        if type_ is None:
+            lifts[to_host] = lambda cx, flat: None
+        elif signature.spilled:
+            load, layout = lifting.load(type_), layout_of(type_)
+
+            def loaded(cx: Any, flat: Any, load: Any = load, layout: Any = layout) -> Any:
+                cx.check(flat[0], layout.size, layout.alignment)
+                return load(cx, flat[0])
+
+            lifts[to_host] = loaded
+        else:
+            lifts[to_host] = lifting.lift(type_, signature.parameters, 0)
+
+    def task_return(owner: "Instance", component: ComponentInstance, *flat: Any) -> None:
+        task = scheduler_of(owner).current
+        callee = task.callee
+        given = None if callee is None else callee.function
+        if (
+            callee is None
+            or given is None
+            or not given.options.is_async
+            or given.type.result != type_
+            or _other(given.options.memory, options.memory)
+            or given.options.encoding is not options.encoding
+        ):
+            raise Trap("invalid `task.return` signature and/or options for current task")
+        cx = owner.contexts[number]
+        cx.held = MAX_CALL_BYTES
+        task.finish(lifts[callee.from_host](cx, flat))
+
+    return task_return, signature.parameters, ()
 
 
-def _pressure(step: int) -> _Work:
-    def work(owner: "Instance", component: ComponentInstance, flat: Sequence[Any]) -> None:
-        component.backpressure += step
-        if not 0 <= component.backpressure < 1 << 16:
-            raise Trap("backpressure counter overflow")
-
-    return work
+def _other(one: CoreExport | None, other: CoreExport | None) -> bool:
+    """Tell whether two memories are given that are not the same."""
+    return one is not None and other is not None and one != other
 
 
-def _yield(owner: "Instance", component: ComponentInstance, flat: Sequence[Any]) -> int:
-    return 0
+def _task_cancel(owner: "Instance", component: ComponentInstance) -> None:
+    task = scheduler_of(owner).current
+    if task.resolved:
+        raise Trap("`task.return` or `task.cancel` called more than once")
+    if task.cancel is not Cancel.DELIVERED:
+        raise Trap("`task.cancel` called by task which has not been cancelled")
+    task.finish(CANCELLED)
 
 
-def _index(owner: "Instance", component: ComponentInstance, flat: Sequence[Any]) -> int:
-    return 1
+def _backpressure_inc(owner: "Instance", component: ComponentInstance) -> None:
+    component.backpressure += 1
+    if component.backpressure > _MOST_BACKPRESSURE:
+        raise Trap("backpressure counter overflow")
 
 
-def _new_set(owner: "Instance", component: ComponentInstance, flat: Sequence[Any]) -> int:
+def _backpressure_dec(owner: "Instance", component: ComponentInstance) -> None:
+    component.backpressure -= 1
+    if component.backpressure < 0:
+        raise Trap("backpressure counter overflow")
+
+
+def _set_new(owner: "Instance", component: ComponentInstance) -> int:
     return component.add(WaitableSet())
 
 
-def _drop_set(owner: "Instance", component: ComponentInstance, flat: Sequence[Any]) -> None:
-    _find(component, flat[0], WaitableSet).check_drop()
-    component.remove(flat[0])
+def _set_drop(owner: "Instance", component: ComponentInstance, index: int) -> None:
+    waitable_set_at(component, index).check_drop()
+    component.remove(index)
 
 
-def _join(owner: "Instance", component: ComponentInstance, flat: Sequence[Any]) -> None:
-    waitable = _find(component, flat[0], Waitable)
-    waitable.join(_find(component, flat[1], WaitableSet) if flat[1] else None)
+def _join(owner: "Instance", component: ComponentInstance, index: int, to: int) -> None:
+    waitable = waitable_at(component, index)
+    waitable.join(waitable_set_at(component, to) if to else None)
 
 
-def _no_subtask(owner: "Instance", component: ComponentInstance, flat: Sequence[Any]) -> None:
-    # Without asynchronous calls there are no subtasks.
-    raise component.mismatch(flat[0])
+def _wait(owner: "Instance", wset: WaitableSet, cancellable: bool) -> Event:
+    tasks = scheduler_of(owner)
+    task = tasks.current
+    if cancellable and task.take_cancel():
+        return TASK_CANCELLED
+    wset.waiting += 1
+    tasks.block(lambda: bool(wset.ready) or (cancellable and task.cancel is Cancel.PENDING))
+    wset.waiting -= 1
+    if cancellable and task.take_cancel():
+        return TASK_CANCELLED
+    return wset.take()
 
 
-_SIMPLE: dict[str, tuple[Formats, Formats, _Work]] = {
-    "task.cancel": ((), (), _cancel_task),
-    "backpressure.inc": ((), (), _pressure(1)),
-    "backpressure.dec": ((), (), _pressure(-1)),
-    "thread.index": ((), ("I",), _index),
-    "thread.yield": ((), ("I",), _yield),
-    "waitable-set.new": ((), ("I",), _new_set),
-    "waitable-set.drop": (("I",), (), _drop_set),
-    "waitable.join": (("I", "I"), (), _join),
-    "subtask.cancel": (("I",), ("I",), _no_subtask),
-    "subtask.drop": (("I",), (), _no_subtask),
-}
+def _poll(owner: "Instance", wset: WaitableSet, cancellable: bool) -> Event:
+    if cancellable and scheduler_of(owner).current.take_cancel():
+        return TASK_CANCELLED
+    return wset.take() if wset.ready else NO_EVENT
 
 
-def _context(builtin: Builtin) -> tuple[Formats, Formats, _Work]:
-    slot = builtin.slot
-    kind: Formats = ("I",) if builtin.core_type == "i32" else ("Q",)
-
-    def get(owner: "Instance", component: ComponentInstance, flat: Sequence[Any]) -> int:
-        return int(component.storage[slot])
-
-    def put(owner: "Instance", component: ComponentInstance, flat: Sequence[Any]) -> None:
-        component.storage[slot] = flat[0]
-
-    return ((), kind, get) if builtin.name == "context.get" else (kind, (), put)
+def _yield(owner: "Instance", cancellable: bool) -> int:
+    tasks = scheduler_of(owner)
+    if not (cancellable and tasks.current.take_cancel()):
+        tasks.give_way()
+        return int(cancellable and tasks.current.take_cancel())
+    return 1
 
 
-def _polled(name: str, number: int) -> _Work:
-    waits = name == "waitable-set.wait"
-
-    def work(owner: "Instance", component: ComponentInstance, flat: Sequence[Any]) -> int:
-        event: Event | None = _find(component, flat[0], WaitableSet).poll()
-        if event is None:
-            if waits:
-                raise _cannot_block()
-            event = (0, 0, 0)
-        cx = owner.contexts[number]
-        cx.check(flat[1], 8, 4)
-        cx.u32[flat[1] >> 2], cx.u32[(flat[1] >> 2) + 1] = event[1:]
-        return event[0]
-
-    return work
+def _subtask(component: ComponentInstance, index: int) -> Subtask:
+    found = waitable_at(component, index)
+    if not isinstance(found, Subtask):
+        raise component.mismatch(index)
+    return found
 
 
-def _cannot_block() -> Trap:
-    return Trap("wasm trap: cannot block a synchronous task before returning")
+def _subtask_drop(owner: "Instance", component: ComponentInstance, index: int) -> None:
+    subtask = _subtask(component, index)
+    if not subtask.delivered:
+        raise Trap("cannot drop a subtask which has not yet resolved")
+    component.remove(index)
+    subtask.join(None)
 
 
-def _channel(
-    builtin: Builtin, converters: Converters, number: int
-) -> tuple[Formats, Formats, _Work]:
-    kind, _, operation = builtin.name.partition(".")
-    is_future = kind == "future"
-    type_ = builtin.type
-    if isinstance(type_, StreamType):
-        element: ValueType | None = type_.element
-    elif isinstance(type_, FutureType):
-        element = type_.payload
-    else:
-        raise LinkError(builtin.name, "has no type")
-
-    def end_of(component: ComponentInstance, index: int, readable: bool) -> End:
-        end = component.entries.get(index)
-        if (
-            not isinstance(end, End)
-            or end.readable != readable
-            or end.channel.is_future != is_future
-            or end.channel.type != element
-        ):
-            raise component.mismatch(index)
-        return end
-
-    def new(owner: "Instance", component: ComponentInstance, flat: Sequence[Any]) -> int:
-        channel = Channel(element, is_future)
-        ends = End(channel, True), End(channel, False)
-        for end in ends:
-            end.index = component.add(end)
-        return ends[0].index | ends[1].index << 32
-
-    def drop(owner: "Instance", component: ComponentInstance, flat: Sequence[Any]) -> None:
-        end_of(component, flat[0], operation == "drop-readable").drop()
-        component.remove(flat[0])
-
-    def cancel(owner: "Instance", component: ComponentInstance, flat: Sequence[Any]) -> int:
-        end = end_of(component, flat[0], operation == "cancel-read")
-        if end.state is not CopyState.COPYING:
-            verb = "read" if end.readable else "write"
-            raise Trap(f"{kind} {verb} cancelled when no {verb} is pending")
-        if end.set is not None and not builtin.is_async:
-            raise Trap("waitable cannot be used synchronously while added to a waitable set")
-        end.state = CopyState.CANCELLING
-        if end.event is None:
-            end.channel.cancel()
-        return end.take_event()[2]
-
-    match operation:
-        case "new":
-            return (), ("Q",), new
-        case "drop-readable" | "drop-writable":
-            return ("I",), (), drop
-        case "cancel-read" | "cancel-write":
-            return ("I",), ("I",), cancel
-    return (
-        ("I", "I") if is_future else ("I", "I", "I"),
-        ("I",),
-        _copy(builtin, converters, number, element, end_of),
-    )
-
-
-def _copy(
-    builtin: Builtin,
-    converters: Converters,
-    number: int,
-    element: ValueType | None,
-    end_of: Callable[[ComponentInstance, int, bool], End],
-) -> _Work:
-    """Return what reads or writes elements in the guest's memory."""
-    readable = builtin.name.endswith(".read")
-    is_async, encoding = builtin.options.is_async, builtin.options.encoding
-    run: Any = None
-    size, alignment = 0, 1
-    if element is not None:
-        layout = layout_of(element)
-        size, alignment = layout.size, layout.alignment
-        if readable:
-            lowering = converters.lowering(encoding, builtin.instance, from_host=False)
-            run = lowering.run(element)
-        else:
-            run = converters.lifting(encoding, to_host=False, lends=False).run(element)
-
-    def work(owner: "Instance", component: ComponentInstance, flat: Sequence[Any]) -> int:
-        index, at = flat[0], flat[1]
-        count = flat[2] if len(flat) > 2 else 1
-        end = end_of(component, index, readable)
-        end.check_idle(is_async)
-        if count > MAX_COUNT:
-            raise Trap("stream read/write count too large")
-        cx = owner.contexts[number]
-        if run is not None and count:
-            if at & (alignment - 1):
-                raise Trap("pointer not aligned")
-            if at + size * count > cx.size:
-                cx.extend(at + size * count, f"{builtin.name} pointer out of bounds of memory")
-        end.state = CopyState.COPYING
-        end.channel.copy(component, Buffer(cx, run, size, at, count), end)
-        if end.event is None:
+def _cancel(owner: "Instance", component: ComponentInstance, index: int, is_async: bool) -> int:
+    if not is_async:
+        scheduler_of(owner).check_block()
+    subtask = _subtask(component, index)
+    if subtask.delivered or subtask.cancelling:
+        raise Trap("`subtask.cancel` called after terminal status delivered")
+    if not is_async:
+        subtask.check_alone()
+    if not subtask.resolved:
+        subtask.cancelling = True
+        subtask.cancel()
+        if not subtask.resolved:
             if is_async:
                 return BLOCKED
-            raise _cannot_block()
-        return end.take_event()[2]
+            subtask.waited = True
+            scheduler_of(owner).block(lambda: subtask.resolved)
+            subtask.waited = False
+    subtask.take()
+    return int(subtask.state)
 
-    return work
+
+_PLAIN: dict[str, tuple[_Body, Formats, Formats]] = {
+    "task.cancel": (_task_cancel, (), ()),
+    "backpressure.inc": (_backpressure_inc, (), ()),
+    "backpressure.dec": (_backpressure_dec, (), ()),
+    "waitable-set.new": (_set_new, (), ("I",)),
+    "waitable-set.drop": (_set_drop, ("I",), ()),
+    "waitable.join": (_join, ("I", "I"), ()),
+    "subtask.drop": (_subtask_drop, ("I",), ()),
+}
+
+_REFUSED = {
+    "error-context.new": (2, 1),
+    "error-context.debug-message": (2, 0),
+    "error-context.drop": (1, 0),
+    "thread.index": (0, 1),
+    "thread.new-indirect": (2, 1),
+    "thread.resume-later": (1, 0),
+    "thread.suspend": (0, 1),
+    "thread.suspend-then-resume": (1, 1),
+    "thread.yield-then-resume": (1, 1),
+    "thread.suspend-then-promote": (1, 1),
+    "thread.yield-then-promote": (1, 1),
+}
+"""Parameters and results of built-ins that trap when they are called."""

@@ -1,8 +1,7 @@
 """Handle tables and component instances.
 
 A ``ComponentInstance`` has one table of handles and the flags that guard how it is entered and
-left. Its table holds resources today; subtasks, streams, futures and waitable sets of the
-asynchronous ABI have their place in the same table (CA-8).
+left. Its table holds resources, subtasks, ends of streams and futures, and waitable sets (CA-8).
 
 A resource of the host is represented by the Python object itself, one of a guest by the number
 that the guest chose.
@@ -17,6 +16,7 @@ from edgezero_spin.wasm.component.types import ResourceType
 
 if TYPE_CHECKING:
     from edgezero_spin.host.runtime.instance import Instance
+    from edgezero_spin.host.runtime.tasks import Task
 
 __all__ = [
     "Call",
@@ -77,8 +77,9 @@ class ComponentInstance:
         entries: Live handles by index, the oldest first. 0 is never an index.
         may_enter: No call is in it, and none trapped.
         may_leave: It may call out; not so in ``realloc`` and ``post-return``.
-        backpressure: How often it asked not to be called.
-        storage: What the present task keeps by ``context.set``.
+        backpressure: While it is above 0, calls wait before they start.
+        starting: How many calls do.
+        exclusive: The task whose code runs, where others must not.
     """
 
     __slots__ = (
@@ -86,10 +87,11 @@ class ComponentInstance:
         "_next",
         "backpressure",
         "entries",
+        "exclusive",
         "limit",
         "may_enter",
         "may_leave",
-        "storage",
+        "starting",
     )
 
     def __init__(self, limit: int = DEFAULT_HANDLE_LIMIT) -> None:
@@ -98,7 +100,8 @@ class ComponentInstance:
         self.may_enter = True
         self.may_leave = True
         self.backpressure = 0
-        self.storage = [0, 0]
+        self.starting = 0
+        self.exclusive: Task | None = None
         self._free: list[int] = []
         self._next = 1
 

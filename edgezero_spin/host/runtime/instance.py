@@ -11,7 +11,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from struct import Struct
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 from edgezero_spin.host.engine import TICK_S, Engine, InstanceLimits
 from edgezero_spin.host.errors import (
@@ -41,6 +41,7 @@ from edgezero_spin.host.runtime.native import (
     store_limiter,
 )
 from edgezero_spin.host.runtime.running import running
+from edgezero_spin.host.runtime.scheduler import Completion, Scheduler
 from edgezero_spin.host.runtime.traps import failure_of_error, failure_of_trap
 from edgezero_spin.wasm.component.linked import CoreExport, HostResource, LocalResource
 from edgezero_spin.wasm.component.types import ResourceType
@@ -56,6 +57,7 @@ _SLOTS = 32
 """Slots for the parameters and results of a core call; no function has more."""
 _one_i32 = Struct("<I12x")
 
+_Result = TypeVar("_Result")
 ContextSource = tuple[int, CoreExport | None, CoreExport | None]
 """Component instance, memory and ``realloc`` of a context."""
 
@@ -74,6 +76,10 @@ class Export(Protocol):
     @property
     def parameters(self) -> int:
         """How many parameters it has."""
+
+    @property
+    def submit(self) -> "Callable[[Instance, tuple[Any, ...]], Completion] | None":
+        """Starts a call, where the function may wait."""
 
     @property
     def fallible(self) -> bool:
@@ -95,6 +101,9 @@ class Template(Protocol):
     def start(self, instance: "Instance") -> None:
         """Instantiate the core modules."""
 
+    def scheduler(self, instance: "Instance") -> Scheduler | None:
+        """Return what runs the tasks of an instance, if its component has any."""
+
     def entered(self, callee: int, caller: int | None) -> Sequence[int]:
         """Return the component instances that a call from one to another enters."""
 
@@ -111,6 +120,7 @@ class Instance:
         contexts: The contexts of lifts and lowers, by number.
         context: Address of the store's context.
         core: Address of each core instance made so far.
+        tasks: Runs the tasks of a component with asynchronous functions; ``None`` for others.
         slots, words: Parameters and results of core calls, as bytes and as words.
         trap, trap_address: Where the engine puts a trap.
     """
@@ -135,6 +145,7 @@ class Instance:
         "core",
         "slots",
         "state",
+        "tasks",
         "trap",
         "trap_address",
         "words",
@@ -165,6 +176,7 @@ class Instance:
         self.components = [ComponentInstance(limit) for _ in range(template.component_count)]
         state.table.handles = [component.entries for component in self.components]
         self.contexts: list[Context] = []
+        self.tasks = template.scheduler(self)
         self._store = new_store(template.engine_address, 0, 0)
         self.context = store_context(self._store)
         self._context = ctypes.c_size_t(self.context)
@@ -243,20 +255,57 @@ class Instance:
         export = self._template.prepared(interface, function)
         if len(args) != export.parameters:
             raise TypeError(f"{export.name} takes {export.parameters} arguments, got {len(args)}")
-        if self._running:
-            raise InstanceError("the instance is in a call; it runs one at a time")
-        if self._trapped:
-            raise InstanceError("the instance stopped in an earlier call")
-        if not self._store:
-            raise InstanceError("the instance is closed")
-        value = self._inside(lambda: export.invoke(self, args))
+        value = self.enter(lambda: export.invoke(self, args))
         if not export.fallible:
             return value
         if isinstance(value, Err):
             raise WitError(value.value)
         return value.value if isinstance(value, Ok) else value
 
-    def _inside(self, work: Callable[[], Any]) -> Any:
+    def start(self, interface: str | None, function: str, *args: Any) -> Completion:
+        """Start a call of an exported function; ``tasks.pump`` lets it go on.
+
+        Several calls may be in progress. The completion has what the function returns, a
+        ``result`` as ``Ok`` or ``Err``.
+
+        Args:
+            interface, function, args: As for ``call``.
+
+        Raises:
+            GuestTrapped: The guest stopped; every call in progress ends with that.
+            InstanceError: The instance is closed, in a call or trapped before, or has no such
+                export.
+        """
+        export = self._template.prepared(interface, function)
+        if len(args) != export.parameters:
+            raise TypeError(f"{export.name} takes {export.parameters} arguments, got {len(args)}")
+        submit = export.submit
+        if submit is None:
+            completion = Completion()
+            completion.finish(self.enter(lambda: export.invoke(self, args)))
+            return completion
+        return self.enter(lambda: submit(self, args))
+
+    @property
+    def trapped(self) -> bool:
+        """Whether the guest stopped: the instance is of no more use."""
+        return self._trapped
+
+    def enter(self, work: Callable[[], _Result]) -> _Result:
+        """Do something that may call the guest.
+
+        Raises:
+            InstanceError: The instance is closed, in a call or trapped before.
+        """
+        if self._running:
+            raise InstanceError("the instance is in a call; it runs one at a time")
+        if self._trapped:
+            raise InstanceError("the instance stopped in an earlier call")
+        if not self._store:
+            raise InstanceError("the instance is closed")
+        return self._inside(work)
+
+    def _inside(self, work: Callable[[], _Result]) -> _Result:
         """Run what may call the guest, with this instance as the thread's present one."""
         token = running.set(self)
         self._running = True
@@ -408,6 +457,8 @@ class Instance:
         if self._fuel_given is not None:
             self._fuel_used = self.fuel_used
         self._store = 0
+        if self.tasks is not None:
+            self.tasks.fail(InstanceError("the instance was closed"))
         for context in self.contexts:
             context.release()
         delete_store(store)

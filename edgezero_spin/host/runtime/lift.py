@@ -15,6 +15,7 @@ from typing import Any
 
 from edgezero_spin.host.interface import Err, Ok, Some
 from edgezero_spin.host.runtime.handles import GuestResource, Handle
+from edgezero_spin.host.runtime.host_ends import reader_of
 from edgezero_spin.host.runtime.layout import (
     Formats,
     cases_of,
@@ -33,9 +34,9 @@ from edgezero_spin.host.runtime.primitives import (
     lift_primitive,
     word_type,
 )
+from edgezero_spin.host.runtime.streams import ReadableEnd, end_at
 from edgezero_spin.host.runtime.text import TEXT_LIFTS, UTF16_TAG
 from edgezero_spin.host.runtime.traps import invalid_discriminant, unaligned
-from edgezero_spin.host.runtime.waitables import Channel, End
 from edgezero_spin.wasm.component.linked import Encoding
 from edgezero_spin.wasm.component.types import (
     BorrowType,
@@ -130,9 +131,9 @@ class Lifting:
             case OwnType() | BorrowType():
                 handle = self._handle(type_)
                 return lambda cx, flat: handle(cx, flat[at] & _MASK)
-            case StreamType() | FutureType() if not self._to_host:
-                channel = _channel_of(type_)
-                return lambda cx, flat: channel(cx, flat[at] & _MASK)
+            case StreamType() | FutureType():
+                end = self._end(type_)
+                return lambda cx, flat: end(cx, flat[at] & _MASK)
             case VariantType() | OptionType() | ResultType():
                 return self._lift_variant(type_, formats, at)
         raise UnsupportedTypeError(type(type_).__name__)
@@ -177,9 +178,9 @@ class Lifting:
             case OwnType() | BorrowType():
                 handle = self._handle(type_)
                 return lambda cx, at: handle(cx, cx.u32[at >> 2])
-            case StreamType() | FutureType() if not self._to_host:
-                channel = _channel_of(type_)
-                return lambda cx, at: channel(cx, cx.u32[at >> 2])
+            case StreamType() | FutureType():
+                end = self._end(type_)
+                return lambda cx, at: end(cx, cx.u32[at >> 2])
             case VariantType() | OptionType() | ResultType():
                 return self._load_variant(type_)
         raise UnsupportedTypeError(
@@ -270,6 +271,17 @@ class Lifting:
             return lambda cx, index: GuestResource(cx.owner, resource, rep_of(cx, index), owned)
         return rep_of
 
+    def _end(self, type_: StreamType | FutureType) -> Load:
+        """Return ``(context, index) -> what both ends share``, or the reader for the host."""
+        to_host = self._to_host
+
+        def end_of(cx: Context, index: int) -> Any:
+            shared = end_at(cx.instance, index, ReadableEnd, type_).take_out()
+            cx.instance.remove(index)
+            return reader_of(cx.owner, shared) if to_host else shared
+
+        return end_of
+
     def _items(self, element: ValueType) -> "Callable[[Context, int, int], Any]":
         """Return ``(context, address, count) -> list`` for a list anywhere in memory."""
         run = self.run(element)
@@ -329,27 +341,6 @@ class Lifting:
             ]
 
         return pairs
-
-
-def _channel_of(type_: StreamType | FutureType) -> "Callable[[Context, int], Channel]":
-    """Return ``(context, index) -> channel``; the readable end leaves the guest."""
-    is_future = isinstance(type_, FutureType)
-    element = type_.payload if isinstance(type_, FutureType) else type_.element
-
-    def channel(cx: Context, index: int) -> Channel:
-        end = cx.entries.get(index)
-        if (
-            not isinstance(end, End)
-            or not end.readable
-            or end.channel.is_future != is_future
-            or end.channel.type != element
-        ):
-            raise cx.instance.mismatch(index)
-        end.check_passing()
-        cx.instance.remove(index)
-        return end.channel
-
-    return channel
 
 
 def _fields(type_: RecordType | TupleType) -> "tuple[list[str] | None, list[ValueType]]":

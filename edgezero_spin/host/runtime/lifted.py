@@ -49,8 +49,6 @@ def lifted_call(
         LinkError: A type cannot cross.
     """
     type_, options = function.type, function.options
-    if options.is_async or type_.is_async:
-        raise LinkError("", "asynchronous functions are not supported")
     signature = core_signature(type_, lowered=False)
     try:
         lower = lower_parameters(
@@ -84,7 +82,6 @@ def lifted_call(
         for index in entered:
             components[index].may_enter = False
         cx = owner.contexts[context_number]
-        cx.instance.storage = [0, 0]
         lent = cx.call = Call()
         flat: list[Any] = [0] * width
         try:

@@ -17,6 +17,7 @@ from typing import Any
 
 from edgezero_spin.host.interface import Err, Ok
 from edgezero_spin.host.runtime.handles import GuestResource, Handle
+from edgezero_spin.host.runtime.host_ends import shared_of
 from edgezero_spin.host.runtime.layout import (
     Formats,
     cases_of,
@@ -35,8 +36,8 @@ from edgezero_spin.host.runtime.primitives import (
     lower_primitive,
     store_word,
 )
+from edgezero_spin.host.runtime.streams import ReadableEnd
 from edgezero_spin.host.runtime.text import TEXT_PUTS, Put, allowed, put_bytes
-from edgezero_spin.host.runtime.waitables import Channel, End
 from edgezero_spin.wasm.component.linked import Encoding
 from edgezero_spin.wasm.component.types import (
     BorrowType,
@@ -326,9 +327,7 @@ class Lowering:
     ) -> Callable[[Context, Any], int]:
         """Return ``(context, representation or the host's resource) -> index``."""
         if isinstance(type_, StreamType | FutureType):
-            if self._from_host:
-                raise UnsupportedTypeError(type(type_).__name__)
-            return _add_end
+            return self._end(type_)
         resource = self._identity(type_.resource)
         owned = isinstance(type_, OwnType)
         class_ = self._class_of(resource) if self._from_host else object
@@ -355,6 +354,18 @@ class Lowering:
             return cx.instance.add(Handle(resource, rep_of(cx, value), call))
 
         return index_of_borrow
+
+    def _end(self, type_: StreamType | FutureType) -> Callable[[Context, Any], int]:
+        """Return ``(context, what both ends share, or the host's form) -> index``."""
+        from_host = self._from_host
+
+        def index_of(cx: Context, value: Any) -> int:
+            shared = shared_of(cx.owner, type_, value) if from_host else value
+            end = ReadableEnd(shared)
+            end.index = cx.instance.add(end)
+            return end.index
+
+        return index_of
 
     def _items(self, element: ValueType) -> Put:
         if element is Primitive.U8:
@@ -391,12 +402,6 @@ class Lowering:
                 at += size
 
         return store_run
-
-
-def _add_end(cx: Context, channel: Channel) -> int:
-    end = End(channel, True)
-    end.index = cx.instance.add(end)
-    return end.index
 
 
 def _lower_put(put: Put, at: int) -> Lower:

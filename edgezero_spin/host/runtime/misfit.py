@@ -10,10 +10,12 @@ from typing import Any
 
 from edgezero_spin.host.errors import ValueMismatchError
 from edgezero_spin.host.interface import Err, Ok, Some
+from edgezero_spin.host.runtime.host_ends import is_readable
 from edgezero_spin.wasm.component.types import (
     BorrowType,
     EnumType,
     FlagsType,
+    FutureType,
     ListType,
     OptionType,
     OwnType,
@@ -21,6 +23,7 @@ from edgezero_spin.wasm.component.types import (
     RecordType,
     ResourceType,
     ResultType,
+    StreamType,
     TupleType,
     ValueType,
     VariantType,
@@ -103,6 +106,13 @@ class _Search:
                     expected = f"{describe(type_)} ({class_.__name__})"
             case VariantType() | OptionType() | ResultType():
                 return self._variant(place, type_, value)
+            case StreamType() | FutureType():
+                fits = is_readable(type_, value)
+                expected = (
+                    "a stream (a source, bytes, a list or an open reader)"
+                    if isinstance(type_, StreamType)
+                    else "a future (an Answer or an open reader)"
+                )
             case _:
                 fits, expected = False, describe(type_)
         return None if fits else ValueMismatchError(place, expected, value)
@@ -188,6 +198,10 @@ def describe(type_: ValueType | None) -> str:
             return f"list<{describe(element)}, {length}>"
         case TupleType(elements):
             return f"tuple<{', '.join(map(describe, elements))}>"
+        case StreamType(element):
+            return "stream" if element is None else f"stream<{describe(element)}>"
+        case FutureType(payload):
+            return "future" if payload is None else f"future<{describe(payload)}>"
         case OptionType(payload):
             return f"option<{describe(payload)}>"
         case ResultType(ok, error):

@@ -20,8 +20,9 @@ import wasmtime
 from edgezero_spin.host.engine import Engine, InstanceLimits
 from edgezero_spin.host.errors import InstanceError, LinkError, Trap
 from edgezero_spin.host.interface import HostFunction, InstanceState
+from edgezero_spin.host.runtime.async_lower import async_guest_call, async_host_call
 from edgezero_spin.host.runtime.builtins import builtin_call
-from edgezero_spin.host.runtime.converters import Converters
+from edgezero_spin.host.runtime.converters import Converters, needs_async
 from edgezero_spin.host.runtime.instance import ContextSource, Instance
 from edgezero_spin.host.runtime.layout import Formats, core_types
 from edgezero_spin.host.runtime.lifted import Invoke, lifted_call
@@ -39,6 +40,8 @@ from edgezero_spin.host.runtime.native import (
     linker_pre,
     pre_delete,
 )
+from edgezero_spin.host.runtime.scheduler import Completion, Scheduler
+from edgezero_spin.host.runtime.tasks import Callee, Task, callee_of
 from edgezero_spin.host.runtime.trampolines import (
     Trampoline,
     guest_call,
@@ -95,12 +98,14 @@ class PreparedExport:
     Attributes:
         name: For messages.
         invoke: Calls it.
+        submit: Starts a call of it, in a component that runs tasks.
         parameters: How many it has.
         fallible: Whether the result is a ``result``.
     """
 
     name: str
     invoke: Invoke
+    submit: Callable[[Instance, tuple[Any, ...]], Completion] | None
     parameters: int
     fallible: bool
 
@@ -176,6 +181,7 @@ class PreparedComponent:
         self._imports = imports
         self._numbers: dict[ContextSource, int] = {}
         self._converters = Converters(linked.resources, imports.resource_class)
+        self._runs_tasks = needs_async(linked)
         self._defined: dict[Canonical, _Defined] = {}
         self._lock = threading.Lock()
         self._exports: dict[tuple[str | None, str], PreparedExport] = {}
@@ -263,6 +269,10 @@ class PreparedComponent:
         known = set() if caller is None else self._line(caller)
         return sorted(self._line(callee) - known)
 
+    def _related(self, one: int, other: int) -> bool:
+        """Tell whether one instance is the other or within it: then neither may call the other."""
+        return one in self._line(other) or other in self._line(one)
+
     def _line(self, number: int | None) -> set[int]:
         line: set[int] = set()
         while number is not None:
@@ -284,29 +294,50 @@ class PreparedComponent:
         lifted = exports.get(function)
         if not isinstance(lifted, LiftedFunction):
             raise InstanceError(f"{self._name} does not export the function {name}")
+        type_ = lifted.type
+        submit = None
+        invoke: Invoke
         try:
-            invoke = self._lifted(lifted, None)
+            if self._runs_tasks:
+                callee = self._callee(lifted, from_host=True)
+                invoke, submit = callee.run, callee.submit
+            else:
+                invoke = self._lifted(lifted, None)
         except LinkError as error:
             raise LinkError(name, error.problem) from error
-        type_ = lifted.type
         return PreparedExport(
-            name, invoke, len(type_.parameters), isinstance(type_.result, ResultType)
+            name, invoke, submit, len(type_.parameters), isinstance(type_.result, ResultType)
         )
 
     def _lifted(self, lifted: LiftedFunction, caller: int | None) -> Invoke:
-        # A call between an instance and one that it is made of counts as re-entrance, as in
-        # wasmtime; the specification is about to allow it.
-        if caller is not None and (
-            caller in self._line(lifted.instance) or lifted.instance in self._line(caller)
-        ):
-            return _cannot_enter
-        return lifted_call(
+        entered = self.entered(lifted.instance, caller)
+        if not self._runs_tasks:
+            return lifted_call(
+                lifted,
+                self._converters,
+                self._number(lifted.instance, lifted.options),
+                entered,
+                from_host=caller is None,
+            )
+        callee = self._callee(lifted, from_host=caller is None)
+        return lambda owner, values: callee.call(owner, values, entered)
+
+    def _callee(self, lifted: LiftedFunction, *, from_host: bool) -> Callee:
+        return callee_of(
             lifted,
             self._converters,
             self._number(lifted.instance, lifted.options),
-            self.entered(lifted.instance, caller),
-            from_host=caller is None,
+            self.entered(lifted.instance, None),
+            from_host=from_host,
         )
+
+    def scheduler(self, instance: Instance) -> Scheduler | None:
+        """Return what runs the tasks of an instance, if the component has any."""
+        if not self._runs_tasks:
+            return None
+        # Start functions run as a task of no function.
+        start = Task(instance, instance.components[0], None, tuple, lambda _: None)
+        return Scheduler(instance, start)
 
     def _number(self, instance: int, options: Options) -> int:
         source = (instance, options.memory, options.realloc)
@@ -343,16 +374,21 @@ class PreparedComponent:
                 return builtin_call(canonical, self._converters, self._number(instance, options))
             case Lower(instance, callee, options):
                 number = self._number(instance, options)
-                if options.is_async or callee.type.is_async:
-                    return missing(canonical, _no_async)
+                if isinstance(callee, LiftedFunction) and self._related(callee.instance, instance):
+                    return missing(canonical, cannot_enter)
+                if isinstance(callee, LiftedFunction) and callee.type.is_async:
+                    target = self._callee(callee, from_host=False)
+                    entered = self.entered(callee.instance, instance)
+                    return async_guest_call(canonical, target, self._converters, number, entered)
                 if isinstance(callee, LiftedFunction):
                     invoke = self._lifted(callee, instance)
                     return guest_call(canonical, invoke, self._converters, number)
                 function = self._imports.function(callee)
                 if function is None:
                     return missing(canonical, lambda: _not_provided(callee))
+                trampoline = async_host_call if callee.type.is_async else host_call
                 try:
-                    return host_call(canonical, function, self._converters, number)
+                    return trampoline(canonical, function, self._converters, number)
                 except LinkError as error:
                     raise LinkError(" ".join(callee.path), error.problem) from error
 
@@ -408,14 +444,6 @@ class PreparedComponent:
 
 def _types(formats: Formats) -> list[wasmtime.ValType]:
     return [_VALUE_TYPES[name]() for name in core_types(formats)]
-
-
-def _cannot_enter(owner: Instance, values: tuple[Any, ...]) -> Any:
-    raise cannot_enter()
-
-
-def _no_async() -> Trap:
-    return Trap("asynchronous calls are not supported")
 
 
 def _not_provided(imported: ImportedFunction) -> Trap:

@@ -34,10 +34,9 @@ from edgezero_spin.host.runtime.native import areas_of
 from edgezero_spin.host.runtime.primitives import Lift, UnsupportedTypeError
 from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.traps import cannot_leave
-from edgezero_spin.wasm.component.linked import Lower, Options, ResourceFunction
+from edgezero_spin.wasm.component.linked import Lower, ResourceFunction
 from edgezero_spin.wasm.component.types import (
     BorrowType,
-    FunctionType,
     ListType,
     OwnType,
     Primitive,
@@ -48,7 +47,16 @@ from edgezero_spin.wasm.component.types import (
 if TYPE_CHECKING:
     pass
 
-__all__ = ["Trampoline", "guest_call", "host_call", "missing", "resource_call"]
+__all__ = [
+    "Trampoline",
+    "finish_result",
+    "guest_call",
+    "host_call",
+    "missing",
+    "resource_call",
+    "results_of",
+    "unfit",
+]
 
 Trampoline = tuple[Callable[[int, int, int, int], int], Formats, Formats]
 """What the engine calls, and formats of its parameters and results."""
@@ -76,7 +84,7 @@ def host_call(
         LinkError: A type cannot cross.
     """
     type_, options = lower.callee.type, lower.options
-    signature = _signature(type_, options)
+    signature = core_signature(type_, lowered=True)
     kinds = [part for _, part in type_.parameters]
     # Nothing of the guest runs during the call, so a handle can only be lent and taken by
     # two parameters of one call.
@@ -85,7 +93,7 @@ def host_call(
     try:
         lifting = converters.lifting(options.encoding, to_host=True, lends=lends)
         call_function = _invoker(function, lift_parameters(lifting, type_, signature))
-        finish, finish_error = _results(lower, converters, signature)
+        finish, finish_error = results_of(lower, converters, signature)
     except UnsupportedTypeError as error:
         raise LinkError("", f"values of type {error} are not supported") from None
     areas = areas_of(max(len(signature.parameters), len(signature.results), 1))
@@ -115,7 +123,7 @@ def host_call(
             try:
                 put(cx, area, flat, value)
             except MISFITS as error:
-                raise _unfit(result_type, value, put is finish_error, converters, error) from error
+                raise unfit(result_type, value, put is finish_error, converters, error) from error
         except BaseException as error:
             return owner.keep(error)
         return 0
@@ -136,11 +144,11 @@ def guest_call(lower: Lower, invoke: Invoke, converters: Converters, number: int
         LinkError: A type cannot cross.
     """
     type_, options = lower.callee.type, lower.options
-    signature = _signature(type_, options)
+    signature = core_signature(type_, lowered=True)
     try:
         lifting = converters.lifting(options.encoding, to_host=False, lends=True)
         lifts = lift_parameters(lifting, type_, signature)
-        finish = _finish(lower, converters, signature, from_host=False)
+        finish = finish_result(lower, converters, signature, from_host=False)
     except UnsupportedTypeError as error:
         raise LinkError("", f"values of type {error} are not supported") from None
     areas = areas_of(max(len(signature.parameters), len(signature.results), 1))
@@ -240,12 +248,6 @@ def _drop(number: int, type_: ResourceType, is_host: bool) -> Callable[[int, int
     return callback
 
 
-def _signature(type_: FunctionType, options: Options) -> CoreSignature:
-    if options.is_async or type_.is_async:
-        raise LinkError("", "asynchronous functions are not supported")
-    return core_signature(type_, lowered=True)
-
-
 def _invoker(function: HostFunction, lifts: list[Lift]) -> Callable[[Context, Sequence[Any]], Any]:
     """Return ``(context, core values) -> result``, spelt out for the usual counts."""
     match lifts:
@@ -262,13 +264,13 @@ def _invoker(function: HostFunction, lifts: list[Lift]) -> Callable[[Context, Se
     return lambda cx, flat: function(cx.state, *[lift(cx, flat) for lift in lifts])
 
 
-def _results(
+def results_of(
     lower: Lower, converters: Converters, signature: CoreSignature
 ) -> tuple[_Finish, _Finish | None]:
     """Return what puts a host function's value, and its error where it can have one."""
     result = lower.callee.type.result
     if not isinstance(result, ResultType):
-        return _finish(lower, converters, signature, from_host=True), None
+        return finish_result(lower, converters, signature, from_host=True), None
     if signature.returned:
         lowering = converters.lowering(lower.options.encoding, lower.instance, from_host=True)
         size, alignment = layout_of(result).size, layout_of(result).alignment
@@ -285,14 +287,14 @@ def _results(
             error(cx, flat[-1], value)
 
         return finish_ok, finish_error
-    finish = _finish(lower, converters, signature, from_host=True)
+    finish = finish_result(lower, converters, signature, from_host=True)
     return (
         lambda cx, area, flat, value: finish(cx, area, flat, Ok(value)),
         lambda cx, area, flat, value: finish(cx, area, flat, Err(value)),
     )
 
 
-def _finish(
+def finish_result(
     lower: Lower, converters: Converters, signature: CoreSignature, *, from_host: bool
 ) -> _Finish:
     result = lower.callee.type.result
@@ -330,7 +332,7 @@ def _give_back(cx: Context) -> None:
     cx.lent.clear()
 
 
-def _unfit(
+def unfit(
     type_: Any, value: Any, is_error: bool, converters: Converters, error: BaseException
 ) -> BaseException:
     """Return what to raise for a result that could not be lowered."""

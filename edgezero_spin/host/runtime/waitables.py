@@ -1,329 +1,246 @@
-"""Waitables, streams and futures: what the asynchronous ABI keeps in a handle table.
+"""Waitables, waitable sets and subtasks: what the tasks of a component wait for.
 
-A stream or future has two ends and no buffer: the end that comes second copies from or to the
-memory of the first and completes at once; the first is told by an event. Everything here is
-state and copying. Nothing waits: who runs when is not decided here.
+A ``Waitable`` has at most one pending event, which is computed when it is delivered. A
+``WaitableSet`` knows which of its members have one, and wakes the tasks that wait on it.
 
-Source: ``CanonicalABI.md``, "Waitable State", "Stream State" and "Future State"; contract
-wasi03.md, CA-5, CA-6 and CA-50 to CA-58.
+Source: ``CanonicalABI.md``, "Waitable State" and "Subtask State"; contract wasi03.md, CA-2,
+CA-3, CA-17, CA-32, CA-41.
 """
 
 from collections.abc import Callable
-from enum import Enum
-from typing import Any
+from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from edgezero_spin.host.errors import Trap
-from edgezero_spin.host.runtime.handles import ComponentInstance
-from edgezero_spin.host.runtime.memory import Context
-from edgezero_spin.wasm.component.types import Primitive, ValueType
+from edgezero_spin.host.runtime.handles import ComponentInstance, Handle
+
+if TYPE_CHECKING:
+    from edgezero_spin.host.runtime.tasks import Task
 
 __all__ = [
     "BLOCKED",
-    "MAX_COUNT",
-    "Buffer",
-    "Channel",
-    "CopyState",
-    "End",
+    "NO_EVENT",
+    "TASK_CANCELLED",
     "Event",
+    "EventCode",
+    "Subtask",
+    "SubtaskState",
     "Waitable",
     "WaitableSet",
+    "waitable_at",
+    "waitable_set_at",
 ]
 
 BLOCKED = 0xFFFF_FFFF
-MAX_COUNT = (1 << 28) - 1
-"""Most elements of one read or write."""
-
-_COMPLETED, _DROPPED, _CANCELLED = 0, 1, 2
+"""Result of an operation that goes on; its event comes later."""
 
 Event = tuple[int, int, int]
-"""Code, index and payload."""
+"""Code and two payloads."""
+
+
+class EventCode(IntEnum):
+    """What an event says."""
+
+    NONE = 0
+    SUBTASK = 1
+    STREAM_READ = 2
+    STREAM_WRITE = 3
+    FUTURE_READ = 4
+    FUTURE_WRITE = 5
+    TASK_CANCELLED = 6
+
+
+NO_EVENT: Event = (0, 0, 0)
+TASK_CANCELLED: Event = (6, 0, 0)
 
 
 class Waitable:
-    """What can be waited for.
+    """What can be waited for: a subtask, or an end of a stream or future.
 
     Attributes:
-        event: Computes the pending event, ``None`` where there is none.
-        set: The set that it is in.
+        index: Its handle.
+        event: Computes the pending event; ``None`` where there is none.
+        set: The set it is in.
+        waited: A call that blocks waits for it.
     """
 
-    __slots__ = ("event", "set")
+    __slots__ = ("event", "index", "set", "waited")
 
     def __init__(self) -> None:
+        self.index = 0
         self.event: Callable[[], Event] | None = None
         self.set: WaitableSet | None = None
+        self.waited = False
 
-    def take_event(self) -> Event:
-        """Return the pending event, which is computed now, and forget it."""
+    def notify(self, event: Callable[[], Event]) -> None:
+        """Set the pending event, in place of one that was not delivered."""
+        self.event = event
+        if self.set is not None:
+            self.set.note(self)
+
+    def take(self) -> Event:
+        """Deliver the pending event."""
         event, self.event = self.event, None
+        if self.set is not None:
+            self.set.ready.pop(self, None)
         if event is None:
-            raise LookupError("no event is pending")
+            raise RuntimeError("no event is pending")
         return event()
 
-    def join(self, waitables: "WaitableSet | None") -> None:
-        """Move to another set, or leave the present one."""
+    def join(self, target: "WaitableSet | None") -> None:
+        """Move into a set, or out of any.
+
+        Raises:
+            Trap: A call that blocks waits for this.
+        """
+        if self.waited:
+            raise Trap("waitable cannot be used synchronously while added to a waitable set")
         if self.set is not None:
-            self.set.members.remove(self)
-        self.set = waitables
-        if waitables is not None:
-            waitables.members.append(self)
+            del self.set.members[self]
+            self.set.ready.pop(self, None)
+        self.set = target
+        if target is not None:
+            target.members[self] = None
+            if self.event is not None:
+                target.note(self)
+
+    def check_alone(self) -> None:
+        """Check that this can be waited for by itself.
+
+        Raises:
+            Trap: It is in a set.
+        """
+        if self.set is not None:
+            raise Trap("waitable cannot be used synchronously while added to a waitable set")
 
 
 class WaitableSet:
-    """A set of waitables.
+    """Waitables that tasks wait for together.
 
     Attributes:
-        members: The waitables.
-        waiting: How many wait for one of them.
+        members: In the order they joined.
+        ready: Those with a pending event.
+        waiting: How many tasks wait.
     """
 
-    __slots__ = ("members", "waiting")
+    __slots__ = ("_sleepers", "members", "ready", "waiting")
 
     def __init__(self) -> None:
-        self.members: list[Waitable] = []
+        self.members: dict[Waitable, None] = {}
+        self.ready: dict[Waitable, None] = {}
         self.waiting = 0
+        self._sleepers: dict[Task, None] = {}
 
-    def poll(self) -> Event | None:
-        """Return a pending event, ``None`` where there is none."""
-        for member in self.members:
-            if member.event is not None:
-                return member.take_event()
-        return None
+    def note(self, member: Waitable) -> None:
+        """Note that a member has an event, and wake a task that sleeps."""
+        self.ready[member] = None
+        for task in self._sleepers:
+            task.wake()
+
+    def sleep(self, task: "Task") -> None:
+        """Note a task to wake."""
+        self.waiting += 1
+        self._sleepers[task] = None
+
+    def leave(self, task: "Task") -> None:
+        """Note that a task waits no more."""
+        self.waiting -= 1
+        del self._sleepers[task]
+
+    def take(self) -> Event:
+        """Deliver the event that came first."""
+        return next(iter(self.ready)).take()
 
     def check_drop(self) -> None:
-        """Check that nothing depends on the set.
+        """Check that the set can go.
 
         Raises:
-            Trap: Something does.
+            Trap: It has members, or tasks wait on it.
         """
+        if self.members:
+            raise Trap("cannot drop waitable set: resource has children")
         if self.waiting:
             raise Trap("cannot drop waitable set with waiters")
-        if self.members:
-            raise Trap("resource has children")
 
 
-class Buffer:
-    """Elements in a guest's memory, to be read or to be written.
+class SubtaskState(IntEnum):
+    """How far a call has come, as its caller sees it."""
 
-    Attributes:
-        count: How many there are room for.
-        progress: How many were copied.
-    """
-
-    __slots__ = ("_at", "_context", "_run", "_size", "count", "progress")
-
-    def __init__(self, context: Context, run: Any, size: int, at: int, count: int) -> None:
-        self._context = context
-        self._run = run
-        self._size = size
-        self._at = at
-        self.count = count
-        self.progress = 0
-
-    @property
-    def left(self) -> int:
-        """How many elements are still to be copied."""
-        return self.count - self.progress
-
-    def read(self, count: int) -> Any:
-        """Return that many elements."""
-        values = None
-        if self._run is not None:
-            values = self._run(self._context, self._at, count)
-            self._at += self._size * count
-        self.progress += count
-        return values
-
-    def write(self, values: Any, count: int) -> None:
-        """Store that many elements."""
-        if self._run is not None:
-            self._run(self._context, self._at, values)
-            self._at += self._size * count
-        self.progress += count
+    STARTING = 0
+    STARTED = 1
+    RETURNED = 2
+    CANCELLED_BEFORE_STARTED = 3
+    CANCELLED_BEFORE_RETURNED = 4
 
 
-class Channel:
-    """What the two ends of a stream or future share.
+class Subtask(Waitable):
+    """A call in progress, on its caller's side.
 
     Attributes:
-        type: Type of the elements, ``None`` for none.
-        is_future: It is a future.
-        dropped: One end is gone.
+        state: How far it is.
+        lent: Handles that it borrows from, until its end is delivered.
+        delivered: Its end was delivered.
+        cancel: Asks for its cancellation.
+        cancelling: That was done.
     """
 
-    __slots__ = ("_pending", "dropped", "is_future", "type")
+    __slots__ = ("cancel", "cancelling", "delivered", "lent", "state")
 
-    def __init__(self, type_: ValueType | None, is_future: bool) -> None:
-        self.type = type_
-        self.is_future = is_future
-        self.dropped = False
-        self._pending: tuple[ComponentInstance, Buffer, End] | None = None
-
-    def copy(self, instance: ComponentInstance, buffer: Buffer, end: "End") -> None:
-        """Begin a read or write, and complete it as far as the other end allows.
-
-        Raises:
-            Trap: Both ends belong to one instance, and the elements are no numbers.
-        """
-        pending = self._pending
-        if self.dropped:
-            end.complete(buffer, _DROPPED)
-        elif pending is None:
-            self._pending = (instance, buffer, end)
-        else:
-            self._meet(pending, instance, buffer, end)
-
-    def _meet(
-        self,
-        pending: "tuple[ComponentInstance, Buffer, End]",
-        instance: ComponentInstance,
-        buffer: Buffer,
-        end: "End",
-    ) -> None:
-        owner, other, other_end = pending
-        if owner is instance and not _is_number(self.type):
-            raise Trap(
-                "cannot read from and write to intra-component future/stream with non-numeric "
-                "payload"
-            )
-        if other.left:
-            count = min(buffer.left, other.left)
-            if count:
-                source, target = (other, buffer) if end.readable else (buffer, other)
-                target.write(source.read(count), count)
-                if self.is_future:
-                    self._pending = None
-                other_end.progress(other, self._forget)
-            end.complete(buffer, _COMPLETED)
-        elif not end.readable and not buffer.count and not other.count:
-            end.complete(buffer, _COMPLETED)
-        else:
-            self._pending = (instance, buffer, end)
-            other_end.complete(other, _COMPLETED)
-
-    def _forget(self) -> None:
-        self._pending = None
-
-    def cancel(self) -> None:
-        """End the pending read or write."""
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            pending[2].complete(pending[1], _CANCELLED)
-
-    def drop(self) -> None:
-        """Note that one end is gone; what the other one does is complete."""
-        if not self.dropped:
-            self.dropped = True
-            pending, self._pending = self._pending, None
-            if pending is not None:
-                pending[2].complete(pending[1], _DROPPED)
-
-
-class CopyState(Enum):
-    """What an end of a stream or future does."""
-
-    IDLE = "idle"
-    COPYING = "copying"
-    CANCELLING = "cancelling"
-    DONE = "done"
-
-
-class End(Waitable):
-    """The readable or the writable end of a stream or future.
-
-    Attributes:
-        channel: What both ends share.
-        readable: Which end it is.
-        state: What it does.
-        index: Its handle.
-    """
-
-    __slots__ = ("channel", "index", "readable", "state")
-
-    def __init__(self, channel: Channel, readable: bool) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.channel = channel
-        self.readable = readable
-        self.state = CopyState.IDLE
-        self.index = 0
+        self.state = SubtaskState.STARTING
+        self.lent: list[Handle] = []
+        self.delivered = False
+        self.cancel: Callable[[], None] = _nothing
+        self.cancelling = False
 
     @property
-    def name(self) -> str:
-        """What messages call it."""
-        return "future" if self.channel.is_future else "stream"
+    def resolved(self) -> bool:
+        """Whether the call came to an end."""
+        return self.state >= SubtaskState.RETURNED
 
-    def progress(self, buffer: Buffer, forget: Callable[[], None]) -> None:
-        """Note that elements were copied. Until the event is delivered more may be."""
+    def advance(self, state: SubtaskState) -> None:
+        """Note a new state, which becomes an event once the caller has a handle."""
+        self.state = state
+        if self.index:
+            self.notify(self._event)
 
-        def event() -> Event:
-            forget()
-            return self._event(buffer, _COMPLETED)
+    def deliver(self) -> None:
+        """Give lent handles back: the caller knows that the call ended."""
+        self.delivered = True
+        lent, self.lent = self.lent, []
+        for handle in lent:
+            handle.lends -= 1
 
-        self.event = event
-
-    def complete(self, buffer: Buffer, result: int) -> None:
-        """Note that the read or write is over."""
-        self.event = lambda: self._event(buffer, result)
-
-    def _event(self, buffer: Buffer, result: int) -> Event:
-        is_future = self.channel.is_future
-        done = result == _DROPPED or (is_future and result == _COMPLETED)
-        self.state = CopyState.DONE if done else CopyState.IDLE
-        code = (4 if is_future else 2) + (not self.readable)
-        return code, self.index, result if is_future else result | buffer.progress << 4
-
-    def check_idle(self, is_async: bool) -> None:
-        """Check that a read or write may begin.
-
-        Raises:
-            Trap: It may not.
-        """
-        verb = "read from" if self.readable else "write to"
-        if self.state is CopyState.DONE:
-            if not self.channel.is_future:
-                gone = "writable" if self.readable else "readable"
-                raise Trap(f"cannot {verb} stream after being notified that the {gone} end dropped")
-            if self.readable:
-                raise Trap("cannot read from future after previous read succeeded")
-            raise Trap(
-                "cannot write to future after previous write succeeded or readable end dropped"
-            )
-        if self.state is not CopyState.IDLE:
-            raise Trap("cannot have concurrent operations active on a future/stream")
-        if self.set is not None and not is_async:
-            raise Trap("waitable cannot be used synchronously while added to a waitable set")
-
-    def check_passing(self) -> None:
-        """Check that the end may be passed on.
-
-        Raises:
-            Trap: It may not.
-        """
-        if self.state is CopyState.DONE:
-            if self.channel.is_future:
-                raise Trap("cannot lift future after previous read succeeded")
-            raise Trap("cannot lift stream after being notified that the writable end dropped")
-        if self.state is not CopyState.IDLE:
-            raise Trap("cannot have concurrent operations active on a future/stream")
-        if self.set is not None:
-            raise Trap(f"cannot lift {self.name} while it's in a waitable set")
-
-    def drop(self) -> None:
-        """Give the end up.
-
-        Raises:
-            Trap: It is busy, or a future that was not written.
-        """
-        if self.state in (CopyState.COPYING, CopyState.CANCELLING):
-            raise Trap(f"cannot {'remove' if self.readable else 'drop'} busy {self.name}")
-        if self.channel.is_future and not self.readable and self.state is not CopyState.DONE:
-            raise Trap("cannot drop future write end without first writing a value")
-        self.channel.drop()
-        self.join(None)
+    def _event(self) -> Event:
+        if self.resolved:
+            self.deliver()
+        return EventCode.SUBTASK, self.index, self.state
 
 
-def _is_number(type_: ValueType | None) -> bool:
-    return type_ is None or (
-        isinstance(type_, Primitive)
-        and type_ not in (Primitive.BOOL, Primitive.CHAR, Primitive.STRING, Primitive.ERROR_CONTEXT)
-    )
+def _nothing() -> None:
+    pass
+
+
+def waitable_at(component: ComponentInstance, index: int) -> Waitable:
+    """Return a waitable.
+
+    Raises:
+        Trap: The handle is none, or to something else.
+    """
+    entry = component.entries.get(index)
+    if not isinstance(entry, Waitable):
+        raise component.mismatch(index)
+    return entry
+
+
+def waitable_set_at(component: ComponentInstance, index: int) -> WaitableSet:
+    """Return a waitable set.
+
+    Raises:
+        Trap: The handle is none, or to something else.
+    """
+    entry = component.entries.get(index)
+    if not isinstance(entry, WaitableSet):
+        raise component.mismatch(index)
+    return entry

@@ -31,7 +31,7 @@ def guest(body: str) -> str:
   (core func $read (canon stream.read $s async (memory $m)))
   (core func $write (canon stream.write $s async (memory $m)))
   (core func $wait-read (canon stream.read $s (memory $m)))
-  (core func $cancel (canon stream.cancel-read $s))
+  (core func $cancel (canon stream.cancel-read $s async))
   (core func $drop-r (canon stream.drop-readable $s))
   (core func $drop-w (canon stream.drop-writable $s))
   (core func $new-f (canon future.new $f))

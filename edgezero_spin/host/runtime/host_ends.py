@@ -1,0 +1,314 @@
+"""The host's ends of streams and futures.
+
+A guest's readable end that reaches the host is a ``StreamReader`` or ``FutureReader``. What the
+host gives to a guest as a stream is any ``Source`` (or bytes, or a list), pulled when the guest
+reads, never before; as a future, an ``Answer``. A reader that the host passes on to a guest
+gives that guest the end itself.
+
+Source: contract wasi03.md, CA-50, CA-53, CA-54, WH-15.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+
+from edgezero_spin.host.runtime.handles import ComponentInstance
+from edgezero_spin.host.runtime.scheduler import is_coroutine
+from edgezero_spin.host.runtime.streams import CANCELLED, COMPLETED, DROPPED, Party, Shared
+from edgezero_spin.wasm.component.types import FutureType, StreamType
+
+if TYPE_CHECKING:
+    from edgezero_spin.host.runtime.instance import Instance
+
+__all__ = [
+    "Answer",
+    "FutureReader",
+    "Source",
+    "StreamReader",
+    "is_readable",
+    "reader_of",
+    "shared_of",
+]
+
+
+class Source(Protocol):
+    """What a guest reads as a stream.
+
+    An optional method ``close()`` is called when the guest drops its end.
+    """
+
+    def read(self, most: int) -> Any:
+        """Return the next elements, at most this many; nothing at the end.
+
+        A stream of bytes returns ``bytes``, any other a ``list``. A coroutine returns them
+        later. ``most`` is 0 where the guest only wants to know whether there is more: what is
+        returned then is kept for it.
+        """
+
+
+@attrs.frozen
+class Answer:
+    """The value of a future that the host gives to a guest.
+
+    Attributes:
+        value: The value, or an awaitable that returns it.
+    """
+
+    value: Any = None
+
+
+class _Items:
+    """A source with all its elements at hand."""
+
+    def __init__(self, items: Any) -> None:
+        self._items = memoryview(items) if isinstance(items, bytes | bytearray) else items
+
+    def read(self, most: int) -> Any:
+        items, self._items = self._items, self._items[:0]
+        return items
+
+
+class _Sourced(Shared):
+    """A stream or future that the host writes."""
+
+    def __init__(self, owner: "Instance", type_: StreamType | FutureType, source: Source) -> None:
+        super().__init__(type_)
+        self.source = source
+        self._owner = owner
+        self._left: Any = None
+        self._pulling = False
+        self._ended = False
+
+    def read(self, reader: Party) -> None:
+        if self._left is not None:
+            self._give(reader)
+        elif self.dropped or self._ended:
+            reader.done(DROPPED)
+        else:
+            self.pending = reader
+            if not self._pulling:
+                self._pull(reader.buffer.remaining)
+
+    def _pull(self, most: int) -> None:
+        self._pulling = True
+        found = self.source.read(most)
+        if is_coroutine(found):
+            tasks = self._owner.tasks
+            if tasks is not None:
+                tasks.start_coroutine(found, self._arrived)
+        else:
+            self._arrived(found, None)
+
+    def _arrived(self, items: Any, error: BaseException | None) -> None:
+        if error is not None:
+            raise error
+        self._pulling = False
+        if self.dropped:
+            return
+        if items:
+            self._left = items
+        else:
+            self._ended = True
+        pending, self.pending = self.pending, None
+        if pending is not None:
+            if self._ended:
+                pending.done(DROPPED)
+            else:
+                self._give(pending)
+
+    def _give(self, reader: Party) -> None:
+        items = self._left
+        count = min(reader.buffer.remaining, len(items))
+        if count:
+            reader.buffer.put(items[:count], from_host=True)
+            self._left = items[count:] if count < len(items) else None
+        reader.done(COMPLETED)
+
+    def drop(self) -> None:
+        if not self.dropped:
+            self.dropped, self._left = True, None
+            close = getattr(self.source, "close", None)
+            if close is not None:
+                close()
+
+
+class _AnswerSource:
+    """A source of one value."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def read(self, most: int) -> Any:
+        value = self._value
+        return _one(value) if isinstance(value, Awaitable) else [value]
+
+
+async def _one(value: Awaitable[Any]) -> list[Any]:
+    return [await value]
+
+
+class _HostBuffer:
+    """Room on the host's side."""
+
+    of_host = True
+    is_empty = False
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.items: Any = None
+
+    @property
+    def remaining(self) -> int:
+        return 0 if self.items is not None else self._most
+
+    def take(self, count: int, *, to_host: bool) -> Any:
+        raise RuntimeError("the host reads here")
+
+    def put(self, items: Any, *, from_host: bool) -> None:
+        # Bytes of a source are views; whoever reads them may keep them.
+        self.items = items
+
+
+class _HostParty:
+    """The host's side of a read."""
+
+    def __init__(self, most: int, done: Callable[[Any], None]) -> None:
+        self.component: ComponentInstance | None = None
+        self.buffer = _HostBuffer(most)
+        self._done = done
+
+    def copied(self, reclaim: Callable[[], None]) -> None:
+        reclaim()
+        self.done(COMPLETED)
+
+    def done(self, result: int) -> None:
+        items = self.buffer.items
+        if items is None and result == COMPLETED:
+            items = b""
+        self._done(None if result in (DROPPED, CANCELLED) and items is None else items)
+
+
+class StreamReader:
+    """A readable end of a stream that the host has.
+
+    Attributes:
+        type: The stream type.
+    """
+
+    def __init__(self, owner: "Instance", shared: Shared) -> None:
+        self._owner = owner
+        self._shared: Shared | None = shared
+        self.type = shared.type
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the host still has the end."""
+        return self._shared is not None
+
+    def read_now(self, most: int, done: Callable[[Any], None]) -> None:
+        """Read on the instance's thread.
+
+        Args:
+            most: Elements to take at most. At least 1.
+            done: Gets the elements, ``bytes`` or a list; ``None`` at the end.
+        """
+        if self._shared is None:
+            done(None)
+        else:
+            self._shared.read(_HostParty(most, done))
+
+    async def read(self, most: int) -> Any:
+        """Read from the host's loop: elements, ``None`` at the end.
+
+        The guest's write completes when this reads, so that a slow reader slows the guest.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+
+        def done(items: Any) -> None:
+            loop.call_soon_threadsafe(_set_result, future, items)
+
+        _post(self._owner, lambda: self.read_now(most, done))
+        return await future
+
+    def close_now(self) -> None:
+        """Drop the end on the instance's thread: the guest's writes then end with DROPPED."""
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            shared.drop()
+
+    def close(self) -> None:
+        """Drop the end, from any thread. Closing twice is harmless."""
+        _post(self._owner, self.close_now)
+
+    def hand_over(self) -> Shared:
+        """Give the end away, to a guest.
+
+        Raises:
+            ValueError: It is closed or given away.
+        """
+        shared, self._shared = self._shared, None
+        if shared is None:
+            raise ValueError("the stream or future is closed or was given away")
+        return shared
+
+
+class FutureReader(StreamReader):
+    """A readable end of a future that the host has."""
+
+    async def get(self) -> Any:
+        """Return the value.
+
+        Raises:
+            EOFError: It is never written: the guest that had to is gone.
+        """
+        items = await self.read(1)
+        if not items:
+            raise EOFError("the future is never written")
+        return items[0]
+
+
+def _set_result(future: "asyncio.Future[Any]", value: Any) -> None:
+    if not future.done():
+        future.set_result(value)
+
+
+def _post(owner: "Instance", work: Callable[[], None]) -> None:
+    tasks = owner.tasks
+    if tasks is not None:
+        tasks.post(work)
+
+
+def reader_of(owner: "Instance", shared: Shared) -> StreamReader:
+    """Return the host's form of a readable end that a guest passed."""
+    return FutureReader(owner, shared) if shared.is_future else StreamReader(owner, shared)
+
+
+def is_readable(type_: StreamType | FutureType, value: Any) -> bool:
+    """Tell whether the host can pass a value as this stream or future."""
+    if isinstance(value, StreamReader):
+        return value.type == type_ and value.is_open
+    if isinstance(type_, FutureType):
+        return isinstance(value, Answer)
+    return isinstance(value, bytes | bytearray | list | tuple) or callable(
+        getattr(value, "read", None)
+    )
+
+
+def shared_of(owner: "Instance", type_: StreamType | FutureType, value: Any) -> Shared:
+    """Return what the two ends share, for a stream or future that the host passes.
+
+    Raises:
+        TypeError: The value is no source, reader or answer.
+    """
+    if not is_readable(type_, value):
+        raise TypeError("no stream or future of that type")
+    if isinstance(value, StreamReader):
+        return value.hand_over()
+    if isinstance(value, Answer):
+        return _Sourced(owner, type_, _AnswerSource(value.value))
+    if isinstance(value, bytes | bytearray | list | tuple):
+        return _Sourced(owner, type_, _Items(value))
+    return _Sourced(owner, type_, value)
