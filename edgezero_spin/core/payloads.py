@@ -1,4 +1,4 @@
-"""JSON in a request body: bytes to a model, or the error that the client is told.
+"""Request bodies: JSON to a model and forms to fields, or the error that the client is told.
 
 In: a type, once; then bytes. Out: a value of the type. What is not JSON or does not fit is
 a 400 that opens with the words of the contract and names the place; what fits and breaks a
@@ -12,10 +12,12 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from edgezero_spin.core.errors import BadRequest, ValidationFailed
+from edgezero_spin.core.models import BAD_FORM
+from edgezero_spin.core.percent import parse_pairs
 from edgezero_spin.stores.json_values import JsonValueError, ModelRuleError, decode
 from edgezero_spin.stores.structuring import structurer
 
-__all__ = ["BAD_JSON", "JsonReader", "json_reader"]
+__all__ = ["BAD_JSON", "JsonReader", "form_pairs", "json_reader"]
 
 BAD_JSON = "invalid JSON payload"
 
@@ -50,3 +52,22 @@ def _compile(model: Any) -> JsonReader:
             raise BadRequest(f"{BAD_JSON}: {error}") from error
 
     return read
+
+
+def form_pairs(body: bytes) -> list[tuple[str, str]]:
+    """Return name and value of each field of an urlencoded body, in order, repeats kept.
+
+    Raises:
+        BadRequest: It is a form that was sent as ``multipart/form-data``.
+    """
+    if body.startswith(b"--") and _DISPOSITION in body[:_PART_HEAD].lower():
+        raise BadRequest(
+            f"{BAD_FORM}: sent as multipart/form-data; send it as "
+            "application/x-www-form-urlencoded (a <form> without enctype does)"
+        )
+    return parse_pairs(body)
+
+
+_DISPOSITION = b"content-disposition: form-data"
+_PART_HEAD = 1024
+"""Bytes in which the head of the first part stands: a boundary has 70 at most."""

@@ -15,7 +15,7 @@ from edgezero_spin.core.annotations import Config, Kv, Secrets
 from edgezero_spin.core.errors import BadRequest, BodyReadError, Internal, PayloadTooLarge
 from edgezero_spin.core.headers import HeaderInput, Headers
 from edgezero_spin.core.models import BAD_FORM, BAD_PATH, BAD_QUERY, fields_reader
-from edgezero_spin.core.payloads import json_reader
+from edgezero_spin.core.payloads import form_pairs, json_reader
 from edgezero_spin.core.percent import parse_pairs, percent_decode
 from edgezero_spin.core.sources import MemorySource, RequestSource
 from edgezero_spin.core.streaming import ByteSource, SourceStream
@@ -300,7 +300,7 @@ class Request:
         last value of a name stands. Raises as ``json`` does.
         """
         read = fields_reader(dict if model is None else model, BAD_FORM)
-        return read(parse_pairs(await self.bytes(limit)))
+        return read(form_pairs(await self.bytes(limit)))
 
     def stream(self, chunk_bytes: int = _CHUNK_BYTES) -> SourceStream:
         """Iterate over the body as it arrives, in pieces of at most ``chunk_bytes``; no limit

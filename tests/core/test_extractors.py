@@ -236,6 +236,13 @@ def test_form() -> None:
     ("body", "status", "opening"),
     [
         (b"", 400, "invalid form payload: username: missing"),
+        pytest.param(
+            b'--x\r\nContent-Disposition: form-data; name="username"\r\n\r\nbob\r\n--x--\r\n',
+            400,
+            "invalid form payload: sent as multipart/form-data; send it as "
+            "application/x-www-form-urlencoded (a <form> without enctype does)",
+            id="multipart",
+        ),
         (b"username=a&username=b", 400, "invalid form payload: username: "),
         (b"username=alice&age=x", 400, "invalid form payload: age: "),
         (b"username=ab", 422, "Length of 'username' must be >= 3: 2"),  # TV-33

@@ -31,7 +31,9 @@ __all__ = [
     "end_at",
 ]
 
-COMPLETED, DROPPED, CANCELLED = 0, 1, 2
+COMPLETED = 0
+DROPPED = 1
+CANCELLED = 2
 """Results of a copy."""
 
 _NO_NUMBERS = (Primitive.BOOL, Primitive.CHAR, Primitive.STRING)

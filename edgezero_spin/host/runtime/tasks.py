@@ -35,7 +35,7 @@ from edgezero_spin.wasm.component.linked import LiftedFunction
 if TYPE_CHECKING:
     from edgezero_spin.host.runtime.instance import Instance
 
-__all__ = ["CANCELLED", "Callee", "Task", "callee_of", "scheduler_of"]
+__all__ = ["CANCELLED", "Callee", "Cancel", "Task", "callee_of", "scheduler_of"]
 
 CANCELLED = object()
 """What a task resolves to that was cancelled."""
