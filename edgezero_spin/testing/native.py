@@ -27,6 +27,7 @@ from edgezero_spin.testing.native_messages import (
 )
 from edgezero_spin.testing.native_outbound import NativeTransport
 from edgezero_spin.testing.native_routes import NativeRoutes
+from edgezero_spin.testing.request_tasks import RequestTasks
 from edgezero_spin.testing.requests import KitRequest
 from edgezero_spin.testing.response import ClientResponse
 from edgezero_spin.testing.store_control import StoreControl
@@ -203,7 +204,8 @@ class TestClient(Client):
         transport = NativeTransport(
             self._component, self._components, self._routes, self.http, outer
         )
-        with outer:
+        tasks = RequestTasks()
+        with outer, tasks.collect():
             found = self._routes.find(request)
             if found is None:
                 response = Response(b"", 404, [("content-length", "0")])
@@ -222,7 +224,7 @@ class TestClient(Client):
             str(request),
             response.status,
             pairs,
-            source=NativeBody(response.body, str(request), outer, length),
+            source=NativeBody(response.body, str(request), outer, length, tasks),
             runner=self._portal,
             calls=lambda: self.calls.since(begun),
             output=lambda: (bytes(outer.stdout[marks[0] :]), bytes(outer.stderr[marks[1] :])),

@@ -10,6 +10,7 @@ from edgezero_spin.core.response import Response
 from edgezero_spin.core.sources import MemorySource
 from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.testing.errors import BrokenBodyError
+from edgezero_spin.testing.request_tasks import RequestTasks
 from edgezero_spin.testing.requests import KitRequest
 from edgezero_spin.testing.surroundings import Surroundings
 
@@ -143,6 +144,7 @@ class NativeBody:
         request: str,
         outer: Surroundings,
         length: int | None = None,
+        tasks: RequestTasks | None = None,
     ) -> None:
         """Read nothing yet.
 
@@ -151,27 +153,32 @@ class NativeBody:
             request: What it answers, for messages.
             outer: What surrounds the app.
             length: Bytes that a streamed body has by its headers; ``None`` for any number.
+            tasks: What the handler began; cancelled when the body has been read.
         """
         self._left = length
         self._whole = body if isinstance(body, bytes) else b""
         self._stream = body if isinstance(body, BodyStream) else None
         self._request = request
         self._outer = outer
+        self._tasks = RequestTasks() if tasks is None else tasks
 
     async def next_piece(self) -> bytes | None:
         if self._stream is None:
             whole, self._whole = self._whole, b""
+            if not whole:
+                await self._tasks.cancel()
             return whole or None
         if self._outer.left_behind:
             # A body without end, pulled without ever waiting, cannot be cancelled otherwise.
             raise asyncio.CancelledError
-        with self._outer:
+        with self._outer, self._tasks.collect():
             try:
                 piece = await anext(self._stream)
             except StopAsyncIteration:
                 if self._left:
                     reason = f"it ended {self._left} bytes before its content-length"
                     raise BrokenBodyError(self._request, reason) from None
+                await self._tasks.cancel()
                 return None
             except Exception as error:
                 sys.__excepthook__(type(error), error, error.__traceback__)
@@ -189,3 +196,4 @@ class NativeBody:
         if stream is not None:
             with self._outer:
                 await stream.aclose()
+        await self._tasks.cancel()

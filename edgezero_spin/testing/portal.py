@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edgezero_spin.testing.errors import NoAnswerError
+from edgezero_spin.testing.request_tasks import task_factory
 
 __all__ = ["Portal"]
 
@@ -51,6 +52,7 @@ class _Worker:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self.loop.set_task_factory(task_factory)
         self.thread = threading.Thread(target=self._run, name="edgezero-testing", daemon=True)
         self.thread.start()
 

@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 
-from edgezero_spin import App
+from edgezero_spin import App, Response
 from edgezero_spin.testing import BrokenBodyError, KitError, NoAnswerError, TestClient
 from tests.testing.notes_app import Note
 
@@ -284,3 +285,37 @@ def test_the_import_loads_no_engine() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_tasks_left_behind_are_cancelled() -> None:
+    """What nobody awaited ends with its response, as in a component, and no other request's."""
+    app = App()
+    ended: list[str] = []
+
+    async def linger(name: str) -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append(name)
+
+    @app.get("/{name}")
+    async def begin(name: str) -> list[str]:
+        before = list(ended)
+        asyncio.create_task(linger(name))  # noqa: RUF006 - that nobody keeps it is the case
+        await asyncio.sleep(0)
+        return before
+
+    @app.get("/streamed/{name}")
+    async def streamed(name: str) -> Response:
+        async def body() -> AsyncIterator[bytes]:
+            asyncio.create_task(linger(name))  # noqa: RUF006
+            yield b"begun"
+            await asyncio.sleep(0)
+
+        return Response(body())
+
+    with TestClient(app) as client:
+        assert client.get("/first").json() == []
+        assert client.get("/second").json() == ["first"]
+        assert client.get("/streamed/third").text == "begun"
+        assert ended == ["first", "second", "third"]
