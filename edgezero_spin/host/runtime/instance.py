@@ -42,6 +42,7 @@ from edgezero_spin.host.runtime.native import (
 )
 from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.scheduler import Completion, Scheduler
+from edgezero_spin.host.runtime.tasks import Task
 from edgezero_spin.host.runtime.traps import failure_of_error, failure_of_trap
 from edgezero_spin.wasm.component.linked import CoreExport, HostResource, LocalResource
 from edgezero_spin.wasm.component.types import ResourceType
@@ -291,6 +292,10 @@ class Instance:
         """Whether the guest stopped: the instance is of no more use."""
         return self._trapped
 
+    def end(self) -> None:
+        """Note that the instance is of no more use."""
+        self._trapped = True
+
     def enter(self, work: Callable[[], _Result]) -> _Result:
         """Do something that may call the guest.
 
@@ -345,10 +350,18 @@ class Instance:
             return
         for index in entered:
             self.components[index].may_enter = False
+        tasks = self.tasks
+        # A destructor is a call of its own: it may not block, and has its own context.
+        previous = None if tasks is None else tasks.enter((entered, False), self._task(owner))
         _one_i32.pack_into(self.slots, 0, rep)
         self.run(owner.destructor, 1)
+        if tasks is not None and previous is not None:
+            tasks.leave(previous)
         for index in entered:
             self.components[index].may_enter = True
+
+    def _task(self, owner: LocalResource) -> Task:
+        return Task(self, self.components[owner.instance], None, tuple, lambda _: None)
 
     def run(self, core: CoreExport, count: int) -> None:
         """Call a core function with what is in ``slots``.

@@ -174,6 +174,8 @@ class Scheduler:
 
     def fail(self, error: BaseException) -> None:
         """End every call in progress: the instance cannot go on."""
+        self._owner.end()
+        self.on_wake = None
         for completion in list(self._waiting):
             completion.finish(None, error)
         self.live.clear()

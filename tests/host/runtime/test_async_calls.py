@@ -148,6 +148,7 @@ def test_a_failure_of_a_host_coroutine_reaches_every_caller(engine: Engine) -> N
         instance.tasks.loop = loop
         with pytest.raises(OSError, match="the disk is gone"):
             instance.call(None, "run", 1)
+        assert instance.trapped
 
 
 def test_a_coroutine_without_a_loop_is_refused(engine: Engine) -> None:
