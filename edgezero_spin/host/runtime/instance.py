@@ -79,7 +79,7 @@ class Export(Protocol):
         """How many parameters it has."""
 
     @property
-    def submit(self) -> "Callable[[Instance, tuple[Any, ...]], Completion] | None":
+    def submit(self) -> "Callable[[Instance, tuple[Any, ...], Completion], None] | None":
         """Starts a call, where the function may wait."""
 
     @property
@@ -263,7 +263,13 @@ class Instance:
             raise WitError(value.value)
         return value.value if isinstance(value, Ok) else value
 
-    def start(self, interface: str | None, function: str, *args: Any) -> Completion:
+    def start(
+        self,
+        interface: str | None,
+        function: str,
+        *args: Any,
+        when_done: Callable[[Completion], None] | None = None,
+    ) -> Completion:
         """Start a call of an exported function; ``tasks.pump`` lets it go on.
 
         Several calls may be in progress. The completion has what the function returns, a
@@ -271,6 +277,8 @@ class Instance:
 
         Args:
             interface, function, args: As for ``call``.
+            when_done: Called with the completion as soon as the function returned, which may be
+                before this does.
 
         Raises:
             GuestTrapped: The guest stopped; every call in progress ends with that.
@@ -280,12 +288,15 @@ class Instance:
         export = self._template.prepared(interface, function)
         if len(args) != export.parameters:
             raise TypeError(f"{export.name} takes {export.parameters} arguments, got {len(args)}")
+        completion = Completion()
+        if when_done is not None:
+            completion.when_done(when_done)
         submit = export.submit
         if submit is None:
-            completion = Completion()
             completion.finish(self.enter(lambda: export.invoke(self, args)))
-            return completion
-        return self.enter(lambda: submit(self, args))
+        else:
+            self.enter(lambda: submit(self, args, completion))
+        return completion
 
     @property
     def trapped(self) -> bool:

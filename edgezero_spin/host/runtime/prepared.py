@@ -105,7 +105,7 @@ class PreparedExport:
 
     name: str
     invoke: Invoke
-    submit: Callable[[Instance, tuple[Any, ...]], Completion] | None
+    submit: Callable[[Instance, tuple[Any, ...], Completion], None] | None
     parameters: int
     fallible: bool
 

@@ -363,13 +363,13 @@ class Callee:
 
     def run(self, owner: "Instance", values: tuple[Any, ...]) -> Any:
         """Call from the host and return the result, running other tasks until it is there."""
-        completion = self.submit(owner, values)
+        completion = Completion()
+        self.submit(owner, values, completion)
         scheduler_of(owner).run_until(completion)
         return completion.result()
 
-    def submit(self, owner: "Instance", values: tuple[Any, ...]) -> Completion:
-        """Start a call from the host."""
-        completion = Completion()
+    def submit(self, owner: "Instance", values: tuple[Any, ...], completion: Completion) -> None:
+        """Start a call from the host; the completion gets its result."""
         tasks = scheduler_of(owner)
         tasks.expect(completion)
         task = self.task(
@@ -383,7 +383,6 @@ class Callee:
         except BaseException as error:
             tasks.fail(error)
             raise
-        return completion
 
     def task(
         self,
