@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgezero_spin.host.errors import LinkError, WitError
 from edgezero_spin.host.interface import HostFunction
+from edgezero_spin.host.runtime.callees import Callee
 from edgezero_spin.host.runtime.converters import Converters, lift_parameters
 from edgezero_spin.host.runtime.layout import core_signature, slots
 from edgezero_spin.host.runtime.lower import MISFITS
@@ -24,7 +25,7 @@ from edgezero_spin.host.runtime.native import areas_of
 from edgezero_spin.host.runtime.primitives import UnsupportedTypeError
 from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.scheduler import is_coroutine
-from edgezero_spin.host.runtime.tasks import CANCELLED, Callee, scheduler_of
+from edgezero_spin.host.runtime.tasks import CANCELLED, scheduler_of
 from edgezero_spin.host.runtime.trampolines import Trampoline, finish_result, results_of, unfit
 from edgezero_spin.host.runtime.traps import cannot_leave
 from edgezero_spin.host.runtime.waitables import Subtask, SubtaskState

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 
 from edgezero_spin.host.runtime.handles import ComponentInstance
-from edgezero_spin.host.runtime.scheduler import is_coroutine
+from edgezero_spin.host.runtime.scheduler import is_coroutine, loop_of_this_thread
 from edgezero_spin.host.runtime.streams import CANCELLED, COMPLETED, DROPPED, Party, Shared
 from edgezero_spin.wasm.component.types import FutureType, StreamType
 
@@ -201,6 +201,7 @@ class StreamReader:
         self._owner = owner
         self._shared: Shared | None = shared
         self.type = shared.type
+        _count(owner, 1)
 
     @property
     def is_open(self) -> bool:
@@ -228,7 +229,10 @@ class StreamReader:
         future: asyncio.Future[Any] = loop.create_future()
 
         def done(items: Any) -> None:
-            loop.call_soon_threadsafe(_set_result, future, items)
+            if loop_of_this_thread() is loop:
+                _set_result(future, items)
+            else:
+                loop.call_soon_threadsafe(_set_result, future, items)
 
         _post(self._owner, lambda: self.read_now(most, done))
         return await future
@@ -237,6 +241,7 @@ class StreamReader:
         """Drop the end on the instance's thread: the guest's writes then end with DROPPED."""
         shared, self._shared = self._shared, None
         if shared is not None:
+            _count(self._owner, -1)
             shared.drop()
 
     def close(self) -> None:
@@ -252,6 +257,7 @@ class StreamReader:
         shared, self._shared = self._shared, None
         if shared is None:
             raise ValueError("the stream or future is closed or was given away")
+        _count(self._owner, -1)
         return shared
 
 
@@ -273,6 +279,12 @@ class FutureReader(StreamReader):
 def _set_result(future: "asyncio.Future[Any]", value: Any) -> None:
     if not future.done():
         future.set_result(value)
+
+
+def _count(owner: "Instance", change: int) -> None:
+    tasks = owner.tasks
+    if tasks is not None:
+        tasks.readers += change
 
 
 def _post(owner: "Instance", work: Callable[[], None]) -> None:

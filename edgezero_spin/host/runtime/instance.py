@@ -42,6 +42,7 @@ from edgezero_spin.host.runtime.native import (
 )
 from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.scheduler import Completion, Scheduler
+from edgezero_spin.host.runtime.tasks import Task
 from edgezero_spin.host.runtime.traps import failure_of_error, failure_of_trap
 from edgezero_spin.wasm.component.linked import CoreExport, HostResource, LocalResource
 from edgezero_spin.wasm.component.types import ResourceType
@@ -78,7 +79,7 @@ class Export(Protocol):
         """How many parameters it has."""
 
     @property
-    def submit(self) -> "Callable[[Instance, tuple[Any, ...]], Completion] | None":
+    def submit(self) -> "Callable[[Instance, tuple[Any, ...], Completion], None] | None":
         """Starts a call, where the function may wait."""
 
     @property
@@ -262,7 +263,13 @@ class Instance:
             raise WitError(value.value)
         return value.value if isinstance(value, Ok) else value
 
-    def start(self, interface: str | None, function: str, *args: Any) -> Completion:
+    def start(
+        self,
+        interface: str | None,
+        function: str,
+        *args: Any,
+        when_done: Callable[[Completion], None] | None = None,
+    ) -> Completion:
         """Start a call of an exported function; ``tasks.pump`` lets it go on.
 
         Several calls may be in progress. The completion has what the function returns, a
@@ -270,6 +277,8 @@ class Instance:
 
         Args:
             interface, function, args: As for ``call``.
+            when_done: Called with the completion as soon as the function returned, which may be
+                before this does.
 
         Raises:
             GuestTrapped: The guest stopped; every call in progress ends with that.
@@ -279,17 +288,24 @@ class Instance:
         export = self._template.prepared(interface, function)
         if len(args) != export.parameters:
             raise TypeError(f"{export.name} takes {export.parameters} arguments, got {len(args)}")
+        completion = Completion()
+        if when_done is not None:
+            completion.when_done(when_done)
         submit = export.submit
         if submit is None:
-            completion = Completion()
             completion.finish(self.enter(lambda: export.invoke(self, args)))
-            return completion
-        return self.enter(lambda: submit(self, args))
+        else:
+            self.enter(lambda: submit(self, args, completion))
+        return completion
 
     @property
     def trapped(self) -> bool:
         """Whether the guest stopped: the instance is of no more use."""
         return self._trapped
+
+    def end(self) -> None:
+        """Note that the instance is of no more use."""
+        self._trapped = True
 
     def enter(self, work: Callable[[], _Result]) -> _Result:
         """Do something that may call the guest.
@@ -345,10 +361,18 @@ class Instance:
             return
         for index in entered:
             self.components[index].may_enter = False
+        tasks = self.tasks
+        # A destructor is a call of its own: it may not block, and has its own context.
+        previous = None if tasks is None else tasks.enter((entered, False), self._task(owner))
         _one_i32.pack_into(self.slots, 0, rep)
         self.run(owner.destructor, 1)
+        if tasks is not None and previous is not None:
+            tasks.leave(previous)
         for index in entered:
             self.components[index].may_enter = True
+
+    def _task(self, owner: LocalResource) -> Task:
+        return Task(self, self.components[owner.instance], None, tuple, lambda _: None)
 
     def run(self, core: CoreExport, count: int) -> None:
         """Call a core function with what is in ``slots``.

@@ -22,6 +22,7 @@ from edgezero_spin.host.errors import InstanceError, LinkError, Trap
 from edgezero_spin.host.interface import HostFunction, InstanceState
 from edgezero_spin.host.runtime.async_lower import async_guest_call, async_host_call
 from edgezero_spin.host.runtime.builtins import builtin_call
+from edgezero_spin.host.runtime.callees import Callee, callee_of
 from edgezero_spin.host.runtime.converters import Converters, needs_async
 from edgezero_spin.host.runtime.instance import ContextSource, Instance
 from edgezero_spin.host.runtime.layout import Formats, core_types
@@ -41,7 +42,7 @@ from edgezero_spin.host.runtime.native import (
     pre_delete,
 )
 from edgezero_spin.host.runtime.scheduler import Completion, Scheduler
-from edgezero_spin.host.runtime.tasks import Callee, Task, callee_of
+from edgezero_spin.host.runtime.tasks import Task
 from edgezero_spin.host.runtime.trampolines import (
     Trampoline,
     guest_call,
@@ -105,7 +106,7 @@ class PreparedExport:
 
     name: str
     invoke: Invoke
-    submit: Callable[[Instance, tuple[Any, ...]], Completion] | None
+    submit: Callable[[Instance, tuple[Any, ...], Completion], None] | None
     parameters: int
     fallible: bool
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from edgezero_spin.host.runtime.instance import Instance
     from edgezero_spin.host.runtime.tasks import Task
 
-__all__ = ["Completion", "Frame", "Scheduler", "is_coroutine"]
+__all__ = ["Completion", "Frame", "Scheduler", "is_coroutine", "loop_of_this_thread"]
 
 Done = Callable[[Any, BaseException | None], None]
 """``(result, error)``: called on the instance's thread."""
@@ -88,6 +88,7 @@ class Scheduler:
         loop: Where coroutines of the host run; needed as soon as one has to.
         on_wake: Called, from any thread, when something was posted.
         operations: Coroutines of the host that have not come to an end.
+        readers: Ends of streams and futures that the host has.
     """
 
     __slots__ = (
@@ -103,6 +104,7 @@ class Scheduler:
         "loop",
         "on_wake",
         "operations",
+        "readers",
     )
 
     def __init__(self, owner: "Instance", current: "Task") -> None:
@@ -118,6 +120,7 @@ class Scheduler:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.on_wake: Callable[[], None] | None = None
         self.operations = 0
+        self.readers = 0
 
     @property
     def idle(self) -> bool:
@@ -130,7 +133,10 @@ class Scheduler:
         completion.when_done(self._waiting.pop)
 
     def post(self, work: Callable[[], None]) -> None:
-        """Have this run on the instance's thread. Safe to call from any thread."""
+        """Have this run on the instance's thread. Safe to call from any thread.
+
+        What it raises ends the instance, also where a call of the guest blocks.
+        """
         self._posted.append(work)
         self._arrived.set()
         if self.on_wake is not None:
@@ -174,6 +180,8 @@ class Scheduler:
 
     def fail(self, error: BaseException) -> None:
         """End every call in progress: the instance cannot go on."""
+        self._owner.end()
+        self.on_wake = None
         for completion in list(self._waiting):
             completion.finish(None, error)
         self.live.clear()
@@ -206,11 +214,17 @@ class Scheduler:
                 queue.append(task)
         return False
 
+    def _may_be_woken(self) -> bool:
+        """Whether the host may still have something for the guest."""
+        if self.operations:
+            return True
+        return self.readers > 0 and (self.loop is not None or self.on_wake is not None)
+
     def _await(self) -> None:
         """Wait for the host."""
-        if not self.operations:
+        if not self._may_be_woken():
             raise Trap("wasm trap: deadlock detected: event loop cannot make further progress")
-        if self.loop is _loop_of_this_thread():
+        if self.loop is not None and self.loop is loop_of_this_thread():
             raise InstanceError(
                 "a call of the guest waits for a host function and blocks the event loop that "
                 "this function runs on; run the instance on a thread of its own"
@@ -241,7 +255,7 @@ class Scheduler:
         while not until():
             if self._step():
                 continue
-            if under_caller and not self.operations:
+            if under_caller and not self._may_be_woken():
                 raise Trap(
                     "wasm trap: deadlock detected: event loop cannot make further progress (a "
                     "function that was called asynchronously blocks, and its caller, which "
@@ -308,7 +322,7 @@ class Scheduler:
                 "a host function is a coroutine and the instance has no event loop to run it on"
             )
         future: asyncio.Task[Any] | ThreadFuture[Any]
-        if loop is _loop_of_this_thread():
+        if loop is loop_of_this_thread():
             future = loop.create_task(work)
         else:
             future = asyncio.run_coroutine_threadsafe(work, loop)
@@ -345,7 +359,8 @@ def is_coroutine(value: Any) -> bool:
     return value.__class__ is CoroutineType
 
 
-def _loop_of_this_thread() -> asyncio.AbstractEventLoop | None:
+def loop_of_this_thread() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that this thread runs, if any."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

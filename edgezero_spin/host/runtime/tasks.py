@@ -1,4 +1,4 @@
-"""Tasks: calls of lifted functions that may wait, and the functions they call.
+"""Tasks: calls of lifted functions that may wait.
 
 A function lifted ``async`` with a callback returns to the host whenever it waits and is called
 back with an event; its task lives in between. A function lifted synchronously runs from its
@@ -13,15 +13,9 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from edgezero_spin.host.errors import LinkError, Trap, ValueMismatchError
-from edgezero_spin.host.runtime.converters import Converters, lower_parameters
+from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.runtime.handles import Call, ComponentInstance
-from edgezero_spin.host.runtime.layout import core_signature, slots
-from edgezero_spin.host.runtime.lifted import Invoke, lifted_call
-from edgezero_spin.host.runtime.lower import MISFITS
-from edgezero_spin.host.runtime.misfit import misfit
-from edgezero_spin.host.runtime.primitives import UnsupportedTypeError
-from edgezero_spin.host.runtime.scheduler import Completion, Frame, Scheduler
+from edgezero_spin.host.runtime.scheduler import Frame, Scheduler
 from edgezero_spin.host.runtime.traps import cannot_enter
 from edgezero_spin.host.runtime.waitables import (
     NO_EVENT,
@@ -30,12 +24,12 @@ from edgezero_spin.host.runtime.waitables import (
     WaitableSet,
     waitable_set_at,
 )
-from edgezero_spin.wasm.component.linked import LiftedFunction
 
 if TYPE_CHECKING:
+    from edgezero_spin.host.runtime.callees import Callee
     from edgezero_spin.host.runtime.instance import Instance
 
-__all__ = ["CANCELLED", "Callee", "Cancel", "Task", "callee_of", "scheduler_of"]
+__all__ = ["CANCELLED", "Arguments", "Cancel", "Resolve", "Task", "scheduler_of"]
 
 CANCELLED = object()
 """What a task resolves to that was cancelled."""
@@ -325,193 +319,6 @@ class Task:
             return False
         self.cancel = Cancel.DELIVERED
         return True
-
-
-class Callee:
-    """A lifted function, ready to be called as a task.
-
-    Attributes:
-        function: The function.
-        entered: The component instances that a call from outside enters.
-        from_host: Its caller is the host.
-    """
-
-    def __init__(
-        self, function: LiftedFunction, number: int, entered: Sequence[int], from_host: bool
-    ) -> None:
-        self.function = function
-        self._number = number
-        self.entered = entered
-        self.from_host = from_host
-
-    def begin(self, task: Task) -> None:
-        """Start the function."""
-        raise NotImplementedError
-
-    def call_back(self, task: Task, event: Event) -> None:
-        """Go on with it after an event."""
-        raise NotImplementedError
-
-    def call(self, owner: "Instance", values: tuple[Any, ...], entered: Sequence[int]) -> Any:
-        """Call from the host or synchronously, and return the result."""
-        results: list[Any] = []
-        task = self.task(owner, lambda: values, results.append)
-        task.start((entered, False))
-        if not results:
-            scheduler_of(owner).block(lambda: bool(results))
-        return results[0]
-
-    def run(self, owner: "Instance", values: tuple[Any, ...]) -> Any:
-        """Call from the host and return the result, running other tasks until it is there."""
-        completion = self.submit(owner, values)
-        scheduler_of(owner).run_until(completion)
-        return completion.result()
-
-    def submit(self, owner: "Instance", values: tuple[Any, ...]) -> Completion:
-        """Start a call from the host."""
-        completion = Completion()
-        tasks = scheduler_of(owner)
-        tasks.expect(completion)
-        task = self.task(
-            owner,
-            lambda: values,
-            completion.finish,
-            lambda error: completion.finish(None, error),
-        )
-        try:
-            task.start((self.entered, False))
-        except BaseException as error:
-            tasks.fail(error)
-            raise
-        return completion
-
-    def task(
-        self,
-        owner: "Instance",
-        arguments: Arguments,
-        resolve: Resolve,
-        reject: Callable[[BaseException], None] | None = None,
-    ) -> Task:
-        """Return a task that has not started."""
-        component = owner.components[self.function.instance]
-        return Task(owner, component, self, arguments, resolve, reject)
-
-
-class _Synchronous(Callee):
-    """A function that is lifted synchronously, of whatever type."""
-
-    def __init__(
-        self,
-        function: LiftedFunction,
-        number: int,
-        entered: Sequence[int],
-        from_host: bool,
-        invoke: Invoke,
-    ) -> None:
-        super().__init__(function, number, entered, from_host)
-        self._invoke = invoke
-
-    def begin(self, task: Task) -> None:
-        try:
-            value = self._invoke(task.owner, task.arguments())
-        except ValueMismatchError as error:
-            if task.owner.trapped:
-                raise
-            task.refuse(error)
-            return
-        task.finish(value)
-        task.end()
-
-
-class _Asynchronous(Callee):
-    """A function that is lifted ``async``; without a callback it blocks on the stack."""
-
-    def __init__(
-        self,
-        function: LiftedFunction,
-        converters: Converters,
-        number: int,
-        entered: Sequence[int],
-        *,
-        from_host: bool,
-    ) -> None:
-        super().__init__(function, number, entered, from_host)
-        self._callback = function.options.callback
-        self._class_of = converters.class_of
-        type_, options = function.type, function.options
-        signature = core_signature(type_, lowered=False, is_async=True, callback=True)
-        lowering = converters.lowering(options.encoding, function.instance, from_host=from_host)
-        self._lower = lower_parameters(lowering, type_, signature)
-        self._parameters = slots(signature.parameters)
-        self._width = len(signature.parameters)
-
-    def begin(self, task: Task) -> None:
-        owner = task.owner
-        cx = owner.contexts[self._number]
-        values = task.arguments()
-        cx.call = task.call
-        flat: list[Any] = [0] * self._width
-        try:
-            self._lower(cx, values, flat)
-            self._parameters.pack_into(owner.slots, 0, *flat)
-        except MISFITS as error:
-            task.refuse(self._refused(values) or error)
-            return
-        if self._callback is None:
-            owner.run(self.function.core, self._width)
-            task.end()
-            return
-        owner.run(self.function.core, max(self._width, 1))
-        task.react(owner.words[0])
-
-    def call_back(self, task: Task, event: Event) -> None:
-        owner = task.owner
-        if self._callback is None:
-            raise RuntimeError("the function has no callback")
-        words = owner.words
-        words[0], words[4], words[8] = event
-        owner.run(self._callback, 3)
-        task.react(words[0])
-
-    def _refused(self, values: tuple[Any, ...]) -> BaseException | None:
-        parameters = self.function.type.parameters
-        for index, ((_, part), value) in enumerate(zip(parameters, values, strict=True)):
-            found = misfit(part, value, self._class_of)
-            if found is not None:
-                return ValueMismatchError(
-                    f"argument {index}{found.place}", found.expected, found.value
-                )
-        return None
-
-
-def callee_of(
-    function: LiftedFunction,
-    converters: Converters,
-    number: int,
-    entered: Sequence[int],
-    *,
-    from_host: bool,
-) -> Callee:
-    """Return a lifted function as a callee.
-
-    Args:
-        function: The function.
-        converters: Those of its component.
-        number: Index of its context in ``Instance.contexts``.
-        entered: The component instances that a call from outside enters.
-        from_host: Parameters and result are the host's.
-
-    Raises:
-        LinkError: A type cannot cross.
-    """
-    options = function.options
-    if not options.is_async:
-        invoke = lifted_call(function, converters, number, (), from_host=from_host)
-        return _Synchronous(function, number, entered, from_host, invoke)
-    try:
-        return _Asynchronous(function, converters, number, entered, from_host=from_host)
-    except UnsupportedTypeError as error:
-        raise LinkError("", f"values of type {error} are not supported") from None
 
 
 def scheduler_of(owner: "Instance") -> Scheduler:

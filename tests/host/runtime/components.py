@@ -1,5 +1,6 @@
 """Small asynchronous components, written as text."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -54,6 +55,10 @@ _BUILTINS = {
     ),
     "stream.write": (
         '(canon stream.write $S async (memory (core memory $m "mem")) (core func $stream.write))',
+        "(param i32 i32 i32) (result i32)",
+    ),
+    "stream.write-sync": (
+        '(canon stream.write $S (memory (core memory $m "mem")) (core func $stream.write-sync))',
         "(param i32 i32 i32) (result i32)",
     ),
     "stream.cancel-read": (
@@ -121,7 +126,7 @@ _MEMORY = """
 
 def builtins_of(code: str) -> list[str]:
     """Return the built-ins that a piece of code calls."""
-    return [name for name in _BUILTINS if f"(call ${name})" in code or f"(call ${name} " in code]
+    return [name for name in _BUILTINS if re.search(rf"\(call \${re.escape(name)}[\s)]", code)]
 
 
 def component(

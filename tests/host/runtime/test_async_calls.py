@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host.engine import Engine
-from edgezero_spin.host.errors import InstanceError, ValueMismatchError
+from edgezero_spin.host.errors import GuestTrapped, InstanceError, Trap, ValueMismatchError
 from edgezero_spin.host.runtime.host_ends import StreamReader
+from edgezero_spin.host.runtime.scheduler import Completion
 from tests.host.runtime.components import component, instance_of
 
 _CALLBACK = 'async (callback (core func $i "cb"))'
@@ -148,6 +149,7 @@ def test_a_failure_of_a_host_coroutine_reaches_every_caller(engine: Engine) -> N
         instance.tasks.loop = loop
         with pytest.raises(OSError, match="the disk is gone"):
             instance.call(None, "run", 1)
+        assert instance.trapped
 
 
 def test_a_coroutine_without_a_loop_is_refused(engine: Engine) -> None:
@@ -427,3 +429,69 @@ def test_closing_ends_calls_in_progress(engine: Engine) -> None:
             call = instance.start(None, "run", 1)
         with pytest.raises(InstanceError, match="closed"):
             call.result()
+
+
+BLOCKING_WRITER = component(
+    """
+  (func (export "write") (result i32)
+    (local $p i64)
+    (local.set $p (call $stream.new))
+    (i64.store (i32.const 32) (i64.const 0x464544434241))
+    (call $return-stream (i32.wrap_i64 (local.get $p)))
+    (drop (call $stream.write-sync
+      (i32.wrap_i64 (i64.shr_u (local.get $p) (i64.const 32))) (i32.const 32) (i32.const 6)))
+    (i32.const 0))
+  (func (export "cb") (param i32 i32 i32) (result i32) unreachable)""",
+    _lift("write", "(result (stream u8))"),
+    lowers={
+        "return-stream": (
+            "(canon task.return (result (stream u8)) (core func $return-stream))",
+            "(param i32)",
+        )
+    },
+)
+
+
+def test_a_write_that_blocks_waits_for_the_reader(engine: Engine) -> None:
+    """A guest that writes synchronously goes on when the host has read.  # SK-43, CA-50"""
+    with _loop() as loop, instance_of(engine, BLOCKING_WRITER) as instance:
+        tasks = instance.tasks
+        assert tasks is not None
+        tasks.loop = loop
+        got = []
+
+        def read(call: Completion) -> None:
+            got.append(asyncio.run_coroutine_threadsafe(call.result().read(9), loop))
+
+        call = instance.start(None, "write", when_done=read)
+        assert call.done and tasks.idle
+        assert got[0].result() == b"ABCDEF"
+
+
+def test_a_write_that_nobody_can_read_is_a_deadlock(engine: Engine) -> None:
+    """Nothing hangs where no other thread could ever read.  # CA-33"""
+    with (
+        instance_of(engine, BLOCKING_WRITER) as instance,
+        pytest.raises(GuestTrapped, match="deadlock detected"),
+    ):
+        instance.start(None, "write")
+
+
+def test_the_host_can_end_a_guest_that_blocks(engine: Engine) -> None:
+    """What is posted and raises ends the wait and the instance."""
+
+    async def work(state: Any, n: int) -> int:
+        tasks.post(stop)
+        await asyncio.Event().wait()
+        return n
+
+    def stop() -> None:
+        raise Trap("the time is up")
+
+    with _loop() as loop, instance_of(engine, SYNC_CALLER, {"work": work}) as instance:
+        assert instance.tasks is not None
+        tasks = instance.tasks
+        tasks.loop = loop
+        with pytest.raises(GuestTrapped, match="the time is up"):
+            instance.call(None, "run", 1)
+        assert instance.trapped
