@@ -1,9 +1,12 @@
-"""Generated bindings of the interfaces that a component imports.
+"""Generated bindings of the store interfaces that a component imports.
 
 componentize-py puts the bindings of our worlds into ``wit_world``, those of a component written
 on spin-sdk into that package; spin-sdk 4 and 5 give modules the full names of interfaces.
 WASI 0.2 and 0.3 call some interfaces alike, so functions tell them apart: only 0.3 has
 coroutines.
+
+In: what an app declares. Out: the functions and error types of the interfaces that it needs,
+or which one is missing.
 
 Source: componentize-py 0.17 to 0.25; contract wasi03.md, PY-1.
 """
@@ -12,26 +15,112 @@ from importlib import import_module
 from inspect import CO_COROUTINE
 from typing import Any
 
-__all__ = ["interface_module"]
+import attrs
+
+from edgezero_spin.stores import BackendError, SecretNameInvalid, StoreDeclaration
+
+__all__ = ["Err", "StoreInterfaces", "bind_stores", "secret_failure", "store_failure"]
 
 
-def interface_module(function: str, *names: str, asynchronous: bool) -> Any:
-    """Return the module of an imported interface, ``None`` when the world does not import it.
+def _first(*names: str) -> Any:
+    """Return the first of these modules that exists, or ``None``."""
+    for name in names:
+        try:
+            return import_module(name)
+        except ImportError:
+            continue
+    return None
 
-    Args:
-        function: A function of the interface, with its class (``Store.get``).
-        names: What the module may be called.
-        asynchronous: Whether the function has to be a coroutine.
+
+# What a call that failed raises; up to componentize-py 0.17 it lay with the bindings.
+Err: Any = _first("componentize_py_types", "spin_sdk.wit.types", "wit_world.types").Err
+
+
+@attrs.frozen(kw_only=True)
+class StoreInterfaces:
+    """The store interfaces of one generation of WASI.
+
+    Attributes:
+        key_value, variables: Their names in WIT, with versions.
+        key_value_module, variables_module: What spin-sdk calls their modules.
+        asynchronous: Whether their functions are coroutines.
+        world: A world that has both, for messages.
     """
+
+    key_value: str
+    variables: str
+    key_value_module: str
+    variables_module: str
+    asynchronous: bool
+    world: str
+
+
+def bind_stores(declaration: StoreDeclaration, known: StoreInterfaces) -> tuple[Any, Any]:
+    """Return the function that opens a store and the module of variables.
+
+    Each is ``None`` where the declaration needs none.
+
+    Raises:
+        ImportError: The world lacks one of them; names it and the way out.
+    """
+    open_store = variables = None
+    if declaration.kv or declaration.config:
+        module = _module("Store.get", known, "key_value", known.key_value_module)
+        if module is None:
+            raise _missing(known.key_value, "key-value or config", known.world)
+        open_store = module.Store.open
+    if declaration.secrets:
+        variables = _module("get", known, "variables", known.variables_module)
+        if variables is None:
+            raise _missing(known.variables, "secret", known.world)
+    return open_store, variables
+
+
+def _module(function: str, known: StoreInterfaces, *names: str) -> Any:
+    """Return the module of an imported interface, ``None`` when the world does not import it."""
     for package in ("wit_world.imports", "spin_sdk.wit.imports"):
         for name in names:
-            try:
-                module = import_module(f"{package}.{name}")
-            except ImportError:
-                continue
-            found: Any = module
+            module = _first(f"{package}.{name}")
+            found = module
             for part in function.split("."):
-                found = getattr(found, part)
-            if bool(found.__code__.co_flags & CO_COROUTINE) == asynchronous:
-                return module
+                found = getattr(found, part, None)
+            if found is not None:
+                is_async = bool(found.__code__.co_flags & CO_COROUTINE)
+                if is_async == known.asynchronous:
+                    return module
     return None
+
+
+def _missing(interface: str, kind: str, world: str) -> ImportError:
+    return ImportError(
+        f"the app declares {kind} stores, but the world of this component does not import "
+        f"{interface}: build it with `edgezero componentize`, which chooses the world, or name "
+        f"one that has it (-w {world})"
+    )
+
+
+_CASES = {
+    "Error_StoreTableFull": "store-table-full (too many stores are open at once)",
+    "Error_NoSuchStore": "no-such-store (the host knows no store by this label)",
+    "Error_AccessDenied": (
+        "access-denied (the label is not in this component's key_value_stores in spin.toml)"
+    ),
+}
+
+
+def store_failure(error: Any) -> str:
+    """Name a key-value error by its WIT case, or by the host's own text."""
+    text = getattr(error, "value", None)
+    if text is not None:
+        return str(text)
+    return _CASES.get(type(error).__name__, type(error).__name__)
+
+
+def secret_failure(error: Any) -> BackendError | None:
+    """Return what an error of a look-up means; ``None`` for a variable that is not defined."""
+    case = type(error).__name__
+    if case == "Error_Undefined":
+        return None
+    if case == "Error_InvalidName":
+        return SecretNameInvalid(error.value)
+    return BackendError(error.value)

@@ -10,31 +10,28 @@ Source: ``spin:key-value@3.0.0``, ``spin:variables@3.0.0``; contract wasi03.md, 
 from collections.abc import AsyncIterator
 from typing import Any, Literal
 
-from componentize_py_types import Err
-
-from edgezero_spin.guest.bindings import interface_module
+from edgezero_spin.guest.bindings import (
+    Err,
+    StoreInterfaces,
+    bind_stores,
+    secret_failure,
+    store_failure,
+)
 from edgezero_spin.stores import StoreDeclaration
-from edgezero_spin.stores.backend import BackendError, BackendOpenError, SecretNameInvalid
+from edgezero_spin.stores.backend import BackendError, BackendOpenError
 
 __all__ = ["ComponentPlatform", "platform"]
 
 _KEYS_PER_READ = 1024
 
-_CASES = {
-    "Error_StoreTableFull": "store-table-full (too many stores are open at once)",
-    "Error_NoSuchStore": "no-such-store (the host knows no store by this label)",
-    "Error_AccessDenied": (
-        "access-denied (the label is not in this component's key_value_stores in spin.toml)"
-    ),
-}
-
-
-def _why(error: Any) -> str:
-    """Name a key-value error by its WIT case, or by the host's own text."""
-    text = getattr(error, "value", None)
-    if text is not None:
-        return str(text)
-    return _CASES.get(type(error).__name__, type(error).__name__)
+_INTERFACES = StoreInterfaces(
+    key_value="spin:key-value/key-value@3.0.0",
+    variables="spin:variables/variables@3.0.0",
+    key_value_module="spin_key_value_key_value_3_0_0",
+    variables_module="spin_variables_variables_3_0_0",
+    asynchronous=True,
+    world="edgezero:spin/http-service-key-value-variables@0.1.0",
+)
 
 
 class _KeyValueStore:
@@ -57,7 +54,7 @@ class _KeyValueStore:
         try:
             value: bytes | None = await store.get(key)
         except Err as error:
-            raise BackendError(_why(error.value)) from None
+            raise BackendError(store_failure(error.value)) from None
         return value
 
     async def set(self, key: str, value: bytes) -> None:
@@ -65,21 +62,21 @@ class _KeyValueStore:
         try:
             await store.set(key, value)
         except Err as error:
-            raise BackendError(_why(error.value)) from None
+            raise BackendError(store_failure(error.value)) from None
 
     async def delete(self, key: str) -> None:
         store = self._platform.opened.get(self._label) or await self._open()
         try:
             await store.delete(key)
         except Err as error:
-            raise BackendError(_why(error.value)) from None
+            raise BackendError(store_failure(error.value)) from None
 
     async def exists(self, key: str) -> bool:
         store = self._platform.opened.get(self._label) or await self._open()
         try:
             found: bool = await store.exists(key)
         except Err as error:
-            raise BackendError(_why(error.value)) from None
+            raise BackendError(store_failure(error.value)) from None
         return found
 
     async def keys(self) -> AsyncIterator[list[str]]:
@@ -94,13 +91,13 @@ class _KeyValueStore:
             stream.__exit__(None, None, None)
             end.__exit__(None, None, None)
         if isinstance(result, Err):
-            raise BackendError(_why(result.value))
+            raise BackendError(store_failure(result.value))
 
     async def _open(self) -> Any:
         try:
             store = await self._platform.open_store(self._label)
         except Err as error:
-            raise BackendOpenError(_why(error.value)) from None
+            raise BackendOpenError(store_failure(error.value)) from None
         # Two requests may have opened it at the same time; one handle is kept.
         return self._platform.opened.setdefault(self._label, store)
 
@@ -108,24 +105,21 @@ class _KeyValueStore:
 class _Variables:
     """An ``AsyncSecretBackend`` on the component's variables."""
 
-    __slots__ = ("_get", "_invalid", "_undefined")
+    __slots__ = ("_get",)
 
     asynchronous: Literal[True] = True
 
     def __init__(self, variables: Any) -> None:
         self._get = variables.get
-        self._undefined = variables.Error_Undefined
-        self._invalid = variables.Error_InvalidName
 
     async def get(self, name: str) -> str | None:
         try:
             value: str = await self._get(name)
         except Err as error:
-            if isinstance(error.value, self._undefined):
+            failure = secret_failure(error.value)
+            if failure is None:
                 return None
-            if isinstance(error.value, self._invalid):
-                raise SecretNameInvalid(error.value.value) from None
-            raise BackendError(error.value.value) from None
+            raise failure from None
         return value
 
 
@@ -161,28 +155,5 @@ def platform(declaration: StoreDeclaration) -> ComponentPlatform:
     Raises:
         ImportError: The world lacks one of them; names it and the way out.
     """
-    open_store = None
-    secrets = None
-    if declaration.kv or declaration.config:
-        key_value = interface_module(
-            "Store.get", "key_value", "spin_key_value_key_value_3_0_0", asynchronous=True
-        )
-        if key_value is None:
-            raise _missing("spin:key-value/key-value@3.0.0", "key-value or config")
-        open_store = key_value.Store.open
-    if declaration.secrets:
-        variables = interface_module(
-            "get", "variables", "spin_variables_variables_3_0_0", asynchronous=True
-        )
-        if variables is None:
-            raise _missing("spin:variables/variables@3.0.0", "secret")
-        secrets = _Variables(variables)
-    return ComponentPlatform(open_store, secrets)
-
-
-def _missing(interface: str, kind: str) -> ImportError:
-    return ImportError(
-        f"the app declares {kind} stores, but the world of this component does not import "
-        f"{interface}: build it with `edgezero componentize`, which chooses the world, or name "
-        "one that has it (-w edgezero:spin/http-service-key-value-variables@0.1.0)"
-    )
+    open_store, variables = bind_stores(declaration, _INTERFACES)
+    return ComponentPlatform(open_store, None if variables is None else _Variables(variables))
