@@ -10,9 +10,13 @@ Layout: eight bytes with the length of the index, the index (marshal, zlib), the
 """
 
 import marshal
-import zlib
 from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple
+
+try:
+    import zlib
+except ImportError:  # the interpreter of componentize-py 0.17, on which spin-sdk 3 builds
+    zlib = None  # type: ignore[assignment]
 
 __all__ = ["Archive", "ArchiveWriter", "FileEntry", "ModuleEntry"]
 
