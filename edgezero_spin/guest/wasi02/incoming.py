@@ -12,21 +12,12 @@ from componentize_py_types import Err
 from wit_world.imports import streams, types
 
 from edgezero_spin.core.request import BodyReadError
+from edgezero_spin.guest.methods import method_types, scheme_name
 from edgezero_spin.guest.wasi02.reading import BodyReader
 
 __all__ = ["IncomingSource"]
 
-_METHODS = {
-    types.Method_Get: "GET",
-    types.Method_Post: "POST",
-    types.Method_Put: "PUT",
-    types.Method_Delete: "DELETE",
-    types.Method_Head: "HEAD",
-    types.Method_Patch: "PATCH",
-    types.Method_Options: "OPTIONS",
-    types.Method_Connect: "CONNECT",
-    types.Method_Trace: "TRACE",
-}
+_METHODS = {case: name for name, case in method_types(types).items()}
 
 
 class IncomingSource:
@@ -55,14 +46,7 @@ class IncomingSource:
     @property
     def scheme(self) -> str | None:
         """``http``, ``https`` or what the host says instead, in lower case."""
-        scheme = self._request.scheme()
-        if scheme is None:
-            return None
-        if isinstance(scheme, types.Scheme_Http):
-            return "http"
-        if isinstance(scheme, types.Scheme_Https):
-            return "https"
-        return str(scheme.value).lower()
+        return scheme_name(self._request.scheme())
 
     @property
     def authority(self) -> str | None:

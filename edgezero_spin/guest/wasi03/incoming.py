@@ -15,22 +15,13 @@ from componentize_py_types import Err, Ok
 from wit_world.imports import wasi_http_types as types
 
 from edgezero_spin.core.request import BodyReadError
+from edgezero_spin.guest.methods import method_types, scheme_name
 from edgezero_spin.guest.outbound_rules import code_name
 from edgezero_spin.guest.wasi03.tasks import await_result, current, watch
 
 __all__ = ["Body", "IncomingSource", "unit_future"]
 
-_METHODS = {
-    types.Method_Get: "GET",
-    types.Method_Post: "POST",
-    types.Method_Put: "PUT",
-    types.Method_Delete: "DELETE",
-    types.Method_Head: "HEAD",
-    types.Method_Patch: "PATCH",
-    types.Method_Options: "OPTIONS",
-    types.Method_Connect: "CONNECT",
-    types.Method_Trace: "TRACE",
-}
+_METHODS = {case: name for name, case in method_types(types).items()}
 _unit_future = wit_world.result_unit_wasi_http_types_error_code_future
 _OK = Ok(None)
 
@@ -134,14 +125,7 @@ class IncomingSource:
         """``http``, ``https`` or what the host says instead, in lower case."""
         if self._request is None:
             return self._scheme
-        scheme = self._request.get_scheme()
-        if scheme is None:
-            return None
-        if isinstance(scheme, types.Scheme_Http):
-            return "http"
-        if isinstance(scheme, types.Scheme_Https):
-            return "https"
-        return str(scheme.value).lower()
+        return scheme_name(self._request.get_scheme())
 
     @property
     def authority(self) -> str | None:

@@ -13,6 +13,7 @@ from wit_world.imports import wasi_http_types as types
 from edgezero_spin.core.outbound import OutboundError, OutboundRequest
 from edgezero_spin.core.request import BodyReadError
 from edgezero_spin.core.streaming import BodyStream
+from edgezero_spin.guest.methods import method_types, scheme_types
 from edgezero_spin.guest.outbound_rules import failure, framing, timeout_ns
 from edgezero_spin.guest.wasi03.incoming import Body, unit_future
 from edgezero_spin.guest.wasi03.outgoing import OutgoingBody
@@ -20,18 +21,8 @@ from edgezero_spin.guest.wasi03.tasks import current, spawn
 
 __all__ = ["ComponentTransport"]
 
-_METHODS = {
-    "GET": types.Method_Get,
-    "POST": types.Method_Post,
-    "PUT": types.Method_Put,
-    "DELETE": types.Method_Delete,
-    "HEAD": types.Method_Head,
-    "PATCH": types.Method_Patch,
-    "OPTIONS": types.Method_Options,
-    "CONNECT": types.Method_Connect,
-    "TRACE": types.Method_Trace,
-}
-_SCHEMES = {"http": types.Scheme_Http, "https": types.Scheme_Https}
+_METHODS = method_types(types)
+_SCHEMES = scheme_types(types)
 
 
 class ComponentTransport:
