@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import wasmtime
 
 from edgezero_spin.host import compiling as compiling_module
 from edgezero_spin.host.compiling import LOGGER, compiling
@@ -21,33 +22,30 @@ component = { source = "app.wasm" }
 """
 
 
-def leb(number: int) -> bytes:
-    """An unsigned number as wasm writes it."""
-    encoded = b""
-    while number > 0x7F:
-        encoded += bytes([number & 0x7F | 0x80])
-        number >>= 7
-    return encoded + bytes([number])
-
-
-def section(id: int, content: bytes) -> bytes:
-    """A section of a binary."""
-    return bytes([id]) + leb(len(content)) + content
+HELLO = Path(__file__).parents[1] / "foreign" / "guests" / "hello.wat"
 
 
 def slow_component() -> bytes:
-    """A component that takes the engine minutes: functions of very many instructions."""
-    step = b"\x41\x05\x6c\x41\x03\x6a"  # i32.const 5, i32.mul, i32.const 3, i32.add
-    body = b"\x00\x20\x00" + step * 60_000 + b"\x0b"
-    functions = 40
-    module = b"\0asm\1\0\0\0" + b"".join(
-        [
-            section(1, b"\x01\x60\x01\x7f\x01\x7f"),
-            section(3, leb(functions) + b"\0" * functions),
-            section(10, leb(functions) + (leb(len(body)) + body) * functions),
-        ]
+    """A component that takes the engine many seconds: functions of very many instructions.
+
+    It has a handler, and an export that reaches the functions: without the one it would be
+    refused, without the other nothing of them would be compiled.
+    """
+    step = "i32.const 5 i32.mul i32.const 3 i32.add\n" * 60_000
+    names = [f"$f{number}" for number in range(24)]
+    functions = "".join(
+        f"(func {name} (param i32) (result i32) local.get 0 {step})" for name in names
     )
-    return b"\0asm\x0d\0\1\0" + section(1, module)
+    calls = " ".join(f"call {name}" for name in names)
+    slow = f"""
+      (core module $Slow {functions}
+        (func (export "slow") (param i32) (result i32) local.get 0 {calls}))
+      (core instance $slow (instantiate $Slow))
+      (func (export "slow") (param "x" s32) (result s32)
+        (canon lift (core func $slow "slow")))
+    )"""
+    text = HELLO.read_text(encoding="utf-8").rstrip()
+    return bytes(wasmtime.wat2wasm(text.removesuffix(")") + slow))
 
 
 def test_what_it_returns_and_raises() -> None:

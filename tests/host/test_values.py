@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
-from edgezero_spin.host.errors import ComponentError, ValueMismatchError
+from edgezero_spin.host.errors import ValueMismatchError
 from edgezero_spin.host.interface import Err, Ok, Some
 from edgezero_spin.host.runtime.instance import Instance
 from tests.host.wat import State, echo_text, instance_of, linked_to
@@ -273,14 +273,6 @@ def test_bytes_larger_than_the_scratch_array(echoes: Echoes) -> None:
     for size in (64 * 1024 - 1, 64 * 1024, 64 * 1024 + 1, len(data)):
         assert instance.call(None, "echo", data[:size]) == data[:size]
         assert instance.state.seen.pop() == data[:size]
-
-
-@pytest.mark.parametrize("type_", ["(stream u8)", "(future u8)"])
-def test_types_that_cannot_cross(engine: Engine, tmp_path: Path, type_: str) -> None:
-    """A component with a type of WASI 0.3 is refused before anything of it runs."""  # GEN-7
-    text = echo_text(type_, "i32")
-    with pytest.raises(ComponentError, match=r"needs WASI 0\.3 .*`spin up`"):
-        linked_to(engine, tmp_path, text, {"echo": _note_and_return})
 
 
 scalars = st.characters(exclude_categories=["Cs"])

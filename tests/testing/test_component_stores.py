@@ -361,7 +361,7 @@ def test_requests_can_be_let_through(client: ComponentClient) -> None:
     # Nobody listens there any more.
     gone = client.post(f"/fetch/POST/http/127.0.0.1:{port}/echo")
     assert gone.status == 502
-    assert f"POST http://127.0.0.1:{port}/echo failed" in gone.text
+    assert gone.text.startswith("connection-refused")
 
 
 def test_instructions_are_the_same_each_time(wasm: Path) -> None:

@@ -47,7 +47,14 @@ def functions_of(text: str) -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.parametrize("path", sorted(WIT.rglob("*.wit")), ids=lambda path: path.stem)
+# What the host does not serve yet: the interfaces of WASI 0.3.
+OF_WASI_03 = ("wasi-http@0.3", "wasi-clocks@0.3", "spin-key-value@3", "spin-variables@3")
+SERVED = [
+    path for path in sorted(WIT.rglob("*.wit")) if not path.parent.name.startswith(OF_WASI_03)
+]
+
+
+@pytest.mark.parametrize("path", SERVED, ids=lambda path: path.stem)
 def test_every_function_of_our_worlds_is_there(path: Path) -> None:
     """No interface that our worlds import lacks a function or has one too many."""
     tables = host_interfaces()
