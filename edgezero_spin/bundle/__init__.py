@@ -1,4 +1,4 @@
-"""What travels with a component beyond what was imported while it was built.
+"""Code and files in a component that it imports and reads after it was built.
 
 A component has no file system of its own: CPython inside it can use what is in memory, and
 nothing else. This room keeps compressed code and files in that memory and gives them to the

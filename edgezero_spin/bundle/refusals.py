@@ -1,4 +1,4 @@
-"""What can be imported in a component and fails when it is used: threads, sockets, processes.
+"""Refusals of threads, sockets and processes, which a component can import and not use.
 
 Each function here changes one module of the standard library, so that its first use says
 what to do instead. The kinds of error stay those that CPython raises for WASI.

@@ -1,4 +1,4 @@
-"""What cannot work inside a component, and what to use instead.
+"""Modules that cannot work inside a component, and what to use instead.
 
 One table for everybody who has to say it: the build, the component itself and the testing kit.
 

@@ -1,4 +1,4 @@
-"""What fills a parameter: from a request to one argument of a handler.
+"""Extractors: from a request to one argument of a handler.
 
 In: a marker and a type, when the app is compiled. Out: an ``Argument``, whose ``extract`` gives
 the value for a request.

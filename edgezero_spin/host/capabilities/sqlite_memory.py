@@ -1,4 +1,4 @@
-"""What the statements of an instance make SQLite hold, and its limit.
+"""Memory that SQLite holds for the statements of an instance, and its limit.
 
 Bytes that SQLite holds for a guest count as the guest's own memory: pages of databases in
 memory, caches and schemas, whatever a statement takes while it runs, and temporary files.

@@ -1,4 +1,4 @@
-"""What the SQL of a guest may do: functions, pragmas and virtual tables, all from lists.
+"""Rules for the SQL of a guest: allowed functions, pragmas and virtual tables.
 
 In: a connection that was just opened. Out: the same, able to do what is listed here and
 nothing else: it reaches no file but its own, no memory of the process, no extension, and no
