@@ -3,7 +3,7 @@
 from typing import Final
 
 from edgezero_spin.stores import KeyValueLimitError, KeyValueStore, KeyValueValidationError, Stores
-from tests.contracts.case import CaseTable, equal, raises
+from tests.contracts.case import CaseTable, equal, expect, raises
 from tests.contracts.key_value_cases import main_store
 
 __all__ = ["CASES"]
@@ -195,10 +195,13 @@ async def listing_rules_apply_in_order(stores: Stores) -> None:
 async def a_listing_beyond_the_cap_is_refused(stores: Stores) -> None:
     """However small the page."""
     kv = main_store(stores)
-    texts = ('4 keys match prefix ""', "max_list_keys=2", "kv backend limit exceeded: ")
+    # How many there are is told as far as they were looked at: a stream of keys ends early.
+    texts = (' keys match prefix ""', "max_list_keys=2", "kv backend limit exceeded: ")
     await raises(kv.list_keys_page(), KeyValueLimitError, 503, *texts)
     await raises(kv.list_keys_page(limit=1), KeyValueLimitError, 503, *texts)
-    await raises(all_keys(kv), KeyValueLimitError, 503, *texts)
+    error = await raises(all_keys(kv), KeyValueLimitError, 503, *texts)
+    counts = (3, 4) if kv._awaits else (4,)
+    expect(any(f": {count} keys" in str(error) for count in counts), f"{error} counts otherwise")
 
 
 @case("TV-74", "KV-24", "ENV-18", kv=keys("a", "b", "c"), environment={CAP: "0"})

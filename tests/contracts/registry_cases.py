@@ -13,12 +13,13 @@ case = CASES
 KV_NAME: Final = "EDGEZERO__STORES__KV__MAIN__NAME"
 
 
-def failure_of(registry: Registry[Any] | None, id: str) -> Exception:
-    """Return what asking for a store raises."""
+async def failure_of(registry: Registry[Any] | None, id: str) -> Exception:
+    """Return what asking for a store and opening it raises."""
     if registry is None:
         raise AssertionError("the app declares no such kind of store")
     try:
         store = registry[id]
+        await store.open()
     except (StoreOpenError, UndeclaredStoreError) as error:
         return error
     raise AssertionError(f"{store!r} was opened")
@@ -52,7 +53,7 @@ async def registries_list_their_ids_sorted(stores: Stores) -> None:
 async def an_undeclared_id_is_a_clear_error(stores: Stores) -> None:
     """It names the id and those that exist; case counts."""
     for id in ("nowhere", "Main", ""):
-        error = failure_of(stores.kv, id)
+        error = await failure_of(stores.kv, id)
         expect(isinstance(error, UndeclaredStoreError), f"raised {error!r}")
         expect(f"'{id}'" in str(error), f"{error} does not name the id")
         expect("absent, main, other" in str(error), f"{error} does not name the others")
@@ -85,7 +86,7 @@ async def other_variables_are_not_read(stores: Stores) -> None:
 @case("TV-90", "REG-5", environment={"EDGEZERO__STORES__KV__ABSENT__NAME": "forbidden"})
 async def a_label_that_is_not_granted(stores: Stores) -> None:
     """The error names label and id; other stores work."""
-    error = failure_of(stores.kv, "absent")
+    error = await failure_of(stores.kv, "absent")
     for text in (
         "Spin KV store 'forbidden' (id",
         "absent",
@@ -105,7 +106,7 @@ async def a_label_that_is_not_granted(stores: Stores) -> None:
 @case("REG-6", "CFG-3")
 async def a_config_label_that_is_not_granted(stores: Stores) -> None:
     """The error says where to grant it."""
-    error = failure_of(stores.config, "missing")
+    error = await failure_of(stores.config, "missing")
     for text in (
         "config store id",
         "(label",
