@@ -1,4 +1,4 @@
-"""What the host would refuse of an application, without starting it.
+"""Preflight check: faults for which the host would refuse to start an application.
 
 In: a manifest. Out: one text for each thing that keeps ``Host.from_manifest`` from starting
 it. Nothing is compiled, downloaded, opened or written but copies in a folder that is gone

@@ -1,4 +1,4 @@
-"""Where a chunked body may end, so that no byte behind it is given to its parser.
+"""End of a chunked body, so that no byte behind it is given to its parser.
 
 A chunked body ends in an empty line, behind its last chunk or its trailers (RFC 9112, 7.1). So
 bytes are parted behind each empty line, whatever it is; the parser knows which one was the end.

@@ -1,4 +1,4 @@
-"""How a server treats its clients.
+"""Server settings: port, TLS and limits on clients.
 
 Source: contract spin-host.md, FLAG-2, FLAG-3, OUT-8, LIFE-10.
 """

@@ -1,4 +1,4 @@
-"""Which part of a Python value does not fit its WIT type.
+"""Type mismatches: the part of a Python value that does not fit its WIT type.
 
 In: a type and a value that could not be lowered. Out: a ``ValueMismatchError`` with the place
 and what would have fitted, or ``None`` if all of it fits. Lowering itself only notices that
