@@ -183,7 +183,7 @@ class _ProgressLines(logging.Handler):
 @contextlib.contextmanager
 def _progress_shown(config: pytest.Config) -> Iterator[None]:
     """Show the lines about work that takes longer than a second."""
-    from edgezero_spin.host.compiling import LOGGER
+    from edgezero_spin.host.runtime.compiling import LOGGER
     from edgezero_spin.testing.building import LOGGER as BUILD_LOGGER
 
     handler = _ProgressLines(config)

@@ -528,7 +528,7 @@ def test_a_component_that_no_test_asked_is_told_of(scratch: Scratch, mode: str) 
 def test_what_takes_long_is_told(scratch: Scratch) -> None:
     """The build and the compilation each have a line on the terminal, once, past the capture."""
     hurry = """
-from edgezero_spin.host import compiling
+from edgezero_spin.host.runtime import compiling
 from edgezero_spin.testing import building
 
 building._QUIET_S = compiling._QUIET_S = 0.0
