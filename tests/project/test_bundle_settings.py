@@ -25,7 +25,10 @@ exclude = ["babel"]
             id="both, each name once",
         ),
         pytest.param(
-            ["babel"], ["late"], BundleSettings(("babel", "plugins"), ("late",)), id="a flag decides"
+            ["babel"],
+            ["late"],
+            BundleSettings(("babel", "plugins"), ("late",)),
+            id="a flag decides",
         ),
     ],
 )
