@@ -31,6 +31,7 @@ from edgezero_spin.core.errors import (
     ServiceUnavailable,
     ValidationFailed,
 )
+from edgezero_spin.core.events import Event
 from edgezero_spin.core.headers import Headers, MutableHeaders
 from edgezero_spin.core.middleware import Middleware, Next, log_requests
 from edgezero_spin.core.outbound import (
@@ -57,6 +58,7 @@ __all__ = [
     "Config",
     "Cookie",
     "Depends",
+    "Event",
     "Form",
     "ForwardedHost",
     "Header",

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from edgezero_spin.core.answers import error_response, report
 from edgezero_spin.core.binding import Endpoint, bind
+from edgezero_spin.core.files import FileBody, apply_conditions
 from edgezero_spin.core.middleware import chain
 from edgezero_spin.core.mounts import Mount, MountTarget, find_mount, merged_stores
 from edgezero_spin.core.outbound import OutboundTransport
@@ -332,7 +333,8 @@ class App(Router):
             response = await self.dispatch(request, stores)
             body = response.body
             if type(body) is not bytes:
-                await body.prime()  # type: ignore[union-attr]  # the other kind of body
+                await _begin(request, response)
+                body = response.body
             if body and (request.method == "HEAD" or response.status in _BODILESS):
                 await response.drop_body()
         except Exception as error:
@@ -375,8 +377,7 @@ class App(Router):
         async def call(request: Request) -> Response:
             try:
                 response = await endpoint(request)
-                if isinstance(response.body, BodyStream):
-                    await response.body.prime()
+                await _begin(request, response)
             except Exception as error:
                 response = await self._answer(error, request)
             return response
@@ -393,8 +394,7 @@ class App(Router):
         try:
             result = handler(request, error)
             response = to_response(await result if hasattr(result, "__await__") else result)
-            if isinstance(response.body, BodyStream):
-                await response.body.prime()
+            await _begin(request, response)
         except Exception as second:
             report(second, request.method, request.path)
             return error_response(second)
@@ -441,6 +441,16 @@ class App(Router):
         request._states = {**request._states, **self._states}
         request._app = self
         return await (entry if self._layers else self._endpoint)(request)
+
+
+async def _begin(request: Request, response: Response) -> None:
+    """Have the first chunk of a streamed body there, so that its failure is answered."""
+    body = response.body
+    if isinstance(body, FileBody):
+        await apply_conditions(request, response, body)
+        body = response.body
+    if isinstance(body, BodyStream):
+        await body.prime()
 
 
 def _store_ids(ids: Sequence[str] | StoreIds) -> StoreIds | None:

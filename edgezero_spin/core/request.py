@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from edgezero_spin.core.addresses import parse_client_address
 from edgezero_spin.core.annotations import Config, Kv, Secrets
+from edgezero_spin.core.cookies import parse_cookies
 from edgezero_spin.core.errors import BadRequest, BodyReadError, Internal, PayloadTooLarge
 from edgezero_spin.core.headers import HeaderInput, Headers
 from edgezero_spin.core.models import BAD_FORM, BAD_PATH, BAD_QUERY, fields_reader
@@ -240,16 +241,7 @@ class Request:
 
         Source: RFC 6265, 4.2 and 5.4: the one of the longer path comes first.
         """
-        found: dict[str, str] = {}
-        for header in self.headers.get_all("cookie"):
-            for pair in header.split(";"):
-                name, equals, value = pair.partition("=")
-                value = value.strip()
-                if value[:1] == value[-1:] == '"' and len(value) > 1:
-                    value = value[1:-1]
-                if equals:
-                    found.setdefault(name.strip(), value)
-        return found
+        return parse_cookies(self.headers.get_all("cookie"))
 
     def path_as(self, model: type[_T]) -> _T:
         """Return the path parameters as a model of scalars.
