@@ -1,6 +1,8 @@
 """Request to response, with no idea where it runs: app, routing, binding, bodies, errors."""
 
+from edgezero_spin.core import introspection
 from edgezero_spin.core.annotations import (
+    AppConfig,
     Config,
     Cookie,
     Depends,
@@ -21,6 +23,7 @@ from edgezero_spin.core.cors import cors
 from edgezero_spin.core.errors import (
     BadRequest,
     BodyReadError,
+    ConfigOutOfDate,
     HttpError,
     Internal,
     MethodNotAllowed,
@@ -32,6 +35,7 @@ from edgezero_spin.core.errors import (
     ValidationFailed,
 )
 from edgezero_spin.core.headers import Headers, MutableHeaders
+from edgezero_spin.core.introspection import ManifestJson, RouteTable
 from edgezero_spin.core.middleware import Middleware, Next, log_requests
 from edgezero_spin.core.outbound import (
     Outbound,
@@ -50,10 +54,12 @@ from edgezero_spin.core.warm import warm_up
 
 __all__ = [
     "App",
+    "AppConfig",
     "BadRequest",
     "BodyReadError",
     "BodyStream",
     "Config",
+    "ConfigOutOfDate",
     "Cookie",
     "Depends",
     "Form",
@@ -65,6 +71,7 @@ __all__ = [
     "Internal",
     "Json",
     "Kv",
+    "ManifestJson",
     "MemorySource",
     "MethodNotAllowed",
     "Middleware",
@@ -86,12 +93,14 @@ __all__ = [
     "Response",
     "Route",
     "RouteNotFound",
+    "RouteTable",
     "Secrets",
     "ServiceUnavailable",
     "State",
     "ValidationFailed",
     "cors",
     "error_response",
+    "introspection",
     "log_requests",
     "warm_up",
 ]

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from edgezero_spin.core.answers import error_response, report
 from edgezero_spin.core.binding import Endpoint, bind
+from edgezero_spin.core.introspection import ManifestJson, RouteTable
 from edgezero_spin.core.middleware import Middleware, chain
 from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.patterns import Pattern, parse_pattern
@@ -90,7 +91,7 @@ class App:
         self._exception_handlers: dict[type, _ExceptionHandler] = {}
         self._router = Router(())
         self._entry: Endpoint | None = None
-        for value in state:
+        for value in (RouteTable(()), ManifestJson(), *state):
             self.with_state(value)
 
     @classmethod
@@ -120,11 +121,12 @@ class App:
         # Only an app that has a manifest carries its reader, and reads it while it is built.
         from pathlib import Path
 
-        from edgezero_spin.manifest import load_app_manifest
+        from edgezero_spin.manifest import load_app_manifest, manifest_json
 
         caller: Mapping[str, Any] = sys._getframe(1).f_globals
         beside = Path(caller.get("__file__") or "").parent / path
-        manifest = load_app_manifest(beside if beside.is_file() else Path(path))
+        found = beside if beside.is_file() else Path(path)
+        manifest = load_app_manifest(found)
         app = cls(
             manifest.name or DEFAULT_NAME,
             outbound_http=outbound_http,
@@ -133,6 +135,7 @@ class App:
             state=state,
         )
         app.declaration = manifest.stores
+        app.with_state(ManifestJson(manifest_json(found)))
         module = caller.get("__name__", "")
         for index, text in enumerate(manifest.middleware):
             app._layers.append(_reference(text, f"{path}: app.middleware[{index}]", module))
@@ -292,6 +295,9 @@ class App:
                 ),
             )
             for method, pattern, handler in declared
+        )
+        self._states[RouteTable] = RouteTable(
+            tuple((route.method, route.path) for route in self._router.routes)
         )
         if any(sends_requests(handler) for _, _, handler in declared):
             self.outbound_http = True
