@@ -136,6 +136,7 @@ class _Sourced(Shared):
         self._pulling = True
         read_now = getattr(self.source, "read_now", None)
         if read_now is not None:
+            _expect(self._owner, 1)
             read_now(most, self._told)
             return
         found = self.source.read(most)
@@ -147,7 +148,9 @@ class _Sourced(Shared):
             self._arrived(found, None)
 
     def _told(self, items: Any) -> None:
-        self._arrived(items, None)
+        if not self.dropped:
+            _expect(self._owner, -1)
+            self._arrived(items, None)
 
     def _arrived(self, items: Any, error: BaseException | None) -> None:
         if error is not None:
@@ -177,6 +180,8 @@ class _Sourced(Shared):
     def drop(self) -> None:
         if not self.dropped:
             self.dropped, self._left = True, None
+            if self._pulling and hasattr(self.source, "read_now"):
+                _expect(self._owner, -1)
             close = getattr(self.source, "close", None)
             if close is not None:
                 close()
@@ -359,6 +364,13 @@ def _count(owner: "Instance", change: int) -> None:
     tasks = owner.tasks
     if tasks is not None:
         tasks.readers += change
+
+
+def _expect(owner: "Instance", change: int) -> None:
+    """Note that the host has something for the guest later, or had it."""
+    tasks = owner.tasks
+    if tasks is not None:
+        tasks.operations += change
 
 
 def _post(owner: "Instance", work: Callable[[], None]) -> None:

@@ -15,7 +15,7 @@ __all__ = ["FUNCTIONS", "read_only"]
 
 _INVALID = ("invalid-syntax", None)
 _MOST_DIGITS = 20
-_TOO_LARGE = 1 << 64
+_LARGEST_LENGTH = (1 << 64) - 1
 
 
 def read_only(fields: Fields) -> Fields:
@@ -41,7 +41,7 @@ def _plain(name: str, values: Sequence[bytes]) -> Sequence[bytes]:
         if (
             not value.isdigit()
             or len(digits) > _MOST_DIGITS
-            or int(digits or b"0") > _LARGEST_LENGTH
+            or int(b"0" + digits) > _LARGEST_LENGTH
         ):
             raise WitError(_INVALID)
         plain.append(digits or b"0")
