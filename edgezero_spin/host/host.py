@@ -37,8 +37,6 @@ from edgezero_spin.host.load.application import Application, Route, load_applica
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, in_file
 from edgezero_spin.host.load.starting import (
     Found,
-    HostSettings,
-    RunOptions,
     find_image,
     find_lock,
     find_manifest,
@@ -48,9 +46,10 @@ from edgezero_spin.host.load.starting import (
 )
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, InstanceLimits, make_engine
 from edgezero_spin.host.runtime.interface import Interface
+from edgezero_spin.host.settings import HostSettings, RunOptions
 from edgezero_spin.stores.backend import KeyValueBackend
 
-__all__ = ["Host", "HostSettings", "RunOptions"]
+__all__ = ["Host"]
 
 CLOSE_TIMEOUT_S = 2.0
 

@@ -17,8 +17,8 @@ import attrs
 
 from edgezero_spin.host.compat.wagi import CommandComponent
 from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.exchange.fields import FIELDS_LIMIT, size_of
 from edgezero_spin.host.execution.runner import Served
-from edgezero_spin.host.factors.wasi.http.fields import FIELDS_LIMIT, size_of
 from edgezero_spin.host.http.headers import (
     HeaderNotTextError,
     buffered_headers,

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Set
 
 from edgezero_spin.errors import HostError
-from edgezero_spin.host.factors.wasi.http.fields import FORBIDDEN, Pair, is_token
+from edgezero_spin.host.exchange.fields import FORBIDDEN, Pair, is_token
 from edgezero_spin.host.http.routes import RouteMatch
 
 __all__ = [

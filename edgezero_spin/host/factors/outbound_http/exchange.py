@@ -16,6 +16,7 @@ import attrs
 import h11
 
 from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.exchange.fields import FORBIDDEN, Pair
 from edgezero_spin.host.exchange.loops import call_in
 from edgezero_spin.host.exchange.upload import Upload
 from edgezero_spin.host.factors.outbound_http.connections import Connection, ConnectionPool, Place
@@ -26,7 +27,6 @@ from edgezero_spin.host.factors.outbound_http.failures import (
     error_code,
 )
 from edgezero_spin.host.factors.wasi.http import FutureIncomingResponse, IncomingResponse
-from edgezero_spin.host.factors.wasi.http.fields import FORBIDDEN, Pair
 
 __all__ = ["HttpExchange", "NetworkRequest", "Timeouts", "wire_pairs"]
 

@@ -10,8 +10,8 @@ Source: RFC 9110, 8.6 and 9.3.1; RFC 9112, 6; hyper does the same, and so does S
 """
 
 from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.factors.wasi.http import SentRequest
-from edgezero_spin.host.factors.wasi.http.fields import Pair
 
 __all__ = ["framed"]
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.exchange.fields import is_token, together
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.http.bodies import (
     IncomingBody,
@@ -18,7 +19,7 @@ from edgezero_spin.host.factors.wasi.http.bodies import (
     promised_length,
     unsent,
 )
-from edgezero_spin.host.factors.wasi.http.fields import Fields, is_token, together
+from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi.http.values import ErrorCode, Variant
 from edgezero_spin.host.factors.wasi.io import Parent, Pollable
 from edgezero_spin.host.runtime.interface import Err, HostFunction, Ok, WitError
