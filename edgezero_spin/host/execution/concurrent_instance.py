@@ -144,6 +144,19 @@ class ConcurrentInstance:
         """Whether the host has something that will let it go on."""
         return self.tasks.operations > 0 or any(call.moving for call in self.calls)
 
+    @property
+    def has_accepted(self) -> bool:
+        """Whether there is a request that it has not begun with."""
+        return bool(self._accepted)
+
+    def seize(self) -> bool:
+        """Take the right to a turn, to end it; ``False`` where it has one or is due for it."""
+        with self._lock:
+            if self._due:
+                return False
+            self._due = True
+            return True
+
     def accept(self, call: HandlerCall) -> None:
         """Let a request in; ``wake`` has to follow."""
         self.left -= 1

@@ -10,8 +10,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from edgezero_spin.host.exchange.fields import FORBIDDEN
 from edgezero_spin.host.exchange.exchange import Exchange, Failure, FailureKind, ResponseHead
-from edgezero_spin.host.factors.wasi.http.fields import FORBIDDEN, Fields
+from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi.http.values import error_text, method_variant
 from edgezero_spin.host.factors.wasi_03.http import (
     IncomingBody,
@@ -96,12 +97,12 @@ class HandlerCall:
             return
         response: Response03 = result.value if isinstance(result, Ok) else result
         if late:
-            response.drop(None)
+            response.release()
             return
         try:
             length = promised_length(response.headers)
         except ValueError as error:
-            response.drop(None)
+            response.release()
             self._refuse(f"guest returned a response that cannot be sent: {error}")
             return
         self._respond(response, length, post)

@@ -12,7 +12,6 @@ import random
 import threading
 from collections.abc import Callable
 from time import monotonic_ns, thread_time
-from typing import Protocol
 
 import attrs
 
@@ -22,6 +21,7 @@ from edgezero_spin.host.exchange.exchange import Exchange, Failure, FailureKind
 from edgezero_spin.host.execution.guest import GuestComponent
 from edgezero_spin.host.execution.leader import Leadership, leading
 from edgezero_spin.host.execution.standby import ReusePolicy, Standby, Started
+from edgezero_spin.host.execution.watch import InstanceWatch
 from edgezero_spin.host.execution.workers import WorkerPool
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.cli import GuestExit
@@ -43,19 +43,6 @@ UNFINISHED = Failure(FailureKind.UNFINISHED, "guest returned before it finished 
 
 Served = GuestComponent | CommandComponent
 """What can answer requests."""
-
-
-class InstanceWatch(Protocol):
-    """Follows one request through its instance, for whoever measures or tests it.
-
-    Called on the guest's thread, where a host function finds what ``started`` put there.
-    """
-
-    def started(self, state: InstanceState) -> None:
-        """The instance is about to be made."""
-
-    def ended(self, instance: Instance | None, error: BaseException | None) -> None:
-        """It is about to be closed, ``None`` when it could not be made; and how it failed."""
 
 
 class InstanceRunner:
@@ -226,7 +213,7 @@ class InstanceRunner:
         except BaseException as error:
             failure = error
             left = exchange.abandoned
-            exchange.finish(_failure_of(error))
+            exchange.finish(failure_of(error))
             if not left:
                 self._report(component.grants.component_id, error, started=False)
         finally:
@@ -256,7 +243,7 @@ class InstanceRunner:
         except BaseException as error:
             if watch is not None:
                 watch.ended(None, error)
-            exchange.finish(_failure_of(error))
+            exchange.finish(failure_of(error))
             self._report(component.grants.component_id, error, started=False)
             return None
 
@@ -291,34 +278,22 @@ class InstanceRunner:
         except BaseException as error:
             failure = error
             answered = exchange.response is not None
-            left = answered and exchange.abandoned
-            exchange.finish(_failure_of(error))
-            if left:
-                # Many guests take the failed write for the end of the world; it is not news.
-                logger.info("%s stopped after its client had left: %s", component_id, error)
-            else:
-                self._report(component_id, error, started=answered)
+            exchange.finish(failure_of(error))
+            heard = not answered or not exchange.abandoned
+            self._report(component_id, error, started=answered, heard=heard)
         finally:
             if watch is not None:
                 watch.ended(instance, failure)
         return clean
 
-    def _report(self, component_id: str, error: BaseException, *, started: bool) -> None:
-        """Say in the log how a guest ended before its time (RESP-4, RESP-7)."""
-        prefix = "Component error after response started" if started else "Error processing request"
-        if isinstance(error, GuestExit) and error.code == 0 and started:
-            return
-        if isinstance(error, GuestTrapped):
-            if self._cancelled:
-                # Where it was at that moment says nothing; whoever waited was told already.
-                logger.info("%s was stopped: %s", component_id, error)
-                return
-            detail = f"\n{error.backtrace}" if error.backtrace else ""
-            logger.error("%s: %s: %s%s", prefix, component_id, error, detail)
-        elif isinstance(error, EngineBusy):
-            logger.error("%s: %s: %s", prefix, component_id, error)
+    def _report(
+        self, component_id: str, error: BaseException, *, started: bool, heard: bool = True
+    ) -> None:
+        if self._cancelled and isinstance(error, GuestTrapped):
+            # Where it was at that moment says nothing; whoever waited was told already.
+            logger.info("%s was stopped: %s", component_id, error)
         else:
-            logger.error("%s: %s", prefix, component_id, exc_info=error)
+            report(component_id, error, started=started, heard=heard)
 
     def cancel_all(self, reason: str) -> None:
         """Trap every guest at its next wait."""
@@ -347,8 +322,3 @@ def _finish(component_id: str, exchange: Exchange) -> bool:
     exchange.finish(failure)
     logger.error("Error processing request: %s: %s", component_id, failure)
     return False
-
-
-def _failure_of(error: BaseException) -> Failure:
-    kind = FailureKind.BUSY if isinstance(error, EngineBusy) else FailureKind.TRAPPED
-    return Failure(kind, str(error) or type(error).__name__)

@@ -8,7 +8,8 @@ Source: contract wasi03.md, section 4, WH-50 to WH-57.
 
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import WEB_SCHEMES, Destination, dispatch
-from edgezero_spin.host.factors.wasi.http.fields import Fields, together
+from edgezero_spin.host.exchange.fields import together
+from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi.http.outbound import (
     FutureIncomingResponse,
     IncomingResponse,
@@ -168,7 +169,7 @@ def _send(state: InstanceState, request: Request03) -> Promise:
         destination = _destination_of(request)
         body = _body_of(request, post)
     except WitError:
-        request.drop(state)
+        request.release()
         raise
     request.take()
     answer = _Answer(state, request, body, post)

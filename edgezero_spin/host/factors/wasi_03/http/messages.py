@@ -63,6 +63,10 @@ class _Message:
         return contents
 
     def drop(self, state: InstanceState) -> None:
+        """Called by the runtime when the guest drops its handle."""
+        self.release()
+
+    def release(self) -> None:
         """Let go of a body that nobody took (WH-33)."""
         contents = self.take()
         if contents is not None:
