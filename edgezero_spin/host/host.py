@@ -142,7 +142,10 @@ class Host:
             parallel=settings.parallel,
         )
         self._runner = InstanceRunner(
-            self._pool, settings.reuse, least_deadline_s=settings.least_request_timeout_s
+            self._pool,
+            settings.reuse,
+            settings.concurrency,
+            least_deadline_s=settings.least_request_timeout_s,
         )
         self._sender.connect(self.application.components, self._runner)
         self._service = Service(self.application.gateway, self._runner)
@@ -270,12 +273,12 @@ class Host:
     @property
     def idle(self) -> bool:
         """Whether no request waits for an instance or has one at this moment."""
-        return self._pool.unfinished == 0
+        return self._runner.idle
 
     @property
     def waiting(self) -> int:
         """Instances that wait for a request at this moment."""
-        return self._runner.standby.waiting
+        return self._runner.waiting
 
     @property
     def routes(self) -> tuple[Route, ...]:

@@ -136,7 +136,9 @@ class ConcurrentExecutor:
     def busy(self) -> int:
         """Instances that have a request or a task."""
         with self._lock:
-            return sum(shared.placed for queue in self._queues.values() for shared in queue.instances)
+            return sum(
+                shared.placed for queue in self._queues.values() for shared in queue.instances
+            )
 
     @property
     def idle(self) -> int:

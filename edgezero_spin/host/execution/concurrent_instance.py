@@ -49,7 +49,7 @@ class Owner(Protocol):
     def rested(self, shared: "ConcurrentInstance") -> bool:
         """All tasks wait. Return whether there is more to begin with."""
 
-    def end(self, shared: "ConcurrentInstance", error: BaseException | None) -> None:
+    def end(self, shared: "ConcurrentInstance", error: BaseException) -> None:
         """The instance is of no more use."""
 
 

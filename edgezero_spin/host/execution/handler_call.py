@@ -10,8 +10,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from edgezero_spin.host.exchange.fields import FORBIDDEN
 from edgezero_spin.host.exchange.exchange import Exchange, Failure, FailureKind, ResponseHead
+from edgezero_spin.host.exchange.fields import FORBIDDEN
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi.http.values import error_text, method_variant
 from edgezero_spin.host.factors.wasi_03.http import (

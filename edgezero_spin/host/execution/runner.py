@@ -16,17 +16,17 @@ from time import monotonic_ns, thread_time
 import attrs
 
 from edgezero_spin.host.compat.wagi import CommandComponent
-from edgezero_spin.host.errors import EngineBusy, GuestTrapped
+from edgezero_spin.host.errors import GuestTrapped
 from edgezero_spin.host.exchange.exchange import Exchange, Failure, FailureKind
+from edgezero_spin.host.execution.concurrent import ConcurrencyPolicy, ConcurrentExecutor
 from edgezero_spin.host.execution.guest import GuestComponent
 from edgezero_spin.host.execution.leader import Leadership, leading
+from edgezero_spin.host.execution.reporting import failure_of, report
 from edgezero_spin.host.execution.standby import ReusePolicy, Standby, Started
 from edgezero_spin.host.execution.watch import InstanceWatch
 from edgezero_spin.host.execution.workers import WorkerPool
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.wasi.cli import GuestExit
 from edgezero_spin.host.runtime.engine import InstanceLimits
-from edgezero_spin.host.runtime.instance import Instance
 
 __all__ = [
     "InstanceRunner",
@@ -51,12 +51,14 @@ class InstanceRunner:
     Attributes:
         pool: The threads.
         standby: Instances that wait for a request.
+        concurrent: Instances that several requests share.
     """
 
     def __init__(
         self,
         pool: WorkerPool,
         policy: ReusePolicy | None = None,
+        concurrency: ConcurrencyPolicy | None = None,
         *,
         least_deadline_s: float | None = None,
     ) -> None:
@@ -65,12 +67,17 @@ class InstanceRunner:
         Args:
             pool: Whose threads to use.
             policy: How long instances live.
+            concurrency: The same of instances that several requests share.
             least_deadline_s: Where a component has a deadline, each request draws its own
                 between this and that (FLAG-7).
         """
         self._least_deadline_s = least_deadline_s
         self.pool = pool
         self.standby = Standby(pool, policy or ReusePolicy())
+        self.concurrent = ConcurrentExecutor(
+            pool, concurrency or ConcurrencyPolicy(), self.standby.make_way
+        )
+        self.standby.make_way_elsewhere = self.concurrent.make_way
         self._lock = threading.Lock()
         self._running: set[InstanceState] = set()
         self._cancelled = False
@@ -78,7 +85,17 @@ class InstanceRunner:
     @property
     def running(self) -> int:
         """Instances that serve a request at this moment."""
-        return len(self._running)
+        return len(self._running) + self.concurrent.busy
+
+    @property
+    def waiting(self) -> int:
+        """Instances that wait for a request at this moment."""
+        return self.standby.waiting + self.concurrent.idle
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request waits for an instance or has one."""
+        return self.pool.unfinished == 0 and self.concurrent.waiting == 0
 
     def start(
         self,
@@ -101,6 +118,10 @@ class InstanceRunner:
         """
         if isinstance(component, CommandComponent):
             self.pool.submit(lambda: self._run_command(component, exchange, watch), at_once=nested)
+            return
+        if component.is_concurrent:
+            limits = self._limits_of(component)
+            self.concurrent.start(component, exchange, limits, watch, nested=nested)
             return
         leadership = None if nested or watch is not None else leading()
         if (
@@ -278,8 +299,8 @@ class InstanceRunner:
         except BaseException as error:
             failure = error
             answered = exchange.response is not None
-            exchange.finish(failure_of(error))
             heard = not answered or not exchange.abandoned
+            exchange.finish(failure_of(error))
             self._report(component_id, error, started=answered, heard=heard)
         finally:
             if watch is not None:
@@ -302,6 +323,7 @@ class InstanceRunner:
             running = list(self._running)
         for state in running:
             state.cancel(reason)
+        self.concurrent.close(reason)
 
 
 def _nothing() -> None:

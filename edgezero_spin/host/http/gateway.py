@@ -18,6 +18,7 @@ import attrs
 from edgezero_spin.host.compat.wagi import CommandComponent
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.exchange.fields import FIELDS_LIMIT, size_of
+from edgezero_spin.host.execution.guest import GuestComponent
 from edgezero_spin.host.execution.runner import Served
 from edgezero_spin.host.http.headers import (
     HeaderNotTextError,
@@ -150,7 +151,7 @@ class Gateway:
         try:
             if isinstance(component, CommandComponent):
                 headers = command_headers(head.headers)
-            elif component.is_buffered:
+            elif component.is_buffered or component.is_concurrent:
                 headers = buffered_headers(head.headers)
             else:
                 headers = client_headers(head.headers)
@@ -167,7 +168,11 @@ class Gateway:
             target=target,
             client_addr="0.0.0.0:0" if peer is None else peer_text(*peer),
         )
-        return Call(component, Exchange(head.method, target, headers, authority=host))
+        exchange = Exchange(head.method, target, headers, authority=host)
+        if isinstance(component, GuestComponent) and component.is_concurrent:
+            # Guests of WASI 0.2 are told HTTP whatever the listener speaks (HTTP-1, WH-10).
+            exchange.scheme = head.scheme.upper()
+        return Call(component, exchange)
 
     def _well_known(self, name: str) -> Answer:
         if name == "health":

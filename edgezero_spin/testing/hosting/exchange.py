@@ -45,6 +45,14 @@ class Exchange:
         self.begun = True
         CURRENT.context = self._context
 
+    def entered(self) -> None:
+        """Called on the guest's thread."""
+        CURRENT.context = self._context
+
+    def left(self) -> None:
+        """Called on the guest's thread."""
+        CURRENT.context = None
+
     def ended(self, instance: Instance | None, error: BaseException | None) -> None:
         """Called on the guest's thread."""
         self.error = error

@@ -73,6 +73,12 @@ class _ChainWatch:
     def started(self, state: InstanceState) -> None:
         CURRENT.context = self._context
 
+    def entered(self) -> None:
+        CURRENT.context = self._context
+
+    def left(self) -> None:
+        CURRENT.context = None
+
     def ended(self, instance: Instance | None, error: BaseException | None) -> None:
         CURRENT.context = None
         self._context.ended(0 if instance is None else instance.fuel_used or 0)

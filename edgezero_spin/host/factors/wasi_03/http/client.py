@@ -6,9 +6,9 @@ on. Whether a component may send it, and who does, is decided as for 0.2 (``outb
 Source: contract wasi03.md, section 4, WH-50 to WH-57.
 """
 
+from edgezero_spin.host.exchange.fields import together
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import WEB_SCHEMES, Destination, dispatch
-from edgezero_spin.host.exchange.fields import together
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi.http.outbound import (
     FutureIncomingResponse,

@@ -6,9 +6,10 @@ Source: contract wasi03.md, WH-1 to WH-7.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.factors.bounds import hold
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.wasi.http.fields import Fields, Pair
+from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.runtime.interface import HostFunction, Trap, WitError
 
 __all__ = ["FUNCTIONS", "read_only"]

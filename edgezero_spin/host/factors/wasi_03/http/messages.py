@@ -12,8 +12,9 @@ from typing import Any
 
 import attrs
 
+from edgezero_spin.host.exchange.fields import is_token
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.wasi.http.fields import Fields, is_token
+from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi.http.outbound import RequestOptions
 from edgezero_spin.host.factors.wasi.http.values import Variant
 from edgezero_spin.host.factors.wasi_03.http.bodies import IncomingBody, OutgoingContents
