@@ -11,11 +11,12 @@ In: exchanges for components. Out: the exchanges answered.
 Source: contract wasi03.md, section 2; IL-10 to IL-46.
 """
 
+import asyncio
 import logging
 import random
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic, thread_time
 
 import attrs
@@ -26,15 +27,15 @@ from edgezero_spin.host.exchange.exchange import Exchange, Failure, FailureKind
 from edgezero_spin.host.exchange.loops import LoopThread
 from edgezero_spin.host.execution.clock import Clock
 from edgezero_spin.host.execution.concurrent_instance import ConcurrentInstance
+from edgezero_spin.host.execution.executor import InstanceWatch
 from edgezero_spin.host.execution.guest import GuestComponent
 from edgezero_spin.host.execution.handler_call import TIMED_OUT, HandlerCall
 from edgezero_spin.host.execution.leader import Leadership, leading
-from edgezero_spin.host.execution.reporting import failure_of, report
-from edgezero_spin.host.execution.watch import InstanceWatch
+from edgezero_spin.host.execution.outcomes import failure_of, report
+from edgezero_spin.host.execution.running import limits_of_request
 from edgezero_spin.host.execution.workers import Overloaded, WorkerPool
 from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.instance import Instance
-from edgezero_spin.host.runtime.scheduler import Scheduler
 
 __all__ = ["ConcurrencyPolicy", "ConcurrentExecutor"]
 
@@ -113,6 +114,8 @@ class ConcurrentExecutor:
         pool: WorkerPool,
         policy: ConcurrencyPolicy,
         make_way: Callable[[], bool],
+        *,
+        least_deadline_s: float | None = None,
     ) -> None:
         """Run nothing yet.
 
@@ -120,7 +123,9 @@ class ConcurrentExecutor:
             pool: Whose threads to use.
             policy: See the attribute.
             make_way: Frees a slot of the engine that something else holds idle.
+            least_deadline_s: See ``limits_of_request``.
         """
+        self._least_deadline_s = least_deadline_s
         self.policy = policy
         self._pool = pool
         self._make_way_elsewhere = make_way
@@ -130,25 +135,23 @@ class ConcurrentExecutor:
         self._loop = LoopThread("edgezero-host")
         self._closed: str | None = None
 
-    # What the host asks
-
     @property
-    def busy(self) -> int:
-        """Instances that have a request or a task."""
+    def running(self) -> int:
+        """Instances that have a request or a task at this moment."""
         with self._lock:
             return sum(
                 shared.placed for queue in self._queues.values() for shared in queue.instances
             )
 
     @property
-    def idle(self) -> int:
-        """Instances that wait for a request."""
+    def waiting(self) -> int:
+        """Instances that wait for a request at this moment."""
         with self._lock:
             instances = [shared for queue in self._queues.values() for shared in queue.instances]
             return sum(not shared.placed for shared in instances)
 
     @property
-    def waiting(self) -> int:
+    def queued(self) -> int:
         """Requests that have no instance yet."""
         with self._lock:
             return sum(len(queue.waiting) for queue in self._queues.values())
@@ -157,23 +160,12 @@ class ConcurrentExecutor:
         self,
         component: GuestComponent,
         exchange: Exchange,
-        limits: InstanceLimits,
         watch: InstanceWatch | None = None,
         *,
         nested: bool = False,
     ) -> None:
-        """Have a request answered.
-
-        Args:
-            component: What answers it.
-            exchange: The request.
-            limits: What it may spend.
-            watch: Follows it in an instance of its own.
-            nested: Another guest waits for it.
-
-        Raises:
-            Overloaded: There is no place for it.
-        """
+        """Run a request; see ``Executor.start``."""
+        limits = limits_of_request(component.limits, self._least_deadline_s)
         call = HandlerCall(exchange, component.grants.component_id)
         entry = _Waiting(call, limits, watch, nested)
         with self._lock:
@@ -184,9 +176,9 @@ class ConcurrentExecutor:
                 queue = self._queues[component] = _Queue(component)
             shared = None if queue.waiting else self._choose(queue, entry)
             if shared is None:
-                if self.waiting >= self._pool.max_queued:
+                if self.queued >= self._pool.max_queued:
                     raise Overloaded(
-                        f"{self._pool.places} instances are busy and {self.waiting} requests wait"
+                        f"{self._pool.places} instances are busy and {self.queued} requests wait"
                     )
                 queue.waiting.append(entry)
                 self._look_after(queue)
@@ -196,6 +188,9 @@ class ConcurrentExecutor:
             self._clock.at(monotonic() + limits.deadline_s, lambda: self._expire(component, call))
         if shared is not None:
             shared.wake()
+
+    def prepare(self, component: GuestComponent) -> None:
+        """Nothing: the first request makes the first instance."""
 
     # Choosing, under the lock
 
@@ -280,9 +275,10 @@ class ConcurrentExecutor:
 
     # What instances ask
 
-    def prepare(self, tasks: Scheduler) -> None:
-        """Say where coroutines of the host run."""
-        tasks.loop = self._loop.loop
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """Where coroutines of the host run."""
+        return self._loop.loop
 
     def make(self, shared: ConcurrentInstance) -> Instance:
         """Make the engine's instance, whose slot may have to be freed first.
@@ -482,9 +478,7 @@ class ConcurrentExecutor:
             queue.instances.remove(shared)
         left = [call for call in shared.calls if not call.over]
         if error is not None:
-            started = bool(left) and all(call.answered for call in left)
-            heard = [call for call in left if not call.exchange.abandoned]
-            report(shared.component.grants.component_id, error, started=started, heard=bool(heard))
+            self._report(shared, error, left)
         made = shared.instance is not None
         shared.close(failure, error)
         with self._lock:
@@ -500,23 +494,21 @@ class ConcurrentExecutor:
             call.fail(failure)
         self._serve(queue)
 
-    def clear(self, keep: Callable[[GuestComponent], bool] = lambda component: False) -> None:
-        """End what has nothing to do, but for components that ``keep`` is true of."""
-        with self._lock:
-            idle = [
-                shared
-                for queue in self._queues.values()
-                if not keep(queue.component)
-                for shared in queue.instances
-                if not shared.placed and shared.seize()
-            ]
-        for shared in idle:
-            self._end(shared, _GONE, None)
+    def _report(
+        self, shared: ConcurrentInstance, error: BaseException, left: Sequence[HandlerCall]
+    ) -> None:
+        component_id = shared.component.grants.component_id
+        if left and all(call.exchange.abandoned for call in left):
+            # Many guests take the failed write for the end of the world; it is not news.
+            logger.info("%s stopped after its clients had left: %s", component_id, error)
+            return
+        answered = bool(left) and all(call.answered for call in left)
+        report(component_id, error, answered=answered, cancelled=self._closed is not None)
 
-    def close(self, reason: str) -> None:
-        """End every instance, at once or when its guest comes to a wait. Twice is harmless."""
+    def cancel(self, reason: str) -> None:
+        """End every instance, at once or when its guest comes to a wait."""
         with self._lock:
-            self._closed = reason
+            self._closed = self._closed or reason
             queues = list(self._queues.values())
             refused = [entry.call for queue in queues for entry in queue.waiting]
             for queue in queues:
@@ -531,6 +523,10 @@ class ConcurrentExecutor:
                 self._end(shared, failure, None)
             else:
                 shared.state.cancel(reason)
+
+    def close(self) -> None:
+        """Keep no instance from now on. Twice is harmless."""
+        self.cancel("the host was closed")
         self._loop.close(LOOP_TIMEOUT_S)
 
 

@@ -10,6 +10,7 @@ ends, is the executor's business.
 Source: contract wasi03.md, IL-10 to IL-27, IL-40 to IL-46.
 """
 
+import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -20,9 +21,9 @@ import attrs
 
 from edgezero_spin.host.errors import InstanceError
 from edgezero_spin.host.exchange.exchange import Failure
+from edgezero_spin.host.execution.executor import InstanceWatch
 from edgezero_spin.host.execution.guest import GuestComponent
 from edgezero_spin.host.execution.handler_call import HandlerCall
-from edgezero_spin.host.execution.watch import InstanceWatch
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.instance import Instance
@@ -40,8 +41,9 @@ class Owner(Protocol):
     def make(self, shared: "ConcurrentInstance") -> Instance:
         """Make the engine's instance, whose slot may have to be freed first."""
 
-    def prepare(self, tasks: Scheduler) -> None:
-        """Say where coroutines of the host run."""
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """Where coroutines of the host run."""
 
     def schedule(self, shared: "ConcurrentInstance") -> None:
         """Have the instance take a turn."""
@@ -215,8 +217,6 @@ class ConcurrentInstance:
                     watch.started(self.state)
                 self.instance = self.owner.make(self)
                 self._join(self.tasks)
-            elif watch is not None:
-                watch.entered()
             tasks = self.tasks
             while self._accepted:
                 self._begin(self._accepted.popleft(), tasks)
@@ -224,12 +224,10 @@ class ConcurrentInstance:
         except BaseException as error:
             self.owner.end(self, error)
         self._flush()
-        if watch is not None and not self.ended:
-            watch.left()
 
     def _join(self, tasks: Scheduler) -> None:
         state = self.state
-        self.owner.prepare(tasks)
+        tasks.loop = self.owner.loop
         tasks.on_wake = self.wake
         tasks.sleep = state.wait
         if self.limits.deadline_s is not None:

@@ -15,11 +15,10 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from edgezero_spin.host.compat.wagi import CommandComponent
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.exchange.fields import FIELDS_LIMIT, size_of
-from edgezero_spin.host.execution.guest import GuestComponent
-from edgezero_spin.host.execution.runner import Served
+from edgezero_spin.host.exchange.handler_type import HandlerType
+from edgezero_spin.host.execution.executor import Served
 from edgezero_spin.host.http.headers import (
     HeaderNotTextError,
     buffered_headers,
@@ -90,6 +89,14 @@ class Call:
     exchange: Exchange
 
 
+# What a component sees of the fields that the client sent, by how it takes requests.
+_HEADERS = {
+    HandlerType.WASI_0_2: client_headers,
+    HandlerType.WASI_0_3: buffered_headers,
+    HandlerType.SPIN: buffered_headers,
+    HandlerType.WAGI: command_headers,
+}
+
 NOT_FOUND = Answer(404)
 BAD_REQUEST = Answer(400)
 HEADERS_TOO_LARGE = Answer(431)
@@ -149,12 +156,7 @@ class Gateway:
         target = path if head.query is None else f"{path}?{head.query}"
         component = self._components[declaration.id]
         try:
-            if isinstance(component, CommandComponent):
-                headers = command_headers(head.headers)
-            elif component.is_buffered or component.is_concurrent:
-                headers = buffered_headers(head.headers)
-            else:
-                headers = client_headers(head.headers)
+            headers = _HEADERS[component.handler_type](head.headers)
         except HeaderNotTextError as error:
             logger.error("Error processing request: %s: %s", declaration.id, error)
             return HEADER_NOT_TEXT
@@ -169,7 +171,7 @@ class Gateway:
             client_addr="0.0.0.0:0" if peer is None else peer_text(*peer),
         )
         exchange = Exchange(head.method, target, headers, authority=host)
-        if isinstance(component, GuestComponent) and component.is_concurrent:
+        if component.handler_type is HandlerType.WASI_0_3:
             # Guests of WASI 0.2 are told HTTP whatever the listener speaks (HTTP-1, WH-10).
             exchange.scheme = head.scheme.upper()
         return Call(component, exchange)
