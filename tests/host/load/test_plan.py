@@ -188,7 +188,7 @@ def test_all_faults_are_told_together(tmp_path: Path) -> None:
 
 
 def test_a_component_without_a_handler_is_refused(shared_engine: Engine, tmp_path: Path) -> None:
-    """A component that exports none, or one of another type, or two, is named."""  # RESP-15, XP-2 to XP-5
+    """A component that exports none, or one of another type, or two, is named."""  # RESP-15, XP-2
     for text, problem in (
         ("(component)", "Expected component to export one of wasi:http/handler@0.3.0"),
         (

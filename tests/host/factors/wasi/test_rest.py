@@ -41,7 +41,7 @@ def functions_of(text: str) -> dict[str, set[str]]:
             resource = ""
         elif words.startswith("constructor("):
             found[interface].add(f"[constructor]{resource}")
-        elif match := re.match(r"%?([\w-]+): (static )?func", words):
+        elif match := re.match(r"%?([\w-]+): (static )?(?:async )?func", words):
             kind = "static" if match[2] else "method"
             found[interface].add(f"[{kind}]{resource}.{match[1]}" if resource else match[1])
     return found
