@@ -16,6 +16,7 @@ from collections.abc import Callable
 import attrs
 
 from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.exchange.fields import Pair
 
 __all__ = ["ANNOUNCE_AT", "LINGER_S", "Exchange", "Failure", "FailureKind", "ResponseHead"]
 
@@ -24,8 +25,6 @@ ANNOUNCE_AT = 16 * 1024
 
 LINGER_S = 0.005
 """Seconds that bytes may wait unannounced while the guest computes."""
-
-Pair = tuple[str, bytes]
 
 
 def _nothing() -> None:

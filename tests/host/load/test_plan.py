@@ -10,7 +10,7 @@ import pytest
 from edgezero_spin.host import Host, HostSettings
 from edgezero_spin.host.execution.guest import HandlerError
 from edgezero_spin.host.http.gateway import Answer
-from edgezero_spin.host.load.application import Route
+from edgezero_spin.host.load.application import PublicRoute
 from edgezero_spin.host.load.plan import (
     ApplicationError,
     ApplicationPlan,
@@ -238,9 +238,9 @@ def test_routes_are_told_in_the_order_they_are_tried(shared_engine: Engine) -> N
     ]
     with script_host(shared_engine, *triggers) as host:
         assert host.routes == (
-            Route("script", "/a", False, "Does as told"),
-            Route("script", "/a", True, "Does as told"),
-            Route("script", "/", True, "Does as told"),
+            PublicRoute("script", "/a", False, "Does as told"),
+            PublicRoute("script", "/a", True, "Does as told"),
+            PublicRoute("script", "/", True, "Does as told"),
         )
 
 

@@ -20,7 +20,7 @@ from edgezero_spin.host.factors.wasi.http.bodies import (
     unsent,
 )
 from edgezero_spin.host.factors.wasi.http.fields import Fields
-from edgezero_spin.host.factors.wasi.http.values import ErrorCode, Variant
+from edgezero_spin.host.factors.wasi.http.values import ErrorCode, TaggedValue
 from edgezero_spin.host.factors.wasi.io import Parent, Pollable
 from edgezero_spin.host.runtime.interface import Err, HostFunction, Ok, WitError
 
@@ -85,9 +85,9 @@ class OutgoingRequest(Parent):
 
     def __init__(self, headers: Fields) -> None:
         self.headers = headers.pass_on()
-        self.method: Variant = ("get", None)
+        self.method: TaggedValue = ("get", None)
         self.path: str | None = None
-        self.scheme: Variant | None = None
+        self.scheme: TaggedValue | None = None
         self.authority: str | None = None
         self.body: OutgoingBody | None = None
 
@@ -125,7 +125,7 @@ def _outgoing_body(state: InstanceState, request: OutgoingRequest) -> OutgoingBo
     return request.body
 
 
-def _set_method(state: InstanceState, request: OutgoingRequest, method: Variant) -> None:
+def _set_method(state: InstanceState, request: OutgoingRequest, method: TaggedValue) -> None:
     case, payload = method
     if case == "other" and not is_token(payload):
         raise WitError(None)
@@ -139,7 +139,7 @@ def _set_path(state: InstanceState, request: OutgoingRequest, path: str | None) 
     request.path = None if path is None else path.partition("#")[0]
 
 
-def _set_scheme(state: InstanceState, request: OutgoingRequest, scheme: Variant | None) -> None:
+def _set_scheme(state: InstanceState, request: OutgoingRequest, scheme: TaggedValue | None) -> None:
     if scheme is not None and scheme[0] == "other" and not _SCHEME.fullmatch(scheme[1]):
         raise WitError(None)
     request.scheme = scheme
