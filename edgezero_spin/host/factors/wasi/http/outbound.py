@@ -57,7 +57,7 @@ class SentRequest(Protocol):
         """Its fields."""
 
     @property
-    def method(self) -> Variant:
+    def method(self) -> TaggedValue:
         """Its method."""
 
     @property

@@ -16,7 +16,7 @@ from edgezero_spin.host.exchange.fields import is_token
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi.http.outbound import RequestOptions
-from edgezero_spin.host.factors.wasi.http.values import Variant
+from edgezero_spin.host.factors.wasi.http.values import TaggedValue
 from edgezero_spin.host.factors.wasi_03.http.bodies import IncomingBody, OutgoingContents
 from edgezero_spin.host.factors.wasi_03.http.fields import read_only
 from edgezero_spin.host.runtime.host_ends import Answer, FutureReader, Promise, StreamReader
@@ -111,9 +111,9 @@ class Request03(_Message):
         options: Times that sending it may take.
     """
 
-    method: Variant = ("get", None)
+    method: TaggedValue = ("get", None)
     path: str | None = None
-    scheme: Variant | None = None
+    scheme: TaggedValue | None = None
     authority: str | None = None
     options: RequestOptions03 | None = None
 
@@ -167,7 +167,7 @@ def _consume_body(state: InstanceState, message: _Message, result: FutureReader)
     return b"" if contents.stream is None else contents.stream, contents.trailers
 
 
-def _set_method(state: InstanceState, request: Request03, method: Variant) -> None:
+def _set_method(state: InstanceState, request: Request03, method: TaggedValue) -> None:
     case, payload = method
     if case == "other" and not is_token(payload):
         raise WitError(None)
@@ -181,7 +181,7 @@ def _set_path(state: InstanceState, request: Request03, path: str | None) -> Non
     request.path = None if path is None else path.partition("#")[0]
 
 
-def _set_scheme(state: InstanceState, request: Request03, scheme: Variant | None) -> None:
+def _set_scheme(state: InstanceState, request: Request03, scheme: TaggedValue | None) -> None:
     if scheme is not None and scheme[0] == "other" and not _SCHEME.fullmatch(scheme[1]):
         raise WitError(None)
     request.scheme = scheme
