@@ -18,7 +18,7 @@ from edgezero_spin.cli.values import Duration, DurationSpan, Span
 if TYPE_CHECKING:
     from edgezero_spin.host import HostSettings
     from edgezero_spin.host.http.server import ServerSettings
-    from edgezero_spin.host.load.starting import RunOptions
+    from edgezero_spin.host.settings import RunOptions
 
 __all__ = ["HostFlags", "host_options"]
 

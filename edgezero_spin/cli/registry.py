@@ -182,7 +182,7 @@ def login(
 
 
 def _cache(cache_dir: str | None) -> "ContentCache":
-    from edgezero_spin.host.load.starting import default_downloads_dir
     from edgezero_spin.host.registry.cache import ContentCache
+    from edgezero_spin.host.settings import default_downloads_dir
 
     return ContentCache(Path(cache_dir, "registry") if cache_dir else default_downloads_dir())

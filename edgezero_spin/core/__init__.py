@@ -35,7 +35,7 @@ from edgezero_spin.core.errors import (
     ValidationFailed,
 )
 from edgezero_spin.core.headers import Headers, MutableHeaders
-from edgezero_spin.core.introspection import ManifestJson, RouteTable
+from edgezero_spin.core.introspection import ManifestJson
 from edgezero_spin.core.middleware import Middleware, Next, log_requests
 from edgezero_spin.core.outbound import (
     Outbound,
@@ -47,7 +47,8 @@ from edgezero_spin.core.outbound import (
 )
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
-from edgezero_spin.core.router import Route
+from edgezero_spin.core.route_table import Route, RouteTable
+from edgezero_spin.core.router import Router
 from edgezero_spin.core.sources import MemorySource, RequestSource
 from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.core.warm import warm_up
@@ -94,6 +95,7 @@ __all__ = [
     "Route",
     "RouteNotFound",
     "RouteTable",
+    "Router",
     "Secrets",
     "ServiceUnavailable",
     "State",

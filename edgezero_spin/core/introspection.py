@@ -20,19 +20,9 @@ from edgezero_spin.core.annotations import State
 from edgezero_spin.core.errors import Internal, NotFound
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
+from edgezero_spin.core.route_table import RouteTable
 
-__all__ = ["ManifestJson", "RouteTable", "config", "manifest", "routes"]
-
-
-@attrs.frozen
-class RouteTable:
-    """Every route of the app, for a parameter ``State[RouteTable]``.
-
-    Attributes:
-        routes: Method and path of each, in order of declaration.
-    """
-
-    routes: tuple[tuple[str, str], ...]
+__all__ = ["ManifestJson", "config", "manifest", "routes"]
 
 
 @attrs.frozen
@@ -48,7 +38,7 @@ class ManifestJson:
 
 def routes(table: State[RouteTable]) -> list[dict[str, str]]:
     """Answer with every route: ``[{"method": "GET", "path": "/"}]``."""
-    return [{"method": method, "path": path} for method, path in table.routes]
+    return [{"method": route.method, "path": route.path} for route in table.routes]
 
 
 def manifest(found: State[ManifestJson]) -> Response:

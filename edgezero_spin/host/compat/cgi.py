@@ -17,7 +17,7 @@ import attrs
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.exchange.exchange import Exchange
-from edgezero_spin.host.factors.wasi.http.fields import FORBIDDEN, is_token, is_value
+from edgezero_spin.host.exchange.fields import FORBIDDEN, is_token, is_value
 
 __all__ = [
     "INSUFFICIENT",

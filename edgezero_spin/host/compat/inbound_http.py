@@ -13,14 +13,8 @@ from typing import Any
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.compat.whole_bodies import read_request, respond
 from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.exchange.fields import FIELDS_LIMIT, FORBIDDEN, is_token, is_value, size_of
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.wasi.http.fields import (
-    FIELDS_LIMIT,
-    FORBIDDEN,
-    is_token,
-    is_value,
-    size_of,
-)
 from edgezero_spin.host.runtime.instance import Instance
 
 __all__ = ["BODY_LIMIT_BYTES", "INBOUND_HTTP", "ResponseError", "answer"]

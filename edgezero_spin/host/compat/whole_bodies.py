@@ -6,8 +6,8 @@ Source: contract spin-host.md, WAGI-3, RESP-11.
 from edgezero_spin.host.errors import GuestTrapped
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.exchange import Exchange, ResponseHead
+from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.wasi.http.fields import Pair
 
 __all__ = ["read_request", "respond"]
 

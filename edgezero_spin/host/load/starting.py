@@ -1,6 +1,6 @@
 """From a file on disk to everything that a host needs to run it.
 
-``spin.toml``, ``spin.lock`` and a component file all become a ``Found``: a locked
+``spin.toml``, ``spin.lock`` and a component file all become a ``FoundApplication``: a locked
 application with its content on this disk. ``prepare`` adds what the command line and the
 runtime configuration say, and opens stores, databases and logs.
 
@@ -9,18 +9,13 @@ to OUT-3.
 """
 
 import contextlib
-import os
-import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO, TypedDict
 from urllib.parse import unquote, urlsplit
 
 import attrs
-from attrs.validators import ge, gt, optional
 
-from edgezero_spin.host.execution.standby import ReusePolicy
 from edgezero_spin.host.factors.key_value.factor import KeyValueStores
 from edgezero_spin.host.factors.logs import DEFAULT_MAX_BYTES, Logs
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules, read_network_rules
@@ -45,7 +40,7 @@ from edgezero_spin.host.load.runtime_config import (
 )
 from edgezero_spin.host.registry.cache import ContentCache
 from edgezero_spin.host.registry.downloads import Downloads
-from edgezero_spin.host.runtime.engine import Engine
+from edgezero_spin.host.settings import HostSettings, RunOptions, default_downloads_dir
 from edgezero_spin.manifest.runtime_config import load_runtime_config
 from edgezero_spin.manifest.spin import (
     LockedApp,
@@ -55,13 +50,8 @@ from edgezero_spin.manifest.spin import (
 )
 
 __all__ = [
-    "Found",
-    "HostSettings",
-    "Prepared",
-    "RunOptions",
-    "default_cache_dir",
-    "default_compiled_dir",
-    "default_downloads_dir",
+    "FoundApplication",
+    "PreparedApplication",
     "find_image",
     "find_lock",
     "find_manifest",
@@ -76,121 +66,8 @@ DOTENV = ".env"
 _COMPONENT_SUFFIXES = (".wasm", ".wat")
 
 
-@attrs.frozen(kw_only=True)
-class HostSettings:
-    """What an application may use of this machine.
-
-    Attributes:
-        max_instances: Instances alive at once. At least 1.
-        max_queued: Requests that wait for an instance before others get a 503.
-        parallel: Instances that compute at once; ``None`` for one per processor.
-        request_timeout_s: Seconds that an instance may take; ``None`` for no limit (LIFE-7).
-        least_request_timeout_s: Each request draws its own time between this and
-            ``request_timeout_s``; ``None`` for just that (FLAG-7).
-        max_instance_memory: Bytes of linear memory of one instance; ``None`` for what the
-            engine allows (LIFE-9). What SQLite holds for it ends there, too.
-        durable_writes: A write to a key-value file or a SQLite database that a guest was told
-            of survives a power cut. Without, only the end of this process; the files stay
-            sound either way.
-        cache_dir: Where compiled components are kept; ``None`` compiles at every start.
-        pooling: Reserve address space for instances in advance (ENG-1).
-        debug_info: Let native debuggers see into guests (ENG-10).
-        reuse: Whether instances are made ahead of time, and whether they serve more than
-            one request (FLAG-6).
-    """
-
-    max_instances: int = attrs.field(default=64, validator=ge(1))
-    max_queued: int = attrs.field(default=1024, validator=ge(0))
-    parallel: int | None = attrs.field(default=None, validator=optional(ge(1)))
-    request_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
-    least_request_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
-    max_instance_memory: int | None = attrs.field(default=None, validator=optional(gt(0)))
-    durable_writes: bool = True
-    cache_dir: Path | None = attrs.field(factory=lambda: default_compiled_dir())
-    pooling: bool = True
-    debug_info: bool = False
-    reuse: ReusePolicy = attrs.field(factory=ReusePolicy)
-
-
-class RunOptions(TypedDict, total=False):
-    """How to run an application, beside what it says itself. All may be left out.
-
-    Attributes:
-        state_dir: Where data is kept. ``None`` means ``.spin`` beside the manifest, or
-            nowhere for a component file; an empty text means in memory (STATE-1).
-        log_dir: Where components' output goes. ``None`` means ``logs`` in the state
-            directory; an empty text means to this process's stderr only (STATE-3).
-        runtime_config: The runtime configuration; ``None`` for none. Where it is left out,
-            the ``runtime-config.toml`` beside the manifest, if there is one.
-        variables: As ``--variable`` takes them: ``name=value``, ``name=@file`` (VAR-20). Others
-            come from the environment and from the file ``.env`` in the current folder, else
-            beside the manifest (VAR-22).
-        env: Environment variables for every component (ENV-1).
-        key_values: Entries written to the store ``default`` first (KV-45).
-        sqlite: Run first, as ``--sqlite`` takes them: a statement for the database
-            ``default``, ``@file`` or ``@file:label`` (DB-2).
-        follow: Components whose output is echoed; ``None`` for all, ``()`` for none.
-        truncate_logs: Empty the logs of earlier runs.
-        max_log_bytes: Size of a log file past which the next one is begun; one that was full
-            is kept beside it.
-        echo_to: Where output is echoed; ``None`` means this process's stderr.
-        profile: The build profile of the manifest.
-        components: Run these and their triggers only; all when empty (LOCK-43).
-        direct_mounts: Let guests see the manifest's folders themselves, not a copy, so
-            that edits are visible (MAN-70).
-        transient_write: Let guests change the files that they see, until the host closes
-            (ENV-13). Not with ``direct_mounts``.
-        work_dir: Where copies of files and the ``spin.lock`` of this run are made; it
-            stays. ``None`` for a folder that is gone at the end (LOCK-40).
-        downloads_dir: Where downloaded components are kept (MAN-33).
-        settings: What the application may use of this machine.
-        engine: Shared with other hosts of the process.
-    """
-
-    state_dir: str | Path | None
-    log_dir: str | Path | None
-    runtime_config: str | Path | None
-    variables: Iterable[str]
-    env: Mapping[str, str] | None
-    key_values: Mapping[str, str | bytes] | None
-    sqlite: Iterable[str]
-    follow: Iterable[str] | None
-    truncate_logs: bool
-    max_log_bytes: int
-    echo_to: BinaryIO | None
-    profile: str | None
-    components: Iterable[str]
-    direct_mounts: bool
-    transient_write: bool
-    work_dir: str | Path | None
-    downloads_dir: str | Path | None
-    settings: HostSettings | None
-    engine: Engine | None
-
-
-def default_cache_dir() -> Path:
-    """The folder for what can be made again."""
-    return _user_cache_dir() / "edgezero-spin"
-
-
-def default_compiled_dir() -> Path:
-    """The folder for compiled components."""
-    return default_cache_dir() / "components"
-
-
-def default_downloads_dir() -> Path:
-    """The folder for what can be fetched again, which is Spin's (OCI-40)."""
-    return _user_cache_dir() / "spin" / "registry"
-
-
-def _user_cache_dir() -> Path:
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-
-
 @attrs.frozen
-class Found:
+class FoundApplication:
     """An application on this disk.
 
     Attributes:
@@ -211,7 +88,7 @@ def is_component(path: str | Path) -> bool:
     return Path(path).suffix in _COMPONENT_SUFFIXES
 
 
-def find_manifest(path: str | Path, work_dir: Path, options: RunOptions) -> Found:
+def find_manifest(path: str | Path, work_dir: Path, options: RunOptions) -> FoundApplication:
     """Read a ``spin.toml``, a folder with one, or a component file (MAN-90).
 
     Raises:
@@ -232,10 +109,10 @@ def find_manifest(path: str | Path, work_dir: Path, options: RunOptions) -> Foun
         fetch=_downloads(options),
     )
     app_dir = None if is_component(path) else manifest.base_dir
-    return Found(app, app_dir, manifest.path, manifest.warnings)
+    return FoundApplication(app, app_dir, manifest.path, manifest.warnings)
 
 
-def find_lock(path: str | Path, work_dir: Path, options: RunOptions) -> Found:
+def find_lock(path: str | Path, work_dir: Path, options: RunOptions) -> FoundApplication:
     """Read a ``spin.lock``.
 
     Raises:
@@ -246,10 +123,12 @@ def find_lock(path: str | Path, work_dir: Path, options: RunOptions) -> Found:
     app = place_content(
         locked, work_dir, _downloads(options), copied=options.get("transient_write", False)
     )
-    return Found(app, _home_of(locked, Path(path)), Path(path))
+    return FoundApplication(app, _home_of(locked, Path(path)), Path(path))
 
 
-def find_image(reference: str, work_dir: Path, options: RunOptions, *, insecure: bool) -> Found:
+def find_image(
+    reference: str, work_dir: Path, options: RunOptions, *, insecure: bool
+) -> FoundApplication:
     """Bring an application from a registry.
 
     Raises:
@@ -265,7 +144,7 @@ def find_image(reference: str, work_dir: Path, options: RunOptions, *, insecure:
         image.app, work_dir, Downloads(cache), copied=options.get("transient_write", False)
     )
     metadata = {**app.metadata, "origin": image.origin, "oci_image_digest": image.digest}
-    return Found(
+    return FoundApplication(
         attrs.evolve(app, metadata=metadata),
         None,
         Path(str(image.reference)),
@@ -297,7 +176,7 @@ def _home_of(app: LockedApp, path: Path) -> Path | None:
 
 
 @attrs.frozen(kw_only=True)
-class Prepared:
+class PreparedApplication:
     """What a host is made from.
 
     Attributes:
@@ -339,8 +218,8 @@ def open_work_dir(owned: contextlib.ExitStack, options: RunOptions) -> Path:
 
 
 def prepare(
-    found: Found, work_dir: Path, owned: contextlib.ExitStack, options: RunOptions
-) -> Prepared:
+    found: FoundApplication, work_dir: Path, owned: contextlib.ExitStack, options: RunOptions
+) -> PreparedApplication:
     """Open what an application uses.
 
     Args:
@@ -399,7 +278,7 @@ def prepare(
         configured_databases(config, runtime.state_dir, durable=settings.durable_writes),
     )
     databases.run(options.get("sqlite", ()))
-    return Prepared(
+    return PreparedApplication(
         plan=plan,
         settings=settings,
         stores=stores,

@@ -8,11 +8,12 @@ Source: contract spin-host.md, KV-52 and KV-53.
 
 import base64
 import binascii
-import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
+
+from edgezero_spin.host.factors.extras import missing_extra
 
 __all__ = [
     "CloudStore",
@@ -20,7 +21,6 @@ __all__ = [
     "DynamoTable",
     "cloud_fault",
     "cloud_store",
-    "missing_extra",
 ]
 
 
@@ -115,24 +115,3 @@ def _is_base64(text: str) -> bool:
     except (binascii.Error, ValueError):
         return False
     return True
-
-
-def missing_extra(what: str, extra: str, package: str) -> str | None:
-    """Return how to install what something needs, or ``None`` where it is there.
-
-    Args:
-        what: The something, in the plural.
-        extra: The extra that brings it.
-        package: What is imported.
-    """
-    if _is_installed(package):
-        return None
-    return f"{what} need the extra `{extra}`: pip install 'edgezero-spin[{extra}]'"
-
-
-def _is_installed(package: str) -> bool:
-    try:
-        return importlib.util.find_spec(package) is not None
-    except ModuleNotFoundError:
-        # Of a dotted name, the part before the dot is missing.
-        return False

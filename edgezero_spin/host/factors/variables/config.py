@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgezero_spin.host.factors.key_value.cloud import missing_extra
+from edgezero_spin.host.errors import RuntimeConfigError
+from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.factors.variables.providers import (
     DEFAULT_PREFIX,
     EnvironmentProvider,
     StaticProvider,
     VariableProvider,
 )
-from edgezero_spin.host.load.runtime_config import RuntimeConfigError
 from edgezero_spin.manifest.runtime_config import RuntimeConfig, TypedTable
 
 __all__ = ["variable_providers"]

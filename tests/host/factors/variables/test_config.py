@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from edgezero_spin.host.errors import RuntimeConfigError
 from edgezero_spin.host.factors.variables.backends.vault import VaultProvider
 from edgezero_spin.host.factors.variables.config import variable_providers
-from edgezero_spin.host.load.runtime_config import RuntimeConfigError
 from tests.host.load.test_runtime_config import config
 
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host.errors import Trap
+from edgezero_spin.host.exchange.fields import FORBIDDEN
 from edgezero_spin.host.factors.wasi.http import fields as http_fields
-from edgezero_spin.host.factors.wasi.http.fields import FORBIDDEN, Fields
+from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.runtime.interface import WitError
 from tests.host.support import call, error_of, instance_state
 

@@ -4,49 +4,23 @@ Names are kept in lower case, the values of one name together and in order. A ha
 belongs to a request or to a response that was made is immutable.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 
+from edgezero_spin.host.exchange.fields import (
+    ENTRY_OVERHEAD,
+    FIELDS_LIMIT,
+    FORBIDDEN,
+    Pair,
+    is_token,
+    is_value,
+    size_of,
+    together,
+)
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.io import Parent
 from edgezero_spin.host.runtime.interface import Trap, WitError
 
-__all__ = [
-    "FIELDS_LIMIT",
-    "FORBIDDEN",
-    "Fields",
-    "Pair",
-    "is_token",
-    "is_value",
-    "size_of",
-    "together",
-]
-
-FIELDS_LIMIT = 128 * 1024
-"""Bytes that one set of fields may hold (HTTP-9)."""
-
-ENTRY_OVERHEAD = 72
-"""Bytes counted for each entry besides its name and value."""
-
-FORBIDDEN = frozenset(
-    {
-        "connection",
-        "host",
-        "http2-settings",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""Names that the host alone decides about (HTTP-3)."""
-
-Pair = tuple[str, bytes]
-
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+__all__ = ["Fields"]
 
 # Lower-case form of names seen before; bounded, because guests choose them.
 _known: dict[str, str] = {}
@@ -54,16 +28,6 @@ _KNOWN_LIMIT = 1024
 _LONGEST_KNOWN = 64
 
 INVALID = ("invalid-syntax", None)
-
-
-def is_token(text: str) -> bool:
-    """Whether the text may be a header name or a method (RFC 9110, 5.6.2)."""
-    return _TOKEN.fullmatch(text) is not None
-
-
-def is_value(value: bytes) -> bool:
-    """Whether the bytes may be a header value: no control characters but tab."""
-    return _VALUE.fullmatch(value) is not None
 
 
 def _lower(name: str) -> str | None:
@@ -83,21 +47,6 @@ def _checked_name(name: str) -> str:
     if lower in FORBIDDEN:
         raise WitError(("forbidden", None))
     return lower
-
-
-def size_of(entries: Iterable[Pair]) -> int:
-    """Bytes that the entries count against ``FIELDS_LIMIT``."""
-    return sum(len(name) + len(value) + ENTRY_OVERHEAD for name, value in entries)
-
-
-def together(entries: list[Pair]) -> list[Pair]:
-    """The entries with those of one name together, at the place of the first (HTTP-8)."""
-    if len({name for name, _ in entries}) == len(entries):
-        return entries
-    groups: dict[str, list[Pair]] = {}
-    for pair in entries:
-        groups.setdefault(pair[0], []).append(pair)
-    return [pair for group in groups.values() for pair in group]
 
 
 def _place_of(name: str, entries: Sequence[Pair]) -> int:
