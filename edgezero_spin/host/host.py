@@ -17,24 +17,26 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self, Unpack
 
-from edgezero_spin.host.application import Application, Route, load_application
-from edgezero_spin.host.capabilities.sqlite_connections import Database
-from edgezero_spin.host.channel import ByteChannel
-from edgezero_spin.host.engine import Engine, EngineSettings, InstanceLimits, make_engine
+from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.execution.executor import InstanceWatch
+from edgezero_spin.host.execution.runner import Runner, executors_of
+from edgezero_spin.host.execution.workers import WorkerPool
+from edgezero_spin.host.factors.instance import Grants
+from edgezero_spin.host.factors.logs import Logs
+from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
+from edgezero_spin.host.factors.sqlite.connections import Database
+from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.http.asgi import AsgiApplication
 from edgezero_spin.host.http.embedded import answer
+from edgezero_spin.host.http.gateway import RequestHead
+from edgezero_spin.host.http.messages import HttpRequest, HttpResponse
 from edgezero_spin.host.http.respond import Responder, ResponseWriter, Service
-from edgezero_spin.host.instance import Grants
-from edgezero_spin.host.interface import Interface
-from edgezero_spin.host.logs import Logs
-from edgezero_spin.host.messages import HttpRequest, HttpResponse
-from edgezero_spin.host.network.rules import NetworkRules
-from edgezero_spin.host.outbound import OutboundSender
-from edgezero_spin.host.plan import ApplicationError, ApplicationPlan, in_file
-from edgezero_spin.host.starting import (
+from edgezero_spin.host.http.routes import InvalidRoutesError
+from edgezero_spin.host.http.service_chaining import OutboundSender
+from edgezero_spin.host.load.application import Application, Route, load_application
+from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, in_file
+from edgezero_spin.host.load.starting import (
     Found,
-    HostSettings,
-    RunOptions,
     find_image,
     find_lock,
     find_manifest,
@@ -42,15 +44,12 @@ from edgezero_spin.host.starting import (
     open_work_dir,
     prepare,
 )
-from edgezero_spin.host.trigger.gateway import RequestHead
-from edgezero_spin.host.trigger.guest import GuestComponent
-from edgezero_spin.host.trigger.http import InstanceRunner, InstanceWatch
-from edgezero_spin.host.trigger.routes import InvalidRoutesError
-from edgezero_spin.host.variables import VariableResolver
-from edgezero_spin.host.workers import WorkerPool
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, InstanceLimits, make_engine
+from edgezero_spin.host.runtime.interface import Interface
+from edgezero_spin.host.settings import HostSettings, RunOptions
 from edgezero_spin.stores.backend import KeyValueBackend
 
-__all__ = ["Host", "HostSettings", "RunOptions"]
+__all__ = ["Host"]
 
 CLOSE_TIMEOUT_S = 2.0
 
@@ -142,14 +141,16 @@ class Host:
             max_queued=settings.max_queued,
             parallel=settings.parallel,
         )
-        self._runner = InstanceRunner(
-            self._pool, settings.reuse, least_deadline_s=settings.least_request_timeout_s
+        self._runner = Runner(
+            self._pool,
+            executors_of(
+                self._pool, settings.reuse, least_deadline_s=settings.least_request_timeout_s
+            ),
         )
         self._sender.connect(self.application.components, self._runner)
         self._service = Service(self.application.gateway, self._runner)
         for component in self.application.components.values():
-            if isinstance(component, GuestComponent):
-                self._runner.standby.refill(component)
+            self._runner.prepare(component)
 
     @classmethod
     def from_manifest(cls, path: str | Path, **options: Unpack[RunOptions]) -> "Host":
@@ -276,7 +277,7 @@ class Host:
     @property
     def waiting(self) -> int:
         """Instances that wait for a request at this moment."""
-        return self._runner.standby.waiting
+        return self._runner.waiting
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -339,9 +340,9 @@ class Host:
 
         A guest that waits is stopped at once; one that computes gets two seconds.
         """
-        self._runner.cancel_all("the host was closed")
+        self._runner.cancel("the host was closed")
         self._sender.close()
-        self._runner.standby.close()
+        self._runner.close()
         self._pool.close(CLOSE_TIMEOUT_S)
         self._resources.close()
         if self._own_engine:

@@ -10,24 +10,24 @@ from collections.abc import Callable
 from typing import Any
 
 from edgezero_spin.core.headers import Headers
-from edgezero_spin.host.application import Application
-from edgezero_spin.host.capabilities.outbound_http import Destination
-from edgezero_spin.host.capabilities.wasi_http import (
+from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.execution.executor import InstanceWatch, RequestStarter
+from edgezero_spin.host.execution.workers import Overloaded
+from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.outbound_http.interface import Destination
+from edgezero_spin.host.factors.wasi.http import (
     FutureIncomingResponse,
     IncomingResponse,
     OutgoingRequest,
     RequestOptions,
     method_text,
 )
-from edgezero_spin.host.channel import ByteChannel
-from edgezero_spin.host.exchange import Exchange
-from edgezero_spin.host.instance import InstanceState
-from edgezero_spin.host.outbound import OutboundSender
+from edgezero_spin.host.http.gateway import Answer, RequestHead
+from edgezero_spin.host.http.responses import answer_for, is_bodiless, wire_head
+from edgezero_spin.host.http.service_chaining import OutboundSender
+from edgezero_spin.host.load.application import Application
 from edgezero_spin.host.runtime.instance import Instance
-from edgezero_spin.host.trigger.gateway import Answer, RequestHead
-from edgezero_spin.host.trigger.http import InstanceRunner, InstanceWatch
-from edgezero_spin.host.trigger.responses import answer_for, is_bodiless, wire_head
-from edgezero_spin.host.workers import Overloaded
 from edgezero_spin.testing.hosting.context import CURRENT, Context, surface
 from edgezero_spin.testing.outbound import CHAIN_DOMAIN, MAX_DEPTH, OutboundRequest
 from edgezero_spin.testing.requests import DEFAULT_AUTHORITY
@@ -38,11 +38,16 @@ PEER = ("127.0.0.1", 0)
 """Who sends requests to the application itself, as its components see it."""
 
 
-class _ChainRunner(InstanceRunner):
+class _ChainRunner:
     """Runs a component that another one calls, for the same test as its caller."""
 
-    def __init__(self, runner: InstanceRunner) -> None:
+    def __init__(self, runner: RequestStarter) -> None:
         self._inner = runner
+
+    @property
+    def places(self) -> int:
+        """As the host has them."""
+        return self._inner.places
 
     def start(
         self,
@@ -85,9 +90,9 @@ class Sender:
         """Know no component yet; ``connect`` comes before the first request."""
         self._chain = OutboundSender()
         self._application: Application | None = None
-        self._runner: InstanceRunner | None = None
+        self._runner: RequestStarter | None = None
 
-    def connect(self, application: Application, runner: InstanceRunner) -> None:
+    def connect(self, application: Application, runner: RequestStarter) -> None:
         """Say what can be called without a script."""
         self._application = application
         self._runner = _ChainRunner(runner)

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 import wasmtime
 
-from edgezero_spin.host.engine import Engine, EngineSettings, load_component, make_engine
 from edgezero_spin.host.errors import WitError
-from edgezero_spin.host.interface import HostFunction, Interface
-from edgezero_spin.host.linking import link
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, load_component, make_engine
+from edgezero_spin.host.runtime.interface import HostFunction, Interface
+from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.wasm.component.linked import CoreExport
 from edgezero_spin.wasm.component.linking import link as link_component
 from edgezero_spin.wasm.component.reader import read_component
 from edgezero_spin.wasm.fuse.freed_bytes import with_freed_bytes
 from edgezero_spin.wasm.fuse.packing import packed_component
-from tests.host.wat import HOST, State
+from tests.host.runtime.wat import HOST, State
 
 IMPORTED = f"{HOST}@0.2.9"
 

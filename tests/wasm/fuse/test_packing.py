@@ -10,7 +10,7 @@ import pytest
 import wasmtime
 from wasmtime import component as wit
 
-from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.wasm.binary import COMPONENT, sections
 from edgezero_spin.wasm.component.canonical_reader import read_canonical
 from edgezero_spin.wasm.component.canonical_writer import canonical_bytes

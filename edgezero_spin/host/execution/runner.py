@@ -1,0 +1,102 @@
+"""The runner: gives each request to the executor of its component.
+
+In: an ``Exchange`` and a component. Out: the same exchange, answered, refused or broken off.
+Which component a path belongs to, which headers it sees and how bytes reach the client are
+decided elsewhere.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.exchange.handler_type import HandlerType
+from edgezero_spin.host.execution.commands import CommandExecutor
+from edgezero_spin.host.execution.executor import Executor, InstanceWatch, Served
+from edgezero_spin.host.execution.instances import InstanceExecutor
+from edgezero_spin.host.execution.standby import ReusePolicy
+from edgezero_spin.host.execution.workers import WorkerPool
+
+__all__ = ["Runner", "executors_of"]
+
+
+def executors_of(
+    pool: WorkerPool, policy: ReusePolicy, *, least_deadline_s: float | None = None
+) -> Mapping[HandlerType, Executor[Any]]:
+    """Return an executor for every handler type of this host.
+
+    Args:
+        pool: Whose threads they use.
+        policy: How long instances live.
+        least_deadline_s: Where a component has a deadline, each request draws its own between
+            this and that (FLAG-7).
+    """
+    instances = InstanceExecutor(pool, policy, least_deadline_s=least_deadline_s)
+    return {
+        HandlerType.WASI_0_2: instances,
+        HandlerType.SPIN: instances,
+        HandlerType.WAGI: CommandExecutor(pool, least_deadline_s=least_deadline_s),
+    }
+
+
+class Runner:
+    """Runs requests of any component and can cut them all short; a ``RequestStarter``.
+
+    Attributes:
+        pool: The threads.
+    """
+
+    def __init__(self, pool: WorkerPool, executors: Mapping[HandlerType, Executor[Any]]) -> None:
+        """Run nothing yet.
+
+        Args:
+            pool: The threads that the executors use.
+            executors: One for each handler type; one may be there for several.
+        """
+        self.pool = pool
+        self._executors = dict(executors)
+        self._each = tuple({id(executor): executor for executor in executors.values()}.values())
+
+    @property
+    def places(self) -> int:
+        """Requests that may be under way at once."""
+        return self.pool.places
+
+    @property
+    def running(self) -> int:
+        """Instances that serve a request at this moment."""
+        return sum(executor.running for executor in self._each)
+
+    @property
+    def waiting(self) -> int:
+        """Instances that wait for a request at this moment."""
+        return sum(executor.waiting for executor in self._each)
+
+    def prepare(self, component: Served) -> None:
+        """Get ready for the first request of a component, in the background."""
+        self._executors[component.handler_type].prepare(component)
+
+    def start(
+        self,
+        component: Served,
+        exchange: Exchange,
+        watch: InstanceWatch | None = None,
+        *,
+        nested: bool = False,
+    ) -> None:
+        """Run a request; see ``Executor.start``.
+
+        Raises:
+            Overloaded: There is no place for it.
+        """
+        executor = self._executors[component.handler_type]
+        executor.start(component, exchange, watch, nested=nested)
+
+    def cancel(self, reason: str) -> None:
+        """Trap every guest at its next wait."""
+        for executor in self._each:
+            executor.cancel(reason)
+
+    def close(self) -> None:
+        """End the instances that wait, and keep none from now on. Twice is harmless."""
+        for executor in self._each:
+            executor.close()
