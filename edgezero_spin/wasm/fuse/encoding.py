@@ -72,11 +72,13 @@ class Content:
         types: Function types; an index is given to a new one.
         sections: Items by section number.
         names: Index and name of functions.
+        names_segments: Code may name data segments.
     """
 
     types: dict[CoreFunctionType, int]
     sections: dict[int, list[bytes]]
     names: list[bytes]
+    names_segments: bool = False
 
     def type_index(self, type_: CoreFunctionType) -> int:
         """Return the index of a function type."""
@@ -90,7 +92,7 @@ class Content:
         data = self.sections.get(DATA)
         for number in _WRITTEN:
             items = self.sections.get(number)
-            if number == DATA_COUNT and data:
+            if number == DATA_COUNT and data and self.names_segments:
                 parts.append(section_bytes(DATA_COUNT, number_bytes(len(data))))
             elif number == START_SECTION and items:
                 parts.append(section_bytes(START_SECTION, items[0]))
