@@ -109,7 +109,7 @@ def test_initial_values_and_host_calls_arrive(split_from: int | None) -> None:
 def test_an_edit_changes_data_only() -> None:
     """Another snapshot, of another size, has the same code to the byte."""
     first = fuse(snapshot(), split_from=1)
-    second = fuse(snapshot("another one", stack=77, pages=3), split_from=1)
+    second = fuse(snapshot(text="another one", stack=77, pages=3), split_from=1)
     assert first.core_instances[1].module == second.core_instances[1].module
     assert first.core_instances[0].module != second.core_instances[0].module
 
@@ -141,7 +141,7 @@ def test_code_is_kept_by_what_it_is_made_from(
     """A hit gives what fusing anew gives, without walking a function body."""
     cache = Cache()
     fuse(snapshot(), split_from=1, cache=cache)
-    plan = snapshot(**changed)  # type: ignore[arg-type]
+    plan = snapshot(**changed)
     expected = fuse(plan, split_from=1)
 
     def walk(*_: object) -> None:
