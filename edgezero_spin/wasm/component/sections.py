@@ -16,14 +16,7 @@ from edgezero_spin.wasm.binary import (
 )
 from edgezero_spin.wasm.component.definitions import Sort
 
-__all__ = [
-    "ALIAS",
-    "CANONICAL",
-    "CORE_INSTANCE",
-    "CORE_MODULE",
-    "CUSTOM",
-    "ComponentSections",
-]
+__all__ = ["ComponentSections"]
 
 CUSTOM, CORE_MODULE, CORE_INSTANCE, ALIAS, CANONICAL = 0, 1, 2, 6, 8
 _CORE_SORTS = {Sort.CORE_FUNCTION: b"\0", Sort.CORE_TABLE: b"\1", Sort.CORE_MEMORY: b"\2"}
