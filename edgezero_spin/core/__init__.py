@@ -1,6 +1,8 @@
 """Request to response, with no idea where it runs: app, routing, binding, bodies, errors."""
 
+from edgezero_spin.core import introspection
 from edgezero_spin.core.annotations import (
+    AppConfig,
     Config,
     Cookie,
     Depends,
@@ -21,6 +23,7 @@ from edgezero_spin.core.cors import cors
 from edgezero_spin.core.errors import (
     BadRequest,
     BodyReadError,
+    ConfigOutOfDate,
     HttpError,
     Internal,
     MethodNotAllowed,
@@ -33,6 +36,7 @@ from edgezero_spin.core.errors import (
 )
 from edgezero_spin.core.events import Event
 from edgezero_spin.core.headers import Headers, MutableHeaders
+from edgezero_spin.core.introspection import ManifestJson
 from edgezero_spin.core.middleware import Middleware, Next, log_requests
 from edgezero_spin.core.outbound import (
     Outbound,
@@ -44,7 +48,7 @@ from edgezero_spin.core.outbound import (
 )
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
-from edgezero_spin.core.route_table import Route
+from edgezero_spin.core.route_table import Route, RouteTable
 from edgezero_spin.core.router import Router
 from edgezero_spin.core.sources import MemorySource, RequestSource
 from edgezero_spin.core.streaming import BodyStream
@@ -52,10 +56,12 @@ from edgezero_spin.core.warm import warm_up
 
 __all__ = [
     "App",
+    "AppConfig",
     "BadRequest",
     "BodyReadError",
     "BodyStream",
     "Config",
+    "ConfigOutOfDate",
     "Cookie",
     "Depends",
     "Event",
@@ -68,6 +74,7 @@ __all__ = [
     "Internal",
     "Json",
     "Kv",
+    "ManifestJson",
     "MemorySource",
     "MethodNotAllowed",
     "Middleware",
@@ -89,6 +96,7 @@ __all__ = [
     "Response",
     "Route",
     "RouteNotFound",
+    "RouteTable",
     "Router",
     "Secrets",
     "ServiceUnavailable",
@@ -96,6 +104,7 @@ __all__ = [
     "ValidationFailed",
     "cors",
     "error_response",
+    "introspection",
     "log_requests",
     "warm_up",
 ]

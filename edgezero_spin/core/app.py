@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from edgezero_spin.core.answers import error_response, report
 from edgezero_spin.core.binding import Endpoint, bind
 from edgezero_spin.core.files import FileBody, apply_conditions
+from edgezero_spin.core.introspection import ManifestJson
 from edgezero_spin.core.middleware import chain
 from edgezero_spin.core.mounts import Mount, MountTarget, find_mount, merged_stores
 from edgezero_spin.core.outbound import OutboundTransport
@@ -95,7 +96,7 @@ class App(Router):
         self._table = RouteTable(())
         self._entry: Endpoint | None = None
         self._endpoint: Endpoint = self._call_route
-        for value in state:
+        for value in (self._table, ManifestJson(), *state):
             self.with_state(value)
 
     @classmethod
@@ -125,11 +126,12 @@ class App(Router):
         # Only an app that has a manifest carries its reader, and reads it while it is built.
         from pathlib import Path
 
-        from edgezero_spin.manifest import load_app_manifest
+        from edgezero_spin.manifest import load_app_manifest, manifest_json
 
         caller: Mapping[str, Any] = sys._getframe(1).f_globals
         beside = Path(caller.get("__file__") or "").parent / path
-        manifest = load_app_manifest(beside if beside.is_file() else Path(path))
+        found = beside if beside.is_file() else Path(path)
+        manifest = load_app_manifest(found)
         app = cls(
             manifest.name or DEFAULT_NAME,
             outbound_http=outbound_http,
@@ -138,6 +140,7 @@ class App(Router):
             state=state,
         )
         app.declaration = manifest.stores
+        app.with_state(ManifestJson(manifest_json(found)))
         module = caller.get("__name__", "")
         for index, text in enumerate(manifest.middleware):
             app._layers.append(_reference(text, f"{path}: app.middleware[{index}]", module))
@@ -306,7 +309,7 @@ class App(Router):
                 call = chain(layers, self._answering(call), self._answer)
             name = route.name or str(getattr(handler, "__name__", ""))
             routes.append(Route(route.method, route.pattern, handler, call, name, route.tags))
-        self._table = RouteTable(routes)
+        self._table = self._states[RouteTable] = RouteTable(routes)
         mounted = [mount.target for mount in self._mounts if isinstance(mount.target, App)]
         for app in mounted:
             app.compile()

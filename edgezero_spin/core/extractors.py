@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
+from edgezero_spin.core.app_config import AppConfigReader, app_config_reader
 from edgezero_spin.core.errors import BadRequest, Internal, NotSupported, ValidationFailed
 from edgezero_spin.core.headers import Headers
 from edgezero_spin.core.models import BAD_FORM, BAD_PATH, BAD_QUERY, fields_reader
@@ -64,6 +65,9 @@ def marked(source: str, model: Any, absent: Any) -> Argument:
             return Argument(partial(_path, fields_reader(model, BAD_PATH)))
         case "state":
             return Argument(partial(_state, model, absent))
+        case "app_config":
+            reader = app_config_reader(model)
+            return Argument(partial(_app_config, reader, absent), waits=True)
         case "host":
             return Argument(_host)
         case "forwarded_host":
@@ -151,6 +155,13 @@ def _state(kind: Any, absent: Any, request: Request) -> Any:
         if absent is MISSING:
             raise
         return absent
+
+
+async def _app_config(reader: AppConfigReader, absent: Any, request: Request) -> Any:
+    if absent is MISSING:
+        return await reader.require(request)
+    found = None if request.stores.config is None else await reader.read(request)
+    return absent if found is None else found
 
 
 def _host(request: Request) -> str:

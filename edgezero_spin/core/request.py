@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from edgezero_spin.core.addresses import parse_client_address
 from edgezero_spin.core.annotations import Config, Kv, Secrets
+from edgezero_spin.core.app_config import app_config_reader
 from edgezero_spin.core.cookies import parse_cookies
 from edgezero_spin.core.errors import BadRequest, BodyReadError, Internal, PayloadTooLarge
 from edgezero_spin.core.headers import HeaderInput, Headers
@@ -372,6 +373,25 @@ class Request:
     def secrets(self) -> Secrets:
         """The secret stores. Raises as ``kv`` does."""
         return _declared(self.stores.secrets, "secret", "secrets")
+
+    async def app_config(
+        self, model: type[_T], *, store: str | None = None, key: str | None = None
+    ) -> _T:
+        """Return the app's configuration, as ``AppConfig[T]`` gives it to a handler.
+
+        Args:
+            model: The attrs class; secrets are filled in where ``secret()`` marks fields.
+            store: The id of a config store; the default one unless given.
+            key: The entry; that of the store unless given.
+
+        Raises:
+            ConfigOutOfDate: There is none, it does not fit the model, or a secret is missing.
+            ConfigStoreError: The store failed, or the entry was damaged.
+            Internal: The app declares no config store, or no secret store.
+            TypeError: The model is not one of a configuration.
+        """
+        found: _T = await app_config_reader(model).require(self, store, key)
+        return found
 
     def kv_store(self, id: str) -> KeyValueStore | None:
         """Return a key-value store, ``None`` when the app does not declare it."""

@@ -77,7 +77,8 @@ class TestClient(Client):
             app: What to test.
             kv: Label to entries. Bytes and text are stored as they are, other values as
                 JSON. Stores that the app declares and that are not here are empty.
-            config: Label to a table of config values, as ``config push`` would write them.
+            config: Label to a table of config values, or to the model of a configuration, as
+                ``config push`` would write them.
             sqlite: Label to what fills that database. An app cannot reach one natively; this
                 is for tests of both modes.
             secrets: Secrets by name.

@@ -42,7 +42,7 @@ def host_interfaces() -> dict[str, Interface]:
         *wasi_sockets.INTERFACES,
         wasi_http.TYPES,
         *wasi_03_clocks.INTERFACES_03,
-        wasi_03_http.TYPES_03,
+        *wasi_03_http.INTERFACES_03,
         outbound_http.OUTGOING_HANDLER,
         key_value.KEY_VALUE,
         *wasi_keyvalue.INTERFACES,

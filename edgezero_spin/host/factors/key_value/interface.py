@@ -11,13 +11,13 @@ from edgezero_spin.host.factors.key_value.remote import as_used_by
 from edgezero_spin.host.runtime.interface import Interface, WitError
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 
-__all__ = ["KEY_VALUE", "MAX_OPEN_STORES", "MAX_RESULT_BYTES", "Store"]
+__all__ = ["KEY_VALUE", "MAX_OPEN_STORES", "MAX_RESULT_BYTES", "StoreResource"]
 
 MAX_OPEN_STORES = 256
 """Handles that one instance may hold (KV-4)."""
 
 
-class Store:
+class StoreResource:
     """One open handle.
 
     Attributes:
@@ -42,17 +42,17 @@ def _too_large() -> WitError:
     return _other(f"query result exceeds limit of {MAX_RESULT_BYTES} bytes")
 
 
-def _open(state: InstanceState, label: str) -> Store:
+def _open(state: InstanceState, label: str) -> StoreResource:
     backend = state.grants.key_value.get(label)
     if backend is None:
         raise WitError(("access-denied", None))
     if state.open_stores >= MAX_OPEN_STORES:
         raise WitError(("store-table-full", None))
     state.open_stores += 1
-    return Store(as_used_by(state, backend))
+    return StoreResource(as_used_by(state, backend))
 
 
-def _get(state: InstanceState, store: Store, key: str) -> bytes | None:
+def _get(state: InstanceState, store: StoreResource, key: str) -> bytes | None:
     try:
         value = store.backend.get(key)
     except BackendError as error:
@@ -62,28 +62,28 @@ def _get(state: InstanceState, store: Store, key: str) -> bytes | None:
     return value
 
 
-def _set(state: InstanceState, store: Store, key: str, value: bytes) -> None:
+def _set(state: InstanceState, store: StoreResource, key: str, value: bytes) -> None:
     try:
         store.backend.set(key, value)
     except BackendError as error:
         raise _other(error.message) from error
 
 
-def _delete(state: InstanceState, store: Store, key: str) -> None:
+def _delete(state: InstanceState, store: StoreResource, key: str) -> None:
     try:
         store.backend.delete(key)
     except BackendError as error:
         raise _other(error.message) from error
 
 
-def _exists(state: InstanceState, store: Store, key: str) -> bool:
+def _exists(state: InstanceState, store: StoreResource, key: str) -> bool:
     try:
         return store.backend.exists(key)
     except BackendError as error:
         raise _other(error.message) from error
 
 
-def _get_keys(state: InstanceState, store: Store) -> list[str]:
+def _get_keys(state: InstanceState, store: StoreResource) -> list[str]:
     keys: list[str] = []
     size = 0
     try:
@@ -108,6 +108,6 @@ KEY_VALUE = Interface(
         "[method]store.exists": _exists,
         "[method]store.get-keys": _get_keys,
     },
-    {"store": Store},
+    {"store": StoreResource},
 )
 """The interface, version included: Spin's names carry no semantic-version promise."""

@@ -24,7 +24,7 @@ from edgezero_spin.host.factors.redis.client import (
 )
 from edgezero_spin.host.runtime.interface import Interface, WitError
 
-__all__ = ["REDIS", "Connection"]
+__all__ = ["REDIS", "RedisConnectionResource"]
 
 _KIND = "redis connection"
 
@@ -33,7 +33,7 @@ MAX_COUNT = 2**32 - 1
 Result = tuple[str, Any]
 
 
-class Connection:
+class RedisConnectionResource:
     """One open handle.
 
     Attributes:
@@ -58,7 +58,7 @@ def _other(message: str) -> WitError:
     return WitError(("other", message))
 
 
-def _open(state: InstanceState, address: str) -> Connection:
+def _open(state: InstanceState, address: str) -> RedisConnectionResource:
     if not may_connect(state, address, "redis"):
         raise WitError(("invalid-address", None))
     try:
@@ -83,7 +83,7 @@ def _open(state: InstanceState, address: str) -> Connection:
         if isinstance(error, RedisError):
             raise _other(error.message) from error
         raise
-    return Connection(native, slots)
+    return RedisConnectionResource(native, slots)
 
 
 @contextmanager
@@ -98,7 +98,9 @@ def _errors() -> Iterator[None]:
         raise _other(error.message) from error
 
 
-def _call(state: InstanceState, connection: Connection, *command: bytes | str | int) -> Any:
+def _call(
+    state: InstanceState, connection: RedisConnectionResource, *command: bytes | str | int
+) -> Any:
     with _errors(), away(state):
         return connection.native.call(*command, max_bytes=MAX_RESULT_BYTES)
 
@@ -127,40 +129,46 @@ def _texts_of(reply: Any) -> list[str]:
         raise WitError(("type-error", None)) from None
 
 
-def _publish(state: InstanceState, connection: Connection, channel: str, payload: bytes) -> None:
+def _publish(
+    state: InstanceState, connection: RedisConnectionResource, channel: str, payload: bytes
+) -> None:
     _call(state, connection, "PUBLISH", channel, payload)
 
 
-def _get(state: InstanceState, connection: Connection, key: str) -> bytes | None:
+def _get(state: InstanceState, connection: RedisConnectionResource, key: str) -> bytes | None:
     return _value_of(_call(state, connection, "GET", key))
 
 
-def _set(state: InstanceState, connection: Connection, key: str, value: bytes) -> None:
+def _set(state: InstanceState, connection: RedisConnectionResource, key: str, value: bytes) -> None:
     _call(state, connection, "SET", key, value)
 
 
-def _incr(state: InstanceState, connection: Connection, key: str) -> int:
+def _incr(state: InstanceState, connection: RedisConnectionResource, key: str) -> int:
     return _number_of(_call(state, connection, "INCR", key))
 
 
-def _del(state: InstanceState, connection: Connection, keys: list[str]) -> int:
+def _del(state: InstanceState, connection: RedisConnectionResource, keys: list[str]) -> int:
     return _number_of(_call(state, connection, "DEL", *keys), MAX_COUNT)
 
 
-def _sadd(state: InstanceState, connection: Connection, key: str, values: list[str]) -> int:
+def _sadd(
+    state: InstanceState, connection: RedisConnectionResource, key: str, values: list[str]
+) -> int:
     return _number_of(_call(state, connection, "SADD", key, *values), MAX_COUNT)
 
 
-def _smembers(state: InstanceState, connection: Connection, key: str) -> list[str]:
+def _smembers(state: InstanceState, connection: RedisConnectionResource, key: str) -> list[str]:
     return _texts_of(_call(state, connection, "SMEMBERS", key))
 
 
-def _srem(state: InstanceState, connection: Connection, key: str, values: list[str]) -> int:
+def _srem(
+    state: InstanceState, connection: RedisConnectionResource, key: str, values: list[str]
+) -> int:
     return _number_of(_call(state, connection, "SREM", key, *values), MAX_COUNT)
 
 
 def _execute(
-    state: InstanceState, connection: Connection, command: str, arguments: list[Result]
+    state: InstanceState, connection: RedisConnectionResource, command: str, arguments: list[Result]
 ) -> list[Result]:
     reply = _call(state, connection, command, *[value for _, value in arguments])
     with _errors():
@@ -198,6 +206,6 @@ REDIS = Interface(
         "[method]connection.srem": _srem,
         "[method]connection.execute": _execute,
     },
-    {"connection": Connection},
+    {"connection": RedisConnectionResource},
 )
 """The interface, version included."""

@@ -20,14 +20,14 @@ from edgezero_spin.host.factors.sqlite.connections import (
 from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
-__all__ = ["INTERFACES", "Connection", "Connection2", "execute", "open_connection"]
+__all__ = ["INTERFACES", "Connection2", "SqliteConnectionResource", "execute", "open_connection"]
 
 _KIND = "sqlite connection"
 
 _CASES = {int: "integer", float: "real", str: "text", bytes: "blob", type(None): "null"}
 
 
-class Connection:
+class SqliteConnectionResource:
     """One open handle.
 
     Attributes:
@@ -45,7 +45,7 @@ class Connection:
         self.native.close()
 
 
-class Connection2(Connection):
+class Connection2(SqliteConnectionResource):
     """A handle of the interface of version 2."""
 
 
@@ -66,7 +66,10 @@ def open_connection(state: InstanceState, label: str) -> DatabaseConnection:
 
 
 def execute(
-    state: InstanceState, connection: Connection, statement: str, parameters: list[tuple[str, Any]]
+    state: InstanceState,
+    connection: SqliteConnectionResource,
+    statement: str,
+    parameters: list[tuple[str, Any]],
 ) -> dict[str, Any]:
     """Run a statement and return a ``query-result``."""
     try:
@@ -82,15 +85,17 @@ def execute(
     }
 
 
-def _open_as(class_: type[Connection]) -> Callable[[InstanceState, str], Connection]:
+def _open_as(
+    class_: type[SqliteConnectionResource],
+) -> Callable[[InstanceState, str], SqliteConnectionResource]:
     return lambda state, label: class_(open_connection(state, label))
 
 
-def _last_insert_rowid(state: InstanceState, connection: Connection) -> int:
+def _last_insert_rowid(state: InstanceState, connection: SqliteConnectionResource) -> int:
     return connection.native.last_insert_rowid()
 
 
-def _changes(state: InstanceState, connection: Connection) -> int:
+def _changes(state: InstanceState, connection: SqliteConnectionResource) -> int:
     return connection.native.changes()
 
 
@@ -100,7 +105,7 @@ _VERSION_2: dict[str, HostFunction] = {
 }
 
 _VERSION_3: dict[str, HostFunction] = {
-    "[static]connection.open": _open_as(Connection),
+    "[static]connection.open": _open_as(SqliteConnectionResource),
     "[method]connection.execute": execute,
     "[method]connection.last-insert-rowid": _last_insert_rowid,
     "[method]connection.changes": _changes,
@@ -109,7 +114,7 @@ _VERSION_3: dict[str, HostFunction] = {
 INTERFACES = (
     Interface("fermyon:spin/sqlite@2.0.0", _VERSION_2, {"connection": Connection2}),
     # 3.1.0 adds functions that need WASI 0.3 and are not here.
-    Interface("spin:sqlite/sqlite@3.0.0", _VERSION_3, {"connection": Connection}),
-    Interface("spin:sqlite/sqlite@3.1.0", _VERSION_3, {"connection": Connection}),
+    Interface("spin:sqlite/sqlite@3.0.0", _VERSION_3, {"connection": SqliteConnectionResource}),
+    Interface("spin:sqlite/sqlite@3.1.0", _VERSION_3, {"connection": SqliteConnectionResource}),
 )
 """The interfaces, versions included."""
