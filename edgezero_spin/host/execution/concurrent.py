@@ -58,7 +58,7 @@ class ConcurrencyPolicy:
         least_served, most_served: Requests that one accepts in all; each draws its own number
             between the two (IL-1, IL-5).
         least_concurrent, most_concurrent: Requests that it has without a response at once,
-            drawn likewise (IL-2).
+            drawn likewise (IL-2). 0 makes an instance for each request (IL-8).
         idle_timeout_s: Seconds that it lives with nothing to do (IL-3).
         least_idle_timeout_s: Each wait draws its own time between this and
             ``idle_timeout_s``; ``None`` for just that.
@@ -66,8 +66,8 @@ class ConcurrencyPolicy:
 
     least_served: int = attrs.field(default=128, validator=ge(1))
     most_served: int = attrs.field(default=128, validator=ge(1))
-    least_concurrent: int = attrs.field(default=16, validator=ge(1))
-    most_concurrent: int = attrs.field(default=16, validator=ge(1))
+    least_concurrent: int = attrs.field(default=16, validator=ge(0))
+    most_concurrent: int = attrs.field(default=16, validator=ge(0))
     idle_timeout_s: float = attrs.field(default=1.0, validator=gt(0))
     least_idle_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
 
