@@ -17,7 +17,7 @@ result_future = wit_world.result_unit_wasi_http_types_error_code_future
 
 served = 0
 seen: list[str] = []
-name = os.urandom(8).hex()
+name = ""
 
 
 def complete() -> Any:
@@ -116,7 +116,9 @@ def fields_table() -> dict[str, str]:
     rows["immutable"] = attempt(lambda: got.set("a", [b"1"]))
     rows["syntax before immutable"] = attempt(lambda: got.set("a b", [b"1"]))
     rows["method"] = shown(request.get_method())
-    rows["rest"] = str((request.get_path_with_query(), request.get_scheme(), request.get_authority()))
+    rows["rest"] = str(
+        (request.get_path_with_query(), request.get_scheme(), request.get_authority())
+    )
     for authority in ("h:", "h:abc", "[::1]", "[::1]:443", "h:443", ":80", "a b", "h:99999x"):
         rows[authority] = attempt(lambda value=authority: request.set_authority(value))
     rows["bad method"] = attempt(lambda: request.set_method(types.Method_Other("a b")))
@@ -206,11 +208,13 @@ async def pull(answer: Any) -> tuple[bytes, str]:
     return data, shown(end)
 
 
-class Handler(exports.Handler):
+class Handler(exports.Handler):  # type: ignore[misc]  # bindings are made when it is built
     async def handle(self, request: Any) -> Any:
-        global served
+        global name, served
+        if not served:
+            name = os.urandom(8).hex()
         served += 1
-        path = request.get_path_with_query() or "/"
+        path = (request.get_path_with_query() or "/").partition("?")[0]
         route, *rest = path.strip("/").split("/")
         action = getattr(self, f"do_{route.replace('-', '_')}", None)
         if action is None:
@@ -272,7 +276,7 @@ class Handler(exports.Handler):
 
     async def do_empty(self, request: Any) -> Any:
         end, trailers = trailers_future(complete)
-        response, sent = types.Response.new(Fields(), None, trailers)
+        response, _ = types.Response.new(Fields(), None, trailers)
         support.spawn(end.write(Ok(None)))
         return response
 
@@ -292,6 +296,18 @@ class Handler(exports.Handler):
         _, trailers = trailers_future(complete)
         response, _ = types.Response.new(Fields(), body, trailers)
         return response
+
+    async def do_swallow(self, request: Any, ms: str) -> Any:
+        """Answer at once and read the upload afterwards."""
+        body, trailers = types.Request.consume_body(request, verdict())
+
+        async def work() -> None:
+            await monotonic_clock.wait_for(int(ms) * 1_000_000)
+            data = await read_all(body)
+            seen.append(f"swallowed {len(data)} {shown(await trailers.read())}")
+
+        support.spawn(work())
+        return text("thanks")
 
     async def do_upload(self, request: Any) -> Any:
         """Read all of the body; tell how it ended."""
@@ -317,6 +333,11 @@ class Handler(exports.Handler):
             seen.append("late work")
 
         support.spawn(work())
+        return text(name)
+
+    async def do_note_after(self, request: Any, ms: str) -> Any:
+        await monotonic_clock.wait_for(int(ms) * 1_000_000)
+        seen.append("answered nobody")
         return text(name)
 
     async def do_stream(self, request: Any, count: str, ms: str) -> Any:
