@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edgezero_spin.core import (
         App,
         AppConfig,
+        BackgroundTasks,
         BadRequest,
         BodyReadError,
         BodyStream,
@@ -86,6 +87,7 @@ __all__ = [
     "Alias",
     "App",
     "AppConfig",
+    "BackgroundTasks",
     "BadRequest",
     "BodyReadError",
     "BodyStream",

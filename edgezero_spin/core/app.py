@@ -390,6 +390,8 @@ class App(Router):
     async def _answer(self, error: Exception, request: Request) -> Response:
         """Make the response of an error, and log what is the service's own fault, once."""
         request.error = error
+        if request._background is not None:
+            request._background.clear()
         handler = self._exception_handler_of(error)
         if handler is None:
             report(error, request.method, request.path)
