@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edgezero_spin.manifest.app_manifest import (
         AppManifest,
         load_app_manifest,
+        manifest_json,
         read_app_manifest,
     )
     from edgezero_spin.manifest.http_triggers import HttpTrigger, parse_handler
@@ -28,6 +29,7 @@ __all__ = [
     "ManifestUnreadableError",
     "Problem",
     "load_app_manifest",
+    "manifest_json",
     "parse_handler",
     "read_app_manifest",
 ]
@@ -36,6 +38,7 @@ _HOMES = {
     "AppManifest": "app_manifest",
     "HttpTrigger": "http_triggers",
     "load_app_manifest": "app_manifest",
+    "manifest_json": "app_manifest",
     "parse_handler": "http_triggers",
     "read_app_manifest": "app_manifest",
 }
