@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 
 from edgezero_spin.host.runtime.handles import ComponentInstance
-from edgezero_spin.host.runtime.scheduler import is_coroutine, loop_of_this_thread
+from edgezero_spin.host.runtime.scheduler import Completion, is_coroutine, loop_of_this_thread
 from edgezero_spin.host.runtime.streams import CANCELLED, COMPLETED, DROPPED, Party, Shared
 from edgezero_spin.wasm.component.types import FutureType, StreamType
 
@@ -43,7 +43,8 @@ class Source(Protocol):
         """Return the next elements, at most this many; nothing at the end.
 
         A stream of bytes returns ``bytes``, any other a ``list``. A coroutine returns them
-        later. ``most`` is 0 where the guest only wants to know whether there is more: what is
+        later, and so does a ``Completion`` that is finished on the instance's thread. ``most``
+        is 0 where the guest only wants to know whether there is more: what is
         returned then is kept for it.
         """
 
@@ -53,7 +54,8 @@ class Answer:
     """The value of a future that the host gives to a guest.
 
     Attributes:
-        value: The value, or an awaitable that returns it.
+        value: The value, an awaitable that returns it, or a ``Completion`` that is finished
+            with it on the instance's thread.
     """
 
     value: Any = None
@@ -76,6 +78,7 @@ class _Sourced(Shared):
     def __init__(self, owner: "Instance", type_: StreamType | FutureType, source: Source) -> None:
         super().__init__(type_)
         self.source = source
+        self.held_bytes = getattr(source, "held_bytes", 0)
         self._owner = owner
         self._left: Any = None
         self._pulling = False
@@ -98,6 +101,8 @@ class _Sourced(Shared):
             tasks = self._owner.tasks
             if tasks is not None:
                 tasks.start_coroutine(found, self._arrived)
+        elif isinstance(found, Completion):
+            found.when_done(lambda done: self._arrived(done.result(), None))
         else:
             self._arrived(found, None)
 
@@ -133,6 +138,9 @@ class _Sourced(Shared):
             if close is not None:
                 close()
 
+    def close(self) -> None:
+        self.drop()
+
 
 class _AnswerSource:
     """A source of one value."""
@@ -142,6 +150,10 @@ class _AnswerSource:
 
     def read(self, most: int) -> Any:
         value = self._value
+        if isinstance(value, Completion):
+            later = Completion()
+            value.when_done(lambda done: later.finish([done.result()]))
+            return later
         return _one(value) if isinstance(value, Awaitable) else [value]
 
 

@@ -92,7 +92,10 @@ class Shared:
         is_future: It is a future.
         dropped: One end is gone.
         pending: The side that came first.
+        held_bytes: What the host holds for whoever reads.
     """
+
+    held_bytes = 0
 
     def __init__(self, type_: StreamType | FutureType) -> None:
         self.type = type_
@@ -171,6 +174,9 @@ class Shared:
             if self.pending is not None:
                 self._settle(DROPPED)
 
+    def close(self) -> None:
+        """Let go of what the host holds for the other end: the instance is gone."""
+
     def _forget(self) -> None:
         self.pending = None
 
@@ -205,6 +211,11 @@ class End(Waitable):
         super().__init__()
         self.shared = shared
         self.state = CopyState.IDLE
+
+    @property
+    def held_bytes(self) -> int:
+        """What the host holds for its reader."""
+        return self.shared.held_bytes if self.readable else 0
 
     @property
     def kind(self) -> str:

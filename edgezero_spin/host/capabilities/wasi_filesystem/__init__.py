@@ -5,7 +5,7 @@ A guest names paths relative to a directory that it holds, and none leads out of
 ``not-permitted`` (ENV-12, ENV-13). ``files`` has what can be done to what is open,
 ``entries`` what can be done to names.
 
-Source: wasi:filesystem@0.2.0 to 0.2.9.
+Source: wasi:filesystem@0.2.0 to 0.2.9 and 0.3.0.
 """
 
 import os
@@ -22,6 +22,7 @@ from edgezero_spin.host.capabilities.wasi_filesystem.descriptors import (
     Mount,
 )
 from edgezero_spin.host.capabilities.wasi_filesystem.paths import CLOEXEC, DIRECTORY
+from edgezero_spin.host.capabilities.wasi_filesystem.wasi_03 import FILESYSTEM_03
 from edgezero_spin.host.capabilities.wasi_io import InputStream, IoError, OutputStream, Pollable
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import Interface, Trap
@@ -86,10 +87,14 @@ INTERFACES = (
             "pollable": Pollable,
         },
     ),
-    Interface(
-        "wasi:filesystem/preopens",
-        {"get-directories": _get_directories},
-        {"descriptor": Descriptor},
+    FILESYSTEM_03,
+    *(
+        Interface(
+            f"wasi:filesystem/preopens{version}",
+            {"get-directories": _get_directories},
+            {"descriptor": Descriptor},
+        )
+        for version in ("", "@0.3")
     ),
 )
-"""All of ``wasi:filesystem``."""
+"""All of ``wasi:filesystem``, 0.2 and 0.3."""
