@@ -7,7 +7,7 @@ Source: contract wasi03.md, WE-1 to WE-4.
 """
 
 from edgezero_spin.host.capabilities import wasi_cli
-from edgezero_spin.host.capabilities.guest_streams import drained
+from edgezero_spin.host.capabilities.streams import drained
 from edgezero_spin.host.instance import InstanceState
 from edgezero_spin.host.interface import HostFunction, Interface, Ok
 from edgezero_spin.host.runtime.host_ends import Answer, StreamReader

@@ -11,7 +11,7 @@ import ipaddress
 import re
 from typing import Any
 
-from edgezero_spin.host.capabilities.guest_streams import refused
+from edgezero_spin.host.capabilities.streams import refused
 from edgezero_spin.host.capabilities.wasi_sockets import (
     TCP_DEFAULTS,
     UDP_DEFAULTS,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
+from edgezero_spin.host.errors import WitError
 from edgezero_spin.host.runtime.handles import ComponentInstance
 from edgezero_spin.host.runtime.scheduler import Completion, is_coroutine, loop_of_this_thread
 from edgezero_spin.host.runtime.streams import CANCELLED, COMPLETED, DROPPED, Party, Shared
@@ -36,7 +37,12 @@ __all__ = [
 class Source(Protocol):
     """What a guest reads as a stream.
 
-    An optional method ``close()`` is called when the guest drops its end.
+    Optional methods, called on the instance's thread:
+
+    - ``arrived(items)`` gets what a coroutine of ``read`` returned, and returns the elements.
+    - ``ended(error)`` is called once when there is no more: with the ``WitError`` that ``read``
+      raised, or ``None``. Without it such an error ends the instance.
+    - ``close()`` is called when the guest drops its end.
     """
 
     def read(self, most: int) -> Any:
@@ -96,18 +102,27 @@ class _Sourced(Shared):
 
     def _pull(self, most: int) -> None:
         self._pulling = True
-        found = self.source.read(most)
+        try:
+            found = self.source.read(most)
+        except WitError as error:
+            self._arrived(None, error)
+            return
         if is_coroutine(found):
             tasks = self._owner.tasks
             if tasks is not None:
-                tasks.start_coroutine(found, self._arrived)
+                tasks.start_coroutine(found, self._fetched)
         elif isinstance(found, Completion):
             found.when_done(lambda done: self._arrived(done.result(), None))
         else:
             self._arrived(found, None)
 
+    def _fetched(self, items: Any, error: BaseException | None) -> None:
+        arrived = getattr(self.source, "arrived", None)
+        self._arrived(items if error is not None or arrived is None else arrived(items), error)
+
     def _arrived(self, items: Any, error: BaseException | None) -> None:
-        if error is not None:
+        ended = getattr(self.source, "ended", None)
+        if error is not None and (ended is None or not isinstance(error, WitError)):
             raise error
         self._pulling = False
         if self.dropped:
@@ -116,6 +131,8 @@ class _Sourced(Shared):
             self._left = items
         else:
             self._ended = True
+            if ended is not None:
+                ended(error)
         pending, self.pending = self.pending, None
         if pending is not None:
             if self._ended:

@@ -13,7 +13,7 @@ from functools import wraps
 from itertools import islice
 from typing import Any
 
-from edgezero_spin.host.capabilities.guest_streams import drained, refused
+from edgezero_spin.host.capabilities.streams import ReportedSource, drained, refused
 from edgezero_spin.host.capabilities.wasi_03_clocks import instant_of
 from edgezero_spin.host.capabilities.wasi_filesystem import entries, files
 from edgezero_spin.host.capabilities.wasi_filesystem.codes import answers_codes
@@ -27,9 +27,8 @@ from edgezero_spin.host.capabilities.wasi_filesystem.entries import stat_path
 from edgezero_spin.host.capabilities.wasi_filesystem.files import type_of
 from edgezero_spin.host.capabilities.wasi_io import READ_PIECE
 from edgezero_spin.host.instance import InstanceState
-from edgezero_spin.host.interface import Err, HostFunction, Interface, Ok, WitError
+from edgezero_spin.host.interface import Err, HostFunction, Interface, WitError
 from edgezero_spin.host.runtime.host_ends import Answer, StreamReader
-from edgezero_spin.host.runtime.scheduler import Completion
 
 __all__ = ["FILESYSTEM_03"]
 
@@ -64,50 +63,51 @@ def _with_variants(function: HostFunction) -> HostFunction:
     return answer
 
 
-class _FileSource:
-    """A file as a guest reads it.
-
-    Attributes:
-        outcome: ``Ok`` at the end of the file, or ``Err``.
-    """
+class _FileSource(ReportedSource):
+    """A file as a guest reads it."""
 
     def __init__(self, state: InstanceState, file: FileInput) -> None:
-        self.outcome = Completion()
+        super().__init__()
         self._state = state
         self._file: FileInput | None = file
 
     def read(self, most: int) -> bytes:
-        """Return the next bytes; none at the end, and where the file cannot be read."""
+        """Return the next bytes; none at the end."""
         if self._file is None:
             return b""
         try:
             return self._file.read(min(most, READ_PIECE) or READ_PIECE)
         except WitError as error:
             case, failure = error.payload
-            self.outcome.finish(Ok(None) if case == "closed" else Err(_code(failure.filesystem)))
-            self.close()
-            return b""
+            if case == "closed":
+                return b""
+            raise WitError(_code(failure.filesystem)) from error
+
+    def ended(self, error: WitError | None) -> None:
+        """The file ended, or cannot be read."""
+        super().ended(error)
+        self.close()
 
     def close(self) -> None:
         """Let the file be closed. Twice is harmless."""
+        super().close()
         file, self._file = self._file, None
         if file is not None:
             file.drop(self._state)
-            self.outcome.finish(Ok(None))
 
 
-class _DirectorySource:
+class _DirectorySource(ReportedSource):
     """The names in a directory as a guest reads them.
 
     Attributes:
-        outcome: ``Ok`` behind the last, or ``Err``.
         held_bytes: About what they take.
     """
 
     def __init__(self, names: DirectoryEntries) -> None:
-        self.outcome = Completion()
+        super().__init__()
         self.held_bytes = names.held_bytes
         self._names = iter(names.next, None)
+        self._failure: WitError | None = None
 
     def read(self, most: int) -> list[dict[str, Any]]:
         """Return the next entries."""
@@ -116,15 +116,12 @@ class _DirectorySource:
             for entry in islice(self._names, min(most, _ENTRIES_AT_ONCE) or 1):
                 found.append({"type": _type(entry["type"]), "name": entry["name"]})
         except WitError as error:
-            self.outcome.finish(Err(_code(error.payload)))
+            # What came before it is read first.
+            self._failure = WitError(_code(error.payload))
             self._names = iter(())
-        if not found:
-            self.outcome.finish(Ok(None))
+        if not found and self._failure is not None:
+            raise self._failure
         return found
-
-    def close(self) -> None:
-        """Nobody reads any more."""
-        self.outcome.finish(Ok(None))
 
 
 def _read_via_stream(
@@ -134,8 +131,7 @@ def _read_via_stream(
         file = _OF_02["read-via-stream"](state, descriptor, offset)
     except WitError as error:
         return b"", Answer(Err(_code(error.payload)))
-    source = _FileSource(state, file)
-    return source, Answer(source.outcome)
+    return _FileSource(state, file).ends
 
 
 def _written(state: InstanceState, data: StreamReader, open_: Callable[[], FileOutput]) -> Answer:
@@ -168,8 +164,7 @@ def _read_directory(state: InstanceState, descriptor: Descriptor) -> tuple[Any, 
         names = _OF_02["read-directory"](state, descriptor)
     except WitError as error:
         return [], Answer(Err(_code(error.payload)))
-    source = _DirectorySource(names)
-    return source, Answer(source.outcome)
+    return _DirectorySource(names).ends
 
 
 def _stat_record(found: os.stat_result) -> dict[str, Any]:
