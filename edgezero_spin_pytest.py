@@ -9,6 +9,7 @@ Documented hooks only, and no state of its own: what a session knows is in
 """
 
 import contextlib
+import logging
 import time
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
@@ -159,6 +160,45 @@ def _explained() -> Iterator[None]:
         raise _failed(f"{type(error).__name__}: {error}") from None
 
 
+class _ProgressLines(logging.Handler):
+    """Writes what is built or compiled on the terminal, past pytest's capture."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        super().__init__()
+        self._config = config
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line; workers of pytest-xdist have no terminal."""
+        plugins = self._config.pluginmanager
+        terminal = plugins.get_plugin("terminalreporter")
+        capture = plugins.get_plugin("capturemanager")
+        if terminal is None:
+            return
+        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+            terminal.ensure_newline()
+            terminal.write_line(f"[edgezero] {record.getMessage()}")
+            terminal.flush()
+
+
+@contextlib.contextmanager
+def _progress_shown(config: pytest.Config) -> Iterator[None]:
+    """Show the lines about work that takes longer than a second."""
+    from edgezero_spin.host.runtime.compiling import LOGGER
+    from edgezero_spin.testing.building import LOGGER as BUILD_LOGGER
+
+    handler = _ProgressLines(config)
+    loggers = [(log, log.level) for log in map(logging.getLogger, (LOGGER, BUILD_LOGGER))]
+    for log, _ in loggers:
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for log, level in loggers:
+            log.removeHandler(handler)
+            log.setLevel(level)
+
+
 def _failed(message: str) -> BaseException:
     """A failure that is shown without a traceback."""
     return pytest.fail.Exception(message, pytrace=False)
@@ -184,9 +224,10 @@ def spin_app(
             build = "always" if config.getoption("spin_build") else "stale"
             if config.getoption("spin_no_build"):
                 build = "never"
-            spin_project.build(build, since_ns=config.stash[_BEGUN])
             stats = config.getoption("spin_stats")
-            client = spin_project.component(**{"measure_memory": stats, **arguments})
+            with _progress_shown(config):
+                spin_project.build(build, since_ns=config.stash[_BEGUN])
+                client = spin_project.component(**{"measure_memory": stats, **arguments})
     request.node.stash.setdefault(_CLIENTS, []).append(client)
     request.node.user_properties.append((_MODE, spin_mode))
     with client:

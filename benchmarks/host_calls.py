@@ -18,10 +18,10 @@ import attrs
 import wasmtime
 from wasmtime import component as wit
 
-from edgezero_spin.host.engine import Component, EngineSettings, load_component, make_engine
-from edgezero_spin.host.interface import Interface
-from edgezero_spin.host.linking import link
-from edgezero_spin.host.resources import ResourceTable
+from edgezero_spin.host.runtime.engine import Component, EngineSettings, load_component, make_engine
+from edgezero_spin.host.runtime.interface import Interface
+from edgezero_spin.host.runtime.linking import link
+from edgezero_spin.host.runtime.resources import ResourceTable
 
 HOST = "bench:host/api"
 TURNS = 5

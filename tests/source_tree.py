@@ -75,8 +75,7 @@ def _walk(node: ast.AST, path: Path, *, top_level: bool, typing_only: bool) -> I
     elif isinstance(node, ast.ImportFrom):
         base = _absolute(node, path)
         # `from edgezero_spin import core` imports the room, not only the package.
-        names = [f"{base}.{alias.name}" for alias in node.names] if base == PACKAGE.name else [base]
-        for name in names:
+        for name in {_module_of(base, alias.name) for alias in node.names}:
             yield Import(name, node.lineno, top_level, typing_only)
     inside_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
     guarded = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
@@ -87,6 +86,13 @@ def _walk(node: ast.AST, path: Path, *, top_level: bool, typing_only: bool) -> I
             top_level=top_level and not inside_function,
             typing_only=typing_only or guarded,
         )
+
+
+def _module_of(base: str, name: str) -> str:
+    """The module that a name comes from: one below ``base`` where there is one."""
+    place = PACKAGE.parent.joinpath(*base.split("."), name)
+    is_module = place.with_suffix(".py").exists() or (place / "__init__.py").exists()
+    return f"{base}.{name}" if is_module or base == PACKAGE.name else base
 
 
 def _absolute(node: ast.ImportFrom, path: Path) -> str:

@@ -89,6 +89,68 @@ LATE = {
     *(("guest/", binding) for binding in BINDINGS),
 }
 
+# The host: what each of its folders, and each module at its root, may import of the host. A request
+# goes from http/ through execution/ to runtime/ and from there into factors/; nothing knows
+# who calls it. load/ puts it all together.
+HOST = PACKAGE / "host"
+HOST_NEIGHBOURS = {
+    "errors": set[str](),
+    # One request and its response between an event loop and a guest's thread.
+    "exchange": {"errors"},
+    # Components, whatever they import.
+    "runtime": {"errors"},
+    "factors": {"errors", "exchange", "runtime"},
+    # Only to read components that are text.
+    "registry": {"errors", "runtime"},
+    "compat": {"errors", "exchange", "factors", "runtime"},
+    "execution": {"errors", "exchange", "runtime", "factors", "compat"},
+    "http": {"errors", "exchange", "factors", "compat", "execution"},
+    "settings": {"execution", "runtime"},
+    "load": {
+        "errors",
+        "exchange",
+        "runtime",
+        "factors",
+        "registry",
+        "compat",
+        "execution",
+        "http",
+        "settings",
+    },
+    "host": {
+        "errors",
+        "exchange",
+        "runtime",
+        "factors",
+        "execution",
+        "http",
+        "load",
+        "settings",
+    },
+    "switch": {"errors", "exchange", "http", "host", "settings"},
+    "__init__": {"errors", "execution", "http", "host", "settings", "switch"},
+}
+
+# Factors know what all factors share, and of each other only what is listed here.
+FACTOR_NEIGHBOURS = {
+    "key_value": {"redis"},
+    "outbound_http": {"outbound_networking", "variables", "wasi"},
+    "outbound_networking": set[str](),
+    "redis": {"outbound_networking"},
+    "sqlite": set[str](),
+    "unavailable": {"outbound_networking"},
+    "variables": set[str](),
+    # Sockets are refused by the manifest or by this host.
+    "wasi": {"outbound_networking", "unavailable"},
+    "wasi_03": {"wasi"},
+}
+
+# What the factors share knows none of them, but for the types of two grants.
+SHARED_BY_FACTORS = {
+    "edgezero_spin.host.factors.outbound_networking.config",
+    "edgezero_spin.host.factors.variables",
+}
+
 
 def room_files(room: str) -> list[Path]:
     """The files of a room, or the one file of a leaf."""
@@ -128,6 +190,71 @@ def test_rooms_import_only_their_neighbours(room: str) -> None:
         for path in room_files(room)
         for found in imports_of(path)
         if found.ours and found.room not in allowed and not is_late(path, found)
+    ]
+    assert strays == []
+
+
+def host_folder(module: str) -> str:
+    """``http`` for ``edgezero_spin.host.http.server``, ``__init__`` for the package itself."""
+    parts = module.split(".")
+    return parts[2] if len(parts) > 2 else "__init__"
+
+
+def test_every_folder_of_the_host_is_planned() -> None:
+    """A new folder of the host, or module at its root, needs a line in the table."""
+    found = {path.name for path in HOST.iterdir() if (path / "__init__.py").exists()}
+    assert found | {path.stem for path in HOST.glob("*.py")} == HOST_NEIGHBOURS.keys()
+
+
+@pytest.mark.parametrize("folder", sorted(HOST_NEIGHBOURS))
+def test_folders_of_the_host_import_only_their_neighbours(folder: str) -> None:
+    """An import against the data flow of the host fails here, wherever in a file it stands."""
+    place = HOST / folder
+    strays = [
+        describe(path, found)
+        for path in (modules(place) if place.is_dir() else [HOST / f"{folder}.py"])
+        for found in imports_of(path)
+        if found.ours
+        and found.room == "host"
+        and host_folder(found.module) not in HOST_NEIGHBOURS[folder] | {folder}
+    ]
+    assert strays == []
+
+
+def test_the_folders_of_the_host_have_one_direction() -> None:
+    """Each folder imports only from those before it in some order, so there is no way round."""
+    left = {folder: set(others) for folder, others in HOST_NEIGHBOURS.items()}
+    while free := {folder for folder, others in left.items() if not others & left.keys()}:
+        left = {folder: others for folder, others in left.items() if folder not in free}
+    assert left == {}
+
+
+@pytest.mark.parametrize("factor", sorted(FACTOR_NEIGHBOURS))
+def test_factors_import_only_their_neighbours(factor: str) -> None:
+    """Whoever changes one factor sees in the table which others to look at."""
+    shared = {path.stem for path in (HOST / "factors").glob("*.py")}
+    allowed = FACTOR_NEIGHBOURS[factor] | {factor} | shared
+    strays = [
+        describe(path, found)
+        for path in modules(HOST / "factors" / factor)
+        for found in imports_of(path)
+        if found.module.startswith("edgezero_spin.host.factors.")
+        and found.module.split(".")[3] not in allowed
+    ]
+    assert strays == []
+
+
+def test_what_factors_share_knows_none_of_them() -> None:
+    """Limits, waiting and the state of an instance are the same for every factor."""
+    found = {path.name for path in (HOST / "factors").iterdir() if (path / "__init__.py").exists()}
+    assert found == FACTOR_NEIGHBOURS.keys()
+    strays = [
+        describe(path, found)
+        for path in sorted((HOST / "factors").glob("*.py"))
+        for found in imports_of(path)
+        if found.module.startswith("edgezero_spin.host.factors.")
+        and found.module.split(".")[3] in FACTOR_NEIGHBOURS
+        and found.module not in SHARED_BY_FACTORS
     ]
     assert strays == []
 

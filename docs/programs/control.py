@@ -22,8 +22,8 @@ import attrs
 
 from edgezero_spin.errors import EdgeZeroError
 from edgezero_spin.host import Host
-from edgezero_spin.host.engine import Engine, make_engine
 from edgezero_spin.host.http.server import Listening, serve_async
+from edgezero_spin.host.runtime.engine import Engine, make_engine
 
 LOOK_EVERY_S = 0.25
 

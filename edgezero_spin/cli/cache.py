@@ -54,8 +54,8 @@ def cache(context: click.Context) -> None:
 @common_options
 def show(form: Literal["text", "json"] = "text") -> None:
     """Show where compiled components are, how many there are and what they take."""
-    from edgezero_spin.host.compiled_cache import cache_entries, max_cache_bytes
-    from edgezero_spin.host.starting import default_compiled_dir
+    from edgezero_spin.host.runtime.compiled_cache import cache_entries, max_cache_bytes
+    from edgezero_spin.host.settings import default_compiled_dir
 
     folder = default_compiled_dir()
     entries = cache_entries(folder)
@@ -81,8 +81,8 @@ def show(form: Literal["text", "json"] = "text") -> None:
 @common_options
 def clear() -> None:
     """Remove every compiled component; the next start compiles again."""
-    from edgezero_spin.host.compiled_cache import clear_cache
-    from edgezero_spin.host.starting import default_compiled_dir
+    from edgezero_spin.host.runtime.compiled_cache import clear_cache
+    from edgezero_spin.host.settings import default_compiled_dir
 
     gone = clear_cache(default_compiled_dir())
     size = sum(entry.size_bytes for entry in gone)

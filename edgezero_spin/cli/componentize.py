@@ -1,5 +1,6 @@
 """``edgezero componentize``: one app in, one component out, one line said about it."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -44,13 +45,15 @@ Example:
     "--include",
     metavar="NAME",
     multiple=True,
-    help="A module or package to import later that no import statement names. Repeatable.",
+    help="A module or package to import later that no import statement names. Repeatable; "
+    "include in [adapters.spin.build] of edgezero.toml adds to it.",
 )
 @click.option(
     "--exclude",
     metavar="NAME",
     multiple=True,
-    help="A module or package that is never imported later. Repeatable.",
+    help="A module or package that is never imported later. Repeatable; exclude in "
+    "[adapters.spin.build] of edgezero.toml adds to it.",
 )
 @adapter_option
 @common_options
@@ -73,12 +76,19 @@ def componentize(
     What the app and the standard library can import while a request is answered is bundled in
     the component, compressed, and so are the files of the app's packages.
     """
+    from edgezero_spin.project.bundle_settings import bundle_settings
     from edgezero_spin.project.componentize import componentize_app
     from edgezero_spin.project.world import DEFAULT_WASI, SPIN_FOR
 
+    bundle = bundle_settings(include, exclude, os.environ)
     with busy(context, f"Compiling {app}"):
         built = componentize_app(
-            app, output=output, world=world, wasi=wasi, include=include, exclude=exclude
+            app,
+            output=output,
+            world=world,
+            wasi=wasi,
+            include=bundle.include,
+            exclude=bundle.exclude,
         )
     click.echo(
         f"{output}  {built.size_bytes / 1_000_000:.1f} MB, "

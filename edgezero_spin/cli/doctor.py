@@ -60,7 +60,7 @@ def doctor(manifest: str | None, form: Literal["text", "json"]) -> int:
 def _refusals(manifest: "SpinManifest") -> "Iterable[str]":
     """Ask the embedded host, where the libraries that it needs are installed."""
     try:
-        from edgezero_spin.host.preflight import refusals
+        from edgezero_spin.host.load.preflight import refusals
     except ImportError:
         # That they are not installed is a finding of its own.
         return ()

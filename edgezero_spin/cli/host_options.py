@@ -18,7 +18,7 @@ from edgezero_spin.cli.values import Duration, DurationSpan, Span
 if TYPE_CHECKING:
     from edgezero_spin.host import HostSettings
     from edgezero_spin.host.http.server import ServerSettings
-    from edgezero_spin.host.starting import RunOptions
+    from edgezero_spin.host.settings import RunOptions
 
 __all__ = ["HostFlags", "host_options"]
 
@@ -122,7 +122,7 @@ class HostFlags(NamedTuple):
 
         from edgezero_spin.cli.cache_file import read_cache_dir
         from edgezero_spin.host import HostSettings, ReusePolicy
-        from edgezero_spin.host.pool import instances_in_pool
+        from edgezero_spin.host.runtime.pool import instances_in_pool
 
         least, most = self.reuse
         least_idle_s, most_idle_s = self.idle_timeout

@@ -12,7 +12,7 @@ import click
 from edgezero_spin.cli.options import adapter_option, common_options, manifest_option
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.local_stores import LocalStore
+    from edgezero_spin.host.load.local_stores import LocalStore
 
 __all__ = ["delete", "export", "get", "kv", "list_keys", "put"]
 
@@ -41,7 +41,7 @@ class _Store:
         self._runtime = runtime
 
     def open(self, *, writing: bool = False) -> "AbstractContextManager[LocalStore]":
-        from edgezero_spin.host.local_stores import open_store
+        from edgezero_spin.host.load.local_stores import open_store
         from edgezero_spin.project.locate import find_spin_manifest
 
         return open_store(

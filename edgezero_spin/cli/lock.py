@@ -45,8 +45,8 @@ def lock(
     Files of components are copied to a folder beside the lock, FILE.assets; a lock that is
     printed names their folders instead. Components are neither built nor opened.
     """
-    from edgezero_spin.host.downloads import Downloads
-    from edgezero_spin.host.starting import default_downloads_dir
+    from edgezero_spin.host.registry.downloads import Downloads
+    from edgezero_spin.host.settings import default_downloads_dir
     from edgezero_spin.project.locate import find_spin_manifest
     from edgezero_spin.project.locking import lock_text, write_lock
 

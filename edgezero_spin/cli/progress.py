@@ -26,7 +26,7 @@ def show_compilations() -> None:
     # Slow to import, and of no use to most commands.
     import logging
 
-    from edgezero_spin.host.compiling import LOGGER
+    from edgezero_spin.host.runtime.compiling import LOGGER
 
     log = logging.getLogger(LOGGER)
     if not log.handlers:

@@ -18,7 +18,7 @@ from edgezero_spin.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.content_cache import ContentCache
+    from edgezero_spin.host.registry.cache import ContentCache
 
 __all__ = ["login", "pull", "push", "registry"]
 
@@ -101,7 +101,7 @@ def push(
     are more than 499 or SPIN_OCI_ARCHIVE_LAYERS is set: then the files of a component are
     one. `spin up`, `edgezero up` and SpinKube run the image.
     """
-    from edgezero_spin.host.oci import push_manifest
+    from edgezero_spin.host.registry.images import push_manifest
     from edgezero_spin.project.locate import find_spin_manifest
 
     path = find_spin_manifest(manifest)
@@ -135,7 +135,7 @@ def pull(reference: str, insecure: bool, cache_dir: str | None) -> None:
 
     Spin finds it as well, unless --cache-dir names another folder than Spin's.
     """
-    from edgezero_spin.host.oci import pull_image
+    from edgezero_spin.host.registry.images import pull_image
 
     image = pull_image(reference, _cache(cache_dir), insecure=insecure)
     click.echo("Successfully pulled the app from the registry")
@@ -163,8 +163,8 @@ def login(
     They are kept where `spin registry login` keeps them: readable by their owner, not
     encrypted.
     """
-    from edgezero_spin.host.oci.credentials import Credentials
-    from edgezero_spin.host.oci.login import log_in, registry_host
+    from edgezero_spin.host.registry.credentials import Credentials
+    from edgezero_spin.host.registry.login import log_in, registry_host
 
     if password is not None and password_stdin:
         raise click.UsageError("--password and --password-stdin exclude each other")
@@ -182,7 +182,7 @@ def login(
 
 
 def _cache(cache_dir: str | None) -> "ContentCache":
-    from edgezero_spin.host.content_cache import ContentCache
-    from edgezero_spin.host.starting import default_downloads_dir
+    from edgezero_spin.host.registry.cache import ContentCache
+    from edgezero_spin.host.settings import default_downloads_dir
 
     return ContentCache(Path(cache_dir, "registry") if cache_dir else default_downloads_dir())

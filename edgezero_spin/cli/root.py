@@ -69,7 +69,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Where Ctrl-C stopped it while the host compiled, the process ends here.
     """
     status = _run(arguments)
-    compiling = sys.modules.get("edgezero_spin.host.compiling")
+    compiling = sys.modules.get("edgezero_spin.host.runtime.compiling")
     if compiling is not None:
         compiling.end_process(status)
     return status

@@ -14,7 +14,7 @@ import click
 from edgezero_spin.cli.options import KeyValue
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.starting import RunOptions
+    from edgezero_spin.host.settings import RunOptions
 
 __all__ = ["RunFlags", "run_options"]
 

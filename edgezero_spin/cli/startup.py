@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.application import Route
+    from edgezero_spin.host.load.application import Route
 
 __all__ = ["startup_json", "startup_lines"]
 

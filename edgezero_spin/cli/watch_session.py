@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from edgezero_spin.host import Host, Switch
-    from edgezero_spin.host.application import Route
     from edgezero_spin.host.http.server import Listening
+    from edgezero_spin.host.load.application import Route
     from edgezero_spin.project.build import BuildStep
     from edgezero_spin.project.watching import WatchSettings
 
@@ -116,7 +116,7 @@ class _Serving:
         click.echo("Reloaded the application", err=True)
 
     async def _load(self) -> "Host":
-        from edgezero_spin.host.compiling import on_thread
+        from edgezero_spin.host.runtime.compiling import on_thread
 
         loading = on_thread(self._start)
         try:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from edgezero_spin.core.unawaited import explain_unawaited
 from edgezero_spin.stores import StoreDeclaration, StoreIds, Stores
 from edgezero_spin.stores import open_stores as open_on_platform
 from edgezero_spin.stores.backend import StorePlatform
@@ -17,6 +18,8 @@ if _IN_COMPONENT:
     # These need the bindings, which exist nowhere but in a component.
     from edgezero_spin.guest.wasi02.stores import platform as blocking_platform
     from edgezero_spin.guest.wasi03.stores import platform as async_platform
+
+    explain_unawaited()
 
 __all__ = ["open_stores"]
 

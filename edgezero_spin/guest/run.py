@@ -15,6 +15,7 @@ from typing import Any
 
 from edgezero_spin.bundle.building import take_bundle
 from edgezero_spin.core.app import App
+from edgezero_spin.core.unawaited import explain_unawaited
 from edgezero_spin.guest.free_memory import zero_free_memory
 from edgezero_spin.guest.seeding import defer_seeding
 from edgezero_spin.guest.warm import warm_up
@@ -76,6 +77,7 @@ def run_app(app: App) -> type[Any]:
         from edgezero_spin.guest.wasi02.handler import incoming_handler
 
     handler = incoming_handler(app)
+    explain_unawaited()
     defer_seeding()
     warm_up(stores=bool(app.declaration.kv))
     take_bundle()

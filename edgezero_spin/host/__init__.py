@@ -4,10 +4,11 @@
 package knows nothing of how a component was written.
 """
 
-from edgezero_spin.host.host import Host, HostSettings, RunOptions
-from edgezero_spin.host.messages import HttpRequest, HttpResponse, ResponseAborted
+from edgezero_spin.host.execution.standby import ReusePolicy
+from edgezero_spin.host.host import Host
+from edgezero_spin.host.http.messages import HttpRequest, HttpResponse, ResponseAborted
+from edgezero_spin.host.settings import HostSettings, RunOptions
 from edgezero_spin.host.switch import Switch
-from edgezero_spin.host.trigger.standby import ReusePolicy
 
 __all__ = [
     "Host",

@@ -4,6 +4,7 @@
 HostError
 ├── EngineError            the engine or an engine setting cannot be used
 ├── EngineBusy             every pooled instance is in use; try again
+├── RuntimeConfigError     the runtime configuration asks for what this host cannot give
 ├── ComponentError         a component file cannot be loaded
 ├── LinkError              a component and the host functions do not fit together
 ├── InstanceError          an instance is used after it closed, or an export is missing
@@ -17,6 +18,7 @@ HostError
 ```
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ __all__ = [
     "LinkError",
     "OutOfFuel",
     "OutOfMemory",
+    "RuntimeConfigError",
     "Trap",
     "ValueMismatchError",
     "WitError",
@@ -44,6 +47,24 @@ class EngineError(HostError):
 
 class EngineBusy(HostError):  # noqa: N818 - a condition that passes
     """No further instance fits into the engine's pool until another one closes."""
+
+
+class RuntimeConfigError(HostError):
+    """The runtime configuration asks for what this host cannot give.
+
+    Attributes:
+        path: The file; ``None`` when the command line is meant.
+        problems: One sentence for each fault, with the key.
+    """
+
+    def __init__(self, path: Path | None, problems: Iterable[str]) -> None:
+        self.path = path
+        self.problems = tuple(problems)
+        super().__init__(path, self.problems)
+
+    def __str__(self) -> str:
+        where = "" if self.path is None else f"{self.path}: "
+        return "\n".join(where + problem for problem in self.problems)
 
 
 class ComponentError(HostError):

@@ -17,24 +17,26 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self, Unpack
 
-from edgezero_spin.host.application import Application, Route, load_application
-from edgezero_spin.host.capabilities.sqlite_connections import Database
-from edgezero_spin.host.channel import ByteChannel
-from edgezero_spin.host.engine import Engine, EngineSettings, InstanceLimits, make_engine
+from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.execution.guest import GuestComponent
+from edgezero_spin.host.execution.runner import InstanceRunner, InstanceWatch
+from edgezero_spin.host.execution.workers import WorkerPool
+from edgezero_spin.host.factors.instance import Grants
+from edgezero_spin.host.factors.logs import Logs
+from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
+from edgezero_spin.host.factors.sqlite.connections import Database
+from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.http.asgi import AsgiApplication
 from edgezero_spin.host.http.embedded import answer
+from edgezero_spin.host.http.gateway import RequestHead
+from edgezero_spin.host.http.messages import HttpRequest, HttpResponse
 from edgezero_spin.host.http.respond import Responder, ResponseWriter, Service
-from edgezero_spin.host.instance import Grants
-from edgezero_spin.host.interface import Interface
-from edgezero_spin.host.logs import Logs
-from edgezero_spin.host.messages import HttpRequest, HttpResponse
-from edgezero_spin.host.network.rules import NetworkRules
-from edgezero_spin.host.outbound import OutboundSender
-from edgezero_spin.host.plan import ApplicationError, ApplicationPlan, in_file
-from edgezero_spin.host.starting import (
+from edgezero_spin.host.http.routes import InvalidRoutesError
+from edgezero_spin.host.http.service_chaining import OutboundSender
+from edgezero_spin.host.load.application import Application, Route, load_application
+from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, in_file
+from edgezero_spin.host.load.starting import (
     Found,
-    HostSettings,
-    RunOptions,
     find_image,
     find_lock,
     find_manifest,
@@ -42,15 +44,12 @@ from edgezero_spin.host.starting import (
     open_work_dir,
     prepare,
 )
-from edgezero_spin.host.trigger.gateway import RequestHead
-from edgezero_spin.host.trigger.guest import GuestComponent
-from edgezero_spin.host.trigger.http import InstanceRunner, InstanceWatch
-from edgezero_spin.host.trigger.routes import InvalidRoutesError
-from edgezero_spin.host.variables import VariableResolver
-from edgezero_spin.host.workers import WorkerPool
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, InstanceLimits, make_engine
+from edgezero_spin.host.runtime.interface import Interface
+from edgezero_spin.host.settings import HostSettings, RunOptions
 from edgezero_spin.stores.backend import KeyValueBackend
 
-__all__ = ["Host", "HostSettings", "RunOptions"]
+__all__ = ["Host"]
 
 CLOSE_TIMEOUT_S = 2.0
 

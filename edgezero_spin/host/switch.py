@@ -17,12 +17,12 @@ from time import monotonic
 
 import attrs
 
-from edgezero_spin.host.channel import ByteChannel
+from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.host import Host
 from edgezero_spin.host.http.asgi import AsgiApplication
+from edgezero_spin.host.http.gateway import RequestHead
+from edgezero_spin.host.http.messages import HttpRequest, HttpResponse
 from edgezero_spin.host.http.respond import Responder, ResponseWriter
-from edgezero_spin.host.messages import HttpRequest, HttpResponse
-from edgezero_spin.host.trigger.gateway import RequestHead
 
 __all__ = ["DRAIN_S", "Switch"]
 

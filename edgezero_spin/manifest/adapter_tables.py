@@ -42,17 +42,22 @@ class LoggingSettings:
 
 @attrs.frozen(kw_only=True)
 class AdapterBuild:
-    """``[adapters.<name>.build]``: for people and other tools.
+    """``[adapters.<name>.build]``: what travels with a component; the rest is for other tools.
 
     Attributes:
         target: Compilation target.
         profile: Build profile.
         features: Names of features.
+        include: Modules and packages that a component can import later, although no import
+            statement leads to them.
+        exclude: Modules and packages that it cannot import later.
     """
 
     target: str | None = None
     profile: str | None = None
     features: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -160,6 +165,8 @@ def _read_build(table: TableReader) -> AdapterBuild:
         target=table.optional_text("target", blank=False),
         profile=table.optional_text("profile", blank=False),
         features=table.texts("features"),
+        include=table.texts("include"),
+        exclude=table.texts("exclude"),
     )
 
 

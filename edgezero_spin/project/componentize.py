@@ -38,6 +38,7 @@ from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.app_look import look_at_app, own_traceback
 from edgezero_spin.project.bundled_files import pack_files
 from edgezero_spin.project.errors import AppImportError, ToolMissingError, WorldUnknownError
+from edgezero_spin.project.locate import APP_MANIFEST
 from edgezero_spin.project.reachable_modules import find_reachable
 from edgezero_spin.project.staging import stage
 from edgezero_spin.project.standard_library import ENTRY_MODULE, kept_library
@@ -195,7 +196,8 @@ def _prepare(
     reachable = find_reachable(start, known, own=own, include=include, exclude=exclude)
     if reachable.missing:
         raise ProjectError(
-            f"--include {reachable.missing[0]}: no such module in {root}, nor installed"
+            f"--include {reachable.missing[0]}: no such module in {root}, nor installed; correct "
+            f"the flag, or `include` in {APP_MANIFEST}"
         )
     inside = [f"/{number}" for number in range(len(folders))]
     data = pack_files(reachable, known, own=own, inside=inside)

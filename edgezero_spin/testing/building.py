@@ -5,10 +5,12 @@ components built and goes on.
 """
 
 import contextlib
+import logging
 import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from edgezero_spin.manifest.spin import load_spin_manifest
 from edgezero_spin.project.build import BuildStep, plan_build
@@ -21,7 +23,14 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["build_components"]
+__all__ = ["LOGGER", "build_components"]
+
+LOGGER: Final = "edgezero_spin.testing.building"
+"""Where a line goes when a build takes longer than a second, at the level INFO."""
+
+_log = logging.getLogger(LOGGER)
+
+_QUIET_S = 1.0
 
 
 def build_components(manifest: Path, *, always: bool, since_ns: int) -> None:
@@ -62,19 +71,24 @@ def _is_fresh(manifest: Path, since_ns: int) -> bool:
 
 
 def _run(step: BuildStep) -> None:
-    """Run a build step, and keep quiet unless it fails."""
-    done = subprocess.run(
+    """Run a build step, and show what it says only when it fails."""
+    with subprocess.Popen(
         step.command,
         shell=True,
         cwd=step.workdir,
         env={**os.environ, "PATH": search_path()},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    if done.returncode:
+    ) as child:
+        try:
+            output, errors = child.communicate(timeout=_QUIET_S)
+        except subprocess.TimeoutExpired:
+            _log.info("building %s: %s", step.component_id, step.command)
+            output, errors = child.communicate()
+    if child.returncode:
         raise KitError(
-            f"the build of component {step.component_id} failed with status {done.returncode}: "
-            f"{step.command}\n{done.stdout}{done.stderr}"
+            f"the build of component {step.component_id} failed with status {child.returncode}: "
+            f"{step.command}\n{output}{errors}"
         )

@@ -13,7 +13,7 @@ from edgezero_spin.testing.native_messages import added_headers
 from edgezero_spin.testing.requests import KitRequest
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.trigger.routes import RouteTable
+    from edgezero_spin.host.http.routes import RouteTable
 
 __all__ = ["NativeRoutes"]
 
@@ -46,7 +46,7 @@ class NativeRoutes:
         """
         if self._table is None:
             return self.own, added_headers(request, client_addr=CLIENT_ADDR)
-        from edgezero_spin.host.trigger.headers import host_headers
+        from edgezero_spin.host.http.headers import host_headers
 
         match = self._table.match(request.path)
         if match is None:
@@ -74,7 +74,7 @@ def _public(manifest: SpinManifest) -> list[tuple[str, str]]:
 
 def _table(routes: list[tuple[str, str]]) -> "RouteTable | None":
     try:
-        from edgezero_spin.host.trigger.routes import RouteDeclaration, RouteTable
+        from edgezero_spin.host.http.routes import RouteDeclaration, RouteTable
     except ImportError:
         # Without the extra `tools` there is no host, and every path goes to the app.
         return None

@@ -11,11 +11,12 @@ import os
 import random
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TextIO
 
+from edgezero_spin.core.unawaited import explain_unawaited
 from edgezero_spin.testing.clock import NativeClock
 from edgezero_spin.testing.randomness import NativeRandomness
 
@@ -101,6 +102,7 @@ class Surroundings:
         self._before: dict[str, str | None] = {}
         self._streams: tuple[TextIO, TextIO] | None = None
         self._log = _Log(self.stderr)
+        self._undo_warning: Callable[[], None] | None = None
         self._clock = NativeClock(now_ns)
         self._randomness = None if dice is None else NativeRandomness(dice)
 
@@ -139,13 +141,20 @@ class Surroundings:
         self._streams = (sys.stdout, sys.stderr)
         sys.stdout = _Tee(sys.stdout, self.stdout)
         sys.stderr = _Tee(sys.stderr, self.stderr)
+        # pytest collects warnings, which in a component go to standard error.
+        self._undo_warning = explain_unawaited(self._keep)
         # Without the lock of logging, which what is left behind must not hold.
         logging.getLogger().handlers.append(self._log)
+
+    def _keep(self, line: str) -> None:
+        self.stderr.extend(line.encode("utf-8", "backslashreplace"))
 
     def _restore(self) -> None:
         if self._streams is None:
             return
         logging.getLogger().handlers.remove(self._log)
+        if self._undo_warning is not None:
+            self._undo_warning()
         sys.stdout, sys.stderr = self._streams
         self._streams = None
         if self._randomness is not None:

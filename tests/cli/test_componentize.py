@@ -106,6 +106,14 @@ def test_a_module_to_include_that_is_nowhere_is_named(project: Path) -> None:
     assert "--include no.where: no such module" in refusal(done)
 
 
+def test_edgezero_toml_names_what_travels(project: Path) -> None:
+    """``include`` there has the same effect as the flag, and the same refusal."""
+    (project / "edgezero.toml").write_text('[adapters.spin.build]\ninclude = ["no.where"]\n')
+    message = refusal(edgezero("componentize", "app", "-o", "app.wasm", cwd=project))
+    assert "no.where: no such module" in message
+    assert "`include` in edgezero.toml" in message
+
+
 def test_an_unknown_world_is_refused_with_the_known_ones(project: Path) -> None:
     """A world that is not ours is a failure that lists ours."""
     done = edgezero("componentize", "app", "-o", "app.wasm", "--world", "mars", cwd=project)

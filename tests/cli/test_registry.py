@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import edgezero, get, refusal, running
-from tests.host.oci.images import push as push_image
-from tests.host.oci_server import Registry, client_environment, digest_of, running_registry
+from tests.host.registry.images.images import push as push_image
+from tests.host.registry.oci_server import Registry, client_environment, digest_of, running_registry
 from tests.host.support import SCRIPT
 
 MANIFEST = """\

@@ -1,7 +1,7 @@
 """The lines a server starts with."""
 
 from edgezero_spin.cli.startup import startup_lines
-from edgezero_spin.host.application import Route
+from edgezero_spin.host.load.application import Route
 
 
 def test_address_and_routes_are_shown_as_spin_shows_them() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from tests.certificates import make_certificate
 from tests.cli.running import edgezero, get, refusal, running
-from tests.host.oci.images import push
-from tests.host.oci_server import Registry, client_environment, digest_of, running_registry
+from tests.host.registry.images.images import push
+from tests.host.registry.oci_server import Registry, client_environment, digest_of, running_registry
 from tests.host.support import SCRIPT
 
 GUEST = SCRIPT.read_bytes()

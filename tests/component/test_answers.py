@@ -7,14 +7,14 @@ from typing import Any
 import attrs
 import pytest
 
-from edgezero_spin.host.capabilities import host_interfaces
-from edgezero_spin.host.capabilities.wasi_http import IncomingRequest, ResponseOutparam
-from edgezero_spin.host.engine import EngineSettings, load_component, make_engine
-from edgezero_spin.host.exchange import Exchange, ResponseHead
-from edgezero_spin.host.instance import Grants, InstanceState
-from edgezero_spin.host.interface import Interface
-from edgezero_spin.host.linking import link
-from edgezero_spin.host.logs import Logs
+from edgezero_spin.host.exchange.exchange import Exchange, ResponseHead
+from edgezero_spin.host.factors.instance import Grants, InstanceState
+from edgezero_spin.host.factors.logs import Logs
+from edgezero_spin.host.factors.wasi.http import IncomingRequest, ResponseOutparam
+from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.runtime.engine import EngineSettings, load_component, make_engine
+from edgezero_spin.host.runtime.interface import Interface
+from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.host.runtime.prepared import PreparedComponent
 from tests.component.conftest import Build
 

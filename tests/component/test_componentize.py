@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from edgezero_spin.host.host import Host
-from edgezero_spin.host.messages import HttpRequest
-from edgezero_spin.host.starting import HostSettings
+from edgezero_spin.host.http.messages import HttpRequest
+from edgezero_spin.host.settings import HostSettings
 from edgezero_spin.project.componentize import componentize_app
 from edgezero_spin.project.errors import AppImportError
 from edgezero_spin.wasm.module import Kind, Module, Section, read_module

@@ -1,6 +1,8 @@
 """The guest of all behaviours in both modes: a native run answers as the component does."""
 
+import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +85,23 @@ def test_both_modes_answer_alike(
     with ComponentClient(wasm, env={"KIT_MODE": "test"}) as component:
         found = outcome(component, method, target, both[0])
     assert found == outcome(native, method, target, both[1])
+
+
+@pytest.mark.parametrize("mode", ["native", "component"])
+def test_a_forgotten_await_is_told_of(build: Build, native: TestClient, mode: str) -> None:
+    """What did nothing is named in the log, with the line and with what to write."""
+    client: Client = native
+    with ExitStack() as stack:
+        if mode == "component":
+            client = stack.enter_context(ComponentClient(build("behaviours")))
+        else:
+            stack.enter_context(pytest.warns(RuntimeWarning, match="write `await` before the call"))
+        answer = client.get("/forgotten")
+    assert answer.text == "done"
+    told = [line for line in answer.stderr.splitlines() if "RuntimeWarning" in line]
+    assert len(told) == 1
+    assert re.search(
+        r"app\.py:\d+: RuntimeWarning: coroutine 'Request\.bytes' was never awaited, so it did "
+        r"nothing; write `await` before the call$",
+        told[0],
+    )

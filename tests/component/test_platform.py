@@ -1,6 +1,6 @@
 """Every interface beside HTTP, called by a Python guest: the types fit, and errors arrive.
 
-What each function does is tested without wasm in ``tests/host/capabilities``.
+What each function does is tested without wasm in ``tests/host/factors``.
 """
 
 import subprocess
@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from edgezero_spin.host.capabilities import host_interfaces
-from edgezero_spin.host.capabilities.outbound_http import OutboundHosts
-from edgezero_spin.host.capabilities.sqlite_connections import Database
-from edgezero_spin.host.engine import Engine, EngineSettings, load_component, make_engine
-from edgezero_spin.host.instance import InstanceState
-from edgezero_spin.host.linking import link
+from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
+from edgezero_spin.host.factors.sqlite.connections import Database
+from edgezero_spin.host.factors.variables import VariableResolver
+from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, load_component, make_engine
+from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.host.runtime.prepared import PreparedComponent
-from edgezero_spin.host.variables import VariableResolver
 from edgezero_spin.stores.memory import MemoryKeyValue
 from tests.host.redis_server import running_redis
 from tests.host.support import instance_state

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from edgezero_spin.host.capabilities.sqlite_key_value import SqliteFile, SqliteKeyValue
-from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
+from edgezero_spin.host.factors.key_value.backends.sqlite import SqliteFile, SqliteKeyValue
 from edgezero_spin.host.host import Host
-from edgezero_spin.host.messages import HttpRequest
+from edgezero_spin.host.http.messages import HttpRequest
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from tests.component.conftest import Build
 from tests.component.servers import manifest
 from tests.contracts.case import LABELS, Case

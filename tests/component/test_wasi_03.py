@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 import attrs
 import pytest
 
-from edgezero_spin.host.capabilities import host_interfaces
-from edgezero_spin.host.capabilities.wasi_03_http import Request03, Response03
-from edgezero_spin.host.engine import EngineSettings, load_component, make_engine
-from edgezero_spin.host.instance import Grants, InstanceState
-from edgezero_spin.host.interface import Ok
-from edgezero_spin.host.linking import link
-from edgezero_spin.host.logs import Logs
+from edgezero_spin.host.factors.instance import Grants, InstanceState
+from edgezero_spin.host.factors.logs import Logs
+from edgezero_spin.host.factors.wasi_03.http import Request03, Response03
+from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.runtime.engine import EngineSettings, load_component, make_engine
 from edgezero_spin.host.runtime.instance import Instance
+from edgezero_spin.host.runtime.interface import Ok
+from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.host.runtime.prepared import PreparedComponent
 from edgezero_spin.host.runtime.scheduler import Completion, Scheduler
 from tests.component.conftest import Build

@@ -17,12 +17,12 @@ import attrs
 import wasmtime
 
 from edgezero_spin.errors import EdgeZeroError
-from edgezero_spin.host.engine import Engine
 from edgezero_spin.host.errors import GuestTrapped, InstanceError, LinkError, WitError
-from edgezero_spin.host.interface import Err, Ok, Some
-from edgezero_spin.host.resources import ResourceTable
+from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.instance import Instance
+from edgezero_spin.host.runtime.interface import Err, Ok, Some
 from edgezero_spin.host.runtime.prepared import Imports, PreparedComponent
+from edgezero_spin.host.runtime.resources import ResourceTable
 from edgezero_spin.wasm.component.linked import LiftedFunction
 from edgezero_spin.wasm.component.linking import link, validate
 from edgezero_spin.wasm.component.reader import read_component

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from tests.component_model.scripts import Outcome, run_script, split_script
 
 CHECKOUT = os.environ.get("COMPONENT_MODEL")

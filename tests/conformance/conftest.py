@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host import Host, HostSettings
-from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from tests.conformance.building import build_guest
 
 HERE = Path(__file__).parent

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgezero_spin.host import Host, HostSettings
-from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from tests.component.servers import manifest
 
 HERE = Path(__file__).parent

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from edgezero_spin.host import Host, HostSettings
-from edgezero_spin.host.engine import Engine
+from edgezero_spin.host.runtime.engine import Engine
 from tests.conformance.building import build_guest
 from tests.conformance.serving import serving
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from benchmarks.peers import PeerMissingError
-from edgezero_spin.host.capabilities.not_provided import NOT_PROVIDED
+from edgezero_spin.host.factors.unavailable.interface import NOT_PROVIDED
 from edgezero_spin.testing import ComponentClient
 from tests.component.upstream import upstream
 from tests.conformance.serving import serving

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from edgezero_spin.host import Host, HostSettings
-from edgezero_spin.host.engine import Engine
+from edgezero_spin.host.runtime.engine import Engine
 from tests.conformance.serving import serving
 
 GUEST = Path(__file__).parent / "guests" / "command.rs"

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from tests.host.redis_server import running_redis
-from tests.host.shop import Shop
+from tests.host.registry.shop import Shop
 
 
 @pytest.fixture(scope="session")

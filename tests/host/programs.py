@@ -5,9 +5,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-from edgezero_spin.host.channel import ByteChannel
+from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.http.gateway import RequestHead
 from edgezero_spin.host.http.respond import Responder, ResponseWriter
-from edgezero_spin.host.trigger.gateway import RequestHead
 
 __all__ = ["Program", "Request", "Response", "Served", "answering", "echo"]
 

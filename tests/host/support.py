@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgezero_spin.host.capabilities import host_interfaces
-from edgezero_spin.host.engine import Engine
-from edgezero_spin.host.host import Host, HostSettings
-from edgezero_spin.host.instance import Grants, InstanceState
-from edgezero_spin.host.interface import WitError
-from edgezero_spin.host.logs import Logs
-from edgezero_spin.host.plan import ApplicationPlan, ComponentPlan, TriggerPlan
+from edgezero_spin.host.factors.instance import Grants, InstanceState
+from edgezero_spin.host.factors.logs import Logs
+from edgezero_spin.host.host import Host
+from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan, TriggerPlan
+from edgezero_spin.host.runtime.engine import Engine
+from edgezero_spin.host.runtime.interface import WitError
+from edgezero_spin.host.settings import HostSettings
 from edgezero_spin.stores.backend import KeyValueBackend
 
 __all__ = [

@@ -6,8 +6,8 @@ from time import monotonic
 import pytest
 
 from edgezero_spin.host import Host, HostSettings, HttpRequest, ResponseAborted
-from edgezero_spin.host.engine import Engine
-from edgezero_spin.host.trigger.standby import ReusePolicy
+from edgezero_spin.host.execution.standby import ReusePolicy
+from edgezero_spin.host.runtime.engine import Engine
 from tests.host.support import HostLog, script_host
 
 MIB = 1024 * 1024

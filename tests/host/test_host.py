@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from edgezero_spin.host import Host, HostSettings, HttpRequest, HttpResponse, ResponseAborted
-from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
-from edgezero_spin.host.logs import Logs
-from edgezero_spin.host.plan import TriggerPlan
-from edgezero_spin.host.trigger.gateway import Answer
+from edgezero_spin.host.factors.logs import Logs
+from edgezero_spin.host.http.gateway import Answer
+from edgezero_spin.host.load.plan import TriggerPlan
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
+from tests.host.runtime.wat import CALL, instance_of, linked_to
 from tests.host.support import Capture, HostLog, script_host, until
-from tests.host.wat import CALL, instance_of, linked_to
 
 
 @pytest.fixture(scope="module")

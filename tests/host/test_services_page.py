@@ -5,14 +5,14 @@ from pathlib import Path
 
 import trustme
 
-from edgezero_spin.host.capabilities import host_interfaces
-from edgezero_spin.host.capabilities.not_provided import NOT_PROVIDED
-from edgezero_spin.host.cloud_stores import CosmosContainer, DynamoTable
-from edgezero_spin.host.network.rules import read_network_rules
-from edgezero_spin.host.runtime_config import resolve_runtime
-from edgezero_spin.host.sqlite_config import configured_databases
-from edgezero_spin.host.variables.azure_key_vault import AzureKeyVaultProvider
-from edgezero_spin.host.variables.provider_config import variable_providers
+from edgezero_spin.host.factors.key_value.cloud import CosmosContainer, DynamoTable
+from edgezero_spin.host.factors.outbound_networking.config import read_network_rules
+from edgezero_spin.host.factors.sqlite.config import configured_databases
+from edgezero_spin.host.factors.unavailable.interface import NOT_PROVIDED
+from edgezero_spin.host.factors.variables.backends.azure_key_vault import AzureKeyVaultProvider
+from edgezero_spin.host.factors.variables.config import variable_providers
+from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.load.runtime_config import resolve_runtime
 from edgezero_spin.manifest.runtime_config import load_runtime_config
 from tests.documents import File, read_session
 

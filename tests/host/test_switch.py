@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host import Host, HostSettings, HttpRequest, Switch
-from edgezero_spin.host.engine import Engine
+from edgezero_spin.host.http.gateway import Answer
 from edgezero_spin.host.http.server import Listening, serve_async
-from edgezero_spin.host.plan import TriggerPlan
-from edgezero_spin.host.trigger.gateway import Answer
+from edgezero_spin.host.load.plan import TriggerPlan
+from edgezero_spin.host.runtime.engine import Engine
 from tests.host.support import HostLog, script_host, until
 from tests.host.wire import exchange, get, serving
 

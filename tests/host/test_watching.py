@@ -7,10 +7,10 @@ import attrs
 import pytest
 
 from edgezero_spin.host import Host, HostSettings, HttpRequest
-from edgezero_spin.host.capabilities import host_interfaces
-from edgezero_spin.host.engine import Engine
 from edgezero_spin.host.errors import GuestTrapped
-from edgezero_spin.host.instance import Grants, InstanceState
+from edgezero_spin.host.factors.instance import Grants, InstanceState
+from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.instance import Instance
 from tests.host.support import script_plan
 

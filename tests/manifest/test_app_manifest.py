@@ -61,6 +61,8 @@ port = 3000
 [adapters.Spin.build]
 target = "wasm32-wasip2"
 features = ["a"]
+include = ["plugins", "late.module"]
+exclude = ["babel"]
 [adapters.Spin.commands]
 build = "make wasm"
 auth-login = "spin login"
@@ -115,6 +117,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert (spin.crate, spin.manifest, spin.component) == ("app", "app/spin.toml", "shop")
     assert (spin.host, spin.port) == ("0.0.0.0", 3000)
     assert (spin.build.target, spin.build.features) == ("wasm32-wasip2", ("a",))  # MAN-12
+    assert (spin.build.include, spin.build.exclude) == (("plugins", "late.module"), ("babel",))
     assert (spin.commands.build, spin.commands.auth_login) == ("make wasm", "spin login")
     assert spin.commands.serve is None
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgezero_spin.cli.cache_file import CacheFileError, read_cache_dir
-from edgezero_spin.host.package_config import load_package_config
-from edgezero_spin.host.variables import VariableSetupError
-from edgezero_spin.host.variables.options import read_variable_options
+from edgezero_spin.host.factors.variables import VariableSetupError
+from edgezero_spin.host.factors.variables.options import read_variable_options
+from edgezero_spin.host.registry.package_config import load_package_config
 from edgezero_spin.manifest.decoding import MAX_LEVELS, decode_json, decode_toml
 from edgezero_spin.manifest.errors import InvalidManifestError
 from edgezero_spin.manifest.runtime_config import load_runtime_config

@@ -14,7 +14,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from edgezero_spin.host.capabilities.sqlite_key_value import SqliteFile, SqliteKeyValue
+from edgezero_spin.host.factors.key_value.backends.sqlite import SqliteFile, SqliteKeyValue
 from edgezero_spin.project.config_sqlite import SqlitePushError, SqliteTarget
 from tests.project.config_project import ConfigProject
 from tests.project.doomed_pushes import KEYS, generation, the_one_generation

@@ -253,6 +253,9 @@ _REFUSED: dict[str, list[str]] = {
         'x = "d"',
     ],
     "trigger": [
+        'component = "c"\nroute = "/..."\ndependencies.middleware = [["x.wasm", true]]',
+        'component = "c"\nroute = "/..."\ndependencies.middleware = ["x.wasm"]',
+        'component = "c"\nroute = "/..."\ndependencies = []',
         'route = "/..."\ncomponent = ""',
         'route = "/..."\ncomponent = "a_b"',
         'route = "/..."\ncomponent = { }',
@@ -305,6 +308,11 @@ _REFUSED: dict[str, list[str]] = {
         'dependencies = { "a b" = { path = "d.wasm" } }',
         'dependencies = { "a:b/c" = { path = "d.wasm", nope = 1 } }',
         'dependencies = { "a:b/c" = { url = "http://x", digest = "md5:0" } }',
+        # Other tables may be lists of their fields (GOOD), dependencies may not.
+        'dependencies = { "a:b/c" = ["x.wasm", "e", true] }',
+        'dependencies = { "a:b/c" = ["1.0", "r", "p:q", "e", true] }',
+        'dependencies = { "a:b/c" = [] }',
+        "dependencies = []",
     ],
     "id": [
         "a_b",

@@ -11,7 +11,7 @@ import pytest
 from tests.spin.applications import HEAD
 from tests.spin.conftest import Serve
 
-ROUTES = Path(__file__).parents[1] / "host" / "trigger" / "routes.toml"
+ROUTES = Path(__file__).parents[1] / "host" / "http" / "routes.toml"
 
 
 def tables() -> list[list[dict[str, Any]]]:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis.errors import Flaky
 
-from edgezero_spin.host.capabilities.redis_key_value import RedisKeyValue
-from edgezero_spin.host.capabilities.sqlite_key_value import SqliteFile, SqliteKeyValue
-from edgezero_spin.host.redis_client import RedisAddress, RedisConnection, RedisPool
+from edgezero_spin.host.factors.key_value.backends.redis import RedisKeyValue
+from edgezero_spin.host.factors.key_value.backends.sqlite import SqliteFile, SqliteKeyValue
+from edgezero_spin.host.factors.redis.client import RedisAddress, RedisConnection, RedisPool
 from edgezero_spin.stores import MemoryKeyValue, NoopKeyValue
 from edgezero_spin.stores.backend import KeyValueBackend
 from edgezero_spin.testing.contracts import ConfigContract, KeyValueContract, SecretContract

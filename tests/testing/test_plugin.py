@@ -92,15 +92,20 @@ class Scratch:
         log = self.folder / "builds.txt"
         return len(log.read_text().splitlines()) if log.exists() else 0
 
-    def run(self, *arguments: str) -> Ran:
-        """Run pytest as a person would."""
+    def run(self, *arguments: str, cache: Path | None = None) -> Ran:
+        """Run pytest as a person would, with the usual cache or one of its own."""
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "pytest", "-p", "edgezero_spin_pytest"),
                 *("-p", "no:cacheprovider", "--strict-markers", "-W", "error", *arguments),
             ],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "PYTEST_ADDOPTS": "",
+                **({} if cache is None else {"XDG_CACHE_HOME": str(cache)}),
+            },
             capture_output=True,
             text=True,
             timeout=100,
@@ -518,3 +523,27 @@ def test_a_component_that_no_test_asked_is_told_of(scratch: Scratch, mode: str) 
     scratch.write("test_hello.py", HELLO)
     ran = scratch.run("--spin-mode", mode)
     assert (ran.status, told in ran.text) == (0, False), ran.text
+
+
+def test_what_takes_long_is_told(scratch: Scratch) -> None:
+    """The build and the compilation each have a line on the terminal, once, past the capture."""
+    hurry = """
+from edgezero_spin.host.runtime import compiling
+from edgezero_spin.testing import building
+
+building._QUIET_S = compiling._QUIET_S = 0.0
+"""
+    scratch.write("tests/conftest.py", CONFTEST + hurry)
+    scratch.write("tests/test_app.py", HELLO + HELLO.replace("test_hello", "test_again"))
+    ran = scratch.run("--spin-mode", "component", cache=scratch.folder / "cache")
+    assert ran.status == 0, ran.text
+    told = [line for line in ran.text.splitlines() if line.startswith("[edgezero] ")]
+    assert told == [
+        "[edgezero] building kit: cp script.wat app.wasm && "
+        "echo edgezero componentize app:app >> builds.txt",
+        "[edgezero] compiling app.wasm; this takes a while, once for each version of it",
+    ]
+    # What is there already takes no time.
+    scratch.write("tests/conftest.py", CONFTEST)
+    ran = scratch.run("--spin-mode", "component", cache=scratch.folder / "cache")
+    assert (ran.status, "[edgezero]" in ran.text) == (0, False)

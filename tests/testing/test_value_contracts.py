@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from edgezero_spin.host.capabilities.redis_key_value import RedisKeyValue
-from edgezero_spin.host.capabilities.sqlite_key_value import SqliteFile, SqliteKeyValue
-from edgezero_spin.host.redis_client import RedisAddress, RedisConnection, RedisPool
-from edgezero_spin.host.variables import (
+from edgezero_spin.host.factors.key_value.backends.redis import RedisKeyValue
+from edgezero_spin.host.factors.key_value.backends.sqlite import SqliteFile, SqliteKeyValue
+from edgezero_spin.host.factors.redis.client import RedisAddress, RedisConnection, RedisPool
+from edgezero_spin.host.factors.variables import (
     EnvironmentProvider,
     StaticProvider,
     VariableError,
     VariableProvider,
     VariableResolver,
 )
-from edgezero_spin.host.variables.vault import VaultProvider
+from edgezero_spin.host.factors.variables.backends.vault import VaultProvider
 from edgezero_spin.manifest.spin.locked_app import LockedVariable
 from edgezero_spin.stores import ConfigStore, MemoryKeyValue, MemorySecrets
 from edgezero_spin.stores.backend import (
@@ -28,7 +28,7 @@ from edgezero_spin.stores.backend import (
     SecretNameInvalid,
 )
 from edgezero_spin.testing.contracts import ConfigContract, SecretContract
-from tests.host.variables.vault_stand_in import TOKEN, Vault, running_vault
+from tests.host.factors.variables.vault_stand_in import TOKEN, Vault, running_vault
 
 
 def filled(backend: KeyValueBackend, entries: Mapping[str, bytes]) -> ConfigStore:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import wasmtime
 
-from edgezero_spin.host.engine import Engine, EngineSettings, load_component, make_engine
 from edgezero_spin.host.errors import WitError
-from edgezero_spin.host.interface import HostFunction, Interface
-from edgezero_spin.host.linking import link
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, load_component, make_engine
+from edgezero_spin.host.runtime.interface import HostFunction, Interface
+from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.wasm.freed_bytes import with_freed_bytes
-from tests.host.wat import HOST, State
+from tests.host.runtime.wat import HOST, State
 
 # As componentize-py joins them: libc, the runtime, the bindings that call the imports through
 # stubs, and what fills the stubs in. libc calls an import of its own accord, too. `free` keeps

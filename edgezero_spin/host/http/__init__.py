@@ -1,0 +1,1 @@
+"""HTTP trigger: requests of clients in, responses out."""

@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
+from edgezero_spin.host.exchange.upload import Upload
+from edgezero_spin.host.http.gateway import RequestHead
+from edgezero_spin.host.http.messages import ResponseAborted
 from edgezero_spin.host.http.respond import Handler
-from edgezero_spin.host.messages import ResponseAborted
-from edgezero_spin.host.trigger.gateway import RequestHead
-from edgezero_spin.host.upload import Upload
 
 __all__ = ["AsgiApplication", "Message", "Program", "Receive", "Scope", "Send", "head_of"]
 

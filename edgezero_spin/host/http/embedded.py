@@ -7,12 +7,12 @@ no faster than the program reads it.
 import asyncio
 from collections.abc import AsyncIterable, Sequence
 
-from edgezero_spin.host.channel import ByteChannel
+from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.exchange.upload import Upload
+from edgezero_spin.host.execution.runner import InstanceWatch
+from edgezero_spin.host.http.gateway import RequestHead
+from edgezero_spin.host.http.messages import HttpResponse, ResponseAborted
 from edgezero_spin.host.http.respond import Responder, Service
-from edgezero_spin.host.messages import HttpResponse, ResponseAborted
-from edgezero_spin.host.trigger.gateway import RequestHead
-from edgezero_spin.host.trigger.http import InstanceWatch
-from edgezero_spin.host.upload import Upload
 
 __all__ = ["answer"]
 

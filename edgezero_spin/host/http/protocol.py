@@ -23,7 +23,8 @@ from typing import cast
 
 import httptools
 
-from edgezero_spin.host.channel import ByteChannel
+from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.exchange.loops import call_in
 from edgezero_spin.host.http.chunks import ChunkedPieces
 from edgezero_spin.host.http.connections import Connections
 from edgezero_spin.host.http.deadlines import Deadlines
@@ -35,6 +36,8 @@ from edgezero_spin.host.http.framing import (
     response_head,
     status_line,
 )
+from edgezero_spin.host.http.gateway import RequestHead
+from edgezero_spin.host.http.headers import HeaderNotTextError, client_headers
 from edgezero_spin.host.http.request_head import (
     NO_BODY,
     BodyFraming,
@@ -46,9 +49,6 @@ from edgezero_spin.host.http.request_head import (
 )
 from edgezero_spin.host.http.resets import reset
 from edgezero_spin.host.http.respond import Responder
-from edgezero_spin.host.loops import call_in
-from edgezero_spin.host.trigger.gateway import RequestHead
-from edgezero_spin.host.trigger.headers import HeaderNotTextError, client_headers
 
 __all__ = ["HttpProtocol"]
 

@@ -22,14 +22,14 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
-from edgezero_spin.host.channel import BODY_BUDGET, ByteChannel
-from edgezero_spin.host.exchange import LINGER_S
-from edgezero_spin.host.loops import call_in
-from edgezero_spin.host.trigger.gateway import Answer, Call, Gateway, RequestHead
-from edgezero_spin.host.trigger.http import InstanceRunner, InstanceWatch
-from edgezero_spin.host.trigger.leader import leading
-from edgezero_spin.host.trigger.responses import OVERLOADED, answer_for, is_bodiless, wire_head
-from edgezero_spin.host.workers import Overloaded
+from edgezero_spin.host.exchange.channel import BODY_BUDGET, ByteChannel
+from edgezero_spin.host.exchange.exchange import LINGER_S
+from edgezero_spin.host.exchange.loops import call_in
+from edgezero_spin.host.execution.leader import leading
+from edgezero_spin.host.execution.runner import InstanceRunner, InstanceWatch
+from edgezero_spin.host.execution.workers import Overloaded
+from edgezero_spin.host.http.gateway import Answer, Call, Gateway, RequestHead
+from edgezero_spin.host.http.responses import OVERLOADED, answer_for, is_bodiless, wire_head
 
 __all__ = ["COLLECTED_BYTES", "Handler", "Linger", "Responder", "ResponseWriter", "Service"]
 

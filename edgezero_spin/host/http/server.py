@@ -14,19 +14,19 @@ import importlib.util
 import sys
 from collections.abc import Callable
 
+from edgezero_spin.host.execution.leader import Leadership
+from edgezero_spin.host.execution.signals import (
+    Handling,
+    MainThreadSignals,
+    loop_signals,
+    no_signals,
+)
 from edgezero_spin.host.http.connections import Connections
 from edgezero_spin.host.http.listening import BACKLOG, DEFAULT_LISTEN, ListenError, Listening, bind
 from edgezero_spin.host.http.protocol import HttpProtocol
 from edgezero_spin.host.http.respond import Handler
 from edgezero_spin.host.http.settings import ServerSettings
 from edgezero_spin.host.http.tls import server_context
-from edgezero_spin.host.trigger.leader import Leadership
-from edgezero_spin.host.trigger.signals import (
-    Handling,
-    MainThreadSignals,
-    loop_signals,
-    no_signals,
-)
 
 __all__ = [
     "DEFAULT_LISTEN",

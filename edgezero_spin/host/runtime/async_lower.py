@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgezero_spin.host.errors import LinkError, WitError
-from edgezero_spin.host.interface import HostFunction
 from edgezero_spin.host.runtime.callees import Callee
 from edgezero_spin.host.runtime.converters import Converters, lift_parameters
+from edgezero_spin.host.runtime.interface import HostFunction
 from edgezero_spin.host.runtime.layout import core_signature, slots
 from edgezero_spin.host.runtime.lower import MISFITS
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from struct import Struct
 from typing import Any, Protocol, Self, TypeVar
 
-from edgezero_spin.host.engine import TICK_S, Engine, InstanceLimits
 from edgezero_spin.host.errors import (
     EngineBusy,
     GuestTrapped,
@@ -21,8 +20,9 @@ from edgezero_spin.host.errors import (
     Trap,
     WitError,
 )
-from edgezero_spin.host.interface import Err, InstanceState, Ok
+from edgezero_spin.host.runtime.engine import TICK_S, Engine, InstanceLimits
 from edgezero_spin.host.runtime.handles import ComponentInstance, Handle
+from edgezero_spin.host.runtime.interface import Err, InstanceState, Ok
 from edgezero_spin.host.runtime.lifted import Invoke
 from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.host.runtime.native import (

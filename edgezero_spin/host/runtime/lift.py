@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from edgezero_spin.host.interface import Err, Ok, Some
 from edgezero_spin.host.runtime.handles import GuestResource, Handle
 from edgezero_spin.host.runtime.host_ends import reader_of
+from edgezero_spin.host.runtime.interface import Err, Ok, Some
 from edgezero_spin.host.runtime.layout import (
     Formats,
     cases_of,

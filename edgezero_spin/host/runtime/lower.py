@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from struct import error as StructError  # noqa: N812 - it is a class
 from typing import Any
 
-from edgezero_spin.host.interface import Err, Ok
 from edgezero_spin.host.runtime.handles import GuestResource, Handle
 from edgezero_spin.host.runtime.host_ends import shared_of
+from edgezero_spin.host.runtime.interface import Err, Ok
 from edgezero_spin.host.runtime.layout import (
     Formats,
     cases_of,

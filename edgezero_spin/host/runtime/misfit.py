@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from edgezero_spin.host.errors import ValueMismatchError
-from edgezero_spin.host.interface import Err, Ok, Some
 from edgezero_spin.host.runtime.host_ends import is_readable
+from edgezero_spin.host.runtime.interface import Err, Ok, Some
 from edgezero_spin.wasm.component.types import (
     BorrowType,
     EnumType,

@@ -17,14 +17,14 @@ from typing import Any, Self
 import attrs
 import wasmtime
 
-from edgezero_spin.host.engine import Engine, InstanceLimits
 from edgezero_spin.host.errors import InstanceError, LinkError, Trap
-from edgezero_spin.host.interface import HostFunction, InstanceState
 from edgezero_spin.host.runtime.async_lower import async_guest_call, async_host_call
 from edgezero_spin.host.runtime.builtins import builtin_call
 from edgezero_spin.host.runtime.callees import Callee, callee_of
 from edgezero_spin.host.runtime.converters import Converters, needs_async
+from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.instance import ContextSource, Instance
+from edgezero_spin.host.runtime.interface import HostFunction, InstanceState
 from edgezero_spin.host.runtime.layout import Formats, core_types
 from edgezero_spin.host.runtime.lifted import Invoke, lifted_call
 from edgezero_spin.host.runtime.native import (

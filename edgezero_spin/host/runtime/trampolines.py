@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgezero_spin.host.errors import LinkError, ValueMismatchError, WitError
-from edgezero_spin.host.interface import Err, HostFunction, Ok
 from edgezero_spin.host.runtime.converters import Converters, contains, lift_parameters
 from edgezero_spin.host.runtime.handles import Handle
+from edgezero_spin.host.runtime.interface import Err, HostFunction, Ok
 from edgezero_spin.host.runtime.layout import (
     CoreSignature,
     Formats,

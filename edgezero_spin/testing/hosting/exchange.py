@@ -5,9 +5,9 @@ import contextlib
 from typing import Any
 
 from edgezero_spin.host.errors import DeadlineExceeded
+from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.host import Host
-from edgezero_spin.host.instance import InstanceState
-from edgezero_spin.host.messages import HttpRequest, HttpResponse, ResponseAborted
+from edgezero_spin.host.http.messages import HttpRequest, HttpResponse, ResponseAborted
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.testing.errors import BrokenBodyError, NoAnswerError
 from edgezero_spin.testing.hosting.context import CURRENT, Context, Surface

@@ -6,10 +6,10 @@ from typing import Any
 
 import attrs
 
-from edgezero_spin.host.capabilities import host_interfaces
-from edgezero_spin.host.capabilities.wasi_clocks import datetime_of
-from edgezero_spin.host.instance import InstanceState
-from edgezero_spin.host.interface import Interface
+from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.wasi.clocks import datetime_of
+from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.testing.hosting.context import CURRENT, surface
 
 __all__ = ["kit_interfaces"]

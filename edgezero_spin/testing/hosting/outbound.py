@@ -10,24 +10,24 @@ from collections.abc import Callable
 from typing import Any
 
 from edgezero_spin.core.headers import Headers
-from edgezero_spin.host.application import Application
-from edgezero_spin.host.capabilities.outbound_http import Destination
-from edgezero_spin.host.capabilities.wasi_http import (
+from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.execution.runner import InstanceRunner, InstanceWatch
+from edgezero_spin.host.execution.workers import Overloaded
+from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.outbound_http.interface import Destination
+from edgezero_spin.host.factors.wasi.http import (
     FutureIncomingResponse,
     IncomingResponse,
     OutgoingRequest,
     RequestOptions,
     method_text,
 )
-from edgezero_spin.host.channel import ByteChannel
-from edgezero_spin.host.exchange import Exchange
-from edgezero_spin.host.instance import InstanceState
-from edgezero_spin.host.outbound import OutboundSender
+from edgezero_spin.host.http.gateway import Answer, RequestHead
+from edgezero_spin.host.http.responses import answer_for, is_bodiless, wire_head
+from edgezero_spin.host.http.service_chaining import OutboundSender
+from edgezero_spin.host.load.application import Application
 from edgezero_spin.host.runtime.instance import Instance
-from edgezero_spin.host.trigger.gateway import Answer, RequestHead
-from edgezero_spin.host.trigger.http import InstanceRunner, InstanceWatch
-from edgezero_spin.host.trigger.responses import answer_for, is_bodiless, wire_head
-from edgezero_spin.host.workers import Overloaded
 from edgezero_spin.testing.hosting.context import CURRENT, Context, surface
 from edgezero_spin.testing.outbound import CHAIN_DOMAIN, MAX_DEPTH, OutboundRequest
 from edgezero_spin.testing.requests import DEFAULT_AUTHORITY

@@ -11,13 +11,14 @@ from typing import Any
 
 import attrs
 
-from edgezero_spin.host.capabilities.sqlite_connections import Database
-from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
-from edgezero_spin.host.host import Host, HostSettings
-from edgezero_spin.host.instance import Grants
-from edgezero_spin.host.logs import Logs
-from edgezero_spin.host.plan import ApplicationPlan, plan_of
-from edgezero_spin.host.variables import VariableResolver
+from edgezero_spin.host.factors.instance import Grants
+from edgezero_spin.host.factors.logs import Logs
+from edgezero_spin.host.factors.sqlite.connections import Database
+from edgezero_spin.host.factors.variables import VariableResolver
+from edgezero_spin.host.host import Host
+from edgezero_spin.host.load.plan import ApplicationPlan, plan_of
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
+from edgezero_spin.host.settings import HostSettings
 from edgezero_spin.manifest.spin import load_spin_manifest, lock_application
 from edgezero_spin.manifest.spin.locked_app import LockedApp
 from edgezero_spin.stores.memory import MemoryKeyValue

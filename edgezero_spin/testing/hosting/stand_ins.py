@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edgezero_spin.host.interface import WitError
-from edgezero_spin.host.logs import ComponentLog, Sink
-from edgezero_spin.host.variables import VariableError, VariableResolver
-from edgezero_spin.host.variables.resolver import name_fault
+from edgezero_spin.host.factors.logs import ComponentLog, Sink
+from edgezero_spin.host.factors.variables import VariableError, VariableResolver
+from edgezero_spin.host.factors.variables.resolver import name_fault
+from edgezero_spin.host.runtime.interface import WitError
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 from edgezero_spin.testing.hosting.context import surface
 from edgezero_spin.testing.store_control import ACCESS_DENIED

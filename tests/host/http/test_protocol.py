@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from edgezero_spin.host.exchange import ResponseHead
+from edgezero_spin.host.exchange.exchange import ResponseHead
 from edgezero_spin.host.http import protocol
 from edgezero_spin.host.http.asgi import head_of
+from edgezero_spin.host.http.responses import wire_head
 from edgezero_spin.host.http.server import Listening, ServerSettings, serve_async
-from edgezero_spin.host.trigger.responses import wire_head
 from tests.certificates import make_certificate
 from tests.host.programs import Program, Request, Response, Served, answering, echo
 

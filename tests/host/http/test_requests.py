@@ -8,8 +8,8 @@ import re
 
 import pytest
 
-from edgezero_spin.host.engine import Engine
 from edgezero_spin.host.http.request_head import Refused, body_framing, parse_target
+from edgezero_spin.host.runtime.engine import Engine
 from tests.host.http.test_protocol import exchange, serving
 from tests.host.programs import Request, Response, answering, echo
 from tests.host.support import HostLog, script_host

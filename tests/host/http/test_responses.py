@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host import Host
-from edgezero_spin.host.engine import Engine
+from edgezero_spin.host.http.messages import ResponseAborted
 from edgezero_spin.host.http.server import ServerSettings, serve_async
-from edgezero_spin.host.messages import ResponseAborted
+from edgezero_spin.host.runtime.engine import Engine
 from tests.host.support import HostLog, script_host, until
 from tests.host.wire import WAIT_S, exchange, get, serving
 

@@ -6,8 +6,8 @@ import contextlib
 import pytest
 
 from edgezero_spin.host import Host, HostSettings
-from edgezero_spin.host.engine import Engine
-from edgezero_spin.host.logs import Logs
+from edgezero_spin.host.factors.logs import Logs
+from edgezero_spin.host.runtime.engine import Engine
 from tests.host.http.test_protocol import serving as serving_program
 from tests.host.programs import Request, Response, echo
 from tests.host.support import Capture, HostLog, script_host, until

@@ -7,10 +7,10 @@ from typing import Any
 
 import wasmtime
 
-from edgezero_spin.host.engine import Engine
-from edgezero_spin.host.resources import ResourceTable
+from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.runtime.prepared import Imports, PreparedComponent
+from edgezero_spin.host.runtime.resources import ResourceTable
 from edgezero_spin.wasm.component.linked import HostFunction
 from edgezero_spin.wasm.component.linking import link, validate
 from edgezero_spin.wasm.component.reader import read_component

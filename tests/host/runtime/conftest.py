@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from edgezero_spin.host.engine import Engine
 from edgezero_spin.host.errors import GuestTrapped, InstanceError, Trap, ValueMismatchError
+from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.host_ends import StreamReader
 from edgezero_spin.host.runtime.scheduler import Completion
 from tests.host.runtime.components import component, instance_of

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from edgezero_spin.host.engine import Engine
 from edgezero_spin.host.errors import GuestTrapped
+from edgezero_spin.host.runtime.engine import Engine
 from tests.host.runtime.components import component, instance_of
 
 _LIFT = """(func (export "run") async

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.errors import GuestTrapped, InstanceError
-from edgezero_spin.host.interface import HostFunction
-from tests.host.wat import HOST, MEMORY, State, linked_to
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
+from edgezero_spin.host.runtime.interface import HostFunction
+from tests.host.runtime.wat import HOST, MEMORY, State, linked_to
 
 
 @pytest.fixture(scope="module")

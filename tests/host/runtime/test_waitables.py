@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 import wasmtime
 
-from edgezero_spin.host.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.errors import GuestTrapped
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.runtime.prepared import Imports, PreparedComponent
 from edgezero_spin.wasm.component.linking import link
 from edgezero_spin.wasm.component.reader import read_component
-from tests.host.wat import State
+from tests.host.runtime.wat import State
 
 
 @pytest.fixture(scope="module")

@@ -281,6 +281,11 @@ def test_whole_tables_may_be_lists() -> None:
         'files = [["s", "/d", "x"]]',
         'source = ["x"]',
         "key_value_stores = { a = 1 }",
+        # Spin tells the forms of a dependency apart by their keys, which a list has not.
+        "dependencies = []",
+        'dependencies."a:b/c" = ["x.wasm", "e", true]',
+        'dependencies."a:b/c" = ["1.0", "r", "p:q", "e", true]',
+        'dependencies."a:b/c" = [{ path = "x.wasm" }]',
     ],
 )
 def test_a_list_has_to_fit_its_fields(line: str) -> None:

@@ -27,6 +27,12 @@ async def name(name: str) -> dict[str, str]:
     return {"name": name}
 
 
+@app.get("/forgotten")
+async def forgotten(request: Request) -> str:
+    request.bytes()  # type: ignore[unused-coroutine]
+    return "done"
+
+
 @app.get("/files/{*rest}")
 async def rest(rest: str) -> str:
     return rest

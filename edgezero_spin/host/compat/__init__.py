@@ -1,0 +1,1 @@
+"""Compatibility: programs of earlier generations, as Spin runs them."""

@@ -1,0 +1,164 @@
+"""The Wagi executor: a request becomes a command line, and what it prints the response.
+
+In: an ``Exchange`` and a ``CommandComponent``, which is a WASI 0.1 command module or a
+component that exports ``wasi:cli/run``. Out: the same exchange, answered. Request and
+response are held whole, within limits; each request has an instance of its own.
+
+What the program sees and what its output means is in ``cgi``.
+
+Source: contract spin-host.md, WAGI-1, WAGI-3, WAGI-6, MAN-26.
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+
+from edgezero_spin.host.compat.cgi import (
+    OutputError,
+    arguments_for,
+    read_output,
+    variables_for,
+)
+from edgezero_spin.host.compat.wasi_01 import LinkedModule, load_module
+from edgezero_spin.host.compat.whole_bodies import read_request, respond
+from edgezero_spin.host.errors import LinkError, WitError
+from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.factors.command import Command
+from edgezero_spin.host.factors.instance import Grants, InstanceState
+from edgezero_spin.host.factors.wasi.cli import GuestExit
+from edgezero_spin.host.runtime.engine import (
+    Component,
+    Engine,
+    InstanceLimits,
+    is_core_module,
+    load_component,
+    read_wasm,
+)
+from edgezero_spin.host.runtime.prepared import PreparedComponent
+
+__all__ = [
+    "BODY_LIMIT_BYTES",
+    "CommandComponent",
+    "WagiSettings",
+    "load_command",
+]
+
+logger = logging.getLogger("edgezero_spin.host")
+
+RUN = "wasi:cli/run"
+
+BODY_LIMIT_BYTES = 16 * 1024 * 1024
+"""Most of a request's body that is held for a command; 413 past it. Our own limit."""
+
+
+@attrs.frozen(kw_only=True)
+class WagiSettings:
+    """The ``executor`` of a trigger (MAN-26).
+
+    Attributes:
+        argv: The command line; ``${SCRIPT_NAME}`` and ``${ARGS}`` are filled in.
+    """
+
+    argv: str = "${SCRIPT_NAME} ${ARGS}"
+
+
+@attrs.frozen(eq=False)
+class CommandComponent:
+    """A command that is ready to be run.
+
+    Attributes:
+        program: The module or component with its imports defined.
+        grants: What its runs may use.
+        limits: What each run may spend.
+        settings: Of its trigger.
+    """
+
+    program: LinkedModule | PreparedComponent
+    grants: Grants
+    limits: InstanceLimits
+    settings: WagiSettings
+
+    def serve(self, state: InstanceState, exchange: Exchange) -> None:
+        """Answer an exchange. Called on a guest's thread.
+
+        Args:
+            state: Of the instance that will be made.
+            exchange: The request.
+
+        Raises:
+            HostError: There is no answer (WAGI-6).
+        """
+        body = read_request(state, exchange, BODY_LIMIT_BYTES)
+        if body is None:
+            logger.warning(
+                "%s: a request body of more than %d bytes was refused",
+                self.grants.component_id,
+                BODY_LIMIT_BYTES,
+            )
+            respond(exchange, 413, [], b"")
+            return
+        variables = variables_for(exchange, len(body), dict(self.grants.environment))
+        command = Command(
+            arguments=arguments_for(self.settings.argv, exchange),
+            environment=tuple(variables.items()),
+            stdin=body,
+        )
+        state.command = command
+        self._run(state)
+        output = bytes(command.stdout)
+        if not output:
+            raise OutputError(
+                f"the {self.grants.component_id!r} component is configured for WAGI but did not "
+                "write to stdout; check the `executor` of its trigger"
+            )
+        response = read_output(output)
+        respond(exchange, response.status, list(response.headers), response.body)
+
+    def _run(self, state: InstanceState) -> None:
+        if isinstance(self.program, LinkedModule):
+            with self.program.instantiate(state, self.limits) as module:
+                module.run()
+            return
+        with self.program.instantiate(state, self.limits) as instance:
+            try:
+                instance.call(RUN, "run")
+            except WitError:
+                logger.error(
+                    "%s: the program ended with an error; its output is used",
+                    self.grants.component_id,
+                )
+            except GuestExit as error:
+                if error.code != 0:
+                    raise
+
+
+def load_command(
+    engine: Engine,
+    path: Path,
+    cache_dir: Path | None,
+    link_component: Callable[[Component], PreparedComponent],
+) -> LinkedModule | PreparedComponent:
+    """Load and link a command, of either kind (WAGI-1).
+
+    Args:
+        engine: What it will run on.
+        path: The file.
+        cache_dir: Where compiled code is kept; ``None`` for nowhere.
+        link_component: Links one that is a component.
+
+    Raises:
+        ComponentError: The file cannot be used.
+        LinkError: It is no command.
+    """
+    if is_core_module(read_wasm(path)):
+        return LinkedModule(load_module(engine, path, cache_dir))
+    linked = link_component(load_component(engine, path, cache_dir))
+    if linked.export_of(RUN) is None:
+        raise LinkError(
+            str(path),
+            f"exports no {RUN}@0.2, so it is no command (exported: "
+            f"{', '.join(linked.exports) or 'nothing'})",
+        )
+    return linked

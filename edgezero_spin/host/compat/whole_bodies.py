@@ -1,0 +1,63 @@
+"""Bodies in one piece, for guests that take a request whole and answer in one go.
+
+Source: contract spin-host.md, WAGI-3, RESP-11.
+"""
+
+from edgezero_spin.host.errors import GuestTrapped
+from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.exchange.exchange import Exchange, ResponseHead
+from edgezero_spin.host.exchange.fields import Pair
+from edgezero_spin.host.factors.instance import InstanceState
+
+__all__ = ["read_request", "respond"]
+
+
+def read_request(state: InstanceState, exchange: Exchange, most_bytes: int) -> bytes | None:
+    """Wait for the whole body of a request. Called on a guest's thread.
+
+    Args:
+        state: Whose deadline holds.
+        exchange: The request.
+        most_bytes: How long it may be.
+
+    Returns:
+        The body, ``None`` when it is longer than that.
+
+    Raises:
+        GuestTrapped: The client left before the end, or the time is up.
+    """
+    channel = exchange.body
+    if channel is None:
+        return b""
+    channel.on_data = state.wake
+    content = bytearray()
+    while True:
+        ended = channel.ended
+        content += channel.take_all()
+        if len(content) > most_bytes:
+            return None
+        if ended:
+            if channel.failure is not None:
+                raise GuestTrapped("the request broke off before its end")
+            return bytes(content)
+        state.wait(channel.readable)
+
+
+def respond(exchange: Exchange, status: int, headers: list[Pair], content: bytes) -> None:
+    """Answer with a body that is there already, and its length.
+
+    Args:
+        exchange: The request.
+        status: The status.
+        headers: Names in lower case, without a length.
+        content: All bytes of the body.
+    """
+    if exchange.method == "HEAD" and not content:
+        # What a GET request would have got has a length, but not this one (RFC 9110, 8.6).
+        exchange.respond(ResponseHead(status, headers, None))
+        return
+    body = ByteChannel()
+    body.put(content)
+    body.end()
+    length = ("content-length", str(len(content)).encode())
+    exchange.respond(ResponseHead(status, [*headers, length], body))

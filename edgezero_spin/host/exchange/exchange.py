@@ -1,0 +1,193 @@
+"""One request and its response, between the event loop and a guest's thread.
+
+The guest's side (``factors.wasi.http``) reads the request and calls ``respond`` or
+``refuse``; the server's side waits for ``changed`` and then looks at ``response`` and its
+body. A body travels through a ``ByteChannel``.
+
+Waking an event loop from another thread costs more than most handlers do, so a response
+is announced when it is complete, when ``ANNOUNCE_AT`` bytes wait or when the guest goes to
+sleep, which makes one wake-up for a small one. What a busy guest leaves unannounced is
+picked up by the server's ``LINGER_S`` timer.
+"""
+
+import enum
+from collections.abc import Callable
+
+import attrs
+
+from edgezero_spin.host.exchange.channel import ByteChannel
+
+__all__ = ["ANNOUNCE_AT", "LINGER_S", "Exchange", "Failure", "FailureKind", "ResponseHead"]
+
+ANNOUNCE_AT = 16 * 1024
+"""Bytes of a body that wait before the server is told of them."""
+
+LINGER_S = 0.005
+"""Seconds that bytes may wait unannounced while the guest computes."""
+
+Pair = tuple[str, bytes]
+
+
+def _nothing() -> None:
+    return None
+
+
+class FailureKind(enum.Enum):
+    """What kept an exchange from a whole response."""
+
+    NO_RESPONSE = enum.auto()
+    """The guest returned without one, or answered with an error code."""
+    UNFINISHED = enum.auto()
+    """The guest returned before the end of its response body."""
+    TRAPPED = enum.auto()
+    """The guest stopped, or could not be started."""
+    BUSY = enum.auto()
+    """No instance was free."""
+
+
+@attrs.frozen
+class Failure:
+    """Why an exchange has no response, or not a whole one.
+
+    Attributes:
+        kind: What happened; programs decide by this alone.
+        detail: One sentence for people.
+    """
+
+    kind: FailureKind
+    detail: str
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+@attrs.frozen
+class ResponseHead:
+    """What precedes a response's body.
+
+    Attributes:
+        status: 200 to 999.
+        headers: Lower-case names and values, in the guest's order.
+        body: ``None`` when the guest did not take the body (RESP-2).
+    """
+
+    status: int
+    headers: list[Pair]
+    body: ByteChannel | None
+
+
+class Exchange:
+    """A request on its way through one instance.
+
+    Attributes:
+        method: As sent, ``GET``.
+        target: Path and query as sent; ``None`` for none.
+        scheme: ``HTTP`` or ``HTTPS``, as the guest sees it (HTTP-1).
+        authority: The ``Host`` header's value or the target's authority.
+        headers: What the guest sees, in order, names in lower case.
+        body: The request body; ``None`` when it is empty.
+        response: Set once the guest answered.
+        failure: Why there will be no response, once that is known.
+        returned: The instance is done with this exchange.
+        abandoned: Nobody waits for the response any more.
+        eager: Announce the head at once, whatever becomes of the body.
+        announce: Tells the server's side to look; the server sets it.
+        unannounced: Something changed that the server was not told of.
+    """
+
+    __slots__ = (
+        "abandoned",
+        "announce",
+        "authority",
+        "body",
+        "eager",
+        "failure",
+        "headers",
+        "method",
+        "response",
+        "returned",
+        "scheme",
+        "target",
+        "unannounced",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        target: str | None,
+        headers: list[Pair],
+        *,
+        scheme: str = "HTTP",
+        authority: str | None = None,
+        body: ByteChannel | None = None,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.scheme = scheme
+        self.authority = authority
+        self.body = body
+        self.response: ResponseHead | None = None
+        self.failure: Failure | None = None
+        self.returned = False
+        self.abandoned = False
+        self.eager = False
+        self.unannounced = False
+        self.announce: Callable[[], None] = _nothing
+
+    def respond(self, head: ResponseHead) -> None:
+        """Answer. The body, if there is one, follows through its channel."""
+        body = head.body
+        if body is not None:
+            body.on_data = self._body_changed
+        self.response = head
+        if body is None:
+            self.announce()
+        else:
+            self._body_changed()
+            if self.abandoned:
+                body.close()
+
+    def _body_changed(self) -> None:
+        response = self.response
+        body = None if response is None else response.body
+        if body is not None and (self.eager or body.ended or body.size >= ANNOUNCE_AT):
+            self.unannounced = False
+            self.announce()
+        else:
+            self.unannounced = True
+
+    def flush(self) -> None:
+        """Announce what is still unannounced."""
+        if self.unannounced:
+            self.unannounced = False
+            self.announce()
+
+    def refuse(self, failure: Failure) -> None:
+        """Say that there will be no response; without effect after ``respond``."""
+        if self.response is None and self.failure is None:
+            self.failure = failure
+            self.announce()
+
+    def abandon(self) -> None:
+        """Close the client's side: what the guest writes from now on is refused (LIFE-8)."""
+        self.abandoned = True
+        if self.body is not None:
+            self.body.fail(("connection-terminated", None))
+        if self.response is not None and self.response.body is not None:
+            self.response.body.close()
+
+    def finish(self, failure: Failure) -> None:
+        """Close the guest's side: an unanswered request is refused with ``failure``.
+
+        A body that was not finished fails, so that nobody takes it for whole (RESP-9).
+        """
+        self.returned = True
+        response = self.response
+        if response is None:
+            self.refuse(failure)
+        elif response.body is not None:
+            response.body.fail(failure)
+        if self.body is not None:
+            self.body.close()
+        self.flush()

@@ -1,0 +1,1 @@
+"""Execution: the threads and instances that answer requests."""

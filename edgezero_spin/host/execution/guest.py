@@ -1,0 +1,133 @@
+"""A component that handles requests, and which of its exports does.
+
+In: a linked component. Out: a ``GuestComponent``, from which the runner makes instances and
+has them answer, or an error that says what the component exports instead.
+
+Source: contract spin-host.md, RESP-11, RESP-15, GEN-7.
+"""
+
+import re
+from collections.abc import Sequence
+
+import attrs
+
+from edgezero_spin.errors import HostError
+from edgezero_spin.host.compat import inbound_http
+from edgezero_spin.host.compat.inbound_http import INBOUND_HTTP
+from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.execution.pace import Pace
+from edgezero_spin.host.execution.standby import Started
+from edgezero_spin.host.factors.instance import Grants
+from edgezero_spin.host.factors.wasi.http import IncomingRequest, ResponseOutparam
+from edgezero_spin.host.runtime.engine import InstanceLimits
+from edgezero_spin.host.runtime.prepared import PreparedComponent
+
+__all__ = ["HANDLER", "GuestComponent", "HandlerError", "handler_of"]
+
+HANDLER = "wasi:http/incoming-handler"
+
+_OWN_HANDLER = re.compile(
+    rf"{re.escape(HANDLER)}(?:@0\.2\.\d+)?|{re.escape(INBOUND_HTTP)}", re.ASCII
+)
+# Exports that mean a handler of another generation (RESP-15, GEN-7).
+OTHER_HANDLERS = (
+    "wasi:http/handler@",
+    "wasi:http/incoming-handler@0.2.0-rc",
+)
+
+
+class HandlerError(HostError):
+    """A component does not export the one handler that this host calls.
+
+    Raised while an application is loaded.
+
+    Attributes:
+        component_id: The component.
+        problem: What it exports instead.
+    """
+
+    def __init__(self, component_id: str, problem: str) -> None:
+        super().__init__(component_id, problem)
+        self.component_id = component_id
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"component {self.component_id!r}: {self.problem}"
+
+
+@attrs.frozen(eq=False)
+class GuestComponent:
+    """A component that is ready to be instantiated.
+
+    Attributes:
+        linked: The component with its imports defined.
+        grants: What its instances may use.
+        limits: What each of its instances may spend.
+        handler: The export that serves requests.
+        pace: How long its requests take.
+    """
+
+    linked: PreparedComponent
+    grants: Grants
+    limits: InstanceLimits
+    handler: str
+    pace: Pace = attrs.field(factory=Pace, init=False)
+
+    @classmethod
+    def of(
+        cls, linked: PreparedComponent, grants: Grants, limits: InstanceLimits
+    ) -> "GuestComponent":
+        """Find the handler among the exports (RESP-15).
+
+        Raises:
+            HandlerError: There is none, several, or one that this host cannot call.
+        """
+        return cls(linked, grants, limits, handler_of(grants.component_id, linked.exports))
+
+    @property
+    def is_buffered(self) -> bool:
+        """Whether it takes requests whole, by the interface of Spin 1 (RESP-11)."""
+        return self.handler == INBOUND_HTTP
+
+    def handle(self, started: Started, exchange: Exchange) -> None:
+        """Call the handler of an instance. Called on the guest's thread.
+
+        Raises:
+            GuestTrapped: The guest stopped.
+            HostError: What it returned is no answer.
+        """
+        if self.is_buffered:
+            inbound_http.answer(started.instance, started.state, exchange, self.grants.component_id)
+        else:
+            started.instance.call(
+                self.handler, "handle", IncomingRequest(exchange), ResponseOutparam(exchange)
+            )
+
+
+def handler_of(component_id: str, exports: Sequence[str]) -> str:
+    """Return the export of a component that serves requests (RESP-15).
+
+    Raises:
+        HandlerError: There is none, several, or one that this host cannot call.
+    """
+    own = [name for name in exports if _OWN_HANDLER.fullmatch(name)]
+    others = [name for name in exports if name.startswith(OTHER_HANDLERS)]
+    if not own:
+        raise HandlerError(component_id, _no_handler(exports, others))
+    if len(own) + len(others) > 1:
+        raise HandlerError(
+            component_id,
+            "component exports multiple different handlers but it's expected to export "
+            f"only one: {', '.join([*own, *others])}",
+        )
+    return own[0]
+
+
+def _no_handler(exports: Sequence[str], others: list[str]) -> str:
+    if others:
+        return (
+            f"it exports {others[0]}, which this host does not run; build it for {HANDLER}@0.2 "
+            f"or serve it with `spin up`"
+        )
+    offer = ", ".join(exports) or "nothing"
+    return f"Expected component to export one of {HANDLER}@0.2, {INBOUND_HTTP}; it exports {offer}"

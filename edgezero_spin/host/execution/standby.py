@@ -1,0 +1,304 @@
+"""Instances that wait for their next request: made ahead of time, or used before.
+
+In: components. Out: instances that a request can be given without making one first. A
+*ready* instance was never used: it is made while the worker threads have nothing better to
+do, and every request still has one to itself. A *used* one served a request to its clean
+end, and serves more only where the settings say so (``max_instance_reuse_count``); then
+what a guest leaves in its memory is there for the next request.
+
+Both kinds are bounded and hold a slot of the engine's pool each; a request that finds the
+pool full takes theirs. A used one that nobody needs for a while is closed.
+
+Source: contract spin-host.md, LIFE-2, LIFE-3, FLAG-6, FLAG-7.
+"""
+
+import logging
+import math
+import random
+import threading
+from collections.abc import Callable
+from time import monotonic
+from typing import Protocol
+
+import attrs
+from attrs.validators import ge, gt, optional
+
+from edgezero_spin.errors import HostError
+from edgezero_spin.host.errors import EngineBusy
+from edgezero_spin.host.execution.workers import WorkerPool
+from edgezero_spin.host.factors.instance import Grants, InstanceState
+from edgezero_spin.host.runtime.engine import InstanceLimits
+from edgezero_spin.host.runtime.instance import Instance
+from edgezero_spin.host.runtime.prepared import PreparedComponent
+
+__all__ = ["Guest", "ReusePolicy", "Standby", "Started"]
+
+logger = logging.getLogger("edgezero_spin.host")
+
+
+def _at_least_least(policy: "ReusePolicy", attribute: object, most: int) -> None:
+    if most < policy.least_served:
+        raise ValueError(f"most_served {most} is below least_served {policy.least_served}")
+
+
+@attrs.frozen(kw_only=True)
+class ReusePolicy:
+    """How long instances live and how many are kept.
+
+    Attributes:
+        ready: Instances of each component made ahead of time. 0 for none.
+        least_served: Requests that an instance serves at least, unless it fails. 1 means
+            that none is used again.
+        most_served: Requests that it serves at most; each instance draws its own number
+            between the two (FLAG-6).
+        most_kept: Used instances of each component that wait at once.
+        idle_timeout_s: Seconds that a used instance waits for its next request;
+            ``math.inf`` for ever.
+        least_idle_timeout_s: Each wait draws its own time between this and
+            ``idle_timeout_s``; ``None`` for just that (FLAG-7).
+    """
+
+    ready: int = attrs.field(default=0, validator=ge(0))
+    least_served: int = attrs.field(default=1, validator=ge(1))
+    most_served: int = attrs.field(default=1, validator=[ge(1), _at_least_least])
+    most_kept: int = attrs.field(default=8, validator=ge(0))
+    idle_timeout_s: float = attrs.field(default=1.0, validator=gt(0))
+    least_idle_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
+
+    @property
+    def most_idle(self) -> int:
+        """Engine slots that one component's waiting instances take at most."""
+        return self.ready + (self.most_kept if self.most_served > 1 else 0)
+
+    def draw(self) -> int:
+        """How many requests a new instance serves."""
+        if self.least_served == self.most_served:
+            return self.most_served
+        return random.randint(self.least_served, self.most_served)
+
+    def idle_until(self) -> float:
+        """``monotonic`` time until which an instance waits that begins to wait now."""
+        most_s = self.idle_timeout_s
+        least_s = self.least_idle_timeout_s
+        return monotonic() + (most_s if least_s is None else random.uniform(least_s, most_s))
+
+
+class Guest(Protocol):
+    """What instances are made from; ``guest.GuestComponent``."""
+
+    @property
+    def linked(self) -> PreparedComponent:
+        """The component with its imports defined."""
+
+    @property
+    def grants(self) -> Grants:
+        """What its instances may use."""
+
+    @property
+    def limits(self) -> InstanceLimits:
+        """What each of its instances may spend."""
+
+
+@attrs.define(eq=False)
+class Started:
+    """One instance and what belongs to it.
+
+    Attributes:
+        instance: The instance.
+        state: Its state.
+        left: Requests that it may still serve, the present one included.
+        until: ``monotonic`` time after which it waits no longer, once it waits.
+    """
+
+    instance: Instance
+    state: InstanceState
+    left: int
+    until: float = math.inf
+
+    def close(self) -> None:
+        """End it. Twice is harmless."""
+        self.instance.close()
+        self.state.close()
+
+
+@attrs.define(eq=False)
+class _Shelf:
+    """The waiting instances of one component."""
+
+    ready: list[Started] = attrs.field(factory=list)
+    used: list[Started] = attrs.field(factory=list)
+    coming: int = 0
+
+
+class Standby:
+    """The waiting instances of one host."""
+
+    def __init__(self, pool: WorkerPool, policy: ReusePolicy) -> None:
+        """Keep nothing yet.
+
+        Args:
+            pool: Whose threads make instances when they have nothing else to do.
+            policy: How many, and how long they live.
+        """
+        self.policy = policy
+        self._pool = pool
+        self._lock = threading.Lock()
+        self._shelves: dict[Guest, _Shelf] = {}
+        self._sweeper: threading.Timer | None = None
+        self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """Instances that wait at this moment."""
+        with self._lock:
+            return sum(len(shelf.ready) + len(shelf.used) for shelf in self._shelves.values())
+
+    def has_used(self, component: Guest) -> bool:
+        """Whether an instance waits that was used before. Takes no lock."""
+        shelf = self._shelves.get(component)
+        return shelf is not None and bool(shelf.used)
+
+    def take(self, component: Guest) -> Started | None:
+        """Return an instance that waits, a used one first; ``None`` when there is none."""
+        with self._lock:
+            shelf = self._shelves.get(component)
+            if shelf is None:
+                return None
+            if shelf.used:
+                return shelf.used.pop()
+            return shelf.ready.pop() if shelf.ready else None
+
+    def put_back(self, component: Guest, started: Started) -> bool:
+        """Keep an instance whose request came to a clean end, if it may serve another.
+
+        Returns:
+            Whether it was kept; the caller closes it otherwise.
+        """
+        started.left -= 1
+        if started.left < 1:
+            return False
+        with self._lock:
+            if self._closed:
+                return False
+            shelf = self._shelves.setdefault(component, _Shelf())
+            if len(shelf.used) >= self.policy.most_kept:
+                return False
+            started.until = self.policy.idle_until()
+            shelf.used.append(started)
+            self._sweep_at(started.until)
+        return True
+
+    def _sweep_at(self, until: float) -> None:
+        """Look for instances that waited too long, if nobody does; under the lock."""
+        if self._sweeper is None and until < math.inf:
+            self._sweeper = threading.Timer(max(0.0, until - monotonic()), self._sweep)
+            self._sweeper.daemon = True
+            self._sweeper.start()
+
+    def _sweep(self) -> None:
+        now = monotonic()
+        gone: list[Started] = []
+        with self._lock:
+            self._sweeper = None
+            if self._closed:
+                return
+            for shelf in self._shelves.values():
+                gone += [started for started in shelf.used if started.until <= now]
+                shelf.used = [started for started in shelf.used if started.until > now]
+            left = [started.until for shelf in self._shelves.values() for started in shelf.used]
+            if left:
+                self._sweep_at(min(left))
+        for started in gone:
+            started.close()
+
+    def refill(self, component: Guest) -> None:
+        """Have instances made until enough are ready, when there is nothing better to do."""
+        wanted = self.policy.ready
+        if not wanted:
+            return
+        with self._lock:
+            if self._closed:
+                return
+            shelf = self._shelves.setdefault(component, _Shelf())
+            missing = wanted - len(shelf.ready) - shelf.coming
+            if missing < 1:
+                return
+            shelf.coming += missing
+        for _ in range(missing):
+            self._pool.submit_spare(lambda: self._make(component, shelf))
+
+    def _make(self, component: Guest, shelf: _Shelf) -> None:
+        try:
+            started = self.start(component, self._prepare(component))
+            # Time begins with a request.
+            started.instance.restart_deadline(None)
+        except HostError as error:
+            # The request that needs an instance will meet the same and tell it.
+            logger.debug("no instance could be made ahead of time: %s", error)
+            started = None
+        with self._lock:
+            shelf.coming -= 1
+            if started is not None and not self._closed:
+                shelf.ready.append(started)
+                return
+        if started is not None:
+            started.close()
+
+    def _prepare(self, component: Guest) -> InstanceState:
+        state = InstanceState(component.grants)
+        state.around_wait = self._pool.sleeping
+        return state
+
+    def start(
+        self, component: Guest, state: InstanceState, limits: InstanceLimits | None = None
+    ) -> Started:
+        """Make an instance; where the engine has no room, one that waits makes way.
+
+        Args:
+            component: What it is an instance of.
+            state: Its state.
+            limits: What it may spend; ``None`` for what the component has.
+
+        Raises:
+            GuestTrapped: The component trapped while it started.
+            EngineBusy: All slots serve requests.
+            OutOfMemory: The component needs more than its limits to start.
+        """
+        while True:
+            try:
+                instance = component.linked.instantiate(state, limits or component.limits)
+            except EngineBusy:
+                if not self._make_way():
+                    raise
+            else:
+                return Started(instance, state, self.policy.draw())
+
+    def _make_way(self) -> bool:
+        """Close one instance that waits; ``False`` when there is none."""
+        with self._lock:
+            for shelf in self._shelves.values():
+                kept = shelf.ready or shelf.used
+                if kept:
+                    started = kept.pop()
+                    break
+            else:
+                return False
+        started.close()
+        return True
+
+    def clear(self, keep: Callable[[Guest], bool] = lambda component: False) -> None:
+        """Close what waits, but for components that ``keep`` is true of."""
+        with self._lock:
+            gone = [component for component in self._shelves if not keep(component)]
+            shelves = [self._shelves.pop(component) for component in gone]
+        for shelf in shelves:
+            for started in (*shelf.ready, *shelf.used):
+                started.close()
+
+    def close(self) -> None:
+        """Close what waits, and keep nothing from now on. Twice is harmless."""
+        with self._lock:
+            self._closed = True
+            if self._sweeper is not None:
+                self._sweeper.cancel()
+        self.clear()

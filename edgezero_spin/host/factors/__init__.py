@@ -1,0 +1,1 @@
+"""Factors: what a component can import, one folder each."""

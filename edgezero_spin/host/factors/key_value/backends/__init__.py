@@ -1,0 +1,1 @@
+"""Backends of key-value stores."""

@@ -1,0 +1,130 @@
+"""``fermyon:spin/key-value@2.0.0``: the stores that the manifest grants a component.
+
+A label that the component does not list is ``access-denied`` (KV-1); what goes wrong below
+is ``other(...)`` and never stops the guest. Which backend serves a label was decided at
+start-up; see ``key_value_stores``.
+"""
+
+from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, size_of
+from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.key_value.remote import as_used_by
+from edgezero_spin.host.runtime.interface import Interface, WitError
+from edgezero_spin.stores.backend import BackendError, KeyValueBackend
+
+__all__ = [
+    "KEY_VALUE",
+    "MAX_OPEN_STORES",
+    "MAX_RESULT_BYTES",
+    "Store",
+    "open_backend",
+    "too_large",
+]
+
+MAX_OPEN_STORES = 256
+"""Handles that one instance may hold (KV-4)."""
+
+
+class Store:
+    """One open handle.
+
+    Attributes:
+        backend: Where the bytes live.
+    """
+
+    __slots__ = ("backend",)
+
+    def __init__(self, backend: KeyValueBackend) -> None:
+        self.backend = backend
+
+    def drop(self, state: InstanceState) -> None:
+        """Make room for another handle."""
+        state.open_stores -= 1
+
+
+def _other(message: str) -> WitError:
+    return WitError(("other", message))
+
+
+def too_large() -> WitError:
+    """The error of a result that no guest may be given."""
+    return _other(f"query result exceeds limit of {MAX_RESULT_BYTES} bytes")
+
+
+def open_backend(state: InstanceState, label: str) -> KeyValueBackend:
+    """Return the store behind a label, and count one more handle of the instance.
+
+    Raises:
+        WitError: The label is not granted, or there are too many handles.
+    """
+    backend = state.grants.key_value.get(label)
+    if backend is None:
+        raise WitError(("access-denied", None))
+    if state.open_stores >= MAX_OPEN_STORES:
+        raise WitError(("store-table-full", None))
+    state.open_stores += 1
+    return backend
+
+
+def _open(state: InstanceState, label: str) -> Store:
+    return Store(as_used_by(state, open_backend(state, label)))
+
+
+def _get(state: InstanceState, store: Store, key: str) -> bytes | None:
+    try:
+        value = store.backend.get(key)
+    except BackendError as error:
+        raise _other(error.message) from error
+    if value is not None and size_of(value) > MAX_RESULT_BYTES:
+        raise too_large()
+    return value
+
+
+def _set(state: InstanceState, store: Store, key: str, value: bytes) -> None:
+    try:
+        store.backend.set(key, value)
+    except BackendError as error:
+        raise _other(error.message) from error
+
+
+def _delete(state: InstanceState, store: Store, key: str) -> None:
+    try:
+        store.backend.delete(key)
+    except BackendError as error:
+        raise _other(error.message) from error
+
+
+def _exists(state: InstanceState, store: Store, key: str) -> bool:
+    try:
+        return store.backend.exists(key)
+    except BackendError as error:
+        raise _other(error.message) from error
+
+
+def _get_keys(state: InstanceState, store: Store) -> list[str]:
+    keys: list[str] = []
+    size = 0
+    try:
+        listing = store.backend.keys()
+        for key in listing:
+            size += size_of(key)
+            if size > MAX_RESULT_BYTES:
+                raise too_large()
+            keys.append(key)
+    except BackendError as error:
+        raise _other(error.message) from error
+    return keys
+
+
+KEY_VALUE = Interface(
+    "fermyon:spin/key-value@2.0.0",
+    {
+        "[static]store.open": _open,
+        "[method]store.get": _get,
+        "[method]store.set": _set,
+        "[method]store.delete": _delete,
+        "[method]store.exists": _exists,
+        "[method]store.get-keys": _get_keys,
+    },
+    {"store": Store},
+)
+"""The interface, version included: Spin's names carry no semantic-version promise."""

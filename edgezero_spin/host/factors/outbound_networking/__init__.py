@@ -1,0 +1,1 @@
+"""Outbound networking: where the connections of an application may go."""

@@ -1,0 +1,147 @@
+"""SQLite databases of an application: which label is which.
+
+In: the labels that components list, and where the runtime configuration puts each. Out: a
+``Database`` for each label, which opens connections; or one error that names every label
+which nobody defined. What is given on the command line is run before anything is served.
+
+Source: contract spin-host.md, DB-1 to DB-3.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from edgezero_spin.errors import HostError
+from edgezero_spin.host.factors.labels import (
+    UnknownLabelError,
+    check_labels,
+    used_labels,
+)
+from edgezero_spin.host.factors.sqlite.connections import (
+    Database,
+    DatabaseConnection,
+    DatabaseError,
+)
+from edgezero_spin.host.factors.sqlite.rules import MAX_VALUE_BYTES
+
+__all__ = ["DEFAULT_LABEL", "Databases", "StatementError", "UnknownDatabaseError"]
+
+DEFAULT_LABEL = "default"
+"""The label that exists without configuration (DB-2)."""
+
+
+class UnknownDatabaseError(UnknownLabelError):
+    """Components list SQLite labels that no database answers to (DB-3)."""
+
+    def __str__(self) -> str:
+        details = "\n".join(
+            f"- Component {component} uses database '{label}'" for component, label in self.missing
+        )
+        label = self.missing[0][1]
+        return (
+            "One or more components use SQLite databases which are not defined (defined: "
+            f"{', '.join(self.known)}). Check the spelling, or define them in "
+            f"runtime-config.toml, as in [sqlite_database.{label}].\nDetails:\n{details}"
+        )
+
+
+class StatementError(HostError):
+    """A statement that was given at the start could not be run.
+
+    Attributes:
+        option: What was given.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, option: str, reason: str) -> None:
+        super().__init__(option, reason)
+        self.option = option
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"--sqlite {self.option!r}: {self.reason}"
+
+
+class Databases:
+    """The SQLite databases of one application.
+
+    Attributes:
+        by_label: Those that components list, and ``default``.
+        default_file: The file of the label ``default``, when a component uses it and it is
+            local (OUT-2).
+    """
+
+    def __init__(
+        self, labels: Mapping[str, Iterable[str]], configured: Mapping[str, Database]
+    ) -> None:
+        """Check the labels; nothing is opened.
+
+        Args:
+            labels: Component id to the labels that it lists.
+            configured: Databases by label. ``default`` is always there (DB-2).
+
+        Raises:
+            UnknownDatabaseError: A label is neither configured nor ``default``.
+        """
+        known = {DEFAULT_LABEL: Database(label=DEFAULT_LABEL), **configured}
+        check_labels(labels, known, UnknownDatabaseError)
+        self.by_label: Mapping[str, Database] = known
+        self.default_file = (
+            known[DEFAULT_LABEL].path if DEFAULT_LABEL in used_labels(labels) else None
+        )
+
+    def run(self, options: Iterable[str]) -> None:
+        """Run what ``--sqlite`` is given, before anything is served (DB-2).
+
+        Args:
+            options: Each a statement for the label ``default``, or ``@file`` or
+                ``@file:label`` for a file of statements.
+
+        Raises:
+            StatementError: An option cannot be read, or its statements fail.
+        """
+        for option in options:
+            if option.startswith("@"):
+                self._run_file(option)
+            else:
+                self._run_statement(option)
+
+    def _run_statement(self, option: str) -> None:
+        self._run(
+            option,
+            self.by_label[DEFAULT_LABEL],
+            lambda connection: connection.execute(option, max_bytes=MAX_VALUE_BYTES),
+        )
+
+    def _run_file(self, option: str) -> None:
+        file, colon, label = (part.strip() for part in option[1:].partition(":"))
+        if not file:
+            raise StatementError(option, "it names no file; write @file or @file:label")
+        if colon and not label:
+            raise StatementError(option, "the label after the colon is empty")
+        database = self.by_label.get(label or DEFAULT_LABEL)
+        if database is None:
+            raise StatementError(
+                option,
+                f"there is no database with the label {label!r} (defined: "
+                f"{', '.join(sorted(self.by_label))})",
+            )
+        try:
+            text = Path(file).read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise StatementError(option, f"{file} is not UTF-8 text") from None
+        except OSError as error:
+            raise StatementError(option, f"{file}: {error.strerror or error}") from error
+        self._run(option, database, lambda connection: connection.execute_script(text))
+
+    def _run(
+        self, option: str, database: Database, work: Callable[[DatabaseConnection], object]
+    ) -> None:
+        connection = database.connect()
+        try:
+            work(connection)
+        except DatabaseError as error:
+            raise StatementError(
+                option, f"failed on the database {database.label!r}: {error.message}"
+            ) from error
+        finally:
+            connection.close()

@@ -1,0 +1,130 @@
+"""``spin:sqlite/sqlite`` and ``fermyon:spin/sqlite``: SQL on the databases that are granted.
+
+A label that the component does not list is ``access-denied``; what SQLite says is ``io``.
+The interfaces of version 2 and 3 differ in two functions.
+
+Source: contract spin-host.md, DB-1 to DB-3, CONF-12 and CONF-13.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from edgezero_spin.host.factors.blocking import check, may_go_on
+from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, claim, release
+from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.sqlite.connections import (
+    Database,
+    DatabaseConnection,
+    DatabaseError,
+)
+from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
+from edgezero_spin.host.factors.sqlite.statements import Row
+from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
+
+__all__ = [
+    "INTERFACES",
+    "VERSION_3",
+    "Connection",
+    "Connection2",
+    "error_of",
+    "execute",
+    "open_connection",
+    "row_record",
+]
+
+_KIND = "sqlite connection"
+
+_CASES = {int: "integer", float: "real", str: "text", bytes: "blob", type(None): "null"}
+
+
+class Connection:
+    """One open handle.
+
+    Attributes:
+        native: What runs its statements.
+    """
+
+    __slots__ = ("native",)
+
+    def __init__(self, native: DatabaseConnection) -> None:
+        self.native = native
+
+    def drop(self, state: InstanceState) -> None:
+        """Close it, and make room for another handle."""
+        release(state, _KIND)
+        self.native.close()
+
+
+class Connection2(Connection):
+    """A handle of the interface of version 2."""
+
+
+def open_connection(state: InstanceState, label: str) -> DatabaseConnection:
+    """Return a connection to the database behind a label; it counts until ``release``.
+
+    Raises:
+        WitError: The label is not granted, or there are too many connections.
+    """
+    database: Database | None = state.grants.databases.get(label)
+    if database is None:
+        raise WitError(("access-denied", None))
+    if not claim(state, _KIND):
+        raise WitError(("io", "too many connections opened"))
+    if state.sql_memory is None:
+        state.sql_memory = MemoryAccount(state.grants.memory_bytes)
+    return database.connect(lambda: may_go_on(state), state.sql_memory)
+
+
+def error_of(error: DatabaseError) -> WitError:
+    """An ``error``."""
+    return WitError(("database-full", None) if error.full else ("io", error.message))
+
+
+def execute(
+    state: InstanceState, connection: Connection, statement: str, parameters: list[tuple[str, Any]]
+) -> dict[str, Any]:
+    """Run a statement and return a ``query-result``."""
+    try:
+        columns, rows = connection.native.execute(
+            statement, [value for _, value in parameters], max_bytes=MAX_RESULT_BYTES
+        )
+    except DatabaseError as error:
+        check(state)
+        raise error_of(error) from error
+    return {"columns": columns, "rows": [row_record(row) for row in rows]}
+
+
+def row_record(row: Row) -> dict[str, Any]:
+    """A ``row-result``."""
+    return {"values": [(_CASES[type(value)], value) for value in row]}
+
+
+def _open_as(class_: type[Connection]) -> Callable[[InstanceState, str], Connection]:
+    return lambda state, label: class_(open_connection(state, label))
+
+
+def _last_insert_rowid(state: InstanceState, connection: Connection) -> int:
+    return connection.native.last_insert_rowid()
+
+
+def _changes(state: InstanceState, connection: Connection) -> int:
+    return connection.native.changes()
+
+
+_VERSION_2: dict[str, HostFunction] = {
+    "[static]connection.open": _open_as(Connection2),
+    "[method]connection.execute": execute,
+}
+
+VERSION_3: dict[str, HostFunction] = {
+    "[static]connection.open": _open_as(Connection),
+    "[method]connection.execute": execute,
+    "[method]connection.last-insert-rowid": _last_insert_rowid,
+    "[method]connection.changes": _changes,
+}
+
+INTERFACES = (
+    Interface("fermyon:spin/sqlite@2.0.0", _VERSION_2, {"connection": Connection2}),
+    Interface("spin:sqlite/sqlite@3.0.0", VERSION_3, {"connection": Connection}),
+)
+"""The interfaces, versions included; ``sqlite_3_1`` has the one with asynchronous functions."""

@@ -1,0 +1,130 @@
+"""Statements as SQLite reads them, and the rows that they return.
+
+In: a connection, and a text as a guest gives it. Out: its first statement, with the number of
+its parameters and the names of its columns, or what went wrong. SQLite reads the text;
+nothing here does.
+
+Source: contract spin-host.md, DB-1 and DB-3.
+"""
+
+import contextlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+import attrs
+
+from edgezero_spin.errors import HostError
+from edgezero_spin.host.factors.bounds import size_of
+
+__all__ = [
+    "DatabaseError",
+    "Prepared",
+    "ResultTooLarge",
+    "Row",
+    "bounded_rows",
+    "check_parameters",
+    "prepare",
+]
+
+Row = tuple[Any, ...]
+
+
+class DatabaseError(HostError):
+    """A statement could not be run.
+
+    Attributes:
+        message: What SQLite says.
+        full: The database or the disk is full.
+    """
+
+    def __init__(self, message: str, *, full: bool = False) -> None:
+        super().__init__(message)
+        self.message = message
+        self.full = full
+
+
+class ResultTooLarge(DatabaseError):  # noqa: N818 - names the state, as its base names the family
+    """The rows of a statement are more than a guest may be given."""
+
+
+@attrs.frozen
+class Prepared:
+    """The first statement of a text.
+
+    Attributes:
+        text: The statement.
+        parameters: How many values it takes.
+        columns: Names of its columns.
+    """
+
+    text: str
+    parameters: int
+    columns: list[str]
+
+
+# Leaves every parameter unbound; ``apsw.ext.query_info`` does the same, and much else.
+_UNBOUND: Any = apsw._null_bindings  # type: ignore[attr-defined]
+
+_EMPTY_STATEMENT = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))*;", re.DOTALL)
+
+
+def prepare(native: apsw.Connection, text: str) -> Prepared:
+    """Have SQLite read the first statement of a text, and run nothing.
+
+    Raises:
+        DatabaseError: There is none.
+        apsw.Error: SQLite cannot read it.
+    """
+    found: Prepared | None = None
+
+    def trace(cursor: apsw.Cursor, statement: str, bindings: object) -> bool:
+        nonlocal found
+        if cursor.has_vdbe:
+            columns = [column[0] for column in cursor.get_description()]
+            found = Prepared(statement, cursor.bindings_count, columns)
+        return False
+
+    cursor = native.cursor()
+    cursor.exec_trace = trace
+    with contextlib.suppress(apsw.ExecTraceAbort):
+        cursor.execute(text, _UNBOUND)
+    cursor.close()
+    if found is None or _EMPTY_STATEMENT.match(text):
+        # What SQLite says of running nothing.
+        raise DatabaseError("bad parameter or other API misuse")
+    return found
+
+
+def check_parameters(prepared: Prepared, values: Sequence[Any]) -> None:
+    """Make sure that a statement is given as many values as it takes.
+
+    Raises:
+        DatabaseError: There are more, or fewer.
+    """
+    if prepared.parameters != len(values):
+        raise DatabaseError(
+            f"Wrong number of parameters passed to query. Got {len(values)}, needed "
+            f"{prepared.parameters}"
+        )
+
+
+def bounded_rows(cursor: apsw.Cursor, max_bytes: int) -> list[Row]:
+    """Return the rows of a statement that was begun.
+
+    Raises:
+        ResultTooLarge: They are more than ``max_bytes``.
+        apsw.Error: The statement fails.
+    """
+    rows: list[Row] = []
+    size = 0
+    try:
+        for row in cursor:
+            size += sum(map(size_of, row))
+            if size > max_bytes:
+                raise ResultTooLarge(f"query result exceeds limit of {max_bytes} bytes")
+            rows.append(row)
+    finally:
+        cursor.close(True)
+    return rows

@@ -1,0 +1,1 @@
+"""Interfaces that this host knows and does not provide."""

@@ -1,0 +1,142 @@
+"""Requests that came in, and the responses that a guest gives them.
+
+They read from and write to an ``Exchange``; nothing here knows of sockets or event loops.
+
+Source: wasi:http@0.2.0 to 0.2.9; clauses HTTP-1, HTTP-2, HTTP-10, HTTP-11, HTTP-21, RESP-2,
+RESP-5.
+"""
+
+from edgezero_spin.host.exchange.exchange import Exchange, Failure, FailureKind, ResponseHead
+from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.wasi.http.bodies import (
+    IncomingBody,
+    OutgoingBody,
+    promised_length,
+    unsent,
+)
+from edgezero_spin.host.factors.wasi.http.fields import Fields
+from edgezero_spin.host.factors.wasi.http.values import Variant, error_text, method_variant
+from edgezero_spin.host.factors.wasi.io import Parent
+from edgezero_spin.host.runtime.interface import Err, HostFunction, Ok, Trap, WitError
+
+__all__ = ["FUNCTIONS", "IncomingRequest", "OutgoingResponse", "ResponseOutparam"]
+
+LOWEST_STATUS = 100
+HIGHEST_STATUS = 999
+
+
+class IncomingRequest(Parent):
+    """``incoming-request`` (HTTP-1)."""
+
+    __slots__ = ("consumed", "exchange")
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.consumed = False
+
+    def drop(self, state: InstanceState) -> None:
+        """A body that was not consumed is never read."""
+        if not self.consumed and self.exchange.body is not None:
+            self.exchange.body.close()
+
+
+def _request_method(state: InstanceState, request: IncomingRequest) -> Variant:
+    return method_variant(request.exchange.method)
+
+
+def _request_path(state: InstanceState, request: IncomingRequest) -> str | None:
+    return request.exchange.target
+
+
+def _request_scheme(state: InstanceState, request: IncomingRequest) -> Variant:
+    return (request.exchange.scheme, None)
+
+
+def _request_authority(state: InstanceState, request: IncomingRequest) -> str | None:
+    return request.exchange.authority
+
+
+def _request_headers(state: InstanceState, request: IncomingRequest) -> Fields:
+    return Fields(request.exchange.headers, immutable=True, parent=request)
+
+
+def _request_consume(state: InstanceState, request: IncomingRequest) -> IncomingBody:
+    if request.consumed:
+        raise WitError(None)
+    request.consumed = True
+    return IncomingBody(state, request.exchange.body)
+
+
+class OutgoingResponse(Parent):
+    """``outgoing-response`` (HTTP-10)."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, headers: Fields) -> None:
+        self.status = 200
+        self.headers = headers.pass_on()
+        self.body: OutgoingBody | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """Those of its headers, and of a body that was finished."""
+        return self.headers.size + unsent(self.body)
+
+
+class ResponseOutparam:
+    """``response-outparam``: the one way to answer an exchange."""
+
+    __slots__ = ("exchange",)
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+
+
+def _set_status(state: InstanceState, response: OutgoingResponse, status: int) -> None:
+    if not LOWEST_STATUS <= status <= HIGHEST_STATUS:
+        raise WitError(None)
+    response.status = status
+
+
+def _response_body(state: InstanceState, response: OutgoingResponse) -> OutgoingBody:
+    if response.body is not None:
+        raise WitError(None)
+    length = promised_length(response.headers)
+    response.body = OutgoingBody(state, length, "HTTP-response-body-size")
+    return response.body
+
+
+def _set_response(state: InstanceState, outparam: ResponseOutparam, response: Ok | Err) -> None:
+    exchange = outparam.exchange
+    if isinstance(response, Err):
+        detail = f"guest failed to produce a response: {error_text(response.value)}"
+        exchange.refuse(Failure(FailureKind.NO_RESPONSE, detail))
+        return
+    answer: OutgoingResponse = response.value
+    answer.check_childless("response-outparam.set while headers of the response are alive")
+    body = None if answer.body is None else answer.body.channel
+    exchange.respond(ResponseHead(answer.status, answer.headers.entries, body))
+
+
+def _send_informational(
+    state: InstanceState, outparam: ResponseOutparam, status: int, headers: Fields
+) -> None:
+    raise Trap("response-outparam.send-informational is not provided (HTTP-21)")
+
+
+FUNCTIONS: dict[str, HostFunction] = {
+    "[method]incoming-request.method": _request_method,
+    "[method]incoming-request.path-with-query": _request_path,
+    "[method]incoming-request.scheme": _request_scheme,
+    "[method]incoming-request.authority": _request_authority,
+    "[method]incoming-request.headers": _request_headers,
+    "[method]incoming-request.consume": _request_consume,
+    "[static]response-outparam.set": _set_response,
+    "[method]response-outparam.send-informational": _send_informational,
+    "[constructor]outgoing-response": lambda state, headers: OutgoingResponse(headers),
+    "[method]outgoing-response.status-code": lambda state, response: response.status,
+    "[method]outgoing-response.set-status-code": _set_status,
+    "[method]outgoing-response.headers": lambda state, response: response.headers.view(response),
+    "[method]outgoing-response.body": _response_body,
+}
+"""Those of requests in and responses out."""

@@ -1,0 +1,255 @@
+"""Requests that a guest sends, and the responses to them.
+
+What is sent is made here and handed to the ``outbound`` of the guest's grants, which
+resolves the future with what came back.
+
+Source: wasi:http@0.2.0 to 0.2.9; clauses HTTP-10, HTTP-11, OUTH-14, OUTH-16.
+"""
+
+import re
+from collections.abc import Callable
+
+from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.exchange.fields import is_token, together
+from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.wasi.http.bodies import (
+    IncomingBody,
+    OutgoingBody,
+    promised_length,
+    unsent,
+)
+from edgezero_spin.host.factors.wasi.http.fields import Fields
+from edgezero_spin.host.factors.wasi.http.values import ErrorCode, Variant
+from edgezero_spin.host.factors.wasi.io import Parent, Pollable
+from edgezero_spin.host.runtime.interface import Err, HostFunction, Ok, WitError
+
+__all__ = [
+    "FUNCTIONS",
+    "FutureIncomingResponse",
+    "IncomingResponse",
+    "OutgoingRequest",
+    "RequestOptions",
+]
+
+_SCHEME = re.compile(r"[A-Za-z0-9+.-]{0,64}")
+# No absolute URL: to a proxy that is allowed it would name a host that is not.
+_PATH = re.compile(r"(?:[/?#][^\x00-\x20\x7f]*|\*)?")
+_AUTHORITY = re.compile(
+    r"(?:[A-Za-z0-9._~!$&'()*+,;=:%-]*@)?"
+    r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+)"
+    r"(?::[0-9]{0,5})?"
+)
+
+
+class OutgoingRequest(Parent):
+    """``outgoing-request`` (HTTP-10, HTTP-11)."""
+
+    __slots__ = ("authority", "body", "headers", "method", "path", "scheme")
+
+    def __init__(self, headers: Fields) -> None:
+        self.headers = headers.pass_on()
+        self.method: Variant = ("get", None)
+        self.path: str | None = None
+        self.scheme: Variant | None = None
+        self.authority: str | None = None
+        self.body: OutgoingBody | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """Those of its headers, and of a body that was finished."""
+        return self.headers.size + unsent(self.body)
+
+    def drop(self, state: InstanceState) -> None:
+        """Without a handler call nothing was sent; a body that waits has no reader."""
+        self.drop_body()
+
+    def drop_body(self) -> None:
+        """Tell whoever writes the body that nobody reads it."""
+        if self.body is not None:
+            self.body.channel.close()
+
+    def discard_unread(self) -> None:
+        """Let the body be written to the end, also when its reader leaves before."""
+        if self.body is not None:
+            self.body.discards = True
+
+    def ignore_body(self) -> None:
+        """Let the body be written to the end: the refusal comes with the response (OUTH-4)."""
+        if self.body is not None:
+            self.body.unwanted = True
+            self.body.channel.close()
+
+
+def _outgoing_body(state: InstanceState, request: OutgoingRequest) -> OutgoingBody:
+    if request.body is not None:
+        raise WitError(None)
+    length = promised_length(request.headers)
+    request.body = OutgoingBody(state, length, "HTTP-request-body-size")
+    return request.body
+
+
+def _set_method(state: InstanceState, request: OutgoingRequest, method: Variant) -> None:
+    case, payload = method
+    if case == "other" and not is_token(payload):
+        raise WitError(None)
+    request.method = method
+
+
+def _set_path(state: InstanceState, request: OutgoingRequest, path: str | None) -> None:
+    if path is not None and not _PATH.fullmatch(path):
+        raise WitError(None)
+    # A fragment is accepted, and never sent.
+    request.path = None if path is None else path.partition("#")[0]
+
+
+def _set_scheme(state: InstanceState, request: OutgoingRequest, scheme: Variant | None) -> None:
+    if scheme is not None and scheme[0] == "other" and not _SCHEME.fullmatch(scheme[1]):
+        raise WitError(None)
+    request.scheme = scheme
+
+
+def _set_authority(state: InstanceState, request: OutgoingRequest, authority: str | None) -> None:
+    if authority is not None and not _AUTHORITY.fullmatch(authority):
+        raise WitError(None)
+    request.authority = authority
+
+
+class RequestOptions:
+    """``request-options``: times in nanoseconds, ``None`` for the default (OUTH-14)."""
+
+    __slots__ = ("between_bytes_timeout", "connect_timeout", "first_byte_timeout")
+
+    def __init__(self) -> None:
+        self.connect_timeout: int | None = None
+        self.first_byte_timeout: int | None = None
+        self.between_bytes_timeout: int | None = None
+
+
+def _option_setter(name: str) -> Callable[[InstanceState, RequestOptions, int | None], None]:
+    def setter(state: InstanceState, options: RequestOptions, duration: int | None) -> None:
+        setattr(options, name, duration)
+
+    return setter
+
+
+class IncomingResponse(Parent):
+    """``incoming-response``: an answer to a request that the guest sent."""
+
+    __slots__ = ("channel", "consumed", "headers", "status")
+
+    def __init__(
+        self, status: int, headers: list[tuple[str, bytes]], channel: ByteChannel | None
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.channel = channel
+        self.consumed = False
+
+    def drop(self, state: InstanceState) -> None:
+        """A body that was not consumed is never read."""
+        if not self.consumed and self.channel is not None:
+            self.channel.close()
+
+
+def _response_consume(state: InstanceState, response: IncomingResponse) -> IncomingBody:
+    if response.consumed:
+        raise WitError(None)
+    response.consumed = True
+    return IncomingBody(state, response.channel)
+
+
+class FutureIncomingResponse(Parent):
+    """``future-incoming-response``: an answer that is on its way (OUTH-16).
+
+    Attributes:
+        abandon: Called when the guest drops it before it has taken the answer.
+        sent: The body of the request.
+    """
+
+    __slots__ = ("_answer", "_state", "_taken", "abandon", "sent")
+
+    def __init__(self, state: InstanceState) -> None:
+        self._state = state
+        self._answer: Ok | Err | None = None
+        self._taken = False
+        self.abandon: Callable[[], None] | None = None
+        self.sent: OutgoingBody | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """Those of a body that waits to be sent."""
+        return unsent(self.sent)
+
+    @property
+    def component_id(self) -> str:
+        """Who sent the request."""
+        return self._state.grants.component_id
+
+    @property
+    def instance(self) -> object:
+        """Which instance waits for the answer."""
+        return self._state
+
+    def resolve(self, answer: IncomingResponse) -> None:
+        """Deliver a response; from any thread."""
+        self._answer = Ok(answer)
+        self._state.wake()
+
+    def reject(self, code: ErrorCode) -> None:
+        """Deliver a failure; from any thread."""
+        self._answer = Err(code)
+        self._state.wake()
+
+    def ready(self) -> bool:
+        """Whether ``get`` has an answer."""
+        return self._answer is not None
+
+    def get(self) -> Ok | Err | None:
+        """The answer, once."""
+        if self._answer is None:
+            return None
+        if self._taken:
+            return Err(None)
+        self._taken = True
+        return Ok(self._answer)
+
+    def drop(self, state: InstanceState) -> None:
+        """Give up on an answer that nobody will read."""
+        if not self._taken and self.abandon is not None:
+            self.abandon()
+
+
+FUNCTIONS: dict[str, HostFunction] = {
+    "[constructor]outgoing-request": lambda state, headers: OutgoingRequest(headers),
+    "[method]outgoing-request.body": _outgoing_body,
+    "[method]outgoing-request.method": lambda state, request: request.method,
+    "[method]outgoing-request.set-method": _set_method,
+    "[method]outgoing-request.path-with-query": lambda state, request: request.path,
+    "[method]outgoing-request.set-path-with-query": _set_path,
+    "[method]outgoing-request.scheme": lambda state, request: request.scheme,
+    "[method]outgoing-request.set-scheme": _set_scheme,
+    "[method]outgoing-request.authority": lambda state, request: request.authority,
+    "[method]outgoing-request.set-authority": _set_authority,
+    "[method]outgoing-request.headers": lambda state, request: request.headers.view(request),
+    "[constructor]request-options": lambda state: RequestOptions(),
+    "[method]request-options.connect-timeout": lambda state, options: options.connect_timeout,
+    "[method]request-options.set-connect-timeout": _option_setter("connect_timeout"),
+    "[method]request-options.first-byte-timeout": (
+        lambda state, options: options.first_byte_timeout
+    ),
+    "[method]request-options.set-first-byte-timeout": _option_setter("first_byte_timeout"),
+    "[method]request-options.between-bytes-timeout": (
+        lambda state, options: options.between_bytes_timeout
+    ),
+    "[method]request-options.set-between-bytes-timeout": _option_setter("between_bytes_timeout"),
+    "[method]incoming-response.status": lambda state, response: response.status,
+    "[method]incoming-response.headers": (
+        lambda state, response: Fields(together(response.headers), immutable=True, parent=response)
+    ),
+    "[method]incoming-response.consume": _response_consume,
+    "[method]future-incoming-response.subscribe": (
+        lambda state, future: Pollable(future.ready, parent=future)
+    ),
+    "[method]future-incoming-response.get": lambda state, future: future.get(),
+}
+"""Those of requests out and responses in."""

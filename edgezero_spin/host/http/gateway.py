@@ -1,0 +1,199 @@
+"""Decide what answers a request: the host itself, a static response or a component.
+
+In: the head of a request. Out: an ``Answer`` that needs no wasm, or a ``Call`` that the
+runner can start once its body is attached. No sockets and no threads.
+
+Source: contract spin-host.md, ROUTE-10 to ROUTE-13, RV-90 to RV-96, HDR-1 to HDR-15,
+MAN-27, HTTP-1, HTTP-9.
+"""
+
+import json
+import logging
+import re
+import threading
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from edgezero_spin.host.compat.wagi import CommandComponent
+from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.exchange.fields import FIELDS_LIMIT, size_of
+from edgezero_spin.host.execution.runner import Served
+from edgezero_spin.host.http.headers import (
+    HeaderNotTextError,
+    buffered_headers,
+    client_headers,
+    command_headers,
+    host_headers,
+    peer_text,
+)
+from edgezero_spin.host.http.routes import WELL_KNOWN_PREFIX, RouteTable
+
+__all__ = ["Answer", "Call", "Gateway", "RequestHead"]
+
+logger = logging.getLogger("edgezero_spin.host")
+
+RawPair = tuple[bytes, bytes]
+
+_AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
+
+HIGHEST_PORT = 65535
+
+
+@attrs.frozen
+class RequestHead:
+    """What is known of a request before its body.
+
+    Attributes:
+        method: As sent.
+        path: As sent, without the query, not decoded; UTF-8 with ``surrogateescape``.
+        query: As sent, without the question mark; ``None`` when there was none.
+        headers: As they came in.
+        scheme: Of the listener.
+        client: Address and port of the peer; ``None`` when it is not known.
+    """
+
+    method: str
+    path: str
+    query: str | None
+    headers: Sequence[RawPair]
+    scheme: str = "http"
+    client: tuple[str, int] | None = None
+
+
+@attrs.frozen
+class Answer:
+    """A response that is complete already.
+
+    Attributes:
+        status: The status.
+        headers: Names in lower case; the length is added by whoever sends it.
+        body: All bytes.
+    """
+
+    status: int
+    headers: tuple[tuple[str, bytes], ...] = ()
+    body: bytes = b""
+
+
+@attrs.frozen
+class Call:
+    """A request for a component.
+
+    Attributes:
+        component: Which one.
+        exchange: The request; its body is not set yet.
+    """
+
+    component: Served
+    exchange: Exchange
+
+
+NOT_FOUND = Answer(404)
+BAD_REQUEST = Answer(400)
+HEADERS_TOO_LARGE = Answer(431)
+HEADER_NOT_TEXT = Answer(500)
+HEALTHY = Answer(200, (), b"OK")
+
+
+class Gateway:
+    """The front door of one application.
+
+    Attributes:
+        routes: Its public routes.
+    """
+
+    def __init__(
+        self,
+        routes: RouteTable,
+        components: Mapping[str, Served],
+        static: Mapping[str, Answer],
+        info: Mapping[str, str],
+    ) -> None:
+        """Take what a loaded application has.
+
+        Args:
+            routes: Public routes; each declaration's id is a key of one of the next two.
+            components: By component id.
+            static: By trigger id (MAN-27).
+            info: What ``/.well-known/spin/info`` answers (RV-91).
+        """
+        self.routes = routes
+        self._components = components
+        self._static = static
+        self._info = Answer(
+            200,
+            (("content-type", b"application/json"),),
+            json.dumps(dict(info), indent=2, ensure_ascii=False).encode(),
+        )
+        self._warned = False
+        self._lock = threading.Lock()
+
+    def admit(self, head: RequestHead) -> Answer | Call:
+        """Return what answers this request."""
+        path = head.path
+        if path.startswith(WELL_KNOWN_PREFIX):
+            return self._well_known(path.removeprefix(WELL_KNOWN_PREFIX))
+        match = self.routes.match(path)
+        if match is None:
+            self._warn_unmatched(path)
+            return NOT_FOUND
+        declaration = match.route.declaration
+        if declaration.static:
+            return self._static[declaration.id]
+        host = _host_of(head.headers)
+        if host is None:
+            logger.warning("a request without a usable Host header was refused")
+            return BAD_REQUEST
+        target = path if head.query is None else f"{path}?{head.query}"
+        component = self._components[declaration.id]
+        try:
+            if isinstance(component, CommandComponent):
+                headers = command_headers(head.headers)
+            elif component.is_buffered:
+                headers = buffered_headers(head.headers)
+            else:
+                headers = client_headers(head.headers)
+        except HeaderNotTextError as error:
+            logger.error("Error processing request: %s: %s", declaration.id, error)
+            return HEADER_NOT_TEXT
+        if size_of(headers) > FIELDS_LIMIT:
+            return HEADERS_TOO_LARGE
+        peer = head.client
+        headers += host_headers(
+            match,
+            scheme=head.scheme,
+            host=host,
+            target=target,
+            client_addr="0.0.0.0:0" if peer is None else peer_text(*peer),
+        )
+        return Call(component, Exchange(head.method, target, headers, authority=host))
+
+    def _well_known(self, name: str) -> Answer:
+        if name == "health":
+            return HEALTHY
+        if name == "info":
+            return self._info
+        return NOT_FOUND
+
+    def _warn_unmatched(self, path: str) -> None:
+        with self._lock:
+            warned, self._warned = self._warned, True
+        if not warned:
+            logger.warning(
+                "a request to %r matched none of the application's routes (said once)", path
+            )
+
+
+def _host_of(headers: Sequence[RawPair]) -> str | None:
+    """The one ``Host`` header, if it names an authority (RV-94)."""
+    found = [value for name, value in headers if name == b"host" or name.lower() == b"host"]
+    if len(found) != 1:
+        return None
+    match = _AUTHORITY.fullmatch(found[0])
+    if match is None:
+        return None
+    port = match[1]
+    if port is not None and int(port) > HIGHEST_PORT:
+        return None
+    return found[0].decode("ascii")

@@ -1,0 +1,61 @@
+"""What a client gets for what a guest answered, or did not.
+
+In: an exchange or the head that a guest set. Out: status and headers as they go out, whatever
+server sends them.
+
+Source: contract spin-host.md, RESP-1 to RESP-6; RFC 9110.
+"""
+
+import logging
+
+from edgezero_spin.host.exchange.exchange import Exchange, FailureKind, ResponseHead
+from edgezero_spin.host.http.gateway import Answer
+
+__all__ = ["OVERLOADED", "SERVER_ERROR", "answer_for", "is_bodiless", "wire_head"]
+
+logger = logging.getLogger("edgezero_spin.host")
+
+SERVER_ERROR = Answer(500)
+OVERLOADED = Answer(503)
+
+LOWEST_FINAL_STATUS = 200
+HIGHEST_STATUS = 999
+BODILESS = (204, 304)
+
+
+def answer_for(exchange: Exchange) -> Answer:
+    """What the client gets when a guest gave no answer (RESP-4 to RESP-6)."""
+    failure = exchange.failure
+    busy = failure is not None and failure.kind is FailureKind.BUSY
+    return OVERLOADED if busy else SERVER_ERROR
+
+
+def is_bodiless(method: str, status: int) -> bool:
+    """Whether a response has no body on the wire, whatever its guest wrote (RFC 9110)."""
+    return method == "HEAD" or status in BODILESS
+
+
+def wire_head(head: ResponseHead, method: str) -> tuple[int, list[tuple[str, bytes]]] | None:
+    """Status and headers as they go out, or ``None`` when they cannot (RESP-1, RESP-2).
+
+    Args:
+        head: What the guest set.
+        method: Of the request; a HEAD response may state the length of a body it lacks.
+    """
+    status = head.status
+    if not LOWEST_FINAL_STATUS <= status <= HIGHEST_STATUS:
+        logger.error("a response with the status %d cannot be sent", status)
+        return None
+    names = [name for name, _ in head.headers]
+    place = names.index("content-length") if "content-length" in names else len(names)
+    lengths = {value for name, value in head.headers if name == "content-length"}
+    headers = [pair for pair in head.headers if pair[0] != "content-length"]
+    if status in BODILESS:
+        return status, headers
+    if head.body is None and method != "HEAD":
+        lengths = {b"0"}
+    if len(lengths) > 1 or not all(length.isdigit() for length in lengths):
+        logger.error("a response has a content-length that is no number")
+        return None
+    headers[place:place] = [("content-length", length) for length in lengths]
+    return status, headers

@@ -1,0 +1,1 @@
+"""Loading: from a manifest, image or lock to an application that is ready to run."""

@@ -1,0 +1,267 @@
+"""What other components bring to the imports of one.
+
+In: a component, its dependencies as the manifest has them, and the interfaces of this host.
+Out: for each import that a dependency satisfies, a ``Dependency`` that ``linking.link``
+takes. Every fault is told at the start.
+
+A dependency sees what its user is granted only where the manifest says that it inherits
+it. Everything else is as it would be for a component that is granted nothing: stores deny
+access, there are no variables, files or environment, and no request leaves.
+
+Source: contract spin-host.md, MAN-71 to MAN-75b and LOCK-37.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from edgezero_spin.errors import HostError
+from edgezero_spin.host.factors.instance import Grants, InstanceState
+from edgezero_spin.host.factors.outbound_http.interface import OUTGOING_HANDLER
+from edgezero_spin.host.factors.wasi.http import OutgoingRequest
+from edgezero_spin.host.runtime.engine import Component, Engine, load_component
+from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
+from edgezero_spin.wasm.component.definitions import ExportDefinition, ImportDefinition
+
+__all__ = [
+    "Dependency",
+    "DependencyError",
+    "DependencyPlan",
+    "Inherited",
+    "dependencies_of",
+    "granted",
+    "restricted_to",
+]
+
+Inherited = bool | tuple[str, ...]
+"""What a dependency inherits: all, nothing, or the kinds named (MAN-75)."""
+
+
+@attrs.frozen(kw_only=True)
+class DependencyPlan:
+    """A dependency of a component, as ``plan`` reads it.
+
+    Attributes:
+        name: Which imports it is for: a plain name, or ``ns:pkg[/interface][@version]``.
+        source: The wasm file.
+        export: What it exports for them; ``None`` for the import's own name.
+        inherit: What it may use of its user's configuration.
+    """
+
+    name: str
+    source: Path
+    export: str | None = None
+    inherit: Inherited = False
+
+
+class DependencyError(HostError):
+    """The dependencies of a component do not fit it.
+
+    Raised while an application is loaded.
+
+    Attributes:
+        problems: One sentence for each fault.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+
+def dependencies_of(
+    engine: Engine,
+    component: Component,
+    component_id: str,
+    plans: Sequence[DependencyPlan],
+    interfaces: Mapping[str, Interface],
+    cache_dir: Path | None,
+) -> "dict[str, Dependency]":
+    """Return what satisfies imports of a component, by import.
+
+    Args:
+        engine: What everything runs on.
+        component: The component.
+        component_id: Its id, for messages.
+        plans: Its dependencies.
+        interfaces: What this host has.
+        cache_dir: Where compiled components are kept.
+
+    Raises:
+        DependencyError: They do not fit; every fault is named (MAN-75b).
+        ComponentError: The file of one cannot be used.
+    """
+    imports = _names(component, ImportDefinition)
+    matched = {plan.name: [name for name in imports if _matches(plan.name, name)] for plan in plans}
+    problems = [
+        f"dependency '{plan.name}' doesn't match any imports of component '{component_id}' "
+        f"(it imports {', '.join(imports) or 'nothing'})"
+        for plan in plans
+        if not matched[plan.name]
+    ]
+    conflicts = []
+    for name in imports:
+        users = [plan.name for plan in plans if name in matched[plan.name]]
+        if len(users) > 1:
+            conflicts.append(f"import '{name}' satisfied by dependencies: '{', '.join(users)}'")
+    if conflicts:
+        problems.append(
+            f"component '{component_id}' has dependency conflicts: {'; '.join(conflicts)}"
+        )
+    if problems:
+        raise DependencyError(*problems)
+    found: dict[str, Dependency] = {}
+    for plan in plans:
+        provider = load_component(engine, plan.source, cache_dir, joined=True)
+        exports = _names(provider, ExportDefinition)
+        seen = granted(interfaces, plan.inherit)
+        for name in matched[plan.name]:
+            export = plan.export or name
+            if export not in exports:
+                problems.append(
+                    f"dependency '{plan.name}' doesn't export '{export}' to satisfy import "
+                    f"'{name}' (it exports {', '.join(exports) or 'nothing'})"
+                )
+            found[name] = Dependency(plan.name, provider, export, seen)
+    if problems:
+        raise DependencyError(*problems)
+    return found
+
+
+def _names(component: Component, kind: type[ImportDefinition | ExportDefinition]) -> list[str]:
+    """Return the names of the imports or exports of a component.
+
+    Raises:
+        ComponentError: It cannot be read.
+    """
+    return [part.name for part in component.definitions() if isinstance(part, kind)]
+
+
+_PACKAGE = re.compile(
+    r"(?P<package>[^:/@]+:[^/@]+)(?:/(?P<interface>[^@]+))?(?:@(?P<version>.+))?\Z"
+)
+
+
+def _matches(dependency: str, name: str) -> bool:
+    """Whether a dependency is meant for an import; what it does not say matches anything."""
+    wanted, there = _PACKAGE.match(dependency), _PACKAGE.match(name)
+    if wanted is None or there is None:
+        return dependency == name
+    return there["interface"] is not None and all(
+        wanted[part] is None or wanted[part] == there[part]
+        for part in ("package", "interface", "version")
+    )
+
+
+@attrs.frozen(eq=False)
+class Dependency:
+    """A dependency in the place of one import.
+
+    Attributes:
+        name: As the manifest has it, for messages.
+        component: The component.
+        export: What of it is used.
+        interfaces: What the host has for it.
+    """
+
+    name: str
+    component: Component
+    export: str
+    interfaces: Mapping[str, Interface]
+
+
+def granted(interfaces: Mapping[str, Interface], inherit: Inherited) -> Mapping[str, Interface]:
+    """Return the interfaces of this host as a dependency sees them."""
+    if inherit is True:
+        return interfaces
+    kinds = inherit or ()
+    seen = {}
+    for key, interface in interfaces.items():
+        functions = dict(interface.functions)
+        if interface.name == OUTGOING_HANDLER.name and "allowed_outbound_hosts" not in kinds:
+            functions = {"handle": _deny_request}
+        if interface.name == _ENVIRONMENT and "environment" not in kinds:
+            functions = _NO_ENVIRONMENT
+        restrict = _Restriction(kinds)
+        seen[key] = attrs.evolve(
+            interface,
+            functions={name: restrict(function) for name, function in functions.items()},
+        )
+    return seen
+
+
+_ENVIRONMENT = "wasi:cli/environment"
+_NO_ENVIRONMENT: dict[str, HostFunction] = {
+    "get-environment": lambda state: [],
+    "get-arguments": lambda state: [],
+    "initial-cwd": lambda state: None,
+}
+
+
+def _deny_request(state: InstanceState, request: OutgoingRequest, options: Any) -> Any:
+    request.drop_body()
+    raise WitError(("internal-error", '"wasi:http/outgoing-handler" is not permitted'))
+
+
+class _Restriction:
+    """Runs host functions with what a dependency inherits in the place of what there is."""
+
+    def __init__(self, kinds: Sequence[str]) -> None:
+        self._kinds = kinds
+        # The grants of a component hardly ever change between two calls.
+        self._last: tuple[Grants, Grants] | None = None
+
+    def __call__(self, function: HostFunction) -> HostFunction:
+        """Return the function as the dependency has it."""
+
+        @wraps(function)
+        def restricted(state: InstanceState, *arguments: Any) -> Any:
+            return function(_View(state, self._grants(state.grants)), *arguments)
+
+        return restricted
+
+    def _grants(self, grants: Grants) -> Grants:
+        last = self._last
+        if last is None or last[0] is not grants:
+            last = self._last = (grants, restricted_to(grants, self._kinds))
+        return last[1]
+
+
+def restricted_to(grants: Grants, kinds: Sequence[str]) -> Grants:
+    """Return what is left of some grants."""
+    nothing: dict[str, dict[str, Any]] = {
+        "ai_models": {"ai_models": ()},
+        "allowed_outbound_hosts": {"outbound": None},
+        "environment": {"environment": ()},
+        "files": {"mounts": ()},
+        "key_value_stores": {"key_value": {}},
+        "sqlite_databases": {"databases": {}},
+        "variables": {"variables": None},
+    }
+    changes: dict[str, Any] = {}
+    for kind, without in nothing.items():
+        if kind not in kinds:
+            changes.update(without)
+    return attrs.evolve(grants, **changes)
+
+
+class _View:
+    """The state of an instance with other grants; everything else is the instance's own."""
+
+    __slots__ = ("_state", "grants")
+
+    def __init__(self, state: InstanceState, grants: Grants) -> None:
+        object.__setattr__(self, "_state", state)
+        object.__setattr__(self, "grants", grants)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._state, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._state, name, value)

@@ -1,0 +1,83 @@
+"""Preflight check: faults for which the host would refuse to start an application.
+
+In: a manifest. Out: one text for each thing that keeps ``Host.from_manifest`` from starting
+it. Nothing is compiled, downloaded, opened or written but copies in a folder that is gone
+afterwards, so what only compiling a component can tell is not told.
+
+Source: contract spin-host.md, RESP-15, GEN-7, MAN-63 to MAN-70.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from edgezero_spin.errors import EdgeZeroError
+from edgezero_spin.host.execution.guest import handler_of
+from edgezero_spin.host.factors.outbound_networking.config import read_network_rules
+from edgezero_spin.host.factors.sqlite.config import configured_databases
+from edgezero_spin.host.factors.variables.config import variable_providers
+from edgezero_spin.host.load.application import check_plan, route_table
+from edgezero_spin.host.load.plan import ApplicationPlan, plan_of
+from edgezero_spin.host.load.runtime_config import resolve_runtime
+from edgezero_spin.host.load.starting import RUNTIME_CONFIG
+from edgezero_spin.manifest.runtime_config import RuntimeConfig, load_runtime_config
+from edgezero_spin.manifest.spin import SpinManifest, lock_application
+
+__all__ = ["refusals"]
+
+_Made = TypeVar("_Made")
+
+_DOWNLOADED = Path("/nowhere")
+
+
+def refusals(manifest: SpinManifest, exports_of: Callable[[Path], Sequence[str]]) -> Iterator[str]:
+    """Yield what would be refused.
+
+    Args:
+        manifest: The application.
+        exports_of: Returns the names that a component exports. What it raises is a refusal,
+            unless a command is meant.
+    """
+    problems: list[str] = []
+
+    def attempt(step: Callable[[], _Made]) -> _Made | None:
+        try:
+            return step()
+        except EdgeZeroError as error:
+            problems.append(str(error))
+            return None
+
+    path = manifest.base_dir / RUNTIME_CONFIG
+    if path.is_file():
+        config = attempt(lambda: load_runtime_config(path))
+        if config is not None:
+            _check_config(config, manifest, attempt)
+    plan = attempt(lambda: _plan(manifest))
+    if plan is not None:
+        attempt(lambda: check_plan(plan))
+        attempt(lambda: route_table(plan))
+        commands = {trigger.component for trigger in plan.triggers if trigger.wagi is not None}
+        for part in plan.components:
+            if part.id not in commands and part.source.is_file():
+                attempt(lambda part=part: handler_of(part.id, exports_of(part.source)))  # type: ignore[misc]
+    yield from dict.fromkeys(problems)
+
+
+def _plan(manifest: SpinManifest) -> ApplicationPlan:
+    with tempfile.TemporaryDirectory(prefix="edgezero-") as folder:
+        locked = lock_application(
+            manifest, assets_dir=Path(folder), fetch=lambda source: _DOWNLOADED
+        )
+        return plan_of(locked, file=manifest.path)
+
+
+def _check_config(
+    config: RuntimeConfig,
+    manifest: SpinManifest,
+    attempt: Callable[[Callable[[], object]], object],
+) -> None:
+    attempt(lambda: resolve_runtime(config, app_dir=manifest.base_dir))
+    attempt(lambda: configured_databases(config, None))
+    attempt(lambda: read_network_rules(config))
+    attempt(lambda: variable_providers(config, {}))

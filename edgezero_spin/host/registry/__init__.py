@@ -1,0 +1,1 @@
+"""Registries: images and packages, and the cache of what came from them."""

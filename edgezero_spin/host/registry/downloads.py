@@ -1,0 +1,84 @@
+"""Components that are not on this disk: downloaded once, kept in the application cache.
+
+In: a URL and the digest that the manifest or the lock states, or a package of a registry,
+which states the digest itself. Out: a file whose content has that digest.
+
+Source: contract spin-host.md, MAN-31 to MAN-33 and MAN-72.
+"""
+
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgezero_spin.host.registry.cache import ContentCache
+from edgezero_spin.manifest.spin import FetchError, PackageSource, UrlSource
+
+__all__ = ["Downloads"]
+
+TIMEOUT_S = 30.0
+"""Seconds that a server may be silent."""
+
+_PIECE = 256 * 1024
+
+
+class Downloads:
+    """What manifests and locks name elsewhere. A ``manifest.spin.Fetch``.
+
+    Attributes:
+        cache: Where it is kept.
+    """
+
+    def __init__(self, cache: ContentCache | Path, *, package_config: Path | None = None) -> None:
+        """Take the cache; nothing is made before the first download.
+
+        Args:
+            cache: The cache, or its folder.
+            package_config: The configuration of package registries; the user's own when
+                ``None``.
+        """
+        self.cache = cache if isinstance(cache, ContentCache) else ContentCache(cache)
+        self._package_config = package_config
+
+    def __call__(self, source: UrlSource | PackageSource) -> Path:
+        """Return the file of a source.
+
+        Raises:
+            FetchError: It cannot be had, or is not what the digest says.
+        """
+        if isinstance(source, PackageSource):
+            # Its client is slow to import, and most applications have no package.
+            from edgezero_spin.host.registry.packages import find_release
+
+            release = find_release(source, self._package_config)
+            kept = self.cache.kept(release.digest)
+            if kept is not None:
+                return kept
+            with release.open() as pieces:
+                return self.cache.store(release.digest, pieces, size=release.size)
+        kept = self.cache.kept(source.digest)
+        if kept is not None:
+            return kept
+        if not source.url.lower().startswith(("http://", "https://")):
+            raise FetchError("only http and https can be downloaded")
+        return self.cache.store(source.digest, _pieces(source.url))
+
+
+def _pieces(url: str) -> Iterator[bytes]:
+    """Yield what a URL answers."""
+    try:
+        # The scheme is http or https, and redirects lead to no other that reads files.
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
+            while piece := response.read(_PIECE):
+                yield piece
+            left = response.length
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise FetchError(f"the server answered {error.code} {error.reason}") from error
+    except urllib.error.URLError as error:
+        raise FetchError(f"cannot download: {error.reason}") from error
+    except (http.client.HTTPException, ConnectionError, TimeoutError, ValueError) as error:
+        raise FetchError(f"the download broke off: {error or type(error).__name__}") from error
+    if left:
+        raise FetchError(f"the download broke off {left} bytes before its end")

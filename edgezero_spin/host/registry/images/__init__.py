@@ -1,0 +1,14 @@
+"""OCI registries: who asks, what is in a repository, and the applications that Spin puts there."""
+
+from edgezero_spin.host.registry.images.pulling import PulledImage, pull_image, resolve_image
+from edgezero_spin.host.registry.images.pushing import PushedImage, push_manifest
+from edgezero_spin.host.registry.images.references import ImageError
+
+__all__ = [
+    "ImageError",
+    "PulledImage",
+    "PushedImage",
+    "pull_image",
+    "push_manifest",
+    "resolve_image",
+]

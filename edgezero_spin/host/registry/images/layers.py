@@ -1,0 +1,173 @@
+"""What goes into an image: layers of components, of files, of folders.
+
+In: content on this disk, as a locked application names it. Out: a ``Layer``: what a manifest says
+of it, and its bytes when they are sent.
+
+Source: contract spin-host.md, OCI-2 to OCI-4, OCI-10 to OCI-13 and OCI-17.
+"""
+
+import gzip
+import hashlib
+import io
+import tarfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO
+from urllib.parse import unquote, urlsplit
+
+import attrs
+
+from edgezero_spin.host.errors import ComponentError
+from edgezero_spin.host.registry.images.image import ARCHIVE_TYPE, DATA_TYPE, WASM_TYPE
+from edgezero_spin.host.registry.repository import Blob
+from edgezero_spin.host.runtime.engine import read_wasm
+from edgezero_spin.manifest.spin import ContentRef, FetchError
+
+__all__ = [
+    "FoundFile",
+    "Layer",
+    "archive_layer",
+    "bytes_layer",
+    "content_of",
+    "file_layer",
+    "files_below",
+    "wasm_layer",
+]
+
+INLINE_BYTES = 128
+"""Content up to this size is in the lock itself; some registries take no blobs so small."""
+
+_PIECE = 256 * 1024
+
+
+@attrs.frozen
+class Layer:
+    """Content of an image.
+
+    Attributes:
+        blob: What a manifest says of it.
+        open: Yields its bytes from the first, each time.
+    """
+
+    blob: Blob
+    open: Callable[[], Iterable[bytes]]
+
+
+@attrs.frozen
+class FoundFile:
+    """A file below a folder.
+
+    Attributes:
+        path: Where it is.
+        guest_path: Where a component sees it, relative, with ``/`` between its parts.
+    """
+
+    path: Path
+    guest_path: str
+
+
+def wasm_layer(content: ContentRef, place: str) -> Layer:
+    """Return the layer of a component; one in text is pushed as the binary that it means.
+
+    Raises:
+        FetchError: It is no wasm.
+    """
+    path = _path_of(content)
+    try:
+        with path.open("rb") as file:
+            is_binary = file.read(4) == b"\0asm"
+        if not is_binary:
+            return bytes_layer(read_wasm(path), WASM_TYPE)
+        return _of_file(path, WASM_TYPE)
+    except OSError as error:
+        raise FetchError(f"{place} {path}: {error.strerror}; build the component first") from error
+    except ComponentError as error:
+        raise FetchError(f"{place} is not a valid .wasm file: {path}") from error
+
+
+def file_layer(path: Path) -> Layer:
+    """Return the layer of one file.
+
+    Raises:
+        FetchError: It cannot be read.
+    """
+    try:
+        return _of_file(path, DATA_TYPE)
+    except OSError as error:
+        raise FetchError(f"{path}: {error.strerror}") from error
+
+
+def archive_layer(content: ContentRef) -> Layer:
+    """Return the layer of a folder with everything in it.
+
+    It is made in memory, compressed. The same files make the same bytes: neither times nor
+    owners are kept.
+
+    Raises:
+        FetchError: A file cannot be read.
+    """
+    folder = _path_of(content)
+    packed = io.BytesIO()
+    try:
+        with (
+            gzip.GzipFile(fileobj=packed, mode="wb", filename="", mtime=0) as compressed,
+            tarfile.open(fileobj=compressed, mode="w", format=tarfile.GNU_FORMAT) as archive,
+        ):
+            for found in files_below(content):
+                member = tarfile.TarInfo(f"./{found.guest_path}")
+                member.size = found.path.stat().st_size
+                with found.path.open("rb") as file:
+                    archive.addfile(member, file)
+    except OSError as error:
+        raise FetchError(f"{error.filename or folder}: {error.strerror}") from error
+    return bytes_layer(packed.getvalue(), ARCHIVE_TYPE)
+
+
+def bytes_layer(content: bytes, media_type: str) -> Layer:
+    """Return the layer of some bytes."""
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    return Layer(
+        Blob(media_type=media_type, digest=digest, size=len(content)), lambda: _slices(content)
+    )
+
+
+def files_below(content: ContentRef) -> list[FoundFile]:
+    """Return all files below a folder, in the order of their paths; links are passed over."""
+    folder = _path_of(content)
+    return [
+        FoundFile(path, path.relative_to(folder).as_posix())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink()
+    ]
+
+
+def content_of(layer: Layer) -> ContentRef:
+    """Return how a lock names a layer: by its digest, and if it is small by its bytes."""
+    inline = b"".join(layer.open()) if layer.blob.size <= INLINE_BYTES else None
+    return ContentRef(inline=inline, digest=layer.blob.digest)
+
+
+def _of_file(path: Path, media_type: str) -> Layer:
+    with path.open("rb") as file:
+        digest = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+        size = file.tell()
+    blob = Blob(media_type=media_type, digest=digest, size=size)
+    return Layer(blob, lambda: _pieces_of(path))
+
+
+def _path_of(content: ContentRef) -> Path:
+    if content.source is None or urlsplit(content.source).scheme != "file":
+        raise FetchError("the application has content that is not on this disk")
+    return Path(unquote(urlsplit(content.source).path))
+
+
+def _pieces_of(path: Path) -> Iterator[bytes]:
+    file: IO[bytes]
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            yield piece
+
+
+def _slices(content: bytes) -> Iterator[bytes]:
+    for at in range(0, len(content), _PIECE):
+        yield content[at : at + _PIECE]

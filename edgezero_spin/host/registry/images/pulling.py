@@ -1,0 +1,232 @@
+"""Bring an application from an OCI registry into the application cache.
+
+In: a reference. Out: a ``PulledImage``: the locked application, its content in the cache, and
+the digest of the manifest, by which the image can be signed, checked and asked for again.
+
+A tag is asked for at each call; content is downloaded when it is not in the cache, several
+layers at a time.
+
+Source: contract spin-host.md, OCI-23 to OCI-45 and OCI-52, MAN-90.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import attrs
+
+from edgezero_spin.errors import ManifestError
+from edgezero_spin.host.registry.cache import KINDS, ContentCache, Kind
+from edgezero_spin.host.registry.images.archive import unpack_archive
+from edgezero_spin.host.registry.images.image import (
+    MAX_TOTAL_BYTES,
+    ImageLayout,
+    Needed,
+    check_locked_app,
+    layout_of,
+    needed_by,
+    package_layer,
+)
+from edgezero_spin.host.registry.images.parallel import Pieces, each
+from edgezero_spin.host.registry.images.references import asking
+from edgezero_spin.host.registry.repository import Blob, OciRepository
+from edgezero_spin.manifest.image_reference import DEFAULT_TAG, ImageReference
+from edgezero_spin.manifest.spin import (
+    FetchError,
+    LockedApp,
+    bare_manifest,
+    lock_application,
+    parse_lock,
+)
+
+__all__ = ["PulledImage", "pull_image", "resolve_image"]
+
+MAX_DEPTH = 64
+"""Levels of lists and tables in a locked application; Spin's own have about seven."""
+
+
+@attrs.frozen(kw_only=True)
+class PulledImage:
+    """An application that was in a registry, and is in the cache now.
+
+    Attributes:
+        reference: What was asked for.
+        digest: Of the image's manifest.
+        app: The application. It names its content by digest, or holds it.
+    """
+
+    reference: ImageReference
+    digest: str
+    app: LockedApp
+
+    @property
+    def origin(self) -> str:
+        """Where it is from, as a lock says it (OCI-30)."""
+        return f"vnd.fermyon.origin-oci:{self.reference}"
+
+
+def resolve_image(reference: str, *, insecure: bool = False) -> str:
+    """Return a reference that no push can move: what is behind a tag now, by its digest.
+
+    Whoever checks signatures checks this one, as ``cosign verify`` does, and then runs it.
+
+    Args:
+        reference: The image.
+        insecure: Ask the registry without TLS.
+
+    Raises:
+        ImageError: There is none, or the registry cannot be asked.
+    """
+    with asking(reference, insecure) as (parsed, repository):
+        return str(parsed.at(repository.manifest(parsed.version).digest))
+
+
+def pull_image(reference: str, cache: ContentCache, *, insecure: bool = False) -> PulledImage:
+    """Download what an application is made of.
+
+    Args:
+        reference: The image: ``registry/path:tag`` or ``registry/path@sha256:...``.
+        cache: Where content is kept.
+        insecure: Ask the registry without TLS.
+
+    Raises:
+        ImageError: It cannot be had, is no application, or is not what its digests say.
+    """
+    with asking(reference, insecure) as (parsed, repository):
+        manifest = repository.manifest(parsed.version)
+        layout = layout_of(manifest)
+        text = _small_blob(repository, layout.application)
+        app = _application(text, parsed)
+        if app is None:
+            package = package_layer(layout, manifest)
+            _download(repository, [package], "wasm", cache)
+            app = _package(_kept(cache, package.digest), parsed)
+        else:
+            check_locked_app(app)
+            _bring(repository, layout, needed_by(app), cache)
+            _check_size(app, cache)
+        folder = _manifest_folder(parsed)
+        cache.write_document(folder, "manifest.json", manifest.content)
+        cache.write_document(folder, "config.json", text)
+    return PulledImage(reference=parsed, digest=manifest.digest, app=app)
+
+
+def _small_blob(repository: OciRepository, blob: Blob) -> bytes:
+    """Return a blob that fits into memory, checked."""
+    content = bytearray()
+    for piece in repository.blob(blob.digest):
+        content += piece
+        if len(content) > blob.size:
+            break
+    found = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    if len(content) != blob.size or found != blob.digest.lower():
+        raise FetchError(
+            f"its application is not what the manifest says: expected {blob.digest} of "
+            f"{blob.size} bytes, downloaded {found} of {len(content)}"
+        )
+    return bytes(content)
+
+
+def _application(text: bytes, reference: ImageReference) -> LockedApp | None:
+    """Read the lock of an image; ``None`` where it is the configuration of something else."""
+    try:
+        decoded = text.decode()
+        value = json.loads(decoded)
+    except (ValueError, RecursionError) as error:
+        raise FetchError(f"its application is no JSON: {error}") from error
+    if not isinstance(value, dict) or "spin_lock_version" not in value:
+        return None
+    if _depth_of(value) > MAX_DEPTH:
+        raise FetchError(f"its application is nested more than {MAX_DEPTH} deep")
+    try:
+        return parse_lock(decoded, Path(str(reference)))
+    except ManifestError as error:
+        raise FetchError(f"its application cannot be read: {error}") from error
+
+
+def _depth_of(value: object) -> int:
+    """How deep lists and tables lie in each other; found without recursion."""
+    depth = 0
+    level = [value]
+    while level:
+        depth += 1
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return depth
+
+
+def _package(path: Path, reference: ImageReference) -> LockedApp:
+    """Return the application that sends every request to one component (MAN-90)."""
+    name = reference.repository.rpartition("/")[2]
+    return lock_application(bare_manifest(path, name=name))
+
+
+def _bring(
+    repository: OciRepository, layout: ImageLayout, needed: list[Needed], cache: ContentCache
+) -> None:
+    """Get what an application names into the cache: its own layers first, then archives."""
+    missing = {item.digest: item for item in needed if cache.kept(item.digest) is None}
+    for kind in KINDS:
+        layers = [
+            layout.content[digest]
+            for digest, item in missing.items()
+            if item.kind == kind and digest in layout.content
+        ]
+        _download(repository, layers, kind, cache)
+    packed = missing.keys() - layout.content.keys()
+    for archive in layout.archives if packed else ():
+        pieces = repository.blob(archive.digest)
+        with cache.receiving(archive.digest, pieces, kind="data", size=archive.size) as path:
+            try:
+                unpack_archive(path, packed, cache)
+            except FetchError as error:
+                raise FetchError(f"its archive {archive.digest} is refused: {error}") from error
+    for item in needed:
+        if cache.kept(item.digest) is None:
+            raise FetchError(f"{item.place}: {item.digest} is in none of its layers")
+
+
+def _download(
+    repository: OciRepository, layers: list[Blob], kind: Kind, cache: ContentCache
+) -> None:
+    """Download layers that are not kept, several at a time."""
+
+    def store(layer: Blob, until_stopped: Pieces) -> None:
+        if cache.kept(layer.digest) is None:
+            pieces = until_stopped(repository.blob(layer.digest))
+            cache.store(layer.digest, pieces, kind=kind, size=layer.size)
+
+    each(store, layers)
+
+
+def _kept(cache: ContentCache, digest: str) -> Path:
+    path = cache.kept(digest)
+    if path is None:
+        raise FetchError(f"{digest} is gone from the application cache {cache.root}")
+    return path
+
+
+def _check_size(app: LockedApp, cache: ContentCache) -> None:
+    """Refuse files that would take more room than they may, one blob named many times."""
+    total = 0
+    for part in app.components:
+        for item in part.files:
+            inline, digest = item.content.inline, item.content.digest
+            if inline is not None:
+                total += len(inline)
+            elif digest is not None:
+                total += _kept(cache, digest).stat().st_size
+    if total > MAX_TOTAL_BYTES:
+        raise FetchError(f"its files have {total} bytes; this host takes {MAX_TOTAL_BYTES}")
+
+
+def _manifest_folder(reference: ImageReference) -> Path:
+    """Where Spin keeps what it knows of an image, below ``manifests`` (OCI-41)."""
+    # A port stands behind a colon, which Windows has not in file names.
+    registry = reference.registry.replace(":", "_" if os.name == "nt" else ":")
+    return Path(registry, reference.repository, reference.tag or DEFAULT_TAG)

@@ -1,0 +1,227 @@
+"""Put an application into an OCI registry, as ``spin registry push`` does.
+
+In: a manifest on this disk and a reference. Out: an image with a layer for each component and
+each file that is not small, or one archive for each folder where those would be too many; and
+the digest of its manifest.
+
+Components are pushed as they are. Spin joins a component with its dependencies first unless it
+is told not to; this host has nothing that joins them, and says so.
+
+Source: contract spin-host.md, OCI-1 to OCI-5, OCI-10 to OCI-18 and OCI-20.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import attrs
+
+from edgezero_spin.host.registry.cache import ContentCache
+from edgezero_spin.host.registry.downloads import Downloads
+from edgezero_spin.host.registry.images.image import APPLICATION_TYPE
+from edgezero_spin.host.registry.images.layers import (
+    Layer,
+    archive_layer,
+    bytes_layer,
+    content_of,
+    file_layer,
+    files_below,
+    wasm_layer,
+)
+from edgezero_spin.host.registry.images.parallel import Pieces, each
+from edgezero_spin.host.registry.images.references import asking
+from edgezero_spin.host.registry.repository import IMAGE_MANIFEST, OciRepository
+from edgezero_spin.manifest.image_reference import DEFAULT_TAG
+from edgezero_spin.manifest.spin import (
+    FetchError,
+    LockedApp,
+    LockedComponent,
+    LockedDependency,
+    LockedFiles,
+    load_spin_manifest,
+    lock_application,
+)
+
+__all__ = ["PushedImage", "push_manifest"]
+
+MAX_FILE_LAYERS = 499
+"""Layers besides the application's own; some registries take 500. Source: OCI-12."""
+
+CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+_ANNOTATION = "org.opencontainers.image"
+
+
+@attrs.frozen(kw_only=True)
+class PushedImage:
+    """An image that is in a registry now.
+
+    Attributes:
+        digest: Of its manifest, by which it can be signed and run.
+        confirmed: Whether the registry said the same.
+    """
+
+    digest: str
+    confirmed: bool
+
+
+@attrs.frozen
+class _Assembly:
+    """An application taken apart.
+
+    Attributes:
+        app: What is left of it: content by digest.
+        layers: Its content, each layer once.
+    """
+
+    app: LockedApp
+    layers: dict[str, Layer]
+
+
+def push_manifest(
+    path: Path,
+    reference: str,
+    cache: ContentCache,
+    *,
+    profile: str | None = None,
+    compose: bool = True,
+    annotations: Mapping[str, str] | None = None,
+    insecure: bool = False,
+) -> PushedImage:
+    """Push the application of a manifest.
+
+    Args:
+        path: The ``spin.toml``.
+        reference: Where to: ``registry/path:tag``.
+        cache: Where components come from that the manifest names by URL or package.
+        profile: The build profile to push.
+        compose: Join components with their dependencies, which fails where there are any;
+            ``False`` pushes dependencies as layers of their own.
+        annotations: Of the image, over those that the manifest gives.
+        insecure: Ask the registry without TLS.
+
+    Raises:
+        ManifestError: The manifest cannot be used.
+        ImageError: The application cannot be pushed, or not there.
+    """
+    with asking(reference, insecure, doing="push", writing=True) as (parsed, repository):
+        if parsed.digest is not None:
+            raise FetchError("an image is pushed to a tag; its digest is what comes of it")
+        with tempfile.TemporaryDirectory(prefix="edgezero-") as folder:
+            app = lock_application(
+                load_spin_manifest(path, profile=profile),
+                assets_dir=Path(folder) / "assets",
+                fetch=Downloads(cache),
+            )
+            _check(app, compose)
+            assembly = _assemble(app, archived="SPIN_OCI_ARCHIVE_LAYERS" in os.environ)
+            if len(assembly.layers) > MAX_FILE_LAYERS:
+                assembly = _assemble(app, archived=True)
+            return _push(repository, parsed.tag or DEFAULT_TAG, assembly, annotations or {})
+
+
+def _check(app: LockedApp, compose: bool) -> None:
+    for part in app.components:
+        if part.trigger_dependencies:
+            raise FetchError(
+                f"component {part.id!r} has dependencies of its trigger, which only "
+                "`spin registry push` joins to it"
+            )
+        if part.dependencies and compose:
+            raise FetchError(
+                f"component {part.id!r} has dependencies, and this command joins no components: "
+                "push them beside it with --compose=false, or use `spin registry push`"
+            )
+
+
+def _assemble(app: LockedApp, *, archived: bool) -> _Assembly:
+    """Take an application apart, with a layer for each file or for each folder."""
+    layers: dict[str, Layer] = {}
+
+    def keep(layer: Layer) -> Layer:
+        return layers.setdefault(layer.blob.digest, layer)
+
+    def component(part: LockedComponent) -> LockedComponent:
+        source = keep(wasm_layer(part.source, f"Component {part.id} source"))
+        dependencies = {}
+        for name, dependency in part.dependencies.items():
+            place = f"Component {part.id} dependency {name}"
+            layer = keep(wasm_layer(dependency.source, place))
+            dependencies[name] = _with_source(dependency, layer)
+        files: list[LockedFiles] = []
+        for folder in part.files:
+            for found in files_below(folder.content):
+                layer = file_layer(found.path)
+                content = content_of(layer)
+                files.append(LockedFiles(content=content, path=found.guest_path))
+                if not archived and content.inline is None:
+                    keep(layer)
+            if archived:
+                keep(archive_layer(folder.content))
+        return attrs.evolve(
+            part, source=content_of(source), dependencies=dependencies, files=tuple(files)
+        )
+
+    components = tuple(component(part) for part in app.components)
+    metadata = {name: value for name, value in app.metadata.items() if name != "origin"}
+    return _Assembly(attrs.evolve(app, components=components, metadata=metadata), layers)
+
+
+def _with_source(dependency: LockedDependency, layer: Layer) -> LockedDependency:
+    return attrs.evolve(dependency, source=content_of(layer))
+
+
+def _push(
+    repository: OciRepository, tag: str, assembly: _Assembly, annotations: Mapping[str, str]
+) -> PushedImage:
+    lock = _json(assembly.app.to_value())
+    application = bytes_layer(lock, APPLICATION_TYPE)
+    config = bytes_layer(
+        _json(
+            {
+                "architecture": "wasm",
+                "os": "Wasip1",
+                # Without it, all images would have one and the same configuration.
+                "config": {"Labels": {"com.fermyon.spin.lockedAppDigest": application.blob.digest}},
+                "rootfs": {"type": "layers", "diff_ids": []},
+            }
+        ),
+        CONFIG_TYPE,
+    )
+    layers = [*assembly.layers.values(), application]
+
+    def send(layer: Layer, until_stopped: Pieces) -> None:
+        repository.upload(layer.blob, lambda: until_stopped(layer.open()))
+
+    each(send, [*layers, config])
+    content = _json(
+        {
+            "schemaVersion": 2,
+            "mediaType": IMAGE_MANIFEST,
+            "config": config.blob.to_value(),
+            "layers": [layer.blob.to_value() for layer in layers],
+            "annotations": {**_annotations_of(assembly.app), **annotations},
+        }
+    )
+    digest = repository.put_manifest(tag, content)
+    found = bytes_layer(content, IMAGE_MANIFEST).blob.digest
+    return PushedImage(digest=found, confirmed=digest == found)
+
+
+def _annotations_of(app: LockedApp) -> dict[str, str]:
+    """What an application says of itself, by the names that images have for it (OCI-16)."""
+    authors = app.metadata.get("authors", ())
+    said = {
+        "title": app.name,
+        "version": str(app.metadata.get("version", "")),
+        "description": str(app.metadata.get("description", "")),
+        "authors": ", ".join(authors),
+        "created": datetime.now(UTC).isoformat(),
+    }
+    return {f"{_ANNOTATION}.{name}": value for name, value in said.items() if value}
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,110 @@
+"""How a capability describes the WIT interface that it serves.
+
+A capability is a table of plain functions. Each takes the state of the calling instance
+and then the WIT parameters in Python form, and returns the WIT result in Python form:
+
+| WIT | Python |
+|---|---|
+| ``bool``, integers, ``f32`` and ``f64`` | ``bool``, ``int``, ``float`` |
+| ``char``, ``string`` | ``str`` of one character, ``str`` |
+| ``list<u8>`` | ``bytes`` (any buffer of bytes is accepted from the host) |
+| ``list<T>`` | ``list`` (a tuple is accepted from the host) |
+| ``tuple<..>`` | ``tuple`` |
+| ``record`` | ``dict`` with the WIT field names (``status-code``) |
+| ``variant`` | ``(case, payload)``, payload ``None`` where the case has none |
+| ``enum`` | the case name |
+| ``flags`` | ``frozenset`` of names (any set is accepted from the host) |
+| ``option<T>`` | ``None`` or the value; ``Some(value)`` where ``T`` is itself an option |
+| ``result<T, E>`` as a function's result | return ``T``, or raise ``WitError(E)`` |
+| ``result<T, E>`` anywhere else | ``Ok(value)`` or ``Err(value)`` |
+| ``own<R>``, ``borrow<R>`` | the object itself |
+
+An ``own`` argument leaves the instance's table, a ``borrow`` stays in it, and a resource
+that is returned enters it. When the guest drops its handle the object leaves the table
+and its ``drop(state)`` is called if it has one; the same happens to every object left
+when the instance closes.
+
+Any exception but ``WitError`` stops the guest and reaches the caller of ``Instance.call``
+with its traceback.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import attrs
+
+from edgezero_spin.host.errors import Trap, WitError
+from edgezero_spin.host.runtime.resources import ResourceTable
+
+__all__ = [
+    "Err",
+    "HostFunction",
+    "InstanceState",
+    "Interface",
+    "Ok",
+    "ResourceTable",
+    "Some",
+    "Trap",
+    "WitError",
+]
+
+HostFunction = Callable[..., Any]
+"""``f(state, *parameters) -> result``, in the Python forms above."""
+
+
+class InstanceState(Protocol):
+    """What one instance needs to know of its state; capabilities add their own."""
+
+    table: ResourceTable
+
+
+@attrs.frozen
+class Ok:
+    """The ``ok`` case of a ``result`` that is nested in another type.
+
+    Attributes:
+        value: The payload, ``None`` where the case has none.
+    """
+
+    value: Any = None
+
+
+@attrs.frozen
+class Err:
+    """The ``err`` case of a ``result`` that is nested in another type.
+
+    Attributes:
+        value: The payload, ``None`` where the case has none.
+    """
+
+    value: Any = None
+
+
+@attrs.frozen
+class Some:
+    """The ``some`` case of an ``option`` whose payload is itself an option.
+
+    Attributes:
+        value: The payload, possibly ``None``.
+    """
+
+    value: Any = None
+
+
+@attrs.frozen
+class Interface:
+    """The host's side of one WIT interface.
+
+    Attributes:
+        name: The interface without its version, ``wasi:io/streams``.
+        functions: WIT item name to function: ``get-stdin``,
+            ``[method]input-stream.read``, ``[static]outgoing-body.finish``,
+            ``[constructor]fields``.
+        resources: WIT resource name to the Python class of its objects. Two names with
+            the same class are the same resource type, in this interface or another:
+            ``headers`` and ``fields``, or ``pollable`` wherever it is used.
+    """
+
+    name: str
+    functions: Mapping[str, HostFunction] = attrs.field(factory=dict)
+    resources: Mapping[str, type] = attrs.field(factory=dict)
