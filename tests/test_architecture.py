@@ -104,7 +104,7 @@ HOST_NEIGHBOURS = {
     "registry": {"errors", "runtime"},
     "compat": {"errors", "exchange", "factors", "runtime"},
     "execution": {"errors", "exchange", "runtime", "factors", "compat"},
-    "http": {"errors", "exchange", "factors", "compat", "execution"},
+    "http": {"errors", "exchange", "factors", "execution"},
     "settings": {"execution", "runtime"},
     "load": {
         "errors",
@@ -142,7 +142,7 @@ FACTOR_NEIGHBOURS = {
     "variables": set[str](),
     # Sockets are refused by the manifest or by this host.
     "wasi": {"outbound_networking", "unavailable"},
-    "wasi_03": {"wasi"},
+    "wasi_03": {"outbound_http", "wasi"},
 }
 
 # What the factors share knows none of them, but for the types of two grants.

@@ -43,7 +43,8 @@ from edgezero_spin.core.outbound import (
 )
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
-from edgezero_spin.core.router import Route
+from edgezero_spin.core.route_table import Route
+from edgezero_spin.core.router import Router
 from edgezero_spin.core.sources import MemorySource, RequestSource
 from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.core.warm import warm_up
@@ -86,6 +87,7 @@ __all__ = [
     "Response",
     "Route",
     "RouteNotFound",
+    "Router",
     "Secrets",
     "ServiceUnavailable",
     "State",

@@ -28,8 +28,9 @@ from edgezero_spin.stores.secrets import SecretStore
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
+    from edgezero_spin.core.app import App
     from edgezero_spin.core.outbound import OutboundTransport
-    from edgezero_spin.core.router import Route
+    from edgezero_spin.core.route_table import Route
 
 __all__ = ["DEFAULT_BODY_LIMIT", "BodyReadError", "Request", "decode_path_value"]
 
@@ -55,6 +56,7 @@ class Request:
             read its pattern, ``request.route.path``.
         body_limit: Bytes that a buffering read keeps unless the call says otherwise.
         error: What was raised and became the response, for middleware; ``None`` else.
+        root_path: The path that the app is mounted at, as sent; ``""`` when it is not.
     """
 
     # Class attributes instead of assignments in __init__: each line that runs on a fresh
@@ -62,6 +64,8 @@ class Request:
     route: "Route | None" = None
     body_limit: int = DEFAULT_BODY_LIMIT
     error: Exception | None = None
+    root_path: str = ""
+    _app: "App | None" = None
     _captured: tuple[_Bytes, ...] = ()
     _states: Mapping[type, object] = {}
     _stores: "Stores | Callable[[], Stores] | None" = None
@@ -130,6 +134,8 @@ class Request:
         changed._stores = self._stores
         changed._transport = self._transport
         changed._extensions = self.extensions
+        changed._app = self._app
+        changed.root_path = self.root_path
         return changed
 
     # What was asked
@@ -163,6 +169,26 @@ class Request:
             f"{self.scheme or 'http'}://{self.authority or 'localhost'}{path}"
             f"{'?' if query else ''}{query}"
         )
+
+    @property
+    def local_path(self) -> _Bytes:
+        """The path below ``root_path``, as sent; ``/`` when nothing is left of it."""
+        if not self.root_path:
+            return self.raw_path
+        return self.raw_path.removeprefix(self.root_path.encode("latin-1")) or b"/"
+
+    def url_for(self, name: str, /, **values: object) -> str:
+        """Return the whole URL of a route of the app by its name. See ``App.url_path_for``.
+
+        Raises:
+            ValueError: No route has that name and these parameters.
+            RuntimeError: The request was not given to an app.
+        """
+        if self._app is None:
+            raise RuntimeError("url_for: the request was not given to an app")
+        path = self._app.url_path_for(name, **values)
+        scheme, authority = self.scheme or "http", self.authority or "localhost"
+        return f"{scheme}://{authority}{self.root_path}{path}"
 
     @property
     def headers(self) -> Headers:

@@ -11,9 +11,8 @@ from typing import Any
 
 from edgezero_spin.host.exchange.channel import PIECE
 from edgezero_spin.host.factors.blocking import in_thread
-from edgezero_spin.host.runtime.host_ends import Answer, StreamReader
+from edgezero_spin.host.runtime.host_ends import Answer, Promise, StreamReader
 from edgezero_spin.host.runtime.interface import Err, Ok, WitError
-from edgezero_spin.host.runtime.scheduler import Completion
 
 __all__ = ["PartwiseSource", "ReportedSource", "drained", "refused"]
 
@@ -56,7 +55,7 @@ class ReportedSource:
     """
 
     def __init__(self) -> None:
-        self.outcome = Completion()
+        self.outcome = Promise()
 
     @property
     def ends(self) -> tuple[Any, Answer]:
@@ -65,11 +64,11 @@ class ReportedSource:
 
     def ended(self, error: WitError | None) -> None:
         """There is no more."""
-        self.outcome.finish(Ok(None) if error is None else Err(error.payload))
+        self.outcome.settle(Ok(None) if error is None else Err(error.payload))
 
     def close(self) -> None:
         """Nobody reads any more."""
-        self.outcome.finish(Ok(None))
+        self.outcome.settle(Ok(None))
 
 
 class PartwiseSource(ReportedSource):
@@ -141,7 +140,7 @@ class _Drain:
     def __init__(
         self, reader: StreamReader, take: Callable[[bytes], None], end: Callable[[], None] | None
     ) -> None:
-        self.outcome = Completion()
+        self.outcome = Promise()
         self._reader = reader
         self._take = take
         self._end = end
@@ -176,4 +175,4 @@ class _Drain:
         self._reader.close_now()
         if self._end is not None:
             self._end()
-        self.outcome.finish(outcome)
+        self.outcome.settle(outcome)

@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 
+from edgezero_spin.host.exchange.fields import Pair
+
 __all__ = ["Framing", "chunk", "date_line", "last_chunk", "response_head", "status_line"]
 
 BODILESS = (204, 304)
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
-
-Pair = tuple[str, bytes]
 
 
 class Framing(enum.Enum):

@@ -24,6 +24,7 @@ from typing import cast
 import httptools
 
 from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.exchange.loops import call_in
 from edgezero_spin.host.http.chunks import ChunkedPieces
 from edgezero_spin.host.http.connections import Connections
@@ -70,8 +71,6 @@ _NO_METHOD = frozenset(range(256)) - frozenset(
 _UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 _JUDGED = (b"content-length", b"transfer-encoding", b"expect")
 _END = b"\r\n\r\n"
-
-Pair = tuple[str, bytes]
 
 
 class _State(enum.Enum):

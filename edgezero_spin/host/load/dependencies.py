@@ -1,7 +1,7 @@
 """What other components bring to the imports of one.
 
 In: a component, its dependencies as the manifest has them, and the interfaces of this host.
-Out: for each import that a dependency satisfies, a ``Dependency`` that ``linking.link``
+Out: for each import that a dependency satisfies, a ``ResolvedDependency`` that ``linking.link``
 takes. Every fault is told at the start.
 
 A dependency sees what its user is granted only where the manifest says that it inherits
@@ -28,10 +28,10 @@ from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitErr
 from edgezero_spin.wasm.component.definitions import ExportDefinition, ImportDefinition
 
 __all__ = [
-    "Dependency",
     "DependencyError",
     "DependencyPlan",
     "Inherited",
+    "ResolvedDependency",
     "dependencies_of",
     "granted",
     "restricted_to",
@@ -82,7 +82,7 @@ def dependencies_of(
     plans: Sequence[DependencyPlan],
     interfaces: Mapping[str, Interface],
     cache_dir: Path | None,
-) -> "dict[str, Dependency]":
+) -> "dict[str, ResolvedDependency]":
     """Return what satisfies imports of a component, by import.
 
     Args:
@@ -116,7 +116,7 @@ def dependencies_of(
         )
     if problems:
         raise DependencyError(*problems)
-    found: dict[str, Dependency] = {}
+    found: dict[str, ResolvedDependency] = {}
     for plan in plans:
         provider = load_component(engine, plan.source, cache_dir, joined=True)
         exports = _names(provider, ExportDefinition)
@@ -128,7 +128,7 @@ def dependencies_of(
                     f"dependency '{plan.name}' doesn't export '{export}' to satisfy import "
                     f"'{name}' (it exports {', '.join(exports) or 'nothing'})"
                 )
-            found[name] = Dependency(plan.name, provider, export, seen)
+            found[name] = ResolvedDependency(plan.name, provider, export, seen)
     if problems:
         raise DependencyError(*problems)
     return found
@@ -160,7 +160,7 @@ def _matches(dependency: str, name: str) -> bool:
 
 
 @attrs.frozen(eq=False)
-class Dependency:
+class ResolvedDependency:
     """A dependency in the place of one import.
 
     Attributes:

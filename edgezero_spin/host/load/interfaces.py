@@ -52,7 +52,7 @@ def host_interfaces() -> dict[str, Interface]:
         *wasi_03_random.INTERFACES_03,
         *wasi_03_filesystem.INTERFACES_03,
         *wasi_03_sockets.INTERFACES_03,
-        wasi_03_http.TYPES_03,
+        *wasi_03_http.INTERFACES_03,
         outbound_http.OUTGOING_HANDLER,
         key_value.KEY_VALUE,
         key_value_3.KEY_VALUE_3,

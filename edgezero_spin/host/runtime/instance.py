@@ -501,11 +501,12 @@ class Instance:
                 for entry in reversed(component.entries.values())
                 if isinstance(entry, Handle) and entry.call is None
             ]
-            ends = [e for e in component.entries.values() if isinstance(e, ReadableEnd)]
+            ends = [entry for entry in component.entries.values() if isinstance(entry, ReadableEnd)]
             component.entries.clear()
             self._drop_all(owned)
             for end in ends:
-                end.shared.close()
+                # What the host would still bring for it is not wanted any more.
+                end.shared.drop()
         self._drop_all(self.state.table.drain())
 
     def _drop_all(self, resources: Sequence[Any]) -> None:

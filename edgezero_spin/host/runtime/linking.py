@@ -18,14 +18,14 @@ from edgezero_spin.host.runtime.prepared import Imports, PreparedComponent
 from edgezero_spin.wasm.component.linked import HostFunction as ImportedFunction
 from edgezero_spin.wasm.component.linked import HostResource
 
-__all__ = ["ROOT", "Dependency", "find_interface", "link"]
+__all__ = ["ROOT", "ImportProvider", "find_interface", "link"]
 
 ROOT = "$root"
 """Key of the ``Interface`` that serves functions which a world imports by themselves."""
 
 
-class Dependency(Protocol):
-    """A component that satisfies an import of another; ``dependencies.Dependency``."""
+class ImportProvider(Protocol):
+    """A component that satisfies an import of another; ``dependencies.ResolvedDependency``."""
 
     @property
     def name(self) -> str:
@@ -48,7 +48,7 @@ def link(
     engine: Engine,
     component: Component,
     interfaces: Mapping[str, Interface],
-    dependencies: Mapping[str, Dependency] | None = None,
+    dependencies: Mapping[str, ImportProvider] | None = None,
 ) -> PreparedComponent:
     """Join a component's imports to host functions, with converters made once.
 

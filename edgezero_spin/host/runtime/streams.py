@@ -72,6 +72,10 @@ class Party(Protocol):
     def buffer(self) -> Buffer:
         """Its elements or room."""
 
+    @property
+    def takes(self) -> Callable[[int], bool] | None:
+        """Whether a reader takes a write of so many elements; ``None`` takes every one."""
+
     def copied(self, reclaim: Callable[[], None]) -> None:
         """Note that elements were copied while this side was pending.
 
@@ -152,6 +156,10 @@ class Shared:
         return pending
 
     def _meet(self, reader: Party, writer: Party, second: Party) -> None:
+        if reader.takes is not None and not reader.takes(writer.buffer.remaining):
+            self.drop()
+            second.done(DROPPED)
+            return
         first = writer if second is reader else reader
         count = min(reader.buffer.remaining, writer.buffer.remaining)
         if count:
@@ -173,9 +181,6 @@ class Shared:
             self.dropped = True
             if self.pending is not None:
                 self._settle(DROPPED)
-
-    def close(self) -> None:
-        """Let go of what the host holds for the other end: the instance is gone."""
 
     def _forget(self) -> None:
         self.pending = None

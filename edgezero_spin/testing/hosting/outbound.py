@@ -12,15 +12,15 @@ from typing import Any
 from edgezero_spin.core.headers import Headers
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.exchange import Exchange
-from edgezero_spin.host.execution.runner import InstanceRunner, InstanceWatch
+from edgezero_spin.host.execution.executor import InstanceWatch, RequestStarter
 from edgezero_spin.host.execution.workers import Overloaded
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import Destination
 from edgezero_spin.host.factors.wasi.http import (
     FutureIncomingResponse,
     IncomingResponse,
-    OutgoingRequest,
     RequestOptions,
+    SentRequest,
     method_text,
 )
 from edgezero_spin.host.http.gateway import Answer, RequestHead
@@ -38,11 +38,16 @@ PEER = ("127.0.0.1", 0)
 """Who sends requests to the application itself, as its components see it."""
 
 
-class _ChainRunner(InstanceRunner):
+class _ChainRunner:
     """Runs a component that another one calls, for the same test as its caller."""
 
-    def __init__(self, runner: InstanceRunner) -> None:
+    def __init__(self, runner: RequestStarter) -> None:
         self._inner = runner
+
+    @property
+    def places(self) -> int:
+        """As the host has them."""
+        return self._inner.places
 
     def start(
         self,
@@ -71,7 +76,7 @@ class _ChainWatch:
         self._context = context
 
     def started(self, state: InstanceState) -> None:
-        CURRENT.context = self._context
+        state.context = CURRENT.context = self._context
 
     def ended(self, instance: Instance | None, error: BaseException | None) -> None:
         CURRENT.context = None
@@ -85,9 +90,9 @@ class Sender:
         """Know no component yet; ``connect`` comes before the first request."""
         self._chain = OutboundSender()
         self._application: Application | None = None
-        self._runner: InstanceRunner | None = None
+        self._runner: RequestStarter | None = None
 
-    def connect(self, application: Application, runner: InstanceRunner) -> None:
+    def connect(self, application: Application, runner: RequestStarter) -> None:
         """Say what can be called without a script."""
         self._application = application
         self._runner = _ChainRunner(runner)
@@ -96,7 +101,7 @@ class Sender:
     def send(
         self,
         destination: Destination,
-        request: OutgoingRequest,
+        request: SentRequest,
         options: RequestOptions | None,
         future: FutureIncomingResponse,
     ) -> None:
@@ -116,7 +121,7 @@ class Sender:
         else:
             self._chain.send(destination, request, options, future)
 
-    def _send_to_itself(self, request: OutgoingRequest, future: FutureIncomingResponse) -> None:
+    def _send_to_itself(self, request: SentRequest, future: FutureIncomingResponse) -> None:
         """Route a request as if it had come in from outside (CHAIN-1)."""
         application, runner = self._application, self._runner
         if application is None or runner is None:
@@ -192,7 +197,7 @@ def _channel(content: bytes) -> ByteChannel:
 
 def _send_to_script(
     url: str,
-    request: OutgoingRequest,
+    request: SentRequest,
     options: RequestOptions | None,
     future: FutureIncomingResponse,
 ) -> None:

@@ -15,7 +15,7 @@ __all__ = [
     "KEY_VALUE",
     "MAX_OPEN_STORES",
     "MAX_RESULT_BYTES",
-    "Store",
+    "StoreResource",
     "open_backend",
     "too_large",
 ]
@@ -24,7 +24,7 @@ MAX_OPEN_STORES = 256
 """Handles that one instance may hold (KV-4)."""
 
 
-class Store:
+class StoreResource:
     """One open handle.
 
     Attributes:
@@ -65,11 +65,11 @@ def open_backend(state: InstanceState, label: str) -> KeyValueBackend:
     return backend
 
 
-def _open(state: InstanceState, label: str) -> Store:
-    return Store(as_used_by(state, open_backend(state, label)))
+def _open(state: InstanceState, label: str) -> StoreResource:
+    return StoreResource(as_used_by(state, open_backend(state, label)))
 
 
-def _get(state: InstanceState, store: Store, key: str) -> bytes | None:
+def _get(state: InstanceState, store: StoreResource, key: str) -> bytes | None:
     try:
         value = store.backend.get(key)
     except BackendError as error:
@@ -79,28 +79,28 @@ def _get(state: InstanceState, store: Store, key: str) -> bytes | None:
     return value
 
 
-def _set(state: InstanceState, store: Store, key: str, value: bytes) -> None:
+def _set(state: InstanceState, store: StoreResource, key: str, value: bytes) -> None:
     try:
         store.backend.set(key, value)
     except BackendError as error:
         raise _other(error.message) from error
 
 
-def _delete(state: InstanceState, store: Store, key: str) -> None:
+def _delete(state: InstanceState, store: StoreResource, key: str) -> None:
     try:
         store.backend.delete(key)
     except BackendError as error:
         raise _other(error.message) from error
 
 
-def _exists(state: InstanceState, store: Store, key: str) -> bool:
+def _exists(state: InstanceState, store: StoreResource, key: str) -> bool:
     try:
         return store.backend.exists(key)
     except BackendError as error:
         raise _other(error.message) from error
 
 
-def _get_keys(state: InstanceState, store: Store) -> list[str]:
+def _get_keys(state: InstanceState, store: StoreResource) -> list[str]:
     keys: list[str] = []
     size = 0
     try:
@@ -125,6 +125,6 @@ KEY_VALUE = Interface(
         "[method]store.exists": _exists,
         "[method]store.get-keys": _get_keys,
     },
-    {"store": Store},
+    {"store": StoreResource},
 )
 """The interface, version included: Spin's names carry no semantic-version promise."""

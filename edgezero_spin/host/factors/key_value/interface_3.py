@@ -16,18 +16,18 @@ from edgezero_spin.host.factors.blocking import in_thread
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, size_of
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.key_value import interface as key_value
-from edgezero_spin.host.factors.key_value.interface import Store, too_large
+from edgezero_spin.host.factors.key_value.interface import StoreResource, too_large
 from edgezero_spin.host.factors.streams import PartwiseSource
 from edgezero_spin.host.runtime.interface import Err, HostFunction, Interface, WitError
 from edgezero_spin.stores.backend import BackendError
 
-__all__ = ["KEY_VALUE_3", "Store3"]
+__all__ = ["KEY_VALUE_3", "StoreResource3"]
 
 KEYS_AT_ONCE = 256
 """Keys that the host looks up and holds at a time."""
 
 
-class Store3(Store):
+class StoreResource3(StoreResource):
     """One open handle."""
 
     __slots__ = ()
@@ -38,14 +38,14 @@ class Store3(Store):
         return getattr(self.backend, "remote", False)
 
 
-def _open(state: InstanceState, label: str) -> Store3:
-    return Store3(key_value.open_backend(state, label))
+def _open(state: InstanceState, label: str) -> StoreResource3:
+    return StoreResource3(key_value.open_backend(state, label))
 
 
 def _asynchronous(name: str) -> HostFunction:
     function = key_value.KEY_VALUE.functions[name]
 
-    def call(state: InstanceState, store: Store3, *arguments: Any) -> Any:
+    def call(state: InstanceState, store: StoreResource3, *arguments: Any) -> Any:
         if store.remote:
             return in_thread(partial(function, state, store, *arguments))
         return function(state, store, *arguments)
@@ -56,7 +56,7 @@ def _asynchronous(name: str) -> HostFunction:
 class _Listing(PartwiseSource):
     """The keys of a store, as a guest reads them."""
 
-    def __init__(self, store: Store3) -> None:
+    def __init__(self, store: StoreResource3) -> None:
         super().__init__(apart=store.remote)
         self._backend = store.backend
         self._found: Iterator[str] | None = None
@@ -79,10 +79,10 @@ class _Listing(PartwiseSource):
 
     def close(self) -> None:
         """Nobody reads any more."""
-        self.outcome.finish(Err(("other", "channel closed")))
+        self.outcome.settle(Err(("other", "channel closed")))
 
 
-def _get_keys(state: InstanceState, store: Store3) -> Any:
+def _get_keys(state: InstanceState, store: StoreResource3) -> Any:
     listing = _Listing(store)
     if store.remote:
         return _begun(listing)
@@ -105,6 +105,6 @@ KEY_VALUE_3 = Interface(
         "[method]store.exists": _asynchronous("[method]store.exists"),
         "[method]store.get-keys": _get_keys,
     },
-    {"store": Store3},
+    {"store": StoreResource3},
 )
 """The interface, version included."""

@@ -29,7 +29,7 @@ from edgezero_spin.host.factors.redis.client import (
 )
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
-__all__ = ["REDIS", "REDIS_3", "Connection", "Connection3"]
+__all__ = ["REDIS", "REDIS_3", "RedisConnectionResource", "RedisConnectionResource3"]
 
 _KIND = "redis connection"
 
@@ -38,7 +38,7 @@ MAX_COUNT = 2**32 - 1
 Result = tuple[str, Any]
 
 
-class Connection:
+class RedisConnectionResource:
     """One open handle.
 
     Attributes:
@@ -67,7 +67,7 @@ class Connection:
         release(state, _KIND)
 
 
-class Connection3(Connection):
+class RedisConnectionResource3(RedisConnectionResource):
     """A handle of version 3: calls of several requests take turns, on threads of the host."""
 
     __slots__ = ("_dropped", "_lock")
@@ -132,17 +132,17 @@ def _connect(state: InstanceState, server: RedisAddress) -> RedisConnection:
     return RedisConnection(server, check=lambda: check(state), blocked=blocked)
 
 
-def _open(state: InstanceState, address: str) -> Connection:
+def _open(state: InstanceState, address: str) -> RedisConnectionResource:
     server = _address(state, address, apart=False)
     with _place(state) as slots, away(state):
-        return Connection(_connect(state, server), slots)
+        return RedisConnectionResource(_connect(state, server), slots)
 
 
-async def _open_3(state: InstanceState, address: str) -> Connection3:
+async def _open_3(state: InstanceState, address: str) -> RedisConnectionResource3:
     server = await in_thread(lambda: _address(state, address, apart=True))
     with _place(state) as slots:
         native = await in_thread(lambda: _connect(state, server), RedisConnection.close)
-        return Connection3(native, slots)
+        return RedisConnectionResource3(native, slots)
 
 
 @contextmanager
@@ -157,7 +157,9 @@ def _errors() -> Iterator[None]:
         raise _other(error.message) from error
 
 
-def _call(state: InstanceState, connection: Connection, *command: bytes | str | int) -> Any:
+def _call(
+    state: InstanceState, connection: RedisConnectionResource, *command: bytes | str | int
+) -> Any:
     with _errors(), connection.used(state):
         return connection.native.call(*command, max_bytes=MAX_RESULT_BYTES)
 
@@ -186,40 +188,46 @@ def _texts_of(reply: Any) -> list[str]:
         raise WitError(("type-error", None)) from None
 
 
-def _publish(state: InstanceState, connection: Connection, channel: str, payload: bytes) -> None:
+def _publish(
+    state: InstanceState, connection: RedisConnectionResource, channel: str, payload: bytes
+) -> None:
     _call(state, connection, "PUBLISH", channel, payload)
 
 
-def _get(state: InstanceState, connection: Connection, key: str) -> bytes | None:
+def _get(state: InstanceState, connection: RedisConnectionResource, key: str) -> bytes | None:
     return _value_of(_call(state, connection, "GET", key))
 
 
-def _set(state: InstanceState, connection: Connection, key: str, value: bytes) -> None:
+def _set(state: InstanceState, connection: RedisConnectionResource, key: str, value: bytes) -> None:
     _call(state, connection, "SET", key, value)
 
 
-def _incr(state: InstanceState, connection: Connection, key: str) -> int:
+def _incr(state: InstanceState, connection: RedisConnectionResource, key: str) -> int:
     return _number_of(_call(state, connection, "INCR", key))
 
 
-def _del(state: InstanceState, connection: Connection, keys: list[str]) -> int:
+def _del(state: InstanceState, connection: RedisConnectionResource, keys: list[str]) -> int:
     return _number_of(_call(state, connection, "DEL", *keys), MAX_COUNT)
 
 
-def _sadd(state: InstanceState, connection: Connection, key: str, values: list[str]) -> int:
+def _sadd(
+    state: InstanceState, connection: RedisConnectionResource, key: str, values: list[str]
+) -> int:
     return _number_of(_call(state, connection, "SADD", key, *values), MAX_COUNT)
 
 
-def _smembers(state: InstanceState, connection: Connection, key: str) -> list[str]:
+def _smembers(state: InstanceState, connection: RedisConnectionResource, key: str) -> list[str]:
     return _texts_of(_call(state, connection, "SMEMBERS", key))
 
 
-def _srem(state: InstanceState, connection: Connection, key: str, values: list[str]) -> int:
+def _srem(
+    state: InstanceState, connection: RedisConnectionResource, key: str, values: list[str]
+) -> int:
     return _number_of(_call(state, connection, "SREM", key, *values), MAX_COUNT)
 
 
 def _execute(
-    state: InstanceState, connection: Connection, command: str, arguments: list[Result]
+    state: InstanceState, connection: RedisConnectionResource, command: str, arguments: list[Result]
 ) -> list[Result]:
     reply = _call(state, connection, command, *[value for _, value in arguments])
     with _errors():
@@ -266,7 +274,7 @@ REDIS = Interface(
         "[static]connection.open": _open,
         **{f"[method]connection.{name}": function for name, function in _METHODS.items()},
     },
-    {"connection": Connection},
+    {"connection": RedisConnectionResource},
 )
 """The interface of version 2."""
 
@@ -279,6 +287,6 @@ REDIS_3 = Interface(
             for name, function in _METHODS.items()
         },
     },
-    {"connection": Connection3},
+    {"connection": RedisConnectionResource3},
 )
 """The interface of version 3."""

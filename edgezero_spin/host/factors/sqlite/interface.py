@@ -24,8 +24,8 @@ from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitErr
 __all__ = [
     "INTERFACES",
     "VERSION_3",
-    "Connection",
     "Connection2",
+    "SqliteConnectionResource",
     "error_of",
     "execute",
     "open_connection",
@@ -37,7 +37,7 @@ _KIND = "sqlite connection"
 _CASES = {int: "integer", float: "real", str: "text", bytes: "blob", type(None): "null"}
 
 
-class Connection:
+class SqliteConnectionResource:
     """One open handle.
 
     Attributes:
@@ -55,7 +55,7 @@ class Connection:
         self.native.close()
 
 
-class Connection2(Connection):
+class Connection2(SqliteConnectionResource):
     """A handle of the interface of version 2."""
 
 
@@ -81,7 +81,10 @@ def error_of(error: DatabaseError) -> WitError:
 
 
 def execute(
-    state: InstanceState, connection: Connection, statement: str, parameters: list[tuple[str, Any]]
+    state: InstanceState,
+    connection: SqliteConnectionResource,
+    statement: str,
+    parameters: list[tuple[str, Any]],
 ) -> dict[str, Any]:
     """Run a statement and return a ``query-result``."""
     try:
@@ -99,15 +102,17 @@ def row_record(row: Row) -> dict[str, Any]:
     return {"values": [(_CASES[type(value)], value) for value in row]}
 
 
-def _open_as(class_: type[Connection]) -> Callable[[InstanceState, str], Connection]:
+def _open_as(
+    class_: type[SqliteConnectionResource],
+) -> Callable[[InstanceState, str], SqliteConnectionResource]:
     return lambda state, label: class_(open_connection(state, label))
 
 
-def _last_insert_rowid(state: InstanceState, connection: Connection) -> int:
+def _last_insert_rowid(state: InstanceState, connection: SqliteConnectionResource) -> int:
     return connection.native.last_insert_rowid()
 
 
-def _changes(state: InstanceState, connection: Connection) -> int:
+def _changes(state: InstanceState, connection: SqliteConnectionResource) -> int:
     return connection.native.changes()
 
 
@@ -117,7 +122,7 @@ _VERSION_2: dict[str, HostFunction] = {
 }
 
 VERSION_3: dict[str, HostFunction] = {
-    "[static]connection.open": _open_as(Connection),
+    "[static]connection.open": _open_as(SqliteConnectionResource),
     "[method]connection.execute": execute,
     "[method]connection.last-insert-rowid": _last_insert_rowid,
     "[method]connection.changes": _changes,
@@ -125,6 +130,6 @@ VERSION_3: dict[str, HostFunction] = {
 
 INTERFACES = (
     Interface("fermyon:spin/sqlite@2.0.0", _VERSION_2, {"connection": Connection2}),
-    Interface("spin:sqlite/sqlite@3.0.0", VERSION_3, {"connection": Connection}),
+    Interface("spin:sqlite/sqlite@3.0.0", VERSION_3, {"connection": SqliteConnectionResource}),
 )
 """The interfaces, versions included; ``sqlite_3_1`` has the one with asynchronous functions."""

@@ -15,7 +15,12 @@ from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, DatabaseError
 from edgezero_spin.host.factors.sqlite.cursors import RowCursor
-from edgezero_spin.host.factors.sqlite.interface import VERSION_3, Connection, error_of, row_record
+from edgezero_spin.host.factors.sqlite.interface import (
+    VERSION_3,
+    SqliteConnectionResource,
+    error_of,
+    row_record,
+)
 from edgezero_spin.host.factors.sqlite.statements import Row
 from edgezero_spin.host.factors.streams import PartwiseSource
 from edgezero_spin.host.runtime.interface import Err, HostFunction, Interface
@@ -49,11 +54,14 @@ class _Rows(PartwiseSource):
     def close(self) -> None:
         """Stop the statement: nobody reads any more."""
         self.cursor.close()
-        self.outcome.finish(Err(("io", "row send error")))
+        self.outcome.settle(Err(("io", "row send error")))
 
 
 async def _execute(
-    state: InstanceState, connection: Connection, statement: str, parameters: list[tuple[str, Any]]
+    state: InstanceState,
+    connection: SqliteConnectionResource,
+    statement: str,
+    parameters: list[tuple[str, Any]],
 ) -> tuple[list[str], Any, Any]:
     values = [value for _, value in parameters]
     cursor = RowCursor(connection.native, statement, values, max_row_bytes=MAX_RESULT_BYTES)
@@ -63,7 +71,7 @@ async def _execute(
 
 
 def _number(read: Callable[[DatabaseConnection], int]) -> HostFunction:
-    def call(state: InstanceState, connection: Connection) -> Any:
+    def call(state: InstanceState, connection: SqliteConnectionResource) -> Any:
         native = connection.native
         with native.unused() as free:
             if free:
@@ -82,6 +90,6 @@ SQLITE_3_1 = Interface(
         "[method]connection.changes-async": _number(DatabaseConnection.changes),
         "[method]connection.last-insert-rowid-async": _number(DatabaseConnection.last_insert_rowid),
     },
-    {"connection": Connection},
+    {"connection": SqliteConnectionResource},
 )
 """The interface, version included."""

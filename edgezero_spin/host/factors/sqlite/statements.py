@@ -20,7 +20,7 @@ from edgezero_spin.host.factors.bounds import size_of
 
 __all__ = [
     "DatabaseError",
-    "Prepared",
+    "PreparedStatement",
     "ResultTooLarge",
     "Row",
     "bounded_rows",
@@ -50,7 +50,7 @@ class ResultTooLarge(DatabaseError):  # noqa: N818 - names the state, as its bas
 
 
 @attrs.frozen
-class Prepared:
+class PreparedStatement:
     """The first statement of a text.
 
     Attributes:
@@ -70,20 +70,20 @@ _UNBOUND: Any = apsw._null_bindings  # type: ignore[attr-defined]
 _EMPTY_STATEMENT = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))*;", re.DOTALL)
 
 
-def prepare(native: apsw.Connection, text: str) -> Prepared:
+def prepare(native: apsw.Connection, text: str) -> PreparedStatement:
     """Have SQLite read the first statement of a text, and run nothing.
 
     Raises:
         DatabaseError: There is none.
         apsw.Error: SQLite cannot read it.
     """
-    found: Prepared | None = None
+    found: PreparedStatement | None = None
 
     def trace(cursor: apsw.Cursor, statement: str, bindings: object) -> bool:
         nonlocal found
         if cursor.has_vdbe:
             columns = [column[0] for column in cursor.get_description()]
-            found = Prepared(statement, cursor.bindings_count, columns)
+            found = PreparedStatement(statement, cursor.bindings_count, columns)
         return False
 
     cursor = native.cursor()
@@ -97,7 +97,7 @@ def prepare(native: apsw.Connection, text: str) -> Prepared:
     return found
 
 
-def check_parameters(prepared: Prepared, values: Sequence[Any]) -> None:
+def check_parameters(prepared: PreparedStatement, values: Sequence[Any]) -> None:
     """Make sure that a statement is given as many values as it takes.
 
     Raises:

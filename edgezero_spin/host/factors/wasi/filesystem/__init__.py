@@ -19,8 +19,8 @@ from edgezero_spin.host.factors.wasi.filesystem.descriptors import (
     DirectoryEntries,
     FileInput,
     FileOutput,
-    Handle,
     Mount,
+    OpenFile,
 )
 from edgezero_spin.host.factors.wasi.filesystem.paths import CLOEXEC, DIRECTORY
 from edgezero_spin.host.factors.wasi.io import InputStream, IoError, OutputStream, Pollable
@@ -33,8 +33,8 @@ __all__ = [
     "DirectoryEntries",
     "FileInput",
     "FileOutput",
-    "Handle",
     "Mount",
+    "OpenFile",
     "code_of",
     "get_directories",
 ]
@@ -61,7 +61,7 @@ def get_directories(state: InstanceState) -> list[tuple[Descriptor, str]]:
             raise Trap(f"{mount.guest_path} cannot be opened: {error.strerror}") from error
         flags = {"read", "mutate-directory"} if mount.writable else {"read"}
         descriptor = Descriptor(
-            Handle(state, number),
+            OpenFile(state, number),
             directory=True,
             flags=frozenset(flags),
             writable=mount.writable,

@@ -9,7 +9,7 @@ from edgezero_spin.host.factors.wasi.filesystem.codes import utf8
 from edgezero_spin.host.factors.wasi.filesystem.descriptors import (
     MAX_OPEN_FILES,
     Descriptor,
-    Handle,
+    OpenFile,
     changing,
 )
 from edgezero_spin.host.factors.wasi.filesystem.files import (
@@ -132,7 +132,7 @@ def _open_at(
         os.close(number)
         raise WitError("not-permitted")
     return Descriptor(
-        Handle(state, number),
+        OpenFile(state, number),
         directory=kind == "directory",
         flags=frozenset(flags),
         writable=descriptor.writable,

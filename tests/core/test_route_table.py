@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edgezero_spin.core import MethodNotAllowed, Request, Response, Route, RouteNotFound
 from edgezero_spin.core.patterns import Pattern, parse_pattern
-from edgezero_spin.core.router import Router
+from edgezero_spin.core.route_table import RouteTable
 
 
 async def unused(request: Request) -> Response:
@@ -17,16 +17,16 @@ async def unused(request: Request) -> Response:
     return Response()
 
 
-def router(*routes: str) -> Router:
+def router(*routes: str) -> RouteTable:
     """A router of ``"GET /path"`` lines; GET when no method is given."""
     made = []
     for line in routes:
         method, _, path = line.rpartition(" ")
         made.append(Route(method or "GET", parse_pattern(path), unused, unused))
-    return Router(made)
+    return RouteTable(made)
 
 
-def found(routes: Router, path: str, method: str = "GET") -> tuple[str, ...] | None:
+def found(routes: RouteTable, path: str, method: str = "GET") -> tuple[str, ...] | None:
     """The pattern that was chosen and its values, ``None`` for a miss."""
     match = routes.find(method, path.encode())
     return match and (match[0].path, *(value.decode() for value in match[1]))
@@ -156,7 +156,7 @@ def test_known_under_other_methods(
     """A path that exists under other methods says which, sorted; Allow names HEAD too."""
     # RTE-8
     routes = router("POST /submit", "GET /submit", "POST /only", "PATCH /items/{x}")
-    routes = Router([*routes.routes, *router("DELETE /items/{y}").routes])
+    routes = RouteTable([*routes.routes, *router("DELETE /items/{y}").routes])
     miss = routes.miss(method, path.encode())
     assert isinstance(miss, MethodNotAllowed)
     assert miss.allowed == allowed
