@@ -17,6 +17,7 @@ from edgezero_spin.host.factors.wasi.clocks import datetime_of
 from edgezero_spin.host.factors.wasi.random import MAX_RANDOM_BYTES
 from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.runtime.interface import Err, Ok
+from edgezero_spin.host.runtime.linking import find_interface
 from tests.host.support import Capture, HostLog, call, error_of, instance_state
 
 WIT = Path(__file__).parents[4] / "edgezero_spin" / "wit" / "deps"
@@ -46,22 +47,16 @@ def functions_of(text: str) -> dict[str, set[str]]:
     return found
 
 
-# What is tested, or not served yet, elsewhere.
-OF_WASI_03 = ("wasi-clocks@0.3", "spin-key-value@3", "spin-variables@3")
-SERVED = [
-    path for path in sorted(WIT.rglob("*.wit")) if not path.parent.name.startswith(OF_WASI_03)
-]
-
-
-@pytest.mark.parametrize("path", SERVED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(WIT.rglob("*.wit")), ids=lambda path: path.stem)
 def test_every_function_of_our_worlds_is_there(path: Path) -> None:
     """No interface that our worlds import lacks a function or has one too many."""
     tables = host_interfaces()
-    generation = "@0.3" if "@0.3" in path.parent.name else "@2.0.0"
+    version = path.parent.name.partition("@")[2]
     for name, wanted in functions_of(path.read_text()).items():
         if name in ("wasi:http/incoming-handler", "wasi:http/handler"):
             continue
-        table = tables.get(f"{name}{generation}") or tables[name]
+        table = find_interface(f"{name}@{version}", tables)
+        assert table is not None, name
         # send-informational came with a later release.
         extra = {"[method]response-outparam.send-informational", "exit-with-code"}
         assert set(table.functions) - extra == wanted
