@@ -5,7 +5,12 @@
 ``spin.lock``, and is imported by that name. Both need the standard library and attrs only.
 """
 
-from edgezero_spin.manifest.app_manifest import AppManifest, load_app_manifest, read_app_manifest
+from edgezero_spin.manifest.app_manifest import (
+    AppManifest,
+    load_app_manifest,
+    manifest_json,
+    read_app_manifest,
+)
 from edgezero_spin.manifest.errors import InvalidManifestError, ManifestUnreadableError, Problem
 from edgezero_spin.manifest.http_triggers import HttpTrigger, parse_handler
 
@@ -16,6 +21,7 @@ __all__ = [
     "ManifestUnreadableError",
     "Problem",
     "load_app_manifest",
+    "manifest_json",
     "parse_handler",
     "read_app_manifest",
 ]

@@ -326,7 +326,7 @@ def load_component(
     return component if joined else attrs.evolve(component, code=compiled_form(component))
 
 
-_FORM = "form 1"
+_FORM = "form 2"
 """Changes with the classes of the linked form and with what the fuser does."""
 
 
