@@ -126,7 +126,7 @@ class App(Router):
         # Only an app that has a manifest carries its reader, and reads it while it is built.
         from pathlib import Path
 
-        from edgezero_spin.manifest import load_app_manifest, manifest_json
+        from edgezero_spin.manifest.app_manifest import load_app_manifest, manifest_json
 
         caller: Mapping[str, Any] = sys._getframe(1).f_globals
         beside = Path(caller.get("__file__") or "").parent / path
