@@ -19,6 +19,7 @@ from edgezero_spin.core.annotations import (
 )
 from edgezero_spin.core.answers import error_response
 from edgezero_spin.core.app import App
+from edgezero_spin.core.background import BackgroundTasks
 from edgezero_spin.core.cors import cors
 from edgezero_spin.core.errors import (
     BadRequest,
@@ -57,6 +58,7 @@ from edgezero_spin.core.warm import warm_up
 __all__ = [
     "App",
     "AppConfig",
+    "BackgroundTasks",
     "BadRequest",
     "BodyReadError",
     "BodyStream",

@@ -126,7 +126,7 @@ class App(Router):
         # Only an app that has a manifest carries its reader, and reads it while it is built.
         from pathlib import Path
 
-        from edgezero_spin.manifest import load_app_manifest, manifest_json
+        from edgezero_spin.manifest.app_manifest import load_app_manifest, manifest_json
 
         caller: Mapping[str, Any] = sys._getframe(1).f_globals
         beside = Path(caller.get("__file__") or "").parent / path
@@ -390,6 +390,8 @@ class App(Router):
     async def _answer(self, error: Exception, request: Request) -> Response:
         """Make the response of an error, and log what is the service's own fault, once."""
         request.error = error
+        if request._background is not None:
+            request._background.clear()
         handler = self._exception_handler_of(error)
         if handler is None:
             report(error, request.method, request.path)
