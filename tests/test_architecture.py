@@ -104,7 +104,7 @@ HOST_NEIGHBOURS = {
     "registry": {"errors", "runtime"},
     "compat": {"errors", "exchange", "factors", "runtime"},
     "execution": {"errors", "exchange", "runtime", "factors", "compat"},
-    "http": {"errors", "exchange", "factors", "compat", "execution"},
+    "http": {"errors", "exchange", "factors", "execution"},
     "settings": {"execution", "runtime"},
     "load": {
         "errors",

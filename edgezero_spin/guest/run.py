@@ -16,6 +16,7 @@ from typing import Any
 from edgezero_spin.bundle.building import take_bundle
 from edgezero_spin.core.app import App
 from edgezero_spin.core.unawaited import explain_unawaited
+from edgezero_spin.guest.finalizers import guard_handles
 from edgezero_spin.guest.free_memory import zero_free_memory
 from edgezero_spin.guest.seeding import defer_seeding
 from edgezero_spin.guest.warm import warm_up
@@ -69,7 +70,10 @@ def run_app(app: App) -> type[Any]:
     if sys.platform != "wasi":
         return type("IncomingHandler", (NativeHandler,), {"app": app})
     # These need the bindings, which exist nowhere but in a component being built.
+    from componentize_py_runtime import drop_resource
     from wit_world import exports
+
+    guard_handles(drop_resource)
 
     if hasattr(exports.IncomingHandler, "_async_start_handle"):
         from edgezero_spin.guest.wasi03.handler import incoming_handler
@@ -79,7 +83,7 @@ def run_app(app: App) -> type[Any]:
     handler = incoming_handler(app)
     explain_unawaited()
     defer_seeding()
-    warm_up(stores=bool(app.declaration.kv))
+    warm_up(bool(app.declaration.kv), drop_resource)
     take_bundle()
     # What the snapshot holds lives as long as the instance: a collection that falls
     # into a request need not walk it (2 million instructions in a hello app).

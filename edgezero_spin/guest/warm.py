@@ -1,9 +1,8 @@
 """Do at build time what an instance would otherwise do once at its first request.
 
-``weakref.finalize`` guards every resource handle in the generated bindings. Its first
-use in an interpreter imports ``atexit`` and registers a hook: 250 000 wasm instructions,
-more than half of what an empty handler costs. Made here, that first use is part of the
-snapshot and no instance pays for it.
+The first use of ``weakref.finalize`` in an interpreter imports ``atexit`` and registers a hook:
+250 000 wasm instructions, more than half of what an empty handler costs. Made here, that first
+use is part of the snapshot and no instance pays for it.
 
 The rest is CPython's own adaptation: a function that has run a few times is specialised to
 the types it saw, and the snapshot keeps that too.
@@ -12,6 +11,7 @@ Source: measured with wasmtime's fuel, ``benchmarks/instructions.py``.
 """
 
 import weakref
+from collections.abc import Callable
 
 from edgezero_spin.core import warm as core_warm
 from edgezero_spin.guest.drive import run_without_loop
@@ -27,18 +27,18 @@ class _Anything:
     """Something that can be referred to weakly."""
 
 
-def warm_up(stores: bool) -> None:
+def warm_up(stores: bool, drop_resource: Callable[..., None]) -> None:
     """Take the paths that every request takes, without a host and without the app's handlers.
 
     Args:
         stores: Whether the app has key-value stores; their facade is taken along.
+        drop_resource: What drops a handle. It is not called: there is none yet.
     """
+    thing = _Anything()
+    weakref.finalize(thing, len, ())
+    del thing
     for _ in range(_ROUNDS):
-        thing = _Anything()
-        finalizer = weakref.finalize(thing, len, ())
-        finalizer.detach()
-        weakref.finalize(thing, len, ())
-        del thing
+        weakref.finalize(None, drop_resource, 0, 0).detach()
     core_warm.warm_up()
     if stores:
         store = KeyValueStore(MemoryKeyValue({}))

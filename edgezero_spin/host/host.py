@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Self, Unpack
 
 from edgezero_spin.host.exchange.channel import ByteChannel
-from edgezero_spin.host.execution.guest import GuestComponent
-from edgezero_spin.host.execution.runner import InstanceRunner, InstanceWatch
+from edgezero_spin.host.execution.executor import InstanceWatch
+from edgezero_spin.host.execution.runner import Runner, executors_of
 from edgezero_spin.host.execution.workers import WorkerPool
 from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.logs import Logs
@@ -141,14 +141,16 @@ class Host:
             max_queued=settings.max_queued,
             parallel=settings.parallel,
         )
-        self._runner = InstanceRunner(
-            self._pool, settings.reuse, least_deadline_s=settings.least_request_timeout_s
+        self._runner = Runner(
+            self._pool,
+            executors_of(
+                self._pool, settings.reuse, least_deadline_s=settings.least_request_timeout_s
+            ),
         )
         self._sender.connect(self.application.components, self._runner)
         self._service = Service(self.application.gateway, self._runner)
         for component in self.application.components.values():
-            if isinstance(component, GuestComponent):
-                self._runner.standby.refill(component)
+            self._runner.prepare(component)
 
     @classmethod
     def from_manifest(cls, path: str | Path, **options: Unpack[RunOptions]) -> "Host":
@@ -275,7 +277,7 @@ class Host:
     @property
     def waiting(self) -> int:
         """Instances that wait for a request at this moment."""
-        return self._runner.standby.waiting
+        return self._runner.waiting
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -338,9 +340,9 @@ class Host:
 
         A guest that waits is stopped at once; one that computes gets two seconds.
         """
-        self._runner.cancel_all("the host was closed")
+        self._runner.cancel("the host was closed")
         self._sender.close()
-        self._runner.standby.close()
+        self._runner.close()
         self._pool.close(CLOSE_TIMEOUT_S)
         self._resources.close()
         if self._own_engine:

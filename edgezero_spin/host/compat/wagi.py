@@ -25,6 +25,7 @@ from edgezero_spin.host.compat.wasi_01 import LinkedModule, load_module
 from edgezero_spin.host.compat.whole_bodies import read_request, respond
 from edgezero_spin.host.errors import LinkError, WitError
 from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.factors.command import Command
 from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.factors.wasi.cli import GuestExit
@@ -79,6 +80,11 @@ class CommandComponent:
     grants: Grants
     limits: InstanceLimits
     settings: WagiSettings
+
+    @property
+    def handler_type(self) -> HandlerType:
+        """How it takes requests."""
+        return HandlerType.WAGI
 
     def serve(self, state: InstanceState, exchange: Exchange) -> None:
         """Answer an exchange. Called on a guest's thread.

@@ -1,6 +1,6 @@
 """A component that handles requests, and which of its exports does.
 
-In: a linked component. Out: a ``GuestComponent``, from which the runner makes instances and
+In: a linked component. Out: a ``GuestComponent``, from which an executor makes instances and
 has them answer, or an error that says what the component exports instead.
 
 Source: contract spin-host.md, RESP-11, RESP-15, GEN-7.
@@ -15,6 +15,7 @@ from edgezero_spin.errors import HostError
 from edgezero_spin.host.compat import inbound_http
 from edgezero_spin.host.compat.inbound_http import INBOUND_HTTP
 from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.execution.pace import Pace
 from edgezero_spin.host.execution.standby import Started
 from edgezero_spin.host.factors.instance import Grants
@@ -85,9 +86,9 @@ class GuestComponent:
         return cls(linked, grants, limits, handler_of(grants.component_id, linked.exports))
 
     @property
-    def is_buffered(self) -> bool:
-        """Whether it takes requests whole, by the interface of Spin 1 (RESP-11)."""
-        return self.handler == INBOUND_HTTP
+    def handler_type(self) -> HandlerType:
+        """How it takes requests (RESP-11)."""
+        return HandlerType.SPIN if self.handler == INBOUND_HTTP else HandlerType.WASI_0_2
 
     def handle(self, started: Started, exchange: Exchange) -> None:
         """Call the handler of an instance. Called on the guest's thread.
@@ -96,7 +97,7 @@ class GuestComponent:
             GuestTrapped: The guest stopped.
             HostError: What it returned is no answer.
         """
-        if self.is_buffered:
+        if self.handler_type is HandlerType.SPIN:
             inbound_http.answer(started.instance, started.state, exchange, self.grants.component_id)
         else:
             started.instance.call(

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, Sequence
 
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.upload import Upload
-from edgezero_spin.host.execution.runner import InstanceWatch
+from edgezero_spin.host.execution.executor import InstanceWatch
 from edgezero_spin.host.http.gateway import RequestHead
 from edgezero_spin.host.http.messages import HttpResponse, ResponseAborted
 from edgezero_spin.host.http.respond import Responder, Service

@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from edgezero_spin.host.compat.wagi import CommandComponent
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.exchange.fields import FIELDS_LIMIT, size_of
-from edgezero_spin.host.execution.runner import Served
+from edgezero_spin.host.exchange.handler_type import HandlerType
+from edgezero_spin.host.execution.executor import Served
 from edgezero_spin.host.http.headers import (
     HeaderNotTextError,
     buffered_headers,
@@ -89,6 +89,13 @@ class Call:
     exchange: Exchange
 
 
+# What a component sees of the fields that the client sent, by how it takes requests.
+_HEADERS = {
+    HandlerType.WASI_0_2: client_headers,
+    HandlerType.SPIN: buffered_headers,
+    HandlerType.WAGI: command_headers,
+}
+
 NOT_FOUND = Answer(404)
 BAD_REQUEST = Answer(400)
 HEADERS_TOO_LARGE = Answer(431)
@@ -148,12 +155,7 @@ class Gateway:
         target = path if head.query is None else f"{path}?{head.query}"
         component = self._components[declaration.id]
         try:
-            if isinstance(component, CommandComponent):
-                headers = command_headers(head.headers)
-            elif component.is_buffered:
-                headers = buffered_headers(head.headers)
-            else:
-                headers = client_headers(head.headers)
+            headers = _HEADERS[component.handler_type](head.headers)
         except HeaderNotTextError as error:
             logger.error("Error processing request: %s: %s", declaration.id, error)
             return HEADER_NOT_TEXT

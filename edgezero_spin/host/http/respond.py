@@ -25,8 +25,9 @@ from weakref import WeakKeyDictionary
 from edgezero_spin.host.exchange.channel import BODY_BUDGET, ByteChannel
 from edgezero_spin.host.exchange.exchange import LINGER_S
 from edgezero_spin.host.exchange.loops import call_in
+from edgezero_spin.host.execution.executor import InstanceWatch
 from edgezero_spin.host.execution.leader import leading
-from edgezero_spin.host.execution.runner import InstanceRunner, InstanceWatch
+from edgezero_spin.host.execution.runner import Runner
 from edgezero_spin.host.execution.workers import Overloaded
 from edgezero_spin.host.http.gateway import Answer, Call, Gateway, RequestHead
 from edgezero_spin.host.http.responses import OVERLOADED, answer_for, is_bodiless, wire_head
@@ -120,7 +121,7 @@ class Service:
         runner: Runs what is a component.
     """
 
-    def __init__(self, gateway: Gateway, runner: InstanceRunner) -> None:
+    def __init__(self, gateway: Gateway, runner: Runner) -> None:
         """Made by a host."""
         self.gateway = gateway
         self.runner = runner
@@ -169,7 +170,7 @@ class Service:
     def claim_upload(self, responder: "Responder") -> bool:
         """Let a request in whose body is incomplete, unless such ones have half of all places."""
         self._uploads = [known for known in self._uploads if known.is_uploading]
-        if len(self._uploads) >= max(1, self.runner.pool.places // 2):
+        if len(self._uploads) >= max(1, self.runner.places // 2):
             return False
         self._uploads.append(responder)
         return True

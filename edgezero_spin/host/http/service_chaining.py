@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from edgezero_spin.host.exchange.exchange import Exchange
-from edgezero_spin.host.execution.runner import InstanceRunner, Served
+from edgezero_spin.host.execution.executor import RequestStarter, Served
 from edgezero_spin.host.execution.workers import Overloaded
 from edgezero_spin.host.factors.outbound_http.interface import Destination
 from edgezero_spin.host.factors.outbound_networking.allowed_hosts import chaining_target
@@ -53,13 +53,13 @@ class OutboundSender:
         self._rules = rules
         self.origin: str | None = None
         self._components: Mapping[str, Served] = {}
-        self._runner: InstanceRunner | None = None
+        self._runner: RequestStarter | None = None
         self._client: HttpClient | None = None
         self._lock = threading.Lock()
         self._closed = False
         self._to_self: list[FutureIncomingResponse] = []
 
-    def connect(self, components: Mapping[str, Served], runner: InstanceRunner) -> None:
+    def connect(self, components: Mapping[str, Served], runner: RequestStarter) -> None:
         """Say what can be called without a socket."""
         self._components = components
         self._runner = runner
@@ -108,7 +108,7 @@ class OutboundSender:
         with self._lock:
             self._to_self = [sent for sent in self._to_self if not sent.ready()]
             waiting = {id(sent.instance) for sent in (*self._to_self, future)}
-            if len(waiting) >= self._runner.pool.places:
+            if len(waiting) >= self._runner.places:
                 return False
             self._to_self.append(future)
         return True

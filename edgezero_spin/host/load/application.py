@@ -14,8 +14,8 @@ import attrs
 
 from edgezero_spin.host.compat.wagi import CommandComponent, load_command
 from edgezero_spin.host.compat.wasi_01 import LinkedModule
+from edgezero_spin.host.execution.executor import Served
 from edgezero_spin.host.execution.guest import GuestComponent
-from edgezero_spin.host.execution.runner import Served
 from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.outbound_http.interface import HttpSender, OutboundHosts

@@ -12,7 +12,7 @@ from typing import Any
 from edgezero_spin.core.headers import Headers
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.exchange import Exchange
-from edgezero_spin.host.execution.runner import InstanceRunner, InstanceWatch
+from edgezero_spin.host.execution.executor import InstanceWatch, RequestStarter
 from edgezero_spin.host.execution.workers import Overloaded
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import Destination
@@ -38,11 +38,16 @@ PEER = ("127.0.0.1", 0)
 """Who sends requests to the application itself, as its components see it."""
 
 
-class _ChainRunner(InstanceRunner):
+class _ChainRunner:
     """Runs a component that another one calls, for the same test as its caller."""
 
-    def __init__(self, runner: InstanceRunner) -> None:
+    def __init__(self, runner: RequestStarter) -> None:
         self._inner = runner
+
+    @property
+    def places(self) -> int:
+        """As the host has them."""
+        return self._inner.places
 
     def start(
         self,
@@ -85,9 +90,9 @@ class Sender:
         """Know no component yet; ``connect`` comes before the first request."""
         self._chain = OutboundSender()
         self._application: Application | None = None
-        self._runner: InstanceRunner | None = None
+        self._runner: RequestStarter | None = None
 
-    def connect(self, application: Application, runner: InstanceRunner) -> None:
+    def connect(self, application: Application, runner: RequestStarter) -> None:
         """Say what can be called without a script."""
         self._application = application
         self._runner = _ChainRunner(runner)

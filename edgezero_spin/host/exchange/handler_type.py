@@ -1,0 +1,19 @@
+"""Handler types: the interfaces by which components take requests.
+
+Source: contract spin-host.md, RESP-11, RESP-15, MAN-26. Spin has the same in ``HandlerType``.
+"""
+
+import enum
+
+__all__ = ["HandlerType"]
+
+
+class HandlerType(enum.Enum):
+    """How a component takes a request and gives its response."""
+
+    WASI_0_2 = "wasi:http/incoming-handler@0.2"
+    """A request and a response whose bodies are streams."""
+    SPIN = "fermyon:spin/inbound-http"
+    """One call with the whole request that returns the whole response."""
+    WAGI = "wagi"
+    """A command: what it reads is the request, what it prints is the response."""

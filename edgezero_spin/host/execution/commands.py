@@ -1,0 +1,93 @@
+"""The executor of commands: each request runs a program from its start to its end.
+
+Source: contract spin-host.md, WAGI-1, WAGI-3, WAGI-6, LIFE-7.
+"""
+
+import attrs
+
+from edgezero_spin.host.compat.wagi import CommandComponent
+from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.execution.executor import InstanceWatch
+from edgezero_spin.host.execution.outcomes import UNFINISHED, failure_of, report
+from edgezero_spin.host.execution.running import RunningInstances, limits_of_request
+from edgezero_spin.host.execution.workers import WorkerPool
+from edgezero_spin.host.factors.instance import InstanceState
+
+__all__ = ["CommandExecutor"]
+
+
+class CommandExecutor:
+    """Runs each request as a command of its own; an ``Executor``."""
+
+    def __init__(self, pool: WorkerPool, *, least_deadline_s: float | None = None) -> None:
+        """Run nothing yet.
+
+        Args:
+            pool: Whose threads to use.
+            least_deadline_s: See ``limits_of_request``.
+        """
+        self._pool = pool
+        self._running = RunningInstances()
+        self._least_deadline_s = least_deadline_s
+
+    @property
+    def running(self) -> int:
+        """Commands that run at this moment."""
+        return len(self._running)
+
+    @property
+    def waiting(self) -> int:
+        """None: a command has nothing that could wait."""
+        return 0
+
+    def prepare(self, component: CommandComponent) -> None:
+        """Nothing: a command begins with its request."""
+
+    def start(
+        self,
+        component: CommandComponent,
+        exchange: Exchange,
+        watch: InstanceWatch | None = None,
+        *,
+        nested: bool = False,
+    ) -> None:
+        """Run a request; see ``Executor.start``."""
+        self._pool.submit(lambda: self._run(component, exchange, watch), at_once=nested)
+
+    def cancel(self, reason: str) -> None:
+        """Trap every guest at its next wait."""
+        self._running.cancel(reason)
+
+    def close(self) -> None:
+        """Nothing: no instance waits."""
+
+    def _run(
+        self, component: CommandComponent, exchange: Exchange, watch: InstanceWatch | None
+    ) -> None:
+        state = InstanceState(component.grants)
+        state.around_wait = self._pool.sleeping
+        limits = limits_of_request(component.limits, self._least_deadline_s)
+        failure: BaseException | None = None
+        try:
+            with self._running.serving(state, limits.deadline_s):
+                try:
+                    if watch is not None:
+                        watch.started(state)
+                    attrs.evolve(component, limits=limits).serve(state, exchange)
+                    exchange.finish(UNFINISHED)
+                except BaseException as error:
+                    failure = error
+                    left = exchange.abandoned
+                    exchange.finish(failure_of(error))
+                    if not left:
+                        report(
+                            component.grants.component_id,
+                            error,
+                            answered=False,
+                            cancelled=self._running.cancelled,
+                        )
+                finally:
+                    if watch is not None:
+                        watch.ended(None, failure)
+        finally:
+            state.close()

@@ -1,0 +1,227 @@
+"""The executor of components whose instances serve one request at a time.
+
+A request has an instance of its own as a rule; ``ReusePolicy`` says when an instance is made ahead
+of time or serves several requests, one after the other. Requests run on threads of the worker
+pool. A request for an instance that is there already, and of a component that was quick so far,
+runs on the thread of the event loop: for those, another thread costs more than it brings.
+
+Source: contract spin-host.md, RESP-1 to RESP-11, LIFE-2, LIFE-7, LIFE-8, FLAG-6, FLAG-7.
+"""
+
+from collections.abc import Callable
+from time import thread_time
+
+from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.execution.executor import InstanceWatch
+from edgezero_spin.host.execution.guest import GuestComponent
+from edgezero_spin.host.execution.leader import Leadership, leading
+from edgezero_spin.host.execution.outcomes import (
+    failure_of,
+    finish_failed,
+    finish_returned,
+    report,
+)
+from edgezero_spin.host.execution.running import RunningInstances, limits_of_request
+from edgezero_spin.host.execution.standby import ReusePolicy, Standby, Started
+from edgezero_spin.host.execution.workers import WorkerPool
+from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.runtime.engine import InstanceLimits
+
+__all__ = ["InstanceExecutor"]
+
+
+class InstanceExecutor:
+    """Runs each request in an instance that serves no other at that time; an ``Executor``."""
+
+    def __init__(
+        self, pool: WorkerPool, policy: ReusePolicy, *, least_deadline_s: float | None = None
+    ) -> None:
+        """Run nothing yet.
+
+        Args:
+            pool: Whose threads to use.
+            policy: How long instances live.
+            least_deadline_s: See ``limits_of_request``.
+        """
+        self._pool = pool
+        self._standby = Standby(pool, policy)
+        self._running = RunningInstances()
+        self._least_deadline_s = least_deadline_s
+
+    @property
+    def running(self) -> int:
+        """Instances that serve a request at this moment."""
+        return len(self._running)
+
+    @property
+    def waiting(self) -> int:
+        """Instances that wait for a request at this moment."""
+        return self._standby.waiting
+
+    def prepare(self, component: GuestComponent) -> None:
+        """Make the instances that are to be ready, when there is nothing better to do."""
+        self._standby.refill(component)
+
+    def start(
+        self,
+        component: GuestComponent,
+        exchange: Exchange,
+        watch: InstanceWatch | None = None,
+        *,
+        nested: bool = False,
+    ) -> None:
+        """Run a request; see ``Executor.start``."""
+        leadership = None if nested or watch is not None else leading()
+        if (
+            leadership is not None
+            and component.pace.quick
+            and self._standby.has_used(component)
+            and self._pool.reserve()
+        ):
+            self._run_here(component, exchange, leadership)
+        else:
+            self._pool.submit(lambda: self._run_there(component, exchange, watch), at_once=nested)
+
+    def cancel(self, reason: str) -> None:
+        """Trap every guest at its next wait."""
+        self._running.cancel(reason)
+
+    def close(self) -> None:
+        """End the instances that wait. Twice is harmless."""
+        self._standby.close()
+
+    def _run_here(
+        self, component: GuestComponent, exchange: Exchange, leadership: Leadership
+    ) -> None:
+        """Run the request on the thread that runs the event loop, in its turn."""
+
+        def sleeping(asleep: bool) -> None:
+            if asleep:
+                leadership.hand_over()
+            self._pool.sleeping(asleep)
+
+        def run() -> None:
+            component.pace.runs_here()
+            begun_s = thread_time()
+            slept = False
+            try:
+                slept = self._run(component, exchange, None, sleeping)
+            finally:
+                component.pace.ran_here(thread_time() - begun_s, slept=slept)
+
+        def elsewhere() -> None:
+            self._pool.give_back(lambda: self._run_there(component, exchange, None))
+
+        def here() -> None:
+            if not self._pool.run_reserved(run):
+                elsewhere()
+
+        leadership.run_soon(here, elsewhere)
+
+    def _run_there(
+        self, component: GuestComponent, exchange: Exchange, watch: InstanceWatch | None
+    ) -> None:
+        """Run the request on a thread of the pool."""
+        slept = self._run(component, exchange, watch, self._pool.sleeping)
+        component.pace.ran_elsewhere(slept=slept)
+
+    def _run(
+        self,
+        component: GuestComponent,
+        exchange: Exchange,
+        watch: InstanceWatch | None,
+        sleeping: Callable[[bool], None],
+    ) -> bool:
+        """Run the request on the calling thread.
+
+        Returns:
+            Whether the thread slept meanwhile.
+        """
+        started = None if watch is not None else self._standby.take(component)
+        state = InstanceState(component.grants) if started is None else started.state
+        limits = limits_of_request(component.limits, self._least_deadline_s)
+        state.slept = False
+        state.before_wait = exchange.flush
+        state.around_wait = sleeping
+        clean = False
+        try:
+            with self._running.serving(state, limits.deadline_s):
+                if watch is not None:
+                    watch.started(state)
+                if started is None:
+                    started = self._make(component, limits, exchange, state, watch)
+                elif limits.deadline_s is not None:
+                    started.instance.restart_deadline(limits.deadline_s)
+                if started is not None:
+                    clean = self._call(component, exchange, started, watch)
+                slept = state.slept
+        finally:
+            # Only now: until here whoever stops this request would stop the next one, too.
+            if started is None:
+                state.close()
+            elif not clean or watch is not None or not self._keep(component, started):
+                started.close()
+        if watch is None:
+            self._standby.refill(component)
+        return slept
+
+    def _make(
+        self,
+        component: GuestComponent,
+        limits: InstanceLimits,
+        exchange: Exchange,
+        state: InstanceState,
+        watch: InstanceWatch | None,
+    ) -> Started | None:
+        try:
+            return self._standby.start(component, state, limits)
+        except BaseException as error:
+            if watch is not None:
+                watch.ended(None, error)
+            exchange.finish(failure_of(error))
+            report(
+                component.grants.component_id,
+                error,
+                answered=False,
+                cancelled=self._running.cancelled,
+            )
+            return None
+
+    def _keep(self, component: GuestComponent, started: Started) -> bool:
+        if started.left == 1:
+            return False
+        started.state.before_wait = _nothing
+        started.instance.restart_deadline(None)
+        return self._standby.put_back(component, started)
+
+    def _call(
+        self,
+        component: GuestComponent,
+        exchange: Exchange,
+        started: Started,
+        watch: InstanceWatch | None,
+    ) -> bool:
+        """Have the guest handle the request.
+
+        Returns:
+            Whether the guest came to a clean end.
+        """
+        component_id = component.grants.component_id
+        # The exchange ends before the instance: what a guest leaves behind is dropped with
+        # it, and would otherwise hide why the response breaks off.
+        failure: BaseException | None = None
+        clean = False
+        try:
+            component.handle(started, exchange)
+            clean = finish_returned(component_id, exchange)
+        except BaseException as error:
+            failure = error
+            finish_failed(component_id, exchange, error, cancelled=self._running.cancelled)
+        finally:
+            if watch is not None:
+                watch.ended(started.instance, failure)
+        return clean
+
+
+def _nothing() -> None:
+    return None

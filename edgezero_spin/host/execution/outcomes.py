@@ -1,0 +1,90 @@
+"""Outcomes: how a request ended for its client and for the log.
+
+In: an exchange and what its guest raised, if anything. Out: the exchange finished, with a
+``Failure`` where it has no whole response, and one line in the log.
+
+Source: contract spin-host.md, RESP-4 to RESP-9.
+"""
+
+import logging
+
+from edgezero_spin.host.errors import EngineBusy, GuestTrapped
+from edgezero_spin.host.exchange.exchange import Exchange, Failure, FailureKind
+from edgezero_spin.host.factors.wasi.cli import GuestExit
+
+__all__ = ["UNFINISHED", "failure_of", "finish_failed", "finish_returned", "report"]
+
+logger = logging.getLogger("edgezero_spin.host")
+
+NO_RESPONSE = Failure(
+    FailureKind.NO_RESPONSE, "guest failed to produce a response prior to returning"
+)
+UNFINISHED = Failure(FailureKind.UNFINISHED, "guest returned before it finished the response body")
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Return what became of a request whose guest raised this."""
+    kind = FailureKind.BUSY if isinstance(error, EngineBusy) else FailureKind.TRAPPED
+    return Failure(kind, str(error) or type(error).__name__)
+
+
+def finish_returned(component_id: str, exchange: Exchange) -> bool:
+    """Finish an exchange whose handler returned (RESP-5, RESP-9).
+
+    Returns:
+        Whether it was answered in full.
+    """
+    response = exchange.response
+    if response is not None:
+        exchange.finish(UNFINISHED)
+        return response.body is None or response.body.failure is None
+    failure = exchange.failure or NO_RESPONSE
+    exchange.finish(failure)
+    logger.error("Error processing request: %s: %s", component_id, failure)
+    return False
+
+
+def finish_failed(
+    component_id: str, exchange: Exchange, error: BaseException, *, cancelled: bool
+) -> None:
+    """Finish an exchange whose handler raised.
+
+    Args:
+        component_id: Whose it is.
+        exchange: The request.
+        error: What was raised.
+        cancelled: The host stopped its guests before.
+    """
+    answered = exchange.response is not None
+    left = answered and exchange.abandoned
+    exchange.finish(failure_of(error))
+    if left:
+        # Many guests take the failed write for the end of the world; it is not news.
+        logger.info("%s stopped after its client had left: %s", component_id, error)
+    else:
+        report(component_id, error, answered=answered, cancelled=cancelled)
+
+
+def report(component_id: str, error: BaseException, *, answered: bool, cancelled: bool) -> None:
+    """Say in the log how a guest ended before its time (RESP-4, RESP-7).
+
+    Args:
+        component_id: Whose guest it is.
+        error: What it raised.
+        answered: The client has the head of a response.
+        cancelled: The host stopped its guests before.
+    """
+    prefix = "Component error after response started" if answered else "Error processing request"
+    if isinstance(error, GuestExit) and error.code == 0 and answered:
+        return
+    if isinstance(error, GuestTrapped):
+        if cancelled:
+            # Where it was at that moment says nothing; whoever waited was told already.
+            logger.info("%s was stopped: %s", component_id, error)
+            return
+        detail = f"\n{error.backtrace}" if error.backtrace else ""
+        logger.error("%s: %s: %s%s", prefix, component_id, error, detail)
+    elif isinstance(error, EngineBusy):
+        logger.error("%s: %s: %s", prefix, component_id, error)
+    else:
+        logger.error("%s: %s", prefix, component_id, exc_info=error)
