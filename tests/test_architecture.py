@@ -142,7 +142,7 @@ FACTOR_NEIGHBOURS = {
     "variables": set[str](),
     # Sockets are refused by the manifest or by this host.
     "wasi": {"outbound_networking", "unavailable"},
-    "wasi_03": {"wasi"},
+    "wasi_03": {"outbound_http", "wasi"},
 }
 
 # What the factors share knows none of them, but for the types of two grants.

@@ -8,7 +8,7 @@ from edgezero_spin.cli.options import adapter_name_option, common_options
 from edgezero_spin.cli.replaced import find_project, run_replacement
 
 if TYPE_CHECKING:
-    from edgezero_spin.project.commands import Action
+    from edgezero_spin.project.commands import CommandName
     from edgezero_spin.project.deploy import AuthAction
 
 __all__ = ["auth", "login", "logout", "status"]
@@ -63,7 +63,7 @@ def status(context: click.Context, adapter: str | None) -> None:
     _run("status", adapter or context.meta[__name__])
 
 
-_ACTIONS: "dict[AuthAction, Action]" = {
+_ACTIONS: "dict[AuthAction, CommandName]" = {
     "login": "auth login",
     "logout": "auth logout",
     "status": "auth status",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edgezero_spin.manifest.spin import SpinManifest
-    from edgezero_spin.project.doctor_report import Finding
+    from edgezero_spin.project.doctor_report import DoctorFinding
 
 __all__ = ["doctor"]
 
@@ -69,7 +69,7 @@ def _refusals(manifest: "SpinManifest") -> "Iterable[str]":
     return refusals(manifest, lambda path: inspect_component(path).exports)
 
 
-def _show(finding: "Finding") -> None:
+def _show(finding: "DoctorFinding") -> None:
     mark = click.style(f"{finding.level:8}", fg=_COLORS[finding.level], bold=True)
     first, *rest = finding.what.splitlines()
     click.echo(f"{mark}{first}")

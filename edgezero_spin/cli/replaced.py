@@ -13,7 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from edgezero_spin.manifest import AppManifest
-    from edgezero_spin.project.commands import Action
+    from edgezero_spin.project.commands import CommandName
 
 __all__ = ["find_project", "run_replacement"]
 
@@ -38,7 +38,10 @@ def find_project(
 
 
 def run_replacement(
-    project: "AppManifest | None", adapter: str, action: "Action", arguments: Sequence[str] = ()
+    project: "AppManifest | None",
+    adapter: str,
+    action: "CommandName",
+    arguments: Sequence[str] = (),
 ) -> bool:
     """Run the project's own command for an action; ``False`` when it has none."""
     from edgezero_spin.project.commands import manifest_command, run_manifest_command

@@ -15,7 +15,7 @@ from edgezero_spin.cli.run_options import RunFlags, run_options
 
 if TYPE_CHECKING:
     from edgezero_spin.manifest import AppManifest
-    from edgezero_spin.project.serve import Engine
+    from edgezero_spin.project.serve import EngineChoice
 
 __all__ = ["serve"]
 
@@ -45,7 +45,7 @@ Example:
 def serve(
     context: click.Context,
     manifest: str | None,
-    engine: "Engine",
+    engine: "EngineChoice",
     flags: RunFlags,
     adapter: str | None,
 ) -> None:

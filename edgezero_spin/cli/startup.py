@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.load.application import Route
+    from edgezero_spin.host.load.application import PublicRoute
 
 __all__ = ["startup_json", "startup_lines"]
 
 
-def startup_lines(base_url: str, routes: "Iterable[Route]") -> Iterator[str]:
+def startup_lines(base_url: str, routes: "Iterable[PublicRoute]") -> Iterator[str]:
     """Yield the lines that name the address and the public routes, without line ends.
 
     Args:
@@ -31,7 +31,7 @@ def startup_lines(base_url: str, routes: "Iterable[Route]") -> Iterator[str]:
             yield f"    {route.description}"
 
 
-def startup_json(base_url: str, routes: "Iterable[Route]") -> str:
+def startup_json(base_url: str, routes: "Iterable[PublicRoute]") -> str:
     """Return the same for programs, as one JSON object."""
     entries = []
     for route in routes:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from edgezero_spin.host import Host, Switch
     from edgezero_spin.host.http.server import Listening
-    from edgezero_spin.host.load.application import Route
+    from edgezero_spin.host.load.application import PublicRoute
     from edgezero_spin.project.build import BuildStep
     from edgezero_spin.project.watching import WatchSettings
 
@@ -84,7 +84,7 @@ class _Serving:
         self._switch: Switch | None = None
         self._server: asyncio.Task[None] | None = None
         self._url = ""
-        self._routes: tuple[Route, ...] = ()
+        self._routes: tuple[PublicRoute, ...] = ()
         self._draining: set[asyncio.Task[bool]] = set()
         self._noticed: set[str] = set()
 
@@ -158,7 +158,7 @@ class _Serving:
         else:
             self.over.set_exception(error)
 
-    def _announce(self, routes: "tuple[Route, ...]") -> None:
+    def _announce(self, routes: "tuple[PublicRoute, ...]") -> None:
         self._routes = routes
         if self._more.as_json:
             click.echo(startup_json(self._url, routes))

@@ -14,13 +14,17 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from edgezero_spin.core.answers import error_response, report
 from edgezero_spin.core.binding import Endpoint, bind
-from edgezero_spin.core.middleware import Middleware, chain
+from edgezero_spin.core.files import FileBody, apply_conditions
+from edgezero_spin.core.introspection import ManifestJson
+from edgezero_spin.core.middleware import chain
+from edgezero_spin.core.mounts import Mount, MountTarget, find_mount, merged_stores
 from edgezero_spin.core.outbound import OutboundTransport
-from edgezero_spin.core.patterns import Pattern, parse_pattern
+from edgezero_spin.core.patterns import parse_pattern
 from edgezero_spin.core.references import Reference, resolve
 from edgezero_spin.core.request import DEFAULT_BODY_LIMIT, Request
 from edgezero_spin.core.response import Response, to_response
-from edgezero_spin.core.router import Route, Router
+from edgezero_spin.core.route_table import Route, RouteTable
+from edgezero_spin.core.router import Declaration, Router
 from edgezero_spin.core.signatures import Offers, sends_requests
 from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.errors import ManifestError
@@ -33,14 +37,13 @@ DEFAULT_NAME = "EdgeZero App"
 
 _Handler = TypeVar("_Handler", bound=Callable[..., object])
 _ExceptionHandler: TypeAlias = Callable[[Request, Any], Any]
-_Layer = TypeVar("_Layer", bound=Middleware)
 _Stores: TypeAlias = Stores | Callable[[], Stores] | None
 
 # No body goes with these (RFC 9110, 15.3.5 and 15.4.5).
 _BODILESS = frozenset({204, 304})
 
 
-class App:
+class App(Router):
     """A service: its routes, its middleware, and the stores it declares.
 
     Args:
@@ -60,6 +63,8 @@ class App:
         ValueError: A store id is malformed, or an option has no such value.
     """
 
+    _is_root = True
+
     def __init__(
         self,
         name: str = DEFAULT_NAME,
@@ -76,6 +81,7 @@ class App:
             raise ValueError(f"open_stores is 'lazy' or 'eager', got {open_stores!r}")
         if body_limit < 0:
             raise ValueError(f"body_limit must be at least 0, got {body_limit}")
+        super().__init__()
         self.name = name
         self.declaration = StoreDeclaration(
             kv=_store_ids(kv), config=_store_ids(config), secrets=_store_ids(secrets)
@@ -85,12 +91,12 @@ class App:
         self.open_stores = open_stores
         self.body_limit = body_limit
         self._states: dict[type, object] = {}
-        self._declared: list[tuple[str, Pattern, Callable[..., object] | Reference]] = []
-        self._layers: list[Middleware | Reference] = []
         self._exception_handlers: dict[type, _ExceptionHandler] = {}
-        self._router = Router(())
+        self._mounts: list[Mount] = []
+        self._table = RouteTable(())
         self._entry: Endpoint | None = None
-        for value in state:
+        self._endpoint: Endpoint = self._call_route
+        for value in (self._table, ManifestJson(), *state):
             self.with_state(value)
 
     @classmethod
@@ -120,11 +126,12 @@ class App:
         # Only an app that has a manifest carries its reader, and reads it while it is built.
         from pathlib import Path
 
-        from edgezero_spin.manifest import load_app_manifest
+        from edgezero_spin.manifest.app_manifest import load_app_manifest, manifest_json
 
         caller: Mapping[str, Any] = sys._getframe(1).f_globals
         beside = Path(caller.get("__file__") or "").parent / path
-        manifest = load_app_manifest(beside if beside.is_file() else Path(path))
+        found = beside if beside.is_file() else Path(path)
+        manifest = load_app_manifest(found)
         app = cls(
             manifest.name or DEFAULT_NAME,
             outbound_http=outbound_http,
@@ -133,6 +140,7 @@ class App:
             state=state,
         )
         app.declaration = manifest.stores
+        app.with_state(ManifestJson(manifest_json(found)))
         module = caller.get("__name__", "")
         for index, text in enumerate(manifest.middleware):
             app._layers.append(_reference(text, f"{path}: app.middleware[{index}]", module))
@@ -145,75 +153,10 @@ class App:
                 pattern = parse_pattern(trigger.path)
             except ValueError as error:
                 raise ManifestError(f"{path}: triggers.http[{index}].path: {error}") from None
-            app._declared += [(method, pattern, handler) for method in trigger.methods]
+            app._entries += [Declaration(method, pattern, handler) for method in trigger.methods]
         return app
 
     # What a handler file writes
-
-    def route(self, path: str, methods: Iterable[str] = ("GET",)) -> Callable[[_Handler], _Handler]:
-        """Declare a handler for a path: ``@app.route("/notes/{id}", methods=["GET", "PUT"])``.
-
-        Args:
-            path: ``{name}`` is one segment, or part of one; ``{*rest}`` the remainder.
-            methods: HTTP methods in any case.
-
-        Raises:
-            ValueError: The path is no pattern, or there is no method.
-        """
-        if isinstance(methods, str):
-            raise TypeError(f"methods is a sequence of texts, not the text {methods!r}")
-        pattern = parse_pattern(path)
-        names = [method.strip().upper() for method in methods]
-        if not names or not all(names):
-            raise ValueError(f"route {path!r} needs at least one method")
-
-        def declare(handler: _Handler) -> _Handler:
-            if not callable(handler):
-                raise TypeError(f"route {path!r}: {handler!r} is not a function")
-            self._declared += [(name, pattern, handler) for name in names]
-            self._entry = None
-            return handler
-
-        return declare
-
-    def get(self, path: str) -> Callable[[_Handler], _Handler]:
-        """Declare a handler for ``GET``, and for ``HEAD`` without its body."""
-        return self.route(path, ("GET",))
-
-    def head(self, path: str) -> Callable[[_Handler], _Handler]:
-        """Declare a handler for ``HEAD`` where the one of ``GET`` would do too much."""
-        return self.route(path, ("HEAD",))
-
-    def post(self, path: str) -> Callable[[_Handler], _Handler]:
-        """Declare a handler for ``POST``."""
-        return self.route(path, ("POST",))
-
-    def put(self, path: str) -> Callable[[_Handler], _Handler]:
-        """Declare a handler for ``PUT``."""
-        return self.route(path, ("PUT",))
-
-    def patch(self, path: str) -> Callable[[_Handler], _Handler]:
-        """Declare a handler for ``PATCH``."""
-        return self.route(path, ("PATCH",))
-
-    def delete(self, path: str) -> Callable[[_Handler], _Handler]:
-        """Declare a handler for ``DELETE``."""
-        return self.route(path, ("DELETE",))
-
-    def options(self, path: str) -> Callable[[_Handler], _Handler]:
-        """Declare a handler for ``OPTIONS``; none is answered unasked."""
-        return self.route(path, ("OPTIONS",))
-
-    def middleware(self, layer: _Layer) -> _Layer:
-        """Put a layer around every handler; the first declared is the outermost.
-
-        It sees every answer, those of errors and of paths without route too.
-        """
-        if not callable(layer):
-            raise TypeError(f"middleware {layer!r} is not a function")
-        self._layers.append(layer)
-        self._entry = None
-        return layer
 
     def exception_handler(self, kind: type[Exception]) -> Callable[[_Handler], _Handler]:
         """Declare what answers an error: ``@app.exception_handler(LookupError)``.
@@ -237,6 +180,69 @@ class App:
 
         return declare
 
+    def mount(self, path: str, target: MountTarget, *, name: str | None = None) -> None:
+        """Give everything below a path to another app, or to ``static_files()``.
+
+        A route of this app comes first. An app that is mounted keeps its middleware, its exception
+        handlers, its state and its body limit, and answers paths that it has no route for; its
+        stores are declared with those of this app.
+
+        Args:
+            path: Static text, ``/static``.
+            target: The app, or an endpoint, ``async def (request) -> Response``, that reads
+                ``request.local_path``.
+            name: What ``url_for`` knows it by: ``name:route`` of an app, ``name`` with
+                ``path="a.css"`` of an endpoint.
+
+        Raises:
+            ValueError: The path has parameters, something is mounted there already, or the default
+                stores of the two apps differ.
+        """
+        endpoint: Any = target
+        if isinstance(target, App):
+            if target is self or target._mounts_app(self):
+                raise ValueError("an app cannot be mounted in itself")
+            self.declaration = merged_stores(self.declaration, target.declaration)
+            endpoint = target._answer_mounted
+            target._owners.append(self)
+        elif not callable(target):
+            raise TypeError(f"mount {path!r}: {target!r} is neither an App nor an endpoint")
+        mount = Mount.at(path, target, endpoint, name)
+        if any(mount.prefix == other.prefix for other in self._mounts):
+            raise ValueError(f"something is mounted at {path!r} already")
+        self._mounts.append(mount)
+        self._changed()
+
+    def url_path_for(self, name: str, /, **values: object) -> str:
+        """Return the path of a route by its name: ``app.url_path_for("show", id=7)``.
+
+        Args:
+            name: The ``name=`` of the route, or the name of its function; behind the name of a
+                mount, ``mount:route``.
+            values: Its path parameters.
+
+        Raises:
+            ValueError: No route has that name and these parameters, or a value cannot be part of a
+                path.
+        """
+        self.compile()
+        path = self.path_of(name, values)
+        if path is None:
+            given = ", ".join(values) or "no parameters"
+            known = sorted({f"{route.name}({', '.join(route.names)})" for route in self.routes})
+            raise ValueError(
+                f"no route is called {name!r} with {given}; there are: {', '.join(known) or 'none'}"
+            )
+        return path
+
+    def path_of(self, name: str, values: Mapping[str, object]) -> str | None:
+        """Return what ``url_path_for`` does, ``None`` where that raises."""
+        self.compile()
+        path = self._table.path_of(name, values)
+        for mount in self._mounts:
+            path = path or mount.path_of(name, values)
+        return path
+
     def with_state(self, value: object, kind: type | None = None) -> "App":
         """Give handlers an object by its type; the last one of a type wins."""
         self._states[type(value) if kind is None else kind] = value
@@ -254,13 +260,24 @@ class App:
 
         self.get(path)(routes)
 
+    def _mounts_app(self, app: "App") -> bool:
+        return any(
+            mount.target is app or mount.target._mounts_app(app)
+            for mount in self._mounts
+            if isinstance(mount.target, App)
+        )
+
+    def _changed(self) -> None:
+        self._entry = None
+        super()._changed()
+
     # What a runner calls
 
     @property
     def routes(self) -> tuple[Route, ...]:
         """Every route in order of declaration."""
         self.compile()
-        return self._router.routes
+        return self._table.routes
 
     def compile(self) -> Endpoint:
         """Build the tables and bind every handler, unless that is done already.
@@ -273,32 +290,34 @@ class App:
         """
         if self._entry is not None:
             return self._entry
-        declared = [(m, p, _resolved(handler)) for m, p, handler in self._declared]
+        declared = list(self.declarations())
+        handlers = [_resolved(route.handler) for route in declared]
         names: dict[int, set[str]] = {}
-        for _, pattern, handler in declared:
-            names.setdefault(id(handler), set()).update(pattern.names)
+        for route, handler in zip(declared, handlers, strict=True):
+            names.setdefault(id(handler), set()).update(route.pattern.names)
         kinds = ("kv", "config", "secrets")
         offers = Offers(
             frozenset(kind for kind in kinds if getattr(self.declaration, kind) is not None),
             frozenset(self._states),
         )
-        self._router = Router(
-            Route(
-                method,
-                pattern,
-                handler,
-                bind(
-                    handler, pattern.names, frozenset(names[id(handler)] - {*pattern.names}), offers
-                ),
-            )
-            for method, pattern, handler in declared
-        )
-        if any(sends_requests(handler) for _, _, handler in declared):
+        routes = []
+        for route, handler in zip(declared, handlers, strict=True):
+            own = route.pattern.names
+            call = bind(handler, own, frozenset(names[id(handler)] - {*own}), offers)
+            if route.layers:
+                layers = [_resolved(layer) for layer in route.layers]
+                call = chain(layers, self._answering(call), self._answer)
+            name = route.name or str(getattr(handler, "__name__", ""))
+            routes.append(Route(route.method, route.pattern, handler, call, name, route.tags))
+        self._table = self._states[RouteTable] = RouteTable(routes)
+        mounted = [mount.target for mount in self._mounts if isinstance(mount.target, App)]
+        for app in mounted:
+            app.compile()
+        if any(map(sends_requests, handlers)) or any(app.outbound_http for app in mounted):
             self.outbound_http = True
+        self._endpoint = self._answering(self._call_route)
         layers = [_resolved(layer) for layer in self._layers]
-        self._entry = (
-            chain(layers, self._answer_route, self._answer) if layers else self._call_route
-        )
+        self._entry = chain(layers, self._endpoint, self._answer) if layers else self._call_route
         return self._entry
 
     async def handle(self, request: Request, stores: _Stores = None) -> Response:
@@ -317,7 +336,8 @@ class App:
             response = await self.dispatch(request, stores)
             body = response.body
             if type(body) is not bytes:
-                await body.prime()  # type: ignore[union-attr]  # the other kind of body
+                await _begin(request, response)
+                body = response.body
             if body and (request.method == "HEAD" or response.status in _BODILESS):
                 await response.drop_body()
         except Exception as error:
@@ -340,7 +360,8 @@ class App:
         request._states = self._states
         if self.transport is not None:
             request._transport = self.transport
-        match = self._router.find(request.method, request.raw_path)
+        request._app = self
+        match = self._table.find(request.method, request.raw_path)
         if match is not None:
             request.route, request._captured = match
         if self.open_stores == "eager":
@@ -353,19 +374,24 @@ class App:
         await request.open_stores()
         return await entry(request)
 
-    async def _answer_route(self, request: Request) -> Response:
-        """Call the route; what it raises, or its stream at the first chunk, is answered."""
-        try:
-            response = await self._call_route(request)
-            if isinstance(response.body, BodyStream):
-                await response.body.prime()
-        except Exception as error:
-            response = await self._answer(error, request)
-        return response
+    def _answering(self, endpoint: Endpoint) -> Endpoint:
+        """Answer what an endpoint raises, or its stream at the first chunk."""
+
+        async def call(request: Request) -> Response:
+            try:
+                response = await endpoint(request)
+                await _begin(request, response)
+            except Exception as error:
+                response = await self._answer(error, request)
+            return response
+
+        return call
 
     async def _answer(self, error: Exception, request: Request) -> Response:
         """Make the response of an error, and log what is the service's own fault, once."""
         request.error = error
+        if request._background is not None:
+            request._background.clear()
         handler = self._exception_handler_of(error)
         if handler is None:
             report(error, request.method, request.path)
@@ -373,8 +399,7 @@ class App:
         try:
             result = handler(request, error)
             response = to_response(await result if hasattr(result, "__await__") else result)
-            if isinstance(response.body, BodyStream):
-                await response.body.prime()
+            await _begin(request, response)
         except Exception as second:
             report(second, request.method, request.path)
             return error_response(second)
@@ -395,12 +420,42 @@ class App:
         route = request.route
         if route is None:
             # A miss, or a request that a middleware put in place of the first one.
-            match = self._router.find(request.method, request.raw_path)
+            path = request.local_path
+            match = self._table.find(request.method, path)
             if match is None:
-                raise self._router.miss(request.method, request.raw_path)
+                return await self._call_mounted(request, path)
             request.route, request._captured = match
             route = match[0]
         return await route.call(request)
+
+    async def _call_mounted(self, request: Request, path: bytes) -> Response:
+        mount = find_mount(self._mounts, request) if self._mounts else None
+        if mount is None:
+            raise self._table.miss(request.method, path, request.raw_path)
+        request.root_path += mount.prefix
+        try:
+            return to_response(await mount.endpoint(request))
+        finally:
+            request.root_path = request.root_path.removesuffix(mount.prefix)
+            request._app = self
+
+    async def _answer_mounted(self, request: Request) -> Response:
+        """Answer a request of the app that this one is mounted in."""
+        entry = self._entry or self.compile()
+        request.body_limit = self.body_limit
+        request._states = {**request._states, **self._states}
+        request._app = self
+        return await (entry if self._layers else self._endpoint)(request)
+
+
+async def _begin(request: Request, response: Response) -> None:
+    """Have the first chunk of a streamed body there, so that its failure is answered."""
+    body = response.body
+    if isinstance(body, FileBody):
+        await apply_conditions(request, response, body)
+        body = response.body
+    if isinstance(body, BodyStream):
+        await body.prime()
 
 
 def _store_ids(ids: Sequence[str] | StoreIds) -> StoreIds | None:

@@ -10,9 +10,10 @@ percent-encoded here: ``/café`` takes what a client sends for it.
 Source: contract edgezero.md, RTE-1 to RTE-3.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from edgezero_spin.core.percent import encode_literal
+from edgezero_spin.core.percent import encode_literal, encode_value
 
 __all__ = ["Pattern", "Segment", "parse_pattern"]
 
@@ -52,6 +53,26 @@ class Pattern(NamedTuple):
         if self.names:
             return None
         return b"".join(b"/" + segment.prefix for segment in self.segments)
+
+    def path_with(self, values: Mapping[str, object]) -> str:
+        """Return the path that gives each parameter its value, percent-encoded.
+
+        Raises:
+            ValueError: A value is empty, or would be read as another path: ``.`` and ``..``.
+        """
+        path = b""
+        for prefix, name, suffix, rest in self.segments:
+            value = b""
+            if name is not None:
+                text = str(values[name])
+                if rest:
+                    text = text.removeprefix("/")
+                value = encode_value(text, slashes=rest)
+                alone = not (prefix or suffix)
+                if not value or (alone and not {".", ".."}.isdisjoint(text.split("/"))):
+                    raise ValueError(f"{text!r} cannot be the {name} of {self.text}")
+            path += b"/" + prefix + value + suffix
+        return path.decode("ascii")
 
 
 def parse_pattern(text: str) -> Pattern:

@@ -8,7 +8,9 @@ RFC 3986 section 2.1 for the path. ``urllib.parse`` does the same and would brin
 ``re``, ``ipaddress`` and ``unicodedata`` into every component.
 """
 
-__all__ = ["encode_literal", "parse_pairs", "percent_decode"]
+__all__ = ["encode_literal", "encode_value", "parse_pairs", "percent_decode"]
+
+_UNRESERVED = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
 
 
 def percent_decode(raw: bytes) -> bytes:
@@ -55,3 +57,16 @@ def encode_literal(text: str) -> bytes:
     if raw.isalnum():
         return raw
     return b"".join(bytes((c,)) if 0x21 <= c <= 0x7E else b"%%%02X" % c for c in raw)
+
+
+def encode_value(text: str, *, slashes: bool = False) -> bytes:
+    """Return text as one part of a path: all but unreserved characters become ``%XX``.
+
+    Args:
+        text: What is encoded, ``%`` included.
+        slashes: Whether ``/`` stays as it is.
+
+    Source: RFC 3986, 2.3.
+    """
+    kept = _UNRESERVED | {0x2F} if slashes else _UNRESERVED
+    return b"".join(bytes((c,)) if c in kept else b"%%%02X" % c for c in text.encode())

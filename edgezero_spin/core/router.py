@@ -1,249 +1,251 @@
-"""Which route takes a request.
+"""Routers: routes that are declared together, with a prefix and middleware of their own.
 
-In: routes at build time; a method and a raw path per request. Out: the route and the raw
-bytes of its parameters, or ``None``. Nothing is decoded here and nothing is called.
+In: decorated functions. Out: ``Declaration``s for the app that includes the router, with the
+prefixes, layers and tags of all routers around them put together. An app is a router itself.
 
-One matcher per method: routes without parameters are one dictionary look-up, however
-many there are; the others are a tree with one level per segment. In a segment static text
-beats a parameter with static text around it (longer prefix, then longer suffix first),
-which beats a plain parameter or the remainder; a branch that ends nowhere is left for the
-next best one. A node of the tree is visited at most once per look-up.
+What is declared on a router after it was included counts as well: nothing is read before the
+app is compiled.
 
-Source: contract edgezero.md, RTE-1 to RTE-8; ``HEAD`` falls back to ``GET`` (RFC 9110).
+Source: contract edgezero.md, RTE-11 and APP-3; the names are those of FastAPI and Starlette.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias, TypeVar
 
-from edgezero_spin.core.errors import MethodNotAllowed, RouteNotFound
-from edgezero_spin.core.patterns import Pattern
+import attrs
 
-if TYPE_CHECKING:
-    from edgezero_spin.core.request import Request
-    from edgezero_spin.core.response import Response
+from edgezero_spin.core.middleware import Middleware
+from edgezero_spin.core.patterns import Pattern, parse_pattern
+from edgezero_spin.core.references import Reference
 
-__all__ = ["Match", "Route", "Router"]
+__all__ = ["Declaration", "Layer", "Router", "checked_prefix"]
+
+_NOTHING = Pattern("", (), ())
+_Handler = TypeVar("_Handler", bound=Callable[..., object])
+_Middleware = TypeVar("_Middleware", bound=Middleware)
+
+Layer: TypeAlias = Middleware | Reference
+"""A middleware, or the name of one in a manifest."""
 
 
-class Route:
-    """One method and pattern with its handler.
+@attrs.frozen
+class Declaration:
+    """One method and path of a handler.
 
     Attributes:
         method: Upper case.
-        path: The pattern as written.
-        names: Its parameters in order.
-        handler: What the application registered.
-        call: The handler with its parameters bound: request in, response out.
+        pattern: The path, prefixes included.
+        handler: The function, or its name in a manifest.
+        name: What ``url_for`` knows it by, unless that is the name of the function.
+        tags: The groups that it belongs to in a description of the API.
+        layers: The middleware of its routers, the outermost first.
     """
 
-    __slots__ = ("call", "handler", "method", "names", "path", "pattern")
-
-    def __init__(
-        self,
-        method: str,
-        pattern: Pattern,
-        handler: Callable[..., object],
-        call: "Callable[[Request], Awaitable[Response]]",
-    ) -> None:
-        self.method = method
-        self.pattern = pattern
-        self.path = pattern.text
-        self.names = pattern.names
-        self.handler = handler
-        self.call = call
-
-    def __repr__(self) -> str:
-        return f"<Route {self.method} {self.path}>"
+    method: str
+    pattern: Pattern
+    handler: Callable[..., object] | Reference
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+    layers: tuple[Layer, ...] = ()
 
 
-Match: TypeAlias = tuple[Route, tuple[bytes, ...]]
-"""A route and the raw bytes of its parameters."""
+@attrs.frozen
+class _Inclusion:
+    router: "Router"
+    prefix: str
+    tags: tuple[str, ...]
 
 
 class Router:
-    """The routes of an application, ready to be asked.
+    """Routes that an app includes: ``app.include(Router(prefix="/notes"))``.
+
+    Its middleware stands around its handlers, inside that of the app, and sees what they raise as
+    responses. A path that no route takes is none of a router's: the app answers it.
+
+    Args:
+        prefix: What every path begins with, ``/notes`` or ``/users/{user}``.
+        middleware: Layers around its handlers, the outermost first.
+        tags: The groups that its routes belong to in a description of the API.
 
     Raises:
-        ValueError: Two routes of one method take the same paths.
+        ValueError: The prefix is no pattern, or ends with a slash.
     """
 
-    def __init__(self, routes: Iterable[Route]) -> None:
-        self._static: dict[str, dict[bytes, Match]] = {}
-        self._trees: dict[str, _Node] = {}
-        self.routes = tuple(routes)
-        for route in self.routes:
-            self._add(route)
+    _is_root = False
 
-    def find(self, method: str, path: bytes) -> Match | None:
-        """Return the route of this method that takes the path.
+    def __init__(
+        self,
+        prefix: str = "",
+        *,
+        middleware: Iterable[Middleware] = (),
+        tags: Iterable[str] = (),
+    ) -> None:
+        self.prefix = checked_prefix(prefix)
+        self.tags = _texts("tags", tags)
+        self._entries: list[Declaration | _Inclusion] = []
+        self._layers: list[Layer] = []
+        self._owners: list[Router] = []
+        for layer in middleware:
+            self.middleware(layer)
+
+    def route(
+        self,
+        path: str,
+        methods: Iterable[str] = ("GET",),
+        *,
+        name: str | None = None,
+        tags: Iterable[str] = (),
+    ) -> Callable[[_Handler], _Handler]:
+        """Declare a handler for a path: ``@app.route("/notes/{id}", methods=["GET", "PUT"])``.
 
         Args:
-            method: Upper case. ``HEAD`` is answered by the route of ``GET`` unless it
-                has one of its own.
-            path: As sent, percent-encoded, without the query.
+            path: ``{name}`` is one segment, or part of one; ``{*rest}`` the remainder. Behind a
+                prefix it may be empty.
+            methods: HTTP methods in any case.
+            name: What ``url_for`` knows it by; the name of the function when not given.
+            tags: The groups that it belongs to in a description of the API.
+
+        Raises:
+            ValueError: The path is no pattern, or there is no method.
         """
-        static = self._static.get(method)
-        if static is not None:
-            match = static.get(path)
-            if match is not None:
-                return match
-        match = self._find_by_tree(method, path)
-        if match is None and method == "HEAD":
-            return self.find("GET", path)
-        return match
+        text = self.prefix + path
+        # Another prefix may still come before it.
+        pattern = parse_pattern(text) if text or self._is_root else _NOTHING
+        named = [method.strip().upper() for method in _texts("methods", methods)]
+        if not named or not all(named):
+            raise ValueError(f"route {path!r} needs at least one method")
+        own_tags = _texts("tags", tags)
 
-    def miss(self, method: str, path: bytes) -> RouteNotFound | MethodNotAllowed:
-        """Return the error for a path that ``find`` gave nothing for."""
-        others = [
-            other
-            for other in self._static.keys() | self._trees.keys()
-            if path in self._static.get(other, ()) or self._find_by_tree(other, path)
-        ]
-        if others:
-            return MethodNotAllowed(method, others)
-        return RouteNotFound(path.decode("utf-8", "replace"))
+        def declare(handler: _Handler) -> _Handler:
+            if not callable(handler):
+                raise TypeError(f"route {path!r}: {handler!r} is not a function")
+            self._entries += [
+                Declaration(method, pattern, handler, name, own_tags) for method in named
+            ]
+            self._changed()
+            return handler
 
-    def _find_by_tree(self, method: str, path: bytes) -> Match | None:
-        tree = self._trees.get(method)
-        if tree is None or path[:1] != b"/":
-            return None
-        captured: list[bytes] = []
-        route = tree.find(path.split(b"/"), 1, captured)
-        return None if route is None else (route, tuple(captured))
+        return declare
 
-    def _add(self, route: Route) -> None:
-        path = route.pattern.static_path
-        if path is not None:
-            table = self._static.setdefault(route.method, {})
-            taken = table.get(path)
-            if taken is not None:
-                raise _duplicate(route, taken[0])
-            table[path] = (route, ())
-        else:
-            self._trees.setdefault(route.method, _Node()).add(route)
+    def get(
+        self, path: str, *, name: str | None = None, tags: Iterable[str] = ()
+    ) -> Callable[[_Handler], _Handler]:
+        """Declare a handler for ``GET``, and for ``HEAD`` without its body."""
+        return self.route(path, ("GET",), name=name, tags=tags)
 
+    def head(
+        self, path: str, *, name: str | None = None, tags: Iterable[str] = ()
+    ) -> Callable[[_Handler], _Handler]:
+        """Declare a handler for ``HEAD`` where the one of ``GET`` would do too much."""
+        return self.route(path, ("HEAD",), name=name, tags=tags)
 
-class _Node:
-    """What may follow one prefix of segments."""
+    def post(
+        self, path: str, *, name: str | None = None, tags: Iterable[str] = ()
+    ) -> Callable[[_Handler], _Handler]:
+        """Declare a handler for ``POST``."""
+        return self.route(path, ("POST",), name=name, tags=tags)
 
-    __slots__ = ("affixed", "forks", "literal", "parameter", "rest", "route")
+    def put(
+        self, path: str, *, name: str | None = None, tags: Iterable[str] = ()
+    ) -> Callable[[_Handler], _Handler]:
+        """Declare a handler for ``PUT``."""
+        return self.route(path, ("PUT",), name=name, tags=tags)
 
-    def __init__(self) -> None:
-        self.literal: dict[bytes, _Node] = {}
-        self.affixed: list[tuple[bytes, bytes, _Node]] = []
-        self.parameter: _Node | None = None
-        self.rest: Route | None = None
-        self.route: Route | None = None
-        # Whether there is more than a table of static segments, or a lone parameter.
-        self.forks = False
+    def patch(
+        self, path: str, *, name: str | None = None, tags: Iterable[str] = ()
+    ) -> Callable[[_Handler], _Handler]:
+        """Declare a handler for ``PATCH``."""
+        return self.route(path, ("PATCH",), name=name, tags=tags)
 
-    def add(self, route: Route) -> None:
-        """Hang a route under this root."""
-        node = self
-        for segment in route.pattern.segments:
-            if segment.rest:
-                if node.parameter is not None:
-                    raise _duplicate(route, node.parameter.any_route())
-                if node.rest is not None:
-                    raise _duplicate(route, node.rest)
-                node.rest = route
-                node.forks = True
-                return
-            parent = node
-            if segment.name is None:
-                node = parent.literal.setdefault(segment.prefix, _Node())
-            elif segment.prefix or segment.suffix:
-                node = parent.affixed_child(segment.prefix, segment.suffix)
-            else:
-                if parent.rest is not None:
-                    raise _duplicate(route, parent.rest)
-                node = parent.parameter = parent.parameter or _Node()
-            parent.forks = bool(
-                parent.affixed or parent.rest or (parent.literal and parent.parameter)
-            )
-        if node.route is not None:
-            raise _duplicate(route, node.route)
-        node.route = route
+    def delete(
+        self, path: str, *, name: str | None = None, tags: Iterable[str] = ()
+    ) -> Callable[[_Handler], _Handler]:
+        """Declare a handler for ``DELETE``."""
+        return self.route(path, ("DELETE",), name=name, tags=tags)
 
-    def affixed_child(self, prefix: bytes, suffix: bytes) -> "_Node":
-        """The node behind a parameter between these texts."""
-        for known_prefix, known_suffix, child in self.affixed:
-            if (known_prefix, known_suffix) == (prefix, suffix):
-                return child
-        child = _Node()
-        self.affixed.append((prefix, suffix, child))
-        self.affixed.sort(key=lambda entry: (-len(entry[0]), -len(entry[1])))
-        return child
+    def options(
+        self, path: str, *, name: str | None = None, tags: Iterable[str] = ()
+    ) -> Callable[[_Handler], _Handler]:
+        """Declare a handler for ``OPTIONS``; none is answered unasked."""
+        return self.route(path, ("OPTIONS",), name=name, tags=tags)
 
-    def any_route(self) -> Route:
-        """Some route at or below this node, to name in a message."""
-        node = self
-        while True:
-            own = node.route or node.rest
-            if own is not None:
-                return own
-            below = [*node.literal.values(), *(child for _, _, child in node.affixed)]
-            if node.parameter is not None:
-                below.append(node.parameter)
-            node = below[0]
+    def middleware(self, layer: _Middleware) -> _Middleware:
+        """Put a layer around every handler; the first declared is the outermost.
 
-    def find(self, segments: list[bytes], at: int, captured: list[bytes]) -> Route | None:
-        """Return the best route for the segments from ``at`` on; its values in ``captured``."""
-        node = self
-        end = len(segments)
-        # Most nodes offer one way on, and then there is nothing to come back to.
-        while at < end:
-            if node.forks:
-                return node._find_best(segments, at, captured)
-            segment = segments[at]
-            at += 1
-            if node.parameter is None:
-                child = node.literal.get(segment)
-                if child is None:
-                    return None
-                node = child
-            elif segment:
-                captured.append(segment)
-                node = node.parameter
-            else:
-                return None
-        return node.route
+        That of an app sees every answer, those of errors and of paths without route too; that of
+        a router those of its own handlers.
+        """
+        if not callable(layer):
+            raise TypeError(f"middleware {layer!r} is not a function")
+        self._layers.append(layer)
+        self._changed()
+        return layer
 
-    def _find_best(self, segments: list[bytes], at: int, captured: list[bytes]) -> Route | None:
-        """Try every way on, the most specific first."""
-        segment = segments[at]
-        mark = len(captured)
-        child = self.literal.get(segment)
-        if child is not None:
-            route = child.find(segments, at + 1, captured)
-            if route is not None:
-                return route
-            del captured[mark:]
-        if segment:
-            for prefix, suffix, child in self.affixed:
-                end = len(segment) - len(suffix)
-                if end > len(prefix) and segment.startswith(prefix) and segment.endswith(suffix):
-                    captured.append(segment[len(prefix) : end])
-                    route = child.find(segments, at + 1, captured)
-                    if route is not None:
-                        return route
-                    del captured[mark:]
-            if self.parameter is not None:
-                captured.append(segment)
-                route = self.parameter.find(segments, at + 1, captured)
-                if route is not None:
-                    return route
-                del captured[mark:]
-        if self.rest is not None:
-            remainder = b"/".join(segments[at:])
-            if remainder:
-                captured.append(remainder)
-                return self.rest
-        return None
+    def include(self, router: "Router", prefix: str = "", *, tags: Iterable[str] = ()) -> None:
+        """Take over the routes of a router, those that it gets later too.
+
+        Args:
+            router: The router. It may be included several times, under several prefixes.
+            prefix: Stands before the prefix of the router.
+            tags: Are added to those of the router.
+
+        Raises:
+            ValueError: The prefix is no pattern, or the router includes this one.
+        """
+        if not isinstance(router, Router) or router._is_root:
+            raise TypeError(f"include takes a Router, got {router!r}; an App is mounted")
+        if router is self or router._contains(self):
+            raise ValueError("a router cannot include itself")
+        self._entries.append(_Inclusion(router, checked_prefix(prefix), _texts("tags", tags)))
+        router._owners.append(self)
+        self._changed()
+
+    def declarations(self) -> Iterator[Declaration]:
+        """Yield every route in order, those of included routers where they were included."""
+        for entry in self._entries:
+            if isinstance(entry, Declaration):
+                yield attrs.evolve(entry, tags=(*self.tags, *entry.tags))
+                continue
+            inner = entry.router
+            for found in inner.declarations():
+                # Put together only now, where two prefixes may name one parameter.
+                text = self.prefix + entry.prefix + found.pattern.text
+                yield attrs.evolve(
+                    found,
+                    pattern=parse_pattern(text) if text or self._is_root else found.pattern,
+                    tags=tuple(dict.fromkeys((*self.tags, *entry.tags, *found.tags))),
+                    layers=(*inner._layers, *found.layers),
+                )
+
+    def _contains(self, router: "Router") -> bool:
+        return any(
+            entry.router is router or entry.router._contains(router)
+            for entry in self._entries
+            if isinstance(entry, _Inclusion)
+        )
+
+    def _changed(self) -> None:
+        """Have the apps that include this router compile anew."""
+        for owner in self._owners:
+            owner._changed()
 
 
-def _duplicate(route: Route, other: Route) -> ValueError:
-    return ValueError(
-        f"duplicate route definition for {route.path}: "
-        f"{route.method} {other.path} takes the same paths"
-    )
+def checked_prefix(prefix: str) -> str:
+    """Return a prefix, which is empty or a pattern without a slash at its end.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if prefix:
+        parse_pattern(prefix)
+        if prefix.endswith("/"):
+            raise ValueError(f"the prefix {prefix!r} ends with '/'; write {prefix.rstrip('/')!r}")
+        if "{*" in prefix.replace("{{", ""):
+            raise ValueError(f"the prefix {prefix!r} takes the whole rest of the path")
+    return prefix
+
+
+def _texts(name: str, texts: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(texts, str):
+        raise TypeError(f"{name} is a sequence of texts, not the text {texts!r}")
+    return tuple(texts)

@@ -33,10 +33,10 @@ from edgezero_spin.host.http.messages import HttpRequest, HttpResponse
 from edgezero_spin.host.http.respond import Responder, ResponseWriter, Service
 from edgezero_spin.host.http.routes import InvalidRoutesError
 from edgezero_spin.host.http.service_chaining import OutboundSender
-from edgezero_spin.host.load.application import Application, Route, load_application
+from edgezero_spin.host.load.application import Application, PublicRoute, load_application
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, in_file
 from edgezero_spin.host.load.starting import (
-    Found,
+    FoundApplication,
     find_image,
     find_lock,
     find_manifest,
@@ -144,7 +144,10 @@ class Host:
         self._runner = Runner(
             self._pool,
             executors_of(
-                self._pool, settings.reuse, least_deadline_s=settings.least_request_timeout_s
+                self._pool,
+                settings.reuse,
+                settings.concurrency,
+                least_deadline_s=settings.least_request_timeout_s,
             ),
         )
         self._sender.connect(self.application.components, self._runner)
@@ -222,7 +225,10 @@ class Host:
 
     @classmethod
     def _start(
-        cls, find: Callable[[Any, Path, RunOptions], Found], source: str | Path, options: RunOptions
+        cls,
+        find: Callable[[Any, Path, RunOptions], FoundApplication],
+        source: str | Path,
+        options: RunOptions,
     ) -> "Host":
         with contextlib.ExitStack() as owned:
             work_dir = open_work_dir(owned, options)
@@ -272,7 +278,7 @@ class Host:
     @property
     def idle(self) -> bool:
         """Whether no request waits for an instance or has one at this moment."""
-        return self._pool.unfinished == 0
+        return self._runner.idle
 
     @property
     def waiting(self) -> int:
@@ -280,7 +286,7 @@ class Host:
         return self._runner.waiting
 
     @property
-    def routes(self) -> tuple[Route, ...]:
+    def routes(self) -> tuple[PublicRoute, ...]:
         """Public routes in the order in which they are tried."""
         return self.application.routes
 

@@ -29,7 +29,7 @@ from edgezero_spin.project.manifest_additions import SpinText, read_spin_text
 from edgezero_spin.project.new_names import kebab_case
 from edgezero_spin.project.provision import lacking_stanzas
 from edgezero_spin.project.serve import RUNTIME_CONFIG
-from edgezero_spin.project.template_manifest import Template, Variant
+from edgezero_spin.project.template_manifest import ProjectTemplate, TemplateVariant
 from edgezero_spin.project.template_rendering import render_template
 from edgezero_spin.project.template_values import Ask, choose_values
 from edgezero_spin.project.toml_edit import TomlEditError, insert_text
@@ -60,7 +60,7 @@ class ComponentRequest:
 
     manifest: Path
     id: str
-    template: Template
+    template: ProjectTemplate
     folder: str | None = None
     route: str | None = None
     values: Mapping[str, str] = attrs.field(factory=dict)
@@ -161,7 +161,7 @@ def _check_place(request: ComponentRequest) -> None:
         raise ProjectError(f"{str(place)!r} is no folder below that of {request.manifest}")
 
 
-def _values(request: ComponentRequest, variant: Variant, ask: Ask | None) -> dict[str, str]:
+def _values(request: ComponentRequest, variant: TemplateVariant, ask: Ask | None) -> dict[str, str]:
     """Return a value for each name in the template."""
     template = request.template
     routes = [parameter for parameter in template.parameters if parameter.name == _ROUTE]

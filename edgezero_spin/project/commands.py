@@ -28,8 +28,8 @@ from edgezero_spin.project.spin_environment import spin_environment
 
 __all__ = [
     "BUILT_IN",
-    "Action",
     "CommandFailedError",
+    "CommandName",
     "ManifestCommand",
     "check_adapter",
     "check_built_in",
@@ -42,7 +42,7 @@ __all__ = [
     "shell_quote",
 ]
 
-Action = Literal["build", "serve", "deploy", "auth login", "auth logout", "auth status"]
+CommandName = Literal["build", "serve", "deploy", "auth login", "auth logout", "auth status"]
 
 BUILT_IN = ("spin",)
 """The adapters that this package can act for."""
@@ -71,7 +71,7 @@ class ManifestCommand:
         environment: All variables it runs with.
     """
 
-    action: Action
+    action: CommandName
     adapter: str
     line: str
     folder: Path
@@ -160,7 +160,7 @@ def check_built_in(adapter: str) -> None:
 
 
 def manifest_command(
-    manifest: AppManifest | None, adapter: str, action: Action, environ: Mapping[str, str]
+    manifest: AppManifest | None, adapter: str, action: CommandName, environ: Mapping[str, str]
 ) -> ManifestCommand | None:
     """Return the line that replaces an action, ``None`` when the built-in does it.
 

@@ -1,6 +1,6 @@
 """Examine the machine and the project, and say how to mend what is wrong.
 
-In: the environment and where to look. Out: ``Finding``s, the machine's first. Nothing is
+In: the environment and where to look. Out: ``DoctorFinding``s, the machine's first. Nothing is
 changed, downloaded or sent; of other programs only ``spin --version`` is run.
 
 Source: contract edgezero.md, SQL-11, CMP-8 and CLI-4; spin-host.md, CLI-40; our own.
@@ -16,7 +16,7 @@ from edgezero_spin.manifest.spin import SpinManifest, load_spin_manifest
 from edgezero_spin.project.commands import load_project
 from edgezero_spin.project.doctor_machine import examine_machine
 from edgezero_spin.project.doctor_project import examine_app, examine_spin
-from edgezero_spin.project.doctor_report import Finding, problem, remark
+from edgezero_spin.project.doctor_report import DoctorFinding, problem, remark
 from edgezero_spin.project.locate import spin_manifest_of
 
 __all__ = ["Refusals", "examine"]
@@ -28,7 +28,7 @@ Refusals = Callable[[SpinManifest], Iterable[str]]
 
 def examine(
     environ: Mapping[str, str], given: str | None = None, *, refusals: Refusals | None = None
-) -> Iterator[Finding]:
+) -> Iterator[DoctorFinding]:
     """Yield everything that is found.
 
     Args:

@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 
-from edgezero_spin.project.doctor_report import Finding, fine, problem, remark
+from edgezero_spin.project.doctor_report import DoctorFinding, fine, problem, remark
 from edgezero_spin.project.spin_environment import SPIN_MEMORY_SETTINGS
 from edgezero_spin.project.spin_version import (
     VERIFIED_MAJORS,
@@ -20,9 +20,9 @@ __all__ = ["OLDEST_PYTHON", "TOOLS", "examine_machine"]
 
 OLDEST_PYTHON = (3, 11)
 
-Version = tuple[int, ...]
+VersionNumbers = tuple[int, ...]
 
-TOOLS: dict[str, tuple[Version, Version]] = {
+TOOLS: dict[str, tuple[VersionNumbers, VersionNumbers]] = {
     "componentize-py": ((0, 25, 1), (0, 26)),
     "wasmtime": ((50, 0, 1), (51,)),
 }
@@ -31,7 +31,7 @@ TOOLS: dict[str, tuple[Version, Version]] = {
 _INSTALL = 'pip install --upgrade "edgezero-spin[tools]"'
 
 
-def examine_machine(environ: Mapping[str, str]) -> Iterator[Finding]:
+def examine_machine(environ: Mapping[str, str]) -> Iterator[DoctorFinding]:
     """Yield what is found on the machine, given the variables of this process."""
     yield _python()
     for tool, (oldest, too_new) in TOOLS.items():
@@ -47,7 +47,7 @@ def examine_machine(environ: Mapping[str, str]) -> Iterator[Finding]:
         )
 
 
-def _python() -> Finding:
+def _python() -> DoctorFinding:
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] < OLDEST_PYTHON:
         needed = ".".join(map(str, OLDEST_PYTHON))
@@ -55,7 +55,7 @@ def _python() -> Finding:
     return fine(f"Python {version}")
 
 
-def _tool(name: str, oldest: Version, too_new: Version) -> Finding:
+def _tool(name: str, oldest: VersionNumbers, too_new: VersionNumbers) -> DoctorFinding:
     try:
         text = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -69,7 +69,7 @@ def _tool(name: str, oldest: Version, too_new: Version) -> Finding:
     return fine(f"{name} {text}")
 
 
-def _spin() -> Finding:
+def _spin() -> DoctorFinding:
     if shutil.which("spin") is None:
         return remark(
             "Spin is not installed: `edgezero serve` uses its own host, and `deploy`, `auth` "
@@ -94,7 +94,7 @@ def _spin() -> Finding:
     return fine(str(text))
 
 
-def _numbers(text: str) -> Version:
+def _numbers(text: str) -> VersionNumbers:
     """Return the leading numbers of a version: ``50.0.1rc2`` is (50, 0, 1)."""
     numbers = []
     for part in text.split("."):
@@ -105,5 +105,5 @@ def _numbers(text: str) -> Version:
     return tuple(numbers)
 
 
-def _shown(version: Version) -> str:
+def _shown(version: VersionNumbers) -> str:
     return ".".join(map(str, version))

@@ -26,7 +26,7 @@ from edgezero_spin.project.config_checks import (
     hyphenated_ids,
 )
 from edgezero_spin.project.config_inspect import ConfigRequest, inspect_config
-from edgezero_spin.project.doctor_report import Finding, fine, problem, remark
+from edgezero_spin.project.doctor_report import DoctorFinding, fine, problem, remark
 from edgezero_spin.project.provision import DATA_FILE, lacking_stanzas, provision
 from edgezero_spin.project.serve import RUNTIME_CONFIG
 from edgezero_spin.project.staleness import stale_source
@@ -38,7 +38,7 @@ _OF_CONFIGURATION = frozenset({"app-config", "overlay", "entries", "manifest"})
 _DOTENV = re.compile(r"^[ \t]*(?:export[ \t]+)?SPIN_VARIABLE_([A-Z0-9_]+)[ \t]*=", re.MULTILINE)
 
 
-def examine_app(manifest: AppManifest, environ: Mapping[str, str]) -> Iterator[Finding]:
+def examine_app(manifest: AppManifest, environ: Mapping[str, str]) -> Iterator[DoctorFinding]:
     """Yield what is found in ``edgezero.toml`` and between it and ``spin.toml``."""
     findings = [
         *check_capabilities(manifest),
@@ -66,7 +66,7 @@ def examine_app(manifest: AppManifest, environ: Mapping[str, str]) -> Iterator[F
             )
 
 
-def _app_config(manifest: AppManifest, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _app_config(manifest: AppManifest, environ: Mapping[str, str]) -> Iterator[DoctorFinding]:
     """Yield what is found in the app's configuration, where it has one or ought to."""
     there = manifest.name is not None and (manifest.root / f"{manifest.name}.toml").exists()
     if not there and manifest.stores.config is None:
@@ -82,7 +82,7 @@ def _app_config(manifest: AppManifest, environ: Mapping[str, str]) -> Iterator[F
         yield fine(f"{looked.app_config} is in order")
 
 
-def _labels(manifest: AppManifest, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _labels(manifest: AppManifest, environ: Mapping[str, str]) -> Iterator[DoctorFinding]:
     """Yield stores that the app declares and the component may not open."""
     planned = provision(manifest, environ, dry_run=True)
     missing = [store for store in planned.labels if not store.present]
@@ -96,7 +96,7 @@ def _labels(manifest: AppManifest, environ: Mapping[str, str]) -> Iterator[Findi
 
 def examine_spin(
     manifest: SpinManifest, environ: Mapping[str, str], *, pushed: frozenset[str] = frozenset()
-) -> Iterator[Finding]:
+) -> Iterator[DoctorFinding]:
     """Yield what is found about ``spin.toml`` and what it needs to start.
 
     Args:
@@ -132,7 +132,7 @@ def examine_spin(
     yield from _variables(manifest, config, environ)
 
 
-def _in_memory(config: RuntimeConfig, pushed: frozenset[str]) -> Iterator[Finding]:
+def _in_memory(config: RuntimeConfig, pushed: frozenset[str]) -> Iterator[DoctorFinding]:
     """Yield stores whose entries are gone when the application ends."""
     for label, table in config.key_value_stores.items():
         if table.type == "spin" and "path" not in table.settings:
@@ -144,7 +144,7 @@ def _in_memory(config: RuntimeConfig, pushed: frozenset[str]) -> Iterator[Findin
                 yield remark(f"{what} and lost when the application ends", remedy)
 
 
-def _built(manifest: SpinManifest, id: str, component: Component) -> Iterator[Finding]:
+def _built(manifest: SpinManifest, id: str, component: Component) -> Iterator[DoctorFinding]:
     """Yield whether a component is there and newer than its sources."""
     if not isinstance(component.source, str):
         return
@@ -165,7 +165,7 @@ def _built(manifest: SpinManifest, id: str, component: Component) -> Iterator[Fi
 
 def _variables(
     manifest: SpinManifest, config: RuntimeConfig | None, environ: Mapping[str, str]
-) -> Iterator[Finding]:
+) -> Iterator[DoctorFinding]:
     """Yield variables without a default that nothing gives a value."""
     needed = [name for name, variable in manifest.variables.items() if variable.default is None]
     path = manifest.base_dir / ".env"

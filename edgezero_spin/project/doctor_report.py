@@ -4,13 +4,13 @@ from typing import Literal
 
 import attrs
 
-__all__ = ["Finding", "Level", "fine", "problem", "remark"]
+__all__ = ["DoctorFinding", "Level", "fine", "problem", "remark"]
 
 Level = Literal["ok", "remark", "problem"]
 
 
 @attrs.frozen
-class Finding:
+class DoctorFinding:
     """One thing that was looked at.
 
     Attributes:
@@ -25,16 +25,16 @@ class Finding:
     remedy: str = ""
 
 
-def fine(what: str) -> Finding:
+def fine(what: str) -> DoctorFinding:
     """Note something that is as it should be."""
-    return Finding("ok", what)
+    return DoctorFinding("ok", what)
 
 
-def remark(what: str, remedy: str) -> Finding:
+def remark(what: str, remedy: str) -> DoctorFinding:
     """Note something that may be as it is."""
-    return Finding("remark", what, remedy)
+    return DoctorFinding("remark", what, remedy)
 
 
-def problem(what: str, remedy: str) -> Finding:
+def problem(what: str, remedy: str) -> DoctorFinding:
     """Note something that has to be mended."""
-    return Finding("problem", what, remedy)
+    return DoctorFinding("problem", what, remedy)

@@ -18,7 +18,7 @@ from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.world import Capabilities, world_for
 from edgezero_spin.wasm.binary import COMPONENT, MODULE, number_at, sections, text_at
 
-__all__ = ["Inspection", "InspectionError", "Part", "inspect_component", "strangers"]
+__all__ = ["InspectedPart", "Inspection", "InspectionError", "inspect_component", "strangers"]
 
 CUSTOM, CORE_MODULE, NESTED, IMPORT, EXPORT = 0, 1, 4, 10, 11
 CODE, DATA = 10, 11
@@ -48,7 +48,7 @@ class InspectionError(ProjectError):
 
 
 @attrs.frozen
-class Part:
+class InspectedPart:
     """A part of the file.
 
     Attributes:
@@ -84,7 +84,7 @@ class Inspection:
     imports: tuple[str, ...]
     exports: tuple[str, ...]
     world: str | None
-    parts: tuple[Part, ...]
+    parts: tuple[InspectedPart, ...]
     producers: dict[str, dict[str, str]]
 
     def to_value(self) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def inspect_component(path: Path) -> Inspection:
     imports = tuple(sorted(reading.imports))
     exports = tuple(sorted(reading.exports))
     if reading.other:
-        reading.parts.append(Part("types and wiring", reading.other))
+        reading.parts.append(InspectedPart("types and wiring", reading.other))
     return Inspection(
         path,
         len(data),
@@ -174,7 +174,7 @@ class _Reading:
     def __init__(self) -> None:
         self.imports: set[str] = set()
         self.exports: set[str] = set()
-        self.parts: list[Part] = []
+        self.parts: list[InspectedPart] = []
         self.producers: dict[str, dict[str, str]] = {}
         self.other = 0
         self.modules = 0
@@ -210,13 +210,13 @@ class _Reading:
         self.modules += 1
         # Tools that run a component while it is built keep what they found in one module.
         unnamed = "memory at start" if 2 * sizes[DATA] > end - at else f"module {self.modules}"
-        self.parts.append(Part(name or unnamed, end - at, sizes[CODE], sizes[DATA]))
+        self.parts.append(InspectedPart(name or unnamed, end - at, sizes[CODE], sizes[DATA]))
 
     def custom(self, data: bytes, at: int, end: int) -> None:
         label, inner = text_at(data, at)
         if label == "producers":
             self.produced(data, inner)
-        self.parts.append(Part(f"custom section {label}", end - at))
+        self.parts.append(InspectedPart(f"custom section {label}", end - at))
 
     def produced(self, data: bytes, at: int) -> None:
         count, at = number_at(data, at)

@@ -14,7 +14,7 @@ import attrs
 
 from edgezero_spin.errors import ManifestError, ProjectError
 from edgezero_spin.manifest.spin import parse_spin_manifest
-from edgezero_spin.project.template_manifest import SnippetKind, Template
+from edgezero_spin.project.template_manifest import ProjectTemplate, SnippetKind
 from edgezero_spin.project.toml_edit import TomlEditError, parse_document
 from edgezero_spin.project.toml_merge import append_tables, merge_into_table
 
@@ -41,7 +41,7 @@ class SpinText:
         declared = self.root.get("component")
         return declared if isinstance(declared, Mapping) else {}
 
-    def check_version(self, template: Template) -> None:
+    def check_version(self, template: ProjectTemplate) -> None:
         """Stop where manifest and template are not of version 2.
 
         Raises:

@@ -17,7 +17,7 @@ import attrs
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.new_names import project_name
 from edgezero_spin.project.scratch import scratch_folder
-from edgezero_spin.project.template_manifest import Template
+from edgezero_spin.project.template_manifest import ProjectTemplate
 from edgezero_spin.project.template_rendering import render_template
 from edgezero_spin.project.template_values import Ask, choose_values
 
@@ -47,7 +47,7 @@ class NewProject:
 
 def create_project(
     text: str,
-    template: Template,
+    template: ProjectTemplate,
     *,
     parent: Path,
     values: Mapping[str, str] | None = None,

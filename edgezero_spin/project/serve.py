@@ -22,7 +22,7 @@ from edgezero_spin.project.spin_environment import spin_environment
 
 __all__ = [
     "RUNTIME_CONFIG",
-    "Engine",
+    "EngineChoice",
     "ServeRequest",
     "choose_engine",
     "find_runtime_config",
@@ -33,7 +33,7 @@ __all__ = [
 
 RUNTIME_CONFIG = "runtime-config.toml"
 
-Engine = Literal["auto", "spin", "embedded"]
+EngineChoice = Literal["auto", "spin", "embedded"]
 
 
 @attrs.frozen(kw_only=True)
@@ -68,7 +68,7 @@ class ServeRequest:
     quiet: bool = False
 
 
-def choose_engine(wanted: Engine) -> Literal["spin", "embedded"]:
+def choose_engine(wanted: EngineChoice) -> Literal["spin", "embedded"]:
     """Return the engine to use: ``auto`` is Spin when ``spin`` is on the PATH."""
     if wanted == "auto":
         return "embedded" if shutil.which("spin") is None else "spin"

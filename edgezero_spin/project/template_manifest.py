@@ -1,6 +1,6 @@
 """Templates that Spin's ``spin new`` and ``spin add`` understand, and ours do too.
 
-In: a folder with ``metadata/spin-template.toml``. Out: a ``Template``: what it asks for, and
+In: a folder with ``metadata/spin-template.toml``. Out: a ``ProjectTemplate``: what it asks for, and
 what it makes of the answers in a new application and in an existing one. Rendering is
 ``template_rendering``'s work.
 
@@ -26,9 +26,9 @@ __all__ = [
     "Condition",
     "NewFolder",
     "Parameter",
+    "ProjectTemplate",
     "SnippetKind",
-    "Template",
-    "Variant",
+    "TemplateVariant",
     "built_in_templates",
     "find_template",
     "load_template",
@@ -107,7 +107,7 @@ class Condition:
 
 
 @attrs.frozen(kw_only=True)
-class Variant:
+class TemplateVariant:
     """How a template is used: for a new application, or in an existing one.
 
     Attributes:
@@ -122,11 +122,11 @@ class Variant:
     snippets: Mapping[SnippetKind, str] = attrs.field(factory=dict)
     conditions: tuple[Condition, ...] = ()
 
-    def resolved(self, manifest: Mapping[str, Any]) -> "Variant":
+    def resolved(self, manifest: Mapping[str, Any]) -> "TemplateVariant":
         """Return what is left of it in an application with this ``spin.toml``."""
         holding = [condition for condition in self.conditions if condition.holds(manifest)]
         left_out = frozenset[str]().union(*(condition.skip_snippets for condition in holding))
-        return Variant(
+        return TemplateVariant(
             skip_files=self.skip_files.union(*(condition.skip_files for condition in holding)),
             skip_parameters=self.skip_parameters.union(
                 *(condition.skip_parameters for condition in holding)
@@ -149,7 +149,7 @@ class NewFolder:
 
 
 @attrs.frozen(kw_only=True)
-class Template:
+class ProjectTemplate:
     """A template, its manifest read and checked.
 
     Attributes:
@@ -166,11 +166,11 @@ class Template:
     id: str
     description: str = ""
     parameters: tuple[Parameter, ...] = ()
-    new_application: Variant | None = attrs.field(factory=Variant)
-    add_component: Variant | None = None
+    new_application: TemplateVariant | None = attrs.field(factory=TemplateVariant)
+    add_component: TemplateVariant | None = None
     new_folders: tuple[NewFolder, ...] = ()
 
-    def for_new_application(self) -> Variant:
+    def for_new_application(self) -> TemplateVariant:
         """Return how it makes an application.
 
         Raises:
@@ -183,7 +183,7 @@ class Template:
             )
         return self.new_application
 
-    def for_component(self, manifest: Mapping[str, Any]) -> Variant:
+    def for_component(self, manifest: Mapping[str, Any]) -> TemplateVariant:
         """Return how it adds a component to an application with this ``spin.toml``.
 
         Raises:
@@ -197,13 +197,13 @@ class Template:
         return self.add_component.resolved(manifest)
 
 
-def built_in_templates() -> tuple[Template, ...]:
+def built_in_templates() -> tuple[ProjectTemplate, ...]:
     """Return the templates of this package by id."""
     folders = sorted(path.parent.parent for path in _TEMPLATES.glob(f"*/{_MANIFEST.as_posix()}"))
     return tuple(load_template(folder) for folder in folders)
 
 
-def find_template(named: str) -> Template:
+def find_template(named: str) -> ProjectTemplate:
     """Return a template by its id, or by the folder that holds it.
 
     Raises:
@@ -222,7 +222,7 @@ def find_template(named: str) -> Template:
     )
 
 
-def load_template(folder: Path) -> Template:
+def load_template(folder: Path) -> ProjectTemplate:
     """Read the manifest of a template.
 
     Raises:
@@ -235,14 +235,14 @@ def load_template(folder: Path) -> Template:
         root.problem("manifest_version", 'must be "1"')
     if root.value("custom_filters") is not None:
         root.problem("custom_filters", "filters of a template's own are not supported")
-    template = Template(
+    template = ProjectTemplate(
         folder=folder,
         id=root.required_text("id", blank=False),
         description=root.text("description"),
         parameters=tuple(
             _read_parameter(name, table) for name, table in root.named_tables("parameters").items()
         ),
-        new_application=_read_variant(root, "new_application", by_default=Variant()),
+        new_application=_read_variant(root, "new_application", by_default=TemplateVariant()),
         add_component=_read_variant(root, "add_component", _SNIPPETS),
         new_folders=tuple(map(_read_new_folder, root.named_tables("outputs").values())),
     )
@@ -258,8 +258,8 @@ def _read_variant(
     name: str,
     snippets: tuple[SnippetKind, ...] = (),
     *,
-    by_default: Variant | None = None,
-) -> Variant | None:
+    by_default: TemplateVariant | None = None,
+) -> TemplateVariant | None:
     table = root.optional_table(name)
     if table is None:
         return by_default
@@ -268,7 +268,7 @@ def _read_variant(
         known = f"Known here: {', '.join(snippets)}." if snippets else "add_component has them."
         table.problem("snippets", f"unknown field `{kind}`", known)
     supported = table.flag("supported", True)
-    variant = Variant(
+    variant = TemplateVariant(
         skip_files=frozenset(table.texts("skip_files")),
         skip_parameters=frozenset(table.texts("skip_parameters")),
         snippets={kind: files[kind] for kind in snippets if kind in files},

@@ -1,6 +1,6 @@
 """Render a template: its files, its snippets and the names of its folders, in memory.
 
-In: a ``Template``, the variant to make and a value for every name. Out: relative paths and
+In: a ``ProjectTemplate``, the variant to make and a value for every name. Out: relative paths and
 their contents. Text is Liquid, with Spin's filters and the template's own partials; files
 that are no text are copied.
 
@@ -21,7 +21,7 @@ from edgezero_spin.project.new_names import (
     pascal_case,
     snake_case,
 )
-from edgezero_spin.project.template_manifest import SnippetKind, Template, Variant
+from edgezero_spin.project.template_manifest import ProjectTemplate, SnippetKind, TemplateVariant
 
 __all__ = ["Rendered", "render_template"]
 
@@ -50,7 +50,11 @@ class Rendered:
 
 
 def render_template(
-    template: Template, variant: Variant, values: Mapping[str, str], *, vcs: bool = True
+    template: ProjectTemplate,
+    variant: TemplateVariant,
+    values: Mapping[str, str],
+    *,
+    vcs: bool = True,
 ) -> Rendered:
     """Return what a template makes.
 
@@ -91,7 +95,7 @@ def render_template(
 class _Renderer:
     """Liquid with the filters, partials and values of one run."""
 
-    def __init__(self, template: Template, values: Mapping[str, str]) -> None:
+    def __init__(self, template: ProjectTemplate, values: Mapping[str, str]) -> None:
         # A name that nobody gave is an error where it is printed and false in a condition.
         self._engine = Environment(
             undefined=FalsyStrictUndefined, loader=DictLoader(_partials(template))
@@ -154,7 +158,7 @@ _FILTERS: dict[str, Callable[[str], str]] = {
 }
 
 
-def _partials(template: Template) -> dict[str, str]:
+def _partials(template: ProjectTemplate) -> dict[str, str]:
     """Return the template's partials; ``row.liquid`` is also called ``row``."""
     partials = {}
     for path in sorted((template.folder / "metadata" / "partials").glob("*")):

@@ -15,7 +15,7 @@ from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest.errors import Problems
 from edgezero_spin.manifest.table_reader import TableReader
 from edgezero_spin.manifest.toml_file import load_toml
-from edgezero_spin.project.template_manifest import Parameter, Template, Variant
+from edgezero_spin.project.template_manifest import Parameter, ProjectTemplate, TemplateVariant
 
 __all__ = ["Ask", "choose_values", "load_values"]
 
@@ -24,8 +24,8 @@ Ask = Callable[[Parameter], str]
 
 
 def choose_values(
-    template: Template,
-    variant: Variant,
+    template: ProjectTemplate,
+    variant: TemplateVariant,
     given: Mapping[str, str],
     *,
     project_name: str,

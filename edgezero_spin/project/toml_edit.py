@@ -20,7 +20,7 @@ import attrs
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest.decoding import decode_toml
 from edgezero_spin.manifest.keys import join_key
-from edgezero_spin.project.toml_positions import Pair, Section, Value, scan_toml
+from edgezero_spin.project.toml_positions import TomlEntry, TomlSection, TomlValue, scan_toml
 from edgezero_spin.project.toml_writing import inline_toml
 
 __all__ = ["TomlEditError", "append_item", "insert_text", "insert_value", "parse_document"]
@@ -156,11 +156,13 @@ def _place(table: TablePath, key: str) -> str:
     return place
 
 
-def _pairs_of(sections: Iterable[Section]) -> list[Pair]:
+def _pairs_of(sections: Iterable[TomlSection]) -> list[TomlEntry]:
     return [pair for section in sections for pair in _all_pairs(section.pairs)]
 
 
-def _into_table(text: str, sections: Sequence[Section], table: TablePath, entry: str) -> _Insertion:
+def _into_table(
+    text: str, sections: Sequence[TomlSection], table: TablePath, entry: str
+) -> _Insertion:
     """Choose the place of a new key: the table's own header or braces, else a new header."""
     for section in sections:
         if section.path == table and not section.is_array:
@@ -187,7 +189,7 @@ def _insert(text: str, insertions: Iterable[_Insertion]) -> str:
     return text
 
 
-def _all_pairs(pairs: Iterable[Pair]) -> Iterator[Pair]:
+def _all_pairs(pairs: Iterable[TomlEntry]) -> Iterator[TomlEntry]:
     """Yield keys and those of the inline tables they hold; not what stands in arrays."""
     for pair in pairs:
         yield pair
@@ -195,8 +197,12 @@ def _all_pairs(pairs: Iterable[Pair]) -> Iterator[Pair]:
 
 
 def _last_dotted(
-    pairs: Iterable[Pair], base: tuple[str, ...], target: tuple[str, ...], *, inline: bool = False
-) -> tuple[Pair, tuple[str, ...], bool] | None:
+    pairs: Iterable[TomlEntry],
+    base: tuple[str, ...],
+    target: tuple[str, ...],
+    *,
+    inline: bool = False,
+) -> tuple[TomlEntry, tuple[str, ...], bool] | None:
     found = None
     if base != target[: len(base)] or len(base) >= len(target):
         return None
@@ -209,7 +215,7 @@ def _last_dotted(
     return found
 
 
-def _into_array(text: str, array: Value, label: str) -> list[_Insertion]:
+def _into_array(text: str, array: TomlValue, label: str) -> list[_Insertion]:
     if not array.items:
         return [(array.start + 1, _quoted(label))]
     last = array.items[-1]
@@ -236,7 +242,7 @@ def _behind_remark(text: str, at: int) -> int:
     return end if rest.startswith("#") else at
 
 
-def _into_inline_table(table: Value, entry: str) -> _Insertion:
+def _into_inline_table(table: TomlValue, entry: str) -> _Insertion:
     if not table.pairs:
         return table.start + 1, f" {entry} "
     if table.comma is not None:
@@ -244,7 +250,7 @@ def _into_inline_table(table: Value, entry: str) -> _Insertion:
     return table.pairs[-1].value.end, f", {entry}"
 
 
-def _below_section(text: str, section: Section, entry: str) -> _Insertion:
+def _below_section(text: str, section: TomlSection, entry: str) -> _Insertion:
     if not section.pairs:
         return _below_line(text, section.end, _indent(text, section.start), entry)
     last = section.pairs[-1]

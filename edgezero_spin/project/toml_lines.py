@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from edgezero_spin.manifest.keys import item_key, join_key
-from edgezero_spin.project.toml_positions import Pair, Section, Value, scan_toml
+from edgezero_spin.project.toml_positions import TomlEntry, TomlSection, TomlValue, scan_toml
 
 __all__ = ["line_of", "lines_of"]
 
@@ -39,7 +39,7 @@ def line_of(lines: dict[str, int], key: str) -> int | None:
     return lines[max(around, key=len)] if around else None
 
 
-def _offsets(sections: tuple[Section, ...]) -> Iterator[tuple[str, int]]:
+def _offsets(sections: tuple[TomlSection, ...]) -> Iterator[tuple[str, int]]:
     counts: dict[tuple[str, ...], int] = {}
     for section in sections:
         if section.is_array:
@@ -55,7 +55,7 @@ def _offsets(sections: tuple[Section, ...]) -> Iterator[tuple[str, int]]:
         yield from _of_pairs(section.pairs, place, len(section.path))
 
 
-def _of_pairs(pairs: tuple[Pair, ...], outer: str, depth: int) -> Iterator[tuple[str, int]]:
+def _of_pairs(pairs: tuple[TomlEntry, ...], outer: str, depth: int) -> Iterator[tuple[str, int]]:
     for pair in pairs:
         place = outer
         for name in pair.path[depth:]:
@@ -64,7 +64,7 @@ def _of_pairs(pairs: tuple[Pair, ...], outer: str, depth: int) -> Iterator[tuple
         yield from _of_value(pair.value, place, len(pair.path))
 
 
-def _of_value(value: Value, place: str, depth: int) -> Iterator[tuple[str, int]]:
+def _of_value(value: TomlValue, place: str, depth: int) -> Iterator[tuple[str, int]]:
     yield from _of_pairs(value.pairs, place, depth)
     for index, item in enumerate(value.items):
         here = item_key(place, index)

@@ -13,7 +13,7 @@ from typing import Literal
 
 import attrs
 
-__all__ = ["Pair", "Section", "Value", "scan_toml"]
+__all__ = ["TomlEntry", "TomlSection", "TomlValue", "scan_toml"]
 
 _BLANK = re.compile(r"[ \t]*")
 _TRIVIA = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -29,7 +29,7 @@ _SCALAR = re.compile(r"[^,\]}#\r\n]*[^,\]}#\r\n \t]")
 
 
 @attrs.frozen
-class Value:
+class TomlValue:
     """A value, from ``start`` up to but not including ``end``.
 
     Attributes:
@@ -44,13 +44,13 @@ class Value:
     kind: Literal["array", "table", "scalar"]
     start: int
     end: int
-    items: "tuple[Value, ...]" = ()
-    pairs: "tuple[Pair, ...]" = ()
+    items: "tuple[TomlValue, ...]" = ()
+    pairs: "tuple[TomlEntry, ...]" = ()
     comma: int | None = None
 
 
 @attrs.frozen
-class Pair:
+class TomlEntry:
     """A key and its value.
 
     Attributes:
@@ -64,11 +64,11 @@ class Pair:
     path: tuple[str, ...]
     start: int
     part_ends: tuple[int, ...]
-    value: Value
+    value: TomlValue
 
 
 @attrs.frozen
-class Section:
+class TomlSection:
     """A header and the keys up to the next one; the first section has no header.
 
     Attributes:
@@ -83,10 +83,10 @@ class Section:
     is_array: bool
     start: int
     end: int
-    pairs: tuple[Pair, ...]
+    pairs: tuple[TomlEntry, ...]
 
 
-def scan_toml(text: str) -> tuple[Section, ...]:
+def scan_toml(text: str) -> tuple[TomlSection, ...]:
     """Return the sections of a document in order.
 
     Args:
@@ -105,33 +105,33 @@ class _Scanner:
         self._text = text
         self._at = 1 if text.startswith("\ufeff") else 0
 
-    def document(self) -> tuple[Section, ...]:
+    def document(self) -> tuple[TomlSection, ...]:
         sections = []
         path: tuple[str, ...] = ()
         is_array, start, end = False, self._at, self._at
-        pairs: list[Pair] = []
+        pairs: list[TomlEntry] = []
         while True:
             self._skip(_TRIVIA)
             if self._at == len(self._text):
-                sections.append(Section(path, is_array, start, end, tuple(pairs)))
+                sections.append(TomlSection(path, is_array, start, end, tuple(pairs)))
                 return tuple(sections)
             if not self._sees("["):
                 pairs.append(self._pair(path))
                 continue
-            sections.append(Section(path, is_array, start, end, tuple(pairs)))
+            sections.append(TomlSection(path, is_array, start, end, tuple(pairs)))
             start, is_array, pairs = self._at, self._sees("[["), []
             self._at += 2 if is_array else 1
             path = self._key()[0]
             self._take("]]" if is_array else "]")
             end = self._at
 
-    def _pair(self, base: tuple[str, ...]) -> Pair:
+    def _pair(self, base: tuple[str, ...]) -> TomlEntry:
         start = self._at
         names, ends = self._key()
         self._take("=")
         self._skip(_BLANK)
         path = (*base, *names)
-        return Pair(path, start, ends, self._value(path))
+        return TomlEntry(path, start, ends, self._value(path))
 
     def _key(self) -> tuple[tuple[str, ...], tuple[int, ...]]:
         names, ends = [], []
@@ -146,7 +146,7 @@ class _Scanner:
                 return tuple(names), tuple(ends)
             self._at += 1
 
-    def _value(self, path: tuple[str, ...]) -> Value:
+    def _value(self, path: tuple[str, ...]) -> TomlValue:
         start = self._at
         if self._sees("["):
             return self._array(path)
@@ -156,25 +156,25 @@ class _Scanner:
             self._string()
         elif self._match(_SCALAR) is None:
             raise self._stopped()
-        return Value("scalar", start, self._at)
+        return TomlValue("scalar", start, self._at)
 
-    def _array(self, path: tuple[str, ...]) -> Value:
+    def _array(self, path: tuple[str, ...]) -> TomlValue:
         start, comma = self._at, None
-        items: list[Value] = []
+        items: list[TomlValue] = []
         self._at += 1
         while not self._closes("]"):
             items.append(self._value(path))
             comma = self._comma()
-        return Value("array", start, self._at, items=tuple(items), comma=comma)
+        return TomlValue("array", start, self._at, items=tuple(items), comma=comma)
 
-    def _inline_table(self, path: tuple[str, ...]) -> Value:
+    def _inline_table(self, path: tuple[str, ...]) -> TomlValue:
         start, comma = self._at, None
-        pairs: list[Pair] = []
+        pairs: list[TomlEntry] = []
         self._at += 1
         while not self._closes("}"):
             pairs.append(self._pair(path))
             comma = self._comma()
-        return Value("table", start, self._at, pairs=tuple(pairs), comma=comma)
+        return TomlValue("table", start, self._at, pairs=tuple(pairs), comma=comma)
 
     def _closes(self, bracket: str) -> bool:
         self._skip(_TRIVIA)

@@ -1,16 +1,16 @@
 """The lines a server starts with."""
 
 from edgezero_spin.cli.startup import startup_lines
-from edgezero_spin.host.load.application import Route
+from edgezero_spin.host.load.application import PublicRoute
 
 
 def test_address_and_routes_are_shown_as_spin_shows_them() -> None:
     """Exact, wildcard and root routes, with and without a description."""  # OUT-4, OUT-5, OUT-6
     routes = [
-        Route("cart", "/cart", False, "What is bought"),
-        Route("shop", "/shop", True),
-        Route("rest", "/", True, "Everything else"),
-        Route("home", "/", False),
+        PublicRoute("cart", "/cart", False, "What is bought"),
+        PublicRoute("shop", "/shop", True),
+        PublicRoute("rest", "/", True, "Everything else"),
+        PublicRoute("home", "/", False),
     ]
     assert list(startup_lines("http://127.0.0.1:3000", routes)) == [
         "",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host.http.listening import Listening
-from edgezero_spin.host.http.server import Handler, ServerSettings, serve_async
+from edgezero_spin.host.http.server import RequestHandler, ServerSettings, serve_async
 
 __all__ = ["ANSWERS", "WAIT_S", "exchange", "get", "serving", "without_date"]
 
@@ -16,7 +16,7 @@ WAIT_S = 15
 
 
 @contextlib.asynccontextmanager
-async def serving(host: Handler, **settings: Any) -> AsyncIterator[Listening]:
+async def serving(host: RequestHandler, **settings: Any) -> AsyncIterator[Listening]:
     """Serve on a free port for a while."""
     where: asyncio.Future[Listening] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()

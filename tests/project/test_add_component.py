@@ -12,7 +12,12 @@ from edgezero_spin.manifest.spin import load_spin_manifest
 from edgezero_spin.project.add_component import AddedComponent, ComponentRequest, add_component
 from edgezero_spin.project.add_store import add_store
 from edgezero_spin.project.discovery import discover_component
-from edgezero_spin.project.template_manifest import COMPONENT_ID, Parameter, Template, find_template
+from edgezero_spin.project.template_manifest import (
+    COMPONENT_ID,
+    Parameter,
+    ProjectTemplate,
+    find_template,
+)
 from tests.project.test_templates import template
 from tests.rights import public_folder, without_rights
 
@@ -58,7 +63,9 @@ def add(app: Path, id: str = "second", **changes: Any) -> AddedComponent:
     return add_component(request, ask=ask)
 
 
-def own(folder: Path, manifest: str = "", snippet: str = SNIPPET, **content: bytes) -> Template:
+def own(
+    folder: Path, manifest: str = "", snippet: str = SNIPPET, **content: bytes
+) -> ProjectTemplate:
     """A template of a person's own, beside the application."""
     path = folder.parent / "template"
     path.mkdir()

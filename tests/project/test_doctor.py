@@ -12,7 +12,7 @@ import pytest
 from edgezero_spin.project import doctor_machine
 from edgezero_spin.project.doctor import examine
 from edgezero_spin.project.doctor_machine import OLDEST_PYTHON, TOOLS, examine_machine
-from edgezero_spin.project.doctor_report import Finding
+from edgezero_spin.project.doctor_report import DoctorFinding
 from edgezero_spin.project.spin_environment import SPIN_MEMORY_SETTINGS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -63,7 +63,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def wrong(folder: Path, **environ: str) -> list[Finding]:
+def wrong(folder: Path, **environ: str) -> list[DoctorFinding]:
     """What is found in a project beside what is fine, the machine left out."""
     machine = list(examine_machine({**SET, **environ}))
     return [

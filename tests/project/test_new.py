@@ -16,7 +16,7 @@ from edgezero_spin.manifest.runtime_config import load_runtime_config
 from edgezero_spin.manifest.spin import load_spin_manifest
 from edgezero_spin.project.new import NewProject, create_project
 from edgezero_spin.project.provision import provision
-from edgezero_spin.project.template_manifest import PROJECT_ID, Template, find_template
+from edgezero_spin.project.template_manifest import PROJECT_ID, ProjectTemplate, find_template
 from tests.project.test_templates import template
 from tests.rights import public_folder, without_rights
 
@@ -186,7 +186,7 @@ def test_a_parent_that_cannot_be_written() -> None:
         assert list(folder.iterdir()) == []
 
 
-def own(folder: Path, parameters: str) -> Template:
+def own(folder: Path, parameters: str) -> ProjectTemplate:
     """A template with parameters and one file."""
     folder.mkdir()
     return template(folder, f"[parameters]\n{parameters}\n", a__txt=b"{{ one }}")

@@ -10,8 +10,8 @@ from edgezero_spin.errors import ManifestError, ProjectError
 from edgezero_spin.project.template_manifest import (
     COMPONENT_ID,
     PROJECT_ID,
-    Template,
-    Variant,
+    ProjectTemplate,
+    TemplateVariant,
     built_in_templates,
     find_template,
     load_template,
@@ -21,7 +21,7 @@ from edgezero_spin.project.template_rendering import render_template
 HEAD = 'manifest_version = "1"\nid = "own"\n'
 
 
-def template(folder: Path, manifest: str = "", **files: bytes) -> Template:
+def template(folder: Path, manifest: str = "", **files: bytes) -> ProjectTemplate:
     """Write a template and load it; double underscores in names stand for dots."""
     (folder / "metadata").mkdir()
     (folder / "metadata" / "spin-template.toml").write_text(HEAD + manifest)
@@ -32,7 +32,7 @@ def template(folder: Path, manifest: str = "", **files: bytes) -> Template:
     return load_template(folder)
 
 
-def rendered(made: Template, **values: str) -> dict[str, bytes]:
+def rendered(made: ProjectTemplate, **values: str) -> dict[str, bytes]:
     """The files of a new application by name."""
     names = {name.replace("_", "-"): value for name, value in values.items()}
     files = render_template(made, made.for_new_application(), names).files
@@ -69,7 +69,7 @@ def test_what_nobody_gave_is_an_error(text: bytes, tmp_path: Path) -> None:
 def test_a_file_that_is_no_liquid_is_copied(text: bytes, tmp_path: Path) -> None:
     """A file in another language may hold braces, as Spin has it; the file is named."""  # TPL-8
     made = template(tmp_path, app__jsx=text)
-    done = render_template(made, Variant(), {"a": "x"})
+    done = render_template(made, TemplateVariant(), {"a": "x"})
     assert done.files == {PurePosixPath("app.jsx"): text}
     (warning,) = done.warnings
     assert "app.jsx is copied as it is" in warning
@@ -116,8 +116,10 @@ def test_files_for_git_are_left_out_where_git_is_not_wanted(tmp_path: Path) -> N
     for folder in ("content", "content/deep"):
         (tmp_path / folder).mkdir(exist_ok=True)
         (tmp_path / folder / ".gitignore").touch()
-    assert len(render_template(made, Variant(), {}).files) == 3
-    assert list(render_template(made, Variant(), {}, vcs=False).files) == [PurePosixPath("a.txt")]
+    assert len(render_template(made, TemplateVariant(), {}).files) == 3
+    assert list(render_template(made, TemplateVariant(), {}, vcs=False).files) == [
+        PurePosixPath("a.txt")
+    ]
 
 
 OUTPUTS = """\
@@ -130,12 +132,12 @@ two = { action = "create_dir", path = "assets", at = "manifest" }
 def test_folders_are_made_beside_the_files(tmp_path: Path) -> None:
     """In the component's folder or the manifest's; never outside of them."""  # TPL-7
     made = template(tmp_path, OUTPUTS)
-    done = render_template(made, Variant(), {"a": "v"})
+    done = render_template(made, TemplateVariant(), {"a": "v"})
     assert done.component_folders == (PurePosixPath("v/x"),)
     assert done.manifest_folders == (PurePosixPath("assets"),)
     for outside in ("..", "/etc"):
         with pytest.raises(ProjectError, match="outside of the project"):
-            render_template(made, Variant(), {"a": outside})
+            render_template(made, TemplateVariant(), {"a": outside})
 
 
 CONDITIONS = """\
@@ -181,7 +183,7 @@ def test_a_template_says_what_it_is_for(tmp_path: Path) -> None:
         template(tmp_path / "a").for_component({})
     only = "[new_application]\nsupported = false\n[add_component]\n"
     made = template(tmp_path / "b", only)
-    assert made.for_component({}) == Variant()
+    assert made.for_component({}) == TemplateVariant()
     with pytest.raises(ProjectError, match=r"makes no new applications: .*edgezero add component"):
         made.for_new_application()
 
@@ -245,7 +247,7 @@ def test_templates_are_found_by_id_or_folder(tmp_path: Path) -> None:
 ANYTHING = {"project-name": "some-app", "authors": "", "username": "", "output-path": "some-app"}
 
 
-def defaults(made: Template) -> dict[str, str]:
+def defaults(made: ProjectTemplate) -> dict[str, str]:
     """The names that a person who accepts everything gives."""
     assert all(parameter.default is not None for parameter in made.parameters)
     return {parameter.name: parameter.default or "" for parameter in made.parameters} | ANYTHING

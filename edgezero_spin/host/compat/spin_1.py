@@ -12,21 +12,25 @@ from typing import Any
 
 from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.key_value.interface import KEY_VALUE, Store
+from edgezero_spin.host.factors.key_value.interface import KEY_VALUE, StoreResource
 from edgezero_spin.host.factors.redis.interface import REDIS
-from edgezero_spin.host.factors.sqlite.interface import Connection, execute, open_connection
+from edgezero_spin.host.factors.sqlite.interface import (
+    SqliteConnectionResource,
+    execute,
+    open_connection,
+)
 from edgezero_spin.host.factors.variables.interface import VARIABLES
 from edgezero_spin.host.runtime.interface import Interface, WitError
 
 __all__ = ["INTERFACES"]
 
 
-class _NumberedStore(Store):
+class _NumberedStore(StoreResource):
     """A store that the guest knows by a number."""
 
 
 def _open_store(state: InstanceState, name: str) -> int:
-    store: Store = KEY_VALUE.functions["[static]store.open"](state, name)
+    store: StoreResource = KEY_VALUE.functions["[static]store.open"](state, name)
     return state.table.push(_NumberedStore(store.backend))
 
 
@@ -75,7 +79,7 @@ def _close_store(state: InstanceState, number: int) -> None:
         found.drop(state)
 
 
-class _NumberedConnection(Connection):
+class _NumberedConnection(SqliteConnectionResource):
     """A SQLite connection that the guest knows by a number."""
 
 

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from edgezero_spin.host.errors import Trap
-from edgezero_spin.host.exchange.channel import PIECE, Buffer, ByteChannel
+from edgezero_spin.host.exchange.channel import PIECE, ByteChannel, BytesLike
 from edgezero_spin.host.exchange.fields import FORBIDDEN
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import OUTGOING_HANDLER
@@ -116,7 +116,7 @@ def _record_of(state: InstanceState, response: IncomingResponse) -> Record:
 def _whole(state: InstanceState, channel: ByteChannel, most: int) -> bytes:
     """The whole body, if it is not more than ``most`` bytes."""
     channel.on_data = state.wake
-    parts: list[Buffer] = []
+    parts: list[BytesLike] = []
     size = 0
     try:
         while True:

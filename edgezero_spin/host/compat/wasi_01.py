@@ -45,7 +45,7 @@ from edgezero_spin.host.runtime.engine import (
 from edgezero_spin.host.runtime.instance import NO_DEADLINE
 from edgezero_spin.host.runtime.traps import failure_of_text
 
-__all__ = ["ENTRY_POINT", "LinkedModule", "Module", "ModuleInstance", "load_module"]
+__all__ = ["ENTRY_POINT", "CompiledModule", "LinkedModule", "ModuleInstance", "load_module"]
 
 ENTRY_POINT = "_start"
 
@@ -57,7 +57,7 @@ _UNLIMITED_FUEL = (1 << 64) - 1
 
 
 @attrs.frozen(eq=False)
-class Module:
+class CompiledModule:
     """A compiled core module.
 
     Attributes:
@@ -73,7 +73,7 @@ class Module:
     native: wasmtime.Module
 
 
-def load_module(engine: Engine, path: Path | str, cache_dir: Path | None = None) -> Module:
+def load_module(engine: Engine, path: Path | str, cache_dir: Path | None = None) -> CompiledModule:
     """Return the core module in a ``.wasm`` or ``.wat`` file, compiled or from the cache.
 
     Args:
@@ -102,7 +102,7 @@ def load_module(engine: Engine, path: Path | str, cache_dir: Path | None = None)
             ) from error
         if cache is not None:
             cache.store(digest, native)
-    return Module(path, digest, engine, native)
+    return CompiledModule(path, digest, engine, native)
 
 
 class LinkedModule:
@@ -112,7 +112,7 @@ class LinkedModule:
         module: The module.
     """
 
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: CompiledModule) -> None:
         """Join a module to WASI 0.1.
 
         Raises:
@@ -160,7 +160,7 @@ class ModuleInstance:
 
     def __init__(
         self,
-        module: Module,
+        module: CompiledModule,
         linker: wasmtime.Linker,
         state: InstanceState,
         command: Command,

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["BODY_BUDGET", "PIECE", "Buffer", "ByteChannel"]
+__all__ = ["BODY_BUDGET", "PIECE", "ByteChannel", "BytesLike"]
 
 BODY_BUDGET = 1024 * 1024
 """Bytes of one body that wait between guest and client (HTTP-17)."""
@@ -22,7 +22,7 @@ BODY_BUDGET = 1024 * 1024
 PIECE = 256 * 1024
 """Most bytes moved by one host call: larger ones leave the cache and cost twice as much."""
 
-Buffer = bytes | memoryview
+BytesLike = bytes | memoryview
 """What a reader gets: bytes, or a view of bytes that were put whole."""
 
 
@@ -65,7 +65,7 @@ class ByteChannel:
         self.trailers: list[tuple[str, bytes]] | None = None
         self.on_data: Callable[[], None] = _nothing
         self.on_space: Callable[[], None] = _nothing
-        self._chunks: deque[Buffer] = deque()
+        self._chunks: deque[BytesLike] = deque()
         self._rest: memoryview | None = None
         self._written = 0
         self._taken = 0
@@ -108,9 +108,9 @@ class ByteChannel:
             self.ended = True
             self.on_data()
 
-    def take(self, most: int) -> Buffer:
+    def take(self, most: int) -> BytesLike:
         """Remove and return up to ``most`` bytes from the front; empty when none wait."""
-        chunk: Buffer
+        chunk: BytesLike
         if self._rest is not None:
             chunk, self._rest = self._rest, None
         else:

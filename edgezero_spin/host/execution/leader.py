@@ -30,7 +30,7 @@ LOOK_S = 0.005
 ROUND_S = 0.001
 """Seconds of jobs after which the loop has its turn."""
 
-Action = Callable[[], object]
+LoopJob = Callable[[], object]
 
 _here = threading.local()
 """``leadership``: what this thread leads. ``job``: the number of the job that it is away for."""
@@ -49,12 +49,12 @@ class Leadership:
         """Take a loop that does not run. Closing it stays the caller's business."""
         self._loop = loop
         self._lock = threading.Lock()
-        self._jobs: deque[tuple[Action, Action]] = deque()
+        self._jobs: deque[tuple[LoopJob, LoopJob]] = deque()
         # The number of the job that the leader is away for; 0 while it runs the loop.
         self._away = 0
         self._begun = 0
         # What happened meanwhile that the loop has to hear of.
-        self._news: list[Action] = []
+        self._news: list[LoopJob] = []
         self._watched = False
         self._watch = threading.Semaphore(0)
         self._over = False
@@ -83,7 +83,7 @@ class Leadership:
             raise self._error
         task.result()
 
-    def run_soon(self, job: Action, elsewhere: Action) -> None:
+    def run_soon(self, job: LoopJob, elsewhere: LoopJob) -> None:
         """Do a quick job when the loop has done what it is at. Called in the loop.
 
         Args:
@@ -94,7 +94,7 @@ class Leadership:
         if len(self._jobs) == 1:
             self._loop.stop()
 
-    def tell(self, action: Action) -> None:
+    def tell(self, action: LoopJob) -> None:
         """Do something in the loop, from any thread."""
         with self._lock:
             if self._away and self._away == getattr(_here, "job", 0):

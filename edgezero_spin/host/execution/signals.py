@@ -15,22 +15,22 @@ from types import FrameType
 
 from edgezero_spin.host.exchange.loops import call_in
 
-__all__ = ["Handler", "Handling", "MainThreadSignals", "loop_signals", "no_signals"]
+__all__ = ["Handling", "MainThreadSignals", "SignalHandler", "loop_signals", "no_signals"]
 
-Handler = Callable[[int, FrameType | None], None]
+SignalHandler = Callable[[int, FrameType | None], None]
 
-Handling = Callable[[Handler], contextlib.AbstractContextManager[None]]
+Handling = Callable[[SignalHandler], contextlib.AbstractContextManager[None]]
 """Has signals handled while its block runs; called in the loop."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def no_signals(handler: Handler) -> contextlib.AbstractContextManager[None]:
+def no_signals(handler: SignalHandler) -> contextlib.AbstractContextManager[None]:
     return contextlib.nullcontext()
 
 
 @contextlib.contextmanager
-def loop_signals(handler: Handler) -> Iterator[None]:
+def loop_signals(handler: SignalHandler) -> Iterator[None]:
     """Handle signals in the loop, which the main thread runs."""
     loop = asyncio.get_running_loop()
     handled = []
@@ -54,7 +54,7 @@ class MainThreadSignals:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._came: list[int] = []
-        self._handler: Handler | None = None
+        self._handler: SignalHandler | None = None
 
     @contextlib.contextmanager
     def taken(self) -> Iterator[None]:
@@ -71,7 +71,7 @@ class MainThreadSignals:
                     signal.signal(number, handler)
 
     @contextlib.contextmanager
-    def handling(self, handler: Handler) -> Iterator[None]:
+    def handling(self, handler: SignalHandler) -> Iterator[None]:
         """Handle those that came and those that come; in the loop."""
         self._handler = handler
         self._pass_on()

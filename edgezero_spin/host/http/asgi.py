@@ -12,10 +12,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
+from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.exchange.upload import Upload
 from edgezero_spin.host.http.gateway import RequestHead
 from edgezero_spin.host.http.messages import ResponseAborted
-from edgezero_spin.host.http.respond import Handler
+from edgezero_spin.host.http.respond import RequestHandler
 
 __all__ = ["AsgiApplication", "Message", "Program", "Receive", "Scope", "Send", "head_of"]
 
@@ -26,13 +27,11 @@ Send = Callable[[Message], Awaitable[None]]
 Program = Callable[[Scope, Receive, Send], Awaitable[None]]
 """An ASGI application."""
 
-Pair = tuple[str, bytes]
-
 
 class AsgiApplication:
-    """``await app(scope, receive, send)`` for one ``Handler``."""
+    """``await app(scope, receive, send)`` for one ``RequestHandler``."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: RequestHandler) -> None:
         """Made by ``Host.asgi``."""
         self._handler = handler
 

@@ -10,15 +10,15 @@ import asyncio
 import logging
 from typing import Protocol
 
-from edgezero_spin.host.http.respond import Handler
+from edgezero_spin.host.http.respond import RequestHandler
 from edgezero_spin.host.http.settings import ServerSettings
 
-__all__ = ["Connection", "Connections", "shown"]
+__all__ = ["Connections", "ServerConnection", "shown"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
 
-class Connection(Protocol):
+class ServerConnection(Protocol):
     """One connection, of any version of HTTP."""
 
     def stop(self) -> None:
@@ -38,20 +38,20 @@ class Connections:
         stopping: The server ends.
     """
 
-    def __init__(self, handler: Handler, settings: ServerSettings, scheme: str) -> None:
+    def __init__(self, handler: RequestHandler, settings: ServerSettings, scheme: str) -> None:
         """There are none yet."""
         self.handler = handler
         self.settings = settings
         self.scheme = scheme
         self.stopping = False
-        self._open: set[Connection] = set()
+        self._open: set[ServerConnection] = set()
         self._none_left = asyncio.Event()
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: ServerConnection) -> None:
         """Note one that begins."""
         self._open.add(connection)
 
-    def discard(self, connection: Connection) -> None:
+    def discard(self, connection: ServerConnection) -> None:
         """Note the end of one."""
         self._open.discard(connection)
         if self.stopping and not self._open:

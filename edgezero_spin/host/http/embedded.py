@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterable, Sequence
 
 from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.exchange.upload import Upload
 from edgezero_spin.host.execution.executor import InstanceWatch
 from edgezero_spin.host.http.gateway import RequestHead
@@ -15,8 +16,6 @@ from edgezero_spin.host.http.messages import HttpResponse, ResponseAborted
 from edgezero_spin.host.http.respond import Responder, Service
 
 __all__ = ["answer"]
-
-Pair = tuple[str, bytes]
 
 
 async def answer(

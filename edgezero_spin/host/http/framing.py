@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 
+from edgezero_spin.host.exchange.fields import Pair
+
 __all__ = [
     "Framing",
     "chunk",
@@ -27,8 +29,6 @@ __all__ = [
 BODILESS = (204, 304)
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
-
-Pair = tuple[str, bytes]
 
 
 class Framing(enum.Enum):

@@ -1,6 +1,6 @@
 """Decide what answers a request: the host itself, a static response or a component.
 
-In: the head of a request. Out: an ``Answer`` that needs no wasm, or a ``Call`` that the
+In: the head of a request. Out: an ``Answer`` that needs no wasm, or a ``ComponentCall`` that the
 runner can start once its body is attached. No sockets and no threads.
 
 Source: contract spin-host.md, ROUTE-10 to ROUTE-13, RV-90 to RV-96, HDR-1 to HDR-15,
@@ -29,7 +29,7 @@ from edgezero_spin.host.http.headers import (
 )
 from edgezero_spin.host.http.routes import WELL_KNOWN_PREFIX, RouteTable
 
-__all__ = ["Answer", "Call", "Gateway", "RequestHead"]
+__all__ = ["Answer", "ComponentCall", "Gateway", "RequestHead"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -77,7 +77,7 @@ class Answer:
 
 
 @attrs.frozen
-class Call:
+class ComponentCall:
     """A request for a component.
 
     Attributes:
@@ -92,6 +92,7 @@ class Call:
 # What a component sees of the fields that the client sent, by how it takes requests.
 _HEADERS = {
     HandlerType.WASI_0_2: client_headers,
+    HandlerType.WASI_0_3: buffered_headers,
     HandlerType.SPIN: buffered_headers,
     HandlerType.WAGI: command_headers,
 }
@@ -136,7 +137,7 @@ class Gateway:
         self._warned = False
         self._lock = threading.Lock()
 
-    def admit(self, head: RequestHead) -> Answer | Call:
+    def admit(self, head: RequestHead) -> Answer | ComponentCall:
         """Return what answers this request."""
         path = head.path
         if path.startswith(WELL_KNOWN_PREFIX):
@@ -169,7 +170,11 @@ class Gateway:
             target=target,
             client_addr="0.0.0.0:0" if peer is None else peer_text(*peer),
         )
-        return Call(component, Exchange(head.method, target, headers, authority=host))
+        exchange = Exchange(head.method, target, headers, authority=host)
+        if component.handler_type is HandlerType.WASI_0_3:
+            # Guests of WASI 0.2 are told HTTP whatever the listener speaks (HTTP-1, WH-10).
+            exchange.scheme = head.scheme.upper()
+        return ComponentCall(component, exchange)
 
     def _well_known(self, name: str) -> Answer:
         if name == "health":

@@ -1,8 +1,8 @@
 """HTTP/1.1 on one connection, within bounds that a client cannot move.
 
-In: bytes of a client. Out: one request at a time, handed to a ``Handler``. What comes behind it
-waits until it is answered, so that requests in one piece (pipelining) cost nothing but their
-bytes. A connection that begins with the preface of HTTP/2 is handed over.
+In: bytes of a client. Out: one request at a time, handed to a ``RequestHandler``. What comes
+behind it waits until it is answered, so that requests in one piece (pipelining) cost nothing but
+their bytes. A connection that begins with the preface of HTTP/2 is handed over.
 
 Bounds: bytes and fields of a head, and a time for it; a pace for the bytes of a body, in either
 direction; a time between two requests.

@@ -10,6 +10,7 @@ Source: RFC 9112; contract spin-host.md, RESP-7, RESP-9.
 import asyncio
 from collections.abc import Callable, Sequence
 
+from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.http.framing import (
     Framing,
     chunk,
@@ -22,8 +23,6 @@ from edgezero_spin.host.http.request_head import RequestLine
 from edgezero_spin.host.http.resets import reset
 
 __all__ = ["Http1Response"]
-
-Pair = tuple[str, bytes]
 
 
 class Http1Response:

@@ -1,7 +1,7 @@
 """HTTP/2 on one connection: frames by h2, requests as everywhere else.
 
 In: bytes of a client, its preface first; with prior knowledge, or agreed on by ALPN. Out: its
-requests, handed to a ``Handler``, several at a time.
+requests, handed to a ``RequestHandler``, several at a time.
 
 Bounds, besides those of HTTP/1.1: streams at once, windows, sizes of headers and frames, and how
 often a client may give requests up or send frames that carry nothing (CVE-2023-44487 and its

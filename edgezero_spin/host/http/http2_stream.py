@@ -17,6 +17,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 
 from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.exchange.loops import call_in
 from edgezero_spin.host.http.body_pace import BodyPace
 from edgezero_spin.host.http.deadlines import Deadlines
@@ -24,12 +25,10 @@ from edgezero_spin.host.http.gateway import RequestHead
 from edgezero_spin.host.http.http2_head import response_fields
 from edgezero_spin.host.http.http2_limits import STREAM_WINDOW
 from edgezero_spin.host.http.request_body import trailers_of
-from edgezero_spin.host.http.respond import Handler, Responder
+from edgezero_spin.host.http.respond import RequestHandler, Responder
 from edgezero_spin.host.http.settings import ServerSettings
 
 __all__ = ["Http2Stream", "StreamOwner"]
-
-Pair = tuple[str, bytes]
 
 _EMPTY = [("content-length", b"0")]
 
@@ -92,7 +91,7 @@ class Http2Stream:
     # The request ----------------------------------------------------------------------
 
     def begin(
-        self, handler: Handler, head: RequestHead, *, has_body: bool, continues: bool
+        self, handler: RequestHandler, head: RequestHead, *, has_body: bool, continues: bool
     ) -> None:
         """Hand the request over."""
         self.method, self.path = head.method, head.path

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import cast
 
 from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.exchange.loops import call_in
 from edgezero_spin.host.http.body_pace import BodyPace
 from edgezero_spin.host.http.chunks import ChunkedPieces
@@ -28,8 +29,6 @@ __all__ = ["RequestBody", "trailers_of"]
 
 DISCARDED_BYTES = 1024 * 1024
 """Bytes of a body that nobody reads any more, before its connection is closed instead."""
-
-Pair = tuple[str, bytes]
 
 
 class RequestBody:

@@ -24,22 +24,21 @@ from weakref import WeakKeyDictionary
 
 from edgezero_spin.host.exchange.channel import BODY_BUDGET, ByteChannel
 from edgezero_spin.host.exchange.exchange import LINGER_S
+from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.exchange.loops import call_in
 from edgezero_spin.host.execution.executor import InstanceWatch
 from edgezero_spin.host.execution.leader import leading
 from edgezero_spin.host.execution.runner import Runner
 from edgezero_spin.host.execution.workers import Overloaded
-from edgezero_spin.host.http.gateway import Answer, Call, Gateway, RequestHead
+from edgezero_spin.host.http.gateway import Answer, ComponentCall, Gateway, RequestHead
 from edgezero_spin.host.http.responses import OVERLOADED, answer_for, is_bodiless, wire_head
 
-__all__ = ["COLLECTED_BYTES", "Handler", "Linger", "Responder", "ResponseWriter", "Service"]
+__all__ = ["COLLECTED_BYTES", "Linger", "RequestHandler", "Responder", "ResponseWriter", "Service"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
 COLLECTED_BYTES = 64 * 1024
 """Bytes that are taken of a body whose request waits for an instance."""
-
-Pair = tuple[str, bytes]
 
 
 class ResponseWriter(Protocol):
@@ -61,7 +60,7 @@ class ResponseWriter(Protocol):
         """Break the response off after ``start``, so that nobody takes it for whole."""
 
 
-class Handler(Protocol):
+class RequestHandler(Protocol):
     """What a server serves: a ``Host`` or a ``Switch``.
 
     Attributes:
@@ -205,7 +204,7 @@ class Responder:
     def __init__(
         self,
         service: Service,
-        call: Call,
+        call: ComponentCall,
         writer: ResponseWriter,
         watch: InstanceWatch | None,
         done: Callable[[], None],

@@ -24,15 +24,15 @@ from edgezero_spin.host.execution.signals import (
 from edgezero_spin.host.http.connections import Connections
 from edgezero_spin.host.http.http1_connection import Http1Connection
 from edgezero_spin.host.http.listening import BACKLOG, DEFAULT_LISTEN, ListenError, Listening, bind
-from edgezero_spin.host.http.respond import Handler
+from edgezero_spin.host.http.respond import RequestHandler
 from edgezero_spin.host.http.settings import ServerSettings
 from edgezero_spin.host.http.tls import server_context
 
 __all__ = [
     "DEFAULT_LISTEN",
-    "Handler",
     "ListenError",
     "Listening",
+    "RequestHandler",
     "ServerSettings",
     "serve",
     "serve_async",
@@ -40,7 +40,7 @@ __all__ = [
 
 
 def serve(
-    host: Handler,
+    host: RequestHandler,
     listen: str = DEFAULT_LISTEN,
     *,
     on_listening: Callable[[Listening], None] = lambda listening: None,
@@ -72,7 +72,7 @@ def serve(
 
 
 async def serve_async(
-    host: Handler,
+    host: RequestHandler,
     listen: str = DEFAULT_LISTEN,
     *,
     on_listening: Callable[[Listening], None] = lambda listening: None,
@@ -90,7 +90,7 @@ async def serve_async(
 
 
 async def _serve(
-    host: Handler,
+    host: RequestHandler,
     listen: str,
     on_listening: Callable[[Listening], None],
     settings: ServerSettings,

@@ -35,7 +35,7 @@ from edgezero_spin.stores.backend import KeyValueBackend
 
 __all__ = [
     "Application",
-    "Route",
+    "PublicRoute",
     "check_plan",
     "load_application",
     "route_table",
@@ -45,7 +45,7 @@ logger = logging.getLogger("edgezero_spin.host")
 
 
 @attrs.frozen
-class Route:
+class PublicRoute:
     """A public route, for people (OUT-5, OUT-7).
 
     Attributes:
@@ -75,7 +75,7 @@ class Application:
     plan: ApplicationPlan
     gateway: Gateway
     components: Mapping[str, Served]
-    routes: tuple[Route, ...]
+    routes: tuple[PublicRoute, ...]
 
 
 def load_application(
@@ -248,10 +248,10 @@ def _warn(table: RouteTable) -> None:
         )
 
 
-def _routes(plan: ApplicationPlan, table: RouteTable) -> tuple[Route, ...]:
+def _routes(plan: ApplicationPlan, table: RouteTable) -> tuple[PublicRoute, ...]:
     descriptions = {part.id: part.description for part in plan.components}
     return tuple(
-        Route(
+        PublicRoute(
             route.declaration.id,
             route.path,
             route.wildcard,

@@ -1,7 +1,7 @@
 """What other components bring to the imports of one.
 
 In: a component, its dependencies as the manifest has them, and the interfaces of this host.
-Out: for each import that a dependency satisfies, a ``Dependency`` that ``linking.link``
+Out: for each import that a dependency satisfies, a ``ResolvedDependency`` that ``linking.link``
 takes. Every fault is told at the start.
 
 A dependency sees what its user is granted only where the manifest says that it inherits
@@ -25,13 +25,12 @@ from edgezero_spin.host.factors.outbound_http.interface import OUTGOING_HANDLER
 from edgezero_spin.host.factors.wasi.http import OutgoingRequest
 from edgezero_spin.host.runtime.engine import Component, Engine, load_component
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
-from edgezero_spin.wasm.component.definitions import ExportDefinition, ImportDefinition
 
 __all__ = [
-    "Dependency",
     "DependencyError",
     "DependencyPlan",
     "Inherited",
+    "ResolvedDependency",
     "dependencies_of",
     "granted",
     "restricted_to",
@@ -82,7 +81,7 @@ def dependencies_of(
     plans: Sequence[DependencyPlan],
     interfaces: Mapping[str, Interface],
     cache_dir: Path | None,
-) -> "dict[str, Dependency]":
+) -> "dict[str, ResolvedDependency]":
     """Return what satisfies imports of a component, by import.
 
     Args:
@@ -97,7 +96,9 @@ def dependencies_of(
         DependencyError: They do not fit; every fault is named (MAN-75b).
         ComponentError: The file of one cannot be used.
     """
-    imports = _names(component, ImportDefinition)
+    if not plans:
+        return {}
+    imports, _ = component.names()
     matched = {plan.name: [name for name in imports if _matches(plan.name, name)] for plan in plans}
     problems = [
         f"dependency '{plan.name}' doesn't match any imports of component '{component_id}' "
@@ -116,10 +117,10 @@ def dependencies_of(
         )
     if problems:
         raise DependencyError(*problems)
-    found: dict[str, Dependency] = {}
+    found: dict[str, ResolvedDependency] = {}
     for plan in plans:
         provider = load_component(engine, plan.source, cache_dir, joined=True)
-        exports = _names(provider, ExportDefinition)
+        _, exports = provider.names()
         seen = granted(interfaces, plan.inherit)
         for name in matched[plan.name]:
             export = plan.export or name
@@ -128,19 +129,10 @@ def dependencies_of(
                     f"dependency '{plan.name}' doesn't export '{export}' to satisfy import "
                     f"'{name}' (it exports {', '.join(exports) or 'nothing'})"
                 )
-            found[name] = Dependency(plan.name, provider, export, seen)
+            found[name] = ResolvedDependency(plan.name, provider, export, seen)
     if problems:
         raise DependencyError(*problems)
     return found
-
-
-def _names(component: Component, kind: type[ImportDefinition | ExportDefinition]) -> list[str]:
-    """Return the names of the imports or exports of a component.
-
-    Raises:
-        ComponentError: It cannot be read.
-    """
-    return [part.name for part in component.definitions() if isinstance(part, kind)]
 
 
 _PACKAGE = re.compile(
@@ -160,7 +152,7 @@ def _matches(dependency: str, name: str) -> bool:
 
 
 @attrs.frozen(eq=False)
-class Dependency:
+class ResolvedDependency:
     """A dependency in the place of one import.
 
     Attributes:

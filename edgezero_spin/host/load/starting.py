@@ -1,6 +1,6 @@
 """From a file on disk to everything that a host needs to run it.
 
-``spin.toml``, ``spin.lock`` and a component file all become a ``Found``: a locked
+``spin.toml``, ``spin.lock`` and a component file all become a ``FoundApplication``: a locked
 application with its content on this disk. ``prepare`` adds what the command line and the
 runtime configuration say, and opens stores, databases and logs.
 
@@ -50,8 +50,8 @@ from edgezero_spin.manifest.spin import (
 )
 
 __all__ = [
-    "Found",
-    "Prepared",
+    "FoundApplication",
+    "PreparedApplication",
     "find_image",
     "find_lock",
     "find_manifest",
@@ -67,7 +67,7 @@ _COMPONENT_SUFFIXES = (".wasm", ".wat")
 
 
 @attrs.frozen
-class Found:
+class FoundApplication:
     """An application on this disk.
 
     Attributes:
@@ -88,7 +88,7 @@ def is_component(path: str | Path) -> bool:
     return Path(path).suffix in _COMPONENT_SUFFIXES
 
 
-def find_manifest(path: str | Path, work_dir: Path, options: RunOptions) -> Found:
+def find_manifest(path: str | Path, work_dir: Path, options: RunOptions) -> FoundApplication:
     """Read a ``spin.toml``, a folder with one, or a component file (MAN-90).
 
     Raises:
@@ -109,10 +109,10 @@ def find_manifest(path: str | Path, work_dir: Path, options: RunOptions) -> Foun
         fetch=_downloads(options),
     )
     app_dir = None if is_component(path) else manifest.base_dir
-    return Found(app, app_dir, manifest.path, manifest.warnings)
+    return FoundApplication(app, app_dir, manifest.path, manifest.warnings)
 
 
-def find_lock(path: str | Path, work_dir: Path, options: RunOptions) -> Found:
+def find_lock(path: str | Path, work_dir: Path, options: RunOptions) -> FoundApplication:
     """Read a ``spin.lock``.
 
     Raises:
@@ -123,10 +123,12 @@ def find_lock(path: str | Path, work_dir: Path, options: RunOptions) -> Found:
     app = place_content(
         locked, work_dir, _downloads(options), copied=options.get("transient_write", False)
     )
-    return Found(app, _home_of(locked, Path(path)), Path(path))
+    return FoundApplication(app, _home_of(locked, Path(path)), Path(path))
 
 
-def find_image(reference: str, work_dir: Path, options: RunOptions, *, insecure: bool) -> Found:
+def find_image(
+    reference: str, work_dir: Path, options: RunOptions, *, insecure: bool
+) -> FoundApplication:
     """Bring an application from a registry.
 
     Raises:
@@ -142,7 +144,7 @@ def find_image(reference: str, work_dir: Path, options: RunOptions, *, insecure:
         image.app, work_dir, Downloads(cache), copied=options.get("transient_write", False)
     )
     metadata = {**app.metadata, "origin": image.origin, "oci_image_digest": image.digest}
-    return Found(
+    return FoundApplication(
         attrs.evolve(app, metadata=metadata),
         None,
         Path(str(image.reference)),
@@ -174,7 +176,7 @@ def _home_of(app: LockedApp, path: Path) -> Path | None:
 
 
 @attrs.frozen(kw_only=True)
-class Prepared:
+class PreparedApplication:
     """What a host is made from.
 
     Attributes:
@@ -216,8 +218,8 @@ def open_work_dir(owned: contextlib.ExitStack, options: RunOptions) -> Path:
 
 
 def prepare(
-    found: Found, work_dir: Path, owned: contextlib.ExitStack, options: RunOptions
-) -> Prepared:
+    found: FoundApplication, work_dir: Path, owned: contextlib.ExitStack, options: RunOptions
+) -> PreparedApplication:
     """Open what an application uses.
 
     Args:
@@ -276,7 +278,7 @@ def prepare(
         configured_databases(config, runtime.state_dir, durable=settings.durable_writes),
     )
     databases.run(options.get("sqlite", ()))
-    return Prepared(
+    return PreparedApplication(
         plan=plan,
         settings=settings,
         stores=stores,

@@ -22,18 +22,18 @@ from typing import Literal
 
 from edgezero_spin.manifest.spin import FetchError
 
-__all__ = ["KINDS", "MAX_BYTES", "ContentCache", "Kind", "check_digest"]
+__all__ = ["KINDS", "MAX_BYTES", "ContentCache", "ContentKind", "check_digest"]
 
 MAX_BYTES = 1024 * 1024 * 1024
 """Bytes of one download; more is no component."""
 
-Kind = Literal["wasm", "data"]
+ContentKind = Literal["wasm", "data"]
 """Which folder content is in: components and their dependencies, or anything else."""
 
 PART_LIFETIME_S = 24 * 3600.0
 """Seconds after which a download that nobody writes to any more is one that was killed."""
 
-KINDS: tuple[Kind, ...] = ("wasm", "data")
+KINDS: tuple[ContentKind, ...] = ("wasm", "data")
 
 _PART = ".part-"
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
@@ -69,7 +69,7 @@ class ContentCache:
                 return path
         return None
 
-    def path(self, digest: str, kind: Kind) -> Path:
+    def path(self, digest: str, kind: ContentKind) -> Path:
         """Return where content is, or would be.
 
         Raises:
@@ -80,7 +80,12 @@ class ContentCache:
         return self.root / kind / name
 
     def store(
-        self, digest: str, pieces: Iterable[bytes], *, kind: Kind = "wasm", size: int | None = None
+        self,
+        digest: str,
+        pieces: Iterable[bytes],
+        *,
+        kind: ContentKind = "wasm",
+        size: int | None = None,
     ) -> Path:
         """Write bytes to the file of their digest.
 
@@ -98,7 +103,12 @@ class ContentCache:
 
     @contextmanager
     def receiving(
-        self, digest: str, pieces: Iterable[bytes], *, kind: Kind = "wasm", size: int | None = None
+        self,
+        digest: str,
+        pieces: Iterable[bytes],
+        *,
+        kind: ContentKind = "wasm",
+        size: int | None = None,
     ) -> Iterator[Path]:
         """Write bytes as ``store`` does, and yield a file with them that has no name yet.
 
@@ -118,7 +128,7 @@ class ContentCache:
                 part.unlink()
 
     def sift(
-        self, pieces: Iterable[bytes], wanted: Collection[str], *, kind: Kind, size: int
+        self, pieces: Iterable[bytes], wanted: Collection[str], *, kind: ContentKind, size: int
     ) -> None:
         """Keep bytes of which nobody said what they are, if somebody wants them.
 

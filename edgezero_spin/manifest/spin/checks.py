@@ -14,7 +14,7 @@ from edgezero_spin.manifest.spin.allowed_hosts import (
     parse_allowed_host,
 )
 from edgezero_spin.manifest.spin.schema import Component, SpinManifest, Variable
-from edgezero_spin.manifest.spin.templates import Template, TemplateError, parse_template
+from edgezero_spin.manifest.spin.templates import TemplateError, VariableTemplate, parse_template
 
 __all__ = ["check_values"]
 
@@ -76,9 +76,9 @@ def _check_hosts(
             problems.add(key, f"{malformed}: {cause}")
 
 
-def _parsed(text: str, key: str, problems: Problems) -> Template:
+def _parsed(text: str, key: str, problems: Problems) -> VariableTemplate:
     try:
         return parse_template(text)
     except TemplateError as err:
         problems.add(key, str(err), "Close it with '}}'.")
-        return Template(text, ())
+        return VariableTemplate(text, ())

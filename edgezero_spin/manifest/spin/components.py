@@ -12,11 +12,11 @@ from edgezero_spin.manifest.spin.identifiers import label_fault, package_fault, 
 from edgezero_spin.manifest.spin.schema import (
     Build,
     Component,
+    ComponentSource,
     FileMount,
     FilePlacement,
     PackageSource,
     Profile,
-    Source,
     UrlSource,
 )
 from edgezero_spin.manifest.table_reader import TableReader, kind_of
@@ -113,7 +113,7 @@ def read_targets(table: TableReader) -> tuple[object, ...]:
     return tuple(targets)
 
 
-def _read_source(table: TableReader, *, required: bool = True) -> Source:
+def _read_source(table: TableReader, *, required: bool = True) -> ComponentSource:
     value = table.value("source")
     if value is None:
         if required:
@@ -127,7 +127,7 @@ def _read_source(table: TableReader, *, required: bool = True) -> Source:
         table.problem("source", f"invalid type: expected a string or a table, got {found}")
         return ""
     inner = table.table("source", fields)
-    source: Source
+    source: ComponentSource
     if "url" in inner:
         source = UrlSource(inner.required_text("url"), inner.required_text("digest"))
         if not source.digest.startswith("sha256:") and source.digest:

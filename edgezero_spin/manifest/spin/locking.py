@@ -37,11 +37,11 @@ from edgezero_spin.manifest.spin.locked_app import (
 from edgezero_spin.manifest.spin.schema import (
     Build,
     Component,
+    ComponentSource,
     Dependency,
     LocalDependency,
     PackageDependency,
     PackageSource,
-    Source,
     SpinManifest,
     Trigger,
     UrlDependency,
@@ -135,7 +135,7 @@ class _Locker:
     def dependency(self, dependency: Dependency, name: str, key: str) -> LockedDependency:
         """Lock what satisfies one import."""
         context = f"Failed to load component dependency `{name}`"
-        source: Source
+        source: ComponentSource
         if isinstance(dependency, LocalDependency):
             source = dependency.path
         elif isinstance(dependency, UrlDependency):

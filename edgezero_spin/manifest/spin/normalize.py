@@ -18,10 +18,10 @@ from edgezero_spin.manifest.spin.schema import (
     Build,
     Component,
     ComponentDependency,
+    ComponentSource,
     Dependency,
     LocalDependency,
     PackageDependency,
-    Source,
     SpinManifest,
     Trigger,
     UrlDependency,
@@ -221,7 +221,7 @@ def _own_resources(component: Component) -> list[str]:
     return [name for name, value in held.items() if value]
 
 
-def _on_source(source: Source, dependency: ComponentDependency) -> Dependency:
+def _on_source(source: ComponentSource, dependency: ComponentDependency) -> Dependency:
     export, inherit = dependency.export, dependency.inherit
     if isinstance(source, str):
         return LocalDependency(path=source, export=export, inherit=inherit)

@@ -18,6 +18,7 @@ __all__ = [
     "Build",
     "Component",
     "ComponentDependency",
+    "ComponentSource",
     "Dependency",
     "FileMount",
     "FilePlacement",
@@ -26,7 +27,6 @@ __all__ = [
     "PackageDependency",
     "PackageSource",
     "Profile",
-    "Source",
     "SpinManifest",
     "Trigger",
     "UrlDependency",
@@ -73,7 +73,7 @@ class PackageSource:
         return f'"{self.package}@{self.version}" from {registry}'
 
 
-Source = str | UrlSource | PackageSource
+ComponentSource = str | UrlSource | PackageSource
 """Where a component's wasm is; a text is a path relative to the manifest's folder."""
 
 
@@ -211,7 +211,7 @@ class Profile:
         build: Replaces the build commands.
     """
 
-    source: Source | None = None
+    source: ComponentSource | None = None
     environment: Mapping[str, str] = attrs.field(factory=dict)
     dependencies: Mapping[str, Dependency] = attrs.field(factory=dict)
     build: Build | None = None
@@ -241,7 +241,7 @@ class Component:
         profiles: Overrides, by the name of the profile.
     """
 
-    source: Source
+    source: ComponentSource
     description: str = ""
     variables: Mapping[str, str] = attrs.field(factory=dict)
     environment: Mapping[str, str] = attrs.field(factory=dict)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import attrs
 
-__all__ = ["Placeholder", "Template", "TemplateError", "parse_template"]
+__all__ = ["Placeholder", "TemplateError", "VariableTemplate", "parse_template"]
 
 
 class TemplateError(ValueError):
@@ -29,7 +29,7 @@ class Placeholder:
 
 
 @attrs.frozen
-class Template:
+class VariableTemplate:
     """One parsed template.
 
     Attributes:
@@ -52,7 +52,7 @@ class Template:
         )
 
 
-def parse_template(text: str) -> Template:
+def parse_template(text: str) -> VariableTemplate:
     """Split a template into its parts.
 
     Raises:
@@ -70,4 +70,4 @@ def parse_template(text: str) -> Template:
         literal, braces, rest = rest.partition("{{")
     if literal:
         parts.append(literal)
-    return Template(text, tuple(parts))
+    return VariableTemplate(text, tuple(parts))

@@ -10,7 +10,7 @@ import pytest
 from edgezero_spin.host import Host, HostSettings
 from edgezero_spin.host.execution.guest import HandlerError
 from edgezero_spin.host.http.gateway import Answer
-from edgezero_spin.host.load.application import Route
+from edgezero_spin.host.load.application import PublicRoute
 from edgezero_spin.host.load.plan import (
     ApplicationError,
     ApplicationPlan,
@@ -188,13 +188,24 @@ def test_all_faults_are_told_together(tmp_path: Path) -> None:
 
 
 def test_a_component_without_a_handler_is_refused(shared_engine: Engine, tmp_path: Path) -> None:
-    """A component that exports none, or one of another generation, is named (RESP-15, GEN-7)."""
+    """A component that exports none, or one of another type, or two, is named."""  # RESP-15, XP-2
     for text, problem in (
-        ("(component)", "Expected component to export one of wasi:http/incoming-handler@0.2"),
+        ("(component)", "Expected component to export one of wasi:http/handler@0.3.0"),
         (
             "(component (component $h) (instance $i (instantiate $h)) (export "
-            '"wasi:http/handler@0.3.0" (instance $i)))',
-            "it exports wasi:http/handler@0.3.0, which this host does not run",
+            '"wasi:http/handler@0.3.0-rc-2026-01-06" (instance $i)))',
+            "it exports wasi:http/handler@0.3.0-rc-2026-01-06, which this host does not run",
+        ),
+        (
+            "(component (component $h) (instance $i (instantiate $h)) (export "
+            '"wasi:http/handler@0.3.1" (instance $i)))',
+            "has no `handle: async func(request: request)",
+        ),
+        (
+            "(component (component $h) (instance $i (instantiate $h)) (export "
+            '"wasi:http/handler@0.3.0" (instance $i)) (export '
+            '"wasi:http/incoming-handler@0.2.0" (instance $i)))',
+            "component exports multiple different handlers",
         ),
     ):
         path = tmp_path / "guest.wat"
@@ -227,9 +238,9 @@ def test_routes_are_told_in_the_order_they_are_tried(shared_engine: Engine) -> N
     ]
     with script_host(shared_engine, *triggers) as host:
         assert host.routes == (
-            Route("script", "/a", False, "Does as told"),
-            Route("script", "/a", True, "Does as told"),
-            Route("script", "/", True, "Does as told"),
+            PublicRoute("script", "/a", False, "Does as told"),
+            PublicRoute("script", "/a", True, "Does as told"),
+            PublicRoute("script", "/", True, "Does as told"),
         )
 
 

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from edgezero_spin.host.factors.key_value.backends.cosmos import CosmosKeyValue
     from edgezero_spin.host.factors.key_value.backends.dynamo import DynamoKeyValue
 
-__all__ = ["DEFAULT_LABEL", "KeyValueStores", "Place", "SeedError", "UnknownStoreError"]
+__all__ = ["DEFAULT_LABEL", "KeyValueStores", "SeedError", "StoreLocation", "UnknownStoreError"]
 
-Place = Path | RedisAddress | CloudStore | None
+StoreLocation = Path | RedisAddress | CloudStore | None
 """Where a store is; ``None`` for in memory."""
 
 DEFAULT_LABEL = "default"
@@ -80,7 +80,7 @@ class KeyValueStores:
     def __init__(
         self,
         labels: Mapping[str, Iterable[str]],
-        places: Mapping[str, Place],
+        places: Mapping[str, StoreLocation],
         seed: Mapping[str, bytes] | None = None,
         *,
         durable: bool = True,
@@ -117,7 +117,7 @@ class KeyValueStores:
             self.close()
             raise
 
-    def _open(self, label: str, place: Place) -> KeyValueBackend:
+    def _open(self, label: str, place: StoreLocation) -> KeyValueBackend:
         if isinstance(place, RedisAddress):
             if place not in self._pools:
                 self._pools[place] = RedisPool(place)
@@ -133,7 +133,7 @@ class KeyValueStores:
             self._files[path] = SqliteFile(path, durable=self._durable)
         return SqliteBatches(self._files[path], label)
 
-    def _write(self, key: str, value: bytes, place: Place) -> None:
+    def _write(self, key: str, value: bytes, place: StoreLocation) -> None:
         if DEFAULT_LABEL not in self._backends:
             self._backends[DEFAULT_LABEL] = self._open(DEFAULT_LABEL, place)
         try:

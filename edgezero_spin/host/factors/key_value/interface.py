@@ -11,13 +11,20 @@ from edgezero_spin.host.factors.key_value.remote import as_used_by
 from edgezero_spin.host.runtime.interface import Interface, WitError
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 
-__all__ = ["KEY_VALUE", "MAX_OPEN_STORES", "MAX_RESULT_BYTES", "Store"]
+__all__ = [
+    "KEY_VALUE",
+    "MAX_OPEN_STORES",
+    "MAX_RESULT_BYTES",
+    "StoreResource",
+    "open_backend",
+    "too_large",
+]
 
 MAX_OPEN_STORES = 256
 """Handles that one instance may hold (KV-4)."""
 
 
-class Store:
+class StoreResource:
     """One open handle.
 
     Attributes:
@@ -38,52 +45,62 @@ def _other(message: str) -> WitError:
     return WitError(("other", message))
 
 
-def _too_large() -> WitError:
+def too_large() -> WitError:
+    """The error of a result that no guest may be given."""
     return _other(f"query result exceeds limit of {MAX_RESULT_BYTES} bytes")
 
 
-def _open(state: InstanceState, label: str) -> Store:
+def open_backend(state: InstanceState, label: str) -> KeyValueBackend:
+    """Return the store behind a label, and count one more handle of the instance.
+
+    Raises:
+        WitError: The label is not granted, or there are too many handles.
+    """
     backend = state.grants.key_value.get(label)
     if backend is None:
         raise WitError(("access-denied", None))
     if state.open_stores >= MAX_OPEN_STORES:
         raise WitError(("store-table-full", None))
     state.open_stores += 1
-    return Store(as_used_by(state, backend))
+    return backend
 
 
-def _get(state: InstanceState, store: Store, key: str) -> bytes | None:
+def _open(state: InstanceState, label: str) -> StoreResource:
+    return StoreResource(as_used_by(state, open_backend(state, label)))
+
+
+def _get(state: InstanceState, store: StoreResource, key: str) -> bytes | None:
     try:
         value = store.backend.get(key)
     except BackendError as error:
         raise _other(error.message) from error
     if value is not None and size_of(value) > MAX_RESULT_BYTES:
-        raise _too_large()
+        raise too_large()
     return value
 
 
-def _set(state: InstanceState, store: Store, key: str, value: bytes) -> None:
+def _set(state: InstanceState, store: StoreResource, key: str, value: bytes) -> None:
     try:
         store.backend.set(key, value)
     except BackendError as error:
         raise _other(error.message) from error
 
 
-def _delete(state: InstanceState, store: Store, key: str) -> None:
+def _delete(state: InstanceState, store: StoreResource, key: str) -> None:
     try:
         store.backend.delete(key)
     except BackendError as error:
         raise _other(error.message) from error
 
 
-def _exists(state: InstanceState, store: Store, key: str) -> bool:
+def _exists(state: InstanceState, store: StoreResource, key: str) -> bool:
     try:
         return store.backend.exists(key)
     except BackendError as error:
         raise _other(error.message) from error
 
 
-def _get_keys(state: InstanceState, store: Store) -> list[str]:
+def _get_keys(state: InstanceState, store: StoreResource) -> list[str]:
     keys: list[str] = []
     size = 0
     try:
@@ -91,7 +108,7 @@ def _get_keys(state: InstanceState, store: Store) -> list[str]:
         for key in listing:
             size += size_of(key)
             if size > MAX_RESULT_BYTES:
-                raise _too_large()
+                raise too_large()
             keys.append(key)
     except BackendError as error:
         raise _other(error.message) from error
@@ -108,6 +125,6 @@ KEY_VALUE = Interface(
         "[method]store.exists": _exists,
         "[method]store.get-keys": _get_keys,
     },
-    {"store": Store},
+    {"store": StoreResource},
 )
 """The interface, version included: Spin's names carry no semantic-version promise."""

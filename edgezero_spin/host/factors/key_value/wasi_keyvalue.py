@@ -13,7 +13,7 @@ from edgezero_spin.host.factors.bounds import claim, release, size_of
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.key_value import interface as key_value
 from edgezero_spin.host.factors.key_value.batches import wide
-from edgezero_spin.host.factors.key_value.interface import KEY_VALUE, Store
+from edgezero_spin.host.factors.key_value.interface import KEY_VALUE, StoreResource
 from edgezero_spin.host.runtime.interface import Interface, WitError
 from edgezero_spin.stores.backend import BackendError
 
@@ -23,7 +23,7 @@ _VERSION = "@0.2.0-draft2"
 _CAS = "wasi:keyvalue cas"
 
 
-class Bucket(Store):
+class Bucket(StoreResource):
     """One open handle."""
 
 
@@ -55,7 +55,7 @@ def _other(message: str) -> WitError:
 
 def _open(state: InstanceState, identifier: str) -> Bucket:
     try:
-        store: Store = KEY_VALUE.functions["[static]store.open"](state, identifier)
+        store: StoreResource = KEY_VALUE.functions["[static]store.open"](state, identifier)
     except WitError as error:
         if error.payload == ("store-table-full", None):
             raise _other("store table full") from None

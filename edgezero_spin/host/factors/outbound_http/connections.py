@@ -20,11 +20,11 @@ import h11
 from edgezero_spin.host.exchange.loops import call_in
 from edgezero_spin.host.factors.outbound_http.addresses import connect, resolve
 from edgezero_spin.host.factors.outbound_http.failures import NetworkFailure
-from edgezero_spin.host.factors.outbound_http.socket_streams import PlainWire, TlsWire, Wire
+from edgezero_spin.host.factors.outbound_http.socket_streams import PlainWire, SocketStream, TlsWire
 from edgezero_spin.host.factors.outbound_networking.blocked import BlockedNetworks
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 
-__all__ = ["Connection", "ConnectionPool", "Place"]
+__all__ = ["ClientConnection", "ConnectionPool", "Endpoint"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -36,7 +36,7 @@ MAX_HEAD_BYTES = 256 * 1024
 
 
 @attrs.frozen
-class Place:
+class Endpoint:
     """What a connection leads to; connections to equal places stand in for each other.
 
     Attributes:
@@ -50,7 +50,7 @@ class Place:
     tls: ssl.SSLContext | None = attrs.field(default=None, eq=id)
 
 
-class Connection:
+class ClientConnection:
     """One connection.
 
     Attributes:
@@ -63,7 +63,7 @@ class Connection:
 
     __slots__ = ("http", "kept_until", "place", "used", "wire")
 
-    def __init__(self, place: Place, wire: Wire) -> None:
+    def __init__(self, place: Endpoint, wire: SocketStream) -> None:
         self.place = place
         self.wire = wire
         self.http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
@@ -84,11 +84,13 @@ class ConnectionPool:
         self._slots = rules.http_slots
         self._keep = rules.pooling
         self._blocked = rules.blocked
-        self._idle: deque[Connection] = deque()
+        self._idle: deque[ClientConnection] = deque()
         self._waiting: set[asyncio.Event] = set()
         self._sweeping: asyncio.TimerHandle | None = None
 
-    async def take(self, place: Place, timeout_s: float, *, new: bool = False) -> Connection:
+    async def take(
+        self, place: Endpoint, timeout_s: float, *, new: bool = False
+    ) -> ClientConnection:
         """Return a connection, which is the caller's until ``give_back`` or ``discard``.
 
         Args:
@@ -109,14 +111,14 @@ class ConnectionPool:
                     return kept
                 late = "connection-timeout"
                 try:
-                    return Connection(place, await _reach(place, self._blocked))
+                    return ClientConnection(place, await _reach(place, self._blocked))
                 except BaseException:
                     self._slots.release()
                     raise
         except TimeoutError as error:
             raise NetworkFailure(late) from error
 
-    async def _kept_or_slot(self, place: Place, *, new: bool) -> Connection | None:
+    async def _kept_or_slot(self, place: Endpoint, *, new: bool) -> ClientConnection | None:
         """Return a connection that waited for use, or ``None`` with a slot for a new one."""
         if self._slots.none_at_all:
             raise NetworkFailure("connection-limit-reached")
@@ -141,7 +143,7 @@ class ConnectionPool:
                 else:
                     await changed.wait()
 
-    def _kept(self, place: Place) -> Connection | None:
+    def _kept(self, place: Endpoint) -> ClientConnection | None:
         """The connection to this place that was used last and is still good."""
         for connection in reversed(self._idle):
             if connection.place == place:
@@ -152,7 +154,7 @@ class ConnectionPool:
                 return self._kept(place)
         return None
 
-    def give_back(self, connection: Connection) -> None:
+    def give_back(self, connection: ClientConnection) -> None:
         """Keep a connection whose exchange is over, if it can serve another."""
         http = connection.http
         # Bytes behind an answer would be taken for the next one.
@@ -168,7 +170,7 @@ class ConnectionPool:
         if self._sweeping is None:
             self._sweeping = asyncio.get_running_loop().call_later(IDLE_S, self._sweep)
 
-    def discard(self, connection: Connection) -> None:
+    def discard(self, connection: ClientConnection) -> None:
         """Close a connection."""
         connection.wire.close()
         self._slots.release()
@@ -194,7 +196,7 @@ class ConnectionPool:
 _BOTH_DONE = {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}
 
 
-async def _reach(place: Place, blocked: BlockedNetworks) -> Wire:
+async def _reach(place: Endpoint, blocked: BlockedNetworks) -> SocketStream:
     found = await resolve(place.host, place.port)
     # These addresses and no others are connected to: the name is not looked up again.
     addresses = [address for address in found if not blocked.blocks(address.ip)]

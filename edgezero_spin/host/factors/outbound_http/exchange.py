@@ -19,14 +19,18 @@ from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.fields import FORBIDDEN, Pair
 from edgezero_spin.host.exchange.loops import call_in
 from edgezero_spin.host.exchange.upload import Upload
-from edgezero_spin.host.factors.outbound_http.connections import Connection, ConnectionPool, Place
+from edgezero_spin.host.factors.outbound_http.connections import (
+    ClientConnection,
+    ConnectionPool,
+    Endpoint,
+)
 from edgezero_spin.host.factors.outbound_http.failures import (
     BodyAborted,
-    ErrorCode,
     NetworkFailure,
     error_code,
 )
 from edgezero_spin.host.factors.wasi.http import FutureIncomingResponse, IncomingResponse
+from edgezero_spin.host.factors.wasi.http.values import ErrorCode
 
 __all__ = ["HttpExchange", "NetworkRequest", "Timeouts", "wire_pairs"]
 
@@ -69,7 +73,7 @@ class NetworkRequest:
     target: bytes
     headers: list[tuple[bytes, bytes]]
     body: ByteChannel | None
-    place: Place
+    place: Endpoint
     timeouts: Timeouts
 
 
@@ -129,7 +133,7 @@ class HttpExchange:
             else:
                 self._pool.discard(connection)
 
-    async def _answered(self) -> tuple[Connection, h11.Response]:
+    async def _answered(self) -> tuple[ClientConnection, h11.Response]:
         """Send the request until the head of its answer is there."""
         request = self._request
         renewed = False
@@ -156,7 +160,7 @@ class HttpExchange:
                     raise NetworkFailure("connection-read-timeout") from error
                 raise
 
-    def _may_repeat(self, connection: Connection, error: BaseException) -> bool:
+    def _may_repeat(self, connection: ClientConnection, error: BaseException) -> bool:
         """Whether a kept connection was closed under our hands, and nothing is lost by it."""
         return (
             connection.used
@@ -167,7 +171,7 @@ class HttpExchange:
             and self._request.method in IDEMPOTENT
         )
 
-    async def _send_head(self, connection: Connection) -> None:
+    async def _send_head(self, connection: ClientConnection) -> None:
         request = self._request
         http, wire = connection.http, connection.wire
         headers = list(request.headers)
@@ -187,7 +191,7 @@ class HttpExchange:
         if body is not None:
             self._sending = asyncio.create_task(self._send_body(connection, body))
 
-    async def _send_body(self, connection: Connection, body: ByteChannel) -> None:
+    async def _send_body(self, connection: ClientConnection, body: ByteChannel) -> None:
         """Pass on what the guest writes. A fault of the guest breaks the exchange off."""
         http, wire = connection.http, connection.wire
         timeout_s = self._request.timeouts.between_bytes
@@ -215,7 +219,7 @@ class HttpExchange:
         if self._main is not None:
             self._main.cancel()
 
-    async def _head(self, connection: Connection) -> h11.Response:
+    async def _head(self, connection: ClientConnection) -> h11.Response:
         http = connection.http
         while True:
             event = http.next_event()
@@ -228,7 +232,7 @@ class HttpExchange:
             elif not isinstance(event, h11.InformationalResponse):
                 raise h11.RemoteProtocolError("the connection ended without an answer")
 
-    async def _receive(self, connection: Connection, arriving: Upload) -> list[Pair] | None:
+    async def _receive(self, connection: ClientConnection, arriving: Upload) -> list[Pair] | None:
         """Pass the body of the answer on; return its trailers."""
         http = connection.http
         while True:
@@ -256,7 +260,7 @@ class HttpExchange:
                 # After CONNECT there is no body that HTTP knows of.
                 return None
 
-    async def _outlast(self, connection: Connection) -> None:
+    async def _outlast(self, connection: ClientConnection) -> None:
         """Let the rest of the request out, if the server still takes it."""
         if self._sending is not None and connection.http.their_state is h11.DONE:
             await self._sending

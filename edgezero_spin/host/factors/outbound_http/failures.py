@@ -7,9 +7,9 @@ import asyncio
 import ssl
 from typing import Any
 
-__all__ = ["BodyAborted", "ErrorCode", "NetworkFailure", "error_code"]
+from edgezero_spin.host.factors.wasi.http.values import ErrorCode
 
-ErrorCode = tuple[str, Any]
+__all__ = ["BodyAborted", "NetworkFailure", "error_code"]
 
 
 class NetworkFailure(Exception):  # noqa: N818 - it carries an error code of wasi:http

@@ -12,7 +12,7 @@ same cases, and ``content-length: 0`` in all.
 
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.fields import Pair
-from edgezero_spin.host.factors.wasi.http import OutgoingRequest
+from edgezero_spin.host.factors.wasi.http import SentRequest
 
 __all__ = ["framed"]
 
@@ -21,7 +21,7 @@ _EXPECTS_CONTENT = frozenset({"POST", "PUT", "PATCH"})
 _BODILESS = frozenset({"GET", "HEAD", "CONNECT"})
 
 
-def framed(method: str, request: OutgoingRequest) -> tuple[list[Pair], ByteChannel | None]:
+def framed(method: str, request: SentRequest) -> tuple[list[Pair], ByteChannel | None]:
     """Return headers and body as they go out.
 
     Whoever writes a body that does not go out is not told, as under Spin.
@@ -31,7 +31,7 @@ def framed(method: str, request: OutgoingRequest) -> tuple[list[Pair], ByteChann
     if any(name == "content-length" for name, _ in headers):
         return headers, body
     if request.body is not None and method in _BODILESS:
-        request.body.discards = True
+        request.discard_unread()
         request.body.channel.close()
         body = None
     if body is None and method in _EXPECTS_CONTENT:

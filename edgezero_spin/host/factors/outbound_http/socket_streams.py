@@ -13,13 +13,13 @@ from typing import Protocol
 
 from edgezero_spin.host.factors.outbound_http.failures import NetworkFailure
 
-__all__ = ["PlainWire", "TlsWire", "Wire"]
+__all__ = ["PlainWire", "SocketStream", "TlsWire"]
 
 RECEIVED_AT_ONCE = 256 * 1024
 SENT_AT_ONCE = 64 * 1024
 
 
-class Wire(Protocol):
+class SocketStream(Protocol):
     """A connection. Timeouts are in seconds; a wait past one raises ``TimeoutError``."""
 
     async def receive(self, timeout_s: float | None) -> bytes:
@@ -52,7 +52,7 @@ class PlainWire:
         self._loop = asyncio.get_running_loop()
 
     async def receive(self, timeout_s: float | None) -> bytes:
-        """See ``Wire``."""
+        """See ``SocketStream``."""
         try:
             data = self._socket.recv(RECEIVED_AT_ONCE)
         except (BlockingIOError, InterruptedError):
@@ -63,7 +63,7 @@ class PlainWire:
         return data
 
     async def send(self, data: bytes, timeout_s: float | None) -> None:
-        """See ``Wire``."""
+        """See ``SocketStream``."""
         view = memoryview(data)
         while view:
             try:
@@ -75,7 +75,7 @@ class PlainWire:
             view = view[sent:]
 
     def stale(self) -> bool:
-        """See ``Wire``."""
+        """See ``SocketStream``."""
         try:
             self._socket.recv(1, socket.MSG_PEEK)
         except (BlockingIOError, InterruptedError):
@@ -97,7 +97,7 @@ class PlainWire:
             self._socket.send(data)
 
     def close(self) -> None:
-        """See ``Wire``."""
+        """See ``SocketStream``."""
         self._socket.close()
 
 
@@ -148,7 +148,7 @@ class TlsWire:
                 return
 
     async def receive(self, timeout_s: float | None) -> bytes:
-        """See ``Wire``. An end without TLS's own goodbye is a broken connection."""
+        """See ``SocketStream``. An end without TLS's own goodbye is a broken connection."""
         while True:
             data = self._decrypted()
             if data is not None:
@@ -173,7 +173,7 @@ class TlsWire:
         return b"".join(parts)
 
     async def send(self, data: bytes, timeout_s: float | None) -> None:
-        """See ``Wire``."""
+        """See ``SocketStream``."""
         view = memoryview(data)
         while view:
             self._tls.write(view[:SENT_AT_ONCE])
@@ -195,7 +195,7 @@ class TlsWire:
             self._incoming.write_eof()
 
     def stale(self) -> bool:
-        """See ``Wire``. Session tickets that came late are no reason."""
+        """See ``SocketStream``. Session tickets that came late are no reason."""
         try:
             data = self._plain.poll()
             if data is not None:
@@ -207,7 +207,7 @@ class TlsWire:
             return True
 
     def close(self) -> None:
-        """See ``Wire``. Says goodbye if that takes no waiting."""
+        """See ``SocketStream``. Says goodbye if that takes no waiting."""
         with contextlib.suppress(OSError, ValueError):
             self._tls.unwrap()
         if self._outgoing.pending:

@@ -20,7 +20,7 @@ __all__ = ["PATIENCE_S", "connect"]
 # How long a wait sleeps before it asks whether it may go on.
 PATIENCE_S = 0.25
 
-Place = tuple[int, tuple[Any, ...]]
+SocketAddress = tuple[int, tuple[Any, ...]]
 """Family and address of a socket."""
 
 
@@ -68,7 +68,9 @@ def connect(
     return connected
 
 
-def _first(places: Sequence[Place], until: float, check: Callable[[], None]) -> socket.socket:
+def _first(
+    places: Sequence[SocketAddress], until: float, check: Callable[[], None]
+) -> socket.socket:
     """Connect to the first place that answers; each has its share of the time."""
     *others, last = places
     for index, place in enumerate(others):
@@ -78,7 +80,7 @@ def _first(places: Sequence[Place], until: float, check: Callable[[], None]) -> 
     return _reach(last, until, check)
 
 
-def _reach(place: Place, until: float, check: Callable[[], None]) -> socket.socket:
+def _reach(place: SocketAddress, until: float, check: Callable[[], None]) -> socket.socket:
     family, address = place
     made = socket.socket(family, socket.SOCK_STREAM)
     try:

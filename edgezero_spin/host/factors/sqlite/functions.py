@@ -19,7 +19,7 @@ MAX_SET_CHARACTERS = 256
 
 _FLAGS = apsw.SQLITE_INNOCUOUS
 
-Value = None | int | float | str | bytes
+SqlValue = None | int | float | str | bytes
 
 
 def replace_functions(connection: apsw.Connection) -> None:
@@ -28,7 +28,7 @@ def replace_functions(connection: apsw.Connection) -> None:
         connection.create_scalar_function(name, function, count, deterministic=True, flags=_FLAGS)
 
 
-def _text(value: Value) -> str:
+def _text(value: SqlValue) -> str:
     """Return what ``sqlite3_value_text`` does."""
     if isinstance(value, str):
         return value
@@ -39,7 +39,7 @@ def _text(value: Value) -> str:
     return str(_by_sqlite("SELECT CAST(? AS TEXT)", (value,)))
 
 
-def _by_sqlite(query: str, values: tuple[Value, ...]) -> Value:
+def _by_sqlite(query: str, values: tuple[SqlValue, ...]) -> SqlValue:
     connection = apsw.Connection(":memory:")
     try:
         return connection.execute(query, values).get  # type: ignore[no-any-return]
@@ -47,7 +47,7 @@ def _by_sqlite(query: str, values: tuple[Value, ...]) -> Value:
         connection.close()
 
 
-def _replace(text: Value, old: Value, new: Value) -> Value:
+def _replace(text: SqlValue, old: SqlValue, new: SqlValue) -> SqlValue:
     if text is None or old is None:
         return None
     searched, wanted = _text(text), _text(old)
@@ -56,7 +56,7 @@ def _replace(text: Value, old: Value, new: Value) -> Value:
     return None if new is None else searched.replace(wanted, _text(new))
 
 
-def _instr(text: Value, wanted: Value) -> Value:
+def _instr(text: SqlValue, wanted: SqlValue) -> SqlValue:
     if text is None or wanted is None:
         return None
     if isinstance(text, bytes) and isinstance(wanted, bytes):
@@ -64,10 +64,10 @@ def _instr(text: Value, wanted: Value) -> Value:
     return _text(text).find(_text(wanted)) + 1
 
 
-def _trimming(name: str) -> Callable[[Value, Value], Value]:
+def _trimming(name: str) -> Callable[[SqlValue, SqlValue], SqlValue]:
     strip: Callable[[str, str], str] = getattr(str, name)
 
-    def trim(text: Value, characters: Value) -> Value:
+    def trim(text: SqlValue, characters: SqlValue) -> SqlValue:
         if text is None or characters is None:
             return None
         # SQLite reads the characters up to a zero.
@@ -76,7 +76,7 @@ def _trimming(name: str) -> Callable[[Value, Value], Value]:
     return trim
 
 
-def _unhex(text: Value, ignored: Value) -> Value:
+def _unhex(text: SqlValue, ignored: SqlValue) -> SqlValue:
     if text is None or ignored is None:
         return None
     return _by_sqlite("SELECT unhex(?, ?)", (_text(text), _few(_text(ignored))))
@@ -98,7 +98,7 @@ _CODES = {
 }
 
 
-def _soundex(text: Value) -> str:
+def _soundex(text: SqlValue) -> str:
     start = None if text is None else _FIRST_LETTER.search(_text(text))
     if start is None:
         return "?000"
@@ -113,7 +113,7 @@ def _soundex(text: Value) -> str:
     return found.ljust(4, "0")
 
 
-_FUNCTIONS: tuple[tuple[str, int, Callable[..., Value]], ...] = (
+_FUNCTIONS: tuple[tuple[str, int, Callable[..., SqlValue]], ...] = (
     ("replace", 3, _replace),
     ("instr", 2, _instr),
     ("trim", 2, _trimming("strip")),

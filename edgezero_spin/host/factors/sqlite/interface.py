@@ -18,16 +18,26 @@ from edgezero_spin.host.factors.sqlite.connections import (
     DatabaseError,
 )
 from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
+from edgezero_spin.host.factors.sqlite.statements import Row
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
-__all__ = ["INTERFACES", "Connection", "Connection2", "execute", "open_connection"]
+__all__ = [
+    "INTERFACES",
+    "VERSION_3",
+    "Connection2",
+    "SqliteConnectionResource",
+    "error_of",
+    "execute",
+    "open_connection",
+    "row_record",
+]
 
 _KIND = "sqlite connection"
 
 _CASES = {int: "integer", float: "real", str: "text", bytes: "blob", type(None): "null"}
 
 
-class Connection:
+class SqliteConnectionResource:
     """One open handle.
 
     Attributes:
@@ -45,7 +55,7 @@ class Connection:
         self.native.close()
 
 
-class Connection2(Connection):
+class Connection2(SqliteConnectionResource):
     """A handle of the interface of version 2."""
 
 
@@ -65,8 +75,16 @@ def open_connection(state: InstanceState, label: str) -> DatabaseConnection:
     return database.connect(lambda: may_go_on(state), state.sql_memory)
 
 
+def error_of(error: DatabaseError) -> WitError:
+    """An ``error``."""
+    return WitError(("database-full", None) if error.full else ("io", error.message))
+
+
 def execute(
-    state: InstanceState, connection: Connection, statement: str, parameters: list[tuple[str, Any]]
+    state: InstanceState,
+    connection: SqliteConnectionResource,
+    statement: str,
+    parameters: list[tuple[str, Any]],
 ) -> dict[str, Any]:
     """Run a statement and return a ``query-result``."""
     try:
@@ -75,22 +93,26 @@ def execute(
         )
     except DatabaseError as error:
         check(state)
-        raise WitError(("database-full", None) if error.full else ("io", error.message)) from error
-    return {
-        "columns": columns,
-        "rows": [{"values": [(_CASES[type(value)], value) for value in row]} for row in rows],
-    }
+        raise error_of(error) from error
+    return {"columns": columns, "rows": [row_record(row) for row in rows]}
 
 
-def _open_as(class_: type[Connection]) -> Callable[[InstanceState, str], Connection]:
+def row_record(row: Row) -> dict[str, Any]:
+    """A ``row-result``."""
+    return {"values": [(_CASES[type(value)], value) for value in row]}
+
+
+def _open_as(
+    class_: type[SqliteConnectionResource],
+) -> Callable[[InstanceState, str], SqliteConnectionResource]:
     return lambda state, label: class_(open_connection(state, label))
 
 
-def _last_insert_rowid(state: InstanceState, connection: Connection) -> int:
+def _last_insert_rowid(state: InstanceState, connection: SqliteConnectionResource) -> int:
     return connection.native.last_insert_rowid()
 
 
-def _changes(state: InstanceState, connection: Connection) -> int:
+def _changes(state: InstanceState, connection: SqliteConnectionResource) -> int:
     return connection.native.changes()
 
 
@@ -99,8 +121,8 @@ _VERSION_2: dict[str, HostFunction] = {
     "[method]connection.execute": execute,
 }
 
-_VERSION_3: dict[str, HostFunction] = {
-    "[static]connection.open": _open_as(Connection),
+VERSION_3: dict[str, HostFunction] = {
+    "[static]connection.open": _open_as(SqliteConnectionResource),
     "[method]connection.execute": execute,
     "[method]connection.last-insert-rowid": _last_insert_rowid,
     "[method]connection.changes": _changes,
@@ -108,8 +130,6 @@ _VERSION_3: dict[str, HostFunction] = {
 
 INTERFACES = (
     Interface("fermyon:spin/sqlite@2.0.0", _VERSION_2, {"connection": Connection2}),
-    # 3.1.0 adds functions that need WASI 0.3 and are not here.
-    Interface("spin:sqlite/sqlite@3.0.0", _VERSION_3, {"connection": Connection}),
-    Interface("spin:sqlite/sqlite@3.1.0", _VERSION_3, {"connection": Connection}),
+    Interface("spin:sqlite/sqlite@3.0.0", VERSION_3, {"connection": SqliteConnectionResource}),
 )
-"""The interfaces, versions included."""
+"""The interfaces, versions included; ``sqlite_3_1`` has the one with asynchronous functions."""

@@ -9,6 +9,7 @@ Source: contract spin-host.md, DB-1 and DB-3.
 
 import contextlib
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import apsw
@@ -17,7 +18,15 @@ import attrs
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.factors.bounds import size_of
 
-__all__ = ["DatabaseError", "Prepared", "ResultTooLarge", "Row", "bounded_rows", "prepare"]
+__all__ = [
+    "DatabaseError",
+    "PreparedStatement",
+    "ResultTooLarge",
+    "Row",
+    "bounded_rows",
+    "check_parameters",
+    "prepare",
+]
 
 Row = tuple[Any, ...]
 
@@ -41,7 +50,7 @@ class ResultTooLarge(DatabaseError):  # noqa: N818 - names the state, as its bas
 
 
 @attrs.frozen
-class Prepared:
+class PreparedStatement:
     """The first statement of a text.
 
     Attributes:
@@ -61,20 +70,20 @@ _UNBOUND: Any = apsw._null_bindings  # type: ignore[attr-defined]
 _EMPTY_STATEMENT = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))*;", re.DOTALL)
 
 
-def prepare(native: apsw.Connection, text: str) -> Prepared:
+def prepare(native: apsw.Connection, text: str) -> PreparedStatement:
     """Have SQLite read the first statement of a text, and run nothing.
 
     Raises:
         DatabaseError: There is none.
         apsw.Error: SQLite cannot read it.
     """
-    found: Prepared | None = None
+    found: PreparedStatement | None = None
 
     def trace(cursor: apsw.Cursor, statement: str, bindings: object) -> bool:
         nonlocal found
         if cursor.has_vdbe:
             columns = [column[0] for column in cursor.get_description()]
-            found = Prepared(statement, cursor.bindings_count, columns)
+            found = PreparedStatement(statement, cursor.bindings_count, columns)
         return False
 
     cursor = native.cursor()
@@ -86,6 +95,19 @@ def prepare(native: apsw.Connection, text: str) -> Prepared:
         # What SQLite says of running nothing.
         raise DatabaseError("bad parameter or other API misuse")
     return found
+
+
+def check_parameters(prepared: PreparedStatement, values: Sequence[Any]) -> None:
+    """Make sure that a statement is given as many values as it takes.
+
+    Raises:
+        DatabaseError: There are more, or fewer.
+    """
+    if prepared.parameters != len(values):
+        raise DatabaseError(
+            f"Wrong number of parameters passed to query. Got {len(values)}, needed "
+            f"{prepared.parameters}"
+        )
 
 
 def bounded_rows(cursor: apsw.Cursor, max_bytes: int) -> list[Row]:

@@ -16,7 +16,7 @@ from edgezero_spin.host.factors.variables.errors import (
 )
 from edgezero_spin.host.factors.variables.providers import DEFAULT_PREFIX, VariableProvider
 from edgezero_spin.manifest.spin.locked_app import LockedApp, LockedVariable
-from edgezero_spin.manifest.spin.templates import Template, TemplateError, parse_template
+from edgezero_spin.manifest.spin.templates import TemplateError, VariableTemplate, parse_template
 
 __all__ = ["VariableResolver", "name_fault"]
 
@@ -69,7 +69,7 @@ class VariableResolver:
         self._variables = dict(variables)
         self._providers = tuple(providers)
         self.remote = any(getattr(provider, "remote", False) for provider in self._providers)
-        self._templates: dict[str, dict[str, Template]] = {}
+        self._templates: dict[str, dict[str, VariableTemplate]] = {}
         problems = [
             f'invalid variable name: "{name}": {fault}'
             for name in variables
@@ -158,7 +158,7 @@ class VariableResolver:
             raise VariableError("other", f"invalid variable template: {err}") from None
         return template.render(self._value_of)
 
-    def _checked(self, name: str, text: str) -> Template:
+    def _checked(self, name: str, text: str) -> VariableTemplate:
         fault = name_fault(name)
         if fault is not None:
             raise ValueError(f'invalid variable name: "{name}": {fault}')

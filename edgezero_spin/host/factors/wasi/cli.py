@@ -6,7 +6,7 @@ A program that is run like a command has its own arguments, input and output, an
 of the request (WAGI-2, WAGI-3).
 """
 
-from edgezero_spin.host.exchange.channel import Buffer
+from edgezero_spin.host.exchange.channel import BytesLike
 from edgezero_spin.host.factors.command import Command
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.io import (
@@ -65,7 +65,7 @@ class CommandInput(InputStream):
     def __init__(self, content: bytes) -> None:
         self._rest = memoryview(content)
 
-    def read(self, most: int) -> Buffer:
+    def read(self, most: int) -> BytesLike:
         """Return the next bytes."""
         if not self._rest:
             raise closed()

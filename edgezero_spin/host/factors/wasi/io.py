@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic_ns
 from typing import Any
 
-from edgezero_spin.host.exchange.channel import BODY_BUDGET, PIECE, Buffer
+from edgezero_spin.host.exchange.channel import BODY_BUDGET, PIECE, BytesLike
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.runtime.interface import Interface, Trap, WitError
 
@@ -142,7 +142,7 @@ class InputStream(Parent):
 
     __slots__ = ()
 
-    def read(self, most: int) -> Buffer:
+    def read(self, most: int) -> BytesLike:
         """Return up to ``most`` bytes that are there already, possibly none.
 
         Raises:
@@ -163,7 +163,7 @@ class EmptyInput(InputStream):
 
     __slots__ = ()
 
-    def read(self, most: int) -> Buffer:
+    def read(self, most: int) -> BytesLike:
         """Report the end."""
         raise closed()
 
@@ -197,11 +197,11 @@ class OutputStream(Parent):
         """Called when the guest gives up its handle. A subclass frees what it holds."""
 
 
-def _read(state: InstanceState, stream: InputStream, length: int) -> Buffer:
+def _read(state: InstanceState, stream: InputStream, length: int) -> BytesLike:
     return stream.read(min(length, READ_PIECE))
 
 
-def _blocking_read(state: InstanceState, stream: InputStream, length: int) -> Buffer:
+def _blocking_read(state: InstanceState, stream: InputStream, length: int) -> BytesLike:
     most = min(length, READ_PIECE)
     while True:
         data = stream.read(most)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from edgezero_spin.host.registry.cache import MAX_BYTES, Kind, check_digest
+from edgezero_spin.host.registry.cache import MAX_BYTES, ContentKind, check_digest
 from edgezero_spin.host.registry.repository import Blob, Manifest
 from edgezero_spin.manifest.spin import (
     ContentRef,
@@ -86,7 +86,7 @@ class Needed:
     """
 
     digest: str
-    kind: Kind
+    kind: ContentKind
     place: str
 
 
@@ -186,7 +186,7 @@ class _Named:
     """Content where an application names it."""
 
     place: str
-    kind: Kind
+    kind: ContentKind
     content: ContentRef
 
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from edgezero_spin.manifest.spin import FetchError
 
-__all__ = ["PARALLEL", "Pieces", "each"]
+__all__ = ["PARALLEL", "PiecesUntilStopped", "each"]
 
 PARALLEL = 16
 """Layers that are sent or fetched at once."""
@@ -24,11 +24,11 @@ GRACE_S = 2.0
 
 T = TypeVar("T")
 
-Pieces = Callable[[Iterable[bytes]], Iterator[bytes]]
+PiecesUntilStopped = Callable[[Iterable[bytes]], Iterator[bytes]]
 """Passes bytes on until everything is to stop."""
 
 
-def each(work: Callable[[T, Pieces], object], items: Iterable[T]) -> None:
+def each(work: Callable[[T, PiecesUntilStopped], object], items: Iterable[T]) -> None:
     """Call a function with each of some items, in any order.
 
     Args:

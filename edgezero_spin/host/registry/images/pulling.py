@@ -17,7 +17,7 @@ from pathlib import Path
 import attrs
 
 from edgezero_spin.errors import ManifestError
-from edgezero_spin.host.registry.cache import KINDS, ContentCache, Kind
+from edgezero_spin.host.registry.cache import KINDS, ContentCache, ContentKind
 from edgezero_spin.host.registry.images.archive import unpack_archive
 from edgezero_spin.host.registry.images.image import (
     MAX_TOTAL_BYTES,
@@ -28,7 +28,7 @@ from edgezero_spin.host.registry.images.image import (
     needed_by,
     package_layer,
 )
-from edgezero_spin.host.registry.images.parallel import Pieces, each
+from edgezero_spin.host.registry.images.parallel import PiecesUntilStopped, each
 from edgezero_spin.host.registry.images.references import asking
 from edgezero_spin.host.registry.repository import Blob, OciRepository
 from edgezero_spin.manifest.image_reference import DEFAULT_TAG, ImageReference
@@ -192,11 +192,11 @@ def _bring(
 
 
 def _download(
-    repository: OciRepository, layers: list[Blob], kind: Kind, cache: ContentCache
+    repository: OciRepository, layers: list[Blob], kind: ContentKind, cache: ContentCache
 ) -> None:
     """Download layers that are not kept, several at a time."""
 
-    def store(layer: Blob, until_stopped: Pieces) -> None:
+    def store(layer: Blob, until_stopped: PiecesUntilStopped) -> None:
         if cache.kept(layer.digest) is None:
             pieces = until_stopped(repository.blob(layer.digest))
             cache.store(layer.digest, pieces, kind=kind, size=layer.size)

@@ -31,7 +31,7 @@ from edgezero_spin.host.registry.images.layers import (
     files_below,
     wasm_layer,
 )
-from edgezero_spin.host.registry.images.parallel import Pieces, each
+from edgezero_spin.host.registry.images.parallel import PiecesUntilStopped, each
 from edgezero_spin.host.registry.images.references import asking
 from edgezero_spin.host.registry.repository import IMAGE_MANIFEST, OciRepository
 from edgezero_spin.manifest.image_reference import DEFAULT_TAG
@@ -192,7 +192,7 @@ def _push(
     )
     layers = [*assembly.layers.values(), application]
 
-    def send(layer: Layer, until_stopped: Pieces) -> None:
+    def send(layer: Layer, until_stopped: PiecesUntilStopped) -> None:
         repository.upload(layer.blob, lambda: until_stopped(layer.open()))
 
     each(send, [*layers, config])

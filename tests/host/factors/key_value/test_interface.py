@@ -10,7 +10,7 @@ from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.key_value import interface as key_value
 from edgezero_spin.host.factors.key_value.backends.sqlite import SqliteFile, SqliteKeyValue
 from edgezero_spin.host.factors.key_value.factor import KeyValueStores, UnknownStoreError
-from edgezero_spin.host.factors.key_value.interface import MAX_OPEN_STORES, Store
+from edgezero_spin.host.factors.key_value.interface import MAX_OPEN_STORES, StoreResource
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 from edgezero_spin.stores.memory import MemoryKeyValue
 from tests.host.support import call, error_of, instance_state
@@ -36,14 +36,14 @@ def state(backend: KeyValueBackend) -> InstanceState:
     return instance_state(stores={"default": backend})
 
 
-def on(state: InstanceState, method: str, store: Store, *arguments: object) -> Any:
+def on(state: InstanceState, method: str, store: StoreResource, *arguments: object) -> Any:
     """Call a method of a store."""
     return call(state, f"{KV}[method]store.{method}", store, *arguments)
 
 
-def opened(state: InstanceState, label: str = "default") -> Store:
+def opened(state: InstanceState, label: str = "default") -> StoreResource:
     """An open store."""
-    store: Store = call(state, f"{KV}[static]store.open", label)
+    store: StoreResource = call(state, f"{KV}[static]store.open", label)
     return store
 
 

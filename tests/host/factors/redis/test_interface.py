@@ -20,7 +20,7 @@ from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
 from edgezero_spin.host.factors.redis import interface as outbound_redis
 from edgezero_spin.host.factors.redis.client import RedisAddress, RedisConnection, RedisPool
-from edgezero_spin.host.factors.redis.interface import Connection
+from edgezero_spin.host.factors.redis.interface import RedisConnectionResource
 from edgezero_spin.host.factors.variables import StaticProvider, VariableResolver
 from edgezero_spin.manifest.spin.locked_app import LockedVariable
 from edgezero_spin.stores.backend import BackendError
@@ -48,24 +48,30 @@ def state(port: int) -> InstanceState:
 
 
 @pytest.fixture
-def connection(state: InstanceState, port: int) -> Iterator[Connection]:
+def connection(state: InstanceState, port: int) -> Iterator[RedisConnectionResource]:
     """An open connection."""
-    opened: Connection = call(state, OPEN, f"redis://localhost:{port}")
+    opened: RedisConnectionResource = call(state, OPEN, f"redis://localhost:{port}")
     yield opened
     opened.drop(state)
 
 
-def on(state: InstanceState, method: str, connection: Connection, *arguments: Any) -> Any:
+def on(
+    state: InstanceState, method: str, connection: RedisConnectionResource, *arguments: Any
+) -> Any:
     """Call a method of a connection."""
     return call(state, f"{REDIS}[method]connection.{method}", connection, *arguments)
 
 
-def refused(state: InstanceState, method: str, connection: Connection, *arguments: Any) -> Any:
+def refused(
+    state: InstanceState, method: str, connection: RedisConnectionResource, *arguments: Any
+) -> Any:
     """Call a method that fails; return the error."""
     return error_of(state, f"{REDIS}[method]connection.{method}", connection, *arguments)
 
 
-def test_the_sequence_of_the_conformance_test(state: InstanceState, connection: Connection) -> None:
+def test_the_sequence_of_the_conformance_test(
+    state: InstanceState, connection: RedisConnectionResource
+) -> None:
     """Set, count, delete and execute as CONF-5 has it (DB-4)."""
     on(state, "set", connection, "spin-example-get-set", b"Eureka!")
     assert on(state, "get", connection, "spin-example-get-set") == b"Eureka!"
@@ -83,7 +89,7 @@ def test_the_sequence_of_the_conformance_test(state: InstanceState, connection: 
         assert on(state, "execute", connection, command, arguments) == [expected]
 
 
-def test_sets_and_messages(state: InstanceState, connection: Connection) -> None:
+def test_sets_and_messages(state: InstanceState, connection: RedisConnectionResource) -> None:
     """Members are counted when they are new, and when they were there."""
     assert on(state, "sadd", connection, "s", ["a", "b", "a"]) == 2
     assert on(state, "srem", connection, "s", ["b", "c"]) == 1
@@ -108,7 +114,7 @@ def test_sets_and_messages(state: InstanceState, connection: Connection) -> None
 )
 def test_any_command(
     state: InstanceState,
-    connection: Connection,
+    connection: RedisConnectionResource,
     command: str,
     arguments: list[tuple[str, Any]],
     expected: list[tuple[str, Any]],
@@ -131,7 +137,7 @@ def test_any_command(
 )
 def test_what_the_server_refuses(
     state: InstanceState,
-    connection: Connection,
+    connection: RedisConnectionResource,
     method: str,
     arguments: tuple[Any, ...],
     expected: tuple[str, Any],
@@ -145,7 +151,7 @@ def test_what_the_server_refuses(
     assert on(state, "get", connection, "text") == b"abc"
 
 
-def test_an_error_inside_a_list(state: InstanceState, connection: Connection) -> None:
+def test_an_error_inside_a_list(state: InstanceState, connection: RedisConnectionResource) -> None:
     """A transaction of which one part failed is an error as a whole."""
     on(state, "set", connection, "text", b"abc")
     on(state, "execute", connection, "MULTI", [])
@@ -154,7 +160,7 @@ def test_an_error_inside_a_list(state: InstanceState, connection: Connection) ->
 
 
 def test_a_transaction_queues_what_has_no_number_yet(
-    state: InstanceState, connection: Connection
+    state: InstanceState, connection: RedisConnectionResource
 ) -> None:
     """The server says QUEUED where a number or a list belongs; that is a type, and no trap."""
     on(state, "execute", connection, "MULTI", [])
@@ -174,7 +180,7 @@ def test_a_transaction_queues_what_has_no_number_yet(
 
 
 def test_results_are_bounded(
-    state: InstanceState, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    state: InstanceState, connection: RedisConnectionResource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A value that is too large is refused before it is read."""
     monkeypatch.setattr(outbound_redis, "MAX_RESULT_BYTES", 1000)

@@ -14,7 +14,7 @@ from edgezero_spin.host.errors import DeadlineExceeded
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.sqlite import interface as sqlite
 from edgezero_spin.host.factors.sqlite.connections import Database, DatabaseError
-from edgezero_spin.host.factors.sqlite.interface import Connection
+from edgezero_spin.host.factors.sqlite.interface import SqliteConnectionResource
 from tests.host.support import call, error_of, instance_state
 
 V2 = "fermyon:spin/sqlite@2.0.0 "
@@ -36,15 +36,18 @@ def state(database: Database) -> InstanceState:
 
 
 @pytest.fixture
-def connection(state: InstanceState) -> Iterator[Connection]:
+def connection(state: InstanceState) -> Iterator[SqliteConnectionResource]:
     """An open connection to the file."""
-    opened: Connection = call(state, f"{V3}[static]connection.open", "default")
+    opened: SqliteConnectionResource = call(state, f"{V3}[static]connection.open", "default")
     yield opened
     opened.drop(state)
 
 
 def run(
-    state: InstanceState, connection: Connection, statement: str, *values: tuple[str, Any]
+    state: InstanceState,
+    connection: SqliteConnectionResource,
+    statement: str,
+    *values: tuple[str, Any],
 ) -> tuple[list[str], list[list[tuple[str, Any]]]]:
     """Run a statement; return columns and rows."""
     result = call(state, f"{V3}[method]connection.execute", connection, statement, list(values))
@@ -52,7 +55,10 @@ def run(
 
 
 def failure(
-    state: InstanceState, connection: Connection, statement: str, *values: tuple[str, Any]
+    state: InstanceState,
+    connection: SqliteConnectionResource,
+    statement: str,
+    *values: tuple[str, Any],
 ) -> Any:
     """Run a statement that fails; return the error."""
     return error_of(state, f"{V3}[method]connection.execute", connection, statement, list(values))
@@ -96,7 +102,7 @@ def test_without_a_grant_everything_is_denied() -> None:
     ],
 )
 def test_values_keep_their_type(
-    state: InstanceState, connection: Connection, value: tuple[str, Any]
+    state: InstanceState, connection: SqliteConnectionResource, value: tuple[str, Any]
 ) -> None:
     """What is bound comes back as what it was, through a column too (DB-1, DB-3)."""
     run(state, connection, "CREATE TABLE t(v)")
@@ -119,7 +125,7 @@ def test_values_keep_their_type(
 )
 def test_parameters_are_positional(
     state: InstanceState,
-    connection: Connection,
+    connection: SqliteConnectionResource,
     statement: str,
     values: list[int],
     found: list[int],
@@ -145,7 +151,11 @@ def test_parameters_are_positional(
     ],
 )
 def test_what_sqlite_says_is_io(
-    state: InstanceState, connection: Connection, statement: str, count: int, message: str
+    state: InstanceState,
+    connection: SqliteConnectionResource,
+    statement: str,
+    count: int,
+    message: str,
 ) -> None:
     """Mistakes reach the guest as text, and nothing has run (DB-3)."""
     run(state, connection, "CREATE TABLE t(v)")
@@ -155,7 +165,7 @@ def test_what_sqlite_says_is_io(
     assert run(state, connection, "SELECT count(*) FROM t")[1] == [[("integer", 0)]]
 
 
-def test_rows_and_changes(state: InstanceState, connection: Connection) -> None:
+def test_rows_and_changes(state: InstanceState, connection: SqliteConnectionResource) -> None:
     """Version 3 tells the last row and how many changed; reading does not count (DB-1)."""
 
     def counters() -> tuple[int, int]:
@@ -177,7 +187,9 @@ def test_rows_and_changes(state: InstanceState, connection: Connection) -> None:
     )
 
 
-def test_a_file_is_shared_and_memory_is_not(state: InstanceState, connection: Connection) -> None:
+def test_a_file_is_shared_and_memory_is_not(
+    state: InstanceState, connection: SqliteConnectionResource
+) -> None:
     """Every open of a database in memory is empty (DB-2)."""
     other = call(state, f"{V2}[static]connection.open", "default")
     run(state, connection, "CREATE TABLE t(v)")
@@ -210,7 +222,7 @@ def test_a_name_is_shared_in_memory() -> None:
 
 
 def test_a_dropped_connection_undoes_its_transaction(
-    state: InstanceState, connection: Connection
+    state: InstanceState, connection: SqliteConnectionResource
 ) -> None:
     """A guest that ends in the middle leaves no lock and no half of it."""
     run(state, connection, "CREATE TABLE t(v)")
@@ -234,7 +246,7 @@ def test_connections_are_bounded(state: InstanceState) -> None:
 
 
 def test_results_are_bounded(
-    state: InstanceState, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    state: InstanceState, connection: SqliteConnectionResource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows that are too many are an error, and the next statement works."""
     monkeypatch.setattr(sqlite, "MAX_RESULT_BYTES", 10_000)
@@ -247,7 +259,9 @@ def test_results_are_bounded(
 
 
 @pytest.mark.skipif(not STATM.exists(), reason="only Linux says how much memory is in use")
-def test_statements_are_not_kept(state: InstanceState, connection: Connection) -> None:
+def test_statements_are_not_kept(
+    state: InstanceState, connection: SqliteConnectionResource
+) -> None:
     """A guest that makes its statements long has the host hold one of them at a time."""
 
     def resident_pages() -> int:
@@ -284,7 +298,9 @@ def test_a_long_statement_within_its_time_comes_to_its_end(database: Database) -
     assert next(asked) > 0
 
 
-def test_another_thread_may_end_a_connection(state: InstanceState, connection: Connection) -> None:
+def test_another_thread_may_end_a_connection(
+    state: InstanceState, connection: SqliteConnectionResource
+) -> None:
     """An instance that waits for its next request is closed by whoever closes the host."""
     other = call(state, f"{V3}[static]connection.open", "default")
     run(state, other, "CREATE TABLE t(v)")
@@ -295,7 +311,9 @@ def test_another_thread_may_end_a_connection(state: InstanceState, connection: C
     run(state, connection, "INSERT INTO t VALUES (1)")
 
 
-def test_a_full_database_has_its_own_case(state: InstanceState, connection: Connection) -> None:
+def test_a_full_database_has_its_own_case(
+    state: InstanceState, connection: SqliteConnectionResource
+) -> None:
     """No more room is ``database-full`` (DB-1)."""
     run(state, connection, "CREATE TABLE t(v)")
     run(state, connection, "PRAGMA max_page_count = 2")
@@ -337,7 +355,7 @@ ATTACHED_BY_VALUE = ("text", "/PLACE/stolen.db")
 )
 def test_a_guest_stays_in_its_database(
     state: InstanceState,
-    connection: Connection,
+    connection: SqliteConnectionResource,
     tmp_path: Path,
     statement: str,
     values: list[tuple[str, str]],
@@ -357,7 +375,7 @@ def test_a_guest_stays_in_its_database(
 
 @pytest.mark.parametrize("name", ["", ":memory:"])
 def test_attaching_nothing_of_the_host_is_allowed(
-    state: InstanceState, connection: Connection, name: str
+    state: InstanceState, connection: SqliteConnectionResource, name: str
 ) -> None:
     """Temporary databases and ones in memory are fine, and so is VACUUM (DB-2)."""
     run(state, connection, f"ATTACH '{name}' AS x")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from edgezero_spin.host.registry.images import parallel
-from edgezero_spin.host.registry.images.parallel import PARALLEL, Pieces, each
+from edgezero_spin.host.registry.images.parallel import PARALLEL, PiecesUntilStopped, each
 from edgezero_spin.manifest.spin import FetchError
 
 
@@ -37,7 +37,7 @@ def test_the_first_failure_ends_it() -> None:
             time.sleep(0.001)
             yield b"x"
 
-    def work(item: int, until_stopped: Pieces) -> None:
+    def work(item: int, until_stopped: PiecesUntilStopped) -> None:
         begun.append(item)
         if item:
             assert failing.wait(20)
@@ -60,7 +60,7 @@ def test_nobody_waits_for_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "GRACE_S", 0.05)
     hanging = threading.Event()
 
-    def work(item: int, _: Pieces) -> None:
+    def work(item: int, _: PiecesUntilStopped) -> None:
         if item:
             raise KeyboardInterrupt
         hanging.wait()

@@ -19,8 +19,8 @@ from edgezero_spin.host.factors.wasi.filesystem.descriptors import (
     DirectoryEntries,
     FileInput,
     FileOutput,
-    Handle,
     Mount,
+    OpenFile,
 )
 from edgezero_spin.host.factors.wasi.filesystem.paths import CLOEXEC, DIRECTORY
 from edgezero_spin.host.factors.wasi.io import InputStream, IoError, OutputStream, Pollable
@@ -33,13 +33,19 @@ __all__ = [
     "DirectoryEntries",
     "FileInput",
     "FileOutput",
-    "Handle",
     "Mount",
+    "OpenFile",
     "code_of",
+    "get_directories",
 ]
 
 
-def _get_directories(state: InstanceState) -> list[tuple[Descriptor, str]]:
+def get_directories(state: InstanceState) -> list[tuple[Descriptor, str]]:
+    """Open what the manifest mounts; each descriptor with its name for the guest.
+
+    Raises:
+        Trap: One of them cannot be opened, or there are too many open files.
+    """
     mounts = state.grants.mounts
     # All of them or none: what is opened here is nobody's before all are handed out.
     if state.open_files + len(mounts) > MAX_OPEN_FILES:
@@ -55,7 +61,7 @@ def _get_directories(state: InstanceState) -> list[tuple[Descriptor, str]]:
             raise Trap(f"{mount.guest_path} cannot be opened: {error.strerror}") from error
         flags = {"read", "mutate-directory"} if mount.writable else {"read"}
         descriptor = Descriptor(
-            Handle(state, number),
+            OpenFile(state, number),
             directory=True,
             flags=frozenset(flags),
             writable=mount.writable,
@@ -88,7 +94,7 @@ INTERFACES = (
     ),
     Interface(
         "wasi:filesystem/preopens",
-        {"get-directories": _get_directories},
+        {"get-directories": get_directories},
         {"descriptor": Descriptor},
     ),
 )

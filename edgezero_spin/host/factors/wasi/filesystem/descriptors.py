@@ -21,8 +21,8 @@ __all__ = [
     "DirectoryEntries",
     "FileInput",
     "FileOutput",
-    "Handle",
     "Mount",
+    "OpenFile",
     "changing",
     "reading",
     "writing",
@@ -50,7 +50,7 @@ class Mount:
     writable: bool = False
 
 
-class Handle:
+class OpenFile:
     """An open file descriptor of the host, shared by a descriptor and its streams."""
 
     __slots__ = ("_state", "_users", "number")
@@ -61,7 +61,7 @@ class Handle:
         self._users = 1
         state.open_files += 1
 
-    def share(self) -> "Handle":
+    def share(self) -> "OpenFile":
         """Count one more user."""
         self._users += 1
         return self
@@ -87,7 +87,7 @@ class Descriptor:
     __slots__ = ("directory", "flags", "handle", "writable")
 
     def __init__(
-        self, handle: Handle, *, directory: bool, flags: frozenset[str], writable: bool
+        self, handle: OpenFile, *, directory: bool, flags: frozenset[str], writable: bool
     ) -> None:
         self.handle = handle
         self.directory = directory
@@ -109,7 +109,7 @@ class FileInput(InputStream):
 
     __slots__ = ("_handle", "_offset")
 
-    def __init__(self, handle: Handle, offset: int) -> None:
+    def __init__(self, handle: OpenFile, offset: int) -> None:
         self._handle = handle
         self._offset = offset
 
@@ -134,7 +134,7 @@ class FileOutput(OutputStream):
 
     __slots__ = ("_handle", "_offset")
 
-    def __init__(self, handle: Handle, offset: int | None) -> None:
+    def __init__(self, handle: OpenFile, offset: int | None) -> None:
         self._handle = handle
         self._offset = offset
 

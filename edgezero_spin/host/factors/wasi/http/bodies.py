@@ -8,7 +8,7 @@ Source: wasi:http@0.2.0 to 0.2.9; clauses HTTP-2, HTTP-12 to HTTP-20, RESP-9.
 
 import threading
 
-from edgezero_spin.host.exchange.channel import PIECE, Buffer, ByteChannel
+from edgezero_spin.host.exchange.channel import PIECE, ByteChannel, BytesLike
 from edgezero_spin.host.factors.bounds import hold
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.http.fields import Fields
@@ -46,7 +46,7 @@ class BodyInput(InputStream):
         self._body = body
         body.adopt()
 
-    def read(self, most: int) -> Buffer:
+    def read(self, most: int) -> BytesLike:
         """Return what waits, up to ``most`` bytes (HTTP-20)."""
         channel = self._body.channel
         if channel is None:

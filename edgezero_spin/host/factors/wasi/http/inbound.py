@@ -15,7 +15,7 @@ from edgezero_spin.host.factors.wasi.http.bodies import (
     unsent,
 )
 from edgezero_spin.host.factors.wasi.http.fields import Fields
-from edgezero_spin.host.factors.wasi.http.values import Variant, error_text, method_variant
+from edgezero_spin.host.factors.wasi.http.values import TaggedValue, error_text, method_variant
 from edgezero_spin.host.factors.wasi.io import Parent
 from edgezero_spin.host.runtime.interface import Err, HostFunction, Ok, Trap, WitError
 
@@ -40,7 +40,7 @@ class IncomingRequest(Parent):
             self.exchange.body.close()
 
 
-def _request_method(state: InstanceState, request: IncomingRequest) -> Variant:
+def _request_method(state: InstanceState, request: IncomingRequest) -> TaggedValue:
     return method_variant(request.exchange.method)
 
 
@@ -48,7 +48,7 @@ def _request_path(state: InstanceState, request: IncomingRequest) -> str | None:
     return request.exchange.target
 
 
-def _request_scheme(state: InstanceState, request: IncomingRequest) -> Variant:
+def _request_scheme(state: InstanceState, request: IncomingRequest) -> TaggedValue:
     return (request.exchange.scheme, None)
 
 

@@ -8,6 +8,7 @@ Source: wasi:http@0.2.0 to 0.2.9; clauses HTTP-10, HTTP-11, OUTH-14, OUTH-16.
 
 import re
 from collections.abc import Callable
+from typing import Protocol
 
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.fields import is_token, together
@@ -19,7 +20,7 @@ from edgezero_spin.host.factors.wasi.http.bodies import (
     unsent,
 )
 from edgezero_spin.host.factors.wasi.http.fields import Fields
-from edgezero_spin.host.factors.wasi.http.values import ErrorCode, Variant
+from edgezero_spin.host.factors.wasi.http.values import ErrorCode, TaggedValue
 from edgezero_spin.host.factors.wasi.io import Parent, Pollable
 from edgezero_spin.host.runtime.interface import Err, HostFunction, Ok, WitError
 
@@ -29,6 +30,7 @@ __all__ = [
     "IncomingResponse",
     "OutgoingRequest",
     "RequestOptions",
+    "SentRequest",
 ]
 
 _SCHEME = re.compile(r"[A-Za-z0-9+.-]{0,64}")
@@ -41,6 +43,41 @@ _AUTHORITY = re.compile(
 )
 
 
+class _SentBody(Protocol):
+    @property
+    def channel(self) -> ByteChannel:
+        """Where its bytes come from."""
+
+
+class SentRequest(Protocol):
+    """A request as whoever sends it sees it, of either generation of WASI."""
+
+    @property
+    def headers(self) -> Fields:
+        """Its fields."""
+
+    @property
+    def method(self) -> TaggedValue:
+        """Its method."""
+
+    @property
+    def path(self) -> str | None:
+        """Path with query."""
+
+    @property
+    def body(self) -> _SentBody | None:
+        """What follows the head; ``None`` for nothing."""
+
+    def drop_body(self) -> None:
+        """Tell whoever writes the body that nobody reads it."""
+
+    def discard_unread(self) -> None:
+        """Let the body be written to the end, also when its reader leaves before."""
+
+    def ignore_body(self) -> None:
+        """Let the body be written to the end: the refusal comes with the response (OUTH-4)."""
+
+
 class OutgoingRequest(Parent):
     """``outgoing-request`` (HTTP-10, HTTP-11)."""
 
@@ -48,9 +85,9 @@ class OutgoingRequest(Parent):
 
     def __init__(self, headers: Fields) -> None:
         self.headers = headers.pass_on()
-        self.method: Variant = ("get", None)
+        self.method: TaggedValue = ("get", None)
         self.path: str | None = None
-        self.scheme: Variant | None = None
+        self.scheme: TaggedValue | None = None
         self.authority: str | None = None
         self.body: OutgoingBody | None = None
 
@@ -88,7 +125,7 @@ def _outgoing_body(state: InstanceState, request: OutgoingRequest) -> OutgoingBo
     return request.body
 
 
-def _set_method(state: InstanceState, request: OutgoingRequest, method: Variant) -> None:
+def _set_method(state: InstanceState, request: OutgoingRequest, method: TaggedValue) -> None:
     case, payload = method
     if case == "other" and not is_token(payload):
         raise WitError(None)
@@ -102,7 +139,7 @@ def _set_path(state: InstanceState, request: OutgoingRequest, path: str | None) 
     request.path = None if path is None else path.partition("#")[0]
 
 
-def _set_scheme(state: InstanceState, request: OutgoingRequest, scheme: Variant | None) -> None:
+def _set_scheme(state: InstanceState, request: OutgoingRequest, scheme: TaggedValue | None) -> None:
     if scheme is not None and scheme[0] == "other" and not _SCHEME.fullmatch(scheme[1]):
         raise WitError(None)
     request.scheme = scheme

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-__all__ = ["ErrorCode", "Variant", "error_text", "method_text", "method_variant"]
+__all__ = ["ErrorCode", "TaggedValue", "error_text", "method_text", "method_variant"]
 
 ErrorCode = tuple[str, Any]
-Variant = tuple[str, Any]
+TaggedValue = tuple[str, Any]
 
-_METHODS: dict[str, Variant] = {
+_METHODS: dict[str, TaggedValue] = {
     name.upper(): (name, None)
     for name in (
         "get",
@@ -23,12 +23,12 @@ _METHODS: dict[str, Variant] = {
 }
 
 
-def method_variant(method: str) -> Variant:
+def method_variant(method: str) -> TaggedValue:
     """``GET`` as ``("get", None)``, ``PURGE`` as ``("other", "PURGE")``."""
     return _METHODS.get(method) or ("other", method)
 
 
-def method_text(method: Variant) -> str:
+def method_text(method: TaggedValue) -> str:
     """The reverse of ``method_variant``."""
     case, payload = method
     return str(payload) if case == "other" else case.upper()
