@@ -31,8 +31,7 @@ def framed(method: str, request: SentRequest) -> tuple[list[Pair], ByteChannel |
     if any(name == "content-length" for name, _ in headers):
         return headers, body
     if request.body is not None and method in _BODILESS:
-        request.discard_unread()
-        request.body.channel.close()
+        request.ignore_body()
         body = None
     if body is None and method in _EXPECTS_CONTENT:
         headers = [*headers, ("content-length", b"0")]
