@@ -10,6 +10,7 @@ from edgezero_spin.host.compat import spin_1_http as legacy_http
 from edgezero_spin.host.factors.key_value import interface as key_value
 from edgezero_spin.host.factors.key_value import wasi_keyvalue
 from edgezero_spin.host.factors.outbound_http import interface as outbound_http
+from edgezero_spin.host.factors.postgres import interface as postgres
 from edgezero_spin.host.factors.redis import interface as outbound_redis
 from edgezero_spin.host.factors.sqlite import interface as sqlite
 from edgezero_spin.host.factors.unavailable import interface as not_provided
@@ -47,6 +48,7 @@ def host_interfaces() -> dict[str, Interface]:
         key_value.KEY_VALUE,
         *wasi_keyvalue.INTERFACES,
         *sqlite.INTERFACES,
+        *postgres.INTERFACES,
         outbound_redis.REDIS,
         variables.VARIABLES,
         wasi_config.WASI_CONFIG,
