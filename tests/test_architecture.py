@@ -52,6 +52,7 @@ LIBRARIES = {
         "httpx",
         "anyio",
         "dotenv",
+        "psycopg",
         "redis",
         "boto3",
         "botocore",
@@ -136,13 +137,14 @@ FACTOR_NEIGHBOURS = {
     "key_value": {"redis"},
     "outbound_http": {"outbound_networking", "variables", "wasi"},
     "outbound_networking": set[str](),
+    "postgres": {"outbound_networking"},
     "redis": {"outbound_networking"},
     "sqlite": set[str](),
     "unavailable": {"outbound_networking"},
     "variables": set[str](),
     # Sockets are refused by the manifest or by this host.
     "wasi": {"outbound_networking", "unavailable"},
-    "wasi_03": {"wasi"},
+    "wasi_03": {"outbound_http", "wasi"},
 }
 
 # What the factors share knows none of them, but for the types of two grants.

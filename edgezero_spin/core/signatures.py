@@ -20,10 +20,13 @@ from typing import Annotated, Any, NoReturn, get_args, get_origin, get_type_hint
 import attrs
 
 from edgezero_spin.core.annotations import Config, Depends, Kv, Marker, Secrets
+from edgezero_spin.core.app_config import app_config_reader
+from edgezero_spin.core.background import BackgroundTasks
 from edgezero_spin.core.dependencies import Dependency, Parameters
 from edgezero_spin.core.extractors import (
     MISSING,
     Argument,
+    background,
     headers,
     marked,
     outbound,
@@ -209,13 +212,18 @@ def _check_offered(hint: Any, default: Any, offers: Offers) -> None:
     hint, nullable = without_none(hint)
     if nullable or default is not inspect.Parameter.empty:
         return
-    for kind, attribute, noun in _STORE_KINDS:
-        if hint == kind and attribute not in offers.stores:
+    marker = _marker(hint)
+    wanted = [attribute for kind, attribute, _ in _STORE_KINDS if hint == kind]
+    if marker is not None and marker.source == "app_config":
+        wanted = ["config"]
+        if app_config_reader(get_args(hint)[0]).secrets:
+            wanted.append("secrets")
+    for _, attribute, noun in _STORE_KINDS:
+        if attribute in wanted and attribute not in offers.stores:
             raise TypeError(
                 f"the app declares no {noun} store; write App({attribute}=[...]) or "
                 f"[stores.{attribute}] in edgezero.toml"
             )
-    marker = _marker(hint)
     if marker is not None and marker.source == "state":
         kind = get_args(hint)[0]
         if kind not in offers.states:
@@ -241,6 +249,8 @@ def _argument(parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]) -
         return Argument(headers)
     if hint is Outbound:
         return Argument(outbound)
+    if hint is BackgroundTasks:
+        return Argument(background)
     for kind, attribute, _ in _STORE_KINDS:
         if hint == kind:
             return Argument(registry(attribute, absent))
@@ -350,7 +360,7 @@ def _refuse(
         f"({', '.join(names) or 'this route has none'}), is a field of the query (str, int, float, "
         f"bool, a date, UUID, Decimal, enum, Literal, or a list of these), or is annotated with "
         f"Request, Headers, Json[...], Form[...], Query[...], Path[...], Header[...], Cookie[...], "
-        f"Depends(...), State[...], Kv, Config, Secrets or Outbound"
+        f"Depends(...), AppConfig[...], State[...], Kv, Config, Secrets or Outbound"
     )
 
 

@@ -144,7 +144,10 @@ class Host:
         self._runner = Runner(
             self._pool,
             executors_of(
-                self._pool, settings.reuse, least_deadline_s=settings.least_request_timeout_s
+                self._pool,
+                settings.reuse,
+                settings.concurrency,
+                least_deadline_s=settings.least_request_timeout_s,
             ),
         )
         self._sender.connect(self.application.components, self._runner)
@@ -275,7 +278,7 @@ class Host:
     @property
     def idle(self) -> bool:
         """Whether no request waits for an instance or has one at this moment."""
-        return self._pool.unfinished == 0
+        return self._runner.idle
 
     @property
     def waiting(self) -> int:

@@ -12,6 +12,7 @@ from typing import BinaryIO, TypedDict
 import attrs
 from attrs.validators import ge, gt, optional
 
+from edgezero_spin.host.execution.concurrent import ConcurrencyPolicy
 from edgezero_spin.host.execution.standby import ReusePolicy
 from edgezero_spin.host.runtime.engine import Engine
 
@@ -44,7 +45,8 @@ class HostSettings:
         pooling: Reserve address space for instances in advance (ENG-1).
         debug_info: Let native debuggers see into guests (ENG-10).
         reuse: Whether instances are made ahead of time, and whether they serve more than
-            one request (FLAG-6).
+            one request, one after the other (FLAG-6).
+        concurrency: How many requests share an instance of WASI 0.3, and how long it lives.
     """
 
     max_instances: int = attrs.field(default=64, validator=ge(1))
@@ -58,6 +60,7 @@ class HostSettings:
     pooling: bool = True
     debug_info: bool = False
     reuse: ReusePolicy = attrs.field(factory=ReusePolicy)
+    concurrency: ConcurrencyPolicy = attrs.field(factory=ConcurrencyPolicy)
 
 
 class RunOptions(TypedDict, total=False):

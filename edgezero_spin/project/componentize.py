@@ -11,10 +11,9 @@ the import leaves in memory is the component's snapshot.
 What is imported and read only later travels as well: it is searched for here and put on the
 search path, and ``run_app`` takes it into the snapshot (``edgezero_spin/bundle``).
 
-Then the component is rewired so that an instance of it starts in a third of the time
-(``edgezero_spin/wasm/lazy_table.py``) and does not keep what it sent
-(``edgezero_spin/wasm/freed_bytes.py``). Nothing is written in place: the component appears at
-its path when it is whole.
+Then its core modules become one (``edgezero_spin/wasm/fuse/packing.py``), so that an instance
+starts in a fraction of the time on any host and does not keep what it sent. Nothing is written in
+place: the component appears at its path when it is whole.
 
 Source: design.md, "Worlds"; componentize-py 0.25 command line.
 """
@@ -43,8 +42,7 @@ from edgezero_spin.project.reachable_modules import find_reachable
 from edgezero_spin.project.staging import stage
 from edgezero_spin.project.standard_library import ENTRY_MODULE, kept_library
 from edgezero_spin.project.world import DEFAULT_WASI, WORLDS, Capabilities, Wasi, world_for
-from edgezero_spin.wasm.freed_bytes import with_freed_bytes
-from edgezero_spin.wasm.lazy_table import with_lazy_table
+from edgezero_spin.wasm.fuse.packing import packed_component
 
 __all__ = ["Componentized", "componentize_app"]
 
@@ -167,7 +165,8 @@ def componentize_app(
         bundled_bytes = int(weight.read_text(encoding="ascii")) if weight.exists() else 0
         whole = output.with_name(f".{output.name}.{os.getpid()}.partial")
         try:
-            whole.write_bytes(_rewired(built.read_bytes()))
+            packed = packed_component(built.read_bytes(), frees_bytes=_release() in _KEEPS_COPIES)
+            whole.write_bytes(packed)
             whole.replace(output)
         finally:
             whole.unlink(missing_ok=True)
@@ -327,13 +326,6 @@ def _release() -> str:
     except importlib.metadata.PackageNotFoundError:
         # It may be there all the same, and not say which one it is.
         return ""
-
-
-def _rewired(component: bytes) -> bytes:
-    """Return the component with what its tool chain leaves to be wished for."""
-    if _release() in _KEEPS_COPIES:
-        component = with_freed_bytes(component)
-    return with_lazy_table(component)
 
 
 _OURS = re.compile(r"^edgezero_spin\.[\w.]+: (.*)\Z", re.MULTILINE | re.DOTALL)

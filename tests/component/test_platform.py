@@ -244,7 +244,8 @@ answer = (same, types, other, count, old.rows, old.columns[1].data_type.name, ol
     postgres.close()
     assert answer.startswith(
         "(True, True, RowSet(columns=[Column(name='j', "
-        "data_type=DbDataType_Other(value='json'))], rows=[[DbValue_Unsupported(value=b'{}')]]), 3, "
+        "data_type=DbDataType_Other(value='json'))], "
+        "rows=[[DbValue_Unsupported(value=b'{}')]]), 3, "
         "[[DbValue_Int32(value=1), DbValue_Unsupported()]], 'OTHER', "
         "[[DbValue_Boolean(value=True)]], "
     )

@@ -1,98 +1,45 @@
-"""A component of ours for WASI 0.3 on this host's runtime, driven by an event loop."""
+"""Components of ours for WASI 0.3 on the embedded host: requests beside each other."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
 
-import attrs
 import pytest
 
-from edgezero_spin.host.factors.instance import Grants, InstanceState
-from edgezero_spin.host.factors.logs import Logs
-from edgezero_spin.host.factors.wasi_03.http import Request03, Response03
-from edgezero_spin.host.load.interfaces import host_interfaces
-from edgezero_spin.host.runtime.engine import EngineSettings, load_component, make_engine
-from edgezero_spin.host.runtime.instance import Instance
-from edgezero_spin.host.runtime.interface import Ok
-from edgezero_spin.host.runtime.linking import link
-from edgezero_spin.host.runtime.prepared import PreparedComponent
-from edgezero_spin.host.runtime.scheduler import Completion, Scheduler
+from edgezero_spin.host import Host, HttpRequest
 from tests.component.conftest import Build
+
+Work = Callable[["Asking"], Awaitable[None]]
+
+
+class Asking:
+    """Sends requests to a host."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    async def __call__(self, path: str, content: bytes | None = None) -> tuple[int, str]:
+        """Return status and body of the answer."""
+        method = "GET" if content is None else "PUT"
+        request = HttpRequest(method, path, body=content or b"")
+        answer = await self.host.handle(request)
+        return answer.status, (await answer.read()).decode()
 
 
 @pytest.fixture(scope="module")
-def linked(build: Build) -> Iterator[PreparedComponent]:
-    """The guest ``concurrent``, linked to the host's interfaces."""
-    with make_engine(EngineSettings(pooling=False)) as engine:
-        component = load_component(engine, build("concurrent", wasi="0.3"))
-        yield link(engine, component, host_interfaces())
+def component(build: Build) -> str:
+    """The guest ``concurrent``."""
+    return str(build("concurrent", wasi="0.3"))
 
 
-@attrs.define
-class Driven:
-    """An instance that an event loop pumps."""
-
-    instance: Instance
-    tasks: Scheduler
-    turned: asyncio.Event = attrs.field(factory=asyncio.Event)
-
-    def pump(self) -> None:
-        """Let the instance run."""
-        self.tasks.pump()
-        self.turned.set()
-
-    async def rest(self) -> None:
-        """Wait until no task is left."""
-        while not self.tasks.idle:
-            self.turned.clear()
-            await self.turned.wait()
-
-    async def ask(self, path: str, content: bytes | None = None) -> Response03:
-        """Send a request and return the response as soon as there is one."""
-        done: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
-        request = Request03("GET" if content is None else "PUT", path, contents=content)
-        call = self.instance.start("wasi:http/handler@0.3.0", "handle", request)
-        call.when_done(done.set_result)
-        result = (await done).result()
-        assert isinstance(result, Ok)
-        assert isinstance(result.value, Response03)
-        return result.value
-
-    async def text(self, path: str, content: bytes | None = None) -> str:
-        """Send a request, read the body and the trailers, and return the text."""
-        response = await self.ask(path, content)
-        body = bytearray()
-        if response.contents is not None:
-            while (piece := await response.contents.read(1 << 16)) is not None:
-                body += piece
-        assert await response.trailers.get() == Ok(None)
-        response.finished.set()
-        return body.decode()
+@pytest.fixture
+def run(component: str) -> Iterator[Callable[[Work], None]]:
+    """Has something done with a host of that guest."""
+    with Host.from_component(component) as host:
+        yield lambda work: asyncio.run(_to_end(work(Asking(host))))
 
 
-@asynccontextmanager
-async def _driven(linked: PreparedComponent) -> AsyncIterator[Driven]:
-    state = InstanceState(Grants(component_id="guest", log=Logs(None).of("guest")))
-    with linked.instantiate(state) as instance:
-        tasks = instance.tasks
-        assert tasks is not None
-        loop = tasks.loop = asyncio.get_running_loop()
-        driven = Driven(instance, tasks)
-
-        def wake() -> None:
-            loop.call_soon_threadsafe(driven.pump)
-
-        tasks.on_wake = wake
-        yield driven
-        tasks.on_wake = None
-
-
-def _run(linked: PreparedComponent, work: Callable[[Driven], Awaitable[None]]) -> None:
-    async def main() -> None:
-        async with _driven(linked) as driven:
-            await work(driven)
-
-    asyncio.run(main())
+async def _to_end(work: Awaitable[None]) -> None:
+    await work
 
 
 @pytest.mark.parametrize(
@@ -102,50 +49,59 @@ def _run(linked: PreparedComponent, work: Callable[[Driven], Awaitable[None]]) -
         pytest.param("/sleep/20", "slept 20", id="a sleep"),
         pytest.param("/timeout", "timed out", id="a timeout"),
         pytest.param("/group", "[0,1,2]", id="a task group"),
+        pytest.param("/queue", "[0,1,2,3,4]", id="a queue"),
         pytest.param("/pieces/4", "0\n1\n2\n3\n", id="a streamed body"),
     ],
 )
-def test_a_handler_answers(linked: PreparedComponent, path: str, expected: str) -> None:
-    """A handler runs on our runtime as it does on others."""
+def test_a_handler_answers(run: Callable[[Work], None], path: str, expected: str) -> None:
+    """A handler runs on our host as it does on others."""
 
-    async def work(driven: Driven) -> None:
-        assert await driven.text(path) == expected
+    async def work(ask: Asking) -> None:
+        assert await ask(path) == (200, expected)
 
-    _run(linked, work)
+    run(work)
 
 
 @pytest.mark.parametrize("length", [0, 1, 65536, 1 << 20])
-def test_bodies_stream_both_ways(linked: PreparedComponent, length: int) -> None:
-    """What a handler is sent reaches it whole, and so does what it sends back.  # CA-50, WH-15"""
-    content = bytes(range(32, 127)) * (length // 95 + 1)
+def test_bodies_stream_both_ways(run: Callable[[Work], None], length: int) -> None:
+    """What a handler is sent reaches it whole, and so does what it sends back.  # WH-15, WH-31"""
+    content = (bytes(range(32, 127)) * (length // 95 + 1))[:length]
 
-    async def work(driven: Driven) -> None:
-        assert await driven.text("/size", content[:length]) == str(length)
-        assert await driven.text("/back", content[:length]) == content[:length].decode()
+    async def work(ask: Asking) -> None:
+        assert await ask("/size", content) == (200, str(length))
+        assert await ask("/back", content) == (200, content.decode())
 
-    _run(linked, work)
-
-
-def test_requests_meet_in_one_instance(linked: PreparedComponent) -> None:
-    """Neither of two requests is answered before the other is there, too.  # CA-30, CA-32"""
-
-    async def work(driven: Driven) -> None:
-        assert await asyncio.gather(*[driven.text("/meet/2") for _ in range(2)]) == ["met 2"] * 2
-
-    _run(linked, work)
+    run(work)
 
 
-def test_an_instance_that_answered_keeps_nothing(linked: PreparedComponent) -> None:
-    """No task and no handle is left of a hundred requests.  # IL-23, IL-25, CA-61"""
+def test_requests_meet_in_one_instance(run: Callable[[Work], None]) -> None:
+    """Neither of two requests is answered before the other is there, too.  # CA-30, IL-11"""
 
-    async def work(driven: Driven) -> None:
-        await driven.text("/")
-        await driven.rest()
-        before = [len(component.entries) for component in driven.instance.components]
-        for _ in range(100):
-            assert await driven.text("/") == "hello"
-        await driven.rest()
-        after = [len(component.entries) for component in driven.instance.components]
-        assert after == before
+    async def work(ask: Asking) -> None:
+        answers = await asyncio.gather(*[ask("/meet/2") for _ in range(2)])
+        assert answers == [(200, "met 2")] * 2
 
-    _run(linked, work)
+    run(work)
+
+
+def test_sixteen_requests_share_an_instance(run: Callable[[Work], None]) -> None:
+    """A hundred requests that wait take seven instances, and all wait at once.  # IL-2, IL-13"""
+
+    async def work(ask: Asking) -> None:
+        asked = [asyncio.create_task(ask("/sleep/1000")) for _ in range(100)]
+        await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        assert ask.host.running == 7
+        assert {await task for task in asked} == {(200, "slept 1000")}
+
+    run(work)
+
+
+def test_an_instance_serves_128_requests(run: Callable[[Work], None]) -> None:
+    """What it keeps is gone with the 129th request, which gets another instance.  # IL-1"""
+
+    async def work(ask: Asking) -> None:
+        seen = [await ask("/left-behind") for _ in range(130)]
+        assert seen[127] == (200, "cancelled before: 127")
+        assert seen[128] == (200, "cancelled before: 0")
+
+    run(work)

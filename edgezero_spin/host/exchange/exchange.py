@@ -91,6 +91,7 @@ class Exchange:
         abandoned: Nobody waits for the response any more.
         eager: Announce the head at once, whatever becomes of the body.
         announce: Tells the server's side to look; the server sets it.
+        on_abandon: Tells the guest's side that nobody waits any more; that side sets it.
         unannounced: Something changed that the server was not told of.
     """
 
@@ -103,6 +104,7 @@ class Exchange:
         "failure",
         "headers",
         "method",
+        "on_abandon",
         "response",
         "returned",
         "scheme",
@@ -133,6 +135,7 @@ class Exchange:
         self.eager = False
         self.unannounced = False
         self.announce: Callable[[], None] = _nothing
+        self.on_abandon: Callable[[], None] = _nothing
 
     def respond(self, head: ResponseHead) -> None:
         """Answer. The body, if there is one, follows through its channel."""
@@ -175,6 +178,7 @@ class Exchange:
             self.body.fail(("connection-terminated", None))
         if self.response is not None and self.response.body is not None:
             self.response.body.close()
+        self.on_abandon()
 
     def finish(self, failure: Failure) -> None:
         """Close the guest's side: an unanswered request is refused with ``failure``.

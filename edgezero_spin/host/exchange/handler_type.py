@@ -1,6 +1,7 @@
 """Handler types: the interfaces by which components take requests.
 
-Source: contract spin-host.md, RESP-11, RESP-15, MAN-26. Spin has the same in ``HandlerType``.
+Source: contract spin-host.md, RESP-11, RESP-15, MAN-26; wasi03.md, XP-1. Spin has the
+same in ``HandlerType``.
 """
 
 import enum
@@ -13,6 +14,8 @@ class HandlerType(enum.Enum):
 
     WASI_0_2 = "wasi:http/incoming-handler@0.2"
     """A request and a response whose bodies are streams."""
+    WASI_0_3 = "wasi:http/handler@0.3"
+    """The same, where several requests may be in one instance."""
     SPIN = "fermyon:spin/inbound-http"
     """One call with the whole request that returns the whole response."""
     WAGI = "wagi"

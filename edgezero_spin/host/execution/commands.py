@@ -40,6 +40,11 @@ class CommandExecutor:
         """None: a command has nothing that could wait."""
         return 0
 
+    @property
+    def queued(self) -> int:
+        """None: the worker pool knows of all."""
+        return 0
+
     def prepare(self, component: CommandComponent) -> None:
         """Nothing: a command begins with its request."""
 

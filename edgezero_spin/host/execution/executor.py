@@ -37,7 +37,9 @@ class Served(Protocol):
 class InstanceWatch(Protocol):
     """Follows one request through its instance, for whoever measures or tests it.
 
-    Called on the guest's thread, where a host function finds what ``started`` put there.
+    Called on the guest's thread, where a host function finds what ``started`` put there. An
+    instance of WASI 0.3 may go on on another thread each time: its host functions find what
+    ``started`` put into ``state.context``.
     """
 
     def started(self, state: InstanceState) -> None:
@@ -66,6 +68,10 @@ class Executor(Protocol[ServedT]):
     @property
     def waiting(self) -> int:
         """Instances that wait for a request at this moment."""
+
+    @property
+    def queued(self) -> int:
+        """Requests that wait for an instance, beside those that the worker pool knows of."""
 
     def prepare(self, component: ServedT) -> None:
         """Get ready for the first request of a component, in the background."""

@@ -22,18 +22,24 @@ from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.wasi.http import IncomingRequest, ResponseOutparam
 from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.prepared import PreparedComponent
+from edgezero_spin.wasm.component.linked import ExportedInstance, LiftedFunction
+from edgezero_spin.wasm.component.types import ResultType
 
-__all__ = ["HANDLER", "GuestComponent", "HandlerError", "handler_of"]
+__all__ = ["HANDLER", "HANDLER_03", "GuestComponent", "HandlerError", "handler_of"]
 
 HANDLER = "wasi:http/incoming-handler"
+HANDLER_03 = "wasi:http/handler"
 
 _OWN_HANDLER = re.compile(
-    rf"{re.escape(HANDLER)}(?:@0\.2\.\d+)?|{re.escape(INBOUND_HTTP)}", re.ASCII
+    rf"{re.escape(HANDLER)}(?:@0\.2\.\d+)?|{re.escape(INBOUND_HTTP)}"
+    # A candidate of a release answers for itself alone (XP-1, XP-2).
+    rf"|{re.escape(HANDLER_03)}@0\.3\.(?:\d+|0-rc-2026-03-15)",
+    re.ASCII,
 )
-# Exports that mean a handler of another generation (RESP-15, GEN-7).
+# Exports that mean a handler of another generation (RESP-15, XP-2, XP-5).
 OTHER_HANDLERS = (
-    "wasi:http/handler@",
-    "wasi:http/incoming-handler@0.2.0-rc",
+    f"{HANDLER_03}@",
+    f"{HANDLER}@0.2.0-rc",
 )
 
 
@@ -73,6 +79,14 @@ class GuestComponent:
     limits: InstanceLimits
     handler: str
     pace: Pace = attrs.field(factory=Pace, init=False)
+    _type: HandlerType = attrs.field(init=False)
+
+    @_type.default
+    def _type_of_handler(self) -> HandlerType:
+        if self.handler == INBOUND_HTTP:
+            return HandlerType.SPIN
+        is_03 = self.handler.startswith(f"{HANDLER_03}@")
+        return HandlerType.WASI_0_3 if is_03 else HandlerType.WASI_0_2
 
     @classmethod
     def of(
@@ -83,12 +97,20 @@ class GuestComponent:
         Raises:
             HandlerError: There is none, several, or one that this host cannot call.
         """
-        return cls(linked, grants, limits, handler_of(grants.component_id, linked.exports))
+        handler = handler_of(grants.component_id, linked.exports)
+        if handler.startswith(HANDLER_03):
+            _check_type(grants.component_id, handler, linked)
+        return cls(linked, grants, limits, handler)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether each request gets an instance of its own all the same (XP-7)."""
+        return "-rc-" in self.handler
 
     @property
     def handler_type(self) -> HandlerType:
         """How it takes requests (RESP-11)."""
-        return HandlerType.SPIN if self.handler == INBOUND_HTTP else HandlerType.WASI_0_2
+        return self._type
 
     def handle(self, started: Started, exchange: Exchange) -> None:
         """Call the handler of an instance. Called on the guest's thread.
@@ -112,7 +134,7 @@ def handler_of(component_id: str, exports: Sequence[str]) -> str:
         HandlerError: There is none, several, or one that this host cannot call.
     """
     own = [name for name in exports if _OWN_HANDLER.fullmatch(name)]
-    others = [name for name in exports if name.startswith(OTHER_HANDLERS)]
+    others = [name for name in exports if name.startswith(OTHER_HANDLERS) and name not in own]
     if not own:
         raise HandlerError(component_id, _no_handler(exports, others))
     if len(own) + len(others) > 1:
@@ -127,8 +149,26 @@ def handler_of(component_id: str, exports: Sequence[str]) -> str:
 def _no_handler(exports: Sequence[str], others: list[str]) -> str:
     if others:
         return (
-            f"it exports {others[0]}, which this host does not run; build it for {HANDLER}@0.2 "
-            f"or serve it with `spin up`"
+            f"it exports {others[0]}, which this host does not run; build it for "
+            f"{HANDLER_03}@0.3.0 or {HANDLER}@0.2"
         )
     offer = ", ".join(exports) or "nothing"
-    return f"Expected component to export one of {HANDLER}@0.2, {INBOUND_HTTP}; it exports {offer}"
+    return (
+        f"Expected component to export one of {HANDLER_03}@0.3.0, {HANDLER}@0.2, {INBOUND_HTTP}; "
+        f"it exports {offer}"
+    )
+
+
+def _check_type(component_id: str, handler: str, linked: PreparedComponent) -> None:
+    """Refuse a handler of another type, which would fail at each request (XP-4)."""
+    export = linked.linked.exports[handler]
+    handle = export.exports.get("handle") if isinstance(export, ExportedInstance) else None
+    if isinstance(handle, LiftedFunction):
+        type_ = handle.type
+        if type_.is_async and len(type_.parameters) == 1 and isinstance(type_.result, ResultType):
+            return
+    raise HandlerError(
+        component_id,
+        f"its {handler} has no `handle: async func(request: request) -> result<response, "
+        "error-code>`; build it against the published interface",
+    )

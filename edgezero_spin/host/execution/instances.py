@@ -31,7 +31,11 @@ __all__ = ["InstanceExecutor"]
 
 
 class InstanceExecutor:
-    """Runs each request in an instance that serves no other at that time; an ``Executor``."""
+    """Runs each request in an instance that serves no other at that time; an ``Executor``.
+
+    Attributes:
+        standby: Its instances that wait.
+    """
 
     def __init__(
         self, pool: WorkerPool, policy: ReusePolicy, *, least_deadline_s: float | None = None
@@ -44,7 +48,7 @@ class InstanceExecutor:
             least_deadline_s: See ``limits_of_request``.
         """
         self._pool = pool
-        self._standby = Standby(pool, policy)
+        self.standby = Standby(pool, policy)
         self._running = RunningInstances()
         self._least_deadline_s = least_deadline_s
 
@@ -56,11 +60,16 @@ class InstanceExecutor:
     @property
     def waiting(self) -> int:
         """Instances that wait for a request at this moment."""
-        return self._standby.waiting
+        return self.standby.waiting
+
+    @property
+    def queued(self) -> int:
+        """None: the worker pool knows of all."""
+        return 0
 
     def prepare(self, component: GuestComponent) -> None:
         """Make the instances that are to be ready, when there is nothing better to do."""
-        self._standby.refill(component)
+        self.standby.refill(component)
 
     def start(
         self,
@@ -75,7 +84,7 @@ class InstanceExecutor:
         if (
             leadership is not None
             and component.pace.quick
-            and self._standby.has_used(component)
+            and self.standby.has_used(component)
             and self._pool.reserve()
         ):
             self._run_here(component, exchange, leadership)
@@ -88,7 +97,7 @@ class InstanceExecutor:
 
     def close(self) -> None:
         """End the instances that wait. Twice is harmless."""
-        self._standby.close()
+        self.standby.close()
 
     def _run_here(
         self, component: GuestComponent, exchange: Exchange, leadership: Leadership
@@ -137,7 +146,7 @@ class InstanceExecutor:
         Returns:
             Whether the thread slept meanwhile.
         """
-        started = None if watch is not None else self._standby.take(component)
+        started = None if watch is not None else self.standby.take(component)
         state = InstanceState(component.grants) if started is None else started.state
         limits = limits_of_request(component.limits, self._least_deadline_s)
         state.slept = False
@@ -162,7 +171,7 @@ class InstanceExecutor:
             elif not clean or watch is not None or not self._keep(component, started):
                 started.close()
         if watch is None:
-            self._standby.refill(component)
+            self.standby.refill(component)
         return slept
 
     def _make(
@@ -174,7 +183,7 @@ class InstanceExecutor:
         watch: InstanceWatch | None,
     ) -> Started | None:
         try:
-            return self._standby.start(component, state, limits)
+            return self.standby.start(component, state, limits)
         except BaseException as error:
             if watch is not None:
                 watch.ended(None, error)
@@ -192,7 +201,7 @@ class InstanceExecutor:
             return False
         started.state.before_wait = _nothing
         started.instance.restart_deadline(None)
-        return self._standby.put_back(component, started)
+        return self.standby.put_back(component, started)
 
     def _call(
         self,

@@ -11,6 +11,7 @@ from typing import Any
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.execution.commands import CommandExecutor
+from edgezero_spin.host.execution.concurrent import ConcurrencyPolicy, ConcurrentExecutor
 from edgezero_spin.host.execution.executor import Executor, InstanceWatch, Served
 from edgezero_spin.host.execution.instances import InstanceExecutor
 from edgezero_spin.host.execution.standby import ReusePolicy
@@ -20,19 +21,29 @@ __all__ = ["Runner", "executors_of"]
 
 
 def executors_of(
-    pool: WorkerPool, policy: ReusePolicy, *, least_deadline_s: float | None = None
+    pool: WorkerPool,
+    policy: ReusePolicy,
+    concurrency: ConcurrencyPolicy,
+    *,
+    least_deadline_s: float | None = None,
 ) -> Mapping[HandlerType, Executor[Any]]:
     """Return an executor for every handler type of this host.
 
     Args:
         pool: Whose threads they use.
         policy: How long instances live.
+        concurrency: The same of instances that several requests share.
         least_deadline_s: Where a component has a deadline, each request draws its own between
             this and that (FLAG-7).
     """
     instances = InstanceExecutor(pool, policy, least_deadline_s=least_deadline_s)
+    shared = ConcurrentExecutor(
+        pool, concurrency, instances.standby.make_way, least_deadline_s=least_deadline_s
+    )
+    instances.standby.make_way_elsewhere = shared.make_way
     return {
         HandlerType.WASI_0_2: instances,
+        HandlerType.WASI_0_3: shared,
         HandlerType.SPIN: instances,
         HandlerType.WAGI: CommandExecutor(pool, least_deadline_s=least_deadline_s),
     }
@@ -70,6 +81,11 @@ class Runner:
     def waiting(self) -> int:
         """Instances that wait for a request at this moment."""
         return sum(executor.waiting for executor in self._each)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request waits for an instance or has one."""
+        return self.pool.unfinished == 0 and not any(executor.queued for executor in self._each)
 
     def prepare(self, component: Served) -> None:
         """Get ready for the first request of a component, in the background."""

@@ -131,7 +131,12 @@ class _Shelf:
 
 
 class Standby:
-    """The waiting instances of one host."""
+    """The waiting instances of one host.
+
+    Attributes:
+        policy: How many, and how long they live.
+        make_way_elsewhere: Frees a slot of the engine that something else holds idle.
+    """
 
     def __init__(self, pool: WorkerPool, policy: ReusePolicy) -> None:
         """Keep nothing yet.
@@ -141,6 +146,7 @@ class Standby:
             policy: How many, and how long they live.
         """
         self.policy = policy
+        self.make_way_elsewhere: Callable[[], bool] = lambda: False
         self._pool = pool
         self._lock = threading.Lock()
         self._shelves: dict[Guest, _Shelf] = {}
@@ -268,12 +274,12 @@ class Standby:
             try:
                 instance = component.linked.instantiate(state, limits or component.limits)
             except EngineBusy:
-                if not self._make_way():
+                if not self.make_way() and not self.make_way_elsewhere():
                     raise
             else:
                 return Started(instance, state, self.policy.draw())
 
-    def _make_way(self) -> bool:
+    def make_way(self) -> bool:
         """Close one instance that waits; ``False`` when there is none."""
         with self._lock:
             for shelf in self._shelves.values():

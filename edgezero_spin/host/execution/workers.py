@@ -6,6 +6,9 @@ running than there are processors makes all of them slower. The pool starts as m
 back without asking. A job that neither ends nor sleeps does not hold up the others for
 long: ``relieve`` starts another one after ``PATIENCE_S``, up to ``max_running``.
 
+An instance that several requests are in takes a place for as long as it is busy, and no thread:
+what it has to do comes as one ``turn`` after the other, before jobs that wait for a place.
+
 Spare jobs are work for later: they start one at a time, when no other job waits and a
 place is free, and take no place from jobs that come in.
 """
@@ -44,6 +47,7 @@ class _Worker(threading.Thread):
         self.pool = pool
         self.job: Job | None = None
         self.spare = False
+        self.placed = False
         self.wakeup = threading.Lock()
         self.wakeup.acquire()
 
@@ -90,6 +94,7 @@ class WorkerPool:
         self._reserved = 0
         self._guests = 0
         self._jobs: deque[Job] = deque()
+        self._turns: deque[Job] = deque()
         self._spare: deque[Job] = deque()
         self._idle: list[_Worker] = []
         self._workers: list[_Worker] = []
@@ -102,6 +107,11 @@ class WorkerPool:
     def places(self) -> int:
         """Jobs that may be begun and not ended at once."""
         return self._max_running
+
+    @property
+    def max_queued(self) -> int:
+        """Jobs that may wait for a place."""
+        return self._max_queued
 
     @property
     def computing(self) -> int:
@@ -178,7 +188,7 @@ class WorkerPool:
             self._guests -= 1
             if self.closed:
                 self._guest_ended.notify_all()
-            elif self._jobs or self._spare:
+            elif self._jobs or self._turns or self._spare:
                 self._start(self._parallel)
         return True
 
@@ -188,6 +198,53 @@ class WorkerPool:
             self._reserved -= 1
             if not self.closed:
                 self._jobs.appendleft(job)
+                self._start(self._parallel)
+
+    def claim(self, *, at_once: bool = False) -> bool:
+        """Take a place for something that has turns; ``release`` gives it back.
+
+        Args:
+            at_once: One of the extra places will do, as for ``submit``.
+
+        Returns:
+            Whether there was one.
+        """
+        with self._lock:
+            most = self._max_running + (EXTRA_PLACES if at_once else 0)
+            if self.closed or self._running >= most:
+                return False
+            self._running += 1
+            return True
+
+    def release(self) -> None:
+        """Give up a place that was claimed."""
+        with self._lock:
+            self._running -= 1
+            if not self.closed:
+                self._start(self._parallel)
+
+    def turn(self, job: Job) -> None:
+        """Run a job of something that has a place, once a processor is free."""
+        with self._lock:
+            if not self.closed:
+                self._turns.append(job)
+                self._start(self._parallel)
+
+    def turn_here(self, job: Job) -> None:
+        """Run such a job on the calling thread."""
+        with self._lock:
+            self._computing += 1
+            self._guests += 1
+        try:
+            job()
+        except BaseException:
+            logger.exception("a worker's job failed")
+        with self._lock:
+            self._computing -= 1
+            self._guests -= 1
+            if self.closed:
+                self._guest_ended.notify_all()
+            elif self._jobs or self._turns or self._spare:
                 self._start(self._parallel)
 
     def submit_spare(self, job: Job) -> None:
@@ -202,18 +259,21 @@ class WorkerPool:
         with self._lock:
             if asleep:
                 self._computing -= 1
-                if self._jobs or self._spare:
+                if self._jobs or self._turns or self._spare:
                     self._start(self._parallel)
             else:
                 self._computing += 1
 
     def relieve(self) -> None:
         """Start one more job if those that compute do not come to an end."""
-        if self._jobs and monotonic() - self._last_start > PATIENCE_S:
+        waiting = self._jobs or self._turns
+        if waiting and monotonic() - self._last_start > PATIENCE_S:
             with self._lock:
                 self._start(self._computing + 1)
 
     def _start(self, computing: int) -> None:
+        while self._turns and self._computing - self._sparing < computing:
+            self._launch(self._turns.popleft(), placed=True)
         while (
             self._jobs
             and self._computing - self._sparing < computing
@@ -225,10 +285,10 @@ class WorkerPool:
 
     def _may_spare(self) -> bool:
         # One at a time: a job that comes in next finds a free processor.
-        return bool(self._spare) and not self._jobs and not self._sparing
+        return bool(self._spare) and not self._jobs and not self._turns and not self._sparing
 
-    def _launch(self, job: Job, *, spare: bool = False) -> None:
-        self._running += 1
+    def _launch(self, job: Job, *, spare: bool = False, placed: bool = False) -> None:
+        self._running += not placed
         self._sparing += spare
         self._computing += 1
         self._last_start = monotonic()
@@ -240,26 +300,42 @@ class WorkerPool:
             worker.start()
         worker.job = job
         worker.spare = spare
+        worker.placed = placed
         worker.wakeup.release()
 
     def next_job(self, worker: _Worker) -> Job | None:
         """Account for the end of a worker's job; return what it does next."""
         with self._lock:
             self._sparing -= worker.spare
-            worker.spare = False
-            computing = self._computing - self._sparing
-            if self._jobs and computing <= self._parallel and not self.closed:
-                self._last_start = monotonic()
-                return self._jobs.popleft()
-            if self._may_spare() and self._computing <= self._parallel:
-                worker.spare = True
-                self._sparing += 1
-                return self._spare.popleft()
-            self._running -= 1
+            self._running -= not worker.placed
+            worker.spare = worker.placed = False
+            if not self.closed:
+                job = self._next(worker)
+                if job is not None:
+                    return job
             self._computing -= 1
             if not self.closed:
                 self._idle.append(worker)
             return None
+
+    def _next(self, worker: _Worker) -> Job | None:
+        computing = self._computing - self._sparing
+        if self._turns and computing <= self._parallel:
+            worker.placed = True
+            self._last_start = monotonic()
+            return self._turns.popleft()
+        if self._running >= self._max_running:
+            return None
+        if self._jobs and computing <= self._parallel:
+            self._running += 1
+            self._last_start = monotonic()
+            return self._jobs.popleft()
+        if self._may_spare() and self._computing <= self._parallel:
+            self._running += 1
+            worker.spare = True
+            self._sparing += 1
+            return self._spare.popleft()
+        return None
 
     def close(self, timeout_s: float) -> bool:
         """Drop the queue and wait for the jobs that run.
@@ -270,6 +346,7 @@ class WorkerPool:
         with self._lock:
             self.closed = True
             self._jobs.clear()
+            self._turns.clear()
             self._spare.clear()
             idle, self._idle = self._idle, []
             workers, self._workers = self._workers, []

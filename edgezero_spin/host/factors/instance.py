@@ -85,6 +85,7 @@ class InstanceState:
         held: How many handles it holds of each kind that is bounded.
         fresh_bytes: What it had the host hold since that was last counted; see ``bounds``.
         sql_memory: What it had SQLite hold; see ``sqlite_memory.MemoryAccount``.
+        context: What whoever follows the instance put there.
         command: Arguments, input and output of a program that is run like a command;
             ``None`` for a handler.
     """
@@ -97,6 +98,7 @@ class InstanceState:
         "around_wait",
         "before_wait",
         "command",
+        "context",
         "deadline_ns",
         "fresh_bytes",
         "grants",
@@ -126,6 +128,7 @@ class InstanceState:
         self.held: dict[str, int] = {}
         self.fresh_bytes = 0
         self.sql_memory: Any = None
+        self.context: Any = None
         self.command: Command | None = None
         self._condition = threading.Condition(threading.Lock())
         self._cancelled: str | None = None

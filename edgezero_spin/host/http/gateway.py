@@ -92,6 +92,7 @@ class ComponentCall:
 # What a component sees of the fields that the client sent, by how it takes requests.
 _HEADERS = {
     HandlerType.WASI_0_2: client_headers,
+    HandlerType.WASI_0_3: buffered_headers,
     HandlerType.SPIN: buffered_headers,
     HandlerType.WAGI: command_headers,
 }
@@ -169,7 +170,11 @@ class Gateway:
             target=target,
             client_addr="0.0.0.0:0" if peer is None else peer_text(*peer),
         )
-        return ComponentCall(component, Exchange(head.method, target, headers, authority=host))
+        exchange = Exchange(head.method, target, headers, authority=host)
+        if component.handler_type is HandlerType.WASI_0_3:
+            # Guests of WASI 0.2 are told HTTP whatever the listener speaks (HTTP-1, WH-10).
+            exchange.scheme = head.scheme.upper()
+        return ComponentCall(component, exchange)
 
     def _well_known(self, name: str) -> Answer:
         if name == "health":

@@ -74,9 +74,10 @@ def client_headers(
 
 
 def buffered_headers(received: Iterable[tuple[bytes, bytes]]) -> list[Pair]:
-    """Return the client's headers that a guest of ``fermyon:spin/inbound-http`` may see.
+    """Return the client's headers that a guest sees whose interface keeps none for the host.
 
-    ``Host`` is among them, but for names inside the application (HDR-12).
+    Those are ``fermyon:spin/inbound-http`` and WASI 0.3. ``Host`` is among them, but for names
+    inside the application (HDR-12, WH-11).
 
     Raises:
         HeaderNotTextError: As ``client_headers``.

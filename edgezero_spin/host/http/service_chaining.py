@@ -20,8 +20,8 @@ from edgezero_spin.host.factors.outbound_networking.allowed_hosts import chainin
 from edgezero_spin.host.factors.wasi.http import (
     FutureIncomingResponse,
     IncomingResponse,
-    OutgoingRequest,
     RequestOptions,
+    SentRequest,
     method_text,
 )
 from edgezero_spin.host.http.headers import HeaderNotTextError, client_headers, host_headers
@@ -67,7 +67,7 @@ class OutboundSender:
     def send(
         self,
         destination: Destination,
-        request: OutgoingRequest,
+        request: SentRequest,
         options: RequestOptions | None,
         future: FutureIncomingResponse,
     ) -> None:
@@ -129,7 +129,7 @@ class OutboundSender:
         self,
         id: str,
         destination: Destination,
-        request: OutgoingRequest,
+        request: SentRequest,
         future: FutureIncomingResponse,
     ) -> None:
         component = self._components.get(id)

@@ -4,8 +4,9 @@ Lowered ``async``, a call returns at once: its result, or a subtask that becomes
 Lowered synchronously, it blocks the guest until the result is there. Parameters are lifted when
 the call starts, results stored before the caller is told.
 
-A function of the host may return a coroutine, which runs on the instance's loop; every other
-result is there at once and costs no suspension.
+A function of the host may return a coroutine, which runs on the instance's loop, or a
+``Promise``, settled by what the host posts; every other result is there at once and costs no
+suspension.
 
 Source: ``CanonicalABI.md``, "``canon lower``"; contract wasi03.md, CA-3, CA-4, CA-26, CA-31,
 CA-40, CA-41, SK-43.
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from edgezero_spin.host.errors import LinkError, WitError
 from edgezero_spin.host.runtime.callees import Callee
 from edgezero_spin.host.runtime.converters import Converters, lift_parameters
+from edgezero_spin.host.runtime.host_ends import Promise
 from edgezero_spin.host.runtime.interface import HostFunction
 from edgezero_spin.host.runtime.layout import core_signature, slots
 from edgezero_spin.host.runtime.lower import MISFITS
@@ -24,7 +26,7 @@ from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context
 from edgezero_spin.host.runtime.native import areas_of
 from edgezero_spin.host.runtime.primitives import UnsupportedTypeError
 from edgezero_spin.host.runtime.running import running
-from edgezero_spin.host.runtime.scheduler import is_coroutine
+from edgezero_spin.host.runtime.scheduler import Scheduler, is_coroutine
 from edgezero_spin.host.runtime.tasks import CANCELLED, scheduler_of
 from edgezero_spin.host.runtime.trampolines import Trampoline, finish_result, results_of, unfit
 from edgezero_spin.host.runtime.traps import cannot_leave
@@ -205,6 +207,8 @@ def async_host_call(
                 if is_coroutine(value):
                     stop = scheduler_of(owner).start_coroutine(value, done)
                     subtask.cancel = lambda: _cancel(subtask, stop)
+                elif value.__class__ is Promise:
+                    _await(scheduler_of(owner), value, subtask, done)
                 else:
                     done(value, None)
             if is_async:
@@ -218,6 +222,32 @@ def async_host_call(
     return callback, signature.parameters, signature.results
 
 
+def _await(
+    tasks: Scheduler,
+    promise: Promise,
+    subtask: Subtask,
+    done: Callable[[Any, BaseException | None], None],
+) -> None:
+    """Have the call end with the value of a promise."""
+    tasks.operations += 1
+
+    def came(value: Any) -> None:
+        tasks.operations -= 1
+        if subtask.resolved:
+            return
+        if isinstance(value, BaseException):
+            done(None, value)
+        else:
+            done(value, None)
+
+    def stop() -> None:
+        if promise.cancel is not None:
+            promise.cancel()
+
+    subtask.cancel = lambda: _cancel(subtask, stop)
+    promise.when(came)
+
+
 def _cancel(subtask: Subtask, stop: Callable[[], None]) -> None:
-    stop()
     subtask.advance(SubtaskState.CANCELLED_BEFORE_RETURNED)
+    stop()

@@ -3,7 +3,7 @@
 A guest's readable end that reaches the host is a ``StreamReader`` or ``FutureReader``. What the
 host gives to a guest as a stream is any ``Source`` (or bytes, or a list), pulled when the guest
 reads, never before; as a future, an ``Answer``. A reader that the host passes on to a guest
-gives that guest the end itself.
+gives that guest the end itself, and one whose other end is the host's tells its ``source``.
 
 Source: contract wasi03.md, CA-50, CA-53, CA-54, WH-15.
 """
@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
+from edgezero_spin.host.errors import WitError
 from edgezero_spin.host.runtime.handles import ComponentInstance
+from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.scheduler import is_coroutine, loop_of_this_thread
 from edgezero_spin.host.runtime.streams import CANCELLED, COMPLETED, DROPPED, Party, Shared
 from edgezero_spin.wasm.component.types import FutureType, StreamType
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "FutureReader",
+    "Promise",
     "Source",
     "StreamReader",
     "is_readable",
+    "posting",
     "reader_of",
     "shared_of",
 ]
@@ -36,7 +40,14 @@ __all__ = [
 class Source(Protocol):
     """What a guest reads as a stream.
 
-    An optional method ``close()`` is called when the guest drops its end.
+    A source that learns of its elements by calls of its own has ``read_now(most, done)`` instead
+    of ``read``; ``done`` gets what ``read`` would return, or ``None``, once, on the instance's
+    thread. Optional methods, called on that thread:
+
+    - ``arrived(items)`` gets what a coroutine of ``read`` returned, and returns the elements.
+    - ``ended(error)`` is called once when there is no more: with the ``WitError`` that ``read``
+      raised, or ``None``. Without it such an error ends the instance.
+    - ``close()`` is called when the guest drops its end.
     """
 
     def read(self, most: int) -> Any:
@@ -53,10 +64,46 @@ class Answer:
     """The value of a future that the host gives to a guest.
 
     Attributes:
-        value: The value, or an awaitable that returns it.
+        value: The value, an awaitable that returns it, or a ``Promise`` of it.
     """
 
     value: Any = None
+
+
+class Promise:
+    """A value that comes later. Used on the instance's thread alone.
+
+    An asynchronous host function may return one in the place of its result; an exception as
+    the value is raised then.
+
+    Attributes:
+        settled: There is a value.
+        cancel: Called when the guest wants it no more.
+    """
+
+    __slots__ = ("_callbacks", "_value", "cancel", "settled")
+
+    def __init__(self, cancel: Callable[[], None] | None = None) -> None:
+        self.settled = False
+        self.cancel = cancel
+        self._value: Any = None
+        self._callbacks: list[Callable[[Any], None]] = []
+
+    def settle(self, value: Any) -> None:
+        """Set the value; the first one counts."""
+        if self.settled:
+            return
+        self.settled, self._value = True, value
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback(value)
+
+    def when(self, callback: Callable[[Any], None]) -> None:
+        """Call this with the value as soon as there is one."""
+        if self.settled:
+            callback(self._value)
+        else:
+            self._callbacks.append(callback)
 
 
 class _Items:
@@ -73,9 +120,10 @@ class _Items:
 class _Sourced(Shared):
     """A stream or future that the host writes."""
 
-    def __init__(self, owner: "Instance", type_: StreamType | FutureType, source: Source) -> None:
+    def __init__(self, owner: "Instance", type_: StreamType | FutureType, source: Any) -> None:
         super().__init__(type_)
         self.source = source
+        self.held_bytes = getattr(source, "held_bytes", 0)
         self._owner = owner
         self._left: Any = None
         self._pulling = False
@@ -93,16 +141,35 @@ class _Sourced(Shared):
 
     def _pull(self, most: int) -> None:
         self._pulling = True
-        found = self.source.read(most)
+        read_now = getattr(self.source, "read_now", None)
+        if read_now is not None:
+            _expect(self._owner, 1)
+            read_now(most, self._told)
+            return
+        try:
+            found = self.source.read(most)
+        except WitError as error:
+            self._arrived(None, error)
+            return
         if is_coroutine(found):
             tasks = self._owner.tasks
             if tasks is not None:
-                tasks.start_coroutine(found, self._arrived)
+                tasks.start_coroutine(found, self._fetched)
         else:
             self._arrived(found, None)
 
+    def _told(self, items: Any) -> None:
+        if not self.dropped:
+            _expect(self._owner, -1)
+            self._arrived(items, None)
+
+    def _fetched(self, items: Any, error: BaseException | None) -> None:
+        arrived = getattr(self.source, "arrived", None)
+        self._arrived(items if error is not None or arrived is None else arrived(items), error)
+
     def _arrived(self, items: Any, error: BaseException | None) -> None:
-        if error is not None:
+        ended = getattr(self.source, "ended", None)
+        if error is not None and (ended is None or not isinstance(error, WitError)):
             raise error
         self._pulling = False
         if self.dropped:
@@ -111,6 +178,8 @@ class _Sourced(Shared):
             self._left = items
         else:
             self._ended = True
+            if ended is not None:
+                ended(error)
         pending, self.pending = self.pending, None
         if pending is not None:
             if self._ended:
@@ -129,6 +198,8 @@ class _Sourced(Shared):
     def drop(self) -> None:
         if not self.dropped:
             self.dropped, self._left = True, None
+            if self._pulling and hasattr(self.source, "read_now"):
+                _expect(self._owner, -1)
             close = getattr(self.source, "close", None)
             if close is not None:
                 close()
@@ -147,6 +218,16 @@ class _AnswerSource:
 
 async def _one(value: Awaitable[Any]) -> list[Any]:
     return [await value]
+
+
+class _PromiseSource:
+    """A source of one value that comes later."""
+
+    def __init__(self, promise: Promise) -> None:
+        self._promise = promise
+
+    def read_now(self, most: int, done: Callable[[Any], None]) -> None:
+        self._promise.when(lambda value: done([value]))
 
 
 class _HostBuffer:
@@ -174,9 +255,12 @@ class _HostBuffer:
 class _HostParty:
     """The host's side of a read."""
 
-    def __init__(self, most: int, done: Callable[[Any], None]) -> None:
+    def __init__(
+        self, most: int, done: Callable[[Any], None], takes: Callable[[int], bool] | None
+    ) -> None:
         self.component: ComponentInstance | None = None
         self.buffer = _HostBuffer(most)
+        self.takes = takes
         self._done = done
 
     def copied(self, reclaim: Callable[[], None]) -> None:
@@ -208,17 +292,30 @@ class StreamReader:
         """Whether the host still has the end."""
         return self._shared is not None
 
-    def read_now(self, most: int, done: Callable[[Any], None]) -> None:
+    @property
+    def source(self) -> Any:
+        """What the host gave as this stream or future; ``None`` where a guest writes it."""
+        shared = self._shared
+        return shared.source if isinstance(shared, _Sourced) else None
+
+    def read_now(
+        self,
+        most: int,
+        done: Callable[[Any], None],
+        takes: Callable[[int], bool] | None = None,
+    ) -> None:
         """Read on the instance's thread.
 
         Args:
             most: Elements to take at most. At least 1.
             done: Gets the elements, ``bytes`` or a list; ``None`` at the end.
+            takes: Whether a guest's write of so many elements is taken. One that is not ends
+                the stream: the write is told that nobody reads, with nothing of it copied.
         """
         if self._shared is None:
             done(None)
         else:
-            self._shared.read(_HostParty(most, done))
+            self._shared.read(_HostParty(most, done, takes))
 
     async def read(self, most: int) -> Any:
         """Read from the host's loop: elements, ``None`` at the end.
@@ -287,10 +384,23 @@ def _count(owner: "Instance", change: int) -> None:
         tasks.readers += change
 
 
+def _expect(owner: "Instance", change: int) -> None:
+    """Note that the host has something for the guest later, or had it."""
+    tasks = owner.tasks
+    if tasks is not None:
+        tasks.operations += change
+
+
 def _post(owner: "Instance", work: Callable[[], None]) -> None:
     tasks = owner.tasks
     if tasks is not None:
         tasks.post(work)
+
+
+def posting() -> Callable[[Callable[[], None]], None]:
+    """Return what has work done on the thread of the instance that runs now, from any thread."""
+    owner = running.get()
+    return lambda work: _post(owner, work)
 
 
 def reader_of(owner: "Instance", shared: Shared) -> StreamReader:
@@ -304,8 +414,8 @@ def is_readable(type_: StreamType | FutureType, value: Any) -> bool:
         return value.type == type_ and value.is_open
     if isinstance(type_, FutureType):
         return isinstance(value, Answer)
-    return isinstance(value, bytes | bytearray | list | tuple) or callable(
-        getattr(value, "read", None)
+    return isinstance(value, bytes | bytearray | list | tuple) or any(
+        callable(getattr(value, name, None)) for name in ("read", "read_now")
     )
 
 
@@ -320,7 +430,9 @@ def shared_of(owner: "Instance", type_: StreamType | FutureType, value: Any) -> 
     if isinstance(value, StreamReader):
         return value.hand_over()
     if isinstance(value, Answer):
-        return _Sourced(owner, type_, _AnswerSource(value.value))
+        promised = isinstance(value.value, Promise)
+        source = _PromiseSource(value.value) if promised else _AnswerSource(value.value)
+        return _Sourced(owner, type_, source)
     if isinstance(value, bytes | bytearray | list | tuple):
         return _Sourced(owner, type_, _Items(value))
     return _Sourced(owner, type_, value)

@@ -42,6 +42,7 @@ from edgezero_spin.host.runtime.native import (
 )
 from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.scheduler import Completion, Scheduler
+from edgezero_spin.host.runtime.streams import ReadableEnd
 from edgezero_spin.host.runtime.tasks import Task
 from edgezero_spin.host.runtime.traps import failure_of_error, failure_of_trap
 from edgezero_spin.wasm.component.linked import CoreExport, HostResource, LocalResource
@@ -500,8 +501,12 @@ class Instance:
                 for entry in reversed(component.entries.values())
                 if isinstance(entry, Handle) and entry.call is None
             ]
+            ends = [entry for entry in component.entries.values() if isinstance(entry, ReadableEnd)]
             component.entries.clear()
             self._drop_all(owned)
+            for end in ends:
+                # What the host would still bring for it is not wanted any more.
+                end.shared.drop()
         self._drop_all(self.state.table.drain())
 
     def _drop_all(self, resources: Sequence[Any]) -> None:

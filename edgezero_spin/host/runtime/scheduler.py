@@ -87,6 +87,9 @@ class Scheduler:
         live: Tasks from their call to their end, also after ``task.return``.
         loop: Where coroutines of the host run; needed as soon as one has to.
         on_wake: Called, from any thread, when something was posted.
+        on_turn: Called before a task goes on.
+        sleep: Waits until a condition holds that something posted may change; ``None`` waits as
+            long as it takes.
         operations: Coroutines of the host that have not come to an end.
         readers: Ends of streams and futures that the host has.
     """
@@ -102,9 +105,11 @@ class Scheduler:
         "current",
         "live",
         "loop",
+        "on_turn",
         "on_wake",
         "operations",
         "readers",
+        "sleep",
     )
 
     def __init__(self, owner: "Instance", current: "Task") -> None:
@@ -119,6 +124,8 @@ class Scheduler:
         self.live: set[Task] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
         self.on_wake: Callable[[], None] | None = None
+        self.on_turn: Callable[[], None] | None = None
+        self.sleep: Callable[[Callable[[], bool]], None] | None = None
         self.operations = 0
         self.readers = 0
 
@@ -208,6 +215,8 @@ class Scheduler:
         for _ in range(len(queue)):
             task = queue.popleft()
             if task.runnable():
+                if self.on_turn is not None:
+                    self.on_turn()
                 task.turn()
                 return True
             if task.queued:
@@ -229,7 +238,10 @@ class Scheduler:
                 "a call of the guest waits for a host function and blocks the event loop that "
                 "this function runs on; run the instance on a thread of its own"
             )
-        self._arrived.wait()
+        if self.sleep is None:
+            self._arrived.wait()
+        else:
+            self.sleep(self._arrived.is_set)
 
     def enter(self, frame: Frame, task: "Task") -> "Task":
         """Note that a task's code begins to run; return the one before it."""

@@ -109,6 +109,7 @@ class _GuestParty:
     """A guest's side of a copy: what happens to it becomes an event of its end."""
 
     __slots__ = ("buffer", "component", "end")
+    takes = None
 
     def __init__(self, component: ComponentInstance, end: End, buffer: _GuestBuffer) -> None:
         self.component: ComponentInstance | None = component

@@ -72,6 +72,10 @@ class Party(Protocol):
     def buffer(self) -> Buffer:
         """Its elements or room."""
 
+    @property
+    def takes(self) -> Callable[[int], bool] | None:
+        """Whether a reader takes a write of so many elements; ``None`` takes every one."""
+
     def copied(self, reclaim: Callable[[], None]) -> None:
         """Note that elements were copied while this side was pending.
 
@@ -92,7 +96,10 @@ class Shared:
         is_future: It is a future.
         dropped: One end is gone.
         pending: The side that came first.
+        held_bytes: What the host holds for whoever reads.
     """
+
+    held_bytes = 0
 
     def __init__(self, type_: StreamType | FutureType) -> None:
         self.type = type_
@@ -149,6 +156,10 @@ class Shared:
         return pending
 
     def _meet(self, reader: Party, writer: Party, second: Party) -> None:
+        if reader.takes is not None and not reader.takes(writer.buffer.remaining):
+            self.drop()
+            second.done(DROPPED)
+            return
         first = writer if second is reader else reader
         count = min(reader.buffer.remaining, writer.buffer.remaining)
         if count:
@@ -205,6 +216,11 @@ class End(Waitable):
         super().__init__()
         self.shared = shared
         self.state = CopyState.IDLE
+
+    @property
+    def held_bytes(self) -> int:
+        """What the host holds for its reader."""
+        return self.shared.held_bytes if self.readable else 0
 
     @property
     def kind(self) -> str:

@@ -43,7 +43,7 @@ class Exchange:
     def started(self, state: InstanceState) -> None:
         """Called on the guest's thread."""
         self.begun = True
-        CURRENT.context = self._context
+        state.context = CURRENT.context = self._context
 
     def ended(self, instance: Instance | None, error: BaseException | None) -> None:
         """Called on the guest's thread."""

@@ -44,8 +44,10 @@ def kit_interfaces() -> dict[str, Interface]:
 
 def _counted(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(state: InstanceState, *arguments: Any) -> Any:
-        context = CURRENT.context
+        context = state.context
         if context is not None:
+            # An instance of WASI 0.3 goes on on whatever thread is free.
+            CURRENT.context = context
             context.host_calls += 1
         return function(state, *arguments)
 

@@ -19,8 +19,8 @@ from edgezero_spin.host.factors.outbound_http.interface import Destination
 from edgezero_spin.host.factors.wasi.http import (
     FutureIncomingResponse,
     IncomingResponse,
-    OutgoingRequest,
     RequestOptions,
+    SentRequest,
     method_text,
 )
 from edgezero_spin.host.http.gateway import Answer, RequestHead
@@ -76,7 +76,7 @@ class _ChainWatch:
         self._context = context
 
     def started(self, state: InstanceState) -> None:
-        CURRENT.context = self._context
+        state.context = CURRENT.context = self._context
 
     def ended(self, instance: Instance | None, error: BaseException | None) -> None:
         CURRENT.context = None
@@ -101,7 +101,7 @@ class Sender:
     def send(
         self,
         destination: Destination,
-        request: OutgoingRequest,
+        request: SentRequest,
         options: RequestOptions | None,
         future: FutureIncomingResponse,
     ) -> None:
@@ -121,7 +121,7 @@ class Sender:
         else:
             self._chain.send(destination, request, options, future)
 
-    def _send_to_itself(self, request: OutgoingRequest, future: FutureIncomingResponse) -> None:
+    def _send_to_itself(self, request: SentRequest, future: FutureIncomingResponse) -> None:
         """Route a request as if it had come in from outside (CHAIN-1)."""
         application, runner = self._application, self._runner
         if application is None or runner is None:
@@ -197,7 +197,7 @@ def _channel(content: bytes) -> ByteChannel:
 
 def _send_to_script(
     url: str,
-    request: OutgoingRequest,
+    request: SentRequest,
     options: RequestOptions | None,
     future: FutureIncomingResponse,
 ) -> None:

@@ -87,16 +87,14 @@ class Evaluator(Evaluation):
         item: ComponentItem,
         arguments: Mapping[str, tuple[Sort, Any]] | None,
         parent: int | None,
-        instance: int | None = None,
         at: int = 0,
     ) -> Exports:
-        """Evaluate a component; return its exports.
+        """Evaluate a component as a new component instance; return its exports.
 
         Args:
             item: The component.
             arguments: What its imports are given. Without ``parent``, others are made up.
             parent: The component instance that instantiates it.
-            instance: Its own index, if it has one already.
             at: Where it is instantiated.
         """
         definition = item.definition
@@ -105,15 +103,30 @@ class Evaluator(Evaluation):
                 raise UnsupportedError("imported components cannot be provided", at)
             closure = TypeClosure(definition, item.scope or Scope())
             return self._declared(closure, arguments, None, (), at)[1]
+        scope = Scope(item.scope, instance=len(self.plan.instances))
+        self.plan.instances.append(ComponentInstance(parent, self.plan.dependency))
+        return self.evaluate(definition, scope, arguments, strict=parent is not None, at=at)
+
+    def evaluate(
+        self,
+        component: Component,
+        scope: Scope,
+        arguments: Mapping[str, tuple[Sort, Any]] | None,
+        *,
+        strict: bool,
+        at: int = 0,
+    ) -> Exports:
+        """Evaluate a component in a scope of its own; return its exports.
+
+        Args:
+            component: The component.
+            scope: An empty scope.
+            arguments, at: As for ``instantiate``.
+            strict: Every import has to be given.
+        """
         with self.deeper(at):
-            scope = Scope(item.scope)
-            if instance is None:
-                instance = len(self.plan.instances)
-                self.plan.instances.append(ComponentInstance(parent, self.plan.dependency))
-            scope.instance = instance
             exports: Exports = {}
-            strict = parent is not None
-            for each in definition.definitions:
+            for each in component.definitions:
                 self.spend(each.offset)
                 if isinstance(each, ImportDefinition):
                     self._import(each, scope, arguments, strict)

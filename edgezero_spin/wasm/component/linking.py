@@ -23,10 +23,10 @@ from edgezero_spin.wasm.component.linked import (
     LinkedComponent,
 )
 from edgezero_spin.wasm.component.plan import Exports, Plan
-from edgezero_spin.wasm.component.scope import ComponentItem, InstanceItem, TypeClosure
+from edgezero_spin.wasm.component.scope import ComponentItem, InstanceItem, Scope, TypeClosure
 from edgezero_spin.wasm.component.types import FunctionType
 
-__all__ = ["Dependency", "link", "validate"]
+__all__ = ["Dependency", "link", "link_with_scope", "validate"]
 
 
 @attrs.frozen
@@ -57,6 +57,13 @@ def link(component: Component, dependencies: tuple[Dependency, ...] = ()) -> Lin
         InvalidError: The component is not valid.
         UnsupportedError: It needs something that is refused, or is too large.
     """
+    return link_with_scope(component, dependencies)[0]
+
+
+def link_with_scope(
+    component: Component, dependencies: tuple[Dependency, ...] = ()
+) -> tuple[LinkedComponent, Scope]:
+    """Link a component, and return what its root's indices stand for; see ``link``."""
     linker = Evaluator()
     plan = linker.plan = Plan(is_real=True)
     plan.instances.append(ComponentInstance())
@@ -70,14 +77,16 @@ def link(component: Component, dependencies: tuple[Dependency, ...] = ()) -> Lin
             plan.dependency = None
             provided[id(each.component)] = exports
         given[each.name] = _given_by(each, exports)
-    exports = linker.instantiate(ComponentItem(component, None), given, None, instance=0)
-    return LinkedComponent(
+    scope = Scope(instance=0)
+    exports = linker.evaluate(component, scope, given, strict=False)
+    linked = LinkedComponent(
         imports=tuple(dict.fromkeys(plan.imports)),
         resources=plan.resources,
         instances=tuple(plan.instances),
         core_instances=tuple(plan.core_instances),
         exports=_exported(exports),
     )
+    return linked, scope
 
 
 def validate(component: Component) -> None:

@@ -24,7 +24,7 @@ from edgezero_spin.wasm.fuse.program import Program
 __all__ = ["CodeCache", "CodeEntry", "code_key", "folded_values"]
 
 # Changes whenever the same program gives another module.
-FUSER_VERSION = b"fuser 1"
+FUSER_VERSION = b"fuser 2"
 
 _MARK = b"\0variable\0"
 

@@ -171,6 +171,7 @@ def content_of(
         ],
     }
     content.names = _names(program, functions)
+    content.names_segments = program.names_segments() or bool(start.passive)
     return content, start.entity is not None or start.body is not None
 
 

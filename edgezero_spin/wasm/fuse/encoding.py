@@ -8,7 +8,14 @@ Source: WebAssembly core specification, 5.5 (modules).
 
 import attrs
 
-from edgezero_spin.wasm.binary import MODULE, number_bytes, section_bytes, text_bytes, vector_bytes
+from edgezero_spin.wasm.binary import (
+    MODULE,
+    number_bytes,
+    section_bytes,
+    signed_bytes,
+    text_bytes,
+    vector_bytes,
+)
 from edgezero_spin.wasm.component.cursor import Cursor
 from edgezero_spin.wasm.component.definitions import CoreExternType, CoreFunctionType, CoreLimits
 from edgezero_spin.wasm.component.errors import MalformedError
@@ -34,13 +41,18 @@ from edgezero_spin.wasm.fuse.program import Program
 
 __all__ = [
     "Content",
+    "body_bytes",
     "code_bytes",
     "data_bytes",
+    "entry_call",
     "export_bytes",
+    "function_table_bytes",
     "function_type",
+    "function_type_bytes",
     "global_bytes",
     "import_bytes",
     "limits_bytes",
+    "parameters",
     "table_bytes",
     "tag_bytes",
     "type_of",
@@ -60,11 +72,13 @@ class Content:
         types: Function types; an index is given to a new one.
         sections: Items by section number.
         names: Index and name of functions.
+        names_segments: Code may name data segments.
     """
 
     types: dict[CoreFunctionType, int]
     sections: dict[int, list[bytes]]
     names: list[bytes]
+    names_segments: bool = False
 
     def type_index(self, type_: CoreFunctionType) -> int:
         """Return the index of a function type."""
@@ -72,11 +86,13 @@ class Content:
 
     def module(self) -> bytes:
         """Return the module in binary form."""
-        parts = [section_bytes(TYPE, vector_bytes(_function_type(each) for each in self.types))]
+        parts = [
+            section_bytes(TYPE, vector_bytes(function_type_bytes(each) for each in self.types))
+        ]
         data = self.sections.get(DATA)
         for number in _WRITTEN:
             items = self.sections.get(number)
-            if number == DATA_COUNT and data:
+            if number == DATA_COUNT and data and self.names_segments:
                 parts.append(section_bytes(DATA_COUNT, number_bytes(len(data))))
             elif number == START_SECTION and items:
                 parts.append(section_bytes(START_SECTION, items[0]))
@@ -90,6 +106,32 @@ class Content:
 
 _WRITTEN: tuple[int, ...] = (IMPORT, FUNCTION, TABLE, MEMORY, TAG, GLOBAL, EXPORT, START_SECTION)
 _WRITTEN += (ELEMENT, DATA_COUNT, CODE, DATA)
+
+
+def body_bytes(code: bytes) -> bytes:
+    """Return a function body without locals, given its code without the end."""
+    return number_bytes(len(code) + 2) + b"\0" + code + b"\x0b"
+
+
+def parameters(type_: CoreFunctionType) -> bytes:
+    """Return code that gets all parameters of a function."""
+    return b"".join(b"\x20" + number_bytes(at) for at in range(len(type_.parameters)))
+
+
+def entry_call(arguments: bytes, entry: int, type_: int) -> bytes:
+    """Return code that calls an entry of the first table.
+
+    Args:
+        arguments: Code that gets the arguments.
+        entry: Index of the entry.
+        type_: Index of the function's type.
+    """
+    return arguments + b"\x41" + signed_bytes(entry) + b"\x11" + number_bytes(type_) + b"\0"
+
+
+def function_table_bytes(size: int) -> bytes:
+    """Return the type of a table of so many functions, no more and no fewer."""
+    return b"\x70\1" + number_bytes(size) * 2
 
 
 def export_bytes(name: str, kind: int, index: bytes) -> bytes:
@@ -112,7 +154,8 @@ def function_type(entity: Entity) -> CoreFunctionType:
     return function
 
 
-def _function_type(type_: CoreFunctionType) -> bytes:
+def function_type_bytes(type_: CoreFunctionType) -> bytes:
+    """Return a function type in binary form."""
     return b"\x60" + vector_bytes(type_.parameters) + vector_bytes(type_.results)
 
 

@@ -10,15 +10,13 @@ these need.
 Source: WebAssembly/component-model, ``design/mvp/CanonicalABI.md`` (what a runtime calls).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 
 import attrs
 
 from edgezero_spin.wasm.component.errors import UnsupportedError
 from edgezero_spin.wasm.component.linked import (
-    Builtin,
-    Canonical,
     ComponentExport,
     CoreExport,
     CoreImport,
@@ -30,14 +28,13 @@ from edgezero_spin.wasm.component.linked import (
     LinkedComponent,
     LocalResource,
     Lower,
-    Options,
-    ResourceFunction,
 )
 from edgezero_spin.wasm.core_module import CoreModuleContent, read_core_module
 from edgezero_spin.wasm.fuse.code_cache import CodeCache, CodeEntry, code_key, folded_values
 from edgezero_spin.wasm.fuse.emitting import START, emit
 from edgezero_spin.wasm.fuse.entities import Entity, EntityKind
 from edgezero_spin.wasm.fuse.program import Program, core_exports
+from edgezero_spin.wasm.fuse.renaming import Renaming
 from edgezero_spin.wasm.fuse.splitting import (
     SNAPSHOT_BYTES,
     Code,
@@ -48,21 +45,23 @@ from edgezero_spin.wasm.fuse.splitting import (
     split,
 )
 
-__all__ = ["fuse"]
+__all__ = ["Fused", "fuse", "fuse_with_names"]
 
 # A module counts once for each of its instances.
 MAX_BYTES = 1 << 28
 
 
 @attrs.frozen
-class _FusedInstance:
-    """A core instance of the fused component, its imports named as before or after fusing."""
+class Fused:
+    """A fused component.
 
-    instance: int
-    module: bytes
-    imports: Sequence[tuple[str, str, CoreExport | Canonical | None]]
-    start: str | None = None
-    is_renamed: bool = False
+    Attributes:
+        linked: The component.
+        names: What became of the core exports that exports, options and others need.
+    """
+
+    linked: LinkedComponent
+    names: Mapping[CoreExport, CoreExport]
 
 
 def fuse(
@@ -82,6 +81,13 @@ def fuse(
     Raises:
         ComponentError: A module is damaged, or has something that is refused.
     """
+    return fuse_with_names(linked, split_from=split_from, cache=cache).linked
+
+
+def fuse_with_names(
+    linked: LinkedComponent, *, split_from: int | None, cache: CodeCache | None = None
+) -> Fused:
+    """Fuse a component, and return what its core exports became; see ``fuse``."""
     if sum(len(each.module) for each in linked.core_instances) > MAX_BYTES:
         raise UnsupportedError("the core instances of the component are too large together", 0)
     contents: dict[int, CoreModuleContent] = {}
@@ -91,11 +97,12 @@ def fuse(
     groups = list(_groups(linked, contents))
     group_of = {number: at for at, group in enumerate(groups) for number in group}
     needed = _needed(linked, group_of)
-    renaming = _Renaming()
-    fused: list[_FusedInstance] = []
+    names: dict[CoreExport, CoreExport] = {}
+    fused: list[CoreInstance] = []
+    # Code modules import from the data module before them, whose names are new ones already.
+    code_modules: set[int] = set()
     for at, group in enumerate(groups):
         program = _program(linked, group, contents)
-        names = _import_names(program)
         is_split = split_from is not None and can_split(program, split_from)
         code_at = len(fused) + is_split
         exports: dict[str, CoreExport] = {}
@@ -103,10 +110,10 @@ def fuse(
         for export in needed[at]:
             entity = program.entity(export)
             name = export_names.setdefault(entity, f"{export.instance}.{export.name}")
-            renaming.exports[export] = CoreExport(code_at, name)
+            names[export] = CoreExport(code_at, name)
             if is_split and entity.kind == EntityKind.MEMORY:
                 memory = memory_export(program.memories.index(entity))
-                renaming.exports[export] = CoreExport(len(fused), memory)
+                names[export] = CoreExport(len(fused), memory)
             else:
                 exports.setdefault(name, export)
         instance = linked.core_instances[group[0]].instance
@@ -124,41 +131,27 @@ def fuse(
 
         if is_split:
             program, code = _code(program, needed[at], exports, reach, cache)
-            names = _import_names(program)
-            data = data_module(program, code.imports, code.variables, names)
-            imports = [(*names[each], each.source) for each in code.imports]
-            given = [("data", name, CoreExport(len(fused), name)) for name in code_imports(program)]
-            fused.append(_FusedInstance(instance, data, imports))
-            fused.append(_FusedInstance(instance, code.module, given, is_renamed=True))
+            data = data_module(program, code.imports, code.variables, _import_names(program))
+            fused.append(CoreInstance(instance, data, _imports(program, code.imports)))
+            given = [
+                CoreImport("data", name, CoreExport(len(fused) - 1, name))
+                for name in code_imports(program)
+            ]
+            code_modules.add(len(fused))
+            fused.append(CoreInstance(instance, code.module, tuple(given)))
         else:
             program = reach()
-            names = _import_names(program)
-            emitted = emit(program, {n: program.entity(e) for n, e in exports.items()}, names)
-            imports = [(*names[each], each.source) for each in emitted.imports]
+            exported = {name: program.entity(each) for name, each in exports.items()}
+            emitted = emit(program, exported, _import_names(program))
             start = START if emitted.has_start else None
-            fused.append(_FusedInstance(instance, emitted.module, imports, start))
+            imports = _imports(program, emitted.imports)
+            fused.append(CoreInstance(instance, emitted.module, imports, start))
+    renaming = Renaming(names.__getitem__)
     core_instances = [
-        CoreInstance(
-            each.instance,
-            each.module,
-            tuple(
-                CoreImport(module, name, renaming.source(source, is_renamed=each.is_renamed))
-                for module, name, source in each.imports
-            ),
-            each.start,
-        )
-        for each in fused
+        each if number in code_modules else renaming.core_instance(each)
+        for number, each in enumerate(fused)
     ]
-    return LinkedComponent(
-        imports=linked.imports,
-        resources={
-            resource: renaming.resource(owner) if isinstance(owner, LocalResource) else owner
-            for resource, owner in linked.resources.items()
-        },
-        instances=linked.instances,
-        core_instances=tuple(core_instances),
-        exports=renaming.component_exports(linked.exports),
-    )
+    return Fused(renaming.component(linked, core_instances), names)
 
 
 def _groups(
@@ -236,6 +229,13 @@ def _import_names(program: Program) -> dict[Entity, tuple[str, str]]:
     }
 
 
+def _imports(program: Program, entities: Iterable[Entity]) -> tuple[CoreImport, ...]:
+    names = _import_names(program)
+    return tuple(
+        CoreImport(*names[each], each.source) for each in entities if each.source is not None
+    )
+
+
 def _code(
     program: Program,
     needed: list[CoreExport],
@@ -284,66 +284,3 @@ def _cached(program: Program, entry: CodeEntry) -> Code | None:
     if entry.folded != folded_values(program, set(variables)):
         return None
     return Code(entry.code, hosts, tuple(variables))
-
-
-class _Renaming:
-    """What core exports are called after fusing, put into everything that mentions them."""
-
-    def __init__(self) -> None:
-        self.exports: dict[CoreExport, CoreExport] = {}
-
-    def source(
-        self, source: CoreExport | Canonical | None, *, is_renamed: bool
-    ) -> CoreExport | Canonical:
-        match source:
-            case CoreExport():
-                return source if is_renamed else self.exports[source]
-            case Lower():
-                return attrs.evolve(
-                    source,
-                    callee=self.function(source.callee),
-                    options=self.options(source.options),
-                )
-            case Builtin():
-                return attrs.evolve(source, options=self.options(source.options))
-            case ResourceFunction():
-                return source
-        raise ValueError("an import without a source")
-
-    def options(self, options: Options) -> Options:
-        return attrs.evolve(
-            options,
-            memory=self._optional(options.memory),
-            realloc=self._optional(options.realloc),
-            post_return=self._optional(options.post_return),
-            callback=self._optional(options.callback),
-        )
-
-    def _optional(self, export: CoreExport | None) -> CoreExport | None:
-        return None if export is None else self.exports[export]
-
-    def function(self, function: Function) -> Function:
-        if isinstance(function, HostFunction):
-            return function
-        return attrs.evolve(
-            function,
-            core=self.exports[function.core],
-            options=self.options(function.options),
-        )
-
-    def resource(self, owner: LocalResource) -> LocalResource:
-        return attrs.evolve(owner, destructor=self._optional(owner.destructor))
-
-    def component_exports(
-        self, exports: Mapping[str, ComponentExport]
-    ) -> dict[str, ComponentExport]:
-        found: dict[str, ComponentExport] = {}
-        for name, each in exports.items():
-            match each:
-                case ExportedInstance():
-                    found[name] = ExportedInstance(self.component_exports(each.exports))
-                case LiftedFunction() | HostFunction():
-                    found[name] = self.function(each)
-                case _:
-                    found[name] = each
-        return found

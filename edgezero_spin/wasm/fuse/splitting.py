@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from edgezero_spin.wasm.binary import number_bytes, signed_bytes, text_bytes, vector_bytes
+from edgezero_spin.wasm.binary import number_bytes, text_bytes, vector_bytes
 from edgezero_spin.wasm.component.definitions import CoreFunctionType, CoreLimits
 from edgezero_spin.wasm.core_module import (
     CODE,
@@ -37,11 +37,15 @@ from edgezero_spin.wasm.core_module import (
 from edgezero_spin.wasm.fuse.emitting import Layout, content_of, lay_out
 from edgezero_spin.wasm.fuse.encoding import (
     Content,
+    body_bytes,
     data_bytes,
+    entry_call,
     export_bytes,
+    function_table_bytes,
     function_type,
     import_bytes,
     limits_bytes,
+    parameters,
     type_of,
 )
 from edgezero_spin.wasm.fuse.entities import Entity, EntityKind
@@ -129,10 +133,6 @@ def _initial_values(variables: Sequence[Entity]) -> CoreFunctionType:
     return CoreFunctionType((), tuple(type_of(each).value for each in variables))
 
 
-def _table_bytes(functions: int) -> bytes:
-    return b"\x70\1" + number_bytes(functions) + number_bytes(functions)
-
-
 def data_module(
     program: Program,
     hosts: Sequence[Entity],
@@ -154,17 +154,17 @@ def data_module(
     content.sections[IMPORT] = [import_bytes(content, each, names[each]) for each in hosts]
     content.sections[FUNCTION] = [number_bytes(content.type_index(_initial_values(variables)))]
     count = len(hosts) + 1
-    values = b"\0" + b"".join(each.value or b"" for each in variables) + _END
+    values = b"".join(each.value or b"" for each in variables)
     indices = vector_bytes(number_bytes(at) for at in range(count))
     content.sections |= {
-        TABLE: [_table_bytes(count)],
+        TABLE: [function_table_bytes(count)],
         MEMORY: [limits_bytes(type_of(each).limits) for each in memories],
         EXPORT: [
             *(export_bytes(memory_export(at), 2, number_bytes(at)) for at in range(len(memories))),
             export_bytes(TABLE_EXPORT, 1, b"\0"),
         ],
         ELEMENT: [b"\0\x41\0" + _END + indices],
-        CODE: [number_bytes(len(values)) + values],
+        CODE: [body_bytes(values)],
         DATA: [
             data_bytes(program, entity, is_passive=False)
             for entity, segment in program.data.items()
@@ -193,15 +193,15 @@ def _code_module(
         for at, each in enumerate(layout.defined[EntityKind.MEMORY])
     ]
     count = len(hosts) + 1
-    sections[IMPORT] = [*memories, _named(TABLE_EXPORT, b"\1" + _table_bytes(count))]
+    sections[IMPORT] = [*memories, _named(TABLE_EXPORT, b"\1" + function_table_bytes(count))]
     sections[MEMORY] = []
     initial = content.type_index(_initial_values(variables))
-    start = _call(b"", len(hosts), initial) + b"".join(
+    start = entry_call(b"", len(hosts), initial) + b"".join(
         b"\x24" + each.reference.code for each in reversed(variables)
     )
     types = [content.type_index(function_type(each)) for each in hosts]
     calls = [
-        _body(_call(_parameters(function_type(each)), at, type_))
+        body_bytes(entry_call(parameters(function_type(each)), at, type_))
         for at, (each, type_) in enumerate(zip(hosts, types, strict=True))
     ]
     sections[START] = [number_bytes(len(hosts) + len(sections[FUNCTION]))]
@@ -211,7 +211,7 @@ def _code_module(
         *sections[FUNCTION],
         number_bytes(start_type),
     ]
-    sections[CODE] = [*calls, *sections[CODE], _body(start)]
+    sections[CODE] = [*calls, *sections[CODE], body_bytes(start)]
     segments = layout.defined[EntityKind.DATA]
     sections[DATA] = []
     if program.names_segments():
@@ -229,17 +229,3 @@ def _named(name: str, type_: bytes) -> bytes:
 
 def _any_size(limits: CoreLimits | None) -> CoreLimits | None:
     return None if limits is None else attrs.evolve(limits, minimum=0, maximum=None)
-
-
-def _parameters(type_: CoreFunctionType) -> bytes:
-    return b"".join(b"\x20" + number_bytes(at) for at in range(len(type_.parameters)))
-
-
-def _call(arguments: bytes, function: int, type_: int) -> bytes:
-    """Return code that calls an entry of the table of functions."""
-    return arguments + b"\x41" + signed_bytes(function) + b"\x11" + number_bytes(type_) + b"\0"
-
-
-def _body(code: bytes) -> bytes:
-    body = b"\0" + code + _END
-    return number_bytes(len(body)) + body

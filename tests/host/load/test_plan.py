@@ -188,13 +188,24 @@ def test_all_faults_are_told_together(tmp_path: Path) -> None:
 
 
 def test_a_component_without_a_handler_is_refused(shared_engine: Engine, tmp_path: Path) -> None:
-    """A component that exports none, or one of another generation, is named (RESP-15, GEN-7)."""
+    """A component that exports none, or one of another type, or two, is named."""  # RESP-15, XP-2
     for text, problem in (
-        ("(component)", "Expected component to export one of wasi:http/incoming-handler@0.2"),
+        ("(component)", "Expected component to export one of wasi:http/handler@0.3.0"),
         (
             "(component (component $h) (instance $i (instantiate $h)) (export "
-            '"wasi:http/handler@0.3.0" (instance $i)))',
-            "it exports wasi:http/handler@0.3.0, which this host does not run",
+            '"wasi:http/handler@0.3.0-rc-2026-01-06" (instance $i)))',
+            "it exports wasi:http/handler@0.3.0-rc-2026-01-06, which this host does not run",
+        ),
+        (
+            "(component (component $h) (instance $i (instantiate $h)) (export "
+            '"wasi:http/handler@0.3.1" (instance $i)))',
+            "has no `handle: async func(request: request)",
+        ),
+        (
+            "(component (component $h) (instance $i (instantiate $h)) (export "
+            '"wasi:http/handler@0.3.0" (instance $i)) (export '
+            '"wasi:http/incoming-handler@0.2.0" (instance $i)))',
+            "component exports multiple different handlers",
         ),
     ):
         path = tmp_path / "guest.wat"

@@ -56,7 +56,7 @@ def test_nothing_is_said_of_an_application_in_order(tmp_path: Path) -> None:
     ("changes", "expected"),
     [
         ({"wasm": "(module)"}, "core wasm module, not a component"),
-        ({"wasm": component("wasi:http/handler@0.3.0-rc-2026-03-15")}, "'c': "),
+        ({"wasm": component("wasi:http/handler@0.3.0-rc-2026-01-06")}, "'c': "),
         ({"wasm": "(component)"}, "Expected component to export one of"),
         ({"manifest": MANIFEST + 'files = ["gone.txt"]\n'}, '"gone.txt" does not exist'),
         ({"manifest": MANIFEST.replace('"/..."', "1")}, "route must be a string pattern"),

@@ -177,10 +177,10 @@ class _State:
 
 @contextmanager
 def instance_of(
-    engine: Engine, text: str, functions: Mapping[str, Callable[..., Any]] | None = None
+    engine: Engine, source: str | bytes, functions: Mapping[str, Callable[..., Any]] | None = None
 ) -> Iterator[Instance]:
-    """Yield an instance of a component."""
-    read = read_component(bytes(wasmtime.wat2wasm(text)))
+    """Yield an instance of a component, given as text or in binary form."""
+    read = read_component(source if isinstance(source, bytes) else bytes(wasmtime.wat2wasm(source)))
     validate(read)
     prepared = PreparedComponent(
         engine,

@@ -9,6 +9,7 @@ from edgezero_spin.wasm.component.reader import read_component
 from edgezero_spin.wasm.core_module import CODE, DATA, read_core_module
 from edgezero_spin.wasm.fuse.code_cache import CodeEntry
 from edgezero_spin.wasm.fuse.fusing import fuse
+from edgezero_spin.wasm.fuse.packing import packed_component
 from tests.wasm.fuse.generated import Running, engine
 
 
@@ -24,9 +25,14 @@ class Cache(dict[str, bytes]):
         self[key] = entry
 
 
-def snapshot(
+def snapshot(**changed: object) -> LinkedComponent:
+    """A component as componentize-py makes it, linked."""
+    return link(read_component(binary(**changed)))  # type: ignore[arg-type]
+
+
+def binary(
     text: str = "first", stack: int = 1000, constant: int = 5, pages: int = 1, more: str = ""
-) -> LinkedComponent:
+) -> bytes:
     """A component as componentize-py makes it: memory and globals in one module, code beside."""
     component = f"""(component
       (import "host" (func $host (param "x" u32) (result u32)))
@@ -51,7 +57,7 @@ def snapshot(
         (with "host" (instance (export "host" (func $host-core))))))
       (func (export "ask") (param "x" u32) (result u32) (canon lift (core func $c "ask")))
       (func (export "run") (result u32) (canon lift (core func $c "run"))))"""
-    return link(read_component(bytes(wasmtime.wat2wasm(component))))
+    return bytes(wasmtime.wat2wasm(component))
 
 
 def test_data_and_code_are_two_modules() -> None:
@@ -103,9 +109,20 @@ def test_initial_values_and_host_calls_arrive(split_from: int | None) -> None:
 def test_an_edit_changes_data_only() -> None:
     """Another snapshot, of another size, has the same code to the byte."""
     first = fuse(snapshot(), split_from=1)
-    second = fuse(snapshot("another one", stack=77, pages=3), split_from=1)
+    second = fuse(snapshot(text="another one", stack=77, pages=3), split_from=1)
     assert first.core_instances[1].module == second.core_instances[1].module
     assert first.core_instances[0].module != second.core_instances[0].module
+
+
+def test_an_edit_of_an_app_that_ships_packed_changes_data_only() -> None:
+    """So does a module that holds code and data, of more segments than before."""
+    apps = binary(), binary(text='x") (data (i32.const 90) "y', stack=77, pages=3)
+    codes = []
+    for app in apps:
+        packed = packed_component(app)
+        assert packed != app
+        codes.append(fuse(link(read_component(packed)), split_from=1).core_instances[1].module)
+    assert codes[0] == codes[1]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +141,7 @@ def test_code_is_kept_by_what_it_is_made_from(
     """A hit gives what fusing anew gives, without walking a function body."""
     cache = Cache()
     fuse(snapshot(), split_from=1, cache=cache)
-    plan = snapshot(**changed)  # type: ignore[arg-type]
+    plan = snapshot(**changed)
     expected = fuse(plan, split_from=1)
 
     def walk(*_: object) -> None:

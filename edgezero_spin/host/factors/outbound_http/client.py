@@ -30,8 +30,8 @@ from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.outbound_networking.tls import default_tls
 from edgezero_spin.host.factors.wasi.http import (
     FutureIncomingResponse,
-    OutgoingRequest,
     RequestOptions,
+    SentRequest,
     method_text,
 )
 from edgezero_spin.manifest.spin.host_names import parse_host_name
@@ -68,7 +68,7 @@ class HttpClient:
     def send(
         self,
         destination: Destination,
-        request: OutgoingRequest,
+        request: SentRequest,
         options: RequestOptions | None,
         future: FutureIncomingResponse,
     ) -> None:
@@ -104,7 +104,7 @@ class HttpClient:
     async def _exchange(
         self,
         destination: Destination,
-        request: OutgoingRequest,
+        request: SentRequest,
         options: RequestOptions | None,
         future: FutureIncomingResponse,
     ) -> None:
@@ -162,7 +162,7 @@ class HttpClient:
         await asyncio.get_running_loop().shutdown_default_executor()
 
 
-def _give_up(request: OutgoingRequest, future: FutureIncomingResponse) -> None:
+def _give_up(request: SentRequest, future: FutureIncomingResponse) -> None:
     """Reject a request that got no answer."""
     if not future.ready():
         request.drop_body()

@@ -11,7 +11,7 @@ Source: RFC 9110, 8.6 and 9.3.1; RFC 9112, 6; hyper does the same, and so does S
 
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.fields import Pair
-from edgezero_spin.host.factors.wasi.http import OutgoingRequest
+from edgezero_spin.host.factors.wasi.http import SentRequest
 
 __all__ = ["framed"]
 
@@ -21,7 +21,7 @@ _SILENT = frozenset({"GET", "HEAD", "DELETE", "CONNECT"})
 _BODILESS = frozenset({"GET", "HEAD", "CONNECT"})
 
 
-def framed(method: str, request: OutgoingRequest) -> tuple[list[Pair], ByteChannel | None]:
+def framed(method: str, request: SentRequest) -> tuple[list[Pair], ByteChannel | None]:
     """Return headers and body as they go out.
 
     A body that does not go out is closed, so that whoever writes it is told.

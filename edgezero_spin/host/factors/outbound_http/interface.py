@@ -25,13 +25,21 @@ from edgezero_spin.host.factors.wasi.http import (
     FutureIncomingResponse,
     OutgoingRequest,
     RequestOptions,
+    SentRequest,
 )
 from edgezero_spin.host.factors.wasi.io import Pollable
 from edgezero_spin.host.runtime.interface import Interface, WitError
 from edgezero_spin.manifest.spin.allowed_hosts import AllowedHostError
 from edgezero_spin.manifest.spin.host_names import parse_host_name
 
-__all__ = ["OUTGOING_HANDLER", "Destination", "HttpSender", "OutboundHosts"]
+__all__ = [
+    "OUTGOING_HANDLER",
+    "WEB_SCHEMES",
+    "Destination",
+    "HttpSender",
+    "OutboundHosts",
+    "dispatch",
+]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -67,7 +75,7 @@ class HttpSender(Protocol):
     def send(
         self,
         destination: Destination,
-        request: OutgoingRequest,
+        request: SentRequest,
         options: RequestOptions | None,
         future: FutureIncomingResponse,
     ) -> None:
@@ -188,6 +196,26 @@ def _handle(
     destination = _destination_of(request)
     future = FutureIncomingResponse(state)
     future.sent = request.body
+    dispatch(state, destination, request, options, future)
+    return future
+
+
+def dispatch(
+    state: InstanceState,
+    destination: Destination,
+    request: SentRequest,
+    options: RequestOptions | None,
+    future: FutureIncomingResponse,
+) -> None:
+    """Send a request, or refuse it: the future gets the outcome.
+
+    Args:
+        state: Of the instance that sends.
+        destination: Where it goes.
+        request: The request.
+        options: How long it may take; ``None`` for the usual.
+        future: Where the outcome goes.
+    """
     hosts: OutboundHosts | None = state.grants.outbound
     with asking(state, hosts):
         allowed = hosts is not None and hosts.allows(destination)
@@ -205,7 +233,6 @@ def _handle(
         )
     else:
         hosts.sender.send(destination, request, options, future)
-    return future
 
 
 OUTGOING_HANDLER = Interface(

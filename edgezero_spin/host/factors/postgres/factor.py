@@ -13,7 +13,6 @@ Source: contract services.md, PG-20 to PG-23, PG-26.
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -120,10 +119,9 @@ class ConnectionPool:
 
 
 class Postgres:
-    """The pools of one application, and the threads of its asynchronous calls. ``close`` it."""
+    """The pools of one application. ``close`` it."""
 
     def __init__(self) -> None:
-        self._threads: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
         self._pools: OrderedDict[tuple[str, str, str | None], ConnectionPool] = OrderedDict()
         self._roots: RootFiles | None = None
@@ -162,22 +160,11 @@ class Postgres:
             dropped.close()
         return pool
 
-    @property
-    def threads(self) -> ThreadPoolExecutor:
-        """Threads for what waits while the guest's other tasks go on."""
-        with self._lock:
-            if self._threads is None:
-                self._threads = ThreadPoolExecutor(POOL_SIZE, "postgres")
-            return self._threads
-
     def close(self) -> None:
         """Close every connection that no handle has. Twice is harmless."""
         with self._lock:
-            threads, self._threads = self._threads, None
             pools, self._pools = self._pools, OrderedDict()
             roots, self._roots = self._roots, None
-        if threads is not None:
-            threads.shutdown(wait=False, cancel_futures=True)
         for pool in pools.values():
             pool.close()
         if roots is not None:

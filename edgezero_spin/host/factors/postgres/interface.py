@@ -1,20 +1,19 @@
 """``spin:postgres/postgres`` and its older versions: a guest's connections to PostgreSQL.
 
 One implementation serves all; an older version has fewer types. The asynchronous functions of
-``4.2.0`` wait on threads of the factor, so that the guest's other tasks go on.
+``4.2.0`` wait on threads of the host, so that the guest's other tasks go on.
 
 Source: contract services.md, section 1.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
 from edgezero_spin.host.errors import Trap
-from edgezero_spin.host.factors.blocking import away, check
+from edgezero_spin.host.factors.blocking import away, check, in_thread
 from edgezero_spin.host.factors.bounds import release
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.postgres.errors import PostgresError, ResultTooLargeError
@@ -33,15 +32,19 @@ from edgezero_spin.host.factors.postgres.versions import (
     VERSION_4,
     Version,
 )
+from edgezero_spin.host.factors.streams import PartwiseSource
 from edgezero_spin.host.runtime.host_ends import Answer
-from edgezero_spin.host.runtime.interface import Err, HostFunction, Interface, Ok, WitError
+from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
-__all__ = ["INTERFACES"]
+__all__ = ["INTERFACES", "ConnectionBuilderResource", "PostgresConnectionResource"]
+
+ROWS_AT_ONCE = 256
+"""Rows of a stream that are taken in, where the server sent them, before the guest reads more."""
 
 T = TypeVar("T")
 
 
-class Connection:
+class PostgresConnectionResource:
     """A ``connection``.
 
     Attributes:
@@ -59,7 +62,7 @@ class Connection:
         self.session.release()
 
 
-class ConnectionBuilder:
+class ConnectionBuilderResource:
     """A ``connection-builder``.
 
     Attributes:
@@ -85,11 +88,13 @@ def _begin_open(state: InstanceState, address: str, certificate: str | None = No
         raise _connection_failed(error) from error
 
 
-def _open(state: InstanceState, address: str, certificate: str | None = None) -> Connection:
+def _open(
+    state: InstanceState, address: str, certificate: str | None = None
+) -> PostgresConnectionResource:
     opening = _begin_open(state, address, certificate)
     try:
         with away(state):
-            return Connection(opening.finish(lambda: check(state)))
+            return PostgresConnectionResource(opening.finish(lambda: check(state)))
     except PostgresError as error:
         opening.give_up()
         raise _connection_failed(error) from error
@@ -125,7 +130,7 @@ def _parameters(version: Version, values: Sequence[Parameter]) -> Sequence[Param
 def _query(
     version: Version,
     state: InstanceState,
-    connection: Connection,
+    connection: PostgresConnectionResource,
     statement: str,
     values: Sequence[Parameter],
 ) -> dict[str, Any]:
@@ -138,7 +143,7 @@ def _query(
 def _execute(
     version: Version,
     state: InstanceState,
-    connection: Connection,
+    connection: PostgresConnectionResource,
     statement: str,
     values: Sequence[Parameter],
 ) -> int:
@@ -162,7 +167,9 @@ def _by_address(call: HostFunction, version: Version) -> HostFunction:
     return function
 
 
-def _set_ca_root(state: InstanceState, builder: ConnectionBuilder, certificate: str) -> None:
+def _set_ca_root(
+    state: InstanceState, builder: ConnectionBuilderResource, certificate: str
+) -> None:
     from edgezero_spin.host.factors.postgres.roots import check_certificate
 
     try:
@@ -172,141 +179,133 @@ def _set_ca_root(state: InstanceState, builder: ConnectionBuilder, certificate: 
     builder.certificate = certificate
 
 
-def _build(state: InstanceState, builder: ConnectionBuilder) -> Connection:
+def _build(state: InstanceState, builder: ConnectionBuilderResource) -> PostgresConnectionResource:
     return _open(state, builder.address, builder.certificate)
 
 
-class _Cancelled:
-    """Whether a call that runs on another thread is wanted no more."""
+class _Call:
+    """A call on a thread of its own, and whether somebody still waits for it."""
 
     def __init__(self, state: InstanceState) -> None:
         self._state = state
-        self.set = False
+        self._wanted = True
 
     def check(self) -> None:
         """Raise what ends a wait."""
-        if self.set:
+        if not self._wanted:
             raise Trap("the call was cancelled")
         check(self._state)
 
+    async def run(self, work: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:
+        """Do the work; if the call is cancelled, it stops at its next wait."""
+        try:
+            return await in_thread(work, undo)
+        except asyncio.CancelledError:
+            self._wanted = False
+            raise
 
-async def _on_thread(
-    state: InstanceState,
-    work: Callable[[Callable[[], None]], T],
-    done: Callable[["Future[T]", bool], None],
-) -> T:
-    """Run something that waits, on a thread of the factor.
+    async def use(self, session: Session, work: Callable[[], T]) -> T:
+        """Do the same with a session, which is kept until the end."""
+        session.hold()
 
-    Args:
-        state: Of the instance.
-        work: Gets what to call while it waits.
-        done: Called when the work has ended, or never began; with whether its caller is gone.
-    """
-    cancelled = _Cancelled(state)
-    future: Future[T] = state.grants.postgres.threads.submit(work, cancelled.check)
-    future.add_done_callback(lambda future: done(future, cancelled.set))
-    try:
-        return await asyncio.wrap_future(future)
-    except asyncio.CancelledError:
-        cancelled.set = True
-        raise
+        def held() -> T:
+            try:
+                return work()
+            finally:
+                session.release()
 
-
-async def _on_session(
-    state: InstanceState, session: Session, work: Callable[[Callable[[], None]], T]
-) -> T:
-    """Do the same, and keep the session until the end, wherever its handle is by then."""
-    session.hold()
-    return await _on_thread(state, work, lambda future, cancelled: session.release())
+        return await self.run(held)
 
 
 def _open_async(
     state: InstanceState, address: str, certificate: str | None = None
-) -> Coroutine[Any, Any, Connection]:
+) -> Coroutine[Any, Any, PostgresConnectionResource]:
     opening = _begin_open(state, address, certificate)
 
-    def done(future: "Future[Session]", cancelled: bool) -> None:
-        if cancelled and not future.cancelled() and future.exception() is None:
-            future.result().release()
-
-    async def opened() -> Connection:
+    async def opened() -> PostgresConnectionResource:
+        call = _Call(state)
         try:
-            return Connection(await _on_thread(state, opening.finish, done))
+            session = await call.run(lambda: opening.finish(call.check), Session.release)
         except PostgresError as error:
             opening.give_up()
             raise _connection_failed(error) from error
         except BaseException:
             opening.give_up()
             raise
+        return PostgresConnectionResource(session)
 
     return opened()
 
 
 def _build_async(
-    state: InstanceState, builder: ConnectionBuilder
-) -> Coroutine[Any, Any, Connection]:
+    state: InstanceState, builder: ConnectionBuilderResource
+) -> Coroutine[Any, Any, PostgresConnectionResource]:
     return _open_async(state, builder.address, builder.certificate)
 
 
 async def _execute_async(
-    state: InstanceState, connection: Connection, statement: str, values: Sequence[Parameter]
+    state: InstanceState,
+    connection: PostgresConnectionResource,
+    statement: str,
+    values: Sequence[Parameter],
 ) -> int:
-    session = connection.session
+    call, session = _Call(state), connection.session
     with _execute_errors(VERSION_4):
-        return await _on_session(
-            state, session, lambda check: session.execute(statement, values, check)
-        )
+        return await call.use(session, lambda: session.execute(statement, values, call.check))
 
 
 async def _query_async(
-    state: InstanceState, connection: Connection, statement: str, values: Sequence[Parameter]
-) -> Any:
-    session = connection.session
+    state: InstanceState,
+    connection: PostgresConnectionResource,
+    statement: str,
+    values: Sequence[Parameter],
+) -> tuple[list[dict[str, Any]], Any, Answer]:
+    call, session = _Call(state), connection.session
     with _stream_errors(VERSION_4):
-        stream = await _on_session(
-            state, session, lambda check: session.stream(statement, values, check)
-        )
-    columns = VERSION_4.columns(stream.columns)
-    return columns, _RowSource(state, stream), Answer(_outcome(stream))
+        stream = await call.use(session, lambda: session.stream(statement, values, call.check))
+    rows = _Rows(state, session, stream)
+    return VERSION_4.columns(stream.columns), *rows.ends
 
 
-async def _outcome(stream: RowStream) -> Ok | Err:
-    error = await asyncio.wrap_future(stream.outcome)
-    return Ok(None) if error is None else Err(VERSION_4.query_failed(error, flat=False))
+class _Rows(PartwiseSource):
+    """The rows of one statement, as a guest reads them."""
 
-
-class _RowSource:
-    """The stream that a guest reads rows from."""
-
-    def __init__(self, state: InstanceState, stream: RowStream) -> None:
+    def __init__(self, state: InstanceState, session: Session, stream: RowStream) -> None:
+        super().__init__(apart=True)
         self._state = state
+        self._session = session
         self._stream = stream
-        self._closed = False
+        self._open = True
+        session.hold()
+        self._take_ready()
 
-    async def read(self, most: int) -> list[Any]:
-        """Return the next rows, none at the end."""
-        stream, session = self._stream, self._stream.session
-        rows = await _on_session(
-            self._state, session, lambda check: session.read(stream, max(most, 1), check)
-        )
-        if not rows:
-            self.close()
-        return rows
+    def look_up(self) -> None:
+        """Wait for the next rows."""
+        self._session.fill(self._stream, ROWS_AT_ONCE, lambda: check(self._state))
+        self._take_ready()
+
+    def _take_ready(self) -> None:
+        self.ready, self.whole = self._stream.taken()
+        failure = self._stream.failure
+        if self.whole and failure is not None:
+            self.whole = False
+            self.failure = WitError(VERSION_4.query_failed(failure, flat=False))
+
+    def ended(self, error: WitError | None) -> None:
+        """Note that there is no more, and leave the session."""
+        super().ended(error)
+        self._leave()
 
     def close(self) -> None:
-        """End the statement; what its future then holds is no error (PG-66)."""
-        if self._closed:
-            return
-        self._closed = True
-        stream = self._stream
-        if not stream.outcome.done():
-            stream.outcome.set_result(None)
-        self._state.grants.postgres.threads.submit(_end, stream)
+        """End the statement: nobody reads any more, which is no error (PG-66)."""
+        super().close()
+        self._stream.unwanted = True
+        self._leave()
 
-
-def _end(stream: RowStream) -> None:
-    stream.session.end(stream)
-    stream.session.release()
+    def _leave(self) -> None:
+        if self._open:
+            self._open = False
+            self._session.release()
 
 
 def _functions(version: Version) -> dict[str, HostFunction]:
@@ -319,7 +318,7 @@ def _functions(version: Version) -> dict[str, HostFunction]:
 
 _NEWEST: dict[str, HostFunction] = {
     **_functions(VERSION_4),
-    "[constructor]connection-builder": lambda state, address: ConnectionBuilder(address),
+    "[constructor]connection-builder": lambda state, address: ConnectionBuilderResource(address),
     "[method]connection-builder.set-ca-root": _set_ca_root,
     "[method]connection-builder.build": _build,
     "[method]connection-builder.build-async": _build_async,
@@ -328,15 +327,26 @@ _NEWEST: dict[str, HostFunction] = {
     "[method]connection.execute-async": _execute_async,
 }
 
-_RESOURCES = {"connection": Connection, "connection-builder": ConnectionBuilder}
+_RESOURCES = {
+    "connection": PostgresConnectionResource,
+    "connection-builder": ConnectionBuilderResource,
+}
 
 INTERFACES = (
     *(
         Interface(f"spin:postgres/postgres@{version}", _NEWEST, _RESOURCES)
         for version in ("4.2.0", "4.1.0", "4.0.0")
     ),
-    Interface("spin:postgres/postgres@3.0.0", _functions(VERSION_3), {"connection": Connection}),
-    Interface("fermyon:spin/postgres@2.0.0", _functions(VERSION_2), {"connection": Connection}),
+    Interface(
+        "spin:postgres/postgres@3.0.0",
+        _functions(VERSION_3),
+        {"connection": PostgresConnectionResource},
+    ),
+    Interface(
+        "fermyon:spin/postgres@2.0.0",
+        _functions(VERSION_2),
+        {"connection": PostgresConnectionResource},
+    ),
     Interface(
         "fermyon:spin/postgres",
         {

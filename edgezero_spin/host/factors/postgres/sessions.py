@@ -13,9 +13,7 @@ Source: contract services.md, PG-13 to PG-21, SVC-5 to SVC-10; spin-host.md, NET
 import ipaddress
 import re
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -202,12 +200,19 @@ class Session:
         """
         with self.use(check) as connection:
             rows = connection.query(statement, parameters, chunk_rows=1)
-            stream = RowStream(self, rows)
+            stream = RowStream(rows)
             stream.take_in(1)
             if not stream.ended:
                 self._stream = stream
-        self.hold()
         return stream
+
+    def fill(self, stream: "RowStream", most: int, check: Callable[[], None]) -> None:
+        """Wait for rows of a stream, and take in those that came."""
+        with self._exclusive(check):
+            if not stream.filled:
+                stream.take_in(most)
+            if stream.ended and self._stream is stream:
+                self._stream = None
 
     @contextmanager
     def use(self, check: Callable[[], None]) -> "Iterator[PostgresConnection]":
@@ -215,7 +220,7 @@ class Session:
         with self._exclusive(check):
             stream, self._stream = self._stream, None
             if stream is not None:
-                stream.take_in_rest()
+                stream.finish()
             yield self._connection
 
     @contextmanager
@@ -227,22 +232,6 @@ class Session:
             yield
         finally:
             self._use_lock.release()
-
-    def read(self, stream: "RowStream", most: int, check: Callable[[], None]) -> "list[Row]":
-        """Return the next rows of a stream, none at the end."""
-        with self._exclusive(check):
-            if not stream.ready:
-                stream.take_in(most)
-            if stream.ended and self._stream is stream:
-                self._stream = None
-            return stream.next_rows(most)
-
-    def end(self, stream: "RowStream") -> None:
-        """End the statement of a stream that nobody reads any more."""
-        with self._exclusive(_no_check):
-            if self._stream is stream:
-                self._stream = None
-                stream.stop()
 
     def hold(self) -> None:
         """Keep the connection until one more ``release``."""
@@ -259,66 +248,58 @@ class Session:
             self._pool.give_back(self._connection)
 
 
-def _no_check() -> None:
-    return None
-
-
 class RowStream:
-    """The rows of a statement that runs; used within the session alone.
+    """The rows of a statement that runs; changed by who uses the session.
 
     Attributes:
         columns: The columns; none where there is no row.
-        outcome: Gets ``None`` after the last row, or what ended the statement before it.
+        ended: There are no more rows than were taken in.
+        failure: What ended the statement before its last row.
+        unwanted: Nobody reads the rows any more.
     """
 
-    def __init__(self, session: Session, rows: "Rows") -> None:
-        self.session = session
+    def __init__(self, rows: "Rows") -> None:
         self.columns: Sequence[Column] = ()
-        self.outcome: Future[Exception | None] = Future()
-        self._rows = rows
-        self._ready: deque[Row] = deque()
-        self._failure: Exception | None = None
         self.ended = False
+        self.failure: PostgresError | ResultTooLargeError | None = None
+        self.unwanted = False
+        self._rows = rows
+        self._taken: list[Row] = []
 
     @property
-    def ready(self) -> bool:
-        """Whether rows were taken in and not read."""
-        return bool(self._ready)
+    def filled(self) -> bool:
+        """Whether there is something to read, the end included."""
+        return bool(self._taken) or self.ended
+
+    def taken(self) -> "tuple[list[Row], bool]":
+        """Return the rows that were taken in, and whether they are the last."""
+        rows, self._taken = self._taken, []
+        return rows, self.ended
 
     def take_in(self, most: int) -> None:
         """Wait for a row, and take in what came with it, so many at most."""
-        while len(self._ready) < most and not self.ended:
-            if self._ready and not self._rows.at_hand:
+        while len(self._taken) < most and not self.ended:
+            if self._taken and not self._rows.at_hand:
                 return
-            self._take_in_one(MAX_RESULT_BYTES)
+            self._take_in_next(MAX_RESULT_BYTES)
 
-    def take_in_rest(self) -> None:
-        """Take in all rows that are left, as far as a result may hold them."""
+    def finish(self) -> None:
+        """Take in all rows that are left, up to the limit of a result, or end the statement."""
         left = MAX_RESULT_BYTES
-        while not self.ended:
-            left -= self._take_in_one(left)
+        while not self.ended and not self.unwanted:
+            left -= self._take_in_next(left)
+        self._rows.close()
+        self.ended = True
 
-    def _take_in_one(self, most_bytes: int) -> int:
+    def _take_in_next(self, most_bytes: int) -> int:
         try:
             rows, size = self._rows.read(most_bytes)
         except (PostgresError, ResultTooLargeError) as error:
-            self.ended, self._failure = True, error
+            self.ended, self.failure = True, error
             return 0
         if rows:
             self.columns = self._rows.columns
-            self._ready.extend(rows)
+            self._taken += rows
         else:
             self.ended = True
         return size
-
-    def next_rows(self, most: int) -> "list[Row]":
-        """Return rows that were taken in; none at the end, when the outcome is set."""
-        rows = [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
-        if not rows and self.ended and not self.outcome.done():
-            self.outcome.set_result(self._failure)
-        return rows
-
-    def stop(self) -> None:
-        """End the statement."""
-        self._rows.close()
-        self.ended = True

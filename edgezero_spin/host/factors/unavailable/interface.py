@@ -86,6 +86,8 @@ def _by_address(name: str, check: Check) -> Interface:
 _LLM: dict[str, HostFunction] = {"infer": _ask_model, "generate-embeddings": _ask_model}
 
 INTERFACES = (
+    _connections("spin:mysql/mysql@3.0.0", _open_mysql, _MysqlConnection),
+    _connections("spin:mqtt/mqtt@3.0.0", _open_mqtt, _MqttConnection),
     _connections("fermyon:spin/mysql@2.0.0", _open_mysql, _MysqlConnection),
     _connections("fermyon:spin/mqtt@2.0.0", _open_mqtt, _MqttConnection),
     Interface("fermyon:spin/llm@2.0.0", _LLM),

@@ -9,7 +9,7 @@ import pytest
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
 from edgezero_spin.host.factors.postgres.factor import Postgres
-from edgezero_spin.host.factors.postgres.interface import Connection
+from edgezero_spin.host.factors.postgres.interface import PostgresConnectionResource as Connection
 from tests.certificates import Certificate, make_certificate
 from tests.host.debian_servers import own, running_postgres, server_folder
 from tests.host.support import call, instance_state

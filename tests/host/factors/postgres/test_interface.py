@@ -1,6 +1,7 @@
 """A guest's connections to a real PostgreSQL server: permission, errors, sessions, limits."""
 
 import asyncio
+import inspect
 import logging
 import threading
 import time
@@ -10,15 +11,16 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host.errors import DeadlineExceeded
+from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_networking import slot_waits
 from edgezero_spin.host.factors.outbound_networking.blocked import parse_blocked
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
 from edgezero_spin.host.factors.postgres import factor, sessions
-from edgezero_spin.host.factors.postgres import versions as postgres_versions
-from edgezero_spin.host.factors.postgres.interface import Connection
-from edgezero_spin.host.runtime.interface import Err, Ok
+from edgezero_spin.host.factors.postgres.interface import PostgresConnectionResource as Connection
+from edgezero_spin.host.runtime.host_ends import Answer
+from edgezero_spin.host.runtime.interface import Err, Ok, WitError
 from tests.host.debian_servers import running_postgres
 from tests.host.factors.postgres.conftest import V4, MakeState, Server
 from tests.host.factors.postgres.test_values import error_of as statement_error
@@ -266,7 +268,7 @@ def test_results_are_bounded(
     sql = "SELECT repeat('x', 10000), generate_series(1, 100000000)"
     case, (kind, text) = statement_error(state, connection, sql)
     assert (case, kind) == ("query-failed", "text")
-    assert text == f"query result exceeds limit of {postgres_versions.MAX_RESULT_BYTES} bytes"
+    assert text == f"query result exceeds limit of {MAX_RESULT_BYTES} bytes"
     assert query(state, connection, "SELECT 1")["rows"] == [[("int32", 1)]]
 
 
@@ -441,6 +443,40 @@ def test_without_the_client_library(state: InstanceState, monkeypatch: pytest.Mo
     assert state.held == {sessions.KIND: 0}
 
 
+class Reader:
+    """Reads a stream as the runtime does for a guest.
+
+    Attributes:
+        outcome: What the future of the stream holds.
+    """
+
+    def __init__(self, source: Any, future: Answer) -> None:
+        self.source = source
+        self.outcome: Any = None
+        future.value.when(lambda outcome: setattr(self, "outcome", outcome))
+
+    async def read(self, most: int) -> Any:
+        """Return the next rows, none at the end."""
+        try:
+            rows = self.source.read(most)
+            if inspect.iscoroutine(rows):
+                rows = self.source.arrived(await rows)
+        except WitError as error:
+            self.source.ended(error)
+            return []
+        if not rows:
+            self.source.ended(None)
+        return rows
+
+    async def rest(self) -> list[Any]:
+        """Return all rows that are left."""
+        found: list[Any] = []
+        while rows := await self.read(100):
+            assert len(rows) <= 100
+            found += rows
+        return found
+
+
 def run_async(work: Callable[[], Any]) -> Any:
     """Run an asynchronous host function to its end."""
 
@@ -450,34 +486,46 @@ def run_async(work: Callable[[], Any]) -> Any:
     return asyncio.run(running())
 
 
+async def stream(
+    state: InstanceState, connection: Connection, sql: str, *values: Any
+) -> tuple[Any, Reader]:
+    """Begin a statement; return its columns and rows."""
+    name = f"{V4} [method]connection.query-async"
+    columns, source, future = await call(state, name, connection, sql, list(values))
+    return columns, Reader(source, future)
+
+
 def test_asynchronous_functions(state: InstanceState, server: Server) -> None:
     """They return what the synchronous ones do; rows come as a stream."""  # PG-6, PG-66
 
     async def work() -> None:
         connection = await call(state, f"{V4} [static]connection.open-async", server.address())
-        on = f"{V4} [method]connection."
-        assert (
-            await call(state, f"{on}execute-async", connection, "CREATE TEMP TABLE t ()", []) == 0
-        )
+        create = "CREATE TEMP TABLE t ()"
+        execute = f"{V4} [method]connection.execute-async"
+        assert await call(state, execute, connection, create, []) == 0
         sql = "SELECT g, $1::text AS b FROM generate_series(1, 1000) g"
-        columns, rows, outcome = await call(
-            state, f"{on}query-async", connection, sql, [("str", "x")]
-        )
+        columns, rows = await stream(state, connection, sql, ("str", "x"))
         assert columns == [
             {"name": "g", "data-type": ("int32", None)},
             {"name": "b", "data-type": ("str", None)},
         ]
-        found: list[Any] = []
-        while piece := await rows.read(100):
-            assert len(piece) <= 100
-            found += piece
-        assert found == [[("int32", g), ("str", "x")] for g in range(1, 1001)]
-        assert await outcome.value == Ok(None)
-        rows.close()
+        assert rows.outcome is None
+        assert await rows.rest() == [[("int32", g), ("str", "x")] for g in range(1, 1001)]
+        assert rows.outcome == Ok(None)
         connection.drop(state)
 
     run_async(work)
     assert state.held == {sessions.KIND: 0}
+
+
+def test_a_stream_without_rows(state: InstanceState, connection: Connection) -> None:
+    """It has no columns, and its end is known at once."""  # PG-47
+
+    async def work() -> None:
+        columns, rows = await stream(state, connection, "SELECT 1 WHERE false")
+        assert (columns, rows.outcome) == ([], Ok(None))
+
+    run_async(work)
 
 
 def test_a_stream_that_fails(state: InstanceState, connection: Connection) -> None:
@@ -485,13 +533,8 @@ def test_a_stream_that_fails(state: InstanceState, connection: Connection) -> No
     sql = "SELECT 1/(g-3) FROM generate_series(1,5) g"
 
     async def work() -> Any:
-        _, rows, outcome = await call(
-            state, f"{V4} [method]connection.query-async", connection, sql, []
-        )
-        found: list[Any] = []
-        while piece := await rows.read(1):
-            found += piece
-        return found, await outcome.value
+        _, rows = await stream(state, connection, sql)
+        return await rows.rest(), rows.outcome
 
     found, outcome = run_async(work)
     assert found == [[("int32", 0)], [("int32", -1)]]
@@ -504,36 +547,45 @@ def test_a_stream_that_nobody_reads_to_the_end(
     state: InstanceState, connection: Connection
 ) -> None:
     """Dropping it ends the statement without an error, and the connection goes on."""  # PG-66
-    sql = "SELECT generate_series(1, 100000000)"
 
     async def work() -> Any:
-        _, rows, outcome = await call(
-            state, f"{V4} [method]connection.query-async", connection, sql, []
-        )
+        _, rows = await stream(state, connection, "SELECT generate_series(1, 100000000)")
         await rows.read(1)
-        rows.close()
-        return await outcome.value
+        rows.source.close()
+        return rows.outcome
 
     assert run_async(work) == Ok(None)
     assert query(state, connection, "SELECT 1")["rows"] == [[("int32", 1)]]
+
+
+def test_a_stream_outlives_its_handle(state: InstanceState, server: Server) -> None:
+    """Its connection goes back to the pool with its last row."""
+
+    async def work() -> Any:
+        connection = call(state, OPEN, server.address())
+        process = backend(state, connection)
+        _, rows = await stream(state, connection, "SELECT g FROM generate_series(1, 500) g")
+        connection.drop(state)
+        other = call(state, OPEN, server.address())
+        assert backend(state, other) != process
+        assert len(await rows.rest()) == 500
+        again = call(state, OPEN, server.address())
+        assert backend(state, again) == process
+        other.drop(state)
+        again.drop(state)
+
+    run_async(work)
 
 
 def test_a_statement_while_a_stream_has_rows(state: InstanceState, connection: Connection) -> None:
     """The rows that are left are kept for the stream."""
 
     async def work() -> Any:
-        _, rows, outcome = await call(
-            state,
-            f"{V4} [method]connection.query-async",
-            connection,
-            "SELECT g FROM generate_series(1, 500) g",
-            [],
-        )
+        _, rows = await stream(state, connection, "SELECT g FROM generate_series(1, 500) g")
         found = await rows.read(1)
         assert query(state, connection, "SELECT 1")["rows"] == [[("int32", 1)]]
-        while piece := await rows.read(1000):
-            found += piece
-        assert await outcome.value == Ok(None)
+        found += await rows.rest()
+        assert rows.outcome == Ok(None)
         return found
 
     assert run_async(work) == [[("int32", g)] for g in range(1, 501)]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.postgres.interface import Connection
+from edgezero_spin.host.factors.postgres.interface import PostgresConnectionResource as Connection
 from edgezero_spin.host.runtime.interface import WitError
 from tests.host.factors.postgres.conftest import V4, Server
 from tests.host.support import call

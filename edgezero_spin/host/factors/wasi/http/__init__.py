@@ -31,6 +31,7 @@ from edgezero_spin.host.factors.wasi.http.outbound import (
     IncomingResponse,
     OutgoingRequest,
     RequestOptions,
+    SentRequest,
 )
 from edgezero_spin.host.factors.wasi.http.values import (
     ErrorCode,
@@ -55,6 +56,7 @@ __all__ = [
     "OutgoingResponse",
     "RequestOptions",
     "ResponseOutparam",
+    "SentRequest",
     "channel_error",
     "error_text",
     "method_text",

@@ -8,6 +8,7 @@ Source: wasi:http@0.2.0 to 0.2.9; clauses HTTP-10, HTTP-11, OUTH-14, OUTH-16.
 
 import re
 from collections.abc import Callable
+from typing import Protocol
 
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.fields import is_token, together
@@ -29,6 +30,7 @@ __all__ = [
     "IncomingResponse",
     "OutgoingRequest",
     "RequestOptions",
+    "SentRequest",
 ]
 
 _SCHEME = re.compile(r"[A-Za-z0-9+.-]{0,64}")
@@ -39,6 +41,41 @@ _AUTHORITY = re.compile(
     r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+)"
     r"(?::[0-9]{0,5})?"
 )
+
+
+class _SentBody(Protocol):
+    @property
+    def channel(self) -> ByteChannel:
+        """Where its bytes come from."""
+
+
+class SentRequest(Protocol):
+    """A request as whoever sends it sees it, of either generation of WASI."""
+
+    @property
+    def headers(self) -> Fields:
+        """Its fields."""
+
+    @property
+    def method(self) -> TaggedValue:
+        """Its method."""
+
+    @property
+    def path(self) -> str | None:
+        """Path with query."""
+
+    @property
+    def body(self) -> _SentBody | None:
+        """What follows the head; ``None`` for nothing."""
+
+    def drop_body(self) -> None:
+        """Tell whoever writes the body that nobody reads it."""
+
+    def discard_unread(self) -> None:
+        """Let the body be written to the end, also when its reader leaves before."""
+
+    def ignore_body(self) -> None:
+        """Let the body be written to the end: the refusal comes with the response (OUTH-4)."""
 
 
 class OutgoingRequest(Parent):

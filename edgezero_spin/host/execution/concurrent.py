@@ -1,0 +1,549 @@
+"""Which instance of WASI 0.3 a request goes to, and when one is made or ended.
+
+A request goes to an instance that is *available*: one that may accept more, whose tasks all
+wait. Where there is none it waits for one that is about to be, unless that takes too long;
+then another instance is made. So requests that wait share instances, and those that compute do
+not. While it is busy an instance holds a place of the worker pool, so that busy instances of
+either generation are bounded together.
+
+In: exchanges for components. Out: the exchanges answered.
+
+Source: contract wasi03.md, section 2; IL-10 to IL-46.
+"""
+
+import asyncio
+import logging
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from time import monotonic, thread_time
+
+import attrs
+from attrs.validators import ge, gt, optional
+
+from edgezero_spin.host.errors import EngineBusy, GuestTrapped
+from edgezero_spin.host.exchange.exchange import Exchange, Failure, FailureKind
+from edgezero_spin.host.exchange.loops import LoopThread
+from edgezero_spin.host.execution.clock import Clock
+from edgezero_spin.host.execution.concurrent_instance import ConcurrentInstance
+from edgezero_spin.host.execution.executor import InstanceWatch
+from edgezero_spin.host.execution.guest import GuestComponent
+from edgezero_spin.host.execution.handler_call import TIMED_OUT, HandlerCall
+from edgezero_spin.host.execution.leader import Leadership, leading
+from edgezero_spin.host.execution.outcomes import failure_of, report
+from edgezero_spin.host.execution.running import limits_of_request
+from edgezero_spin.host.execution.workers import Overloaded, WorkerPool
+from edgezero_spin.host.runtime.engine import InstanceLimits
+from edgezero_spin.host.runtime.instance import Instance
+
+__all__ = ["ConcurrencyPolicy", "ConcurrentExecutor"]
+
+logger = logging.getLogger("edgezero_spin.host")
+
+PATIENCE_S = 0.025
+"""Seconds that a request waits for an instance that computes, before another one is made."""
+
+BLOCKED_S = 1.0
+"""Seconds of one turn after which the log says that other requests wait for it."""
+
+LOOP_TIMEOUT_S = 2.0
+
+
+@attrs.frozen(kw_only=True)
+class ConcurrencyPolicy:
+    """How long instances of WASI 0.3 live and how many requests share one.
+
+    Attributes:
+        least_served, most_served: Requests that one accepts in all; each draws its own number
+            between the two (IL-1, IL-5).
+        least_concurrent, most_concurrent: Requests that it has without a response at once,
+            drawn likewise (IL-2).
+        idle_timeout_s: Seconds that it lives with nothing to do (IL-3).
+        least_idle_timeout_s: Each wait draws its own time between this and
+            ``idle_timeout_s``; ``None`` for just that.
+    """
+
+    least_served: int = attrs.field(default=128, validator=ge(1))
+    most_served: int = attrs.field(default=128, validator=ge(1))
+    least_concurrent: int = attrs.field(default=16, validator=ge(1))
+    most_concurrent: int = attrs.field(default=16, validator=ge(1))
+    idle_timeout_s: float = attrs.field(default=1.0, validator=gt(0))
+    least_idle_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
+
+    def __attrs_post_init__(self) -> None:
+        if self.least_served > self.most_served or self.least_concurrent > self.most_concurrent:
+            raise ValueError("the least of a range is above its most")
+
+    def idle_until(self) -> float:
+        """``monotonic`` time until which an instance lives that has nothing to do from now on."""
+        most_s, least_s = self.idle_timeout_s, self.least_idle_timeout_s
+        return monotonic() + (most_s if least_s is None else random.uniform(least_s, most_s))
+
+
+@attrs.frozen(eq=False)
+class _Waiting:
+    """A request that has no instance yet."""
+
+    call: HandlerCall
+    limits: InstanceLimits
+    watch: InstanceWatch | None
+    nested: bool
+    since_s: float = attrs.field(factory=monotonic)
+
+
+@attrs.define(eq=False)
+class _Queue:
+    """The instances of one component and the requests that wait for one."""
+
+    component: GuestComponent
+    instances: list[ConcurrentInstance] = attrs.field(factory=list)
+    waiting: deque[_Waiting] = attrs.field(factory=deque)
+    looked_after: bool = False
+
+
+class ConcurrentExecutor:
+    """Runs exchanges in instances that they share.
+
+    Attributes:
+        policy: How long instances live and how many requests share one.
+    """
+
+    def __init__(
+        self,
+        pool: WorkerPool,
+        policy: ConcurrencyPolicy,
+        make_way: Callable[[], bool],
+        *,
+        least_deadline_s: float | None = None,
+    ) -> None:
+        """Run nothing yet.
+
+        Args:
+            pool: Whose threads to use.
+            policy: See the attribute.
+            make_way: Frees a slot of the engine that something else holds idle.
+            least_deadline_s: See ``limits_of_request``.
+        """
+        self._least_deadline_s = least_deadline_s
+        self.policy = policy
+        self._pool = pool
+        self._make_way_elsewhere = make_way
+        self._lock = threading.RLock()
+        self._queues: dict[GuestComponent, _Queue] = {}
+        self._clock = Clock()
+        self._loop = LoopThread("edgezero-host")
+        self._closed: str | None = None
+
+    @property
+    def running(self) -> int:
+        """Instances that have a request or a task at this moment."""
+        with self._lock:
+            return sum(
+                shared.placed for queue in self._queues.values() for shared in queue.instances
+            )
+
+    @property
+    def waiting(self) -> int:
+        """Instances that wait for a request at this moment."""
+        with self._lock:
+            instances = [shared for queue in self._queues.values() for shared in queue.instances]
+            return sum(not shared.placed for shared in instances)
+
+    @property
+    def queued(self) -> int:
+        """Requests that have no instance yet."""
+        with self._lock:
+            return sum(len(queue.waiting) for queue in self._queues.values())
+
+    def start(
+        self,
+        component: GuestComponent,
+        exchange: Exchange,
+        watch: InstanceWatch | None = None,
+        *,
+        nested: bool = False,
+    ) -> None:
+        """Run a request; see ``Executor.start``."""
+        limits = limits_of_request(component.limits, self._least_deadline_s)
+        call = HandlerCall(exchange, component.grants.component_id)
+        entry = _Waiting(call, limits, watch, nested)
+        with self._lock:
+            if self._closed is not None:
+                raise Overloaded("the host is closed")
+            queue = self._queues.get(component)
+            if queue is None:
+                queue = self._queues[component] = _Queue(component)
+            shared = None if queue.waiting else self._choose(queue, entry)
+            if shared is None:
+                if self.queued >= self._pool.max_queued:
+                    raise Overloaded(
+                        f"{self._pool.places} instances are busy and {self.queued} requests wait"
+                    )
+                queue.waiting.append(entry)
+                self._look_after(queue)
+            else:
+                self._accept(shared, entry)
+        if limits.deadline_s is not None:
+            self._clock.at(monotonic() + limits.deadline_s, lambda: self._expire(component, call))
+        if shared is not None:
+            shared.wake()
+
+    def prepare(self, component: GuestComponent) -> None:
+        """Nothing: the first request makes the first instance."""
+
+    # Choosing, under the lock
+
+    def _choose(self, queue: _Queue, entry: _Waiting) -> ConcurrentInstance | None:
+        """Return the instance that a request goes to; ``None`` where it has to wait."""
+        alone = entry.watch is not None or queue.component.is_fresh
+        if not alone:
+            about = False
+            now = monotonic()
+            for shared in queue.instances:
+                if not shared.has_room:
+                    continue
+                if not shared.rested:
+                    # It is about to rest, unless it computes for long already.
+                    made = shared.instance is not None
+                    about |= not made or now - shared.progressed_s < PATIENCE_S
+                elif shared.placed or self._pool.claim(at_once=entry.nested):
+                    shared.placed = True
+                    return shared
+            if about:
+                return None
+        if not self._pool.claim(at_once=entry.nested):
+            return None
+        policy = self.policy
+        left = capacity = 1
+        if not alone:
+            left = random.randint(policy.least_served, policy.most_served)
+            capacity = random.randint(policy.least_concurrent, policy.most_concurrent)
+        shared = ConcurrentInstance(
+            self, queue.component, entry.limits, left, capacity, entry.watch
+        )
+        queue.instances.append(shared)
+        return shared
+
+    def _accept(self, shared: ConcurrentInstance, entry: _Waiting) -> None:
+        shared.accept(entry.call)
+
+    def _look_after(self, queue: _Queue) -> None:
+        """Look again at requests that wait, in a moment."""
+        if not queue.looked_after:
+            queue.looked_after = True
+            self._clock.at(monotonic() + PATIENCE_S, lambda: self._serve(queue, again=True))
+
+    def _serve(self, queue: _Queue, *, again: bool = False) -> None:
+        """Find instances for requests that wait."""
+        woken = []
+        with self._lock:
+            if again:
+                queue.looked_after = False
+            waiting = queue.waiting
+            while waiting and self._closed is None:
+                entry = waiting[0]
+                if entry.call.exchange.abandoned or entry.call.answered:
+                    # Nobody wants it any more.
+                    waiting.popleft()
+                    entry.call.expire()
+                    continue
+                shared = self._choose(queue, entry)
+                if shared is None:
+                    break
+                waiting.popleft()
+                self._accept(shared, entry)
+                woken.append(shared)
+            if waiting:
+                self._look_after(queue)
+            self._warn(queue)
+        for shared in woken:
+            shared.wake()
+
+    def _warn(self, queue: _Queue) -> None:
+        """Say which instances keep their requests waiting."""
+        for shared in queue.instances:
+            since_s = shared.turn_since_s
+            if since_s and monotonic() - since_s > BLOCKED_S and not shared.warned:
+                shared.warned = True
+                logger.warning(
+                    "%s: an instance computes or blocks for more than %g s; meanwhile no other "
+                    "request in it goes on, as handlers of WASI 0.3 share a thread",
+                    shared.component.grants.component_id,
+                    BLOCKED_S,
+                )
+
+    # What instances ask
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """Where coroutines of the host run."""
+        return self._loop.loop
+
+    def make(self, shared: ConcurrentInstance) -> Instance:
+        """Make the engine's instance, whose slot may have to be freed first.
+
+        Raises:
+            GuestTrapped: The component trapped while it started.
+            EngineBusy: All slots serve requests.
+            OutOfMemory: The component needs more than its limits to start.
+        """
+        while True:
+            try:
+                return shared.component.linked.instantiate(shared.state, shared.limits)
+            except EngineBusy:
+                if not self.make_way() and not self._make_way_elsewhere():
+                    raise
+
+    def make_way(self) -> bool:
+        """End one instance that has nothing to do; ``False`` when there is none."""
+        found = None
+        with self._lock:
+            for queue in self._queues.values():
+                for shared in queue.instances:
+                    if not shared.placed and shared.seize():
+                        found = shared
+                        break
+        if found is None:
+            return False
+        self._end(found, _GONE, None)
+        return True
+
+    def schedule(self, shared: ConcurrentInstance) -> None:
+        """Have the instance take a turn: here, between two rounds of the loop, or elsewhere."""
+        pace = shared.component.pace
+        leadership = leading()
+        if leadership is None or shared.instance is None or not pace.quick:
+            self._pool.turn(lambda: self._turn(shared))
+            return
+
+        def here() -> None:
+            self._pool.turn_here(lambda: self._turn_here(shared, leadership))
+
+        leadership.run_soon(here, lambda: self._pool.turn(lambda: self._turn(shared)))
+
+    def _turn(self, shared: ConcurrentInstance) -> None:
+        shared.state.slept = False
+        more = shared.turn(self._pool.sleeping)
+        shared.component.pace.ran_elsewhere(slept=shared.state.slept)
+        if more:
+            self.schedule(shared)
+
+    def _turn_here(self, shared: ConcurrentInstance, leadership: Leadership) -> None:
+        def sleeping(asleep: bool) -> None:
+            if asleep:
+                leadership.hand_over()
+            self._pool.sleeping(asleep)
+
+        pace = shared.component.pace
+        pace.runs_here()
+        shared.state.slept = False
+        since_s = thread_time()
+        more = True
+        try:
+            more = shared.turn(sleeping)
+        finally:
+            spent_s = (thread_time() - since_s) / max(1, shared.begun)
+            pace.ran_here(spent_s, slept=shared.state.slept)
+        if more:
+            leadership.tell(lambda: self.schedule(shared))
+
+    def rested(self, shared: ConcurrentInstance) -> bool:
+        """Note that all tasks wait; return whether there is a request to begin with."""
+        with self._lock:
+            if shared.ended:
+                return False
+            queue = self._queues[shared.component]
+            shared.calls = [call for call in shared.calls if not call.over]
+            if not shared.has_accepted:
+                shared.rested = True
+                self._take_next(queue, shared)
+            if queue.waiting and not shared.has_room:
+                # The last one that they could have waited for is full (IL-13).
+                self._serve(queue)
+            if shared.has_accepted:
+                return True
+            ending = self._ending_of(shared)
+        if ending is not None:
+            self._end(shared, ending.failure, ending.error)
+        return False
+
+    def _take_next(self, queue: _Queue, shared: ConcurrentInstance) -> None:
+        waiting = queue.waiting
+        while waiting and shared.has_room and not shared.has_accepted:
+            entry = waiting[0]
+            if entry.watch is not None or queue.component.is_fresh:
+                return
+            if entry.call.exchange.abandoned or entry.call.answered:
+                waiting.popleft()
+                entry.call.expire()
+                continue
+            if not shared.placed and not self._pool.claim(at_once=entry.nested):
+                return
+            shared.placed = True
+            waiting.popleft()
+            self._accept(shared, entry)
+
+    def _ending_of(self, shared: ConcurrentInstance) -> "_Ending | None":
+        """Return how an instance ends now; ``None`` for one that lives on. Under the lock."""
+        if self._closed is not None:
+            return _Ending(Failure(FailureKind.TRAPPED, self._closed))
+        done = shared.tasks.idle and not shared.calls
+        accepts = shared.left > 0
+        if done:
+            if not accepts:
+                return _Ending(_GONE)
+            self._rest(shared)
+            return None
+        awaited = any(not call.answered and not call.exchange.abandoned for call in shared.calls)
+        deadline_s = shared.limits.deadline_s
+        if deadline_s is not None and not awaited:
+            # What is left of its work has a time limit of its own (IL-41).
+            if shared.answered_since_s is None:
+                shared.answered_since_s = monotonic()
+            self._arm(shared, shared.answered_since_s + deadline_s)
+        elif shared.moves or (awaited and accepts):
+            shared.until_s = None
+        elif awaited:
+            return _Ending(_STUCK, GuestTrapped(str(_STUCK)))
+        elif not accepts:
+            return _Ending(_OPEN, GuestTrapped(str(_OPEN)))
+        elif shared.until_s is None:
+            self._rest(shared)
+        return None
+
+    def _rest(self, shared: ConcurrentInstance) -> None:
+        """Let an instance wait for another request."""
+        if shared.placed:
+            shared.placed = False
+            self._pool.release()
+        self._arm(shared, self.policy.idle_until())
+
+    def _arm(self, shared: ConcurrentInstance, until_s: float) -> None:
+        shared.until_s = until_s
+        if not shared.timer_set:
+            shared.timer_set = True
+            self._clock.at(until_s, lambda: self._lapse(shared))
+
+    def _lapse(self, shared: ConcurrentInstance) -> None:
+        """End an instance whose time is up."""
+        with self._lock:
+            shared.timer_set = False
+            until_s = shared.until_s
+            if shared.ended or until_s is None:
+                return
+            if until_s > monotonic():
+                self._arm(shared, until_s)
+                return
+            if not shared.seize():
+                # It has a turn, after which this is looked at again.
+                return
+        if shared.tasks.idle and not shared.calls:
+            self._end(shared, _GONE, None)
+        elif shared.limits.deadline_s is not None:
+            self._end(shared, TIMED_OUT, GuestTrapped(str(TIMED_OUT)))
+        else:
+            self._end(shared, _OPEN, GuestTrapped(str(_OPEN)))
+
+    def _expire(self, component: GuestComponent, call: HandlerCall) -> None:
+        """Answer a request whose time is up; its instance accepts no more (IL-40)."""
+        if not call.expire():
+            return
+        logger.error("Error processing request: %s: %s", call.component_id, TIMED_OUT)
+        found = None
+        with self._lock:
+            queue = self._queues[component]
+            for shared in queue.instances:
+                if call in shared.calls:
+                    shared.left = 0
+                    found = shared
+        if found is not None:
+            found.wake()
+        self._serve(queue)
+
+    # Ends
+
+    def end(self, shared: ConcurrentInstance, error: BaseException) -> None:
+        """Break an instance off with all requests in it (IL-20). It has no turn but this."""
+        self._end(shared, failure_of(error), error)
+
+    def _end(
+        self, shared: ConcurrentInstance, failure: Failure, error: BaseException | None
+    ) -> None:
+        with self._lock:
+            if shared.ended:
+                return
+            shared.ended = True
+            queue = self._queues[shared.component]
+            queue.instances.remove(shared)
+        left = [call for call in shared.calls if not call.over]
+        if error is not None:
+            self._report(shared, error, left)
+        made = shared.instance is not None
+        shared.close(failure, error)
+        with self._lock:
+            placed, shared.placed = shared.placed, False
+            refused = []
+            if not made and not isinstance(error, EngineBusy):
+                # What it was made for would meet the same (IL-15).
+                refused = [entry.call for entry in queue.waiting]
+                queue.waiting.clear()
+        if placed:
+            self._pool.release()
+        for call in refused:
+            call.fail(failure)
+        self._serve(queue)
+
+    def _report(
+        self, shared: ConcurrentInstance, error: BaseException, left: Sequence[HandlerCall]
+    ) -> None:
+        component_id = shared.component.grants.component_id
+        if left and all(call.exchange.abandoned for call in left):
+            # Many guests take the failed write for the end of the world; it is not news.
+            logger.info("%s stopped after its clients had left: %s", component_id, error)
+            return
+        answered = bool(left) and all(call.answered for call in left)
+        report(component_id, error, answered=answered, cancelled=self._closed is not None)
+
+    def cancel(self, reason: str) -> None:
+        """End every instance, at once or when its guest comes to a wait."""
+        with self._lock:
+            self._closed = self._closed or reason
+            queues = list(self._queues.values())
+            refused = [entry.call for queue in queues for entry in queue.waiting]
+            for queue in queues:
+                queue.waiting.clear()
+            instances = [shared for queue in queues for shared in queue.instances]
+        self._clock.close()
+        failure = Failure(FailureKind.TRAPPED, reason)
+        for call in refused:
+            call.fail(failure)
+        for shared in instances:
+            if shared.seize():
+                self._end(shared, failure, None)
+            else:
+                shared.state.cancel(reason)
+
+    def close(self) -> None:
+        """Keep no instance from now on. Twice is harmless."""
+        self.cancel("the host was closed")
+        self._loop.close(LOOP_TIMEOUT_S)
+
+
+@attrs.frozen
+class _Ending:
+    """How an instance ends."""
+
+    failure: Failure
+    error: BaseException | None = None
+
+
+_GONE = Failure(FailureKind.UNFINISHED, "its instance came to an end")
+_STUCK = Failure(
+    FailureKind.NO_RESPONSE,
+    "the handler waits for something that nothing can bring any more, and was stopped",
+)
+_OPEN = Failure(
+    FailureKind.UNFINISHED,
+    "the guest left a response body or a task open that nothing can end any more",
+)

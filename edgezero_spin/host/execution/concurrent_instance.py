@@ -1,0 +1,273 @@
+"""One instance of WASI 0.3 and the requests in it.
+
+An instance has no thread of its own: it runs in *turns*. A turn begins what was accepted, lets
+every task go on that can, and ends when all of them wait. Whatever an instance waits for is
+posted to it, which makes another turn due.
+
+In: requests that the executor chose it for. Out: their answers. When it is chosen, and when it
+ends, is the executor's business.
+
+Source: contract wasi03.md, IL-10 to IL-27, IL-40 to IL-46.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import monotonic, monotonic_ns
+from typing import Protocol
+
+import attrs
+
+from edgezero_spin.host.errors import InstanceError
+from edgezero_spin.host.exchange.exchange import Failure
+from edgezero_spin.host.execution.executor import InstanceWatch
+from edgezero_spin.host.execution.guest import GuestComponent
+from edgezero_spin.host.execution.handler_call import HandlerCall
+from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.runtime.engine import InstanceLimits
+from edgezero_spin.host.runtime.instance import Instance
+from edgezero_spin.host.runtime.scheduler import Completion, Scheduler
+
+__all__ = ["ConcurrentInstance", "Owner"]
+
+ROUND_S = 0.002
+"""Seconds after which a turn that finds more to do lets others have theirs."""
+
+
+class Owner(Protocol):
+    """Whoever chose an instance: the executor."""
+
+    def make(self, shared: "ConcurrentInstance") -> Instance:
+        """Make the engine's instance, whose slot may have to be freed first."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """Where coroutines of the host run."""
+
+    def schedule(self, shared: "ConcurrentInstance") -> None:
+        """Have the instance take a turn."""
+
+    def rested(self, shared: "ConcurrentInstance") -> bool:
+        """All tasks wait. Return whether there is more to begin with."""
+
+    def end(self, shared: "ConcurrentInstance", error: BaseException) -> None:
+        """The instance is of no more use."""
+
+
+@attrs.define(eq=False)
+class ConcurrentInstance:
+    """An instance, from its choice for the first request to its end.
+
+    What is not said to be otherwise is the executor's, under its lock.
+
+    Attributes:
+        owner: The executor.
+        component: What it is an instance of.
+        limits: What it may spend; the deadline counts for each request.
+        left: Requests that it may still accept.
+        capacity: Requests that it may have without a response at once.
+        watch: Who follows its only request.
+        state: Of the instance.
+        calls: Requests whose clients have not all that they get.
+        rested: All of its tasks waited since it accepted the last request.
+        placed: It holds a place of the worker pool.
+        ended: It is of no more use.
+        progressed_s: When its present turn last began something.
+        turn_since_s: When its present turn began; 0 while it has none.
+        until_s: When it ends unless something happens; ``None`` for never.
+        answered_since_s: Since when no request waits for its response.
+        warned: The log says that it blocks its requests.
+        slept: Its present turn slept.
+    """
+
+    owner: Owner
+    component: GuestComponent
+    limits: InstanceLimits
+    left: int
+    capacity: int
+    watch: InstanceWatch | None = None
+    state: InstanceState = attrs.field(init=False)
+    instance: Instance | None = attrs.field(default=None, init=False)
+    calls: list[HandlerCall] = attrs.field(factory=list, init=False)
+    rested: bool = attrs.field(default=True, init=False)
+    placed: bool = attrs.field(default=True, init=False)
+    ended: bool = attrs.field(default=False, init=False)
+    progressed_s: float = attrs.field(factory=monotonic, init=False)
+    turn_since_s: float = attrs.field(default=0.0, init=False)
+    until_s: float | None = attrs.field(default=None, init=False)
+    answered_since_s: float | None = attrs.field(default=None, init=False)
+    timer_set: bool = attrs.field(default=False, init=False)
+    warned: bool = attrs.field(default=False, init=False)
+    begun: int = attrs.field(default=0, init=False)
+    _accepted: deque[HandlerCall] = attrs.field(factory=deque, init=False)
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+    _due: bool = attrs.field(default=False, init=False)
+    _again: bool = attrs.field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.state = InstanceState(self.component.grants)
+        self.state.before_wait = self._flush
+
+    @property
+    def unanswered(self) -> int:
+        """Requests without a response."""
+        return sum(not call.answered for call in self.calls)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it may accept a request, now or when its tasks wait (IL-11)."""
+        return (
+            self.left > 0
+            and not self.ended
+            and self.unanswered < max(1, self.capacity)
+            and not self._has_backpressure
+        )
+
+    @property
+    def _has_backpressure(self) -> bool:
+        instance = self.instance
+        return instance is not None and any(part.backpressure for part in instance.components)
+
+    @property
+    def tasks(self) -> Scheduler:
+        """What runs its tasks.
+
+        Raises:
+            InstanceError: It has none.
+        """
+        tasks = None if self.instance is None else self.instance.tasks
+        if tasks is None:
+            raise InstanceError("the component has no asynchronous functions")
+        return tasks
+
+    @property
+    def moves(self) -> bool:
+        """Whether the host has something that will let it go on."""
+        return self.tasks.operations > 0 or any(call.moving for call in self.calls)
+
+    @property
+    def has_accepted(self) -> bool:
+        """Whether there is a request that it has not begun with."""
+        return bool(self._accepted)
+
+    def seize(self) -> bool:
+        """Take the right to a turn, to end it; ``False`` where it has one or is due for it."""
+        with self._lock:
+            if self._due:
+                return False
+            self._due = True
+            return True
+
+    def accept(self, call: HandlerCall) -> None:
+        """Let a request in; ``wake`` has to follow."""
+        self.left -= 1
+        self.rested = False
+        self.until_s = self.answered_since_s = None
+        self.calls.append(call)
+        self._accepted.append(call)
+        call.exchange.on_abandon = self.wake
+
+    def wake(self) -> None:
+        """Have a turn taken; from any thread."""
+        with self._lock:
+            is_due, self._due = self._due, True
+            self._again = True
+        if is_due:
+            # Within a turn, it may sleep in a call that blocks.
+            self.state.wake()
+        elif not self.ended:
+            self.owner.schedule(self)
+
+    def turn(self, sleeping: Callable[[bool], None]) -> bool:
+        """Take a turn on the calling thread.
+
+        Args:
+            sleeping: Told before and after the thread sleeps.
+
+        Returns:
+            Whether another one is due at once, which is the caller's to arrange.
+        """
+        since = self.turn_since_s = self.progressed_s = monotonic()
+        self.state.around_wait = sleeping
+        self.begun = 0
+        while not self.ended:
+            with self._lock:
+                self._again = False
+            self._run()
+            if self.ended:
+                break
+            more = self.owner.rested(self)
+            with self._lock:
+                if not more and not self._again:
+                    self._due = False
+                    break
+            if monotonic() - since > ROUND_S:
+                self.turn_since_s = 0.0
+                return not self.ended
+        self.turn_since_s = 0.0
+        return False
+
+    def _run(self) -> None:
+        """Begin what was accepted, and let every task go on that can."""
+        watch = self.watch
+        try:
+            if self.instance is None:
+                if watch is not None:
+                    watch.started(self.state)
+                self.instance = self.owner.make(self)
+                self._join(self.tasks)
+            tasks = self.tasks
+            while self._accepted:
+                self._begin(self._accepted.popleft(), tasks)
+            tasks.pump()
+        except BaseException as error:
+            self.owner.end(self, error)
+        self._flush()
+
+    def _join(self, tasks: Scheduler) -> None:
+        state = self.state
+        tasks.loop = self.owner.loop
+        tasks.on_wake = self.wake
+        tasks.sleep = state.wait
+        if self.limits.deadline_s is not None:
+            tasks.on_turn = self._restart_deadline
+
+    def _begin(self, call: HandlerCall, tasks: Scheduler) -> None:
+        instance = self.instance
+        if instance is None:
+            return
+        self.begun += 1
+        self.progressed_s = monotonic()
+        if tasks.on_turn is not None:
+            tasks.on_turn()
+
+        def returned(completion: Completion) -> None:
+            call.returned(completion, tasks.post)
+
+        request = call.request(tasks.post)
+        instance.start(self.component.handler, "handle", request, when_done=returned)
+
+    def _restart_deadline(self) -> None:
+        """Let nothing compute longer than one request may take (IL-44)."""
+        deadline_s, instance = self.limits.deadline_s, self.instance
+        if deadline_s is not None and instance is not None:
+            instance.restart_deadline(deadline_s)
+            self.state.deadline_ns = monotonic_ns() + int(deadline_s * 1e9)
+
+    def _flush(self) -> None:
+        for call in self.calls:
+            call.exchange.flush()
+
+    def close(self, failure: Failure, error: BaseException | None) -> None:
+        """Break off what it has not answered, and free it. It has no turn at this moment."""
+        for call in self.calls:
+            if not call.over:
+                call.fail(failure)
+        self.calls.clear()
+        self._accepted.clear()
+        if self.watch is not None:
+            self.watch.ended(self.instance, error)
+        if self.instance is not None:
+            self.instance.close()
+        self.state.close()

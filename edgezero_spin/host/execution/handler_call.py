@@ -1,0 +1,156 @@
+"""One request in an instance of WASI 0.3: an ``Exchange`` as its handler sees it.
+
+In: an exchange. Out: the ``request`` that the handler gets, and from the ``response`` that it
+returns the exchange's answer, with the body behind it.
+
+Source: contract wasi03.md, WH-10, WH-31 to WH-40, IL-21, IL-27.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from edgezero_spin.host.exchange.exchange import Exchange, Failure, FailureKind, ResponseHead
+from edgezero_spin.host.exchange.fields import FORBIDDEN
+from edgezero_spin.host.factors.wasi.http.fields import Fields
+from edgezero_spin.host.factors.wasi.http.values import error_text, method_variant
+from edgezero_spin.host.factors.wasi_03.http import (
+    IncomingBody,
+    OutgoingBody,
+    Request03,
+    Response03,
+    promised_length,
+)
+from edgezero_spin.host.runtime.interface import Err, Ok
+from edgezero_spin.host.runtime.scheduler import Completion
+
+__all__ = ["TIMED_OUT", "HandlerCall"]
+
+logger = logging.getLogger("edgezero_spin.host")
+
+Post = Callable[[Callable[[], None]], None]
+
+TIMED_OUT = Failure(FailureKind.TRAPPED, "guest timed out")
+
+
+class HandlerCall:
+    """A request on its way through an instance. Its methods run on the instance's thread.
+
+    Attributes:
+        exchange: The request.
+        component_id: Whose instance it is in, for the log.
+        answered: The handler returned, or has no time left to do so.
+    """
+
+    __slots__ = ("_body", "_request", "answered", "component_id", "exchange", "on_change")
+
+    def __init__(self, exchange: Exchange, component_id: str) -> None:
+        self.exchange = exchange
+        self.component_id = component_id
+        self.answered = False
+        self.on_change: Callable[[], None] | None = None
+        self._body: OutgoingBody | None = None
+        self._request: Request03 | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether the client has all that it gets."""
+        if not self.answered:
+            return False
+        body = self._body
+        return body is None or body.channel.ended or body.channel.closed
+
+    @property
+    def moving(self) -> bool:
+        """Whether the client has still something to take, which lets the guest go on."""
+        body = self._body
+        return body is not None and not body.channel.closed and body.channel.size > 0
+
+    def request(self, post: Post) -> Request03:
+        """Return what the handler gets.
+
+        Args:
+            post: Has work done on the instance's thread.
+        """
+        exchange = self.exchange
+        contents = IncomingBody(exchange.body, post)
+        self._request = request = Request03(
+            Fields(exchange.headers, immutable=True),
+            contents,
+            method=method_variant(exchange.method),
+            path=exchange.target,
+            scheme=(exchange.scheme, None),
+            authority=exchange.authority,
+        )
+        return request
+
+    def returned(self, completion: Completion, post: Post) -> None:
+        """Answer with what the handler returned; a trap is not this one's business."""
+        try:
+            result = completion.result()
+        except BaseException:
+            return
+        late, self.answered = self.answered, True
+        if isinstance(result, Err):
+            if not late:
+                self._refuse(f"guest failed to produce a response: {error_text(result.value)}")
+            return
+        response: Response03 = result.value if isinstance(result, Ok) else result
+        if late:
+            response.release()
+            return
+        try:
+            length = promised_length(response.headers)
+        except ValueError as error:
+            response.release()
+            self._refuse(f"guest returned a response that cannot be sent: {error}")
+            return
+        self._respond(response, length, post)
+
+    def _respond(self, response: Response03, length: int | None, post: Post) -> None:
+        exchange = self.exchange
+        self._body = body = OutgoingBody(
+            response.take(), length=length, size_error="HTTP-response-body-size", post=post
+        )
+        self._promise(response, body, length)
+        body.start()
+        # What a clone of the request's headers brings along is the server's to say (WH-40).
+        headers = [pair for pair in response.headers.entries if pair[0] not in FORBIDDEN]
+        exchange.respond(ResponseHead(response.status, headers, body.channel))
+        body.ended.when(self._ended)
+
+    def _promise(self, response: Response03, body: OutgoingBody, length: int | None) -> None:
+        """Have the transmission's future answer as WH-33 says."""
+        request = self._request
+
+        def judge(_: Any) -> None:
+            if body.mismatch is not None:
+                response.sent.settle(Err(body.mismatch))
+            elif request is not None:
+                request.verdict.when(response.sent.settle)
+
+        if length is None:
+            judge(None)
+        else:
+            body.ended.when(judge)
+
+    def _ended(self, _: Any) -> None:
+        self.exchange.returned = True
+        self.exchange.flush()
+
+    def _refuse(self, detail: str) -> None:
+        self.fail(Failure(FailureKind.NO_RESPONSE, detail))
+        logger.error("Error processing request: %s: %s", self.component_id, detail)
+
+    def expire(self) -> bool:
+        """Answer in the handler's place; from any thread. Return whether it was time (IL-40)."""
+        if self.answered:
+            return False
+        self.answered = True
+        self.exchange.refuse(TIMED_OUT)
+        return True
+
+    def fail(self, failure: Failure) -> None:
+        """Say that there will be no response, or no more of it."""
+        self.answered = True
+        self.exchange.finish(failure)

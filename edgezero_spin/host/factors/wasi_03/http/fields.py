@@ -1,0 +1,95 @@
+"""``wasi:http/types@0.3.fields``: the fields of 0.2 with the errors of 0.3.
+
+Source: contract wasi03.md, WH-1 to WH-7.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from edgezero_spin.host.exchange.fields import Pair
+from edgezero_spin.host.factors.bounds import hold
+from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.wasi.http.fields import Fields
+from edgezero_spin.host.runtime.interface import HostFunction, Trap, WitError
+
+__all__ = ["FUNCTIONS", "read_only"]
+
+_INVALID = ("invalid-syntax", None)
+_MOST_DIGITS = 20
+_LARGEST_LENGTH = (1 << 64) - 1
+
+
+def read_only(fields: Fields) -> Fields:
+    """The same entries, which cannot be changed."""
+    return Fields(fields.entries, immutable=True)
+
+
+def _changed(change: Callable[[], Any]) -> Any:
+    """Change fields; too large is an error here, not the end of the guest (WH-7)."""
+    try:
+        return change()
+    except Trap as error:
+        raise WitError(("size-exceeded", None)) from error
+
+
+def _plain(name: str, values: Sequence[bytes]) -> Sequence[bytes]:
+    """Check and write plainly what a length may be (WH-4); other values as they are."""
+    if name.lower() != "content-length":
+        return values
+    plain = []
+    for value in values:
+        digits = bytes(value).lstrip(b"0")
+        if (
+            not value.isdigit()
+            or len(digits) > _MOST_DIGITS
+            or int(b"0" + digits) > _LARGEST_LENGTH
+        ):
+            raise WitError(_INVALID)
+        plain.append(digits or b"0")
+    return plain
+
+
+def _from_list(state: InstanceState, entries: Iterable[Pair]) -> Fields:
+    plain = [(name, value) for name, given in entries for value in _plain(name, (given,))]
+    fields: Fields = _changed(lambda: Fields.from_list(plain))
+    hold(state, fields.size)
+    return fields
+
+
+def _set(state: InstanceState, fields: Fields, name: str, values: Sequence[bytes]) -> None:
+    _changed(lambda: fields.set(name, _plain(name, values)))
+    hold(state, fields.size)
+
+
+def _append(state: InstanceState, fields: Fields, name: str, value: bytes) -> None:
+    before = fields.size
+    (plain,) = _plain(name, (value,))
+    _changed(lambda: fields.append(name, plain))
+    hold(state, fields.size - before)
+
+
+def _get_and_delete(state: InstanceState, fields: Fields, name: str) -> list[bytes]:
+    values = fields.get(name)
+    fields.set(name, ())
+    return values
+
+
+def _clone(state: InstanceState, fields: Fields) -> Fields:
+    copy = fields.clone()
+    hold(state, copy.size)
+    return copy
+
+
+FUNCTIONS: dict[str, HostFunction] = {
+    "[constructor]fields": lambda state: Fields(),
+    "[static]fields.from-list": _from_list,
+    "[method]fields.get": lambda state, fields, name: fields.get(name),
+    "[method]fields.has": lambda state, fields, name: fields.has(name),
+    "[method]fields.set": _set,
+    "[method]fields.delete": lambda state, fields, name: fields.set(name, ()),
+    "[method]fields.get-and-delete": _get_and_delete,
+    "[method]fields.append": _append,
+    "[method]fields.copy-all": lambda state, fields: fields.entries,
+    "[method]fields.clone": _clone,
+}
+"""Those of ``fields``."""
