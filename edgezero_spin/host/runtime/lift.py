@@ -34,7 +34,7 @@ from edgezero_spin.host.runtime.primitives import (
     lift_primitive,
     word_type,
 )
-from edgezero_spin.host.runtime.streams import ReadableEnd, end_at
+from edgezero_spin.host.runtime.streams import ReadableEnd, end_at, interned
 from edgezero_spin.host.runtime.text import TEXT_LIFTS, UTF16_TAG
 from edgezero_spin.host.runtime.traps import invalid_discriminant, unaligned
 from edgezero_spin.wasm.component.linked import Encoding
@@ -274,6 +274,7 @@ class Lifting:
     def _end(self, type_: StreamType | FutureType) -> Load:
         """Return ``(context, index) -> what both ends share``, or the reader for the host."""
         to_host = self._to_host
+        type_ = interned(type_)
 
         def end_of(cx: Context, index: int) -> Any:
             shared = end_at(cx.instance, index, ReadableEnd, type_).take_out()
