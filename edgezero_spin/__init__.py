@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgezero_spin.core import (
         App,
+        AppConfig,
+        BackgroundTasks,
         BadRequest,
         BodyReadError,
         BodyStream,
         Config,
+        ConfigOutOfDate,
         Cookie,
         Depends,
+        Event,
         Form,
         ForwardedHost,
         Header,
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
         Internal,
         Json,
         Kv,
+        ManifestJson,
         MethodNotAllowed,
         Middleware,
         MutableHeaders,
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
         Outbound,
         OutboundError,
         OutboundResponse,
+        Part,
         Path,
         PayloadTooLarge,
         Query,
@@ -46,14 +52,22 @@ if TYPE_CHECKING:
         Response,
         RouteNotFound,
         Router,
+        RouteTable,
         Secrets,
         ServiceUnavailable,
         State,
+        UploadFile,
         ValidationFailed,
         cors,
         error_response,
+        introspection,
         log_requests,
     )
+    from edgezero_spin.core.access_log import access_log
+    from edgezero_spin.core.compress import compress
+    from edgezero_spin.core.request_ids import request_ids
+    from edgezero_spin.core.security_headers import security_headers
+    from edgezero_spin.core.static_files import static_files
     from edgezero_spin.errors import EdgeError, EdgeZeroError, StoreError
     from edgezero_spin.guest import open_stores, run_app, wait
     from edgezero_spin.stores import (
@@ -68,7 +82,9 @@ if TYPE_CHECKING:
         StoreDeclaration,
         StoreIds,
         Stores,
+        config_model,
         converter,
+        secret,
         structurer,
     )
 
@@ -77,14 +93,18 @@ __version__ = "0.1.0"
 __all__ = [
     "Alias",
     "App",
+    "AppConfig",
+    "BackgroundTasks",
     "BadRequest",
     "BodyReadError",
     "BodyStream",
     "Config",
+    "ConfigOutOfDate",
     "Cookie",
     "Depends",
     "EdgeError",
     "EdgeZeroError",
+    "Event",
     "Form",
     "ForwardedHost",
     "Ge",
@@ -99,6 +119,7 @@ __all__ = [
     "Kv",
     "Le",
     "Lt",
+    "ManifestJson",
     "MaxLen",
     "MethodNotAllowed",
     "Middleware",
@@ -110,12 +131,14 @@ __all__ = [
     "Outbound",
     "OutboundError",
     "OutboundResponse",
+    "Part",
     "Path",
     "PayloadTooLarge",
     "Query",
     "Request",
     "Response",
     "RouteNotFound",
+    "RouteTable",
     "Router",
     "Secrets",
     "ServiceUnavailable",
@@ -124,14 +147,23 @@ __all__ = [
     "StoreError",
     "StoreIds",
     "Stores",
+    "UploadFile",
     "ValidationFailed",
     "__version__",
+    "access_log",
+    "compress",
+    "config_model",
     "converter",
     "cors",
     "error_response",
+    "introspection",
     "log_requests",
     "open_stores",
+    "request_ids",
     "run_app",
+    "secret",
+    "security_headers",
+    "static_files",
     "structurer",
     "wait",
 ]
@@ -140,9 +172,15 @@ __all__ = [
 _ROOMS = ("core", "guest", "stores", "errors")
 
 
+# Ready middleware: a module each, which only a component that uses it carries.
+_READY = {"access_log", "compress", "request_ids", "security_headers", "static_files"}
+
+
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _READY:
+        return getattr(import_module(f"{__name__}.core.{name}"), name)
     for room in _ROOMS:
         module = import_module(f"{__name__}.{room}")
         for offered in module.__all__:

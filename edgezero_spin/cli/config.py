@@ -1,6 +1,7 @@
 """``edgezero config``: check an app's configuration, compare it and push it."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -13,7 +14,7 @@ from edgezero_spin.cli.progress import busy
 if TYPE_CHECKING:
     from edgezero_spin.project.config_diff import ConfigDiff
     from edgezero_spin.project.config_inspect import ConfigRequest
-    from edgezero_spin.project.config_push import PushRequest
+    from edgezero_spin.project.config_push import PushPlan, PushRequest
 
 __all__ = ["config", "diff", "push", "validate"]
 
@@ -27,17 +28,17 @@ Example:
 VALIDATE_EPILOG = """\b
 Example:
   edgezero config validate --strict
-  edgezero config validate --model app_config:AppConfig --format json
+  edgezero config validate --format json
 """
 PUSH_EPILOG = """\b
 Example:
   edgezero config push --local --dry-run
-  edgezero config push --model app_config:AppConfig
+  edgezero config push --yes
 """
 DIFF_EPILOG = """\b
 Example:
   edgezero config diff --local
-  edgezero config diff --model app_config:AppConfig --format json
+  edgezero config diff --exit-code --format unified
 """
 
 
@@ -69,8 +70,9 @@ _source_options = _all_of(
     click.option(
         "--model",
         metavar="MODULE:CLASS",
-        help="The attrs class that describes the configuration. Without it, values are "
-        "taken as they are and secrets are not told from configuration.",
+        help="The attrs class that describes the configuration. Default: [app].config_model of "
+        "the manifest. Without one, values are taken as they are and secrets are not told from "
+        "configuration.",
     ),
 )
 _store_options = _all_of(
@@ -91,6 +93,12 @@ _store_options = _all_of(
         type=click.Path(path_type=Path),
         help="The runtime configuration. Default: runtime-config.toml beside spin.toml.",
     ),
+)
+_key_option = click.option(
+    "--key",
+    metavar="KEY",
+    help="The entry of the whole configuration. Default: the id of the store, or what "
+    "EDGEZERO__STORES__CONFIG__<ID>__KEY says.",
 )
 _format_option = click.option(
     "--format",
@@ -143,7 +151,10 @@ def validate(
 @config.command(epilog=PUSH_EPILOG, short_help="Write the configuration to its store.")
 @_source_options
 @_store_options
+@_key_option
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask on a terminal; write at once.")
+@click.option("--no-diff", is_flag=True, help="Ask without showing what changes.")
 @common_options
 def push(
     manifest: Path,
@@ -154,12 +165,18 @@ def push(
     store: str | None,
     local: bool,
     runtime_config: Path | None,
+    key: str | None,
     dry_run: bool,
+    yes: bool,
+    no_diff: bool,
 ) -> None:
     """Write the app's configuration to the store that its component reads.
 
-    All entries are checked first. Values are never shown. With --model, secret fields are
-    left out. Entries of the store that the configuration does not have stay there.
+    Each value is an entry. With a model all of it is one entry more, for AppConfig[T] and for
+    EdgeZero; secret fields are there as names only. All is checked first and written at once.
+    Entries of the store that the configuration does not have stay there.
+
+    With a model, a push on a terminal shows what changes and asks. Otherwise no value is shown.
     """
     from edgezero_spin.project.config_push import push_config
 
@@ -169,10 +186,14 @@ def push(
         store,
         local,
         runtime_config,
+        key,
         dry_run,
     )
-    with busy(click.get_current_context(), "Pushing the configuration"):
-        outcome = push_config(request)
+    if yes or dry_run or not sys.stdin.isatty():
+        with busy(click.get_current_context(), "Pushing the configuration"):
+            outcome = push_config(request)
+    else:
+        outcome = push_config(request, lambda plan: _approved(plan, show=not no_diff))
     _warn(outcome.warnings)
     for line in outcome.lines:
         click.echo(line)
@@ -181,7 +202,16 @@ def push(
 @config.command(epilog=DIFF_EPILOG, short_help="Compare the store with the configuration.")
 @_source_options
 @_store_options
-@_format_option
+@_key_option
+@click.option("--exit-code", is_flag=True, help="End with 1 when a push would change anything.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "unified", "structured"]),
+    default="text",
+    show_default=True,
+    help="Keys only, as text or JSON; or the values that differ, as a diff or place by place.",
+)
 @common_options
 def diff(
     manifest: Path,
@@ -192,28 +222,61 @@ def diff(
     store: str | None,
     local: bool,
     runtime_config: Path | None,
-    form: Literal["text", "json"],
+    key: str | None,
+    exit_code: bool,
+    form: Literal["text", "json", "unified", "structured"],
 ) -> int:
     """Tell for each key whether a push would add or change it.
 
-    Ends with 1 when a push would change anything, and with 2 when that cannot be told: what a
-    Fermyon Cloud store holds cannot be read. Keys that only the store has are listed, but no
-    push removes them. Values are never shown.
+    Ends with 1 when a push would change anything and --exit-code is given, and with 2 when that
+    cannot be told: what a Fermyon Cloud store holds cannot be read. Keys that only the store has
+    are listed, but no push removes them. Values are shown by --format unified and structured
+    only, and those that look like secrets not even then.
     """
     from edgezero_spin.errors import EdgeZeroError
     from edgezero_spin.project.config_diff import NotComparedError, diff_config
 
     try:
         request = _request(manifest, app_config, no_env, model)
-        found = diff_config(_push_request(request, adapter, store, local, runtime_config, True))
+        found = diff_config(
+            _push_request(request, adapter, store, local, runtime_config, key, True)
+        )
     except EdgeZeroError as error:
         raise NotComparedError(str(error)) from error
     if form == "json":
         click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
     else:
         _warn(found.warnings)
-        _show(found)
-    return 1 if found.differs else 0
+        if form == "text":
+            _show(found)
+        else:
+            _show_lines(found.unified() if form == "unified" else found.structured())
+    return 1 if exit_code and found.differs else 0
+
+
+def _approved(plan: "PushPlan", *, show: bool) -> bool:
+    """Ask whether to push, where there is a model, after showing what changes."""
+    from edgezero_spin.project.config_changes import ConfigPushError
+    from edgezero_spin.project.config_diff import compare
+
+    if plan.whole is None:
+        return True
+    try:
+        found = compare(plan)
+    except ConfigPushError as error:
+        click.echo(f"[edgezero] {error}", err=True)
+        return click.confirm("Write without a comparison?", err=True)
+    if not found.differs:
+        return True
+    if show:
+        _show_lines(found.unified())
+    return click.confirm("Apply changes?", err=True)
+
+
+def _show_lines(lines: list[str]) -> None:
+    colors = {"-": "red", "+": "green", "@": "cyan"}
+    for line in lines:
+        click.echo(click.style(line, fg=colors.get(line.lstrip()[:1])))
 
 
 def _show(found: "ConfigDiff") -> None:
@@ -238,6 +301,7 @@ def _push_request(
     store: str | None,
     local: bool,
     runtime_config: Path | None,
+    key: str | None,
     dry_run: bool,
 ) -> "PushRequest":
     from edgezero_spin.project.config_push import PushRequest
@@ -250,6 +314,7 @@ def _push_request(
         environ=source.environ,
         adapter=adapter or "spin",
         store=store,
+        key=key,
         local=local,
         dry_run=dry_run,
         runtime_config=runtime_config,

@@ -1,6 +1,8 @@
 """Request to response, with no idea where it runs: app, routing, binding, bodies, errors."""
 
+from edgezero_spin.core import introspection
 from edgezero_spin.core.annotations import (
+    AppConfig,
     Config,
     Cookie,
     Depends,
@@ -17,10 +19,12 @@ from edgezero_spin.core.annotations import (
 )
 from edgezero_spin.core.answers import error_response
 from edgezero_spin.core.app import App
+from edgezero_spin.core.background import BackgroundTasks
 from edgezero_spin.core.cors import cors
 from edgezero_spin.core.errors import (
     BadRequest,
     BodyReadError,
+    ConfigOutOfDate,
     HttpError,
     Internal,
     MethodNotAllowed,
@@ -31,7 +35,9 @@ from edgezero_spin.core.errors import (
     ServiceUnavailable,
     ValidationFailed,
 )
+from edgezero_spin.core.events import Event
 from edgezero_spin.core.headers import Headers, MutableHeaders
+from edgezero_spin.core.introspection import ManifestJson
 from edgezero_spin.core.middleware import Middleware, Next, log_requests
 from edgezero_spin.core.outbound import (
     Outbound,
@@ -43,20 +49,25 @@ from edgezero_spin.core.outbound import (
 )
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
-from edgezero_spin.core.route_table import Route
+from edgezero_spin.core.route_table import Route, RouteTable
 from edgezero_spin.core.router import Router
 from edgezero_spin.core.sources import MemorySource, RequestSource
 from edgezero_spin.core.streaming import BodyStream
+from edgezero_spin.core.uploads import Part, UploadFile
 from edgezero_spin.core.warm import warm_up
 
 __all__ = [
     "App",
+    "AppConfig",
+    "BackgroundTasks",
     "BadRequest",
     "BodyReadError",
     "BodyStream",
     "Config",
+    "ConfigOutOfDate",
     "Cookie",
     "Depends",
+    "Event",
     "Form",
     "ForwardedHost",
     "Header",
@@ -66,6 +77,7 @@ __all__ = [
     "Internal",
     "Json",
     "Kv",
+    "ManifestJson",
     "MemorySource",
     "MethodNotAllowed",
     "Middleware",
@@ -79,6 +91,7 @@ __all__ = [
     "OutboundRequest",
     "OutboundResponse",
     "OutboundTransport",
+    "Part",
     "Path",
     "PayloadTooLarge",
     "Query",
@@ -87,13 +100,16 @@ __all__ = [
     "Response",
     "Route",
     "RouteNotFound",
+    "RouteTable",
     "Router",
     "Secrets",
     "ServiceUnavailable",
     "State",
+    "UploadFile",
     "ValidationFailed",
     "cors",
     "error_response",
+    "introspection",
     "log_requests",
     "warm_up",
 ]

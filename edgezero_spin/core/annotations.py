@@ -18,6 +18,7 @@ from edgezero_spin.stores.registry import Registry
 from edgezero_spin.stores.secrets import SecretStore
 
 __all__ = [
+    "AppConfig",
     "Config",
     "Cookie",
     "Depends",
@@ -57,7 +58,7 @@ class Marker:
 
     Attributes:
         source: ``json``, ``query``, ``form``, ``path``, ``header``, ``cookie``, ``state``,
-            ``host`` or ``forwarded_host``.
+            ``app_config``, ``host`` or ``forwarded_host``.
     """
 
     __slots__ = ("source",)
@@ -90,6 +91,9 @@ Path: TypeAlias = Annotated[_T, Marker("path")]
 
 State: TypeAlias = Annotated[_T, Marker("state")]
 """The object of that type which the app was given with ``state=`` or ``with_state``."""
+
+AppConfig: TypeAlias = Annotated[_T, Marker("app_config")]
+"""The configuration that ``edgezero config push`` wrote, as an attrs class, secrets filled in."""
 
 Host: TypeAlias = Annotated[str, Marker("host")]
 """The ``host`` header; ``localhost`` when it is missing or unreadable."""

@@ -32,7 +32,8 @@ def error_response(error: Exception) -> Response:
     if not status:
         return _json_error(500, "internal", "internal error")
     try:
-        response = _json_error(status, error.kind, error.answer)  # type: ignore[attr-defined]
+        place = getattr(error, "field_path", "")
+        response = _json_error(status, error.kind, error.answer, place)  # type: ignore[attr-defined]
     except Exception as problem:
         # No text, half of a surrogate pair, or an error class that fails (ERR-11).
         _log_left_out(error, "message", problem)
@@ -58,10 +59,11 @@ def _log_left_out(error: Exception, part: str, problem: Exception) -> None:
     print(f"{type(error).__name__}: its {part} cannot be sent: {problem}", file=sys.stderr)
 
 
-def _json_error(status: int, kind: str, message: str) -> Response:
+def _json_error(status: int, kind: str, message: str, field_path: str = "") -> Response:
+    place = f',"field_path":{encode_basestring(field_path)}' if field_path else ""
     body = (
         f'{{"error":{{"message":{encode_basestring(message)},"status":{status},'
-        f'"kind":{encode_basestring(kind)}}}}}'
+        f'"kind":{encode_basestring(kind)}{place}}}}}'
     ).encode()
     response = Response(body, status)
     response.header_pairs[:] = [_JSON, ("content-length", b"%d" % len(body))]

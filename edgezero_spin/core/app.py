@@ -14,6 +14,8 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from edgezero_spin.core.answers import error_response, report
 from edgezero_spin.core.binding import Endpoint, bind
+from edgezero_spin.core.files import FileBody, apply_conditions
+from edgezero_spin.core.introspection import ManifestJson
 from edgezero_spin.core.middleware import chain
 from edgezero_spin.core.mounts import Mount, MountTarget, find_mount, merged_stores
 from edgezero_spin.core.outbound import OutboundTransport
@@ -94,7 +96,7 @@ class App(Router):
         self._table = RouteTable(())
         self._entry: Endpoint | None = None
         self._endpoint: Endpoint = self._call_route
-        for value in state:
+        for value in (self._table, ManifestJson(), *state):
             self.with_state(value)
 
     @classmethod
@@ -124,11 +126,12 @@ class App(Router):
         # Only an app that has a manifest carries its reader, and reads it while it is built.
         from pathlib import Path
 
-        from edgezero_spin.manifest import load_app_manifest
+        from edgezero_spin.manifest.app_manifest import load_app_manifest, manifest_json
 
         caller: Mapping[str, Any] = sys._getframe(1).f_globals
         beside = Path(caller.get("__file__") or "").parent / path
-        manifest = load_app_manifest(beside if beside.is_file() else Path(path))
+        found = beside if beside.is_file() else Path(path)
+        manifest = load_app_manifest(found)
         app = cls(
             manifest.name or DEFAULT_NAME,
             outbound_http=outbound_http,
@@ -137,6 +140,7 @@ class App(Router):
             state=state,
         )
         app.declaration = manifest.stores
+        app.with_state(ManifestJson(manifest_json(found)))
         module = caller.get("__name__", "")
         for index, text in enumerate(manifest.middleware):
             app._layers.append(_reference(text, f"{path}: app.middleware[{index}]", module))
@@ -305,7 +309,7 @@ class App(Router):
                 call = chain(layers, self._answering(call), self._answer)
             name = route.name or str(getattr(handler, "__name__", ""))
             routes.append(Route(route.method, route.pattern, handler, call, name, route.tags))
-        self._table = RouteTable(routes)
+        self._table = self._states[RouteTable] = RouteTable(routes)
         mounted = [mount.target for mount in self._mounts if isinstance(mount.target, App)]
         for app in mounted:
             app.compile()
@@ -332,7 +336,8 @@ class App(Router):
             response = await self.dispatch(request, stores)
             body = response.body
             if type(body) is not bytes:
-                await body.prime()  # type: ignore[union-attr]  # the other kind of body
+                await _begin(request, response)
+                body = response.body
             if body and (request.method == "HEAD" or response.status in _BODILESS):
                 await response.drop_body()
         except Exception as error:
@@ -375,8 +380,7 @@ class App(Router):
         async def call(request: Request) -> Response:
             try:
                 response = await endpoint(request)
-                if isinstance(response.body, BodyStream):
-                    await response.body.prime()
+                await _begin(request, response)
             except Exception as error:
                 response = await self._answer(error, request)
             return response
@@ -386,6 +390,8 @@ class App(Router):
     async def _answer(self, error: Exception, request: Request) -> Response:
         """Make the response of an error, and log what is the service's own fault, once."""
         request.error = error
+        if request._background is not None:
+            request._background.clear()
         handler = self._exception_handler_of(error)
         if handler is None:
             report(error, request.method, request.path)
@@ -393,8 +399,7 @@ class App(Router):
         try:
             result = handler(request, error)
             response = to_response(await result if hasattr(result, "__await__") else result)
-            if isinstance(response.body, BodyStream):
-                await response.body.prime()
+            await _begin(request, response)
         except Exception as second:
             report(second, request.method, request.path)
             return error_response(second)
@@ -441,6 +446,16 @@ class App(Router):
         request._states = {**request._states, **self._states}
         request._app = self
         return await (entry if self._layers else self._endpoint)(request)
+
+
+async def _begin(request: Request, response: Response) -> None:
+    """Have the first chunk of a streamed body there, so that its failure is answered."""
+    body = response.body
+    if isinstance(body, FileBody):
+        await apply_conditions(request, response, body)
+        body = response.body
+    if isinstance(body, BodyStream):
+        await body.prime()
 
 
 def _store_ids(ids: Sequence[str] | StoreIds) -> StoreIds | None:

@@ -20,6 +20,7 @@ from edgezero_spin.errors import EdgeError
 __all__ = [
     "BadRequest",
     "BodyReadError",
+    "ConfigOutOfDate",
     "HttpError",
     "Internal",
     "MethodNotAllowed",
@@ -155,6 +156,23 @@ class NotSupported(EdgeError):
 
     def __str__(self) -> str:
         return f"not implemented: {self.message}"
+
+
+class ConfigOutOfDate(EdgeError):
+    """The pushed configuration is missing or does not fit the app: 503, to be tried again.
+
+    Attributes:
+        field_path: The dotted place of what does not fit; empty for all of it.
+        headers: ``Retry-After``.
+    """
+
+    kind = "config_out_of_date"
+    status = 503
+
+    def __init__(self, message: str, field_path: str = "") -> None:
+        super().__init__(message)
+        self.field_path = field_path
+        self.headers = MutableHeaders([("retry-after", "60")])
 
 
 class ServiceUnavailable(EdgeError):

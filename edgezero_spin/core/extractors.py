@@ -12,11 +12,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
+from edgezero_spin.core.app_config import AppConfigReader, app_config_reader
+from edgezero_spin.core.background import BackgroundTasks
 from edgezero_spin.core.errors import BadRequest, Internal, NotSupported, ValidationFailed
 from edgezero_spin.core.headers import Headers
 from edgezero_spin.core.models import BAD_FORM, BAD_PATH, BAD_QUERY, fields_reader
 from edgezero_spin.core.outbound import Outbound
-from edgezero_spin.core.payloads import form_pairs, json_reader
+from edgezero_spin.core.payloads import json_reader
 from edgezero_spin.core.request import Request, decode_path_value
 from edgezero_spin.core.scalars import scalar_reader
 from edgezero_spin.stores.constraints import rule_of
@@ -24,6 +26,7 @@ from edgezero_spin.stores.constraints import rule_of
 __all__ = [
     "MISSING",
     "Argument",
+    "background",
     "headers",
     "marked",
     "outbound",
@@ -64,6 +67,9 @@ def marked(source: str, model: Any, absent: Any) -> Argument:
             return Argument(partial(_path, fields_reader(model, BAD_PATH)))
         case "state":
             return Argument(partial(_state, model, absent))
+        case "app_config":
+            reader = app_config_reader(model)
+            return Argument(partial(_app_config, reader, absent), waits=True)
         case "host":
             return Argument(_host)
         case "forwarded_host":
@@ -107,6 +113,11 @@ def headers(request: Request) -> Headers:
     return request.headers
 
 
+def background(request: Request) -> BackgroundTasks:
+    """What is done after its response."""
+    return request.background
+
+
 def outbound(request: Request) -> Outbound:
     """What sends requests."""
     if request._transport is None:
@@ -131,8 +142,8 @@ async def _json(read: Callable[[bytes], Any], absent: Any, request: Request) -> 
 
 
 async def _form(read: Callable[[Any], Any], absent: Any, request: Request) -> Any:
-    body = await request.bytes()
-    return absent if absent is not MISSING and not body else read(form_pairs(body))
+    pairs = await request.form_pairs()
+    return absent if absent is not MISSING and not pairs else read(pairs)
 
 
 def _query(read: Callable[[Any], Any], absent: Any, request: Request) -> Any:
@@ -151,6 +162,13 @@ def _state(kind: Any, absent: Any, request: Request) -> Any:
         if absent is MISSING:
             raise
         return absent
+
+
+async def _app_config(reader: AppConfigReader, absent: Any, request: Request) -> Any:
+    if absent is MISSING:
+        return await reader.require(request)
+    found = None if request.stores.config is None else await reader.read(request)
+    return absent if found is None else found
 
 
 def _host(request: Request) -> str:

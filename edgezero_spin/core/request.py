@@ -7,18 +7,28 @@ Source: contract edgezero.md, CTX-1, CTX-2, BOD-1 to BOD-4, SPN-1 to SPN-3. Bodi
 without a cap; reads that keep a whole body in memory have a limit and answer 413 past it.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from edgezero_spin.core.addresses import parse_client_address
 from edgezero_spin.core.annotations import Config, Kv, Secrets
+from edgezero_spin.core.app_config import app_config_reader
+from edgezero_spin.core.background import BackgroundTasks
+from edgezero_spin.core.cookies import parse_cookies
 from edgezero_spin.core.errors import BadRequest, BodyReadError, Internal, PayloadTooLarge
 from edgezero_spin.core.headers import HeaderInput, Headers
 from edgezero_spin.core.models import BAD_FORM, BAD_PATH, BAD_QUERY, fields_reader
+from edgezero_spin.core.multipart import (
+    MAX_HEADER_BYTES,
+    MAX_PARTS,
+    MultipartParser,
+    boundary_of,
+)
 from edgezero_spin.core.payloads import form_pairs, json_reader
 from edgezero_spin.core.percent import parse_pairs, percent_decode
 from edgezero_spin.core.sources import MemorySource, RequestSource
 from edgezero_spin.core.streaming import ByteSource, SourceStream
+from edgezero_spin.core.uploads import FormValue, PartStream, read_form
 from edgezero_spin.stores.config import ConfigStore
 from edgezero_spin.stores.key_value import KeyValueStore
 from edgezero_spin.stores.opening import Stores
@@ -66,12 +76,14 @@ class Request:
     error: Exception | None = None
     root_path: str = ""
     _app: "App | None" = None
+    _background: BackgroundTasks | None = None
     _captured: tuple[_Bytes, ...] = ()
     _states: Mapping[type, object] = {}
     _stores: "Stores | Callable[[], Stores] | None" = None
     _transport: "OutboundTransport | None" = None
     _headers: Headers | None = None
     _body: _Bytes | None = None
+    _form: list[tuple[str, FormValue]] | None = None
     _streamed = False
     _path_params: dict[str, str] | None = None
     _extensions: dict[str, Any] | None = None
@@ -135,6 +147,8 @@ class Request:
         changed._transport = self._transport
         changed._extensions = self.extensions
         changed._app = self._app
+        # One object for both: the runner knows the first request only.
+        changed._background = self.background
         changed.root_path = self.root_path
         return changed
 
@@ -240,16 +254,7 @@ class Request:
 
         Source: RFC 6265, 4.2 and 5.4: the one of the longer path comes first.
         """
-        found: dict[str, str] = {}
-        for header in self.headers.get_all("cookie"):
-            for pair in header.split(";"):
-                name, equals, value = pair.partition("=")
-                value = value.strip()
-                if value[:1] == value[-1:] == '"' and len(value) > 1:
-                    value = value[1:-1]
-                if equals:
-                    found.setdefault(name.strip(), value)
-        return found
+        return parse_cookies(self.headers.get_all("cookie"))
 
     def path_as(self, model: type[_T]) -> _T:
         """Return the path parameters as a model of scalars.
@@ -322,11 +327,54 @@ class Request:
     @overload
     async def form(self, model: None = None, limit: int | None = None) -> dict[str, str]: ...
     async def form(self, model: Any = None, limit: int | None = None) -> Any:
-        """Return the urlencoded body as a model of scalars, or as a dictionary in which the
-        last value of a name stands. Raises as ``json`` does.
+        """Return the form, urlencoded or multipart, as a model of scalars and ``UploadFile``s, or
+        as a dictionary of its texts in which the last one of a name stands. Raises as ``json``
+        does.
         """
         read = fields_reader(dict if model is None else model, BAD_FORM)
-        return read(form_pairs(await self.bytes(limit)))
+        return read(await self.form_pairs(limit))
+
+    async def form_pairs(self, limit: int | None = None) -> list[tuple[str, FormValue]]:
+        """Return name and value of each field of a form, urlencoded or multipart, in order.
+
+        A file is an ``UploadFile``; one that was not chosen is left out.
+
+        Args:
+            limit: Bytes that all of it may have; ``body_limit`` when not given.
+
+        Raises:
+            BadRequest: It is no form.
+            PayloadTooLarge: It has more, or too many parts.
+        """
+        form = self._form
+        if form is None:
+            if boundary_of(self.headers.get("content-type")) is None:
+                form = list(form_pairs(await self.bytes(limit)))
+            else:
+                limit = self.body_limit if limit is None else limit
+                form = await read_form(self.multipart(), limit)
+            self._form = form
+        return form
+
+    def multipart(
+        self, *, max_parts: int = MAX_PARTS, max_header_bytes: int = MAX_HEADER_BYTES
+    ) -> PartStream:
+        """Iterate over the parts of a form while it arrives: ``async for part in ...``.
+
+        No limit holds for their content, unless ``part.bytes()`` is asked for all of it.
+
+        Args:
+            max_parts: Parts that the form may have; 413 past it.
+            max_header_bytes: Bytes of the header fields of one part; 413 past it.
+
+        Raises:
+            BadRequest: The form is not sent as ``multipart/form-data``.
+        """
+        boundary = boundary_of(self.headers.get("content-type"))
+        if boundary is None:
+            raise BadRequest(f"{BAD_FORM}: not sent as multipart/form-data")
+        parser = MultipartParser(boundary, max_parts=max_parts, max_header_bytes=max_header_bytes)
+        return PartStream(parser, self.stream(), self.body_limit)
 
     def stream(self, chunk_bytes: int = _CHUNK_BYTES) -> SourceStream:
         """Iterate over the body as it arrives, in pieces of at most ``chunk_bytes``; no limit
@@ -381,6 +429,25 @@ class Request:
         """The secret stores. Raises as ``kv`` does."""
         return _declared(self.stores.secrets, "secret", "secrets")
 
+    async def app_config(
+        self, model: type[_T], *, store: str | None = None, key: str | None = None
+    ) -> _T:
+        """Return the app's configuration, as ``AppConfig[T]`` gives it to a handler.
+
+        Args:
+            model: The attrs class; secrets are filled in where ``secret()`` marks fields.
+            store: The id of a config store; the default one unless given.
+            key: The entry; that of the store unless given.
+
+        Raises:
+            ConfigOutOfDate: There is none, it does not fit the model, or a secret is missing.
+            ConfigStoreError: The store failed, or the entry was damaged.
+            Internal: The app declares no config store, or no secret store.
+            TypeError: The model is not one of a configuration.
+        """
+        found: _T = await app_config_reader(model).require(self, store, key)
+        return found
+
     def kv_store(self, id: str) -> KeyValueStore | None:
         """Return a key-value store, ``None`` when the app does not declare it."""
         return self.stores.kv.named(id) if self.stores.kv else None
@@ -407,6 +474,18 @@ class Request:
     def secret_store_default(self) -> SecretStore | None:
         """The default secret store, ``None`` when the app declares none."""
         return self.stores.secrets.default if self.stores.secrets else None
+
+    @property
+    def background(self) -> BackgroundTasks:
+        """What is done after the response was sent."""
+        tasks = self._background
+        if tasks is None:
+            tasks = self._background = BackgroundTasks()
+        return tasks
+
+    def background_work(self) -> "Coroutine[Any, Any, None] | None":
+        """Return what the runner awaits when the response was sent, ``None`` for nothing."""
+        return self._background.run() if self._background else None
 
     def state(self, kind: type[_T]) -> _T:
         """Return the object of a type which the app was given.

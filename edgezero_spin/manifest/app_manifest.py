@@ -18,6 +18,7 @@ slower. And a problem has to say what to do, which cattrs' errors have no place 
 Source: contract edgezero.md, MAN-1 to MAN-22.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -38,7 +39,13 @@ from edgezero_spin.manifest.table_reader import TableReader
 from edgezero_spin.manifest.toml_file import load_toml
 from edgezero_spin.stores import StoreDeclaration
 
-__all__ = ["AppManifest", "EnvironmentBinding", "load_app_manifest", "read_app_manifest"]
+__all__ = [
+    "AppManifest",
+    "EnvironmentBinding",
+    "load_app_manifest",
+    "manifest_json",
+    "read_app_manifest",
+]
 
 _Item = TypeVar("_Item")
 
@@ -77,6 +84,7 @@ class AppManifest:
         entry: Where the app's code starts, as the author wrote it; not used here.
         version: Version of the app.
         kind: Kind of the app; not used here.
+        config_model: ``pkg.mod:Class`` of the model of the app's configuration.
         middleware: ``pkg.mod:name`` of each middleware, outermost first.
         triggers: The routes, in order.
         variables: Environment variables that commands pass on.
@@ -91,6 +99,7 @@ class AppManifest:
     entry: str | None = None
     version: str | None = None
     kind: str | None = None
+    config_model: str | None = None
     middleware: tuple[str, ...] = ()
     triggers: tuple[HttpTrigger, ...] = ()
     variables: tuple[EnvironmentBinding, ...] = ()
@@ -160,6 +169,7 @@ def read_app_manifest(path: str | Path) -> tuple[AppManifest, Problems]:
         entry=app.optional_text("entry", blank=False),
         version=app.optional_text("version", blank=False),
         kind=app.optional_text("kind", blank=False),
+        config_model=app.optional_text("config_model", blank=False),
         middleware=app.texts("middleware"),
         triggers=read_http_triggers(root.table("triggers")),
         variables=_read_bindings(environment, "variables"),
@@ -169,6 +179,20 @@ def read_app_manifest(path: str | Path) -> tuple[AppManifest, Problems]:
         logging=read_logging(root),
     )
     return manifest, problems
+
+
+def manifest_json(path: str | Path) -> str:
+    """Return an ``edgezero.toml`` as JSON, without the values of secrets.
+
+    Source: contract edgezero.md, INT-1.
+    """
+    tree = load_toml(Path(path))
+    environment = tree.get("environment")
+    secrets = environment.get("secrets") if isinstance(environment, dict) else None
+    for secret in secrets if isinstance(secrets, list) else ():
+        if isinstance(secret, dict):
+            secret.pop("value", None)
+    return json.dumps(tree, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def _read_bindings(environment: TableReader, name: str) -> tuple[EnvironmentBinding, ...]:

@@ -7,9 +7,17 @@ from typing import Literal, Protocol
 import attrs
 
 from edgezero_spin.errors import ProjectError
-from edgezero_spin.manifest.app_config import ConfigEntry
+from edgezero_spin.manifest.app_config import ConfigEntry, ConfigStoreError, hash_of, read_envelope
 
-__all__ = ["ConfigPushError", "ConfigTarget", "KeyChange", "changes_of", "shown_key", "would_set"]
+__all__ = [
+    "ConfigPushError",
+    "ConfigTarget",
+    "KeyChange",
+    "all_of",
+    "changes_of",
+    "shown_key",
+    "would_set",
+]
 
 Change = Literal["new", "changed", "unchanged", "only stored"]
 
@@ -28,15 +36,24 @@ class ConfigTarget(Protocol):
             ConfigPushError: It names them all.
         """
 
-    def preview(self, store_id: str, entries: tuple[ConfigEntry, ...]) -> list[str]:
+    def preview(
+        self, store_id: str, entries: tuple[ConfigEntry, ...], whole: ConfigEntry | None = None
+    ) -> list[str]:
         """Return the lines of a dry run: where to, then one for each key.
+
+        Args:
+            store_id: Logical id of the store.
+            entries: The entries of single keys.
+            whole: The entry of the whole configuration, if there is one to write.
 
         Raises:
             ConfigPushError: The push would fail as well.
         """
 
-    def write(self, entries: tuple[ConfigEntry, ...]) -> str:
+    def write(self, entries: tuple[ConfigEntry, ...], whole: ConfigEntry | None = None) -> str:
         """Write the entries over what is there; return the line of success.
+
+        Arguments as for ``preview``. A store with transactions takes all in one.
 
         Raises:
             ConfigPushError: They are not all written. It says what was.
@@ -70,28 +87,49 @@ def shown_key(key: str) -> str:
 
 
 def changes_of(
-    entries: Iterable[ConfigEntry], stored: Mapping[str, bytes]
+    entries: Iterable[ConfigEntry],
+    stored: Mapping[str, bytes],
+    whole: ConfigEntry | None = None,
 ) -> tuple[KeyChange, ...]:
-    """Return one change for each key, those of the entries first and in their order."""
+    """Return one change for each key, those of the entries first and in their order.
+
+    The entry of the whole configuration is unchanged when its hash is, whenever it was written.
+    """
     changes = []
     keys = set()
-    for entry in entries:
+    for entry in (*entries, *all_of(whole)):
         keys.add(entry.key)
         before = stored.get(entry.key)
         change: Change = "changed"
         if before is None:
             change = "new"
-        elif before == entry.value.encode():
+        elif before == entry.value.encode() or (entry is whole and _same_hash(before, entry)):
             change = "unchanged"
         changes.append(KeyChange(entry.key, change))
     changes.extend(KeyChange(key, "only stored") for key in sorted(stored) if key not in keys)
     return tuple(changes)
 
 
-def would_set(entries: Iterable[ConfigEntry], stored: Mapping[str, bytes]) -> list[str]:
+def would_set(
+    entries: Iterable[ConfigEntry],
+    stored: Mapping[str, bytes],
+    whole: ConfigEntry | None = None,
+) -> list[str]:
     """Return the lines of a dry run: each key, and what a push would do to it."""
     return [
         f"would set `{shown_key(change.key)}` ({change.change})"
-        for change in changes_of(entries, stored)
+        for change in changes_of(entries, stored, whole)
         if change.change != "only stored"
     ]
+
+
+def all_of(whole: ConfigEntry | None) -> tuple[ConfigEntry, ...]:
+    """Return the entry of the whole configuration as a sequence of one or none."""
+    return () if whole is None else (whole,)
+
+
+def _same_hash(before: bytes, whole: ConfigEntry) -> bool:
+    try:
+        return hash_of(read_envelope(before.decode())) == hash_of(read_envelope(whole.value))
+    except (ConfigStoreError, UnicodeDecodeError):
+        return False

@@ -16,7 +16,7 @@ import attrs
 
 from edgezero_spin.manifest.app_config import ConfigEntry
 from edgezero_spin.manifest.errors import tell_problems
-from edgezero_spin.project.config_changes import ConfigPushError, shown_key
+from edgezero_spin.project.config_changes import ConfigPushError, all_of, shown_key
 from edgezero_spin.project.redaction import without_values
 
 __all__ = ["MAX_ARGUMENT_BYTES", "CloudPushError", "CloudTarget", "chunk_entries"]
@@ -97,23 +97,26 @@ class CloudTarget:
         """Refuse entries that cannot be arguments."""
         chunk_entries(entries)
 
-    def preview(self, store_id: str, entries: tuple[ConfigEntry, ...]) -> list[str]:
+    def preview(
+        self, store_id: str, entries: tuple[ConfigEntry, ...], whole: ConfigEntry | None = None
+    ) -> list[str]:
         """Return the command that a push would run; nothing is asked of the cloud."""
-        chunks = chunk_entries(entries)
+        written = (*entries, *all_of(whole))
+        chunks = chunk_entries(written)
         shape = _shape(self.application, self.label)
         head = (
-            f"would shell `{shape}` for {len(entries)} entries across {len(chunks)} invocation(s)"
+            f"would shell `{shape}` for {len(written)} entries across {len(chunks)} invocation(s)"
         )
-        return [head, *(f"would set `{shown_key(entry.key)}`" for entry in entries)]
+        return [head, *(f"would set `{shown_key(entry.key)}`" for entry in written)]
 
-    def write(self, entries: tuple[ConfigEntry, ...]) -> str:
+    def write(self, entries: tuple[ConfigEntry, ...], whole: ConfigEntry | None = None) -> str:
         """Send every chunk, one after another.
 
         Raises:
             CloudPushError: A run failed; those before it stand.
             ConfigPushError: An entry cannot be an argument, or ``spin`` cannot be started.
         """
-        chunks = chunk_entries(entries)
+        chunks = chunk_entries((*entries, *all_of(whole)))
         for index, chunk in enumerate(chunks):
             done = _run(self._arguments(chunk))
             if done.returncode:

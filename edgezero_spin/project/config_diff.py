@@ -1,16 +1,23 @@
 """``config diff``: what a store holds against what a push would write.
 
-Source: our own; the values of PSH-7 and PSH-8: keys only, and what only the store has is no
-difference that a push would mend. Statuses as BLB-5 has them.
+Keys are told unless values are asked for; what only the store has is no difference that a push
+would mend.
+
+Source: contract edgezero.md, PSH-7, PSH-8 and BLB-5.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
 from edgezero_spin.errors import ProjectError
-from edgezero_spin.project.config_changes import KeyChange, changes_of
-from edgezero_spin.project.config_push import PushRequest, plan_push
+from edgezero_spin.manifest.app_config import ConfigStoreError, hash_of, read_envelope
+from edgezero_spin.project.config_changes import KeyChange, all_of, changes_of
+from edgezero_spin.project.config_push import PushPlan, PushRequest, plan_push
+from edgezero_spin.project.config_rendering import masked, structured_lines, unified_lines
 
-__all__ = ["ConfigDiff", "NotComparedError", "diff_config"]
+__all__ = ["ConfigDiff", "NotComparedError", "compare", "diff_config"]
 
 
 @attrs.frozen
@@ -31,18 +38,25 @@ class NotComparedError(ProjectError):
 
 @attrs.frozen(kw_only=True)
 class ConfigDiff:
-    """The keys of a store and of a configuration.
+    """A store and a configuration.
 
     Attributes:
         store_id: Logical id of the store.
         label: Its label on the platform.
         changes: One for each key of either.
+        before: What the store has: with a model the configuration in its one entry, without
+            the text of each key that the configuration has as well.
+        after: What a push would write.
+        secrets: Names of fields that hold the names of secrets.
         warnings: What a person should know.
     """
 
     store_id: str
     label: str
     changes: tuple[KeyChange, ...]
+    before: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+    after: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    secrets: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -60,6 +74,20 @@ class ConfigDiff:
             "warnings": list(self.warnings),
         }
 
+    def unified(self) -> list[str]:
+        """Return the values that differ as a unified diff."""
+        return unified_lines(*self._trees(), *self._hashes())
+
+    def structured(self) -> list[str]:
+        """Return the values that differ, place by place."""
+        return structured_lines(*self._trees(), *self._hashes())
+
+    def _trees(self) -> tuple[Any, Any]:
+        return masked(self.before or {}, self.after, self.secrets)
+
+    def _hashes(self) -> tuple[str | None, str | None]:
+        return None if self.before is None else hash_of(self.before), hash_of(self.after)
+
 
 def diff_config(request: PushRequest) -> ConfigDiff:
     """Compare a store with what ``push_config`` would write to it. Nothing is written.
@@ -69,11 +97,42 @@ def diff_config(request: PushRequest) -> ConfigDiff:
         ConfigPushError: There is no store, or it cannot be read.
         ManifestError: The runtime configuration cannot be used.
     """
-    plan = plan_push(request, head="config diff")
-    changes: tuple[KeyChange, ...] = ()
+    return compare(plan_push(request, head="config diff"))
+
+
+def compare(plan: PushPlan) -> ConfigDiff:
+    """Compare a store with what a push would write to it.
+
+    Raises:
+        ConfigPushError: The store cannot be read.
+    """
+    stored: Mapping[str, bytes] = {}
+    written = (*plan.entries, *all_of(plan.whole))
     if plan.target is not None:
-        stored = plan.target.stored(tuple(entry.key for entry in plan.entries))
-        changes = changes_of(plan.entries, stored)
+        stored = plan.target.stored(tuple(entry.key for entry in written))
+    warnings = list(plan.warnings)
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any]
+    if plan.whole is None or plan.data is None:
+        before = {
+            entry.key: stored[entry.key].decode(errors="replace")
+            for entry in plan.entries
+            if entry.key in stored
+        }
+        after = {entry.key: entry.value for entry in plan.entries}
+    else:
+        before, after = None, plan.data
+        if plan.key in stored:
+            try:
+                before = read_envelope(stored[plan.key].decode(errors="replace"))
+            except ConfigStoreError as error:
+                warnings.append(f"the entry `{plan.key}` of the store: {error.message}")
     return ConfigDiff(
-        store_id=plan.store_id, label=plan.label, changes=changes, warnings=plan.warnings
+        store_id=plan.store_id,
+        label=plan.label,
+        changes=changes_of(plan.entries, stored, plan.whole) if plan.target is not None else (),
+        before=before,
+        after=after,
+        secrets=plan.secrets,
+        warnings=tuple(warnings),
     )

@@ -27,14 +27,19 @@ from edgezero_spin.manifest.app_config import (
     ConfigEntry,
     EnvironmentOverlayError,
     LoadedAppConfig,
+    SecretField,
+    StoreDeclaration,
     check_secrets,
     decode_app_config,
     flatten,
+    json_ready,
     looks_like_a_secret,
     read_app_config,
     require_app_name,
     secret_fields,
+    secret_places,
     tree_of,
+    without_secrets,
 )
 from edgezero_spin.manifest.toml_file import read_text
 from edgezero_spin.project.config_changes import shown_key
@@ -47,6 +52,7 @@ from edgezero_spin.project.config_checks import (
     findings_of,
     hyphenated_ids,
 )
+from edgezero_spin.project.config_models import import_model
 from edgezero_spin.project.redaction import without_values
 from edgezero_spin.project.toml_lines import line_of, lines_of
 
@@ -60,7 +66,8 @@ class ConfigRequest:
     Attributes:
         manifest: The project's ``edgezero.toml``.
         app_config: Its configuration; ``None`` is ``<name>.toml`` beside the manifest.
-        model: The attrs class that describes it; ``None`` takes the file as it is (raw).
+        model: The attrs class that describes it; ``None`` is ``[app].config_model`` of the
+            manifest, and where that is not set the file is taken as it is (raw).
         overlay: Whether variables override values of the file.
         environ: The variables of the command.
     """
@@ -70,11 +77,6 @@ class ConfigRequest:
     model: type | None = None
     overlay: bool = True
     environ: Mapping[str, str] = attrs.field(factory=lambda: os.environ, repr=False)
-
-    @property
-    def mode(self) -> str:
-        """``typed`` with a model, ``raw`` without."""
-        return "raw" if self.model is None else "typed"
 
     @property
     def environment(self) -> EnvironmentLayer:
@@ -89,16 +91,25 @@ class ConfigInspection:
     Attributes:
         manifest: The manifest; ``None`` when it cannot be used.
         app_config: Path of the configuration; ``None`` when it is not known.
+        model: The model; ``None`` takes the file as it is.
         entries: What a push would write; complete when there are no findings.
+        data: All of it as JSON values, the names of secrets included; ``None`` without a model.
         findings: Everything that is wrong.
         warnings: What a person should know, but nothing has to be done about.
     """
 
     manifest: AppManifest | None = None
     app_config: Path | None = None
+    model: type | None = None
     entries: tuple[ConfigEntry, ...] = ()
+    data: Mapping[str, Any] | None = None
     findings: tuple[Finding, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def mode(self) -> str:
+        """``typed`` with a model, ``raw`` without."""
+        return "raw" if self.model is None else "typed"
 
 
 def inspect_config(request: ConfigRequest, *, strict: bool) -> ConfigInspection:
@@ -107,11 +118,17 @@ def inspect_config(request: ConfigRequest, *, strict: bool) -> ConfigInspection:
     Args:
         request: Which configuration.
         strict: Also check what matters only where the app runs: kinds of stores, handlers.
+
+    Raises:
+        ModelImportError: The model that the manifest names cannot be imported.
     """
     try:
         manifest, problems = read_app_manifest(request.manifest)
     except (ManifestUnreadableError, InvalidManifestError) as error:
-        return ConfigInspection(findings=tuple(findings_of("manifest", error)))
+        return ConfigInspection(model=request.model, findings=tuple(findings_of("manifest", error)))
+    model = request.model
+    if model is None and manifest.config_model is not None:
+        model = import_model(manifest.config_model, manifest.root)
     findings: list[Finding] = []
     if problems.found:
         invalid = InvalidManifestError(request.manifest, problems.found)
@@ -128,16 +145,20 @@ def inspect_config(request: ConfigRequest, *, strict: bool) -> ConfigInspection:
         findings += check_capabilities(manifest)
         findings += check_handlers(manifest)
     entries: tuple[ConfigEntry, ...] = ()
+    data: Mapping[str, Any] | None = None
     if loaded is not None:
-        entries = _entries(request, manifest, loaded, findings, with_stores="stores" not in broken)
+        stores = None if "stores" in broken else manifest.stores
+        entries, data = _entries(model, stores, loaded, findings)
     return ConfigInspection(
         manifest=None if problems.found else manifest,
         app_config=path,
+        model=model,
         entries=entries,
+        data=data,
         findings=tuple(dict.fromkeys(_with_lines(findings))),
         warnings=(
             *hyphenated_ids(manifest),
-            *(() if request.model is not None else _secret_warnings(entries)),
+            *(() if model is not None else _secret_warnings(entries)),
         ),
     )
 
@@ -194,50 +215,52 @@ def _is_a_manifest(path: Path, manifest: AppManifest) -> bool:
 
 
 def _entries(
-    request: ConfigRequest,
-    manifest: AppManifest,
+    model: type | None,
+    stores: StoreDeclaration | None,
     loaded: LoadedAppConfig,
     findings: list[Finding],
-    *,
-    with_stores: bool,
-) -> tuple[ConfigEntry, ...]:
+) -> tuple[tuple[ConfigEntry, ...], Mapping[str, Any] | None]:
+    """Return the entries of single keys, and with a model all of the configuration."""
+
     def refuse(check: str, *problems: Problem) -> None:
         heading = str(loaded.path)
         findings.extend(Finding(check, loaded.path, heading, problem) for problem in problems)
 
     tree: Any = loaded.tree
-    omit: frozenset[str] = frozenset()
-    if request.model is not None:
+    data = None
+    if model is not None:
         try:
-            fields = secret_fields(request.model)
-            decoded, errors = decode_app_config(loaded.path, tree, request.model)
+            fields = secret_fields(model)
+            decoded, errors = decode_app_config(loaded.path, tree, model)
         except TypeError as error:
-            only = "" if attrs.has(request.model) else "; only struct-shaped configs are supported"
+            only = "" if attrs.has(model) else "; only struct-shaped configs are supported"
             refuse("model", Problem("", f"the model cannot be used: {error}{only}"))
-            return ()
-        omit = frozenset(field.name for field in fields)
+            return (), None
         for failed in errors:
-            findings += _without_secrets(findings_of("model", failed), tree, omit)
-        if with_stores:
-            refuse("secrets", *check_secrets(tree, fields, manifest.stores.secrets))
+            findings += _without_secrets(findings_of("model", failed), tree, fields)
         try:
             # What does not fit the model is still looked through for what cannot be pushed.
             tree = tree if errors else tree_of(decoded.model)
         except ValueError as error:
             refuse("entries", Problem("", str(error)))
-            return ()
+            return (), None
+        if stores is not None:
+            refuse("secrets", *check_secrets(tree, fields, stores.secrets))
+        data = json_ready(tree)
+        tree = without_secrets(tree, fields)
     problems: list[Problem] = []
-    entries = flatten(tree, problems, omit=omit)
+    entries = flatten(tree, problems)
     already = {finding.problem for finding in findings}
     refuse("entries", *(problem for problem in problems if problem not in already))
-    return entries
+    return entries, data
 
 
 def _without_secrets(
-    findings: Iterable[Finding], tree: Mapping[str, Any], names: Iterable[str]
+    findings: Iterable[Finding], tree: Mapping[str, Any], fields: Iterable[SecretField]
 ) -> Iterable[Finding]:
     """Yield findings in which a rule of the model's own may have quoted a secret field."""
-    values = [value for name in names if isinstance(value := tree.get(name), str)]
+    places = [place for field in fields for place in secret_places(tree, field)]
+    values = [place.value for place in places if isinstance(place.value, str)]
     for found in findings:
         reason = without_values(found.problem.reason, values)
         yield attrs.evolve(found, problem=attrs.evolve(found.problem, reason=reason))
@@ -248,5 +271,6 @@ def _secret_warnings(entries: Iterable[ConfigEntry]) -> Iterable[str]:
         if looks_like_a_secret(entry.key):
             yield (
                 f"`{shown_key(entry.key)}` looks like a secret, and without a model it is pushed "
-                "as configuration; mark it with secret() and name the model with --model"
+                "as configuration; mark it with secret() and name the model in edgezero.toml, "
+                '[app] config_model = "app_config:AppConfig"'
             )

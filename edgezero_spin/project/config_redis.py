@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from edgezero_spin.manifest.app_config import ConfigEntry
-from edgezero_spin.project.config_changes import ConfigPushError, would_set
+from edgezero_spin.project.config_changes import ConfigPushError, all_of, would_set
 from edgezero_spin.project.redaction import without_password, without_values
 
 if TYPE_CHECKING:
@@ -42,15 +42,18 @@ class RedisTarget:
     def check(self, entries: tuple[ConfigEntry, ...]) -> None:
         """Accept every entry: any text can be a key or a value."""
 
-    def preview(self, store_id: str, entries: tuple[ConfigEntry, ...]) -> list[str]:
+    def preview(
+        self, store_id: str, entries: tuple[ConfigEntry, ...], whole: ConfigEntry | None = None
+    ) -> list[str]:
         """Return what a push would write. The database is read."""
         head = (
             f"would write {len(entries)} entries to Redis at {self.shown_url} "
             f"(label `{self.label}`, logical id `{store_id}`)"
         )
-        return [head, *would_set(entries, self.stored(tuple(entry.key for entry in entries)))]
+        keys = tuple(entry.key for entry in (*entries, *all_of(whole)))
+        return [head, *would_set(entries, self.stored(keys), whole)]
 
-    def write(self, entries: tuple[ConfigEntry, ...]) -> str:
+    def write(self, entries: tuple[ConfigEntry, ...], whole: ConfigEntry | None = None) -> str:
         """Write all entries or none.
 
         Raises:
@@ -58,7 +61,7 @@ class RedisTarget:
         """
         with self._connected() as client:
             transaction = client.pipeline(transaction=True)
-            for entry in entries:
+            for entry in (*entries, *all_of(whole)):
                 transaction.set(entry.key, entry.value.encode())
             transaction.execute()
         return f"pushed {len(entries)} entries to Spin Redis KV at {self.shown_url}"

@@ -16,7 +16,12 @@ import attrs
 
 from edgezero_spin.manifest.app_config import ConfigEntry
 from edgezero_spin.manifest.spin.key_value_table import CREATE, UPSERT
-from edgezero_spin.project.config_changes import ConfigPushError, shown_key, would_set
+from edgezero_spin.project.config_changes import (
+    ConfigPushError,
+    all_of,
+    shown_key,
+    would_set,
+)
 
 __all__ = ["SqlitePushError", "SqliteTarget"]
 
@@ -64,15 +69,17 @@ class SqliteTarget:
     def check(self, entries: tuple[ConfigEntry, ...]) -> None:
         """Accept every entry: any text can be a key or a value."""
 
-    def preview(self, store_id: str, entries: tuple[ConfigEntry, ...]) -> list[str]:
+    def preview(
+        self, store_id: str, entries: tuple[ConfigEntry, ...], whole: ConfigEntry | None = None
+    ) -> list[str]:
         """Return what a push would write, without touching the file."""
         head = (
             f"would write {len(entries)} entries to SQLite-backed Spin KV at {self.path} "
             f"(label `{self.label}`, logical id `{store_id}`)"
         )
-        return [head, *would_set(entries, self.stored(()))]
+        return [head, *would_set(entries, self.stored(()), whole)]
 
-    def write(self, entries: tuple[ConfigEntry, ...]) -> str:
+    def write(self, entries: tuple[ConfigEntry, ...], whole: ConfigEntry | None = None) -> str:
         """Write all entries or none.
 
         Raises:
@@ -86,7 +93,7 @@ class SqliteTarget:
             connection.set_busy_timeout(int(_BUSY_TIMEOUT_S * 1000))
             connection.execute(CREATE)
             connection.execute("BEGIN IMMEDIATE")
-            for entry in entries:
+            for entry in (*entries, *all_of(whole)):
                 key = entry.key
                 value = entry.value.encode()
                 connection.execute(UPSERT, {"1": self.label, "2": key, "3": value})

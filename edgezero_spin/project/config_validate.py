@@ -78,7 +78,7 @@ def validate_config(request: ConfigRequest, *, strict: bool = False) -> ConfigRe
     return ConfigReport(
         manifest=request.manifest,
         app_config=found.app_config,
-        mode=request.mode,
+        mode=found.mode,
         strict=strict,
         findings=found.findings,
         warnings=found.warnings,

@@ -9,6 +9,7 @@ from edgezero_spin.stores.backend import (
     StorePlatform,
 )
 from edgezero_spin.stores.config import ConfigStore
+from edgezero_spin.stores.config_envelope import envelope_text, hash_of, read_envelope
 from edgezero_spin.stores.config_model import (
     SecretField,
     config_model,
@@ -107,7 +108,10 @@ __all__ = [
     "converter",
     "decode",
     "encode",
+    "envelope_text",
+    "hash_of",
     "open_stores",
+    "read_envelope",
     "refuses_unknown_fields",
     "secret",
     "secret_fields",

@@ -1,4 +1,4 @@
-"""Configuration text by dotted key, read from a key-value store that the operator fills.
+"""Configuration: text by dotted key, or all of it, from a key-value store that the operator fills.
 
 Source: contract edgezero.md, CFG-1 to CFG-6, BLB-1 and BLB-2.
 """
@@ -12,6 +12,7 @@ from edgezero_spin.stores.backend import (
     KeyValueBackend,
     is_async,
 )
+from edgezero_spin.stores.config_envelope import has_entries, is_envelope, read_envelope
 from edgezero_spin.stores.errors import (
     ConfigUnavailableError,
     InvalidConfigKeyError,
@@ -21,25 +22,31 @@ from edgezero_spin.stores.validation import check_text
 
 __all__ = ["ConfigStore"]
 
-# Members of the entry in which EdgeZero keeps a whole configuration.
-_ENVELOPE = (b'"data"', b'"sha256"', b'"version"')
-
 
 class ConfigStore:
     """Read-only configuration: ``await config.default.get("service.timeout_ms")``."""
 
-    __slots__ = ("_awaits", "_backend", "_id", "_label", "_looked")
+    __slots__ = ("_awaits", "_backend", "_id", "_key", "_label", "_looked")
 
     def __init__(
         self,
         backend: KeyValueBackend | AsyncKeyValueBackend,
         label: str = "default",
         id: str | None = None,
+        key: str | None = None,
     ) -> None:
-        """Put the facade over a backend; label and id appear in messages."""
+        """Put the facade over a backend.
+
+        Args:
+            backend: Where entries are.
+            label: For messages.
+            id: For messages, and the key of the whole configuration unless ``key`` is given.
+            key: The key of the entry that holds the whole configuration.
+        """
         self._backend: Any = backend
         self._awaits = is_async(backend)
         self._id = id
+        self._key = id if key is None else key
         self._label = label
         self._looked = False
 
@@ -69,6 +76,37 @@ class ConfigStore:
             InvalidConfigKeyError: The key holds half of a surrogate pair.
             TypeError: The key is not text.
         """
+        text = await self._read(key)
+        if text is None and key != self._key:
+            await self._refuse_one_entry()
+        return text
+
+    async def whole(self, key: str | None = None) -> dict[str, Any] | None:
+        """Return the whole configuration, as ``config push`` and EdgeZero write it in one entry.
+
+        Secret fields hold the names of secrets. ``AppConfig[T]`` gives a handler the same, typed
+        and with the secrets.
+
+        Args:
+            key: The entry; the id of the store, or what ``EDGEZERO__STORES__CONFIG__<ID>__KEY``
+                says, unless given.
+
+        Returns:
+            The configuration, ``None`` where there is no such entry.
+
+        Raises:
+            ConfigInternalError: The entry is no configuration, or was changed.
+            ConfigUnavailableError: The host failed, or the value is not UTF-8.
+        """
+        text = await self._read(self.key if key is None else key)
+        return None if text is None else read_envelope(text)
+
+    @property
+    def key(self) -> str:
+        """The key of the entry that holds the whole configuration."""
+        return self._label if self._key is None else self._key
+
+    async def _read(self, key: str) -> str | None:
         if type(key) is not str:
             check_text("config key", key)
         if not key:
@@ -79,10 +117,7 @@ class ConfigStore:
             data = self._backend.get(key)
             if self._awaits:
                 data = await data
-            if data is None:
-                await self._refuse_one_entry()
-                return None
-            return str(data.decode())
+            return None if data is None else str(data.decode())
         except BackendOpenError as error:
             raise self._open_failure(error) from error
         except BackendError as error:
@@ -95,18 +130,16 @@ class ConfigStore:
             raise InvalidConfigKeyError("config key is not valid Unicode text") from error
 
     async def _refuse_one_entry(self) -> None:
-        """Look, at the first miss, whether the configuration is all in the entry of the id."""
-        if self._id is None or self._looked:
+        """Look, at the first miss, whether the configuration is in one entry and nowhere else."""
+        if self._key is None or self._looked:
             return
         self._looked = True
-        data = self._backend.get(self._id)
-        if self._awaits:
-            data = await data
-        if data is not None and data[:1] == b"{" and all(name in data for name in _ENVELOPE):
+        text = await self._read(self._key)
+        if text is not None and is_envelope(text) and not has_entries(text):
             raise ConfigUnavailableError(
-                f"store `{self._label}` holds the whole configuration in its entry `{self._id}`, "
-                "as current versions of EdgeZero write it; this app reads one entry for each "
-                "key: write them with `edgezero config push`"
+                f"store `{self._label}` holds the whole configuration in its entry `{self._key}`, "
+                "as current versions of EdgeZero write it, and no entry for each key: write them "
+                "with `edgezero config push`, or ask for AppConfig[...]"
             )
 
     def _open_failure(self, error: BackendOpenError) -> StoreOpenError:

@@ -134,7 +134,7 @@ class _DeclaredStores(Stores):
             backend = self._platform.open_key_value(label)
         except BackendError as error:
             raise StoreOpenError("config", id, label, error.message) from error
-        return ConfigStore(backend, label, id)
+        return ConfigStore(backend, label, id, layer.store_key("config", id))
 
     def _open_secrets(self, id: str) -> SecretStore:
         layer = self._layer or self._snapshot()

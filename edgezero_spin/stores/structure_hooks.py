@@ -24,6 +24,7 @@ from cattrs.gen import make_dict_structure_fn, make_mapping_structure_fn, overri
 from cattrs.gen.typeddicts import make_dict_structure_fn as make_typeddict_structure_fn
 
 from edgezero_spin.stores.aliases import outside_names, resolved_hints
+from edgezero_spin.stores.config_model import are_names, is_secret, rule_free
 from edgezero_spin.stores.constraints import rule_of
 from edgezero_spin.stores.converting import converter
 from edgezero_spin.stores.json_values import JsonValueError, ModelRuleError, writer_of
@@ -317,6 +318,9 @@ def _model(to: Any) -> Hook:
     names: dict[str, Any] = {
         name: override(rename=alias) for name, alias in outside_names(base).items()
     }
+    for field in getattr(base, "__attrs_attrs__", ()):
+        if is_secret(field) and rule_free(hints.get(field.name)) != hints.get(field.name):
+            names[field.name] = override(struct_hook=_secret(hints[field.name]))
     build = make_dict_structure_fn(to, converter, _cattrs_use_linecache=False, **names)
     writer_of(base)
 
@@ -327,6 +331,17 @@ def _model(to: Any) -> Hook:
 
     convert.overrides = names  # type: ignore[attr-defined]  # where cattrs looks for them
     convert.build = build  # type: ignore[attr-defined]
+    return convert
+
+
+def _secret(hint: Any) -> Hook:
+    """Return the hook of a secret field, whose rules are not for the name of the secret."""
+    plain = rule_free(hint)
+    of_value, of_name = converter.get_structure_hook(hint), converter.get_structure_hook(plain)
+
+    def convert(value: Any, _: Any) -> Any:
+        return of_name(value, plain) if are_names() else of_value(value, hint)
+
     return convert
 
 

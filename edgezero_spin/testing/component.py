@@ -83,7 +83,8 @@ class ComponentClient(Client):
                 the component may use; a component file gets what the test gives it.
             kv: Label to entries. Bytes and text are stored as they are, other values as
                 JSON. Labels that the manifest grants and that are not here are empty.
-            config: Label to a table of config values, as ``config push`` would write them.
+            config: Label to a table of config values, or to the model of a configuration, as
+                ``config push`` would write them.
             sqlite: Label to what fills that database: statements as text, a
                 ``pathlib.Path`` of a file with them, or a list of both.
             secrets: Variables by the name that the component asks for.

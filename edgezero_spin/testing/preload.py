@@ -6,14 +6,21 @@ that an app reads with ``get`` is therefore preloaded as ``as_json("text")``.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
+
+import attrs
 
 from edgezero_spin.manifest import Problem
-from edgezero_spin.manifest.app_config import flatten, tree_of
+from edgezero_spin.manifest.app_config import flatten, json_ready, tree_of
+from edgezero_spin.stores import envelope_text, secret_fields
 from edgezero_spin.stores.json_values import JsonValueError, encode
+from edgezero_spin.stores.secret_places import without_secrets
 from edgezero_spin.testing.errors import PreloadError
 
 __all__ = ["as_json", "config_entries", "entry_of", "store_entries"]
+
+
+_WRITTEN_AT: Final = "2026-01-01T00:00:00Z"
 
 
 def as_json(value: Any) -> bytes:
@@ -71,6 +78,9 @@ def store_entries(label: str, entries: Any, argument: str = "kv") -> dict[str, b
 def config_entries(label: str, table: Any) -> dict[str, bytes]:
     """Return the entries of one config store: nested tables become dotted keys.
 
+    The model of a configuration, an attrs class, is written as ``config push`` writes it: without
+    its secret fields, and once more as a whole, for ``AppConfig[T]``. Its secret fields hold names.
+
     Values are text as ``config push`` writes it: ``true`` and ``20`` for booleans and numbers,
     compact JSON for lists, TOML's text for dates and times. ``None`` has no entry.
 
@@ -78,6 +88,8 @@ def config_entries(label: str, table: Any) -> dict[str, bytes]:
         PreloadError: It is no mapping, or a value is of another kind.
     """
     place = f"config[{label!r}]"
+    if not isinstance(table, type) and attrs.has(type(table)):
+        return _model_entries(label, table, place)
     if not isinstance(table, Mapping):
         raise PreloadError(
             place,
@@ -98,6 +110,20 @@ def _flattened(table: Mapping[Any, Any], prefix: str, place: str) -> Iterator[tu
             yield key, entry_of(value, f"{place}[{key!r}]")
         else:
             yield from _pushed(key, value, f"{place}[{key!r}]")
+
+
+def _model_entries(label: str, model: Any, place: str) -> dict[str, bytes]:
+    problems: list[Problem] = []
+    try:
+        tree = tree_of(model)
+        entries = flatten(without_secrets(tree, secret_fields(type(model))), problems)
+        whole = envelope_text(json_ready(tree), _WRITTEN_AT, len(entries))
+    except (JsonValueError, TypeError) as error:
+        raise PreloadError(place, str(error)) from None
+    if problems:
+        raise PreloadError(place, problems[0].reason)
+    found = {entry.key: entry.value.encode() for entry in entries}
+    return {**found, label: whole.encode()}
 
 
 def _pushed(key: str, value: Any, place: str) -> Iterator[tuple[str, bytes]]:

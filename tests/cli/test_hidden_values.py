@@ -92,7 +92,7 @@ def check(
         (["config", "validate"], nothing, 0),
         (["config", "push", "--dry-run"], nothing, 0),
         (["config", "push"], nothing, 0),
-        (["config", "diff"], nothing, 1),
+        (["config", "diff", "--exit-code"], nothing, 1),
         # It stands where only its name belongs.  SAN-9
         (["config", "validate", *TYPED], nothing, 1),
         (["config", "push", *TYPED], nothing, 1),

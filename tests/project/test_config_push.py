@@ -5,13 +5,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from edgezero_spin.project.config_changes import ConfigPushError
 from edgezero_spin.project.config_checks import ConfigProblemsError
 from edgezero_spin.project.config_diff import diff_config
+from edgezero_spin.project.config_models import ModelImportError
 from edgezero_spin.project.config_push import PushOutcome, PushRequest, push_config
 from edgezero_spin.project.config_sqlite import SqliteTarget
+from edgezero_spin.stores import hash_of, read_envelope, secret
 from tests.project.config_project import SPIN, AppConfig, ConfigProject
 from tests.project.spin_stand_in import SpinStandIn
 
@@ -61,17 +64,132 @@ def refused(project: ConfigProject, **changes: Any) -> str:
     return str(caught.value)
 
 
+DATA = {
+    "greeting": "hello from config",
+    "api_token": "demo_api_token",
+    "vault": "default",
+    "feature": {"new_checkout": False},
+    "service": {"timeout_ms": 1500},
+}
+
+
 def test_a_typed_push_writes_configuration_and_no_secret(project: ConfigProject) -> None:
-    """The demo's three entries, under the label, and no field that names a secret."""
+    """The demo's three entries, without fields that name secrets, and all of it in one more."""
     outcome = push(project, model=AppConfig)  # CLI-7, PSH-6, FLT-6, TV-121, TV-179, OPQ-2
-    assert table(project) == {
+    entries = table(project)
+    whole = entries.pop("app_config").decode()
+    assert entries == {
         "greeting": b"hello from config",
         "feature.new_checkout": b"false",
         "service.timeout_ms": b"1500",
     }
+    assert read_envelope(whole) == DATA  # BLB-1, BLB-2
     assert outcome == PushOutcome(
-        (f"pushed 3 entries to Spin SQLite KV at {project.folder / 'app' / 'kv.db'}",)
+        (
+            f"pushed 3 entries to Spin SQLite KV at {project.folder / 'app' / 'kv.db'}",
+            "pushed the whole configuration in the entry `app_config` "
+            f"(sha256 {hash_of(DATA)[:8]})",
+        )
     )
+
+
+def test_both_forms_are_written_or_none(project: ConfigProject) -> None:
+    """One transaction: a reader of either form never sees a half."""
+    push(project, model=AppConfig)
+    before = table(project)
+    path = project.folder / "app" / "kv.db"
+    with sqlite3.connect(path) as database:
+        database.execute(
+            "CREATE TRIGGER no_envelope BEFORE UPDATE ON spin_key_value "
+            "WHEN new.key = 'app_config' BEGIN SELECT RAISE(ABORT, 'disk on fire'); END"
+        )
+    with pytest.raises(ConfigPushError, match="`app_config`: disk on fire; no entry was changed"):
+        push(project, model=AppConfig, environ={"APP_DEMO__GREETING": "new"})
+    assert table(project) == before
+
+
+@pytest.mark.parametrize(
+    ("key", "environ", "written"),
+    [
+        (None, {"EDGEZERO__STORES__CONFIG__APP_CONFIG__KEY": "v2"}, "v2"),
+        ("v3", {"EDGEZERO__STORES__CONFIG__APP_CONFIG__KEY": "v2"}, "v3"),
+        (None, {"EDGEZERO__STORES__CONFIG__APP_CONFIG__KEY": " "}, "app_config"),
+    ],
+)
+def test_the_key_of_the_whole(
+    key: str | None, environ: Mapping[str, str], written: str, project: ConfigProject
+) -> None:
+    """The flag, the variable, the id of the store."""  # BLB-1, BLB-8, ENV-16
+    push(project, model=AppConfig, key=key, environ=environ)
+    assert [name for name, value in table(project).items() if value[:1] == b"{"] == [written]
+
+
+@pytest.mark.parametrize("key", ["", " ", "a\nb", "greeting", "service.timeout_ms"])
+def test_a_key_that_cannot_be(key: str, project: ConfigProject) -> None:
+    """Blank, with control characters, or that of a single value."""
+    assert "--key" in refused(project, model=AppConfig, key=key)
+
+
+def test_the_model_is_named_in_the_manifest(project: ConfigProject) -> None:
+    """Once, for every command."""
+    project.write("shop_settings.py", SETTINGS)
+    project.write_manifest(app='name = "app-demo"\nconfig_model = "shop_settings:Settings"')
+    push(project)
+    assert table(project)["service.timeout_ms"] == b"9"
+    assert read_envelope(table(project)["app_config"].decode())["service"] == {"timeout_ms": 9}
+    project.write_manifest(app='name = "app-demo"\nconfig_model = "shop_settings:Other"')
+    with pytest.raises(ModelImportError, match="has no class 'Other'"):
+        push(project)
+
+
+SETTINGS = """\
+import attrs
+@attrs.frozen
+class Service:
+    timeout_ms: int = attrs.field(converter=lambda _: 9)
+@attrs.frozen
+class Settings:
+    greeting: str
+    service: Service
+"""
+
+
+@attrs.frozen(kw_only=True)
+class Mirror:
+    """A table with a secret, and a rule for it that no name follows."""
+
+    url: str
+    token: str = secret(validator=attrs.validators.min_len(40))
+
+
+@attrs.frozen(kw_only=True)
+class Nested:
+    """A model with secrets inside."""
+
+    mirrors: list[Mirror]
+    size: int = attrs.field(default=1, validator=attrs.validators.ge(1))
+
+
+def test_nested_secrets_stay_out_of_entries(project: ConfigProject) -> None:
+    """Their names are in the whole configuration only, and their rules are not for names."""
+    # SAN-3, BLB-7
+    project.write("app-demo.toml", '[[mirrors]]\nurl = "a"\ntoken = "one"\n')
+    push(project, model=Nested)
+    assert table(project)["mirrors"] == b'[{"url":"a"}]'
+    assert read_envelope(table(project)["app_config"].decode()) == {
+        "mirrors": [{"url": "a", "token": "one"}],
+        "size": 1,
+    }
+    project.write("app-demo.toml", 'size = 0\n[[mirrors]]\nurl = "a"\ntoken = "o-n-e"\n')
+    said = refused(project, model=Nested)
+    assert "line 1: size: 'size' must be >= 1" in said
+    assert "mirrors[0].token` : " not in said and "cannot be a Spin variable" in said
+
+
+def test_a_raw_push_over_a_typed_one_tells_of_the_other_form(project: ConfigProject) -> None:
+    """What it does not write is out of date."""
+    push(project, model=AppConfig)
+    assert any("the entry `app_config` has" in warning for warning in push(project).warnings)
 
 
 def test_a_raw_push_writes_every_value_and_warns(project: ConfigProject) -> None:
@@ -279,15 +397,17 @@ def test_a_push_to_the_cloud(project: ConfigProject, spin: SpinStandIn) -> None:
     project.write("app/runtime-config.toml", "not [ TOML")
     project.write_manifest(deploy="spin deploy")
     outcome = push(project, model=AppConfig)
-    assert spin.asked() == [
+    ((*asked, whole),) = spin.asked()
+    assert [asked] == [
         [
             *["cloud", "key-value", "set", "--app", "x", "--label", "app_config"],
             *["feature.new_checkout=false", "greeting=hello from config"],
             "service.timeout_ms=1500",
         ]
     ]
-    assert outcome.lines == (
-        "pushed 3 entries to Fermyon Cloud KV store linked to app x label app_config",
+    assert read_envelope(whole.removeprefix("app_config=")) == DATA
+    assert outcome.lines[0] == (
+        "pushed 3 entries to Fermyon Cloud KV store linked to app x label app_config"
     )
     assert not (project.folder / "app" / "kv.db").exists()
 
@@ -302,7 +422,7 @@ def test_the_version_of_spin_is_asked_before_a_write_only(
     outcome = push(project, model=AppConfig)
     assert spin.asked() == [["--version"]]
     assert len(outcome.warnings) == 1 and "major version 9" in outcome.warnings[0]
-    assert len(table(project)) == 3
+    assert len(table(project)) == 4
 
 
 def test_the_selected_component_is_pushed_for(project: ConfigProject) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgezero_spin.stores import ConfigStore, ConfigUnavailableError, MemoryKeyValue
+from edgezero_spin.stores import ConfigStore, ConfigUnavailableError, MemoryKeyValue, envelope_text
 from tests.stores.doubles import FailingKeyValue, RecordingKeyValue, finish
 
 
@@ -49,3 +49,21 @@ def test_a_key_that_lacks_is_looked_for_once(value: bytes | None) -> None:
     config = ConfigStore(backend, "prod", "app_config")
     assert [finish(config.get(key)) for key in ("a", "b")] == [None, None]
     assert backend.calls == [("get", "a"), ("get", "app_config"), ("get", "b")]
+
+
+WRITTEN = envelope_text({"a": 1}, "2026-11-30T08:00:00Z", 1).encode()
+
+
+def test_the_whole_configuration_is_one_read() -> None:
+    """From the entry of the id, of the variable, or of the call."""  # BLB-1, ENV-16
+    backend = RecordingKeyValue({"app_config": WRITTEN, "v2": WRITTEN})
+    assert finish(ConfigStore(backend, "prod", "app_config").whole()) == {"a": 1}
+    assert finish(ConfigStore(backend, "prod", "app_config", "v2").whole()) == {"a": 1}
+    assert finish(ConfigStore(backend, "prod", "app_config").whole("v3")) is None
+    assert backend.calls == [("get", "app_config"), ("get", "v2"), ("get", "v3")]
+
+
+def test_a_key_that_a_push_did_not_write_is_missing() -> None:
+    """Where both forms were written, what the one of single keys lacks is not there at all."""
+    backend = RecordingKeyValue({"app_config": WRITTEN})
+    assert finish(ConfigStore(backend, "prod", "app_config").get("b")) is None

@@ -1,17 +1,22 @@
 """Marks of secret fields: what they say, and where they are refused."""
 
+import json
 from collections.abc import Callable
+from typing import Annotated
 
 import attrs
 import pytest
 
 from edgezero_spin.stores import (
+    Alias,
     SecretField,
     config_model,
     refuses_unknown_fields,
     secret,
     secret_fields,
 )
+from edgezero_spin.stores.config_model import EACH
+from edgezero_spin.stores.secret_places import secret_places, with_secrets, without_secrets
 
 
 @attrs.frozen(kw_only=True)
@@ -53,6 +58,71 @@ def test_only_the_decorated_class_refuses_unknown_fields() -> None:
     assert not refuses_unknown_fields(Inner)
 
 
+@attrs.frozen
+class Mirror:
+    """A model in a list."""
+
+    url: str
+    token: str | None = secret(default=None)
+
+
+@attrs.frozen(kw_only=True)
+class Deep:
+    """Secrets at every depth."""
+
+    vault: str = secret(store_ref=True)
+    key: str = secret(store="vault")
+    mirrors: list[Mirror] = attrs.Factory(list)
+    by_name: Annotated[dict[str, Mirror], Alias("by-name")] = attrs.Factory(dict)
+    tokens: tuple[str, ...] | None = secret(default=None)
+
+
+def test_marks_are_found_at_every_depth() -> None:
+    """In lists, tables and what may be missing, each with its path in the file."""  # SAN-3
+    assert secret_fields(Deep) == (
+        SecretField("store_ref", "vault"),
+        SecretField("secret", "key", store="vault"),
+        SecretField("secret", "mirrors[*].token", ("mirrors", EACH, "token"), optional=True),
+        SecretField("secret", "by-name[*].token", ("by-name", EACH, "token"), optional=True),
+        SecretField("secret", "tokens[*]", ("tokens", EACH), optional=True),
+    )
+
+
+TREE = {
+    "vault": "prod",
+    "key": "k",
+    "mirrors": [{"url": "a", "token": "t"}, {"url": "b", "token": None}, {"url": "c"}],
+    "by-name": {"x": {"url": "d", "token": "u"}},
+    "tokens": ["v", 7],
+}
+
+
+def test_places_of_secrets_in_a_tree() -> None:
+    """Every name, with its index and the store beside it; nothing where nothing is."""
+    found = [place for field in secret_fields(Deep) for place in secret_places(TREE, field)]
+    assert [(place.place, place.value, place.store) for place in found] == [
+        ("vault", "prod", None),
+        ("key", "k", "prod"),
+        ("mirrors[0].token", "t", None),
+        ("by-name.x.token", "u", None),
+        ("tokens[0]", "v", None),
+        ("tokens[1]", 7, None),
+    ]
+
+
+def test_a_tree_without_and_with_secrets() -> None:
+    """Names are left out, or replaced, and the tree that was given stays as it is."""
+    before = json.dumps(TREE)
+    assert without_secrets(TREE, secret_fields(Deep)) == {
+        "mirrors": [{"url": "a"}, {"url": "b"}, {"url": "c"}],
+        "by-name": {"x": {"url": "d"}},
+    }
+    filled = with_secrets(TREE, {"mirrors[0].token": "T", "by-name.x.token": "U", "tokens[0]": "V"})
+    assert filled["mirrors"][0] == {"url": "a", "token": "T"}
+    assert (filled["by-name"]["x"]["token"], filled["tokens"]) == ("U", ["V", 7])
+    assert json.dumps(TREE) == before
+
+
 def number() -> type:
     """A mark on a field that is no text."""
 
@@ -63,12 +133,33 @@ def number() -> type:
     return Wrong
 
 
-def optional() -> type:
-    """A mark on a text that may be missing."""
+def several() -> type:
+    """A mark on a list of lists."""
 
     @attrs.frozen
     class Wrong:
-        token: str | None = secret()
+        token: list[list[str]] = secret()
+
+    return Wrong
+
+
+def renamed() -> type:
+    """A mark on a field with another name in the file."""
+
+    @attrs.frozen
+    class Wrong:
+        token: Annotated[str, Alias("Token")] = secret()
+
+    return Wrong
+
+
+def storeless() -> type:
+    """A secret of a store that no field beside it names."""
+
+    @attrs.frozen
+    class Wrong:
+        vault: str
+        token: str = secret(store="vault")
 
     return Wrong
 
@@ -83,19 +174,28 @@ def skipped() -> type:
     return Wrong
 
 
-def nested() -> type:
-    """A mark inside a model that stands in a list of another."""
+@attrs.frozen
+class Section:
+    """A model with a secret, for others to be inside of."""
 
-    @attrs.frozen
-    class Section:
-        token: str = secret()
+    token: str = secret()
+
+
+@attrs.frozen
+class Node:
+    """A model with a secret that is inside itself."""
+
+    token: str = secret()
+    children: "list[Node]" = attrs.Factory(list)
+
+
+def ambiguous() -> type:
+    """A mark in one of several models."""
 
     @attrs.frozen
     class Wrong:
-        sections: list[Section] | None = None
+        part: Section | Inner
 
-    # Annotations of a local class are found through the class itself.
-    Wrong.__annotations__["sections"] = list[Section] | None
     return Wrong
 
 
@@ -104,7 +204,7 @@ def unresolved() -> type:
 
     @attrs.frozen
     class Wrong:
-        token: "Nowhere" = secret()  # type: ignore[name-defined]  # noqa: F821, RUF009
+        token: "Nowhere" = secret()  # type: ignore[name-defined]  # noqa: F821
 
     return Wrong
 
@@ -113,9 +213,12 @@ def unresolved() -> type:
     ("make", "message"),
     [
         pytest.param(number, "annotated `str`, not <class 'int'>", id="number"),
-        pytest.param(optional, "annotated `str`", id="optional"),
+        pytest.param(several, "annotated `str`", id="list of lists"),
+        pytest.param(renamed, "same name in the file", id="renamed"),
+        pytest.param(storeless, r"no field 'vault' beside it", id="no store"),
         pytest.param(skipped, "init=False", id="skipped"),
-        pytest.param(nested, r"Wrong\.sections\.token: .* top level", id="nested"),
+        pytest.param(ambiguous, r"Wrong\.part: secret fields cannot be told", id="ambiguous"),
+        pytest.param(lambda: Node, r"children: .* cannot be inside itself", id="inside itself"),
         pytest.param(unresolved, "annotation of .*Wrong cannot be resolved", id="unresolved"),
         pytest.param(lambda: dict, "is not an attrs class", id="no model"),
     ],

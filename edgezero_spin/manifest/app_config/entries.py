@@ -11,6 +11,7 @@ Source: contract edgezero.md, FLT-1 to FLT-15 with OPQ-12 to OPQ-14, GEN-5 to GE
 
 import datetime
 import math
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from enum import Enum
 from typing import Any
@@ -20,10 +21,13 @@ import attrs
 from edgezero_spin.manifest.decoding import datetime_text
 from edgezero_spin.manifest.errors import Problem
 from edgezero_spin.manifest.keys import item_key, join_key
-from edgezero_spin.stores import JsonValueError
+from edgezero_spin.stores import JsonValueError, converter
+from edgezero_spin.stores.aliases import outside_names
 from edgezero_spin.stores.json_values import encode_text
+from edgezero_spin.stores.structure_hooks import is_model
+from edgezero_spin.stores.text_values import text_form
 
-__all__ = ["ConfigEntry", "flatten", "non_finite_places", "not_finite", "tree_of"]
+__all__ = ["ConfigEntry", "flatten", "json_ready", "non_finite_places", "not_finite", "tree_of"]
 
 _SIMPLE = (str, int, float, datetime.date, datetime.time)
 
@@ -96,20 +100,23 @@ def tree_of(model: object) -> Any:
     if model is None or isinstance(model, _SIMPLE):
         return model
     kind: Any = type(model)
-    if attrs.has(kind):
-        names = [field.name for field in attrs.fields(kind)]
-        return {name: tree_of(getattr(model, name)) for name in names}
-    if hasattr(model, "__dataclass_fields__"):
-        return {name: tree_of(getattr(model, name)) for name in model.__dataclass_fields__}
+    own = converter.written.get(kind)
+    if own is not None:
+        return tree_of(own(model))
+    if is_model(kind):
+        fields = attrs.fields_dict(kind) if attrs.has(kind) else kind.__dataclass_fields__
+        outside = outside_names(kind)
+        return {outside.get(name, name): tree_of(getattr(model, name)) for name in fields}
     if isinstance(model, Mapping):
         return {_key_text(name): tree_of(item) for name, item in model.items()}
     if isinstance(model, set | frozenset):
         items = [tree_of(item) for item in model]
-        return sorted(items, key=lambda item: encode_text(_json_ready(item)))
-    if isinstance(model, list | tuple):
+        return sorted(items, key=lambda item: encode_text(json_ready(item)))
+    if isinstance(model, list | tuple | deque):
         return [tree_of(item) for item in model]
-    if kind.__module__ == "uuid":
-        return str(model)
+    form = text_form(kind)
+    if form is not None:
+        return form.write(model)
     raise JsonValueError(f"a {kind.__qualname__} has no entry text")
 
 
@@ -136,15 +143,15 @@ def _text_of(value: Any) -> str:
 def _written(value: Any) -> str:
     if isinstance(value, datetime.date | datetime.time):
         return datetime_text(value)
-    return encode_text(_json_ready(value))
+    return encode_text(json_ready(value))
 
 
-def _json_ready(value: Any) -> Any:
-    """Replace dates and times inside lists by their texts."""
+def json_ready(value: Any) -> Any:
+    """Return a tree with the texts of its dates and times."""
     if isinstance(value, list):
-        return [_json_ready(item) for item in value]
+        return [json_ready(item) for item in value]
     if isinstance(value, Mapping):
-        return {name: _json_ready(item) for name, item in value.items()}
+        return {name: json_ready(item) for name, item in value.items()}
     if isinstance(value, datetime.date | datetime.time):
         return datetime_text(value)
     return value

@@ -23,6 +23,7 @@ from edgezero_spin.wasm.component.cursor import Cursor
 from edgezero_spin.wasm.component.definitions import (
     Component,
     ComponentType,
+    Definition,
     ExportDefinition,
     Sort,
     TypeDefinition,
@@ -79,6 +80,11 @@ class CoreGuest:
     content: CoreModuleContent = attrs.field(repr=False)
     kind: GuestKind
     worlds: tuple[World, ...] = ()
+
+    @property
+    def definitions(self) -> tuple[Definition, ...]:
+        """Definitions of its worlds, imports and exports among them."""
+        return tuple(each for world in self.worlds for each in world.type.declarators)
 
 
 def read_guest(data: bytes) -> Component | CoreGuest:
