@@ -20,6 +20,7 @@ from edgezero_spin.cli.inspect import inspect
 from edgezero_spin.cli.kv import kv
 from edgezero_spin.cli.lock import lock
 from edgezero_spin.cli.new import new
+from edgezero_spin.cli.openapi import openapi
 from edgezero_spin.cli.options import Settings, common_options
 from edgezero_spin.cli.provision import provision
 from edgezero_spin.cli.registry import registry
@@ -52,6 +53,7 @@ edgezero.add_command(watch)
 edgezero.add_command(lock)
 edgezero.add_command(test)
 edgezero.add_command(inspect)
+edgezero.add_command(openapi)
 edgezero.add_command(config)
 edgezero.add_command(kv)
 edgezero.add_command(provision)
