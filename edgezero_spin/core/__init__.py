@@ -19,6 +19,7 @@ from edgezero_spin.core.annotations import (
 )
 from edgezero_spin.core.answers import error_response
 from edgezero_spin.core.app import App
+from edgezero_spin.core.background import BackgroundTasks
 from edgezero_spin.core.cors import cors
 from edgezero_spin.core.errors import (
     BadRequest,
@@ -34,6 +35,7 @@ from edgezero_spin.core.errors import (
     ServiceUnavailable,
     ValidationFailed,
 )
+from edgezero_spin.core.events import Event
 from edgezero_spin.core.headers import Headers, MutableHeaders
 from edgezero_spin.core.introspection import ManifestJson
 from edgezero_spin.core.middleware import Middleware, Next, log_requests
@@ -56,6 +58,7 @@ from edgezero_spin.core.warm import warm_up
 __all__ = [
     "App",
     "AppConfig",
+    "BackgroundTasks",
     "BadRequest",
     "BodyReadError",
     "BodyStream",
@@ -63,6 +66,7 @@ __all__ = [
     "ConfigOutOfDate",
     "Cookie",
     "Depends",
+    "Event",
     "Form",
     "ForwardedHost",
     "Header",

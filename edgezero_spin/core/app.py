@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from edgezero_spin.core.answers import error_response, report
 from edgezero_spin.core.binding import Endpoint, bind
+from edgezero_spin.core.files import FileBody, apply_conditions
 from edgezero_spin.core.introspection import ManifestJson
 from edgezero_spin.core.middleware import chain
 from edgezero_spin.core.mounts import Mount, MountTarget, find_mount, merged_stores
@@ -130,7 +131,7 @@ class App(Router):
         # Only an app that has a manifest carries its reader, and reads it while it is built.
         from pathlib import Path
 
-        from edgezero_spin.manifest import load_app_manifest, manifest_json
+        from edgezero_spin.manifest.app_manifest import load_app_manifest, manifest_json
 
         caller: Mapping[str, Any] = sys._getframe(1).f_globals
         beside = Path(caller.get("__file__") or "").parent / path
@@ -396,7 +397,8 @@ class App(Router):
             response = await self.dispatch(request, stores)
             body = response.body
             if type(body) is not bytes:
-                await body.prime()  # type: ignore[union-attr]  # the other kind of body
+                await _begin(request, response)
+                body = response.body
             if body and (request.method == "HEAD" or response.status in _BODILESS):
                 await response.drop_body()
         except Exception as error:
@@ -439,8 +441,7 @@ class App(Router):
         async def call(request: Request) -> Response:
             try:
                 response = await endpoint(request)
-                if isinstance(response.body, BodyStream):
-                    await response.body.prime()
+                await _begin(request, response)
             except Exception as error:
                 response = await self._answer(error, request)
             return response
@@ -450,6 +451,8 @@ class App(Router):
     async def _answer(self, error: Exception, request: Request) -> Response:
         """Make the response of an error, and log what is the service's own fault, once."""
         request.error = error
+        if request._background is not None:
+            request._background.clear()
         handler = self._exception_handler_of(error)
         if handler is None:
             report(error, request.method, request.path)
@@ -457,8 +460,7 @@ class App(Router):
         try:
             result = handler(request, error)
             response = to_response(await result if hasattr(result, "__await__") else result)
-            if isinstance(response.body, BodyStream):
-                await response.body.prime()
+            await _begin(request, response)
         except Exception as second:
             report(second, request.method, request.path)
             return error_response(second)
@@ -505,6 +507,16 @@ class App(Router):
         request._states = {**request._states, **self._states}
         request._app = self
         return await (entry if self._layers else self._endpoint)(request)
+
+
+async def _begin(request: Request, response: Response) -> None:
+    """Have the first chunk of a streamed body there, so that its failure is answered."""
+    body = response.body
+    if isinstance(body, FileBody):
+        await apply_conditions(request, response, body)
+        body = response.body
+    if isinstance(body, BodyStream):
+        await body.prime()
 
 
 def _store_ids(ids: Sequence[str] | StoreIds) -> StoreIds | None:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from edgezero_spin.core.app_config import AppConfigReader, app_config_reader
+from edgezero_spin.core.background import BackgroundTasks
 from edgezero_spin.core.errors import BadRequest, Internal, NotSupported, ValidationFailed
 from edgezero_spin.core.headers import Headers
 from edgezero_spin.core.models import BAD_FORM, BAD_PATH, BAD_QUERY, fields_reader
@@ -25,6 +26,7 @@ from edgezero_spin.stores.constraints import rule_of
 __all__ = [
     "MISSING",
     "Argument",
+    "background",
     "headers",
     "marked",
     "outbound",
@@ -109,6 +111,11 @@ def request_itself(request: Request) -> Request:
 def headers(request: Request) -> Headers:
     """Its header fields."""
     return request.headers
+
+
+def background(request: Request) -> BackgroundTasks:
+    """What is done after its response."""
+    return request.background
 
 
 def outbound(request: Request) -> Outbound:

@@ -7,12 +7,14 @@ Source: contract edgezero.md, CTX-1, CTX-2, BOD-1 to BOD-4, SPN-1 to SPN-3. Bodi
 without a cap; reads that keep a whole body in memory have a limit and answer 413 past it.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from edgezero_spin.core.addresses import parse_client_address
 from edgezero_spin.core.annotations import Config, Kv, Secrets
 from edgezero_spin.core.app_config import app_config_reader
+from edgezero_spin.core.background import BackgroundTasks
+from edgezero_spin.core.cookies import parse_cookies
 from edgezero_spin.core.errors import BadRequest, BodyReadError, Internal, PayloadTooLarge
 from edgezero_spin.core.headers import HeaderInput, Headers
 from edgezero_spin.core.models import BAD_FORM, BAD_PATH, BAD_QUERY, fields_reader
@@ -67,6 +69,7 @@ class Request:
     error: Exception | None = None
     root_path: str = ""
     _app: "App | None" = None
+    _background: BackgroundTasks | None = None
     _captured: tuple[_Bytes, ...] = ()
     _states: Mapping[type, object] = {}
     _stores: "Stores | Callable[[], Stores] | None" = None
@@ -136,6 +139,8 @@ class Request:
         changed._transport = self._transport
         changed._extensions = self.extensions
         changed._app = self._app
+        # One object for both: the runner knows the first request only.
+        changed._background = self.background
         changed.root_path = self.root_path
         return changed
 
@@ -241,16 +246,7 @@ class Request:
 
         Source: RFC 6265, 4.2 and 5.4: the one of the longer path comes first.
         """
-        found: dict[str, str] = {}
-        for header in self.headers.get_all("cookie"):
-            for pair in header.split(";"):
-                name, equals, value = pair.partition("=")
-                value = value.strip()
-                if value[:1] == value[-1:] == '"' and len(value) > 1:
-                    value = value[1:-1]
-                if equals:
-                    found.setdefault(name.strip(), value)
-        return found
+        return parse_cookies(self.headers.get_all("cookie"))
 
     def path_as(self, model: type[_T]) -> _T:
         """Return the path parameters as a model of scalars.
@@ -427,6 +423,18 @@ class Request:
     def secret_store_default(self) -> SecretStore | None:
         """The default secret store, ``None`` when the app declares none."""
         return self.stores.secrets.default if self.stores.secrets else None
+
+    @property
+    def background(self) -> BackgroundTasks:
+        """What is done after the response was sent."""
+        tasks = self._background
+        if tasks is None:
+            tasks = self._background = BackgroundTasks()
+        return tasks
+
+    def background_work(self) -> "Coroutine[Any, Any, None] | None":
+        """Return what the runner awaits when the response was sent, ``None`` for nothing."""
+        return self._background.run() if self._background else None
 
     def state(self, kind: type[_T]) -> _T:
         """Return the object of a type which the app was given.

@@ -9,19 +9,30 @@ Source: contract edgezero.md, HND-2 and HND-3, with the difference that values s
 JSON say ``application/json``. A ``Response`` that a handler built is left as it is.
 """
 
-from typing import Any, TypeAlias, get_args, get_type_hints
+from os import PathLike
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args, get_type_hints
 
+from edgezero_spin.core.cookies import SameSite, set_cookie_value
+from edgezero_spin.core.events import EventSource, event_chunks
+from edgezero_spin.core.files import FileBody, attachment
 from edgezero_spin.core.headers import HeaderInput, MutableHeaders
+from edgezero_spin.core.media_types import media_type_of
+from edgezero_spin.core.percent import encode_literal
 from edgezero_spin.core.streaming import BodyStream, Chunks
 from edgezero_spin.errors import EdgeZeroError
 from edgezero_spin.stores.json_values import encode, writer_of
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
 
 __all__ = ["Response", "prepare_json", "to_response"]
 
 _Pairs: TypeAlias = list[tuple[str, bytes]]
 
 _TEXT = ("content-type", b"text/plain; charset=utf-8")
+_HTML = ("content-type", b"text/html; charset=utf-8")
 _JSON = ("content-type", b"application/json")
+_REDIRECTIONS = frozenset({301, 302, 303, 307, 308})
 _new = object.__new__
 _prepared: set[Any] = set()
 # The classes among them whose instances are nothing but JSON.
@@ -36,7 +47,8 @@ class Response:
             sent as it comes, or ``None`` for no body.
         status: 200 to 599.
         headers: Fields in order, several of one name allowed.
-        content_type: Sets that header; nothing else is added to what is given here.
+        content_type: Sets that header. Text is ``text/plain`` unless this or the headers say
+            otherwise, and its encoding is added to a type of text.
 
     Attributes:
         status: As given; may be changed.
@@ -63,6 +75,10 @@ class Response:
         self.status = int(status)
         self._pairs: _Pairs = MutableHeaders(headers)._pairs
         self.body = _body(body)
+        if isinstance(body, str) and body and (content_type or "content-type" not in self.headers):
+            content_type = content_type or "text/plain"
+            if content_type.startswith("text/") and "charset=" not in content_type.lower():
+                content_type += "; charset=utf-8"
         if content_type is not None:
             self.headers["content-type"] = content_type
 
@@ -75,6 +91,134 @@ class Response:
     def json(cls, value: object, status: int = 200) -> "Response":
         """Answer a JSON-able value or attrs instance with its length and ``application/json``."""
         return _sized(encode(value), _JSON, status)
+
+    @classmethod
+    def html(cls, text: str, status: int = 200) -> "Response":
+        """Answer HTML with its length and ``text/html; charset=utf-8``."""
+        return _sized(text.encode(), _HTML, status)
+
+    @classmethod
+    def redirect(cls, url: str, status: int = 307, headers: HeaderInput = ()) -> "Response":
+        """Send the client to another URL, absolute or relative to that of the request.
+
+        Args:
+            url: What cannot stand in a URL is percent-encoded.
+            status: 307 and 308 repeat the request there, 303 asks with GET, which is what follows
+                a form; 308 and 301 are for good.
+            headers: Fields beside ``location``.
+
+        Raises:
+            ValueError: The status is no redirection.
+        """
+        if status not in _REDIRECTIONS:
+            raise ValueError(f"a redirection is 301, 302, 303, 307 or 308, got {status}")
+        response = cls(b"", status, headers)
+        response.headers["location"] = encode_literal(url)
+        return response
+
+    @classmethod
+    def file(
+        cls,
+        path: "str | PathLike[str]",
+        *,
+        content_type: str | None = None,
+        filename: str | None = None,
+        headers: HeaderInput = (),
+    ) -> "Response":
+        """Answer a file, read while it is sent, with ``ETag``, ``Last-Modified`` and ranges.
+
+        A request that has the file gets 304, one for a range 206. In a component, the file is one
+        that ``spin.toml`` mounts or that travels in the component.
+
+        Args:
+            path: The file. What a client sends is no part of it: ``static_files()`` is for that.
+            content_type: By the end of the name when not given.
+            filename: Has a browser save it under this name.
+            headers: Fields beside those of the file.
+
+        Raises:
+            OSError: There is no such file.
+        """
+        body = FileBody(path)
+        response = cls(body, 200, headers, content_type or media_type_of(body.path))
+        for name, value in body.head():
+            response.headers.setdefault(name, value)
+        if filename is not None:
+            response.headers["content-disposition"] = attachment(filename)
+        return response
+
+    @classmethod
+    def events(
+        cls, source: EventSource, *, keep_alive_s: float = 15.0, headers: HeaderInput = ()
+    ) -> "Response":
+        """Answer a stream of server-sent events.
+
+        Args:
+            source: An iterator or async iterator of ``Event``s, text or JSON-able values. It ends
+                with the connection.
+            keep_alive_s: Seconds without an event after which a comment is sent, 0 for never. It
+                takes an app that imports asyncio.
+            headers: Fields beside ``content-type`` and ``cache-control``.
+        """
+        response = cls(event_chunks(source, keep_alive_s), 200, headers, "text/event-stream")
+        response.headers.setdefault("cache-control", "no-store")
+        return response
+
+    def set_cookie(
+        self,
+        key: str,
+        value: str = "",
+        max_age: "int | timedelta | None" = None,
+        expires: "datetime | None" = None,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool = True,
+        httponly: bool = True,
+        samesite: SameSite | None = "lax",
+        partitioned: bool = False,
+    ) -> None:
+        """Have the browser keep a cookie, out of reach for scripts and unencrypted requests.
+
+        Args:
+            key: Its name.
+            value: Printable ASCII.
+            max_age: Seconds to keep it; the session of the browser when not given.
+            expires: A moment until when, with a time zone.
+            path: Where it is sent back to.
+            domain: Whose subdomains get it too; only the host itself when not given.
+            secure: Only by HTTPS; browsers take ``http://localhost`` for it.
+            httponly: Not for scripts of the page.
+            samesite: What requests from other sites send it.
+            partitioned: One jar per site that embeds this one.
+
+        Raises:
+            ValueError: It is no cookie, or one that browsers refuse.
+        """
+        text = set_cookie_value(
+            key,
+            value,
+            max_age=max_age,
+            expires=expires,
+            path=path,
+            domain=domain,
+            secure=secure,
+            httponly=httponly,
+            samesite=samesite,
+            partitioned=partitioned,
+        )
+        self.headers.add("set-cookie", text)
+
+    def delete_cookie(
+        self,
+        key: str,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool = True,
+        httponly: bool = True,
+        samesite: SameSite | None = "lax",
+    ) -> None:
+        """Have the browser forget a cookie that was set with this path and domain."""
+        self.set_cookie(key, "", 0, None, path, domain, secure, httponly, samesite)
 
     @property
     def headers(self) -> MutableHeaders:
@@ -234,6 +378,8 @@ def _body(body: bytes | str | Chunks | None) -> bytes | BodyStream:
         return body.encode()
     if isinstance(body, bytes | bytearray | memoryview):
         return bytes(body)
+    if isinstance(body, BodyStream):
+        return body
     if isinstance(body, dict) or not (hasattr(body, "__iter__") or hasattr(body, "__aiter__")):
         raise TypeError(f"a body is bytes, text or chunks of bytes, got {kind.__name__}")
     return BodyStream(body)

@@ -21,10 +21,12 @@ import attrs
 
 from edgezero_spin.core.annotations import Config, Depends, Kv, Marker, Secrets
 from edgezero_spin.core.app_config import app_config_reader
+from edgezero_spin.core.background import BackgroundTasks
 from edgezero_spin.core.dependencies import Dependency, Parameters
 from edgezero_spin.core.extractors import (
     MISSING,
     Argument,
+    background,
     headers,
     marked,
     outbound,
@@ -247,6 +249,8 @@ def _argument(parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]) -
         return Argument(headers)
     if hint is Outbound:
         return Argument(outbound)
+    if hint is BackgroundTasks:
+        return Argument(background)
     for kind, attribute, _ in _STORE_KINDS:
         if hint == kind:
             return Argument(registry(attribute, absent))

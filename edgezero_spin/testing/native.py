@@ -20,6 +20,7 @@ from edgezero_spin.testing.errors import KitError, PreloadError
 from edgezero_spin.testing.grants import AppGrants, ComponentGrants, grants_of
 from edgezero_spin.testing.native_component import NativeComponent
 from edgezero_spin.testing.native_messages import (
+    NativeAnswer,
     NativeBody,
     kept_headers,
     promised_length,
@@ -209,7 +210,7 @@ class TestClient(Client):
         with outer, tasks.collect():
             found = self._routes.find(request)
             if found is None:
-                response = Response(b"", 404, [("content-length", "0")])
+                answer = NativeAnswer(Response(b"", 404, [("content-length", "0")]))
             else:
                 id, added = found
                 if id not in self._components:
@@ -218,14 +219,15 @@ class TestClient(Client):
                         f"apps={{{id!r}: app}} to the TestClient, or test the component"
                     )
                 headers = [*kept_headers(request), *added]
-                response = await transport.respond(self._components[id], request, headers)
+                answer = await transport.respond(self._components[id], request, headers)
+        response = answer.response
         pairs = response_headers(response, request.method)
         length = promised_length(pairs, request.method)
         return ClientResponse(
             str(request),
             response.status,
             pairs,
-            source=NativeBody(response.body, str(request), outer, length, tasks),
+            source=NativeBody(answer, str(request), outer, length, tasks),
             runner=self._portal,
             calls=lambda: self.calls.since(begun),
             output=lambda: (bytes(outer.stdout[marks[0] :]), bytes(outer.stderr[marks[1] :])),

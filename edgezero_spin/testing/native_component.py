@@ -11,13 +11,17 @@ from collections.abc import Callable, Mapping
 from edgezero_spin.core.app import App
 from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.request import Request
-from edgezero_spin.core.response import Response
 from edgezero_spin.core.sources import MemorySource
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 from edgezero_spin.stores.memory import MemorySecrets
 from edgezero_spin.stores.opening import open_stores
 from edgezero_spin.testing.grants import AppGrants, ComponentGrants
-from edgezero_spin.testing.native_messages import NativeSource, as_a_host_takes_it
+from edgezero_spin.testing.native_messages import (
+    NativeAnswer,
+    NativeSource,
+    as_a_host_takes_it,
+    no_work,
+)
 from edgezero_spin.testing.requests import KitRequest
 from edgezero_spin.testing.store_control import ACCESS_DENIED, StoreControl
 from edgezero_spin.testing.store_log import StoreCall
@@ -77,7 +81,7 @@ class NativeComponent:
         request: KitRequest,
         headers: list[tuple[str, bytes]],
         transport: OutboundTransport,
-    ) -> Response:
+    ) -> "NativeAnswer":
         """Answer a request.
 
         Args:
@@ -95,7 +99,9 @@ class NativeComponent:
             asked,
             lambda: open_stores(self.app.declaration, self._platform, self.environment),
         )
-        return as_a_host_takes_it(response, request.method)
+        taken = as_a_host_takes_it(response, request.method)
+        # A response that a host refuses is an error, and an error has no work behind it.
+        return NativeAnswer(taken, asked.background_work if taken is response else no_work)
 
 
 class _Secrets:

@@ -5,6 +5,8 @@ Source: contract spin-host.md, HDR-1 to HDR-7, HDR-11, HDR-13, HDR-15, RESP-1, R
 
 import asyncio
 import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
 
 from edgezero_spin.core.response import Response
 from edgezero_spin.core.sources import MemorySource
@@ -15,11 +17,13 @@ from edgezero_spin.testing.requests import KitRequest
 from edgezero_spin.testing.surroundings import Surroundings
 
 __all__ = [
+    "NativeAnswer",
     "NativeBody",
     "NativeSource",
     "added_headers",
     "as_a_host_takes_it",
     "kept_headers",
+    "no_work",
     "promised_length",
     "response_headers",
 ]
@@ -135,12 +139,28 @@ class NativeSource:
         return self._headers
 
 
+def no_work() -> None:
+    """What is done after a response when its handler added nothing."""
+
+
+class NativeAnswer(NamedTuple):
+    """What a component answers.
+
+    Attributes:
+        response: As a host takes it.
+        work: Gives what is awaited when the body has been sent, ``None`` for nothing.
+    """
+
+    response: Response
+    work: Callable[[], Coroutine[Any, Any, None] | None] = no_work
+
+
 class NativeBody:
     """A response body, pulled piece by piece."""
 
     def __init__(
         self,
-        body: bytes | BodyStream,
+        answer: NativeAnswer,
         request: str,
         outer: Surroundings,
         length: int | None = None,
@@ -149,15 +169,17 @@ class NativeBody:
         """Read nothing yet.
 
         Args:
-            body: Of the response.
+            answer: Whose body it is.
             request: What it answers, for messages.
             outer: What surrounds the app.
             length: Bytes that a streamed body has by its headers; ``None`` for any number.
             tasks: What the handler began; cancelled when the body has been read.
         """
         self._left = length
+        body = answer.response.body
         self._whole = body if isinstance(body, bytes) else b""
         self._stream = body if isinstance(body, BodyStream) else None
+        self._work = answer.work
         self._request = request
         self._outer = outer
         self._tasks = RequestTasks() if tasks is None else tasks
@@ -166,7 +188,7 @@ class NativeBody:
         if self._stream is None:
             whole, self._whole = self._whole, b""
             if not whole:
-                await self._tasks.cancel()
+                await self._finish()
             return whole or None
         if self._outer.left_behind:
             # A body without end, pulled without ever waiting, cannot be cancelled otherwise.
@@ -178,7 +200,7 @@ class NativeBody:
                 if self._left:
                     reason = f"it ended {self._left} bytes before its content-length"
                     raise BrokenBodyError(self._request, reason) from None
-                await self._tasks.cancel()
+                await self._finish()
                 return None
             except Exception as error:
                 sys.__excepthook__(type(error), error, error.__traceback__)
@@ -196,4 +218,12 @@ class NativeBody:
         if stream is not None:
             with self._outer:
                 await stream.aclose()
+        await self._finish()
+
+    async def _finish(self) -> None:
+        """Do what was put off until now, and end what the handler began."""
+        with self._outer, self._tasks.collect():
+            work, self._work = self._work(), no_work
+            if work is not None:
+                await work
         await self._tasks.cancel()

@@ -15,10 +15,10 @@ import attrs
 from edgezero_spin.core.headers import Headers
 from edgezero_spin.core.outbound import OutboundError
 from edgezero_spin.core.outbound import OutboundRequest as Sent
-from edgezero_spin.core.response import Response
 from edgezero_spin.testing.errors import BrokenBodyError
 from edgezero_spin.testing.native_component import NativeComponent
 from edgezero_spin.testing.native_messages import (
+    NativeAnswer,
     NativeBody,
     added_headers,
     kept_headers,
@@ -120,7 +120,7 @@ class NativeTransport:
 
     async def respond(
         self, component: NativeComponent, request: KitRequest, headers: list[tuple[str, bytes]]
-    ) -> Response:
+    ) -> NativeAnswer:
         """Have a component answer, in the environment that it has and the sender has not."""
         transport = attrs.evolve(self, component=component)
         if component is self.component:
@@ -143,12 +143,13 @@ class NativeTransport:
         try:
             try:
                 async with asyncio.timeout(timeout_s):
-                    response = await self.respond(component, request, headers)
+                    answer = await self.respond(component, request, headers)
             except TimeoutError:
                 raise _failed("connection-read-timeout") from None
+            response = answer.response
             pairs = response_headers(response, request.method)
             length = promised_length(pairs, request.method)
-            body = NativeBody(response.body, str(request), self.outer, length)
+            body = NativeBody(answer, str(request), self.outer, length)
             parts = []
             try:
                 while (piece := await body.next_piece()) is not None:

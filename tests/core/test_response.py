@@ -86,7 +86,7 @@ def test_return_values(value: object, status: int, content_type: str | None, bod
 def test_a_response_is_left_as_it_is() -> None:
     """What a handler built gets no header that it did not ask for."""
     # HND-3, TV-41
-    built = Response("hello", 201, {"x-edgezero-res": "1"})
+    built = Response(b"hello", 201, {"x-edgezero-res": "1"})
     response = ask(returning(built), "GET", "/")
     assert response is built
     assert (response.status, response.body) == (201, b"hello")
@@ -234,3 +234,39 @@ def test_a_status_without_body() -> None:
     assert (response.status, response.body) == (204, b"")
     assert "content-length" not in response.headers
     assert ask(returning((304, "x")), "GET", "/").body == b""
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        (Response("<p>"), "text/plain; charset=utf-8"),
+        (Response("<p>", content_type="text/html"), "text/html; charset=utf-8"),
+        (Response("<p>", content_type="text/html; charset=utf-8"), "text/html; charset=utf-8"),
+        (Response("<p>", content_type="application/xhtml+xml"), "application/xhtml+xml"),
+        (Response("<p>", headers={"Content-Type": "text/x"}), "text/x"),
+        (Response.html("<p>"), "text/html; charset=utf-8"),
+        (Response(b"<p>", content_type="text/html"), "text/html"),
+        (Response(b"<p>"), None),
+        (Response(""), None),
+    ],
+)
+def test_content_types(response: Response, expected: str | None) -> None:
+    """Text has a type and says its encoding; of bytes nothing is known."""
+    assert response.headers.get("content-type") == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "location"),
+    [
+        ("/notes/7?x=1#top", "/notes/7?x=1#top"),
+        ("https://example.com/ü b", "https://example.com/%C3%BC%20b"),
+        ("/a\r\nset-cookie: x=1", "/a%0D%0Aset-cookie:%20x=1"),
+    ],
+)
+def test_redirections(url: str, location: str) -> None:
+    """The target is one field, whatever is in it."""
+    response = Response.redirect(url)
+    assert (response.status, response.headers["location"]) == (307, location)
+    assert Response.redirect(url, 303, {"x-a": "1"}).headers.keys() == ["x-a", "location"]
+    with pytest.raises(ValueError, match="a redirection is"):
+        Response.redirect(url, 200)

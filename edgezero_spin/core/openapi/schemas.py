@@ -1,8 +1,8 @@
 """JSON schemas of the types that bodies, parameters and answers are made of.
 
 In: a type, as a handler names it. Out: its schema. Classes become components, once each, which
-others refer to. The schema says what ``structurer`` takes and what an answer looks like; a type that
-only the program's own hooks read is ``{}``, anything, unless ``register_schema`` says more.
+others refer to. The schema says what ``structurer`` takes and what an answer looks like; a type
+that only the program's own hooks read is ``{}``, anything, unless ``register_schema`` says more.
 
 Source: JSON Schema 2020-12 in OpenAPI 3.1.0; the kinds are those of ``stores.structure_hooks``.
 """

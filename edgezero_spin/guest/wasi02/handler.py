@@ -65,15 +65,19 @@ def incoming_handler(app: App) -> type[Any]:
     stores = opened if declaration.kv or declaration.config or declaration.secrets else None
 
     async def serve(source: IncomingSource, outparam: types.ResponseOutparam) -> None:
-        response = await handle_request(Request(source), stores)
+        request = Request(source)
+        response = await handle_request(request, stores)
         body = response.body
         if isinstance(body, bytes):
             send_bytes(outparam, response.status, response.header_pairs, body, source.method)
-            return
-        try:
-            await send_stream(outparam, response.status, response.header_pairs, body)
-        finally:
-            await body.aclose()
+        else:
+            try:
+                await send_stream(outparam, response.status, response.header_pairs, body)
+            finally:
+                await body.aclose()
+        work = request.background_work()
+        if work is not None:
+            await work
 
     class IncomingHandler:
         """``wasi:http/incoming-handler@0.2.0`` for one app."""

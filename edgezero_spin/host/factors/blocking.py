@@ -1,15 +1,27 @@
 """For host functions that block: databases and servers that take their time.
 
 A guest's thread that waits for a server should not keep another guest from computing, and
-should notice when its own time is up.
+should notice when its own time is up. A guest of WASI 0.3 does not even wait: other requests
+of its instance go on while a thread of the host's does.
 """
 
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
 
 from edgezero_spin.host.errors import DeadlineExceeded, Trap
 from edgezero_spin.host.factors.instance import InstanceState
 
-__all__ = ["asking", "away", "check", "may_go_on"]
+__all__ = ["asking", "away", "check", "in_thread", "may_go_on"]
+
+MAX_THREADS = 64
+"""Calls of services in progress, of all instances with asynchronous functions."""
+
+_threads = ThreadPoolExecutor(MAX_THREADS, "edgezero-service")
+
+T = TypeVar("T")
 
 
 def check(state: InstanceState) -> None:
@@ -39,3 +51,24 @@ def away(state: InstanceState) -> AbstractContextManager[None]:
 def asking(state: InstanceState, service: object) -> AbstractContextManager[None]:
     """``away`` while a service is asked that says of itself that it is ``remote``."""
     return away(state) if getattr(service, "remote", False) else nullcontext()
+
+
+async def in_thread(work: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:
+    """Return what a blocking call returns, which runs on a thread of its own meanwhile.
+
+    Args:
+        work: The call. It must not change the state of the instance.
+        undo: Called with a result that nobody waits for any more.
+    """
+    call = asyncio.get_running_loop().run_in_executor(_threads, work)
+    try:
+        return await asyncio.shield(call)
+    except asyncio.CancelledError:
+        call.add_done_callback(lambda done: _abandon(done, undo))
+        raise
+
+
+def _abandon(call: "asyncio.Future[T]", undo: Callable[[T], None] | None) -> None:
+    # Looked at in any case, or asyncio complains that nobody did.
+    if not call.cancelled() and call.exception() is None and undo is not None:
+        undo(call.result())

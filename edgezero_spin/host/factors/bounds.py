@@ -8,6 +8,8 @@ counted where many of them may come together: what is new adds up, and now and t
 resources in the table are asked what they hold.
 """
 
+import threading
+
 from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.factors.instance import InstanceState
 
@@ -44,18 +46,24 @@ def size_of(value: object) -> int:
     return ENTRY_OVERHEAD + (len(value) if isinstance(value, bytes) else 0)
 
 
+# A place may be given back by a call that failed on another thread.
+_lock = threading.Lock()
+
+
 def claim(state: InstanceState, kind: str, most: int = MAX_HANDLES) -> bool:
     """Take a place for a handle; return ``False`` when there is none left."""
-    held = state.held.get(kind, 0)
-    if held >= most:
-        return False
-    state.held[kind] = held + 1
-    return True
+    with _lock:
+        held = state.held.get(kind, 0)
+        if held >= most:
+            return False
+        state.held[kind] = held + 1
+        return True
 
 
 def release(state: InstanceState, kind: str) -> None:
-    """Give a place back."""
-    state.held[kind] -= 1
+    """Give a place back. Safe to call from any thread."""
+    with _lock:
+        state.held[kind] -= 1
 
 
 def hold(state: InstanceState, size: int) -> None:

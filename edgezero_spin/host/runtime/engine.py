@@ -9,12 +9,11 @@ what components built by componentize-py need.
 """
 
 import hashlib
-import importlib.metadata
 import logging
 import pickle
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -26,8 +25,8 @@ from wasmtime import _ffi as ffi
 from edgezero_spin.host.errors import ComponentError, EngineError, LinkError
 from edgezero_spin.host.runtime.compiled_cache import CompiledCache
 from edgezero_spin.host.runtime.compiling import compiling
+from edgezero_spin.host.runtime.engine_version import engine_version
 from edgezero_spin.host.runtime.pool import SLOT_BYTES, can_map, can_reserve, set_pool
-from edgezero_spin.wasm.component.definitions import Definition
 from edgezero_spin.wasm.component.linked import LinkedComponent
 
 __all__ = [
@@ -182,9 +181,8 @@ class Engine:
 
     def compile_key(self) -> str:
         """Return the part of a cache key that stands for engine, version and machine."""
-        version = importlib.metadata.version("wasmtime")
         return (
-            f"wasmtime={version} platform={sys.platform}-{ffi.machine} "
+            f"wasmtime={engine_version()} platform={sys.platform}-{ffi.machine} "
             # Not whether instances are pooled: the code is the same, byte for byte.
             f"{self.settings.compile_key()}"
         )
@@ -262,19 +260,23 @@ class Component:
     wasm: bytes = attrs.field(repr=False)
     code: "CompiledForm | None"
 
-    def definitions(self) -> "Sequence[Definition]":
-        """Return the component's definitions, in their order.
+    def names(self) -> tuple[list[str], list[str]]:
+        """Return the names of what the component imports, and of what it exports.
 
         Raises:
             ComponentError: It cannot be read.
         """
+        # A component alone whose compiled form is kept is not read at all.
+        from edgezero_spin.wasm.component.definitions import ExportDefinition, ImportDefinition
         from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
         from edgezero_spin.wasm.component.reader import read_component
 
         try:
-            return read_component(self.wasm).definitions
+            found = read_component(self.wasm).definitions
         except WasmComponentError as error:
             raise _invalid(self.path, error) from error
+        imports = [part.name for part in found if isinstance(part, ImportDefinition)]
+        return imports, [part.name for part in found if isinstance(part, ExportDefinition)]
 
 
 Dependencies = tuple[tuple[str, Component, str | None], ...]

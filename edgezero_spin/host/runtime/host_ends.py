@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
+from edgezero_spin.host.errors import WitError
 from edgezero_spin.host.runtime.handles import ComponentInstance
 from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.scheduler import is_coroutine, loop_of_this_thread
@@ -39,9 +40,14 @@ __all__ = [
 class Source(Protocol):
     """What a guest reads as a stream.
 
-    An optional method ``close()`` is called when the guest drops its end. A source that learns
-    of its elements by calls of its own has ``read_now(most, done)`` instead of ``read``; ``done``
-    gets what ``read`` would return, or ``None``, once, on the instance's thread.
+    A source that learns of its elements by calls of its own has ``read_now(most, done)`` instead
+    of ``read``; ``done`` gets what ``read`` would return, or ``None``, once, on the instance's
+    thread. Optional methods, called on that thread:
+
+    - ``arrived(items)`` gets what a coroutine of ``read`` returned, and returns the elements.
+    - ``ended(error)`` is called once when there is no more: with the ``WitError`` that ``read``
+      raised, or ``None``. Without it such an error ends the instance.
+    - ``close()`` is called when the guest drops its end.
     """
 
     def read(self, most: int) -> Any:
@@ -117,6 +123,7 @@ class _Sourced(Shared):
     def __init__(self, owner: "Instance", type_: StreamType | FutureType, source: Any) -> None:
         super().__init__(type_)
         self.source = source
+        self.held_bytes = getattr(source, "held_bytes", 0)
         self._owner = owner
         self._left: Any = None
         self._pulling = False
@@ -139,11 +146,15 @@ class _Sourced(Shared):
             _expect(self._owner, 1)
             read_now(most, self._told)
             return
-        found = self.source.read(most)
+        try:
+            found = self.source.read(most)
+        except WitError as error:
+            self._arrived(None, error)
+            return
         if is_coroutine(found):
             tasks = self._owner.tasks
             if tasks is not None:
-                tasks.start_coroutine(found, self._arrived)
+                tasks.start_coroutine(found, self._fetched)
         else:
             self._arrived(found, None)
 
@@ -152,8 +163,13 @@ class _Sourced(Shared):
             _expect(self._owner, -1)
             self._arrived(items, None)
 
+    def _fetched(self, items: Any, error: BaseException | None) -> None:
+        arrived = getattr(self.source, "arrived", None)
+        self._arrived(items if error is not None or arrived is None else arrived(items), error)
+
     def _arrived(self, items: Any, error: BaseException | None) -> None:
-        if error is not None:
+        ended = getattr(self.source, "ended", None)
+        if error is not None and (ended is None or not isinstance(error, WitError)):
             raise error
         self._pulling = False
         if self.dropped:
@@ -162,6 +178,8 @@ class _Sourced(Shared):
             self._left = items
         else:
             self._ended = True
+            if ended is not None:
+                ended(error)
         pending, self.pending = self.pending, None
         if pending is not None:
             if self._ended:

@@ -57,7 +57,7 @@ def link(
         component: What ``load_component`` returned.
         interfaces: The host's side, by name. An import ``ns:pkg/iface@version`` looks for
             exactly that key, then, for WASI 0.2 releases, for ``ns:pkg/iface``, and for
-            WASI 0.3 releases for ``ns:pkg/iface@0.3``.
+            WASI 0.3 releases, the candidate among them, for ``ns:pkg/iface@0.3``.
             ``ROOT`` serves functions imported outside any interface.
         dependencies: Other components in the place of imports, by the import's full name.
 
@@ -114,7 +114,9 @@ class _HostImports(Imports):
         return find_interface(path[0] if len(path) == 2 else ROOT, self._sides[dependency])
 
 
-_RELEASE = re.compile(r"(wasi:[^@]+)(@0\.[23])\.\d+\Z")
+# Tables of WASI 0.2 have no version in their name, those of 0.3 have it without the patch. Only
+# one candidate of 0.3 has the functions of the release (XP-2, G3-4).
+_RELEASE = re.compile(r"(wasi:[^@]+)(?:@0\.2\.\d+|(@0\.3)\.(?:\d+|0-rc-2026-03-15))\Z")
 
 
 def find_interface(name: str, interfaces: Mapping[str, Interface]) -> Interface | None:
@@ -128,7 +130,4 @@ def find_interface(name: str, interfaces: Mapping[str, Interface]) -> Interface 
     if exact is not None:
         return exact
     release = _RELEASE.match(name)
-    if release is None:
-        return None
-    # Tables of WASI 0.2 have no version in their name, those of 0.3 have it without the patch.
-    return interfaces.get(release[1] + release[2].replace("@0.2", ""))
+    return None if release is None else interfaces.get(release[1] + (release[2] or ""))

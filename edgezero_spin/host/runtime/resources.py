@@ -46,7 +46,7 @@ class ResourceTable:
         held = sum(getattr(resource, "held_bytes", 0) for resource in self._objects.values())
         for handles in self.handles:
             for handle in handles.values():
-                held += getattr(getattr(handle, "rep", None), "held_bytes", 0)
+                held += getattr(getattr(handle, "rep", handle), "held_bytes", 0)
         return held
 
     def push(self, resource: object) -> int:

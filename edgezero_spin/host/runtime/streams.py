@@ -96,7 +96,10 @@ class Shared:
         is_future: It is a future.
         dropped: One end is gone.
         pending: The side that came first.
+        held_bytes: What the host holds for whoever reads.
     """
+
+    held_bytes = 0
 
     def __init__(self, type_: StreamType | FutureType) -> None:
         self.type = type_
@@ -213,6 +216,11 @@ class End(Waitable):
         super().__init__()
         self.shared = shared
         self.state = CopyState.IDLE
+
+    @property
+    def held_bytes(self) -> int:
+        """What the host holds for its reader."""
+        return self.shared.held_bytes if self.readable else 0
 
     @property
     def kind(self) -> str:

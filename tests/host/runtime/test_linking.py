@@ -47,6 +47,11 @@ UNREACHABLE = function_text("(unreachable)")
     [
         ("wasi:io/streams@0.2.0", ["wasi:io/streams"], "wasi:io/streams"),
         ("wasi:io/streams@0.2.11", ["wasi:io/streams"], "wasi:io/streams"),
+        ("wasi:cli/exit@0.3.0", ["wasi:cli/exit", "wasi:cli/exit@0.3"], "wasi:cli/exit@0.3"),
+        ("wasi:cli/exit@0.3.7", ["wasi:cli/exit@0.3"], "wasi:cli/exit@0.3"),
+        ("wasi:cli/exit@0.3.0-rc-2026-03-15", ["wasi:cli/exit@0.3"], "wasi:cli/exit@0.3"),
+        ("wasi:cli/exit@0.3.0-rc-2026-01-06", ["wasi:cli/exit@0.3"], None),
+        ("wasi:cli/exit@0.2.0-rc-2026-03-15", ["wasi:cli/exit"], None),
         ("wasi:io/streams@0.3.0", ["wasi:io/streams"], None),
         ("wasi:io/streams@0.2.0-rc-2023-11-10", ["wasi:io/streams"], None),
         ("wasi:keyvalue/store@0.2.0-draft2", ["wasi:keyvalue/store"], None),
@@ -65,8 +70,8 @@ UNREACHABLE = function_text("(unreachable)")
     ],
 )
 def test_find_interface(asked: str, offered: list[str], found: str | None) -> None:
-    """The exact name wins; only released WASI 0.2 versions share an interface."""
-    # ENV-22
+    """The exact name wins; releases of 0.2, and 0.3 with its candidate, share an interface."""
+    # ENV-22, XP-2
     interface = find_interface(asked, {name: Interface(name) for name in offered})
     assert (interface.name if interface else None) == found
 

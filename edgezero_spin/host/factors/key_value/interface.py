@@ -11,7 +11,14 @@ from edgezero_spin.host.factors.key_value.remote import as_used_by
 from edgezero_spin.host.runtime.interface import Interface, WitError
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 
-__all__ = ["KEY_VALUE", "MAX_OPEN_STORES", "MAX_RESULT_BYTES", "StoreResource"]
+__all__ = [
+    "KEY_VALUE",
+    "MAX_OPEN_STORES",
+    "MAX_RESULT_BYTES",
+    "StoreResource",
+    "open_backend",
+    "too_large",
+]
 
 MAX_OPEN_STORES = 256
 """Handles that one instance may hold (KV-4)."""
@@ -38,18 +45,28 @@ def _other(message: str) -> WitError:
     return WitError(("other", message))
 
 
-def _too_large() -> WitError:
+def too_large() -> WitError:
+    """The error of a result that no guest may be given."""
     return _other(f"query result exceeds limit of {MAX_RESULT_BYTES} bytes")
 
 
-def _open(state: InstanceState, label: str) -> StoreResource:
+def open_backend(state: InstanceState, label: str) -> KeyValueBackend:
+    """Return the store behind a label, and count one more handle of the instance.
+
+    Raises:
+        WitError: The label is not granted, or there are too many handles.
+    """
     backend = state.grants.key_value.get(label)
     if backend is None:
         raise WitError(("access-denied", None))
     if state.open_stores >= MAX_OPEN_STORES:
         raise WitError(("store-table-full", None))
     state.open_stores += 1
-    return StoreResource(as_used_by(state, backend))
+    return backend
+
+
+def _open(state: InstanceState, label: str) -> StoreResource:
+    return StoreResource(as_used_by(state, open_backend(state, label)))
 
 
 def _get(state: InstanceState, store: StoreResource, key: str) -> bytes | None:
@@ -58,7 +75,7 @@ def _get(state: InstanceState, store: StoreResource, key: str) -> bytes | None:
     except BackendError as error:
         raise _other(error.message) from error
     if value is not None and size_of(value) > MAX_RESULT_BYTES:
-        raise _too_large()
+        raise too_large()
     return value
 
 
@@ -91,7 +108,7 @@ def _get_keys(state: InstanceState, store: StoreResource) -> list[str]:
         for key in listing:
             size += size_of(key)
             if size > MAX_RESULT_BYTES:
-                raise _too_large()
+                raise too_large()
             keys.append(key)
     except BackendError as error:
         raise _other(error.message) from error

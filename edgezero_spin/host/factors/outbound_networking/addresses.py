@@ -7,6 +7,7 @@ Source: contract spin-host.md, NET-22 to NET-25, NET-30.
 """
 
 import logging
+from contextlib import nullcontext
 
 from edgezero_spin.host.factors.blocking import asking
 from edgezero_spin.host.factors.instance import InstanceState
@@ -20,16 +21,17 @@ __all__ = ["may_connect"]
 logger = logging.getLogger("edgezero_spin.host")
 
 
-def may_connect(state: InstanceState, address: str, scheme: str) -> bool:
+def may_connect(state: InstanceState, address: str, scheme: str, *, apart: bool = False) -> bool:
     """Whether the manifest allows a connection.
 
     Args:
         state: Of the instance that wants it.
         address: A URL, or one without its scheme.
         scheme: What is meant when the address has none.
+        apart: The call is on a thread of the host, and the guest does not wait.
     """
     hosts = state.grants.outbound
-    with asking(state, hosts):
+    with nullcontext() if apart else asking(state, hosts):
         allowed = hosts is not None and hosts.allows_address(address, scheme)
     if allowed:
         return True

@@ -1,30 +1,35 @@
-"""``fermyon:spin/redis@2.0.0``: connections of a guest to Redis servers.
+"""``fermyon:spin/redis@2.0.0`` and ``spin:redis@3.0.0``: connections to Redis servers.
 
 An address that the manifest does not allow is ``invalid-address``, just as one that is none.
 What the server says of a type that does not fit is ``type-error``, everything else ``other``.
+Version 3 has the same functions, asynchronous: while a server is asked, other requests of the
+instance go on.
 
-Source: contract spin-host.md, DB-4, NET-22, CONF-5 to CONF-7.
+Source: contract spin-host.md, DB-4, NET-22, CONF-5 to CONF-7; contract wasi03.md, SK-30.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any
 
-from edgezero_spin.host.factors.blocking import away, check
+from edgezero_spin.host.factors.blocking import away, check, in_thread
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, claim, release
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
 from edgezero_spin.host.factors.redis.client import (
+    RedisAddress,
     RedisConnection,
     RedisError,
     RedisReplyError,
     Status,
     parse_redis_address,
 )
-from edgezero_spin.host.runtime.interface import Interface, WitError
+from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
-__all__ = ["REDIS", "RedisConnectionResource"]
+__all__ = ["REDIS", "REDIS_3", "RedisConnectionResource", "RedisConnectionResource3"]
 
 _KIND = "redis connection"
 
@@ -47,43 +52,97 @@ class RedisConnectionResource:
         self.native = native
         self.slots = slots
 
+    def used(self, state: InstanceState) -> AbstractContextManager[None]:
+        """Hold the connection during one call."""
+        return away(state)
+
+    def close(self) -> None:
+        """Close it."""
+        self.native.close()
+
     def drop(self, state: InstanceState) -> None:
         """Close it, and make room for another."""
-        self.native.close()
+        self.close()
         self.slots.release()
         release(state, _KIND)
+
+
+class RedisConnectionResource3(RedisConnectionResource):
+    """A handle of version 3: calls of several requests take turns, on threads of the host."""
+
+    __slots__ = ("_dropped", "_lock")
+
+    def __init__(self, native: RedisConnection, slots: ConnectionSlots) -> None:
+        super().__init__(native, slots)
+        self._lock = threading.Lock()
+        self._dropped = False
+
+    @contextmanager
+    def used(self, state: InstanceState) -> Iterator[None]:
+        """Hold the connection during one call."""
+        try:
+            with self._lock:
+                yield
+        finally:
+            if self._dropped:
+                self.native.close()
+
+    def close(self) -> None:
+        """Close it, or have the call do so that nobody waits for any more."""
+        self._dropped = True
+        if self._lock.acquire(blocking=False):
+            self.native.close()
+            self._lock.release()
 
 
 def _other(message: str) -> WitError:
     return WitError(("other", message))
 
 
-def _open(state: InstanceState, address: str) -> RedisConnectionResource:
-    if not may_connect(state, address, "redis"):
+def _address(state: InstanceState, address: str, *, apart: bool) -> RedisAddress:
+    if not may_connect(state, address, "redis", apart=apart):
         raise WitError(("invalid-address", None))
     try:
-        server = parse_redis_address(address)
+        return parse_redis_address(address)
     except ValueError:
         raise WitError(("invalid-address", None)) from None
-    rules = state.grants.network
-    slots = rules.redis_slots
+
+
+@contextmanager
+def _place(state: InstanceState) -> Iterator[ConnectionSlots]:
+    """Take a place for one more connection, and give it back where that fails."""
+    slots = state.grants.network.redis_slots
     if not claim(state, _KIND):
         raise WitError(("too-many-connections", None))
     if not slots.claim():
         release(state, _KIND)
         raise WitError(("too-many-connections", None))
     try:
-        with away(state):
-            native = RedisConnection(
-                server, check=lambda: check(state), blocked=rules.blocked.blocks
-            )
+        yield slots
     except BaseException as error:
         slots.release()
         release(state, _KIND)
         if isinstance(error, RedisError):
             raise _other(error.message) from error
         raise
-    return RedisConnectionResource(native, slots)
+
+
+def _connect(state: InstanceState, server: RedisAddress) -> RedisConnection:
+    blocked = state.grants.network.blocked.blocks
+    return RedisConnection(server, check=lambda: check(state), blocked=blocked)
+
+
+def _open(state: InstanceState, address: str) -> RedisConnectionResource:
+    server = _address(state, address, apart=False)
+    with _place(state) as slots, away(state):
+        return RedisConnectionResource(_connect(state, server), slots)
+
+
+async def _open_3(state: InstanceState, address: str) -> RedisConnectionResource3:
+    server = await in_thread(lambda: _address(state, address, apart=True))
+    with _place(state) as slots:
+        native = await in_thread(lambda: _connect(state, server), RedisConnection.close)
+        return RedisConnectionResource3(native, slots)
 
 
 @contextmanager
@@ -101,7 +160,7 @@ def _errors() -> Iterator[None]:
 def _call(
     state: InstanceState, connection: RedisConnectionResource, *command: bytes | str | int
 ) -> Any:
-    with _errors(), away(state):
+    with _errors(), connection.used(state):
         return connection.native.call(*command, max_bytes=MAX_RESULT_BYTES)
 
 
@@ -192,20 +251,42 @@ def _flat(reply: Any) -> Iterator[Result]:
         yield "binary", reply
 
 
+_METHODS: dict[str, Callable[..., Any]] = {
+    "publish": _publish,
+    "get": _get,
+    "set": _set,
+    "incr": _incr,
+    "del": _del,
+    "sadd": _sadd,
+    "smembers": _smembers,
+    "srem": _srem,
+    "execute": _execute,
+}
+
+
+def _in_thread(function: Callable[..., Any]) -> HostFunction:
+    return lambda *arguments: in_thread(partial(function, *arguments))
+
+
 REDIS = Interface(
     "fermyon:spin/redis@2.0.0",
     {
         "[static]connection.open": _open,
-        "[method]connection.publish": _publish,
-        "[method]connection.get": _get,
-        "[method]connection.set": _set,
-        "[method]connection.incr": _incr,
-        "[method]connection.del": _del,
-        "[method]connection.sadd": _sadd,
-        "[method]connection.smembers": _smembers,
-        "[method]connection.srem": _srem,
-        "[method]connection.execute": _execute,
+        **{f"[method]connection.{name}": function for name, function in _METHODS.items()},
     },
     {"connection": RedisConnectionResource},
 )
-"""The interface, version included."""
+"""The interface of version 2."""
+
+REDIS_3 = Interface(
+    "spin:redis/redis@3.0.0",
+    {
+        "[static]connection.open": _open_3,
+        **{
+            f"[method]connection.{name}": _in_thread(function)
+            for name, function in _METHODS.items()
+        },
+    },
+    {"connection": RedisConnectionResource3},
+)
+"""The interface of version 3."""

@@ -11,7 +11,9 @@ Source: contract spin-host.md, DB-1 to DB-3.
 """
 
 import os
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, TypeVar
@@ -30,6 +32,7 @@ from edgezero_spin.host.factors.sqlite.statements import (
     ResultTooLarge,
     Row,
     bounded_rows,
+    check_parameters,
     prepare,
 )
 from edgezero_spin.host.factors.sqlite.threads import (
@@ -98,7 +101,7 @@ class Database:
 
 
 class DatabaseConnection:
-    """One connection of one guest, used by one guest's thread at a time."""
+    """One connection of one guest, used by one thread at a time: others wait for their turn."""
 
     def __init__(
         self,
@@ -115,7 +118,10 @@ class DatabaseConnection:
         # Why the statement that runs is stopped.
         self._reason: str | None = None
         self._left = False
+        self._closing = False
         self._waiting_since = 0.0
+        self._lock = threading.RLock()
+        self._wanted: Callable[[], bool] = _always
 
     def execute(
         self, text: str, values: Sequence[Any] = (), *, max_bytes: int
@@ -134,7 +140,7 @@ class DatabaseConnection:
             ResultTooLarge: There are more rows than that.
             DatabaseError: The statement failed.
         """
-        return self._run(lambda native: self._first(native, text, tuple(values), max_bytes))
+        return self.run(lambda native: self._first(native, text, tuple(values), max_bytes))
 
     def execute_script(self, text: str) -> None:
         """Run every statement of a text.
@@ -147,25 +153,57 @@ class DatabaseConnection:
             for _ in native.execute(text):
                 pass
 
-        self._run(run)
+        self.run(run)
 
     def changes(self) -> int:
         """How many rows the last ``INSERT``, ``UPDATE`` or ``DELETE`` changed."""
-        return 0 if self._native is None else self._native.changes()
+        with self._lock:
+            return 0 if self._native is None else self._native.changes()
 
     def last_insert_rowid(self) -> int:
         """The row that was inserted last, 0 when none was."""
-        return 0 if self._native is None else self._native.last_insert_rowid()
+        with self._lock:
+            return 0 if self._native is None else self._native.last_insert_rowid()
 
     def close(self) -> None:
-        """Undo an open transaction and close. Twice is harmless."""
-        native, self._native = self._native, None
-        if native is not None:
-            native.close()
-        self._account.held_bytes -= self._held_bytes
-        self._held_bytes = 0
+        """Stop what runs, undo an open transaction and close. Twice is harmless."""
+        self._closing = True
+        with self._lock:
+            native, self._native = self._native, None
+            if native is not None:
+                native.close()
+            self._account.held_bytes -= self._held_bytes
+            self._held_bytes = 0
 
-    def _run(self, work: Callable[[apsw.Connection], T]) -> T:
+    def run(
+        self, work: Callable[[apsw.Connection], T], wanted: Callable[[], bool] | None = None
+    ) -> T:
+        """Do something with SQLite's connection, within the limits of the instance.
+
+        Args:
+            work: Runs on a thread of its own.
+            wanted: Asked meanwhile; ``False`` stops it.
+
+        Raises:
+            DatabaseError: It failed, or was stopped.
+        """
+        with self._lock:
+            self._wanted = wanted or _always
+            return self._run_alone(work)
+
+    @contextmanager
+    def unused(self) -> Iterator[bool]:
+        """Keep others from using the connection, if nobody does now; tell whether it is so."""
+        free = self._lock.acquire(blocking=False)
+        try:
+            yield free
+        finally:
+            if free:
+                self._lock.release()
+
+    def _run_alone(self, work: Callable[[apsw.Connection], T]) -> T:
+        if self._closing:
+            raise DatabaseError("the connection is closed")
         if self._left:
             raise DatabaseError("the connection is busy with a statement that was stopped")
         if left_behind(self._database) >= MAX_LEFT_BEHIND:
@@ -207,23 +245,28 @@ class DatabaseConnection:
     ) -> tuple[list[str], list[Row]]:
         """Run the first statement on the statement's thread."""
         prepared = prepare(native, text)
-        if prepared.parameters != len(values):
-            raise DatabaseError(
-                f"Wrong number of parameters passed to query. Got {len(values)}, needed "
-                f"{prepared.parameters}"
-            )
+        check_parameters(prepared, values)
+        self.bound_temporary(native)
+        most = min(max_bytes, max(self._account.left_bytes, 0))
+        rows = bounded_rows(native.execute(prepared.text, values), most)
+        self.bound_attached(native)
+        return prepared.columns, rows
+
+    def bound_temporary(self, native: apsw.Connection) -> None:
+        """Bound the temporary database that a statement may use."""
         rules = self._rules
         if rules is not None and rules.temporary:
             rules.temporary = False
             # A pragma may have given it larger pages than usual.
             page_bytes: Any = native.pragma("page_size", schema="temp")
             native.execute(f"PRAGMA temp.max_page_count = {self._max_pages(page_bytes)}")
-        most = min(max_bytes, max(self._account.left_bytes, 0))
-        rows = bounded_rows(native.execute(prepared.text, values), most)
+
+    def bound_attached(self, native: apsw.Connection) -> None:
+        """Bound the databases that a statement attached."""
+        rules = self._rules
         if rules is not None and rules.attached:
             rules.attached = False
-            self._bound_attached(native)
-        return prepared.columns, rows
+            self._bound_databases(native)
 
     def _stop(self, native: apsw.Connection, memory: StatementMemory) -> None:
         native.interrupt()
@@ -236,7 +279,7 @@ class DatabaseConnection:
 
     def _look(self, memory: StatementMemory) -> bool:
         """Whether the statement that runs may go on; called on the guest's thread."""
-        if not self._go_on():
+        if self._closing or not self._wanted() or not self._go_on():
             self._reason = "interrupted"
         elif not memory.is_within_limit():
             self._reason = self._out_of_memory()
@@ -253,7 +296,7 @@ class DatabaseConnection:
     def _max_pages(self, page_bytes: int = PAGE_BYTES) -> int:
         return max(MIN_PAGES, self._account.limit_bytes // page_bytes)
 
-    def _bound_attached(self, native: apsw.Connection) -> None:
+    def _bound_databases(self, native: apsw.Connection) -> None:
         """Bound the databases that hold no file of their own."""
         for name in native.db_names():
             if name != "main" and not native.db_filename(name):

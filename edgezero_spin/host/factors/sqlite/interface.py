@@ -18,9 +18,19 @@ from edgezero_spin.host.factors.sqlite.connections import (
     DatabaseError,
 )
 from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
+from edgezero_spin.host.factors.sqlite.statements import Row
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
-__all__ = ["INTERFACES", "Connection2", "SqliteConnectionResource", "execute", "open_connection"]
+__all__ = [
+    "INTERFACES",
+    "VERSION_3",
+    "Connection2",
+    "SqliteConnectionResource",
+    "error_of",
+    "execute",
+    "open_connection",
+    "row_record",
+]
 
 _KIND = "sqlite connection"
 
@@ -65,6 +75,11 @@ def open_connection(state: InstanceState, label: str) -> DatabaseConnection:
     return database.connect(lambda: may_go_on(state), state.sql_memory)
 
 
+def error_of(error: DatabaseError) -> WitError:
+    """An ``error``."""
+    return WitError(("database-full", None) if error.full else ("io", error.message))
+
+
 def execute(
     state: InstanceState,
     connection: SqliteConnectionResource,
@@ -78,11 +93,13 @@ def execute(
         )
     except DatabaseError as error:
         check(state)
-        raise WitError(("database-full", None) if error.full else ("io", error.message)) from error
-    return {
-        "columns": columns,
-        "rows": [{"values": [(_CASES[type(value)], value) for value in row]} for row in rows],
-    }
+        raise error_of(error) from error
+    return {"columns": columns, "rows": [row_record(row) for row in rows]}
+
+
+def row_record(row: Row) -> dict[str, Any]:
+    """A ``row-result``."""
+    return {"values": [(_CASES[type(value)], value) for value in row]}
 
 
 def _open_as(
@@ -104,7 +121,7 @@ _VERSION_2: dict[str, HostFunction] = {
     "[method]connection.execute": execute,
 }
 
-_VERSION_3: dict[str, HostFunction] = {
+VERSION_3: dict[str, HostFunction] = {
     "[static]connection.open": _open_as(SqliteConnectionResource),
     "[method]connection.execute": execute,
     "[method]connection.last-insert-rowid": _last_insert_rowid,
@@ -113,8 +130,6 @@ _VERSION_3: dict[str, HostFunction] = {
 
 INTERFACES = (
     Interface("fermyon:spin/sqlite@2.0.0", _VERSION_2, {"connection": Connection2}),
-    # 3.1.0 adds functions that need WASI 0.3 and are not here.
-    Interface("spin:sqlite/sqlite@3.0.0", _VERSION_3, {"connection": SqliteConnectionResource}),
-    Interface("spin:sqlite/sqlite@3.1.0", _VERSION_3, {"connection": SqliteConnectionResource}),
+    Interface("spin:sqlite/sqlite@3.0.0", VERSION_3, {"connection": SqliteConnectionResource}),
 )
-"""The interfaces, versions included."""
+"""The interfaces, versions included; ``sqlite_3_1`` has the one with asynchronous functions."""

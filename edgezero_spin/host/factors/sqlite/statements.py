@@ -9,6 +9,7 @@ Source: contract spin-host.md, DB-1 and DB-3.
 
 import contextlib
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import apsw
@@ -17,7 +18,15 @@ import attrs
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.factors.bounds import size_of
 
-__all__ = ["DatabaseError", "PreparedStatement", "ResultTooLarge", "Row", "bounded_rows", "prepare"]
+__all__ = [
+    "DatabaseError",
+    "PreparedStatement",
+    "ResultTooLarge",
+    "Row",
+    "bounded_rows",
+    "check_parameters",
+    "prepare",
+]
 
 Row = tuple[Any, ...]
 
@@ -86,6 +95,19 @@ def prepare(native: apsw.Connection, text: str) -> PreparedStatement:
         # What SQLite says of running nothing.
         raise DatabaseError("bad parameter or other API misuse")
     return found
+
+
+def check_parameters(prepared: PreparedStatement, values: Sequence[Any]) -> None:
+    """Make sure that a statement is given as many values as it takes.
+
+    Raises:
+        DatabaseError: There are more, or fewer.
+    """
+    if prepared.parameters != len(values):
+        raise DatabaseError(
+            f"Wrong number of parameters passed to query. Got {len(values)}, needed "
+            f"{prepared.parameters}"
+        )
 
 
 def bounded_rows(cursor: apsw.Cursor, max_bytes: int) -> list[Row]:

@@ -119,9 +119,11 @@ def _postgres(version: str) -> Interface:
         f"spin:postgres/postgres@{version}",
         {
             "[static]connection.open": _open_postgres,
+            "[static]connection.open-async": _open_postgres,
             "[constructor]connection-builder": _new_builder,
             "[method]connection-builder.set-ca-root": _set_ca_root,
             "[method]connection-builder.build": _build,
+            "[method]connection-builder.build-async": _build,
         },
         {"connection": _PostgresConnection, "connection-builder": _PostgresBuilder},
     )
@@ -136,6 +138,8 @@ def _by_address(name: str, check: Check) -> Interface:
 _LLM: dict[str, HostFunction] = {"infer": _ask_model, "generate-embeddings": _ask_model}
 
 INTERFACES = (
+    _connections("spin:mysql/mysql@3.0.0", _open_mysql, _MysqlConnection),
+    _connections("spin:mqtt/mqtt@3.0.0", _open_mqtt, _MqttConnection),
     _connections("fermyon:spin/mysql@2.0.0", _open_mysql, _MysqlConnection),
     _connections("fermyon:spin/postgres@2.0.0", _open_postgres, _PostgresConnection),
     _connections("fermyon:spin/mqtt@2.0.0", _open_mqtt, _MqttConnection),

@@ -1,28 +1,44 @@
-"""``fermyon:spin/variables@2.0.0``: the variables that the manifest gives a component.
+"""``fermyon:spin/variables@2.0.0`` and ``spin:variables@3.0.0``: what the manifest gives.
 
 A component reads the names in its own ``variables`` table and no others (VAR-1); values are
 looked up at each call (VAR-6). This module only translates: names, templates and providers
-are the business of ``resolver``.
+are the business of ``resolver``. Version 3 asks a provider on another machine while
+other requests of the instance go on (SK-10).
 """
 
-from edgezero_spin.host.factors.blocking import asking
+from typing import Any
+
+from edgezero_spin.host.factors.blocking import asking, in_thread
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.variables import VariableError
 from edgezero_spin.host.runtime.interface import Interface, WitError
 
-__all__ = ["VARIABLES"]
+__all__ = ["VARIABLES", "VARIABLES_3"]
 
 
-def _get(state: InstanceState, name: str) -> str:
+def _get_now(state: InstanceState, name: str) -> str:
     grants = state.grants
     if grants.variables is None:
         raise WitError(("undefined", f'no variable for "{grants.component_id}"."{name}"'))
     try:
-        with asking(state, grants.variables):
-            return grants.variables.get(grants.component_id, name)
+        return grants.variables.get(grants.component_id, name)
     except VariableError as error:
         raise WitError((error.case, error.message)) from error
 
 
+def _get(state: InstanceState, name: str) -> str:
+    with asking(state, state.grants.variables):
+        return _get_now(state, name)
+
+
+def _get_3(state: InstanceState, name: str) -> Any:
+    if getattr(state.grants.variables, "remote", False):
+        return in_thread(lambda: _get_now(state, name))
+    return _get_now(state, name)
+
+
 VARIABLES = Interface("fermyon:spin/variables@2.0.0", {"get": _get})
-"""The interface, version included."""
+"""The interface of version 2."""
+
+VARIABLES_3 = Interface("spin:variables/variables@3.0.0", {"get": _get_3})
+"""The interface of version 3."""

@@ -24,6 +24,8 @@ from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitErr
 
 __all__ = [
     "INTERFACES",
+    "TCP_DEFAULTS",
+    "UDP_DEFAULTS",
     "IncomingDatagramStream",
     "Network",
     "OutgoingDatagramStream",
@@ -31,6 +33,7 @@ __all__ = [
     "Socket",
     "TcpSocket",
     "UdpSocket",
+    "refuse_peer",
 ]
 
 logger = logging.getLogger("edgezero_spin.host")
@@ -122,12 +125,23 @@ def _peer(scheme: str) -> HostFunction:
     def refuse(state: InstanceState, socket: Socket, *arguments: Any) -> None:
         address = arguments[-1]
         if address is not None:
-            url = _url_of(scheme, address)
-            if may_connect(state, url, scheme):
-                logger.warning("A component tried to reach '%s': %s.", url, NOT_PROVIDED)
+            refuse_peer(state, scheme, address)
         raise WitError("access-denied")
 
     return refuse
+
+
+def refuse_peer(state: InstanceState, scheme: str, address: Any) -> None:
+    """Say in the log why a component cannot reach an address.
+
+    Args:
+        state: Of the instance.
+        scheme: ``tcp`` or ``udp``.
+        address: An ``ip-socket-address``.
+    """
+    url = _url_of(scheme, address)
+    if may_connect(state, url, scheme):
+        logger.warning("A component tried to reach '%s': %s.", url, NOT_PROVIDED)
 
 
 def _url_of(scheme: str, address: Any) -> str:

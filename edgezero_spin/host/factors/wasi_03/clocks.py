@@ -1,20 +1,32 @@
 """``wasi:clocks@0.3``: the host's real clocks, and waiting for them on its event loop.
 
-Source: contract wasi03.md, section 5.
+Source: contract wasi03.md, WE-10 to WE-13.
 """
 
 import asyncio
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Literal
 
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.clocks import SECOND_NS
 from edgezero_spin.host.runtime.interface import Interface
 
-__all__ = ["INTERFACES_03"]
+__all__ = ["INTERFACES_03", "instant_of"]
 
-_RESOLUTION = max(1, round(time.get_clock_info("monotonic").resolution * SECOND_NS))
+
+def _resolution(clock: Literal["monotonic", "time"]) -> int:
+    return max(1, round(time.get_clock_info(clock).resolution * SECOND_NS))
+
+
+_RESOLUTION = _resolution("monotonic")
+_SYSTEM_RESOLUTION = _resolution("time")
+
+
+def instant_of(nanoseconds: int) -> dict[str, int]:
+    """Turn nanoseconds since 1970, or before it, into an ``instant`` record."""
+    seconds, rest = divmod(nanoseconds, SECOND_NS)
+    return {"seconds": seconds, "nanoseconds": rest}
 
 
 def _wait_for(state: InstanceState, duration: int) -> Coroutine[Any, Any, None] | None:
@@ -29,6 +41,13 @@ def _wait_until(state: InstanceState, mark: int) -> Coroutine[Any, Any, None] | 
 INTERFACES_03 = (
     Interface("wasi:clocks/types@0.3"),
     Interface(
+        "wasi:clocks/system-clock@0.3",
+        {
+            "now": lambda state: instant_of(time.time_ns()),
+            "get-resolution": lambda state: _SYSTEM_RESOLUTION,
+        },
+    ),
+    Interface(
         "wasi:clocks/monotonic-clock@0.3",
         {
             "now": lambda state: time.monotonic_ns(),
@@ -38,4 +57,4 @@ INTERFACES_03 = (
         },
     ),
 )
-"""``wasi:clocks@0.3`` as far as componentize-py needs it."""
+"""All of ``wasi:clocks@0.3`` that is stable."""

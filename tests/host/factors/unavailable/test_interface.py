@@ -25,6 +25,8 @@ CASES = [
     pytest.param(
         MQTT, "mqtt://localhost:1883?client_id=spintest", LOGIN, "mqtt://localhost:1883", id="mqtt"
     ),
+    pytest.param("spin:mysql/mysql@3.0.0", "mysql://db/x", (), "mysql://db", id="mysql 3"),
+    pytest.param("spin:mqtt/mqtt@3.0.0", "mqtt://db", LOGIN, "mqtt://db", id="mqtt 3"),
     *[
         pytest.param(name, "postgres://u:p@db/x", (), "postgres://db:5432", id=name)
         for name in POSTGRES

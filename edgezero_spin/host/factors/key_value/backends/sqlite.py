@@ -14,6 +14,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -32,6 +33,8 @@ BUSY_TIMEOUT_S = 5.0
 
 DELETE = "DELETE FROM spin_key_value WHERE store=$1 AND key=$2"
 EXISTS = "SELECT 1 FROM spin_key_value WHERE store=$1 AND key=$2"
+FIRST_KEYS = f"{KEYS} ORDER BY key LIMIT 1000"
+NEXT_KEYS = f"{KEYS} AND key>$2 ORDER BY key LIMIT 1000"
 PROBE = "SELECT store, key, value FROM spin_key_value LIMIT 1"
 
 
@@ -220,11 +223,17 @@ class SqliteKeyValue:
             raise _failure(error) from error
 
     def keys(self) -> Iterator[str]:
-        """Yield every key once."""
-        try:
-            for (key,) in self.file.connection().execute(KEYS, {"1": self.label}):
+        """Yield every key once, in order; nothing is locked between two parts of them."""
+        part = self._part_of_keys(FIRST_KEYS, {"1": self.label})
+        while part:
+            for (key,) in part:
                 if not isinstance(key, str):
                     raise BackendError(f"a key is no text: {key!r:.60}")
                 yield key
+            part = self._part_of_keys(NEXT_KEYS, {"1": self.label, "2": part[-1][0]})
+
+    def _part_of_keys(self, query: str, values: dict[str, str]) -> list[tuple[Any, ...]]:
+        try:
+            return self.file.connection().execute(query, values).fetchall()
         except (apsw.Error, UnicodeDecodeError) as error:
             raise _failure(error) from error

@@ -36,10 +36,16 @@ __all__ = [
     "Mount",
     "OpenFile",
     "code_of",
+    "get_directories",
 ]
 
 
-def _get_directories(state: InstanceState) -> list[tuple[Descriptor, str]]:
+def get_directories(state: InstanceState) -> list[tuple[Descriptor, str]]:
+    """Open what the manifest mounts; each descriptor with its name for the guest.
+
+    Raises:
+        Trap: One of them cannot be opened, or there are too many open files.
+    """
     mounts = state.grants.mounts
     # All of them or none: what is opened here is nobody's before all are handed out.
     if state.open_files + len(mounts) > MAX_OPEN_FILES:
@@ -88,7 +94,7 @@ INTERFACES = (
     ),
     Interface(
         "wasi:filesystem/preopens",
-        {"get-directories": _get_directories},
+        {"get-directories": get_directories},
         {"descriptor": Descriptor},
     ),
 )

@@ -27,14 +27,15 @@ from edgezero_spin.host.factors.wasi.filesystem.paths import (
 )
 from edgezero_spin.host.runtime.interface import HostFunction, WitError
 
-__all__ = ["METHODS"]
+__all__ = ["METHODS", "stat_path"]
 
 
 def _follows(path_flags: Collection[str]) -> bool:
     return "symlink-follow" in path_flags
 
 
-def _stat_path(descriptor: Descriptor, flags: Collection[str], path: str) -> os.stat_result:
+def stat_path(descriptor: Descriptor, flags: Collection[str], path: str) -> os.stat_result:
+    """What the system knows of a path."""
     with located(descriptor, path, follow=_follows(flags)) as (directory, name):
         return os.stat(name, dir_fd=directory, follow_symlinks=False)
 
@@ -42,13 +43,13 @@ def _stat_path(descriptor: Descriptor, flags: Collection[str], path: str) -> os.
 def _stat_at(
     state: InstanceState, descriptor: Descriptor, flags: Collection[str], path: str
 ) -> dict[str, Any]:
-    return stat_record(_stat_path(descriptor, flags, path))
+    return stat_record(stat_path(descriptor, flags, path))
 
 
 def _metadata_hash_at(
     state: InstanceState, descriptor: Descriptor, flags: Collection[str], path: str
 ) -> dict[str, int]:
-    return hash_record(_stat_path(descriptor, flags, path))
+    return hash_record(stat_path(descriptor, flags, path))
 
 
 def _set_times_at(

@@ -1,0 +1,171 @@
+"""``wasi:sockets@0.3``: refused, as Spin refuses a component that no host allows.
+
+The rules are those of 0.2 (``wasi_sockets``): sockets can be made and asked for their settings,
+and whatever would touch the network is ``access-denied``. There is no connection, so what takes
+or gives a stream of one answers ``invalid-state``.
+
+Source: contract wasi03.md, WE-30 to WE-35; the typical errors in ``wasi:sockets/types@0.3.0``.
+"""
+
+import ipaddress
+import re
+from typing import Any
+
+from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.streams import refused
+from edgezero_spin.host.factors.wasi.sockets import (
+    TCP_DEFAULTS,
+    UDP_DEFAULTS,
+    Socket,
+    TcpSocket,
+    UdpSocket,
+    refuse_peer,
+)
+from edgezero_spin.host.runtime.host_ends import Answer, StreamReader
+from edgezero_spin.host.runtime.interface import Err, HostFunction, Interface, WitError
+
+__all__ = ["INTERFACES_03", "TcpSocket03", "UdpSocket03"]
+
+_MAX_DATAGRAM_BYTES = 65535
+
+# Not in a domain name, by the URL standard.
+_FORBIDDEN = re.compile(r"[\x00-\x20#/:<>?@\[\\\]^|%\x7f]")
+
+
+class TcpSocket03(TcpSocket):
+    """``tcp-socket``."""
+
+
+class UdpSocket03(UdpSocket):
+    """``udp-socket``."""
+
+
+def _error(case: str, text: str | None = None) -> WitError:
+    return WitError((case, text))
+
+
+def _creator(kind: type[Socket], settings: dict[str, Any]) -> HostFunction:
+    def create(state: InstanceState, family: str) -> Socket:
+        if not state.grants.network.socket_slots.claim():
+            raise _error("other", "connection quota exhausted")
+        return kind(family, dict(settings))
+
+    return create
+
+
+def _refuse(case: str) -> HostFunction:
+    def refuse(state: InstanceState, *arguments: object) -> None:
+        raise _error(case)
+
+    return refuse
+
+
+_denied = _refuse("access-denied")
+_invalid_state = _refuse("invalid-state")
+
+
+def _check_family(socket: Socket, address: Any) -> None:
+    if address[0] != socket.family:
+        raise _error("invalid-argument")
+
+
+def _bind(state: InstanceState, socket: Socket, address: Any) -> None:
+    _check_family(socket, address)
+    raise _error("access-denied")
+
+
+def _connector(scheme: str) -> HostFunction:
+    def connect(state: InstanceState, socket: Socket, address: Any) -> None:
+        _check_family(socket, address)
+        if not address[1]["port"]:
+            raise _error("invalid-argument")
+        refuse_peer(state, scheme, address)
+        raise _error("access-denied")
+
+    return connect
+
+
+_connect_udp = _connector("udp")
+
+
+def _send_datagram(state: InstanceState, socket: Socket, data: bytes, address: Any) -> None:
+    if len(data) > _MAX_DATAGRAM_BYTES:
+        raise _error("datagram-too-large")
+    if address is None:
+        raise _error("invalid-argument")
+    _connect_udp(state, socket, address)
+
+
+def _send(state: InstanceState, socket: Socket, data: StreamReader) -> Answer:
+    return refused(data, ("invalid-state", None))
+
+
+def _receive(state: InstanceState, socket: Socket) -> tuple[bytes, Answer]:
+    return b"", Answer(Err(("invalid-state", None)))
+
+
+def _setting(name: str) -> HostFunction:
+    return lambda state, socket: socket.settings[name]
+
+
+def _setter(name: str) -> HostFunction:
+    def set_setting(state: InstanceState, socket: Socket, value: Any) -> None:
+        if value == 0 and value is not False:
+            raise _error("invalid-argument")
+        socket.settings[name] = value
+
+    return set_setting
+
+
+def _settings(prefix: str, names: dict[str, Any]) -> dict[str, HostFunction]:
+    functions: dict[str, HostFunction] = {}
+    for name in names:
+        functions[f"[method]{prefix}.get-{name}"] = _setting(name)
+        functions[f"[method]{prefix}.set-{name}"] = _setter(name)
+    return functions
+
+
+def _resolve(state: InstanceState, name: str) -> None:
+    raise _error("permanent-resolver-failure" if _is_host(name) else "invalid-argument")
+
+
+def _is_host(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return bool(name) and not _FORBIDDEN.search(name)
+    return True
+
+
+INTERFACES_03 = (
+    Interface(
+        "wasi:sockets/types@0.3",
+        {
+            "[static]tcp-socket.create": _creator(TcpSocket03, TCP_DEFAULTS),
+            "[method]tcp-socket.bind": _bind,
+            "[method]tcp-socket.connect": _connector("tcp"),
+            "[method]tcp-socket.listen": _denied,
+            "[method]tcp-socket.send": _send,
+            "[method]tcp-socket.receive": _receive,
+            "[method]tcp-socket.get-local-address": _invalid_state,
+            "[method]tcp-socket.get-remote-address": _invalid_state,
+            "[method]tcp-socket.get-is-listening": lambda state, socket: False,
+            "[method]tcp-socket.get-address-family": lambda state, socket: socket.family,
+            "[method]tcp-socket.set-listen-backlog-size": _setter("listen-backlog-size"),
+            **_settings("tcp-socket", TCP_DEFAULTS),
+            "[static]udp-socket.create": _creator(UdpSocket03, UDP_DEFAULTS),
+            "[method]udp-socket.bind": _bind,
+            "[method]udp-socket.connect": _connect_udp,
+            "[method]udp-socket.disconnect": _invalid_state,
+            "[method]udp-socket.send": _send_datagram,
+            "[method]udp-socket.receive": _invalid_state,
+            "[method]udp-socket.get-local-address": _invalid_state,
+            "[method]udp-socket.get-remote-address": _invalid_state,
+            "[method]udp-socket.get-address-family": lambda state, socket: socket.family,
+            **_settings("udp-socket", UDP_DEFAULTS),
+        },
+        {"tcp-socket": TcpSocket03, "udp-socket": UdpSocket03},
+    ),
+    Interface("wasi:sockets/ip-name-lookup@0.3", {"resolve-addresses": _resolve}),
+)
+"""All of ``wasi:sockets@0.3``."""
