@@ -39,7 +39,8 @@ class HostFlags(NamedTuple):
         allow_transient_write: Components may change their copy of the files.
         direct_mounts: Components see the folders themselves.
         max_head_bytes: Bytes that the head of a request may have.
-        body_timeout: Seconds in which the bytes of a body have to move on.
+        body_timeout: Seconds that a client may take for a part of a body.
+        min_body_rate: Bytes that give it another second.
         request_timeout: Least and most seconds that an instance may take.
         idle_timeout: Least and most seconds that a used instance waits.
         max_instance_memory: Bytes of memory that it may take.
@@ -66,6 +67,7 @@ class HostFlags(NamedTuple):
     direct_mounts: bool
     max_head_bytes: int
     body_timeout: float
+    min_body_rate: int
     request_timeout: tuple[float, float] | None
     idle_timeout: tuple[float, float]
     max_instance_memory: int | None
@@ -97,6 +99,7 @@ class HostFlags(NamedTuple):
             tls=tls,
             max_head_bytes=self.max_head_bytes,
             body_timeout_s=self.body_timeout,
+            min_body_rate=self.min_body_rate,
         )
 
     def run_options(self, *, durable: bool = True) -> "RunOptions":
@@ -217,7 +220,15 @@ _OPTIONS = (
         metavar="TIME",
         type=Duration(),
         default=30.0,
-        help="End a request whose client sends or takes no byte of a body so long. Default: 30s.",
+        help="End a request whose client sends or takes nothing of a body so long. Default: 30s.",
+    ),
+    click.option(
+        "--min-body-rate",
+        metavar="BYTES",
+        type=click.IntRange(min=0),
+        default=500,
+        help="Bytes of a body that win its client another second of --body-timeout; 0 has any "
+        "byte win all of it. Default: 500.",
     ),
     click.option(
         "--request-timeout",
