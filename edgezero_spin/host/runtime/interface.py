@@ -42,7 +42,7 @@ __all__ = [
     "CoreInterface",
     "Err",
     "HostFunction",
-    "InstanceState",
+    "HostState",
     "Interface",
     "Ok",
     "ResourceTable",
@@ -55,7 +55,7 @@ HostFunction = Callable[..., Any]
 """``f(state, *parameters) -> result``, in the Python forms above."""
 
 
-class InstanceState(Protocol):
+class HostState(Protocol):
     """What one instance needs to know of its state; capabilities add their own."""
 
     table: ResourceTable
