@@ -11,6 +11,7 @@ from edgezero_spin.host.factors.key_value import interface as key_value
 from edgezero_spin.host.factors.key_value import interface_3 as key_value_3
 from edgezero_spin.host.factors.key_value import wasi_keyvalue
 from edgezero_spin.host.factors.outbound_http import interface as outbound_http
+from edgezero_spin.host.factors.postgres import interface as postgres
 from edgezero_spin.host.factors.redis import interface as outbound_redis
 from edgezero_spin.host.factors.sqlite import interface as sqlite
 from edgezero_spin.host.factors.sqlite import interface_3_1 as sqlite_3_1
@@ -59,6 +60,7 @@ def host_interfaces() -> dict[str, Interface]:
         *wasi_keyvalue.INTERFACES,
         *sqlite.INTERFACES,
         sqlite_3_1.SQLITE_3_1,
+        *postgres.INTERFACES,
         outbound_redis.REDIS,
         outbound_redis.REDIS_3,
         variables.VARIABLES,

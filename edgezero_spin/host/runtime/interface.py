@@ -39,7 +39,7 @@ from edgezero_spin.host.runtime.resources import ResourceTable
 __all__ = [
     "Err",
     "HostFunction",
-    "InstanceState",
+    "HostState",
     "Interface",
     "Ok",
     "ResourceTable",
@@ -52,7 +52,7 @@ HostFunction = Callable[..., Any]
 """``f(state, *parameters) -> result``, in the Python forms above."""
 
 
-class InstanceState(Protocol):
+class HostState(Protocol):
     """What one instance needs to know of its state; capabilities add their own."""
 
     table: ResourceTable

@@ -24,7 +24,7 @@ from edgezero_spin.host.runtime.callees import Callee, callee_of
 from edgezero_spin.host.runtime.converters import Converters, needs_async
 from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.instance import ContextSource, Instance
-from edgezero_spin.host.runtime.interface import HostFunction, InstanceState
+from edgezero_spin.host.runtime.interface import HostFunction, HostState
 from edgezero_spin.host.runtime.layout import Formats, core_types
 from edgezero_spin.host.runtime.lifted import Invoke, lifted_call
 from edgezero_spin.host.runtime.native import (
@@ -218,7 +218,7 @@ class PreparedComponent:
                 return name
         return None
 
-    def instantiate(self, state: InstanceState, limits: InstanceLimits | None = None) -> Instance:
+    def instantiate(self, state: HostState, limits: InstanceLimits | None = None) -> Instance:
         """Return a fresh instance. Its state must not be shared with a live instance.
 
         Raises:
