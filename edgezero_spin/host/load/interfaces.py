@@ -88,6 +88,12 @@ def _postgres() -> Tables:
     return interface.INTERFACES
 
 
+def _wasi_01() -> Tables:
+    from edgezero_spin.host.compat import wasi_01
+
+    return (wasi_01.INTERFACE,)
+
+
 def _others() -> Tables:
     from edgezero_spin.host.compat import spin_1, spin_1_http
     from edgezero_spin.host.factors.unavailable import interface
@@ -98,6 +104,7 @@ def _others() -> Tables:
 # The first beginning that fits a name says which tables it is in. What Spin has without a version
 # is of Spin 1.
 _BEGINNINGS: tuple[tuple[str, Callable[[], Tables]], ...] = (
+    ("wasi_snapshot_preview1", _wasi_01),
     ("wasi:keyvalue/", _key_value),
     ("wasi:config/", _variables),
     ("wasi:", _wasi_02),
@@ -114,7 +121,7 @@ _BEGINNINGS: tuple[tuple[str, Callable[[], Tables]], ...] = (
     ("spin:", _others),
     ("fermyon:spin/", _others),
 )
-_ALL = (_wasi_02, _wasi_03, _key_value, _variables, _sqlite, _redis, _postgres, _others)
+_ALL = (_wasi_01, _wasi_02, _wasi_03, _key_value, _variables, _sqlite, _redis, _postgres, _others)
 
 
 def _home_of(name: str) -> Callable[[], Tables] | None:

@@ -36,7 +36,10 @@ def test_all_are_counted() -> None:
             ["wasi:io/streams", "wasi:http/types"],
             ["redis.interface", "postgres.interface", "wasi_03.sockets"],
         ),
-        (["fermyon:spin/key-value@2.0.0"], ["postgres.interface", "wasi_03.sockets", "unavailable."]),
+        (
+            ["fermyon:spin/key-value@2.0.0"],
+            ["postgres.interface", "wasi_03.sockets", "unavailable."],
+        ),
     ],
 )
 def test_a_component_has_the_factors_imported_that_it_uses(
