@@ -20,7 +20,6 @@ from edgezero_spin.host.runtime.callees import Callee
 from edgezero_spin.host.runtime.converters import Converters, lift_parameters
 from edgezero_spin.host.runtime.host_ends import Promise
 from edgezero_spin.host.runtime.interface import HostFunction
-from edgezero_spin.host.runtime.layout import core_signature, slots
 from edgezero_spin.host.runtime.lower import MISFITS
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context
 from edgezero_spin.host.runtime.native import areas_of
@@ -31,6 +30,7 @@ from edgezero_spin.host.runtime.tasks import CANCELLED, scheduler_of
 from edgezero_spin.host.runtime.trampolines import Trampoline, finish_result, results_of, unfit
 from edgezero_spin.host.runtime.traps import cannot_leave
 from edgezero_spin.host.runtime.waitables import Subtask, SubtaskState
+from edgezero_spin.wasm.component.layout import core_signature, slots
 from edgezero_spin.wasm.component.linked import Lower
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from edgezero_spin.host.errors import LinkError, Trap
 from edgezero_spin.host.runtime.converters import Converters
 from edgezero_spin.host.runtime.handles import ComponentInstance
-from edgezero_spin.host.runtime.layout import Formats, core_signature, layout_of, slots
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES
 from edgezero_spin.host.runtime.native import areas_of
 from edgezero_spin.host.runtime.primitives import UnsupportedTypeError
@@ -28,6 +27,7 @@ from edgezero_spin.host.runtime.waitables import (
     waitable_at,
     waitable_set_at,
 )
+from edgezero_spin.wasm.component.layout import Formats, core_signature, layout_of, slots
 from edgezero_spin.wasm.component.linked import Builtin, CoreExport
 from edgezero_spin.wasm.component.types import FunctionType, StreamType
 

@@ -25,7 +25,6 @@ from edgezero_spin.host.runtime.converters import Converters, needs_async
 from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.instance import ContextSource, Instance
 from edgezero_spin.host.runtime.interface import CoreInterface, HostFunction, HostState
-from edgezero_spin.host.runtime.layout import Formats, core_types
 from edgezero_spin.host.runtime.lifted import Invoke, lifted_call
 from edgezero_spin.host.runtime.native import (
     EXTERN_BYTES,
@@ -53,6 +52,7 @@ from edgezero_spin.host.runtime.trampolines import (
     resource_call,
 )
 from edgezero_spin.host.runtime.traps import cannot_enter
+from edgezero_spin.wasm.component.layout import Formats, core_types
 from edgezero_spin.wasm.component.linked import (
     WASI_01,
     Builtin,

@@ -11,8 +11,8 @@ from struct import pack, unpack
 from typing import Any
 
 from edgezero_spin.host.errors import Trap
-from edgezero_spin.host.runtime.layout import layout_of
 from edgezero_spin.host.runtime.memory import Context
+from edgezero_spin.wasm.component.layout import layout_of
 from edgezero_spin.wasm.component.types import Primitive
 
 __all__ = [

@@ -19,13 +19,6 @@ from edgezero_spin.host.errors import LinkError, ValueMismatchError, WitError
 from edgezero_spin.host.runtime.converters import Converters, contains, lift_parameters
 from edgezero_spin.host.runtime.handles import Handle
 from edgezero_spin.host.runtime.interface import CoreFunction, Err, HostFunction, Ok
-from edgezero_spin.host.runtime.layout import (
-    CoreSignature,
-    Formats,
-    core_signature,
-    layout_of,
-    slots,
-)
 from edgezero_spin.host.runtime.lifted import Invoke
 from edgezero_spin.host.runtime.lower import MISFITS
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context
@@ -34,6 +27,13 @@ from edgezero_spin.host.runtime.native import areas_of
 from edgezero_spin.host.runtime.primitives import Lift, UnsupportedTypeError
 from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.traps import cannot_leave
+from edgezero_spin.wasm.component.layout import (
+    CoreSignature,
+    Formats,
+    core_signature,
+    layout_of,
+    slots,
+)
 from edgezero_spin.wasm.component.linked import Lower, ResourceFunction
 from edgezero_spin.wasm.component.types import (
     BorrowType,
