@@ -28,7 +28,7 @@ import attrs
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.factors.outbound_networking.allowed_hosts import parse_outbound_url
-from edgezero_spin.host.factors.redis.sockets import connect
+from edgezero_spin.host.factors.outbound_networking.sockets import connect
 
 __all__ = [
     "RedisAddress",

@@ -12,12 +12,13 @@ import pytest
 
 from edgezero_spin.host.errors import DeadlineExceeded
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
+from edgezero_spin.host.factors.database_servers import pools, sessions
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_networking import slot_waits
 from edgezero_spin.host.factors.outbound_networking.blocked import parse_blocked
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
-from edgezero_spin.host.factors.postgres import factor, sessions
+from edgezero_spin.host.factors.postgres.factor import KIND
 from edgezero_spin.host.factors.postgres.interface import PostgresConnectionResource as Connection
 from edgezero_spin.host.runtime.host_ends import Answer
 from edgezero_spin.host.runtime.interface import Err, Ok, WitError
@@ -73,7 +74,7 @@ def test_the_interface_without_a_version(state: InstanceState, server: Server) -
     assert call(state, f"{name} execute", address, "CREATE TEMP TABLE t ()", []) == 0
     assert error_of(state, f"{name} query", address, "SELECT * FROM t", [])[0] == "query-failed"
     assert error_of(state, f"{name} query", "host=evil", "", [])[0] == "connection-failed"
-    assert state.held == {sessions.KIND: 0}
+    assert state.held == {KIND: 0}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_what_may_be_connected_to(
         else f"address postgres://{denied} is not permitted"
     )
     assert error == ("connection-failed", reason)
-    assert state.held.get(sessions.KIND, 0) == 0
+    assert state.held.get(KIND, 0) == 0
 
 
 def test_blocked_networks(make_state: MakeState, server: Server) -> None:
@@ -158,7 +159,7 @@ def test_connections_that_fail(
     assert case == "connection-failed"
     assert reason in text
     assert "hunter2" not in text + caplog.text
-    assert state.held.get(sessions.KIND, 0) == 0
+    assert state.held.get(KIND, 0) == 0
 
 
 def test_the_next_host_is_tried(state: InstanceState, server: Server) -> None:
@@ -350,7 +351,7 @@ def test_slots(make_state: MakeState, server: Server, monkeypatch: pytest.Monkey
     first.drop(state)
     thread.join()
     assert opened.is_set()
-    assert state.held == other.held == {sessions.KIND: 0}
+    assert state.held == other.held == {KIND: 0}
 
 
 def test_handles_of_an_instance(
@@ -423,7 +424,7 @@ def test_pools_are_bounded(
     make_state: MakeState, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Connections of the address that was used longest ago are closed."""  # PG-20
-    monkeypatch.setattr(factor, "MAX_POOLS", 1)
+    monkeypatch.setattr(pools, "MAX_POOLS", 1)
     state = make_state()
     first = call(state, OPEN, server.address())
     process = backend(state, first)
@@ -440,7 +441,7 @@ def test_without_the_client_library(state: InstanceState, monkeypatch: pytest.Mo
     case, text = error_of(state, OPEN, "host=localhost")
     assert case == "connection-failed"
     assert "pip install 'edgezero-spin[postgres]'" in text
-    assert state.held == {sessions.KIND: 0}
+    assert state.held == {}
 
 
 class Reader:
@@ -515,7 +516,7 @@ def test_asynchronous_functions(state: InstanceState, server: Server) -> None:
         connection.drop(state)
 
     run_async(work)
-    assert state.held == {sessions.KIND: 0}
+    assert state.held == {KIND: 0}
 
 
 def test_a_stream_without_rows(state: InstanceState, connection: Connection) -> None:

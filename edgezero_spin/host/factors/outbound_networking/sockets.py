@@ -1,4 +1,4 @@
-"""Connect to a Redis server on the thread of a guest, which may have to stop waiting.
+"""Connecting to a server on the thread of a guest, which may have to stop waiting.
 
 In: an address, how long to try, and what to ask while it takes its time. Out: a connected
 socket, through TLS where the address says so.
