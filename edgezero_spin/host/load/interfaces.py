@@ -10,6 +10,7 @@ from edgezero_spin.host.compat import spin_1_http as legacy_http
 from edgezero_spin.host.factors.key_value import interface as key_value
 from edgezero_spin.host.factors.key_value import interface_3 as key_value_3
 from edgezero_spin.host.factors.key_value import wasi_keyvalue
+from edgezero_spin.host.factors.mysql import interface as mysql
 from edgezero_spin.host.factors.outbound_http import interface as outbound_http
 from edgezero_spin.host.factors.postgres import interface as postgres
 from edgezero_spin.host.factors.redis import interface as outbound_redis
@@ -61,6 +62,7 @@ def host_interfaces() -> dict[str, Interface]:
         *sqlite.INTERFACES,
         sqlite_3_1.SQLITE_3_1,
         *postgres.INTERFACES,
+        *mysql.INTERFACES,
         outbound_redis.REDIS,
         outbound_redis.REDIS_3,
         variables.VARIABLES,

@@ -193,9 +193,20 @@ class Session(Generic[C]):
             return connection.execute(statement, parameters)
 
     def stream(
-        self, statement: str, parameters: Sequence[Parameter], check: Callable[[], None]
+        self,
+        statement: str,
+        parameters: Sequence[Parameter],
+        check: Callable[[], None],
+        *,
+        limit_whole: bool = False,
     ) -> "RowStream":
         """Begin a statement; return its rows once the first or the end is known.
+
+        Args:
+            statement: One command.
+            parameters: Its parameters.
+            check: Raises what ends a wait.
+            limit_whole: The limit of a result holds for all rows together, not for each.
 
         Raises:
             ValueError: A parameter is no value of its kind.
@@ -203,7 +214,7 @@ class Session(Generic[C]):
         """
         with self.use(check) as connection:
             rows = connection.query(statement, parameters, one_by_one=True)
-            stream = RowStream(rows)
+            stream = RowStream(rows, limit_whole=limit_whole)
             stream.take_in(1)
             if not stream.ended:
                 self._stream = stream
@@ -255,18 +266,21 @@ class RowStream:
     """The rows of a statement that runs; changed by who uses the session.
 
     Attributes:
-        columns: The columns; none where there is no row.
+        columns: The columns.
+        has_rows: A row came.
         ended: There are no more rows than were taken in.
         failure: What ended the statement before its last row.
         unwanted: Nobody reads the rows any more.
     """
 
-    def __init__(self, rows: Rows) -> None:
-        self.columns: Sequence[Any] = ()
+    def __init__(self, rows: Rows, *, limit_whole: bool) -> None:
+        self.columns = rows.columns
+        self.has_rows = False
         self.ended = False
-        self.failure: DatabaseServerError | ResultTooLargeError | None = None
+        self.failure: Exception | None = None
         self.unwanted = False
         self._rows = rows
+        self._left = MAX_RESULT_BYTES if limit_whole else None
         self._taken: list[Row] = []
 
     @property
@@ -284,7 +298,10 @@ class RowStream:
         while len(self._taken) < most and not self.ended:
             if self._taken and not self._rows.at_hand:
                 return
-            self._take_in_next(MAX_RESULT_BYTES)
+            left = self._left
+            size = self._take_in_next(MAX_RESULT_BYTES if left is None else left)
+            if left is not None:
+                self._left = left - size
 
     def finish(self) -> None:
         """Take in all rows that are left, up to the limit of a result, or end the statement."""
@@ -301,7 +318,7 @@ class RowStream:
             self.ended, self.failure = True, error
             return 0
         if rows:
-            self.columns = self._rows.columns
+            self.has_rows = True
             self._taken += rows
         else:
             self.ended = True

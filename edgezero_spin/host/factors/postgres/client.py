@@ -29,6 +29,7 @@ from psycopg.pq import (
 from psycopg.pq.abc import PGconn, PGresult
 
 from edgezero_spin.host.factors.database_servers.errors import ResultTooLargeError
+from edgezero_spin.host.factors.outbound_networking.sockets import is_readable
 from edgezero_spin.host.factors.postgres.columns import (
     Column,
     ColumnValueError,
@@ -299,6 +300,10 @@ class PostgresConnection:
             while (result := self._next()) is not None:
                 if ExecStatus(result.status) is ExecStatus.FATAL_ERROR:
                     return False
+            # A server that ended the connection since has said so.
+            native = self._native
+            if native is None or is_readable(native.socket):
+                return False
         except (LibraryError, PostgresError):
             return False
         self._running = False

@@ -224,7 +224,8 @@ async def _query_async(
     with _stream_errors(VERSION_4):
         stream = await call.use(session, lambda: session.stream(statement, values, call.check))
     rows = RowSource(state, session, stream, partial(VERSION_4.query_failed, flat=False))
-    return VERSION_4.columns(stream.columns), *rows.ends
+    columns = stream.columns if stream.has_rows else ()
+    return VERSION_4.columns(columns), *rows.ends
 
 
 def _functions(version: Version) -> dict[str, HostFunction]:

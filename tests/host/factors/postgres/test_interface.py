@@ -1,11 +1,9 @@
 """A guest's connections to a real PostgreSQL server: permission, errors, sessions, limits."""
 
 import asyncio
-import inspect
 import logging
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,12 +18,12 @@ from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
 from edgezero_spin.host.factors.postgres.factor import KIND
 from edgezero_spin.host.factors.postgres.interface import PostgresConnectionResource as Connection
-from edgezero_spin.host.runtime.host_ends import Answer
-from edgezero_spin.host.runtime.interface import Err, Ok, WitError
+from edgezero_spin.host.runtime.interface import Err, Ok
 from tests.host.debian_servers import running_postgres
 from tests.host.factors.postgres.conftest import V4, MakeState, Server
 from tests.host.factors.postgres.test_values import error_of as statement_error
 from tests.host.factors.postgres.test_values import query
+from tests.host.factors.stream_reader import StreamReader, run_async
 from tests.host.support import call, error_of
 
 OPEN = f"{V4} [static]connection.open"
@@ -444,56 +442,13 @@ def test_without_the_client_library(state: InstanceState, monkeypatch: pytest.Mo
     assert state.held == {}
 
 
-class Reader:
-    """Reads a stream as the runtime does for a guest.
-
-    Attributes:
-        outcome: What the future of the stream holds.
-    """
-
-    def __init__(self, source: Any, future: Answer) -> None:
-        self.source = source
-        self.outcome: Any = None
-        future.value.when(lambda outcome: setattr(self, "outcome", outcome))
-
-    async def read(self, most: int) -> Any:
-        """Return the next rows, none at the end."""
-        try:
-            rows = self.source.read(most)
-            if inspect.iscoroutine(rows):
-                rows = self.source.arrived(await rows)
-        except WitError as error:
-            self.source.ended(error)
-            return []
-        if not rows:
-            self.source.ended(None)
-        return rows
-
-    async def rest(self) -> list[Any]:
-        """Return all rows that are left."""
-        found: list[Any] = []
-        while rows := await self.read(100):
-            assert len(rows) <= 100
-            found += rows
-        return found
-
-
-def run_async(work: Callable[[], Any]) -> Any:
-    """Run an asynchronous host function to its end."""
-
-    async def running() -> Any:
-        return await work()
-
-    return asyncio.run(running())
-
-
 async def stream(
     state: InstanceState, connection: Connection, sql: str, *values: Any
-) -> tuple[Any, Reader]:
+) -> tuple[Any, StreamReader]:
     """Begin a statement; return its columns and rows."""
     name = f"{V4} [method]connection.query-async"
     columns, source, future = await call(state, name, connection, sql, list(values))
-    return columns, Reader(source, future)
+    return columns, StreamReader(source, future)
 
 
 def test_asynchronous_functions(state: InstanceState, server: Server) -> None:
