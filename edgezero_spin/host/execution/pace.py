@@ -1,7 +1,7 @@
 """Whether a component is so quick that its requests are not worth another thread.
 
 In: what its latest requests took. Out: a guess about the next one, for the runner, which has
-quick ones done by the thread that runs the event loop (``leader``). A wrong guess costs
+quick ones done by the thread that runs the event loop (``loop_owner``). A wrong guess costs
 a few milliseconds, so that after one others are tried less and less often.
 """
 
