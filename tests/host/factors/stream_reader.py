@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from edgezero_spin.host.runtime.host_ends import Answer
+from edgezero_spin.host.runtime.host_ends import FutureValue
 from edgezero_spin.host.runtime.interface import WitError
 
 __all__ = ["StreamReader", "run_async"]
@@ -18,7 +18,7 @@ class StreamReader:
         outcome: What the future of the stream holds.
     """
 
-    def __init__(self, source: Any, future: Answer) -> None:
+    def __init__(self, source: Any, future: FutureValue) -> None:
         self.source = source
         self.outcome: Any = None
         future.value.when(lambda outcome: setattr(self, "outcome", outcome))

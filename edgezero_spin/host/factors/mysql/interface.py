@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from edgezero_spin.host.factors.blocking import away, check
+from edgezero_spin.host.factors.blocking import blocking, check
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, release
 from edgezero_spin.host.factors.database_servers.calls import RowSource, ThreadCall
 from edgezero_spin.host.factors.database_servers.errors import (
@@ -24,7 +24,7 @@ from edgezero_spin.host.factors.database_servers.sessions import (
 )
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.mysql.factor import KIND, begin_open
-from edgezero_spin.host.runtime.host_ends import Answer
+from edgezero_spin.host.runtime.host_ends import FutureValue
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
 __all__ = ["INTERFACES", "MysqlConnectionResource"]
@@ -79,7 +79,7 @@ def _begin_open(state: InstanceState, address: str) -> Opening[Any]:
 def _open(state: InstanceState, address: str) -> MysqlConnectionResource:
     opening = _begin_open(state, address)
     try:
-        with away(state):
+        with blocking(state):
             return MysqlConnectionResource(opening.finish(lambda: check(state)))
     except DatabaseServerError as error:
         opening.give_up()
@@ -112,7 +112,7 @@ def _query(
     statement: str,
     values: Sequence[Parameter],
 ) -> dict[str, Any]:
-    with _errors(), away(state):
+    with _errors(), blocking(state):
         columns, rows = connection.session.query(statement, values, lambda: check(state))
     if not columns:
         raise WitError(("other", UNABLE_TO_STREAM))
@@ -125,7 +125,7 @@ def _execute(
     statement: str,
     values: Sequence[Parameter],
 ) -> None:
-    with _errors(), away(state):
+    with _errors(), blocking(state):
         connection.session.execute(statement, values, lambda: check(state))
 
 
@@ -134,7 +134,7 @@ async def _query_async(
     connection: MysqlConnectionResource,
     statement: str,
     values: Sequence[Parameter],
-) -> tuple[list[dict[str, Any]], Any, Answer]:
+) -> tuple[list[dict[str, Any]], Any, FutureValue]:
     call, session = ThreadCall(state), connection.session
     with _errors():
         stream: RowStream = await call.use(

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from edgezero_spin.host.factors.blocking import away, check
+from edgezero_spin.host.factors.blocking import blocking, check
 from edgezero_spin.host.factors.bounds import release
 from edgezero_spin.host.factors.database_servers.calls import RowSource, ThreadCall
 from edgezero_spin.host.factors.database_servers.errors import (
@@ -29,7 +29,7 @@ from edgezero_spin.host.factors.postgres.versions import (
     VERSION_4,
     Version,
 )
-from edgezero_spin.host.runtime.host_ends import Answer
+from edgezero_spin.host.runtime.host_ends import FutureValue
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
 __all__ = ["INTERFACES", "ConnectionBuilderResource", "PostgresConnectionResource"]
@@ -87,7 +87,7 @@ def _open(
 ) -> PostgresConnectionResource:
     opening = _begin_open(state, address, certificate)
     try:
-        with away(state):
+        with blocking(state):
             return PostgresConnectionResource(opening.finish(lambda: check(state)))
     except DatabaseServerError as error:
         opening.give_up()
@@ -129,7 +129,7 @@ def _query(
     values: Sequence[Parameter],
 ) -> dict[str, Any]:
     parameters = _parameters(version, values)
-    with _query_errors(version), away(state):
+    with _query_errors(version), blocking(state):
         columns, rows = connection.session.query(statement, parameters, lambda: check(state))
     return version.row_set(columns, rows)
 
@@ -142,7 +142,7 @@ def _execute(
     values: Sequence[Parameter],
 ) -> int:
     parameters = _parameters(version, values)
-    with _execute_errors(version), away(state):
+    with _execute_errors(version), blocking(state):
         return connection.session.execute(statement, parameters, lambda: check(state))
 
 
@@ -219,7 +219,7 @@ async def _query_async(
     connection: PostgresConnectionResource,
     statement: str,
     values: Sequence[Parameter],
-) -> tuple[list[dict[str, Any]], Any, Answer]:
+) -> tuple[list[dict[str, Any]], Any, FutureValue]:
     call, session = ThreadCall(state), connection.session
     with _stream_errors(VERSION_4):
         stream = await call.use(session, lambda: session.stream(statement, values, call.check))
