@@ -83,6 +83,9 @@ IN_THE_COMPONENT = ["errors", "environment", "bundle", "core", "stores", "guest"
 LATE = {
     # Reads a manifest while the component is built; an app without one never loads it.
     ("core/app.py", "edgezero_spin.manifest"),
+    # Describes the app while it is compiled; an app without a description never loads it.
+    ("core/app.py", "edgezero_spin.core.openapi"),
+    ("core/app.py", "edgezero_spin.core.openapi.serving"),
     # 2.5 MB of a component, spared to apps without a type that needs it.
     ("stores/", "cattrs"),
     # Bindings exist only inside a component, and which ones depends on its world:

@@ -24,6 +24,7 @@ COMMANDS = (
     "lock",
     "test",
     "inspect",
+    "openapi",
     "config",
     "kv",
     "provision",

@@ -13,7 +13,6 @@ from pathlib import Path
 import attrs
 
 from edgezero_spin.host.compat.wagi import CommandComponent, load_command
-from edgezero_spin.host.compat.wasi_01 import LinkedModule
 from edgezero_spin.host.execution.executor import Served
 from edgezero_spin.host.execution.guest import GuestComponent
 from edgezero_spin.host.factors.instance import Grants
@@ -25,7 +24,7 @@ from edgezero_spin.host.factors.sqlite.connections import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.http.gateway import Gateway
 from edgezero_spin.host.http.routes import RouteDeclaration, RouteTable
-from edgezero_spin.host.load.dependencies import DependencyError, dependencies_of
+from edgezero_spin.host.load.dependencies import dependencies_of
 from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, ComponentPlan
 from edgezero_spin.host.runtime.engine import Component, Engine, InstanceLimits, load_component
@@ -168,10 +167,6 @@ def load_application(
                 components[part.id] = GuestComponent.of(linked, grants, limits)
             else:
                 program = load_command(engine, part.source, cache_dir, linker)
-                if part.dependencies and isinstance(program, LinkedModule):
-                    raise DependencyError(
-                        f"component {part.id!r} is a core module, which has no use for dependencies"
-                    )
                 components[part.id] = CommandComponent(program, grants, limits, executor)
                 logger.warning(
                     "component %r uses the WAGI executor, which Spin will remove; build it as a "

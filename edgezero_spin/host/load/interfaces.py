@@ -7,6 +7,7 @@ names it, when it is called and not before.
 
 from edgezero_spin.host.compat import spin_1 as legacy
 from edgezero_spin.host.compat import spin_1_http as legacy_http
+from edgezero_spin.host.compat import wasi_01
 from edgezero_spin.host.factors.key_value import interface as key_value
 from edgezero_spin.host.factors.key_value import interface_3 as key_value_3
 from edgezero_spin.host.factors.key_value import wasi_keyvalue
@@ -38,7 +39,7 @@ __all__ = ["host_interfaces"]
 
 def host_interfaces() -> dict[str, Interface]:
     """Every interface of this host by name, as ``linking.link`` takes them."""
-    tables = (
+    tables: tuple[Interface, ...] = (
         wasi_io.ERROR,
         wasi_io.POLL,
         wasi_io.STREAMS,
@@ -68,6 +69,7 @@ def host_interfaces() -> dict[str, Interface]:
         wasi_config.WASI_CONFIG,
         *legacy.INTERFACES,
         legacy_http.LEGACY_HTTP,
+        wasi_01.INTERFACE,
         *not_provided.INTERFACES,
     )
     return {table.name: table for table in tables}

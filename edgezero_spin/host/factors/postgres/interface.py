@@ -33,7 +33,7 @@ from edgezero_spin.host.factors.postgres.versions import (
     Version,
 )
 from edgezero_spin.host.factors.streams import PartwiseSource
-from edgezero_spin.host.runtime.host_ends import Answer
+from edgezero_spin.host.runtime.host_ends import FutureValue
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
 __all__ = ["INTERFACES", "ConnectionBuilderResource", "PostgresConnectionResource"]
@@ -259,7 +259,7 @@ async def _query_async(
     connection: PostgresConnectionResource,
     statement: str,
     values: Sequence[Parameter],
-) -> tuple[list[dict[str, Any]], Any, Answer]:
+) -> tuple[list[dict[str, Any]], Any, FutureValue]:
     call, session = _Call(state), connection.session
     with _stream_errors(VERSION_4):
         stream = await call.use(session, lambda: session.stream(statement, values, call.check))

@@ -19,7 +19,7 @@ from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
 from edgezero_spin.host.factors.postgres import factor, sessions
 from edgezero_spin.host.factors.postgres.interface import PostgresConnectionResource as Connection
-from edgezero_spin.host.runtime.host_ends import Answer
+from edgezero_spin.host.runtime.host_ends import FutureValue
 from edgezero_spin.host.runtime.interface import Err, Ok, WitError
 from tests.host.debian_servers import running_postgres
 from tests.host.factors.postgres.conftest import V4, MakeState, Server
@@ -450,7 +450,7 @@ class Reader:
         outcome: What the future of the stream holds.
     """
 
-    def __init__(self, source: Any, future: Answer) -> None:
+    def __init__(self, source: Any, future: FutureValue) -> None:
         self.source = source
         self.outcome: Any = None
         future.value.when(lambda outcome: setattr(self, "outcome", outcome))
