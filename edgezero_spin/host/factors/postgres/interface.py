@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from edgezero_spin.host.errors import Trap
-from edgezero_spin.host.factors.blocking import away, check, in_thread
+from edgezero_spin.host.factors.blocking import blocking, check, in_thread
 from edgezero_spin.host.factors.bounds import release
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.postgres.errors import PostgresError, ResultTooLargeError
@@ -93,7 +93,7 @@ def _open(
 ) -> PostgresConnectionResource:
     opening = _begin_open(state, address, certificate)
     try:
-        with away(state):
+        with blocking(state):
             return PostgresConnectionResource(opening.finish(lambda: check(state)))
     except PostgresError as error:
         opening.give_up()
@@ -135,7 +135,7 @@ def _query(
     values: Sequence[Parameter],
 ) -> dict[str, Any]:
     parameters = _parameters(version, values)
-    with _query_errors(version), away(state):
+    with _query_errors(version), blocking(state):
         columns, rows = connection.session.query(statement, parameters, lambda: check(state))
     return version.row_set(columns, rows)
 
@@ -148,7 +148,7 @@ def _execute(
     values: Sequence[Parameter],
 ) -> int:
     parameters = _parameters(version, values)
-    with _execute_errors(version), away(state):
+    with _execute_errors(version), blocking(state):
         return connection.session.execute(statement, parameters, lambda: check(state))
 
 
