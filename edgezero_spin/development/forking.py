@@ -165,9 +165,9 @@ def _own_traceback(error: BaseException) -> str:
         else:
             break
     shown = traceback.format_exception(error, limit=skipped - len(frames))
-    return "".join(
-        shown if skipped < len(frames) else traceback.format_exception_only(error)
-    ).rstrip()
+    if skipped == len(frames):
+        shown = traceback.format_exception_only(error)
+    return "".join(shown).rstrip()
 
 
 async def _serve(

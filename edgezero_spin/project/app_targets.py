@@ -5,12 +5,12 @@ In: a component of a ``spin.toml``. Out: ``module:attribute``; nothing is import
 
 import shlex
 
-from edgezero_spin.manifest.spin.schema import Component
+from edgezero_spin.manifest.spin.schema import ManifestComponent
 
 __all__ = ["app_target"]
 
 
-def app_target(component: Component) -> str | None:
+def app_target(component: ManifestComponent) -> str | None:
     """Return the ``module:attribute`` that a component is compiled from, if it says so."""
     if component.build is None:
         return None

@@ -9,6 +9,7 @@ Source: ``wasi:http/handler@0.3.0``; contract wasi03.md, WH-30 to WH-42, PY-20.
 import os
 import sys
 from asyncio import Task
+from collections.abc import Coroutine
 from typing import Any
 
 import componentize_py_async_support as support
@@ -78,9 +79,9 @@ def incoming_handler(app: App) -> type[Any]:
     # One for all requests: neither the labels nor the open stores change in an instance.
     stores = open_stores(declaration, stores_of, lambda: os.environ)
 
-    async def serve(source: IncomingSource) -> Response | None:
+    async def serve(request: Request) -> Response | None:
         try:
-            return await handle_request(Request(source), stores)
+            return await handle_request(request, stores)
         except BaseException:
             _report()
             return None
@@ -90,6 +91,7 @@ def incoming_handler(app: App) -> type[Any]:
 
         def _async_start_handle(self, request: types.Request, borrows: int) -> int:
             source = IncomingSource(request)
+            asked = Request(source)
 
             def respond(main: "Task[Response | None]") -> None:
                 task = current()
@@ -97,7 +99,8 @@ def incoming_handler(app: App) -> type[Any]:
                 body = OutgoingBody()
                 try:
                     if response is not None:
-                        _send(task, index, borrows, source, response, body)
+                        work = asked.background_work()
+                        _send(task, index, borrows, source, response, body, work)
                     else:
                         _fail(task, index, borrows, body)
                         source.close()
@@ -106,7 +109,7 @@ def incoming_handler(app: App) -> type[Any]:
                     source.close()
                     _fail(task, index, borrows, OutgoingBody())
 
-            return start(serve(source), loop, respond)
+            return start(serve(asked), loop, respond)
 
     IncomingHandler.app = app  # type: ignore[attr-defined]
     return IncomingHandler
@@ -119,13 +122,17 @@ def _send(
     source: IncomingSource,
     response: Response,
     body: OutgoingBody,
+    work: "Coroutine[Any, Any, None] | None",
 ) -> None:
     content = response.body
     if isinstance(content, bytes):
-        source.close()
+        if work is None:
+            source.close()
         head = response_of(response.status, response.header_pairs, body)
         runtime.call_task_return(index, borrows, Ok(head))
         body.send(task, content)
+        if work is not None:
+            spawn(_work_behind(work, source))
     else:
         head = response_of(response.status, response.header_pairs, body)
         runtime.call_task_return(index, borrows, Ok(head))
@@ -133,10 +140,19 @@ def _send(
         async def stream() -> None:
             try:
                 await body.send_all(task, content)
+                if work is not None:
+                    await work
             finally:
                 source.close()
 
         spawn(stream())
+
+
+async def _work_behind(work: "Coroutine[Any, Any, None]", source: IncomingSource) -> None:
+    try:
+        await work
+    finally:
+        source.close()
 
 
 def _fail(task: ComponentTask, index: int, borrows: int, body: OutgoingBody) -> None:

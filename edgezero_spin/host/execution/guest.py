@@ -16,8 +16,8 @@ from edgezero_spin.host.compat import inbound_http
 from edgezero_spin.host.compat.inbound_http import INBOUND_HTTP
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.exchange.handler_type import HandlerType
+from edgezero_spin.host.execution.instance_pool import PooledInstance
 from edgezero_spin.host.execution.pace import Pace
-from edgezero_spin.host.execution.standby import Started
 from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.wasi.http import IncomingRequest, ResponseOutparam
 from edgezero_spin.host.runtime.engine import InstanceLimits
@@ -29,6 +29,7 @@ __all__ = ["HANDLER", "HANDLER_03", "GuestComponent", "HandlerError", "handler_o
 
 HANDLER = "wasi:http/incoming-handler"
 HANDLER_03 = "wasi:http/handler"
+COMMAND = "wasi:cli/run@"
 
 _OWN_HANDLER = re.compile(
     rf"{re.escape(HANDLER)}(?:@0\.2\.\d+)?|{re.escape(INBOUND_HTTP)}"
@@ -112,7 +113,7 @@ class GuestComponent:
         """How it takes requests (RESP-11)."""
         return self._type
 
-    def handle(self, started: Started, exchange: Exchange) -> None:
+    def handle(self, started: PooledInstance, exchange: Exchange) -> None:
         """Call the handler of an instance. Called on the guest's thread.
 
         Raises:
@@ -153,6 +154,8 @@ def _no_handler(exports: Sequence[str], others: list[str]) -> str:
             f"{HANDLER_03}@0.3.0 or {HANDLER}@0.2"
         )
     offer = ", ".join(exports) or "nothing"
+    if any(name.startswith(COMMAND) for name in exports):
+        offer += ' (give the trigger of a command `executor = { type = "wagi" }`)'
     return (
         f"Expected component to export one of {HANDLER_03}@0.3.0, {HANDLER}@0.2, {INBOUND_HTTP}; "
         f"it exports {offer}"

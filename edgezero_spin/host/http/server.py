@@ -15,7 +15,7 @@ import socket
 import sys
 from collections.abc import Callable
 
-from edgezero_spin.host.execution.leader import Leadership
+from edgezero_spin.host.execution.loop_owner import LoopOwner
 from edgezero_spin.host.execution.signals import (
     Handling,
     MainThreadSignals,
@@ -67,7 +67,7 @@ def serve(
         loop = runner.get_loop()
         signals = MainThreadSignals(loop)
         with signals.taken():
-            Leadership(loop).run(
+            LoopOwner(loop).run(
                 _serve(host, listen, on_listening, settings, None, signals.handling)
             )
 

@@ -267,14 +267,14 @@ class Component:
             ComponentError: It cannot be read.
         """
         # A component alone whose compiled form is kept is not read at all.
+        from edgezero_spin.wasm.component.core_guest import read_guest
         from edgezero_spin.wasm.component.definitions import ExportDefinition, ImportDefinition
         from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
-        from edgezero_spin.wasm.component.reader import read_component
 
         try:
-            found = read_component(self.wasm).definitions
+            found = read_guest(self.wasm).definitions
         except WasmComponentError as error:
-            raise _invalid(self.path, error) from error
+            raise _invalid(self.path, error, self.wasm) from error
         imports = [part.name for part in found if isinstance(part, ImportDefinition)]
         return imports, [part.name for part in found if isinstance(part, ExportDefinition)]
 
@@ -303,6 +303,8 @@ def load_component(
 ) -> Component:
     """Return the component in a ``.wasm`` or ``.wat`` file, compiled or from the cache.
 
+    A core module that can be one is adapted (``wasm/component/adapting.py``).
+
     Args:
         engine: What it will run on.
         path: The file. Text and binary are told apart by content.
@@ -311,17 +313,10 @@ def load_component(
         joined: Other components will serve some of its imports, so it is compiled with them.
 
     Raises:
-        ComponentError: The file cannot be read, or is not a component.
+        ComponentError: The file cannot be read, or is no component and cannot be one.
     """
     path = Path(path)
     wasm = read_wasm(path)
-    if is_core_module(wasm):
-        raise ComponentError(
-            path,
-            "is a core wasm module, not a component",
-            "Wrap it with `wasm-tools component new`, build it for a component target, or, if "
-            'it is a WASI 0.1 command, give its trigger `executor = { type = "wagi" }`',
-        )
     digest = hashlib.sha256(wasm).hexdigest()
     cache = None if cache_dir is None else CompiledCache(cache_dir, engine.compile_key())
     component = Component(path, digest, engine, cache, wasm, None)
@@ -417,7 +412,7 @@ def _compile(component: Component, dependencies: Dependencies, key: str) -> Comp
             if digest not in modules:
                 modules[digest] = _compiled_module(engine, cache, core.module, digest)
     except (WasmComponentError, wasmtime.WasmtimeError) as error:
-        raise _invalid(component.path, error) from error
+        raise _invalid(component.path, error, component.wasm) from error
     form = attrs.evolve(fused, core_instances=tuple(cores))
     if cache is not None:
         cache.store_bytes(key, pickle.dumps(form))
@@ -468,23 +463,23 @@ def _linked(component: Component, dependencies: Dependencies) -> LinkedComponent
         ComponentError: The file of a dependency is not valid.
         wasm.component.errors.ComponentError: The component is not valid.
     """
+    from edgezero_spin.wasm.component.core_guest import CoreGuest, read_guest
     from edgezero_spin.wasm.component.definitions import Component as Definitions
     from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
     from edgezero_spin.wasm.component.linking import Dependency, link, validate
-    from edgezero_spin.wasm.component.reader import read_component
 
-    root = read_component(component.wasm)
+    root = read_guest(component.wasm)
     given = []
-    providers: dict[int, Definitions] = {}
+    providers: dict[int, Definitions | CoreGuest] = {}
     for name, part, export in dependencies:
         # One that provides several imports is one instance.
         provider = providers.get(id(part))
         if provider is None:
             try:
-                provider = providers[id(part)] = read_component(part.wasm)
+                provider = providers[id(part)] = read_guest(part.wasm)
                 validate(provider)
             except WasmComponentError as error:
-                raise _invalid(part.path, error) from error
+                raise _invalid(part.path, error, part.wasm) from error
         given.append(Dependency(name, provider, export))
     try:
         return link(root, tuple(given))
@@ -498,9 +493,17 @@ def _linked(component: Component, dependencies: Dependencies) -> LinkedComponent
         raise
 
 
-def _invalid(path: Path, error: Exception) -> ComponentError:
+def _invalid(path: Path, error: Exception, wasm: bytes) -> ComponentError:
+    again = "Build it again with a current tool chain"
+    if not is_core_module(wasm):
+        return ComponentError(path, f"is not a valid component: {error}", again)
+    if isinstance(error, wasmtime.WasmtimeError):
+        return ComponentError(path, f"is not a valid module: {error}", again)
+    reason = getattr(error, "reason", str(error))
     return ComponentError(
-        path, f"is not a valid component: {error}", "Build it again with a current tool chain"
+        path,
+        f"is a core module that cannot be adapted: {reason}",
+        "Build it as a component, or wrap it with `wasm-tools component new`",
     )
 
 

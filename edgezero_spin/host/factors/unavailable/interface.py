@@ -1,4 +1,4 @@
-"""Interfaces that this host knows and does not provide: MySQL, MQTT, LLM.
+"""Interfaces that this host knows and does not provide: MQTT, LLM.
 
 A component that imports them loads, and may never call them. A call is checked as Spin
 checks it and then fails with an error of its own interface, so that a guest can go on; the
@@ -24,10 +24,6 @@ Check = Callable[[InstanceState, str], None]
 
 class _Nothing:
     """A connection that nobody ever gets."""
-
-
-class _MysqlConnection(_Nothing):
-    """Of ``fermyon:spin/mysql``."""
 
 
 class _MqttConnection(_Nothing):
@@ -56,7 +52,6 @@ def _refused_after(check: Check, case: str = "other") -> HostFunction:
     return call
 
 
-_open_mysql = _refused_after(_check_address("mysql"))
 _open_mqtt = _refused_after(_check_address("mqtt"))
 
 
@@ -77,21 +72,12 @@ def _connections(name: str, open_: HostFunction, class_: type) -> Interface:
     return Interface(name, {"[static]connection.open": open_}, {"connection": class_})
 
 
-def _by_address(name: str, check: Check) -> Interface:
-    """An unversioned interface, in which every function takes the address."""
-    call = _refused_after(check, "other-error")
-    return Interface(name, {"query": call, "execute": call})
-
-
 _LLM: dict[str, HostFunction] = {"infer": _ask_model, "generate-embeddings": _ask_model}
 
 INTERFACES = (
-    _connections("spin:mysql/mysql@3.0.0", _open_mysql, _MysqlConnection),
     _connections("spin:mqtt/mqtt@3.0.0", _open_mqtt, _MqttConnection),
-    _connections("fermyon:spin/mysql@2.0.0", _open_mysql, _MysqlConnection),
     _connections("fermyon:spin/mqtt@2.0.0", _open_mqtt, _MqttConnection),
     Interface("fermyon:spin/llm@2.0.0", _LLM),
-    _by_address("fermyon:spin/mysql", _check_address("mysql")),
     Interface("fermyon:spin/llm", _LLM),
 )
 """The interfaces, versions included. Functions that need a connection trap: there is none."""
