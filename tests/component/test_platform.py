@@ -18,11 +18,12 @@ from edgezero_spin.host.factors.postgres.factor import Postgres
 from edgezero_spin.host.factors.sqlite.connections import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.load.interfaces import host_interfaces
-from edgezero_spin.host.runtime.engine import Engine, EngineSettings, load_component, make_engine
+from edgezero_spin.host.runtime.component_loading import load_component
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.host.runtime.prepared import PreparedComponent
 from edgezero_spin.stores.memory import MemoryKeyValue
-from tests.host.debian_servers import running_mariadb, running_postgres
+from tests.host.debian_servers import running_mariadb, running_mosquitto, running_postgres
 from tests.host.redis_server import running_redis
 from tests.host.support import instance_state
 
@@ -285,6 +286,22 @@ answer = (found.rows == [back], [c.data_type.name for c in found.columns], old.r
     assert "Error_QueryFailed" in answer
 
 
+def test_mqtt(linked: PreparedComponent) -> None:
+    """A message is acknowledged, and an error arrives."""
+    with running_mosquitto() as port:
+        state = instance_state(outbound=OutboundHosts([f"mqtt://localhost:{port}"]))
+        answer = run_in(
+            linked,
+            state,
+            f"""
+connection = mqtt.Connection.open("mqtt://localhost:{port}?client_id=guest", "", "", 30)
+sent = [connection.publish("topic", b"payload", qos) for qos in mqtt.Qos]
+answer = sent, caught(connection.publish, "#", b"", mqtt.Qos.AT_MOST_ONCE)
+""",
+        )
+    assert answer.startswith('([None, None, None], "Error_Other(value=')
+
+
 @pytest.mark.parametrize(
     ("call", "answer"),
     [
@@ -292,7 +309,8 @@ answer = (found.rows == [back], [c.data_type.name for c in found.columns], old.r
         ("postgres2.Connection.open, 'host=evil'", "Error_ConnectionFailed(value='address"),
         ("postgres4.Connection.open, 'host=evil'", "Error_ConnectionFailed(value='address"),
         ("postgres4.ConnectionBuilder('host=evil').build", "Error_ConnectionFailed(value='addr"),
-        ("mqtt.Connection.open, 'mqtt://allowed', '', '', 1", "Error_Other(value='not supported"),
+        ("mqtt.Connection.open, 'mqtt://allowed', '', '', 1", "Error_InvalidAddress()"),
+        ("mqtt.Connection.open, 'mqtt://evil', '', '', 1", "Error_ConnectionFailed(value='addr"),
         ("llm2.infer, 'llama2', 'why?', None", "Error_RuntimeError(value='not supported"),
         ("llm1.generate_embeddings, 'none', []", 'Error_InvalidInput(value="The component'),
         ("mysql1.query, 'mysql://evil', '', []", "MysqlError_ConnectionFailed(value='address"),

@@ -19,6 +19,7 @@ __all__ = [
     "own",
     "run",
     "running_mariadb",
+    "running_mosquitto",
     "running_postgres",
     "running_server",
     "server_folder",
@@ -162,4 +163,29 @@ def running_mariadb(*options: str) -> Iterator[int]:
         ]
         command = [server, "--no-defaults", *(f"--{setting}" for setting in settings)]
         with running_server(command, "ready for connections"):
+            yield port
+
+
+@contextmanager
+def running_mosquitto(*lines: str, login: tuple[str, str] | None = None) -> Iterator[int]:
+    """Run an MQTT broker; yield its port.
+
+    Args:
+        lines: More of its configuration.
+        login: The one user and the password; ``None`` lets everybody in.
+    """
+    server = binary_of("mosquitto", "mosquitto")
+    with server_folder() as folder:
+        port = free_port()
+        config = folder / "mosquitto.conf"
+        settings = [f"listener {port} 127.0.0.1", "log_dest stderr", "persistence false", *lines]
+        if login is None:
+            settings.append("allow_anonymous true")
+        else:
+            passwords = folder / "passwords"
+            run(binary_of("mosquitto_passwd", "mosquitto"), "-b", "-c", str(passwords), *login)
+            settings += ["allow_anonymous false", f"password_file {passwords}"]
+        config.write_text("\n".join(settings))
+        config.chmod(0o644)
+        with running_server([server, "-c", str(config)], "running"):
             yield port

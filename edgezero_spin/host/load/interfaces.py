@@ -94,6 +94,12 @@ def _mysql() -> Tables:
     return interface.INTERFACES
 
 
+def _mqtt() -> Tables:
+    from edgezero_spin.host.factors.mqtt import interface
+
+    return interface.INTERFACES
+
+
 def _wasi_01() -> Tables:
     from edgezero_spin.host.compat import wasi_01
 
@@ -126,12 +132,14 @@ _BEGINNINGS: tuple[tuple[str, Callable[[], Tables]], ...] = (
     ("fermyon:spin/postgres", _postgres),
     ("spin:mysql/", _mysql),
     ("fermyon:spin/mysql", _mysql),
+    ("spin:mqtt/", _mqtt),
+    ("fermyon:spin/mqtt@", _mqtt),
     ("spin:", _others),
     ("fermyon:spin/", _others),
 )
 _ALL = (
     *(_wasi_01, _wasi_02, _wasi_03, _key_value, _variables),
-    *(_sqlite, _redis, _postgres, _mysql, _others),
+    *(_sqlite, _redis, _postgres, _mysql, _mqtt, _others),
 )
 
 

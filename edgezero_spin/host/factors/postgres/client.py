@@ -29,6 +29,12 @@ from psycopg.pq import (
 from psycopg.pq.abc import PGconn, PGresult
 
 from edgezero_spin.host.factors.database_servers.errors import ResultTooLargeError
+from edgezero_spin.host.factors.outbound_networking.socket_waits import (
+    READ,
+    WRITE,
+    Check,
+    SocketWait,
+)
 from edgezero_spin.host.factors.outbound_networking.sockets import is_readable
 from edgezero_spin.host.factors.postgres.columns import (
     Column,
@@ -43,7 +49,6 @@ from edgezero_spin.host.factors.postgres.parameters import (
     encode_parameters,
     fit_parameters,
 )
-from edgezero_spin.host.factors.postgres.sockets import READ, WRITE, Check, SocketWait
 
 __all__ = ["PostgresConnection", "Rows"]
 
