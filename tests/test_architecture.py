@@ -21,7 +21,8 @@ NEIGHBOURS = {
     "wasm": set[str](),
     "host": {"manifest", "stores", "wasm"},
     "project": {"bundle", "manifest", "wasm"},
-    "cli": {"project", "manifest", "host", "__version__"},
+    "development": {"__init__", "core", "stores", "manifest", "host", "project", "run_app"},
+    "cli": {"development", "project", "manifest", "host", "__version__"},
     "testing": {"bundle", "core", "stores", "guest", "manifest", "host", "project"},
     "__init__": {"core", "stores", "guest"},
 }
@@ -72,6 +73,7 @@ LIBRARIES = {
         "tomli_w",
         "watchfiles",
     },
+    "development": {"attrs", "httpx", "watchfiles"},
     "cli": {"click", "rich", "attrs"},
     "testing": {"apsw", "attrs", "pytest", "wasmtime", "httpx", "hypothesis", "time_machine"},
     "__init__": set[str](),
