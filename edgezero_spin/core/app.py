@@ -441,7 +441,8 @@ class App(Router):
         async def call(request: Request) -> Response:
             try:
                 response = await endpoint(request)
-                await _begin(request, response)
+                if type(response.body) is not bytes:
+                    await _begin(request, response)
             except Exception as error:
                 response = await self._answer(error, request)
             return response
