@@ -29,6 +29,7 @@ class Parameters:
     """
 
     __slots__ = (
+        "_plan",
         "_readers",
         "arguments",
         "cleans_up",
@@ -50,6 +51,7 @@ class Parameters:
                 name of them, and whether the pairs have to be awaited.
         """
         self.arguments = arguments
+        self._plan = [(a.extract, a.waits, a.keyword) for a in arguments]
         self._readers = readers
         self.waits = any(a.waits for a in arguments) or any(waits for _, _, waits in readers)
         self.simple = not readers and not any(a.keyword or a.waits for a in arguments)
@@ -65,14 +67,14 @@ class Parameters:
         for pairs, read, waits in self._readers:
             found = pairs(request)
             named.update(read(await found if waits else found))
-        for argument in self.arguments:
-            value = argument.extract(request)
-            if argument.waits:
+        for extract, waits, keyword in self._plan:
+            value = extract(request)
+            if waits:
                 value = await value
-            if argument.keyword is None:
+            if keyword is None:
                 values.append(value)
             else:
-                named[argument.keyword] = value
+                named[keyword] = value
         return values, named
 
     def fill_now(self, request: Request) -> tuple[list[Any], dict[str, Any]]:
@@ -81,11 +83,11 @@ class Parameters:
         named: dict[str, Any] = {}
         for pairs, read, _ in self._readers:
             named.update(read(pairs(request)))
-        for argument in self.arguments:
-            if argument.keyword is None:
-                values.append(argument.extract(request))
+        for extract, _, keyword in self._plan:
+            if keyword is None:
+                values.append(extract(request))
             else:
-                named[argument.keyword] = argument.extract(request)
+                named[keyword] = extract(request)
         return values, named
 
 

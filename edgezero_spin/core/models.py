@@ -138,8 +138,22 @@ def arguments_reader(fields: dict[str, Field], failure: str) -> ArgumentsReader:
         failure: How a 400 opens.
     """
 
-    known = fields.get
-    all_fields = tuple(fields.items())
+    # Tables of what each step needs: a look-up of an attribute costs in a component.
+    known = {
+        name: (field.argument, field.read, field.collect, field.empty)
+        for name, field in fields.items()
+    }.get
+    required = [(name, field.argument) for name, field in fields.items() if field.required]
+    missing = [
+        (field.argument, field.absent, field.collect)
+        for field in fields.values()
+        if field.absent is not _MISSING and field.absent is not _LEFT_OUT
+    ]
+    finished = [
+        (name, field.argument, field.collect, field.rule)
+        for name, field in fields.items()
+        if field.rule is not None or field.collect not in (None, list)
+    ]
 
     def read(pairs: _Fields) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -148,8 +162,7 @@ def arguments_reader(fields: dict[str, Field], failure: str) -> ArgumentsReader:
             field = known(name)
             if field is None:
                 continue
-            # Unpacked once: each look-up by name costs in a component.
-            argument, read_text, collect, _, empty, _ = field
+            argument, read_text, collect, empty = field
             if not (text or empty):
                 continue
             try:
@@ -167,19 +180,22 @@ def arguments_reader(fields: dict[str, Field], failure: str) -> ArgumentsReader:
                 problems.append(f"{name}: given more than once")
             else:
                 values[argument] = value
-        broken: list[str] = []
-        for name, (argument, _, collect, rule, _, absent) in all_fields:
+        for name, argument in required:
             if argument not in values:
-                if absent is _MISSING:
-                    problems.append(f"{name}: missing")
-                elif absent is not _LEFT_OUT:
-                    values[argument] = absent
-            elif not problems:
-                if collect is not None:
-                    values[argument] = collect(values[argument])
-                problem = rule(values[argument]) if rule is not None else None
-                if problem is not None:
-                    broken.append(f"{name}: {problem}")
+                problems.append(f"{name}: missing")
+        broken: list[str] = []
+        if not problems:
+            for name, argument, collect, rule in finished:
+                if argument in values:
+                    if collect is not None:
+                        values[argument] = collect(values[argument])
+                    problem = rule(values[argument]) if rule is not None else None
+                    if problem is not None:
+                        broken.append(f"{name}: {problem}")
+            for argument, absent, collect in missing:
+                if argument not in values:
+                    # A list of its own for every request.
+                    values[argument] = absent if absent is None or collect is None else collect([])
         if problems:
             raise BadRequest(f"{failure}: {'; '.join(dict.fromkeys(problems))}")
         if broken:
