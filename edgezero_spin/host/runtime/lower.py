@@ -18,14 +18,6 @@ from typing import Any
 from edgezero_spin.host.runtime.handles import GuestResource, Handle
 from edgezero_spin.host.runtime.host_ends import shared_of
 from edgezero_spin.host.runtime.interface import Err, Ok
-from edgezero_spin.host.runtime.layout import (
-    Formats,
-    cases_of,
-    discriminant_size,
-    layout_of,
-    offsets_of,
-    payload_offset,
-)
 from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.host.runtime.primitives import (
     STORES,
@@ -38,6 +30,14 @@ from edgezero_spin.host.runtime.primitives import (
 )
 from edgezero_spin.host.runtime.streams import ReadableEnd
 from edgezero_spin.host.runtime.text import TEXT_PUTS, Put, allowed, put_bytes
+from edgezero_spin.wasm.component.layout import (
+    Formats,
+    cases_of,
+    discriminant_size,
+    layout_of,
+    offsets_of,
+    payload_offset,
+)
 from edgezero_spin.wasm.component.linked import Encoding
 from edgezero_spin.wasm.component.types import (
     BorrowType,

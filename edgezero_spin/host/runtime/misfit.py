@@ -5,7 +5,7 @@ and what would have fitted, or ``None`` if all of it fits. Lowering itself only 
 something is wrong, and this runs afterwards, once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from edgezero_spin.host.errors import ValueMismatchError
@@ -15,6 +15,7 @@ from edgezero_spin.wasm.component.types import (
     BorrowType,
     EnumType,
     FlagsType,
+    FunctionType,
     FutureType,
     ListType,
     OptionType,
@@ -29,7 +30,7 @@ from edgezero_spin.wasm.component.types import (
     VariantType,
 )
 
-__all__ = ["describe", "misfit"]
+__all__ = ["describe", "misfit", "misfit_of_arguments"]
 
 _NUMBERS = {
     Primitive.S8: "s8 (-128 to 127)",
@@ -54,6 +55,19 @@ def misfit(
         class_of: Class of the host's objects for a resource type, ``None`` for a guest's.
     """
     return _Search(class_of).at("", type_, value)
+
+
+def misfit_of_arguments(
+    type_: FunctionType,
+    values: Sequence[Any],
+    class_of: Callable[[ResourceType], type | None],
+) -> ValueMismatchError | None:
+    """Return what does not fit among the arguments of a call."""
+    for index, ((_, part), value) in enumerate(zip(type_.parameters, values, strict=True)):
+        found = misfit(part, value, class_of)
+        if found is not None:
+            return ValueMismatchError(f"argument {index}{found.place}", found.expected, found.value)
+    return None
 
 
 class _Search:

@@ -41,7 +41,7 @@ from edgezero_spin.wasm.component.definitions import (
 )
 from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError
 from edgezero_spin.wasm.component.extern_rules import check_annotation, check_visibility
-from edgezero_spin.wasm.component.flattening import I32
+from edgezero_spin.wasm.component.layout import I32
 from edgezero_spin.wasm.component.linked import (
     ComponentInstance,
     CoreExport,

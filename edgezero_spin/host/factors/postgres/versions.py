@@ -12,11 +12,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
-from edgezero_spin.host.factors.postgres.errors import (
-    DbError,
-    PostgresError,
-    ResultTooLargeError,
-)
+from edgezero_spin.host.factors.database_servers.errors import ResultTooLargeError
+from edgezero_spin.host.factors.postgres.errors import DbError, PostgresError
 from edgezero_spin.host.factors.postgres.parameters import Parameter, ParameterValueError
 
 if TYPE_CHECKING:
