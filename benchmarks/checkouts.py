@@ -24,7 +24,7 @@ import attrs
 
 from benchmarks.host import MIB, echo, hello
 from benchmarks.load import measure
-from benchmarks.peers import free_port, wait_until_open
+from benchmarks.peers import PeerMissingError, free_port, wait_until_open
 from benchmarks.serving import manifest_of
 from edgezero_spin.project.componentize import componentize_app
 
@@ -33,7 +33,7 @@ __all__ = ["Checkout", "Figure"]
 HERE = Path(__file__).parent.parent
 GUESTS = ("hello", "echo", "values")
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-REUSE = ("--max-instance-reuse-count", "1000000", "--idle-instance-timeout", "10m")
+REUSE = ("--max-instance-reuse-count", "1000000")
 
 
 @attrs.frozen
@@ -80,7 +80,10 @@ class Checkout:
             yield port, process.pid
         finally:
             process.terminate()
-            process.wait(20)
+            try:
+                process.wait(20)
+            finally:
+                process.kill()
 
 
 @attrs.frozen
@@ -250,7 +253,8 @@ def figures(manifests: Mapping[str, Path]) -> list[Figure]:
 def _once(figure: Figure, checkout: Checkout) -> float | None:
     try:
         return figure.run(checkout)
-    except (subprocess.CalledProcessError, OSError, RuntimeError):
+    except (subprocess.SubprocessError, OSError, PeerMissingError) as error:
+        print(f"{figure.name}, {checkout.folder}: {error}", file=sys.stderr)
         return None
 
 

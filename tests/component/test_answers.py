@@ -12,7 +12,8 @@ from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.wasi.http import IncomingRequest, ResponseOutparam
 from edgezero_spin.host.load.interfaces import host_interfaces
-from edgezero_spin.host.runtime.engine import EngineSettings, load_component, make_engine
+from edgezero_spin.host.runtime.component_loading import load_component
+from edgezero_spin.host.runtime.engine import EngineSettings, make_engine
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.host.runtime.prepared import PreparedComponent
@@ -52,7 +53,7 @@ def linked(build: Build) -> Iterator[PreparedComponent]:
     """The guest ``answers``, joined to a host that takes notes."""
     component: Path = build("answers")
     with make_engine(EngineSettings(pooling=False)) as engine:
-        yield link(engine, load_component(engine, component), recording(host_interfaces()))
+        yield link(engine, load_component(engine, component), recording(dict(host_interfaces())))
 
 
 def ask(linked: PreparedComponent, target: str, method: str = "GET") -> tuple[ResponseHead, bytes]:

@@ -18,7 +18,7 @@ __all__ = ["kit_interfaces"]
 
 def kit_interfaces() -> dict[str, Interface]:
     """Return what components under test can import, by name."""
-    tables = host_interfaces()
+    tables = dict(host_interfaces())
     replaced: dict[str, dict[str, Callable[..., Any]]] = {
         "wasi:cli/environment": {"get-environment": _environment},
         "wasi:clocks/wall-clock": {"now": _now},
