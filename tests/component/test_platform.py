@@ -18,7 +18,8 @@ from edgezero_spin.host.factors.postgres.factor import Postgres
 from edgezero_spin.host.factors.sqlite.connections import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.load.interfaces import host_interfaces
-from edgezero_spin.host.runtime.engine import Engine, EngineSettings, load_component, make_engine
+from edgezero_spin.host.runtime.component_loading import load_component
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.host.runtime.prepared import PreparedComponent
 from edgezero_spin.stores.memory import MemoryKeyValue

@@ -28,7 +28,8 @@ from edgezero_spin.host.http.routes import RouteDeclaration, RouteTable
 from edgezero_spin.host.load.dependencies import dependencies_of
 from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, ComponentPlan
-from edgezero_spin.host.runtime.engine import Component, Engine, InstanceLimits, load_component
+from edgezero_spin.host.runtime.component_loading import Component, load_component
+from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.host.runtime.prepared import PreparedComponent

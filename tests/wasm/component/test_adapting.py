@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from edgezero_spin.host.runtime.engine import Engine, EngineSettings, load_component, make_engine
+from edgezero_spin.host.runtime.component_loading import load_component
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.runtime.linking import ROOT, link
 from edgezero_spin.host.runtime.resources import ResourceTable

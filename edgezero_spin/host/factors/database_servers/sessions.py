@@ -34,7 +34,7 @@ PATIENCE_S = 0.25
 
 Parameter = tuple[str, Any]
 """Case and payload of a ``parameter-value``."""
-Row = list[tuple[str, Any]]
+Row = Sequence[tuple[str, Any]]
 """Case and payload of each ``db-value``."""
 
 

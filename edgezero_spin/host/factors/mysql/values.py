@@ -121,7 +121,7 @@ class RowReader:
         """
         at = self._values
         nulls = int.from_bytes(data[1:at], "little") >> 2
-        row: Row = []
+        row: list[tuple[str, Any]] = []
         size = 0
         for column in self.columns:
             size += ENTRY_OVERHEAD

@@ -29,6 +29,7 @@ from psycopg.pq import (
 from psycopg.pq.abc import PGconn, PGresult
 
 from edgezero_spin.host.factors.database_servers.errors import ResultTooLargeError
+from edgezero_spin.host.factors.database_servers.sessions import Row
 from edgezero_spin.host.factors.outbound_networking.socket_waits import (
     READ,
     WRITE,
@@ -39,7 +40,6 @@ from edgezero_spin.host.factors.outbound_networking.sockets import is_readable
 from edgezero_spin.host.factors.postgres.columns import (
     Column,
     ColumnValueError,
-    Row,
     RowReader,
 )
 from edgezero_spin.host.factors.postgres.errors import DbError, PostgresError
