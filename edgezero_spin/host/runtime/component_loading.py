@@ -288,10 +288,19 @@ def _linked(component: Component, dependencies: Dependencies) -> LinkedComponent
 
 def _invalid(path: Path, error: Exception, wasm: bytes) -> ComponentError:
     again = "Build it again with a current tool chain"
+    said = [line.strip() for line in str(error).splitlines()]
+    shown = ": ".join(line for line in said if line and line != "Caused by:")
+    if isinstance(error, wasmtime.WasmtimeError) and "pooling allocator" in shown:
+        cause = shown.partition(": ")[2].partition(";")[0] or shown
+        return ComponentError(
+            path,
+            f"does not fit the pool of instances: {cause}",
+            "Raise the SPIN_WASMTIME_... variable that bounds it, or run with --disable-pooling",
+        )
     if not is_core_module(wasm):
-        return ComponentError(path, f"is not a valid component: {error}", again)
+        return ComponentError(path, f"is not a valid component: {shown}", again)
     if isinstance(error, wasmtime.WasmtimeError):
-        return ComponentError(path, f"is not a valid module: {error}", again)
+        return ComponentError(path, f"is not a valid module: {shown}", again)
     reason = getattr(error, "reason", str(error))
     return ComponentError(
         path,

@@ -33,6 +33,7 @@ from edgezero_spin.wasm.component.layout import (
     Formats,
     cases_of,
     discriminant_size,
+    fields_of,
     layout_of,
     offsets_of,
     payload_offset,
@@ -188,7 +189,7 @@ class Lifting:
         )
 
     def _load_record(self, type_: RecordType | TupleType) -> Load:
-        names, types = _fields(type_)
+        names, types = fields_of(type_)
         parts = [*zip(map(self.load, types), offsets_of(types), strict=True)]
         if names is not None:
             named = [(name, *part) for name, part in zip(names, parts, strict=True)]
@@ -199,7 +200,7 @@ class Lifting:
         return lambda cx, at: tuple([load(cx, at + offset) for load, offset in parts])
 
     def _lift_record(self, type_: RecordType | TupleType, formats: Formats, at: int) -> Lift:
-        names, types = _fields(type_)
+        names, types = fields_of(type_)
         lifts = []
         for part in types:
             lifts.append(self.lift(part, formats, at))
@@ -342,12 +343,6 @@ class Lifting:
             ]
 
         return pairs
-
-
-def _fields(type_: RecordType | TupleType) -> "tuple[list[str] | None, list[ValueType]]":
-    if isinstance(type_, TupleType):
-        return None, list(type_.elements)
-    return [name for name, _ in type_.fields], [part for _, part in type_.fields]
 
 
 def _makers(type_: VariantType | OptionType | ResultType) -> list[Callable[[Any], Any]]:

@@ -11,7 +11,7 @@ says which part of it does not. So values that fit are not looked at twice.
 Source: ``CanonicalABI.md``, "Storing" and "Flat Lowering".
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from struct import error as StructError  # noqa: N812 - it is a class
 from typing import Any
 
@@ -35,6 +35,7 @@ from edgezero_spin.wasm.component.layout import (
     Formats,
     cases_of,
     discriminant_size,
+    fields_of,
     layout_of,
     offsets_of,
     payload_offset,
@@ -235,9 +236,9 @@ class Lowering:
         )
 
     def _store_record(self, type_: RecordType | TupleType) -> Store:
-        if isinstance(type_, TupleType):
-            types: Sequence[ValueType] = type_.elements
-            stores = [*zip(map(self.store, types), offsets_of(types), strict=True)]
+        names, types = fields_of(type_)
+        stores = [*zip(map(self.store, types), offsets_of(types), strict=True)]
+        if names is None:
 
             def store_tuple(cx: Context, at: int, value: Any) -> None:
                 if not isinstance(value, tuple):
@@ -246,9 +247,7 @@ class Lowering:
                     store(cx, at + offset, part)
 
             return store_tuple
-        types = [part for _, part in type_.fields]
-        names = [name for name, _ in type_.fields]
-        fields = [*zip(names, map(self.store, types), offsets_of(types), strict=True)]
+        fields = [(name, *part) for name, part in zip(names, stores, strict=True)]
 
         def store_record(cx: Context, at: int, value: Any) -> None:
             if len(value) != len(fields):
@@ -259,15 +258,12 @@ class Lowering:
         return store_record
 
     def _lower_record(self, type_: RecordType | TupleType, formats: Formats, at: int) -> Lower:
+        names, types = fields_of(type_)
         lowers: list[Lower] = []
-        if isinstance(type_, RecordType):
-            types: Sequence[ValueType] = [part for _, part in type_.fields]
-        else:
-            types = type_.elements
         for part in types:
             lowers.append(self.lower(part, formats, at))
             at += len(layout_of(part).flat or ())
-        if not isinstance(type_, RecordType):
+        if names is None:
 
             def lower_tuple(cx: Context, value: Any, flat: list[Any]) -> None:
                 if not isinstance(value, tuple):
@@ -276,7 +272,7 @@ class Lowering:
                     lower(cx, part, flat)
 
             return lower_tuple
-        fields = [*zip([name for name, _ in type_.fields], lowers, strict=True)]
+        fields = [*zip(names, lowers, strict=True)]
 
         def lower_record(cx: Context, value: Any, flat: list[Any]) -> None:
             if len(value) != len(fields):

@@ -15,10 +15,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from edgezero_spin.wasm.binary import MODULE, section_bytes, text_bytes, vector_bytes
+from edgezero_spin.wasm.component.ascription import EXPORT
 from edgezero_spin.wasm.component.core_guest import CoreGuest, GuestKind, World
 from edgezero_spin.wasm.component.definitions import CoreExternType, Sort
 from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError
-from edgezero_spin.wasm.component.evaluating import EXPORT, Evaluator
+from edgezero_spin.wasm.component.evaluating import Evaluator
 from edgezero_spin.wasm.component.layout import I32, core_signature
 from edgezero_spin.wasm.component.linked import (
     WASI_01,
