@@ -33,7 +33,7 @@ from edgezero_spin.manifest.spin import SpinManifest, load_spin_manifest
 from edgezero_spin.manifest.spin.locking import lock_application
 from edgezero_spin.project.app_targets import app_target
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend, SecretNameInvalid
-from edgezero_spin.stores.opening import open_stores
+from edgezero_spin.stores.opening import open_on_platform
 
 __all__ = ["AppPlace", "DevError", "NativeApplication", "Placed", "app_of", "load_native"]
 
@@ -132,7 +132,7 @@ class NativeApplication:
         asked._transport = transport
         environment = self.part.environment
         declaration, platform = self.app.declaration, self._platform
-        asked._stores = lambda: open_stores(declaration, platform, lambda: environment)
+        asked._stores = lambda: open_on_platform(declaration, platform, lambda: environment)
         return asked
 
 
