@@ -319,7 +319,7 @@ class ConcurrentExecutor:
                         break
         if found is None:
             return False
-        self._end(found, _GONE, None)
+        self._end(found, _GONE, None, at_once=True)
         return True
 
     def schedule(self, shared: ConcurrentInstance) -> None:
@@ -483,7 +483,12 @@ class ConcurrentExecutor:
         self._end(shared, failure_of(error), error)
 
     def _end(
-        self, shared: ConcurrentInstance, failure: Failure, error: BaseException | None
+        self,
+        shared: ConcurrentInstance,
+        failure: Failure,
+        error: BaseException | None,
+        *,
+        at_once: bool = False,
     ) -> None:
         with self._lock:
             if shared.ended:
@@ -494,19 +499,26 @@ class ConcurrentExecutor:
         left = [call for call in shared.calls if not call.over]
         if error is not None:
             self._report(shared, error, left)
-        made = shared.instance is not None
-        shared.close(failure, error)
-        with self._lock:
-            placed, shared.placed = shared.placed, False
-            refused = []
-            if not made and not isinstance(error, EngineBusy):
-                # What it was made for would meet the same (IL-15).
+        shared.break_off(failure, error)
+        if shared.instance is None and not isinstance(error, EngineBusy):
+            # What it was made for would meet the same (IL-15).
+            with self._lock:
                 refused = [entry.call for entry in queue.waiting]
                 queue.waiting.clear()
+            for call in refused:
+                call.fail(failure)
+        if at_once or self._closed is not None or shared.watch is not None:
+            self._free(shared, queue)
+        else:
+            # Not here, where others may wait for the thread.
+            self._pool.turn(lambda: self._free(shared, queue))
+
+    def _free(self, shared: ConcurrentInstance, queue: _Queue) -> None:
+        shared.close()
+        with self._lock:
+            placed, shared.placed = shared.placed, False
         if placed:
             self._pool.release()
-        for call in refused:
-            call.fail(failure)
         self._serve(queue)
 
     def _report(

@@ -259,8 +259,8 @@ class ConcurrentInstance:
         for call in self.calls:
             call.exchange.flush()
 
-    def close(self, failure: Failure, error: BaseException | None) -> None:
-        """Break off what it has not answered, and free it. It has no turn at this moment."""
+    def break_off(self, failure: Failure, error: BaseException | None) -> None:
+        """Tell whoever waits for it that it ended. It has no turn at this moment."""
         for call in self.calls:
             if not call.over:
                 call.fail(failure)
@@ -268,6 +268,9 @@ class ConcurrentInstance:
         self._accepted.clear()
         if self.watch is not None:
             self.watch.ended(self.instance, error)
+
+    def close(self) -> None:
+        """Free it, which may take a few milliseconds."""
         if self.instance is not None:
             self.instance.close()
         self.state.close()
