@@ -89,6 +89,7 @@ class _Waiting:
     limits: InstanceLimits
     watch: InstanceWatch | None
     nested: bool
+    loop_owner: LoopOwner | None = attrs.field(factory=current_loop_owner)
     since_s: float = attrs.field(factory=monotonic)
 
 
@@ -239,6 +240,7 @@ class ConcurrentExecutor:
         return shared
 
     def _accept(self, shared: ConcurrentInstance, entry: _Waiting) -> None:
+        shared.loop_owner = entry.loop_owner
         shared.accept(entry.call)
 
     def _look_after(self, queue: _Queue) -> None:
@@ -324,9 +326,14 @@ class ConcurrentExecutor:
 
     def schedule(self, shared: ConcurrentInstance) -> None:
         """Have the instance take a turn: here, between two rounds of the loop, or elsewhere."""
-        pace = shared.component.pace
         loop_owner = current_loop_owner()
-        if loop_owner is None or shared.instance is None or not pace.quick:
+        if shared.instance is None or not shared.component.pace.quick:
+            loop_owner = None
+        elif loop_owner is None and shared.loop_owner is not None and shared.loop_owner.runs:
+            # Two threads would want the interpreter's lock all the time.
+            shared.loop_owner.post(lambda: self.schedule(shared))
+            return
+        if loop_owner is None:
             self._pool.turn(lambda: self._turn(shared))
             return
 
