@@ -21,6 +21,11 @@ from benchmarks.testing_kit import testing_table
 
 PARTS = ("builds", "instructions", "requests", "spin", "host", "servers", "testing")
 NOTE = ("POST", "/notes/7", b'{"title":"a","text":"b"}')
+REQUESTS = {
+    "bare_note": NOTE,
+    "note": NOTE,
+    "note_layers": (NOTE[0], f"{NOTE[1]}?page=2&tags=a&tags=b", NOTE[2]),
+}
 SECONDS = 8
 
 
@@ -92,10 +97,11 @@ def instructions(guests: dict[str, Built]) -> None:
         ("spin_sdk_hello", "bare_hello"),
         ("bare_note", "bare_note"),
         ("note", "bare_note"),
+        ("note_layers", "bare_note"),
     ):
         if name not in guests:
             continue
-        request = NOTE if name.endswith("note") else ("GET", "/", b"")
+        request = REQUESTS.get(name, ("GET", "/", b""))
         cost = cost_of(guests[name].path, *request)
         base = cost_of(guests[against].path, *request)
         print(
