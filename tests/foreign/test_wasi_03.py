@@ -15,13 +15,13 @@ import pytest
 
 from benchmarks.peers import PeerMissingError
 from edgezero_spin.host import Host
-from edgezero_spin.host.factors.unavailable.interface import NOT_PROVIDED
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.settings import HostSettings
 from tests.component.servers import manifest
 from tests.component.upstream import upstream
 from tests.conformance.serving import serving
 from tests.foreign.building import build_spin_sdk
+from tests.host.debian_servers import running_postgres
 from tests.host.redis_server import running_redis
 
 GUEST = Path(__file__).parent / "guests" / "spin_sdk_5"
@@ -81,7 +81,8 @@ files = [{{ source = "site", destination = "/" }}]
 environment = {{ PLACE = "here" }}
 variables = {{ greeting = "hej" }}
 allowed_outbound_hosts = [
-    "{target}", "{redis}", "tcp://127.0.0.1:80", "mysql://db", "postgres://db", "mqtt://db",
+    "{target}", "{redis}", "tcp://127.0.0.1:80", "mysql://db", "postgres://db",
+    "mqtt://db", "postgres://localhost:*",
 ]
 """
     path = manifest(component, folder, grants)
@@ -319,8 +320,29 @@ def test_variables(client: httpx.Client) -> None:
 
 def test_services_that_are_not_there_give_their_own_error(client: httpx.Client) -> None:
     """The component loads with all that its kit imports; calls fail as the interface says."""
-    # DB-10, SK-30
-    assert _ask(client, "/services") == [f"other: {NOT_PROVIDED}"] * 3
+    # MY-30, PG-54, MQ-4, SK-30
+    mysql, postgres, mqtt = _ask(client, "/services")
+    assert mysql.startswith("connection-failed: Can't connect to MySQL server on db: ")
+    assert postgres.startswith("connection-failed: error connecting to server db: ")
+    assert mqtt == "invalid-address"
+
+
+def test_rows_of_postgres_are_a_stream(client: httpx.Client) -> None:
+    """They arrive in order, end where the guest drops them, and come before an error."""
+    # PG-6, PG-60, PG-66
+    with running_postgres() as port:
+        address = f"postgres://postgres:postgres@localhost:{port}/postgres?sslmode=disable"
+        answer = client.get("/postgres", params={"address": address})
+    found = answer.json()
+    assert found.pop("refused").startswith("query-failed: ")
+    assert found == {
+        "columns": ["g", "?column?"],
+        "rows": [[1, "row 1"], [500, "row 500"]],
+        "count": 500,
+        "before": [0, -1],
+        "failed": "22012",
+        "touched": 1,
+    }
 
 
 def test_an_exit_ends_the_instance(client: httpx.Client) -> None:
