@@ -19,12 +19,12 @@ from edgezero_spin.host.errors import ValueMismatchError, WitError
 from edgezero_spin.host.runtime.converters import Converters, contains, lift_parameters
 from edgezero_spin.host.runtime.interface import CoreFunction, Err, HostFunction, Ok
 from edgezero_spin.host.runtime.lifted import Invoke
-from edgezero_spin.host.runtime.lower import MISFITS
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context
 from edgezero_spin.host.runtime.misfit import misfit
 from edgezero_spin.host.runtime.native import areas_of
 from edgezero_spin.host.runtime.primitives import Lift
 from edgezero_spin.host.runtime.running import running
+from edgezero_spin.host.runtime.storing import MISFITS
 from edgezero_spin.host.runtime.traps import cannot_leave
 from edgezero_spin.wasm.component.layout import (
     CoreSignature,
