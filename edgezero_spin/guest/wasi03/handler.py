@@ -23,9 +23,9 @@ from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
 from edgezero_spin.guest.wasi03.event_loop import loop
 from edgezero_spin.guest.wasi03.incoming import IncomingSource
-from edgezero_spin.guest.wasi03.outgoing import OutgoingBody, response_of
+from edgezero_spin.guest.wasi03.outgoing import HeaderRefusedError, response_of
 from edgezero_spin.guest.wasi03.stores import platform
-from edgezero_spin.guest.wasi03.tasks import ComponentTask, current, spawn, start
+from edgezero_spin.guest.wasi03.tasks import current, spawn, start
 from edgezero_spin.stores import open_stores
 
 __all__ = ["incoming_handler"]
@@ -78,9 +78,9 @@ def incoming_handler(app: App) -> type[Any]:
     # One for all requests: neither the labels nor the open stores change in an instance.
     stores = open_stores(declaration, stores_of, lambda: os.environ)
 
-    async def serve(source: IncomingSource) -> Response | None:
+    async def serve(request: Request) -> Response | None:
         try:
-            return await handle_request(Request(source), stores)
+            return await handle_request(request, stores)
         except BaseException:
             _report()
             return None
@@ -88,61 +88,61 @@ def incoming_handler(app: App) -> type[Any]:
     class IncomingHandler:
         """``wasi:http/handler@0.3.0`` for one app."""
 
-        def _async_start_handle(self, request: types.Request, borrows: int) -> int:
-            source = IncomingSource(request)
+        def _async_start_handle(self, resource: types.Request, borrows: int) -> int:
+            source = IncomingSource(resource)
+            request = Request(source)
 
             def respond(main: "Task[Response | None]") -> None:
-                task = current()
                 response = None if main.cancelled() else main.result()
-                body = OutgoingBody()
+                if response is None:
+                    source.close()
+                    _fail(index, borrows)
+                    return
                 try:
-                    if response is not None:
-                        _send(task, index, borrows, source, response, body)
-                    else:
-                        _fail(task, index, borrows, body)
-                        source.close()
-                except BaseException:
+                    _send(index, borrows, source, request, response)
+                except HeaderRefusedError:
                     _report()
                     source.close()
-                    _fail(task, index, borrows, OutgoingBody())
+                    _fail(index, borrows)
 
-            return start(serve(source), loop, respond)
+            return start(serve(request), loop, respond)
 
     IncomingHandler.app = app  # type: ignore[attr-defined]
     return IncomingHandler
 
 
 def _send(
-    task: ComponentTask,
-    index: int,
-    borrows: int,
-    source: IncomingSource,
-    response: Response,
-    body: OutgoingBody,
+    index: int, borrows: int, source: IncomingSource, request: Request, response: Response
 ) -> None:
     content = response.body
     if isinstance(content, bytes):
         source.close()
-        head = response_of(response.status, response.header_pairs, body)
-        runtime.call_task_return(index, borrows, Ok(head))
-        body.send(task, content)
-    else:
-        head = response_of(response.status, response.header_pairs, body)
-        runtime.call_task_return(index, borrows, Ok(head))
-
-        async def stream() -> None:
-            try:
-                await body.send_all(task, content)
-            finally:
-                source.close()
-
-        spawn(stream())
-
-
-def _fail(task: ComponentTask, index: int, borrows: int, body: OutgoingBody) -> None:
-    head = response_of(500, _FAILED_HEADERS, body)
+    head, body = response_of(response.status, response.header_pairs)
     runtime.call_task_return(index, borrows, Ok(head))
-    body.send(task, _FAILED)
+
+    def sent() -> None:
+        work = request.background_work()
+        if work is not None:
+            spawn(work)
+
+    if isinstance(content, bytes):
+        body.send(current(), content, sent)
+        return
+
+    async def stream() -> None:
+        try:
+            await body.send_all(current(), content)
+        finally:
+            source.close()
+            sent()
+
+    spawn(stream())
+
+
+def _fail(index: int, borrows: int) -> None:
+    head, body = response_of(500, _FAILED_HEADERS)
+    runtime.call_task_return(index, borrows, Ok(head))
+    body.send(current(), _FAILED)
 
 
 def _report() -> None:

@@ -17,27 +17,23 @@ from wit_world.imports import wasi_http_types as types
 from edgezero_spin.core.request import BodyReadError
 from edgezero_spin.guest.methods import method_types, scheme_name
 from edgezero_spin.guest.outbound_rules import code_name
+from edgezero_spin.guest.wasi03.ends import ReadableEnd, index_of, new_future
 from edgezero_spin.guest.wasi03.tasks import await_result, current, watch
 
 __all__ = ["Body", "IncomingSource", "unit_future"]
 
 _METHODS = {case: name for name, case in method_types(types).items()}
-_unit_future = wit_world.result_unit_wasi_http_types_error_code_future
 _OK = Ok(None)
+_UNIT = index_of(wit_world.result_unit_wasi_http_types_error_code_future, "future_new", lambda: _OK)
 
 
-def _ok() -> Ok[None]:
-    return _OK
-
-
-def unit_future() -> Any:
+def unit_future() -> ReadableEnd:
     """Return the readable end of a future that says that all went well."""
-    writer, reader = _unit_future(_ok)
-    writer.finalizer.detach()
-    pending = runtime.future_write(writer.type_, writer.handle, _OK)
+    writer, reader = new_future(_UNIT)
+    pending = runtime.future_write(_UNIT, writer, _OK)
 
     def written(_: Any) -> None:
-        runtime.future_drop_writable(writer.type_, writer.handle)
+        runtime.future_drop_writable(_UNIT, writer)
 
     if type(pending) is Ok:
         written(None)
