@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
-from edgezero_spin.host import callbacks, running
+from edgezero_spin.host.runtime import instance, lifted, memory, native, prepared
 
 __all__ = ["GuestTime", "guest_time"]
 
@@ -66,10 +66,11 @@ class GuestTime:
 def guest_time() -> Iterator[GuestTime]:
     """Watch the guests of hosts that start in the block."""
     spent = GuestTime()
-    call, callback, destructor = running._call, callbacks.Callback, callbacks.Destructor
-    with (
-        mock.patch.object(running, "_call", spent.inside(call)),
-        mock.patch.object(callbacks, "Callback", lambda back: callback(spent.outside(back))),
-        mock.patch.object(callbacks, "Destructor", lambda back: destructor(spent.outside(back))),
-    ):
+    call, callback = spent.inside(native.call), native.Callback
+    with contextlib.ExitStack() as patches:
+        for module in (instance, lifted, memory):
+            patches.enter_context(mock.patch.object(module, "call", call))
+        patches.enter_context(
+            mock.patch.object(prepared, "Callback", lambda back: callback(spent.outside(back)))
+        )
         yield spent

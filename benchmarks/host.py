@@ -19,7 +19,7 @@ from benchmarks.serving import manifest_of, serving
 from edgezero_spin.host import Host, HttpRequest
 from edgezero_spin.project.componentize import componentize_app
 
-__all__ = ["Amounts", "host_table"]
+__all__ = ["MIB", "Amounts", "echo", "hello", "host_table"]
 
 GUEST = Path(__file__).parent / "guests" / "echo"
 MIB = 1024 * 1024
@@ -75,7 +75,7 @@ def _median_ms(manifest: Path, count: int, clock: Callable[[], float]) -> float:
     return statistics.median(spent)
 
 
-async def _echo(port: int, path: str, size: int) -> float:
+async def echo(port: int, path: str, size: int) -> float:
     """Send ``size`` bytes and read them back at once; return the seconds."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {size}\r\n\r\n"
@@ -109,12 +109,12 @@ def _start_seconds(manifest: Path) -> float:
     for _ in range(3):
         started = time.perf_counter()
         with serving(manifest) as served:
-            asyncio.run(_hello(served.port, 1))
+            asyncio.run(hello(served.port, 1))
             seconds.append(time.perf_counter() - started)
     return min(seconds)
 
 
-async def _hello(port: int, count: int) -> None:
+async def hello(port: int, count: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for _ in range(count):
         writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
@@ -143,18 +143,18 @@ def host_table(amounts: Amounts | None = None) -> None:
             _row("p50 at one client", f"{load.p50_ms:.2f} ms", "1.5 ms", "0.8 ms")
         for path, how in (("/echo", "passed on"), ("/copy", "looked at")):
             with serving(manifest) as served:
-                asyncio.run(_echo(served.port, path, MIB))
+                asyncio.run(echo(served.port, path, MIB))
                 before = served.resident_mib()
-                seconds = asyncio.run(_echo(served.port, path, amounts.echo_mib * MIB))
+                seconds = asyncio.run(echo(served.port, path, amounts.echo_mib * MIB))
                 rate = amounts.echo_mib / seconds
                 what = f"{amounts.echo_mib} MiB sent back, {how} by the guest"
                 _row(what, f"{rate:.0f} MiB/s", "30 MiB/s", "60 MiB/s")
                 growth = served.resident_mib("VmHWM") - before
                 _row("memory that it took", f"{growth:.0f} MiB", "64 MiB", "")
         with serving(manifest) as served:
-            asyncio.run(_hello(served.port, amounts.settled))
+            asyncio.run(hello(served.port, amounts.settled))
             memory, files = served.resident_mib(), served.descriptors()
-            asyncio.run(_hello(served.port, amounts.more))
+            asyncio.run(hello(served.port, amounts.more))
             growth = served.resident_mib() / memory * 100 - 100
             text = f"memory from request {amounts.settled} to {amounts.settled + amounts.more}"
             _row(text, f"{growth:+.1f} %", "5 %", "")

@@ -40,7 +40,9 @@ def reference() -> str:
     parts = [HEAD, "## Every command\n", *_options(edgezero, context, common=True)]
     parts.append("\nFor completion in a shell, see `edgezero completion`.\n")
     for name in edgezero.list_commands(context):
-        parts += _command(edgezero.commands[name], context, name)
+        command = edgezero.get_command(context, name)
+        if command is not None:
+            parts += _command(command, context, name)
     return "\n".join(parts)
 
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Outbound,
         OutboundError,
         OutboundResponse,
+        Part,
         Path,
         PayloadTooLarge,
         Query,
@@ -55,12 +56,18 @@ if TYPE_CHECKING:
         Secrets,
         ServiceUnavailable,
         State,
+        UploadFile,
         ValidationFailed,
         cors,
         error_response,
         introspection,
         log_requests,
     )
+    from edgezero_spin.core.access_log import access_log
+    from edgezero_spin.core.compress import compress
+    from edgezero_spin.core.request_ids import request_ids
+    from edgezero_spin.core.security_headers import security_headers
+    from edgezero_spin.core.static_files import static_files
     from edgezero_spin.errors import EdgeError, EdgeZeroError, StoreError
     from edgezero_spin.guest import open_stores, run_app, wait
     from edgezero_spin.stores import (
@@ -124,6 +131,7 @@ __all__ = [
     "Outbound",
     "OutboundError",
     "OutboundResponse",
+    "Part",
     "Path",
     "PayloadTooLarge",
     "Query",
@@ -139,8 +147,11 @@ __all__ = [
     "StoreError",
     "StoreIds",
     "Stores",
+    "UploadFile",
     "ValidationFailed",
     "__version__",
+    "access_log",
+    "compress",
     "config_model",
     "converter",
     "cors",
@@ -148,8 +159,11 @@ __all__ = [
     "introspection",
     "log_requests",
     "open_stores",
+    "request_ids",
     "run_app",
     "secret",
+    "security_headers",
+    "static_files",
     "structurer",
     "wait",
 ]
@@ -158,9 +172,15 @@ __all__ = [
 _ROOMS = ("core", "guest", "stores", "errors")
 
 
+# Ready middleware: a module each, which only a component that uses it carries.
+_READY = {"access_log", "compress", "request_ids", "security_headers", "static_files"}
+
+
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _READY:
+        return getattr(import_module(f"{__name__}.core.{name}"), name)
     for room in _ROOMS:
         module = import_module(f"{__name__}.{room}")
         for offered in module.__all__:

@@ -46,12 +46,15 @@ LIBRARIES = {
         "attrs",
         "wasmtime",
         "uvloop",
+        "h2",
         "httptools",
+        "hyperframe",
         "h11",
         "certifi",
         "httpx",
         "anyio",
         "dotenv",
+        "psycopg",
         "redis",
         "boto3",
         "botocore",
@@ -80,6 +83,9 @@ IN_THE_COMPONENT = ["errors", "environment", "bundle", "core", "stores", "guest"
 LATE = {
     # Reads a manifest while the component is built; an app without one never loads it.
     ("core/app.py", "edgezero_spin.manifest"),
+    # Describes the app while it is compiled; an app without a description never loads it.
+    ("core/app.py", "edgezero_spin.core.openapi"),
+    ("core/app.py", "edgezero_spin.core.openapi.serving"),
     # 2.5 MB of a component, spared to apps without a type that needs it.
     ("stores/", "cattrs"),
     # Bindings exist only inside a component, and which ones depends on its world:
@@ -136,6 +142,7 @@ FACTOR_NEIGHBOURS = {
     "key_value": {"redis"},
     "outbound_http": {"outbound_networking", "variables", "wasi"},
     "outbound_networking": set[str](),
+    "postgres": {"outbound_networking"},
     "redis": {"outbound_networking"},
     "sqlite": set[str](),
     "unavailable": {"outbound_networking"},

@@ -22,6 +22,14 @@ HEAVY = [
 ]
 
 
+START = """
+from edgezero_spin.cli.root import edgezero
+edgezero.get_command(None, "up")
+import edgezero_spin.host, edgezero_spin.host.http.server
+"""
+"""What `edgezero up` imports before it reads its manifest."""
+
+
 def loaded_by(statement: str) -> set[str]:
     """The modules that a fresh interpreter holds after one statement."""
     script = f"import sys, json\n{statement}\nprint(json.dumps(sorted(sys.modules)))"
@@ -54,7 +62,10 @@ def test_the_package_alone_loads_none_of_its_rooms() -> None:
 
 def test_the_commands_load_no_more_than_help_needs() -> None:
     """All of them are imported to be listed; what they work with comes when one is run."""
-    loaded = loaded_by("import edgezero_spin.cli.root")
+    loaded = loaded_by(
+        "from edgezero_spin.cli.root import COMMANDS, edgezero\n"
+        "for name in COMMANDS: assert edgezero.get_command(None, name).name == name"
+    )
     assert loaded & set(HEAVY) == {"click"}
     assert (
         loaded & {"attr", "attrs", "cattrs", "dataclasses", "socket", "subprocess", "tomllib"}
@@ -71,5 +82,16 @@ def test_the_command_line_module_loads_no_tools() -> None:
 
 def test_a_host_loads_no_client_that_it_may_never_need() -> None:
     """Registries and Vault are asked by one that a sixth of the start would go to."""
-    statement = "import edgezero_spin.cli.up, edgezero_spin.host, edgezero_spin.host.http.server"
-    assert loaded_by(statement) & {"httpx", "rich"} == set()
+    assert loaded_by(START) & {"httpx", "rich", "urllib.request"} == set()
+
+
+def test_a_start_reads_nothing_that_it_does_not_use() -> None:
+    """No manifest of an app, no component without its compiled form, no other command."""
+    unused = {
+        "edgezero_spin.cli.new",
+        "edgezero_spin.manifest.app_manifest",
+        "edgezero_spin.wasm.component.reader",
+        "edgezero_spin.wasm.fuse",
+        "importlib.metadata",
+    }
+    assert loaded_by(START) & unused == set()

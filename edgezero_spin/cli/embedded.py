@@ -1,5 +1,6 @@
 """Put a host on a socket and say so."""
 
+import gc
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from edgezero_spin.host.http.server import ServerSettings
 
 __all__ = ["run_host"]
+
+
+USUAL_THRESHOLDS = (700, 10, 10)
+"""Python's own; a start collects less often (``cli.COLLECTED_AFTER``)."""
 
 
 def run_host(
@@ -34,6 +39,9 @@ def run_host(
         click.echo(notice, err=True)
 
     def announce(listening: Listening) -> None:
+        # What is there now stays: the collector need never look at it again.
+        gc.freeze()
+        gc.set_threshold(*USUAL_THRESHOLDS)
         if as_json:
             click.echo(startup_json(listening.url, host.routes))
             return

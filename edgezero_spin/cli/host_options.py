@@ -39,14 +39,17 @@ class HostFlags(NamedTuple):
         allow_transient_write: Components may change their copy of the files.
         direct_mounts: Components see the folders themselves.
         max_head_bytes: Bytes that the head of a request may have.
-        body_timeout: Seconds in which the bytes of a body have to move on.
+        body_timeout: Seconds that a client may take for a part of a body.
+        min_body_rate: Bytes that give it another second.
         request_timeout: Least and most seconds that an instance may take.
-        idle_timeout: Least and most seconds that a used instance waits.
+        idle_timeout: Least and most seconds that an instance waits for its next request.
         max_instance_memory: Bytes of memory that it may take.
         durability: What is promised of a write, ``full`` or ``relaxed``; ``None`` for what the
             command does by itself.
         max_instances: How many may serve at once; ``None`` for the host's own number.
-        reuse: Least and most requests that it serves.
+        reuse: Requests that it serves, from the first number to below the second, where they
+            differ; ``None`` for one with WASI 0.2 and what Spin does with 0.3.
+        concurrency: The same of requests that it serves at once, with WASI 0.3.
         ready: Instances of each component to make ahead of time.
         work_dir: Where what belongs to this run goes.
         cache_dir: Where downloads are kept.
@@ -66,12 +69,14 @@ class HostFlags(NamedTuple):
     direct_mounts: bool
     max_head_bytes: int
     body_timeout: float
+    min_body_rate: int
     request_timeout: tuple[float, float] | None
     idle_timeout: tuple[float, float]
     max_instance_memory: int | None
     durability: str | None
     max_instances: int | None
-    reuse: tuple[int, int]
+    reuse: tuple[int, int] | None
+    concurrency: tuple[int, int] | None
     ready: int
     work_dir: str | None
     cache_dir: str | None
@@ -97,6 +102,7 @@ class HostFlags(NamedTuple):
             tls=tls,
             max_head_bytes=self.max_head_bytes,
             body_timeout_s=self.body_timeout,
+            min_body_rate=self.min_body_rate,
         )
 
     def run_options(self, *, durable: bool = True) -> "RunOptions":
@@ -121,10 +127,10 @@ class HostFlags(NamedTuple):
         import attrs
 
         from edgezero_spin.cli.cache_file import read_cache_dir
-        from edgezero_spin.host import HostSettings, ReusePolicy
+        from edgezero_spin.host import ConcurrencyPolicy, HostSettings, ReusePolicy
         from edgezero_spin.host.runtime.pool import instances_in_pool
 
-        least, most = self.reuse
+        served = _ends("served", self.reuse)
         least_idle_s, most_idle_s = self.idle_timeout
         least_s, most_s = self.request_timeout or (None, None)
         settings = HostSettings(
@@ -136,10 +142,15 @@ class HostFlags(NamedTuple):
             debug_info=self.debug_info,
             reuse=ReusePolicy(
                 ready=self.ready,
-                least_served=least,
-                most_served=most,
+                **served,
                 idle_timeout_s=most_idle_s,
                 least_idle_timeout_s=least_idle_s,
+            ),
+            concurrency=ConcurrencyPolicy(
+                **served,
+                **_ends("concurrent", self.concurrency),
+                idle_timeout_s=most_idle_s,
+                least_idle_timeout_s=least_idle_s if least_idle_s < most_idle_s else None,
             ),
         )
         changes: dict[str, Any] = {}
@@ -217,7 +228,15 @@ _OPTIONS = (
         metavar="TIME",
         type=Duration(),
         default=30.0,
-        help="End a request whose client sends or takes no byte of a body so long. Default: 30s.",
+        help="End a request whose client sends or takes nothing of a body so long. Default: 30s.",
+    ),
+    click.option(
+        "--min-body-rate",
+        metavar="BYTES",
+        type=click.IntRange(min=0),
+        default=500,
+        help="Bytes of a body that win its client another second of --body-timeout; 0 has any "
+        "byte win all of it. Default: 500.",
     ),
     click.option(
         "--request-timeout",
@@ -231,7 +250,7 @@ _OPTIONS = (
         metavar="TIME|A..B",
         type=DurationSpan(),
         default=(1.0, 1.0),
-        help="How long a used instance waits for its next request. Default: 1s.",
+        help="How long an instance waits for its next request. Default: 1s.",
     ),
     click.option(
         "--max-instance-memory",
@@ -260,15 +279,16 @@ _OPTIONS = (
         "reuse",
         metavar="N|A..B",
         type=Span(),
-        default=(1, 1),
-        help="How many requests an instance serves. Default: 1, a fresh one for each.",
+        help="How many requests an instance serves; of a range, A to B - 1. Default: 1, a fresh "
+        "one for each, with WASI 0.2; 128 with WASI 0.3.",
     ),
     click.option(
         "--max-instance-concurrent-reuse-count",
+        "concurrency",
         metavar="N|A..B",
-        type=Span(),
-        expose_value=False,
-        help="Accepted for Spin's sake: an instance serves one request at a time.",
+        type=Span(least=0),
+        help="How many requests an instance of WASI 0.3 serves at once; of a range, A to B - 1. "
+        "Default: 16. One of WASI 0.2 serves one at a time.",
     ),
     click.option(
         "--ready-instances",
@@ -325,6 +345,14 @@ def host_options(command: F) -> F:
         option(gathered)
     refused_options(gathered)
     return gathered  # type: ignore[return-value]
+
+
+def _ends(name: str, span: tuple[int, int] | None) -> dict[str, Any]:
+    """Return the fields of a policy for a range whose end is not part of it (IL-5)."""
+    if span is None:
+        return {}
+    least, most = span
+    return {f"least_{name}": least, f"most_{name}": most if least == most else most - 1}
 
 
 def _pooling_is_switched_off() -> bool:

@@ -1,5 +1,6 @@
 """The command group, and the one place where an error becomes a line and a status."""
 
+import importlib
 import sys
 import traceback
 from collections.abc import Sequence
@@ -7,32 +8,52 @@ from collections.abc import Sequence
 import click
 
 from edgezero_spin import __version__
-from edgezero_spin.cli.add import add
-from edgezero_spin.cli.auth import auth
-from edgezero_spin.cli.build import build
-from edgezero_spin.cli.cache import cache
-from edgezero_spin.cli.completion import completion
-from edgezero_spin.cli.componentize import componentize
-from edgezero_spin.cli.config import config
-from edgezero_spin.cli.deploy import deploy
-from edgezero_spin.cli.doctor import doctor
-from edgezero_spin.cli.inspect import inspect
-from edgezero_spin.cli.kv import kv
-from edgezero_spin.cli.lock import lock
-from edgezero_spin.cli.new import new
 from edgezero_spin.cli.options import Settings, common_options
-from edgezero_spin.cli.provision import provision
-from edgezero_spin.cli.registry import registry
-from edgezero_spin.cli.serve import serve
-from edgezero_spin.cli.test import test
-from edgezero_spin.cli.up import up
-from edgezero_spin.cli.watch import watch
 from edgezero_spin.errors import EdgeZeroError
 
-__all__ = ["edgezero", "run"]
+__all__ = ["COMMANDS", "edgezero", "run"]
+
+COMMANDS = (
+    "new",
+    "add",
+    "componentize",
+    "build",
+    "serve",
+    "up",
+    "watch",
+    "lock",
+    "test",
+    "inspect",
+    "openapi",
+    "config",
+    "kv",
+    "provision",
+    "registry",
+    "deploy",
+    "auth",
+    "cache",
+    "doctor",
+    "completion",
+)
+"""The commands; each is in the module of its name."""
+
+
+class _Commands(click.Group):
+    """Imports a command when it is asked for: of all, one start needs one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"edgezero_spin.cli.{cmd_name}")
+        found: click.Command = getattr(module, cmd_name)
+        return found
 
 
 @click.group(
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Run `edgezero COMMAND --help` for an example of each.",
 )
@@ -40,27 +61,6 @@ __all__ = ["edgezero", "run"]
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 def edgezero() -> None:
     """Build, serve and operate Spin components written in Python."""
-
-
-edgezero.add_command(new)
-edgezero.add_command(add)
-edgezero.add_command(componentize)
-edgezero.add_command(build)
-edgezero.add_command(serve)
-edgezero.add_command(up)
-edgezero.add_command(watch)
-edgezero.add_command(lock)
-edgezero.add_command(test)
-edgezero.add_command(inspect)
-edgezero.add_command(config)
-edgezero.add_command(kv)
-edgezero.add_command(provision)
-edgezero.add_command(registry)
-edgezero.add_command(deploy)
-edgezero.add_command(auth)
-edgezero.add_command(cache)
-edgezero.add_command(doctor)
-edgezero.add_command(completion)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

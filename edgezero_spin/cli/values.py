@@ -55,21 +55,29 @@ def _seconds(text: str) -> float:
 
 
 class Span(click.ParamType[tuple[int, int]]):
-    """A count, or a range of them: ``5``, ``5..10`` (FLAG-6)."""
+    """A count, or a range of them: ``5``, ``5..10``, which is 5 to 9 (FLAG-6, IL-5, IL-7)."""
 
     name = "N|A..B"
+
+    def __init__(self, least: int = 1) -> None:
+        """Take counts from ``least`` on."""
+        self.least = least
 
     def convert(
         self, value: object, parameter: click.Parameter | None, context: click.Context | None
     ) -> tuple[int, int]:
-        """Read one number or two, at least 1 and in order."""
+        """Read one number or two in order."""
         if isinstance(value, tuple):
             return value
         least, dots, most = str(value).partition("..")
         try:
             span = (int(least), int(most) if dots else int(least))
         except ValueError:
-            span = (0, 0)
-        if not 1 <= span[0] <= span[1]:
-            self.fail(f"{value!r} is no count such as 5 or 5..10", parameter, context)
+            span = (-1, -1)
+        if span[0] < self.least or span[0] > span[1] or (dots and span[0] == span[1]):
+            self.fail(
+                f"{value!r} is no count such as 5, nor a range such as 5..10, which is 5 to 9",
+                parameter,
+                context,
+            )
         return span

@@ -53,6 +53,7 @@ from edgezero_spin.core.route_table import Route, RouteTable
 from edgezero_spin.core.router import Router
 from edgezero_spin.core.sources import MemorySource, RequestSource
 from edgezero_spin.core.streaming import BodyStream
+from edgezero_spin.core.uploads import Part, UploadFile
 from edgezero_spin.core.warm import warm_up
 
 __all__ = [
@@ -90,6 +91,7 @@ __all__ = [
     "OutboundRequest",
     "OutboundResponse",
     "OutboundTransport",
+    "Part",
     "Path",
     "PayloadTooLarge",
     "Query",
@@ -103,6 +105,7 @@ __all__ = [
     "Secrets",
     "ServiceUnavailable",
     "State",
+    "UploadFile",
     "ValidationFailed",
     "cors",
     "error_response",

@@ -10,7 +10,7 @@ Source: contract edgezero.md, APP-1 to APP-8, RTE-10 to RTE-14; design.md for th
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from edgezero_spin.core.answers import error_response, report
 from edgezero_spin.core.binding import Endpoint, bind
@@ -30,6 +30,9 @@ from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.errors import ManifestError
 from edgezero_spin.stores.declaration import StoreDeclaration, StoreIds
 from edgezero_spin.stores.opening import Stores
+
+if TYPE_CHECKING:
+    from edgezero_spin.core.openapi import ApiDescription, SecurityScheme
 
 __all__ = ["DEFAULT_NAME", "App"]
 
@@ -91,6 +94,8 @@ class App(Router):
         self.open_stores = open_stores
         self.body_limit = body_limit
         self._states: dict[type, object] = {}
+        self.api_description: ApiDescription | None = None
+        self._prepares: list[Callable[[], None]] = []
         self._exception_handlers: dict[type, _ExceptionHandler] = {}
         self._mounts: list[Mount] = []
         self._table = RouteTable(())
@@ -126,7 +131,7 @@ class App(Router):
         # Only an app that has a manifest carries its reader, and reads it while it is built.
         from pathlib import Path
 
-        from edgezero_spin.manifest import load_app_manifest, manifest_json
+        from edgezero_spin.manifest.app_manifest import load_app_manifest, manifest_json
 
         caller: Mapping[str, Any] = sys._getframe(1).f_globals
         beside = Path(caller.get("__file__") or "").parent / path
@@ -248,6 +253,56 @@ class App(Router):
         self._states[type(value) if kind is None else kind] = value
         return self
 
+    def openapi(
+        self,
+        *,
+        title: str | None = None,
+        version: str = "0.1.0",
+        description: str | None = None,
+        servers: Iterable[str] = (),
+        tags: Mapping[str, str] | None = None,
+        security_schemes: "Mapping[str, SecurityScheme] | None" = None,
+        security: Iterable[str] = (),
+        path: str = "/openapi.json",
+        docs: str | None = "/docs",
+    ) -> None:
+        """Answer with the OpenAPI document of this app, and with a page that shows it.
+
+        Both are made when the app is compiled, and so while a component is built.
+
+        Args:
+            title: The name of the interface; that of the app unless given.
+            version: Its version.
+            description: Markdown.
+            servers: URLs that it is found under.
+            tags: A sentence by tag, in the order of the page.
+            security_schemes: How clients say who they are, by name.
+            security: Names of schemes that every operation asks for unless it says otherwise.
+            path: Where the document is answered.
+            docs: Where the page is answered; ``None`` for none.
+
+        Raises:
+            ValueError: A path is no pattern.
+        """
+        # Only an app that describes itself carries what does it.
+        from edgezero_spin.core.openapi import ApiDescription
+        from edgezero_spin.core.openapi.serving import serve_description
+
+        serve_description(
+            self,
+            ApiDescription(
+                title=self.name if title is None else title,
+                version=version,
+                description=description,
+                servers=tuple(servers),
+                tags=dict(tags or {}),
+                security_schemes=dict(security_schemes or {}),
+                security=tuple(security),
+                openapi_path=path,
+                docs_path=docs,
+            ),
+        )
+
     def list_routes(self, path: str = "/__edgezero/routes") -> None:
         """Answer ``GET`` on a path with every route as ``[{"method", "path"}]``.
 
@@ -318,6 +373,12 @@ class App(Router):
         self._endpoint = self._answering(self._call_route)
         layers = [_resolved(layer) for layer in self._layers]
         self._entry = chain(layers, self._endpoint, self._answer) if layers else self._call_route
+        try:
+            for prepare in self._prepares:
+                prepare()
+        except Exception:
+            self._entry = None
+            raise
         return self._entry
 
     async def handle(self, request: Request, stores: _Stores = None) -> Response:

@@ -31,9 +31,15 @@ class Parameters:
     def __init__(
         self,
         arguments: list[Argument],
-        readers: list[tuple[Callable[[Request], Any], ArgumentsReader]],
+        readers: list[tuple[Callable[[Request], Any], ArgumentsReader, bool]],
     ) -> None:
-        """Keep what was found; readers give arguments by name, of all fields of one source."""
+        """Keep what was found.
+
+        Args:
+            arguments: What fills each parameter, in order.
+            readers: For the fields of each source, what gives their pairs, what makes arguments by
+                name of them, and whether the pairs have to be awaited.
+        """
         self.arguments = arguments
         self._readers = readers
         self.simple = not readers and not any(a.keyword or a.waits for a in arguments)
@@ -46,8 +52,9 @@ class Parameters:
         """Return the arguments of a call, by position and by name."""
         values = []
         named: dict[str, Any] = {}
-        for pairs, read in self._readers:
-            named |= read(pairs(request))
+        for pairs, read, waits in self._readers:
+            found = pairs(request)
+            named |= read(await found if waits else found)
         for argument in self.arguments:
             value = argument.extract(request)
             if argument.waits:

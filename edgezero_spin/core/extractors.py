@@ -18,7 +18,7 @@ from edgezero_spin.core.errors import BadRequest, Internal, NotSupported, Valida
 from edgezero_spin.core.headers import Headers
 from edgezero_spin.core.models import BAD_FORM, BAD_PATH, BAD_QUERY, fields_reader
 from edgezero_spin.core.outbound import Outbound
-from edgezero_spin.core.payloads import form_pairs, json_reader
+from edgezero_spin.core.payloads import json_reader
 from edgezero_spin.core.request import Request, decode_path_value
 from edgezero_spin.core.scalars import scalar_reader
 from edgezero_spin.stores.constraints import rule_of
@@ -142,8 +142,8 @@ async def _json(read: Callable[[bytes], Any], absent: Any, request: Request) -> 
 
 
 async def _form(read: Callable[[Any], Any], absent: Any, request: Request) -> Any:
-    body = await request.bytes()
-    return absent if absent is not MISSING and not body else read(form_pairs(body))
+    pairs = await request.form_pairs()
+    return absent if absent is not MISSING and not pairs else read(pairs)
 
 
 def _query(read: Callable[[Any], Any], absent: Any, request: Request) -> Any:

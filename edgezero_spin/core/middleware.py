@@ -76,7 +76,8 @@ async def log_requests(request: Request, call_next: Next) -> Response:
     elapsed_ms = int((time.perf_counter() - started) * 1000)
     failure = f" error={request.error}" if request.error is not None else ""
     print(
-        f"method={request.method} path={request.path} status={response.status} "
+        f"method={request.method} path={request.raw_path.decode('latin-1')} "
+        f"status={response.status} "
         f"elapsed_ms={elapsed_ms}{failure}",
         file=sys.stderr,
     )

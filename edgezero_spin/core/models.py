@@ -2,8 +2,9 @@
 
 In: the fields, once: those of a class (attrs, dataclass, or any with a typed ``__init__``), or the
 parameters of a handler. Out: a function from ``(name, text)`` pairs to an instance, or to the
-arguments. Each field is one scalar, optional, or a list of scalars that gathers repeats. Names
-that nobody asks for are ignored. ``dict[str, str]`` takes every field, the last of a name winning.
+arguments. Each field is one scalar (in a form, a file as well), optional, or a list of them that
+gathers repeats. Names that nobody asks for are ignored. ``dict[str, str]`` takes every text, the
+last of a name winning.
 
 An empty text is how a browser sends a field that was not filled in: in a form it is no value for
 anything but text. A checkbox that is not ticked is not sent: in a form, a ``bool`` that is missing
@@ -23,6 +24,7 @@ from typing import Any, NamedTuple, TypeAlias, get_args, get_origin
 
 from edgezero_spin.core.errors import BadRequest, ValidationFailed
 from edgezero_spin.core.scalars import Reader, scalar_reader, without_none
+from edgezero_spin.core.uploads import FormValue, UploadFile
 from edgezero_spin.stores.aliases import alias_of, resolved_hints
 from edgezero_spin.stores.constraints import Rule, rule_of
 from edgezero_spin.stores.rule_text import RULE_ERRORS, rule_text
@@ -47,7 +49,7 @@ BAD_PATH = "invalid path parameters"
 BAD_HEADER = "invalid headers"
 BAD_COOKIE = "invalid cookies"
 
-_Fields: TypeAlias = Iterable[tuple[str, str]]
+_Fields: TypeAlias = Iterable[tuple[str, FormValue]]
 FieldsReader: TypeAlias = Callable[[_Fields], Any]
 ArgumentsReader: TypeAlias = Callable[[_Fields], dict[str, Any]]
 
@@ -110,7 +112,7 @@ def field_of(argument: str, hint: Any, default: Any, failure: str) -> Field | No
         return None
     if collect is not None:
         inner = arguments[0]
-    read = scalar_reader(inner)
+    read = _upload if inner is UploadFile and failure == BAD_FORM else scalar_reader(inner)
     if read is None:
         return None
     if _plain(inner) is bool and failure != BAD_PATH:
@@ -144,7 +146,9 @@ def arguments_reader(fields: dict[str, Field], failure: str) -> ArgumentsReader:
             if field is None or not (text or field.empty):
                 continue
             try:
-                value = field.read(text)
+                if type(text) is not str and field.read is not _upload:
+                    raise ValueError("a file, not text")
+                value = field.read(text)  # type: ignore[arg-type]  # one of the two it takes
             except ValueError as error:
                 problems.append(f"{name}: {error}")
                 # Not missing as well.
@@ -197,7 +201,7 @@ def fields_reader(model: Any, failure: str) -> FieldsReader:
 
 def _compile(model: Any, failure: str) -> FieldsReader:
     if model is dict or (get_origin(model) is dict and get_args(model) == (str, str)):
-        return dict
+        return _texts
     arguments = arguments_reader(_fields(model, failure), failure)
 
     def read(pairs: _Fields) -> Any:
@@ -238,6 +242,16 @@ def _fields(model: Any, failure: str) -> dict[str, Field]:
 def _plain(hint: Any) -> Any:
     """Return a type without the notes of ``Annotated``."""
     return hint.__origin__ if hasattr(hint, "__metadata__") else hint
+
+
+def _texts(pairs: _Fields) -> dict[str, str]:
+    return {name: text for name, text in pairs if isinstance(text, str)}
+
+
+def _upload(value: FormValue) -> UploadFile:
+    if isinstance(value, UploadFile):
+        return value
+    raise ValueError("not a file; the form needs enctype='multipart/form-data'")
 
 
 def _tick(text: str) -> bool:

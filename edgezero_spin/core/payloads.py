@@ -58,12 +58,12 @@ def form_pairs(body: bytes) -> list[tuple[str, str]]:
     """Return name and value of each field of an urlencoded body, in order, repeats kept.
 
     Raises:
-        BadRequest: It is a form that was sent as ``multipart/form-data``.
+        BadRequest: It is a form in parts, and its content type does not say so.
     """
     if body.startswith(b"--") and _DISPOSITION in body[:_PART_HEAD].lower():
         raise BadRequest(
-            f"{BAD_FORM}: sent as multipart/form-data; send it as "
-            "application/x-www-form-urlencoded (a <form> without enctype does)"
+            f"{BAD_FORM}: sent in parts; its content-type has to be multipart/form-data "
+            "with the boundary"
         )
     return parse_pairs(body)
 

@@ -18,10 +18,17 @@ from edgezero_spin.core.cookies import parse_cookies
 from edgezero_spin.core.errors import BadRequest, BodyReadError, Internal, PayloadTooLarge
 from edgezero_spin.core.headers import HeaderInput, Headers
 from edgezero_spin.core.models import BAD_FORM, BAD_PATH, BAD_QUERY, fields_reader
+from edgezero_spin.core.multipart import (
+    MAX_HEADER_BYTES,
+    MAX_PARTS,
+    MultipartParser,
+    boundary_of,
+)
 from edgezero_spin.core.payloads import form_pairs, json_reader
 from edgezero_spin.core.percent import parse_pairs, percent_decode
 from edgezero_spin.core.sources import MemorySource, RequestSource
 from edgezero_spin.core.streaming import ByteSource, SourceStream
+from edgezero_spin.core.uploads import FormValue, PartStream, read_form
 from edgezero_spin.stores.config import ConfigStore
 from edgezero_spin.stores.key_value import KeyValueStore
 from edgezero_spin.stores.opening import Stores
@@ -76,6 +83,7 @@ class Request:
     _transport: "OutboundTransport | None" = None
     _headers: Headers | None = None
     _body: _Bytes | None = None
+    _form: list[tuple[str, FormValue]] | None = None
     _streamed = False
     _path_params: dict[str, str] | None = None
     _extensions: dict[str, Any] | None = None
@@ -319,11 +327,54 @@ class Request:
     @overload
     async def form(self, model: None = None, limit: int | None = None) -> dict[str, str]: ...
     async def form(self, model: Any = None, limit: int | None = None) -> Any:
-        """Return the urlencoded body as a model of scalars, or as a dictionary in which the
-        last value of a name stands. Raises as ``json`` does.
+        """Return the form, urlencoded or multipart, as a model of scalars and ``UploadFile``s, or
+        as a dictionary of its texts in which the last one of a name stands. Raises as ``json``
+        does.
         """
         read = fields_reader(dict if model is None else model, BAD_FORM)
-        return read(form_pairs(await self.bytes(limit)))
+        return read(await self.form_pairs(limit))
+
+    async def form_pairs(self, limit: int | None = None) -> list[tuple[str, FormValue]]:
+        """Return name and value of each field of a form, urlencoded or multipart, in order.
+
+        A file is an ``UploadFile``; one that was not chosen is left out.
+
+        Args:
+            limit: Bytes that all of it may have; ``body_limit`` when not given.
+
+        Raises:
+            BadRequest: It is no form.
+            PayloadTooLarge: It has more, or too many parts.
+        """
+        form = self._form
+        if form is None:
+            if boundary_of(self.headers.get("content-type")) is None:
+                form = list(form_pairs(await self.bytes(limit)))
+            else:
+                limit = self.body_limit if limit is None else limit
+                form = await read_form(self.multipart(), limit)
+            self._form = form
+        return form
+
+    def multipart(
+        self, *, max_parts: int = MAX_PARTS, max_header_bytes: int = MAX_HEADER_BYTES
+    ) -> PartStream:
+        """Iterate over the parts of a form while it arrives: ``async for part in ...``.
+
+        No limit holds for their content, unless ``part.bytes()`` is asked for all of it.
+
+        Args:
+            max_parts: Parts that the form may have; 413 past it.
+            max_header_bytes: Bytes of the header fields of one part; 413 past it.
+
+        Raises:
+            BadRequest: The form is not sent as ``multipart/form-data``.
+        """
+        boundary = boundary_of(self.headers.get("content-type"))
+        if boundary is None:
+            raise BadRequest(f"{BAD_FORM}: not sent as multipart/form-data")
+        parser = MultipartParser(boundary, max_parts=max_parts, max_header_bytes=max_header_bytes)
+        return PartStream(parser, self.stream(), self.body_limit)
 
     def stream(self, chunk_bytes: int = _CHUNK_BYTES) -> SourceStream:
         """Iterate over the body as it arrives, in pieces of at most ``chunk_bytes``; no limit

@@ -37,6 +37,7 @@ from edgezero_spin.core.extractors import (
 from edgezero_spin.core.headers import Headers
 from edgezero_spin.core.models import (
     BAD_COOKIE,
+    BAD_FORM,
     BAD_HEADER,
     BAD_QUERY,
     Field,
@@ -56,11 +57,12 @@ _STORE_KINDS: Any = (
     (Config, "config", "config"),
     (Secrets, "secrets", "secret"),
 )
-_FAILURES = {"query": BAD_QUERY, "header": BAD_HEADER, "cookie": BAD_COOKIE}
+_FAILURES = {"query": BAD_QUERY, "header": BAD_HEADER, "cookie": BAD_COOKIE, "form": BAD_FORM}
 _PAIRS: dict[str, Callable[[Request], Any]] = {
     "query": Request.query_pairs,
     "header": lambda request: request.headers.items(),
     "cookie": lambda request: request.cookies.items(),
+    "form": Request.form_pairs,
 }
 
 
@@ -134,8 +136,8 @@ def _parameters(function: Callable[..., object], scope: _Scope) -> Parameters:
             depends = _depends(parameter, hint)
             if depends is not None:
                 argument: Argument | None = _dependency(depends, scope)
-            elif _is_field(parameter, hint, scope.names):
-                _add_field(parameter, hint, groups)
+            elif (source := _source_of(parameter, hint, scope.names)) is not None:
+                _add_field(parameter, hint, source, groups)
                 continue
             else:
                 argument = _argument(parameter, hint, scope.names)
@@ -151,7 +153,7 @@ def _parameters(function: Callable[..., object], scope: _Scope) -> Parameters:
     if role == "handler":
         _check_path_is_taken(where, scope.names, hints, parameters, groups.get("query", {}))
     readers = [
-        (_PAIRS[source], arguments_reader(fields, _FAILURES[source]))
+        (_PAIRS[source], arguments_reader(fields, _FAILURES[source]), source == "form")
         for source, fields in groups.items()
     ]
     return Parameters(arguments, readers)
@@ -258,16 +260,20 @@ def _argument(parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]) -
     return None if marker is None else marked(marker.source, get_args(hint)[0], absent)
 
 
-def _is_field(parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]) -> bool:
-    """Whether a parameter is one field of the query, the headers or the cookies."""
+def _source_of(parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]) -> str | None:
+    """Return where a parameter that is one field is read: ``query``, ``form``, ``header`` or
+    ``cookie``; ``None`` for any other parameter.
+    """
     if parameter.name in names or hint is parameter.empty:
-        return False
+        return None
     marker = _marker(hint)
-    if marker is None:
-        return _field(parameter, hint, "query") is not None
-    return marker.source in ("header", "cookie") or (
-        marker.source == "query" and _field(parameter, hint, "query") is not None
-    )
+    if marker is not None and marker.source in ("header", "cookie"):
+        return marker.source
+    # What no query can hold and a form can is a file.
+    for source in ("query", "form") if marker is None else (marker.source,):
+        if source in ("query", "form") and _field(parameter, hint, source) is not None:
+            return source
+    return None
 
 
 def _field(parameter: inspect.Parameter, hint: Any, source: str) -> Field | None:
@@ -275,10 +281,8 @@ def _field(parameter: inspect.Parameter, hint: Any, source: str) -> Field | None
 
 
 def _add_field(
-    parameter: inspect.Parameter, hint: Any, groups: dict[str, dict[str, Field]]
+    parameter: inspect.Parameter, hint: Any, source: str, groups: dict[str, dict[str, Field]]
 ) -> None:
-    marker = _marker(hint)
-    source = "query" if marker is None else marker.source
     field = _field(parameter, hint, source)
     if field is None:
         raise TypeError(f"text of a {source} cannot become {_spell(get_args(hint)[0])}")
@@ -360,7 +364,8 @@ def _refuse(
         f"({', '.join(names) or 'this route has none'}), is a field of the query (str, int, float, "
         f"bool, a date, UUID, Decimal, enum, Literal, or a list of these), or is annotated with "
         f"Request, Headers, Json[...], Form[...], Query[...], Path[...], Header[...], Cookie[...], "
-        f"Depends(...), AppConfig[...], State[...], Kv, Config, Secrets or Outbound"
+        f"Depends(...), AppConfig[...], State[...], Kv, Config, Secrets, Outbound, UploadFile or "
+        f"BackgroundTasks"
     )
 
 

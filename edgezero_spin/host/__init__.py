@@ -1,9 +1,10 @@
-"""The embedded host: any WASI 0.2 Spin application, in this Python process.
+"""The embedded host: any Spin application, in this Python process.
 
 ``Host`` loads an application and answers requests; ``serve`` puts it on a socket. The
 package knows nothing of how a component was written.
 """
 
+from edgezero_spin.host.execution.concurrent import ConcurrencyPolicy
 from edgezero_spin.host.execution.standby import ReusePolicy
 from edgezero_spin.host.host import Host
 from edgezero_spin.host.http.messages import HttpRequest, HttpResponse, ResponseAborted
@@ -11,6 +12,7 @@ from edgezero_spin.host.settings import HostSettings, RunOptions
 from edgezero_spin.host.switch import Switch
 
 __all__ = [
+    "ConcurrencyPolicy",
     "Host",
     "HostSettings",
     "HttpRequest",

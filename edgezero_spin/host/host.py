@@ -350,6 +350,7 @@ class Host:
         self._sender.close()
         self._runner.close()
         self._pool.close(CLOSE_TIMEOUT_S)
+        self.application.close()
         self._resources.close()
         if self._own_engine:
             self._engine.close()

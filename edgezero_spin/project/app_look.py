@@ -9,13 +9,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, Final
 
 import attrs
 
 from edgezero_spin.project.errors import AppImportError
 from edgezero_spin.project.world import Capabilities
 
-__all__ = ["AppLook", "look_at_app", "own_traceback"]
+__all__ = ["AppLook", "describe_app", "look_at_app", "own_traceback"]
 
 
 @attrs.frozen
@@ -33,9 +34,9 @@ class AppLook:
     modules: tuple[str, ...]
 
 
-# Runs in a process of its own, so that nothing the app does at import (or leaves
-# in sys.modules) can touch this one. Speaks JSON on the descriptor it is given.
-_LOOK_SCRIPT = """\
+# Each runs in a process of its own, so that nothing the app does at import (or leaves
+# in sys.modules) can touch this one. It speaks JSON on the descriptor it is given.
+_IMPORT: Final = """\
 import importlib, json, os, sys
 module_name, attribute, out = sys.argv[1], sys.argv[2], int(sys.argv[3])
 sys.path.insert(0, os.getcwd())
@@ -51,10 +52,15 @@ except EdgeZeroError as error:
     refuse(error)
 from edgezero_spin.core.app import App
 answer = {"handler": hasattr(module, "IncomingHandler")}
+def lack():
+    answer["missing"] = sorted(n for n, v in vars(module).items() if isinstance(v, App))
+    answer["file"] = getattr(module, "__file__", None)
+"""
+_LOOK_SCRIPT: Final = f"""\
+{_IMPORT}
 if attribute:
     if not hasattr(module, attribute):
-        answer["missing"] = sorted(n for n, v in vars(module).items() if isinstance(v, App))
-        answer["file"] = getattr(module, "__file__", None)
+        lack()
     elif not isinstance(getattr(module, attribute), App):
         answer["kind"] = type(getattr(module, attribute)).__name__
     else:
@@ -68,8 +74,7 @@ else:
     if handler_app is not None:
         apps = [handler_app]
     if not answer["handler"]:
-        answer["missing"] = sorted(n for n, v in vars(module).items() if isinstance(v, App))
-        answer["file"] = getattr(module, "__file__", None)
+        lack()
 if "missing" not in answer and "kind" not in answer:
     try:
         for app in apps:
@@ -86,6 +91,24 @@ answer["modules"] = sorted(
 with os.fdopen(out, "w") as stream:
     json.dump(answer, stream)
 """
+_DESCRIBE_SCRIPT: Final = f"""\
+{_IMPORT}
+found = getattr(module, attribute or "app", None)
+if not attribute and hasattr(module, "IncomingHandler"):
+    found = getattr(module.IncomingHandler, "app", found)
+if found is None:
+    lack()
+elif not isinstance(found, App):
+    answer["kind"] = type(found).__name__
+else:
+    from edgezero_spin.core.openapi import openapi_document
+    try:
+        answer["document"] = openapi_document(found)
+    except (EdgeZeroError, TypeError, ValueError) as error:
+        refuse(error)
+with os.fdopen(out, "w") as stream:
+    json.dump(answer, stream)
+"""
 
 
 def look_at_app(module: str, attribute: str, root: Path) -> AppLook:
@@ -94,11 +117,37 @@ def look_at_app(module: str, attribute: str, root: Path) -> AppLook:
     Raises:
         AppImportError: There is no such module or app, or its import fails.
     """
+    answer = _ask(_LOOK_SCRIPT, module, attribute, root)
+    return AppLook(
+        has_handler=answer["handler"],
+        capabilities=Capabilities(
+            key_value=answer["key_value"],
+            variables=answer["variables"],
+            outbound_http=answer["outbound_http"],
+        ),
+        modules=tuple(answer["modules"]),
+    )
+
+
+def describe_app(module: str, attribute: str, root: Path) -> dict[str, Any]:
+    """Import the app in a fresh interpreter; return its OpenAPI document.
+
+    Raises:
+        AppImportError: There is no such module or app, its import fails, or it cannot be described.
+    """
+    try:
+        document: dict[str, Any] = _ask(_DESCRIBE_SCRIPT, module, attribute, root)["document"]
+    except AppImportError as error:
+        raise attrs.evolve(error, action="describe") from None
+    return document
+
+
+def _ask(script: str, module: str, attribute: str, root: Path) -> dict[str, Any]:
     target = f"{module}:{attribute}" if attribute else module
     read_end, write_end = os.pipe()
     try:
         process = subprocess.Popen(
-            [sys.executable, "-c", _LOOK_SCRIPT, module, attribute, str(write_end)],
+            [sys.executable, "-c", script, module, attribute, str(write_end)],
             cwd=root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -118,7 +167,7 @@ def look_at_app(module: str, attribute: str, root: Path) -> AppLook:
             reason = f"{what.partition(': ')[2]} in {root}"
             raise AppImportError(target=target, reason=reason)
         raise AppImportError(target=target, reason="its import fails", traceback=shown)
-    answer = json.loads(text)
+    answer: dict[str, Any] = json.loads(text)
     if "refused" in answer:
         # Ours, and it says where: no frame of a traceback adds to that.
         raise AppImportError(target=target, reason=answer["refused"])
@@ -133,15 +182,7 @@ def look_at_app(module: str, attribute: str, root: Path) -> AppLook:
         raise AppImportError(
             target=target, reason=f"{attribute} is a {answer['kind']}, not an edgezero_spin.App"
         )
-    return AppLook(
-        has_handler=answer["handler"],
-        capabilities=Capabilities(
-            key_value=answer["key_value"],
-            variables=answer["variables"],
-            outbound_http=answer["outbound_http"],
-        ),
-        modules=tuple(answer["modules"]),
-    )
+    return answer
 
 
 def own_traceback(text: str) -> str:

@@ -19,7 +19,12 @@ from pathlib import Path, PurePosixPath
 import attrs
 
 from edgezero_spin.errors import ProjectError
-from edgezero_spin.manifest.spin import Component, LocalDependency, load_builds, load_spin_manifest
+from edgezero_spin.manifest.spin import (
+    LocalDependency,
+    ManifestComponent,
+    load_builds,
+    load_spin_manifest,
+)
 from edgezero_spin.project.children import run_child, search_path
 from edgezero_spin.project.commands import shell_quote
 
@@ -161,7 +166,7 @@ def check_workdir(step: BuildStep) -> None:
         )
 
 
-def _dependencies_first(components: Mapping[str, Component]) -> Iterable[str]:
+def _dependencies_first(components: Mapping[str, ManifestComponent]) -> Iterable[str]:
     """Order components so that a local one comes before those that depend on it.
 
     Where they depend on each other in a circle, the manifest's order decides.

@@ -44,7 +44,7 @@ from edgezero_spin.project.standard_library import ENTRY_MODULE, kept_library
 from edgezero_spin.project.world import DEFAULT_WASI, WORLDS, Capabilities, Wasi, world_for
 from edgezero_spin.wasm.fuse.packing import packed_component
 
-__all__ = ["Componentized", "componentize_app"]
+__all__ = ["Componentized", "componentize_app", "split_target"]
 
 _TARGET = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?::[A-Za-z_]\w*)?")
 
@@ -89,6 +89,21 @@ class Componentized:
     left_out: tuple[str, ...] = ()
 
 
+def split_target(target: str) -> tuple[str, str]:
+    """Return module and attribute of ``module:attribute``; no attribute is an empty one.
+
+    Raises:
+        AppImportError: It is not of that form.
+    """
+    if not _TARGET.fullmatch(target):
+        raise AppImportError(
+            target=target,
+            reason="is not of the form module or module:attribute (for example app:app)",
+        )
+    module, _, attribute = target.partition(":")
+    return module, attribute
+
+
 def componentize_app(
     target: str,
     *,
@@ -122,12 +137,7 @@ def componentize_app(
         ProjectError: componentize-py failed for another reason.
     """
     started = time.monotonic()
-    if not _TARGET.fullmatch(target):
-        raise AppImportError(
-            target=target,
-            reason="is not of the form module or module:attribute (for example app:app)",
-        )
-    module, _, attribute = target.partition(":")
+    module, attribute = split_target(target)
     root = (folder or Path.cwd()).resolve()
     loaded: tuple[str, ...] = ()
     if world is None:

@@ -17,7 +17,7 @@ from edgezero_spin.manifest.runtime_config import (
     RuntimeConfig,
     load_runtime_config,
 )
-from edgezero_spin.manifest.spin import Component, SpinManifest
+from edgezero_spin.manifest.spin import ManifestComponent, SpinManifest
 from edgezero_spin.project.config_checks import (
     check_capabilities,
     check_component,
@@ -144,7 +144,9 @@ def _in_memory(config: RuntimeConfig, pushed: frozenset[str]) -> Iterator[Doctor
                 yield remark(f"{what} and lost when the application ends", remedy)
 
 
-def _built(manifest: SpinManifest, id: str, component: Component) -> Iterator[DoctorFinding]:
+def _built(
+    manifest: SpinManifest, id: str, component: ManifestComponent
+) -> Iterator[DoctorFinding]:
     """Yield whether a component is there and newer than its sources."""
     if not isinstance(component.source, str):
         return

@@ -9,20 +9,22 @@ __all__ = ["AppImportError", "ToolMissingError", "WorldUnknownError"]
 
 @attrs.frozen(kw_only=True)
 class AppImportError(ProjectError):
-    """The app to compile cannot be imported, natively or inside the component.
+    """An app cannot be imported, natively or inside the component.
 
     Attributes:
         target: What was asked for, as ``module`` or ``module:attribute``.
         reason: What is wrong with it.
         traceback: The app's own traceback, or an empty text when there is none.
+        action: What is not done therefore.
     """
 
     target: str
     reason: str
     traceback: str = ""
+    action: str = "build"
 
     def __str__(self) -> str:
-        head = f"cannot build {self.target}: {self.reason}"
+        head = f"cannot {self.action} {self.target}: {self.reason}"
         return f"{head}\n{self.traceback}" if self.traceback else head
 
 

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgezero_spin.manifest.spin import Component
+from edgezero_spin.manifest.spin import ManifestComponent
 from edgezero_spin.manifest.spin.schema import Build
 from edgezero_spin.project.watched_files import files_of_pattern
 
@@ -22,7 +22,7 @@ NOT_SOURCES = ("__pycache__", "node_modules", "site-packages", "tests")
 TESTS = ("test_", "conftest.")
 
 
-def stale_source(base: Path, component: Component) -> Path | None:
+def stale_source(base: Path, component: ManifestComponent) -> Path | None:
     """Return a source that is newer than its component, if any.
 
     Args:

@@ -15,9 +15,9 @@ from pathlib import Path
 import attrs
 
 from edgezero_spin.manifest.spin import (
-    Component,
     FilePlacement,
     LocalDependency,
+    ManifestComponent,
     SpinManifest,
 )
 
@@ -126,7 +126,7 @@ def watched_files(manifest: SpinManifest, *, with_assets: bool = True) -> Watche
     return WatchedFiles(manifest.path.absolute(), tuple(sources), tuple(content), tuple(unwatched))
 
 
-def _content_of(component: Component, base: Path, with_assets: bool) -> Iterator[_Files]:
+def _content_of(component: ManifestComponent, base: Path, with_assets: bool) -> Iterator[_Files]:
     if isinstance(component.source, str):
         yield _Files(_joined(base, component.source))
     for dependency in component.dependencies.values():

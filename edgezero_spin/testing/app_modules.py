@@ -7,13 +7,13 @@ from pathlib import Path
 from types import ModuleType
 
 from edgezero_spin.core.app import App
-from edgezero_spin.manifest.spin.schema import Component
+from edgezero_spin.manifest.spin.schema import ManifestComponent
 from edgezero_spin.testing.errors import KitError
 
 __all__ = ["app_target", "import_app"]
 
 
-def app_target(component: Component) -> str | None:
+def app_target(component: ManifestComponent) -> str | None:
     """Return the ``module:attribute`` that a component is compiled from, if it says so."""
     if component.build is None:
         return None

@@ -24,6 +24,13 @@ def test_the_page_is_current() -> None:
     assert written["PAGE"].read_text(encoding="utf-8") == written["reference"]()
 
 
+def inner(outer: click.Group, word: str) -> click.Command:
+    """The command of this name in a group."""
+    found = outer.get_command(click.Context(outer), word)
+    assert found is not None
+    return found
+
+
 def examples() -> list[list[str]]:
     """Every command line in an epilog, as words."""
     lines = []
@@ -31,7 +38,7 @@ def examples() -> list[list[str]]:
         command: click.Command = group
         for word in words:
             assert isinstance(command, click.Group)
-            command = command.commands[word]
+            command = inner(command, word)
         lines += [line.strip() for line in (command.epilog or "").splitlines()[2:]]
     return [shlex.split(line.partition(" > ")[0].partition(" >> ")[0]) for line in lines]
 
@@ -43,7 +50,7 @@ def test_every_example_can_be_typed(words: list[str]) -> None:
     command: click.Command = group
     context = click.Context(command, info_name="edgezero")
     while isinstance(command, click.Group):
-        command = command.commands[words.pop(0)]
+        command = inner(command, words.pop(0))
         context = click.Context(command, parent=context, info_name=command.name)
     if "--" in words:
         words = words[: words.index("--")]

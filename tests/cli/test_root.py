@@ -21,7 +21,10 @@ from tests.source_tree import PACKAGE
 
 def command_lines(outer: click.Group, *words: str) -> Iterator[tuple[str, ...]]:
     """Every command and group below a group, as it is typed."""
-    for name, command in sorted(outer.commands.items()):
+    context = click.Context(outer)
+    for name in outer.list_commands(context):
+        command = outer.get_command(context, name)
+        assert command is not None
         yield (*words, name)
         if isinstance(command, click.Group):
             yield from command_lines(command, *words, name)

@@ -277,8 +277,8 @@ def test_counts(text: str, span: tuple[int, int]) -> None:
     assert Span().convert(text, None, None) == span
 
 
-@pytest.mark.parametrize("text", ["0", "2..1", "a", "1..", "..3", "1...3"])
+@pytest.mark.parametrize("text", ["0", "2..1", "5..5", "a", "1..", "..3", "1...3"])
 def test_what_is_no_count(text: str) -> None:
-    """Nothing below 1, no range that runs backwards."""
+    """Nothing below 1, no range that runs backwards or has nothing in it (IL-6, IL-7)."""
     with pytest.raises(click.BadParameter):
         Span().convert(text, None, None)

@@ -52,7 +52,7 @@ def linked(build: Build) -> Iterator[PreparedComponent]:
     """The guest ``answers``, joined to a host that takes notes."""
     component: Path = build("answers")
     with make_engine(EngineSettings(pooling=False)) as engine:
-        yield link(engine, load_component(engine, component), recording(host_interfaces()))
+        yield link(engine, load_component(engine, component), recording(dict(host_interfaces())))
 
 
 def ask(linked: PreparedComponent, target: str, method: str = "GET") -> tuple[ResponseHead, bytes]:

@@ -13,6 +13,7 @@ import pytest
 
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
+from edgezero_spin.host.factors.postgres.factor import Postgres
 from edgezero_spin.host.factors.sqlite.connections import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.load.interfaces import host_interfaces
@@ -20,6 +21,7 @@ from edgezero_spin.host.runtime.engine import Engine, EngineSettings, load_compo
 from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.host.runtime.prepared import PreparedComponent
 from edgezero_spin.stores.memory import MemoryKeyValue
+from tests.host.debian_servers import running_postgres
 from tests.host.redis_server import running_redis
 from tests.host.support import instance_state
 
@@ -204,19 +206,66 @@ answer = (numbers, connection.get("none"), connection.smembers("s"), replies,
     )
 
 
+def test_postgres(linked: PreparedComponent) -> None:
+    """Values of every kind go both ways, errors have their fields, through each version."""
+    postgres = Postgres()
+    with running_postgres() as port:
+        state = instance_state(
+            outbound=OutboundHosts([f"postgres://localhost:{port}"]), postgres=postgres
+        )
+        answer = run_in(
+            linked,
+            state,
+            f"""
+pg = postgres4
+address = "postgres://postgres:postgres@localhost:{port}/postgres?sslmode=disable"
+connection = pg.ConnectionBuilder(address).build()
+values = [
+    ("int4", "Int32", -5), ("text", "Str", "Größe"), ("bytea", "Binary", b"\\0\\xff"),
+    ("float8", "Floating64", 0.5), ("date", "Date", (2024, 2, 29)),
+    ("timestamp", "Datetime", (2024, 2, 29, 1, 2, 3, 4000)), ("numeric", "Decimal", "1.10"),
+    ("int4range", "RangeInt32", ((1, pg.RangeBoundKind.INCLUSIVE), None)),
+    ("text[]", "ArrayStr", ["a", None]), ("interval", "Interval", pg.Interval(1, 2, 3)),
+]
+sql = "SELECT " + ", ".join(f"${{n}}::{{kind}}" for n, (kind, _, _) in enumerate(values, 1))
+row_set = connection.query(
+    sql, [getattr(pg, f"ParameterValue_{{case}}")(value) for _, case, value in values])
+same = row_set.rows == [[getattr(pg, f"DbValue_{{case}}")(value) for _, case, value in values]]
+types = [column.data_type for column in row_set.columns] == [
+    getattr(pg, f"DbDataType_{{case}}")() for _, case, _ in values]
+other = connection.query("SELECT '{{}}'::json AS j", [])
+count = connection.execute("CREATE TEMP TABLE t AS SELECT generate_series(1, 3)", [])
+old = postgres2.Connection.open(address).query("SELECT 1, current_date", [])
+oldest = postgres1.query(address, "SELECT true", [])
+answer = (same, types, other, count, old.rows, old.columns[1].data_type.name, oldest.rows,
+    caught(connection.query, "SELEC", []))
+""",
+        )
+    postgres.close()
+    assert answer.startswith(
+        "(True, True, RowSet(columns=[Column(name='j', "
+        "data_type=DbDataType_Other(value='json'))], "
+        "rows=[[DbValue_Unsupported(value=b'{}')]]), 3, "
+        "[[DbValue_Int32(value=1), DbValue_Unsupported()]], 'OTHER', "
+        "[[DbValue_Boolean(value=True)]], "
+    )
+    assert "QueryError_DbError(value=DbError(as_text=" in answer
+    assert "42601" in answer
+
+
 @pytest.mark.parametrize(
     ("call", "answer"),
     [
         ("mysql2.Connection.open, 'mysql://allowed'", "Error_Other(value='not supported"),
         ("mysql2.Connection.open, 'mysql://evil'", "Error_ConnectionFailed(value='address"),
-        ("postgres2.Connection.open, 'host=allowed'", "Error_Other(value='not supported"),
+        ("postgres2.Connection.open, 'host=evil'", "Error_ConnectionFailed(value='address"),
         ("postgres4.Connection.open, 'host=evil'", "Error_ConnectionFailed(value='address"),
-        ("postgres4.ConnectionBuilder('host=allowed').build", "Error_Other(value='not supported"),
+        ("postgres4.ConnectionBuilder('host=evil').build", "Error_ConnectionFailed(value='addr"),
         ("mqtt.Connection.open, 'mqtt://allowed', '', '', 1", "Error_Other(value='not supported"),
         ("llm2.infer, 'llama2', 'why?', None", "Error_RuntimeError(value='not supported"),
         ("llm1.generate_embeddings, 'none', []", 'Error_InvalidInput(value="The component'),
         ("mysql1.query, 'mysql://allowed', '', []", "MysqlError_OtherError(value='not supported"),
-        ("postgres1.execute, 'host=allowed', '', []", "PgError_OtherError(value='not supported"),
+        ("postgres1.execute, 'host=evil', '', []", "PgError_ConnectionFailed(value='address"),
     ],
 )
 def test_what_is_not_provided(run: Run, call: str, answer: str) -> None:

@@ -239,8 +239,7 @@ def test_form() -> None:
         pytest.param(
             b'--x\r\nContent-Disposition: form-data; name="username"\r\n\r\nbob\r\n--x--\r\n',
             400,
-            "invalid form payload: sent as multipart/form-data; send it as "
-            "application/x-www-form-urlencoded (a <form> without enctype does)",
+            "invalid form payload: sent in parts; its content-type has to be multipart/form-data",
             id="multipart",
         ),
         (b"username=a&username=b", 400, "invalid form payload: username: "),

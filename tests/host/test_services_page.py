@@ -32,6 +32,7 @@ def test_its_configuration_is_read_as_it_says(tmp_path: Path) -> None:
     assert configured_databases(config, None)["orders"].path == Path("data/orders.db").absolute()
     rules = read_network_rules(config)
     assert (rules.pooling, rules.http_slots.most, rules.redis_slots.most) == (True, 64, 32)
+    assert rules.postgres_slots.most == 32
     assert rules.blocked.private
     assert rules.blocked.blocks("203.0.113.9")
     assert len(variable_providers(config, {})) == 3
@@ -94,6 +95,8 @@ def test_its_names_are_those_of_the_host() -> None:
         "spin:sqlite",
         "wasi:config/store",
         "fermyon:spin/redis",
+        "spin:postgres",
+        "fermyon:spin/postgres",
     ):
         assert name in text
         assert any(interface.startswith(name) for interface in host_interfaces())

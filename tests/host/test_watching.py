@@ -60,7 +60,7 @@ def test_a_watch_follows_a_request(shared_engine: Engine, target: str, status: i
 def test_interfaces_can_be_wrapped(shared_engine: Engine) -> None:
     """A function put in place of the host's own is what the guest calls."""
     called = []
-    interfaces = host_interfaces()
+    interfaces = dict(host_interfaces())
     stdout = interfaces["wasi:cli/stdout"]
     original = stdout.functions["get-stdout"]
 

@@ -55,7 +55,7 @@ class _Peer(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(text)
 
-    do_POST = do_BREW = do_GET  # noqa: N815
+    do_POST = do_PUT = do_DELETE = do_OPTIONS = do_BREW = do_GET  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:
         """Stay quiet."""
@@ -132,6 +132,11 @@ EXCHANGES: dict[str, tuple[Any, ...]] = {
     "get": ("GET", "http", "127.0.0.1:{peer}", "/a?b=c"),
     "post": ("POST", "http", "127.0.0.1:{peer}", "/", [["x", "1"], ["X-Two", "2"]], "hello"),
     "with a length": ("POST", "http", "127.0.0.1:{peer}", "/", [["content-length", "5"]], "hello"),
+    "delete of nothing": ("DELETE", "http", "127.0.0.1:{peer}", "/"),
+    "options": ("OPTIONS", "http", "127.0.0.1:{peer}", "/"),
+    "delete with a body": ("DELETE", "http", "127.0.0.1:{peer}", "/", [], "hello"),
+    "get with a body": ("GET", "http", "127.0.0.1:{peer}", "/", [], "hello"),
+    "another method with a body": ("BREW", "http", "127.0.0.1:{peer}", "/", [], "hello"),
     "another method": ("BREW", "http", "127.0.0.1:{peer}", "/"),
     "no path": ("GET", "http", "127.0.0.1:{peer}", None),
     "only a query": ("GET", "http", "127.0.0.1:{peer}", "?a=b"),
@@ -215,3 +220,13 @@ def test_failing_targets(both: Both, call: list[Any]) -> None:
     """A component that another calls fails as it would for a client."""  # CHAIN-12
     [pair] = do(*call)
     both.same("/chain/", fetch("GET", "http", "back.spin.internal", "/", [list(pair)]))
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_post_of_nothing_says_its_length(both: Both, peer: int, method: str) -> None:
+    """RFC 9110, 8.6, asks for it, and some servers insist; Spin leaves it out."""
+    said = []
+    for answer in both.ask("/every/", fetch(method, "http", f"127.0.0.1:{peer}")):
+        _, _, headers, _ = json.loads(answer.body)["body"]
+        said.append([value for name, value in headers if name == "content-length"])
+    assert said == [["0"], []]

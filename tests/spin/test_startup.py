@@ -140,7 +140,6 @@ REFUSED = {
     '[component.m]\nsource = "spin.toml"\n',
     "static status": HEAD + '[[trigger.http]]\nroute = "/"\nid = "t"\n'
     "static_response = {{ status_code = 99999 }}\n",
-    "trigger type": HEAD + '[[trigger.nothing]]\ncomponent = "c"\n{c}',
     "version": 'spin_manifest_version = "3"\n',
     "nothing": "",
     "no toml": "what?",
@@ -162,6 +161,22 @@ def test_what_one_refuses_the_other_refuses(
         refused = caught.value
         print(program.name, refused.stderr)
         assert (refused.status, refused.stdout, "Error: " in refused.stderr) == (1, "", True)
+
+
+def test_a_trigger_that_nobody_has_beside_an_http_one(
+    spin: Program, probe: Path, tmp_path: Path
+) -> None:
+    """Spin refuses the application; here what can be served is, and the other one is named."""
+    trigger = '[[trigger.nothing]]\ncomponent = "c"\n'
+    (tmp_path / "spin.toml").write_text(HEAD + trigger + component(probe, "c", "/c"))
+    with running(EMBEDDED, ["-f", "spin.toml"], folder=tmp_path) as started:
+        assert ask(started.port, "/c").status == 200
+        assert started.wait_for("nothing")
+    with (
+        pytest.raises(StartFailedError),
+        running(spin, ["-f", "spin.toml"], folder=tmp_path),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(

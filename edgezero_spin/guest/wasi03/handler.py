@@ -9,6 +9,7 @@ Source: ``wasi:http/handler@0.3.0``; contract wasi03.md, WH-30 to WH-42, PY-20.
 import os
 import sys
 from asyncio import Task
+from collections.abc import Coroutine
 from typing import Any
 
 import componentize_py_async_support as support
@@ -21,9 +22,10 @@ from edgezero_spin.core.app import App
 from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
+from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.guest.wasi03.event_loop import loop
 from edgezero_spin.guest.wasi03.incoming import IncomingSource
-from edgezero_spin.guest.wasi03.outgoing import HeaderRefusedError, response_of
+from edgezero_spin.guest.wasi03.outgoing import OutgoingBody, response_of
 from edgezero_spin.guest.wasi03.stores import platform
 from edgezero_spin.guest.wasi03.tasks import current, spawn, start
 from edgezero_spin.stores import open_stores
@@ -88,9 +90,9 @@ def incoming_handler(app: App) -> type[Any]:
     class IncomingHandler:
         """``wasi:http/handler@0.3.0`` for one app."""
 
-        def _async_start_handle(self, resource: types.Request, borrows: int) -> int:
-            source = IncomingSource(resource)
-            request = Request(source)
+        def _async_start_handle(self, request: types.Request, borrows: int) -> int:
+            source = IncomingSource(request)
+            asked = Request(source)
 
             def respond(main: "Task[Response | None]") -> None:
                 response = None if main.cancelled() else main.result()
@@ -98,45 +100,56 @@ def incoming_handler(app: App) -> type[Any]:
                     source.close()
                     _fail(index, borrows)
                     return
+                work = asked.background_work()
                 try:
-                    _send(index, borrows, source, request, response)
-                except HeaderRefusedError:
+                    head, body = response_of(response.status, response.header_pairs)
+                except BaseException:
                     _report()
+                    if work is not None:
+                        work.close()
                     source.close()
                     _fail(index, borrows)
+                    return
+                runtime.call_task_return(index, borrows, Ok(head))
+                _send(body, response.body, source, work)
 
-            return start(serve(request), loop, respond)
+            return start(serve(asked), loop, respond)
 
     IncomingHandler.app = app  # type: ignore[attr-defined]
     return IncomingHandler
 
 
 def _send(
-    index: int, borrows: int, source: IncomingSource, request: Request, response: Response
+    body: OutgoingBody,
+    content: bytes | BodyStream,
+    source: IncomingSource,
+    work: "Coroutine[Any, Any, None] | None",
 ) -> None:
-    content = response.body
+    """Send a body behind its head, and do what is to be done after it."""
     if isinstance(content, bytes):
-        source.close()
-    head, body = response_of(response.status, response.header_pairs)
-    runtime.call_task_return(index, borrows, Ok(head))
-
-    def sent() -> None:
-        work = request.background_work()
-        if work is not None:
-            spawn(work)
-
-    if isinstance(content, bytes):
-        body.send(current(), content, sent)
+        if work is None:
+            source.close()
+            body.send(current(), content)
+        else:
+            body.send(current(), content, lambda: spawn(_work_behind(work, source)))
         return
 
     async def stream() -> None:
         try:
             await body.send_all(current(), content)
+            if work is not None:
+                await work
         finally:
             source.close()
-            sent()
 
     spawn(stream())
+
+
+async def _work_behind(work: "Coroutine[Any, Any, None]", source: IncomingSource) -> None:
+    try:
+        await work
+    finally:
+        source.close()
 
 
 def _fail(index: int, borrows: int) -> None:

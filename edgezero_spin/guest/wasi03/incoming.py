@@ -17,19 +17,21 @@ from wit_world.imports import wasi_http_types as types
 from edgezero_spin.core.request import BodyReadError
 from edgezero_spin.guest.methods import method_types, scheme_name
 from edgezero_spin.guest.outbound_rules import code_name
-from edgezero_spin.guest.wasi03.ends import ReadableEnd, index_of, new_future
+from edgezero_spin.guest.wasi03.ends import index_of, new_future
 from edgezero_spin.guest.wasi03.tasks import await_result, current, watch
 
-__all__ = ["Body", "IncomingSource", "unit_future"]
+__all__ = ["Body", "IncomingSource", "consumed"]
 
 _METHODS = {case: name for name, case in method_types(types).items()}
 _OK = Ok(None)
 _UNIT = index_of(wit_world.result_unit_wasi_http_types_error_code_future, "future_new", lambda: _OK)
 
 
-def unit_future() -> ReadableEnd:
-    """Return the readable end of a future that says that all went well."""
+def consumed(message: Any) -> "Body":
+    """Take the body of a request or response, which ends the resource."""
     writer, reader = new_future(_UNIT)
+    body = Body(*type(message).consume_body(message, reader))
+    # Behind the call: who reads the verdict by now takes it without a wait.
     pending = runtime.future_write(_UNIT, writer, _OK)
 
     def written(_: Any) -> None:
@@ -39,7 +41,7 @@ def unit_future() -> ReadableEnd:
         written(None)
     else:
         watch(current(), pending.value, written)
-    return reader
+    return body
 
 
 class Body:
@@ -156,7 +158,7 @@ class IncomingSource:
             self.headers()
             self._scheme, self._authority = self.scheme, self.authority
             self._request = None
-            body = self._body = Body(*types.Request.consume_body(request, unit_future()))
+            body = self._body = consumed(request)
         return await body.read(limit)
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from edgezero_spin.core.request import BodyReadError
 from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.guest.methods import method_types, scheme_types
 from edgezero_spin.guest.outbound_rules import failure, framing, timeout_ns
-from edgezero_spin.guest.wasi03.incoming import Body, unit_future
+from edgezero_spin.guest.wasi03.incoming import consumed
 from edgezero_spin.guest.wasi03.outgoing import OutgoingBody
 from edgezero_spin.guest.wasi03.tasks import current, spawn
 
@@ -62,7 +62,7 @@ class _Reply:
         fields = response.get_headers()
         self.headers: list[tuple[str, bytes]] = fields.copy_all()
         fields.__exit__(None, None, None)
-        self._body = Body(*types.Response.consume_body(response, unit_future()))
+        self._body = consumed(response)
 
     async def read(self, limit: int) -> bytes:
         """Return the next bytes of the body; ``b""`` at its end.

@@ -56,7 +56,7 @@ class OutgoingBody:
         self._end, self.trailers = new_future(_TRAILERS)
 
     def send(
-        self, task: ComponentTask, data: bytes, sent: Callable[[], None] | None = None
+        self, task: ComponentTask, data: bytes, sent: Callable[[], object] | None = None
     ) -> None:
         """Send all of the body and end it, in callbacks of ``task``, which is held so long.
 
@@ -85,7 +85,7 @@ class OutgoingBody:
         task: ComponentTask,
         pending: tuple[int, int] | None,
         data: bytes,
-        sent: Callable[[], None] | None,
+        sent: Callable[[], object] | None,
     ) -> None:
         """Go on with a write that waits, or with the rest of one that was taken in part."""
         task.holds += 1

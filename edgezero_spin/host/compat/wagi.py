@@ -1,7 +1,7 @@
 """The Wagi executor: a request becomes a command line, and what it prints the response.
 
-In: an ``Exchange`` and a ``CommandComponent``, which is a WASI 0.1 command module or a
-component that exports ``wasi:cli/run``. Out: the same exchange, answered. Request and
+In: an ``Exchange`` and a ``CommandComponent``, which exports ``wasi:cli/run`` or is a core
+module of WASI 0.1. Out: the same exchange, answered. Request and
 response are held whole, within limits; each request has an instance of its own.
 
 What the program sees and what its output means is in ``cgi``.
@@ -21,26 +21,24 @@ from edgezero_spin.host.compat.cgi import (
     read_output,
     variables_for,
 )
-from edgezero_spin.host.compat.wasi_01 import LinkedModule, load_module
 from edgezero_spin.host.compat.whole_bodies import read_request, respond
-from edgezero_spin.host.errors import LinkError, WitError
+from edgezero_spin.host.errors import GuestTrapped, LinkError, Trap, WitError
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.factors.command import Command
 from edgezero_spin.host.factors.instance import Grants, InstanceState
-from edgezero_spin.host.factors.wasi.cli import GuestExit
+from edgezero_spin.host.factors.wasi.cli import GuestExit, too_much_output
 from edgezero_spin.host.runtime.engine import (
     Component,
     Engine,
     InstanceLimits,
-    is_core_module,
     load_component,
-    read_wasm,
 )
 from edgezero_spin.host.runtime.prepared import PreparedComponent
 
 __all__ = [
     "BODY_LIMIT_BYTES",
+    "ENTRY_POINT",
     "CommandComponent",
     "WagiSettings",
     "load_command",
@@ -49,6 +47,8 @@ __all__ = [
 logger = logging.getLogger("edgezero_spin.host")
 
 RUN = "wasi:cli/run"
+ENTRY_POINT = "_start"
+"""Where a command that is a core module begins."""
 
 BODY_LIMIT_BYTES = 16 * 1024 * 1024
 """Most of a request's body that is held for a command; 413 past it. Our own limit."""
@@ -70,13 +70,13 @@ class CommandComponent:
     """A command that is ready to be run.
 
     Attributes:
-        program: The module or component with its imports defined.
+        program: The component with its imports defined; it may have been a core module.
         grants: What its runs may use.
         limits: What each run may spend.
         settings: Of its trigger.
     """
 
-    program: LinkedModule | PreparedComponent
+    program: PreparedComponent
     grants: Grants
     limits: InstanceLimits
     settings: WagiSettings
@@ -112,7 +112,7 @@ class CommandComponent:
             stdin=body,
         )
         state.command = command
-        self._run(state)
+        self._run(state, command)
         output = bytes(command.stdout)
         if not output:
             raise OutputError(
@@ -122,22 +122,23 @@ class CommandComponent:
         response = read_output(output)
         respond(exchange, response.status, list(response.headers), response.body)
 
-    def _run(self, state: InstanceState) -> None:
-        if isinstance(self.program, LinkedModule):
-            with self.program.instantiate(state, self.limits) as module:
-                module.run()
-            return
-        with self.program.instantiate(state, self.limits) as instance:
-            try:
+    def _run(self, state: InstanceState, command: Command) -> None:
+        try:
+            with self.program.instantiate(state, self.limits) as instance:
                 instance.call(RUN, "run")
-            except WitError:
-                logger.error(
-                    "%s: the program ended with an error; its output is used",
-                    self.grants.component_id,
-                )
-            except GuestExit as error:
-                if error.code != 0:
-                    raise
+        except WitError:
+            logger.error(
+                "%s: the program ended with an error; its output is used",
+                self.grants.component_id,
+            )
+        except GuestTrapped as error:
+            # A core module is told that there is no space left, and may end for that.
+            if command.overflowed:
+                raise Trap(too_much_output(command)) from error
+            if not isinstance(error, GuestExit) or error.code != 0:
+                raise
+        if command.overflowed:
+            raise Trap(too_much_output(command))
 
 
 def load_command(
@@ -145,21 +146,19 @@ def load_command(
     path: Path,
     cache_dir: Path | None,
     link_component: Callable[[Component], PreparedComponent],
-) -> LinkedModule | PreparedComponent:
-    """Load and link a command, of either kind (WAGI-1).
+) -> PreparedComponent:
+    """Load and link a command: a component, or a core module of WASI 0.1 (WAGI-1).
 
     Args:
         engine: What it will run on.
         path: The file.
         cache_dir: Where compiled code is kept; ``None`` for nowhere.
-        link_component: Links one that is a component.
+        link_component: Links it.
 
     Raises:
         ComponentError: The file cannot be used.
         LinkError: It is no command.
     """
-    if is_core_module(read_wasm(path)):
-        return LinkedModule(load_module(engine, path, cache_dir))
     linked = link_component(load_component(engine, path, cache_dir))
     if linked.export_of(RUN) is None:
         raise LinkError(

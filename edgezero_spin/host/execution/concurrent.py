@@ -58,7 +58,7 @@ class ConcurrencyPolicy:
         least_served, most_served: Requests that one accepts in all; each draws its own number
             between the two (IL-1, IL-5).
         least_concurrent, most_concurrent: Requests that it has without a response at once,
-            drawn likewise (IL-2).
+            drawn likewise (IL-2). 0 makes an instance for each request (IL-8).
         idle_timeout_s: Seconds that it lives with nothing to do (IL-3).
         least_idle_timeout_s: Each wait draws its own time between this and
             ``idle_timeout_s``; ``None`` for just that.
@@ -66,8 +66,8 @@ class ConcurrencyPolicy:
 
     least_served: int = attrs.field(default=128, validator=ge(1))
     most_served: int = attrs.field(default=128, validator=ge(1))
-    least_concurrent: int = attrs.field(default=16, validator=ge(1))
-    most_concurrent: int = attrs.field(default=16, validator=ge(1))
+    least_concurrent: int = attrs.field(default=16, validator=ge(0))
+    most_concurrent: int = attrs.field(default=16, validator=ge(0))
     idle_timeout_s: float = attrs.field(default=1.0, validator=gt(0))
     least_idle_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
 
@@ -176,10 +176,7 @@ class ConcurrentExecutor:
                 queue = self._queues[component] = _Queue(component)
             shared = None if queue.waiting else self._choose(queue, entry)
             if shared is None:
-                if self.queued >= self._pool.max_queued:
-                    raise Overloaded(
-                        f"{self._pool.places} instances are busy and {self.queued} requests wait"
-                    )
+                self._check_queue(queue)
                 queue.waiting.append(entry)
                 self._look_after(queue)
             else:
@@ -188,6 +185,22 @@ class ConcurrentExecutor:
             self._clock.at(monotonic() + limits.deadline_s, lambda: self._expire(component, call))
         if shared is not None:
             shared.wake()
+
+    def _check_queue(self, queue: _Queue) -> None:
+        """Refuse a request that would wait behind too many, beside those that soon find room.
+
+        Raises:
+            Overloaded: It would.
+        """
+        room = self._pool.free_places * max(1, self.policy.least_concurrent)
+        room += sum(
+            min(shared.left, shared.capacity - shared.unanswered)
+            for shared in queue.instances
+            if shared.has_room
+        )
+        waiting = self.queued
+        if waiting >= self._pool.max_queued + room:
+            raise Overloaded(f"{self._pool.places} instances are busy and {waiting} requests wait")
 
     def prepare(self, component: GuestComponent) -> None:
         """Nothing: the first request makes the first instance."""

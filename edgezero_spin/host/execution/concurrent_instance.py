@@ -120,7 +120,7 @@ class ConcurrentInstance:
         return (
             self.left > 0
             and not self.ended
-            and self.unanswered < max(1, self.capacity)
+            and self.unanswered < self.capacity
             and not self._has_backpressure
         )
 

@@ -29,6 +29,7 @@ __all__ = ["HANDLER", "HANDLER_03", "GuestComponent", "HandlerError", "handler_o
 
 HANDLER = "wasi:http/incoming-handler"
 HANDLER_03 = "wasi:http/handler"
+COMMAND = "wasi:cli/run@"
 
 _OWN_HANDLER = re.compile(
     rf"{re.escape(HANDLER)}(?:@0\.2\.\d+)?|{re.escape(INBOUND_HTTP)}"
@@ -153,6 +154,8 @@ def _no_handler(exports: Sequence[str], others: list[str]) -> str:
             f"{HANDLER_03}@0.3.0 or {HANDLER}@0.2"
         )
     offer = ", ".join(exports) or "nothing"
+    if any(name.startswith(COMMAND) for name in exports):
+        offer += ' (give the trigger of a command `executor = { type = "wagi" }`)'
     return (
         f"Expected component to export one of {HANDLER_03}@0.3.0, {HANDLER}@0.2, {INBOUND_HTTP}; "
         f"it exports {offer}"

@@ -109,6 +109,11 @@ class WorkerPool:
         return self._max_running
 
     @property
+    def free_places(self) -> int:
+        """Jobs that could begin at this moment."""
+        return max(0, self._max_running - self._running)
+
+    @property
     def max_queued(self) -> int:
         """Jobs that may wait for a place."""
         return self._max_queued

@@ -11,7 +11,7 @@ from typing import Any
 
 from edgezero_spin.host.exchange.channel import PIECE
 from edgezero_spin.host.factors.blocking import in_thread
-from edgezero_spin.host.runtime.host_ends import Answer, Promise, StreamReader
+from edgezero_spin.host.runtime.host_ends import FutureValue, Promise, StreamReader
 from edgezero_spin.host.runtime.interface import Err, Ok, WitError
 
 __all__ = ["PartwiseSource", "ReportedSource", "drained", "refused"]
@@ -22,7 +22,7 @@ _TOLD_EARLY = 4
 
 def drained(
     reader: StreamReader, take: Callable[[bytes], None], end: Callable[[], None] | None = None
-) -> Answer:
+) -> FutureValue:
     """Take every byte of a stream until its writer drops it.
 
     Args:
@@ -36,13 +36,13 @@ def drained(
     """
     drain = _Drain(reader, take, end)
     drain.pull()
-    return Answer(drain.outcome)
+    return FutureValue(drain.outcome)
 
 
-def refused(reader: StreamReader, error: Any) -> Answer:
+def refused(reader: StreamReader, error: Any) -> FutureValue:
     """Drop a stream unread; the future has the error."""
     reader.close_now()
-    return Answer(Err(error))
+    return FutureValue(Err(error))
 
 
 class ReportedSource:
@@ -58,9 +58,9 @@ class ReportedSource:
         self.outcome = Promise()
 
     @property
-    def ends(self) -> tuple[Any, Answer]:
+    def ends(self) -> tuple[Any, FutureValue]:
         """The stream and the future, as a function returns them."""
-        return self, Answer(self.outcome)
+        return self, FutureValue(self.outcome)
 
     def ended(self, error: WitError | None) -> None:
         """There is no more."""
@@ -96,7 +96,7 @@ class PartwiseSource(ReportedSource):
         raise NotImplementedError
 
     @property
-    def ends(self) -> tuple[Any, Answer]:
+    def ends(self) -> tuple[Any, FutureValue]:
         """The stream and the future, as a function returns them after the first ``look_up``."""
         self._settle()
         return super().ends

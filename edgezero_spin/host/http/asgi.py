@@ -18,13 +18,13 @@ from edgezero_spin.host.http.gateway import RequestHead
 from edgezero_spin.host.http.messages import ResponseAborted
 from edgezero_spin.host.http.respond import RequestHandler
 
-__all__ = ["AsgiApplication", "Message", "Program", "Receive", "Scope", "Send", "head_of"]
+__all__ = ["AsgiApplication", "AsgiProgram", "Message", "Receive", "Scope", "Send", "head_of"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Program = Callable[[Scope, Receive, Send], Awaitable[None]]
+AsgiProgram = Callable[[Scope, Receive, Send], Awaitable[None]]
 """An ASGI application."""
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from edgezero_spin.host.http.respond import RequestHandler
 from edgezero_spin.host.http.settings import ServerSettings
 
-__all__ = ["Connections", "ServerConnection"]
+__all__ = ["Connections", "ServerConnection", "shown"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -58,13 +58,15 @@ class Connections:
             self._none_left.set()
 
     def report_stalled(self, client: tuple[str, int] | None, verb: str, target: bytes) -> None:
-        """Say in the log that a client does not move on with a body."""
+        """Say in the log that a client is too slow with a body."""
         logger.info(
-            "a client (%s) did not %s the body of %s for %g s; its connection is closed",
+            "a client (%s) is too slow to %s the body of %s and is cut off "
+            "(--body-timeout %g, --min-body-rate %d)",
             "unknown" if client is None else client[0],
             verb,
-            target[:200].decode("ascii", "backslashreplace"),
+            shown(target),
             self.settings.body_timeout_s,
+            self.settings.min_body_rate,
         )
 
     async def drain(self, hurried: asyncio.Event) -> None:
@@ -90,3 +92,9 @@ class Connections:
         # Transports write what they have and close in the next rounds of the loop.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
+
+
+def shown(target: bytes) -> str:
+    """A target for a line of a log: what a client chose is neither long nor more than one line."""
+    text = target.partition(b"?")[0].decode("ascii", "backslashreplace")
+    return text if len(text) <= 200 else text[:200] + "..."

@@ -36,7 +36,11 @@ class Deadlines:
 
     def read_within(self, seconds: float) -> None:
         """Expect something to be sent."""
-        self._read_by = self._loop.time() + seconds
+        self.read_by(self._loop.time() + seconds)
+
+    def read_by(self, time: float) -> None:
+        """Expect something to be sent before a time of the loop's clock."""
+        self._read_by = time
         self._arm()
 
     def read_any_time(self) -> None:

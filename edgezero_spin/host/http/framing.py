@@ -16,7 +16,15 @@ from http import HTTPStatus
 
 from edgezero_spin.host.exchange.fields import Pair
 
-__all__ = ["Framing", "chunk", "date_line", "last_chunk", "response_head", "status_line"]
+__all__ = [
+    "Framing",
+    "chunk",
+    "date_line",
+    "date_value",
+    "last_chunk",
+    "response_head",
+    "status_line",
+]
 
 BODILESS = (204, 304)
 
@@ -41,18 +49,26 @@ def status_line(status: int) -> bytes:
 
 _STATUS_LINES = {status: status_line(status) for status in range(200, 1000)}
 
-_date: tuple[int, bytes] = (0, b"")
+_date: tuple[int, bytes, bytes] = (0, b"", b"")
+
+
+def date_value() -> bytes:
+    """The value of the header ``date``, new every second."""
+    return _date_now()[1]
 
 
 def date_line() -> bytes:
-    """The header ``date``, new every second."""
+    """The header ``date``, likewise."""
+    return _date_now()[2]
+
+
+def _date_now() -> tuple[int, bytes, bytes]:
     global _date
     now = int(time.time())
-    second, line = _date
-    if second != now:
-        line = b"date: " + formatdate(now, usegmt=True).encode("ascii") + b"\r\n"
-        _date = (now, line)
-    return line
+    if _date[0] != now:
+        value = formatdate(now, usegmt=True).encode("ascii")
+        _date = (now, value, b"date: " + value + b"\r\n")
+    return _date
 
 
 def response_head(

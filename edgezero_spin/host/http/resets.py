@@ -1,6 +1,6 @@
-"""The end of a connection that its peer takes for an error.
+"""Ends of connections: one that its peer takes for an error, and one that loses nothing.
 
-Source: RFC 9112, 8; contract spin-host.md, RESP-7.
+Source: RFC 9112, 8 and 9.6; contract spin-host.md, RESP-7.
 """
 
 import asyncio
@@ -9,7 +9,10 @@ import socket
 import struct
 import sys
 
-__all__ = ["reset"]
+__all__ = ["LINGER_S", "end_sending", "reset"]
+
+LINGER_S = 2.0
+"""Seconds for which a client is read from, and not listened to, before its connection closes."""
 
 # Nothing is waited for when the socket is closed (l_onoff, l_linger).
 _NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
@@ -26,3 +29,16 @@ def reset(transport: asyncio.Transport) -> None:
     else:
         # TLS has a word for a good end, and ``close`` would say it.
         transport.abort()
+
+
+def end_sending(transport: asyncio.Transport) -> bool:
+    """End this side of a connection behind what was written; ``False`` where that cannot be.
+
+    Closing on a client that is still sending resets the connection, and what was written may
+    be lost with it. TLS knows no such half of an end.
+    """
+    if not transport.can_write_eof() or transport.is_closing():
+        return False
+    with contextlib.suppress(OSError):
+        transport.write_eof()
+    return True

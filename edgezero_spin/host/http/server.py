@@ -22,8 +22,8 @@ from edgezero_spin.host.execution.signals import (
     no_signals,
 )
 from edgezero_spin.host.http.connections import Connections
+from edgezero_spin.host.http.http1_connection import Http1Connection
 from edgezero_spin.host.http.listening import BACKLOG, DEFAULT_LISTEN, ListenError, Listening, bind
-from edgezero_spin.host.http.protocol import HttpProtocol
 from edgezero_spin.host.http.respond import RequestHandler
 from edgezero_spin.host.http.settings import ServerSettings
 from edgezero_spin.host.http.tls import server_context
@@ -111,7 +111,7 @@ async def _serve(
         connections = Connections(host, settings, where.scheme)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            lambda: HttpProtocol(connections), sock=listener, ssl=context, backlog=BACKLOG
+            lambda: Http1Connection(connections), sock=listener, ssl=context, backlog=BACKLOG
         )
         host.origin = where.url
         on_listening(where)

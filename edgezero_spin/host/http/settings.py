@@ -24,9 +24,12 @@ class ServerSettings:
         head_timeout_s: Seconds that a client has for the head of a request, and for the
             first byte on a new connection. More than 0.
         keep_alive_s: Seconds that a connection may wait for its next request. More than 0.
-        body_timeout_s: Seconds in which a client has to send a byte of a body that is
-            awaited, or to take one of a response. Past it the answer is a 408, or the
+        body_timeout_s: Seconds that a client may take for a part of a body that is awaited,
+            or for taking a part of a response. Past it the answer is a 408, or the
             connection is closed. More than 0.
+        min_body_rate: Bytes of a body that give a client another second, up to
+            ``body_timeout_s``: one that is slower is late. 0 has any byte give all of the
+            time again.
     """
 
     find_free_port: bool = False
@@ -36,3 +39,9 @@ class ServerSettings:
     head_timeout_s: float = attrs.field(default=30.0, validator=gt(0))
     keep_alive_s: float = attrs.field(default=75.0, validator=gt(0))
     body_timeout_s: float = attrs.field(default=30.0, validator=gt(0))
+    min_body_rate: int = attrs.field(default=500, validator=ge(0))
+
+    @property
+    def least_taken_bytes(self) -> int:
+        """Bytes of responses that a client has to take in ``body_timeout_s``."""
+        return max(1, int(self.min_body_rate * self.body_timeout_s))

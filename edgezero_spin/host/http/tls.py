@@ -35,6 +35,7 @@ def server_context(listen: str, certificate: str, key: str) -> ssl.SSLContext:
         )
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["h2", "http/1.1"])
     try:
         context.load_cert_chain(certificate, key, password=refuse)
     except (ssl.SSLError, ValueError) as error:

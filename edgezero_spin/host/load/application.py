@@ -13,18 +13,18 @@ from pathlib import Path
 import attrs
 
 from edgezero_spin.host.compat.wagi import CommandComponent, load_command
-from edgezero_spin.host.compat.wasi_01 import LinkedModule
 from edgezero_spin.host.execution.executor import Served
 from edgezero_spin.host.execution.guest import GuestComponent
 from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.outbound_http.interface import HttpSender, OutboundHosts
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
+from edgezero_spin.host.factors.postgres.factor import Postgres
 from edgezero_spin.host.factors.sqlite.connections import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.http.gateway import Gateway
 from edgezero_spin.host.http.routes import RouteDeclaration, RouteTable
-from edgezero_spin.host.load.dependencies import DependencyError, dependencies_of
+from edgezero_spin.host.load.dependencies import dependencies_of
 from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, ComponentPlan
 from edgezero_spin.host.runtime.engine import Component, Engine, InstanceLimits, load_component
@@ -70,12 +70,18 @@ class Application:
         gateway: Finds what answers a request.
         components: Those that triggers use, by id.
         routes: Public routes in the order in which they are tried.
+        postgres: Its connections to PostgreSQL servers.
     """
 
     plan: ApplicationPlan
     gateway: Gateway
     components: Mapping[str, Served]
     routes: tuple[PublicRoute, ...]
+    postgres: Postgres
+
+    def close(self) -> None:
+        """Close the connections that its components' instances left. Twice is harmless."""
+        self.postgres.close()
 
 
 def load_application(
@@ -123,6 +129,7 @@ def load_application(
     _warn(table)
     databases = databases or {}
     network = network or NetworkRules()
+    postgres = Postgres()
     interfaces = host_interfaces() if interfaces is None else interfaces
     # Of several triggers with one component, the last one's executor counts (MAN-29a).
     wagi = {trigger.component: trigger.wagi for trigger in plan.triggers}
@@ -135,6 +142,7 @@ def load_application(
                 key_value={label: stores[label] for label in part.key_value_stores},
                 databases={label: databases[label] for label in part.sqlite_databases},
                 network=network,
+                postgres=postgres,
                 ai_models=part.ai_models,
                 variables=variables,
                 mounts=part.mounts,
@@ -159,10 +167,6 @@ def load_application(
                 components[part.id] = GuestComponent.of(linked, grants, limits)
             else:
                 program = load_command(engine, part.source, cache_dir, linker)
-                if part.dependencies and isinstance(program, LinkedModule):
-                    raise DependencyError(
-                        f"component {part.id!r} is a core module, which has no use for dependencies"
-                    )
                 components[part.id] = CommandComponent(program, grants, limits, executor)
                 logger.warning(
                     "component %r uses the WAGI executor, which Spin will remove; build it as a "
@@ -176,7 +180,7 @@ def load_application(
         {trigger.id: trigger.static for trigger in plan.triggers if trigger.static is not None},
         {key: value for key, value in info.items() if value or key == "name"},
     )
-    return Application(plan, gateway, components, _routes(plan, table))
+    return Application(plan, gateway, components, _routes(plan, table), postgres)
 
 
 @attrs.frozen

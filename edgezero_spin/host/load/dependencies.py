@@ -25,7 +25,6 @@ from edgezero_spin.host.factors.outbound_http.interface import OUTGOING_HANDLER
 from edgezero_spin.host.factors.wasi.http import OutgoingRequest
 from edgezero_spin.host.runtime.engine import Component, Engine, load_component
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
-from edgezero_spin.wasm.component.definitions import ExportDefinition, ImportDefinition
 
 __all__ = [
     "DependencyError",
@@ -97,7 +96,9 @@ def dependencies_of(
         DependencyError: They do not fit; every fault is named (MAN-75b).
         ComponentError: The file of one cannot be used.
     """
-    imports = _names(component, ImportDefinition)
+    if not plans:
+        return {}
+    imports, _ = component.names()
     matched = {plan.name: [name for name in imports if _matches(plan.name, name)] for plan in plans}
     problems = [
         f"dependency '{plan.name}' doesn't match any imports of component '{component_id}' "
@@ -119,7 +120,7 @@ def dependencies_of(
     found: dict[str, ResolvedDependency] = {}
     for plan in plans:
         provider = load_component(engine, plan.source, cache_dir, joined=True)
-        exports = _names(provider, ExportDefinition)
+        _, exports = provider.names()
         seen = granted(interfaces, plan.inherit)
         for name in matched[plan.name]:
             export = plan.export or name
@@ -132,15 +133,6 @@ def dependencies_of(
     if problems:
         raise DependencyError(*problems)
     return found
-
-
-def _names(component: Component, kind: type[ImportDefinition | ExportDefinition]) -> list[str]:
-    """Return the names of the imports or exports of a component.
-
-    Raises:
-        ComponentError: It cannot be read.
-    """
-    return [part.name for part in component.definitions() if isinstance(part, kind)]
 
 
 _PACKAGE = re.compile(

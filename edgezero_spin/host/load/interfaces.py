@@ -1,71 +1,166 @@
-"""What a component can import, one module per host capability.
+"""Interfaces that components can import from this host.
 
-``host_interfaces`` gathers the tables for the linker. What a component may do with them is
-decided by its ``Grants``, per call; an interface that is not here answers with a trap that
-names it, when it is called and not before.
+In: the name of an interface. Out: its table of functions, for the linker. What a component may do
+with them is decided by its ``Grants``, per call; an interface that is not here answers with a trap
+that names it, when it is called and not before.
+
+The factors behind most interfaces are imported when the first component asks for one of them: a
+hello needs a fifth of them, and importing all is a tenth of a start.
 """
 
-from edgezero_spin.host.compat import spin_1 as legacy
-from edgezero_spin.host.compat import spin_1_http as legacy_http
-from edgezero_spin.host.factors.key_value import interface as key_value
-from edgezero_spin.host.factors.key_value import interface_3 as key_value_3
-from edgezero_spin.host.factors.key_value import wasi_keyvalue
-from edgezero_spin.host.factors.outbound_http import interface as outbound_http
-from edgezero_spin.host.factors.redis import interface as outbound_redis
-from edgezero_spin.host.factors.sqlite import interface as sqlite
-from edgezero_spin.host.factors.sqlite import interface_3_1 as sqlite_3_1
-from edgezero_spin.host.factors.unavailable import interface as not_provided
-from edgezero_spin.host.factors.variables import interface as variables
-from edgezero_spin.host.factors.variables import wasi_config
-from edgezero_spin.host.factors.wasi import cli as wasi_cli
-from edgezero_spin.host.factors.wasi import clocks as wasi_clocks
-from edgezero_spin.host.factors.wasi import filesystem as wasi_filesystem
-from edgezero_spin.host.factors.wasi import http as wasi_http
-from edgezero_spin.host.factors.wasi import io as wasi_io
-from edgezero_spin.host.factors.wasi import random as wasi_random
-from edgezero_spin.host.factors.wasi import sockets as wasi_sockets
-from edgezero_spin.host.factors.wasi_03 import cli as wasi_03_cli
-from edgezero_spin.host.factors.wasi_03 import clocks as wasi_03_clocks
-from edgezero_spin.host.factors.wasi_03 import filesystem as wasi_03_filesystem
-from edgezero_spin.host.factors.wasi_03 import http as wasi_03_http
-from edgezero_spin.host.factors.wasi_03 import random as wasi_03_random
-from edgezero_spin.host.factors.wasi_03 import sockets as wasi_03_sockets
+import threading
+from collections.abc import Callable, Iterator, Mapping
+
 from edgezero_spin.host.runtime.interface import Interface
 
-__all__ = ["host_interfaces"]
+__all__ = ["HostInterfaces", "host_interfaces"]
+
+Tables = tuple[Interface, ...]
 
 
-def host_interfaces() -> dict[str, Interface]:
-    """Every interface of this host by name, as ``linking.link`` takes them."""
-    tables = (
-        wasi_io.ERROR,
-        wasi_io.POLL,
-        wasi_io.STREAMS,
-        *wasi_cli.INTERFACES,
-        *wasi_clocks.INTERFACES,
-        *wasi_random.INTERFACES,
-        *wasi_filesystem.INTERFACES,
-        *wasi_sockets.INTERFACES,
-        wasi_http.TYPES,
-        *wasi_03_cli.INTERFACES_03,
-        *wasi_03_clocks.INTERFACES_03,
-        *wasi_03_random.INTERFACES_03,
-        *wasi_03_filesystem.INTERFACES_03,
-        *wasi_03_sockets.INTERFACES_03,
-        *wasi_03_http.INTERFACES_03,
-        outbound_http.OUTGOING_HANDLER,
-        key_value.KEY_VALUE,
-        key_value_3.KEY_VALUE_3,
-        *wasi_keyvalue.INTERFACES,
-        *sqlite.INTERFACES,
-        sqlite_3_1.SQLITE_3_1,
-        outbound_redis.REDIS,
-        outbound_redis.REDIS_3,
-        variables.VARIABLES,
-        variables.VARIABLES_3,
-        wasi_config.WASI_CONFIG,
-        *legacy.INTERFACES,
-        legacy_http.LEGACY_HTTP,
-        *not_provided.INTERFACES,
+def _wasi_02() -> Tables:
+    from edgezero_spin.host.factors.outbound_http import interface as outbound_http
+    from edgezero_spin.host.factors.wasi import (
+        cli,
+        clocks,
+        filesystem,
+        http,
+        io,
+        random,
+        sockets,
     )
-    return {table.name: table for table in tables}
+
+    return (
+        io.ERROR,
+        io.POLL,
+        io.STREAMS,
+        *cli.INTERFACES,
+        *clocks.INTERFACES,
+        *random.INTERFACES,
+        *filesystem.INTERFACES,
+        *sockets.INTERFACES,
+        http.TYPES,
+        outbound_http.OUTGOING_HANDLER,
+    )
+
+
+def _wasi_03() -> Tables:
+    from edgezero_spin.host.factors.wasi_03 import (
+        cli,
+        clocks,
+        filesystem,
+        http,
+        random,
+        sockets,
+    )
+
+    modules = (cli, clocks, random, filesystem, sockets, http)
+    return tuple(table for module in modules for table in module.INTERFACES_03)
+
+
+def _key_value() -> Tables:
+    from edgezero_spin.host.factors.key_value import interface, interface_3, wasi_keyvalue
+
+    return (interface.KEY_VALUE, interface_3.KEY_VALUE_3, *wasi_keyvalue.INTERFACES)
+
+
+def _variables() -> Tables:
+    from edgezero_spin.host.factors.variables import interface, wasi_config
+
+    return (interface.VARIABLES, interface.VARIABLES_3, wasi_config.WASI_CONFIG)
+
+
+def _sqlite() -> Tables:
+    from edgezero_spin.host.factors.sqlite import interface, interface_3_1
+
+    return (*interface.INTERFACES, interface_3_1.SQLITE_3_1)
+
+
+def _redis() -> Tables:
+    from edgezero_spin.host.factors.redis import interface
+
+    return (interface.REDIS, interface.REDIS_3)
+
+
+def _postgres() -> Tables:
+    from edgezero_spin.host.factors.postgres import interface
+
+    return interface.INTERFACES
+
+
+def _wasi_01() -> Tables:
+    from edgezero_spin.host.compat import wasi_01
+
+    return (wasi_01.INTERFACE,)
+
+
+def _others() -> Tables:
+    from edgezero_spin.host.compat import spin_1, spin_1_http
+    from edgezero_spin.host.factors.unavailable import interface
+
+    return (*spin_1.INTERFACES, spin_1_http.LEGACY_HTTP, *interface.INTERFACES)
+
+
+# The first beginning that fits a name says which tables it is in. What Spin has without a version
+# is of Spin 1.
+_BEGINNINGS: tuple[tuple[str, Callable[[], Tables]], ...] = (
+    ("wasi_snapshot_preview1", _wasi_01),
+    ("wasi:keyvalue/", _key_value),
+    ("wasi:config/", _variables),
+    ("wasi:", _wasi_02),
+    ("spin:key-value/", _key_value),
+    ("fermyon:spin/key-value@", _key_value),
+    ("spin:variables/", _variables),
+    ("fermyon:spin/variables@", _variables),
+    ("spin:sqlite/", _sqlite),
+    ("fermyon:spin/sqlite@", _sqlite),
+    ("spin:redis/", _redis),
+    ("fermyon:spin/redis@", _redis),
+    ("spin:postgres/", _postgres),
+    ("fermyon:spin/postgres", _postgres),
+    ("spin:", _others),
+    ("fermyon:spin/", _others),
+)
+_ALL = (_wasi_01, _wasi_02, _wasi_03, _key_value, _variables, _sqlite, _redis, _postgres, _others)
+
+
+def _home_of(name: str) -> Callable[[], Tables] | None:
+    if name.startswith("wasi:") and name.endswith("@0.3"):
+        return _wasi_03
+    return next((home for begins, home in _BEGINNINGS if name.startswith(begins)), None)
+
+
+class HostInterfaces(Mapping[str, Interface]):
+    """Every interface of this host by name, as ``linking.link`` takes them."""
+
+    def __init__(self) -> None:
+        """Import nothing yet."""
+        self._tables: dict[str, Interface] = {}
+        self._read: set[Callable[[], Tables]] = set()
+        self._lock = threading.Lock()
+
+    def __getitem__(self, name: str) -> Interface:
+        home = _home_of(name)
+        if home is None:
+            raise KeyError(name)
+        self._import(home)
+        return self._tables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        for home in _ALL:
+            self._import(home)
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _import(self, home: Callable[[], Tables]) -> None:
+        with self._lock:
+            if home not in self._read:
+                self._tables.update({table.name: table for table in home()})
+                self._read.add(home)
+
+
+def host_interfaces() -> Mapping[str, Interface]:
+    """Return the interfaces of this host by name."""
+    return HostInterfaces()

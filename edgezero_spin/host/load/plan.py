@@ -15,8 +15,7 @@ from urllib.parse import unquote, urlsplit
 import attrs
 
 from edgezero_spin.errors import HostError
-from edgezero_spin.host.compat.wagi import WagiSettings
-from edgezero_spin.host.compat.wasi_01 import ENTRY_POINT
+from edgezero_spin.host.compat.wagi import ENTRY_POINT, WagiSettings
 from edgezero_spin.host.exchange.fields import FORBIDDEN, is_token, is_value
 from edgezero_spin.host.factors.wasi.filesystem import Mount
 from edgezero_spin.host.http.gateway import Answer

@@ -6,9 +6,6 @@ which states the digest itself. Out: a file whose content has that digest.
 Source: contract spin-host.md, MAN-31 to MAN-33 and MAN-72.
 """
 
-import http.client
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +64,11 @@ class Downloads:
 
 def _pieces(url: str) -> Iterator[bytes]:
     """Yield what a URL answers."""
+    # Slow to import, and most applications are on this disk.
+    import http.client
+    import urllib.error
+    import urllib.request
+
     try:
         # The scheme is http or https, and redirects lead to no other that reads files.
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:

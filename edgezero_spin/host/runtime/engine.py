@@ -9,12 +9,11 @@ what components built by componentize-py need.
 """
 
 import hashlib
-import importlib.metadata
 import logging
 import pickle
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -26,8 +25,8 @@ from wasmtime import _ffi as ffi
 from edgezero_spin.host.errors import ComponentError, EngineError, LinkError
 from edgezero_spin.host.runtime.compiled_cache import CompiledCache
 from edgezero_spin.host.runtime.compiling import compiling
+from edgezero_spin.host.runtime.engine_version import engine_version
 from edgezero_spin.host.runtime.pool import SLOT_BYTES, can_map, can_reserve, set_pool
-from edgezero_spin.wasm.component.definitions import Definition
 from edgezero_spin.wasm.component.linked import LinkedComponent
 
 __all__ = [
@@ -182,9 +181,8 @@ class Engine:
 
     def compile_key(self) -> str:
         """Return the part of a cache key that stands for engine, version and machine."""
-        version = importlib.metadata.version("wasmtime")
         return (
-            f"wasmtime={version} platform={sys.platform}-{ffi.machine} "
+            f"wasmtime={engine_version()} platform={sys.platform}-{ffi.machine} "
             # Not whether instances are pooled: the code is the same, byte for byte.
             f"{self.settings.compile_key()}"
         )
@@ -262,19 +260,23 @@ class Component:
     wasm: bytes = attrs.field(repr=False)
     code: "CompiledForm | None"
 
-    def definitions(self) -> "Sequence[Definition]":
-        """Return the component's definitions, in their order.
+    def names(self) -> tuple[list[str], list[str]]:
+        """Return the names of what the component imports, and of what it exports.
 
         Raises:
             ComponentError: It cannot be read.
         """
+        # A component alone whose compiled form is kept is not read at all.
+        from edgezero_spin.wasm.component.core_guest import read_guest
+        from edgezero_spin.wasm.component.definitions import ExportDefinition, ImportDefinition
         from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
-        from edgezero_spin.wasm.component.reader import read_component
 
         try:
-            return read_component(self.wasm).definitions
+            found = read_guest(self.wasm).definitions
         except WasmComponentError as error:
-            raise _invalid(self.path, error) from error
+            raise _invalid(self.path, error, self.wasm) from error
+        imports = [part.name for part in found if isinstance(part, ImportDefinition)]
+        return imports, [part.name for part in found if isinstance(part, ExportDefinition)]
 
 
 Dependencies = tuple[tuple[str, Component, str | None], ...]
@@ -301,6 +303,8 @@ def load_component(
 ) -> Component:
     """Return the component in a ``.wasm`` or ``.wat`` file, compiled or from the cache.
 
+    A core module that can be one is adapted (``wasm/component/adapting.py``).
+
     Args:
         engine: What it will run on.
         path: The file. Text and binary are told apart by content.
@@ -309,17 +313,10 @@ def load_component(
         joined: Other components will serve some of its imports, so it is compiled with them.
 
     Raises:
-        ComponentError: The file cannot be read, or is not a component.
+        ComponentError: The file cannot be read, or is no component and cannot be one.
     """
     path = Path(path)
     wasm = read_wasm(path)
-    if is_core_module(wasm):
-        raise ComponentError(
-            path,
-            "is a core wasm module, not a component",
-            "Wrap it with `wasm-tools component new`, build it for a component target, or, if "
-            'it is a WASI 0.1 command, give its trigger `executor = { type = "wagi" }`',
-        )
     digest = hashlib.sha256(wasm).hexdigest()
     cache = None if cache_dir is None else CompiledCache(cache_dir, engine.compile_key())
     component = Component(path, digest, engine, cache, wasm, None)
@@ -415,7 +412,7 @@ def _compile(component: Component, dependencies: Dependencies, key: str) -> Comp
             if digest not in modules:
                 modules[digest] = _compiled_module(engine, cache, core.module, digest)
     except (WasmComponentError, wasmtime.WasmtimeError) as error:
-        raise _invalid(component.path, error) from error
+        raise _invalid(component.path, error, component.wasm) from error
     form = attrs.evolve(fused, core_instances=tuple(cores))
     if cache is not None:
         cache.store_bytes(key, pickle.dumps(form))
@@ -466,23 +463,23 @@ def _linked(component: Component, dependencies: Dependencies) -> LinkedComponent
         ComponentError: The file of a dependency is not valid.
         wasm.component.errors.ComponentError: The component is not valid.
     """
+    from edgezero_spin.wasm.component.core_guest import CoreGuest, read_guest
     from edgezero_spin.wasm.component.definitions import Component as Definitions
     from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
     from edgezero_spin.wasm.component.linking import Dependency, link, validate
-    from edgezero_spin.wasm.component.reader import read_component
 
-    root = read_component(component.wasm)
+    root = read_guest(component.wasm)
     given = []
-    providers: dict[int, Definitions] = {}
+    providers: dict[int, Definitions | CoreGuest] = {}
     for name, part, export in dependencies:
         # One that provides several imports is one instance.
         provider = providers.get(id(part))
         if provider is None:
             try:
-                provider = providers[id(part)] = read_component(part.wasm)
+                provider = providers[id(part)] = read_guest(part.wasm)
                 validate(provider)
             except WasmComponentError as error:
-                raise _invalid(part.path, error) from error
+                raise _invalid(part.path, error, part.wasm) from error
         given.append(Dependency(name, provider, export))
     try:
         return link(root, tuple(given))
@@ -496,9 +493,17 @@ def _linked(component: Component, dependencies: Dependencies) -> LinkedComponent
         raise
 
 
-def _invalid(path: Path, error: Exception) -> ComponentError:
+def _invalid(path: Path, error: Exception, wasm: bytes) -> ComponentError:
+    again = "Build it again with a current tool chain"
+    if not is_core_module(wasm):
+        return ComponentError(path, f"is not a valid component: {error}", again)
+    if isinstance(error, wasmtime.WasmtimeError):
+        return ComponentError(path, f"is not a valid module: {error}", again)
+    reason = getattr(error, "reason", str(error))
     return ComponentError(
-        path, f"is not a valid component: {error}", "Build it again with a current tool chain"
+        path,
+        f"is a core module that cannot be adapted: {reason}",
+        "Build it as a component, or wrap it with `wasm-tools component new`",
     )
 
 

@@ -2,7 +2,7 @@
 
 A guest's readable end that reaches the host is a ``StreamReader`` or ``FutureReader``. What the
 host gives to a guest as a stream is any ``Source`` (or bytes, or a list), pulled when the guest
-reads, never before; as a future, an ``Answer``. A reader that the host passes on to a guest
+reads, never before; as a future, an ``FutureValue``. A reader that the host passes on to a guest
 gives that guest the end itself, and one whose other end is the host's tells its ``source``.
 
 Source: contract wasi03.md, CA-50, CA-53, CA-54, WH-15.
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from edgezero_spin.host.runtime.instance import Instance
 
 __all__ = [
-    "Answer",
     "FutureReader",
+    "FutureValue",
     "Promise",
     "Source",
     "StreamReader",
@@ -60,7 +60,7 @@ class Source(Protocol):
 
 
 @attrs.frozen
-class Answer:
+class FutureValue:
     """The value of a future that the host gives to a guest.
 
     Attributes:
@@ -413,7 +413,7 @@ def is_readable(type_: StreamType | FutureType, value: Any) -> bool:
     if isinstance(value, StreamReader):
         return value.type == type_ and value.is_open
     if isinstance(type_, FutureType):
-        return isinstance(value, Answer)
+        return isinstance(value, FutureValue)
     return isinstance(value, bytes | bytearray | list | tuple) or any(
         callable(getattr(value, name, None)) for name in ("read", "read_now")
     )
@@ -429,7 +429,7 @@ def shared_of(owner: "Instance", type_: StreamType | FutureType, value: Any) -> 
         raise TypeError("no stream or future of that type")
     if isinstance(value, StreamReader):
         return value.hand_over()
-    if isinstance(value, Answer):
+    if isinstance(value, FutureValue):
         promised = isinstance(value.value, Promise)
         source = _PromiseSource(value.value) if promised else _AnswerSource(value.value)
         return _Sourced(owner, type_, source)

@@ -22,7 +22,7 @@ from edgezero_spin.host.errors import (
 )
 from edgezero_spin.host.runtime.engine import TICK_S, Engine, InstanceLimits
 from edgezero_spin.host.runtime.handles import ComponentInstance, Handle
-from edgezero_spin.host.runtime.interface import Err, InstanceState, Ok
+from edgezero_spin.host.runtime.interface import Err, HostState, Ok
 from edgezero_spin.host.runtime.lifted import Invoke
 from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.host.runtime.native import (
@@ -48,7 +48,7 @@ from edgezero_spin.host.runtime.traps import failure_of_error, failure_of_trap
 from edgezero_spin.wasm.component.linked import CoreExport, HostResource, LocalResource
 from edgezero_spin.wasm.component.types import ResourceType
 
-__all__ = ["NO_DEADLINE", "ContextSource", "Export", "Instance", "Template"]
+__all__ = ["NO_DEADLINE", "ContextSource", "ExportedFunction", "Instance", "Template"]
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ ContextSource = tuple[int, CoreExport | None, CoreExport | None]
 """Component instance, memory and ``realloc`` of a context."""
 
 
-class Export(Protocol):
+class ExportedFunction(Protocol):
     """An exported function, ready to be called."""
 
     @property
@@ -97,7 +97,7 @@ class Template(Protocol):
     component_count: int
     resources: Mapping[ResourceType, LocalResource | HostResource]
 
-    def prepared(self, interface: str | None, function: str) -> Export:
+    def prepared(self, interface: str | None, function: str) -> ExportedFunction:
         """Return an exported function."""
 
     def start(self, instance: "Instance") -> None:
@@ -153,7 +153,7 @@ class Instance:
         "words",
     )
 
-    def __init__(self, template: Template, state: InstanceState, limits: InstanceLimits) -> None:
+    def __init__(self, template: Template, state: HostState, limits: InstanceLimits) -> None:
         """Called by ``PreparedComponent.instantiate``."""
         self._store = 0
         self._template = template

@@ -32,14 +32,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import attrs
+import wasmtime
 
 from edgezero_spin.host.errors import Trap, WitError
 from edgezero_spin.host.runtime.resources import ResourceTable
 
 __all__ = [
+    "CoreFunction",
+    "CoreInterface",
     "Err",
     "HostFunction",
-    "InstanceState",
+    "HostState",
     "Interface",
     "Ok",
     "ResourceTable",
@@ -52,7 +55,7 @@ HostFunction = Callable[..., Any]
 """``f(state, *parameters) -> result``, in the Python forms above."""
 
 
-class InstanceState(Protocol):
+class HostState(Protocol):
     """What one instance needs to know of its state; capabilities add their own."""
 
     table: ResourceTable
@@ -108,3 +111,31 @@ class Interface:
     name: str
     functions: Mapping[str, HostFunction] = attrs.field(factory=dict)
     resources: Mapping[str, type] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class CoreFunction:
+    """A core function that the host provides by itself.
+
+    Attributes:
+        parameters, results: Their core types: ``i32`` or ``i64``.
+        run: ``f(context, *core parameters) -> core result``; the context is that of the guest's
+            memory (``runtime.memory.Context``).
+    """
+
+    parameters: tuple[str, ...]
+    results: tuple[str, ...]
+    run: Callable[..., int | None]
+
+
+@attrs.frozen
+class CoreInterface(Interface):
+    """The host's side of WASI 0.1, whose functions core modules import by themselves.
+
+    Attributes:
+        core_functions: Those that are not the engine's, by name.
+        configure: Returns what the engine's functions may use, for one instance.
+    """
+
+    core_functions: Mapping[str, CoreFunction] = attrs.field(factory=dict)
+    configure: Callable[[Any], wasmtime.WasiConfig] = lambda state: wasmtime.WasiConfig()

@@ -13,10 +13,10 @@ from typing import Protocol
 
 from edgezero_spin.host.errors import LinkError
 from edgezero_spin.host.runtime.engine import Component, Engine, compiled_form
-from edgezero_spin.host.runtime.interface import HostFunction, Interface
+from edgezero_spin.host.runtime.interface import CoreInterface, HostFunction, Interface
 from edgezero_spin.host.runtime.prepared import Imports, PreparedComponent
+from edgezero_spin.wasm.component.linked import WASI_01, HostResource
 from edgezero_spin.wasm.component.linked import HostFunction as ImportedFunction
-from edgezero_spin.wasm.component.linked import HostResource
 
 __all__ = ["ROOT", "ImportProvider", "find_interface", "link"]
 
@@ -107,6 +107,11 @@ class _HostImports(Imports):
         """Return the class of the objects of a resource type."""
         interface = self._interface(resource.path, resource.dependency)
         return object if interface is None else interface.resources.get(resource.path[-1], object)
+
+    def core_interface(self, dependency: str | None) -> CoreInterface | None:
+        """Return the host's side of WASI 0.1, which dependencies do not get."""
+        found = None if dependency else self._sides[None].get(WASI_01)
+        return found if isinstance(found, CoreInterface) else None
 
     def _interface(self, path: tuple[str, ...], dependency: str | None) -> Interface | None:
         if len(path) > 2:

@@ -47,6 +47,7 @@ __all__ = [
     "pre_delete",
     "set_epoch_deadline",
     "set_fuel",
+    "set_wasi",
     "store_context",
     "store_limiter",
     "trap_code",
@@ -83,6 +84,7 @@ store_limiter = _keeping("wasmtime_store_limiter", None, Size, *[ctypes.c_int64]
 delete_store = _releasing("wasmtime_store_delete", None, Size)
 set_fuel = _keeping("wasmtime_context_set_fuel", Size, Size, ctypes.c_uint64)
 get_fuel = _keeping("wasmtime_context_get_fuel", Size, Size, Size)
+set_wasi = _keeping("wasmtime_context_set_wasi", Size, Size, Size)
 set_epoch_deadline = _keeping("wasmtime_context_set_epoch_deadline", None, Size, ctypes.c_uint64)
 
 linker_define = _keeping(

@@ -11,7 +11,6 @@ tables).
 """
 
 import ctypes
-import importlib.metadata
 import logging
 import mmap
 import os
@@ -24,6 +23,7 @@ import wasmtime
 from wasmtime import _ffi as ffi
 
 from edgezero_spin.host.errors import EngineError
+from edgezero_spin.host.runtime.engine_version import engine_version
 
 __all__ = ["VARIABLES", "can_map", "can_reserve", "instances_in_pool", "pool_overrides", "set_pool"]
 
@@ -201,7 +201,7 @@ def _scan_dirty_pages(pool: int) -> None:
     in place: only for the releases listed above, and only if the bytes around it are what
     that release puts there. Any other release simply goes without.
     """
-    version = importlib.metadata.version("wasmtime")
+    version = engine_version()
     at = _PAGEMAP_SCAN_AT.get((version, sys.platform, platform.machine()))
     if at is None:
         _log.debug("wasmtime %s: dirty pages are not scanned on this platform", version)

@@ -24,7 +24,7 @@ from edgezero_spin.host.runtime.callees import Callee, callee_of
 from edgezero_spin.host.runtime.converters import Converters, needs_async
 from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.instance import ContextSource, Instance
-from edgezero_spin.host.runtime.interface import HostFunction, InstanceState
+from edgezero_spin.host.runtime.interface import CoreInterface, HostFunction, HostState
 from edgezero_spin.host.runtime.layout import Formats, core_types
 from edgezero_spin.host.runtime.lifted import Invoke, lifted_call
 from edgezero_spin.host.runtime.native import (
@@ -40,11 +40,13 @@ from edgezero_spin.host.runtime.native import (
     linker_define,
     linker_pre,
     pre_delete,
+    set_wasi,
 )
 from edgezero_spin.host.runtime.scheduler import Completion, Scheduler
 from edgezero_spin.host.runtime.tasks import Task
 from edgezero_spin.host.runtime.trampolines import (
     Trampoline,
+    core_call,
     guest_call,
     host_call,
     missing,
@@ -52,6 +54,7 @@ from edgezero_spin.host.runtime.trampolines import (
 )
 from edgezero_spin.host.runtime.traps import cannot_enter
 from edgezero_spin.wasm.component.linked import (
+    WASI_01,
     Builtin,
     Canonical,
     ComponentExport,
@@ -64,6 +67,7 @@ from edgezero_spin.wasm.component.linked import (
     Lower,
     Options,
     ResourceFunction,
+    WasiFunction,
 )
 from edgezero_spin.wasm.component.linked import HostFunction as ImportedFunction
 from edgezero_spin.wasm.component.types import ResultType
@@ -90,6 +94,10 @@ class Imports:
     def resource_class(self, resource: HostResource) -> type:
         """Return the class of the objects of a resource type."""
         return object
+
+    def core_interface(self, dependency: str | None) -> CoreInterface | None:
+        """Return the host's side of WASI 0.1 for the root or a dependency, ``None`` without."""
+        return None
 
 
 @attrs.frozen
@@ -125,13 +133,18 @@ class _Defined:
 
 
 class _Core:
-    """A core module to instantiate: how its imports are met."""
+    """A core module to instantiate: how its imports are met.
+
+    Attributes:
+        sources: What each import is given; ``None`` for a function of the engine's WASI 0.1.
+        pre: The engine's module with its imports defined, if the host has all of them.
+    """
 
     def __init__(self, plan: CoreInstance, module: wasmtime.Module) -> None:
         self.module = module
         self.address = address_of(module.ptr())
         self.start = plan.start
-        self.sources: list[CoreExport | _Defined] = []
+        self.sources: list[CoreExport | _Defined | None] = []
         self.pre = 0
 
 
@@ -184,6 +197,7 @@ class PreparedComponent:
         self._converters = Converters(linked.resources, imports.resource_class)
         self._runs_tasks = needs_async(linked)
         self._defined: dict[Canonical, _Defined] = {}
+        self._wasi: CoreInterface | None = None
         self._lock = threading.Lock()
         self._exports: dict[tuple[str | None, str], PreparedExport] = {}
         modules: dict[int, wasmtime.Module] = {}
@@ -218,7 +232,7 @@ class PreparedComponent:
                 return name
         return None
 
-    def instantiate(self, state: InstanceState, limits: InstanceLimits | None = None) -> Instance:
+    def instantiate(self, state: HostState, limits: InstanceLimits | None = None) -> Instance:
         """Return a fresh instance. Its state must not be shared with a live instance.
 
         Raises:
@@ -230,6 +244,11 @@ class PreparedComponent:
 
     def start(self, instance: Instance) -> None:
         """Instantiate the core modules of an instance, in order."""
+        if self._wasi is not None:
+            config = self._wasi.configure(instance.state)
+            problem = set_wasi(instance.context, address_of(config._consume()))
+            if problem:
+                raise InstanceError(error_message(problem))
         for number, core in enumerate(self._cores):
             made = ctypes.create_string_buffer(INSTANCE_BYTES)
             address = ctypes.addressof(made)
@@ -348,13 +367,28 @@ class PreparedComponent:
         core = _Core(plan, module)
         for imported in plan.imports:
             source = imported.source
-            if not isinstance(source, CoreExport):
-                core.sources.append(self._define(source))
-            else:
+            if isinstance(source, CoreExport):
                 core.sources.append(source)
-        if all(isinstance(source, _Defined) for source in core.sources):
+            elif isinstance(source, WasiFunction) and not self._is_ours(source):
+                core.sources.append(None)
+            else:
+                core.sources.append(self._define(source))
+        if not any(isinstance(source, CoreExport) for source in core.sources):
             core.pre = self._join(plan, core)
         return core
+
+    def _is_ours(self, function: WasiFunction) -> bool:
+        """Tell whether a function of WASI 0.1 is served here, not by the engine."""
+        dependency = self.linked.instances[function.instance].dependency
+        self._wasi = self._imports.core_interface(dependency)
+        if self._wasi is None:
+            what = f"the dependency {dependency!r}" if dependency else self._name
+            raise LinkError(
+                WASI_01,
+                f"{what} imports WASI 0.1, which is not provided here; make it a component with "
+                "`wasm-tools component new`",
+            )
+        return function.name in self._wasi.core_functions
 
     def _define(self, canonical: Canonical) -> _Defined:
         found = self._defined.get(canonical)
@@ -367,6 +401,11 @@ class PreparedComponent:
 
     def _trampoline(self, canonical: Canonical) -> Trampoline:
         match canonical:
+            case WasiFunction(name, instance, memory):
+                served = self._wasi.core_functions[name] if self._wasi else None
+                if served is None:
+                    raise LinkError(name, "is not provided")
+                return core_call(served, self._number(instance, Options(memory=memory)))
             case ResourceFunction():
                 resource = self._converters.identity(canonical.resource)
                 is_host = isinstance(self.resources[resource], HostResource)
@@ -397,6 +436,8 @@ class PreparedComponent:
         """Return the engine's module whose imports are all defined."""
         linker = wasmtime.Linker(self.engine.native)
         linker.allow_shadowing = True
+        if None in core.sources:
+            linker.define_wasi()
         for imported, source in zip(plan.imports, core.sources, strict=True):
             if isinstance(source, _Defined):
                 module, name = imported.module.encode(), imported.name.encode()
@@ -421,7 +462,7 @@ class PreparedComponent:
             at = first + number * EXTERN_BYTES
             if isinstance(source, CoreExport):
                 ctypes.memmove(at, instance.extern_address(source), EXTERN_BYTES)
-            else:
+            elif source is not None:
                 type_ = address_of(source.type.ptr())
                 function_new(instance.context, type_, source.callback, 0, 0, at + EXTERN_ITEM)
         return externs

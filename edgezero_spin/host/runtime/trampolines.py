@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from edgezero_spin.host.errors import LinkError, ValueMismatchError, WitError
 from edgezero_spin.host.runtime.converters import Converters, contains, lift_parameters
 from edgezero_spin.host.runtime.handles import Handle
-from edgezero_spin.host.runtime.interface import Err, HostFunction, Ok
+from edgezero_spin.host.runtime.interface import CoreFunction, Err, HostFunction, Ok
 from edgezero_spin.host.runtime.layout import (
     CoreSignature,
     Formats,
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Trampoline",
+    "core_call",
     "finish_result",
     "guest_call",
     "host_call",
@@ -184,6 +185,34 @@ def missing(lower: Lower, error: Callable[[], BaseException]) -> Trampoline:
         return current().keep(error())
 
     return callback, signature.parameters, signature.results
+
+
+def core_call(function: CoreFunction, number: int) -> Trampoline:
+    """Return the trampoline to a core function of the host.
+
+    Args:
+        function: The function.
+        number: Index of the caller's context in ``Instance.contexts``.
+    """
+    formats = {"i32": "I", "i64": "Q"}
+    parameters: Formats = tuple(formats[each] for each in function.parameters)
+    results: Formats = tuple(formats[each] for each in function.results)
+    areas = areas_of(max(len(parameters), len(results), 1))
+    unpack, pack_into = slots(parameters).unpack_from, slots(results).pack_into
+    run = function.run
+
+    def callback(_data: int, _caller: int, address: int, _count: int) -> int:
+        owner = current()
+        try:
+            area = areas[address]
+            result = run(owner.contexts[number], *unpack(area))
+            if result is not None:
+                pack_into(area, 0, result)
+        except BaseException as error:
+            return owner.keep(error)
+        return 0
+
+    return callback, parameters, results
 
 
 def resource_call(function: ResourceFunction, type_: ResourceType, *, is_host: bool) -> Trampoline:

@@ -19,13 +19,13 @@ from edgezero_spin.manifest.spin.locked_app import (
 from edgezero_spin.manifest.spin.locking import Fetch, FetchError, lock_application
 from edgezero_spin.manifest.spin.schema import (
     Build,
-    Component,
     ComponentDependency,
     ComponentSource,
     Dependency,
     FileMount,
     FilePlacement,
     LocalDependency,
+    ManifestComponent,
     PackageDependency,
     PackageSource,
     SpinManifest,
@@ -37,7 +37,6 @@ from edgezero_spin.manifest.spin.schema import (
 
 __all__ = [
     "Build",
-    "Component",
     "ComponentDependency",
     "ComponentSource",
     "ContentRef",
@@ -53,6 +52,7 @@ __all__ = [
     "LockedFiles",
     "LockedTrigger",
     "LockedVariable",
+    "ManifestComponent",
     "PackageDependency",
     "PackageSource",
     "SpinManifest",

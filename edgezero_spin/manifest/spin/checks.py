@@ -13,7 +13,7 @@ from edgezero_spin.manifest.spin.allowed_hosts import (
     is_blank_entry,
     parse_allowed_host,
 )
-from edgezero_spin.manifest.spin.schema import Component, SpinManifest, Variable
+from edgezero_spin.manifest.spin.schema import ManifestComponent, SpinManifest, Variable
 from edgezero_spin.manifest.spin.templates import TemplateError, VariableTemplate, parse_template
 
 __all__ = ["check_values"]
@@ -28,7 +28,7 @@ def check_values(manifest: SpinManifest, problems: Problems) -> None:
 
 
 def _check_templates(
-    component: Component, place: str, known: Mapping[str, Variable], problems: Problems
+    component: ManifestComponent, place: str, known: Mapping[str, Variable], problems: Problems
 ) -> None:
     for name, text in component.variables.items():
         key = join_key(join_key(place, "variables"), name)
@@ -42,7 +42,7 @@ def _check_templates(
 
 
 def _check_hosts(
-    component: Component, place: str, manifest: SpinManifest, problems: Problems
+    component: ManifestComponent, place: str, manifest: SpinManifest, problems: Problems
 ) -> None:
     malformed = "`allowed_outbound_hosts` is malformed"
     try:

@@ -11,10 +11,10 @@ from edgezero_spin.manifest.spin.http_hosts import HttpHostsError, outbound_host
 from edgezero_spin.manifest.spin.identifiers import label_fault, package_fault, snake_fault
 from edgezero_spin.manifest.spin.schema import (
     Build,
-    Component,
     ComponentSource,
     FileMount,
     FilePlacement,
+    ManifestComponent,
     PackageSource,
     Profile,
     UrlSource,
@@ -52,7 +52,7 @@ _NO_HOSTS_NAMED = ("redis://*:*", "mysql://*:*", "postgres://*:*")
 """What a component of a version 1 manifest may reach when it does not say (MAN-80)."""
 
 
-def read_component(table: TableReader) -> Component:
+def read_component(table: TableReader) -> ManifestComponent:
     """Read a component of a version 2 manifest."""
     targets = read_targets(table)
     inherit = table.flag("dependencies_inherit_configuration")
@@ -71,7 +71,9 @@ def read_component(table: TableReader) -> Component:
     return component
 
 
-def read_common(table: TableReader, *, variables: str, hosts_by_default: bool = False) -> Component:
+def read_common(
+    table: TableReader, *, variables: str, hosts_by_default: bool = False
+) -> ManifestComponent:
     """Read the keys that both manifest versions have.
 
     Args:
@@ -79,7 +81,7 @@ def read_common(table: TableReader, *, variables: str, hosts_by_default: bool = 
         variables: The key that holds the variables.
         hosts_by_default: Whether databases may be reached when no hosts are named.
     """
-    return Component(
+    return ManifestComponent(
         source=_read_source(table),
         description=table.text("description"),
         variables=_read_variables(table, variables),

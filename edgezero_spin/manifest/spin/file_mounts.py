@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from edgezero_spin.errors import ManifestError
-from edgezero_spin.manifest.spin.schema import Component, FileMount, FilePlacement
+from edgezero_spin.manifest.spin.schema import FileMount, FilePlacement, ManifestComponent
 
 __all__ = ["FileMountError", "copy_files", "direct_mounts"]
 
@@ -30,7 +30,7 @@ class FileMountError(ManifestError):
     """An entry of ``files`` cannot be given to the guest. The message names the entry."""
 
 
-def copy_files(component: Component, app_dir: Path, destination: Path) -> None:
+def copy_files(component: ManifestComponent, app_dir: Path, destination: Path) -> None:
     """Copy what ``files`` names into a folder.
 
     Args:
@@ -52,7 +52,7 @@ def copy_files(component: Component, app_dir: Path, destination: Path) -> None:
     destination.mkdir(parents=True, exist_ok=True)
 
 
-def direct_mounts(component: Component, app_dir: Path) -> tuple[tuple[Path, str], ...]:
+def direct_mounts(component: ManifestComponent, app_dir: Path) -> tuple[tuple[Path, str], ...]:
     """Return folder and guest path of each entry, for mounting in place.
 
     Raises:

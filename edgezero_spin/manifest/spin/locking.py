@@ -36,10 +36,10 @@ from edgezero_spin.manifest.spin.locked_app import (
 )
 from edgezero_spin.manifest.spin.schema import (
     Build,
-    Component,
     ComponentSource,
     Dependency,
     LocalDependency,
+    ManifestComponent,
     PackageDependency,
     PackageSource,
     SpinManifest,
@@ -151,7 +151,7 @@ class _Locker:
             inherit=dependency.inherit or False,
         )
 
-    def files(self, id: str, component: Component) -> tuple[LockedFiles, ...]:
+    def files(self, id: str, component: ManifestComponent) -> tuple[LockedFiles, ...]:
         """Make a component's files ready."""
         if not component.files:
             return ()
@@ -223,7 +223,7 @@ def _lock_trigger(trigger: Trigger, locker: _Locker) -> LockedTrigger:
     )
 
 
-def _lock_component(id: str, component: Component, locker: _Locker) -> LockedComponent:
+def _lock_component(id: str, component: ManifestComponent, locker: _Locker) -> LockedComponent:
     key = join_key("component", id)
     hosts = component.allowed_outbound_hosts
     metadata = {

@@ -16,11 +16,11 @@ from edgezero_spin.manifest.keys import join_key
 from edgezero_spin.manifest.spin.identifiers import kebab_fault
 from edgezero_spin.manifest.spin.schema import (
     Build,
-    Component,
     ComponentDependency,
     ComponentSource,
     Dependency,
     LocalDependency,
+    ManifestComponent,
     PackageDependency,
     SpinManifest,
     Trigger,
@@ -102,7 +102,9 @@ def _without_inline_components(manifest: SpinManifest) -> SpinManifest:
     for trigger in manifest.triggers:
         single = (trigger.component is not None) + sum(map(len, trigger.components.values())) == 1
 
-        def moved(spec: str | Component, id: str = trigger.id, single: bool = single) -> str:
+        def moved(
+            spec: str | ManifestComponent, id: str = trigger.id, single: bool = single
+        ) -> str:
             if isinstance(spec, str):
                 return spec
             new = _inline_id(id, single, components)
@@ -121,7 +123,7 @@ def _without_inline_components(manifest: SpinManifest) -> SpinManifest:
     return attrs.evolve(manifest, triggers=tuple(triggers), components=components)
 
 
-def _inline_id(trigger_id: str, single: bool, taken: Mapping[str, Component]) -> str:
+def _inline_id(trigger_id: str, single: bool, taken: Mapping[str, ManifestComponent]) -> str:
     natural = f"{trigger_id}-component"
     if single and natural not in taken and kebab_fault(natural) is None:
         return natural
@@ -131,7 +133,7 @@ def _inline_id(trigger_id: str, single: bool, taken: Mapping[str, Component]) ->
     return f"inline-component{number}"
 
 
-def _with_profile(component: Component, name: str | None) -> Component:
+def _with_profile(component: ManifestComponent, name: str | None) -> ManifestComponent:
     profile = component.profiles.get(name) if name is not None else None
     if profile is None:
         return component
@@ -151,7 +153,7 @@ def _with_profile(component: Component, name: str | None) -> Component:
     )
 
 
-def _inheriting(id: str, component: Component, problems: Problems) -> Component:
+def _inheriting(id: str, component: ManifestComponent, problems: Problems) -> ManifestComponent:
     if component.dependencies_inherit is None:
         return component
     if any(item.inherit is not None for item in component.dependencies.values()):
@@ -187,7 +189,10 @@ def _check_references(manifest: SpinManifest, problems: Problems) -> None:
 
 
 def _resolved(
-    dependency: Dependency, user: str, components: Mapping[str, Component], problems: Problems
+    dependency: Dependency,
+    user: str,
+    components: Mapping[str, ManifestComponent],
+    problems: Problems,
 ) -> Dependency:
     if not isinstance(dependency, ComponentDependency):
         return dependency
@@ -207,7 +212,7 @@ def _resolved(
     return _on_source(target.source, dependency)
 
 
-def _own_resources(component: Component) -> list[str]:
+def _own_resources(component: ManifestComponent) -> list[str]:
     held = {
         "ai_models": component.ai_models,
         "allowed_outbound_hosts": component.allowed_outbound_hosts,

@@ -16,7 +16,6 @@ import attrs
 
 __all__ = [
     "Build",
-    "Component",
     "ComponentDependency",
     "ComponentSource",
     "Dependency",
@@ -24,6 +23,7 @@ __all__ = [
     "FilePlacement",
     "Inheritance",
     "LocalDependency",
+    "ManifestComponent",
     "PackageDependency",
     "PackageSource",
     "Profile",
@@ -218,7 +218,7 @@ class Profile:
 
 
 @attrs.frozen(kw_only=True)
-class Component:
+class ManifestComponent:
     """One component and what it is granted.
 
     Attributes:
@@ -275,8 +275,8 @@ class Trigger:
 
     type: str
     id: str = ""
-    component: "str | Component | None" = None
-    components: "Mapping[str, tuple[str | Component, ...]]" = attrs.field(factory=dict)
+    component: "str | ManifestComponent | None" = None
+    components: "Mapping[str, tuple[str | ManifestComponent, ...]]" = attrs.field(factory=dict)
     dependencies: Mapping[str, tuple[Dependency, ...]] = attrs.field(factory=dict)
     config: Mapping[str, Any] = attrs.field(factory=dict)
 
@@ -311,7 +311,7 @@ class SpinManifest:
     tool: Mapping[str, Any] = attrs.field(factory=dict)
     variables: Mapping[str, Variable] = attrs.field(factory=dict)
     triggers: tuple[Trigger, ...] = ()
-    components: Mapping[str, Component] = attrs.field(factory=dict)
+    components: Mapping[str, ManifestComponent] = attrs.field(factory=dict)
     profile: str | None = None
     warnings: tuple[str, ...] = ()
 

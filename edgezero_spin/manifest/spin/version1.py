@@ -5,7 +5,7 @@ Source: contract spin-host.md, MAN-76 to MAN-87.
 
 from edgezero_spin.manifest.spin.components import read_common
 from edgezero_spin.manifest.spin.identifiers import kebab_fault
-from edgezero_spin.manifest.spin.schema import Component, SpinManifest, Trigger
+from edgezero_spin.manifest.spin.schema import ManifestComponent, SpinManifest, Trigger
 from edgezero_spin.manifest.spin.version2 import read_variables
 from edgezero_spin.manifest.table_reader import TableReader
 
@@ -20,7 +20,7 @@ def read_version1(root: TableReader) -> SpinManifest:
         root.missing("trigger")
     global_trigger = root.table("trigger")
     type = global_trigger.required_text("type") if "trigger" in root else ""
-    components: dict[str, Component] = {}
+    components: dict[str, ManifestComponent] = {}
     triggers: list[Trigger] = []
     for table in root.tables("component"):
         id, component, config = _read_component(table)
@@ -42,7 +42,7 @@ def read_version1(root: TableReader) -> SpinManifest:
     return manifest
 
 
-def _read_component(table: TableReader) -> tuple[str, Component, dict[str, object]]:
+def _read_component(table: TableReader) -> tuple[str, ManifestComponent, dict[str, object]]:
     named = "id" in table
     given = table.required_text("id")
     id = given if kebab_fault(given) is None else given.replace("_", "-").lower()

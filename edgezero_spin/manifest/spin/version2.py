@@ -15,7 +15,7 @@ from edgezero_spin.manifest.spin.components import (
 )
 from edgezero_spin.manifest.spin.dependencies import read_trigger_dependencies
 from edgezero_spin.manifest.spin.identifiers import kebab_fault, snake_fault
-from edgezero_spin.manifest.spin.schema import Component, SpinManifest, Trigger, Variable
+from edgezero_spin.manifest.spin.schema import ManifestComponent, SpinManifest, Trigger, Variable
 from edgezero_spin.manifest.table_reader import TableReader, kind_of
 
 __all__ = ["read_variable", "read_variables", "read_version2"]
@@ -94,7 +94,7 @@ def _opaque_tables(table: TableReader, key: str) -> dict[str, dict[str, object]]
     return {name: inner.rest() for name, inner in table.named_tables(key).items()}
 
 
-def _read_components(root: TableReader) -> dict[str, Component]:
+def _read_components(root: TableReader) -> dict[str, ManifestComponent]:
     components = {}
     for id, table in root.named_tables("component", COMPONENT_FIELDS).items():
         fault = kebab_fault(id)
@@ -127,7 +127,9 @@ def _read_trigger(type: str, table: TableReader) -> Trigger:
     )
 
 
-def _read_specs(table: TableReader, value: object, place: str) -> tuple[str | Component, ...]:
+def _read_specs(
+    table: TableReader, value: object, place: str
+) -> tuple[str | ManifestComponent, ...]:
     if not isinstance(value, list):
         return (_read_spec(table, value, place),)
     return tuple(
@@ -135,7 +137,7 @@ def _read_specs(table: TableReader, value: object, place: str) -> tuple[str | Co
     )
 
 
-def _read_spec(table: TableReader, value: object, place: str) -> str | Component:
+def _read_spec(table: TableReader, value: object, place: str) -> str | ManifestComponent:
     """Read the id of a component, or a component written in place."""
     if isinstance(value, str):
         fault = kebab_fault(value)

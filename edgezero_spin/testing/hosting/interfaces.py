@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from edgezero_spin.host.compat import wasi_01
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.clocks import datetime_of
 from edgezero_spin.host.load.interfaces import host_interfaces
@@ -17,7 +18,7 @@ __all__ = ["kit_interfaces"]
 
 def kit_interfaces() -> dict[str, Interface]:
     """Return what components under test can import, by name."""
-    tables = host_interfaces()
+    tables = dict(host_interfaces())
     replaced: dict[str, dict[str, Callable[..., Any]]] = {
         "wasi:cli/environment": {"get-environment": _environment},
         "wasi:clocks/wall-clock": {"now": _now},
@@ -30,6 +31,15 @@ def kit_interfaces() -> dict[str, Interface]:
             "insecure-seed": lambda state: (_random_u64(state), _random_u64(state))
         },
     }
+    core_functions = {
+        "clock_time_get": wasi_01.clock_function(_now_ns),
+        "random_get": wasi_01.random_function(lambda length: surface().random_bytes(length)),
+    }
+    tables[wasi_01.INTERFACE.name] = attrs.evolve(
+        wasi_01.INTERFACE,
+        core_functions={**wasi_01.INTERFACE.core_functions, **core_functions},
+        configure=lambda state: wasi_01.configure(state, _environment(state)),
+    )
     return {
         name: attrs.evolve(
             table,
@@ -59,8 +69,12 @@ def _environment(state: InstanceState) -> list[tuple[str, str]]:
 
 
 def _now(state: InstanceState) -> dict[str, Any]:
+    return datetime_of(_now_ns())
+
+
+def _now_ns() -> int:
     now = surface().now_ns
-    return datetime_of(time.time_ns() if now is None else now)
+    return time.time_ns() if now is None else now
 
 
 def _random(state: InstanceState, length: int) -> bytes:

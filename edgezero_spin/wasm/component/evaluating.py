@@ -74,7 +74,10 @@ from edgezero_spin.wasm.component.types import (
 )
 from edgezero_spin.wasm.core_module import read_core_module, reexport_module
 
-__all__ = ["Evaluator"]
+__all__ = ["EXPORT", "Evaluator"]
+
+EXPORT = "[export]"
+"""First name of the path of what stands for an export of a world."""
 
 
 class Evaluator(Evaluation):
@@ -176,6 +179,19 @@ class Evaluator(Evaluation):
         scope.spaces[sort].append(item)
         exports[each.name] = sort, item
 
+    def world(
+        self, world: ComponentType, arguments: Mapping[str, tuple[Sort, Any]] | None
+    ) -> tuple[Exports, Exports]:
+        """Evaluate the type of a world; return its imports and exports.
+
+        Args:
+            world: The component type.
+            arguments: What some of its imports are given. Others are made up, and so are its
+                exports, with ``EXPORT`` before their path.
+        """
+        closure = TypeClosure(world, Scope(is_type=True))
+        return self._declared(closure, arguments, None, (EXPORT,), 0, strict=False)
+
     # Types with what is given
 
     def _declared(
@@ -185,6 +201,8 @@ class Evaluator(Evaluation):
         actual: Mapping[str, tuple[Sort, Any]] | None,
         path: tuple[str, ...],
         at: int,
+        *,
+        strict: bool = True,
     ) -> tuple[Exports, Exports]:
         """Evaluate a component or instance type; return its imports and exports.
 
@@ -194,6 +212,7 @@ class Evaluator(Evaluation):
             actual: What has to match its exports; made up where ``None``.
             path: Names that lead to it.
             at: Where that is needed.
+            strict: Where ``arguments`` are given, all imports have to be among them.
         """
         with self.deeper(at):
             is_instance = closure.form.is_instance
@@ -203,8 +222,8 @@ class Evaluator(Evaluation):
             for each in closure.form.declarators:
                 self.spend(at)
                 if isinstance(each, ImportDefinition):
-                    strict = arguments is not None
-                    imports[each.name] = self._import(each, scope, arguments, strict)
+                    needed = strict and arguments is not None
+                    imports[each.name] = self._import(each, scope, arguments, needed)
                 elif isinstance(each, ExportDefinition):
                     scope.exports.add(each.name, "export", each.offset)
                     found = None if actual is None else actual.get(each.name)

@@ -30,6 +30,7 @@ import attrs
 from edgezero_spin.wasm.component.types import FunctionType, ResourceType, ValueType
 
 __all__ = [
+    "WASI_01",
     "Builtin",
     "Canonical",
     "ComponentExport",
@@ -48,7 +49,11 @@ __all__ = [
     "Lower",
     "Options",
     "ResourceFunction",
+    "WasiFunction",
 ]
+
+WASI_01 = "wasi_snapshot_preview1"
+"""Module that the functions of WASI 0.1 are imported from."""
 
 
 class Encoding(Enum):
@@ -200,7 +205,24 @@ class Builtin:
     core_type: str = "i32"
 
 
-Canonical = Union[Lower, ResourceFunction, Builtin]  # noqa: UP007 - as above
+@attrs.frozen
+class WasiFunction:
+    """A core function of WASI 0.1, which a core module imports by itself.
+
+    Attributes:
+        name: ``fd_write``.
+        instance: Index of the component instance that calls it.
+        memory: The memory that its pointers mean.
+    """
+
+    name: str
+    instance: int
+    memory: CoreExport | None = None
+
+
+Canonical = Union[  # noqa: UP007 - as above
+    Lower, ResourceFunction, Builtin, WasiFunction
+]
 
 
 @attrs.frozen

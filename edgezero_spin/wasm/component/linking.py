@@ -13,6 +13,8 @@ from typing import Any
 
 import attrs
 
+from edgezero_spin.wasm.component.adapting import adapt
+from edgezero_spin.wasm.component.core_guest import CoreGuest
 from edgezero_spin.wasm.component.definitions import Component, Sort
 from edgezero_spin.wasm.component.errors import InvalidError
 from edgezero_spin.wasm.component.evaluating import Evaluator
@@ -35,21 +37,23 @@ class Dependency:
 
     Attributes:
         name: The name of the import that it provides, and its name for the host.
-        component: The component.
+        component: The component, or a core module that becomes one.
         export: The name of the exported instance that is given; ``None`` gives an instance
             of all exports, for an import by a plain name.
     """
 
     name: str
-    component: Component
+    component: Component | CoreGuest
     export: str | None = None
 
 
-def link(component: Component, dependencies: tuple[Dependency, ...] = ()) -> LinkedComponent:
+def link(
+    component: Component | CoreGuest, dependencies: tuple[Dependency, ...] = ()
+) -> LinkedComponent:
     """Link a component.
 
     Args:
-        component: The root.
+        component: The root, or a core module that becomes it.
         dependencies: Components that provide some of its imports; each is instantiated once,
             before the root, also if it provides several.
 
@@ -61,7 +65,7 @@ def link(component: Component, dependencies: tuple[Dependency, ...] = ()) -> Lin
 
 
 def link_with_scope(
-    component: Component, dependencies: tuple[Dependency, ...] = ()
+    component: Component | CoreGuest, dependencies: tuple[Dependency, ...] = ()
 ) -> tuple[LinkedComponent, Scope]:
     """Link a component, and return what its root's indices stand for; see ``link``."""
     linker = Evaluator()
@@ -73,12 +77,15 @@ def link_with_scope(
         exports = provided.get(id(each.component))
         if exports is None:
             plan.dependency = each.name
-            exports = linker.instantiate(ComponentItem(each.component, None), None, None)
+            exports = _instantiate(linker, each.component)
             plan.dependency = None
             provided[id(each.component)] = exports
         given[each.name] = _given_by(each, exports)
     scope = Scope(instance=0)
-    exports = linker.evaluate(component, scope, given, strict=False)
+    if isinstance(component, CoreGuest):
+        exports = adapt(linker, component, 0, given)
+    else:
+        exports = linker.evaluate(component, scope, given, strict=False)
     linked = LinkedComponent(
         imports=tuple(dict.fromkeys(plan.imports)),
         resources=plan.resources,
@@ -89,7 +96,7 @@ def link_with_scope(
     return linked, scope
 
 
-def validate(component: Component) -> None:
+def validate(component: Component | CoreGuest) -> None:
     """Validate a component without linking it.
 
     Raises:
@@ -98,7 +105,15 @@ def validate(component: Component) -> None:
     """
     linker = Evaluator()
     with linker.scratch():
-        linker.instantiate(ComponentItem(component, None), None, None)
+        _instantiate(linker, component)
+
+
+def _instantiate(linker: Evaluator, component: Component | CoreGuest) -> Exports:
+    if isinstance(component, Component):
+        return linker.instantiate(ComponentItem(component, None), None, None)
+    plan = linker.plan
+    plan.instances.append(ComponentInstance(None, plan.dependency))
+    return adapt(linker, component, len(plan.instances) - 1)
 
 
 def _given_by(dependency: Dependency, exports: Exports) -> tuple[Sort, Any]:
@@ -108,7 +123,7 @@ def _given_by(dependency: Dependency, exports: Exports) -> tuple[Sort, Any]:
         raise InvalidError(
             f"the component that provides `{dependency.name}` does not export "
             f"`{dependency.export}`",
-            dependency.component.offset,
+            0,
         )
     return exports[dependency.export]
 

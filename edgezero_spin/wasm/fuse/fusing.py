@@ -17,6 +17,7 @@ import attrs
 
 from edgezero_spin.wasm.component.errors import UnsupportedError
 from edgezero_spin.wasm.component.linked import (
+    WASI_01,
     ComponentExport,
     CoreExport,
     CoreImport,
@@ -28,6 +29,7 @@ from edgezero_spin.wasm.component.linked import (
     LinkedComponent,
     LocalResource,
     Lower,
+    WasiFunction,
 )
 from edgezero_spin.wasm.core_module import CoreModuleContent, read_core_module
 from edgezero_spin.wasm.fuse.code_cache import CodeCache, CodeEntry, code_key, folded_values
@@ -49,6 +51,7 @@ __all__ = ["Fused", "fuse", "fuse_with_names"]
 
 # A module counts once for each of its instances.
 MAX_BYTES = 1 << 28
+WASI_MEMORY = "memory"
 
 
 @attrs.frozen
@@ -116,6 +119,10 @@ def fuse_with_names(
                 names[export] = CoreExport(len(fused), memory)
             else:
                 exports.setdefault(name, export)
+        for source in program.imports:
+            if isinstance(source, WasiFunction) and source.memory is not None:
+                # The engine's WASI looks for the memory of who calls it under this name.
+                exports[WASI_MEMORY] = source.memory
         instance = linked.core_instances[group[0]].instance
 
         def reach(
@@ -223,10 +230,14 @@ def _program(
 
 
 def _import_names(program: Program) -> dict[Entity, tuple[str, str]]:
-    return {
-        entity: ("canonical" if entity.kind == EntityKind.FUNCTION else "instance", str(number))
-        for number, entity in enumerate(program.imports.values())
-    }
+    names: dict[Entity, tuple[str, str]] = {}
+    for number, (source, entity) in enumerate(program.imports.items()):
+        if isinstance(source, WasiFunction):
+            names[entity] = WASI_01, source.name
+        else:
+            kind = "canonical" if entity.kind == EntityKind.FUNCTION else "instance"
+            names[entity] = kind, str(number)
+    return names
 
 
 def _imports(program: Program, entities: Iterable[Entity]) -> tuple[CoreImport, ...]:

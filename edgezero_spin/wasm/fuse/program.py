@@ -25,6 +25,7 @@ from edgezero_spin.wasm.component.linked import (
     LiftedFunction,
     Options,
     ResourceFunction,
+    WasiFunction,
 )
 from edgezero_spin.wasm.core_module import CODE, DATA_COUNT, CoreModuleContent
 from edgezero_spin.wasm.fuse.constants import read_expression
@@ -45,6 +46,8 @@ def core_exports(function: Canonical | LiftedFunction) -> list[CoreExport]:
     """Return the core definitions that a canonical or lifted function needs."""
     if isinstance(function, ResourceFunction):
         return []
+    if isinstance(function, WasiFunction):
+        return [] if function.memory is None else [function.memory]
     options: Options = function.options
     found = [options.memory, options.realloc, options.post_return, options.callback]
     if isinstance(function, LiftedFunction):

@@ -23,6 +23,7 @@ from edgezero_spin.wasm.component.linked import (
     Lower,
     Options,
     ResourceFunction,
+    WasiFunction,
 )
 
 __all__ = ["Renaming"]
@@ -51,6 +52,8 @@ class Renaming:
                 )
             case Builtin():
                 return attrs.evolve(source, options=self.options(source.options))
+            case WasiFunction():
+                return attrs.evolve(source, memory=self._optional(source.memory))
             case ResourceFunction():
                 return source
 

@@ -10,7 +10,7 @@ import pytest
 
 from edgezero_spin.host.http.request_head import Refused, body_framing, parse_target
 from edgezero_spin.host.runtime.engine import Engine
-from tests.host.http.test_protocol import exchange, serving
+from tests.host.http.test_http1_connection import exchange, serving
 from tests.host.programs import Request, Response, answering, echo
 from tests.host.support import HostLog, script_host
 from tests.host.wire import exchange as exchange_with_host
@@ -216,7 +216,7 @@ def test_the_end_of_chunks_is_found_wherever_the_bytes_are_parted(cut: int) -> N
 
 def test_a_head_that_comes_byte_by_byte_costs_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is looked at twice: what is searched grows by one byte and three before it."""
-    from edgezero_spin.host.http import protocol
+    from edgezero_spin.host.http import received
 
     searched: list[int] = []
 
@@ -224,7 +224,7 @@ def test_a_head_that_comes_byte_by_byte_costs_its_bytes(monkeypatch: pytest.Monk
         def search(self, data: bytes, start: int) -> None:
             searched.append(len(data) - start)
 
-    monkeypatch.setattr(protocol, "_BARE_LF", Counting())
+    monkeypatch.setattr(received, "_BARE_LF", Counting())
     head = b"GET / HTTP/1.1\r\nX: " + b"y" * 200 + b"\r\n" + LAST + b"\r\n"
 
     async def run() -> bytes:

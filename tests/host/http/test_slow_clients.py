@@ -8,7 +8,7 @@ import pytest
 from edgezero_spin.host import Host, HostSettings
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.runtime.engine import Engine
-from tests.host.http.test_protocol import serving as serving_program
+from tests.host.http.test_http1_connection import serving as serving_program
 from tests.host.programs import Request, Response, echo
 from tests.host.support import Capture, HostLog, script_host, until
 from tests.host.wire import WAIT_S, exchange, get, serving
@@ -89,10 +89,10 @@ def test_a_body_has_to_move_on(shared_engine: Engine, begun: bytes) -> None:
 
 
 def test_a_body_that_moves_on_has_its_time() -> None:
-    """Each byte counts anew; what is no byte of the body does not."""
+    """A client that keeps the pace has; bytes now and then, or framing alone, are not enough."""
 
-    async def run(piece: bytes) -> bytes:
-        async with serving_program(echo, body_timeout_s=0.3) as where:
+    async def run(piece: bytes, rate: int) -> bytes:
+        async with serving_program(echo, body_timeout_s=0.3, min_body_rate=rate) as where:
             reader, writer = await asyncio.open_connection(where.host, where.port)
             writer.write(
                 b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
@@ -108,9 +108,36 @@ def test_a_body_that_moves_on_has_its_time() -> None:
             writer.close()
             return answer
 
-    assert asyncio.run(run(b"1\r\nx\r\n")).endswith(b"POST / xxxxxxxxxx")
+    assert asyncio.run(run(b"1\r\nx\r\n", 0)).endswith(b"POST / xxxxxxxxxx")
+    assert asyncio.run(run(b"1\r\nx\r\n", 500)).startswith(TIMED_OUT)
+    assert asyncio.run(run(b"64\r\n" + b"x" * 100 + b"\r\n", 500)).endswith(b"x" * 1000)
     # An extension of a chunk that never ends.
-    assert asyncio.run(run(b"1;x")).startswith((TIMED_OUT, b"HTTP/1.1 400 "))
+    assert asyncio.run(run(b"1;x", 0)).startswith((TIMED_OUT, b"HTTP/1.1 400 "))
+
+
+def test_a_response_that_is_taken_in_drops_is_ended() -> None:
+    """A few bytes in each period are progress, and much too little of it."""
+    left = asyncio.Event()
+
+    async def program(request: Request, response: Response) -> None:
+        response.start(200)
+        response.write(bytes(20_000_000))
+        await response.left.wait()
+        left.set()
+
+    async def run() -> None:
+        async with serving_program(program, body_timeout_s=0.3, min_body_rate=10_000_000) as where:
+            reader, writer = await asyncio.open_connection(where.host, where.port, limit=1000)
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+                async with asyncio.timeout(WAIT_S):
+                    for _ in range(400):
+                        await reader.readexactly(50_000)
+                        await asyncio.sleep(0.05)
+            await asyncio.wait_for(left.wait(), WAIT_S)
+            writer.close()
+
+    asyncio.run(run())
 
 
 def test_a_response_that_nobody_reads_is_ended(shared_engine: Engine) -> None:

@@ -70,12 +70,3 @@ def test_files_that_are_something_else(files: tuple[Path, Path], tmp_path: Path)
     text.write_text("hello")
     for pair in ((text, files[1]), (files[0], text), (files[1], files[0])):
         assert "no certificate and its key" in problem_with(*pair)
-
-
-def test_a_client_of_http_2_is_told_at_once() -> None:
-    """With prior knowledge it gets a 505."""
-    from tests.host.http.test_protocol import exchange
-    from tests.host.programs import echo
-
-    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
-    assert exchange(echo, preface).startswith(b"HTTP/1.1 505 ")

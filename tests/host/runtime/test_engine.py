@@ -44,8 +44,8 @@ def test_text_and_binary_are_the_same_component(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "problem", "remedy"),
     [
-        ("m.wat", b"(module)", "core wasm module", "wasm-tools component new"),
-        ("m.wasm", bytes(wasmtime.wat2wasm("(module)")), "core wasm module", "component new"),
+        ("m.wat", b"(module)", "cannot be adapted", "wasm-tools component new"),
+        ("m.wasm", bytes(wasmtime.wat2wasm("(module)")), "cannot be adapted", "component new"),
         ("x.wasm", b"\x7fELF", "not a wasm file", "the build made"),
         ("e.wasm", b"", "not a wasm file", "the build made"),
         ("t.wat", b"(component", "not valid wasm text", "Correct the text"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgezero_spin.manifest.spin import Component, FileMount, FilePlacement
+from edgezero_spin.manifest.spin import FileMount, FilePlacement, ManifestComponent
 from edgezero_spin.manifest.spin.file_mounts import FileMountError, copy_files, direct_mounts
 
 TREE = ["top.txt", "static/a.css", "static/.hidden", "static/deep/b.css", "static/deep/c.js", "x y"]
@@ -26,7 +26,7 @@ def app(tmp_path: Path) -> Path:
 def mounted(app: Path, *files: FileMount, exclude: tuple[str, ...] = ()) -> dict[str, str]:
     """What the guest sees: path to the path that was copied there."""
     destination = app.parent / "assets" / "c"
-    copy_files(Component(source="c", files=files, exclude_files=exclude), app, destination)
+    copy_files(ManifestComponent(source="c", files=files, exclude_files=exclude), app, destination)
     return {
         path.relative_to(destination).as_posix(): path.read_text()
         for path in sorted(destination.rglob("*"))
@@ -158,12 +158,12 @@ def test_an_empty_mount_is_a_folder(app: Path) -> None:
 
 def test_folders_can_be_mounted_in_place(app: Path) -> None:
     """Direct mounts are folders only, and without excludes."""
-    component = Component(source="c", files=(FilePlacement("static", "/s"), "static/deep"))
+    component = ManifestComponent(source="c", files=(FilePlacement("static", "/s"), "static/deep"))
     assert direct_mounts(component, app) == (  # MAN-70
         (app / "static", "/s"),
         (app / "static/deep", "static/deep"),
     )
     with pytest.raises(FileMountError, match=r'"top\.txt" is not a directory'):
-        direct_mounts(Component(source="c", files=("top.txt",)), app)
+        direct_mounts(ManifestComponent(source="c", files=("top.txt",)), app)
     with pytest.raises(FileMountError, match="`exclude_files` using --direct-mounts"):
-        direct_mounts(Component(source="c", files=("static",), exclude_files=("x",)), app)
+        direct_mounts(ManifestComponent(source="c", files=("static",), exclude_files=("x",)), app)

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Coroutine
 from typing import Any
 
-from edgezero_spin.host.factors.outbound_http.connections import ConnectionPool, Endpoint
+from edgezero_spin.host.factors.outbound_http.connections import ConnectionPool, ConnectionTarget
 from edgezero_spin.host.factors.outbound_http.exchange import (
     HttpExchange,
     NetworkRequest,
@@ -117,7 +117,7 @@ class HttpClient:
             target=_target(request.path or "/"),
             headers=wire_pairs([("Host", (destination.authority or "").encode()), *headers]),
             body=body,
-            place=Endpoint(
+            place=ConnectionTarget(
                 host,
                 DEFAULT_PORTS[destination.scheme] if destination.port is None else destination.port,
                 self._tls(future.component_id, host) if destination.scheme == "https" else None,

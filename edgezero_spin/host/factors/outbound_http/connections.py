@@ -24,7 +24,7 @@ from edgezero_spin.host.factors.outbound_http.socket_streams import PlainWire, S
 from edgezero_spin.host.factors.outbound_networking.blocked import BlockedNetworks
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 
-__all__ = ["ClientConnection", "ConnectionPool", "Endpoint"]
+__all__ = ["ClientConnection", "ConnectionPool", "ConnectionTarget"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -36,7 +36,7 @@ MAX_HEAD_BYTES = 256 * 1024
 
 
 @attrs.frozen
-class Endpoint:
+class ConnectionTarget:
     """What a connection leads to; connections to equal places stand in for each other.
 
     Attributes:
@@ -63,7 +63,7 @@ class ClientConnection:
 
     __slots__ = ("http", "kept_until", "place", "used", "wire")
 
-    def __init__(self, place: Endpoint, wire: SocketStream) -> None:
+    def __init__(self, place: ConnectionTarget, wire: SocketStream) -> None:
         self.place = place
         self.wire = wire
         self.http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
@@ -89,7 +89,7 @@ class ConnectionPool:
         self._sweeping: asyncio.TimerHandle | None = None
 
     async def take(
-        self, place: Endpoint, timeout_s: float, *, new: bool = False
+        self, place: ConnectionTarget, timeout_s: float, *, new: bool = False
     ) -> ClientConnection:
         """Return a connection, which is the caller's until ``give_back`` or ``discard``.
 
@@ -118,7 +118,7 @@ class ConnectionPool:
         except TimeoutError as error:
             raise NetworkFailure(late) from error
 
-    async def _kept_or_slot(self, place: Endpoint, *, new: bool) -> ClientConnection | None:
+    async def _kept_or_slot(self, place: ConnectionTarget, *, new: bool) -> ClientConnection | None:
         """Return a connection that waited for use, or ``None`` with a slot for a new one."""
         if self._slots.none_at_all:
             raise NetworkFailure("connection-limit-reached")
@@ -143,7 +143,7 @@ class ConnectionPool:
                 else:
                     await changed.wait()
 
-    def _kept(self, place: Endpoint) -> ClientConnection | None:
+    def _kept(self, place: ConnectionTarget) -> ClientConnection | None:
         """The connection to this place that was used last and is still good."""
         for connection in reversed(self._idle):
             if connection.place == place:
@@ -196,7 +196,7 @@ class ConnectionPool:
 _BOTH_DONE = {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}
 
 
-async def _reach(place: Endpoint, blocked: BlockedNetworks) -> SocketStream:
+async def _reach(place: ConnectionTarget, blocked: BlockedNetworks) -> SocketStream:
     found = await resolve(place.host, place.port)
     # These addresses and no others are connected to: the name is not looked up again.
     addresses = [address for address in found if not blocked.blocks(address.ip)]

@@ -22,7 +22,7 @@ from edgezero_spin.host.exchange.upload import Upload
 from edgezero_spin.host.factors.outbound_http.connections import (
     ClientConnection,
     ConnectionPool,
-    Endpoint,
+    ConnectionTarget,
 )
 from edgezero_spin.host.factors.outbound_http.failures import (
     BodyAborted,
@@ -73,7 +73,7 @@ class NetworkRequest:
     target: bytes
     headers: list[tuple[bytes, bytes]]
     body: ByteChannel | None
-    place: Endpoint
+    place: ConnectionTarget
     timeouts: Timeouts
 
 

@@ -1,10 +1,11 @@
 """What the operator lets an application's connections do.
 
-In: the tables ``[outbound_networking]``, ``[outbound_http]``, ``[outbound_redis]`` and
-``[[client_tls]]`` of ``runtime-config.toml``. Out: ``NetworkRules``, with the certificates
-read. Which destinations a component may name is the manifest's business, not this one's.
+In: the tables ``[outbound_networking]``, ``[[client_tls]]`` and those of each service
+(``[outbound_http]``, ``[outbound_pg]`` and others) of ``runtime-config.toml``. Out:
+``NetworkRules``, with the certificates read. Which destinations a component may name is the
+manifest's business, not this one's.
 
-Source: contract spin-host.md, NET-40 to NET-44.
+Source: contract spin-host.md, NET-40 to NET-44; contract services.md, SVC-4.
 """
 
 from pathlib import Path
@@ -44,6 +45,7 @@ class NetworkRules:
         pooling: Whether HTTP connections are kept for the next request.
         http_slots: Connections for HTTP.
         redis_slots: Connections to Redis servers.
+        postgres_slots: Connections to PostgreSQL servers.
         socket_slots: Sockets of ``wasi:sockets``.
         tls: Whom to trust instead, by component and host.
         warnings: Remarks for people.
@@ -53,6 +55,7 @@ class NetworkRules:
     pooling: bool = True
     http_slots: ConnectionSlots = attrs.field(factory=_http_slots)
     redis_slots: ConnectionSlots = attrs.field(factory=ConnectionSlots)
+    postgres_slots: ConnectionSlots = attrs.field(factory=ConnectionSlots)
     socket_slots: ConnectionSlots = attrs.field(factory=ConnectionSlots)
     tls: "ClientTls" = attrs.field(factory=dict)
     warnings: tuple[str, ...] = ()
@@ -74,9 +77,8 @@ def read_network_rules(config: RuntimeConfig | None) -> NetworkRules:
     max_total = networking.optional_integer("max_total_connections", 0, MOST)
     networking.refuse_rest()
     pooling, max_http = _http(root)
-    redis = root.table("outbound_redis")
-    max_redis = redis.optional_integer("max_connections", 0, MOST)
-    redis.refuse_rest()
+    max_redis = _max_connections(root.table("outbound_redis"))
+    max_postgres = _max_connections(root.table("outbound_pg"))
     tls = _client_tls(root, config.path.parent)
     problems.raise_any()
     total = None if max_total is None else ConnectionSlots(max_total)
@@ -85,6 +87,7 @@ def read_network_rules(config: RuntimeConfig | None) -> NetworkRules:
         pooling=pooling,
         http_slots=ConnectionSlots(MAX_HTTP_CONNECTIONS if max_http is None else max_http, total),
         redis_slots=ConnectionSlots(max_redis, total),
+        postgres_slots=ConnectionSlots(max_postgres, total),
         socket_slots=ConnectionSlots(max_sockets, total),
         tls=tls,
         warnings=tuple(f"{config.path}: {warning}" for warning in problems.warnings),
@@ -100,6 +103,13 @@ def _blocked(networking: TableReader) -> BlockedNetworks:
     except ValueError as error:
         networking.problem("block_networks", str(error), 'Write "10.0.0.0/8", or "private".')
         return BlockedNetworks()
+
+
+def _max_connections(table: TableReader) -> int | None:
+    """Read a table that sets one limit (SVC-4)."""
+    limit = table.optional_integer("max_connections", 0, MOST)
+    table.refuse_rest()
+    return limit
 
 
 def _http(root: TableReader) -> tuple[bool, int | None]:

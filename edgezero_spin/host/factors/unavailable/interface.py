@@ -1,4 +1,4 @@
-"""Interfaces that this host knows and does not provide: MySQL, PostgreSQL, MQTT, LLM.
+"""Interfaces that this host knows and does not provide: MySQL, MQTT, LLM.
 
 A component that imports them loads, and may never call them. A call is checked as Spin
 checks it and then fails with an error of its own interface, so that a guest can go on; the
@@ -12,7 +12,6 @@ from typing import Any
 
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
-from edgezero_spin.host.factors.unavailable.postgres_address import postgres_hosts
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
 __all__ = ["INTERFACES", "NOT_PROVIDED"]
@@ -27,21 +26,8 @@ class _Nothing:
     """A connection that nobody ever gets."""
 
 
-class _PostgresBuilder:
-    """``connection-builder``: keeps the address until ``build``."""
-
-    __slots__ = ("address",)
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-
-
 class _MysqlConnection(_Nothing):
     """Of ``fermyon:spin/mysql``."""
-
-
-class _PostgresConnection(_Nothing):
-    """Of every version of ``postgres``."""
 
 
 class _MqttConnection(_Nothing):
@@ -60,16 +46,6 @@ def _check_address(scheme: str) -> Check:
     return check
 
 
-def _check_postgres(state: InstanceState, address: str) -> None:
-    try:
-        hosts = postgres_hosts(address)
-    except ValueError as error:
-        raise _failed(str(error)) from None
-    for host in hosts:
-        if not may_connect(state, host, "postgres"):
-            raise _failed(f"address postgres://{host} is not permitted")
-
-
 def _refused_after(check: Check, case: str = "other") -> HostFunction:
     """A function whose first parameter is an address, and which never succeeds."""
 
@@ -81,20 +57,7 @@ def _refused_after(check: Check, case: str = "other") -> HostFunction:
 
 
 _open_mysql = _refused_after(_check_address("mysql"))
-_open_postgres = _refused_after(_check_postgres)
 _open_mqtt = _refused_after(_check_address("mqtt"))
-
-
-def _new_builder(state: InstanceState, address: str) -> _PostgresBuilder:
-    return _PostgresBuilder(address)
-
-
-def _set_ca_root(state: InstanceState, builder: _PostgresBuilder, certificate: str) -> None:
-    """Accept it: nothing will be connected to."""
-
-
-def _build(state: InstanceState, builder: _PostgresBuilder) -> None:
-    _open_postgres(state, builder.address)
 
 
 def _ask_model(state: InstanceState, model: str, *rest: Any) -> None:
@@ -114,21 +77,6 @@ def _connections(name: str, open_: HostFunction, class_: type) -> Interface:
     return Interface(name, {"[static]connection.open": open_}, {"connection": class_})
 
 
-def _postgres(version: str) -> Interface:
-    return Interface(
-        f"spin:postgres/postgres@{version}",
-        {
-            "[static]connection.open": _open_postgres,
-            "[static]connection.open-async": _open_postgres,
-            "[constructor]connection-builder": _new_builder,
-            "[method]connection-builder.set-ca-root": _set_ca_root,
-            "[method]connection-builder.build": _build,
-            "[method]connection-builder.build-async": _build,
-        },
-        {"connection": _PostgresConnection, "connection-builder": _PostgresBuilder},
-    )
-
-
 def _by_address(name: str, check: Check) -> Interface:
     """An unversioned interface, in which every function takes the address."""
     call = _refused_after(check, "other-error")
@@ -141,12 +89,9 @@ INTERFACES = (
     _connections("spin:mysql/mysql@3.0.0", _open_mysql, _MysqlConnection),
     _connections("spin:mqtt/mqtt@3.0.0", _open_mqtt, _MqttConnection),
     _connections("fermyon:spin/mysql@2.0.0", _open_mysql, _MysqlConnection),
-    _connections("fermyon:spin/postgres@2.0.0", _open_postgres, _PostgresConnection),
     _connections("fermyon:spin/mqtt@2.0.0", _open_mqtt, _MqttConnection),
-    *(_postgres(version) for version in ("3.0.0", "4.0.0", "4.1.0", "4.2.0")),
     Interface("fermyon:spin/llm@2.0.0", _LLM),
     _by_address("fermyon:spin/mysql", _check_address("mysql")),
-    _by_address("fermyon:spin/postgres", _check_postgres),
     Interface("fermyon:spin/llm", _LLM),
 )
 """The interfaces, versions included. Functions that need a connection trap: there is none."""

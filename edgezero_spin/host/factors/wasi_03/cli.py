@@ -9,7 +9,7 @@ Source: contract wasi03.md, WE-1 to WE-4.
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.streams import drained
 from edgezero_spin.host.factors.wasi import cli as wasi_cli
-from edgezero_spin.host.runtime.host_ends import Answer, StreamReader
+from edgezero_spin.host.runtime.host_ends import FutureValue, StreamReader
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, Ok
 
 __all__ = ["INTERFACES_03"]
@@ -18,15 +18,15 @@ _OF_02 = {interface.name.partition("/")[2]: interface for interface in wasi_cli.
 _ENVIRONMENT = _OF_02["environment"].functions
 
 
-def _read_stdin(state: InstanceState) -> tuple[bytes, Answer]:
+def _read_stdin(state: InstanceState) -> tuple[bytes, FutureValue]:
     command = state.command
-    return b"" if command is None else command.stdin, Answer(Ok(None))
+    return b"" if command is None else command.stdin, FutureValue(Ok(None))
 
 
 def _output(name: str, function: str) -> HostFunction:
     open_output = _OF_02[name].functions[function]
 
-    def write(state: InstanceState, data: StreamReader) -> Answer:
+    def write(state: InstanceState, data: StreamReader) -> FutureValue:
         return drained(data, open_output(state).write)
 
     return write

@@ -27,7 +27,7 @@ from edgezero_spin.host.factors.wasi.filesystem.entries import stat_path
 from edgezero_spin.host.factors.wasi.filesystem.files import type_of
 from edgezero_spin.host.factors.wasi.io import READ_PIECE
 from edgezero_spin.host.factors.wasi_03.clocks import instant_of
-from edgezero_spin.host.runtime.host_ends import Answer, StreamReader
+from edgezero_spin.host.runtime.host_ends import FutureValue, StreamReader
 from edgezero_spin.host.runtime.interface import Err, HostFunction, Interface, WitError
 
 __all__ = ["INTERFACES_03"]
@@ -126,15 +126,17 @@ class _DirectorySource(ReportedSource):
 
 def _read_via_stream(
     state: InstanceState, descriptor: Descriptor, offset: int
-) -> tuple[Any, Answer]:
+) -> tuple[Any, FutureValue]:
     try:
         file = _OF_02["read-via-stream"](state, descriptor, offset)
     except WitError as error:
-        return b"", Answer(Err(_code(error.payload)))
+        return b"", FutureValue(Err(_code(error.payload)))
     return _FileSource(state, file).ends
 
 
-def _written(state: InstanceState, data: StreamReader, open_: Callable[[], FileOutput]) -> Answer:
+def _written(
+    state: InstanceState, data: StreamReader, open_: Callable[[], FileOutput]
+) -> FutureValue:
     try:
         file = open_()
     except WitError as error:
@@ -151,19 +153,21 @@ def _written(state: InstanceState, data: StreamReader, open_: Callable[[], FileO
 
 def _write_via_stream(
     state: InstanceState, descriptor: Descriptor, data: StreamReader, offset: int
-) -> Answer:
+) -> FutureValue:
     return _written(state, data, lambda: _OF_02["write-via-stream"](state, descriptor, offset))
 
 
-def _append_via_stream(state: InstanceState, descriptor: Descriptor, data: StreamReader) -> Answer:
+def _append_via_stream(
+    state: InstanceState, descriptor: Descriptor, data: StreamReader
+) -> FutureValue:
     return _written(state, data, lambda: _OF_02["append-via-stream"](state, descriptor))
 
 
-def _read_directory(state: InstanceState, descriptor: Descriptor) -> tuple[Any, Answer]:
+def _read_directory(state: InstanceState, descriptor: Descriptor) -> tuple[Any, FutureValue]:
     try:
         names = _OF_02["read-directory"](state, descriptor)
     except WitError as error:
-        return [], Answer(Err(_code(error.payload)))
+        return [], FutureValue(Err(_code(error.payload)))
     return _DirectorySource(names).ends
 
 

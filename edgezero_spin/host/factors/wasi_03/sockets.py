@@ -21,7 +21,7 @@ from edgezero_spin.host.factors.wasi.sockets import (
     UdpSocket,
     refuse_peer,
 )
-from edgezero_spin.host.runtime.host_ends import Answer, StreamReader
+from edgezero_spin.host.runtime.host_ends import FutureValue, StreamReader
 from edgezero_spin.host.runtime.interface import Err, HostFunction, Interface, WitError
 
 __all__ = ["INTERFACES_03", "TcpSocket03", "UdpSocket03"]
@@ -96,12 +96,12 @@ def _send_datagram(state: InstanceState, socket: Socket, data: bytes, address: A
     _connect_udp(state, socket, address)
 
 
-def _send(state: InstanceState, socket: Socket, data: StreamReader) -> Answer:
+def _send(state: InstanceState, socket: Socket, data: StreamReader) -> FutureValue:
     return refused(data, ("invalid-state", None))
 
 
-def _receive(state: InstanceState, socket: Socket) -> tuple[bytes, Answer]:
-    return b"", Answer(Err(("invalid-state", None)))
+def _receive(state: InstanceState, socket: Socket) -> tuple[bytes, FutureValue]:
+    return b"", FutureValue(Err(("invalid-state", None)))
 
 
 def _setting(name: str) -> HostFunction:

@@ -143,19 +143,20 @@ def _start_error(path: Path, error: Exception) -> StoreFileError:
         return StoreFileError(
             path, error.strerror or reason, "Check the folder, or choose another --state-dir."
         )
-    if "not a database" in reason or "malformed" in reason:
+    if isinstance(error, apsw.NotADBError | apsw.CorruptError):
         return StoreFileError(
             path,
             f"the file is damaged or no SQLite database ({reason})",
             "Restore it from a copy, or move it away to start empty.",
         )
-    if "locked" in reason or "busy" in reason:
+    if isinstance(error, apsw.BusyError | apsw.LockedError):
         return StoreFileError(
             path,
             "another process keeps the database locked",
             "Stop it, or choose another --state-dir.",
         )
-    if "no such column" in reason:
+    # The probe is one statement on the one table: what it cannot be is of another form.
+    if isinstance(error, apsw.SQLError):
         return StoreFileError(
             path,
             "its table spin_key_value has other columns than Spin's",

@@ -223,6 +223,8 @@ class OutgoingBody:
 
     def stop(self) -> None:
         """Give up: what the guest still writes is told that nobody reads it."""
+        # Closing ends a read that is pending, which would take the next step.
+        self._over = True
         if self._contents is not None:
             self._contents.close_now()
         self._close_trailers()

@@ -19,7 +19,7 @@ from edgezero_spin.host.factors.wasi.http.outbound import RequestOptions
 from edgezero_spin.host.factors.wasi.http.values import TaggedValue
 from edgezero_spin.host.factors.wasi_03.http.bodies import IncomingBody, OutgoingContents
 from edgezero_spin.host.factors.wasi_03.http.fields import read_only
-from edgezero_spin.host.runtime.host_ends import Answer, FutureReader, Promise, StreamReader
+from edgezero_spin.host.runtime.host_ends import FutureReader, FutureValue, Promise, StreamReader
 from edgezero_spin.host.runtime.interface import HostFunction, Ok, WitError
 
 __all__ = ["FUNCTIONS", "Request03", "RequestOptions03", "Response03"]
@@ -135,18 +135,18 @@ def _new_request(
     contents: StreamReader | None,
     trailers: FutureReader,
     options: RequestOptions03 | None,
-) -> tuple[Request03, Answer]:
+) -> tuple[Request03, FutureValue]:
     if options is not None:
         options = options.copy(immutable=True)
     request = Request03(read_only(headers), OutgoingContents(contents, trailers), options=options)
-    return request, Answer(request.sent)
+    return request, FutureValue(request.sent)
 
 
 def _new_response(
     state: InstanceState, headers: Fields, contents: StreamReader | None, trailers: FutureReader
-) -> tuple[Response03, Answer]:
+) -> tuple[Response03, FutureValue]:
     response = Response03(read_only(headers), OutgoingContents(contents, trailers))
-    return response, Answer(response.sent)
+    return response, FutureValue(response.sent)
 
 
 def _consume_body(state: InstanceState, message: _Message, result: FutureReader) -> tuple[Any, Any]:
@@ -160,9 +160,9 @@ def _consume_body(state: InstanceState, message: _Message, result: FutureReader)
 
     result.read_now(1, judged)
     if isinstance(contents, IncomingBody):
-        return contents, Answer(contents.trailers)
+        return contents, FutureValue(contents.trailers)
     if contents is None:
-        return b"", Answer(Ok(None))
+        return b"", FutureValue(Ok(None))
     # A message of its own: the guest gets its own ends back.
     return b"" if contents.stream is None else contents.stream, contents.trailers
 

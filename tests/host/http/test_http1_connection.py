@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host.exchange.exchange import ResponseHead
-from edgezero_spin.host.http import protocol
+from edgezero_spin.host.http import http1_connection
 from edgezero_spin.host.http.asgi import head_of
 from edgezero_spin.host.http.responses import wire_head
 from edgezero_spin.host.http.server import Listening, ServerSettings, serve_async
@@ -355,7 +355,7 @@ def test_a_client_that_never_ends_what_was_refused_is_cut() -> None:
                         await asyncio.sleep(0.01)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(protocol, "LINGER_S", 0.1)
+        patch.setattr(http1_connection, "LINGER_S", 0.1)
         asyncio.run(run())
 
 

@@ -1,0 +1,1 @@
+"""PostgreSQL: connections of components to PostgreSQL servers."""

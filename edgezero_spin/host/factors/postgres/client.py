@@ -1,0 +1,456 @@
+"""PostgreSQL connections: statements, and rows piece by piece.
+
+In: statements with parameters. Out: rows, or a ``PostgresError``. The client library never
+waits here: this module waits for its socket, asks now and then whether it may go on, and gives
+the connection up when it may not.
+
+Every statement is prepared, so that the server says which types its parameters have, and runs in
+the extended protocol with binary parameters and results.
+
+Source: contract services.md, PG-21 to PG-24, PG-56 to PG-66;
+https://www.postgresql.org/docs/current/libpq-async.html.
+"""
+
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from time import monotonic
+
+from psycopg import Error as LibraryError
+from psycopg.postgres import types as builtin_types
+from psycopg.pq import (
+    ConnStatus,
+    DiagnosticField,
+    ExecStatus,
+    Format,
+    PollingStatus,
+    TransactionStatus,
+)
+from psycopg.pq.abc import PGconn, PGresult
+
+from edgezero_spin.host.factors.postgres.columns import (
+    Column,
+    ColumnValueError,
+    Row,
+    RowReader,
+)
+from edgezero_spin.host.factors.postgres.errors import (
+    DbError,
+    PostgresError,
+    ResultTooLargeError,
+)
+from edgezero_spin.host.factors.postgres.parameters import (
+    Parameter,
+    ParameterTypeError,
+    encode_parameters,
+    fit_parameters,
+)
+from edgezero_spin.host.factors.postgres.sockets import READ, WRITE, Check, SocketWait
+
+__all__ = ["PostgresConnection", "Rows"]
+
+CHUNK_ROWS = 64
+"""Rows that the client library gathers, where an error takes them with it."""
+
+CANCEL_TIMEOUT_S = 2.0
+"""Seconds in which a server has to end a statement whose rows nobody wants."""
+
+_RESET = (
+    b"CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; "
+    b"SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
+)
+
+_ROWS = (ExecStatus.TUPLES_OK, ExecStatus.SINGLE_TUPLE, ExecStatus.TUPLES_CHUNK)
+_COPIES = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH)
+
+# Beside severity, code, message and detail, in the order of PG-64.
+_EXTRAS = (
+    ("column", DiagnosticField.COLUMN_NAME),
+    ("constraint", DiagnosticField.CONSTRAINT_NAME),
+    ("routine", DiagnosticField.SOURCE_FUNCTION),
+    ("hint", DiagnosticField.MESSAGE_HINT),
+    ("table", DiagnosticField.TABLE_NAME),
+    ("datatype", DiagnosticField.DATATYPE_NAME),
+    ("schema", DiagnosticField.SCHEMA_NAME),
+    ("file", DiagnosticField.SOURCE_FILE),
+    ("line", DiagnosticField.SOURCE_LINE),
+    ("where_", DiagnosticField.CONTEXT),
+)
+
+
+def _no_check() -> None:
+    return None
+
+
+class Rows:
+    """The rows of a statement that runs. Read them to the end, or ``close`` them.
+
+    Attributes:
+        columns: The columns of its result.
+    """
+
+    def __init__(self, connection: "PostgresConnection", reader: RowReader) -> None:
+        self.columns: Sequence[Column] = reader.columns
+        self._connection = connection
+        self._reader = reader
+        self._open = True
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether reading would not wait for the server."""
+        return not self._open or self._connection.at_hand
+
+    def read(self, most_bytes: int) -> tuple[list[Row], int]:
+        """Return the next rows, none at the end, and what they count.
+
+        Args:
+            most_bytes: What they may count.
+
+        Raises:
+            PostgresError: The statement failed, or a value cannot be read.
+            ResultTooLargeError: They count more; the statement was ended.
+        """
+        if not self._open:
+            return [], 0
+        try:
+            result = self._connection.next_rows()
+        except BaseException:
+            self._open = False
+            raise
+        if result is None:
+            self._open = False
+            return [], 0
+        try:
+            rows, size = self._reader.rows(result)
+        except ColumnValueError as error:
+            self.close()
+            raise PostgresError(str(error), running=True) from error
+        if size > most_bytes:
+            self.close()
+            raise ResultTooLargeError
+        return rows, size
+
+    def close(self) -> None:
+        """End the statement, where it still runs. Twice is harmless."""
+        if self._open:
+            self._open = False
+            self._connection.cancel()
+
+
+class PostgresConnection:
+    """A connection, used by one thread at a time. ``close`` it.
+
+    Attributes:
+        check: Raises what ends a wait; set anew for everybody who uses the connection.
+    """
+
+    def __init__(self, native: PGconn, check: Check = _no_check) -> None:
+        self.check = check
+        self._native: PGconn | None = native
+        self._wait = SocketWait(native.socket)
+        self._names: dict[int, str] = {}
+        self._running = False
+
+    @property
+    def broken(self) -> bool:
+        """Whether the connection cannot be used any more."""
+        return self._native is None or self._native.status != ConnStatus.OK
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the rows of a statement are not all read."""
+        return self._running
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether the next result is here already."""
+        return self._native is None or not self._native.is_busy()
+
+    def query(
+        self, statement: str, parameters: Sequence[Parameter], *, chunk_rows: int = CHUNK_ROWS
+    ) -> Rows:
+        """Begin a statement; return its rows.
+
+        Args:
+            statement: One command.
+            parameters: Its parameters.
+            chunk_rows: Rows to gather; with 1, all that came before an error are returned.
+
+        Raises:
+            ParameterValueError: A parameter is no value of its kind.
+            PostgresError: The server refuses, or is gone.
+        """
+        encoded = encode_parameters(parameters)
+        native = self._usable()
+        try:
+            oids, description = self._prepare(statement)
+            unknown = {
+                oid
+                for oid in (*oids, *map(description.ftype, range(description.nfields)))
+                if self._name(oid) is None
+            }
+            if unknown:
+                self._look_up(unknown)
+                self._prepare(statement)
+            values = fit_parameters(parameters, encoded, oids, self._name_of)
+            native.send_query_prepared(
+                b"", values, [Format.BINARY] * len(values), result_format=Format.BINARY
+            )
+            native.set_chunked_rows_mode(chunk_rows)
+            self._running = True
+            self._flush()
+            return Rows(self, RowReader(description, self._name_of))
+        except ParameterTypeError as error:
+            raise PostgresError(str(error)) from error
+        except LibraryError as error:
+            raise self._lost(error) from error
+        except PostgresError:
+            raise
+        except BaseException:
+            self.abandon()
+            raise
+
+    def execute(self, statement: str, parameters: Sequence[Parameter]) -> int:
+        """Run a statement; return how many rows it touched.
+
+        Raises:
+            ParameterValueError: A parameter is no value of its kind.
+            PostgresError: The statement failed.
+        """
+        self.query(statement, parameters)
+        count = 0
+        while (result := self.next_rows(last=True)) is not None:
+            count += result.ntuples or result.command_tuples or 0
+        return count
+
+    def next_rows(self, *, last: bool = False) -> PGresult | None:
+        """Return the next rows, ``None`` at the end.
+
+        Args:
+            last: Return the result without rows at the end, too.
+
+        Raises:
+            PostgresError: The statement failed, or the server is gone.
+        """
+        while True:
+            result = self._next()
+            if result is None:
+                self._running = False
+                self._forget_notices()
+                return None
+            status = ExecStatus(result.status)
+            if status is ExecStatus.FATAL_ERROR:
+                error = self._error(result, running=True)
+                self._drain()
+                raise error
+            if status in _COPIES:
+                self.close()
+                raise PostgresError("COPY is not supported; the connection was closed")
+            if last or (status in _ROWS and result.ntuples):
+                return result
+
+    def cancel(self) -> None:
+        """End the statement that runs; where the server does not in time, the connection."""
+        if not self._running:
+            return
+        native = self._native
+        until = monotonic() + CANCEL_TIMEOUT_S
+        self.check, check = _no_check, self.check
+        try:
+            if native is not None:
+                _send_cancel(native, until)
+            self._drain(until)
+        except (LibraryError, PostgresError, OSError):
+            self.close()
+        finally:
+            self.check = check
+
+    def abandon(self) -> None:
+        """Close the connection without waiting; the server is told to end what runs."""
+        native, self._native = self._native, None
+        self._wait.close()
+        if native is None:
+            return
+        if not self._running:
+            native.finish()
+            return
+        threading.Thread(target=_cancel_and_finish, args=(native,), daemon=True).start()
+
+    def begin_reset(self) -> bool:
+        """Ask the server to forget the session's state; return whether it was asked.
+
+        Nothing is waited for: ``finish_reset`` reads the answer when the connection is used
+        again.
+        """
+        native = self._native
+        if native is None or self.broken or self._running:
+            return False
+        # An open transaction holds locks.
+        idle = native.transaction_status == TransactionStatus.IDLE
+        try:
+            native.send_query(_RESET if idle else b"ROLLBACK; " + _RESET)
+            native.flush()
+        except LibraryError:
+            return False
+        self._running = True
+        return True
+
+    def finish_reset(self) -> bool:
+        """Read the answer; return whether the connection is as good as new."""
+        try:
+            self._flush()
+            while (result := self._next()) is not None:
+                if ExecStatus(result.status) is ExecStatus.FATAL_ERROR:
+                    return False
+        except (LibraryError, PostgresError):
+            return False
+        self._running = False
+        self._forget_notices()
+        return True
+
+    def close(self) -> None:
+        """Close the connection. Twice is harmless."""
+        native, self._native = self._native, None
+        self._wait.close()
+        if native is not None:
+            native.finish()
+
+    def _usable(self) -> PGconn:
+        if self._native is None or self.broken:
+            raise PostgresError("the connection is closed")
+        if self._running:
+            raise PostgresError("the rows of another statement on the connection are not all read")
+        return self._native
+
+    def _prepare(self, statement: str) -> tuple[list[int], PGresult]:
+        """Prepare a statement; return the types of its parameters, and what describes it."""
+        native = self._usable()
+        if "\0" in statement:
+            raise PostgresError("a statement contains no NUL")
+        native.enter_pipeline_mode()
+        native.send_prepare(b"", statement.encode())
+        native.send_describe_prepared(b"")
+        native.pipeline_sync()
+        self._flush()
+        failure: PostgresError | None = None
+        described: PGresult | None = None
+        while True:
+            result = self._next()
+            if result is None:
+                continue
+            status = ExecStatus(result.status)
+            if status is ExecStatus.PIPELINE_SYNC:
+                break
+            if status is ExecStatus.FATAL_ERROR:
+                failure = self._error(result)
+            described = result
+        native.exit_pipeline_mode()
+        if failure is not None:
+            raise failure
+        if described is None:
+            raise PostgresError("the server did not describe the statement")
+        return [described.param_type(index) for index in range(described.nparams)], described
+
+    def _name(self, oid: int) -> str | None:
+        """Return the server's name of a type, as far as it is known here."""
+        info = builtin_types.get(oid)
+        if info is not None:
+            name = info.name.strip('"')
+            return name if info.oid == oid else f"_{name}"
+        return self._names.get(oid)
+
+    def _name_of(self, oid: int) -> str:
+        return self._name(oid) or str(oid)
+
+    def _look_up(self, oids: set[int]) -> None:
+        """Ask the server for the names of types; in a failed transaction they have none."""
+        self._names.update((oid, str(oid)) for oid in oids)
+        numbers = ",".join(map(str, sorted(oids)))
+        query = f"SELECT oid, typname FROM pg_catalog.pg_type WHERE oid IN ({numbers})"
+        self._usable().send_query(query.encode())
+        self._flush()
+        while (result := self._next()) is not None:
+            for row in range(result.ntuples):
+                number, name = result.get_value(row, 0), result.get_value(row, 1)
+                if number and name:
+                    self._names[int(number)] = name.decode(errors="replace")
+
+    def _flush(self) -> None:
+        native = self._native
+        while native is not None and native.flush():
+            if self._wait(READ | WRITE, self.check) & READ:
+                native.consume_input()
+
+    def _next(self, until: float | None = None) -> PGresult | None:
+        """Return the next result of the client library, ``None`` at the end of a statement."""
+        native = self._native
+        if native is None:
+            raise PostgresError("the connection is closed")
+        try:
+            while native.is_busy():
+                self._wait(READ, self.check, until)
+                native.consume_input()
+            return native.get_result()
+        except LibraryError as error:
+            raise self._lost(error) from error
+        except TimeoutError:
+            raise
+        except BaseException:
+            self.abandon()
+            raise
+
+    def _drain(self, until: float | None = None) -> None:
+        """Read the statement to its end."""
+        if not self.broken:
+            while self._next(until) is not None:
+                pass
+        self._running = False
+
+    def _forget_notices(self) -> None:
+        """Drop notifications, which nobody can ask for."""
+        native = self._native
+        while native is not None and native.notifies() is not None:
+            pass
+
+    def _error(self, result: PGresult, *, running: bool = False) -> PostgresError:
+        def field(which: DiagnosticField) -> str | None:
+            value = result.error_field(which)
+            return None if value is None else value.decode(errors="replace")
+
+        code = field(DiagnosticField.SQLSTATE)
+        if code is None:
+            # The client library made it: the server is gone.
+            message = result.error_message.decode(errors="replace").strip()
+            self.close()
+            return PostgresError(message or "the server closed the connection")
+        extras = [(name, field(which)) for name, which in _EXTRAS]
+        error = DbError(
+            field(DiagnosticField.SEVERITY) or "ERROR",
+            code,
+            field(DiagnosticField.MESSAGE_PRIMARY) or "",
+            field(DiagnosticField.MESSAGE_DETAIL),
+            tuple((name, value) for name, value in extras if value is not None),
+        )
+        return PostgresError(str(error), error, running=running)
+
+    def _lost(self, error: LibraryError) -> PostgresError:
+        self.close()
+        return PostgresError(" ".join(str(error).split()) or "the server closed the connection")
+
+
+def _send_cancel(native: PGconn, until: float) -> None:
+    """Ask the server, on a connection of its own, to end what runs."""
+    cancel = native.cancel_conn()
+    try:
+        cancel.start()
+        while (state := cancel.poll()) not in (PollingStatus.OK, PollingStatus.FAILED):
+            with SocketWait(cancel.socket) as wait:
+                wait(READ if state == PollingStatus.READING else WRITE, _no_check, until)
+    finally:
+        cancel.finish()
+
+
+def _cancel_and_finish(native: PGconn) -> None:
+    with suppress(LibraryError, OSError):
+        _send_cancel(native, monotonic() + CANCEL_TIMEOUT_S)
+    native.finish()

@@ -1,0 +1,358 @@
+"""``spin:postgres/postgres`` and its older versions: a guest's connections to PostgreSQL.
+
+One implementation serves all; an older version has fewer types. The asynchronous functions of
+``4.2.0`` wait on threads of the host, so that the guest's other tasks go on.
+
+Source: contract services.md, section 1.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+from edgezero_spin.host.errors import Trap
+from edgezero_spin.host.factors.blocking import away, check, in_thread
+from edgezero_spin.host.factors.bounds import release
+from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.postgres.errors import PostgresError, ResultTooLargeError
+from edgezero_spin.host.factors.postgres.parameters import Parameter, ParameterValueError
+from edgezero_spin.host.factors.postgres.sessions import (
+    KIND,
+    Opening,
+    RowStream,
+    Session,
+    begin_open,
+)
+from edgezero_spin.host.factors.postgres.versions import (
+    VERSION_1,
+    VERSION_2,
+    VERSION_3,
+    VERSION_4,
+    Version,
+)
+from edgezero_spin.host.factors.streams import PartwiseSource
+from edgezero_spin.host.runtime.host_ends import FutureValue
+from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
+
+__all__ = ["INTERFACES", "ConnectionBuilderResource", "PostgresConnectionResource"]
+
+ROWS_AT_ONCE = 256
+"""Rows of a stream that are taken in, where the server sent them, before the guest reads more."""
+
+T = TypeVar("T")
+
+
+class PostgresConnectionResource:
+    """A ``connection``.
+
+    Attributes:
+        session: What it stands for.
+    """
+
+    __slots__ = ("session",)
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def drop(self, state: InstanceState) -> None:
+        """Give the connection back."""
+        release(state, KIND)
+        self.session.release()
+
+
+class ConnectionBuilderResource:
+    """A ``connection-builder``.
+
+    Attributes:
+        address: The address.
+        certificate: A root certificate to trust, in PEM.
+    """
+
+    __slots__ = ("address", "certificate")
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.certificate: str | None = None
+
+
+def _connection_failed(error: PostgresError) -> WitError:
+    return WitError(("connection-failed", error.message))
+
+
+def _begin_open(state: InstanceState, address: str, certificate: str | None = None) -> Opening:
+    try:
+        return begin_open(state, address, certificate)
+    except PostgresError as error:
+        raise _connection_failed(error) from error
+
+
+def _open(
+    state: InstanceState, address: str, certificate: str | None = None
+) -> PostgresConnectionResource:
+    opening = _begin_open(state, address, certificate)
+    try:
+        with away(state):
+            return PostgresConnectionResource(opening.finish(lambda: check(state)))
+    except PostgresError as error:
+        opening.give_up()
+        raise _connection_failed(error) from error
+    except BaseException:
+        opening.give_up()
+        raise
+
+
+@contextmanager
+def _errors(version: Version, bad_value: str, *, flat: bool) -> Iterator[None]:
+    """Turn errors of a statement into those of the interface."""
+    try:
+        yield
+    except ParameterValueError as error:
+        raise WitError((bad_value, str(error))) from error
+    except (PostgresError, ResultTooLargeError) as error:
+        raise WitError(version.query_failed(error, flat=flat)) from error
+
+
+_query_errors = partial(_errors, bad_value="bad-parameter", flat=True)
+_stream_errors = partial(_errors, bad_value="bad-parameter", flat=False)
+_execute_errors = partial(_errors, bad_value="value-conversion-failed", flat=False)
+
+
+def _parameters(version: Version, values: Sequence[Parameter]) -> Sequence[Parameter]:
+    """Check for cases that PostgreSQL lacks, before anything is sent (PG-49)."""
+    try:
+        return version.parameters(values)
+    except ParameterValueError as error:
+        raise WitError(("value-conversion-failed", str(error))) from error
+
+
+def _query(
+    version: Version,
+    state: InstanceState,
+    connection: PostgresConnectionResource,
+    statement: str,
+    values: Sequence[Parameter],
+) -> dict[str, Any]:
+    parameters = _parameters(version, values)
+    with _query_errors(version), away(state):
+        columns, rows = connection.session.query(statement, parameters, lambda: check(state))
+    return version.row_set(columns, rows)
+
+
+def _execute(
+    version: Version,
+    state: InstanceState,
+    connection: PostgresConnectionResource,
+    statement: str,
+    values: Sequence[Parameter],
+) -> int:
+    parameters = _parameters(version, values)
+    with _execute_errors(version), away(state):
+        return connection.session.execute(statement, parameters, lambda: check(state))
+
+
+def _by_address(call: HostFunction, version: Version) -> HostFunction:
+    """Return a function of the unversioned interface, which connects for each call (PG-1)."""
+
+    def function(
+        state: InstanceState, address: str, statement: str, values: Sequence[Parameter]
+    ) -> Any:
+        connection = _open(state, address)
+        try:
+            return call(state, connection, statement, values)
+        finally:
+            connection.drop(state)
+
+    return function
+
+
+def _set_ca_root(
+    state: InstanceState, builder: ConnectionBuilderResource, certificate: str
+) -> None:
+    from edgezero_spin.host.factors.postgres.roots import check_certificate
+
+    try:
+        check_certificate(certificate)
+    except ValueError as error:
+        raise WitError(("other", str(error))) from error
+    builder.certificate = certificate
+
+
+def _build(state: InstanceState, builder: ConnectionBuilderResource) -> PostgresConnectionResource:
+    return _open(state, builder.address, builder.certificate)
+
+
+class _Call:
+    """A call on a thread of its own, and whether somebody still waits for it."""
+
+    def __init__(self, state: InstanceState) -> None:
+        self._state = state
+        self._wanted = True
+
+    def check(self) -> None:
+        """Raise what ends a wait."""
+        if not self._wanted:
+            raise Trap("the call was cancelled")
+        check(self._state)
+
+    async def run(self, work: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:
+        """Do the work; if the call is cancelled, it stops at its next wait."""
+        try:
+            return await in_thread(work, undo)
+        except asyncio.CancelledError:
+            self._wanted = False
+            raise
+
+    async def use(self, session: Session, work: Callable[[], T]) -> T:
+        """Do the same with a session, which is kept until the end."""
+        session.hold()
+
+        def held() -> T:
+            try:
+                return work()
+            finally:
+                session.release()
+
+        return await self.run(held)
+
+
+def _open_async(
+    state: InstanceState, address: str, certificate: str | None = None
+) -> Coroutine[Any, Any, PostgresConnectionResource]:
+    opening = _begin_open(state, address, certificate)
+
+    async def opened() -> PostgresConnectionResource:
+        call = _Call(state)
+        try:
+            session = await call.run(lambda: opening.finish(call.check), Session.release)
+        except PostgresError as error:
+            opening.give_up()
+            raise _connection_failed(error) from error
+        except BaseException:
+            opening.give_up()
+            raise
+        return PostgresConnectionResource(session)
+
+    return opened()
+
+
+def _build_async(
+    state: InstanceState, builder: ConnectionBuilderResource
+) -> Coroutine[Any, Any, PostgresConnectionResource]:
+    return _open_async(state, builder.address, builder.certificate)
+
+
+async def _execute_async(
+    state: InstanceState,
+    connection: PostgresConnectionResource,
+    statement: str,
+    values: Sequence[Parameter],
+) -> int:
+    call, session = _Call(state), connection.session
+    with _execute_errors(VERSION_4):
+        return await call.use(session, lambda: session.execute(statement, values, call.check))
+
+
+async def _query_async(
+    state: InstanceState,
+    connection: PostgresConnectionResource,
+    statement: str,
+    values: Sequence[Parameter],
+) -> tuple[list[dict[str, Any]], Any, FutureValue]:
+    call, session = _Call(state), connection.session
+    with _stream_errors(VERSION_4):
+        stream = await call.use(session, lambda: session.stream(statement, values, call.check))
+    rows = _Rows(state, session, stream)
+    return VERSION_4.columns(stream.columns), *rows.ends
+
+
+class _Rows(PartwiseSource):
+    """The rows of one statement, as a guest reads them."""
+
+    def __init__(self, state: InstanceState, session: Session, stream: RowStream) -> None:
+        super().__init__(apart=True)
+        self._state = state
+        self._session = session
+        self._stream = stream
+        self._open = True
+        session.hold()
+        self._take_ready()
+
+    def look_up(self) -> None:
+        """Wait for the next rows."""
+        self._session.fill(self._stream, ROWS_AT_ONCE, lambda: check(self._state))
+        self._take_ready()
+
+    def _take_ready(self) -> None:
+        self.ready, self.whole = self._stream.taken()
+        failure = self._stream.failure
+        if self.whole and failure is not None:
+            self.whole = False
+            self.failure = WitError(VERSION_4.query_failed(failure, flat=False))
+
+    def ended(self, error: WitError | None) -> None:
+        """Note that there is no more, and leave the session."""
+        super().ended(error)
+        self._leave()
+
+    def close(self) -> None:
+        """End the statement: nobody reads any more, which is no error (PG-66)."""
+        super().close()
+        self._stream.unwanted = True
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._open:
+            self._open = False
+            self._session.release()
+
+
+def _functions(version: Version) -> dict[str, HostFunction]:
+    return {
+        "[static]connection.open": _open,
+        "[method]connection.query": partial(_query, version),
+        "[method]connection.execute": partial(_execute, version),
+    }
+
+
+_NEWEST: dict[str, HostFunction] = {
+    **_functions(VERSION_4),
+    "[constructor]connection-builder": lambda state, address: ConnectionBuilderResource(address),
+    "[method]connection-builder.set-ca-root": _set_ca_root,
+    "[method]connection-builder.build": _build,
+    "[method]connection-builder.build-async": _build_async,
+    "[static]connection.open-async": _open_async,
+    "[method]connection.query-async": _query_async,
+    "[method]connection.execute-async": _execute_async,
+}
+
+_RESOURCES = {
+    "connection": PostgresConnectionResource,
+    "connection-builder": ConnectionBuilderResource,
+}
+
+INTERFACES = (
+    *(
+        Interface(f"spin:postgres/postgres@{version}", _NEWEST, _RESOURCES)
+        for version in ("4.2.0", "4.1.0", "4.0.0")
+    ),
+    Interface(
+        "spin:postgres/postgres@3.0.0",
+        _functions(VERSION_3),
+        {"connection": PostgresConnectionResource},
+    ),
+    Interface(
+        "fermyon:spin/postgres@2.0.0",
+        _functions(VERSION_2),
+        {"connection": PostgresConnectionResource},
+    ),
+    Interface(
+        "fermyon:spin/postgres",
+        {
+            "query": _by_address(partial(_query, VERSION_1), VERSION_1),
+            "execute": _by_address(partial(_execute, VERSION_1), VERSION_1),
+        },
+    ),
+)
+"""The interfaces, versions included; a component of 4.0 or 4.1 asks for less of the same."""

@@ -1,0 +1,303 @@
+"""Adaptation of core modules: a core module linked as the component that it would be.
+
+In: a ``CoreGuest`` and the evaluation that it is linked in. Out: the component's exports; its
+core instances are added to the plan. Names of core imports and exports are those that
+bindings generators use: functions of an interface under its name, ``[resource-drop]r``, what an
+exported resource needs under ``[export]`` and the interface's name; exports as
+``interface#function``, with ``cabi_post_`` before it for what follows a call.
+
+WASI 0.1 stays what it is: core functions, provided by the host.
+
+Source: wit-component, ``validation`` and ``encoding``; contract spin-host.md, GEN-8.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
+
+from edgezero_spin.wasm.binary import MODULE, section_bytes, text_bytes, vector_bytes
+from edgezero_spin.wasm.component.core_guest import CoreGuest, GuestKind, World
+from edgezero_spin.wasm.component.definitions import CoreExternType, Sort
+from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError
+from edgezero_spin.wasm.component.evaluating import EXPORT, Evaluator
+from edgezero_spin.wasm.component.flattening import I32, core_signature
+from edgezero_spin.wasm.component.linked import (
+    WASI_01,
+    Canonical,
+    CoreExport,
+    CoreImport,
+    CoreInstance,
+    Encoding,
+    Function,
+    HostFunction,
+    LiftedFunction,
+    LocalResource,
+    Lower,
+    Options,
+    ResourceFunction,
+    WasiFunction,
+)
+from edgezero_spin.wasm.component.plan import Exports
+from edgezero_spin.wasm.component.scope import InstanceItem
+from edgezero_spin.wasm.component.spin_1 import SPIN_1_EXPORTS, SPIN_1_IMPORTS
+from edgezero_spin.wasm.component.types import FunctionType, ResourceType, ResultType
+from edgezero_spin.wasm.core_module import CODE, FUNCTION, IMPORT, START, TYPE
+from edgezero_spin.wasm.core_module import EXPORT as EXPORT_SECTION
+
+__all__ = ["ROOT", "adapt"]
+
+ROOT = "$root"
+"""Module that the functions which a world imports by themselves are imported from."""
+
+_RUN = "wasi:cli/run@0.2.0"
+_KINDS = ("[constructor]", "[method]", "[static]")
+_FUNCTION_TYPES = {0: b"\x60\0\0", 1: b"\x60\0\1" + I32}
+
+
+def adapt(
+    evaluator: Evaluator,
+    guest: CoreGuest,
+    instance: int,
+    arguments: Mapping[str, tuple[Sort, Any]] | None = None,
+) -> Exports:
+    """Link a core module; return the exports of the component that it becomes.
+
+    Args:
+        evaluator: What evaluates types; its plan is added to.
+        guest: The module.
+        instance: Index of its component instance.
+        arguments: What some of its imports are given; others are the host's.
+
+    Raises:
+        InvalidError: It imports what its worlds do not have, or lacks what they export.
+        UnsupportedError: It is asynchronous.
+    """
+    return _Adaptation(evaluator, guest, instance, arguments).exports()
+
+
+class _Adaptation:
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        guest: CoreGuest,
+        instance: int,
+        arguments: Mapping[str, tuple[Sort, Any]] | None,
+    ) -> None:
+        self._plan = evaluator.plan
+        self._guest = guest
+        self._content = guest.content
+        self._instance = instance
+        self._number = len(self._plan.core_instances)
+        self._kinds = {name: (kind, index) for name, kind, index in self._content.exports}
+        self._imports: dict[str, dict[str, tuple[Sort, Any, Encoding]]] = {}
+        self._exports: dict[str, tuple[Sort, Any, Encoding]] = {}
+        for world in guest.worlds:
+            self._add_world(evaluator, world, arguments)
+        if guest.kind == GuestKind.SPIN_1:
+            self._add_spin_1()
+
+    # What it imports and exports
+
+    def _add_world(
+        self, evaluator: Evaluator, world: World, arguments: Mapping[str, tuple[Sort, Any]] | None
+    ) -> None:
+        imports, exports = evaluator.world(world.type, arguments)
+        for name, (sort, item) in imports.items():
+            if sort == Sort.INSTANCE:
+                known = self._imports.setdefault(name, {})
+                known |= {key: (*each, world.encoding) for key, each in item.exports.items()}
+            else:
+                self._imports.setdefault(ROOT, {})[name] = sort, item, world.encoding
+        for name, (sort, item) in exports.items():
+            self._exports[name] = sort, item, world.encoding
+        plan = self._plan
+        plan.imports = [each for each in plan.imports if each.path[0] != EXPORT]
+        plan.host_resources = {
+            path: each for path, each in plan.host_resources.items() if path[0] != EXPORT
+        }
+
+    def _add_spin_1(self) -> None:
+        for module, (interface, functions) in SPIN_1_IMPORTS.items():
+            self._imports[module] = {
+                name: (
+                    Sort.FUNCTION,
+                    HostFunction((interface, imported), type_),
+                    Encoding.UTF8,
+                )
+                for name, (imported, type_) in functions.items()
+            }
+
+    def exports(self) -> Exports:
+        """Add the core instances; return the exports."""
+        guest, plan = self._guest, self._plan
+        imports = [
+            CoreImport(module, name, self._source(module, name, type_))
+            for module, name, type_ in self._content.imports
+        ]
+        plan.core_instances.append(CoreInstance(self._instance, guest.data, tuple(imports)))
+        if guest.kind == GuestKind.COMMAND:
+            return {_RUN: (Sort.INSTANCE, InstanceItem({"run": (Sort.FUNCTION, self._command())}))}
+        if self._has("_initialize"):
+            self._add_caller(_starting_module(), "_initialize")
+        if guest.kind == GuestKind.SPIN_1:
+            return self._spin_1_exports()
+        return {name: self._exported(name, *each) for name, each in self._exports.items()}
+
+    # Imports
+
+    def _source(self, module: str, name: str, type_: CoreExternType) -> Canonical:
+        function = type_.function
+        if type_.kind != "func" or function is None:
+            self._fail(f"the module imports a {type_.kind}, `{module}` `{name}`")
+        if module == WASI_01:
+            return WasiFunction(name, self._instance, self._memory())
+        exported = module.startswith(EXPORT)
+        items = self._exported_items(module.removeprefix(EXPORT)) if exported else None
+        if items is None:
+            items = self._imports.get(module)
+        if items is None:
+            self._fail(f"module requires an import interface named `{module}`")
+        if name.startswith("[resource-"):
+            kind, _, label = name[1:].partition("]")
+            return self._resource_function(kind.replace("-", ".", 1), module, label, items)
+        sort, item, encoding = items.get(name, (None, None, Encoding.UTF8))
+        if name.startswith("[") and sort is None and not name.startswith(_KINDS):
+            raise UnsupportedError(
+                f"the module imports `{name}` of `{module}`: asynchronous functions are not "
+                "adapted; wrap it with `wasm-tools component new`",
+                0,
+            )
+        if not isinstance(item, HostFunction | LiftedFunction) or exported:
+            self._fail(f"import interface `{module}` is missing function `{name}`")
+        if core_signature(item.type, lower=True) != function:
+            self._fail(f"type mismatch for function `{name}` of `{module}`")
+        self._note(item)
+        return Lower(self._instance, item, self._options(encoding, item.type))
+
+    def _note(self, function: Function) -> None:
+        if isinstance(function, HostFunction) and function not in self._plan.imports:
+            self._plan.imports.append(function)
+
+    def _exported_items(self, interface: str) -> dict[str, tuple[Sort, Any, Encoding]] | None:
+        sort, item, encoding = self._exports.get(interface, (None, None, Encoding.UTF8))
+        if sort != Sort.INSTANCE or item is None:
+            return None
+        return {name: (*each, encoding) for name, each in item.exports.items()}
+
+    def _resource_function(
+        self, name: str, module: str, label: str, items: Mapping[str, tuple[Sort, Any, Encoding]]
+    ) -> ResourceFunction:
+        _, resource, _ = items.get(label, (None, None, None))
+        if not isinstance(resource, ResourceType) or name not in (
+            "resource.drop",
+            "resource.new",
+            "resource.rep",
+        ):
+            self._fail(f"import interface `{module}` is missing resource `{label}`")
+        return ResourceFunction(name, self._instance, resource)
+
+    # Exports
+
+    def _exported(self, name: str, sort: Sort, item: Any, encoding: Encoding) -> tuple[Sort, Any]:
+        if sort == Sort.FUNCTION:
+            return sort, self._lifted(name, item.type, encoding)
+        if sort != Sort.INSTANCE:
+            return sort, item
+        found: Exports = {}
+        for label, (kind, each) in item.exports.items():
+            if kind == Sort.FUNCTION:
+                found[label] = kind, self._lifted(f"{name}#{label}", each.type, encoding)
+                continue
+            if isinstance(each, ResourceType) and self._is_own(each):
+                destructor = f"{name}#[dtor]{label}"
+                self._plan.resources[each] = LocalResource(
+                    self._instance,
+                    CoreExport(self._number, destructor) if self._has(destructor) else None,
+                )
+            found[label] = kind, each
+        return sort, InstanceItem(found)
+
+    def _is_own(self, resource: ResourceType) -> bool:
+        owner = self._plan.resources[resource]
+        return not isinstance(owner, LocalResource) and owner.path[0] == EXPORT
+
+    def _lifted(self, core: str, type_: FunctionType, encoding: Encoding) -> LiftedFunction:
+        signature = core_signature(type_, lower=False)
+        if not self._has(core):
+            self._fail(f"module does not export required function `{core}`")
+        if self._content.spaces[0][self._kinds[core][1]].function != signature:
+            self._fail(f"type mismatch for function `{core}`")
+        post_return = f"cabi_post_{core}"
+        options = self._options(encoding, type_, post_return if self._has(post_return) else None)
+        return LiftedFunction(self._instance, CoreExport(self._number, core), type_, options)
+
+    def _spin_1_exports(self) -> Exports:
+        found: Exports = {}
+        for core, (interface, name, type_) in SPIN_1_EXPORTS.items():
+            if self._has(core):
+                lifted = self._lifted(core, type_, Encoding.UTF8)
+                found[interface] = Sort.INSTANCE, InstanceItem({name: (Sort.FUNCTION, lifted)})
+        return found
+
+    def _command(self) -> LiftedFunction:
+        core = self._add_caller(_running_module(), "_start")
+        return LiftedFunction(
+            self._instance, core, FunctionType((), ResultType(None, None)), Options()
+        )
+
+    def _add_caller(self, module: bytes, called: str) -> CoreExport:
+        """Add a module that calls an export of the guest; return what it may export itself."""
+        number = len(self._plan.core_instances)
+        imported = CoreImport("", "", CoreExport(self._number, called))
+        self._plan.core_instances.append(CoreInstance(self._instance, module, (imported,)))
+        return CoreExport(number, "run")
+
+    # What both need
+
+    def _has(self, function: str) -> bool:
+        return self._kinds.get(function, (-1, 0))[0] == 0
+
+    def _memory(self) -> CoreExport | None:
+        is_there = self._kinds.get("memory", (-1, 0))[0] == 2
+        return CoreExport(self._number, "memory") if is_there else None
+
+    def _options(
+        self, encoding: Encoding, type_: FunctionType, post_return: str | None = None
+    ) -> Options:
+        realloc = [name for name in ("cabi_realloc", "canonical_abi_realloc") if self._has(name)]
+        return Options(
+            encoding,
+            memory=self._memory(),
+            realloc=CoreExport(self._number, realloc[0]) if realloc else None,
+            post_return=None if post_return is None else CoreExport(self._number, post_return),
+        )
+
+    def _fail(self, reason: str) -> NoReturn:
+        raise InvalidError(reason, 0)
+
+
+def _module(parts: Iterable[tuple[int, bytes]]) -> bytes:
+    return MODULE + b"".join(section_bytes(number, content) for number, content in parts)
+
+
+def _running_module() -> bytes:
+    """Return a module whose ``run`` calls its import and returns 0, which is ``ok``."""
+    return _module(
+        [
+            (TYPE, vector_bytes(_FUNCTION_TYPES.values())),
+            (IMPORT, vector_bytes([b"\0\0\0\0"])),
+            (FUNCTION, vector_bytes([b"\1"])),
+            (EXPORT_SECTION, vector_bytes([text_bytes("run") + b"\0\1"])),
+            (CODE, vector_bytes([b"\6\0\x10\0\x41\0\x0b"])),
+        ]
+    )
+
+
+def _starting_module() -> bytes:
+    """Return a module that calls its import when it is instantiated."""
+    return _module(
+        [
+            (TYPE, vector_bytes([_FUNCTION_TYPES[0]])),
+            (IMPORT, vector_bytes([b"\0\0\0\0"])),
+            (START, b"\0"),
+        ]
+    )
