@@ -19,7 +19,7 @@ from edgezero_spin.core.unawaited import explain_unawaited
 from edgezero_spin.guest.finalizers import guard_handles
 from edgezero_spin.guest.free_memory import zero_free_memory
 from edgezero_spin.guest.seeding import defer_seeding
-from edgezero_spin.guest.warm import warm_up
+from edgezero_spin.guest.warm import prepare_models, warm_up
 
 __all__ = ["NativeHandler", "run_app"]
 
@@ -88,6 +88,7 @@ def run_app(app: App) -> type[Any]:
     handler = incoming_handler(app)
     explain_unawaited()
     defer_seeding()
+    prepare_models(app)
     warm_up(bool(app.declaration.kv), runtime.drop_resource)
     take_bundle()
     # What the snapshot holds lives as long as the instance: a collection that falls
