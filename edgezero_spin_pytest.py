@@ -34,10 +34,10 @@ _MODE = "spin_mode"
 MARKERS = (
     "spin(kv, config, secrets, variables, env, ...): what the client of `spin_app` starts with; "
     "the arguments of edgezero_spin.testing.TestClient and ComponentClient",
-    "fuel(max): the most instructions that the component may use in the test; not checked "
+    "spin_fuel(max): the most instructions that the component may use in the test; not checked "
     "natively, where there are none",
-    "native_only: run the test natively only",
-    "component_only: run the test on the component only",
+    "spin_native_only: run the test natively only",
+    "spin_component_only: run the test on the component only",
 )
 
 
@@ -105,7 +105,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if "spin_mode" in getattr(item, "fixturenames", ()):
             call = getattr(item, "callspec", None)
             mode = _mode(config) if call is None else call.params.get("spin_mode", _mode(config))
-            other = "component_only" if mode == "native" else "native_only"
+            other = "spin_component_only" if mode == "native" else "spin_native_only"
             fits = item.get_closest_marker(other) is None
         (kept if fits else dropped).append(item)
     if dropped:
@@ -256,19 +256,21 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 def _budget(item: pytest.Item) -> int | None:
     """The instructions that a mark allows a test; a mark that says nothing fails it."""
-    marker = item.get_closest_marker("fuel")
+    marker = item.get_closest_marker("spin_fuel")
     if marker is None:
         return None
     if "spin_app" not in getattr(item, "fixturenames", ()):
         if marker not in item.own_markers:
             return None
         raise _failed(
-            f"{item.nodeid}: @pytest.mark.fuel counts what `spin_app` uses, which this test does "
-            f"not take; for a client of its own look at answer.usage.fuel"
+            f"{item.nodeid}: @pytest.mark.spin_fuel counts what `spin_app` uses, which this test "
+            f"does not take; for a client of its own look at answer.usage.fuel"
         )
     allowed = marker.kwargs.get("max", marker.args[0] if marker.args else None)
     if not isinstance(allowed, int) or isinstance(allowed, bool) or allowed < 0:
-        raise _failed(f"{item.nodeid}: write the instructions as @pytest.mark.fuel(max=1_000_000)")
+        raise _failed(
+            f"{item.nodeid}: write the instructions as @pytest.mark.spin_fuel(max=1_000_000)"
+        )
     return allowed
 
 

@@ -1,24 +1,25 @@
 """``make bench``: measure, compare with the peers of the same run, print a table.
 
 python -m benchmarks                  everything
-python -m benchmarks instructions     only that part of builds, instructions, requests, host,
-                                      servers, testing
+python -m benchmarks instructions     only that part of builds, instructions, requests, spin,
+                                      host, servers, testing
 """
 
 import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.beside_spin import beside_spin
 from benchmarks.builds import Built, build_guests, plain_build_seconds
 from benchmarks.host import host_table
 from benchmarks.instructions import cost_of
 from benchmarks.load import Load
 from benchmarks.peers import PeerMissingError
-from benchmarks.requests_per_second import embedded_load, jco_load, spin_load
+from benchmarks.requests_per_second import embedded_load, jco_load
 from benchmarks.servers import servers_table
 from benchmarks.testing_kit import testing_table
 
-PARTS = ("builds", "instructions", "requests", "host", "servers", "testing")
+PARTS = ("builds", "instructions", "requests", "spin", "host", "servers", "testing")
 NOTE = ("POST", "/notes/7", b'{"title":"a","text":"b"}')
 SECONDS = 8
 
@@ -53,7 +54,8 @@ def compare(parts: list[str]) -> None:
             instructions(guests)
         if "requests" in parts:
             requests(guests["hello"].path)
-            beside_spin(guests["hello"].path, folder)
+        if "spin" in parts:
+            spin_tables(guests, folder)
 
 
 def builds(guests: dict[str, Built], folder: Path) -> None:
@@ -126,22 +128,13 @@ def requests(component: Path) -> None:
             _load_row("embedded", instances, clients, load, base)
 
 
-def beside_spin(component: Path, folder: Path) -> None:
-    """Requests per second of hello under Spin, as componentize-py leaves it and as we do."""
+def spin_tables(guests: dict[str, Built], folder: Path) -> None:
+    """The embedded host beside Spin."""
     plain = folder / "plain_hello.wasm"
-    print("\n| host | component | clients | requests/s | p50 ms | p99 ms | against Spin alike |")
-    print("|---|---|---|---|---|---|---|")
     try:
         if not plain.exists():
             plain_build_seconds("hello", folder)
-        for clients in (1, 16):
-            load = spin_load(plain, connections=clients, seconds=SECONDS)
-            _load_row("spin up", "plain componentize-py", clients, load, None)
-            load = spin_load(component, connections=clients, seconds=SECONDS)
-            base = load.per_second
-            _load_row("spin up", "edgezero componentize", clients, load, base)
-            load = embedded_load(component, connections=clients, seconds=SECONDS)
-            _load_row("embedded", "edgezero componentize", clients, load, base)
+        beside_spin(plain, *(guests[name].path for name in ("hello", "bare_note", "note")))
     except PeerMissingError as error:
         print(f"Spin is left out: {error}", file=sys.stderr)
 

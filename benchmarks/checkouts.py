@@ -80,7 +80,10 @@ class Checkout:
             yield port, process.pid
         finally:
             process.terminate()
-            process.wait(20)
+            try:
+                process.wait(20)
+            finally:
+                process.kill()
 
 
 @attrs.frozen
@@ -250,7 +253,8 @@ def figures(manifests: Mapping[str, Path]) -> list[Figure]:
 def _once(figure: Figure, checkout: Checkout) -> float | None:
     try:
         return figure.run(checkout)
-    except (subprocess.CalledProcessError, OSError, PeerMissingError):
+    except (subprocess.SubprocessError, OSError, PeerMissingError) as error:
+        print(f"{figure.name}, {checkout.folder}: {error}", file=sys.stderr)
         return None
 
 

@@ -18,7 +18,8 @@ import attrs
 import wasmtime
 from wasmtime import component as wit
 
-from edgezero_spin.host.runtime.engine import Component, EngineSettings, load_component, make_engine
+from edgezero_spin.host.runtime.component_loading import Component, load_component
+from edgezero_spin.host.runtime.engine import EngineSettings, make_engine
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.host.runtime.resources import ResourceTable

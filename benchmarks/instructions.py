@@ -18,7 +18,8 @@ from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.wasi.http import IncomingRequest, ResponseOutparam
 from edgezero_spin.host.load.interfaces import host_interfaces
-from edgezero_spin.host.runtime.engine import EngineSettings, load_component, make_engine
+from edgezero_spin.host.runtime.component_loading import load_component
+from edgezero_spin.host.runtime.engine import EngineSettings, make_engine
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.runtime.linking import link

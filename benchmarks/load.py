@@ -81,7 +81,18 @@ async def _run(port: int, connections: int, seconds: float, request: bytes) -> L
     )
 
 
-def measure(port: int, *, connections: int, seconds: float, path: str = "/") -> Load:
+def measure(
+    port: int,
+    *,
+    connections: int,
+    seconds: float,
+    path: str = "/",
+    method: str = "GET",
+    body: bytes = b"",
+) -> Load:
     """Ask for ``path`` over ``connections`` kept-alive connections for some seconds."""
-    request = f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n".encode()
+    lines = [f"{method} {path} HTTP/1.1", f"host: 127.0.0.1:{port}"]
+    if body:
+        lines.append(f"content-length: {len(body)}")
+    request = "\r\n".join([*lines, "", ""]).encode() + body
     return asyncio.run(_run(port, connections, seconds, request))

@@ -1,5 +1,6 @@
 """The public surface is what each module's ``__all__`` says, no more and no less."""
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,40 @@ def test_the_package_offers_each_name_it_lists() -> None:
 
     missing = [name for name in edgezero_spin.__all__ if not hasattr(edgezero_spin, name)]
     assert missing == []
+
+
+# What users import from.
+OFFERING = (
+    "edgezero_spin",
+    "edgezero_spin.core",
+    "edgezero_spin.core.openapi",
+    "edgezero_spin.stores",
+    "edgezero_spin.guest",
+    "edgezero_spin.testing",
+    "edgezero_spin.host",
+    "edgezero_spin.manifest",
+    "edgezero_spin.errors",
+    # What stands beside them in most programs.
+    "pathlib",
+    "http",
+)
+
+
+def test_a_public_name_means_one_thing() -> None:
+    """Whoever imports two of our packages, or pathlib, meets no name twice."""
+    meanings: dict[str, dict[int, list[str]]] = {}
+    for name in OFFERING:
+        module = importlib.import_module(name)
+        for offered in module.__all__:
+            found = meanings.setdefault(offered, {})
+            found.setdefault(id(getattr(module, offered)), []).append(name)
+    assert {name: list(found.values()) for name, found in meanings.items() if len(found) > 1} == {}
+
+
+def test_the_errors_of_stores_are_offered_by_the_package() -> None:
+    """A handler catches them by names of ``edgezero_spin``."""
+    import edgezero_spin
+    from edgezero_spin.errors import StoreError
+
+    for name in ("KeyValueLimitError", "ConfigUnavailableError", "SecretNotFoundError"):
+        assert issubclass(getattr(edgezero_spin, name), StoreError)

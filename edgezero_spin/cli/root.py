@@ -21,6 +21,7 @@ COMMANDS = (
     "serve",
     "up",
     "watch",
+    "dev",
     "lock",
     "test",
     "inspect",

@@ -16,7 +16,7 @@ from edgezero_spin.cli.options import KeyValue
 if TYPE_CHECKING:
     from edgezero_spin.host.settings import RunOptions
 
-__all__ = ["RunFlags", "run_options"]
+__all__ = ["ACCESS_LOG_OPTIONS", "RunFlags", "run_options"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -36,6 +36,7 @@ class RunFlags(NamedTuple):
         key_values: Entries for the store ``default``.
         follow: Ids of the components whose output is shown; all when empty.
         quiet: Show no component's output.
+        access_log: ``text`` or ``json``; ``None`` for no line per request.
     """
 
     listen: str | None
@@ -48,6 +49,7 @@ class RunFlags(NamedTuple):
     key_values: tuple[tuple[str, str], ...]
     follow: tuple[str, ...]
     quiet: bool
+    access_log: str | None
 
     def host_options(self) -> "RunOptions":
         """Return what the embedded host takes."""
@@ -63,6 +65,17 @@ class RunFlags(NamedTuple):
             options["runtime_config"] = self.runtime_config_file
         return options
 
+
+ACCESS_LOG_OPTIONS = (
+    click.option(
+        "--access-log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="How the line of each request is written, on standard error.",
+    ),
+    click.option("--no-access-log", is_flag=True, help="Write no line for each request."),
+)
 
 _OPTIONS = (
     click.option(
@@ -127,6 +140,7 @@ _OPTIONS = (
     click.option(
         "-q", "--quiet", "--sh", "--shush", is_flag=True, help="Show no component's output."
     ),
+    *ACCESS_LOG_OPTIONS,
 )
 
 
@@ -135,7 +149,9 @@ def run_options(command: F) -> F:
 
     @functools.wraps(command)
     def gathered(*arguments: Any, **values: Any) -> object:
-        own = {name: values.pop(name) for name in RunFlags._fields}
+        form, silent = values.pop("access_log_format"), values.pop("no_access_log")
+        own = {name: values.pop(name) for name in RunFlags._fields if name != "access_log"}
+        own["access_log"] = None if silent else form
         if own["quiet"] and own["follow"]:
             raise click.UsageError("--quiet and --follow do not go together")
         return command(*arguments, flags=RunFlags(**own), **values)

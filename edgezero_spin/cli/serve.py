@@ -85,7 +85,12 @@ def serve(
 
         show_compilations()
         with Host.from_manifest(path, **flags.host_options()) as host:
-            run_host(host, listen, settings=ServerSettings(find_free_port=flags.find_free_port))
+            run_host(
+                host,
+                listen,
+                settings=ServerSettings(find_free_port=flags.find_free_port),
+                access_log=flags.access_log,
+            )
         return
     run_spin(
         ServeRequest(

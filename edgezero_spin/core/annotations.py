@@ -25,12 +25,12 @@ __all__ = [
     "Form",
     "ForwardedHost",
     "Header",
-    "Host",
     "Json",
     "Kv",
     "Marker",
-    "Path",
+    "PathParams",
     "Query",
+    "RequestHost",
     "Secrets",
     "State",
 ]
@@ -86,7 +86,7 @@ Header: TypeAlias = Annotated[_T, Marker("header")]
 Cookie: TypeAlias = Annotated[_T, Marker("cookie")]
 """One cookie as a scalar: ``session: Cookie[str | None]``."""
 
-Path: TypeAlias = Annotated[_T, Marker("path")]
+PathParams: TypeAlias = Annotated[_T, Marker("path")]
 """All path parameters as such a model. A single one binds by its name."""
 
 State: TypeAlias = Annotated[_T, Marker("state")]
@@ -95,7 +95,7 @@ State: TypeAlias = Annotated[_T, Marker("state")]
 AppConfig: TypeAlias = Annotated[_T, Marker("app_config")]
 """The configuration that ``edgezero config push`` wrote, as an attrs class, secrets filled in."""
 
-Host: TypeAlias = Annotated[str, Marker("host")]
+RequestHost: TypeAlias = Annotated[str, Marker("host")]
 """The ``host`` header; ``localhost`` when it is missing or unreadable."""
 
 ForwardedHost: TypeAlias = Annotated[str, Marker("forwarded_host")]

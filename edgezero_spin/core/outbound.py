@@ -14,7 +14,7 @@ nor its WebAssembly build has a decoder: such a body passes as it is, its header
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable
 from math import isfinite
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar, overload
 
 import attrs
 
@@ -38,6 +38,7 @@ __all__ = [
     "OutboundReply",
     "OutboundRequest",
     "OutboundResponse",
+    "OutboundStatusError",
     "OutboundTransport",
 ]
 
@@ -46,6 +47,8 @@ MAX_DECODED_BYTES = 64 * 1024 * 1024
 
 # Inside a class with a method of that name, ``bytes`` is the method.
 _Bytes: TypeAlias = bytes
+
+_T = TypeVar("_T")
 
 _CHUNK_BYTES = 64 * 1024
 _TAG = ("x-edgezero-proxy", "spin")
@@ -87,6 +90,18 @@ class OutboundError(Internal):
     def __init__(self, cause: str, code: str = "") -> None:
         super().__init__(cause)
         self.code = code
+
+
+class OutboundStatusError(OutboundError):
+    """``raise_for_status()`` found another status than 200 to 299.
+
+    Attributes:
+        response: The answer; its body was given up.
+    """
+
+    def __init__(self, response: "OutboundResponse") -> None:
+        super().__init__(f"a request of this application was answered with {response.status}")
+        self.response = response
 
 
 @attrs.frozen(kw_only=True)
@@ -143,10 +158,10 @@ class OutboundTransport(Protocol):
 
 
 class OutboundResponse:
-    """The answer to a request that was sent.
+    """The answer to a request that was sent, in the words of httpx.
 
     Attributes:
-        status: The status.
+        status: The status; ``status_code`` is the same.
         headers: The header fields, repeats included.
     """
 
@@ -156,6 +171,47 @@ class OutboundResponse:
         self._streamed = False
         self.status = reply.status
         self.headers = Headers.received(reply.headers)
+
+    @property
+    def status_code(self) -> int:
+        """The status, by its name in httpx."""
+        return self.status
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 200 to 299."""
+        return 200 <= self.status <= 299
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether the status is 300 to 399; redirects are not followed."""
+        return 300 <= self.status <= 399
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the status is 400 to 599."""
+        return 400 <= self.status <= 599
+
+    def raise_for_status(self) -> "OutboundResponse":
+        """Return this response.
+
+        Raises:
+            OutboundStatusError: Its status is not 200 to 299.
+        """
+        if not self.is_success:
+            self._reply.close()
+            raise OutboundStatusError(self)
+        return self
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies that are set, by name; one that is deleted is empty."""
+        found: dict[str, str] = {}
+        for text in self.headers.get_all("set-cookie"):
+            name, mark, value = text.partition(";")[0].partition("=")
+            if mark and name.strip():
+                found[name.strip()] = value.strip().strip('"')
+        return found
 
     async def bytes(self, limit: int = MAX_DECODED_BYTES) -> _Bytes:
         """Return the whole body as it was sent, and keep it, so that it can be asked for again.
@@ -186,6 +242,10 @@ class OutboundResponse:
         """Return the whole body as UTF-8 text; what is not shows as U+FFFD."""
         return (await self.bytes(limit)).decode("utf-8", "replace")
 
+    @overload
+    async def json(self, model: type[_T], limit: int = MAX_DECODED_BYTES) -> _T: ...
+    @overload
+    async def json(self, model: Any = Any, limit: int = MAX_DECODED_BYTES) -> Any: ...
     async def json(self, model: Any = Any, limit: int = MAX_DECODED_BYTES) -> Any:
         """Return the body as JSON, built into ``model`` when one is given.
 
@@ -197,6 +257,10 @@ class OutboundResponse:
             return json_reader(model)(data)
         except Exception as error:
             raise OutboundError(f"response body: {error}") from error
+
+    def iter_bytes(self) -> SourceStream:
+        """Iterate over the body as it arrives; ``stream`` by its name in httpx."""
+        return self.stream()
 
     def stream(self) -> SourceStream:
         """Iterate over the body as it arrives. As the body of a response, the iterator lets

@@ -363,9 +363,9 @@ def _refuse(
         f"{where}: {problem}. A parameter is named after one of the path "
         f"({', '.join(names) or 'this route has none'}), is a field of the query (str, int, float, "
         f"bool, a date, UUID, Decimal, enum, Literal, or a list of these), or is annotated with "
-        f"Request, Headers, Json[...], Form[...], Query[...], Path[...], Header[...], Cookie[...], "
-        f"Depends(...), AppConfig[...], State[...], Kv, Config, Secrets, Outbound, UploadFile or "
-        f"BackgroundTasks"
+        f"Request, Headers, Json[...], Form[...], Query[...], PathParams[...], Header[...], "
+        f"Cookie[...], Depends(...), AppConfig[...], State[...], Kv, Config, Secrets, "
+        f"Outbound, UploadFile or BackgroundTasks"
     )
 
 

@@ -8,8 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from edgezero_spin.core.unawaited import explain_unawaited
-from edgezero_spin.stores import StoreDeclaration, StoreIds, Stores
-from edgezero_spin.stores import open_stores as open_on_platform
+from edgezero_spin.stores import StoreDeclaration, StoreIds, Stores, open_on_platform
 from edgezero_spin.stores.backend import StorePlatform
 
 _IN_COMPONENT = sys.platform == "wasi"

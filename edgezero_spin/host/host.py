@@ -341,6 +341,10 @@ class Host:
         """
         return self._service.begin(head, body, writer, done=done)
 
+    def component_of(self, head: RequestHead) -> str | None:
+        """Return the id of the component that answers a request; ``None`` where none does."""
+        return self.application.gateway.component_of(head)
+
     def close(self) -> None:
         """Stop every guest and free what the host holds. Twice is harmless.
 

@@ -13,7 +13,7 @@ import attrs
 from attrs.validators import ge, gt, optional
 
 from edgezero_spin.host.execution.concurrent import ConcurrencyPolicy
-from edgezero_spin.host.execution.standby import ReusePolicy
+from edgezero_spin.host.execution.instance_pool import ReusePolicy
 from edgezero_spin.host.runtime.engine import Engine
 
 __all__ = [

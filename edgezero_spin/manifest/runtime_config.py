@@ -19,7 +19,7 @@ from edgezero_spin.manifest.toml_file import parse_toml, read_text
 
 __all__ = ["SPIN_ONLY_TABLES", "RuntimeConfig", "TypedTable", "load_runtime_config"]
 
-SPIN_ONLY_TABLES = ("llm_compute", "outbound_mysql", "outbound_mqtt")
+SPIN_ONLY_TABLES = ("llm_compute",)
 """Tables about what Spin has and the embedded host does not."""
 
 _TABLES_FOR_LATER = (
@@ -27,6 +27,8 @@ _TABLES_FOR_LATER = (
     "outbound_networking",
     "outbound_redis",
     "outbound_pg",
+    "outbound_mysql",
+    "outbound_mqtt",
     "client_tls",
     *SPIN_ONLY_TABLES,
 )

@@ -49,7 +49,7 @@ from edgezero_spin.stores.memory import (
     MemorySecrets,
     NoopKeyValue,
 )
-from edgezero_spin.stores.opening import Stores, open_stores
+from edgezero_spin.stores.opening import Stores, open_on_platform
 from edgezero_spin.stores.paging import KeyPage
 from edgezero_spin.stores.registry import Registry
 from edgezero_spin.stores.secrets import SecretHandle, SecretStore
@@ -110,7 +110,7 @@ __all__ = [
     "encode",
     "envelope_text",
     "hash_of",
-    "open_stores",
+    "open_on_platform",
     "read_envelope",
     "refuses_unknown_fields",
     "secret",

@@ -15,7 +15,7 @@ from edgezero_spin.stores.key_value import KeyValueStore
 from edgezero_spin.stores.registry import Registry
 from edgezero_spin.stores.secrets import SecretHandle, SecretStore
 
-__all__ = ["Stores", "open_stores"]
+__all__ = ["Stores", "open_on_platform"]
 
 
 class Stores:
@@ -50,7 +50,7 @@ class Stores:
         return self._secrets
 
 
-def open_stores(
+def open_on_platform(
     declaration: StoreDeclaration,
     platform: StorePlatform,
     environ: Callable[[], Mapping[str, str]],

@@ -12,7 +12,7 @@ is loaded by the first ``ComponentClient``, not by this import. Contracts for au
 store backends are in ``testing.contracts``.
 """
 
-from edgezero_spin.testing.client import AsyncFace, Client
+from edgezero_spin.testing.client import AsyncClient, Client
 from edgezero_spin.testing.component import ComponentClient
 from edgezero_spin.testing.databases import DatabaseView, DatabaseViews
 from edgezero_spin.testing.errors import (
@@ -23,12 +23,13 @@ from edgezero_spin.testing.errors import (
     NoAnswerError,
     PreloadError,
     StaleComponentError,
+    StatusError,
     UnknownLabelError,
     UnknownVariableError,
 )
 from edgezero_spin.testing.imports import assert_imports
 from edgezero_spin.testing.native import TestClient
-from edgezero_spin.testing.outbound import HttpScript, OutboundRequest, ScriptedAnswer
+from edgezero_spin.testing.outbound import HttpScript, ScriptedAnswer, SentRequest
 from edgezero_spin.testing.preload import as_json
 from edgezero_spin.testing.response import ClientResponse, Usage
 from edgezero_spin.testing.store_control import Fault, StoreControl, StoreView, StoreViews
@@ -36,7 +37,7 @@ from edgezero_spin.testing.store_log import StoreCall, StoreLog
 from edgezero_spin.testing.unavailable_imports import ComponentImportWarning
 
 __all__ = [
-    "AsyncFace",
+    "AsyncClient",
     "BrokenBodyError",
     "BudgetError",
     "Client",
@@ -50,10 +51,11 @@ __all__ = [
     "KitError",
     "MissingComponentError",
     "NoAnswerError",
-    "OutboundRequest",
     "PreloadError",
     "ScriptedAnswer",
+    "SentRequest",
     "StaleComponentError",
+    "StatusError",
     "StoreCall",
     "StoreControl",
     "StoreLog",

@@ -1,38 +1,14 @@
-"""Import the app that a component is compiled from, as its build command finds it."""
+"""Import the app that a component is compiled from."""
 
 import importlib
-import shlex
 import sys
 from pathlib import Path
 from types import ModuleType
 
 from edgezero_spin.core.app import App
-from edgezero_spin.manifest.spin.schema import ManifestComponent
 from edgezero_spin.testing.errors import KitError
 
-__all__ = ["app_target", "import_app"]
-
-
-def app_target(component: ManifestComponent) -> str | None:
-    """Return the ``module:attribute`` that a component is compiled from, if it says so."""
-    if component.build is None:
-        return None
-    for command in component.build.command:
-        try:
-            words = shlex.split(command)
-        except ValueError:
-            continue
-        if "componentize" in words:
-            after = words[words.index("componentize") + 1 :]
-            found = [word for word in after if all(p.isidentifier() for p in _names(word))]
-            if found:
-                return found[0]
-    return None
-
-
-def _names(target: str) -> list[str]:
-    module, _, attribute = target.partition(":")
-    return [*module.split("."), *([attribute] if attribute else [])]
+__all__ = ["import_app"]
 
 
 def import_app(target: str, folder: Path, *, beside: bool = False) -> App:

@@ -4,7 +4,7 @@
 response = client.post("/notes", json={"title": "Bread"})
 assert response.status == 201
 async with client.aio.stream("GET", "/export") as response:
-    async for piece in response.apieces():
+    async for piece in response.aiter_bytes():
         ...
 ```
 
@@ -27,7 +27,7 @@ from edgezero_spin.testing.response import ClientResponse, Usage
 from edgezero_spin.testing.store_control import StoreControl, StoreViews
 from edgezero_spin.testing.store_log import StoreLog
 
-__all__ = ["DEFAULT_DEADLINE_S", "AsyncFace", "Client"]
+__all__ = ["DEFAULT_DEADLINE_S", "AsyncClient", "Client"]
 
 # pytest shows a failure where the test made it happen, not here.
 __tracebackhide__ = True
@@ -90,9 +90,9 @@ class Client(abc.ABC):
         return self.stores.calls
 
     @property
-    def aio(self) -> "AsyncFace":
+    def aio(self) -> "AsyncClient":
         """The same client for ``async`` tests."""
-        return AsyncFace(self)
+        return AsyncClient(self)
 
     # Requests
 
@@ -194,7 +194,7 @@ class Client(abc.ABC):
         self.close()
 
 
-class AsyncFace:
+class AsyncClient:
     """The methods of a client as coroutines: ``await client.aio.get("/")``."""
 
     def __init__(self, client: Client) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "NoAnswerError",
     "PreloadError",
     "StaleComponentError",
+    "StatusError",
     "UnknownLabelError",
     "UnknownVariableError",
 ]
@@ -122,6 +123,26 @@ class NoAnswerError(KitError):
         )
 
 
+class StatusError(KitError):
+    """``raise_for_status()`` found another status than 200 to 299.
+
+    Attributes:
+        request: Method and target.
+        status: The status.
+        content: The beginning of the body; ``None`` where it was not read.
+    """
+
+    def __init__(self, request: str, status: int, content: bytes | None = None) -> None:
+        super().__init__(request, status, content)
+        self.request = request
+        self.status = status
+        self.content = content
+
+    def __str__(self) -> str:
+        shown = "" if not self.content else f": {self.content.decode('utf-8', 'replace')!r}"
+        return f"{self.request} answered {self.status}{shown}"
+
+
 class BrokenBodyError(KitError):
     """The body of a response broke off: what was read of it is not whole.
 
@@ -182,7 +203,7 @@ class BudgetError(KitError, AssertionError):
 
     Attributes:
         used: Instructions.
-        allowed: What ``@pytest.mark.fuel(max=...)`` says.
+        allowed: What ``@pytest.mark.spin_fuel(max=...)`` says.
     """
 
     def __init__(self, used: int, allowed: int) -> None:
@@ -194,5 +215,5 @@ class BudgetError(KitError, AssertionError):
         over = self.used - self.allowed
         return (
             f"the component used {self.used:,} instructions, {over:,} more than the "
-            f"{self.allowed:,} that @pytest.mark.fuel allows"
+            f"{self.allowed:,} that @pytest.mark.spin_fuel allows"
         )

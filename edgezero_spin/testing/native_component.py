@@ -14,7 +14,7 @@ from edgezero_spin.core.request import Request
 from edgezero_spin.core.sources import MemorySource
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 from edgezero_spin.stores.memory import MemorySecrets
-from edgezero_spin.stores.opening import open_stores
+from edgezero_spin.stores.opening import open_on_platform
 from edgezero_spin.testing.grants import AppGrants, ComponentGrants
 from edgezero_spin.testing.native_messages import (
     NativeAnswer,
@@ -97,7 +97,7 @@ class NativeComponent:
         asked._transport = transport
         response = await self.app.handle(
             asked,
-            lambda: open_stores(self.app.declaration, self._platform, self.environment),
+            lambda: open_on_platform(self.app.declaration, self._platform, self.environment),
         )
         taken = as_a_host_takes_it(response, request.method)
         # A response that a host refuses is an error, and an error has no work behind it.

@@ -26,7 +26,7 @@ from edgezero_spin.testing.native_messages import (
     response_headers,
 )
 from edgezero_spin.testing.native_routes import NativeRoutes
-from edgezero_spin.testing.outbound import CHAIN_DOMAIN, MAX_DEPTH, HttpScript, OutboundRequest
+from edgezero_spin.testing.outbound import CHAIN_DOMAIN, MAX_DEPTH, HttpScript, SentRequest
 from edgezero_spin.testing.outbound import is_self as is_to_itself
 from edgezero_spin.testing.requests import DEFAULT_AUTHORITY, KitRequest
 from edgezero_spin.testing.surroundings import Surroundings, environment
@@ -65,7 +65,7 @@ class NativeTransport:
             if isinstance(request.body, AsyncIterable)
             else request.body
         )
-        asked = OutboundRequest(
+        asked = SentRequest(
             request.method,
             f"{request.scheme}://{authority}{request.target}",
             Headers.received(request.headers),
@@ -84,7 +84,7 @@ class NativeTransport:
             raise _failed(code, "" if code == answer.error else answer.error)
         return _Reply(answer.status, list(answer.headers.pairs), answer.content)
 
-    async def _ask_itself(self, asked: OutboundRequest, target: str) -> "_Reply":
+    async def _ask_itself(self, asked: SentRequest, target: str) -> "_Reply":
         request = _inbound(asked, target, DEFAULT_AUTHORITY)
         found = self.routes.find(request)
         if found is None:
@@ -98,7 +98,7 @@ class NativeTransport:
         )
 
     async def _ask_another(
-        self, id: str, asked: OutboundRequest, target: str, authority: str
+        self, id: str, asked: SentRequest, target: str, authority: str
     ) -> "_Reply":
         other = self.components.get(id)
         if other is None:
@@ -111,7 +111,7 @@ class NativeTransport:
         added = added_headers(request, full_url=full_url, client_addr="0.0.0.0:0")
         return await self._ask(other, request, [*kept_headers(request), *added], asked.timeout_s)
 
-    def _without_app(self, id: str, asked: OutboundRequest) -> str:
+    def _without_app(self, id: str, asked: SentRequest) -> str:
         url = asked.url.partition("?")[0]
         return (
             f"the component {id!r} has no app in this test; give apps={{{id!r}: app}} to the "
@@ -163,7 +163,7 @@ class NativeTransport:
             _depth.reset(token)
 
 
-def _inbound(asked: OutboundRequest, target: str, authority: str) -> KitRequest:
+def _inbound(asked: SentRequest, target: str, authority: str) -> KitRequest:
     path, mark, query = target.partition("?")
     return KitRequest(
         asked.method,

@@ -28,9 +28,9 @@ __all__ = [
     "CHAIN_DOMAIN",
     "MAX_DEPTH",
     "HttpScript",
-    "OutboundRequest",
     "Rule",
     "ScriptedAnswer",
+    "SentRequest",
     "error_code_of",
     "is_self",
 ]
@@ -51,7 +51,7 @@ MAX_DEPTH = 8
 
 
 @attrs.frozen
-class OutboundRequest:
+class SentRequest:
     """A request that the application sent.
 
     Attributes:
@@ -113,7 +113,7 @@ class Rule:
 
     method: str | None
     url: str
-    answer: ScriptedAnswer | Callable[[OutboundRequest], ScriptedAnswer] | None
+    answer: ScriptedAnswer | Callable[[SentRequest], ScriptedAnswer] | None
     left: int | None
 
     def takes(self, method: str, url: str) -> bool:
@@ -137,8 +137,8 @@ class HttpScript:
     """
 
     def __init__(self) -> None:
-        self.requests: list[OutboundRequest] = []
-        self.refused: list[OutboundRequest] = []
+        self.requests: list[SentRequest] = []
+        self.refused: list[SentRequest] = []
         self._rules: list[Rule] = []
         self._lock = threading.Lock()
 
@@ -153,7 +153,7 @@ class HttpScript:
         text: str | None = None,
         content: bytes = b"",
         error: str | None = None,
-        answer: Callable[[OutboundRequest], ScriptedAnswer] | None = None,
+        answer: Callable[[SentRequest], ScriptedAnswer] | None = None,
         times: int | None = None,
     ) -> Rule:
         """Script an answer. Of several that fit a request the last one counts.
@@ -210,7 +210,7 @@ class HttpScript:
         """Tell whether a rule is about such a request."""
         return any(rule.takes(method, url) for rule in self._rules)
 
-    def answer(self, request: OutboundRequest) -> ScriptedAnswer:
+    def answer(self, request: SentRequest) -> ScriptedAnswer:
         """Record a request and return its answer; an ``internal-error`` for a stranger."""
         with self._lock:
             self.requests.append(request)
@@ -227,7 +227,7 @@ class HttpScript:
             return _fetched(request)
         return _made(rule.answer, request) if callable(rule.answer) else rule.answer
 
-    def refusal(self, request: OutboundRequest) -> str:
+    def refusal(self, request: SentRequest) -> str:
         """What is said about a request that nobody scripted."""
         url = request.url.partition("?")[0]
         return (
@@ -237,9 +237,7 @@ class HttpScript:
         )
 
 
-def _made(
-    make: Callable[[OutboundRequest], ScriptedAnswer], request: OutboundRequest
-) -> ScriptedAnswer:
+def _made(make: Callable[[SentRequest], ScriptedAnswer], request: SentRequest) -> ScriptedAnswer:
     """Return what a function of the test answers; its faults are errors of the request."""
     try:
         answer = make(request)
@@ -281,7 +279,7 @@ def _normal(url: str) -> str:
     return f"{scheme}://{authority}{path}"
 
 
-def _fetched(request: OutboundRequest) -> ScriptedAnswer:
+def _fetched(request: SentRequest) -> ScriptedAnswer:
     """Send a request for real, as a host would: nothing added, nothing decoded."""
     # Only a test that lets requests through needs a client.
     try:

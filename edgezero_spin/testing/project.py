@@ -12,8 +12,9 @@ from edgezero_spin.core.app import App
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest import load_app_manifest
 from edgezero_spin.manifest.spin import load_spin_manifest
+from edgezero_spin.project.app_targets import app_target
 from edgezero_spin.project.locate import APP_MANIFEST, SPIN_MANIFEST, find_spin_manifest
-from edgezero_spin.testing.app_modules import app_target, import_app
+from edgezero_spin.testing.app_modules import import_app
 from edgezero_spin.testing.arguments import check_names_of_arguments
 from edgezero_spin.testing.building import build_components
 from edgezero_spin.testing.component import ComponentClient

@@ -1,25 +1,30 @@
-"""What a client gets back, from a native app and from a component alike.
+"""Responses of both clients, in the words of httpx.
 
 A response is read when its client returns it, unless the client was asked to ``stream``:
-then ``pieces()`` (or ``apieces()``) gives the body as the application makes it.
+then ``iter_bytes()`` (or ``aiter_bytes()``) gives the body as the application makes it.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar, overload
 
 import attrs
 
 from edgezero_spin.core.headers import Headers
 from edgezero_spin.stores.json_values import JsonValueError, decode
 from edgezero_spin.stores.structuring import structure
-from edgezero_spin.testing.errors import KitError
+from edgezero_spin.testing.errors import KitError, StatusError
 from edgezero_spin.testing.store_log import StoreLog
 
 __all__ = ["BodySource", "ClientResponse", "Runner", "Usage"]
 
 # pytest shows a failure where the test made it happen, not here.
 __tracebackhide__ = True
+
+
+T = TypeVar("T")
 
 
 @attrs.define
@@ -67,7 +72,7 @@ class ClientResponse:
 
     Attributes:
         request: Method and target of what was asked.
-        status: 200 to 599.
+        status: 200 to 599; ``status_code`` is the same.
         headers: In the order in which they were sent; look-ups in any case.
         failure: Why the component gave no answer of its own, such as a trap; ``None``
             when it did. A native app always answers.
@@ -99,6 +104,66 @@ class ClientResponse:
         self._content: bytes | None = None
         self._on_end: list[Callable[[ClientResponse], None]] = []
 
+    @property
+    def status_code(self) -> int:
+        """The status, by its name in httpx."""
+        return self.status
+
+    @property
+    def reason_phrase(self) -> str:
+        """The name of the status: ``Not Found``; empty for one without."""
+        try:
+            return HTTPStatus(self.status).phrase
+        except ValueError:
+            return ""
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 200 to 299."""
+        return 200 <= self.status <= 299
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether the status is 300 to 399."""
+        return 300 <= self.status <= 399
+
+    @property
+    def is_client_error(self) -> bool:
+        """Whether the status is 400 to 499."""
+        return 400 <= self.status <= 499
+
+    @property
+    def is_server_error(self) -> bool:
+        """Whether the status is 500 to 599."""
+        return 500 <= self.status <= 599
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the status is 400 to 599."""
+        return self.is_client_error or self.is_server_error
+
+    def raise_for_status(self) -> Self:
+        """Return this response.
+
+        Raises:
+            StatusError: Its status is not 200 to 299; the message shows the body's beginning.
+        """
+        if not self.is_success:
+            shown = None if self._content is None else self._content[:200]
+            raise StatusError(self.request, self.status, shown)
+        return self
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies that are set, by name; one that is deleted is empty."""
+        found: dict[str, str] = {}
+        for text in self.headers.get_all("set-cookie"):
+            try:
+                found.update({name: cookie.value for name, cookie in SimpleCookie(text).items()})
+            except CookieError:
+                continue
+        return found
+
     # The body
 
     @property
@@ -111,7 +176,7 @@ class ClientResponse:
         if self._content is None:
             raise KitError(
                 f"the body of the answer to {self.request} was not read; iterate over "
-                f"pieces(), or call read() first"
+                f"iter_bytes(), or call read() first"
             )
         return self._content
 
@@ -120,6 +185,12 @@ class ClientResponse:
         """The whole body as UTF-8 text."""
         return self.content.decode()
 
+    @overload
+    def json(self) -> Any: ...
+    @overload
+    def json(self, as_type: type[T]) -> T: ...
+    @overload
+    def json(self, as_type: Any) -> Any: ...
     def json(self, as_type: Any = None) -> Any:
         """Return the JSON value of the body, as an object of a type if one is named.
 
@@ -152,7 +223,7 @@ class ClientResponse:
             self._ended()
         return self._content
 
-    def pieces(self) -> Iterator[bytes]:
+    def iter_bytes(self) -> Iterator[bytes]:
         """Yield the body as it is made, once.
 
         Raises:
@@ -165,8 +236,8 @@ class ClientResponse:
         self._runner.call(self._source.aclose(), self.request)
         self._ended()
 
-    async def apieces(self) -> AsyncIterator[bytes]:
-        """``pieces`` for a test with an event loop."""
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """``iter_bytes`` for a test with an event loop."""
         while (
             piece := await self._runner.acall(self._source.next_piece(), self.request)
         ) is not None:

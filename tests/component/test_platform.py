@@ -12,16 +12,18 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.mysql.factor import Mysql
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
 from edgezero_spin.host.factors.postgres.factor import Postgres
 from edgezero_spin.host.factors.sqlite.connections import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.load.interfaces import host_interfaces
-from edgezero_spin.host.runtime.engine import Engine, EngineSettings, load_component, make_engine
+from edgezero_spin.host.runtime.component_loading import load_component
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.host.runtime.prepared import PreparedComponent
 from edgezero_spin.stores.memory import MemoryKeyValue
-from tests.host.debian_servers import running_postgres
+from tests.host.debian_servers import running_mariadb, running_mosquitto, running_postgres
 from tests.host.redis_server import running_redis
 from tests.host.support import instance_state
 
@@ -253,18 +255,65 @@ answer = (same, types, other, count, old.rows, old.columns[1].data_type.name, ol
     assert "42601" in answer
 
 
+def test_mysql(linked: PreparedComponent) -> None:
+    """Values go both ways, through both versions; errors arrive."""
+    mysql = Mysql()
+    with running_mariadb() as port:
+        state = instance_state(outbound=OutboundHosts([f"mysql://localhost:{port}"]), mysql=mysql)
+        answer = run_in(
+            linked,
+            state,
+            f"""
+from wit_world.imports import fermyon_spin_rdbms_types_2_0_0 as cases
+address = "mysql://spin:spin@localhost:{port}/spin_dev"
+connection = mysql2.Connection.open(address)
+connection.execute("CREATE TABLE t (a int unsigned, b varchar(9), c blob, d double)", [])
+names = "Uint32", "Str", "Binary", "Floating64"
+row = 2**32 - 1, "Größe", b"\\0\\xff", 0.5
+values = [getattr(cases, f"ParameterValue_{{name}}")(value) for name, value in zip(names, row)]
+connection.execute("INSERT INTO t VALUES (?, ?, ?, ?)", values)
+found = connection.query("SELECT * FROM t", [])
+back = [getattr(cases, f"DbValue_{{name}}")(value) for name, value in zip(names, row)]
+old = mysql1.query(address, "SELECT NULL", [])
+answer = (found.rows == [back], [c.data_type.name for c in found.columns], old.rows,
+    caught(connection.query, "SELECT * FROM nope", []))
+""",
+        )
+    mysql.close()
+    assert answer.startswith(
+        "(True, ['UINT32', 'STR', 'BINARY', 'FLOATING64'], [[DbValue_DbNull()]], "
+    )
+    assert "Error_QueryFailed" in answer
+
+
+def test_mqtt(linked: PreparedComponent) -> None:
+    """A message is acknowledged, and an error arrives."""
+    with running_mosquitto() as port:
+        state = instance_state(outbound=OutboundHosts([f"mqtt://localhost:{port}"]))
+        answer = run_in(
+            linked,
+            state,
+            f"""
+connection = mqtt.Connection.open("mqtt://localhost:{port}?client_id=guest", "", "", 30)
+sent = [connection.publish("topic", b"payload", qos) for qos in mqtt.Qos]
+answer = sent, caught(connection.publish, "#", b"", mqtt.Qos.AT_MOST_ONCE)
+""",
+        )
+    assert answer.startswith('([None, None, None], "Error_Other(value=')
+
+
 @pytest.mark.parametrize(
     ("call", "answer"),
     [
-        ("mysql2.Connection.open, 'mysql://allowed'", "Error_Other(value='not supported"),
         ("mysql2.Connection.open, 'mysql://evil'", "Error_ConnectionFailed(value='address"),
         ("postgres2.Connection.open, 'host=evil'", "Error_ConnectionFailed(value='address"),
         ("postgres4.Connection.open, 'host=evil'", "Error_ConnectionFailed(value='address"),
         ("postgres4.ConnectionBuilder('host=evil').build", "Error_ConnectionFailed(value='addr"),
-        ("mqtt.Connection.open, 'mqtt://allowed', '', '', 1", "Error_Other(value='not supported"),
+        ("mqtt.Connection.open, 'mqtt://allowed', '', '', 1", "Error_InvalidAddress()"),
+        ("mqtt.Connection.open, 'mqtt://evil', '', '', 1", "Error_ConnectionFailed(value='addr"),
         ("llm2.infer, 'llama2', 'why?', None", "Error_RuntimeError(value='not supported"),
         ("llm1.generate_embeddings, 'none', []", 'Error_InvalidInput(value="The component'),
-        ("mysql1.query, 'mysql://allowed', '', []", "MysqlError_OtherError(value='not supported"),
+        ("mysql1.query, 'mysql://evil', '', []", "MysqlError_ConnectionFailed(value='address"),
         ("postgres1.execute, 'host=evil', '', []", "PgError_ConnectionFailed(value='address"),
     ],
 )

@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from edgezero_spin.host.runtime.engine import EngineSettings, make_engine
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.runtime.interface import Err, Ok, Some
-from edgezero_spin.host.runtime.layout import core_types, layout_of
 from edgezero_spin.host.runtime.lift import Lifting
 from edgezero_spin.host.runtime.lower import Lowering
 from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.host.runtime.prepared import Imports, PreparedComponent
 from edgezero_spin.host.runtime.resources import ResourceTable
+from edgezero_spin.wasm.component.layout import core_types, layout_of
 from edgezero_spin.wasm.component.linked import (
     ComponentInstance,
     CoreExport,

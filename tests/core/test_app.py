@@ -12,7 +12,7 @@ from edgezero_spin.stores import (
     StoreIds,
     StoreOpenError,
     Stores,
-    open_stores,
+    open_on_platform,
 )
 from tests.core.asking import ask, error_of, finish, json_of
 
@@ -160,7 +160,7 @@ def test_lazy_stores_are_opened_by_who_asks() -> None:
 
     def opening() -> Stores:
         opened.append(True)
-        return open_stores(app.declaration, MemoryPlatform(kv={"sessions": {}}), dict)
+        return open_on_platform(app.declaration, MemoryPlatform(kv={"sessions": {}}), dict)
 
     @app.get("/none")
     def none() -> str:
@@ -182,7 +182,7 @@ def test_eager_stores_fail_every_request(target: str, capsys: pytest.CaptureFixt
     # REG-5, REG-8, SPN-7 as design.md amends it
     app = App(kv=["sessions"], open_stores="eager")
     app.get("/")(lambda: "x")
-    stores = open_stores(app.declaration, MemoryPlatform(kv={}), dict)
+    stores = open_on_platform(app.declaration, MemoryPlatform(kv={}), dict)
     response = ask(app, "GET", target, stores=stores)
     assert response.status == 500
     assert "could not be opened" in error_of(response)[1]
@@ -201,7 +201,7 @@ def test_eager_stores_that_open() -> None:
     app = App(kv=["sessions"], config=["app_config"], secrets=["default"], open_stores="eager")
     app.get("/")(lambda: "x")
     platform = MemoryPlatform(kv={"sessions": {}, "app_config": {}})
-    stores = open_stores(app.declaration, platform, dict)
+    stores = open_on_platform(app.declaration, platform, dict)
     assert ask(app, "GET", "/", stores=stores).body == b"x"
 
 

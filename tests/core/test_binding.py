@@ -17,7 +17,7 @@ from edgezero_spin.core import (
     Headers,
     Json,
     Kv,
-    Path,
+    PathParams,
     Query,
     Request,
     State,
@@ -346,9 +346,9 @@ class _Numbered:
 
 
 def test_a_model_of_the_path() -> None:
-    """``Path[T]`` gathers the parameters in one object, any class with a typed init."""
+    """``PathParams[T]`` gathers the parameters in one object, any class with a typed init."""
 
-    def handler(path: Path[_Numbered]) -> str:
+    def handler(path: PathParams[_Numbered]) -> str:
         return str(path.n + 1)
 
     app = serving("/{n}/{other}", handler)

@@ -15,16 +15,16 @@ from edgezero_spin.core import (
     Form,
     ForwardedHost,
     Headers,
-    Host,
     Json,
     Kv,
-    Path,
+    PathParams,
     Query,
     Request,
+    RequestHost,
     Secrets,
     State,
 )
-from edgezero_spin.stores import MemoryPlatform, Stores, open_stores
+from edgezero_spin.stores import MemoryPlatform, Stores, open_on_platform
 from tests.core.asking import ask, error_of, finish, json_of
 
 
@@ -89,13 +89,13 @@ async def take_form(form: Form[Login]) -> dict[str, object]:
 
 
 @app.get("/path/{id}")
-def take_path(path: Path[ShortId]) -> str:
+def take_path(path: PathParams[ShortId]) -> str:
     """Echo a path parameter."""
     return path.id
 
 
 @app.get("/hosts")
-def take_hosts(host: Host, forwarded: ForwardedHost) -> str:
+def take_hosts(host: RequestHost, forwarded: ForwardedHost) -> str:
     """Echo host names."""
     return f"{host} {forwarded}"
 
@@ -367,7 +367,7 @@ def stores() -> Stores:
         kv={"sessions": {"test-key": b"kv-payload"}, "app_config": {"greeting": b"hello-spin"}},
         variables={"test_secret": "s3cr3t"},
     )
-    return open_stores(app.declaration, platform, dict)
+    return open_on_platform(app.declaration, platform, dict)
 
 
 @app.get("/stores")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 import attrs
 import pytest
 
-from edgezero_spin.core import App, Cookie, Form, Header, Json, Path, Query, Request
+from edgezero_spin.core import App, Cookie, Form, Header, Json, PathParams, Query, Request
 from edgezero_spin.stores import Alias, Ge, Gt, Le, Lt, MaxLen, MinLen
 from tests.core.asking import ask, error_of, json_of
 
@@ -182,7 +182,7 @@ def test_markers_beside_fields() -> None:
     """A field, a whole query and the path may stand in any order."""
 
     async def handler(
-        page: int, rest: Query[dict[str, str]], parts: Path[dict[str, str]], *, q: str = "-"
+        page: int, rest: Query[dict[str, str]], parts: PathParams[dict[str, str]], *, q: str = "-"
     ) -> str:
         return f"{page} {rest} {parts} {q}"
 

@@ -14,7 +14,16 @@ import pytest
 
 from tests.host.redis_server import free_port
 
-__all__ = ["binary_of", "own", "run", "running_postgres", "running_server", "server_folder"]
+__all__ = [
+    "binary_of",
+    "own",
+    "run",
+    "running_mariadb",
+    "running_mosquitto",
+    "running_postgres",
+    "running_server",
+    "server_folder",
+]
 
 
 def binary_of(name: str, package: str, *folders: str) -> str:
@@ -112,4 +121,71 @@ def running_postgres(*options: str) -> Iterator[int]:
         ]
         command = [postgres, "-D", str(data), *(f"--{setting}" for setting in settings)]
         with running_server(command, "ready to accept connections"):
+            yield port
+
+
+@contextmanager
+def running_mariadb(*options: str) -> Iterator[int]:
+    """Run a MariaDB server; yield its port.
+
+    Its user ``spin`` has the password ``spin`` and the database ``spin_dev``.
+
+    Args:
+        options: Settings, ``name=value``.
+    """
+    install = binary_of("mariadb-install-db", "mariadb-server")
+    server = binary_of("mariadbd", "mariadb-server")
+    with server_folder() as folder:
+        data, script = folder / "data", folder / "init.sql"
+        script.write_text(
+            "CREATE DATABASE spin_dev CHARACTER SET utf8mb4;\n"
+            "CREATE USER spin@'%' IDENTIFIED BY 'spin';\n"
+            "GRANT ALL ON *.* TO spin@'%';\n"
+        )
+        script.chmod(0o644)
+        run(
+            *(install, "--no-defaults", f"--datadir={data}", "--skip-test-db"),
+            *("--auth-root-authentication-method=normal", "--skip-name-resolve"),
+            *("--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=0"),
+        )
+        port = free_port()
+        settings = [
+            f"port={port}",
+            "bind-address=127.0.0.1",
+            f"datadir={data}",
+            f"socket={folder}/socket",
+            f"init-file={script}",
+            "skip-name-resolve",
+            "innodb-buffer-pool-size=16M",
+            "innodb-log-file-size=8M",
+            "innodb-flush-log-at-trx-commit=0",
+            *options,
+        ]
+        command = [server, "--no-defaults", *(f"--{setting}" for setting in settings)]
+        with running_server(command, "ready for connections"):
+            yield port
+
+
+@contextmanager
+def running_mosquitto(*lines: str, login: tuple[str, str] | None = None) -> Iterator[int]:
+    """Run an MQTT broker; yield its port.
+
+    Args:
+        lines: More of its configuration.
+        login: The one user and the password; ``None`` lets everybody in.
+    """
+    server = binary_of("mosquitto", "mosquitto")
+    with server_folder() as folder:
+        port = free_port()
+        config = folder / "mosquitto.conf"
+        settings = [f"listener {port} 127.0.0.1", "log_dest stderr", "persistence false", *lines]
+        if login is None:
+            settings.append("allow_anonymous true")
+        else:
+            passwords = folder / "passwords"
+            run(binary_of("mosquitto_passwd", "mosquitto"), "-b", "-c", str(passwords), *login)
+            settings += ["allow_anonymous false", f"password_file {passwords}"]
+        config.write_text("\n".join(settings))
+        config.chmod(0o644)
+        with running_server([server, "-c", str(config)], "running"):
             yield port

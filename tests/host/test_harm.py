@@ -6,7 +6,7 @@ from time import monotonic
 import pytest
 
 from edgezero_spin.host import Host, HostSettings, HttpRequest, ResponseAborted
-from edgezero_spin.host.execution.standby import ReusePolicy
+from edgezero_spin.host.execution.instance_pool import ReusePolicy
 from edgezero_spin.host.runtime.engine import Engine
 from tests.host.support import HostLog, script_host
 

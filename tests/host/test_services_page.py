@@ -32,7 +32,8 @@ def test_its_configuration_is_read_as_it_says(tmp_path: Path) -> None:
     assert configured_databases(config, None)["orders"].path == Path("data/orders.db").absolute()
     rules = read_network_rules(config)
     assert (rules.pooling, rules.http_slots.most, rules.redis_slots.most) == (True, 64, 32)
-    assert rules.postgres_slots.most == 32
+    assert rules.postgres_slots.most == rules.mysql_slots.most == rules.mqtt_slots.most == 32
+    assert rules.max_mqtt_payload == 65536
     assert rules.blocked.private
     assert rules.blocked.blocks("203.0.113.9")
     assert len(variable_providers(config, {})) == 3
@@ -97,6 +98,10 @@ def test_its_names_are_those_of_the_host() -> None:
         "fermyon:spin/redis",
         "spin:postgres",
         "fermyon:spin/postgres",
+        "spin:mysql",
+        "fermyon:spin/mysql",
+        "spin:mqtt",
+        "fermyon:spin/mqtt",
     ):
         assert name in text
         assert any(interface.startswith(name) for interface in host_interfaces())

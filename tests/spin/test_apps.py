@@ -87,7 +87,10 @@ def behaviours(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder = tmp_path_factory.mktemp("behaviours")
     shutil.copy(BEHAVIOURS / "app.py", folder)
     run("componentize", "app:app", "-o", "app.wasm", cwd=folder)
-    with serve(probe_manifest(folder, folder / "app.wasm")) as both:
+    # Spin then adds its stack to what it says of an error.
+    with serve(
+        probe_manifest(folder, folder / "app.wasm"), environment={"RUST_BACKTRACE": "1"}
+    ) as both:
         yield both
 
 
@@ -128,3 +131,14 @@ def test_a_handler_that_fails_late(behaviours: Both) -> None:
     embedded, real = behaviours.ask("/raise-later")
     assert (embedded.status, embedded.body, embedded.broken) == (200, b"the beginning\n", True)
     assert real.broken
+
+
+def test_what_a_guest_says_of_a_body_that_is_none(behaviours: Both) -> None:
+    """A malformed chunk is a 400 here; under Spin the guest's 500 has one line of the cause."""
+    head = b"POST /points HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+    embedded, real = behaviours.send(head + b"1\r\n{\r\nzz\r\n", "POST")
+    assert (embedded.status, embedded.body) == (400, b"")
+    assert real.status == 500
+    message = json.loads(real.body)["error"]["message"]
+    assert "\n" not in message
+    assert len(message) < 200

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from edgezero_spin.stores import MemoryPlatform, Stores, open_stores
+from edgezero_spin.stores import MemoryPlatform, Stores, open_on_platform
 from tests.contracts.case import DECLARATION, LABELS, Case
 from tests.contracts.table import CASES
 from tests.stores.doubles import finish
@@ -15,7 +15,7 @@ def stores_of(case: Case) -> Stores:
     """Arrange what a case needs, in memory."""
     entries = {label: case.kv.get(label, {}) for label in LABELS}
     platform = MemoryPlatform(kv=entries, variables=case.variables)
-    return open_stores(DECLARATION, platform, lambda: case.environment)
+    return open_on_platform(DECLARATION, platform, lambda: case.environment)
 
 
 @pytest.mark.parametrize("name", CASES)

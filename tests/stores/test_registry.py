@@ -12,7 +12,7 @@ from edgezero_spin.stores import (
     StoreIds,
     StoreOpenError,
     UndeclaredStoreError,
-    open_stores,
+    open_on_platform,
 )
 from tests.stores.doubles import Platform, finish
 
@@ -97,7 +97,7 @@ ALL = StoreDeclaration(
 
 def test_kinds_that_are_not_declared_have_no_registry() -> None:
     """And the environment is not looked at."""  # REG-3
-    stores = open_stores(StoreDeclaration(), MemoryPlatform(), lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+    stores = open_on_platform(StoreDeclaration(), MemoryPlatform(), lambda: 1 / 0)  # type: ignore[arg-type, return-value]
     assert stores.kv is None
     assert stores.config is None
     assert stores.secrets is None
@@ -112,7 +112,7 @@ def test_nothing_is_opened_before_it_is_used() -> None:
         return {"EDGEZERO__STORES__KV__A__NAME": "prod"}
 
     platform = Platform("prod", "c")
-    stores = open_stores(ALL, platform, environ)
+    stores = open_on_platform(ALL, platform, environ)
     assert stores.kv is not None
     assert stores.config is not None
     assert stores.secrets is not None
@@ -124,7 +124,7 @@ def test_nothing_is_opened_before_it_is_used() -> None:
 def test_eager_stores_are_opened_in_order_of_declaration() -> None:
     """All key-value stores, then all config stores; secrets need no opening."""  # REG-9
     platform = Platform("a", "b", "c", "d")
-    open_stores(ALL, platform, dict, eager=True)
+    open_on_platform(ALL, platform, dict, eager=True)
     assert platform.opened == ["b", "a", "d", "c"]
 
 
@@ -132,7 +132,9 @@ def test_an_eager_failure_stops_the_rest() -> None:
     """The next kind is not touched, and the error names label and id."""  # TV-90, REG-5, REG-9
     platform = Platform("b", "c", "d")
     with pytest.raises(StoreOpenError) as raised:
-        open_stores(ALL, platform, lambda: {"EDGEZERO__STORES__KV__A__NAME": "prod"}, eager=True)
+        open_on_platform(
+            ALL, platform, lambda: {"EDGEZERO__STORES__KV__A__NAME": "prod"}, eager=True
+        )
     assert platform.opened == ["b", "prod"]
     assert "'prod' (id `a`) is explicitly configured but could not be opened" in str(raised.value)
     assert "kv store error: failed to open kv store: no-such-store" in str(raised.value)
@@ -142,7 +144,7 @@ def test_an_eager_failure_stops_the_rest() -> None:
 def test_an_eager_failure_of_a_config_store() -> None:
     """The error says where labels are granted."""  # REG-6, CFG-3
     with pytest.raises(StoreOpenError) as raised:
-        open_stores(ALL, Platform("a", "b", "d"), dict, eager=True)
+        open_on_platform(ALL, Platform("a", "b", "d"), dict, eager=True)
     for text in ("config store id `c` (label `c`) failed to open", "runtime-config.toml"):
         assert text in str(raised.value)
 
@@ -153,7 +155,7 @@ def test_each_snapshot_of_the_environment_counts_anew() -> None:
     environ = {"EDGEZERO__STORES__KV__A__NAME": "one"}
     for label in ("one", "two"):
         environ["EDGEZERO__STORES__KV__A__NAME"] = label
-        stores = open_stores(ALL, platform, lambda: environ)
+        stores = open_on_platform(ALL, platform, lambda: environ)
         assert stores.kv is not None
         assert repr(stores.kv.default) == f"KeyValueStore('{label}')"
 
@@ -168,7 +170,7 @@ class NoSecrets(MemoryPlatform):
 
 def test_a_platform_without_secrets() -> None:
     """It fails when a secret is asked for, as an error that tells clients nothing."""  # SEC-12
-    stores = open_stores(StoreDeclaration(secrets=StoreIds.of(["s"])), NoSecrets(), dict)
+    stores = open_on_platform(StoreDeclaration(secrets=StoreIds.of(["s"])), NoSecrets(), dict)
     assert stores.secrets is not None
     with pytest.raises(SecretInternalError) as raised:
         _ = stores.secrets.default
@@ -180,7 +182,7 @@ def test_what_a_test_puts_into_the_platform_is_seen() -> None:
 
     async def run() -> None:
         platform = MemoryPlatform(kv={"a": {"k": b"1"}}, variables={"v": "one"})
-        stores = open_stores(ALL, platform, dict)
+        stores = open_on_platform(ALL, platform, dict)
         assert stores.kv is not None
         assert stores.secrets is not None
         assert await stores.kv.default.get("k") == 1

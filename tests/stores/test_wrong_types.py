@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from edgezero_spin.stores import MemoryPlatform, StoreDeclaration, StoreIds, Stores, open_stores
+from edgezero_spin.stores import (
+    MemoryPlatform,
+    StoreDeclaration,
+    StoreIds,
+    Stores,
+    open_on_platform,
+)
 from tests.core.asking import finish
 
 
@@ -14,7 +20,7 @@ def stores() -> Stores:
     """Stores of every kind, in memory."""
     ids = StoreIds.of(["main"])
     declared = StoreDeclaration(kv=ids, config=ids, secrets=ids)
-    return open_stores(declared, MemoryPlatform(kv={"main": {}}), dict)
+    return open_on_platform(declared, MemoryPlatform(kv={"main": {}}), dict)
 
 
 CALLS: list[tuple[Callable[[Any], Any], str]] = [

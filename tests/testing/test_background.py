@@ -69,7 +69,7 @@ def test_tasks_of_a_streamed_body() -> None:
     done: list[str] = []
     with TestClient(make_app(done)) as client:
         with client.stream("GET", "/stream") as response:
-            pieces = response.pieces()
+            pieces = response.iter_bytes()
             assert next(pieces) == b"a"
             assert done == []
             assert next(pieces) == b"b"

@@ -139,7 +139,7 @@ def test_a_streamed_answer_can_be_left() -> None:
     """An endless body ends when the test has seen enough."""
     with ComponentClient(SCRIPT) as client:
         with client.stream("GET", "/z") as response:
-            assert next(response.pieces())
+            assert next(response.iter_bytes())
         assert client.get("/h").status == 200
 
 
@@ -151,7 +151,7 @@ def test_the_async_face() -> None:
             answers = await asyncio.gather(*(client.aio.get("/h") for _ in range(4)))
             assert [answer.text for answer in answers] == ["hello"] * 4
             async with client.aio.stream("GET", "/p") as response:
-                assert b"".join([piece async for piece in response.apieces()]) == b"hellohello"
+                assert b"".join([piece async for piece in response.aiter_bytes()]) == b"hellohello"
 
     asyncio.run(run())
 

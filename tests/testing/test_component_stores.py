@@ -15,8 +15,8 @@ from edgezero_spin.core.headers import Headers
 from edgezero_spin.testing import (
     Client,
     ComponentClient,
-    OutboundRequest,
     ScriptedAnswer,
+    SentRequest,
     StoreCall,
     TestClient,
 )
@@ -269,11 +269,11 @@ def script(client: Client) -> None:
     http.on("https://there.example/there", headers={"x-there": "1"}, text="y" * 200_000)
 
 
-def _failing(request: OutboundRequest) -> ScriptedAnswer:
+def _failing(request: SentRequest) -> ScriptedAnswer:
     raise ValueError("a slip in the test")
 
 
-def _echoed(request: OutboundRequest) -> ScriptedAnswer:
+def _echoed(request: SentRequest) -> ScriptedAnswer:
     return ScriptedAnswer(202, Headers(), b"echo " + request.content)
 
 

@@ -111,7 +111,7 @@ def test_a_streamed_body(client: TestClient) -> None:
     """Pieces come one by one, and an endless body can be left."""
     with client.stream("GET", "/pieces/1000000000") as response:
         assert response.status == 200
-        pieces = response.pieces()
+        pieces = response.iter_bytes()
         assert [next(pieces) for _ in range(3)] == [b"0\n", b"1\n", b"2\n"]
         with pytest.raises(KitError, match="was not read"):
             response.content  # noqa: B018 - a property that raises
@@ -123,7 +123,7 @@ def test_a_streamed_body(client: TestClient) -> None:
 def test_a_body_that_breaks_off(client: TestClient) -> None:
     """What came before is there, and the error says why there is no more."""
     with client.stream("GET", "/broken") as response:
-        pieces = response.pieces()
+        pieces = response.iter_bytes()
         assert next(pieces) == b"the beginning\n"
         with pytest.raises(BrokenBodyError, match=r"GET /broken broke off.*KeyError: 'halfway'"):
             next(pieces)
@@ -141,7 +141,7 @@ def test_the_async_face(client: TestClient) -> None:
         )
         assert (first.status, second.status) == (200, 201)
         async with client.aio.stream("GET", "/pieces/3") as response:
-            assert [piece async for piece in response.apieces()] == [b"0\n", b"1\n", b"2\n"]
+            assert [piece async for piece in response.aiter_bytes()] == [b"0\n", b"1\n", b"2\n"]
 
     asyncio.run(run())
     assert client.kv["notes"].json("tea") == {"title": "Tea", "tags": []}

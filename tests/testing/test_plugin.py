@@ -172,17 +172,17 @@ def test_marks_fill_stores_and_choose_modes(scratch: Scratch) -> None:
 import pytest
 
 @pytest.mark.spin(kv={"notes": {"b": "raw"}}, secrets={"token": "from mark"})
-@pytest.mark.native_only
+@pytest.mark.spin_native_only
 def test_stores(spin_app, spin_mode):
     assert spin_mode == spin_app.mode == "native"
     assert dict(spin_app.kv["notes"]) == {"a": b"1", "b": b"raw"}
     assert spin_app.get("/token").text == "from mark"
 
-@pytest.mark.native_only
+@pytest.mark.spin_native_only
 def test_variables(spin_app):
     assert spin_app.get("/token").text == "from conftest"
 
-@pytest.mark.component_only
+@pytest.mark.spin_component_only
 def test_wasm(spin_app):
     assert spin_app.get("/t").failure
 """,
@@ -217,11 +217,11 @@ def test_fuel_and_stats(scratch: Scratch) -> None:
         """\
 import pytest
 
-@pytest.mark.fuel(max=10_000_000)
+@pytest.mark.spin_fuel(max=10_000_000)
 def test_enough(spin_app):
     spin_app.get("/h")
 
-@pytest.mark.fuel(max=10)
+@pytest.mark.spin_fuel(max=10)
 def test_too_much(spin_app):
     spin_app.get("/h")
 """,
@@ -330,8 +330,8 @@ WRONG = {
     "@pytest.mark.spin(kv={'nope': {}})\ndef test_4(spin_app): pass": (
         "UnknownLabelError: no key-value store has the label 'nope' (there are: notes); add"
     ),
-    "@pytest.mark.fuel(max='1')\ndef test_5(spin_app): pass": (
-        "write the instructions as @pytest.mark.fuel(max=1_000_000)"
+    "@pytest.mark.spin_fuel(max='1')\ndef test_5(spin_app): pass": (
+        "write the instructions as @pytest.mark.spin_fuel(max=1_000_000)"
     ),
     "@pytest.fixture(scope='module')\ndef mine(spin_app): return spin_app\n"
     "def test_6(mine): pass": "You tried to access the function scoped fixture",
@@ -343,7 +343,7 @@ def test_wrong_use_is_explained(scratch: Scratch) -> None:
     scratch.write("tests/test_app.py", "\n\n".join(["import pytest", *WRONG]))
     scratch.write(
         "tests/test_without.py",
-        "import pytest\n\n@pytest.mark.fuel(max=1)\ndef test_without(): pass\n",
+        "import pytest\n\n@pytest.mark.spin_fuel(max=1)\ndef test_without(): pass\n",
     )
     ran = scratch.run("--spin-mode", "both")
     assert ran.status == 1, ran.text

@@ -21,7 +21,7 @@ from edgezero_spin.guest.drive import runner
 from edgezero_spin.guest.wasi02.incoming import IncomingSource
 from edgezero_spin.guest.wasi02.outgoing import send_bytes, send_stream
 from edgezero_spin.guest.wasi02.stores import platform
-from edgezero_spin.stores import Stores, open_stores
+from edgezero_spin.stores import Stores, open_on_platform
 
 __all__ = ["incoming_handler"]
 
@@ -60,7 +60,7 @@ def incoming_handler(app: App) -> type[Any]:
         app.transport = _transport()
 
     def opened() -> Stores:
-        return open_stores(declaration, stores_of, _environ)
+        return open_on_platform(declaration, stores_of, _environ)
 
     stores = opened if declaration.kv or declaration.config or declaration.secrets else None
 

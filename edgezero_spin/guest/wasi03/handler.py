@@ -28,7 +28,7 @@ from edgezero_spin.guest.wasi03.incoming import IncomingSource
 from edgezero_spin.guest.wasi03.outgoing import OutgoingBody, response_of
 from edgezero_spin.guest.wasi03.stores import platform
 from edgezero_spin.guest.wasi03.tasks import current, spawn, start
-from edgezero_spin.stores import open_stores
+from edgezero_spin.stores import open_on_platform
 
 __all__ = ["incoming_handler"]
 
@@ -78,7 +78,7 @@ def incoming_handler(app: App) -> type[Any]:
     if app.outbound_http:
         app.transport = _transport()
     # One for all requests: neither the labels nor the open stores change in an instance.
-    stores = open_stores(declaration, stores_of, lambda: os.environ)
+    stores = open_on_platform(declaration, stores_of, lambda: os.environ)
 
     async def serve(request: Request) -> Response | None:
         try:

@@ -28,12 +28,8 @@ from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.factors.command import Command
 from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.factors.wasi.cli import GuestExit, too_much_output
-from edgezero_spin.host.runtime.engine import (
-    Component,
-    Engine,
-    InstanceLimits,
-    load_component,
-)
+from edgezero_spin.host.runtime.component_loading import Component, load_component
+from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.prepared import PreparedComponent
 
 __all__ = [

@@ -30,7 +30,7 @@ from edgezero_spin.host.execution.concurrent_instance import ConcurrentInstance
 from edgezero_spin.host.execution.executor import InstanceWatch
 from edgezero_spin.host.execution.guest import GuestComponent
 from edgezero_spin.host.execution.handler_call import TIMED_OUT, HandlerCall
-from edgezero_spin.host.execution.leader import Leadership, leading
+from edgezero_spin.host.execution.loop_owner import LoopOwner, current_loop_owner
 from edgezero_spin.host.execution.outcomes import failure_of, report
 from edgezero_spin.host.execution.running import limits_of_request
 from edgezero_spin.host.execution.workers import Overloaded, WorkerPool
@@ -325,15 +325,15 @@ class ConcurrentExecutor:
     def schedule(self, shared: ConcurrentInstance) -> None:
         """Have the instance take a turn: here, between two rounds of the loop, or elsewhere."""
         pace = shared.component.pace
-        leadership = leading()
-        if leadership is None or shared.instance is None or not pace.quick:
+        loop_owner = current_loop_owner()
+        if loop_owner is None or shared.instance is None or not pace.quick:
             self._pool.turn(lambda: self._turn(shared))
             return
 
         def here() -> None:
-            self._pool.turn_here(lambda: self._turn_here(shared, leadership))
+            self._pool.turn_here(lambda: self._turn_here(shared, loop_owner))
 
-        leadership.run_soon(here, lambda: self._pool.turn(lambda: self._turn(shared)))
+        loop_owner.run_soon(here, lambda: self._pool.turn(lambda: self._turn(shared)))
 
     def _turn(self, shared: ConcurrentInstance) -> None:
         shared.state.slept = False
@@ -342,10 +342,10 @@ class ConcurrentExecutor:
         if more:
             self.schedule(shared)
 
-    def _turn_here(self, shared: ConcurrentInstance, leadership: Leadership) -> None:
+    def _turn_here(self, shared: ConcurrentInstance, loop_owner: LoopOwner) -> None:
         def sleeping(asleep: bool) -> None:
             if asleep:
-                leadership.hand_over()
+                loop_owner.yield_loop()
             self._pool.sleeping(asleep)
 
         pace = shared.component.pace
@@ -359,7 +359,7 @@ class ConcurrentExecutor:
             spent_s = (thread_time() - since_s) / max(1, shared.begun)
             pace.ran_here(spent_s, slept=shared.state.slept)
         if more:
-            leadership.tell(lambda: self.schedule(shared))
+            loop_owner.post(lambda: self.schedule(shared))
 
     def rested(self, shared: ConcurrentInstance) -> bool:
         """Note that all tasks wait; return whether there is a request to begin with."""

@@ -16,8 +16,8 @@ from edgezero_spin.host.compat import inbound_http
 from edgezero_spin.host.compat.inbound_http import INBOUND_HTTP
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.exchange.handler_type import HandlerType
+from edgezero_spin.host.execution.instance_pool import PooledInstance
 from edgezero_spin.host.execution.pace import Pace
-from edgezero_spin.host.execution.standby import Started
 from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.wasi.http import IncomingRequest, ResponseOutparam
 from edgezero_spin.host.runtime.engine import InstanceLimits
@@ -113,7 +113,7 @@ class GuestComponent:
         """How it takes requests (RESP-11)."""
         return self._type
 
-    def handle(self, started: Started, exchange: Exchange) -> None:
+    def handle(self, started: PooledInstance, exchange: Exchange) -> None:
         """Call the handler of an instance. Called on the guest's thread.
 
         Raises:

@@ -14,7 +14,8 @@ from time import thread_time
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.execution.executor import InstanceWatch
 from edgezero_spin.host.execution.guest import GuestComponent
-from edgezero_spin.host.execution.leader import Leadership, leading
+from edgezero_spin.host.execution.instance_pool import InstancePool, PooledInstance, ReusePolicy
+from edgezero_spin.host.execution.loop_owner import LoopOwner, current_loop_owner
 from edgezero_spin.host.execution.outcomes import (
     failure_of,
     finish_failed,
@@ -22,7 +23,6 @@ from edgezero_spin.host.execution.outcomes import (
     report,
 )
 from edgezero_spin.host.execution.running import RunningInstances, limits_of_request
-from edgezero_spin.host.execution.standby import ReusePolicy, Standby, Started
 from edgezero_spin.host.execution.workers import WorkerPool
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.runtime.engine import InstanceLimits
@@ -34,7 +34,7 @@ class InstanceExecutor:
     """Runs each request in an instance that serves no other at that time; an ``Executor``.
 
     Attributes:
-        standby: Its instances that wait.
+        instance_pool: Its instances that wait.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class InstanceExecutor:
             least_deadline_s: See ``limits_of_request``.
         """
         self._pool = pool
-        self.standby = Standby(pool, policy)
+        self.instance_pool = InstancePool(pool, policy)
         self._running = RunningInstances()
         self._least_deadline_s = least_deadline_s
 
@@ -60,7 +60,7 @@ class InstanceExecutor:
     @property
     def waiting(self) -> int:
         """Instances that wait for a request at this moment."""
-        return self.standby.waiting
+        return self.instance_pool.waiting
 
     @property
     def queued(self) -> int:
@@ -69,7 +69,7 @@ class InstanceExecutor:
 
     def prepare(self, component: GuestComponent) -> None:
         """Make the instances that are to be ready, when there is nothing better to do."""
-        self.standby.refill(component)
+        self.instance_pool.refill(component)
 
     def start(
         self,
@@ -80,14 +80,14 @@ class InstanceExecutor:
         nested: bool = False,
     ) -> None:
         """Run a request; see ``Executor.start``."""
-        leadership = None if nested or watch is not None else leading()
+        loop_owner = None if nested or watch is not None else current_loop_owner()
         if (
-            leadership is not None
+            loop_owner is not None
             and component.pace.quick
-            and self.standby.has_used(component)
+            and self.instance_pool.has_used(component)
             and self._pool.reserve()
         ):
-            self._run_here(component, exchange, leadership)
+            self._run_here(component, exchange, loop_owner)
         else:
             self._pool.submit(lambda: self._run_there(component, exchange, watch), at_once=nested)
 
@@ -97,16 +97,16 @@ class InstanceExecutor:
 
     def close(self) -> None:
         """End the instances that wait. Twice is harmless."""
-        self.standby.close()
+        self.instance_pool.close()
 
     def _run_here(
-        self, component: GuestComponent, exchange: Exchange, leadership: Leadership
+        self, component: GuestComponent, exchange: Exchange, loop_owner: LoopOwner
     ) -> None:
         """Run the request on the thread that runs the event loop, in its turn."""
 
         def sleeping(asleep: bool) -> None:
             if asleep:
-                leadership.hand_over()
+                loop_owner.yield_loop()
             self._pool.sleeping(asleep)
 
         def run() -> None:
@@ -125,7 +125,7 @@ class InstanceExecutor:
             if not self._pool.run_reserved(run):
                 elsewhere()
 
-        leadership.run_soon(here, elsewhere)
+        loop_owner.run_soon(here, elsewhere)
 
     def _run_there(
         self, component: GuestComponent, exchange: Exchange, watch: InstanceWatch | None
@@ -146,7 +146,7 @@ class InstanceExecutor:
         Returns:
             Whether the thread slept meanwhile.
         """
-        started = None if watch is not None else self.standby.take(component)
+        started = None if watch is not None else self.instance_pool.take(component)
         state = InstanceState(component.grants) if started is None else started.state
         limits = limits_of_request(component.limits, self._least_deadline_s)
         state.slept = False
@@ -171,7 +171,7 @@ class InstanceExecutor:
             elif not clean or watch is not None or not self._keep(component, started):
                 started.close()
         if watch is None:
-            self.standby.refill(component)
+            self.instance_pool.refill(component)
         return slept
 
     def _make(
@@ -181,9 +181,9 @@ class InstanceExecutor:
         exchange: Exchange,
         state: InstanceState,
         watch: InstanceWatch | None,
-    ) -> Started | None:
+    ) -> PooledInstance | None:
         try:
-            return self.standby.start(component, state, limits)
+            return self.instance_pool.start(component, state, limits)
         except BaseException as error:
             if watch is not None:
                 watch.ended(None, error)
@@ -196,18 +196,18 @@ class InstanceExecutor:
             )
             return None
 
-    def _keep(self, component: GuestComponent, started: Started) -> bool:
+    def _keep(self, component: GuestComponent, started: PooledInstance) -> bool:
         if started.left == 1:
             return False
         started.state.before_wait = _nothing
         started.instance.restart_deadline(None)
-        return self.standby.put_back(component, started)
+        return self.instance_pool.put_back(component, started)
 
     def _call(
         self,
         component: GuestComponent,
         exchange: Exchange,
-        started: Started,
+        started: PooledInstance,
         watch: InstanceWatch | None,
     ) -> bool:
         """Have the guest handle the request.

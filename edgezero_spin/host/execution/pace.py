@@ -1,7 +1,7 @@
 """Whether a component is so quick that its requests are not worth another thread.
 
 In: what its latest requests took. Out: a guess about the next one, for the runner, which has
-quick ones done by the thread that runs the event loop (``leader``). A wrong guess costs
+quick ones done by the thread that runs the event loop (``loop_owner``). A wrong guess costs
 a few milliseconds, so that after one others are tried less and less often.
 """
 
@@ -16,7 +16,7 @@ About what two threads cost that want the interpreter's lock all the time. With 
 second core brings more than that.
 """
 
-WEIGHED = 8
+EWMA_DIVISOR = 8
 """One request is this part of the mean."""
 
 PROBATION = 16
@@ -60,7 +60,7 @@ class Pace:
             slept: It waited for something.
         """
         self._here -= 1
-        self._mean_s += (spent_s - self._mean_s) / WEIGHED
+        self._mean_s += (spent_s - self._mean_s) / EWMA_DIVISOR
         if slept or self._mean_s > QUICK_S:
             self._left = self._probation
             self._probation = min(2 * self._probation, MOST_PROBATION)

@@ -13,8 +13,8 @@ from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.execution.commands import CommandExecutor
 from edgezero_spin.host.execution.concurrent import ConcurrencyPolicy, ConcurrentExecutor
 from edgezero_spin.host.execution.executor import Executor, InstanceWatch, Served
+from edgezero_spin.host.execution.instance_pool import ReusePolicy
 from edgezero_spin.host.execution.instances import InstanceExecutor
-from edgezero_spin.host.execution.standby import ReusePolicy
 from edgezero_spin.host.execution.workers import WorkerPool
 
 __all__ = ["Runner", "executors_of"]
@@ -38,9 +38,9 @@ def executors_of(
     """
     instances = InstanceExecutor(pool, policy, least_deadline_s=least_deadline_s)
     shared = ConcurrentExecutor(
-        pool, concurrency, instances.standby.make_way, least_deadline_s=least_deadline_s
+        pool, concurrency, instances.instance_pool.make_way, least_deadline_s=least_deadline_s
     )
-    instances.standby.make_way_elsewhere = shared.make_way
+    instances.instance_pool.make_way_elsewhere = shared.make_way
     return {
         HandlerType.WASI_0_2: instances,
         HandlerType.WASI_0_3: shared,

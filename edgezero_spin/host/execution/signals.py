@@ -1,7 +1,8 @@
-"""How SIGINT and SIGTERM reach a server, whichever thread runs its loop.
+"""SIGINT and SIGTERM for a server, whichever thread runs its loop.
 
-Python hands a signal to the main thread alone. Where that runs the server's loop, the loop takes
-it; where it waits for the threads that do, it passes it on.
+Where the main thread runs the server's loop, the loop takes a signal. Where it waits for the
+threads that do, Python would call a handler only once the main thread wakes up. There a signal is
+a byte in a socket that the loop reads (``signal.set_wakeup_fd``), for which nobody has to wake up.
 
 Source: contract spin-host.md, LIFE-10.
 """
@@ -9,11 +10,10 @@ Source: contract spin-host.md, LIFE-10.
 import asyncio
 import contextlib
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
-
-from edgezero_spin.host.exchange.loops import call_in
 
 __all__ = ["Handling", "MainThreadSignals", "SignalHandler", "loop_signals", "no_signals"]
 
@@ -49,41 +49,63 @@ def loop_signals(handler: SignalHandler) -> Iterator[None]:
 
 
 class MainThreadSignals:
-    """Signals that the main thread takes and passes on to a loop of another thread."""
+    """Signals of the process for a loop that another thread than the main thread runs."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._came: list[int] = []
-        self._handler: SignalHandler | None = None
+        self._arrivals: socket.socket | None = None
 
     @contextlib.contextmanager
     def taken(self) -> Iterator[None]:
         """Take them while the block runs. Without effect on another than the main thread."""
-        before = {}
-        if threading.current_thread() is threading.main_thread():
-            before = {number: signal.signal(number, self._take) for number in SIGNALS}
-        try:
+        if threading.current_thread() is not threading.main_thread():
             yield
-        finally:
-            for number, handler in before.items():
+            return
+        arrivals, written = socket.socketpair()
+        with arrivals, written, contextlib.ExitStack() as restored:
+            arrivals.setblocking(False)
+            written.setblocking(False)
+            before = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
+            restored.callback(signal.set_wakeup_fd, before)
+            for number in SIGNALS:
+                handler = signal.signal(number, _leave_to_loop)
                 # None is one that was not set from Python, which cannot be set again.
                 if handler is not None:
-                    signal.signal(number, handler)
+                    restored.callback(signal.signal, number, handler)
+            self._arrivals = arrivals
+            try:
+                yield
+            finally:
+                self._arrivals = None
 
     @contextlib.contextmanager
     def handling(self, handler: SignalHandler) -> Iterator[None]:
         """Handle those that came and those that come; in the loop."""
-        self._handler = handler
-        self._pass_on()
+        arrivals = self._arrivals
+        if arrivals is None:
+            yield
+            return
+
+        def read() -> None:
+            for number in _numbers(arrivals):
+                if number in SIGNALS:
+                    handler(number, None)
+
+        read()
+        self._loop.add_reader(arrivals, read)
         try:
             yield
         finally:
-            self._handler = None
+            self._loop.remove_reader(arrivals)
 
-    def _take(self, number: int, frame: FrameType | None) -> None:
-        self._came.append(number)
-        call_in(self._loop, self._pass_on)
 
-    def _pass_on(self) -> None:
-        while self._handler is not None and self._came:
-            self._handler(self._came.pop(0), None)
+def _leave_to_loop(number: int, frame: FrameType | None) -> None:
+    """Be a handler in Python, without which no byte is written for a signal."""
+
+
+def _numbers(arrivals: socket.socket) -> bytes:
+    """Return the numbers of the signals that came, in their order."""
+    try:
+        return arrivals.recv(4096)
+    except BlockingIOError:
+        return b""

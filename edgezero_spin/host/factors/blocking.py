@@ -14,7 +14,7 @@ from typing import TypeVar
 from edgezero_spin.host.errors import DeadlineExceeded, Trap
 from edgezero_spin.host.factors.instance import InstanceState
 
-__all__ = ["asking", "away", "check", "in_thread", "may_go_on"]
+__all__ = ["blocking", "blocking_if_remote", "check", "in_thread", "is_live"]
 
 MAX_THREADS = 64
 """Calls of services in progress, of all instances with asynchronous functions."""
@@ -34,7 +34,7 @@ def check(state: InstanceState) -> None:
     state.check()
 
 
-def may_go_on(state: InstanceState) -> bool:
+def is_live(state: InstanceState) -> bool:
     """Whether ``check`` would raise nothing."""
     try:
         check(state)
@@ -43,14 +43,14 @@ def may_go_on(state: InstanceState) -> bool:
     return True
 
 
-def away(state: InstanceState) -> AbstractContextManager[None]:
+def blocking(state: InstanceState) -> AbstractContextManager[None]:
     """Count the thread as asleep, and send what the guest wrote so far."""
     return state.asleep()
 
 
-def asking(state: InstanceState, service: object) -> AbstractContextManager[None]:
-    """``away`` while a service is asked that says of itself that it is ``remote``."""
-    return away(state) if getattr(service, "remote", False) else nullcontext()
+def blocking_if_remote(state: InstanceState, service: object) -> AbstractContextManager[None]:
+    """``blocking`` while a service is asked that says of itself that it is ``remote``."""
+    return blocking(state) if getattr(service, "remote", False) else nullcontext()
 
 
 async def in_thread(work: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:

@@ -42,6 +42,7 @@ class Grants:
         key_value: Label to store, for the labels that the manifest lists.
         databases: Label to SQLite database, likewise; see ``sqlite_connections.Database``.
         postgres: Connections to PostgreSQL servers; see ``postgres.factor.Postgres``.
+        mysql: Connections to MySQL servers; see ``mysql.factor.Mysql``.
         variables: Resolves the component's variables.
         ai_models: Language models that the manifest lists.
         mounts: What the guest sees of the file system; see ``wasi_filesystem.Mount``.
@@ -57,6 +58,7 @@ class Grants:
     key_value: Mapping[str, KeyValueBackend] = attrs.field(factory=dict)
     databases: Mapping[str, Any] = attrs.field(factory=dict)
     postgres: Any = None
+    mysql: Any = None
     variables: VariableResolver | None = None
     ai_models: tuple[str, ...] = ()
     mounts: tuple[Any, ...] = ()

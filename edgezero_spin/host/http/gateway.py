@@ -176,6 +176,13 @@ class Gateway:
             exchange.scheme = head.scheme.upper()
         return ComponentCall(component, exchange)
 
+    def component_of(self, head: RequestHead) -> str | None:
+        """Return the id of the component, or static response, that answers a request."""
+        if head.path.startswith(WELL_KNOWN_PREFIX):
+            return None
+        match = self.routes.match(head.path)
+        return None if match is None else match.route.declaration.id
+
     def _well_known(self, name: str) -> Answer:
         if name == "health":
             return HEALTHY

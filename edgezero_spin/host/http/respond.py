@@ -27,7 +27,7 @@ from edgezero_spin.host.exchange.exchange import LINGER_S
 from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.exchange.loops import call_in
 from edgezero_spin.host.execution.executor import InstanceWatch
-from edgezero_spin.host.execution.leader import leading
+from edgezero_spin.host.execution.loop_owner import current_loop_owner
 from edgezero_spin.host.execution.runner import Runner
 from edgezero_spin.host.execution.workers import Overloaded
 from edgezero_spin.host.http.gateway import Answer, ComponentCall, Gateway, RequestHead
@@ -219,7 +219,7 @@ class Responder:
         self._done = done
         self._linger = service.linger()
         self._loop = asyncio.get_running_loop()
-        self._owner = leading()
+        self._owner = current_loop_owner()
         self._announced = False
         self._started = False
         self._body: ByteChannel | None = None
@@ -291,7 +291,7 @@ class Responder:
             if self._owner is None:
                 call_in(self._loop, self._wake)
             else:
-                self._owner.tell(self._wake)
+                self._owner.post(self._wake)
 
     def _wake(self) -> None:
         self._announced = False

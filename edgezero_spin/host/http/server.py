@@ -11,10 +11,11 @@ Source: contract spin-host.md, OUT-4 to OUT-8, FLAG-1 to FLAG-4, LIFE-10, CONF-0
 import asyncio
 import contextlib
 import importlib.util
+import socket
 import sys
 from collections.abc import Callable
 
-from edgezero_spin.host.execution.leader import Leadership
+from edgezero_spin.host.execution.loop_owner import LoopOwner
 from edgezero_spin.host.execution.signals import (
     Handling,
     MainThreadSignals,
@@ -66,14 +67,14 @@ def serve(
         loop = runner.get_loop()
         signals = MainThreadSignals(loop)
         with signals.taken():
-            Leadership(loop).run(
+            LoopOwner(loop).run(
                 _serve(host, listen, on_listening, settings, None, signals.handling)
             )
 
 
 async def serve_async(
     host: RequestHandler,
-    listen: str = DEFAULT_LISTEN,
+    listen: str | socket.socket = DEFAULT_LISTEN,
     *,
     on_listening: Callable[[Listening], None] = lambda listening: None,
     settings: ServerSettings | None = None,
@@ -81,6 +82,8 @@ async def serve_async(
     signals: bool = False,
 ) -> None:
     """As ``serve``, in a running loop, until ``stop`` is set.
+
+    ``listen`` may be a socket that listens already; it is closed at the end.
 
     The process's signals are left to the program, which may have other things to end;
     ``signals`` takes SIGINT and SIGTERM for an order to stop.
@@ -91,14 +94,17 @@ async def serve_async(
 
 async def _serve(
     host: RequestHandler,
-    listen: str,
+    listen: str | socket.socket,
     on_listening: Callable[[Listening], None],
     settings: ServerSettings,
     stop: asyncio.Event | None,
     handling: Handling,
 ) -> None:
-    context = None if settings.tls is None else server_context(listen, *settings.tls)
-    listener = bind(listen, find_free_port=settings.find_free_port)
+    context = None if settings.tls is None else server_context(str(listen), *settings.tls)
+    if isinstance(listen, socket.socket):
+        listener = listen
+    else:
+        listener = bind(listen, find_free_port=settings.find_free_port)
     stop = stop or asyncio.Event()
     hurried = asyncio.Event()
 

@@ -17,6 +17,7 @@ from edgezero_spin.host.execution.executor import Served
 from edgezero_spin.host.execution.guest import GuestComponent
 from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.logs import Logs
+from edgezero_spin.host.factors.mysql.factor import Mysql
 from edgezero_spin.host.factors.outbound_http.interface import HttpSender, OutboundHosts
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.postgres.factor import Postgres
@@ -27,7 +28,8 @@ from edgezero_spin.host.http.routes import RouteDeclaration, RouteTable
 from edgezero_spin.host.load.dependencies import dependencies_of
 from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, ComponentPlan
-from edgezero_spin.host.runtime.engine import Component, Engine, InstanceLimits, load_component
+from edgezero_spin.host.runtime.component_loading import Component, load_component
+from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.host.runtime.prepared import PreparedComponent
@@ -71,6 +73,7 @@ class Application:
         components: Those that triggers use, by id.
         routes: Public routes in the order in which they are tried.
         postgres: Its connections to PostgreSQL servers.
+        mysql: Its connections to MySQL servers.
     """
 
     plan: ApplicationPlan
@@ -78,10 +81,12 @@ class Application:
     components: Mapping[str, Served]
     routes: tuple[PublicRoute, ...]
     postgres: Postgres
+    mysql: Mysql
 
     def close(self) -> None:
         """Close the connections that its components' instances left. Twice is harmless."""
         self.postgres.close()
+        self.mysql.close()
 
 
 def load_application(
@@ -129,7 +134,7 @@ def load_application(
     _warn(table)
     databases = databases or {}
     network = network or NetworkRules()
-    postgres = Postgres()
+    postgres, mysql = Postgres(), Mysql()
     interfaces = host_interfaces() if interfaces is None else interfaces
     # Of several triggers with one component, the last one's executor counts (MAN-29a).
     wagi = {trigger.component: trigger.wagi for trigger in plan.triggers}
@@ -143,6 +148,7 @@ def load_application(
                 databases={label: databases[label] for label in part.sqlite_databases},
                 network=network,
                 postgres=postgres,
+                mysql=mysql,
                 ai_models=part.ai_models,
                 variables=variables,
                 mounts=part.mounts,
@@ -180,7 +186,7 @@ def load_application(
         {trigger.id: trigger.static for trigger in plan.triggers if trigger.static is not None},
         {key: value for key, value in info.items() if value or key == "name"},
     )
-    return Application(plan, gateway, components, _routes(plan, table), postgres)
+    return Application(plan, gateway, components, _routes(plan, table), postgres, mysql)
 
 
 @attrs.frozen

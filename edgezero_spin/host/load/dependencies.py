@@ -23,7 +23,8 @@ from edgezero_spin.errors import HostError
 from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import OUTGOING_HANDLER
 from edgezero_spin.host.factors.wasi.http import OutgoingRequest
-from edgezero_spin.host.runtime.engine import Component, Engine, load_component
+from edgezero_spin.host.runtime.component_loading import Component, load_component
+from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
 __all__ = [

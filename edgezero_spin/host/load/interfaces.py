@@ -88,6 +88,18 @@ def _postgres() -> Tables:
     return interface.INTERFACES
 
 
+def _mysql() -> Tables:
+    from edgezero_spin.host.factors.mysql import interface
+
+    return interface.INTERFACES
+
+
+def _mqtt() -> Tables:
+    from edgezero_spin.host.factors.mqtt import interface
+
+    return interface.INTERFACES
+
+
 def _wasi_01() -> Tables:
     from edgezero_spin.host.compat import wasi_01
 
@@ -118,10 +130,17 @@ _BEGINNINGS: tuple[tuple[str, Callable[[], Tables]], ...] = (
     ("fermyon:spin/redis@", _redis),
     ("spin:postgres/", _postgres),
     ("fermyon:spin/postgres", _postgres),
+    ("spin:mysql/", _mysql),
+    ("fermyon:spin/mysql", _mysql),
+    ("spin:mqtt/", _mqtt),
+    ("fermyon:spin/mqtt@", _mqtt),
     ("spin:", _others),
     ("fermyon:spin/", _others),
 )
-_ALL = (_wasi_01, _wasi_02, _wasi_03, _key_value, _variables, _sqlite, _redis, _postgres, _others)
+_ALL = (
+    *(_wasi_01, _wasi_02, _wasi_03, _key_value, _variables),
+    *(_sqlite, _redis, _postgres, _mysql, _mqtt, _others),
+)
 
 
 def _home_of(name: str) -> Callable[[], Tables] | None:

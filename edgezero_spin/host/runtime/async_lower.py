@@ -15,22 +15,26 @@ CA-40, CA-41, SK-43.
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgezero_spin.host.errors import LinkError, WitError
+from edgezero_spin.host.errors import WitError
 from edgezero_spin.host.runtime.callees import Callee
-from edgezero_spin.host.runtime.converters import Converters, lift_parameters
+from edgezero_spin.host.runtime.converters import Converters
 from edgezero_spin.host.runtime.host_ends import Promise
 from edgezero_spin.host.runtime.interface import HostFunction
-from edgezero_spin.host.runtime.layout import core_signature, slots
 from edgezero_spin.host.runtime.lower import MISFITS
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context
-from edgezero_spin.host.runtime.native import areas_of
-from edgezero_spin.host.runtime.primitives import UnsupportedTypeError
 from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.scheduler import Scheduler, is_coroutine
 from edgezero_spin.host.runtime.tasks import CANCELLED, scheduler_of
-from edgezero_spin.host.runtime.trampolines import Trampoline, finish_result, results_of, unfit
+from edgezero_spin.host.runtime.trampolines import (
+    LoweredCall,
+    Trampoline,
+    finish_result,
+    results_of,
+    unfit,
+)
 from edgezero_spin.host.runtime.traps import cannot_leave
 from edgezero_spin.host.runtime.waitables import Subtask, SubtaskState
+from edgezero_spin.wasm.component.layout import slots
 from edgezero_spin.wasm.component.linked import Lower
 
 if TYPE_CHECKING:
@@ -92,17 +96,10 @@ def async_guest_call(
     Raises:
         LinkError: A type cannot cross.
     """
-    type_, options = lower.callee.type, lower.options
-    is_async = options.is_async
-    signature = core_signature(type_, lowered=True, is_async=is_async)
-    try:
-        lifting = converters.lifting(options.encoding, to_host=False, lends=True)
-        lifts = lift_parameters(lifting, type_, signature)
-        finish = finish_result(lower, converters, signature, from_host=False)
-    except UnsupportedTypeError as error:
-        raise LinkError("", f"values of type {error} are not supported") from None
-    areas = areas_of(max(len(signature.parameters), len(signature.results), 1))
-    unpack = slots(signature.parameters).unpack_from
+    is_async = lower.options.is_async
+    lowered = LoweredCall(lower, converters, to_host=False)
+    signature, areas, unpack = lowered.signature, lowered.areas, lowered.unpack
+    finish = finish_result(lower, converters, signature, from_host=False)
 
     def callback(_data: int, _caller: int, address: int, _count: int) -> int:
         owner = current()
@@ -114,7 +111,7 @@ def async_guest_call(
                 scheduler_of(owner).check_block()
             area = areas[address]
             flat = unpack(area)
-            call = _Call(cx, flat, lifts)
+            call = _Call(cx, flat, lowered.lifts)
             subtask = call.subtask
 
             def resolve(value: Any) -> None:
@@ -160,18 +157,11 @@ def async_host_call(
     Raises:
         LinkError: A type cannot cross.
     """
-    type_, options = lower.callee.type, lower.options
-    is_async = options.is_async
-    signature = core_signature(type_, lowered=True, is_async=is_async)
-    try:
-        lifting = converters.lifting(options.encoding, to_host=True, lends=True)
-        lifts = lift_parameters(lifting, type_, signature)
-        finish, finish_error = results_of(lower, converters, signature)
-    except UnsupportedTypeError as error:
-        raise LinkError("", f"values of type {error} are not supported") from None
-    areas = areas_of(max(len(signature.parameters), len(signature.results), 1))
-    unpack = slots(signature.parameters).unpack_from
-    result_type = type_.result
+    is_async = lower.options.is_async
+    lowered = LoweredCall(lower, converters, to_host=True)
+    signature, areas, unpack = lowered.signature, lowered.areas, lowered.unpack
+    finish, finish_error = results_of(lower, converters, signature)
+    result_type = lower.callee.type.result
 
     def callback(_data: int, _caller: int, address: int, _count: int) -> int:
         owner = current()
@@ -183,7 +173,7 @@ def async_host_call(
                 scheduler_of(owner).check_block()
             area = areas[address]
             flat = unpack(area)
-            call = _Call(cx, flat, lifts)
+            call = _Call(cx, flat, lowered.lifts)
             subtask = call.subtask
 
             def done(value: Any, error: BaseException | None) -> None:

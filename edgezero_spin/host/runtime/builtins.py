@@ -6,13 +6,11 @@ Source: ``CanonicalABI.md``, "Canonical Definitions"; contract wasi03.md, CA-10 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from edgezero_spin.host.errors import LinkError, Trap
+from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.runtime.converters import Converters
 from edgezero_spin.host.runtime.handles import ComponentInstance
-from edgezero_spin.host.runtime.layout import Formats, core_signature, layout_of, slots
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES
 from edgezero_spin.host.runtime.native import areas_of
-from edgezero_spin.host.runtime.primitives import UnsupportedTypeError
 from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.stream_copies import Copies
 from edgezero_spin.host.runtime.tasks import CANCELLED, Cancel, scheduler_of
@@ -28,6 +26,7 @@ from edgezero_spin.host.runtime.waitables import (
     waitable_at,
     waitable_set_at,
 )
+from edgezero_spin.wasm.component.layout import Formats, core_signature, layout_of, slots
 from edgezero_spin.wasm.component.linked import Builtin, CoreExport
 from edgezero_spin.wasm.component.types import FunctionType, StreamType
 
@@ -54,10 +53,7 @@ def builtin_call(builtin: Builtin, converters: Converters, number: int) -> Tramp
     Raises:
         LinkError: A type cannot cross.
     """
-    try:
-        body, parameters, results = _body(builtin, converters, number)
-    except UnsupportedTypeError as error:
-        raise LinkError(builtin.name, f"values of type {error} are not supported") from None
+    body, parameters, results = _body(builtin, converters, number)
     leaves = builtin.name not in (
         "context.get",
         "context.set",

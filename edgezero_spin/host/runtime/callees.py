@@ -10,16 +10,15 @@ Source: ``CanonicalABI.md``, "``canon lift``"; contract wasi03.md, CA-1, CA-2, C
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgezero_spin.host.errors import LinkError, ValueMismatchError
+from edgezero_spin.host.errors import ValueMismatchError
 from edgezero_spin.host.runtime.converters import Converters, lower_parameters
-from edgezero_spin.host.runtime.layout import core_signature, slots
 from edgezero_spin.host.runtime.lifted import Invoke, lifted_call
 from edgezero_spin.host.runtime.lower import MISFITS
-from edgezero_spin.host.runtime.misfit import misfit
-from edgezero_spin.host.runtime.primitives import UnsupportedTypeError
+from edgezero_spin.host.runtime.misfit import misfit_of_arguments
 from edgezero_spin.host.runtime.scheduler import Completion
 from edgezero_spin.host.runtime.tasks import Arguments, Resolve, Task, scheduler_of
 from edgezero_spin.host.runtime.waitables import Event
+from edgezero_spin.wasm.component.layout import core_signature, slots
 from edgezero_spin.wasm.component.linked import LiftedFunction
 
 if TYPE_CHECKING:
@@ -155,7 +154,8 @@ class _Asynchronous(Callee):
             self._lower(cx, values, flat)
             self._parameters.pack_into(owner.slots, 0, *flat)
         except MISFITS as error:
-            task.refuse(self._refused(values) or error)
+            found = misfit_of_arguments(self.function.type, values, self._class_of)
+            task.refuse(found or error)
             return
         if self._callback is None:
             owner.run(self.function.core, self._width)
@@ -172,16 +172,6 @@ class _Asynchronous(Callee):
         words[0], words[4], words[8] = event
         owner.run(self._callback, 3)
         task.react(words[0])
-
-    def _refused(self, values: tuple[Any, ...]) -> BaseException | None:
-        parameters = self.function.type.parameters
-        for index, ((_, part), value) in enumerate(zip(parameters, values, strict=True)):
-            found = misfit(part, value, self._class_of)
-            if found is not None:
-                return ValueMismatchError(
-                    f"argument {index}{found.place}", found.expected, found.value
-                )
-        return None
 
 
 def callee_of(
@@ -208,7 +198,4 @@ def callee_of(
     if not options.is_async:
         invoke = lifted_call(function, converters, number, (), from_host=from_host)
         return _Synchronous(function, number, entered, from_host, invoke)
-    try:
-        return _Asynchronous(function, converters, number, entered, from_host=from_host)
-    except UnsupportedTypeError as error:
-        raise LinkError("", f"values of type {error} are not supported") from None
+    return _Asynchronous(function, converters, number, entered, from_host=from_host)

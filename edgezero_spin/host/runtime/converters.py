@@ -7,11 +7,11 @@ once for each combination and shared by all functions of the component.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edgezero_spin.host.runtime.layout import CoreSignature, layout_of, offsets_of
 from edgezero_spin.host.runtime.lift import Lifting
 from edgezero_spin.host.runtime.lower import Lowering
 from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.host.runtime.primitives import Lift, Lower
+from edgezero_spin.wasm.component.layout import CoreSignature, layout_of, offsets_of
 from edgezero_spin.wasm.component.linked import (
     Builtin,
     ComponentExport,

@@ -12,6 +12,7 @@ and then the WIT parameters in Python form, and returns the WIT result in Python
 | ``tuple<..>`` | ``tuple`` |
 | ``record`` | ``dict`` with the WIT field names (``status-code``) |
 | ``variant`` | ``(case, payload)``, payload ``None`` where the case has none |
+| ``list<variant>`` | a ``list`` of these (``Variants`` is accepted from the host) |
 | ``enum`` | the case name |
 | ``flags`` | ``frozenset`` of names (any set is accepted from the host) |
 | ``option<T>`` | ``None`` or the value; ``Some(value)`` where ``T`` is itself an option |
@@ -28,8 +29,8 @@ Any exception but ``WitError`` stops the guest and reaches the caller of ``Insta
 with its traceback.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, overload
 
 import attrs
 import wasmtime
@@ -48,6 +49,7 @@ __all__ = [
     "ResourceTable",
     "Some",
     "Trap",
+    "Variants",
     "WitError",
 ]
 
@@ -92,6 +94,42 @@ class Some:
     """
 
     value: Any = None
+
+
+class Variants(Sequence[tuple[str, Any]]):
+    """A ``list<variant>``, its cases and its payloads apart; equal to the list of both.
+
+    A table whose rows have the same cases returns them without a tuple for each value.
+
+    Attributes:
+        cases: The cases.
+        payloads: The payloads, in the same order.
+    """
+
+    __slots__ = ("cases", "payloads")
+    __hash__ = None  # type: ignore[assignment] # as of any list
+
+    def __init__(self, cases: tuple[str, ...], payloads: Sequence[Any]) -> None:
+        self.cases = cases
+        self.payloads = payloads
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Variants": ...
+    def __getitem__(self, index: int | slice) -> "tuple[str, Any] | Variants":
+        if isinstance(index, slice):
+            return Variants(self.cases[index], self.payloads[index])
+        return self.cases[index], self.payloads[index]
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == (list(other) if isinstance(other, Variants) else other)
+
+    def __repr__(self) -> str:
+        return repr(list(self))
 
 
 @attrs.frozen

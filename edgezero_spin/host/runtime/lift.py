@@ -16,14 +16,6 @@ from typing import Any
 from edgezero_spin.host.runtime.handles import GuestResource, Handle
 from edgezero_spin.host.runtime.host_ends import reader_of
 from edgezero_spin.host.runtime.interface import Err, Ok, Some
-from edgezero_spin.host.runtime.layout import (
-    Formats,
-    cases_of,
-    discriminant_size,
-    layout_of,
-    offsets_of,
-    payload_offset,
-)
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context, too_much
 from edgezero_spin.host.runtime.primitives import (
     LOADS,
@@ -37,6 +29,14 @@ from edgezero_spin.host.runtime.primitives import (
 from edgezero_spin.host.runtime.streams import ReadableEnd, end_at
 from edgezero_spin.host.runtime.text import TEXT_LIFTS, UTF16_TAG
 from edgezero_spin.host.runtime.traps import invalid_discriminant, unaligned
+from edgezero_spin.wasm.component.layout import (
+    Formats,
+    cases_of,
+    discriminant_size,
+    layout_of,
+    offsets_of,
+    payload_offset,
+)
 from edgezero_spin.wasm.component.linked import Encoding
 from edgezero_spin.wasm.component.types import (
     BorrowType,

@@ -6,16 +6,14 @@ Source: ``CanonicalABI.md``, "``canon lift``" and "Embedding".
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgezero_spin.host.errors import LinkError, ValueMismatchError
 from edgezero_spin.host.runtime.converters import Converters, contains, lower_parameters
 from edgezero_spin.host.runtime.handles import Call
-from edgezero_spin.host.runtime.layout import core_signature, layout_of, slots
 from edgezero_spin.host.runtime.lower import MISFITS
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES
-from edgezero_spin.host.runtime.misfit import misfit
+from edgezero_spin.host.runtime.misfit import misfit_of_arguments
 from edgezero_spin.host.runtime.native import call
-from edgezero_spin.host.runtime.primitives import UnsupportedTypeError
 from edgezero_spin.host.runtime.traps import cannot_enter
+from edgezero_spin.wasm.component.layout import core_signature, layout_of, slots
 from edgezero_spin.wasm.component.linked import LiftedFunction
 from edgezero_spin.wasm.component.types import BorrowType
 
@@ -50,29 +48,17 @@ def lifted_call(
     """
     type_, options = function.type, function.options
     signature = core_signature(type_, lowered=False)
-    try:
-        lower = lower_parameters(
-            converters.lowering(options.encoding, function.instance, from_host=from_host),
-            type_,
-            signature,
-        )
-        result_of = _result(function, converters, to_host=from_host)
-    except UnsupportedTypeError as error:
-        raise LinkError("", f"values of type {error} are not supported") from None
+    lower = lower_parameters(
+        converters.lowering(options.encoding, function.instance, from_host=from_host),
+        type_,
+        signature,
+    )
+    result_of = _result(function, converters, to_host=from_host)
     core, post_return = function.core, options.post_return
     parameters, results = slots(signature.parameters), slots(signature.results)
     width = len(signature.parameters)
     count = max(width, len(signature.results))
     borrows = contains([part for _, part in type_.parameters], BorrowType)
-
-    def refused(error: BaseException, values: tuple[Any, ...]) -> BaseException:
-        for index, ((_, part), value) in enumerate(zip(type_.parameters, values, strict=True)):
-            found = misfit(part, value, converters.class_of)
-            if found is not None:
-                return ValueMismatchError(
-                    f"argument {index}{found.place}", found.expected, found.value
-                )
-        return error
 
     def invoke(owner: "Instance", values: tuple[Any, ...]) -> Any:
         components = owner.components
@@ -90,7 +76,7 @@ def lifted_call(
         except MISFITS as error:
             for index in entered:
                 components[index].may_enter = True
-            raise refused(error, values) from error
+            raise misfit_of_arguments(type_, values, converters.class_of) or error from error
         problem = call(*owner.call_arguments(core, count))
         if problem or owner.trap.value:
             raise owner.failure(problem)

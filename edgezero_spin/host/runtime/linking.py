@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from edgezero_spin.host.errors import LinkError
-from edgezero_spin.host.runtime.engine import Component, Engine, compiled_form
+from edgezero_spin.host.runtime.component_loading import Component, compiled_form
+from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.interface import CoreInterface, HostFunction, Interface
 from edgezero_spin.host.runtime.prepared import Imports, PreparedComponent
 from edgezero_spin.wasm.component.linked import WASI_01, HostResource

@@ -17,15 +17,7 @@ from typing import Any
 
 from edgezero_spin.host.runtime.handles import GuestResource, Handle
 from edgezero_spin.host.runtime.host_ends import shared_of
-from edgezero_spin.host.runtime.interface import Err, Ok
-from edgezero_spin.host.runtime.layout import (
-    Formats,
-    cases_of,
-    discriminant_size,
-    layout_of,
-    offsets_of,
-    payload_offset,
-)
+from edgezero_spin.host.runtime.interface import Err, Ok, Variants
 from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.host.runtime.primitives import (
     STORES,
@@ -38,6 +30,15 @@ from edgezero_spin.host.runtime.primitives import (
 )
 from edgezero_spin.host.runtime.streams import ReadableEnd
 from edgezero_spin.host.runtime.text import TEXT_PUTS, Put, allowed, put_bytes
+from edgezero_spin.host.runtime.variant_runs import variant_run
+from edgezero_spin.wasm.component.layout import (
+    Formats,
+    cases_of,
+    discriminant_size,
+    layout_of,
+    offsets_of,
+    payload_offset,
+)
 from edgezero_spin.wasm.component.linked import Encoding
 from edgezero_spin.wasm.component.types import (
     BorrowType,
@@ -367,15 +368,20 @@ class Lowering:
 
         return index_of
 
+    def _put(self, type_: ValueType) -> Put:
+        """Return what puts a string or list into memory."""
+        return self._items(type_.element) if isinstance(type_, ListType) else self._text
+
     def _items(self, element: ValueType) -> Put:
         if element is Primitive.U8:
             return put_bytes
         run = self.run(element)
         layout = layout_of(element)
         size, alignment = layout.size, layout.alignment
+        kinds: Any = list | tuple | Variants if isinstance(element, VariantType) else list | tuple
 
         def put(cx: Context, value: Any) -> tuple[int, int]:
-            if not isinstance(value, list | tuple):
+            if not isinstance(value, kinds):
                 raise TypeError("no list")
             count = len(value)
             total = allowed(size * count)
@@ -394,6 +400,8 @@ class Lowering:
                 cx.u8[at : at + len(data)] = data
 
             return store_bytes
+        if isinstance(element, VariantType):
+            return variant_run(element, self.store, self._put)
         store, size = self.store(element), layout_of(element).size
 
         def store_run(cx: Context, at: int, value: Any) -> None:

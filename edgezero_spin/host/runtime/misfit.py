@@ -5,16 +5,17 @@ and what would have fitted, or ``None`` if all of it fits. Lowering itself only 
 something is wrong, and this runs afterwards, once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from edgezero_spin.host.errors import ValueMismatchError
 from edgezero_spin.host.runtime.host_ends import is_readable
-from edgezero_spin.host.runtime.interface import Err, Ok, Some
+from edgezero_spin.host.runtime.interface import Err, Ok, Some, Variants
 from edgezero_spin.wasm.component.types import (
     BorrowType,
     EnumType,
     FlagsType,
+    FunctionType,
     FutureType,
     ListType,
     OptionType,
@@ -29,7 +30,7 @@ from edgezero_spin.wasm.component.types import (
     VariantType,
 )
 
-__all__ = ["describe", "misfit"]
+__all__ = ["describe", "misfit", "misfit_of_arguments"]
 
 _NUMBERS = {
     Primitive.S8: "s8 (-128 to 127)",
@@ -56,6 +57,19 @@ def misfit(
     return _Search(class_of).at("", type_, value)
 
 
+def misfit_of_arguments(
+    type_: FunctionType,
+    values: Sequence[Any],
+    class_of: Callable[[ResourceType], type | None],
+) -> ValueMismatchError | None:
+    """Return what does not fit among the arguments of a call."""
+    for index, ((_, part), value) in enumerate(zip(type_.parameters, values, strict=True)):
+        found = misfit(part, value, class_of)
+        if found is not None:
+            return ValueMismatchError(f"argument {index}{found.place}", found.expected, found.value)
+    return None
+
+
 class _Search:
     def __init__(self, class_of: Callable[[ResourceType], type | None]) -> None:
         self._class_of = class_of
@@ -71,7 +85,7 @@ class _Search:
                 fits = _is_bytes(value, length)
                 expected = f"{describe(type_)} (bytes, or a contiguous buffer)"
             case ListType(element, length):
-                fits = isinstance(value, list | tuple) and length in (None, len(value))
+                fits = isinstance(value, list | tuple | Variants) and length in (None, len(value))
                 expected = f"{describe(type_)} (a list or tuple)"
                 if fits:
                     return self._first(

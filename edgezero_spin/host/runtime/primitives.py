@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from struct import pack, unpack
 from typing import Any
 
-from edgezero_spin.host.errors import Trap
-from edgezero_spin.host.runtime.layout import layout_of
+from edgezero_spin.host.errors import LinkError, Trap
 from edgezero_spin.host.runtime.memory import Context
+from edgezero_spin.wasm.component.layout import layout_of
 from edgezero_spin.wasm.component.types import Primitive
 
 __all__ = [
@@ -45,8 +45,11 @@ _MASK32 = (1 << 32) - 1
 _MASK64 = (1 << 64) - 1
 
 
-class UnsupportedTypeError(Exception):
-    """A type that cannot cross yet."""
+class UnsupportedTypeError(LinkError):
+    """A type that cannot cross; whoever knows the function adds its name."""
+
+    def __init__(self, type_: str) -> None:
+        super().__init__("", f"values of type {type_} are not supported")
 
 
 def _char(code: int) -> str:

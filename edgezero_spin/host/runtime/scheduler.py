@@ -6,7 +6,10 @@ coroutines above all, they ``post``; the embedder is told by ``on_wake`` and pum
 
 A call that blocks in guest code (a synchronous lower of an asynchronous function,
 ``waitable-set.wait``) pumps where it stands, on top of the stack: other tasks go on, but what
-lies below it cannot until it returns.
+lies below it cannot until it returns. A function that was called asynchronously, and blocks
+while nothing but its caller could go on, is a deadlock here. A stack of its own would help, and
+there is none to have: the engine runs one stack per store, its fibers one call at a time, and
+a second thread inside a store would find another thread's stack limit and frames in it.
 
 Source: ``CanonicalABI.md``, "Embedding API" (``Store.tick``) and "Threads"; contract
 wasi03.md, IL-25, CA-30 to CA-38.

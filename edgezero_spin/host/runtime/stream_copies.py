@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.runtime.converters import Converters
 from edgezero_spin.host.runtime.handles import ComponentInstance
-from edgezero_spin.host.runtime.layout import layout_of
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context
 from edgezero_spin.host.runtime.streams import (
     COMPLETED,
@@ -24,6 +23,7 @@ from edgezero_spin.host.runtime.streams import (
 )
 from edgezero_spin.host.runtime.tasks import scheduler_of
 from edgezero_spin.host.runtime.waitables import BLOCKED, Event
+from edgezero_spin.wasm.component.layout import layout_of
 from edgezero_spin.wasm.component.linked import Builtin
 from edgezero_spin.wasm.component.types import FutureType, StreamType, ValueType
 

@@ -13,27 +13,27 @@ Source: ``CanonicalABI.md``, "``canon lower``" and "``canon resource.new``" to "
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from edgezero_spin.host.errors import LinkError, ValueMismatchError, WitError
+from edgezero_spin.host.errors import ValueMismatchError, WitError
 from edgezero_spin.host.runtime.converters import Converters, contains, lift_parameters
 from edgezero_spin.host.runtime.handles import Handle
 from edgezero_spin.host.runtime.interface import CoreFunction, Err, HostFunction, Ok
-from edgezero_spin.host.runtime.layout import (
+from edgezero_spin.host.runtime.lifted import Invoke
+from edgezero_spin.host.runtime.lower import MISFITS
+from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context
+from edgezero_spin.host.runtime.misfit import misfit
+from edgezero_spin.host.runtime.native import areas_of
+from edgezero_spin.host.runtime.primitives import Lift
+from edgezero_spin.host.runtime.running import running
+from edgezero_spin.host.runtime.traps import cannot_leave
+from edgezero_spin.wasm.component.layout import (
     CoreSignature,
     Formats,
     core_signature,
     layout_of,
     slots,
 )
-from edgezero_spin.host.runtime.lifted import Invoke
-from edgezero_spin.host.runtime.lower import MISFITS
-from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context
-from edgezero_spin.host.runtime.misfit import misfit
-from edgezero_spin.host.runtime.native import areas_of
-from edgezero_spin.host.runtime.primitives import Lift, UnsupportedTypeError
-from edgezero_spin.host.runtime.running import running
-from edgezero_spin.host.runtime.traps import cannot_leave
 from edgezero_spin.wasm.component.linked import Lower, ResourceFunction
 from edgezero_spin.wasm.component.types import (
     BorrowType,
@@ -44,10 +44,8 @@ from edgezero_spin.wasm.component.types import (
     ResultType,
 )
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = [
+    "LoweredCall",
     "Trampoline",
     "core_call",
     "finish_result",
@@ -70,6 +68,33 @@ _Finish = Callable[[Context, Any, Sequence[Any], Any], None]
 """``(context, slots, core parameters, value)``: put a result where the caller expects it."""
 
 
+class LoweredCall:
+    """What the trampolines to lowered functions have in common.
+
+    Attributes:
+        signature: The core signature.
+        lifts: Lifts of the parameters.
+        areas: The slots of calls, by address.
+        unpack: Returns the core parameters in an area.
+    """
+
+    def __init__(
+        self, lower: Lower, converters: Converters, *, to_host: bool, lends: bool = True
+    ) -> None:
+        """Prepare a lowered function; see ``Lifting`` for ``to_host`` and ``lends``.
+
+        Raises:
+            UnsupportedTypeError: A type cannot cross.
+        """
+        type_, options = lower.callee.type, lower.options
+        self.signature = core_signature(type_, lowered=True, is_async=options.is_async)
+        lifting = converters.lifting(options.encoding, to_host=to_host, lends=lends)
+        self.lifts = lift_parameters(lifting, type_, self.signature)
+        parameters = self.signature.parameters
+        self.areas = areas_of(max(len(parameters), len(self.signature.results), 1))
+        self.unpack = slots(parameters).unpack_from
+
+
 def host_call(
     lower: Lower, function: HostFunction, converters: Converters, number: int
 ) -> Trampoline:
@@ -84,21 +109,16 @@ def host_call(
     Raises:
         LinkError: A type cannot cross.
     """
-    type_, options = lower.callee.type, lower.options
-    signature = core_signature(type_, lowered=True)
+    type_ = lower.callee.type
     kinds = [part for _, part in type_.parameters]
     # Nothing of the guest runs during the call, so a handle can only be lent and taken by
     # two parameters of one call.
     lends = contains([*kinds], OwnType) and contains([*kinds], BorrowType)
     lists = contains([*kinds], ListType) or Primitive.STRING in kinds
-    try:
-        lifting = converters.lifting(options.encoding, to_host=True, lends=lends)
-        call_function = _invoker(function, lift_parameters(lifting, type_, signature))
-        finish, finish_error = results_of(lower, converters, signature)
-    except UnsupportedTypeError as error:
-        raise LinkError("", f"values of type {error} are not supported") from None
-    areas = areas_of(max(len(signature.parameters), len(signature.results), 1))
-    unpack = slots(signature.parameters).unpack_from
+    call = LoweredCall(lower, converters, to_host=True, lends=lends)
+    signature, areas, unpack = call.signature, call.areas, call.unpack
+    call_function = _invoker(function, call.lifts)
+    finish, finish_error = results_of(lower, converters, signature)
     result_type = type_.result
 
     def callback(_data: int, _caller: int, address: int, _count: int) -> int:
@@ -144,16 +164,9 @@ def guest_call(lower: Lower, invoke: Invoke, converters: Converters, number: int
     Raises:
         LinkError: A type cannot cross.
     """
-    type_, options = lower.callee.type, lower.options
-    signature = core_signature(type_, lowered=True)
-    try:
-        lifting = converters.lifting(options.encoding, to_host=False, lends=True)
-        lifts = lift_parameters(lifting, type_, signature)
-        finish = finish_result(lower, converters, signature, from_host=False)
-    except UnsupportedTypeError as error:
-        raise LinkError("", f"values of type {error} are not supported") from None
-    areas = areas_of(max(len(signature.parameters), len(signature.results), 1))
-    unpack = slots(signature.parameters).unpack_from
+    call = LoweredCall(lower, converters, to_host=False)
+    signature, areas, unpack, lifts = call.signature, call.areas, call.unpack, call.lifts
+    finish = finish_result(lower, converters, signature, from_host=False)
 
     def callback(_data: int, _caller: int, address: int, _count: int) -> int:
         owner = current()

@@ -29,7 +29,6 @@ __all__ = [
     "cannot_enter",
     "cannot_leave",
     "failure_of_error",
-    "failure_of_text",
     "failure_of_trap",
     "invalid_discriminant",
     "unaligned",
@@ -37,6 +36,20 @@ __all__ = [
 
 _INTERRUPT = 10
 _OUT_OF_FUEL = 11
+# By the engine's code; the texts are those of wasmtime.
+_REASONS = {
+    0: "call stack exhausted",
+    1: "out of bounds memory access",
+    2: "misaligned memory access",
+    3: "undefined element: out of bounds table access",
+    4: "uninitialized element",
+    5: "indirect call type mismatch",
+    6: "integer overflow",
+    7: "integer divide by zero",
+    8: "invalid conversion to integer",
+    9: "wasm `unreachable` instruction executed",
+}
+_HASH = re.compile(r"(?<=\w)\[[0-9a-f]+\]|::h[0-9a-f]{16}\b")
 
 
 def cannot_enter() -> Trap:
@@ -59,38 +72,43 @@ def unaligned(what: str = "") -> Trap:
     return Trap(f"{what}unaligned pointer")
 
 
-def failure_of_trap(trap: int) -> GuestTrapped | EngineBusy:
+def failure_of_trap(trap: int) -> GuestTrapped:
     """Return the error for a trap, and free the trap."""
     code, text = trap_code(trap), trap_message(trap)
     delete_trap(trap)
-    return failure_of_text(text, code)
+    backtrace = _frames(text)
+    if code == _INTERRUPT:
+        return DeadlineExceeded("the guest ran past its deadline", backtrace)
+    if code == _OUT_OF_FUEL:
+        return OutOfFuel("the guest spent its fuel", backtrace)
+    reason = None if code is None else _REASONS.get(code)
+    return GuestTrapped(f"wasm trap: {reason}" if reason else _cause(text), backtrace)
 
 
 def failure_of_error(error: int) -> GuestTrapped | EngineBusy:
-    """Return the error for what is no trap: an instance that cannot be made. Frees it."""
-    return failure_of_text(error_message(error))
+    """Return the error for an instance that cannot be made, for which there is no code. Frees it.
 
-
-def failure_of_text(text: str, code: int | None = None) -> GuestTrapped | EngineBusy:
-    """Return the error for a trap of this code, or for a failure that has only a text.
-
-    The engine has no codes for an instance that cannot be made.
+    Source: wasmtime 50, the texts of its pooling allocator and of its limits on stores.
     """
-    reason = _reason(text)
-    if code == _INTERRUPT:
-        return DeadlineExceeded("the guest ran past its deadline", text)
-    if code == _OUT_OF_FUEL:
-        return OutOfFuel("the guest spent its fuel", text)
+    text = error_message(error)
+    reason = _cause(text)
     if "maximum concurrent" in text:
         return EngineBusy(reason)
     if "memory minimum size" in text or "exceeds memory limits" in text:
         return OutOfMemory(reason, text)
-    if "all fuel consumed" in text:
-        return OutOfFuel("the guest spent its fuel", text)
     return GuestTrapped(reason, text)
 
 
-def _reason(text: str) -> str:
+def _frames(text: str) -> str:
+    """Return the engine's text without what is no help in it.
+
+    The engine demangles names; what stays are hashes of Rust crates, and that a fused module
+    has no name.
+    """
+    return _HASH.sub("", text).replace(" - <unknown>!", " - ")
+
+
+def _cause(text: str) -> str:
     """Return the innermost cause of an engine's error text, in one line."""
     lines = [line.strip() for line in text.strip().splitlines()]
     if "Caused by:" in lines:

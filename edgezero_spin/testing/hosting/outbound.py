@@ -29,7 +29,8 @@ from edgezero_spin.host.http.service_chaining import OutboundSender
 from edgezero_spin.host.load.application import Application
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.testing.hosting.context import CURRENT, Context, surface
-from edgezero_spin.testing.outbound import CHAIN_DOMAIN, MAX_DEPTH, OutboundRequest
+from edgezero_spin.testing.outbound import CHAIN_DOMAIN, MAX_DEPTH
+from edgezero_spin.testing.outbound import SentRequest as KitSentRequest
 from edgezero_spin.testing.requests import DEFAULT_AUTHORITY
 
 __all__ = ["Sender"]
@@ -209,7 +210,7 @@ def _send_to_script(
     timeout_s = None if nanoseconds is None else nanoseconds / 1e9
 
     def answer(content: bytes) -> None:
-        found = script.answer(OutboundRequest(method, url, headers, content, timeout_s))
+        found = script.answer(KitSentRequest(method, url, headers, content, timeout_s))
         if found.error is None:
             channel = _channel(found.content)
             future.resolve(IncomingResponse(found.status, list(found.headers.pairs), channel))

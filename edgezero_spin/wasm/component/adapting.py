@@ -15,11 +15,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from edgezero_spin.wasm.binary import MODULE, section_bytes, text_bytes, vector_bytes
+from edgezero_spin.wasm.component.ascription import EXPORT
 from edgezero_spin.wasm.component.core_guest import CoreGuest, GuestKind, World
 from edgezero_spin.wasm.component.definitions import CoreExternType, Sort
 from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError
-from edgezero_spin.wasm.component.evaluating import EXPORT, Evaluator
-from edgezero_spin.wasm.component.flattening import I32, core_signature
+from edgezero_spin.wasm.component.evaluating import Evaluator
+from edgezero_spin.wasm.component.layout import I32, core_signature
 from edgezero_spin.wasm.component.linked import (
     WASI_01,
     Canonical,
@@ -168,7 +169,7 @@ class _Adaptation:
             )
         if not isinstance(item, HostFunction | LiftedFunction) or exported:
             self._fail(f"import interface `{module}` is missing function `{name}`")
-        if core_signature(item.type, lower=True) != function:
+        if core_signature(item.type, lowered=True).type != function:
             self._fail(f"type mismatch for function `{name}` of `{module}`")
         self._note(item)
         return Lower(self._instance, item, self._options(encoding, item.type))
@@ -221,7 +222,7 @@ class _Adaptation:
         return not isinstance(owner, LocalResource) and owner.path[0] == EXPORT
 
     def _lifted(self, core: str, type_: FunctionType, encoding: Encoding) -> LiftedFunction:
-        signature = core_signature(type_, lower=False)
+        signature = core_signature(type_, lowered=False).type
         if not self._has(core):
             self._fail(f"module does not export required function `{core}`")
         if self._content.spaces[0][self._kinds[core][1]].function != signature:

@@ -14,13 +14,12 @@ from edgezero_spin.wasm.component.definitions import (
     Sort,
 )
 from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError
-from edgezero_spin.wasm.component.flattening import (
+from edgezero_spin.wasm.component.layout import (
     I32,
     I64,
-    MAX_ASYNC_PARAMETERS,
-    MAX_PARAMETERS,
     core_signature,
-    flatten,
+    encoded_types,
+    layout_of,
 )
 from edgezero_spin.wasm.component.linked import (
     Builtin,
@@ -178,23 +177,23 @@ def lift(
     given = _read_options(definition, scope, export)
     options = given.options
     signature = core_signature(
-        type_, lower=False, is_async=options.is_async, callback=options.callback is not None
+        type_, lowered=False, is_async=options.is_async, callback=options.callback is not None
     )
-    if item.type.function != signature:
+    if item.type.function != signature.type:
         raise InvalidError("lowered parameter or result types do not match the core function", at)
     if options.is_async and not type_.is_async:
         raise InvalidError("the `async` option requires an async function type", at)
     if options.post_return is not None:
         if options.is_async:
             raise InvalidError("cannot specify post-return function in async", at)
-        if given.post_return != CoreFunctionType(signature.results, ()):
+        if given.post_return != CoreFunctionType(signature.type.results, ()):
             raise InvalidError("canonical option `post-return` uses an incorrect signature", at)
     result = () if type_.result is None else (type_.result,)
     parameters = tuple(part for _, part in type_.parameters)
     _check_values(given, types, parameters, result, at)
-    if sum(len(flatten(each)) for each in parameters) > MAX_PARAMETERS:
+    if signature.spilled:
         _require(given, "realloc", at)
-    if sum(len(flatten(each)) for each in result) > (MAX_PARAMETERS if options.is_async else 1):
+    if signature.returned or any(layout_of(each).flat is None for each in result):
         _require(given, "memory", at)
     return LiftedFunction(scope.instance, export(item), type_, options)
 
@@ -219,16 +218,13 @@ def lower(
     type_, is_async = callee.type, given.options.is_async
     if is_async and not type_.is_async:
         raise InvalidError("the `async` option requires an async function type", at)
-    signature = core_signature(type_, lower=True, is_async=is_async)
+    signature = core_signature(type_, lowered=True, is_async=is_async)
     result = () if type_.result is None else (type_.result,)
     parameters = tuple(part for _, part in type_.parameters)
     _check_values(given, types, result, parameters, at)
-    flat = sum(len(flatten(each)) for each in parameters)
-    if flat > (MAX_ASYNC_PARAMETERS if is_async else MAX_PARAMETERS) or sum(
-        len(flatten(each)) for each in result
-    ) > (0 if is_async else 1):
+    if signature.spilled or signature.returned:
         _require(given, "memory", at)
-    return _core(Lower(scope.instance, callee, given.options), signature)
+    return _core(Lower(scope.instance, callee, given.options), signature.type)
 
 
 def resource_function(
@@ -314,8 +310,8 @@ def _builtin_signature(
 ) -> CoreFunctionType:
     name = definition.name
     if name == "task.return":
-        flat = () if type_ is None else flatten(type_)
-        return CoreFunctionType(flat if len(flat) <= MAX_PARAMETERS else (I32,), ())
+        flat = () if type_ is None else layout_of(type_).flat
+        return CoreFunctionType((I32,) if flat is None else encoded_types(flat), ())
     if name in ("context.get", "context.set"):
         if definition.slot > 1:
             raise InvalidError(f"immediate of {name} must be 0 or 1", definition.offset)

@@ -15,9 +15,9 @@ from functools import singledispatchmethod
 from typing import Any
 
 from edgezero_spin.wasm.component import canonical
+from edgezero_spin.wasm.component.ascription import Ascription
 from edgezero_spin.wasm.component.definitions import (
     Alias,
-    Bound,
     CanonicalDefinition,
     Component,
     ComponentType,
@@ -25,11 +25,9 @@ from edgezero_spin.wasm.component.definitions import (
     CoreInstanceExports,
     CoreInstantiate,
     CoreModule,
-    CoreModuleType,
     CoreTypeDefinition,
     Definition,
     ExportDefinition,
-    ExternType,
     FunctionForm,
     ImportDefinition,
     InstanceExports,
@@ -41,25 +39,22 @@ from edgezero_spin.wasm.component.definitions import (
 )
 from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError
 from edgezero_spin.wasm.component.extern_rules import check_annotation, check_visibility
-from edgezero_spin.wasm.component.flattening import I32
+from edgezero_spin.wasm.component.layout import I32
 from edgezero_spin.wasm.component.linked import (
     ComponentInstance,
     CoreExport,
     CoreImport,
     CoreInstance,
     Function,
-    HostFunction,
-    HostResource,
     LocalResource,
 )
-from edgezero_spin.wasm.component.matching import check_module, core_mismatch
-from edgezero_spin.wasm.component.plan import MAX_INSTANCES, Evaluation, Exports
+from edgezero_spin.wasm.component.matching import core_mismatch
+from edgezero_spin.wasm.component.plan import MAX_INSTANCES, Exports
 from edgezero_spin.wasm.component.scope import (
     ComponentItem,
     CoreInstanceItem,
     CoreItem,
     InstanceItem,
-    Item,
     ModuleItem,
     Scope,
     TypeClosure,
@@ -74,13 +69,10 @@ from edgezero_spin.wasm.component.types import (
 )
 from edgezero_spin.wasm.core_module import read_core_module, reexport_module
 
-__all__ = ["EXPORT", "Evaluator"]
-
-EXPORT = "[export]"
-"""First name of the path of what stands for an export of a world."""
+__all__ = ["Evaluator"]
 
 
-class Evaluator(Evaluation):
+class Evaluator(Ascription):
     """Evaluates the definitions of components and of component and instance types."""
 
     # Components
@@ -105,7 +97,7 @@ class Evaluator(Evaluation):
             if self.plan.is_real:
                 raise UnsupportedError("imported components cannot be provided", at)
             closure = TypeClosure(definition, item.scope or Scope())
-            return self._declared(closure, arguments, None, (), at)[1]
+            return self.declared(closure, arguments, None, (), at)[1]
         scope = Scope(item.scope, instance=len(self.plan.instances))
         self.plan.instances.append(ComponentInstance(parent, self.plan.dependency))
         return self.evaluate(definition, scope, arguments, strict=parent is not None, at=at)
@@ -132,33 +124,12 @@ class Evaluator(Evaluation):
             for each in component.definitions:
                 self.spend(each.offset)
                 if isinstance(each, ImportDefinition):
-                    self._import(each, scope, arguments, strict)
+                    self.import_(each, scope, arguments, strict)
                 elif isinstance(each, ExportDefinition):
                     self._export(each, scope, exports)
                 else:
-                    self._define(each, scope)
+                    self.define(each, scope)
             return exports
-
-    def _import(
-        self,
-        each: ImportDefinition,
-        scope: Scope,
-        arguments: Mapping[str, tuple[Sort, Any]] | None,
-        strict: bool,
-    ) -> tuple[Sort, Any]:
-        at = each.offset
-        scope.imports.add(each.name, "import", at)
-        actual = arguments.get(each.name) if arguments is not None else None
-        if actual is None and strict:
-            raise InvalidError(f"missing import named `{each.name}`", at)
-        item = self._ascribe(each.type, actual, scope, (each.name,), at)
-        check_annotation(each.name, each.type.sort, each.implements, item, scope.import_labels, at)
-        if not scope.is_instance_type:
-            check_visibility(self.types, scope, scope.imported, each.type.sort, item, "import", at)
-        if each.type.sort == Sort.TYPE and isinstance(item, ResourceType):
-            scope.import_labels[each.name] = item
-        scope.spaces[each.type.sort].append(item)
-        return each.type.sort, item
 
     def _export(self, each: ExportDefinition, scope: Scope, exports: Exports) -> None:
         at = each.offset
@@ -170,7 +141,7 @@ class Evaluator(Evaluation):
         if each.type is not None:
             if each.type.sort != sort:
                 raise InvalidError(f"expected {each.type.sort.value}, found {sort.value}", at)
-            item = self._ascribe(each.type, (sort, item), scope, (each.name,), at)
+            item = self.ascribe(each.type, (sort, item), scope, (each.name,), at)
         check_annotation(each.name, sort, each.implements, item, scope.export_labels, at)
         check_visibility(self.types, scope, scope.named, sort, item, "export", at)
         if isinstance(item, ResourceType):
@@ -179,177 +150,13 @@ class Evaluator(Evaluation):
         scope.spaces[sort].append(item)
         exports[each.name] = sort, item
 
-    def world(
-        self, world: ComponentType, arguments: Mapping[str, tuple[Sort, Any]] | None
-    ) -> tuple[Exports, Exports]:
-        """Evaluate the type of a world; return its imports and exports.
-
-        Args:
-            world: The component type.
-            arguments: What some of its imports are given. Others are made up, and so are its
-                exports, with ``EXPORT`` before their path.
-        """
-        closure = TypeClosure(world, Scope(is_type=True))
-        return self._declared(closure, arguments, None, (EXPORT,), 0, strict=False)
-
-    # Types with what is given
-
-    def _declared(
-        self,
-        closure: TypeClosure,
-        arguments: Mapping[str, tuple[Sort, Any]] | None,
-        actual: Mapping[str, tuple[Sort, Any]] | None,
-        path: tuple[str, ...],
-        at: int,
-        *,
-        strict: bool = True,
-    ) -> tuple[Exports, Exports]:
-        """Evaluate a component or instance type; return its imports and exports.
-
-        Args:
-            closure: The type.
-            arguments: What its imports are given; made up where ``None``.
-            actual: What has to match its exports; made up where ``None``.
-            path: Names that lead to it.
-            at: Where that is needed.
-            strict: Where ``arguments`` are given, all imports have to be among them.
-        """
-        with self.deeper(at):
-            is_instance = closure.form.is_instance
-            scope = Scope(closure.scope, is_type=True, is_instance_type=is_instance)
-            imports: Exports = {}
-            exports: Exports = {}
-            for each in closure.form.declarators:
-                self.spend(at)
-                if isinstance(each, ImportDefinition):
-                    needed = strict and arguments is not None
-                    imports[each.name] = self._import(each, scope, arguments, needed)
-                elif isinstance(each, ExportDefinition):
-                    scope.exports.add(each.name, "export", each.offset)
-                    found = None if actual is None else actual.get(each.name)
-                    if actual is not None and found is None:
-                        raise InvalidError(f"missing expected export `{each.name}`", at)
-                    type_ = each.type or ExternType(Sort.TYPE, None, Bound.SUB_RESOURCE)
-                    item = self._ascribe(type_, found, scope, (*path, each.name), each.offset)
-                    check_annotation(
-                        each.name, type_.sort, each.implements, item, scope.export_labels, at
-                    )
-                    if not is_instance:
-                        visible = scope.named
-                        check_visibility(self.types, scope, visible, type_.sort, item, "export", at)
-                    if isinstance(item, ResourceType):
-                        scope.export_labels[each.name] = item
-                    scope.spaces[type_.sort].append(item)
-                    exports[each.name] = type_.sort, item
-                else:
-                    self._define(each, scope)
-            return imports, exports
-
-    def _ascribe(
-        self,
-        type_: ExternType,
-        actual: tuple[Sort, Any] | None,
-        scope: Scope,
-        path: tuple[str, ...],
-        at: int,
-    ) -> Item:
-        """Return what an import or export of a type stands for: what is given, or made up."""
-        sort, name = type_.sort, path[-1]
-        if actual is not None and actual[0] != sort:
-            raise InvalidError(
-                f"type mismatch for `{name}`: expected {sort.value}, found {actual[0].value}", at
-            )
-        item = None if actual is None else actual[1]
-        if type_.bound == Bound.SUB_RESOURCE or type_.index is None:
-            return self._resource(item, path, at)
-        index = type_.index
-        match sort:
-            case Sort.TYPE:
-                declared = scope.item(Sort.TYPE, index, at)
-                if item is not None and not self._same(declared, item, at):
-                    raise InvalidError(_unequal(name, declared, item), at)
-                return declared  # type: ignore[no-any-return]
-            case Sort.FUNCTION:
-                function = scope.type(index, FunctionType, "a function type", at)
-                if item is None:
-                    return self._host_function(path, function)
-                if item.type != function:
-                    raise InvalidError(_unequal(name, function, item.type), at)
-                return item  # type: ignore[no-any-return]
-            case Sort.INSTANCE:
-                closure = scope.type(index, TypeClosure, "an instance type", at)
-                if not closure.form.is_instance:
-                    raise InvalidError(f"type index {index} is not an instance type", at)
-                exports = None if item is None else item.exports
-                return InstanceItem(self._declared(closure, None, exports, path, at)[1])
-            case Sort.COMPONENT:
-                closure = scope.type(index, TypeClosure, "a component type", at)
-                if closure.form.is_instance:
-                    raise InvalidError(f"type index {index} is not a component type", at)
-                if item is None:
-                    return ComponentItem(closure.form, closure.scope)
-                self._check_component(closure, item, at)
-                return item  # type: ignore[no-any-return]
-        module = scope.item(Sort.CORE_TYPE, index, at)
-        if not isinstance(module, CoreModuleType):
-            raise InvalidError(f"core type index {index} is not a module type", at)
-        if item is None:
-            return ModuleItem(None, module)
-        check_module(module, item.type, at)
-        return item  # type: ignore[no-any-return]
-
-    def _resource(self, item: object, path: tuple[str, ...], at: int) -> ResourceType:
-        if item is None:
-            # Components that import the same name from the host mean the same type.
-            known = self.plan.host_resources.get(path) if self.plan.is_real else None
-            if known is not None:
-                return known
-            made = self.plan.host_resources[path] = ResourceType(path[-1])
-            self.plan.resources[made] = HostResource(path, self.plan.dependency)
-            return made
-        if not isinstance(item, ResourceType):
-            raise InvalidError(f"expected resource for `{path[-1]}`, found another type", at)
-        return item
-
-    def _host_function(self, path: tuple[str, ...], type_: FunctionType) -> HostFunction:
-        function = HostFunction(path, type_, self.plan.dependency)
-        self.plan.imports.append(function)
-        return function
-
-    def _same(self, declared: object, item: object, at: int) -> bool:
-        if isinstance(declared, TypeClosure) and isinstance(item, TypeClosure):
-            return declared is item or (
-                declared.form.is_instance == item.form.is_instance
-                and self._subsumes(declared, item, at)
-                and self._subsumes(item, declared, at)
-            )
-        return declared == item
-
-    def _subsumes(self, wanted: TypeClosure, given: TypeClosure, at: int) -> bool:
-        try:
-            if wanted.form.is_instance:
-                with self.scratch():
-                    exports = self._declared(given, None, None, ("",), at)[1]
-                    self._declared(wanted, None, exports, ("",), at)
-            else:
-                self._check_component(wanted, ComponentItem(given.form, given.scope), at)
-        except InvalidError:
-            return False
-        return True
-
-    def _check_component(self, wanted: TypeClosure, item: ComponentItem, at: int) -> None:
-        with self.scratch():
-            imports = self._declared(wanted, None, None, ("",), at)[0]
-            exports = self.instantiate(item, imports, -1, at=at)
-            self._declared(wanted, imports, exports, ("",), at)
-
     # Definitions
 
     @singledispatchmethod
-    def _define(self, each: Definition, scope: Scope) -> None:
+    def define(self, each: Definition, scope: Scope) -> None:
         raise UnsupportedError("a definition of an unknown kind", each.offset)
 
-    @_define.register
+    @define.register
     def _(self, each: CoreModule, scope: Scope) -> None:
         key = id(each)
         if key not in self._modules:
@@ -360,7 +167,7 @@ class Evaluator(Evaluation):
             self._modules[key] = ModuleItem(each.data, type_)
         scope.spaces[Sort.CORE_MODULE].append(self._modules[key])
 
-    @_define.register
+    @define.register
     def _(self, each: Component, scope: Scope) -> None:
         item = ComponentItem(each, scope)
         if id(each) not in self._validated:
@@ -369,7 +176,7 @@ class Evaluator(Evaluation):
             self._validated.add(id(each))
         scope.spaces[Sort.COMPONENT].append(item)
 
-    @_define.register
+    @define.register
     def _(self, each: CoreInstantiate, scope: Scope) -> None:
         at = each.offset
         module: ModuleItem = scope.item(Sort.CORE_MODULE, each.module, at)
@@ -410,7 +217,7 @@ class Evaluator(Evaluation):
             }
         )
 
-    @_define.register
+    @define.register
     def _(self, each: CoreInstanceExports, scope: Scope) -> None:
         exports: CoreInstanceItem = {}
         for name, (sort, index) in each.exports:
@@ -419,7 +226,7 @@ class Evaluator(Evaluation):
             exports[name] = sort, scope.item(sort, index, each.offset)
         scope.spaces[Sort.CORE_INSTANCE].append(exports)
 
-    @_define.register
+    @define.register
     def _(self, each: Instantiate, scope: Scope) -> None:
         at = each.offset
         component = scope.item(Sort.COMPONENT, each.component, at)
@@ -433,7 +240,7 @@ class Evaluator(Evaluation):
         exports = self.instantiate(component, arguments, scope.instance, at=at)
         scope.spaces[Sort.INSTANCE].append(InstanceItem(exports))
 
-    @_define.register
+    @define.register
     def _(self, each: InstanceExports, scope: Scope) -> None:
         made = Scope()
         exports: Exports = {}
@@ -446,7 +253,7 @@ class Evaluator(Evaluation):
             exports[name] = sort, item
         scope.spaces[Sort.INSTANCE].append(InstanceItem(exports))
 
-    @_define.register
+    @define.register
     def _(self, each: Alias, scope: Scope) -> None:
         at, sort = each.offset, each.sort
         if each.target == "outer":
@@ -500,11 +307,11 @@ class Evaluator(Evaluation):
                         return True
         return False
 
-    @_define.register
+    @define.register
     def _(self, each: CoreTypeDefinition, scope: Scope) -> None:
         scope.spaces[Sort.CORE_TYPE].append(each.form)
 
-    @_define.register
+    @define.register
     def _(self, each: TypeDefinition, scope: Scope) -> None:
         scope.spaces[Sort.TYPE].append(self._type(each, scope))
 
@@ -515,7 +322,7 @@ class Evaluator(Evaluation):
                 closure = TypeClosure(form, scope)
                 if id(form) not in self._validated:
                     with self.scratch():
-                        self._declared(closure, None, None, ("",), at)
+                        self.declared(closure, None, None, ("",), at)
                     self._validated.add(id(form))
                 return closure
             case ResourceForm():
@@ -562,7 +369,7 @@ class Evaluator(Evaluation):
         self.plan.resources[made] = LocalResource(scope.instance, destructor)
         return made
 
-    @_define.register
+    @define.register
     def _(self, each: CanonicalDefinition, scope: Scope) -> None:
         at, name = each.offset, each.name
         if name == "lift":
@@ -596,9 +403,3 @@ class Evaluator(Evaluation):
             scope.item(Sort.CORE_TYPE, each.index or 0, at)
             scope.item(Sort.CORE_TABLE, each.slot, at)
         return None
-
-
-def _unequal(name: str, declared: object, found: object) -> str:
-    if isinstance(declared, ResourceType) and isinstance(found, ResourceType):
-        return f"type mismatch for `{name}`: resource types are not the same"
-    return f"type mismatch for `{name}`: the declared type and the given one are not the same"

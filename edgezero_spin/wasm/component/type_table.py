@@ -14,7 +14,7 @@ import attrs
 
 from edgezero_spin.wasm.component.definitions import FunctionForm, ValueForm, ValueRef
 from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError
-from edgezero_spin.wasm.component.flattening import element_size
+from edgezero_spin.wasm.component.layout import layout_of
 from edgezero_spin.wasm.component.names import is_label
 from edgezero_spin.wasm.component.types import (
     BorrowType,
@@ -145,7 +145,7 @@ class TypeTable:
             isinstance(type_, OwnType | BorrowType) or any(each.has_resource for each in facts),
             parts,
         )
-        if is_bounded and element_size(type_, pointer=8) >= MAX_VALUE_BYTES:
+        if is_bounded and layout_of(type_, pointer=8).size >= MAX_VALUE_BYTES:
             raise InvalidError("a value of the type exceeds the maximum byte size", at)
         self._types[type_] = type_
         return type_

@@ -25,7 +25,7 @@ import attrs
 
 from edgezero_spin.wasm.binary import number_bytes, text_bytes
 from edgezero_spin.wasm.component.definitions import CoreFunctionType
-from edgezero_spin.wasm.component.flattening import I32, core_signature, flatten
+from edgezero_spin.wasm.component.layout import I32, core_signature, layout_of
 from edgezero_spin.wasm.component.linked import (
     CoreExport,
     CoreImport,
@@ -113,9 +113,12 @@ def _calls(linked: LinkedComponent, bindings: CoreInstance) -> Iterator[_Call]:
     types = {(_track(each.path[0]), each.path[-1]): each.type for each in linked.imports}
     for given in bindings.imports:
         type_ = types.get((_track(given.module), given.name))
-        copies = () if type_ is None else tuple(_copies(type_))
-        if type_ is not None and copies:
-            yield _Call(given, core_signature(type_, lower=True), copies)
+        if type_ is None:
+            continue
+        signature = core_signature(type_, lowered=True)
+        copies = () if signature.spilled else tuple(_copies(type_))
+        if copies:
+            yield _Call(given, signature.type, copies)
 
 
 def _track(interface: str) -> str:
@@ -128,7 +131,7 @@ def _copies(type_: FunctionType) -> Iterator[int]:
     for _, parameter in type_.parameters:
         if parameter in _COPIED:
             yield place
-        place += len(flatten(parameter))
+        place += len(layout_of(parameter).flat or ())
 
 
 def _freeing_module(calls: Sequence[_Call]) -> bytes:

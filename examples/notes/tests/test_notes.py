@@ -67,7 +67,7 @@ def test_the_export_is_streamed(spin_app: Client) -> None:
     """One line for each note, and no length beforehand."""
     with spin_app.stream("GET", "/export") as answer:
         assert "content-length" not in answer.headers
-        lines = b"".join(answer.pieces()).splitlines()
+        lines = b"".join(answer.iter_bytes()).splitlines()
     assert [json.loads(line)["id"] for line in lines] == ["a", "b"]
 
 
@@ -91,7 +91,7 @@ def test_a_disk_that_is_full(spin_app: Client) -> None:
     assert "disk full" in answer.stderr
 
 
-@pytest.mark.fuel(max=3_000_000)
+@pytest.mark.spin_fuel(max=3_000_000)
 def test_what_is_not_there(spin_app: Client) -> None:
     """No note, no route, no method."""
     assert spin_app.get("/notes/none").status == 404

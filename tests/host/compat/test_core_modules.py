@@ -15,7 +15,8 @@ from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.factors.wasi.filesystem import Mount
 from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan, TriggerPlan
-from edgezero_spin.host.runtime.engine import Component, Engine, load_component
+from edgezero_spin.host.runtime.component_loading import Component, load_component
+from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.stores.memory import MemoryKeyValue

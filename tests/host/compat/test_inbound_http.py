@@ -10,7 +10,7 @@ import pytest
 from edgezero_spin.host import Host, HostSettings, HttpRequest
 from edgezero_spin.host.compat import inbound_http
 from edgezero_spin.host.execution.guest import HandlerError
-from edgezero_spin.host.execution.standby import ReusePolicy
+from edgezero_spin.host.execution.instance_pool import ReusePolicy
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan, TriggerPlan
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine

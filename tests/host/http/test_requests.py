@@ -7,6 +7,8 @@ import asyncio
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edgezero_spin.host.http.request_head import Refused, body_framing, parse_target
 from edgezero_spin.host.runtime.engine import Engine
@@ -251,4 +253,33 @@ def test_a_tunnel_is_refused_by_an_application(shared_engine: Engine) -> None:
 
     with script_host(shared_engine) as host, HostLog() as log:
         assert asyncio.run(run()).startswith(b"HTTP/1.1 400 ")
+    assert log.content == b""
+
+
+FRAGMENTS = [
+    *(b"GET ", b"POST ", b"CONNECT ", b"/", b"*", b"a:1", b"http://a/", b" HTTP/1.1\r\n", b" "),
+    *(b" HTTP/1.0\r\n", b" HTTP/2.0\r\n", b"Host: a\r\n", b"Content-Length: 3\r\n", b"\r\n"),
+    *(b"Transfer-Encoding: chunked\r\n", b"Expect: 100-continue\r\n", b"Upgrade: h2c\r\n"),
+    *(b"Connection: close\r\n", b"Connection: upgrade\r\n", b"3\r\nabc\r\n", b"0\r\n", b"abc"),
+    *(b"0\r\nX: y\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\n", b"\r", b"\0", b":"),
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.binary(max_size=6)), max_size=14))
+def test_no_bytes_disturb_the_server(pieces: list[bytes]) -> None:
+    """However requests are put together, nothing is raised, and another client is answered."""
+
+    async def run() -> bytes:
+        async with serving(echo) as where:
+            _, writer = await asyncio.open_connection(where.host, where.port)
+            for piece in pieces:
+                writer.write(piece)
+                await asyncio.sleep(0)
+            answer = await exchange_with_host(where, b"GET /o HTTP/1.1\r\n" + LAST + b"\r\n")
+            writer.transport.abort()
+            return answer
+
+    with HostLog() as log:
+        assert asyncio.run(run()).endswith(b"GET /o ")
     assert log.content == b""

@@ -25,7 +25,8 @@ from edgezero_spin.host.load.dependencies import (
     restricted_to,
 )
 from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan, TriggerPlan
-from edgezero_spin.host.runtime.engine import Engine, InstanceLimits, load_component
+from edgezero_spin.host.runtime.component_loading import load_component
+from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.host.runtime.prepared import PreparedComponent
 from tests.host.compat.commands import command

@@ -11,8 +11,8 @@ import pytest
 from edgezero_spin.errors import HostError
 from edgezero_spin.host import Host, HostSettings, HttpRequest, RunOptions
 from edgezero_spin.host.load.plan import ApplicationError
-from edgezero_spin.host.runtime import engine as engine_module
-from edgezero_spin.host.runtime.engine import Component
+from edgezero_spin.host.runtime import component_loading
+from edgezero_spin.host.runtime.component_loading import Component
 from edgezero_spin.manifest.spin import load_spin_manifest, lock_application
 from tests.host.support import SCRIPT, Capture
 
@@ -201,13 +201,13 @@ def test_components_are_compiled_at_the_start_and_never_again(
 ) -> None:
     """No request pays for it (LIFE-1)."""
     compiled: list[Path] = []
-    compile_ = engine_module._compile
+    compile_ = component_loading._compile
 
     def note(component: Component, *given: Any) -> Any:
         compiled.append(component.path)
         return compile_(component, *given)
 
-    monkeypatch.setattr(engine_module, "_compile", note)
+    monkeypatch.setattr(component_loading, "_compile", note)
     with Host.from_manifest(files_app(tmp_path), settings=SETTINGS) as host:
         at_the_start = list(compiled)
         assert set(at_the_start) == {tmp_path / "guest.wat"}

@@ -11,16 +11,10 @@ from typing import Any
 
 import pytest
 
-from edgezero_spin.host.runtime import engine as engine_module
+from edgezero_spin.host.runtime import component_loading
 from edgezero_spin.host.runtime.compiled_cache import MAX_BYTES_VARIABLE, cache_entries
-from edgezero_spin.host.runtime.engine import (
-    CompiledForm,
-    Component,
-    Engine,
-    EngineSettings,
-    load_component,
-    make_engine,
-)
+from edgezero_spin.host.runtime.component_loading import CompiledForm, Component, load_component
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.runtime.linking import link
 from tests.cli.running import edgezero
 from tests.host.runtime.wat import instance_of
@@ -52,13 +46,13 @@ def path(tmp_path: Path) -> Path:
 def compilations(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that were compiled, in order."""
     compiled: list[Path] = []
-    compile_ = engine_module._compile
+    compile_ = component_loading._compile
 
     def note(component: Component, *given: Any) -> CompiledForm:
         compiled.append(component.path)
         return compile_(component, *given)
 
-    monkeypatch.setattr(engine_module, "_compile", note)
+    monkeypatch.setattr(component_loading, "_compile", note)
     return compiled
 
 

@@ -17,13 +17,8 @@ import wasmtime
 from edgezero_spin.host.errors import ComponentError, EngineError
 from edgezero_spin.host.runtime import engine as engine_module
 from edgezero_spin.host.runtime import pool
-from edgezero_spin.host.runtime.engine import (
-    TICK_S,
-    EngineSettings,
-    InstanceLimits,
-    load_component,
-    make_engine,
-)
+from edgezero_spin.host.runtime.component_loading import load_component
+from edgezero_spin.host.runtime.engine import TICK_S, EngineSettings, InstanceLimits, make_engine
 from edgezero_spin.host.runtime.linking import link
 from tests.host.runtime.wat import instance_of
 
@@ -90,7 +85,8 @@ def test_no_address_space_for_the_pool(
 LIMITED = """
 import pathlib, resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (32 << 30, 32 << 30))
-from edgezero_spin.host.runtime.engine import load_component, make_engine
+from edgezero_spin.host.runtime.component_loading import load_component
+from edgezero_spin.host.runtime.engine import make_engine
 from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.host.runtime.resources import ResourceTable
 class State: table = ResourceTable()

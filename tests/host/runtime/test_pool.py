@@ -67,7 +67,7 @@ def test_room_for_instances(environ: dict[str, str], room: int | None) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "says"),
     [
-        ("SPIN_WASMTIME_CORE_INSTANCE_SIZE", "1", "bytes - defined globals"),
+        ("SPIN_WASMTIME_CORE_INSTANCE_SIZE", "1", "does not fit the pool of instances: instance "),
         ("SPIN_WASMTIME_INSTANCE_TABLES", "x", "it can be 1 to 4294967295"),
         ("SPIN_WASMTIME_TOTAL_MEMORIES", "4000000000", "GiB of address space for the pool"),
         ("SPIN_WASMTIME_TOTAL_STACKS", "4294967295", "memory mappings for the pool"),

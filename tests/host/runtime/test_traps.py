@@ -1,5 +1,6 @@
 """A guest that breaks a rule of the canonical ABI is stopped, and the host says which rule."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -263,3 +264,58 @@ def test_an_instance_that_trapped_is_not_called_again(engine: Engine, tmp_path: 
         assert "wasm backtrace" in caught.value.backtrace
         with pytest.raises(InstanceError, match="stopped in an earlier call"):
             instance.call(None, "run")
+
+
+FRAMES = """(component
+  (core module $m
+    (func $_ZN4core9panicking5panic17h0123456789abcdefE (unreachable))
+    (func $_RNvNtCs1234_7mycrate3foo3bar
+      (call $_ZN4core9panicking5panic17h0123456789abcdefE) (nop))
+    (func $_ZN6Basket3addEi (call $_RNvNtCs1234_7mycrate3foo3bar) (nop))
+    (func (export "run") (call $_ZN6Basket3addEi) (nop)))
+  (core instance $i (instantiate $m))
+  (func (export "run") (canon lift (core func $i "run"))))"""
+
+
+def test_frames_have_the_names_of_their_language(engine: Engine, tmp_path: Path) -> None:
+    """Rust's of both kinds and C++'s are demangled, in a fused module as well."""
+    with (
+        linked_to(engine, tmp_path, FRAMES, {}).instantiate(State()) as instance,
+        pytest.raises(GuestTrapped) as raised,
+    ):
+        instance.call(None, "run")
+    assert raised.value.message == "wasm trap: wasm `unreachable` instruction executed"
+    names = re.findall(r"\d+: +0x[0-9a-f]+ - (.*)", raised.value.backtrace)
+    assert names[:3] == ["core::panicking::panic", "mycrate::foo::bar", "Basket::add(int)"]
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("(unreachable)", "wasm `unreachable` instruction executed"),
+        ("(drop (i32.load (i32.const -1)))", "out of bounds memory access"),
+        ("(drop (i32.div_u (i32.const 1) (i32.const 0)))", "integer divide by zero"),
+        ("(drop (i32.div_s (i32.const 0x80000000) (i32.const -1)))", "integer overflow"),
+        ("(drop (i32.trunc_f32_s (f32.const nan)))", "invalid conversion to integer"),
+        ("(call_indirect (i32.const 0))", "uninitialized element"),
+        ("(call_indirect (i32.const 9))", "undefined element: out of bounds table access"),
+        ("(call_indirect (param i32) (i32.const 1) (i32.const 1))", "indirect call type mismatch"),
+        ("(call $run)", "call stack exhausted"),
+    ],
+)
+def test_each_trap_of_the_engine_is_told_by_its_code(
+    code: str, says: str, engine: Engine, tmp_path: Path
+) -> None:
+    """In one line, with the frames behind it."""
+    text = f"""(component
+      (core module $m (memory 1) (table 2 funcref) (elem (i32.const 1) func $run)
+        (func $run (export "run") {code}))
+      (core instance $i (instantiate $m))
+      (func (export "run") (canon lift (core func $i "run"))))"""
+    with (
+        linked_to(engine, tmp_path, text, {}).instantiate(State()) as instance,
+        pytest.raises(GuestTrapped) as raised,
+    ):
+        instance.call(None, "run")
+    assert raised.value.message == f"wasm trap: {says}"
+    assert "wasm backtrace" in raised.value.backtrace

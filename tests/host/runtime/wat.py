@@ -6,7 +6,8 @@ from typing import Any
 
 import attrs
 
-from edgezero_spin.host.runtime.engine import Component, Engine, InstanceLimits, load_component
+from edgezero_spin.host.runtime.component_loading import Component, load_component
+from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.runtime.interface import HostFunction, Interface
 from edgezero_spin.host.runtime.linking import link

@@ -2,21 +2,24 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
-from edgezero_spin.host.runtime.engine import Engine, EngineSettings, load_component, make_engine
+from edgezero_spin.host.runtime.component_loading import load_component
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.runtime.linking import ROOT, link
 from edgezero_spin.host.runtime.resources import ResourceTable
 from edgezero_spin.wasm.binary import section_bytes, text_bytes
-from edgezero_spin.wasm.component.core_guest import GuestKind, read_core_guest
+from edgezero_spin.wasm.component.core_guest import GuestKind, read_core_guest, read_guest
 from edgezero_spin.wasm.component.errors import ComponentError, InvalidError, UnsupportedError
 from edgezero_spin.wasm.component.linked import LocalResource
 from edgezero_spin.wasm.component.linking import Dependency
 from edgezero_spin.wasm.component.linking import link as link_component
 from edgezero_spin.wasm.component.reader import read_component
+from edgezero_spin.wasm.fuse.fusing import fuse
 from tests.wasm.component.core_guests import core, embedded, producers
 
 WIT = """
@@ -301,3 +304,24 @@ def test_modules_that_cannot_be_adapted(module: bytes, says: str) -> None:
 def test_a_component_is_no_core_guest() -> None:
     """And is read as ever."""
     assert read_component(core("(component)")).definitions == ()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_modules_are_errors_of_the_reader(seed: int, tmp_path: Path) -> None:
+    """Whatever bytes change, a module is linked and fused or refused, and nothing else."""
+    modules = [embedded(GUEST, WIT, "guest", tmp_path), core(COMMAND.format(more=""))]
+    random = Random(seed)
+    refused = 0
+    for _ in range(150):
+        damaged = bytearray(random.choice(modules))
+        for _ in range(random.choice([1, 2, 5])):
+            at = random.randrange(len(damaged))
+            if random.random() < 0.5:
+                damaged[at] = random.randrange(256)
+            else:
+                del damaged[at : at + random.randrange(1, 9)]
+        try:
+            fuse(link_component(read_guest(bytes(damaged))))
+        except ComponentError:
+            refused += 1
+    assert refused > 50

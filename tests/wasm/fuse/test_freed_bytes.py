@@ -8,7 +8,8 @@ import pytest
 import wasmtime
 
 from edgezero_spin.host.errors import WitError
-from edgezero_spin.host.runtime.engine import Engine, EngineSettings, load_component, make_engine
+from edgezero_spin.host.runtime.component_loading import load_component
+from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.runtime.interface import HostFunction, Interface
 from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.wasm.component.linked import CoreExport

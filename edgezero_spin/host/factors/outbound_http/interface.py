@@ -13,7 +13,7 @@ from typing import Protocol
 
 import attrs
 
-from edgezero_spin.host.factors.blocking import asking
+from edgezero_spin.host.factors.blocking import blocking_if_remote
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_networking.allowed_hosts import (
     AllowedHosts,
@@ -217,7 +217,7 @@ def dispatch(
         future: Where the outcome goes.
     """
     hosts: OutboundHosts | None = state.grants.outbound
-    with asking(state, hosts):
+    with blocking_if_remote(state, hosts):
         allowed = hosts is not None and hosts.allows(destination)
     if hosts is None or not allowed:
         _denied(destination)

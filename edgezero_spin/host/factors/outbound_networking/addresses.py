@@ -9,7 +9,7 @@ Source: contract spin-host.md, NET-22 to NET-25, NET-30.
 import logging
 from contextlib import nullcontext
 
-from edgezero_spin.host.factors.blocking import asking
+from edgezero_spin.host.factors.blocking import blocking_if_remote
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_networking.allowed_hosts import (
     denial_advice,
@@ -31,7 +31,7 @@ def may_connect(state: InstanceState, address: str, scheme: str, *, apart: bool 
         apart: The call is on a thread of the host, and the guest does not wait.
     """
     hosts = state.grants.outbound
-    with nullcontext() if apart else asking(state, hosts):
+    with nullcontext() if apart else blocking_if_remote(state, hosts):
         allowed = hosts is not None and hosts.allows_address(address, scheme)
     if allowed:
         return True

@@ -46,6 +46,9 @@ class NetworkRules:
         http_slots: Connections for HTTP.
         redis_slots: Connections to Redis servers.
         postgres_slots: Connections to PostgreSQL servers.
+        mysql_slots: Connections to MySQL servers.
+        mqtt_slots: Connections to MQTT brokers.
+        max_mqtt_payload: Bytes of an MQTT message; ``None`` for any number.
         socket_slots: Sockets of ``wasi:sockets``.
         tls: Whom to trust instead, by component and host.
         warnings: Remarks for people.
@@ -56,6 +59,9 @@ class NetworkRules:
     http_slots: ConnectionSlots = attrs.field(factory=_http_slots)
     redis_slots: ConnectionSlots = attrs.field(factory=ConnectionSlots)
     postgres_slots: ConnectionSlots = attrs.field(factory=ConnectionSlots)
+    mysql_slots: ConnectionSlots = attrs.field(factory=ConnectionSlots)
+    mqtt_slots: ConnectionSlots = attrs.field(factory=ConnectionSlots)
+    max_mqtt_payload: int | None = None
     socket_slots: ConnectionSlots = attrs.field(factory=ConnectionSlots)
     tls: "ClientTls" = attrs.field(factory=dict)
     warnings: tuple[str, ...] = ()
@@ -79,6 +85,10 @@ def read_network_rules(config: RuntimeConfig | None) -> NetworkRules:
     pooling, max_http = _http(root)
     max_redis = _max_connections(root.table("outbound_redis"))
     max_postgres = _max_connections(root.table("outbound_pg"))
+    max_mysql = _max_connections(root.table("outbound_mysql"))
+    mqtt = root.table("outbound_mqtt")
+    max_payload = mqtt.optional_integer("max_payload_size_bytes", 0, MOST)
+    max_mqtt = _max_connections(mqtt)
     tls = _client_tls(root, config.path.parent)
     problems.raise_any()
     total = None if max_total is None else ConnectionSlots(max_total)
@@ -88,6 +98,9 @@ def read_network_rules(config: RuntimeConfig | None) -> NetworkRules:
         http_slots=ConnectionSlots(MAX_HTTP_CONNECTIONS if max_http is None else max_http, total),
         redis_slots=ConnectionSlots(max_redis, total),
         postgres_slots=ConnectionSlots(max_postgres, total),
+        mysql_slots=ConnectionSlots(max_mysql, total),
+        mqtt_slots=ConnectionSlots(max_mqtt, total),
+        max_mqtt_payload=max_payload,
         socket_slots=ConnectionSlots(max_sockets, total),
         tls=tls,
         warnings=tuple(f"{config.path}: {warning}" for warning in problems.warnings),

@@ -7,6 +7,8 @@ at the years 1 and 9999; PostgreSQL's do not.
 Source: ``src/backend/utils/adt/datetime.c`` (``date2j``); contract services.md, PG-35 to PG-37.
 """
 
+from functools import lru_cache
+
 __all__ = ["DAY_US", "date_of_days", "days_of_date", "time_of_us", "us_of_time"]
 
 DAY_US = 86_400_000_000
@@ -35,6 +37,7 @@ def days_of_date(year: int, month: int, day: int) -> int:
     return century * _DAYS_OF_400_YEARS + days - _EPOCH
 
 
+@lru_cache(4096)
 def date_of_days(days: int) -> tuple[int, int, int]:
     """Return year, month and day of the date that is so many days after 1 January 2000.
 

@@ -28,24 +28,27 @@ from psycopg.pq import (
 )
 from psycopg.pq.abc import PGconn, PGresult
 
+from edgezero_spin.host.factors.database_servers.errors import ResultTooLargeError
+from edgezero_spin.host.factors.database_servers.sessions import Row
+from edgezero_spin.host.factors.outbound_networking.socket_waits import (
+    READ,
+    WRITE,
+    Check,
+    SocketWait,
+)
+from edgezero_spin.host.factors.outbound_networking.sockets import is_readable
 from edgezero_spin.host.factors.postgres.columns import (
     Column,
     ColumnValueError,
-    Row,
     RowReader,
 )
-from edgezero_spin.host.factors.postgres.errors import (
-    DbError,
-    PostgresError,
-    ResultTooLargeError,
-)
+from edgezero_spin.host.factors.postgres.errors import DbError, PostgresError
 from edgezero_spin.host.factors.postgres.parameters import (
     Parameter,
     ParameterTypeError,
     encode_parameters,
     fit_parameters,
 )
-from edgezero_spin.host.factors.postgres.sockets import READ, WRITE, Check, SocketWait
 
 __all__ = ["PostgresConnection", "Rows"]
 
@@ -167,14 +170,14 @@ class PostgresConnection:
         return self._native is None or not self._native.is_busy()
 
     def query(
-        self, statement: str, parameters: Sequence[Parameter], *, chunk_rows: int = CHUNK_ROWS
+        self, statement: str, parameters: Sequence[Parameter], *, one_by_one: bool = False
     ) -> Rows:
         """Begin a statement; return its rows.
 
         Args:
             statement: One command.
             parameters: Its parameters.
-            chunk_rows: Rows to gather; with 1, all that came before an error are returned.
+            one_by_one: Return each row as it comes, so that an error takes none with it.
 
         Raises:
             ParameterValueError: A parameter is no value of its kind.
@@ -196,7 +199,7 @@ class PostgresConnection:
             native.send_query_prepared(
                 b"", values, [Format.BINARY] * len(values), result_format=Format.BINARY
             )
-            native.set_chunked_rows_mode(chunk_rows)
+            native.set_chunked_rows_mode(1 if one_by_one else CHUNK_ROWS)
             self._running = True
             self._flush()
             return Rows(self, RowReader(description, self._name_of))
@@ -302,6 +305,10 @@ class PostgresConnection:
             while (result := self._next()) is not None:
                 if ExecStatus(result.status) is ExecStatus.FATAL_ERROR:
                     return False
+            # A server that ended the connection since has said so.
+            native = self._native
+            if native is None or is_readable(native.socket):
+                return False
         except (LibraryError, PostgresError):
             return False
         self._running = False

@@ -30,17 +30,13 @@ from psycopg.types.numeric import (
 from psycopg.types.string import ByteaBinaryLoader, TextBinaryLoader
 
 from edgezero_spin.host.factors.bounds import ENTRY_OVERHEAD, size_of
+from edgezero_spin.host.factors.database_servers.sessions import Row
 from edgezero_spin.host.factors.postgres.calendar import DAY_US, date_of_days, time_of_us
 from edgezero_spin.host.factors.postgres.numeric import decode_numeric
 from edgezero_spin.host.factors.postgres.types import TYPES, Oid
+from edgezero_spin.host.runtime.interface import Variants
 
 __all__ = ["Column", "ColumnValueError", "RowReader"]
-
-Value = tuple[str, Any]
-"""A ``db-value``: case and payload."""
-Row = list[Value]
-
-NULL: Value = ("db-null", None)
 
 _INT4, _INT8 = Struct("!i").unpack_from, Struct("!q").unpack_from
 _INTERVAL = Struct("!qii").unpack
@@ -245,7 +241,7 @@ class RowReader:
             _column(result.fname(index) or b"", oid, name_of) for index, oid in enumerate(oids)
         ]
         self._oids = oids
-        self._cases = [column.case or "unsupported" for column in self.columns]
+        self._cases = tuple([column.case or "unsupported" for column in self.columns])
         self._sized = [
             (index, _SIZES[case]) for index, case in enumerate(self._cases) if case in _SIZES
         ]
@@ -266,13 +262,18 @@ class RowReader:
         size = len(tuples) * len(cases) * ENTRY_OVERHEAD
         for index, bytes_of in self._sized:
             size += bytes_of([row[index] for row in tuples if row[index] is not None])
-        return [
-            [
-                NULL if value is None else (case, value)
-                for case, value in zip(cases, row, strict=True)
-            ]
-            for row in tuples
-        ], size
+        return [self._row(row) for row in tuples], size
+
+    def _row(self, row: tuple[Any, ...]) -> Row:
+        cases = self._cases
+        if None in row:
+            cases = tuple(
+                [
+                    "db-null" if value is None else case
+                    for case, value in zip(cases, row, strict=True)
+                ]
+            )
+        return Variants(cases, row)
 
     def _fault(self, result: PGresult, error: Exception) -> ColumnValueError:
         """Return the error with the column that it is in."""

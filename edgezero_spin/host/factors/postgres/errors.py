@@ -6,9 +6,9 @@ https://www.postgresql.org/docs/current/protocol-error-fields.html.
 
 import attrs
 
-from edgezero_spin.errors import HostError
+from edgezero_spin.host.factors.database_servers.errors import DatabaseServerError
 
-__all__ = ["DbError", "PostgresError", "ResultTooLargeError"]
+__all__ = ["DbError", "PostgresError"]
 
 
 @attrs.frozen
@@ -34,11 +34,10 @@ class DbError:
         return text if self.detail is None else f"{text}: {self.detail}"
 
 
-class PostgresError(HostError):
+class PostgresError(DatabaseServerError):
     """A server cannot be reached, or a statement failed.
 
     Attributes:
-        message: What went wrong.
         server: What the server said of it; ``None`` where it said nothing.
         running: The server had accepted the statement and was running it.
     """
@@ -47,10 +46,5 @@ class PostgresError(HostError):
         self, message: str, server: DbError | None = None, *, running: bool = False
     ) -> None:
         super().__init__(message)
-        self.message = message
         self.server = server
         self.running = running
-
-
-class ResultTooLargeError(HostError):
-    """Rows count more than a result may."""

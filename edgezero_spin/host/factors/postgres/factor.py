@@ -1,171 +1,129 @@
-"""The PostgreSQL factor: server connections of one application, kept for the next handle.
+"""The PostgreSQL factor: where an address may lead, and the connections of one application.
 
-In: the component, the address and the certificate that a guest gives. Out: a connection whose
-session is as good as new. The client library is loaded with the first of them, so that an
-application without PostgreSQL need not have it.
+The client library is loaded with the first connection, so that an application without PostgreSQL
+need not have it.
 
-A handle that is dropped gives its connection back at once: the server is asked to end the
-session's state, and the answer is read when the connection is used again.
-
-Source: contract services.md, PG-20 to PG-23, PG-26.
+Source: contract services.md, PG-13 to PG-20, SVC-9, SVC-10; spin-host.md, NET-24.
 """
 
+import ipaddress
+import re
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
-from time import monotonic
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgezero_spin.errors import HostError
+from edgezero_spin.host.factors.database_servers.errors import DatabaseServerError
+from edgezero_spin.host.factors.database_servers.pools import ConnectionPools
+from edgezero_spin.host.factors.database_servers.sessions import Opening
 from edgezero_spin.host.factors.extras import missing_extra
-from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
+from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
+from edgezero_spin.host.factors.postgres.address import (
+    PostgresAddress,
+    PostgresServer,
+    parse_postgres_address,
+)
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.factors.postgres.address import PostgresAddress
     from edgezero_spin.host.factors.postgres.client import PostgresConnection
     from edgezero_spin.host.factors.postgres.roots import RootFiles
 
-__all__ = ["ConnectionPool", "MissingClientError", "Postgres"]
+__all__ = ["KIND", "Postgres", "begin_open"]
 
-POOL_SIZE = 64
-"""Server connections of one component to one address."""
+KIND = "postgres connection"
+"""What the instance's places for handles are counted by."""
 
-MAX_POOLS = 16
-"""Addresses of one application whose connections are kept."""
-
-IDLE_S = 60.0
-"""Seconds that an unused connection is kept."""
-
-
-class MissingClientError(HostError):
-    """The client library is not installed."""
-
-
-class ConnectionPool:
-    """The connections of one component to one address, from any thread.
-
-    Attributes:
-        slots: How many there may be.
-    """
-
-    def __init__(
-        self, address: "PostgresAddress", certificate: str | None, roots: "RootFiles"
-    ) -> None:
-        self.slots = ConnectionSlots(POOL_SIZE)
-        self._address = address
-        self._certificate = certificate
-        self._roots = roots
-        self._lock = threading.Lock()
-        self._idle: list[tuple[float, PostgresConnection]] = []
-        self._closed = False
-
-    def take(
-        self, check: Callable[[], None], blocked: Callable[[str], bool]
-    ) -> "PostgresConnection":
-        """Return a connection; a slot was claimed for it.
-
-        Args:
-            check: Raises what ends a wait.
-            blocked: Says of an IP address that it must not be connected to.
-
-        Raises:
-            PostgresError: No server can be connected to.
-        """
-        from edgezero_spin.host.factors.postgres.client import PostgresConnection
-        from edgezero_spin.host.factors.postgres.connecting import connect
-
-        while True:
-            with self._lock:
-                kept = self._idle.pop() if self._idle else None
-            if kept is None:
-                break
-            until, connection = kept
-            connection.check = check
-            if until > monotonic() and connection.finish_reset():
-                return connection
-            connection.close()
-        native = connect(
-            self._address,
-            roots=lambda: self._roots.file(self._certificate),
-            check=check,
-            blocked=blocked,
-        )
-        return PostgresConnection(native, check)
-
-    def give_back(self, connection: "PostgresConnection") -> None:
-        """Keep a connection for the next, or close it; its slot is free."""
-        if connection.begin_reset():
-            with self._lock:
-                if not self._closed:
-                    self._idle.append((monotonic() + IDLE_S, connection))
-                    self.slots.release()
-                    self._close_old()
-                    return
-        connection.abandon()
-        self.slots.release()
-
-    def _close_old(self) -> None:
-        now = monotonic()
-        while self._idle and self._idle[0][0] < now:
-            self._idle.pop(0)[1].close()
-
-    def close(self) -> None:
-        """Close what is not used, and what is used when it comes back. Twice is harmless."""
-        with self._lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for _, connection in idle:
-            connection.close()
+# A host that is compared and connected to must be read alike by both.
+_NAME = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 
 
 class Postgres:
-    """The pools of one application. ``close`` it."""
+    """The connections of one application to PostgreSQL servers. ``close`` it."""
 
     def __init__(self) -> None:
+        self.pools: ConnectionPools[PostgresConnection] = ConnectionPools()
         self._lock = threading.Lock()
-        self._pools: OrderedDict[tuple[str, str, str | None], ConnectionPool] = OrderedDict()
         self._roots: RootFiles | None = None
 
-    def pool(
-        self, component_id: str, text: str, address: "PostgresAddress", certificate: str | None
-    ) -> ConnectionPool:
-        """Return the pool of a component for an address.
-
-        Args:
-            component_id: The component; others never get its connections.
-            text: The address as the guest gave it, password included.
-            address: The address.
-            certificate: A root certificate to trust beside the usual ones, in PEM.
-
-        Raises:
-            MissingClientError: The client library is not installed.
-        """
-        missing = missing_extra("connections to PostgreSQL", "postgres", "psycopg")
-        if missing is not None:
-            raise MissingClientError(missing)
+    def roots(self, certificate: str | None) -> Path:
+        """Return a file with all root certificates, and one more."""
         from edgezero_spin.host.factors.postgres.roots import RootFiles
 
-        key = (component_id, text, certificate)
-        dropped = None
         with self._lock:
             if self._roots is None:
                 self._roots = RootFiles()
-            pool = self._pools.get(key)
-            if pool is None:
-                pool = self._pools[key] = ConnectionPool(address, certificate, self._roots)
-                if len(self._pools) > MAX_POOLS:
-                    _, dropped = self._pools.popitem(last=False)
-            self._pools.move_to_end(key)
-        if dropped is not None:
-            dropped.close()
-        return pool
+            return self._roots.file(certificate)
 
     def close(self) -> None:
         """Close every connection that no handle has. Twice is harmless."""
+        self.pools.close()
         with self._lock:
-            pools, self._pools = self._pools, OrderedDict()
             roots, self._roots = self._roots, None
-        for pool in pools.values():
-            pool.close()
         if roots is not None:
             roots.close()
+
+
+def begin_open(
+    state: InstanceState, text: str, certificate: str | None = None
+) -> "Opening[PostgresConnection]":
+    """Judge an address, and take a place for the handle; on the instance's thread.
+
+    Args:
+        state: Of the instance.
+        text: The address.
+        certificate: A root certificate to trust beside the usual ones, in PEM.
+
+    Raises:
+        DatabaseServerError: The address cannot be read or is not permitted, there are too many
+            handles, or the client library is missing.
+    """
+    try:
+        address = parse_postgres_address(text)
+    except ValueError as error:
+        raise DatabaseServerError(str(error)) from None
+    for server in address.servers:
+        _check_permitted(state, server)
+    missing = missing_extra("connections to PostgreSQL", "postgres", "psycopg")
+    if missing is not None:
+        raise DatabaseServerError(missing)
+    grants = state.grants
+    postgres: Postgres = grants.postgres
+    pool = postgres.pools.pool(
+        (grants.component_id, text, certificate), _connect(postgres, address, certificate)
+    )
+    return Opening.begin(state, KIND, pool, grants.network.postgres_slots)
+
+
+def _check_permitted(state: InstanceState, server: PostgresServer) -> None:
+    names = [name for name in (server.host, server.address) if name is not None]
+    for name, granted in zip(names, server.granted, strict=True):
+        if not _is_host(name) or not may_connect(state, granted, "postgres"):
+            raise DatabaseServerError(f"address postgres://{granted} is not permitted")
+
+
+def _is_host(name: str) -> bool:
+    if _NAME.fullmatch(name):
+        return True
+    try:
+        ipaddress.IPv6Address(name)
+    except ValueError:
+        return False
+    return "%" not in name
+
+
+def _connect(
+    postgres: Postgres, address: PostgresAddress, certificate: str | None
+) -> "Callable[[Callable[[], None], Callable[[str], bool]], PostgresConnection]":
+    def connected(
+        check: Callable[[], None], blocked: Callable[[str], bool]
+    ) -> "PostgresConnection":
+        from edgezero_spin.host.factors.postgres.client import PostgresConnection
+        from edgezero_spin.host.factors.postgres.connecting import connect
+
+        native = connect(
+            address, roots=lambda: postgres.roots(certificate), check=check, blocked=blocked
+        )
+        return PostgresConnection(native, check)
+
+    return connected

@@ -6,25 +6,22 @@ One implementation serves all; an older version has fewer types. The asynchronou
 Source: contract services.md, section 1.
 """
 
-import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from edgezero_spin.host.errors import Trap
-from edgezero_spin.host.factors.blocking import away, check, in_thread
+from edgezero_spin.host.factors.blocking import blocking, check
 from edgezero_spin.host.factors.bounds import release
-from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.postgres.errors import PostgresError, ResultTooLargeError
-from edgezero_spin.host.factors.postgres.parameters import Parameter, ParameterValueError
-from edgezero_spin.host.factors.postgres.sessions import (
-    KIND,
-    Opening,
-    RowStream,
-    Session,
-    begin_open,
+from edgezero_spin.host.factors.database_servers.calls import RowSource, ThreadCall
+from edgezero_spin.host.factors.database_servers.errors import (
+    DatabaseServerError,
+    ResultTooLargeError,
 )
+from edgezero_spin.host.factors.database_servers.sessions import Opening, Session
+from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.postgres.factor import KIND, begin_open
+from edgezero_spin.host.factors.postgres.parameters import Parameter, ParameterValueError
 from edgezero_spin.host.factors.postgres.versions import (
     VERSION_1,
     VERSION_2,
@@ -32,14 +29,11 @@ from edgezero_spin.host.factors.postgres.versions import (
     VERSION_4,
     Version,
 )
-from edgezero_spin.host.factors.streams import PartwiseSource
 from edgezero_spin.host.runtime.host_ends import FutureValue
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
 __all__ = ["INTERFACES", "ConnectionBuilderResource", "PostgresConnectionResource"]
 
-ROWS_AT_ONCE = 256
-"""Rows of a stream that are taken in, where the server sent them, before the guest reads more."""
 
 T = TypeVar("T")
 
@@ -53,7 +47,7 @@ class PostgresConnectionResource:
 
     __slots__ = ("session",)
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session[Any]) -> None:
         self.session = session
 
     def drop(self, state: InstanceState) -> None:
@@ -77,14 +71,14 @@ class ConnectionBuilderResource:
         self.certificate: str | None = None
 
 
-def _connection_failed(error: PostgresError) -> WitError:
+def _connection_failed(error: DatabaseServerError) -> WitError:
     return WitError(("connection-failed", error.message))
 
 
-def _begin_open(state: InstanceState, address: str, certificate: str | None = None) -> Opening:
+def _begin_open(state: InstanceState, address: str, certificate: str | None = None) -> Opening[Any]:
     try:
         return begin_open(state, address, certificate)
-    except PostgresError as error:
+    except DatabaseServerError as error:
         raise _connection_failed(error) from error
 
 
@@ -93,9 +87,9 @@ def _open(
 ) -> PostgresConnectionResource:
     opening = _begin_open(state, address, certificate)
     try:
-        with away(state):
+        with blocking(state):
             return PostgresConnectionResource(opening.finish(lambda: check(state)))
-    except PostgresError as error:
+    except DatabaseServerError as error:
         opening.give_up()
         raise _connection_failed(error) from error
     except BaseException:
@@ -110,7 +104,7 @@ def _errors(version: Version, bad_value: str, *, flat: bool) -> Iterator[None]:
         yield
     except ParameterValueError as error:
         raise WitError((bad_value, str(error))) from error
-    except (PostgresError, ResultTooLargeError) as error:
+    except (DatabaseServerError, ResultTooLargeError) as error:
         raise WitError(version.query_failed(error, flat=flat)) from error
 
 
@@ -135,7 +129,7 @@ def _query(
     values: Sequence[Parameter],
 ) -> dict[str, Any]:
     parameters = _parameters(version, values)
-    with _query_errors(version), away(state):
+    with _query_errors(version), blocking(state):
         columns, rows = connection.session.query(statement, parameters, lambda: check(state))
     return version.row_set(columns, rows)
 
@@ -148,7 +142,7 @@ def _execute(
     values: Sequence[Parameter],
 ) -> int:
     parameters = _parameters(version, values)
-    with _execute_errors(version), away(state):
+    with _execute_errors(version), blocking(state):
         return connection.session.execute(statement, parameters, lambda: check(state))
 
 
@@ -183,50 +177,16 @@ def _build(state: InstanceState, builder: ConnectionBuilderResource) -> Postgres
     return _open(state, builder.address, builder.certificate)
 
 
-class _Call:
-    """A call on a thread of its own, and whether somebody still waits for it."""
-
-    def __init__(self, state: InstanceState) -> None:
-        self._state = state
-        self._wanted = True
-
-    def check(self) -> None:
-        """Raise what ends a wait."""
-        if not self._wanted:
-            raise Trap("the call was cancelled")
-        check(self._state)
-
-    async def run(self, work: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:
-        """Do the work; if the call is cancelled, it stops at its next wait."""
-        try:
-            return await in_thread(work, undo)
-        except asyncio.CancelledError:
-            self._wanted = False
-            raise
-
-    async def use(self, session: Session, work: Callable[[], T]) -> T:
-        """Do the same with a session, which is kept until the end."""
-        session.hold()
-
-        def held() -> T:
-            try:
-                return work()
-            finally:
-                session.release()
-
-        return await self.run(held)
-
-
 def _open_async(
     state: InstanceState, address: str, certificate: str | None = None
 ) -> Coroutine[Any, Any, PostgresConnectionResource]:
     opening = _begin_open(state, address, certificate)
 
     async def opened() -> PostgresConnectionResource:
-        call = _Call(state)
+        call = ThreadCall(state)
         try:
             session = await call.run(lambda: opening.finish(call.check), Session.release)
-        except PostgresError as error:
+        except DatabaseServerError as error:
             opening.give_up()
             raise _connection_failed(error) from error
         except BaseException:
@@ -249,7 +209,7 @@ async def _execute_async(
     statement: str,
     values: Sequence[Parameter],
 ) -> int:
-    call, session = _Call(state), connection.session
+    call, session = ThreadCall(state), connection.session
     with _execute_errors(VERSION_4):
         return await call.use(session, lambda: session.execute(statement, values, call.check))
 
@@ -260,52 +220,12 @@ async def _query_async(
     statement: str,
     values: Sequence[Parameter],
 ) -> tuple[list[dict[str, Any]], Any, FutureValue]:
-    call, session = _Call(state), connection.session
+    call, session = ThreadCall(state), connection.session
     with _stream_errors(VERSION_4):
         stream = await call.use(session, lambda: session.stream(statement, values, call.check))
-    rows = _Rows(state, session, stream)
-    return VERSION_4.columns(stream.columns), *rows.ends
-
-
-class _Rows(PartwiseSource):
-    """The rows of one statement, as a guest reads them."""
-
-    def __init__(self, state: InstanceState, session: Session, stream: RowStream) -> None:
-        super().__init__(apart=True)
-        self._state = state
-        self._session = session
-        self._stream = stream
-        self._open = True
-        session.hold()
-        self._take_ready()
-
-    def look_up(self) -> None:
-        """Wait for the next rows."""
-        self._session.fill(self._stream, ROWS_AT_ONCE, lambda: check(self._state))
-        self._take_ready()
-
-    def _take_ready(self) -> None:
-        self.ready, self.whole = self._stream.taken()
-        failure = self._stream.failure
-        if self.whole and failure is not None:
-            self.whole = False
-            self.failure = WitError(VERSION_4.query_failed(failure, flat=False))
-
-    def ended(self, error: WitError | None) -> None:
-        """Note that there is no more, and leave the session."""
-        super().ended(error)
-        self._leave()
-
-    def close(self) -> None:
-        """End the statement: nobody reads any more, which is no error (PG-66)."""
-        super().close()
-        self._stream.unwanted = True
-        self._leave()
-
-    def _leave(self) -> None:
-        if self._open:
-            self._open = False
-            self._session.release()
+    rows = RowSource(state, session, stream, partial(VERSION_4.query_failed, flat=False))
+    columns = stream.columns if stream.has_rows else ()
+    return VERSION_4.columns(columns), *rows.ends
 
 
 def _functions(version: Version) -> dict[str, HostFunction]:

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
-from edgezero_spin.host.factors.postgres.errors import (
-    DbError,
-    PostgresError,
-    ResultTooLargeError,
-)
+from edgezero_spin.host.factors.database_servers.errors import ResultTooLargeError
+from edgezero_spin.host.factors.database_servers.sessions import Row
+from edgezero_spin.host.factors.postgres.errors import DbError, PostgresError
 from edgezero_spin.host.factors.postgres.parameters import Parameter, ParameterValueError
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.factors.postgres.columns import Column, Row
+    from edgezero_spin.host.factors.postgres.columns import Column
 
 __all__ = ["VERSION_1", "VERSION_2", "VERSION_3", "VERSION_4", "Version"]
 
@@ -77,13 +75,16 @@ class Version:
         """Return rows; values that the version has no case for are ``unsupported``."""
         if self.structured:
             return rows
-        foreign = [index for index, column in enumerate(columns) if not self._has(column)]
-        if foreign:
-            for row in rows:
-                for index in foreign:
-                    if row[index][0] != "db-null":
-                        row[index] = _UNSUPPORTED
-        return rows
+        has = [self._has(column) for column in columns]
+        if all(has):
+            return rows
+        return [
+            [
+                value if known or value[0] == "db-null" else _UNSUPPORTED
+                for known, value in zip(has, row, strict=True)
+            ]
+            for row in rows
+        ]
 
     def row_set(self, columns: "Sequence[Column]", rows: "list[Row]") -> dict[str, Any]:
         """Return a result; one without rows has no columns (PG-47)."""

@@ -19,7 +19,6 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -28,7 +27,7 @@ import attrs
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.factors.outbound_networking.allowed_hosts import parse_outbound_url
-from edgezero_spin.host.factors.redis.sockets import connect
+from edgezero_spin.host.factors.outbound_networking.sockets import connect, is_readable
 
 __all__ = [
     "RedisAddress",
@@ -251,10 +250,7 @@ class RedisConnection:
         """Whether the server is still there and has nothing to say."""
         if self.broken or self._buffer:
             return False
-        # Not select.select(), which stops at file descriptor 1023.
-        with DefaultSelector() as selector:
-            selector.register(self._socket, EVENT_READ)
-            return not selector.select(0)
+        return not is_readable(self._socket)
 
     def close(self) -> None:
         """Close the connection. Twice is harmless."""

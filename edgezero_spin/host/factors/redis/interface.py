@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
-from edgezero_spin.host.factors.blocking import away, check, in_thread
+from edgezero_spin.host.factors.blocking import blocking, check, in_thread
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, claim, release
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
@@ -54,7 +54,7 @@ class RedisConnectionResource:
 
     def used(self, state: InstanceState) -> AbstractContextManager[None]:
         """Hold the connection during one call."""
-        return away(state)
+        return blocking(state)
 
     def close(self) -> None:
         """Close it."""
@@ -134,7 +134,7 @@ def _connect(state: InstanceState, server: RedisAddress) -> RedisConnection:
 
 def _open(state: InstanceState, address: str) -> RedisConnectionResource:
     server = _address(state, address, apart=False)
-    with _place(state) as slots, away(state):
+    with _place(state) as slots, blocking(state):
         return RedisConnectionResource(_connect(state, server), slots)
 
 

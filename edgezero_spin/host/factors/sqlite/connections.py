@@ -13,7 +13,7 @@ Source: contract spin-host.md, DB-1 to DB-3.
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, TypeVar
@@ -244,13 +244,18 @@ class DatabaseConnection:
         self, native: apsw.Connection, text: str, values: tuple[Any, ...], max_bytes: int
     ) -> tuple[list[str], list[Row]]:
         """Run the first statement on the statement's thread."""
-        prepared = prepare(native, text)
-        check_parameters(prepared, values)
-        self.bound_temporary(native)
-        most = min(max_bytes, max(self._account.left_bytes, 0))
-        rows = bounded_rows(native.execute(prepared.text, values), most)
-        self.bound_attached(native)
+        with self.values_bounded(text):
+            prepared = prepare(native, text)
+            check_parameters(prepared, values)
+            self.bound_temporary(native)
+            most = min(max_bytes, max(self._account.left_bytes, 0))
+            rows = bounded_rows(native.execute(prepared.text, values), most)
+            self.bound_attached(native)
         return prepared.columns, rows
+
+    def values_bounded(self, text: str) -> AbstractContextManager[None]:
+        """Bound the values of a statement while it runs."""
+        return nullcontext() if self._rules is None else self._rules.values_bounded(text)
 
     def bound_temporary(self, native: apsw.Connection) -> None:
         """Bound the temporary database that a statement may use."""

@@ -79,7 +79,12 @@ class RowCursor:
 
     def _read(self, native: apsw.Connection, rows: list[Row], most: int, most_bytes: int) -> None:
         begins = self._native is None
-        cursor = self._native or self._begin(native)
+        with self._connection.values_bounded(self._text):
+            self._fetch(self._native or self._begin(native), rows, most, most_bytes)
+        if begins:
+            self._connection.bound_attached(native)
+
+    def _fetch(self, cursor: apsw.Cursor, rows: list[Row], most: int, most_bytes: int) -> None:
         size = 0
         for row in cursor:
             row_bytes = sum(map(size_of, row))
@@ -91,8 +96,6 @@ class RowCursor:
                 break
         else:
             self.ended = True
-        if begins:
-            self._connection.bound_attached(native)
 
     def _begin(self, native: apsw.Connection) -> apsw.Cursor:
         prepared = prepare(native, self._text)

@@ -9,7 +9,7 @@ Source: contract spin-host.md, DB-1 to DB-3, CONF-12 and CONF-13.
 from collections.abc import Callable
 from typing import Any
 
-from edgezero_spin.host.factors.blocking import check, may_go_on
+from edgezero_spin.host.factors.blocking import check, is_live
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, claim, release
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.sqlite.connections import (
@@ -72,7 +72,7 @@ def open_connection(state: InstanceState, label: str) -> DatabaseConnection:
         raise WitError(("io", "too many connections opened"))
     if state.sql_memory is None:
         state.sql_memory = MemoryAccount(state.grants.memory_bytes)
-    return database.connect(lambda: may_go_on(state), state.sql_memory)
+    return database.connect(lambda: is_live(state), state.sql_memory)
 
 
 def error_of(error: DatabaseError) -> WitError:

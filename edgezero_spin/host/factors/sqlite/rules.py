@@ -11,6 +11,9 @@ Source: https://sqlite.org/security.html, https://sqlite.org/pragma.html; contra
 spin-host.md, DB-1 to DB-3.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import apsw
 
 from edgezero_spin.host.factors.sqlite.functions import replace_functions
@@ -23,6 +26,7 @@ between two operations on values, never during one."""
 
 # Matching takes time in proportion to pattern times text, and cannot be stopped either.
 MAX_PATTERN_BYTES = 500
+MAX_ARGUMENTS = 127
 MAX_ATTACHED = 10
 MAX_PARAMETERS = 32766
 
@@ -65,6 +69,22 @@ FUNCTIONS = _names(
     """
 )
 """Functions and operators, in lower case."""
+
+_VALUE_BYTES = {
+    # In proportion to the product of two values, which cannot be told before they are there:
+    # a value in a statement that calls one of these is shorter.
+    "like": 16 * 1024 * 1024,
+    "glob": 16 * 1024 * 1024,
+    "json_patch": 128 * 1024,
+    "jsonb_patch": 128 * 1024,
+    "geopoly_overlap": 1024 * 1024,
+    "geopoly_within": 1024 * 1024,
+    # Or of the square of a document's matches.
+    "highlight": 512 * 1024,
+    "snippet": 128 * 1024,
+}
+_STATEMENTS_KNOWN = 64
+"""More than a connection keeps compiled: what is compiled is not looked at again."""
 
 # What ALTER TABLE calls; SQLite itself refuses them to a statement that names them.
 _INTERNAL = "sqlite_rename_", "sqlite_drop_", "sqlite_fail", "sqlite_add_", "sqlite_find_"
@@ -136,9 +156,14 @@ class Rules:
         self._attach_files = attach_files
         self._in_memory = in_memory
         self._max_pages = max_pages
+        self._connection: apsw.Connection | None = None
+        self._max_value_bytes = self._value_bytes = MAX_VALUE_BYTES
+        self._known: dict[str, int] = {}
 
     def apply(self, connection: apsw.Connection, max_value_bytes: int) -> None:
         """Make a connection follow the rules."""
+        self._connection = connection
+        self._max_value_bytes = self._value_bytes = max_value_bytes
         for option, on in (
             (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
             (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
@@ -152,6 +177,7 @@ class Rules:
             (apsw.SQLITE_LIMIT_SQL_LENGTH, max_value_bytes),
             (apsw.SQLITE_LIMIT_VARIABLE_NUMBER, MAX_PARAMETERS),
             (apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, MAX_PATTERN_BYTES),
+            (apsw.SQLITE_LIMIT_FUNCTION_ARG, MAX_ARGUMENTS),
             (apsw.SQLITE_LIMIT_ATTACHED, MAX_ATTACHED),
             (apsw.SQLITE_LIMIT_WORKER_THREADS, 0),
         ):
@@ -159,6 +185,24 @@ class Rules:
         connection.drop_modules(MODULES)
         replace_functions(connection)
         connection.authorizer = self._authorize
+
+    @contextmanager
+    def values_bounded(self, text: str) -> Iterator[None]:
+        """Bound the values of a statement by the functions that it calls, while it runs."""
+        self._bound_values(self._known.pop(text, self._max_value_bytes))
+        try:
+            yield
+        finally:
+            if self._value_bytes < self._max_value_bytes:
+                self._known[text] = self._value_bytes
+                if len(self._known) > _STATEMENTS_KNOWN:
+                    del self._known[next(iter(self._known))]
+                self._bound_values(self._max_value_bytes)
+
+    def _bound_values(self, most: int) -> None:
+        if most != self._value_bytes and self._connection is not None:
+            self._value_bytes = most
+            self._connection.limit(apsw.SQLITE_LIMIT_LENGTH, most)
 
     def _authorize(
         self,
@@ -172,6 +216,8 @@ class Rules:
             return apsw.SQLITE_DENY if first in _REFUSED_TABLES else apsw.SQLITE_OK
         if action == apsw.SQLITE_FUNCTION:
             name = (second or "").lower()
+            if name in _VALUE_BYTES:
+                self._bound_values(min(self._value_bytes, _VALUE_BYTES[name]))
             allowed = name in FUNCTIONS or name.startswith(_INTERNAL)
         elif action == apsw.SQLITE_PRAGMA:
             return self._pragma((first or "").lower(), second, database)

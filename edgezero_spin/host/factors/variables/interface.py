@@ -8,7 +8,7 @@ other requests of the instance go on (SK-10).
 
 from typing import Any
 
-from edgezero_spin.host.factors.blocking import asking, in_thread
+from edgezero_spin.host.factors.blocking import blocking_if_remote, in_thread
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.variables import VariableError
 from edgezero_spin.host.runtime.interface import Interface, WitError
@@ -27,7 +27,7 @@ def _get_now(state: InstanceState, name: str) -> str:
 
 
 def _get(state: InstanceState, name: str) -> str:
-    with asking(state, state.grants.variables):
+    with blocking_if_remote(state, state.grants.variables):
         return _get_now(state, name)
 
 

@@ -6,7 +6,7 @@ no variable can have, is no error here.
 Source: contract spin-host.md, VAR-12 and VAR-13.
 """
 
-from edgezero_spin.host.factors.blocking import asking
+from edgezero_spin.host.factors.blocking import blocking_if_remote
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.variables import VariableError
 from edgezero_spin.host.runtime.interface import Interface, WitError
@@ -23,7 +23,7 @@ def _get(state: InstanceState, key: str) -> str | None:
     if grants.variables is None:
         return None
     try:
-        with asking(state, grants.variables):
+        with blocking_if_remote(state, grants.variables):
             return grants.variables.get(grants.component_id, key)
     except VariableError as error:
         if error.case in ("undefined", "invalid-name"):
@@ -36,7 +36,7 @@ def _get_all(state: InstanceState) -> list[tuple[str, str]]:
     if grants.variables is None:
         return []
     try:
-        with asking(state, grants.variables):
+        with blocking_if_remote(state, grants.variables):
             return list(grants.variables.get_all(grants.component_id).items())
     except VariableError as error:
         raise _failure(error) from error

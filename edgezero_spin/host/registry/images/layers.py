@@ -20,7 +20,7 @@ import attrs
 from edgezero_spin.host.errors import ComponentError
 from edgezero_spin.host.registry.images.image import ARCHIVE_TYPE, DATA_TYPE, WASM_TYPE
 from edgezero_spin.host.registry.repository import Blob
-from edgezero_spin.host.runtime.engine import read_wasm
+from edgezero_spin.host.runtime.component_loading import read_wasm
 from edgezero_spin.manifest.spin import ContentRef, FetchError
 
 __all__ = [

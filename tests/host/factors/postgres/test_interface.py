@@ -1,30 +1,29 @@
 """A guest's connections to a real PostgreSQL server: permission, errors, sessions, limits."""
 
 import asyncio
-import inspect
 import logging
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from edgezero_spin.host.errors import DeadlineExceeded
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
+from edgezero_spin.host.factors.database_servers import pools, sessions
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_networking import slot_waits
 from edgezero_spin.host.factors.outbound_networking.blocked import parse_blocked
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
-from edgezero_spin.host.factors.postgres import factor, sessions
+from edgezero_spin.host.factors.postgres.factor import KIND
 from edgezero_spin.host.factors.postgres.interface import PostgresConnectionResource as Connection
-from edgezero_spin.host.runtime.host_ends import FutureValue
-from edgezero_spin.host.runtime.interface import Err, Ok, WitError
+from edgezero_spin.host.runtime.interface import Err, Ok
 from tests.host.debian_servers import running_postgres
 from tests.host.factors.postgres.conftest import V4, MakeState, Server
 from tests.host.factors.postgres.test_values import error_of as statement_error
 from tests.host.factors.postgres.test_values import query
+from tests.host.factors.stream_reader import StreamReader, run_async
 from tests.host.support import call, error_of
 
 OPEN = f"{V4} [static]connection.open"
@@ -73,7 +72,7 @@ def test_the_interface_without_a_version(state: InstanceState, server: Server) -
     assert call(state, f"{name} execute", address, "CREATE TEMP TABLE t ()", []) == 0
     assert error_of(state, f"{name} query", address, "SELECT * FROM t", [])[0] == "query-failed"
     assert error_of(state, f"{name} query", "host=evil", "", [])[0] == "connection-failed"
-    assert state.held == {sessions.KIND: 0}
+    assert state.held == {KIND: 0}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +114,7 @@ def test_what_may_be_connected_to(
         else f"address postgres://{denied} is not permitted"
     )
     assert error == ("connection-failed", reason)
-    assert state.held.get(sessions.KIND, 0) == 0
+    assert state.held.get(KIND, 0) == 0
 
 
 def test_blocked_networks(make_state: MakeState, server: Server) -> None:
@@ -158,7 +157,7 @@ def test_connections_that_fail(
     assert case == "connection-failed"
     assert reason in text
     assert "hunter2" not in text + caplog.text
-    assert state.held.get(sessions.KIND, 0) == 0
+    assert state.held.get(KIND, 0) == 0
 
 
 def test_the_next_host_is_tried(state: InstanceState, server: Server) -> None:
@@ -350,7 +349,7 @@ def test_slots(make_state: MakeState, server: Server, monkeypatch: pytest.Monkey
     first.drop(state)
     thread.join()
     assert opened.is_set()
-    assert state.held == other.held == {sessions.KIND: 0}
+    assert state.held == other.held == {KIND: 0}
 
 
 def test_handles_of_an_instance(
@@ -423,7 +422,7 @@ def test_pools_are_bounded(
     make_state: MakeState, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Connections of the address that was used longest ago are closed."""  # PG-20
-    monkeypatch.setattr(factor, "MAX_POOLS", 1)
+    monkeypatch.setattr(pools, "MAX_POOLS", 1)
     state = make_state()
     first = call(state, OPEN, server.address())
     process = backend(state, first)
@@ -440,59 +439,16 @@ def test_without_the_client_library(state: InstanceState, monkeypatch: pytest.Mo
     case, text = error_of(state, OPEN, "host=localhost")
     assert case == "connection-failed"
     assert "pip install 'edgezero-spin[postgres]'" in text
-    assert state.held == {sessions.KIND: 0}
-
-
-class Reader:
-    """Reads a stream as the runtime does for a guest.
-
-    Attributes:
-        outcome: What the future of the stream holds.
-    """
-
-    def __init__(self, source: Any, future: FutureValue) -> None:
-        self.source = source
-        self.outcome: Any = None
-        future.value.when(lambda outcome: setattr(self, "outcome", outcome))
-
-    async def read(self, most: int) -> Any:
-        """Return the next rows, none at the end."""
-        try:
-            rows = self.source.read(most)
-            if inspect.iscoroutine(rows):
-                rows = self.source.arrived(await rows)
-        except WitError as error:
-            self.source.ended(error)
-            return []
-        if not rows:
-            self.source.ended(None)
-        return rows
-
-    async def rest(self) -> list[Any]:
-        """Return all rows that are left."""
-        found: list[Any] = []
-        while rows := await self.read(100):
-            assert len(rows) <= 100
-            found += rows
-        return found
-
-
-def run_async(work: Callable[[], Any]) -> Any:
-    """Run an asynchronous host function to its end."""
-
-    async def running() -> Any:
-        return await work()
-
-    return asyncio.run(running())
+    assert state.held == {}
 
 
 async def stream(
     state: InstanceState, connection: Connection, sql: str, *values: Any
-) -> tuple[Any, Reader]:
+) -> tuple[Any, StreamReader]:
     """Begin a statement; return its columns and rows."""
     name = f"{V4} [method]connection.query-async"
     columns, source, future = await call(state, name, connection, sql, list(values))
-    return columns, Reader(source, future)
+    return columns, StreamReader(source, future)
 
 
 def test_asynchronous_functions(state: InstanceState, server: Server) -> None:
@@ -515,7 +471,7 @@ def test_asynchronous_functions(state: InstanceState, server: Server) -> None:
         connection.drop(state)
 
     run_async(work)
-    assert state.held == {sessions.KIND: 0}
+    assert state.held == {KIND: 0}
 
 
 def test_a_stream_without_rows(state: InstanceState, connection: Connection) -> None:

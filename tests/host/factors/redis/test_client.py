@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgezero_spin.host.factors.redis import sockets as redis_sockets
+from edgezero_spin.host.factors.outbound_networking import sockets
 from edgezero_spin.host.factors.redis.client import (
     RedisAddress,
     RedisConnection,
@@ -218,7 +218,7 @@ def test_a_refusal_leaves_the_connection_as_it_was() -> None:
 
 def test_a_wait_can_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """While the server is silent, the caller is asked whether to go on."""
-    monkeypatch.setattr(redis_sockets, "PATIENCE_S", 0.001)
+    monkeypatch.setattr(sockets, "PATIENCE_S", 0.001)
 
     def stop() -> None:
         raise InterruptedError("time is up")
@@ -229,7 +229,7 @@ def test_a_wait_can_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_silence_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pool does not wait for ever."""
-    monkeypatch.setattr(redis_sockets, "PATIENCE_S", 0.001)
+    monkeypatch.setattr(sockets, "PATIENCE_S", 0.001)
     with (
         connected(b"", reply_timeout_s=0.005) as connection,
         pytest.raises(RedisError, match=r"silent for 0.005 s"),

@@ -279,3 +279,55 @@ def test_no_database_of_a_connection_grows_without_bound(place: str) -> None:
     with pytest.raises(DatabaseError, match="not authorized"):
         connection.execute(f"PRAGMA {place}.max_page_count = 65537", max_bytes=100)
     connection.close()
+
+
+LONG = 300_000
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        ("SELECT json_patch(?, '{}')", ["[" + "1," * LONG + "1]"]),
+        ("SELECT json_patch('{}', printf('%.*c', 300000, 'x'))", []),
+        ("SELECT json_extract(jsonb_patch('{}', '{}'), '$.a'), zeroblob(300000)", []),
+        ("SELECT p, zeroblob(300000) FROM patched", []),
+        ("SELECT zeroblob(17000000) LIKE '%a%'", []),
+        ("SELECT ? GLOB '*a*'", ["x" * 17_000_000]),
+        ("SELECT glob('*a*', ?)", ["x" * 17_000_000]),
+        ("SELECT snippet(long, 0, '<', '>', '', 9) FROM long WHERE long MATCH 'a'", []),
+        ("SELECT highlight(long, 0, '<', '>') FROM long WHERE long MATCH 'a'", []),
+        ("SELECT geopoly_overlap(?, '[[0,0],[1,0],[0,1],[0,0]]')", ["x" * 2_000_000]),
+    ],
+)
+def test_values_of_slow_functions_are_shorter(
+    connection: DatabaseConnection, statement: str, values: list[str]
+) -> None:
+    """Each time, compiled before or not, in a view too; other statements have their room."""
+    for text in (
+        "CREATE VIEW patched AS SELECT json_patch('{}', '{}') AS p",
+        "CREATE VIRTUAL TABLE long USING fts5(a)",
+        "INSERT INTO long SELECT replace(hex(zeroblob(200000)), '0', 'a ')",
+    ):
+        connection.execute(text, max_bytes=100)
+    for _ in range(3):
+        with pytest.raises(DatabaseError, match="too big"):
+            connection.execute(statement, values, max_bytes=1 << 28)
+        whole = "SELECT length(?)"
+        long = "x" * 20_000_000
+        assert connection.execute(whole, [long], max_bytes=100)[1] == [(20_000_000,)]
+
+
+def test_short_values_of_slow_functions(connection: DatabaseConnection) -> None:
+    """They work, one inside the other as well."""
+    query = "SELECT json_object('a', json_patch('{\"b\": 1}', '{\"c\": 2}')), 'abc' LIKE 'A%'"
+    for _ in range(2):
+        rows = connection.execute(query, max_bytes=1000)[1]
+        assert rows == [('{"a":{"b":1,"c":2}}', 1)]
+
+
+def test_functions_take_as_many_arguments_as_people_write(connection: DatabaseConnection) -> None:
+    """Each path of a JSON function is looked for in the whole document."""
+    few, many = (", ".join(["1"] * count) for count in (127, 128))
+    assert connection.execute(f"SELECT max({few})", max_bytes=100)[1] == [(1,)]
+    with pytest.raises(DatabaseError, match="too many arguments"):
+        connection.execute(f"SELECT max({many})", max_bytes=100)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from edgezero_spin.host import Host, HostSettings
-from edgezero_spin.host.execution.leader import Leadership, leading
-from edgezero_spin.host.execution.standby import ReusePolicy
+from edgezero_spin.host.execution.instance_pool import ReusePolicy
+from edgezero_spin.host.execution.loop_owner import LoopOwner, current_loop_owner
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.http.listening import Listening
 from edgezero_spin.host.http.server import serve_async
@@ -21,13 +21,13 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
 def run(
-    main: Callable[[Leadership], "asyncio.Future[None] | object"],
+    main: Callable[[LoopOwner], "asyncio.Future[None] | object"],
     loop_factory: LoopFactory | None = None,
 ) -> None:
-    """Run ``main(leadership)`` in a loop that has one."""
+    """Run ``main(loop_owner)`` in a loop that has one."""
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        leadership = Leadership(runner.get_loop())
-        leadership.run(main(leadership))  # type: ignore[arg-type]
+        loop_owner = LoopOwner(runner.get_loop())
+        loop_owner.run(main(loop_owner))  # type: ignore[arg-type]
 
 
 def refuse() -> None:
@@ -39,17 +39,17 @@ def test_a_job_is_done_by_the_thread_that_runs_the_loop() -> None:
     """Nothing is handed to another thread, and the loop goes on where it was."""
     threads: list[threading.Thread] = []
 
-    async def main(leadership: Leadership) -> None:
-        assert leading() is leadership
+    async def main(loop_owner: LoopOwner) -> None:
+        assert current_loop_owner() is loop_owner
         done = asyncio.Event()
 
         def job() -> None:
-            assert leading() is None
+            assert current_loop_owner() is None
             threads.append(threading.current_thread())
-            leadership.tell(done.set)
+            loop_owner.post(done.set)
 
         for _ in range(3):
-            leadership.run_soon(job, refuse)
+            loop_owner.run_soon(job, refuse)
             await asyncio.wait_for(done.wait(), WAIT_S)
             done.clear()
         threads.append(threading.current_thread())
@@ -58,14 +58,14 @@ def test_a_job_is_done_by_the_thread_that_runs_the_loop() -> None:
     assert len(threads) == 4
     assert len(set(threads)) == 1
     assert threads[0] is not threading.current_thread()
-    assert leading() is None
+    assert current_loop_owner() is None
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3), KeyboardInterrupt()])
 def test_what_the_coroutine_raises_comes_out(error: BaseException) -> None:
     """Also what is no ``Exception``, and the threads end."""
 
-    async def main(leadership: Leadership) -> None:
+    async def main(loop_owner: LoopOwner) -> None:
         await asyncio.sleep(0)
         raise error
 
@@ -76,30 +76,30 @@ def test_what_the_coroutine_raises_comes_out(error: BaseException) -> None:
 
 @pytest.mark.parametrize("sleeps", [False, True], ids=["computes", "sleeps"])
 def test_another_thread_leads_while_a_job_takes_its_time(sleeps: bool) -> None:
-    """The loop goes on, jobs behind it go elsewhere, and its news still arrive."""
+    """The loop goes on, jobs behind it go elsewhere, and its callbacks still run."""
     go_on = threading.Event()
     elsewhere = threading.Event()
 
-    async def main(leadership: Leadership) -> None:
+    async def main(loop_owner: LoopOwner) -> None:
         heard = asyncio.Event()
         threads = [threading.current_thread()]
 
         def job() -> None:
             if sleeps:
-                leadership.hand_over()
-                leadership.hand_over()
+                loop_owner.yield_loop()
+                loop_owner.yield_loop()
             go_on.wait(WAIT_S)
-            leadership.tell(heard.set)
+            loop_owner.post(heard.set)
 
-        leadership.run_soon(job, refuse)
-        leadership.run_soon(refuse, elsewhere.set)
+        loop_owner.run_soon(job, refuse)
+        loop_owner.run_soon(refuse, elsewhere.set)
         await until(elsewhere.is_set)
-        assert leading() is leadership
+        assert current_loop_owner() is loop_owner
         threads.append(threading.current_thread())
         assert threads[0] is not threads[1]
-        # The new leader leaves the loop like the one before.
+        # The new owner leaves the loop like the one before.
         again = asyncio.Event()
-        leadership.run_soon(lambda: leadership.tell(again.set), refuse)
+        loop_owner.run_soon(lambda: loop_owner.post(again.set), refuse)
         await asyncio.wait_for(again.wait(), WAIT_S)
         assert not heard.is_set()
         go_on.set()
@@ -110,18 +110,18 @@ def test_another_thread_leads_while_a_job_takes_its_time(sleeps: bool) -> None:
     run(main)
 
 
-def test_news_of_a_job_that_is_replaced_are_not_lost() -> None:
+def test_callbacks_of_a_job_that_is_replaced_are_not_lost() -> None:
     """What it told before another thread took over is told in the loop at once."""
     go_on = threading.Event()
 
-    async def main(leadership: Leadership) -> None:
+    async def main(loop_owner: LoopOwner) -> None:
         heard = asyncio.Event()
 
         def job() -> None:
-            leadership.tell(heard.set)
+            loop_owner.post(heard.set)
             go_on.wait(WAIT_S)
 
-        leadership.run_soon(job, refuse)
+        loop_owner.run_soon(job, refuse)
         await asyncio.wait_for(heard.wait(), WAIT_S)
         go_on.set()
 
@@ -131,15 +131,15 @@ def test_news_of_a_job_that_is_replaced_are_not_lost() -> None:
 def test_jobs_without_end_leave_the_loop_its_turn() -> None:
     """A job that asks for the next one does not keep the loop from its timers."""
 
-    async def main(leadership: Leadership) -> None:
+    async def main(loop_owner: LoopOwner) -> None:
         going = True
 
         def job() -> None:
             if going:
-                leadership.tell(lambda: leadership.run_soon(job, job))
+                loop_owner.post(lambda: loop_owner.run_soon(job, job))
 
         for _ in range(100):
-            leadership.run_soon(job, job)
+            loop_owner.run_soon(job, job)
         await asyncio.sleep(0.02)
         going = False
 
@@ -147,13 +147,13 @@ def test_jobs_without_end_leave_the_loop_its_turn() -> None:
 
 
 @pytest.mark.parametrize("module", ["asyncio", "uvloop"])
-def test_many_leaders_lose_nothing(module: str) -> None:
-    """Connections outlive their leaders, of whom the slow and the sleepy are replaced."""
+def test_many_owners_lose_nothing(module: str) -> None:
+    """Connections outlive their owners, of whom the slow and the sleepy are replaced."""
     loop_factory: LoopFactory = pytest.importorskip(module).new_event_loop
-    leaders: set[threading.Thread] = set()
+    owners: set[threading.Thread] = set()
 
     async def answer(
-        leadership: Leadership, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        loop_owner: LoopOwner, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         never = threading.Event()
         while kind := await reader.read(1):
@@ -161,14 +161,14 @@ def test_many_leaders_lose_nothing(module: str) -> None:
 
             def job(kind: bytes = kind, done: asyncio.Event = done) -> None:
                 if kind == b"h":
-                    leadership.hand_over()
+                    loop_owner.yield_loop()
                 if kind in b"sh":
                     never.wait(0.02)
-                leadership.tell(done.set)
+                loop_owner.post(done.set)
 
-            leadership.run_soon(job, threading.Thread(target=job).start)
+            loop_owner.run_soon(job, threading.Thread(target=job).start)
             await done.wait()
-            leaders.add(threading.current_thread())
+            owners.add(threading.current_thread())
             writer.write(kind)
         writer.close()
 
@@ -180,9 +180,9 @@ def test_many_leaders_lose_nothing(module: str) -> None:
             assert await reader.readexactly(1) == kind
         writer.close()
 
-    async def main(leadership: Leadership) -> None:
+    async def main(loop_owner: LoopOwner) -> None:
         server = await asyncio.start_server(
-            lambda reader, writer: answer(leadership, reader, writer), "127.0.0.1", 0
+            lambda reader, writer: answer(loop_owner, reader, writer), "127.0.0.1", 0
         )
         port = server.sockets[0].getsockname()[1]
         async with asyncio.timeout(4 * WAIT_S), asyncio.TaskGroup() as clients:
@@ -191,7 +191,7 @@ def test_many_leaders_lose_nothing(module: str) -> None:
         server.close()
 
     run(main, loop_factory)
-    assert len(leaders) > 2
+    assert len(owners) > 2
 
 
 @contextlib.contextmanager
@@ -211,7 +211,7 @@ def served(host: Host) -> Iterator[Listening]:
         stops.append(lambda: loop.call_soon_threadsafe(stop.set))
         await serve_async(host, "127.0.0.1:0", on_listening=on_listening, stop=stop)
 
-    server = threading.Thread(target=run, args=(lambda leadership: main(),))
+    server = threading.Thread(target=run, args=(lambda loop_owner: main(),))
     server.start()
     try:
         assert ready.wait(WAIT_S)

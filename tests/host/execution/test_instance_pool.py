@@ -7,8 +7,8 @@ import random
 import pytest
 
 from edgezero_spin.host import Host, HostSettings, HttpRequest, ResponseAborted
-from edgezero_spin.host.execution import standby
-from edgezero_spin.host.execution.standby import ReusePolicy
+from edgezero_spin.host.execution import instance_pool
+from edgezero_spin.host.execution.instance_pool import ReusePolicy
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from tests.host.support import HostLog, script_host, until
 
@@ -163,7 +163,7 @@ def test_a_used_instance_does_not_wait_for_ever(shared_engine: Engine) -> None:
 
 def test_each_wait_draws_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the two ends (FLAG-7)."""
-    monkeypatch.setattr(standby, "monotonic", lambda: 100.0)
+    monkeypatch.setattr(instance_pool, "monotonic", lambda: 100.0)
     policy = ReusePolicy(idle_timeout_s=3, least_idle_timeout_s=2)
     waits = {policy.idle_until() for _ in range(50)}
     assert len(waits) > 10

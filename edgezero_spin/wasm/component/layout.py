@@ -1,6 +1,6 @@
 """Canonical ABI: size, alignment and flattening of component types.
 
-In: a value type. Out: its ``Layout`` in a 32-bit linear memory and as core values. A flat
+In: a value type. Out: its ``Layout`` in linear memory and as core values. A flat
 value is described by a format character of ``struct``, which says signedness as well, so that
 most integers need no conversion on their way: ``I``/``i`` for ``i32``, ``Q``/``q`` for ``i64``,
 ``f`` and ``d``.
@@ -8,12 +8,13 @@ most integers need no conversion on their way: ``I``/``i`` for ``i32``, ``Q``/``
 Source: ``CanonicalABI.md``, "Alignment", "Element Size" and "Flattening".
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from struct import Struct
 
 import attrs
 
+from edgezero_spin.wasm.component.definitions import CoreFunctionType
 from edgezero_spin.wasm.component.types import (
     BorrowType,
     EnumType,
@@ -42,6 +43,7 @@ __all__ = [
     "core_signature",
     "core_types",
     "discriminant_size",
+    "encoded_types",
     "layout_of",
     "offsets_of",
     "payload_offset",
@@ -54,7 +56,9 @@ MAX_FLAT_ASYNC_PARAMETERS = 4
 Formats = tuple[str, ...]
 """One character for each core value; see the module."""
 
+I32, I64 = b"\x7f", b"\x7e"
 _CORE_TYPES = {"I": "i32", "i": "i32", "Q": "i64", "q": "i64", "f": "f32", "d": "f64"}
+_ENCODED = {"i32": I32, "i64": I64, "f32": b"\x7d", "f64": b"\x7c"}
 
 
 @attrs.frozen
@@ -84,25 +88,24 @@ _PRIMITIVES = {
     Primitive.F32: Layout(4, 4, ("f",)),
     Primitive.F64: Layout(8, 8, ("d",)),
     Primitive.CHAR: Layout(4, 4, ("I",)),
-    Primitive.STRING: Layout(8, 4, ("I", "I")),
     Primitive.ERROR_CONTEXT: Layout(4, 4, ("I",)),
 }
 
 
 @lru_cache(4096)
-def layout_of(type_: ValueType) -> Layout:
-    """Return the layout of a type."""
+def layout_of(type_: ValueType, pointer: int = 4) -> Layout:
+    """Return the layout of a type in a memory with addresses of so many bytes."""
     match type_:
+        case Primitive.STRING | ListType(_, None):
+            return Layout(2 * pointer, pointer, ("I", "I"))
         case Primitive():
             return _PRIMITIVES[type_]
         case RecordType():
-            return _record([field for _, field in type_.fields])
+            return _record([layout_of(field, pointer) for _, field in type_.fields])
         case TupleType():
-            return _record(type_.elements)
-        case ListType(element, length):
-            if length is None:
-                return Layout(8, 4, ("I", "I"))
-            item = layout_of(element)
+            return _record([layout_of(element, pointer) for element in type_.elements])
+        case ListType(element, int(length)):
+            item = layout_of(element, pointer)
             flat = None
             if item.flat is not None and len(item.flat) * length <= MAX_FLAT_PARAMETERS:
                 flat = item.flat * length
@@ -116,7 +119,10 @@ def layout_of(type_: ValueType) -> Layout:
         case OwnType() | BorrowType() | StreamType() | FutureType():
             return Layout(4, 4, ("I",))
         case VariantType() | OptionType() | ResultType():
-            return _variant(cases_of(type_))
+            cases = cases_of(type_)
+            payloads = [layout_of(case, pointer) for case in cases if case is not None]
+            return _variant(discriminant_size(len(cases)), payloads)
+    raise TypeError(type_)
 
 
 def cases_of(type_: VariantType | OptionType | ResultType) -> tuple[ValueType | None, ...]:
@@ -157,8 +163,7 @@ def _aligned(at: int, alignment: int) -> int:
     return -(-at // alignment) * alignment
 
 
-def _record(types: Iterable[ValueType]) -> Layout:
-    fields = [layout_of(type_) for type_ in types]
+def _record(fields: Sequence[Layout]) -> Layout:
     end = 0
     for field in fields:
         end = _aligned(end, field.alignment) + field.size
@@ -171,11 +176,10 @@ def _record(types: Iterable[ValueType]) -> Layout:
     return Layout(_aligned(end, alignment), alignment, flat)
 
 
-def _variant(cases: tuple[ValueType | None, ...]) -> Layout:
-    payloads = [layout_of(case) for case in cases if case is not None]
-    discriminant = discriminant_size(len(cases))
-    alignment = max([discriminant, *(payload.alignment for payload in payloads)])
-    end = payload_offset(cases) + max((payload.size for payload in payloads), default=0)
+def _variant(discriminant: int, payloads: Sequence[Layout]) -> Layout:
+    inner = max((payload.alignment for payload in payloads), default=1)
+    alignment = max(discriminant, inner)
+    end = _aligned(discriminant, inner) + max((payload.size for payload in payloads), default=0)
     joined: list[str] = []
     flat: Formats | None = None
     if all(payload.flat is not None for payload in payloads):
@@ -213,6 +217,11 @@ class CoreSignature:
     results: Formats
     spilled: bool
     returned: bool
+
+    @property
+    def type(self) -> CoreFunctionType:
+        """The core function type."""
+        return CoreFunctionType(encoded_types(self.parameters), encoded_types(self.results))
 
 
 def core_signature(
@@ -254,6 +263,11 @@ def core_signature(
 def slots(formats: Formats) -> Struct:
     """Return how core values lie in the engine's slots of 16 bytes."""
     return Struct("<" + "".join(f"{one}{8 if one in 'Qqd' else 12}x" for one in formats))
+
+
+def encoded_types(formats: Formats) -> tuple[bytes, ...]:
+    """Return the core types in binary form."""
+    return tuple(_ENCODED[name] for name in core_types(formats))
 
 
 def core_types(formats: Formats) -> tuple[str, ...]:

@@ -1,153 +1,156 @@
 """Sessions: what a guest's connection handle stands for.
 
-In: an address that a guest gives. Out: a ``Session``, or a ``PostgresError``. A session belongs
-to its handle and to the streams of rows that were begun on it; with the last of them its server
-connection goes back to the pool.
+In: a pool of connections. Out: a ``Session``. It belongs to its handle and to the streams of
+rows that were begun on it; with the last of them its server connection goes back to the pool.
 
 Statements of one session run one after the other, on the guest's thread or another. One that
 comes while a stream has rows left first takes these in, up to the limit of a result.
 
-Source: contract services.md, PG-13 to PG-21, SVC-5 to SVC-10; spin-host.md, NET-24.
+Source: contract services.md, SVC-5 to SVC-8, PG-21, PG-66.
 """
 
-import ipaddress
-import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, claim, release
+from edgezero_spin.host.factors.database_servers.errors import (
+    DatabaseServerError,
+    ResultTooLargeError,
+)
+from edgezero_spin.host.factors.database_servers.pools import ConnectionPool, PooledConnection
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
+from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
 from edgezero_spin.host.factors.outbound_networking.slot_waits import (
     MAX_CONNECTIONS,
     claim_slot,
 )
-from edgezero_spin.host.factors.postgres.address import (
-    PostgresAddress,
-    PostgresServer,
-    parse_postgres_address,
-)
-from edgezero_spin.host.factors.postgres.errors import PostgresError, ResultTooLargeError
-from edgezero_spin.host.factors.postgres.factor import ConnectionPool, MissingClientError
-from edgezero_spin.host.factors.postgres.parameters import Parameter
-from edgezero_spin.host.factors.postgres.sockets import PATIENCE_S
 
-if TYPE_CHECKING:
-    from edgezero_spin.host.factors.postgres.client import PostgresConnection, Rows
-    from edgezero_spin.host.factors.postgres.columns import Column, Row
+__all__ = ["Opening", "Parameter", "Row", "RowStream", "Rows", "Session", "SqlConnection"]
 
-__all__ = ["Opening", "RowStream", "Session", "begin_open"]
-
-KIND = "postgres connection"
 TOO_MANY = "too many connections"
+PATIENCE_S = 0.25
 
-# A host that is compared and connected to must be read alike by both.
-_NAME = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
+Parameter = tuple[str, Any]
+"""Case and payload of a ``parameter-value``."""
+Row = Sequence[tuple[str, Any]]
+"""Case and payload of each ``db-value``."""
 
 
-class Opening:
+class Rows(Protocol):
+    """The rows of a statement that runs."""
+
+    @property
+    def columns(self) -> Sequence[Any]:
+        """The columns of its result."""
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether reading would not wait for the server."""
+
+    def read(self, most_bytes: int) -> tuple[list[Row], int]:
+        """Return the next rows, none at the end, and what they count.
+
+        Args:
+            most_bytes: What they may count.
+
+        Raises:
+            DatabaseServerError: The statement failed, or a value cannot be read.
+            ResultTooLargeError: They count more; the statement was ended.
+        """
+
+    def close(self) -> None:
+        """End the statement, where it still runs. Twice is harmless."""
+
+
+class SqlConnection(PooledConnection, Protocol):
+    """A connection that runs statements, one at a time."""
+
+    def query(
+        self, statement: str, parameters: Sequence[Parameter], *, one_by_one: bool = False
+    ) -> Rows:
+        """Begin a statement; return its rows.
+
+        Args:
+            statement: One command.
+            parameters: Its parameters.
+            one_by_one: Return each row as it comes, so that an error takes none with it.
+        """
+
+    def execute(self, statement: str, parameters: Sequence[Parameter]) -> int:
+        """Run a statement; return how many rows it touched."""
+
+
+C = TypeVar("C", bound=SqlConnection)
+
+
+class Opening(Generic[C]):
     """A connection that may be opened: its place among the instance's handles is taken."""
 
-    def __init__(self, state: InstanceState, pool: ConnectionPool) -> None:
+    def __init__(
+        self, state: InstanceState, kind: str, pool: ConnectionPool[C], slots: ConnectionSlots
+    ) -> None:
         self._state = state
+        self._kind = kind
         self._pool = pool
+        self._slots = slots
 
-    def finish(self, check: Callable[[], None]) -> "Session":
+    @classmethod
+    def begin(
+        cls, state: InstanceState, kind: str, pool: ConnectionPool[C], slots: ConnectionSlots
+    ) -> Self:
+        """Take a place for the handle; on the instance's thread.
+
+        Args:
+            state: Of the instance.
+            kind: What its places are counted by.
+            pool: Has the connections.
+            slots: The application's connections of this kind.
+
+        Raises:
+            DatabaseServerError: The instance has too many handles.
+        """
+        if not claim(state, kind, MAX_CONNECTIONS):
+            raise DatabaseServerError(TOO_MANY)
+        return cls(state, kind, pool, slots)
+
+    def finish(self, check: Callable[[], None]) -> "Session[C]":
         """Connect; from any thread.
 
         Args:
             check: Raises what ends a wait.
 
         Raises:
-            PostgresError: There are too many connections, or no server can be reached.
+            DatabaseServerError: There are too many connections, or no server can be reached.
         """
-        rules, pool = self._state.grants.network, self._pool
-        held = self._state.held[KIND] - 1
-        if not claim_slot(rules.postgres_slots, held, check):
-            raise PostgresError(TOO_MANY)
+        pool, slots = self._pool, self._slots
+        held = self._state.held[self._kind] - 1
+        if not claim_slot(slots, held, check):
+            raise DatabaseServerError(TOO_MANY)
         try:
             if not claim_slot(pool.slots, held, check):
-                raise PostgresError(TOO_MANY)
+                raise DatabaseServerError(TOO_MANY)
             try:
-                connection = pool.take(check, rules.blocked.blocks)
+                connection = pool.take(check, self._state.grants.network.blocked.blocks)
             except BaseException:
                 pool.slots.release()
                 raise
         except BaseException:
-            rules.postgres_slots.release()
+            slots.release()
             raise
-        return Session(self._state, pool, connection)
+        return Session(pool, connection, slots)
 
     def give_up(self) -> None:
         """Give the place back; on the instance's thread."""
-        release(self._state, KIND)
+        release(self._state, self._kind)
 
 
-def begin_open(state: InstanceState, text: str, certificate: str | None = None) -> Opening:
-    """Judge an address, and take a place for the handle; on the instance's thread.
-
-    Args:
-        state: Of the instance.
-        text: The address.
-        certificate: A root certificate to trust beside the usual ones, in PEM.
-
-    Raises:
-        PostgresError: The address cannot be read or is not permitted, or there are too many
-            handles.
-    """
-    try:
-        address = parse_postgres_address(text)
-    except ValueError as error:
-        raise PostgresError(str(error)) from None
-    for server in address.servers:
-        _check_permitted(state, server)
-    if not claim(state, KIND, MAX_CONNECTIONS):
-        raise PostgresError(TOO_MANY)
-    try:
-        pool = _pool(state, text, address, certificate)
-    except BaseException:
-        release(state, KIND)
-        raise
-    return Opening(state, pool)
-
-
-def _check_permitted(state: InstanceState, server: PostgresServer) -> None:
-    names = [name for name in (server.host, server.address) if name is not None]
-    for name, granted in zip(names, server.granted, strict=True):
-        if not _is_host(name) or not may_connect(state, granted, "postgres"):
-            raise PostgresError(f"address postgres://{granted} is not permitted")
-
-
-def _is_host(name: str) -> bool:
-    if _NAME.fullmatch(name):
-        return True
-    try:
-        ipaddress.IPv6Address(name)
-    except ValueError:
-        return False
-    return "%" not in name
-
-
-def _pool(
-    state: InstanceState, text: str, address: PostgresAddress, certificate: str | None
-) -> ConnectionPool:
-    grants = state.grants
-    try:
-        pool: ConnectionPool = grants.postgres.pool(grants.component_id, text, address, certificate)
-    except MissingClientError as error:
-        raise PostgresError(str(error)) from None
-    return pool
-
-
-class Session:
+class Session(Generic[C]):
     """A server connection, as long as a handle, a stream of rows or a call in progress needs it."""
 
-    def __init__(
-        self, state: InstanceState, pool: ConnectionPool, connection: "PostgresConnection"
-    ) -> None:
-        self._slots = state.grants.network.postgres_slots
+    def __init__(self, pool: ConnectionPool[C], connection: C, slots: ConnectionSlots) -> None:
+        self._slots = slots
         self._pool = pool
         self._connection = connection
         # Held while a thread uses the connection.
@@ -158,12 +161,12 @@ class Session:
 
     def query(
         self, statement: str, parameters: Sequence[Parameter], check: Callable[[], None]
-    ) -> "tuple[Sequence[Column], list[Row]]":
+    ) -> tuple[Sequence[Any], list[Row]]:
         """Run a statement; return its columns and rows.
 
         Raises:
-            ParameterValueError: A parameter is no value of its kind.
-            PostgresError: The statement failed.
+            ValueError: A parameter is no value of its kind.
+            DatabaseServerError: The statement failed.
             ResultTooLargeError: Its rows count more than a result may.
         """
         with self.use(check) as connection:
@@ -183,24 +186,35 @@ class Session:
         """Run a statement; return how many rows it touched.
 
         Raises:
-            ParameterValueError: A parameter is no value of its kind.
-            PostgresError: The statement failed.
+            ValueError: A parameter is no value of its kind.
+            DatabaseServerError: The statement failed.
         """
         with self.use(check) as connection:
             return connection.execute(statement, parameters)
 
     def stream(
-        self, statement: str, parameters: Sequence[Parameter], check: Callable[[], None]
+        self,
+        statement: str,
+        parameters: Sequence[Parameter],
+        check: Callable[[], None],
+        *,
+        limit_whole: bool = False,
     ) -> "RowStream":
         """Begin a statement; return its rows once the first or the end is known.
 
+        Args:
+            statement: One command.
+            parameters: Its parameters.
+            check: Raises what ends a wait.
+            limit_whole: The limit of a result holds for all rows together, not for each.
+
         Raises:
-            ParameterValueError: A parameter is no value of its kind.
-            PostgresError: The server refuses the statement.
+            ValueError: A parameter is no value of its kind.
+            DatabaseServerError: The server refuses the statement.
         """
         with self.use(check) as connection:
-            rows = connection.query(statement, parameters, chunk_rows=1)
-            stream = RowStream(rows)
+            rows = connection.query(statement, parameters, one_by_one=True)
+            stream = RowStream(rows, limit_whole=limit_whole)
             stream.take_in(1)
             if not stream.ended:
                 self._stream = stream
@@ -215,7 +229,7 @@ class Session:
                 self._stream = None
 
     @contextmanager
-    def use(self, check: Callable[[], None]) -> "Iterator[PostgresConnection]":
+    def use(self, check: Callable[[], None]) -> Iterator[C]:
         """Use the connection, when nobody else does and no statement runs on it."""
         with self._exclusive(check):
             stream, self._stream = self._stream, None
@@ -252,18 +266,21 @@ class RowStream:
     """The rows of a statement that runs; changed by who uses the session.
 
     Attributes:
-        columns: The columns; none where there is no row.
+        columns: The columns.
+        has_rows: A row came.
         ended: There are no more rows than were taken in.
         failure: What ended the statement before its last row.
         unwanted: Nobody reads the rows any more.
     """
 
-    def __init__(self, rows: "Rows") -> None:
-        self.columns: Sequence[Column] = ()
+    def __init__(self, rows: Rows, *, limit_whole: bool) -> None:
+        self.columns = rows.columns
+        self.has_rows = False
         self.ended = False
-        self.failure: PostgresError | ResultTooLargeError | None = None
+        self.failure: Exception | None = None
         self.unwanted = False
         self._rows = rows
+        self._left = MAX_RESULT_BYTES if limit_whole else None
         self._taken: list[Row] = []
 
     @property
@@ -271,7 +288,7 @@ class RowStream:
         """Whether there is something to read, the end included."""
         return bool(self._taken) or self.ended
 
-    def taken(self) -> "tuple[list[Row], bool]":
+    def taken(self) -> tuple[list[Row], bool]:
         """Return the rows that were taken in, and whether they are the last."""
         rows, self._taken = self._taken, []
         return rows, self.ended
@@ -281,7 +298,10 @@ class RowStream:
         while len(self._taken) < most and not self.ended:
             if self._taken and not self._rows.at_hand:
                 return
-            self._take_in_next(MAX_RESULT_BYTES)
+            left = self._left
+            size = self._take_in_next(MAX_RESULT_BYTES if left is None else left)
+            if left is not None:
+                self._left = left - size
 
     def finish(self) -> None:
         """Take in all rows that are left, up to the limit of a result, or end the statement."""
@@ -294,11 +314,11 @@ class RowStream:
     def _take_in_next(self, most_bytes: int) -> int:
         try:
             rows, size = self._rows.read(most_bytes)
-        except (PostgresError, ResultTooLargeError) as error:
+        except (DatabaseServerError, ResultTooLargeError) as error:
             self.ended, self.failure = True, error
             return 0
         if rows:
-            self.columns = self._rows.columns
+            self.has_rows = True
             self._taken += rows
         else:
             self.ended = True

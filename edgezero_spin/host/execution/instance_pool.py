@@ -1,4 +1,4 @@
-"""Instances that wait for their next request: made ahead of time, or used before.
+"""Instance pool: instances that wait for a request, made ahead of time or used before.
 
 In: components. Out: instances that a request can be given without making one first. A
 *ready* instance was never used: it is made while the worker threads have nothing better to
@@ -31,7 +31,7 @@ from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.runtime.prepared import PreparedComponent
 
-__all__ = ["Guest", "ReusePolicy", "Standby", "Started"]
+__all__ = ["Guest", "InstancePool", "PooledInstance", "ReusePolicy"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -100,7 +100,7 @@ class Guest(Protocol):
 
 
 @attrs.define(eq=False)
-class Started:
+class PooledInstance:
     """One instance and what belongs to it.
 
     Attributes:
@@ -122,15 +122,15 @@ class Started:
 
 
 @attrs.define(eq=False)
-class _Shelf:
+class _Idle:
     """The waiting instances of one component."""
 
-    ready: list[Started] = attrs.field(factory=list)
-    used: list[Started] = attrs.field(factory=list)
+    ready: list[PooledInstance] = attrs.field(factory=list)
+    used: list[PooledInstance] = attrs.field(factory=list)
     coming: int = 0
 
 
-class Standby:
+class InstancePool:
     """The waiting instances of one host.
 
     Attributes:
@@ -149,7 +149,7 @@ class Standby:
         self.make_way_elsewhere: Callable[[], bool] = lambda: False
         self._pool = pool
         self._lock = threading.Lock()
-        self._shelves: dict[Guest, _Shelf] = {}
+        self._by_component: dict[Guest, _Idle] = {}
         self._sweeper: threading.Timer | None = None
         self._closed = False
 
@@ -157,24 +157,24 @@ class Standby:
     def waiting(self) -> int:
         """Instances that wait at this moment."""
         with self._lock:
-            return sum(len(shelf.ready) + len(shelf.used) for shelf in self._shelves.values())
+            return sum(len(idle.ready) + len(idle.used) for idle in self._by_component.values())
 
     def has_used(self, component: Guest) -> bool:
         """Whether an instance waits that was used before. Takes no lock."""
-        shelf = self._shelves.get(component)
-        return shelf is not None and bool(shelf.used)
+        idle = self._by_component.get(component)
+        return idle is not None and bool(idle.used)
 
-    def take(self, component: Guest) -> Started | None:
+    def take(self, component: Guest) -> PooledInstance | None:
         """Return an instance that waits, a used one first; ``None`` when there is none."""
         with self._lock:
-            shelf = self._shelves.get(component)
-            if shelf is None:
+            idle = self._by_component.get(component)
+            if idle is None:
                 return None
-            if shelf.used:
-                return shelf.used.pop()
-            return shelf.ready.pop() if shelf.ready else None
+            if idle.used:
+                return idle.used.pop()
+            return idle.ready.pop() if idle.ready else None
 
-    def put_back(self, component: Guest, started: Started) -> bool:
+    def put_back(self, component: Guest, started: PooledInstance) -> bool:
         """Keep an instance whose request came to a clean end, if it may serve another.
 
         Returns:
@@ -186,11 +186,11 @@ class Standby:
         with self._lock:
             if self._closed:
                 return False
-            shelf = self._shelves.setdefault(component, _Shelf())
-            if len(shelf.used) >= self.policy.most_kept:
+            idle = self._by_component.setdefault(component, _Idle())
+            if len(idle.used) >= self.policy.most_kept:
                 return False
             started.until = self.policy.idle_until()
-            shelf.used.append(started)
+            idle.used.append(started)
             self._sweep_at(started.until)
         return True
 
@@ -203,15 +203,15 @@ class Standby:
 
     def _sweep(self) -> None:
         now = monotonic()
-        gone: list[Started] = []
+        gone: list[PooledInstance] = []
         with self._lock:
             self._sweeper = None
             if self._closed:
                 return
-            for shelf in self._shelves.values():
-                gone += [started for started in shelf.used if started.until <= now]
-                shelf.used = [started for started in shelf.used if started.until > now]
-            left = [started.until for shelf in self._shelves.values() for started in shelf.used]
+            for idle in self._by_component.values():
+                gone += [started for started in idle.used if started.until <= now]
+                idle.used = [started for started in idle.used if started.until > now]
+            left = [started.until for idle in self._by_component.values() for started in idle.used]
             if left:
                 self._sweep_at(min(left))
         for started in gone:
@@ -225,15 +225,15 @@ class Standby:
         with self._lock:
             if self._closed:
                 return
-            shelf = self._shelves.setdefault(component, _Shelf())
-            missing = wanted - len(shelf.ready) - shelf.coming
+            idle = self._by_component.setdefault(component, _Idle())
+            missing = wanted - len(idle.ready) - idle.coming
             if missing < 1:
                 return
-            shelf.coming += missing
+            idle.coming += missing
         for _ in range(missing):
-            self._pool.submit_spare(lambda: self._make(component, shelf))
+            self._pool.submit_spare(lambda: self._make(component, idle))
 
-    def _make(self, component: Guest, shelf: _Shelf) -> None:
+    def _make(self, component: Guest, idle: _Idle) -> None:
         try:
             started = self.start(component, self._prepare(component))
             # Time begins with a request.
@@ -243,9 +243,9 @@ class Standby:
             logger.debug("no instance could be made ahead of time: %s", error)
             started = None
         with self._lock:
-            shelf.coming -= 1
+            idle.coming -= 1
             if started is not None and not self._closed:
-                shelf.ready.append(started)
+                idle.ready.append(started)
                 return
         if started is not None:
             started.close()
@@ -257,7 +257,7 @@ class Standby:
 
     def start(
         self, component: Guest, state: InstanceState, limits: InstanceLimits | None = None
-    ) -> Started:
+    ) -> PooledInstance:
         """Make an instance; where the engine has no room, one that waits makes way.
 
         Args:
@@ -277,13 +277,13 @@ class Standby:
                 if not self.make_way() and not self.make_way_elsewhere():
                     raise
             else:
-                return Started(instance, state, self.policy.draw())
+                return PooledInstance(instance, state, self.policy.draw())
 
     def make_way(self) -> bool:
         """Close one instance that waits; ``False`` when there is none."""
         with self._lock:
-            for shelf in self._shelves.values():
-                kept = shelf.ready or shelf.used
+            for idle in self._by_component.values():
+                kept = idle.ready or idle.used
                 if kept:
                     started = kept.pop()
                     break
@@ -295,10 +295,10 @@ class Standby:
     def clear(self, keep: Callable[[Guest], bool] = lambda component: False) -> None:
         """Close what waits, but for components that ``keep`` is true of."""
         with self._lock:
-            gone = [component for component in self._shelves if not keep(component)]
-            shelves = [self._shelves.pop(component) for component in gone]
-        for shelf in shelves:
-            for started in (*shelf.ready, *shelf.used):
+            gone = [component for component in self._by_component if not keep(component)]
+            removed = [self._by_component.pop(component) for component in gone]
+        for idle in removed:
+            for started in (*idle.ready, *idle.used):
                 started.close()
 
     def close(self) -> None:

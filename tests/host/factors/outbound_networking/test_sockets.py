@@ -12,8 +12,8 @@ import pytest
 import trustme
 
 from edgezero_spin.host.errors import DeadlineExceeded
-from edgezero_spin.host.factors.redis import sockets as redis_sockets
-from edgezero_spin.host.factors.redis.sockets import connect
+from edgezero_spin.host.factors.outbound_networking import sockets
+from edgezero_spin.host.factors.outbound_networking.sockets import connect
 
 NAME = "localhost"
 
@@ -131,7 +131,7 @@ def test_a_server_without_tls(
     monkeypatch: pytest.MonkeyPatch, greeting: bytes, error: type[OSError]
 ) -> None:
     """One that says nothing, and one that says something else, end the attempt as well."""
-    monkeypatch.setattr(redis_sockets, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(sockets, "PATIENCE_S", 0.01)
     with greeter(greeting) as port:
         names_lead_to(monkeypatch, port)
         with pytest.raises(error):

@@ -1,4 +1,4 @@
-"""Connect to a Redis server on the thread of a guest, which may have to stop waiting.
+"""Connecting to a server on the thread of a guest, which may have to stop waiting.
 
 In: an address, how long to try, and what to ask while it takes its time. Out: a connected
 socket, through TLS where the address says so.
@@ -11,11 +11,11 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from selectors import EVENT_WRITE, DefaultSelector
+from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from time import monotonic
 from typing import Any
 
-__all__ = ["PATIENCE_S", "connect"]
+__all__ = ["PATIENCE_S", "connect", "is_readable"]
 
 # How long a wait sleeps before it asks whether it may go on.
 PATIENCE_S = 0.25
@@ -114,3 +114,11 @@ def _go_on(until: float, check: Callable[[], None]) -> None:
     check()
     if monotonic() >= until:
         raise TimeoutError("timed out")
+
+
+def is_readable(connected: socket.socket | int) -> bool:
+    """Whether something was received that is not read yet, the end of the connection included."""
+    # Not select.select(), which stops at file descriptor 1023.
+    with DefaultSelector() as selector:
+        selector.register(connected, EVENT_READ)
+        return bool(selector.select(0))

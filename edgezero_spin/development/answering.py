@@ -1,0 +1,227 @@
+"""Requests of the embedded host's server, answered by an app in this process.
+
+In: the head of a request, the channel of its body and a ``ResponseWriter``. Out: the app's response
+through that writer. A failure that is the app's own fault shows its traceback to a browser.
+"""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, cast
+
+from edgezero_spin.core.errors import BodyReadError
+from edgezero_spin.core.response import Response
+from edgezero_spin.core.streaming import BodyStream
+from edgezero_spin.development.application import NativeApplication, Placed
+from edgezero_spin.development.outbound import NetworkTransport
+from edgezero_spin.development.pages import (
+    exception_response,
+    failure_response,
+    wants_html,
+)
+from edgezero_spin.errors import EdgeZeroError
+from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.http.gateway import Answer, RequestHead
+from edgezero_spin.host.http.respond import ResponseWriter
+from edgezero_spin.host.http.responses import is_bodiless
+
+if TYPE_CHECKING:
+    from edgezero_spin.host.http.respond import Responder
+
+__all__ = ["AppHandler", "FailureHandler"]
+
+logger = logging.getLogger("edgezero_spin.dev")
+
+_Pair = tuple[str, bytes]
+
+
+class AppHandler:
+    """A ``RequestHandler`` for one app.
+
+    Attributes:
+        origin: The URL of the server.
+    """
+
+    def __init__(self, native: NativeApplication) -> None:
+        self.origin: str | None = None
+        self._native = native
+        self._transport: NetworkTransport | None = None
+
+    def begin(
+        self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
+    ) -> "Responder | None":
+        """Begin to answer a request; ``None`` when that is done already."""
+        admitted = self._native.gateway.admit(head)
+        if isinstance(admitted, Answer):
+            _send(writer, head.method, admitted.status, list(admitted.headers), admitted.body)
+            return None
+        placed = cast("Placed", admitted.component)
+        own = self._native.place.component_id
+        if placed.id != own:
+            text = (
+                f"`edgezero dev` serves {own!r} alone; `edgezero watch` serves {placed.id!r}, too\n"
+            )
+            _send(writer, head.method, 501, [("content-type", b"text/plain")], text.encode())
+            return None
+        if self._transport is None:
+            self._transport = NetworkTransport(self._native.outbound, self.origin or "")
+        admitted.exchange.body = body
+        return _started(_Answering(self._native, self._transport, admitted.exchange, writer))
+
+    def component_of(self, head: RequestHead) -> str | None:
+        """Return the id of the component that answers a request."""
+        return self._native.gateway.component_of(head)
+
+    async def aclose(self) -> None:
+        """Close the connections of requests that the app sent."""
+        if self._transport is not None:
+            await self._transport.aclose()
+
+
+class FailureHandler:
+    """A ``RequestHandler`` for an app that cannot be loaded.
+
+    Attributes:
+        origin: The URL of the server.
+    """
+
+    def __init__(self, title: str, text: str) -> None:
+        """Keep what is shown: one line, and what is behind it."""
+        self.origin: str | None = None
+        self._title = title
+        self._text = text
+
+    def begin(
+        self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
+    ) -> "Responder | None":
+        """Answer with the failure."""
+        accepts = b",".join(value for name, value in head.headers if name.lower() == b"accept")
+        response = failure_response(
+            self._title, self._text, html=wants_html(accepts.decode("latin-1")), reload=True
+        )
+        content = response.body if isinstance(response.body, bytes) else b""
+        _send(writer, head.method, 500, response.header_pairs, content)
+        return None
+
+    def component_of(self, head: RequestHead) -> None:
+        """None does."""
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+def _started(answering: "_Answering") -> "Responder":
+    answering.task = asyncio.get_running_loop().create_task(answering.run())
+    # The server asks for ``resume`` and ``abandon`` alone.
+    return cast("Responder", answering)
+
+
+class _Answering:
+    """One request on its way to its response; what a server takes for a ``Responder``."""
+
+    def __init__(
+        self,
+        native: NativeApplication,
+        transport: NetworkTransport,
+        exchange: Exchange,
+        writer: ResponseWriter,
+    ) -> None:
+        self.task: asyncio.Task[None] | None = None
+        self._native = native
+        self._transport = transport
+        self._exchange = exchange
+        self._writer = writer
+        self._caught_up = asyncio.Event()
+
+    def resume(self) -> None:
+        """Go on: the client has caught up with reading."""
+        self._caught_up.set()
+
+    def abandon(self) -> None:
+        """Stop: nobody waits for the response any more."""
+        if self.task is not None:
+            self.task.cancel()
+
+    async def run(self) -> None:
+        """Answer."""
+        source = _Source(self._exchange)
+        request = self._native.request(source, self._transport)
+        response = await self._native.app.handle(request)
+        error = request.error
+        if response.status == 500 and error is not None and not isinstance(error, EdgeZeroError):
+            accepts = request.headers.get("accept") or ""
+            if wants_html(accepts):
+                response = exception_response(error)
+        await self._reply(response)
+        work = request.background_work()
+        if work is not None:
+            await work
+
+    async def _reply(self, response: Response) -> None:
+        body = response.body
+        headers = list(response.header_pairs)
+        method = self._exchange.method
+        if not isinstance(body, BodyStream):
+            _send(self._writer, method, response.status, headers, body)
+            return
+        self._writer.start(response.status, headers)
+        try:
+            async for piece in body:
+                while not self._writer.ready():
+                    self._caught_up.clear()
+                    await self._caught_up.wait()
+                self._writer.write(bytes(piece), last=False)
+        except Exception as error:
+            logger.exception("a streamed body broke off")
+            self._writer.abort(f"{type(error).__name__}: {error}")
+            return
+        finally:
+            await body.aclose()
+        self._writer.write(b"", last=True)
+
+
+class _Source:
+    """A ``RequestSource`` over an exchange; its body comes in through a channel."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        path, mark, query = (exchange.target or "/").partition("?")
+        self.method = exchange.method
+        self.raw_path = path.encode("utf-8", "surrogateescape")
+        self.query = query.encode("utf-8", "surrogateescape") if mark else None
+        self.scheme: str | None = exchange.scheme.lower()
+        self.authority = exchange.authority
+        self._headers = exchange.headers
+        self._body = exchange.body
+        self._data = asyncio.Event()
+        if self._body is not None:
+            self._body.on_data = self._data.set
+
+    def headers(self) -> list[_Pair]:
+        """Every field in order."""
+        return self._headers
+
+    async def read(self, limit: int) -> bytes:
+        """The next bytes of the body; ``b""`` at its end."""
+        body = self._body
+        while body is not None:
+            self._data.clear()
+            piece = bytes(body.take(limit))
+            if piece:
+                return piece
+            if body.ended:
+                if body.failure is not None:
+                    raise BodyReadError("the request body broke off")
+                return b""
+            await self._data.wait()
+        return b""
+
+
+def _send(
+    writer: ResponseWriter, method: str, status: int, headers: list[_Pair], body: bytes
+) -> None:
+    """Send a whole response with its length."""
+    kept = [pair for pair in headers if pair[0] != "content-length"]
+    if is_bodiless(method, status):
+        writer.send(status, headers if method == "HEAD" else kept, b"")
+    else:
+        writer.send(status, [*kept, ("content-length", b"%d" % len(body))], body)

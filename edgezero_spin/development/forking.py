@@ -1,0 +1,206 @@
+"""The process that has imported all but the app, and forks for each load.
+
+``python -m edgezero_spin.development.forking`` is started by the supervisor with a listening socket
+and a control socket. A line on the control socket is a load: the fork that answers so far stops to
+accept and ends its requests, and a new one takes over. The control socket's end is the end.
+
+In: options as JSON. Out: for each load one line of JSON: how long it took, or why it failed.
+``run_app`` stands for all that an app imports of this library: it is loaded here, before any fork.
+
+Source: our own; ``fork`` leaves no thread behind because this process has none.
+"""
+
+import asyncio
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import IO, Any, NamedTuple, NoReturn
+
+from edgezero_spin import run_app
+from edgezero_spin.development.answering import AppHandler, FailureHandler
+from edgezero_spin.development.application import load_native
+from edgezero_spin.errors import EdgeZeroError
+from edgezero_spin.host.http.access_log import AccessLog, logged
+from edgezero_spin.host.http.server import ServerSettings, serve_async
+
+__all__ = ["main", "run_app"]
+
+DRAIN_S = 5.0
+"""Seconds that requests may take which the code before a save still answers."""
+
+STOP_S = 1.0
+"""Seconds that the code before a save has to stop accepting."""
+
+
+def main() -> None:
+    """Fork at each order until the orders end."""
+    listening = socket.socket(fileno=int(sys.argv[1]))
+    control = socket.socket(fileno=int(sys.argv[2]))
+    options: dict[str, Any] = json.loads(sys.argv[3])
+    # Ctrl-C is for the supervisor, which ends this process by closing the control socket.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    orders = control.makefile("rb")
+    # Bytecode is taken for that of a source by its second and its size, and two saves in one second
+    # may well have one size.
+    sys.dont_write_bytecode = True
+    # What is there now is shared with every fork, and no collector has to look at it.
+    gc.freeze()
+    before: _Worker | None = None
+    while _is_ordered(orders):
+        _reap()
+        heard, held = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(heard)
+            _run_worker(listening, control, options, before, held)
+        os.close(held)
+        if before is not None:
+            os.close(before.accepting)
+        before = _Worker(pid, heard)
+    if before is not None:
+        before.stop()
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(before.pid, 0)
+
+
+def _is_ordered(orders: IO[bytes]) -> bool:
+    """Wait for an order; ``False`` when no more will come."""
+    try:
+        return bool(orders.readline())
+    except ConnectionError:
+        # The supervisor was killed with something unread.
+        return False
+
+
+class _Worker(NamedTuple):
+    """A fork that answers.
+
+    Attributes:
+        pid: Its process.
+        accepting: A pipe that ends when it accepts no connection any more.
+    """
+
+    pid: int
+    accepting: int
+
+    def stop(self) -> None:
+        """Have it accept no connection any more, and wait until it does not."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGTERM)
+        select.select([self.accepting], [], [], STOP_S)
+
+
+def _reap() -> None:
+    """Take note of forks that have ended."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _run_worker(
+    listening: socket.socket,
+    control: socket.socket,
+    options: dict[str, Any],
+    before: _Worker | None,
+    held: int,
+) -> NoReturn:
+    """Serve until SIGTERM, and end this process."""
+    status = 0
+    try:
+        with contextlib.ExitStack() as owned:
+            handler, said = _load(owned, options)
+            if before is not None:
+                before.stop()
+            with contextlib.suppress(ConnectionError):
+                control.sendall(json.dumps(said).encode() + b"\n")
+            asyncio.run(_serve(handler, listening, options, held))
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Not sys.exit: what the process that was forked would do at its end is not ours.
+        os._exit(status)
+
+
+def _load(
+    owned: contextlib.ExitStack, options: dict[str, Any]
+) -> tuple[AppHandler | FailureHandler, dict[str, Any]]:
+    started = time.perf_counter()
+    path = Path(options["manifest"])
+    try:
+        native = load_native(path, options["component_id"], owned, options["run"])
+    except EdgeZeroError as error:
+        title, _, rest = str(error).partition("\n")
+        return FailureHandler(title, rest), {"error": str(error)}
+    except BaseException as error:
+        text = _own_traceback(error)
+        title = f"{type(error).__name__}: {error}".splitlines()[0]
+        return FailureHandler(title, text), {"error": text}
+    took = time.perf_counter() - started
+    return AppHandler(native), {
+        "seconds": took,
+        "component": native.place.component_id,
+        "routes": len(native.app.routes),
+        "notices": list(native.notices),
+    }
+
+
+def _own_traceback(error: BaseException) -> str:
+    """The traceback from the app's own module on."""
+    frames = traceback.extract_tb(error.__traceback__)
+    skipped = 0
+    for frame in frames:
+        if "importlib" in frame.filename or f"edgezero_spin{os.sep}development" in frame.filename:
+            skipped += 1
+        else:
+            break
+    shown = traceback.format_exception(error, limit=skipped - len(frames))
+    if skipped == len(frames):
+        shown = traceback.format_exception_only(error)
+    return "".join(shown).rstrip()
+
+
+async def _serve(
+    handler: AppHandler | FailureHandler,
+    listening: socket.socket,
+    options: dict[str, Any],
+    held: int,
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def end(number: int, frame: object) -> None:
+        # The alarm ends this process where a handler never gives way.
+        signal.alarm(int(DRAIN_S) + 2)
+        loop.call_soon_threadsafe(stop.set)
+
+    signal.signal(signal.SIGTERM, end)
+    told = asyncio.create_task(_tell_of_stop(stop, held))
+    form = options["access_log"]
+    answering = handler if form is None else logged(handler, AccessLog(form))
+    settings = ServerSettings(drain_s=DRAIN_S)
+    await serve_async(answering, listening, settings=settings, stop=stop)
+    await told
+    await handler.aclose()
+
+
+async def _tell_of_stop(stop: asyncio.Event, held: int) -> None:
+    await stop.wait()
+    # The server, which waits for the same, has closed its socket behind these.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    os.close(held)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""MQTT: components publish messages to brokers."""

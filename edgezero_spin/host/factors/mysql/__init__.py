@@ -1,0 +1,1 @@
+"""MySQL: connections of components to MySQL and MariaDB servers."""

@@ -1,0 +1,150 @@
+"""Access log: one line for each request, however it ends."""
+
+import json
+from typing import Any
+
+import pytest
+
+from edgezero_spin.host.http.access_log import AccessLog, logged
+from edgezero_spin.host.http.gateway import RequestHead
+
+
+class Writer:
+    """Takes a response."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+
+    def ready(self) -> bool:
+        return True
+
+    def send(self, status: int, headers: Any, body: bytes) -> None:
+        self.sent.append((status, body))
+
+    def start(self, status: int, headers: Any) -> None:
+        self.sent.append(status)
+
+    def write(self, data: bytes, *, last: bool, trailers: Any = None) -> None:
+        self.sent.append((data, last))
+
+    def abort(self, reason: str) -> None:
+        self.sent.append(reason)
+
+
+class Responder:
+    """Is told of the client."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def resume(self) -> None:
+        self.told.append("resume")
+
+    def abandon(self) -> None:
+        self.told.append("abandon")
+
+
+class Handler:
+    """Leaves the response to the test."""
+
+    origin: str | None = None
+
+    def __init__(self, at_once: bool = False) -> None:
+        self.at_once = at_once
+        self.writer: Any = None
+        self.responder = Responder()
+
+    def component_of(self, head: RequestHead) -> str | None:
+        return "shop" if head.path != "/nowhere" else None
+
+    def begin(self, head: RequestHead, body: Any, writer: Any) -> Any:
+        self.writer = writer
+        if self.at_once:
+            writer.send(404, [], b"no")
+            return None
+        return self.responder
+
+
+def noted(path: str = "/a", method: str = "GET", form: str = "json") -> tuple[list[str], Any, Any]:
+    """Begin a request; return the lines, the handler and what the server was given."""
+    lines: list[str] = []
+    handler = Handler()
+    log = logged(handler, AccessLog(form, lines.append))
+    given = log.begin(RequestHead(method, path, "token=hush", ()), None, Writer())
+    return lines, handler, given
+
+
+def test_a_whole_response() -> None:
+    """Method, path without the query, component, status, time and bytes."""
+    lines, handler, _ = noted()
+    handler.writer.send(201, [], b"12345")
+    line = json.loads(lines.pop())
+    assert line.pop("time").endswith("Z") and line.pop("duration_ms") >= 0
+    assert line == {"method": "GET", "path": "/a", "component": "shop", "status": 201, "bytes": 5}
+    assert lines == []
+
+
+def test_a_streamed_response() -> None:
+    """One line, at its end, with all bytes."""
+    lines, handler, given = noted(form="text")
+    handler.writer.start(200, [])
+    handler.writer.write(b"123", last=False)
+    given.resume()
+    assert lines == [] and handler.responder.told == ["resume"]
+    handler.writer.write(b"45", last=True)
+    (line,) = lines
+    time, method, path, component, status, took, size = line.split(" ")
+    assert (method, path, component, status, size) == ("GET", "/a", "shop", "200", "5B")
+    assert time.endswith("Z") and took.endswith("ms")
+
+
+@pytest.mark.parametrize(("started", "status"), [(True, 200), (False, 500)])
+def test_a_response_that_breaks_off(started: bool, status: int) -> None:
+    """With the status that the client saw."""
+    lines, handler, _ = noted()
+    if started:
+        handler.writer.start(200, [])
+    handler.writer.abort("broken")
+    assert [json.loads(line)["status"] for line in lines] == [status]
+
+
+@pytest.mark.parametrize(("started", "status"), [(True, 200), (False, 499)])
+def test_a_client_that_leaves(started: bool, status: int) -> None:
+    """Once, and the handler is told."""
+    lines, handler, given = noted()
+    if started:
+        handler.writer.start(200, [])
+    given.abandon()
+    handler.writer.abort("nobody waits")
+    assert [json.loads(line)["status"] for line in lines] == [status]
+    assert handler.responder.told == ["abandon"]
+
+
+def test_a_response_that_is_out_at_once() -> None:
+    """No component answered; the server has nothing to tell of the client."""
+    lines: list[str] = []
+    writer = Writer()
+    log = logged(Handler(at_once=True), AccessLog("text", lines.append))
+    assert log.begin(RequestHead("GET", "/nowhere", None, ()), None, writer) is None
+    assert writer.sent == [(404, b"no")]
+    assert " GET /nowhere - 404 " in lines[0]
+    log.origin = "http://here"
+    assert log.origin == "http://here"
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/a\nb", "/a%0ab"),
+        ("/\x1b[31m", "/%1b[31m"),
+        ("/a b", "/a%20b"),
+        ("/\udcff", "/%ff"),
+        ("/é", "/é"),
+        ("/" + "x" * 500, "/" + "x" * 199 + "..."),
+    ],
+)
+def test_a_line_is_one_line(path: str, shown: str) -> None:
+    """Whatever a client sends as its path."""
+    lines, handler, _ = noted(path, form="text")
+    handler.writer.send(200, [], b"")
+    assert lines[0].split(" ")[2] == shown and "\n" not in lines[0]
