@@ -73,7 +73,7 @@ def cost_of(component: Path, method: str = "GET", target: str = "/", body: bytes
                 exchange = _exchange(method, target, body)
                 answer(instance, exchange)
                 if exchange.response is None or exchange.response.status != 200:
-                    raise RuntimeError(f"{component.name} did not answer 200: {exchange.refusal}")
+                    raise RuntimeError(f"{component.name} did not answer 200: {exchange.failure}")
                 spent.append(instance.fuel_used or 0)
                 counted.append(calls[0])
     return Cost(spent[1] - spent[0], spent[3] - spent[2], counted[0])
