@@ -15,7 +15,6 @@ import pytest
 
 from benchmarks.peers import PeerMissingError
 from edgezero_spin.host import Host
-from edgezero_spin.host.factors.unavailable.interface import NOT_PROVIDED
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.settings import HostSettings
 from tests.component.servers import manifest
@@ -81,7 +80,7 @@ files = [{{ source = "site", destination = "/" }}]
 environment = {{ PLACE = "here" }}
 variables = {{ greeting = "hej" }}
 allowed_outbound_hosts = [
-    "{target}", "{redis}", "tcp://127.0.0.1:80", "mysql://db", "postgres://db", "mqtt://db",
+    "{target}", "{redis}", "tcp://127.0.0.1:80",
 ]
 """
     path = manifest(component, folder, grants)
@@ -317,10 +316,14 @@ def test_variables(client: httpx.Client) -> None:
     assert invalid.startswith('invalid-name: "Not A Name"')
 
 
-def test_services_that_are_not_there_give_their_own_error(client: httpx.Client) -> None:
-    """The component loads with all that its kit imports; calls fail as the interface says."""
-    # DB-10, SK-30
-    assert _ask(client, "/services") == [f"other: {NOT_PROVIDED}"] * 3
+def test_servers_that_are_not_allowed_are_refused(client: httpx.Client) -> None:
+    """Each kit function fails as its interface says, 3.0.0 and 4.2.0 of them."""
+    # NET-23 to NET-25, SK-30
+    assert _ask(client, "/services") == [
+        "connection-failed: address mysql://elsewhere is not permitted",
+        "connection-failed: address postgres://elsewhere:5432 is not permitted",
+        "connection-failed: address mqtt://elsewhere is not permitted",
+    ]
 
 
 def test_an_exit_ends_the_instance(client: httpx.Client) -> None:

@@ -427,7 +427,7 @@ async def values(wasi, query):
 
 
 async def services(wasi, query):
-    """Services that this host does not have."""
+    """Servers that the component may not connect to."""
 
     async def opened(function, *arguments):
         # Not all of them are asynchronous in 4.0.0.
@@ -435,9 +435,9 @@ async def services(wasi, query):
         return await found if isawaitable(found) else found
 
     return [
-        await outcome(opened(mysql.open, "mysql://db")),
-        await outcome(postgres.Connection.open("postgres://db")),
-        await outcome(opened(mqtt.open, "mqtt://db", "user", "password", 30)),
+        await outcome(opened(mysql.open, "mysql://elsewhere")),
+        await outcome(postgres.Connection.open("postgres://elsewhere")),
+        await outcome(opened(mqtt.open, "mqtt://elsewhere", "user", "password", 30)),
     ]
 
 
