@@ -2,7 +2,7 @@
 
 python -m benchmarks                  everything
 python -m benchmarks instructions     only that part of builds, instructions, requests, spin,
-                                      host, servers, testing
+                                      host, servers, testing, concurrent
 """
 
 import sys
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.beside_spin import beside_spin
 from benchmarks.builds import Built, build_guests, plain_build_seconds
+from benchmarks.concurrent import concurrent_table
 from benchmarks.host import host_table
 from benchmarks.instructions import cost_of
 from benchmarks.load import Load
@@ -19,8 +20,15 @@ from benchmarks.requests_per_second import embedded_load, jco_load
 from benchmarks.servers import servers_table
 from benchmarks.testing_kit import testing_table
 
-PARTS = ("builds", "instructions", "requests", "spin", "host", "servers", "testing")
+PARTS = ("builds", "instructions", "requests", "spin", "host", "servers", "testing", "concurrent")
 NOTE = ("POST", "/notes/7", b'{"title":"a","text":"b"}')
+REQUESTS = {
+    "bare_note": NOTE,
+    "note": NOTE,
+    "spin_sdk_5_note": NOTE,
+    "note_03": NOTE,
+    "note_layers": (NOTE[0], f"{NOTE[1]}?page=2&tags=a&tags=b", NOTE[2]),
+}
 SECONDS = 8
 
 
@@ -31,7 +39,7 @@ def main(wanted: list[str]) -> int:
         print(f"no part {unknown[0]!r} (there are: {', '.join(PARTS)})", file=sys.stderr)
         return 2
     parts = wanted or list(PARTS)
-    if not {"host", "servers", "testing"}.issuperset(parts):
+    if not {"host", "servers", "testing", "concurrent"}.issuperset(parts):
         compare(parts)
     if "host" in parts:
         host_table()
@@ -39,6 +47,8 @@ def main(wanted: list[str]) -> int:
         servers_table()
     if "testing" in parts:
         testing_table()
+    if "concurrent" in parts:
+        concurrent_table()
     return 0
 
 
@@ -96,10 +106,11 @@ def instructions(guests: dict[str, Built]) -> None:
         ("hello_03", "spin_sdk_5_hello"),
         ("spin_sdk_5_note", "spin_sdk_5_note"),
         ("note_03", "spin_sdk_5_note"),
+        ("note_layers", "bare_note"),
     ):
         if not {name, against} <= guests.keys():
             continue
-        request = NOTE if "note" in name else ("GET", "/", b"")
+        request = REQUESTS.get(name, ("GET", "/", b""))
         cost = cost_of(guests[name].path, *request)
         base = cost_of(guests[against].path, *request)
         print(

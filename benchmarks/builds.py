@@ -43,7 +43,7 @@ class Built:
 def build_guests(folder: Path) -> dict[str, Built]:
     """Compile every guest that can be compiled on this machine."""
     built: dict[str, Built] = {}
-    for name in ("bare_hello", "bare_note", "hello", "note"):
+    for name in ("bare_hello", "bare_note", "hello", "note", "note_layers"):
         output = folder / f"{name}.wasm"
         result = componentize_app(
             "app" if name in BARE_WORLDS else "app:app",

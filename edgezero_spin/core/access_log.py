@@ -14,6 +14,8 @@ from edgezero_spin.stores.json_values import encode_text
 
 __all__ = ["access_log"]
 
+_clock = time.perf_counter
+
 
 def access_log(*, json: bool = False) -> Middleware:
     """Return the middleware: ``app.middleware(access_log())``.
@@ -26,38 +28,61 @@ def access_log(*, json: bool = False) -> Middleware:
         json: Write each line as a JSON object.
     """
 
+    line_of = _json_line if json else _text_line
+
     async def middleware(request: Request, call_next: Next) -> Response:
-        started = time.perf_counter()
+        started = _clock()
         response = await call_next(request)
-        elapsed_ms = int((time.perf_counter() - started) * 1000)
-        line: dict[str, object] = {
-            "method": request.method,
-            "path": request.raw_path.decode("latin-1"),
-            "status": response.status,
-        }
-        body = response.body
-        length = (
-            str(len(body))
-            if isinstance(body, bytes)
-            else response.headers.get("content-length", "")
-        )
-        if length.isdigit() and request.method != "HEAD":
-            line["bytes"] = int(length)
-        line["elapsed_ms"] = elapsed_ms
-        id = request.extensions.get("request_id")
-        if id is not None:
-            line["request_id"] = id
-        if request.error is not None:
-            line["error"] = str(request.error)
-        if json:
-            text = encode_text(line)
-        else:
-            text = " ".join([f"{name}={_word(value)}" for name, value in line.items()])
+        line = line_of(request, response, int((_clock() - started) * 1000))
         # One write is one call to the host of a component.
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(line)
         return response
 
     return middleware
+
+
+def _length(request: Request, response: Response) -> int | None:
+    """The bytes of the body as far as they are known."""
+    if request.method == "HEAD":
+        return None
+    body = response.body
+    if isinstance(body, bytes):
+        return len(body)
+    said = response.headers.get("content-length", "")
+    return int(said) if said.isdigit() else None
+
+
+def _text_line(request: Request, response: Response, elapsed_ms: int) -> str:
+    length = _length(request, response)
+    line = (
+        f"method={request.method} path={request.raw_path.decode('ascii', 'backslashreplace')} "
+        f"status={response.status}{'' if length is None else f' bytes={length}'} "
+        f"elapsed_ms={elapsed_ms}"
+    )
+    if request._extensions and "request_id" in request._extensions:
+        line += f" request_id={_word(request._extensions['request_id'])}"
+    if request.error is not None:
+        line += f" error={_word(request.error)}"
+    return f"{line}\n"
+
+
+def _json_line(request: Request, response: Response, elapsed_ms: int) -> str:
+    fields = {
+        "method": request.method,
+        "path": request.raw_path.decode("ascii", "backslashreplace"),
+        "status": response.status,
+        "bytes": _length(request, response),
+        "elapsed_ms": elapsed_ms,
+        "request_id": request.extensions.get("request_id"),
+        "error": None if request.error is None else str(request.error),
+    }
+    # Written in this order, which a mapping would not keep.
+    members = [
+        f"{encode_text(name)}:{encode_text(value)}"
+        for name, value in fields.items()
+        if value is not None
+    ]
+    return f"{{{','.join(members)}}}\n"
 
 
 def _word(value: object) -> str:

@@ -441,7 +441,8 @@ class App(Router):
         async def call(request: Request) -> Response:
             try:
                 response = await endpoint(request)
-                await _begin(request, response)
+                if type(response.body) is not bytes:
+                    await _begin(request, response)
             except Exception as error:
                 response = await self._answer(error, request)
             return response
@@ -477,17 +478,17 @@ class App(Router):
                 return handler
         return None
 
-    async def _call_route(self, request: Request) -> Response:
+    def _call_route(self, request: Request) -> Awaitable[Response]:
         route = request.route
         if route is None:
             # A miss, or a request that a middleware put in place of the first one.
             path = request.local_path
             match = self._table.find(request.method, path)
             if match is None:
-                return await self._call_mounted(request, path)
+                return self._call_mounted(request, path)
             request.route, request._captured = match
             route = match[0]
-        return await route.call(request)
+        return route.call(request)
 
     async def _call_mounted(self, request: Request, path: bytes) -> Response:
         mount = find_mount(self._mounts, request) if self._mounts else None

@@ -55,12 +55,23 @@ def bind(
         # A plain decorator around an async handler gives back what the handler gave it.
         handler, waits = _awaiting(handler), True
     endpoint = _endpoint(handler, parameters, waits)
-    return _with_exits(endpoint, handler) if parameters.has_dependencies else endpoint
+    if parameters.cleans_up:
+        return _with_exits(endpoint, handler)
+    return _with_memory(endpoint) if parameters.has_dependencies else endpoint
 
 
 def _endpoint(handler: Callable[..., object], parameters: Parameters, is_async: bool) -> Endpoint:
     call: Callable[..., Any] = handler
     arguments = parameters.arguments
+    if not parameters.simple and not parameters.waits:
+        fill_now = parameters.fill_now
+
+        async def fill_now_and_call(request: Request) -> Response:
+            values, named = fill_now(request)
+            result = call(*values, **named)
+            return to_response(await result if is_async else result)
+
+        return fill_now_and_call
     if not parameters.simple:
 
         async def fill_and_call(request: Request) -> Response:
@@ -91,6 +102,16 @@ def _endpoint(handler: Callable[..., object], parameters: Parameters, is_async: 
         return to_response(await result if is_async else result)
 
     return call_with_all
+
+
+def _with_memory(endpoint: Endpoint) -> Endpoint:
+    """Keep what the dependencies of a call gave, so that each is called once."""
+
+    def call_with_memory(request: Request) -> Awaitable[Response]:
+        request.resolved = {}
+        return endpoint(request)
+
+    return call_with_memory
 
 
 def _with_exits(endpoint: Endpoint, handler: Callable[..., object]) -> Endpoint:

@@ -57,27 +57,35 @@ def cors(
         "access-control-max-age": str(max_age_s),
     }
     exposed = ", ".join(expose)
+    # Ready pairs: checked once, here, and not for every response.
+    of_everyone = [("access-control-allow-origin", b"*")] if everyone else []
+    extra: list[tuple[str, bytes]] = []
+    if credentials:
+        extra.append(("access-control-allow-credentials", b"true"))
+    vary = ("vary", b"origin")
 
     async def middleware(request: Request, call_next: Next) -> Response:
-        origin = request.headers.get("origin")
-        asks = origin is not None and "access-control-request-method" in request.headers
-        if asks and request.method == "OPTIONS":
-            response = Response(status=204, headers=preflight if permits(origin) else ())
+        sent = request.headers.get_bytes("origin")
+        if sent is None:
+            response = await call_next(request)
+            if not everyone:
+                # A cache must not give one origin the answer to another.
+                response.header_pairs.append(vary)
+            return response
+        origin = sent.decode("latin-1")
+        permitted = everyone or origin in allowed
+        if request.method == "OPTIONS" and "access-control-request-method" in request.headers:
+            response = Response(status=204, headers=preflight if permitted else ())
         else:
             response = await call_next(request)
-            if exposed and permits(origin):
+            if exposed and permitted:
                 response.headers["access-control-expose-headers"] = exposed
-        if permits(origin):
-            value = "*" if everyone else origin or ""
-            response.headers["access-control-allow-origin"] = value
-            if credentials:
-                response.headers["access-control-allow-credentials"] = "true"
+        if permitted:
+            response.headers.discard("access-control-allow-origin")
+            own = of_everyone or [("access-control-allow-origin", sent)]
+            response.header_pairs.extend([*own, *extra])
         if not everyone:
-            # A cache must not give one origin the answer to another.
-            response.headers.add("vary", "origin")
+            response.header_pairs.append(vary)
         return response
-
-    def permits(origin: str | None) -> bool:
-        return origin is not None and (everyone or origin in allowed)
 
     return middleware

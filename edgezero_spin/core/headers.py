@@ -9,7 +9,7 @@ line break in a value would start a header of its own.
 Source: RFC 9110 section 5; contract edgezero.md, EXT-5, SPN-1, SPN-5.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeAlias, overload
 
 __all__ = ["HeaderInput", "Headers", "MutableHeaders"]
@@ -76,6 +76,10 @@ class Headers:
     def items(self) -> list[tuple[str, str]]:
         """Return every field as text, repeats included."""
         return [(name, _text(value)) for name, value in self._pairs]
+
+    def items_of(self, names: Container[str]) -> list[tuple[str, str]]:
+        """Return the fields of some names as text, repeats included. Names are in lower case."""
+        return [(name, _text(value)) for name, value in self._pairs if name in names]
 
     def __getitem__(self, name: str) -> str:
         value = self.get_bytes(name)

@@ -11,7 +11,7 @@ Source: contract edgezero.md, MW-1 and MW-3; MW-2 and RTE-10 are differences of 
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from edgezero_spin.core.binding import Endpoint
 from edgezero_spin.core.request import Request
@@ -37,33 +37,30 @@ def chain(layers: list[Middleware], endpoint: Endpoint, answer: Answer) -> Endpo
         answer: What makes a response of what a layer raises.
     """
     for layer in reversed(layers):
-        endpoint = _answering(_around(layer, endpoint), answer)
+        endpoint = _around(layer, endpoint, answer)
     return endpoint
 
 
-def _answering(endpoint: Endpoint, answer: Answer) -> Endpoint:
+def _around(layer: Middleware, call_next: Next, answer: Answer) -> Endpoint:
     async def call(request: Request) -> Response:
         try:
-            return await endpoint(request)
+            response = await layer(request, call_next)
+            if not isinstance(response, Response):
+                raise _no_response(layer, response)
         except Exception as error:
             return await answer(error, request)
-
-    return call
-
-
-def _around(layer: Middleware, call_next: Next) -> Endpoint:
-    async def call(request: Request) -> Response:
-        response = await layer(request, call_next)
-        if not isinstance(response, Response):
-            if hasattr(response, "close"):
-                response.close()
-            raise TypeError(
-                f"middleware {name_of(layer)} returned {type(response).__name__}, not a Response; "
-                f"to pass the answer on, `return await call_next(request)`"
-            )
         return response
 
     return call
+
+
+def _no_response(layer: Middleware, value: Any) -> TypeError:
+    if hasattr(value, "close"):
+        value.close()
+    return TypeError(
+        f"middleware {name_of(layer)} returned {type(value).__name__}, not a Response; "
+        f"to pass the answer on, `return await call_next(request)`"
+    )
 
 
 async def log_requests(request: Request, call_next: Next) -> Response:
@@ -76,7 +73,7 @@ async def log_requests(request: Request, call_next: Next) -> Response:
     elapsed_ms = int((time.perf_counter() - started) * 1000)
     failure = f" error={request.error}" if request.error is not None else ""
     print(
-        f"method={request.method} path={request.raw_path.decode('latin-1')} "
+        f"method={request.method} path={request.raw_path.decode('ascii', 'backslashreplace')} "
         f"status={response.status} "
         f"elapsed_ms={elapsed_ms}{failure}",
         file=sys.stderr,

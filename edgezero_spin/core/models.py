@@ -138,42 +138,64 @@ def arguments_reader(fields: dict[str, Field], failure: str) -> ArgumentsReader:
         failure: How a 400 opens.
     """
 
+    # Tables of what each step needs: a look-up of an attribute costs in a component.
+    known = {
+        name: (field.argument, field.read, field.collect, field.empty)
+        for name, field in fields.items()
+    }.get
+    required = [(name, field.argument) for name, field in fields.items() if field.required]
+    missing = [
+        (field.argument, field.absent, field.collect)
+        for field in fields.values()
+        if field.absent is not _MISSING and field.absent is not _LEFT_OUT
+    ]
+    finished = [
+        (name, field.argument, field.collect, field.rule)
+        for name, field in fields.items()
+        if field.rule is not None or field.collect not in (None, list)
+    ]
+
     def read(pairs: _Fields) -> dict[str, Any]:
         values: dict[str, Any] = {}
         problems: list[str] = []
         for name, text in pairs:
-            field = fields.get(name)
-            if field is None or not (text or field.empty):
+            field = known(name)
+            if field is None:
+                continue
+            argument, read_text, collect, empty = field
+            if not (text or empty):
                 continue
             try:
-                if type(text) is not str and field.read is not _upload:
+                if type(text) is not str and read_text is not _upload:
                     raise ValueError("a file, not text")
-                value = field.read(text)  # type: ignore[arg-type]  # one of the two it takes
+                value = read_text(text)  # type: ignore[arg-type]  # one of the two it takes
             except ValueError as error:
                 problems.append(f"{name}: {error}")
                 # Not missing as well.
-                values.setdefault(field.argument, [])
+                values.setdefault(argument, [])
                 continue
-            if field.collect is not None:
-                values.setdefault(field.argument, []).append(value)
-            elif field.argument in values:
+            if collect is not None:
+                values.setdefault(argument, []).append(value)
+            elif argument in values:
                 problems.append(f"{name}: given more than once")
             else:
-                values[field.argument] = value
-        broken: list[str] = []
-        for name, field in fields.items():
-            argument = field.argument
+                values[argument] = value
+        for name, argument in required:
             if argument not in values:
-                if field.absent is _MISSING:
-                    problems.append(f"{name}: missing")
-                elif field.absent is not _LEFT_OUT:
-                    values[argument] = field.absent
-            elif not problems:
-                if field.collect is not None:
-                    values[argument] = field.collect(values[argument])
-                problem = field.rule(values[argument]) if field.rule is not None else None
-                if problem is not None:
-                    broken.append(f"{name}: {problem}")
+                problems.append(f"{name}: missing")
+        broken: list[str] = []
+        if not problems:
+            for name, argument, collect, rule in finished:
+                if argument in values:
+                    if collect is not None:
+                        values[argument] = collect(values[argument])
+                    problem = rule(values[argument]) if rule is not None else None
+                    if problem is not None:
+                        broken.append(f"{name}: {problem}")
+            for argument, absent, collect in missing:
+                if argument not in values:
+                    # A list of its own for every request.
+                    values[argument] = absent if absent is None or collect is None else collect([])
         if problems:
             raise BadRequest(f"{failure}: {'; '.join(dict.fromkeys(problems))}")
         if broken:

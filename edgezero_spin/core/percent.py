@@ -38,6 +38,10 @@ def parse_pairs(raw: bytes) -> list[tuple[str, str]]:
     ``+`` is a space, bytes that are not UTF-8 become U+FFFD, a field without ``=`` has
     an empty value, and empty fields (``a&&b``) are skipped.
     """
+    if b"%" not in raw and b"+" not in raw and raw.isascii():
+        # What most are: nothing in it has to be decoded by itself.
+        plain = [field.partition("=") for field in raw.decode("ascii").split("&") if field]
+        return [(name, value) for name, _, value in plain]
     return [
         (_field_text(name), _field_text(value))
         for name, _, value in (field.partition(b"=") for field in raw.split(b"&") if field)

@@ -60,7 +60,6 @@ _STORE_KINDS: Any = (
 _FAILURES = {"query": BAD_QUERY, "header": BAD_HEADER, "cookie": BAD_COOKIE, "form": BAD_FORM}
 _PAIRS: dict[str, Callable[[Request], Any]] = {
     "query": Request.query_pairs,
-    "header": lambda request: request.headers.items(),
     "cookie": lambda request: request.cookies.items(),
     "form": Request.form_pairs,
 }
@@ -153,10 +152,18 @@ def _parameters(function: Callable[..., object], scope: _Scope) -> Parameters:
     if role == "handler":
         _check_path_is_taken(where, scope.names, hints, parameters, groups.get("query", {}))
     readers = [
-        (_PAIRS[source], arguments_reader(fields, _FAILURES[source]), source == "form")
+        (_pairs_of(source, fields), arguments_reader(fields, _FAILURES[source]), source == "form")
         for source, fields in groups.items()
     ]
     return Parameters(arguments, readers)
+
+
+def _pairs_of(source: str, fields: dict[str, Field]) -> Callable[[Request], Any]:
+    """Return what gives name and value of the fields that may be asked for."""
+    if source != "header":
+        return _PAIRS[source]
+    # Most of the many headers of a request are nobody's parameters: those stay undecoded.
+    return lambda request: request.headers.items_of(fields)
 
 
 def hints_of(function: Callable[..., object]) -> dict[str, Any]:
@@ -199,8 +206,7 @@ def _dependency(depends: Depends, scope: _Scope) -> Argument:
     call = depends.call
     if not callable(call):
         raise TypeError(f"Depends takes a function, got {call!r}")
-    dependency = Dependency(call, _parameters(call, scope), is_async(call))
-    return Argument(dependency.resolve, waits=True)
+    return Dependency(call, _parameters(call, scope), is_async(call)).argument
 
 
 def name_of(handler: Callable[..., object]) -> str:

@@ -9,13 +9,15 @@ Source: measured with wasmtime's fuel, 80 000 instructions for a hello handler w
 """
 
 from collections.abc import Coroutine
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
 
-from edgezero_spin.core.annotations import Json
+from edgezero_spin.core.annotations import Depends, Header, Json
 from edgezero_spin.core.app import App
+from edgezero_spin.core.middleware import Next
 from edgezero_spin.core.request import Request
+from edgezero_spin.core.response import Response
 
 __all__ = ["warm_up"]
 
@@ -49,11 +51,31 @@ def warm_up() -> None:
     async def with_model(item: Json[_Item]) -> _Item:
         return item
 
+    def agent(user_agent: Header[str | None]) -> str | None:
+        return user_agent
+
+    layered = App()
+    layered.middleware(_pass_on)
+
+    @layered.get("/{name}")
+    def with_fields(
+        name: str,
+        agent: Annotated[str, Depends(agent)],
+        page: int = 1,
+        tags: list[str] = [],  # noqa: B006  # nobody changes it
+    ) -> str:
+        return name
+
     for _ in range(_ROUNDS):
+        _finish(layered.handle(Request.of("GET", "/a?page=1&tags=a", {"user-agent": "a"})))
         _finish(app.handle(Request.of("GET", "/")))
         _finish(app.handle(Request.of("GET", "/a/1")))
         _finish(app.handle(Request.of("POST", "/", body=b'{"a":1}')))
         _finish(app.handle(Request.of("PUT", "/", body=b'{"name":"a","size":1}')))
+
+
+async def _pass_on(request: Request, call_next: Next) -> Response:
+    return await call_next(request)
 
 
 def _finish(coroutine: Coroutine[Any, Any, object]) -> None:

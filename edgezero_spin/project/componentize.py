@@ -48,10 +48,21 @@ __all__ = ["Componentized", "componentize_app", "split_target"]
 
 _TARGET = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?::[A-Za-z_]\w*)?")
 
-# The module that componentize-py is pointed at when the app's own module does not
-# name an `IncomingHandler`, or when `module:attribute` names an App in it.
+# The module that componentize-py is pointed at; the second where the app's own module does not
+# name an `IncomingHandler`, or where `module:attribute` names an App in it.
 _ENTRY_MODULE = "edgezero_component_entry"
 _ENTRY_TEXT = """\
+from edgezero_spin.bundle.lean_imports import install
+
+install()
+
+from {module} import IncomingHandler
+"""
+_ENTRY_TEXT_OF_APP = """\
+from edgezero_spin.bundle.lean_imports import install
+
+install()
+
 from {module} import {attribute} as app
 from edgezero_spin.guest import run_app
 
@@ -153,12 +164,10 @@ def componentize_app(
         raise ProjectError(f"{output.parent}: no such folder; create it, or name another output")
     with tempfile.TemporaryDirectory(prefix="edgezero-componentize-") as scratch_name:
         scratch = Path(scratch_name)
-        entry = module
         (scratch / "entry").mkdir()
-        if not has_handler:
-            entry = _ENTRY_MODULE
-            text = _ENTRY_TEXT.format(module=module, attribute=attribute)
-            (scratch / "entry" / f"{_ENTRY_MODULE}.py").write_text(text, encoding="utf-8")
+        text = _ENTRY_TEXT if has_handler else _ENTRY_TEXT_OF_APP
+        text = text.format(module=module, attribute=attribute)
+        (scratch / "entry" / f"{_ENTRY_MODULE}.py").write_text(text, encoding="utf-8")
         folders = _search_path(root, scratch)
         prepared = scratch / "entry" / FOLDER
         plan, left_out = _prepare(
@@ -169,7 +178,9 @@ def componentize_app(
             include=include,
             exclude=exclude,
         )
-        built = _componentize(target, entry, world_name, root, scratch, folders, plan.extensions)
+        built = _componentize(
+            target, _ENTRY_MODULE, world_name, root, scratch, folders, plan.extensions
+        )
         # Written by ``run_app``; a component that does not call it carries nothing.
         weight = prepared / WEIGHT
         bundled_bytes = int(weight.read_text(encoding="ascii")) if weight.exists() else 0

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from itertools import accumulate
 from json.encoder import encode_basestring
+from operator import attrgetter
 from typing import Any, Final, NoReturn
 
 import attrs
@@ -271,19 +272,27 @@ def _model_writer(kind: type, names: list[str]) -> Writer:
         # An annotation that only type checkers can resolve; nothing is renamed then.
         outside = {}
     heads = [
-        (f"{',' if place else '{'}{encode_basestring(outside.get(name, name))}:", name)
+        f"{',' if place else '{'}{encode_basestring(outside.get(name, name))}:"
         for place, name in enumerate(names)
     ]
 
+    if not heads:
+        return lambda value: "{}"
+    members_of = attrgetter(*names) if len(names) > 1 else _single(names[0])
+    writer = _WRITERS.get
+
     def write(value: Any) -> str:
-        text = "" if heads else "{"
-        for head, name in heads:
-            member = getattr(value, name)
+        text = ""
+        for head, member in zip(heads, members_of(value), strict=True):
             kind = type(member)
-            text += head + (_WRITERS.get(kind) or writer_of(kind))(member)
+            text += head + (writer(kind) or writer_of(kind))(member)
         return text + "}"
 
     return write
+
+
+def _single(name: str) -> Callable[[Any], tuple[Any]]:
+    return lambda value: (getattr(value, name),)
 
 
 def _chosen_writer(kind: type) -> Writer:

@@ -35,9 +35,9 @@ MAX_TTL_S: Final = 365 * 24 * 60 * 60
 
 def check_key(key: str) -> None:
     """Refuse a key that is empty, too long, ``.``, ``..`` or holds control characters."""
-    # Longer than "..", so three of the rules cannot apply.
     try:
-        if key.isascii() and 2 < len(key) <= MAX_KEY_BYTES and key.isprintable():
+        plain = key.isascii() and 0 < len(key) <= MAX_KEY_BYTES and key.isprintable()
+        if plain and key not in (".", ".."):
             return
     except AttributeError:
         pass

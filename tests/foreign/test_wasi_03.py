@@ -22,6 +22,7 @@ from tests.component.servers import manifest
 from tests.component.upstream import upstream
 from tests.conformance.serving import serving
 from tests.foreign.building import build_spin_sdk
+from tests.host.debian_servers import running_postgres
 from tests.host.redis_server import running_redis
 
 GUEST = Path(__file__).parent / "guests" / "spin_sdk_5"
@@ -81,7 +82,8 @@ files = [{{ source = "site", destination = "/" }}]
 environment = {{ PLACE = "here" }}
 variables = {{ greeting = "hej" }}
 allowed_outbound_hosts = [
-    "{target}", "{redis}", "tcp://127.0.0.1:80",
+    "{target}", "{redis}", "tcp://127.0.0.1:80", "mysql://db", "postgres://db",
+    "mqtt://db", "postgres://localhost:*",
 ]
 """
     path = manifest(component, folder, grants)
@@ -319,14 +321,31 @@ def test_variables(client: httpx.Client) -> None:
     assert invalid.startswith('invalid-name: "Not A Name"')
 
 
-def test_servers_that_are_not_allowed_are_refused(client: httpx.Client) -> None:
-    """Each kit function fails as its interface says, 3.0.0 and 4.2.0 of them."""
-    # NET-23 to NET-25, SK-30
-    assert _ask(client, "/services") == [
-        "connection-failed: address mysql://elsewhere is not permitted",
-        "connection-failed: address postgres://elsewhere:5432 is not permitted",
-        "connection-failed: address mqtt://elsewhere is not permitted",
-    ]
+def test_services_that_are_not_there_give_their_own_error(client: httpx.Client) -> None:
+    """The component loads with all that its kit imports; calls fail as the interface says."""
+    # MY-30, PG-54, MQ-4, SK-30
+    mysql, postgres, mqtt = _ask(client, "/services")
+    assert mysql.startswith("connection-failed: Can't connect to MySQL server on db: ")
+    assert postgres.startswith("connection-failed: error connecting to server db: ")
+    assert mqtt == "invalid-address"
+
+
+def test_rows_of_postgres_are_a_stream(client: httpx.Client) -> None:
+    """They arrive in order, end where the guest drops them, and come before an error."""
+    # PG-6, PG-60, PG-66
+    with running_postgres() as port:
+        address = f"postgres://postgres:postgres@localhost:{port}/postgres?sslmode=disable"
+        answer = client.get("/postgres", params={"address": address})
+    found = answer.json()
+    assert found.pop("refused").startswith("query-failed: ")
+    assert found == {
+        "columns": ["g", "?column?"],
+        "rows": [[1, "row 1"], [500, "row 500"]],
+        "count": 500,
+        "before": [0, -1],
+        "failed": "22012",
+        "touched": 1,
+    }
 
 
 def test_an_exit_ends_the_instance(load: Any, release: str) -> None:

@@ -9,6 +9,7 @@ Source: ``wasi:http/types@0.3.0``, request; contract wasi03.md, WH-10 to WH-18.
 
 from typing import Any
 
+import componentize_py_async_support as support
 import componentize_py_runtime as runtime
 import wit_world
 from componentize_py_types import Err, Ok
@@ -18,7 +19,7 @@ from edgezero_spin.core.request import BodyReadError
 from edgezero_spin.guest.methods import method_types, scheme_name
 from edgezero_spin.guest.outbound_rules import code_name
 from edgezero_spin.guest.wasi03.ends import index_of, new_future
-from edgezero_spin.guest.wasi03.tasks import await_result, current, watch
+from edgezero_spin.guest.wasi03.tasks import current, watch
 
 __all__ = ["Body", "IncomingSource", "consumed"]
 
@@ -63,7 +64,7 @@ class Body:
         if reader is None:
             return b""
         while not reader.writer_dropped:
-            code, data = await await_result(runtime.stream_read(reader.type_, reader.handle, limit))
+            code, data = await self._read(reader, limit)
             if code:
                 reader.writer_dropped = True
             if data:
@@ -77,6 +78,28 @@ class Body:
         if end.value is not None:
             end.value.__exit__(None, None, None)
         return b""
+
+    async def _read(self, reader: Any, limit: int) -> Any:
+        type_, handle = reader.type_, reader.handle
+        result = runtime.stream_read(type_, handle, limit)
+        if type(result) is Ok:
+            return result.value
+        future = support._loop.create_future()
+
+        def done(value: Any) -> None:
+            if future.done():
+                # Its reader gave up; before now, dropping the stream would have been a trap.
+                runtime.stream_drop_readable(type_, handle)
+            else:
+                future.set_result(value)
+
+        watch(current(), result.value, done)
+        try:
+            return await future
+        except BaseException:
+            reader.finalizer.detach()
+            self._reader = None
+            raise
 
     def close(self) -> None:
         """Drop what is still open. Harmless when nothing is."""

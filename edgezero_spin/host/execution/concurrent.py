@@ -410,19 +410,21 @@ class ConcurrentExecutor:
             return None
         awaited = any(not call.answered and not call.exchange.abandoned for call in shared.calls)
         deadline_s = shared.limits.deadline_s
-        if deadline_s is not None and not awaited:
+        if not shared.moves and not accepts:
+            # Neither the host nor another request can have it go on.
+            if awaited:
+                return _Ending(_STUCK, GuestTrapped(str(_STUCK)))
+            return _Ending(_OPEN, GuestTrapped(str(_OPEN)) if shared.calls else None)
+        if not shared.moves and not awaited:
+            if shared.until_s is None:
+                self._rest(shared)
+        elif deadline_s is not None and not awaited:
             # What is left of its work has a time limit of its own (IL-41).
             if shared.answered_since_s is None:
                 shared.answered_since_s = monotonic()
             self._arm(shared, shared.answered_since_s + deadline_s)
-        elif shared.moves or (awaited and accepts):
+        else:
             shared.until_s = None
-        elif awaited:
-            return _Ending(_STUCK, GuestTrapped(str(_STUCK)))
-        elif not accepts:
-            return _Ending(_OPEN, GuestTrapped(str(_OPEN)))
-        elif shared.until_s is None:
-            self._rest(shared)
         return None
 
     def _rest(self, shared: ConcurrentInstance) -> None:
@@ -451,9 +453,9 @@ class ConcurrentExecutor:
             if not shared.seize():
                 # It has a turn, after which this is looked at again.
                 return
-        if shared.tasks.idle and not shared.calls:
+        if not shared.calls and not shared.moves:
             self._end(shared, _GONE, None)
-        elif shared.limits.deadline_s is not None:
+        elif shared.moves:
             self._end(shared, TIMED_OUT, GuestTrapped(str(TIMED_OUT)))
         else:
             self._end(shared, _OPEN, GuestTrapped(str(_OPEN)))

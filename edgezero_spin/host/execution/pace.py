@@ -9,7 +9,7 @@ import attrs
 
 __all__ = ["Pace"]
 
-QUICK_S = 0.0004
+QUICK_S = 0.0005
 """CPU seconds of a request, in the mean, below which another thread is not worth it.
 
 About what two threads cost that want the interpreter's lock all the time. With longer requests a

@@ -20,10 +20,10 @@ from edgezero_spin.host.runtime.callees import Callee
 from edgezero_spin.host.runtime.converters import Converters
 from edgezero_spin.host.runtime.host_ends import Promise
 from edgezero_spin.host.runtime.interface import HostFunction
-from edgezero_spin.host.runtime.lower import MISFITS
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context
 from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.scheduler import Scheduler, is_coroutine
+from edgezero_spin.host.runtime.storing import MISFITS
 from edgezero_spin.host.runtime.tasks import CANCELLED, scheduler_of
 from edgezero_spin.host.runtime.trampolines import (
     LoweredCall,

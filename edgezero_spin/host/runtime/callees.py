@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from edgezero_spin.host.errors import ValueMismatchError
 from edgezero_spin.host.runtime.converters import Converters, lower_parameters
 from edgezero_spin.host.runtime.lifted import Invoke, lifted_call
-from edgezero_spin.host.runtime.lower import MISFITS
 from edgezero_spin.host.runtime.misfit import misfit_of_arguments
 from edgezero_spin.host.runtime.scheduler import Completion
+from edgezero_spin.host.runtime.storing import MISFITS
 from edgezero_spin.host.runtime.tasks import Arguments, Resolve, Task, scheduler_of
 from edgezero_spin.host.runtime.waitables import Event
 from edgezero_spin.wasm.component.layout import core_signature, slots

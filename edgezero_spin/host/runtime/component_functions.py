@@ -18,13 +18,13 @@ from edgezero_spin.host.runtime.instance import ContextSource
 from edgezero_spin.host.runtime.interface import CoreInterface, HostFunction
 from edgezero_spin.host.runtime.lifted import Invoke, lifted_call
 from edgezero_spin.host.runtime.primitives import UnsupportedTypeError
+from edgezero_spin.host.runtime.resource_calls import resource_call
 from edgezero_spin.host.runtime.trampolines import (
     Trampoline,
     core_call,
     guest_call,
     host_call,
     missing,
-    resource_call,
 )
 from edgezero_spin.host.runtime.traps import cannot_enter
 from edgezero_spin.wasm.component.linked import (

@@ -11,7 +11,13 @@ from edgezero_spin.host.runtime.lift import Lifting
 from edgezero_spin.host.runtime.lower import Lowering
 from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.host.runtime.primitives import Lift, Lower
-from edgezero_spin.wasm.component.layout import CoreSignature, layout_of, offsets_of
+from edgezero_spin.wasm.component.layout import (
+    CoreSignature,
+    cases_of,
+    fields_of,
+    layout_of,
+    offsets_of,
+)
 from edgezero_spin.wasm.component.linked import (
     Builtin,
     ComponentExport,
@@ -26,15 +32,10 @@ from edgezero_spin.wasm.component.linked import (
 )
 from edgezero_spin.wasm.component.linked import Lower as LoweredFunction
 from edgezero_spin.wasm.component.types import (
-    BorrowType,
-    EnumType,
-    FlagsType,
     FunctionType,
     FutureType,
     ListType,
     OptionType,
-    OwnType,
-    Primitive,
     RecordType,
     ResourceType,
     ResultType,
@@ -217,17 +218,13 @@ def contains(types: "list[ValueType | None]", *kinds: type) -> bool:
 
 def _parts(type_: ValueType) -> "tuple[ValueType | None, ...]":
     match type_:
-        case RecordType():
-            return tuple(part for _, part in type_.fields)
-        case VariantType():
-            return tuple(part for _, part in type_.cases)
+        case RecordType() | TupleType():
+            return fields_of(type_)[1]
+        case VariantType() | OptionType() | ResultType():
+            return cases_of(type_)
         case ListType() | StreamType():
             return (type_.element,)
-        case TupleType():
-            return type_.elements
-        case OptionType() | FutureType():
+        case FutureType():
             return (type_.payload,)
-        case ResultType():
-            return (type_.ok, type_.error)
-        case Primitive() | EnumType() | FlagsType() | OwnType() | BorrowType():
+        case _:
             return ()

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from edgezero_spin.host.runtime.converters import Converters, contains, lower_parameters
 from edgezero_spin.host.runtime.handles import Call
-from edgezero_spin.host.runtime.lower import MISFITS
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES
 from edgezero_spin.host.runtime.misfit import misfit_of_arguments
 from edgezero_spin.host.runtime.native import call
+from edgezero_spin.host.runtime.storing import MISFITS
 from edgezero_spin.host.runtime.traps import cannot_enter
 from edgezero_spin.wasm.component.layout import core_signature, layout_of, slots
 from edgezero_spin.wasm.component.linked import LiftedFunction

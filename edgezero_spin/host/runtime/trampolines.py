@@ -9,7 +9,7 @@ instance (``Instance.run`` and ``lifted_call`` note it), and instances never mix
 function raises is kept in the running instance and reaches the caller of the guest with its
 traceback.
 
-Source: ``CanonicalABI.md``, "``canon lower``" and "``canon resource.new``" to "``.rep``".
+Source: ``CanonicalABI.md``, "``canon lower``".
 """
 
 from collections.abc import Callable, Sequence
@@ -17,15 +17,14 @@ from typing import Any
 
 from edgezero_spin.host.errors import ValueMismatchError, WitError
 from edgezero_spin.host.runtime.converters import Converters, contains, lift_parameters
-from edgezero_spin.host.runtime.handles import Handle
 from edgezero_spin.host.runtime.interface import CoreFunction, Err, HostFunction, Ok
 from edgezero_spin.host.runtime.lifted import Invoke
-from edgezero_spin.host.runtime.lower import MISFITS
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context
 from edgezero_spin.host.runtime.misfit import misfit
 from edgezero_spin.host.runtime.native import areas_of
 from edgezero_spin.host.runtime.primitives import Lift
 from edgezero_spin.host.runtime.running import running
+from edgezero_spin.host.runtime.storing import MISFITS
 from edgezero_spin.host.runtime.traps import cannot_leave
 from edgezero_spin.wasm.component.layout import (
     CoreSignature,
@@ -34,13 +33,12 @@ from edgezero_spin.wasm.component.layout import (
     layout_of,
     slots,
 )
-from edgezero_spin.wasm.component.linked import Lower, ResourceFunction
+from edgezero_spin.wasm.component.linked import Lower
 from edgezero_spin.wasm.component.types import (
     BorrowType,
     ListType,
     OwnType,
     Primitive,
-    ResourceType,
     ResultType,
 )
 
@@ -52,7 +50,6 @@ __all__ = [
     "guest_call",
     "host_call",
     "missing",
-    "resource_call",
     "results_of",
     "unfit",
 ]
@@ -61,8 +58,6 @@ Trampoline = tuple[Callable[[int, int, int, int], int], Formats, Formats]
 """What the engine calls, and formats of its parameters and results."""
 
 current = running.get
-_INDEX = slots(("I",))
-unpack_index, pack_index = _INDEX.unpack_from, _INDEX.pack_into
 
 _Finish = Callable[[Context, Any, Sequence[Any], Any], None]
 """``(context, slots, core parameters, value)``: put a result where the caller expects it."""
@@ -226,68 +221,6 @@ def core_call(function: CoreFunction, number: int) -> Trampoline:
         return 0
 
     return callback, parameters, results
-
-
-def resource_call(function: ResourceFunction, type_: ResourceType, *, is_host: bool) -> Trampoline:
-    """Return the trampoline to ``resource.new``, ``resource.drop`` or ``resource.rep``.
-
-    Args:
-        function: The function.
-        type_: The resource type that handles have.
-        is_host: The resource type is the host's.
-    """
-    name, number = function.name, function.instance
-    if name == "resource.drop":
-        return _drop(number, type_, is_host), ("I",), ()
-    areas = areas_of(1)
-    leaves = name == "resource.new"
-
-    def callback(_data: int, _caller: int, address: int, _count: int) -> int:
-        owner = current()
-        try:
-            component = owner.components[number]
-            area = areas[address]
-            given = unpack_index(area)[0]
-            if not leaves:
-                result = component.handle(given, type_).rep
-            elif component.may_leave:
-                result = component.add(Handle(type_, given))
-            else:
-                raise cannot_leave()
-            pack_index(area, 0, result)
-        except BaseException as error:
-            return owner.keep(error)
-        return 0
-
-    return callback, ("I",), ("I",)
-
-
-def _drop(number: int, type_: ResourceType, is_host: bool) -> Callable[[int, int, int, int], int]:
-    areas = areas_of(1)
-
-    def callback(_data: int, _caller: int, address: int, _count: int) -> int:
-        owner = current()
-        try:
-            component = owner.components[number]
-            if not component.may_leave:
-                raise cannot_leave()
-            index = unpack_index(areas[address])[0]
-            if is_host:
-                # Before it leaves the table, from which the end of the instance drops it.
-                found = component.handle(index, type_)
-                if found.call is None and hasattr(found.rep, "check_childless"):
-                    found.rep.check_childless("a resource is dropped")
-            handle = component.take(index, type_)
-            if handle.call is None:
-                if not is_host:
-                    owner.drop(type_, handle.rep, number)
-                elif (drop := getattr(handle.rep, "drop", None)) is not None:
-                    drop(owner.state)
-        except BaseException as error:
-            return owner.keep(error)
-        return 0
-
-    return callback
 
 
 def _invoker(function: HostFunction, lifts: list[Lift]) -> Callable[[Context, Sequence[Any]], Any]:

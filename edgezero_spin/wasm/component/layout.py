@@ -44,6 +44,7 @@ __all__ = [
     "core_types",
     "discriminant_size",
     "encoded_types",
+    "fields_of",
     "layout_of",
     "offsets_of",
     "payload_offset",
@@ -100,10 +101,8 @@ def layout_of(type_: ValueType, pointer: int = 4) -> Layout:
             return Layout(2 * pointer, pointer, ("I", "I"))
         case Primitive():
             return _PRIMITIVES[type_]
-        case RecordType():
-            return _record([layout_of(field, pointer) for _, field in type_.fields])
-        case TupleType():
-            return _record([layout_of(element, pointer) for element in type_.elements])
+        case RecordType() | TupleType():
+            return _record([layout_of(part, pointer) for part in fields_of(type_)[1]])
         case ListType(element, int(length)):
             item = layout_of(element, pointer)
             flat = None
@@ -134,6 +133,15 @@ def cases_of(type_: VariantType | OptionType | ResultType) -> tuple[ValueType | 
             return (None, type_.payload)
         case ResultType():
             return (type_.ok, type_.error)
+
+
+def fields_of(
+    type_: RecordType | TupleType,
+) -> tuple[tuple[str, ...] | None, tuple[ValueType, ...]]:
+    """Return the names of a record's fields, ``None`` for a tuple, and their types."""
+    if isinstance(type_, TupleType):
+        return None, type_.elements
+    return tuple(name for name, _ in type_.fields), tuple(part for _, part in type_.fields)
 
 
 def offsets_of(types: Iterable[ValueType]) -> tuple[int, ...]:

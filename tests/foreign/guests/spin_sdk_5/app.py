@@ -427,7 +427,7 @@ async def values(wasi, query):
 
 
 async def services(wasi, query):
-    """Servers that the component may not connect to."""
+    """Databases and a broker that are not there."""
 
     async def opened(function, *arguments):
         # Not all of them are asynchronous in 4.0.0.
@@ -435,10 +435,35 @@ async def services(wasi, query):
         return await found if isawaitable(found) else found
 
     return [
-        await outcome(opened(mysql.open, "mysql://elsewhere")),
-        await outcome(postgres.Connection.open("postgres://elsewhere")),
-        await outcome(opened(mqtt.open, "mqtt://elsewhere", "user", "password", 30)),
+        await outcome(opened(mysql.open, "mysql://db")),
+        await outcome(postgres.Connection.open("postgres://db")),
+        await outcome(opened(mqtt.open, "mqtt://db", "user", "password", 30)),
     ]
+
+
+async def postgres_rows(wasi, query):
+    """Rows of PostgreSQL as a stream, to its end and not, and what goes wrong on the way."""
+    connection = await postgres.Connection.open(query["address"])
+    sql = "SELECT g, 'row ' || g FROM generate_series(1, 500) g"
+    columns, stream, end = await connection.query(sql, [])
+    found = await collect((stream, end))
+    _, dropped, _ = await connection.query("SELECT generate_series(1, 100000000)", [])
+    dropped.__exit__(None, None, None)
+    _, stream, end = await connection.query("SELECT 1/(g-3) FROM generate_series(1, 5) g", [])
+    before = []
+    with stream:
+        while not stream.writer_dropped:
+            before += await stream.read(10)
+    failed = await end.read()
+    return {
+        "columns": [column.name for column in columns],
+        "rows": [[value.value for value in row] for row in (found[0], found[-1])],
+        "count": len(found),
+        "before": [row[0].value for row in before],
+        "failed": failed.value.value.value.code,
+        "touched": await connection.execute("CREATE TEMP TABLE t AS SELECT 1", []),
+        "refused": await outcome(connection.query("SELEC", [])),
+    }
 
 
 async def leave(wasi, query):
@@ -462,5 +487,6 @@ PATHS: dict[str, Any] = {
     "/server": server,
     "/values": values,
     "/services": services,
+    "/postgres": postgres_rows,
     "/leave": leave,
 }

@@ -1,0 +1,305 @@
+"""Canonical ABI: loading, from a guest's memory to Python.
+
+``Loading`` prepares a closure for each type once; a call runs closures only. ``load`` gives
+``(context, address) -> value`` for a value in memory, whose address the caller has checked for
+its alignment and range. The Python forms are those of ``host/runtime/interface.py``.
+
+Source: ``CanonicalABI.md``, "Loading".
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from edgezero_spin.host.runtime.handles import GuestResource, Handle
+from edgezero_spin.host.runtime.host_ends import reader_of
+from edgezero_spin.host.runtime.interface import Err, Ok, Some
+from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context, too_much
+from edgezero_spin.host.runtime.primitives import (
+    LOADS,
+    RUNS,
+    Load,
+    UnsupportedTypeError,
+    word_type,
+)
+from edgezero_spin.host.runtime.streams import ReadableEnd, end_at, interned
+from edgezero_spin.host.runtime.text import TEXT_LIFTS, UTF16_TAG
+from edgezero_spin.host.runtime.traps import invalid_discriminant, unaligned
+from edgezero_spin.wasm.component.layout import (
+    cases_of,
+    discriminant_size,
+    fields_of,
+    layout_of,
+    offsets_of,
+    payload_offset,
+)
+from edgezero_spin.wasm.component.linked import Encoding
+from edgezero_spin.wasm.component.types import (
+    BorrowType,
+    EnumType,
+    FlagsType,
+    FutureType,
+    ListType,
+    OptionType,
+    OwnType,
+    Primitive,
+    RecordType,
+    ResourceType,
+    ResultType,
+    StreamType,
+    TupleType,
+    ValueType,
+    VariantType,
+)
+
+__all__ = ["Loading", "flag_names", "label_of", "makers_of"]
+
+_MASK = 0xFFFF_FFFF
+_ELEMENT_BYTES = 16
+"""What an element of a list counts at least; see ``Context.charge``."""
+
+
+class Loading:
+    """Prepares closures that load values of one side of a call.
+
+    Args:
+        encoding: How the guest encodes strings.
+        class_of: Class of the host's objects for a resource type, ``None`` for a guest's.
+        identity: The resource type that stands for another in handles.
+        to_host: Values go to the host, not to another component instance.
+        lends: Borrowed handles are kept in ``Context.lent`` for the time of the call.
+    """
+
+    def __init__(
+        self,
+        encoding: Encoding,
+        class_of: Callable[[ResourceType], type | None],
+        identity: Callable[[ResourceType], ResourceType],
+        *,
+        to_host: bool,
+        lends: bool,
+    ) -> None:
+        self._class_of = class_of
+        self._identity = identity
+        self._to_host = to_host
+        self._lends = lends
+        self._text = TEXT_LIFTS[encoding]
+        self._loads: dict[ValueType, Load] = {}
+
+    def load(self, type_: ValueType) -> Load:
+        """Return ``(context, address) -> value``."""
+        found = self._loads.get(type_)
+        if found is None:
+            found = self._loads[type_] = self._load(type_)
+        return found
+
+    def _load(self, type_: ValueType) -> Load:
+        match type_:
+            case Primitive.STRING:
+                text = self._text
+
+                def load_text(cx: Context, at: int) -> str:
+                    at >>= 2
+                    size = cx.u32[at + 1]
+                    cx.charge(size & ~UTF16_TAG)
+                    return text(cx, cx.u32[at], size)
+
+                return load_text
+            case Primitive():
+                load = LOADS.get(type_)
+                if load is not None:
+                    return load
+            case RecordType() | TupleType():
+                return self._load_record(type_)
+            case ListType(element, None):
+                items = self._items(element)
+
+                def load_list(cx: Context, at: int) -> Any:
+                    at >>= 2
+                    count = cx.u32[at + 1]
+                    cx.charge(count)
+                    return items(cx, cx.u32[at], count)
+
+                return load_list
+            case ListType(element, int(length)):
+                run = self.run(element)
+                return lambda cx, at: run(cx, at, length)
+            case FlagsType():
+                names, word = flag_names(type_.labels), LOADS[word_type(layout_of(type_).size)]
+                return lambda cx, at: names(word(cx, at))
+            case EnumType():
+                labels, word = type_.labels, LOADS[word_type(layout_of(type_).size)]
+                return lambda cx, at: label_of(labels, word(cx, at))
+            case OwnType() | BorrowType():
+                handle = self._handle(type_)
+                return lambda cx, at: handle(cx, cx.u32[at >> 2])
+            case StreamType() | FutureType():
+                end = self._end(type_)
+                return lambda cx, at: end(cx, cx.u32[at >> 2])
+            case VariantType() | OptionType() | ResultType():
+                return self._load_variant(type_)
+        raise UnsupportedTypeError(
+            type_.value if isinstance(type_, Primitive) else type(type_).__name__
+        )
+
+    def _load_record(self, type_: RecordType | TupleType) -> Load:
+        names, types = fields_of(type_)
+        parts = [*zip(map(self.load, types), offsets_of(types), strict=True)]
+        if names is not None:
+            named = [(name, *part) for name, part in zip(names, parts, strict=True)]
+            return lambda cx, at: {name: load(cx, at + offset) for name, load, offset in named}
+        if len(parts) == 2:
+            (load_0, _), (load_1, offset_1) = parts
+            return lambda cx, at: (load_0(cx, at), load_1(cx, at + offset_1))
+        return lambda cx, at: tuple([load(cx, at + offset) for load, offset in parts])
+
+    def _load_variant(self, type_: VariantType | OptionType | ResultType) -> Load:
+        cases = cases_of(type_)
+        offset = payload_offset(cases)
+        loads = [None if case is None else self.load(case) for case in cases]
+        word = LOADS[word_type(discriminant_size(len(cases)))]
+        makers = makers_of(type_)
+
+        def load(cx: Context, at: int) -> Any:
+            case = word(cx, at)
+            if case >= len(loads):
+                raise invalid_discriminant()
+            load = loads[case]
+            return makers[case](None if load is None else load(cx, at + offset))
+
+        return load
+
+    def _handle(self, type_: OwnType | BorrowType) -> Load:
+        """Return ``(context, index) -> representation``, or the resource for the host."""
+        resource = self._identity(type_.resource)
+        owned = isinstance(type_, OwnType)
+        if owned:
+
+            def rep_of(cx: Context, index: int) -> Any:
+                return cx.instance.take_own(index, resource)
+
+        elif self._lends:
+
+            def rep_of(cx: Context, index: int) -> Any:
+                handle = cx.instance.handle(index, resource)
+                handle.lends += 1
+                cx.lent.append(handle)
+                return handle.rep
+
+        else:
+
+            def rep_of(cx: Context, index: int) -> Any:
+                entry = cx.entries.get(index)
+                if entry.__class__ is not Handle or entry.type is not resource:
+                    raise cx.instance.mismatch(index)
+                return entry.rep
+
+        if self._to_host and self._class_of(resource) is None:
+            return lambda cx, index: GuestResource(cx.owner, resource, rep_of(cx, index), owned)
+        return rep_of
+
+    def _end(self, type_: StreamType | FutureType) -> Load:
+        """Return ``(context, index) -> what both ends share``, or the reader for the host."""
+        to_host = self._to_host
+        type_ = interned(type_)
+
+        def end_of(cx: Context, index: int) -> Any:
+            shared = end_at(cx.instance, index, ReadableEnd, type_).take_out()
+            cx.instance.remove(index)
+            return reader_of(cx.owner, shared) if to_host else shared
+
+        return end_of
+
+    def _items(self, element: ValueType) -> "Callable[[Context, int, int], Any]":
+        """Return ``(context, address, count) -> list`` for a list anywhere in memory."""
+        run = self.run(element)
+        layout = layout_of(element)
+        size, mask = layout.size, layout.alignment - 1
+        held = 0 if element is Primitive.U8 else max(size, _ELEMENT_BYTES)
+
+        def items(cx: Context, at: int, count: int) -> Any:
+            total = size * count
+            if total > MAX_CALL_BYTES:
+                raise too_much()
+            if at & mask:
+                raise unaligned("list ")
+            if at + total > cx.size:
+                cx.extend(at + total, "list content out-of-bounds")
+            if held:
+                cx.charge(held * count)
+            return run(cx, at, count)
+
+        return items
+
+    def run(self, element: ValueType) -> "Callable[[Context, int, int], Any]":
+        """Return ``(context, address, count) -> list`` for elements that are in range."""
+        match element:
+            case Primitive.U8:
+                return lambda cx, at, count: cx.u8[at : at + count].tobytes()
+            case TupleType((Primitive.STRING, Primitive.STRING | ListType(Primitive.U8, None))):
+                return self._pairs(element)
+            case Primitive() if element in RUNS:
+                name, shift = RUNS[element]
+
+                def numbers(cx: Context, at: int, count: int) -> Any:
+                    at >>= shift
+                    return getattr(cx, name)[at : at + count].tolist()
+
+                return numbers
+        load, size = self.load(element), layout_of(element).size
+        return lambda cx, at, count: [
+            load(cx, place) for place in range(at, at + size * count, size)
+        ]
+
+    def _pairs(self, element: TupleType) -> "Callable[[Context, int, int], Any]":
+        text = self._text
+        second = text if element.elements[1] is Primitive.STRING else self._items(Primitive.U8)
+
+        def pairs(cx: Context, at: int, count: int) -> Any:
+            words = cx.u32[at >> 2 : (at >> 2) + 4 * count].tolist()
+            sizes = words[1::4], words[3::4]
+            cx.charge(sum(map(sum, sizes)))
+            return [
+                (text(cx, *first), second(cx, *other))
+                for first, other in zip(
+                    zip(words[0::4], sizes[0], strict=True),
+                    zip(words[2::4], sizes[1], strict=True),
+                    strict=True,
+                )
+            ]
+
+        return pairs
+
+
+def makers_of(type_: VariantType | OptionType | ResultType) -> list[Callable[[Any], Any]]:
+    """Return, for each case, what makes the Python form from the payload."""
+    match type_:
+        case VariantType():
+            return [partial(_case, name) for name, _ in type_.cases]
+        case OptionType(OptionType()):
+            return [_same, Some]
+        case OptionType():
+            return [_same, _same]
+        case ResultType():
+            return [Ok, Err]
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _case(name: str, payload: Any) -> tuple[str, Any]:
+    return name, payload
+
+
+def label_of(labels: tuple[str, ...], index: int) -> str:
+    """Return a case of an enum."""
+    if index >= len(labels):
+        raise invalid_discriminant()
+    return labels[index]
+
+
+def flag_names(labels: tuple[str, ...]) -> Callable[[int], frozenset[str]]:
+    """Return ``bits -> names`` for flags."""
+    bits = [(1 << index, label) for index, label in enumerate(labels)]
+    return lambda value: frozenset([label for bit, label in bits if value & bit])

@@ -1,0 +1,342 @@
+"""Canonical ABI: storing, from Python to a guest's memory.
+
+``Storing`` prepares a closure for each type once; a call runs closures only. ``store`` gives
+``(context, address, value)`` for a place in memory that the caller has checked. The Python
+forms are those of ``host/runtime/interface.py``.
+
+A value that does not fit raises whatever Python raises for it (``MISFITS``); ``misfit.py`` then
+says which part of it does not. So values that fit are not looked at twice.
+
+Source: ``CanonicalABI.md``, "Storing".
+"""
+
+from collections.abc import Callable
+from struct import error as StructError  # noqa: N812 - it is a class
+from typing import Any
+
+from edgezero_spin.host.runtime.handles import GuestResource, Handle
+from edgezero_spin.host.runtime.host_ends import shared_of
+from edgezero_spin.host.runtime.interface import Err, Ok, Variants
+from edgezero_spin.host.runtime.memory import Context
+from edgezero_spin.host.runtime.primitives import (
+    STORES,
+    Store,
+    UnsupportedTypeError,
+    store_word,
+)
+from edgezero_spin.host.runtime.streams import ReadableEnd, interned
+from edgezero_spin.host.runtime.text import TEXT_PUTS, Put, allowed, put_bytes
+from edgezero_spin.host.runtime.variant_runs import variant_run
+from edgezero_spin.wasm.component.layout import (
+    cases_of,
+    discriminant_size,
+    fields_of,
+    layout_of,
+    offsets_of,
+    payload_offset,
+)
+from edgezero_spin.wasm.component.linked import Encoding
+from edgezero_spin.wasm.component.types import (
+    BorrowType,
+    EnumType,
+    FlagsType,
+    FutureType,
+    ListType,
+    OptionType,
+    OwnType,
+    Primitive,
+    RecordType,
+    ResourceType,
+    ResultType,
+    StreamType,
+    TupleType,
+    ValueType,
+    VariantType,
+)
+
+__all__ = ["MISFITS", "Storing", "flag_bits", "split_case"]
+
+MISFITS = (TypeError, ValueError, KeyError, AttributeError, StructError)
+"""What a value that does not fit its type can raise here."""
+
+_BYTES = bytes | bytearray | memoryview
+
+
+class Storing:
+    """Prepares closures that store values on one side of a call.
+
+    Args:
+        encoding: How the guest encodes strings.
+        class_of: Class of the host's objects for a resource type, ``None`` for a guest's.
+        identity: The resource type that stands for another in handles.
+        is_local: Whether a resource type is the guest's own: it gets the representation
+            where others get a borrowed handle.
+        from_host: Values come from the host, not from another component instance.
+    """
+
+    def __init__(
+        self,
+        encoding: Encoding,
+        class_of: Callable[[ResourceType], type | None],
+        identity: Callable[[ResourceType], ResourceType],
+        is_local: Callable[[ResourceType], bool],
+        *,
+        from_host: bool,
+    ) -> None:
+        self._class_of = class_of
+        self._identity = identity
+        self._is_local = is_local
+        self._from_host = from_host
+        self._text = TEXT_PUTS[encoding]
+        self._stores: dict[ValueType, Store] = {}
+
+    def store(self, type_: ValueType) -> Store:
+        """Return ``(context, address, value)``."""
+        found = self._stores.get(type_)
+        if found is None:
+            found = self._stores[type_] = self._store(type_)
+        return found
+
+    def case_of_result(self, type_: ResultType, case: int) -> Store:
+        """Return ``(context, address, payload)`` for one case of a result in memory."""
+        cases = cases_of(type_)
+        payload, offset = cases[case], payload_offset(cases)
+        if payload is None:
+
+            def store_nothing(cx: Context, at: int, value: Any) -> None:
+                if value is not None:
+                    raise TypeError("the case has no payload")
+                cx.u8[at] = case
+
+            return store_nothing
+        store = self.store(payload)
+
+        def store_case(cx: Context, at: int, value: Any) -> None:
+            cx.u8[at] = case
+            store(cx, at + offset, value)
+
+        return store_case
+
+    def _store(self, type_: ValueType) -> Store:
+        match type_:
+            case Primitive.STRING:
+                return _store_put(self._text)
+            case Primitive() if type_ in STORES:
+                return STORES[type_]
+            case RecordType() | TupleType():
+                return self._store_record(type_)
+            case ListType(element, None):
+                return _store_put(self._items(element))
+            case ListType(element, int(length)):
+                run = self.run(element)
+                kind: Any = _BYTES if element is Primitive.U8 else list | tuple
+
+                def store_list(cx: Context, at: int, value: Any) -> None:
+                    if not isinstance(value, kind) or len(value) != length:
+                        raise ValueError("another length")
+                    run(cx, at, value)
+
+                return store_list
+            case FlagsType():
+                bits, word = flag_bits(type_.labels), store_word(layout_of(type_).size)
+                return lambda cx, at, value: word(cx, at, bits(value))
+            case EnumType():
+                numbers = {label: index for index, label in enumerate(type_.labels)}
+                word = store_word(layout_of(type_).size)
+                return lambda cx, at, value: word(cx, at, numbers[value])
+            case OwnType() | BorrowType() | StreamType() | FutureType():
+                handle = self._handle(type_)
+
+                def store_handle(cx: Context, at: int, value: Any) -> None:
+                    cx.u32[at >> 2] = handle(cx, value)
+
+                return store_handle
+            case VariantType() | OptionType() | ResultType():
+                return self._store_variant(type_)
+        raise UnsupportedTypeError(
+            type_.value if isinstance(type_, Primitive) else type(type_).__name__
+        )
+
+    def _store_record(self, type_: RecordType | TupleType) -> Store:
+        names, types = fields_of(type_)
+        stores = [*zip(map(self.store, types), offsets_of(types), strict=True)]
+        if names is None:
+
+            def store_tuple(cx: Context, at: int, value: Any) -> None:
+                if not isinstance(value, tuple):
+                    raise TypeError("no tuple")
+                for (store, offset), part in zip(stores, value, strict=True):
+                    store(cx, at + offset, part)
+
+            return store_tuple
+        fields = [(name, *part) for name, part in zip(names, stores, strict=True)]
+
+        def store_record(cx: Context, at: int, value: Any) -> None:
+            if len(value) != len(fields):
+                raise KeyError("other fields")
+            for name, store, offset in fields:
+                store(cx, at + offset, value[name])
+
+        return store_record
+
+    def _store_variant(self, type_: VariantType | OptionType | ResultType) -> Store:
+        cases = cases_of(type_)
+        offset = payload_offset(cases)
+        stores = [None if case is None else self.store(case) for case in cases]
+        word = store_word(discriminant_size(len(cases)))
+        split = split_case(type_)
+
+        def store_variant(cx: Context, at: int, value: Any) -> None:
+            case, payload = split(value)
+            word(cx, at, case)
+            store = stores[case]
+            if store is not None:
+                store(cx, at + offset, payload)
+            elif payload is not None:
+                raise TypeError("the case has no payload")
+
+        return store_variant
+
+    def _handle(
+        self, type_: OwnType | BorrowType | StreamType | FutureType
+    ) -> Callable[[Context, Any], int]:
+        """Return ``(context, representation or the host's resource) -> index``."""
+        if isinstance(type_, StreamType | FutureType):
+            return self._end(type_)
+        resource = self._identity(type_.resource)
+        owned = isinstance(type_, OwnType)
+        class_ = self._class_of(resource) if self._from_host else object
+
+        def rep_of(cx: Context, value: Any) -> Any:
+            if class_ is None:
+                return GuestResource.rep_for(value, cx.owner, resource, taken=owned)
+            if not isinstance(value, class_):
+                raise TypeError("no such resource")
+            return value
+
+        if owned:
+
+            def index_of_own(cx: Context, value: Any) -> int:
+                return cx.instance.add(Handle(resource, rep_of(cx, value)))
+
+            return index_of_own
+        if self._is_local(resource):
+            return rep_of
+
+        def index_of_borrow(cx: Context, value: Any) -> int:
+            call = cx.call
+            call.borrows += 1
+            return cx.instance.add(Handle(resource, rep_of(cx, value), call))
+
+        return index_of_borrow
+
+    def _end(self, type_: StreamType | FutureType) -> Callable[[Context, Any], int]:
+        """Return ``(context, what both ends share, or the host's form) -> index``."""
+        from_host = self._from_host
+        type_ = interned(type_)
+
+        def index_of(cx: Context, value: Any) -> int:
+            shared = shared_of(cx.owner, type_, value) if from_host else value
+            end = ReadableEnd(shared)
+            end.index = cx.instance.add(end)
+            return end.index
+
+        return index_of
+
+    def _put(self, type_: ValueType) -> Put:
+        """Return what puts a string or list into memory."""
+        return self._items(type_.element) if isinstance(type_, ListType) else self._text
+
+    def _items(self, element: ValueType) -> Put:
+        if element is Primitive.U8:
+            return put_bytes
+        run = self.run(element)
+        layout = layout_of(element)
+        size, alignment = layout.size, layout.alignment
+        kinds: Any = list | tuple | Variants if isinstance(element, VariantType) else list | tuple
+
+        def put(cx: Context, value: Any) -> tuple[int, int]:
+            if not isinstance(value, kinds):
+                raise TypeError("no list")
+            count = len(value)
+            total = allowed(size * count)
+            at = cx.allocate(total, alignment)
+            run(cx, at, value)
+            return at, count
+
+        return put
+
+    def run(self, element: ValueType) -> Store:
+        """Return ``(context, address, values)`` for elements one after the other."""
+        if element is Primitive.U8:
+
+            def store_bytes(cx: Context, at: int, value: Any) -> None:
+                data = memoryview(value).cast("B")
+                cx.u8[at : at + len(data)] = data
+
+            return store_bytes
+        if isinstance(element, VariantType):
+            return variant_run(element, self.store, self._put)
+        store, size = self.store(element), layout_of(element).size
+
+        def store_run(cx: Context, at: int, value: Any) -> None:
+            for part in value:
+                store(cx, at, part)
+                at += size
+
+        return store_run
+
+
+def _store_put(put: Put) -> Store:
+    def store(cx: Context, at: int, value: Any) -> None:
+        begin, length = put(cx, value)
+        at >>= 2
+        words = cx.u32
+        words[at] = begin
+        words[at + 1] = length
+
+    return store
+
+
+def split_case(
+    type_: VariantType | OptionType | ResultType,
+) -> Callable[[Any], tuple[int, Any]]:
+    """Return ``value -> (case, payload)``."""
+    match type_:
+        case VariantType():
+            numbers = {name: index for index, (name, _) in enumerate(type_.cases)}
+
+            def split_variant(value: Any) -> tuple[int, Any]:
+                name, payload = value
+                return numbers[name], payload
+
+            return split_variant
+        case OptionType(OptionType()):
+            return lambda value: (0, None) if value is None else (1, value.value)
+        case OptionType():
+            return lambda value: (0, None) if value is None else (1, value)
+        case ResultType():
+            return _split_result
+
+
+def _split_result(value: Any) -> tuple[int, Any]:
+    if isinstance(value, Ok):
+        return 0, value.value
+    if isinstance(value, Err):
+        return 1, value.value
+    raise TypeError("neither Ok nor Err")
+
+
+def flag_bits(labels: tuple[str, ...]) -> Callable[[Any], int]:
+    """Return ``names -> bits`` for flags."""
+    bits = {label: 1 << index for index, label in enumerate(labels)}
+
+    def number(value: Any) -> int:
+        if not isinstance(value, frozenset | set):
+            raise TypeError("no set")
+        result = 0
+        for label in value:
+            result |= bits[label]
+        return result
+
+    return number
