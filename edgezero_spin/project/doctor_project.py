@@ -14,7 +14,6 @@ from edgezero_spin.environment import EnvironmentLayer
 from edgezero_spin.errors import ManifestError
 from edgezero_spin.manifest import AppManifest
 from edgezero_spin.manifest.runtime_config import (
-    SPIN_ONLY_TABLES,
     RuntimeConfig,
     load_runtime_config,
 )
@@ -122,10 +121,6 @@ def examine_spin(
             return
         yield from (remark(warning, "Remove what nothing reads.") for warning in config.warnings)
         yield from _in_memory(config, pushed)
-        for name in SPIN_ONLY_TABLES:
-            if name in config.others:
-                what = f"{path}: [{name}] does nothing where the embedded host serves"
-                yield remark(what, "Serve with Spin, or remove the table.")
     labels = dict.fromkeys(
         label for component in manifest.components.values() for label in component.key_value_stores
     )
