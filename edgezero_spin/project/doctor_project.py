@@ -6,6 +6,7 @@ KV-42, VAR-20 to VAR-22.
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import attrs
 
@@ -26,8 +27,10 @@ from edgezero_spin.project.config_checks import (
 )
 from edgezero_spin.project.config_inspect import ConfigRequest, inspect_config
 from edgezero_spin.project.doctor_report import DoctorFinding, fine, problem, remark
+from edgezero_spin.project.inspection import InspectionError, inspect_component
 from edgezero_spin.project.provision import DATA_FILE, lacking_stanzas, provision
 from edgezero_spin.project.serve import RUNTIME_CONFIG
+from edgezero_spin.project.spin_version import installed_spin, parse_spin_version
 from edgezero_spin.project.staleness import stale_source
 
 __all__ = ["examine_app", "examine_spin"]
@@ -158,6 +161,27 @@ def _built(
         )
         return
     yield fine(f"component {id}: {wasm} is up to date")
+    yield from _spin_needed(id, wasm)
+
+
+def _spin_needed(id: str, wasm: Path) -> Iterator[DoctorFinding]:
+    """Yield that the Spin of this machine is too old for a component."""
+    try:
+        needed = inspect_component(wasm).spin
+    except InspectionError as error:
+        what = error.problem.partition(";")[0]
+        yield problem(f"component {id}: {wasm} {what}", f"Run `edgezero build -c {id}`.")
+        return
+    if needed is None:
+        return
+    installed = installed_spin()
+    version = None if installed is None else parse_spin_version(installed)
+    if version is not None and version < tuple(map(int, needed.split("."))):
+        yield remark(
+            f"component {id}: needs Spin {needed} or later; installed is {installed}",
+            "Update Spin, serve with the embedded host, or compile with `edgezero componentize "
+            "--wasi 0.2`.",
+        )
 
 
 def _variables(
