@@ -25,6 +25,8 @@ NOTE = ("POST", "/notes/7", b'{"title":"a","text":"b"}')
 REQUESTS = {
     "bare_note": NOTE,
     "note": NOTE,
+    "spin_sdk_5_note": NOTE,
+    "note_03": NOTE,
     "note_layers": (NOTE[0], f"{NOTE[1]}?page=2&tags=a&tags=b", NOTE[2]),
 }
 SECONDS = 8
@@ -91,25 +93,29 @@ def rebuild_hello(folder: Path) -> float:
 
 
 def instructions(guests: dict[str, Built]) -> None:
-    """Instructions and host calls per request; ratios against the bare bindings."""
-    print("\n| guest | fresh instance | against bare | third call | host calls |")
-    print("|---|---|---|---|---|")
+    """Instructions and host calls per request, and what they are of another guest's."""
+    print("\n| guest | against | fresh instance | ratio | third call | ratio | host calls |")
+    print("|---|---|---|---|---|---|---|")
     for name, against in (
         ("bare_hello", "bare_hello"),
         ("hello", "bare_hello"),
         ("spin_sdk_hello", "bare_hello"),
         ("bare_note", "bare_note"),
         ("note", "bare_note"),
+        ("spin_sdk_5_hello", "spin_sdk_5_hello"),
+        ("hello_03", "spin_sdk_5_hello"),
+        ("spin_sdk_5_note", "spin_sdk_5_note"),
+        ("note_03", "spin_sdk_5_note"),
         ("note_layers", "bare_note"),
     ):
-        if name not in guests:
+        if not {name, against} <= guests.keys():
             continue
         request = REQUESTS.get(name, ("GET", "/", b""))
         cost = cost_of(guests[name].path, *request)
         base = cost_of(guests[against].path, *request)
         print(
-            f"| {name} | {cost.first} | {cost.first / base.first:.2f} x | {cost.later} "
-            f"| {cost.host_calls} |"
+            f"| {name} | {against} | {cost.first} | {cost.first / base.first:.2f} x "
+            f"| {cost.later} | {cost.later / base.later:.2f} x | {cost.host_calls} |"
         )
 
 

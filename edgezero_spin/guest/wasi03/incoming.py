@@ -18,33 +18,31 @@ from wit_world.imports import wasi_http_types as types
 from edgezero_spin.core.request import BodyReadError
 from edgezero_spin.guest.methods import method_types, scheme_name
 from edgezero_spin.guest.outbound_rules import code_name
+from edgezero_spin.guest.wasi03.ends import index_of, new_future
 from edgezero_spin.guest.wasi03.tasks import current, watch
 
-__all__ = ["Body", "IncomingSource", "unit_future"]
+__all__ = ["Body", "IncomingSource", "consumed"]
 
 _METHODS = {case: name for name, case in method_types(types).items()}
-_unit_future = wit_world.result_unit_wasi_http_types_error_code_future
 _OK = Ok(None)
+_UNIT = index_of(wit_world.result_unit_wasi_http_types_error_code_future, "future_new", lambda: _OK)
 
 
-def _ok() -> Ok[None]:
-    return _OK
-
-
-def unit_future() -> Any:
-    """Return the readable end of a future that says that all went well."""
-    writer, reader = _unit_future(_ok)
-    writer.finalizer.detach()
-    pending = runtime.future_write(writer.type_, writer.handle, _OK)
+def consumed(message: Any) -> "Body":
+    """Take the body of a request or response, which ends the resource."""
+    writer, reader = new_future(_UNIT)
+    body = Body(*type(message).consume_body(message, reader))
+    # Behind the call: who reads the verdict by now takes it without a wait.
+    pending = runtime.future_write(_UNIT, writer, _OK)
 
     def written(_: Any) -> None:
-        runtime.future_drop_writable(writer.type_, writer.handle)
+        runtime.future_drop_writable(_UNIT, writer)
 
     if type(pending) is Ok:
         written(None)
     else:
         watch(current(), pending.value, written)
-    return reader
+    return body
 
 
 class Body:
@@ -183,7 +181,7 @@ class IncomingSource:
             self.headers()
             self._scheme, self._authority = self.scheme, self.authority
             self._request = None
-            body = self._body = Body(*types.Request.consume_body(request, unit_future()))
+            body = self._body = consumed(request)
         return await body.read(limit)
 
     def close(self) -> None:
