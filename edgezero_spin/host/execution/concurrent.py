@@ -193,13 +193,15 @@ class ConcurrentExecutor:
         Raises:
             Overloaded: It would.
         """
+        waiting = self.queued
+        if waiting < self._pool.max_queued:
+            return
         room = self._pool.free_places * max(1, self.policy.least_concurrent)
         room += sum(
             min(shared.left, shared.capacity - shared.unanswered)
             for shared in queue.instances
             if shared.has_room
         )
-        waiting = self.queued
         if waiting >= self._pool.max_queued + room:
             raise Overloaded(f"{self._pool.places} instances are busy and {waiting} requests wait")
 
