@@ -17,7 +17,7 @@ from edgezero_spin.host.compat.inbound_http import INBOUND_HTTP
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.execution.instance_pool import PooledInstance
-from edgezero_spin.host.execution.pace import Pace
+from edgezero_spin.host.execution.pace import QUICK_SHARED_S, Pace
 from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.wasi.http import IncomingRequest, ResponseOutparam
 from edgezero_spin.host.runtime.engine import InstanceLimits
@@ -84,7 +84,7 @@ class GuestComponent:
     grants: Grants
     limits: InstanceLimits
     handler: str
-    pace: Pace = attrs.field(factory=Pace, init=False)
+    pace: Pace = attrs.field(init=False)
     _type: HandlerType = attrs.field(init=False)
 
     @_type.default
@@ -93,6 +93,11 @@ class GuestComponent:
             return HandlerType.SPIN
         is_03 = self.handler.startswith(f"{HANDLER_03}@")
         return HandlerType.WASI_0_3 if is_03 else HandlerType.WASI_0_2
+
+    @pace.default
+    def _pace_of_handler(self) -> Pace:
+        shared = self.handler.startswith(f"{HANDLER_03}@")
+        return Pace(QUICK_SHARED_S) if shared else Pace()
 
     @classmethod
     def of(
