@@ -2,7 +2,7 @@
 
 python -m benchmarks                  everything
 python -m benchmarks instructions     only that part of builds, instructions, requests, spin,
-                                      host, servers, testing
+                                      host, servers, testing, concurrent
 """
 
 import sys
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.beside_spin import beside_spin
 from benchmarks.builds import Built, build_guests, plain_build_seconds
+from benchmarks.concurrent import concurrent_table
 from benchmarks.host import host_table
 from benchmarks.instructions import cost_of
 from benchmarks.load import Load
@@ -19,11 +20,13 @@ from benchmarks.requests_per_second import embedded_load, jco_load
 from benchmarks.servers import servers_table
 from benchmarks.testing_kit import testing_table
 
-PARTS = ("builds", "instructions", "requests", "spin", "host", "servers", "testing")
+PARTS = ("builds", "instructions", "requests", "spin", "host", "servers", "testing", "concurrent")
 NOTE = ("POST", "/notes/7", b'{"title":"a","text":"b"}')
 REQUESTS = {
     "bare_note": NOTE,
     "note": NOTE,
+    "spin_sdk_5_note": NOTE,
+    "note_03": NOTE,
     "note_layers": (NOTE[0], f"{NOTE[1]}?page=2&tags=a&tags=b", NOTE[2]),
 }
 SECONDS = 8
@@ -36,7 +39,7 @@ def main(wanted: list[str]) -> int:
         print(f"no part {unknown[0]!r} (there are: {', '.join(PARTS)})", file=sys.stderr)
         return 2
     parts = wanted or list(PARTS)
-    if not {"host", "servers", "testing"}.issuperset(parts):
+    if not {"host", "servers", "testing", "concurrent"}.issuperset(parts):
         compare(parts)
     if "host" in parts:
         host_table()
@@ -44,6 +47,8 @@ def main(wanted: list[str]) -> int:
         servers_table()
     if "testing" in parts:
         testing_table()
+    if "concurrent" in parts:
+        concurrent_table()
     return 0
 
 
@@ -88,25 +93,29 @@ def rebuild_hello(folder: Path) -> float:
 
 
 def instructions(guests: dict[str, Built]) -> None:
-    """Instructions and host calls per request; ratios against the bare bindings."""
-    print("\n| guest | fresh instance | against bare | third call | host calls |")
-    print("|---|---|---|---|---|")
+    """Instructions and host calls per request, and what they are of another guest's."""
+    print("\n| guest | against | fresh instance | ratio | third call | ratio | host calls |")
+    print("|---|---|---|---|---|---|---|")
     for name, against in (
         ("bare_hello", "bare_hello"),
         ("hello", "bare_hello"),
         ("spin_sdk_hello", "bare_hello"),
         ("bare_note", "bare_note"),
         ("note", "bare_note"),
+        ("spin_sdk_5_hello", "spin_sdk_5_hello"),
+        ("hello_03", "spin_sdk_5_hello"),
+        ("spin_sdk_5_note", "spin_sdk_5_note"),
+        ("note_03", "spin_sdk_5_note"),
         ("note_layers", "bare_note"),
     ):
-        if name not in guests:
+        if not {name, against} <= guests.keys():
             continue
         request = REQUESTS.get(name, ("GET", "/", b""))
         cost = cost_of(guests[name].path, *request)
         base = cost_of(guests[against].path, *request)
         print(
-            f"| {name} | {cost.first} | {cost.first / base.first:.2f} x | {cost.later} "
-            f"| {cost.host_calls} |"
+            f"| {name} | {against} | {cost.first} | {cost.first / base.first:.2f} x "
+            f"| {cost.later} | {cost.later / base.later:.2f} x | {cost.host_calls} |"
         )
 
 

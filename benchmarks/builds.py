@@ -20,6 +20,11 @@ BARE_WORLDS = {
     "bare_hello": "http-trigger",
     "bare_note": "http-trigger-key-value",
 }
+OF_SPIN_SDK = {
+    "spin_sdk_hello": "3.4.1",
+    "spin_sdk_5_hello": "5.0.0",
+    "spin_sdk_5_note": "5.0.0",
+}
 
 
 @attrs.frozen
@@ -47,13 +52,18 @@ def build_guests(folder: Path) -> dict[str, Built]:
             world=BARE_WORLDS.get(name),
         )
         built[name] = Built(output, result.seconds)
-    try:
-        started = time.monotonic()
-        output = folder / "spin_sdk_hello.wasm"
-        build_spin_sdk(GUESTS / "spin_sdk_hello", output)
-        built["spin_sdk_hello"] = Built(output, time.monotonic() - started)
-    except PeerMissingError as error:
-        print(f"spin-sdk 3.4.1 is left out: {error}", file=sys.stderr)
+    for name in ("hello", "note"):
+        output = folder / f"{name}_03.wasm"
+        result = componentize_app("app:app", output=output, folder=GUESTS / name, wasi="0.3")
+        built[f"{name}_03"] = Built(output, result.seconds)
+    for name, release in OF_SPIN_SDK.items():
+        try:
+            started = time.monotonic()
+            output = folder / f"{name}.wasm"
+            build_spin_sdk(GUESTS / name, output, release)
+            built[name] = Built(output, time.monotonic() - started)
+        except PeerMissingError as error:
+            print(f"spin-sdk {release} is left out: {error}", file=sys.stderr)
     return built
 
 

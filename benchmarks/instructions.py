@@ -11,14 +11,16 @@ from typing import Any
 
 import attrs
 
-from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.exchange.channel import PIECE, ByteChannel
 from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.execution.handler_call import HandlerCall
 from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.wasi.http import IncomingRequest, ResponseOutparam
 from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.runtime.component_loading import load_component
 from edgezero_spin.host.runtime.engine import EngineSettings, make_engine
+from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.stores import MemoryKeyValue
@@ -26,6 +28,7 @@ from edgezero_spin.stores import MemoryKeyValue
 __all__ = ["Cost", "cost_of"]
 
 HANDLER = "wasi:http/incoming-handler"
+HANDLER_03 = "wasi:http/handler@0.3.0"
 
 
 @attrs.frozen
@@ -53,6 +56,7 @@ def cost_of(component: Path, method: str = "GET", target: str = "/", body: bytes
     engine = make_engine(EngineSettings(pooling=False, fuel=True, epoch=False))
     with engine:
         linked = link(engine, load_component(engine, component), _counting(calls))
+        answer = _answer if linked.export_of(HANDLER) else _answer_03
         state = InstanceState(
             Grants(
                 component_id="guest",
@@ -67,14 +71,36 @@ def cost_of(component: Path, method: str = "GET", target: str = "/", body: bytes
             for _ in range(3):
                 calls[0] = 0
                 exchange = _exchange(method, target, body)
-                instance.call(
-                    HANDLER, "handle", IncomingRequest(exchange), ResponseOutparam(exchange)
-                )
+                answer(instance, exchange)
                 if exchange.response is None or exchange.response.status != 200:
-                    raise RuntimeError(f"{component.name} did not answer 200: {exchange.refusal}")
+                    raise RuntimeError(f"{component.name} did not answer 200: {exchange.failure}")
                 spent.append(instance.fuel_used or 0)
                 counted.append(calls[0])
     return Cost(spent[1] - spent[0], spent[3] - spent[2], counted[0])
+
+
+def _answer(instance: Instance, exchange: Exchange) -> None:
+    instance.call(HANDLER, "handle", IncomingRequest(exchange), ResponseOutparam(exchange))
+
+
+def _answer_03(instance: Instance, exchange: Exchange) -> None:
+    """Have a component of WASI 0.3 answer, to the end of the task."""
+    tasks = instance.tasks
+    if tasks is None:
+        raise RuntimeError("the component has no asynchronous functions")
+    call = HandlerCall(exchange, "guest")
+    request = call.request(tasks.post)
+    instance.start(
+        HANDLER_03,
+        "handle",
+        request,
+        when_done=lambda completion: call.returned(completion, tasks.post),
+    )
+    while not tasks.idle:
+        tasks.pump()
+        response = exchange.response
+        if response is not None and response.body is not None and response.body.size:
+            response.body.take(PIECE)
 
 
 def _exchange(method: str, target: str, body: bytes) -> Exchange:

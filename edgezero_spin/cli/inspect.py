@@ -46,6 +46,8 @@ def _lines(found: "Inspection") -> list[str]:
     lines = [f"{found.path}  {_mib(found.size_bytes)}"]
     if found.world is not None:
         lines.append(f"World: {found.world}")
+    if found.spin is not None:
+        lines.append(f"Needs: Spin {found.spin} or later")
     for title, names in (("Imports", found.imports), ("Exports", found.exports)):
         lines += ["", f"{title} ({len(names)}):", *(f"  {name}" for name in names)]
     lines += ["", "Size:"]

@@ -1,6 +1,7 @@
 """``edgezero new``: a name in, a project out."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -8,6 +9,8 @@ from edgezero_spin.cli.options import adapter_name_option, common_options
 from edgezero_spin.cli.template_options import ask_or_none, given_values, value_options
 
 __all__ = ["new"]
+
+Wasi = Literal["0.2", "0.3"]
 
 EPILOG = """\b
 Example:
@@ -34,6 +37,14 @@ Example:
     help="A template of ours, or a folder that holds one, as `spin new` takes it.",
 )
 @value_options
+@click.option(
+    "--wasi",
+    type=click.Choice(["0.2", "0.3"]),
+    default="0.2",
+    show_default=True,
+    help="The WASI that the project is compiled for: 0.2 runs on every Spin, 0.3 on Spin 4.1 and "
+    "later.",
+)
 @click.option("--no-vcs", is_flag=True, help="No `git init` and no .gitignore.")
 @adapter_name_option
 @common_options
@@ -43,6 +54,7 @@ def new(
     template: str,
     values: tuple[tuple[str, str], ...],
     values_file: Path | None,
+    wasi: Wasi,
     no_vcs: bool,
     adapter: str | None,
 ) -> None:
@@ -63,6 +75,7 @@ def new(
         values=given_values(values, values_file),
         vcs=not no_vcs,
         ask=ask_or_none(),
+        wasi=wasi,
     )
     click.echo(f"Created {made.name} in {made.path} ({len(made.files)} files)")
     for warning in made.warnings:

@@ -18,39 +18,42 @@ from typing import Any
 __all__ = ["guard_handles"]
 
 
-def guard_handles(drop_resource: Callable[..., None]) -> None:
+def guard_handles(*drops: Callable[..., None]) -> None:
     """Have ``weakref.finalize`` make the lighter finalizer where it is to drop a handle.
 
     Called while a component is built.
 
     Args:
-        drop_resource: The function of componentize-py's runtime; takes the type's destructor and
-            the handle.
+        drops: The functions of componentize-py's runtime that drop one; each takes two numbers,
+            of which the second is the handle.
     """
     bare = object.__new__
+    known = frozenset(drops)
 
     class Finalizer:
         """What drops one handle when its resource is gone."""
 
-        __slots__ = ("args",)
+        __slots__ = ("args", "drop")
         args: tuple[Any, ...] | None
+        drop: Callable[..., None]
 
         def detach(self) -> tuple[object, Callable[..., None], tuple[Any, ...] | None, None]:
             """Leave the handle to the caller, and return what would drop it."""
             args = self.args
             self.args = None
-            return None, drop_resource, args, None
+            return None, self.drop, args, None
 
         def __del__(self) -> None:
             args = self.args
             if args is not None:
-                drop_resource(*args)
+                self.drop(*args)
 
     def new(cls: Any, obj: object, func: Callable[..., Any], /, *args: Any, **named: Any) -> Any:
-        if func is not drop_resource:
+        if func not in known:
             return bare(cls)
         finalizer = bare(Finalizer)
         finalizer.args = args
+        finalizer.drop = func
         return finalizer
 
     weakref.finalize.__new__ = staticmethod(new)  # type: ignore[method-assign,assignment]

@@ -19,7 +19,7 @@ from edgezero_spin.core.unawaited import explain_unawaited
 from edgezero_spin.guest.finalizers import guard_handles
 from edgezero_spin.guest.free_memory import zero_free_memory
 from edgezero_spin.guest.seeding import defer_seeding
-from edgezero_spin.guest.warm import warm_up
+from edgezero_spin.guest.warm import prepare_models, warm_up
 
 __all__ = ["NativeHandler", "run_app"]
 
@@ -70,12 +70,17 @@ def run_app(app: App) -> type[Any]:
     if sys.platform != "wasi":
         return type("IncomingHandler", (NativeHandler,), {"app": app})
     # These need the bindings, which exist nowhere but in a component being built.
-    from componentize_py_runtime import drop_resource
+    import componentize_py_runtime as runtime
     from wit_world import exports
 
-    guard_handles(drop_resource)
+    asynchronous = hasattr(exports.IncomingHandler, "_async_start_handle")
+    drops = [runtime.drop_resource]
+    if asynchronous:
+        drops += [runtime.stream_drop_readable, runtime.stream_drop_writable]
+        drops += [runtime.future_drop_readable]
+    guard_handles(*drops)
 
-    if hasattr(exports.IncomingHandler, "_async_start_handle"):
+    if asynchronous:
         from edgezero_spin.guest.wasi03.handler import incoming_handler
     else:
         from edgezero_spin.guest.wasi02.handler import incoming_handler
@@ -83,7 +88,8 @@ def run_app(app: App) -> type[Any]:
     handler = incoming_handler(app)
     explain_unawaited()
     defer_seeding()
-    warm_up(bool(app.declaration.kv), drop_resource)
+    prepare_models(app)
+    warm_up(bool(app.declaration.kv), runtime.drop_resource)
     take_bundle()
     # What the snapshot holds lives as long as the instance: a collection that falls
     # into a request need not walk it (2 million instructions in a hello app).

@@ -22,6 +22,7 @@ from edgezero_spin.host.execution.executor import InstanceWatch
 from edgezero_spin.host.execution.runner import Runner, executors_of
 from edgezero_spin.host.execution.workers import WorkerPool
 from edgezero_spin.host.factors.instance import Grants
+from edgezero_spin.host.factors.llm.config import LlmServer
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.sqlite.connections import Database
@@ -77,6 +78,7 @@ class Host:
         stores: Mapping[str, KeyValueBackend] | None = None,
         databases: Mapping[str, Database] | None = None,
         network: NetworkRules | None = None,
+        llm: LlmServer | None = None,
         variables: VariableResolver | None = None,
         logs: Logs | None = None,
         interfaces: Mapping[str, Interface] | None = None,
@@ -91,6 +93,7 @@ class Host:
             stores: Key-value stores by label.
             databases: SQLite databases by label.
             network: What the operator lets connections of components do.
+            llm: The server that components ask for language models.
             variables: Values of the components' variables.
             logs: Where components write; ``None`` echoes all to this process's stderr.
             interfaces: What components can import, by name; ``None`` for all that this
@@ -130,6 +133,7 @@ class Host:
                 adapt=adapt,
                 databases=databases,
                 network=network,
+                llm=llm,
             )
         except BaseException:
             if self._own_engine:
@@ -242,6 +246,7 @@ class Host:
                     stores=ready.stores.backends,
                     databases=ready.databases.by_label,
                     network=ready.network,
+                    llm=ready.llm,
                     variables=ready.variables,
                     logs=ready.logs,
                 )

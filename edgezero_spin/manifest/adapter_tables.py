@@ -23,6 +23,7 @@ __all__ = [
 
 _LEVELS = ("trace", "debug", "info", "warn", "error", "off")
 _LARGEST_PORT = 65535
+_WASI = ("0.2", "0.3")
 
 
 @attrs.frozen(kw_only=True)
@@ -92,6 +93,7 @@ class Adapter:
         component: Id of the component in it that belongs to the app.
         host: Address to listen on.
         port: Port to listen on, 0 to 65535.
+        wasi: The WASI to compile for, ``0.2`` or ``0.3``.
         build: Build details.
         commands: Commands that replace ours.
         logging: ``[adapters.<name>.logging]``; ``None`` when it sets nothing.
@@ -103,6 +105,7 @@ class Adapter:
     component: str | None = None
     host: str | None = None
     port: int | None = None
+    wasi: str | None = None
     build: AdapterBuild = AdapterBuild()
     commands: AdapterCommands = AdapterCommands()
     logging: LoggingSettings | None = None
@@ -139,6 +142,7 @@ def _read_adapter(name: str, table: TableReader) -> Adapter:
         component=definition.optional_text("component", blank=False),
         host=definition.optional_text("host", blank=False),
         port=definition.optional_integer("port", 0, _LARGEST_PORT),
+        wasi=_read_wasi(table),
         build=_read_build(table.table("build")),
         commands=_read_commands(table.table("commands")),
         logging=_read_logging(table.table("logging")),
@@ -154,10 +158,18 @@ def _read_adapter(name: str, table: TableReader) -> Adapter:
         table.problems.add(
             table.key,
             f"unknown field(s): {', '.join(sorted(table.rest()))}",
-            "Known here: adapter, build, commands, logging; stores and runtime settings are "
+            "Known here: adapter, build, commands, logging, wasi; stores and runtime settings are "
             f"EDGEZERO__* variables. See {MIGRATION_GUIDE}.",
         )
     return adapter
+
+
+def _read_wasi(table: TableReader) -> str | None:
+    wasi = table.optional_text("wasi", blank=False)
+    if wasi is not None and wasi not in _WASI:
+        table.problem("wasi", f'must be "0.2" or "0.3" (got `{wasi}`)')
+        return None
+    return wasi
 
 
 def _read_build(table: TableReader) -> AdapterBuild:

@@ -17,10 +17,7 @@ from edgezero_spin.manifest.errors import Problems
 from edgezero_spin.manifest.table_reader import TableReader
 from edgezero_spin.manifest.toml_file import parse_toml, read_text
 
-__all__ = ["SPIN_ONLY_TABLES", "RuntimeConfig", "TypedTable", "load_runtime_config"]
-
-SPIN_ONLY_TABLES = ("llm_compute",)
-"""Tables about what Spin has and the embedded host does not."""
+__all__ = ["RuntimeConfig", "TypedTable", "load_runtime_config"]
 
 _TABLES_FOR_LATER = (
     "outbound_http",
@@ -30,7 +27,7 @@ _TABLES_FOR_LATER = (
     "outbound_mysql",
     "outbound_mqtt",
     "client_tls",
-    *SPIN_ONLY_TABLES,
+    "llm_compute",
 )
 
 

@@ -1,7 +1,7 @@
-"""Modules that travel with a component besides what its import statements lead to.
+"""What a component is made for, and the modules that travel with it besides its imports.
 
-In: the flags of ``edgezero componentize``, and ``[adapters.spin.build]`` of the nearest
-``edgezero.toml``. Out: the names of both. A flag decides where the two disagree.
+In: the flags of ``edgezero componentize``, and ``[adapters.spin]`` of the nearest
+``edgezero.toml``. Out: what both say together. A flag decides where the two disagree.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,21 +10,24 @@ from pathlib import Path
 import attrs
 
 from edgezero_spin.project.commands import load_project
+from edgezero_spin.project.world import DEFAULT_WASI, Wasi
 
 __all__ = ["BundleSettings", "bundle_settings"]
 
 
 @attrs.frozen
 class BundleSettings:
-    """Names of modules and packages.
+    """How a component is compiled.
 
     Attributes:
-        include: What travels although no import statement leads to it.
-        exclude: What does not travel.
+        include: Modules and packages that travel although no import statement leads to them.
+        exclude: Modules and packages that do not travel.
+        wasi: The WASI to compile for.
     """
 
     include: tuple[str, ...]
     exclude: tuple[str, ...]
+    wasi: Wasi = DEFAULT_WASI
 
 
 def bundle_settings(
@@ -32,6 +35,7 @@ def bundle_settings(
     exclude: Sequence[str],
     environ: Mapping[str, str],
     *,
+    wasi: Wasi | None = None,
     start: Path | None = None,
 ) -> BundleSettings:
     """Return what flags and the project's file say together.
@@ -40,6 +44,7 @@ def bundle_settings(
         include: By flags.
         exclude: By flags.
         environ: Of the process; ``EDGEZERO_MANIFEST`` in it names the file.
+        wasi: By flag.
         start: Where the look-up of ``edgezero.toml`` begins; the current folder when ``None``.
 
     Raises:
@@ -49,10 +54,11 @@ def bundle_settings(
     project = load_project(environ, start=start)
     adapter = None if project is None else project.adapter("spin")
     if adapter is None:
-        return BundleSettings(tuple(include), tuple(exclude))
+        return BundleSettings(tuple(include), tuple(exclude), wasi or DEFAULT_WASI)
     return BundleSettings(
         _both(include, adapter.build.include, exclude),
         _both(exclude, adapter.build.exclude, include),
+        wasi or ("0.3" if adapter.wasi == "0.3" else DEFAULT_WASI),
     )
 
 

@@ -6,6 +6,7 @@ KV-42, VAR-20 to VAR-22.
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import attrs
 
@@ -13,7 +14,6 @@ from edgezero_spin.environment import EnvironmentLayer
 from edgezero_spin.errors import ManifestError
 from edgezero_spin.manifest import AppManifest
 from edgezero_spin.manifest.runtime_config import (
-    SPIN_ONLY_TABLES,
     RuntimeConfig,
     load_runtime_config,
 )
@@ -27,8 +27,10 @@ from edgezero_spin.project.config_checks import (
 )
 from edgezero_spin.project.config_inspect import ConfigRequest, inspect_config
 from edgezero_spin.project.doctor_report import DoctorFinding, fine, problem, remark
+from edgezero_spin.project.inspection import InspectionError, inspect_component
 from edgezero_spin.project.provision import DATA_FILE, lacking_stanzas, provision
 from edgezero_spin.project.serve import RUNTIME_CONFIG
+from edgezero_spin.project.spin_version import installed_spin, parse_spin_version
 from edgezero_spin.project.staleness import stale_source
 
 __all__ = ["examine_app", "examine_spin"]
@@ -119,10 +121,6 @@ def examine_spin(
             return
         yield from (remark(warning, "Remove what nothing reads.") for warning in config.warnings)
         yield from _in_memory(config, pushed)
-        for name in SPIN_ONLY_TABLES:
-            if name in config.others:
-                what = f"{path}: [{name}] does nothing where the embedded host serves"
-                yield remark(what, "Serve with Spin, or remove the table.")
     labels = dict.fromkeys(
         label for component in manifest.components.values() for label in component.key_value_stores
     )
@@ -163,6 +161,27 @@ def _built(
         )
         return
     yield fine(f"component {id}: {wasm} is up to date")
+    yield from _spin_needed(id, wasm)
+
+
+def _spin_needed(id: str, wasm: Path) -> Iterator[DoctorFinding]:
+    """Yield that the Spin of this machine is too old for a component."""
+    try:
+        needed = inspect_component(wasm).spin
+    except InspectionError as error:
+        what = error.problem.partition(";")[0]
+        yield problem(f"component {id}: {wasm} {what}", f"Run `edgezero build -c {id}`.")
+        return
+    if needed is None:
+        return
+    installed = installed_spin()
+    version = None if installed is None else parse_spin_version(installed)
+    if version is not None and version < tuple(map(int, needed.split("."))):
+        yield remark(
+            f"component {id}: needs Spin {needed} or later; installed is {installed}",
+            "Update Spin, serve with the embedded host, or compile with `edgezero componentize "
+            "--wasi 0.2`.",
+        )
 
 
 def _variables(

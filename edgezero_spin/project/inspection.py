@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from edgezero_spin.errors import ProjectError
-from edgezero_spin.project.world import Capabilities, world_for
+from edgezero_spin.project.world import SPIN_FOR, Capabilities, Wasi, world_for
 from edgezero_spin.wasm.binary import COMPONENT, MODULE, number_at, sections, text_at
 
 __all__ = ["InspectedPart", "Inspection", "InspectionError", "inspect_component", "strangers"]
@@ -24,10 +24,33 @@ CUSTOM, CORE_MODULE, NESTED, IMPORT, EXPORT = 0, 1, 4, 10, 11
 CODE, DATA = 10, 11
 KINDS = {0: "core", 1: "func", 2: "value", 3: "type", 4: "component", 5: "instance"}
 
-HANDLER = "wasi:http/incoming-handler"
-KEY_VALUE = "fermyon:spin/key-value@2.0.0"
-VARIABLES = "fermyon:spin/variables@2.0.0"
-OUTBOUND = "wasi:http/outgoing-handler"
+
+@attrs.frozen
+class _Generation:
+    """Names of one generation of WASI: the handler, and what our worlds import."""
+
+    handler: str
+    key_value: str
+    variables: str
+    outbound: str
+
+
+GENERATIONS: dict[Wasi, _Generation] = {
+    "0.2": _Generation(
+        "wasi:http/incoming-handler@0.2",
+        "fermyon:spin/key-value@2.0.0",
+        "fermyon:spin/variables@2.0.0",
+        "wasi:http/outgoing-handler",
+    ),
+    "0.3": _Generation(
+        "wasi:http/handler@0.3",
+        "spin:key-value/key-value@3.0.0",
+        "spin:variables/variables@3.0.0",
+        "wasi:http/client",
+    ),
+}
+CANDIDATE = "@0.3.0-rc"
+SPIN_FOR_CANDIDATE = "4.0"
 
 
 class InspectionError(ProjectError):
@@ -74,6 +97,8 @@ class Inspection:
         imports: Names of what it needs from its host, sorted.
         exports: Names of what it offers, sorted.
         world: The world of ours that has these imports; ``None`` for another.
+        spin: The oldest Spin that runs it, for what it imports and exports; ``None`` where that
+            does not tell.
         parts: Where the size goes, the largest first.
         producers: What made it: ``language``, ``processed-by`` and others, each with names
             and versions.
@@ -84,6 +109,7 @@ class Inspection:
     imports: tuple[str, ...]
     exports: tuple[str, ...]
     world: str | None
+    spin: str | None
     parts: tuple[InspectedPart, ...]
     producers: dict[str, dict[str, str]]
 
@@ -129,6 +155,7 @@ def inspect_component(path: Path) -> Inspection:
         imports,
         exports,
         _world_of(imports, exports),
+        _spin_of(imports, exports),
         tuple(sorted(reading.parts, key=lambda part: -part.size_bytes)),
         {kind: dict(sorted(names.items())) for kind, names in sorted(reading.producers.items())},
     )
@@ -151,21 +178,50 @@ def strangers(imports: tuple[str, ...], allowed: tuple[str, ...]) -> tuple[str, 
     )
 
 
+def _generation_of(exports: tuple[str, ...]) -> Wasi | None:
+    """The WASI whose handler is exported."""
+    for wasi, names in GENERATIONS.items():
+        if any(name.startswith(names.handler) for name in exports):
+            return wasi
+    return None
+
+
 def _world_of(imports: tuple[str, ...], exports: tuple[str, ...]) -> str | None:
     """Our world with exactly these imports; what every Python component has beside is left out."""
+    wasi = _generation_of(exports)
+    if wasi is None:
+        return None
+    names = GENERATIONS[wasi]
+    known = ["wasi:*", names.key_value, names.variables]
+    if wasi == "0.2":
+        known += ["fermyon:spin/key-value", "fermyon:spin/variables"]
+    if strangers(imports, tuple(known)):
+        return None
     bare = {name.partition("@")[0] for name in imports}
-    if not any(name.partition("@")[0] == HANDLER for name in exports):
-        return None
-    known = (KEY_VALUE, VARIABLES, "wasi:*", "fermyon:spin/key-value", "fermyon:spin/variables")
-    if strangers(imports, known):
-        return None
     return world_for(
         Capabilities(
-            key_value=KEY_VALUE in imports,
-            variables=VARIABLES in imports,
-            outbound_http=OUTBOUND in bare,
-        )
+            key_value=names.key_value in imports,
+            variables=names.variables in imports,
+            outbound_http=names.outbound in bare,
+        ),
+        wasi,
     )
+
+
+def _spin_of(imports: tuple[str, ...], exports: tuple[str, ...]) -> str | None:
+    """The oldest Spin that has what a component imports and calls what it exports."""
+    wasi = _generation_of(exports)
+    if wasi is None:
+        return None
+    named = [*imports, *exports]
+    # Spin 4.0 has the candidate of WASI 0.3 and the interfaces of Spin that go with it.
+    final = any("@0.3." in name and CANDIDATE not in name for name in named)
+    if final:
+        return SPIN_FOR["0.3"]
+    later = ("spin:key-value/", "spin:variables/", "spin:redis/", "spin:mqtt/", "spin:mysql/")
+    if any(CANDIDATE in name or name.startswith(later) for name in named):
+        return SPIN_FOR_CANDIDATE
+    return SPIN_FOR["0.2"]
 
 
 class _Reading:

@@ -20,12 +20,15 @@ from edgezero_spin.project.scratch import scratch_folder
 from edgezero_spin.project.template_manifest import ProjectTemplate
 from edgezero_spin.project.template_rendering import render_template
 from edgezero_spin.project.template_values import Ask, choose_values
+from edgezero_spin.project.toml_edit import insert_text
+from edgezero_spin.project.world import DEFAULT_WASI, Wasi
 
 __all__ = ["NewProject", "create_project"]
 
 _APP_NAME = "app-name"
 # A file of a template cannot be named after a parameter, so this one is given its name here.
 _APP_CONFIG = PurePosixPath("app.toml")
+_APP_MANIFEST = PurePosixPath("edgezero.toml")
 
 
 @attrs.frozen(kw_only=True)
@@ -53,6 +56,7 @@ def create_project(
     values: Mapping[str, str] | None = None,
     vcs: bool = True,
     ask: Ask | None = None,
+    wasi: Wasi = DEFAULT_WASI,
 ) -> NewProject:
     """Make a project in a new folder.
 
@@ -63,6 +67,7 @@ def create_project(
         values: Parameters of the template; others have their defaults.
         vcs: Whether it gets a repository of its own, unless it lies in one.
         ask: Asks for values that are not given and have no default.
+        wasi: The WASI that its ``edgezero.toml`` has it compiled for.
 
     Raises:
         ProjectError: The folder exists, a value is missing or does not fit, or something
@@ -88,6 +93,14 @@ def create_project(
     files = dict(rendered.files)
     if _APP_CONFIG in files and _APP_NAME in chosen:
         files[PurePosixPath(f"{chosen[_APP_NAME]}.toml")] = files.pop(_APP_CONFIG)
+    if wasi != DEFAULT_WASI:
+        if _APP_MANIFEST not in files:
+            raise ProjectError(
+                f"template {template.id} has no {_APP_MANIFEST} to write the WASI to: compile with "
+                f"`edgezero componentize --wasi {wasi}`"
+            )
+        written = files[_APP_MANIFEST].decode()
+        files[_APP_MANIFEST] = insert_text(written, ("adapters", "spin"), "wasi", wasi).encode()
     folders = (*rendered.component_folders, *rendered.manifest_folders)
     if not files and not folders:
         raise ProjectError(f"template {template.id} has no files to create")

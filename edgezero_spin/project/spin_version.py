@@ -7,9 +7,16 @@ Source: contract edgezero.md, SQL-11 to SQL-13 and OPQ-32.
 """
 
 import functools
+import re
 import subprocess
 
-__all__ = ["VERIFIED_MAJORS", "installed_spin", "parse_spin_major", "spin_warning"]
+__all__ = [
+    "VERIFIED_MAJORS",
+    "installed_spin",
+    "parse_spin_major",
+    "parse_spin_version",
+    "spin_warning",
+]
 
 VERIFIED_MAJORS = (2, 3, 4)
 """Compared: Spin 2.0.0, 2.7.0, 3.0.0, 3.6.3, 4.0.0 and 4.0.2."""
@@ -34,10 +41,16 @@ def installed_spin() -> str | None:
 
 def parse_spin_major(text: str) -> int | None:
     """Return the major version in ``spin 3.6.3 (88d51cf 2026-04-09)``: 3."""
+    version = parse_spin_version(text)
+    return None if version is None else version[0]
+
+
+def parse_spin_version(text: str) -> tuple[int, int] | None:
+    """Return the major and minor version in ``spin 3.6.3 (88d51cf 2026-04-09)``: 3 and 6."""
     for token in text.split():
         if "." in token and "0" <= token[0] <= "9":
-            digits = token.partition(".")[0]
-            return int(digits) if digits.isascii() and digits.isdigit() else None
+            found = re.match(r"([0-9]+)\.([0-9]+)", token)
+            return None if found is None else (int(found[1]), int(found[2]))
     return None
 
 

@@ -242,16 +242,7 @@ class _Watcher:
     async def _run(self, step: BuildStep) -> bool:
         """Run one command; ``False`` when a change ended it."""
         check_workdir(step)
-        child = await asyncio.create_subprocess_exec(
-            "sh",
-            "-c",
-            step.command,
-            stdin=asyncio.subprocess.DEVNULL,
-            cwd=step.workdir,
-            env={**os.environ, "PATH": search_path()},
-            # A group of its own, to be ended with everything that it started.
-            start_new_session=True,
-        )
+        child = await _started(step)
         ending = asyncio.create_task(child.wait())
         try:
             while not ending.done():
@@ -265,14 +256,41 @@ class _Watcher:
                     return False
         finally:
             if not ending.done():
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(child.pid, signal.SIGKILL)
+                _kill(child)
             await ending
         status = ending.result()
         if status:
             status = status if status > 0 else 128 - status
             raise BuildFailedError(step.component_id, step.command, status)
         return True
+
+
+async def _started(step: BuildStep) -> asyncio.subprocess.Process:
+    """Start a command in a group of its own, to be ended with everything that it started."""
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            "sh",
+            "-c",
+            step.command,
+            stdin=asyncio.subprocess.DEVNULL,
+            cwd=step.workdir,
+            env={**os.environ, "PATH": search_path()},
+            start_new_session=True,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # It may run already, and what it started would outlive it.
+        child = await starting
+        _kill(child)
+        await child.wait()
+        raise
+
+
+def _kill(child: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 def _is_seen(path: str, folders: tuple[Path, ...]) -> bool:

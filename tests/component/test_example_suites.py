@@ -11,14 +11,18 @@ from typing import Any
 
 import pytest
 
+from edgezero_spin.project.world import DEFAULT_WASI, WASI_VERSIONS, Wasi
 from tests.examples.loading import EXAMPLES
 
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/spin.toml"))
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("wasi", WASI_VERSIONS)
 @pytest.mark.parametrize("name", NAMES)
-def test_every_answer_of_a_suite_is_the_same_in_both_modes(name: str, tmp_path: Path) -> None:
+def test_every_answer_of_a_suite_is_the_same_in_both_modes(
+    name: str, wasi: Wasi, tmp_path: Path
+) -> None:
     """Status, headers, body and store calls of every request of every test, one by one.
 
     The suite is run as its reader runs it; the component is built by the plugin.
@@ -26,6 +30,9 @@ def test_every_answer_of_a_suite_is_the_same_in_both_modes(name: str, tmp_path: 
     folder, record = tmp_path / name, tmp_path / "record.json"
     left_behind = shutil.ignore_patterns(".*", "*.wasm", "__pycache__")
     shutil.copytree(EXAMPLES / name, folder, ignore=left_behind)
+    if wasi != DEFAULT_WASI:
+        with (folder / "edgezero.toml").open("a", encoding="utf-8") as settings:
+            settings.write(f'\n[adapters.spin]\nwasi = "{wasi}"\n')
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-p", "edgezero_spin_pytest"),

@@ -17,10 +17,10 @@ def target() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture(scope="module", params=["embedded", "jco"])
+@pytest.fixture(scope="module", params=["embedded", "embedded, WASI 0.3", "jco"])
 def server(request: pytest.FixtureRequest, build: Build, target: str) -> Iterator[Server]:
     """The guest ``outbound``; the embedded host grants it the upstream and nothing else."""
-    component = build("outbound")
+    component = build("outbound", wasi="0.3" if "0.3" in request.param else "0.2")
     if request.param == "jco":
         serving = jco(component)
     else:

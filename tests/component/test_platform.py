@@ -311,7 +311,7 @@ answer = sent, caught(connection.publish, "#", b"", mqtt.Qos.AT_MOST_ONCE)
         ("postgres4.ConnectionBuilder('host=evil').build", "Error_ConnectionFailed(value='addr"),
         ("mqtt.Connection.open, 'mqtt://allowed', '', '', 1", "Error_InvalidAddress()"),
         ("mqtt.Connection.open, 'mqtt://evil', '', '', 1", "Error_ConnectionFailed(value='addr"),
-        ("llm2.infer, 'llama2', 'why?', None", "Error_RuntimeError(value='not supported"),
+        ("llm2.infer, 'llama2', 'why?', None", "Error_RuntimeError(value='Local LLM"),
         ("llm1.generate_embeddings, 'none', []", 'Error_InvalidInput(value="The component'),
         ("mysql1.query, 'mysql://evil', '', []", "MysqlError_ConnectionFailed(value='address"),
         ("postgres1.execute, 'host=evil', '', []", "PgError_ConnectionFailed(value='address"),

@@ -6,6 +6,7 @@ import attrs
 
 from edgezero_spin.core import (
     App,
+    BackgroundTasks,
     Config,
     Cookie,
     Form,
@@ -13,13 +14,16 @@ from edgezero_spin.core import (
     Headers,
     Json,
     Kv,
+    Part,
     PathParams,
     Query,
     Request,
     RequestHost,
     Response,
+    Router,
     Secrets,
     State,
+    UploadFile,
 )
 from edgezero_spin.stores import ConfigStore, Ge, KeyValueStore, Registry, SecretStore
 from tests.core.asking import ask
@@ -73,6 +77,34 @@ async def save(
     assert_type(await request.form(), dict[str, str])
     assert_type(request.state(Note), Note)
     return note
+
+
+router = Router(prefix="/uploads")
+
+
+@router.post("", name="upload", tags=["files"])
+async def upload(
+    title: Form[str],
+    photo: UploadFile,
+    pages: list[UploadFile],
+    tasks: BackgroundTasks,
+    request: Request,
+) -> Response:
+    """Files, single fields and work after the response have their own types."""
+    assert_type(title, str)
+    assert_type(photo, UploadFile)
+    assert_type(pages, list[UploadFile])
+    assert_type(await photo.read(), bytes)
+    tasks.add_task(plain)
+    assert_type(request.url_for("save", id=1), str)
+    assert_type(await request.form_pairs(), list[tuple[str, str | UploadFile]])
+    async for part in request.multipart():
+        assert_type(part, Part)
+        assert_type(await part.text(), str)
+    return Response.events(["a"])
+
+
+app.include(router)
 
 
 @app.get("/")

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from benchmarks.peers import PeerMissingError
-from edgezero_spin.host.factors.unavailable.interface import NOT_PROVIDED
+from edgezero_spin.host.factors.llm.interface import NO_ENGINE
 from edgezero_spin.testing import ComponentClient
 from tests.component.upstream import upstream
 from tests.conformance.serving import serving
@@ -145,7 +145,7 @@ def test_rows_of_a_database(client: httpx.Client, kit: str) -> None:
         ("mqtt://db", ["invalid-address", None]),  # MQ-4
         ("mqtt://evil", ["connection-failed", "address mqtt://evil is not permitted"]),
         ("redis://evil", ["invalid-address", None]),  # NET-22
-        ("llm:llama2-chat", ["runtime-error", NOT_PROVIDED]),  # DB-10
+        ("llm:llama2-chat", ["runtime-error", NO_ENGINE]),  # DB-9
     ],
 )
 def test_a_service_that_is_not_there_gives_its_own_error(

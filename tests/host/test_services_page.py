@@ -6,11 +6,12 @@ from pathlib import Path
 import trustme
 
 from edgezero_spin.host.factors.key_value.cloud import CosmosContainer, DynamoTable
+from edgezero_spin.host.factors.llm.config import LlmServer, read_llm_settings
 from edgezero_spin.host.factors.outbound_networking.config import read_network_rules
 from edgezero_spin.host.factors.sqlite.config import configured_databases
-from edgezero_spin.host.factors.unavailable.interface import NOT_PROVIDED
 from edgezero_spin.host.factors.variables.backends.azure_key_vault import AzureKeyVaultProvider
 from edgezero_spin.host.factors.variables.config import variable_providers
+from edgezero_spin.host.factors.wasi.sockets import NOT_PROVIDED
 from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.load.runtime_config import resolve_runtime
 from edgezero_spin.manifest.runtime_config import load_runtime_config
@@ -85,6 +86,16 @@ def test_its_certificates_are_read_as_it_says(tmp_path: Path) -> None:
     assert set(read_network_rules(load_runtime_config(path)).tls) == {("shop", "bank.example.com")}
 
 
+def test_its_server_of_models_is_read_as_it_says(tmp_path: Path) -> None:
+    """With every field that is shown."""
+    (text,) = re.findall(r"```toml\n(\[llm_compute\].*?)```", PAGE.read_text(), re.DOTALL)
+    path = tmp_path / "runtime-config.toml"
+    path.write_text(text)
+    assert read_llm_settings(load_runtime_config(path)).server == LlmServer(
+        "https://models.example.com", "token", open_ai=True
+    )
+
+
 def test_its_names_are_those_of_the_host() -> None:
     """The message of what is missing, and every interface of the table."""
     text = PAGE.read_text()
@@ -102,6 +113,7 @@ def test_its_names_are_those_of_the_host() -> None:
         "fermyon:spin/mysql",
         "spin:mqtt",
         "fermyon:spin/mqtt",
+        "fermyon:spin/llm",
     ):
         assert name in text
         assert any(interface.startswith(name) for interface in host_interfaces())

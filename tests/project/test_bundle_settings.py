@@ -6,6 +6,7 @@ import pytest
 
 from edgezero_spin.errors import ManifestError, ProjectError
 from edgezero_spin.project.bundle_settings import BundleSettings, bundle_settings
+from edgezero_spin.project.world import Wasi
 
 KEYS = """\
 [adapters.spin.build]
@@ -57,3 +58,21 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         bundle_settings([], [], {}, start=tmp_path)
     with pytest.raises(ProjectError, match="nowhere"):
         bundle_settings([], [], {"EDGEZERO_MANIFEST": str(tmp_path / "nowhere")})
+
+
+@pytest.mark.parametrize(
+    ("key", "flag", "expected"),
+    [("", None, "0.2"), ("0.3", None, "0.3"), ("0.3", "0.2", "0.2"), ("0.2", "0.3", "0.3")],
+)
+def test_the_wasi_of_a_project(tmp_path: Path, key: str, flag: Wasi | None, expected: Wasi) -> None:
+    """The flag decides, then the file, then the default."""
+    line = f'wasi = "{key}"\n' if key else ""
+    (tmp_path / "edgezero.toml").write_text(f"[adapters.spin]\n{line}")
+    assert bundle_settings([], [], {}, wasi=flag, start=tmp_path).wasi == expected
+
+
+def test_a_wasi_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    """With those that do."""
+    (tmp_path / "edgezero.toml").write_text('[adapters.spin]\nwasi = "0.4"\n')
+    with pytest.raises(ManifestError, match=r'adapters\.spin\.wasi: must be "0\.2" or "0\.3"'):
+        bundle_settings([], [], {}, start=tmp_path)

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import wasmtime
 
 from edgezero_spin.project import doctor_machine
 from edgezero_spin.project.doctor import examine
 from edgezero_spin.project.doctor_machine import OLDEST_PYTHON, TOOLS, examine_machine
 from edgezero_spin.project.doctor_report import DoctorFinding
 from edgezero_spin.project.spin_environment import SPIN_MEMORY_SETTINGS
+from tests.project.spin_stand_in import SpinStandIn
 
 ROOT = Path(__file__).parent.parent.parent
 SPIN = """\
@@ -57,7 +59,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "app.toml").write_text(CONFIG)
     (tmp_path / "runtime-config.toml").write_text(RUNTIME)
     (tmp_path / "app.py").touch()
-    (tmp_path / "app.wasm").touch()
+    (tmp_path / "app.wasm").write_bytes(wasmtime.wat2wasm("(component)"))
     later = (tmp_path / "app.py").stat().st_mtime + 5
     os.utime(tmp_path / "app.wasm", (later, later))
     return tmp_path
@@ -71,6 +73,33 @@ def wrong(folder: Path, **environ: str) -> list[DoctorFinding]:
         for finding in examine({**SET, **environ}, str(folder))
         if finding.level != "ok" and finding not in machine
     ]
+
+
+@pytest.mark.parametrize(
+    ("installed", "told"), [("3.6.3", True), ("4.0.2", True), ("4.1.0", False)]
+)
+def test_a_spin_that_is_too_old_for_a_component_is_told(
+    folder: Path, spin: SpinStandIn, installed: str, told: bool
+) -> None:
+    """It is no fault of the project: the embedded host runs it."""
+    text = '(component (instance $i) (export "wasi:http/handler@0.3.0" (instance $i)))'
+    modified = (folder / "app.wasm").stat().st_mtime
+    (folder / "app.wasm").write_bytes(wasmtime.wat2wasm(text))
+    os.utime(folder / "app.wasm", (modified, modified))
+    spin.be(f"spin {installed} (abc)")
+    found = [(finding.level, finding.what) for finding in wrong(folder)]
+    expected = f"component app: needs Spin 4.1 or later; installed is spin {installed} (abc)"
+    assert found == ([("remark", expected)] if told else [])
+
+
+def test_a_file_that_is_no_component_is_told(folder: Path) -> None:
+    """Spin would say so at the start, and not what to do."""
+    modified = (folder / "app.wasm").stat().st_mtime
+    (folder / "app.wasm").write_text("")
+    os.utime(folder / "app.wasm", (modified, modified))
+    (found,) = wrong(folder)
+    assert found.what.endswith("app.wasm is no component")
+    assert found.remedy == "Run `edgezero build -c app`."
 
 
 def test_a_project_in_order(folder: Path) -> None:

@@ -49,6 +49,44 @@ def test_imports_exports_and_world(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("names", "world", "spin"),
+    [
+        pytest.param(
+            ["wasi:http/handler@0.3.0", "wasi:http/client@0.3.0", "spin:key-value/key-value@3.0.0"],
+            "http-service-key-value-outbound-http",
+            "4.1",
+            id="0.3",
+        ),
+        pytest.param(
+            ["wasi:http/handler@0.3.0", "fermyon:spin/redis@2.0.0"], None, "4.1", id="another"
+        ),
+        pytest.param(["wasi:http/handler@0.3.0-rc-2026-03-15"], "http-service", "4.0", id="rc"),
+        pytest.param(
+            ["wasi:http/handler@0.3.0-rc-2026-03-15", "wasi:cli/exit@0.3.0"],
+            "http-service",
+            "4.1",
+            id="rc and release",
+        ),
+        pytest.param(["wasi:http/incoming-handler@0.2.0"], "http-trigger", "2.0", id="0.2"),
+        pytest.param(
+            ["wasi:http/incoming-handler@0.2.0", "spin:redis/redis@3.0.0"], None, "4.0", id="both"
+        ),
+        pytest.param(["wasi:cli/run@0.2.0"], None, None, id="no handler"),
+    ],
+)
+def test_the_generation_tells_which_spin_is_needed(
+    tmp_path: Path, names: list[str], world: str | None, spin: str | None
+) -> None:
+    """By the handler and by whatever else came with that Spin."""  # XP-1, XP-2, G3-4
+    export, *imports = names
+    lines = [f'(import "{name}" (instance))' for name in imports]
+    text = f'(component {" ".join(lines)} (instance $i) (export "{export}" (instance $i)))'
+    found = inspect_component(component(tmp_path, text))
+    assert found.world == (None if world is None else f"edgezero:spin/{world}@0.1.0")
+    assert found.spin == spin
+
+
+@pytest.mark.parametrize(
     ("gone", "world"),
     [
         ((), "http-trigger-key-value-outbound-http"),

@@ -42,6 +42,27 @@ def test_the_files_of_a_project(tmp_path: Path) -> None:
     } == names
 
 
+def test_a_project_for_wasi_03_says_so(tmp_path: Path) -> None:
+    """In the one file that the build reads; every other project says nothing of it."""
+    made = create_project("new", find_template(PROJECT_ID), parent=tmp_path, vcs=False, wasi="0.3")
+    adapter = load_app_manifest(made.path / "edgezero.toml").adapter("spin")
+    assert adapter is not None
+    assert adapter.wasi == "0.3"
+    plain = load_app_manifest(make(tmp_path).path / "edgezero.toml").adapter("spin")
+    assert plain is not None
+    assert plain.wasi is None
+    bare = tmp_path / "template"
+    bare.mkdir()
+    with pytest.raises(ProjectError, match=r"has no edgezero\.toml"):
+        create_project(
+            "other",
+            template(bare, app__py=b"pass"),
+            parent=tmp_path,
+            wasi="0.3",
+        )
+    assert not (tmp_path / "other").exists()
+
+
 def test_the_spin_manifest(tmp_path: Path) -> None:
     """One component of the application's name on every route, with the labels in use."""  # NEW-6
     manifest = load_spin_manifest(make(tmp_path).path / "spin.toml")

@@ -2,7 +2,11 @@
 
 import pytest
 
-from edgezero_spin.project.spin_version import parse_spin_major, spin_warning
+from edgezero_spin.project.spin_version import (
+    parse_spin_major,
+    parse_spin_version,
+    spin_warning,
+)
 from tests.project.spin_stand_in import SpinStandIn
 
 
@@ -22,6 +26,12 @@ from tests.project.spin_stand_in import SpinStandIn
 def test_major_version(text: str, major: int | None) -> None:
     """The first word that looks like a version counts."""  # SQL-12, TV-168
     assert parse_spin_major(text) == major
+
+
+def test_minor_version() -> None:
+    """WASI 0.3 came with a minor one."""
+    assert parse_spin_version("spin 4.1.0-pre0 (94a8fc8 2026-08-21)") == (4, 1)
+    assert parse_spin_version("spin 4.x") is None
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import select
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -261,6 +262,32 @@ def test_the_end_of_the_watch_ends_a_build(app: Path) -> None:
     async def scenario() -> int:
         async with watching(app):
             return await asyncio.to_thread(sleeper_of, app)
+
+    assert has_ended(asyncio.run(scenario()))
+
+
+@needs_pidfd
+def test_the_end_of_the_watch_ends_a_build_that_begins(
+    app: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while the command is being started, which runs before that is known."""
+    os.mkfifo(app / "started")
+    put(app / "build.sh", "sleep 600 & echo $! > started; wait")
+    start = asyncio.create_subprocess_exec
+
+    async def scenario() -> int:
+        known = asyncio.Event()
+
+        async def slowly(*arguments: str, **options: Any) -> asyncio.subprocess.Process:
+            child = await start(*arguments, **options)
+            await known.wait()
+            return child
+
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", slowly)
+        async with watching(app):
+            sleeper = await asyncio.to_thread(sleeper_of, app)
+            asyncio.get_running_loop().call_later(0.05, known.set)
+        return sleeper
 
     assert has_ended(asyncio.run(scenario()))
 

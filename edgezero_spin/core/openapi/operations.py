@@ -9,7 +9,6 @@ Source: OpenAPI 3.1.0, Operation, Parameter, Request Body and Responses Object.
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from http import HTTPStatus
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -34,6 +33,40 @@ _JSON: Final = "application/json"
 _FORM: Final = "application/x-www-form-urlencoded"
 _TEXT: Final = "text/plain"
 _IN: Final = {"query": "query", "header": "header", "cookie": "cookie", "path": "path"}
+# Not those of ``http``, whose enumeration would be 0.1 MB of a component.
+_PHRASES: Final = {
+    "2XX": "Success",
+    "200": "OK",
+    "201": "Created",
+    "202": "Accepted",
+    "203": "Non-Authoritative Information",
+    "204": "No Content",
+    "205": "Reset Content",
+    "206": "Partial Content",
+    "301": "Moved Permanently",
+    "302": "Found",
+    "303": "See Other",
+    "304": "Not Modified",
+    "307": "Temporary Redirect",
+    "308": "Permanent Redirect",
+    "400": "Bad Request",
+    "401": "Unauthorized",
+    "403": "Forbidden",
+    "404": "Not Found",
+    "405": "Method Not Allowed",
+    "409": "Conflict",
+    "410": "Gone",
+    "412": "Precondition Failed",
+    "413": "Content Too Large",
+    "415": "Unsupported Media Type",
+    "422": "Unprocessable Content",
+    "429": "Too Many Requests",
+    "500": "Internal Server Error",
+    "501": "Not Implemented",
+    "502": "Bad Gateway",
+    "503": "Service Unavailable",
+    "504": "Gateway Timeout",
+}
 _ORDER: Final = ("path", "query", "header", "cookie")
 
 
@@ -302,10 +335,7 @@ def _error(schemas: Schemas) -> Schema:
 
 
 def _phrase(status: str) -> str:
-    try:
-        return HTTPStatus(int(status)).phrase
-    except ValueError:
-        return "Success" if status == "2XX" else "Response"
+    return _PHRASES.get(status, f"Status {status}")
 
 
 # Annotations

@@ -6,14 +6,18 @@ them sends the requests that it describes. Made while a component is built.
 
 import json
 from collections.abc import Iterator, Mapping
-from html import escape
 from typing import Any, Final
 
 from edgezero_spin.core.openapi.page_assets import SCRIPT, STYLE
 
-__all__ = ["documentation_page"]
+__all__ = ["documentation_page", "escape"]
 
 _Schema = Mapping[str, Any]
+
+# Not that of ``html``, which brings all named characters into a component.
+_ESCAPES: Final = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"}
+)
 
 _BOUNDS: Final = {
     "minimum": "≥ {}",
@@ -258,6 +262,11 @@ def _example(
     least = schema.get("minimum", schema.get("exclusiveMinimum", -1) + 1)
     text = schema.get("format", "text")
     return {"string": text, "integer": least, "number": least, "boolean": True}.get(kind)
+
+
+def escape(text: str) -> str:
+    """Return a text as HTML, in elements and attributes alike."""
+    return text.translate(_ESCAPES)
 
 
 def _method(method: str) -> str:

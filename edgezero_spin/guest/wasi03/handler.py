@@ -22,11 +22,12 @@ from edgezero_spin.core.app import App
 from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
+from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.guest.wasi03.event_loop import loop
 from edgezero_spin.guest.wasi03.incoming import IncomingSource
 from edgezero_spin.guest.wasi03.outgoing import OutgoingBody, response_of
 from edgezero_spin.guest.wasi03.stores import platform
-from edgezero_spin.guest.wasi03.tasks import ComponentTask, current, spawn, start
+from edgezero_spin.guest.wasi03.tasks import current, spawn, start
 from edgezero_spin.stores import open_on_platform
 
 __all__ = ["incoming_handler"]
@@ -94,20 +95,23 @@ def incoming_handler(app: App) -> type[Any]:
             asked = Request(source)
 
             def respond(main: "Task[Response | None]") -> None:
-                task = current()
                 response = None if main.cancelled() else main.result()
-                body = OutgoingBody()
+                if response is None:
+                    source.close()
+                    _fail(index, borrows)
+                    return
+                work = asked.background_work()
                 try:
-                    if response is not None:
-                        work = asked.background_work()
-                        _send(task, index, borrows, source, response, body, work)
-                    else:
-                        _fail(task, index, borrows, body)
-                        source.close()
+                    head, body = response_of(response.status, response.header_pairs)
                 except BaseException:
                     _report()
+                    if work is not None:
+                        work.close()
                     source.close()
-                    _fail(task, index, borrows, OutgoingBody())
+                    _fail(index, borrows)
+                    return
+                runtime.call_task_return(index, borrows, Ok(head))
+                _send(body, response.body, source, work)
 
             return start(serve(asked), loop, respond)
 
@@ -116,36 +120,29 @@ def incoming_handler(app: App) -> type[Any]:
 
 
 def _send(
-    task: ComponentTask,
-    index: int,
-    borrows: int,
-    source: IncomingSource,
-    response: Response,
     body: OutgoingBody,
+    content: bytes | BodyStream,
+    source: IncomingSource,
     work: "Coroutine[Any, Any, None] | None",
 ) -> None:
-    content = response.body
+    """Send a body behind its head, and do what is to be done after it."""
     if isinstance(content, bytes):
         if work is None:
             source.close()
-        head = response_of(response.status, response.header_pairs, body)
-        runtime.call_task_return(index, borrows, Ok(head))
-        body.send(task, content)
-        if work is not None:
-            spawn(_work_behind(work, source))
-    else:
-        head = response_of(response.status, response.header_pairs, body)
-        runtime.call_task_return(index, borrows, Ok(head))
+            body.send(current(), content)
+        else:
+            body.send(current(), content, lambda: spawn(_work_behind(work, source)))
+        return
 
-        async def stream() -> None:
-            try:
-                await body.send_all(task, content)
-                if work is not None:
-                    await work
-            finally:
-                source.close()
+    async def stream() -> None:
+        try:
+            await body.send_all(current(), content)
+            if work is not None:
+                await work
+        finally:
+            source.close()
 
-        spawn(stream())
+    spawn(stream())
 
 
 async def _work_behind(work: "Coroutine[Any, Any, None]", source: IncomingSource) -> None:
@@ -155,10 +152,10 @@ async def _work_behind(work: "Coroutine[Any, Any, None]", source: IncomingSource
         source.close()
 
 
-def _fail(task: ComponentTask, index: int, borrows: int, body: OutgoingBody) -> None:
-    head = response_of(500, _FAILED_HEADERS, body)
+def _fail(index: int, borrows: int) -> None:
+    head, body = response_of(500, _FAILED_HEADERS)
     runtime.call_task_return(index, borrows, Ok(head))
-    body.send(task, _FAILED)
+    body.send(current(), _FAILED)
 
 
 def _report() -> None:

@@ -9,6 +9,7 @@ Source: ``wasi:http/types@0.3.0``, request; contract wasi03.md, WH-10 to WH-18.
 
 from typing import Any
 
+import componentize_py_async_support as support
 import componentize_py_runtime as runtime
 import wit_world
 from componentize_py_types import Err, Ok
@@ -17,33 +18,31 @@ from wit_world.imports import wasi_http_types as types
 from edgezero_spin.core.request import BodyReadError
 from edgezero_spin.guest.methods import method_types, scheme_name
 from edgezero_spin.guest.outbound_rules import code_name
-from edgezero_spin.guest.wasi03.tasks import await_result, current, watch
+from edgezero_spin.guest.wasi03.ends import index_of, new_future
+from edgezero_spin.guest.wasi03.tasks import current, watch
 
-__all__ = ["Body", "IncomingSource", "unit_future"]
+__all__ = ["Body", "IncomingSource", "consumed"]
 
 _METHODS = {case: name for name, case in method_types(types).items()}
-_unit_future = wit_world.result_unit_wasi_http_types_error_code_future
 _OK = Ok(None)
+_UNIT = index_of(wit_world.result_unit_wasi_http_types_error_code_future, "future_new", lambda: _OK)
 
 
-def _ok() -> Ok[None]:
-    return _OK
-
-
-def unit_future() -> Any:
-    """Return the readable end of a future that says that all went well."""
-    writer, reader = _unit_future(_ok)
-    writer.finalizer.detach()
-    pending = runtime.future_write(writer.type_, writer.handle, _OK)
+def consumed(message: Any) -> "Body":
+    """Take the body of a request or response, which ends the resource."""
+    writer, reader = new_future(_UNIT)
+    body = Body(*type(message).consume_body(message, reader))
+    # Behind the call: who reads the verdict by now takes it without a wait.
+    pending = runtime.future_write(_UNIT, writer, _OK)
 
     def written(_: Any) -> None:
-        runtime.future_drop_writable(writer.type_, writer.handle)
+        runtime.future_drop_writable(_UNIT, writer)
 
     if type(pending) is Ok:
         written(None)
     else:
         watch(current(), pending.value, written)
-    return reader
+    return body
 
 
 class Body:
@@ -65,7 +64,7 @@ class Body:
         if reader is None:
             return b""
         while not reader.writer_dropped:
-            code, data = await await_result(runtime.stream_read(reader.type_, reader.handle, limit))
+            code, data = await self._read(reader, limit)
             if code:
                 reader.writer_dropped = True
             if data:
@@ -79,6 +78,28 @@ class Body:
         if end.value is not None:
             end.value.__exit__(None, None, None)
         return b""
+
+    async def _read(self, reader: Any, limit: int) -> Any:
+        type_, handle = reader.type_, reader.handle
+        result = runtime.stream_read(type_, handle, limit)
+        if type(result) is Ok:
+            return result.value
+        future = support._loop.create_future()
+
+        def done(value: Any) -> None:
+            if future.done():
+                # Its reader gave up; before now, dropping the stream would have been a trap.
+                runtime.stream_drop_readable(type_, handle)
+            else:
+                future.set_result(value)
+
+        watch(current(), result.value, done)
+        try:
+            return await future
+        except BaseException:
+            reader.finalizer.detach()
+            self._reader = None
+            raise
 
     def close(self) -> None:
         """Drop what is still open. Harmless when nothing is."""
@@ -160,7 +181,7 @@ class IncomingSource:
             self.headers()
             self._scheme, self._authority = self.scheme, self.authority
             self._request = None
-            body = self._body = Body(*types.Request.consume_body(request, unit_future()))
+            body = self._body = consumed(request)
         return await body.read(limit)
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from edgezero_spin.core.request import BodyReadError
 from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.guest.methods import method_types, scheme_types
 from edgezero_spin.guest.outbound_rules import failure, framing, timeout_ns
-from edgezero_spin.guest.wasi03.incoming import Body, unit_future
+from edgezero_spin.guest.wasi03.incoming import consumed
 from edgezero_spin.guest.wasi03.outgoing import OutgoingBody
 from edgezero_spin.guest.wasi03.tasks import current, spawn
 
@@ -35,8 +35,7 @@ class ComponentTransport:
             OutboundError: The host refuses the request or could not carry it out.
         """
         headers, taken = framing(request)
-        body = OutgoingBody()
-        outgoing = _outgoing(request, headers, body, taken)
+        outgoing, body = _outgoing(request, headers, taken)
         if taken:
             spawn(body.send_all(current(), BodyStream(request.body)))
         else:
@@ -63,7 +62,7 @@ class _Reply:
         fields = response.get_headers()
         self.headers: list[tuple[str, bytes]] = fields.copy_all()
         fields.__exit__(None, None, None)
-        self._body = Body(*types.Response.consume_body(response, unit_future()))
+        self._body = consumed(response)
 
     async def read(self, limit: int) -> bytes:
         """Return the next bytes of the body; ``b""`` at its end.
@@ -82,28 +81,38 @@ class _Reply:
 
 
 def _outgoing(
-    request: OutboundRequest, headers: list[tuple[str, bytes]], body: OutgoingBody, taken: bool
-) -> types.Request:
+    request: OutboundRequest, headers: list[tuple[str, bytes]], taken: bool
+) -> tuple[types.Request, OutgoingBody]:
     options = None
     if request.timeout_s is not None:
         nanoseconds = timeout_ns(request.timeout_s)
         options = types.RequestOptions()
         options.set_connect_timeout(nanoseconds)
         options.set_first_byte_timeout(nanoseconds)
-    method = _METHODS.get(request.method)
     try:
         fields = types.Fields.from_list(headers)
-        contents = body.contents if taken else None
-        outgoing, sent = types.Request.new(fields, contents, body.trailers, options)
-        sent.__exit__(None, None, None)
+    except Err as error:
+        raise _refusal(error) from None
+    body = OutgoingBody()
+    contents = body.contents if taken else None
+    outgoing, sent = types.Request.new(fields, contents, body.trailers, options)
+    sent.__exit__(None, None, None)
+    method = _METHODS.get(request.method)
+    try:
         outgoing.set_method(types.Method_Other(request.method) if method is None else method())
         outgoing.set_scheme(_SCHEMES[request.scheme]())
         outgoing.set_authority(request.authority)
         outgoing.set_path_with_query(request.target)
     except Err as error:
-        reason = type(error.value).__name__.removeprefix("HeaderError_")
-        raise OutboundError(
-            f"failed to build proxy request: the host refuses a header, the method or the URL "
-            f"({reason})"
-        ) from None
-    return outgoing
+        outgoing.__exit__(None, None, None)
+        body.skip(current())
+        raise _refusal(error) from None
+    return outgoing, body
+
+
+def _refusal(error: Err) -> OutboundError:
+    reason = type(error.value).__name__.removeprefix("HeaderError_")
+    return OutboundError(
+        f"failed to build proxy request: the host refuses a header, the method or the URL "
+        f"({reason})"
+    )

@@ -5,6 +5,7 @@ The head leaves when the export returns; the body follows while the component ta
 Source: ``wasi:http/types@0.3.0``, response; contract wasi03.md, WH-30 to WH-39.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import componentize_py_runtime as runtime
@@ -13,18 +14,22 @@ from componentize_py_types import Err, Ok
 from wit_world.imports import wasi_http_types as types
 
 from edgezero_spin.core.streaming import BodyStream
+from edgezero_spin.guest.wasi03.ends import index_of, new_future, new_stream
 from edgezero_spin.guest.wasi03.tasks import ComponentTask, await_result, watch
 
 __all__ = ["HeaderRefusedError", "OutgoingBody", "PeerGoneError", "response_of"]
 
-_trailers_future = wit_world.result_option_wasi_http_types_fields_wasi_http_types_error_code_future
 _Fields = types.Fields
 _Response = types.Response
 _COMPLETE = Ok(None)
+_FAILED = Err(types.ErrorCode_InternalError(None))
 
-
-def _complete() -> Ok[None]:
-    return _COMPLETE
+_BYTES = index_of(wit_world.byte_stream, "stream_new")
+_TRAILERS = index_of(
+    wit_world.result_option_wasi_http_types_fields_wasi_http_types_error_code_future,
+    "future_new",
+    lambda: _COMPLETE,
+)
 
 
 class HeaderRefusedError(Exception):
@@ -38,6 +43,8 @@ class PeerGoneError(Exception):
 class OutgoingBody:
     """The body of a message that is being sent: a stream, then a future that ends it.
 
+    One of ``send``, ``send_all`` and ``skip`` has to follow, whatever became of the message.
+
     Attributes:
         contents, trailers: The ends that go to the host.
     """
@@ -45,34 +52,68 @@ class OutgoingBody:
     __slots__ = ("_end", "_writer", "contents", "trailers")
 
     def __init__(self) -> None:
-        self._writer, self.contents = wit_world.byte_stream()
-        self._end, self.trailers = _trailers_future(_complete)
+        self._writer, self.contents = new_stream(_BYTES)
+        self._end, self.trailers = new_future(_TRAILERS)
 
-    def send(self, task: ComponentTask, data: bytes) -> None:
-        """Send all of the body and end it, in callbacks of ``task``, which is held so long."""
-        task.holds += 2
-        writer = self._writer
-        writer.finalizer.detach()
-        type_, handle = writer.type_, writer.handle
+    def send(
+        self, task: ComponentTask, data: bytes, sent: Callable[[], object] | None = None
+    ) -> None:
+        """Send all of the body and end it, in callbacks of ``task``, which is held so long.
+
+        Args:
+            task: Whose message it is.
+            data: The body.
+            sent: Called when the host has taken it, or wants no more.
+        """
+        code, count = 0, 0
+        if data:
+            result = runtime.stream_write(_BYTES, self._writer, data)
+            if type(result) is not Ok:
+                self._send_later(task, result.value, data, sent)
+                return
+            code, count = result.value
+        if not code and count < len(data):
+            self._send_later(task, None, data[count:], sent)
+            return
+        runtime.stream_drop_writable(_BYTES, self._writer)
+        if sent is not None:
+            sent()
+        self._finish(task, _COMPLETE)
+
+    def _send_later(
+        self,
+        task: ComponentTask,
+        pending: tuple[int, int] | None,
+        data: bytes,
+        sent: Callable[[], object] | None,
+    ) -> None:
+        """Go on with a write that waits, or with the rest of one that was taken in part."""
+        task.holds += 1
 
         def written(result: tuple[int, int]) -> None:
             nonlocal data
             code, count = result
-            if not code and count < len(data):
-                data = data[count:]
-                _then(task, runtime.stream_write(type_, handle, data), written)
+            data = data[count:]
+            if data and not code:
+                _then(task, runtime.stream_write(_BYTES, self._writer, data), written)
                 return
-            runtime.stream_drop_writable(type_, handle)
+            runtime.stream_drop_writable(_BYTES, self._writer)
+            if sent is not None:
+                sent()
+            self._finish(task, _COMPLETE)
             task.holds -= 1
 
-        _then(task, runtime.stream_write(type_, handle, data), written)
-        self._finish(task, _COMPLETE)
+        if pending is None:
+            written((0, 0))
+        else:
+            watch(task, pending, written)
 
     def skip(self, task: ComponentTask) -> None:
-        """End a message that has no content, without a stream for it."""
-        task.holds += 1
-        self._writer.__exit__(None, None, None)
-        self.contents.__exit__(None, None, None)
+        """End a message that has no content, or is not sent at all."""
+        if hasattr(self.contents, "handle"):
+            # It was made without a stream.
+            runtime.stream_drop_readable(_BYTES, self.contents.handle)
+        runtime.stream_drop_writable(_BYTES, self._writer)
         self._finish(task, _COMPLETE)
 
     async def send_all(self, task: ComponentTask, chunks: BodyStream) -> None:
@@ -83,14 +124,15 @@ class OutgoingBody:
         Raises:
             Exception: Whatever the chunks raise.
         """
-        task.holds += 1
-        complete: Any = Err(types.ErrorCode_InternalError(None))
+        complete = _FAILED
         try:
-            with self._writer:
+            try:
                 async for chunk in chunks:
                     if chunk:
                         await self._write(chunk)
-            complete = _COMPLETE
+                complete = _COMPLETE
+            finally:
+                runtime.stream_drop_writable(_BYTES, self._writer)
         except PeerGoneError:
             pass
         finally:
@@ -100,11 +142,8 @@ class OutgoingBody:
                 self._finish(task, complete)
 
     async def _write(self, data: bytes) -> None:
-        writer = self._writer
         while True:
-            code, count = await await_result(
-                runtime.stream_write(writer.type_, writer.handle, data)
-            )
+            code, count = await await_result(runtime.stream_write(_BYTES, self._writer, data))
             if code:
                 raise PeerGoneError
             if count == len(data):
@@ -113,20 +152,23 @@ class OutgoingBody:
 
     def _finish(self, task: ComponentTask, value: Any) -> None:
         end = self._end
-        end.finalizer.detach()
-        type_, handle = end.type_, end.handle
+        result = runtime.future_write(_TRAILERS, end, value)
+        if type(result) is Ok:
+            runtime.future_drop_writable(_TRAILERS, end)
+            return
+        task.holds += 1
 
         def written(_: Any) -> None:
-            runtime.future_drop_writable(type_, handle)
+            runtime.future_drop_writable(_TRAILERS, end)
             task.holds -= 1
 
-        _then(task, runtime.future_write(type_, handle, value), written)
+        watch(task, result.value, written)
 
 
 def response_of(
-    status: int, headers: list[tuple[str, bytes]], body: OutgoingBody
-) -> types.Response:
-    """Make a response resource.
+    status: int, headers: list[tuple[str, bytes]]
+) -> tuple[types.Response, OutgoingBody]:
+    """Make a response resource, and the body that it is to have.
 
     Raises:
         HeaderRefusedError: The host refuses a header or the status.
@@ -137,17 +179,17 @@ def response_of(
         raise HeaderRefusedError(
             f"the host refuses the response's headers: {type(error.value).__name__}: {headers}"
         ) from None
+    if not 100 <= status <= 599:
+        raise HeaderRefusedError(f"the host refuses the status {status}")
+    body = OutgoingBody()
     response, sent = _Response.new(fields, body.contents, body.trailers)
     sent.__exit__(None, None, None)
     if status != 200:
-        try:
-            response.set_status_code(status)
-        except Err:
-            raise HeaderRefusedError(f"the host refuses the status {status}") from None
-    return response
+        response.set_status_code(status)
+    return response, body
 
 
-def _then(task: ComponentTask, result: Any, done: Any) -> None:
+def _then(task: ComponentTask, result: Any, done: Callable[[Any], None]) -> None:
     if type(result) is Ok:
         done(result.value)
     else:

@@ -64,6 +64,7 @@ class ComponentTask:
         ready: Callbacks to run, in order.
         holds: What keeps the task from EXIT: the handler, the body, background work.
         children: Python tasks of this call that are not done.
+        operations: What the host does for it.
         timers: ``(due, number, handle)`` of ``call_at``, a heap; ``due`` in nanoseconds.
     """
 
@@ -87,7 +88,7 @@ class ComponentTask:
         self.children: set[Task[Any]] = set()
         self.timers: list[tuple[int, int, TimerHandle]] = []
         self.waitables = 0
-        self.operations = 0
+        self.operations: set[_Operation] = set()
         self.woken = False
         self.ended = False
         self._alarm = 0
@@ -143,11 +144,9 @@ class ComponentTask:
     def _exit(self) -> int:
         global _running
         self.ended = True
-        if self.operations:
-            for operation in list(_operations.values()):
-                if operation.task is self:
-                    operation.leave()
-                    _orphans.append(operation)
+        for operation in list(self.operations):
+            operation.leave()
+            _orphans.append(operation)
         if self.waitables:
             runtime.waitable_set_drop(self.waitables)
         _running = None
@@ -200,13 +199,13 @@ class _Operation:
             task.waitables = runtime.waitable_set_new()
         runtime.waitable_join(self.waitable, task.waitables)
         self.task = task
-        task.operations += 1
+        task.operations.add(self)
 
     def leave(self) -> None:
         """Take it out of the set that it is in."""
         runtime.waitable_join(self.waitable, 0)
         if self.task is not None:
-            self.task.operations -= 1
+            self.task.operations.discard(self)
             self.task = None
 
 

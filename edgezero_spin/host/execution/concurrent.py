@@ -89,6 +89,7 @@ class _Waiting:
     limits: InstanceLimits
     watch: InstanceWatch | None
     nested: bool
+    loop_owner: LoopOwner | None = attrs.field(factory=current_loop_owner)
     since_s: float = attrs.field(factory=monotonic)
 
 
@@ -239,6 +240,7 @@ class ConcurrentExecutor:
         return shared
 
     def _accept(self, shared: ConcurrentInstance, entry: _Waiting) -> None:
+        shared.loop_owner = entry.loop_owner
         shared.accept(entry.call)
 
     def _look_after(self, queue: _Queue) -> None:
@@ -319,14 +321,19 @@ class ConcurrentExecutor:
                         break
         if found is None:
             return False
-        self._end(found, _GONE, None)
+        self._end(found, _GONE, None, at_once=True)
         return True
 
     def schedule(self, shared: ConcurrentInstance) -> None:
         """Have the instance take a turn: here, between two rounds of the loop, or elsewhere."""
-        pace = shared.component.pace
         loop_owner = current_loop_owner()
-        if loop_owner is None or shared.instance is None or not pace.quick:
+        if shared.instance is None or not shared.component.pace.quick:
+            loop_owner = None
+        elif loop_owner is None and shared.loop_owner is not None and shared.loop_owner.runs:
+            # Two threads would want the interpreter's lock all the time.
+            shared.loop_owner.post(lambda: self.schedule(shared))
+            return
+        if loop_owner is None:
             self._pool.turn(lambda: self._turn(shared))
             return
 
@@ -410,19 +417,21 @@ class ConcurrentExecutor:
             return None
         awaited = any(not call.answered and not call.exchange.abandoned for call in shared.calls)
         deadline_s = shared.limits.deadline_s
-        if deadline_s is not None and not awaited:
+        if not shared.moves and not accepts:
+            # Neither the host nor another request can have it go on.
+            if awaited:
+                return _Ending(_STUCK, GuestTrapped(str(_STUCK)))
+            return _Ending(_OPEN, GuestTrapped(str(_OPEN)) if shared.calls else None)
+        if not shared.moves and not awaited:
+            if shared.until_s is None:
+                self._rest(shared)
+        elif deadline_s is not None and not awaited:
             # What is left of its work has a time limit of its own (IL-41).
             if shared.answered_since_s is None:
                 shared.answered_since_s = monotonic()
             self._arm(shared, shared.answered_since_s + deadline_s)
-        elif shared.moves or (awaited and accepts):
+        else:
             shared.until_s = None
-        elif awaited:
-            return _Ending(_STUCK, GuestTrapped(str(_STUCK)))
-        elif not accepts:
-            return _Ending(_OPEN, GuestTrapped(str(_OPEN)))
-        elif shared.until_s is None:
-            self._rest(shared)
         return None
 
     def _rest(self, shared: ConcurrentInstance) -> None:
@@ -451,9 +460,9 @@ class ConcurrentExecutor:
             if not shared.seize():
                 # It has a turn, after which this is looked at again.
                 return
-        if shared.tasks.idle and not shared.calls:
+        if not shared.calls and not shared.moves:
             self._end(shared, _GONE, None)
-        elif shared.limits.deadline_s is not None:
+        elif shared.moves:
             self._end(shared, TIMED_OUT, GuestTrapped(str(TIMED_OUT)))
         else:
             self._end(shared, _OPEN, GuestTrapped(str(_OPEN)))
@@ -481,7 +490,12 @@ class ConcurrentExecutor:
         self._end(shared, failure_of(error), error)
 
     def _end(
-        self, shared: ConcurrentInstance, failure: Failure, error: BaseException | None
+        self,
+        shared: ConcurrentInstance,
+        failure: Failure,
+        error: BaseException | None,
+        *,
+        at_once: bool = False,
     ) -> None:
         with self._lock:
             if shared.ended:
@@ -492,19 +506,26 @@ class ConcurrentExecutor:
         left = [call for call in shared.calls if not call.over]
         if error is not None:
             self._report(shared, error, left)
-        made = shared.instance is not None
-        shared.close(failure, error)
-        with self._lock:
-            placed, shared.placed = shared.placed, False
-            refused = []
-            if not made and not isinstance(error, EngineBusy):
-                # What it was made for would meet the same (IL-15).
+        shared.break_off(failure, error)
+        if shared.instance is None and not isinstance(error, EngineBusy):
+            # What it was made for would meet the same (IL-15).
+            with self._lock:
                 refused = [entry.call for entry in queue.waiting]
                 queue.waiting.clear()
+            for call in refused:
+                call.fail(failure)
+        if at_once or self._closed is not None or shared.watch is not None:
+            self._free(shared, queue)
+        else:
+            # Not here, where others may wait for the thread.
+            self._pool.turn(lambda: self._free(shared, queue))
+
+    def _free(self, shared: ConcurrentInstance, queue: _Queue) -> None:
+        shared.close()
+        with self._lock:
+            placed, shared.placed = shared.placed, False
         if placed:
             self._pool.release()
-        for call in refused:
-            call.fail(failure)
         self._serve(queue)
 
     def _report(

@@ -24,6 +24,7 @@ from edgezero_spin.host.exchange.exchange import Failure
 from edgezero_spin.host.execution.executor import InstanceWatch
 from edgezero_spin.host.execution.guest import GuestComponent
 from edgezero_spin.host.execution.handler_call import HandlerCall
+from edgezero_spin.host.execution.loop_owner import LoopOwner
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.instance import Instance
@@ -68,6 +69,7 @@ class ConcurrentInstance:
         left: Requests that it may still accept.
         capacity: Requests that it may have without a response at once.
         watch: Who follows its only request.
+        loop_owner: Of the event loop that the last request came from, where it has one.
         state: Of the instance.
         calls: Requests whose clients have not all that they get.
         rested: All of its tasks waited since it accepted the last request.
@@ -87,6 +89,7 @@ class ConcurrentInstance:
     left: int
     capacity: int
     watch: InstanceWatch | None = None
+    loop_owner: LoopOwner | None = attrs.field(default=None, init=False)
     state: InstanceState = attrs.field(init=False)
     instance: Instance | None = attrs.field(default=None, init=False)
     calls: list[HandlerCall] = attrs.field(factory=list, init=False)
@@ -259,8 +262,8 @@ class ConcurrentInstance:
         for call in self.calls:
             call.exchange.flush()
 
-    def close(self, failure: Failure, error: BaseException | None) -> None:
-        """Break off what it has not answered, and free it. It has no turn at this moment."""
+    def break_off(self, failure: Failure, error: BaseException | None) -> None:
+        """Tell whoever waits for it that it ended. It has no turn at this moment."""
         for call in self.calls:
             if not call.over:
                 call.fail(failure)
@@ -268,6 +271,9 @@ class ConcurrentInstance:
         self._accepted.clear()
         if self.watch is not None:
             self.watch.ended(self.instance, error)
+
+    def close(self) -> None:
+        """Free it, which may take a few milliseconds."""
         if self.instance is not None:
             self.instance.close()
         self.state.close()

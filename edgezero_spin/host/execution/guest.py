@@ -7,7 +7,7 @@ Source: contract spin-host.md, RESP-11, RESP-15, GEN-7.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import attrs
 
@@ -17,12 +17,17 @@ from edgezero_spin.host.compat.inbound_http import INBOUND_HTTP
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.execution.instance_pool import PooledInstance
-from edgezero_spin.host.execution.pace import Pace
+from edgezero_spin.host.execution.pace import QUICK_SHARED_S, Pace
 from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.wasi.http import IncomingRequest, ResponseOutparam
 from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.prepared import PreparedComponent
-from edgezero_spin.wasm.component.linked import ExportedInstance, LiftedFunction
+from edgezero_spin.wasm.component.linked import (
+    ExportedInstance,
+    HostFunction,
+    LiftedFunction,
+    Lower,
+)
 from edgezero_spin.wasm.component.types import ResultType
 
 __all__ = ["HANDLER", "HANDLER_03", "GuestComponent", "HandlerError", "handler_of"]
@@ -79,7 +84,7 @@ class GuestComponent:
     grants: Grants
     limits: InstanceLimits
     handler: str
-    pace: Pace = attrs.field(factory=Pace, init=False)
+    pace: Pace = attrs.field(init=False)
     _type: HandlerType = attrs.field(init=False)
 
     @_type.default
@@ -88,6 +93,11 @@ class GuestComponent:
             return HandlerType.SPIN
         is_03 = self.handler.startswith(f"{HANDLER_03}@")
         return HandlerType.WASI_0_3 if is_03 else HandlerType.WASI_0_2
+
+    @pace.default
+    def _pace_of_handler(self) -> Pace:
+        shared = self.handler.startswith(f"{HANDLER_03}@")
+        return Pace(QUICK_SHARED_S) if shared else Pace()
 
     @classmethod
     def of(
@@ -99,6 +109,12 @@ class GuestComponent:
             HandlerError: There is none, several, or one that this host cannot call.
         """
         handler = handler_of(grants.component_id, linked.exports)
+        if any(name.startswith(f"{HANDLER_03}@") for name in _imported(linked)):
+            raise HandlerError(
+                grants.component_id,
+                f"it imports {HANDLER_03}, as middleware does, and nothing is joined to it that "
+                "would answer; this host runs no middleware by itself",
+            )
         if handler.startswith(HANDLER_03):
             _check_type(grants.component_id, handler, linked)
         return cls(linked, grants, limits, handler)
@@ -145,6 +161,15 @@ def handler_of(component_id: str, exports: Sequence[str]) -> str:
             f"only one: {', '.join([*own, *others])}",
         )
     return own[0]
+
+
+def _imported(linked: PreparedComponent) -> Iterator[str]:
+    """Yield the interface of each function that a component imports (XP-11)."""
+    for core in linked.linked.core_instances:
+        for imported in core.imports:
+            source = imported.source
+            if isinstance(source, Lower) and isinstance(source.callee, HostFunction):
+                yield source.callee.path[0]
 
 
 def _no_handler(exports: Sequence[str], others: list[str]) -> str:

@@ -61,6 +61,11 @@ class LoopOwner:
         self._ended = threading.Event()
         self._error: BaseException | None = None
 
+    @property
+    def runs(self) -> bool:
+        """Whether the loop still has a thread that runs it."""
+        return not self._over
+
     def run(self, main: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine to its end on threads of our own, while the calling one waits.
 

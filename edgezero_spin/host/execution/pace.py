@@ -7,7 +7,7 @@ a few milliseconds, so that after one others are tried less and less often.
 
 import attrs
 
-__all__ = ["Pace"]
+__all__ = ["QUICK_SHARED_S", "Pace"]
 
 QUICK_S = 0.0004
 """CPU seconds of a request, in the mean, below which another thread is not worth it.
@@ -15,6 +15,9 @@ QUICK_S = 0.0004
 About what two threads cost that want the interpreter's lock all the time. With longer requests a
 second core brings more than that.
 """
+
+QUICK_SHARED_S = 0.0008
+"""The same where requests share an instance: one turn on this thread begins several of them."""
 
 EWMA_DIVISOR = 8
 """One request is this part of the mean."""
@@ -32,8 +35,12 @@ class Pace:
     """How quick one component is.
 
     Threads tell of their requests without a lock: a count that is lost does no harm.
+
+    Attributes:
+        quick_s: CPU seconds of a request, in the mean, below which it is quick.
     """
 
+    quick_s: float = QUICK_S
     _left: int = 0
     _probation: int = PROBATION
     _mean_s: float = 0.0
@@ -61,7 +68,7 @@ class Pace:
         """
         self._here -= 1
         self._mean_s += (spent_s - self._mean_s) / EWMA_DIVISOR
-        if slept or self._mean_s > QUICK_S:
+        if slept or self._mean_s > self.quick_s:
             self._left = self._probation
             self._probation = min(2 * self._probation, MOST_PROBATION)
             self._mean_s = 0.0

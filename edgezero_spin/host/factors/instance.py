@@ -43,6 +43,7 @@ class Grants:
         databases: Label to SQLite database, likewise; see ``sqlite_connections.Database``.
         postgres: Connections to PostgreSQL servers; see ``postgres.factor.Postgres``.
         mysql: Connections to MySQL servers; see ``mysql.factor.Mysql``.
+        llm: Asks the server of language models; see ``llm.client.LlmClient``. ``None`` for none.
         variables: Resolves the component's variables.
         ai_models: Language models that the manifest lists.
         mounts: What the guest sees of the file system; see ``wasi_filesystem.Mount``.
@@ -59,6 +60,7 @@ class Grants:
     databases: Mapping[str, Any] = attrs.field(factory=dict)
     postgres: Any = None
     mysql: Any = None
+    llm: Any = None
     variables: VariableResolver | None = None
     ai_models: tuple[str, ...] = ()
     mounts: tuple[Any, ...] = ()

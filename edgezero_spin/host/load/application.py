@@ -9,6 +9,7 @@ Everything that can be refused is refused here, before the first request.
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -16,6 +17,7 @@ from edgezero_spin.host.compat.wagi import CommandComponent, load_command
 from edgezero_spin.host.execution.executor import Served
 from edgezero_spin.host.execution.guest import GuestComponent
 from edgezero_spin.host.factors.instance import Grants
+from edgezero_spin.host.factors.llm.config import LlmServer
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.mysql.factor import Mysql
 from edgezero_spin.host.factors.outbound_http.interface import HttpSender, OutboundHosts
@@ -103,6 +105,7 @@ def load_application(
     adapt: Callable[[Grants], Grants] | None = None,
     databases: Mapping[str, Database] | None = None,
     network: NetworkRules | None = None,
+    llm: LlmServer | None = None,
 ) -> Application:
     """Compile, link and check.
 
@@ -119,6 +122,7 @@ def load_application(
         adapt: Has the last word on what each component is granted.
         databases: Label to SQLite database; every label that a component lists is in it.
         network: What the operator lets connections do; ``None`` for the usual.
+        llm: The server of language models; ``None`` for none.
 
     Raises:
         ApplicationError: Nothing is triggered, or a trigger names what does not exist.
@@ -135,6 +139,7 @@ def load_application(
     databases = databases or {}
     network = network or NetworkRules()
     postgres, mysql = Postgres(), Mysql()
+    model_client = None if llm is None else _llm_client(llm)
     interfaces = host_interfaces() if interfaces is None else interfaces
     # Of several triggers with one component, the last one's executor counts (MAN-29a).
     wagi = {trigger.component: trigger.wagi for trigger in plan.triggers}
@@ -149,6 +154,7 @@ def load_application(
                 network=network,
                 postgres=postgres,
                 mysql=mysql,
+                llm=model_client,
                 ai_models=part.ai_models,
                 variables=variables,
                 mounts=part.mounts,
@@ -187,6 +193,13 @@ def load_application(
         {key: value for key, value in info.items() if value or key == "name"},
     )
     return Application(plan, gateway, components, _routes(plan, table), postgres, mysql)
+
+
+def _llm_client(server: LlmServer) -> Any:
+    # Loading an HTTP client takes time that an application without models need not spend.
+    from edgezero_spin.host.factors.llm.client import LlmClient
+
+    return LlmClient(server)
 
 
 @attrs.frozen

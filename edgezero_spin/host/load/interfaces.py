@@ -100,6 +100,12 @@ def _mqtt() -> Tables:
     return interface.INTERFACES
 
 
+def _llm() -> Tables:
+    from edgezero_spin.host.factors.llm import interface
+
+    return interface.INTERFACES
+
+
 def _wasi_01() -> Tables:
     from edgezero_spin.host.compat import wasi_01
 
@@ -108,9 +114,8 @@ def _wasi_01() -> Tables:
 
 def _others() -> Tables:
     from edgezero_spin.host.compat import spin_1, spin_1_http
-    from edgezero_spin.host.factors.unavailable import interface
 
-    return (*spin_1.INTERFACES, spin_1_http.LEGACY_HTTP, *interface.INTERFACES)
+    return (*spin_1.INTERFACES, spin_1_http.LEGACY_HTTP)
 
 
 # The first beginning that fits a name says which tables it is in. What Spin has without a version
@@ -134,12 +139,13 @@ _BEGINNINGS: tuple[tuple[str, Callable[[], Tables]], ...] = (
     ("fermyon:spin/mysql", _mysql),
     ("spin:mqtt/", _mqtt),
     ("fermyon:spin/mqtt@", _mqtt),
+    ("fermyon:spin/llm", _llm),
     ("spin:", _others),
     ("fermyon:spin/", _others),
 )
 _ALL = (
     *(_wasi_01, _wasi_02, _wasi_03, _key_value, _variables),
-    *(_sqlite, _redis, _postgres, _mysql, _mqtt, _others),
+    *(_sqlite, _redis, _postgres, _mysql, _mqtt, _llm, _others),
 )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import attrs
 
 from edgezero_spin.host.factors.key_value.config import KeyValueSettings, configured_stores
-from edgezero_spin.manifest.runtime_config import SPIN_ONLY_TABLES, RuntimeConfig
+from edgezero_spin.manifest.runtime_config import RuntimeConfig
 
 __all__ = [
     "RuntimeSettings",
@@ -81,7 +81,7 @@ def resolve_runtime(
         key_value=configured_stores(config, state),
         config=config,
         summary="" if config is None else _summary(config),
-        warnings=() if config is None else (*config.warnings, *_without_effect(config)),
+        warnings=() if config is None else config.warnings,
     )
 
 
@@ -106,16 +106,6 @@ _LIMITS = (
 
 def _member(table: object, key: str) -> object:
     return table.get(key) if isinstance(table, dict) else None
-
-
-def _without_effect(config: RuntimeConfig) -> list[str]:
-    """Name the tables that change nothing here."""
-    return [
-        f"{config.path}: [{name}] does nothing: the embedded host has no such capability, "
-        "`spin up` has it"
-        for name in SPIN_ONLY_TABLES
-        if name in config.others
-    ]
 
 
 def _summary(config: RuntimeConfig) -> str:

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 import attrs
 
 from edgezero_spin.host.factors.key_value.factor import KeyValueStores
+from edgezero_spin.host.factors.llm.config import LlmServer, read_llm_settings
 from edgezero_spin.host.factors.logs import DEFAULT_MAX_BYTES, Logs
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules, read_network_rules
 from edgezero_spin.host.factors.sqlite.config import configured_databases
@@ -185,6 +186,7 @@ class PreparedApplication:
         stores: Key-value stores, opened.
         databases: SQLite databases.
         network: What the operator lets connections do.
+        llm: The server of language models, if there is one.
         variables: Values of the components' variables.
         logs: Where components write.
         notices: Lines for whoever started it.
@@ -195,6 +197,7 @@ class PreparedApplication:
     stores: KeyValueStores
     databases: Databases
     network: NetworkRules
+    llm: LlmServer | None
     variables: VariableResolver
     logs: Logs
     notices: tuple[str, ...]
@@ -249,6 +252,7 @@ def prepare(
         log_dir=_text(options.get("log_dir")),
     )
     network = read_network_rules(config)
+    models = read_llm_settings(config)
     plan = plan_of(
         app,
         file=found.file,
@@ -284,12 +288,14 @@ def prepare(
         stores=stores,
         databases=databases,
         network=network,
+        llm=models.server,
         variables=resolver,
         logs=logs,
         notices=(
             *found.notices,
             *plan.notices,
             *network.warnings,
+            *models.warnings,
             *_notices(runtime, stores, databases),
         ),
     )

@@ -27,7 +27,7 @@ from edgezero_spin.host.runtime.waitables import (
     waitable_set_at,
 )
 from edgezero_spin.wasm.component.layout import Formats, core_signature, layout_of, slots
-from edgezero_spin.wasm.component.linked import Builtin, CoreExport
+from edgezero_spin.wasm.component.linked import Builtin, CoreExport, LiftedFunction
 from edgezero_spin.wasm.component.types import FunctionType, StreamType
 
 if TYPE_CHECKING:
@@ -171,19 +171,25 @@ def _task_return(
         else:
             lifts[to_host] = lifting.lift(type_, signature.parameters, 0)
 
+    fitting: list[LiftedFunction] = []
+
+    def fits(given: LiftedFunction) -> bool:
+        return (
+            given.options.is_async
+            and given.type.result == type_
+            and not _other(given.options.memory, options.memory)
+            and given.options.encoding is options.encoding
+        )
+
     def task_return(owner: "Instance", component: ComponentInstance, *flat: Any) -> None:
         task = scheduler_of(owner).current
         callee = task.callee
         given = None if callee is None else callee.function
-        if (
-            callee is None
-            or given is None
-            or not given.options.is_async
-            or given.type.result != type_
-            or _other(given.options.memory, options.memory)
-            or given.options.encoding is not options.encoding
-        ):
+        if callee is None or given is None or (given not in fitting and not fits(given)):
             raise Trap("invalid `task.return` signature and/or options for current task")
+        if not fitting:
+            # Compared once for the function that it is mostly, or only, for.
+            fitting.append(given)
         cx = owner.contexts[number]
         cx.held = MAX_CALL_BYTES
         task.finish(lifts[callee.from_host](cx, flat))

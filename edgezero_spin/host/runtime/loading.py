@@ -22,7 +22,7 @@ from edgezero_spin.host.runtime.primitives import (
     UnsupportedTypeError,
     word_type,
 )
-from edgezero_spin.host.runtime.streams import ReadableEnd, end_at
+from edgezero_spin.host.runtime.streams import ReadableEnd, end_at, interned
 from edgezero_spin.host.runtime.text import TEXT_LIFTS, UTF16_TAG
 from edgezero_spin.host.runtime.traps import invalid_discriminant, unaligned
 from edgezero_spin.wasm.component.layout import (
@@ -201,6 +201,7 @@ class Loading:
     def _end(self, type_: StreamType | FutureType) -> Load:
         """Return ``(context, index) -> what both ends share``, or the reader for the host."""
         to_host = self._to_host
+        type_ = interned(type_)
 
         def end_of(cx: Context, index: int) -> Any:
             shared = end_at(cx.instance, index, ReadableEnd, type_).take_out()

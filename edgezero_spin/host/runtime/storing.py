@@ -24,7 +24,7 @@ from edgezero_spin.host.runtime.primitives import (
     UnsupportedTypeError,
     store_word,
 )
-from edgezero_spin.host.runtime.streams import ReadableEnd
+from edgezero_spin.host.runtime.streams import ReadableEnd, interned
 from edgezero_spin.host.runtime.text import TEXT_PUTS, Put, allowed, put_bytes
 from edgezero_spin.host.runtime.variant_runs import variant_run
 from edgezero_spin.wasm.component.layout import (
@@ -233,6 +233,7 @@ class Storing:
     def _end(self, type_: StreamType | FutureType) -> Callable[[Context, Any], int]:
         """Return ``(context, what both ends share, or the host's form) -> index``."""
         from_host = self._from_host
+        type_ = interned(type_)
 
         def index_of(cx: Context, value: Any) -> int:
             shared = shared_of(cx.owner, type_, value) if from_host else value

@@ -20,6 +20,7 @@ from edgezero_spin.host.runtime.streams import (
     Shared,
     WritableEnd,
     end_at,
+    interned,
 )
 from edgezero_spin.host.runtime.tasks import scheduler_of
 from edgezero_spin.host.runtime.waitables import BLOCKED, Event
@@ -148,7 +149,7 @@ class Copies:
         type_ = builtin.type
         if not isinstance(type_, StreamType | FutureType):
             raise TypeError(f"{builtin.name} needs a stream or future type")
-        self._type = type_
+        self._type = interned(type_)
         self._number = number
         self._async_copy = builtin.options.is_async
         self._async_cancel = builtin.is_async

@@ -11,6 +11,7 @@ CA-58.
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary, ref
 
 from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.runtime.handles import ComponentInstance
@@ -29,6 +30,7 @@ __all__ = [
     "Shared",
     "WritableEnd",
     "end_at",
+    "interned",
 ]
 
 COMPLETED = 0
@@ -300,6 +302,20 @@ class WritableEnd(End):
     __slots__ = ()
 
 
+_known: "WeakKeyDictionary[StreamType | FutureType, ref[StreamType | FutureType]]"
+_known = WeakKeyDictionary()
+
+
+def interned(type_: StreamType | FutureType) -> Any:
+    """Return the one object for all types that equal this, which makes comparing them quick."""
+    kept = _known.get(type_)
+    found = None if kept is None else kept()
+    if found is None:
+        _known[type_] = ref(type_)
+        found = type_
+    return found
+
+
 def end_at(
     component: ComponentInstance, index: int, class_: type[End], type_: ValueType | None
 ) -> End:
@@ -309,7 +325,10 @@ def end_at(
         Trap: The handle is none, or to something else.
     """
     entry = component.entries.get(index)
-    if not isinstance(entry, End) or entry.shared.type != type_:
+    if not isinstance(entry, End):
+        raise component.mismatch(index)
+    found = entry.shared.type
+    if found is not type_ and found != type_:
         raise component.mismatch(index)
     if entry.__class__ is not class_:
         what = "read" if entry.readable else "write"

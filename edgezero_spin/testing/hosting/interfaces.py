@@ -9,6 +9,8 @@ import attrs
 from edgezero_spin.host.compat import wasi_01
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.clocks import datetime_of
+from edgezero_spin.host.factors.wasi.random import MAX_RANDOM_BYTES
+from edgezero_spin.host.factors.wasi_03.clocks import instant_of
 from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.testing.hosting.context import CURRENT, surface
@@ -19,17 +21,9 @@ __all__ = ["kit_interfaces"]
 def kit_interfaces() -> dict[str, Interface]:
     """Return what components under test can import, by name."""
     tables = dict(host_interfaces())
-    replaced: dict[str, dict[str, Callable[..., Any]]] = {
-        "wasi:cli/environment": {"get-environment": _environment},
-        "wasi:clocks/wall-clock": {"now": _now},
-        "wasi:random/random": {"get-random-bytes": _random, "get-random-u64": _random_u64},
-        "wasi:random/insecure": {
-            "get-insecure-random-bytes": _random,
-            "get-insecure-random-u64": _random_u64,
-        },
-        "wasi:random/insecure-seed": {
-            "insecure-seed": lambda state: (_random_u64(state), _random_u64(state))
-        },
+    replaced = {
+        **_replaced("", wall_clock="wall-clock", now=_now, seed="insecure-seed"),
+        **_replaced("@0.3", wall_clock="system-clock", now=_now_03, seed="get-insecure-seed"),
     }
     core_functions = {
         "clock_time_get": wasi_01.clock_function(_now_ns),
@@ -49,6 +43,27 @@ def kit_interfaces() -> dict[str, Interface]:
             },
         )
         for name, table in tables.items()
+    }
+
+
+def _replaced(
+    version: str, *, wall_clock: str, now: Callable[..., Any], seed: str
+) -> dict[str, dict[str, Callable[..., Any]]]:
+    """Return what a test can fix, of one generation of WASI."""
+    return {
+        f"wasi:cli/environment{version}": {"get-environment": _environment},
+        f"wasi:clocks/{wall_clock}{version}": {"now": now},
+        f"wasi:random/random{version}": {
+            "get-random-bytes": _random,
+            "get-random-u64": _random_u64,
+        },
+        f"wasi:random/insecure{version}": {
+            "get-insecure-random-bytes": _random,
+            "get-insecure-random-u64": _random_u64,
+        },
+        f"wasi:random/insecure-seed{version}": {
+            seed: lambda state: (_random_u64(state), _random_u64(state))
+        },
     }
 
 
@@ -72,13 +87,17 @@ def _now(state: InstanceState) -> dict[str, Any]:
     return datetime_of(_now_ns())
 
 
+def _now_03(state: InstanceState) -> dict[str, Any]:
+    return instant_of(_now_ns())
+
+
 def _now_ns() -> int:
     now = surface().now_ns
     return time.time_ns() if now is None else now
 
 
 def _random(state: InstanceState, length: int) -> bytes:
-    return surface().random_bytes(length)
+    return surface().random_bytes(min(length, MAX_RANDOM_BYTES))
 
 
 def _random_u64(state: InstanceState) -> int:

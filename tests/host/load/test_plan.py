@@ -187,6 +187,17 @@ def test_all_faults_are_told_together(tmp_path: Path) -> None:
     assert len(caught.value.problems) == 2
 
 
+MIDDLEWARE = """(component
+  (import "wasi:http/handler@0.3.0" (instance $h (export "handle" (func))))
+  (alias export $h "handle" (func $f))
+  (core func $c (canon lower (func $f)))
+  (core module $m (import "" "f" (func $f)) (func (export "run") (call $f)))
+  (core instance $i (instantiate $m (with "" (instance (export "f" (func $c))))))
+  (func $run (canon lift (core func $i "run")))
+  (instance $e (export "handle" (func $run)))
+  (export "wasi:http/handler@0.3.1" (instance $e)))"""
+
+
 def test_a_component_without_a_handler_is_refused(shared_engine: Engine, tmp_path: Path) -> None:
     """A component that exports none, or one of another type, or two, is named."""  # RESP-15, XP-2
     for text, problem in (
@@ -207,6 +218,7 @@ def test_a_component_without_a_handler_is_refused(shared_engine: Engine, tmp_pat
             '"wasi:http/incoming-handler@0.2.0" (instance $i)))',
             "component exports multiple different handlers",
         ),
+        (MIDDLEWARE, "it imports wasi:http/handler, as middleware does"),
     ):
         path = tmp_path / "guest.wat"
         path.write_text(text)

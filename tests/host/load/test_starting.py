@@ -263,7 +263,9 @@ def test_files_beside_the_manifest_are_found(
         'spin_manifest_version = 2\napplication.name = "a"\nvariables.v = { required = true }\n'
         '[[trigger.http]]\nroute = "/..."\ncomponent = { source = "guest.wat" }\n'
     )
-    (app / "runtime-config.toml").write_text(f'state_dir = "{app}/beside"\n[llm_compute]\n')
+    (app / "runtime-config.toml").write_text(
+        f'state_dir = "{app}/beside"\n[llm_compute]\ntype = "spin"\n'
+    )
     (app / ".env").write_text("SPIN_VARIABLE_V=1\n")
     monkeypatch.chdir(elsewhere)
     options: RunOptions = {"settings": SETTINGS}
@@ -272,7 +274,7 @@ def test_files_beside_the_manifest_are_found(
     with Host.from_manifest(app / "spin.toml", **options) as host:
         told = "\n".join(host.notices)
     assert (f"{app}/beside/" in told) is not given
-    assert ("[llm_compute] does nothing: " in told) is not given
+    assert ("[llm_compute] type = " in told) is not given
     (elsewhere / ".env").write_text("SPIN_VARIABLE_W=1\n")
     with pytest.raises(HostError, match="v"):
         # As Spin does, the current folder's file comes first.

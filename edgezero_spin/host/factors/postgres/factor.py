@@ -1,41 +1,19 @@
-"""The PostgreSQL factor: where an address may lead, and the connections of one application.
+"""The PostgreSQL factor: the connections of one application.
 
-The client library is loaded with the first connection, so that an application without PostgreSQL
-need not have it.
-
-Source: contract services.md, PG-13 to PG-20, SVC-9, SVC-10; spin-host.md, NET-24.
+Source: contract services.md, PG-20, PG-26.
 """
 
-import ipaddress
-import re
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgezero_spin.host.factors.database_servers.errors import DatabaseServerError
 from edgezero_spin.host.factors.database_servers.pools import ConnectionPools
-from edgezero_spin.host.factors.database_servers.sessions import Opening
-from edgezero_spin.host.factors.extras import missing_extra
-from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
-from edgezero_spin.host.factors.postgres.address import (
-    PostgresAddress,
-    PostgresServer,
-    parse_postgres_address,
-)
 
 if TYPE_CHECKING:
     from edgezero_spin.host.factors.postgres.client import PostgresConnection
     from edgezero_spin.host.factors.postgres.roots import RootFiles
 
-__all__ = ["KIND", "Postgres", "begin_open"]
-
-KIND = "postgres connection"
-"""What the instance's places for handles are counted by."""
-
-# A host that is compared and connected to must be read alike by both.
-_NAME = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
+__all__ = ["Postgres"]
 
 
 class Postgres:
@@ -62,68 +40,3 @@ class Postgres:
             roots, self._roots = self._roots, None
         if roots is not None:
             roots.close()
-
-
-def begin_open(
-    state: InstanceState, text: str, certificate: str | None = None
-) -> "Opening[PostgresConnection]":
-    """Judge an address, and take a place for the handle; on the instance's thread.
-
-    Args:
-        state: Of the instance.
-        text: The address.
-        certificate: A root certificate to trust beside the usual ones, in PEM.
-
-    Raises:
-        DatabaseServerError: The address cannot be read or is not permitted, there are too many
-            handles, or the client library is missing.
-    """
-    try:
-        address = parse_postgres_address(text)
-    except ValueError as error:
-        raise DatabaseServerError(str(error)) from None
-    for server in address.servers:
-        _check_permitted(state, server)
-    missing = missing_extra("connections to PostgreSQL", "postgres", "psycopg")
-    if missing is not None:
-        raise DatabaseServerError(missing)
-    grants = state.grants
-    postgres: Postgres = grants.postgres
-    pool = postgres.pools.pool(
-        (grants.component_id, text, certificate), _connect(postgres, address, certificate)
-    )
-    return Opening.begin(state, KIND, pool, grants.network.postgres_slots)
-
-
-def _check_permitted(state: InstanceState, server: PostgresServer) -> None:
-    names = [name for name in (server.host, server.address) if name is not None]
-    for name, granted in zip(names, server.granted, strict=True):
-        if not _is_host(name) or not may_connect(state, granted, "postgres"):
-            raise DatabaseServerError(f"address postgres://{granted} is not permitted")
-
-
-def _is_host(name: str) -> bool:
-    if _NAME.fullmatch(name):
-        return True
-    try:
-        ipaddress.IPv6Address(name)
-    except ValueError:
-        return False
-    return "%" not in name
-
-
-def _connect(
-    postgres: Postgres, address: PostgresAddress, certificate: str | None
-) -> "Callable[[Callable[[], None], Callable[[str], bool]], PostgresConnection]":
-    def connected(
-        check: Callable[[], None], blocked: Callable[[str], bool]
-    ) -> "PostgresConnection":
-        from edgezero_spin.host.factors.postgres.client import PostgresConnection
-        from edgezero_spin.host.factors.postgres.connecting import connect
-
-        native = connect(
-            address, roots=lambda: postgres.roots(certificate), check=check, blocked=blocked
-        )
-        return PostgresConnection(native, check)
-
-    return connected

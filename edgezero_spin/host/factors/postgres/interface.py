@@ -20,7 +20,7 @@ from edgezero_spin.host.factors.database_servers.errors import (
 )
 from edgezero_spin.host.factors.database_servers.sessions import Opening, Session
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.postgres.factor import KIND, begin_open
+from edgezero_spin.host.factors.postgres.opening import KIND, begin_open
 from edgezero_spin.host.factors.postgres.parameters import Parameter, ParameterValueError
 from edgezero_spin.host.factors.postgres.versions import (
     VERSION_1,

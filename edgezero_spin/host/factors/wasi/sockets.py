@@ -12,7 +12,6 @@ from typing import Any
 
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
-from edgezero_spin.host.factors.unavailable.interface import NOT_PROVIDED
 from edgezero_spin.host.factors.wasi.io import (
     InputStream,
     IoError,
@@ -24,6 +23,7 @@ from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitErr
 
 __all__ = [
     "INTERFACES",
+    "NOT_PROVIDED",
     "TCP_DEFAULTS",
     "UDP_DEFAULTS",
     "IncomingDatagramStream",
@@ -35,6 +35,9 @@ __all__ = [
     "UdpSocket",
     "refuse_peer",
 ]
+
+NOT_PROVIDED = "not supported by this host; `spin up` provides it"
+"""What the log says of sockets that the manifest allows."""
 
 logger = logging.getLogger("edgezero_spin.host")
 

@@ -13,8 +13,9 @@ from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
 from edgezero_spin.host.factors.database_servers import sessions
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.mysql import sockets
-from edgezero_spin.host.factors.mysql.factor import KIND, Mysql
+from edgezero_spin.host.factors.mysql.factor import Mysql
 from edgezero_spin.host.factors.mysql.interface import MysqlConnectionResource
+from edgezero_spin.host.factors.mysql.opening import KIND
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
 from edgezero_spin.host.factors.outbound_networking import slot_waits
 from edgezero_spin.host.factors.outbound_networking.blocked import parse_blocked

@@ -16,8 +16,8 @@ from edgezero_spin.host.factors.outbound_networking import slot_waits
 from edgezero_spin.host.factors.outbound_networking.blocked import parse_blocked
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
-from edgezero_spin.host.factors.postgres.factor import KIND
 from edgezero_spin.host.factors.postgres.interface import PostgresConnectionResource as Connection
+from edgezero_spin.host.factors.postgres.opening import KIND
 from edgezero_spin.host.runtime.interface import Err, Ok
 from tests.host.debian_servers import running_postgres
 from tests.host.factors.postgres.conftest import V4, MakeState, Server

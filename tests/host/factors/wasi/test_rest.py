@@ -11,10 +11,10 @@ from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
-from edgezero_spin.host.factors.unavailable.interface import NOT_PROVIDED
 from edgezero_spin.host.factors.wasi.cli import GuestExit
 from edgezero_spin.host.factors.wasi.clocks import datetime_of
 from edgezero_spin.host.factors.wasi.random import MAX_RANDOM_BYTES
+from edgezero_spin.host.factors.wasi.sockets import NOT_PROVIDED
 from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.runtime.interface import Err, Ok
 from edgezero_spin.host.runtime.linking import find_interface

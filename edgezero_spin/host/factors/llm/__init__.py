@@ -1,0 +1,1 @@
+"""Language models: components ask a server that the operator names."""

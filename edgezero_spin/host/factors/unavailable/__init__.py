@@ -1,1 +1,0 @@
-"""Interfaces that this host knows and does not provide."""
