@@ -1,7 +1,9 @@
 """The guide as a whole: every public name is in it, and every link leads somewhere."""
 
+import ast
 import importlib
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,12 @@ def anchors(text: str) -> set[str]:
     return found
 
 
+def programs(page: Path) -> list[str]:
+    """Return the Python on a page."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(r"^```python.*?\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
 def links(page: Path) -> list[str]:
     """Return where the links of a page lead, other sites left out."""
     targets = _LINK.findall(_FENCED.sub("", page.read_text(encoding="utf-8")))
@@ -78,3 +86,24 @@ def test_the_index_lists_every_page_once() -> None:
     listed = [(INDEX.parent / target.partition("#")[0]).resolve() for target in links(INDEX)]
     pages = [page for page in ROOT.glob("docs/**/*.md") if page != INDEX]
     assert sorted(path for path in listed if path.is_relative_to(INDEX.parent)) == sorted(pages)
+
+
+@pytest.mark.parametrize("page", GUIDE, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_python_of_a_page_is_python(page: Path) -> None:
+    """What a reader copies can be read by an interpreter, also where no test runs it."""
+    for program in programs(page):
+        ast.parse(program)
+
+
+def test_the_versions_are_those_of_the_project() -> None:
+    """The page of versions names the ranges that pip is told."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    page = (ROOT / "docs" / "versions.md").read_text(encoding="utf-8")
+    assert f"| {project['requires-python'].removeprefix('>=')} and later |" in page
+    held = [name for name in project["optional-dependencies"]["tools"] if ",<" in name]
+    for requirement in held[:2]:
+        name, low, high = re.split(">=|,<", requirement)
+        assert f"| {name} (extra `tools`) | {low} to below {high} |" in page
+    for requirement in project["dependencies"]:
+        name, low = requirement.split(">=")
+        assert re.search(rf"\| .*{name}.* \| .*{re.escape(low)} and later", page)

@@ -9,7 +9,7 @@ import pytest
 from tests.documents import File, read_session
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = [DOCS / name for name in ("apps.md", "stores.md")]
+PAGES = [DOCS / name for name in ("apps.md", "stores.md", "migrating.md")]
 
 by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
