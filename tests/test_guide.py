@@ -107,3 +107,12 @@ def test_the_versions_are_those_of_the_project() -> None:
     for requirement in project["dependencies"]:
         name, low = requirement.split(">=")
         assert re.search(rf"\| .*{name}.* \| .*{re.escape(low)} and later", page)
+
+
+def test_the_figures_of_the_readme_are_measured() -> None:
+    """Its numbers of instructions stand in the page of measurements."""
+    measured = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    figures = re.findall(r"\b\d{3} \d{3}\b", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert figures
+    for figure in figures:
+        assert figure.replace(" ", "") in measured
