@@ -20,6 +20,8 @@ PUBLIC = (
     "edgezero_spin.host",
     "edgezero_spin.stores",
     "edgezero_spin.core.openapi",
+    "edgezero_spin.manifest",
+    "edgezero_spin.errors",
 )
 
 _FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
