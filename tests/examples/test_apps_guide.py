@@ -1,4 +1,4 @@
-"""The guide to writing apps: every app on the page passes the test beside it."""
+"""The pages about writing apps: every module on them passes the test beside it."""
 
 import subprocess
 import sys
@@ -8,36 +8,42 @@ import pytest
 
 from tests.documents import File, read_session
 
-PAGE = Path(__file__).parents[2] / "docs" / "apps.md"
-FILES = [step for step in read_session(PAGE) if isinstance(step, File)]
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = [DOCS / name for name in ("apps.md", "stores.md", "migrating.md")]
+
+by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with every file that the page shows."""
-    folder = tmp_path_factory.mktemp("guide")
-    for file in FILES:
-        (folder / file.name).write_text(file.text, encoding="utf-8")
-    return folder
+def files_of(page: Path) -> list[File]:
+    """Return every file that a page shows."""
+    return [step for step in read_session(page) if isinstance(step, File)]
 
 
-def test_every_app_has_its_test() -> None:
-    """An app without a test beside it is shown and never run."""
-    names = {file.name for file in FILES}
-    apps = {name for name in names if not name.startswith("test_")}
-    assert len(names) == len(FILES)
-    assert {f"test_{name}" for name in apps} == names - apps
+@by_page
+def test_every_module_has_its_test(page: Path) -> None:
+    """A module without a test beside it is shown and never run."""
+    files = files_of(page)
+    names = {file.name for file in files}
+    modules = {name for name in names if not name.startswith("test_")}
+    assert modules
+    assert len(names) == len(files)
+    assert {f"test_{name}" for name in modules} == names - modules
 
 
-def test_the_page_passes_its_own_tests(folder: Path) -> None:
+@by_page
+def test_the_page_passes_its_own_tests(page: Path, tmp_path: Path) -> None:
     """A reader who saves the files and runs pytest sees them pass, warnings refused."""
+    files = files_of(page)
+    for file in files:
+        (tmp_path / file.name).write_text(file.text, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "."],
-        cwd=folder,
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{sum(file.name.startswith('test_') for file in FILES)} passed" in done.stdout
+    tests = sum(file.text.count("\ndef test_") for file in files if file.name.startswith("test_"))
+    assert f"{tests} passed" in done.stdout
