@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edgezero_spin.testing.project import SpinProject
 
 MODES = ("native", "component")
+WASI = ("0.2", "0.3")
 
 _PROJECTS: "pytest.StashKey[dict[object, Any]]" = pytest.StashKey()
 _BEGUN: "pytest.StashKey[int]" = pytest.StashKey()
@@ -51,6 +52,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run tests with `spin_app` natively (the default), on the component, or twice",
     )
     group.addoption(
+        "--spin-wasi",
+        choices=WASI,
+        default=None,
+        help="build components for this WASI, as `edgezero componentize --wasi` does",
+    )
+    group.addoption(
         "--spin-build",
         action="store_true",
         help="build components before the first test, also when no source has changed",
@@ -67,6 +74,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini("spin_mode", "what --spin-mode is when it is not given", default="native")
     parser.addini(
+        "spin_wasi", "what --spin-wasi is when it is not given; else edgezero.toml says", default=""
+    )
+    parser.addini(
         "spin_app", "the app as module:attribute, when spin.toml does not say", default=""
     )
     parser.addini("spin_manifest", "the spin.toml, when it is not above the tests", default="")
@@ -81,6 +91,9 @@ def pytest_configure(config: pytest.Config) -> None:
     mode = config.getini("spin_mode")
     if mode not in (*MODES, "both"):
         raise pytest.UsageError(f"spin_mode is native, component or both, got {mode!r}")
+    wasi = config.getini("spin_wasi")
+    if wasi not in ("", *WASI):
+        raise pytest.UsageError(f"spin_wasi is 0.2 or 0.3, got {wasi!r}")
 
 
 def _mode(config: pytest.Config) -> str:
@@ -226,7 +239,8 @@ def spin_app(
                 build = "never"
             stats = config.getoption("spin_stats")
             with _progress_shown(config):
-                spin_project.build(build, since_ns=config.stash[_BEGUN])
+                wasi = config.getoption("spin_wasi") or config.getini("spin_wasi") or None
+                spin_project.build(build, since_ns=config.stash[_BEGUN], wasi=wasi)
                 client = spin_project.component(**{"measure_memory": stats, **arguments})
     request.node.stash.setdefault(_CLIENTS, []).append(client)
     request.node.user_properties.append((_MODE, spin_mode))

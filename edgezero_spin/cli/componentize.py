@@ -36,6 +36,8 @@ Example:
 )
 @click.option(
     "--wasi",
+    envvar="EDGEZERO_WASI",
+    show_envvar=True,
     type=click.Choice(["0.2", "0.3"]),
     help="The WASI to compile for: 0.2 runs on every Spin, 0.3 on Spin 4.1 and later. Default: "
     "wasi in [adapters.spin] of edgezero.toml, else 0.2.",

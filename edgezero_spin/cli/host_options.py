@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from edgezero_spin.cli.not_here import check_environment, refused_options
-from edgezero_spin.cli.values import Duration, DurationSpan, Span
+from edgezero_spin.cli.reuse_options import REUSE_OPTIONS, ReuseFlags
+from edgezero_spin.cli.values import Duration, DurationSpan
 
 if TYPE_CHECKING:
     from edgezero_spin.host import HostSettings
@@ -42,14 +43,11 @@ class HostFlags(NamedTuple):
         body_timeout: Seconds that a client may take for a part of a body.
         min_body_rate: Bytes that give it another second.
         request_timeout: Least and most seconds that an instance may take.
-        idle_timeout: Least and most seconds that an instance waits for its next request.
         max_instance_memory: Bytes of memory that it may take.
         durability: What is promised of a write, ``full`` or ``relaxed``; ``None`` for what the
             command does by itself.
         max_instances: How many may serve at once; ``None`` for the host's own number.
-        reuse: Requests that it serves, from the first number to below the second, where they
-            differ; ``None`` for one with WASI 0.2 and what Spin does with 0.3.
-        concurrency: The same of requests that it serves at once, with WASI 0.3.
+        reuse: How long an instance lives.
         ready: Instances of each component to make ahead of time.
         work_dir: Where what belongs to this run goes.
         cache_dir: Where downloads are kept.
@@ -71,12 +69,10 @@ class HostFlags(NamedTuple):
     body_timeout: float
     min_body_rate: int
     request_timeout: tuple[float, float] | None
-    idle_timeout: tuple[float, float]
     max_instance_memory: int | None
     durability: str | None
     max_instances: int | None
-    reuse: tuple[int, int] | None
-    concurrency: tuple[int, int] | None
+    reuse: ReuseFlags
     ready: int
     work_dir: str | None
     cache_dir: str | None
@@ -127,11 +123,9 @@ class HostFlags(NamedTuple):
         import attrs
 
         from edgezero_spin.cli.cache_file import read_cache_dir
-        from edgezero_spin.host import ConcurrencyPolicy, HostSettings, ReusePolicy
+        from edgezero_spin.host import HostSettings
         from edgezero_spin.host.runtime.pool import instances_in_pool
 
-        served = _ends("served", self.reuse)
-        least_idle_s, most_idle_s = self.idle_timeout
         least_s, most_s = self.request_timeout or (None, None)
         settings = HostSettings(
             request_timeout_s=most_s,
@@ -140,18 +134,7 @@ class HostFlags(NamedTuple):
             durable_writes=durable if self.durability is None else self.durability == "full",
             pooling=not self.disable_pooling,
             debug_info=self.debug_info,
-            reuse=ReusePolicy(
-                ready=self.ready,
-                **served,
-                idle_timeout_s=most_idle_s,
-                least_idle_timeout_s=least_idle_s,
-            ),
-            concurrency=ConcurrencyPolicy(
-                **served,
-                **_ends("concurrent", self.concurrency),
-                idle_timeout_s=most_idle_s,
-                least_idle_timeout_s=least_idle_s if least_idle_s < most_idle_s else None,
-            ),
+            **self.reuse.policies(ready=self.ready),
         )
         changes: dict[str, Any] = {}
         room = None if self.disable_pooling else instances_in_pool(os.environ)
@@ -245,14 +228,6 @@ _OPTIONS = (
         help="Stop an instance after this time: 2, 500ms; or between two: 1..8s.",
     ),
     click.option(
-        "--idle-instance-timeout",
-        "idle_timeout",
-        metavar="TIME|A..B",
-        type=DurationSpan(),
-        default=(1.0, 1.0),
-        help="How long an instance waits for its next request. Default: 1s.",
-    ),
-    click.option(
         "--max-instance-memory",
         metavar="BYTES",
         envvar="SPIN_MAX_INSTANCE_MEMORY",
@@ -274,22 +249,7 @@ _OPTIONS = (
         type=click.IntRange(min=1),
         help="Most instances that serve at once; further requests wait. Default: 64.",
     ),
-    click.option(
-        "--max-instance-reuse-count",
-        "reuse",
-        metavar="N|A..B",
-        type=Span(),
-        help="How many requests an instance serves; of a range, A to B - 1. Default: 1, a fresh "
-        "one for each, with WASI 0.2; 128 with WASI 0.3.",
-    ),
-    click.option(
-        "--max-instance-concurrent-reuse-count",
-        "concurrency",
-        metavar="N|A..B",
-        type=Span(least=0),
-        help="How many requests an instance of WASI 0.3 serves at once; of a range, A to B - 1. "
-        "Default: 16. One of WASI 0.2 serves one at a time.",
-    ),
+    *REUSE_OPTIONS,
     click.option(
         "--ready-instances",
         "ready",
@@ -332,27 +292,20 @@ def host_options(command: F) -> F:
 
     @functools.wraps(command)
     def gathered(*arguments: Any, **values: Any) -> object:
-        own = {name: values.pop(name) for name in HostFlags._fields}
+        reuse = ReuseFlags(*(values.pop(name) for name in ReuseFlags._fields))
+        own = {name: values.pop(name) for name in HostFlags._fields if name != "reuse"}
         if (own["tls_cert"] is None) != (own["tls_key"] is None):
             raise click.UsageError("--tls-cert and --tls-key go together")
         if own["cache_file"] is not None and own["disable_cache"]:
             raise click.UsageError("--cache and --disable-cache contradict each other")
         own["disable_pooling"] |= _pooling_is_switched_off()
         check_environment()
-        return command(*arguments, more=HostFlags(**own), **values)
+        return command(*arguments, more=HostFlags(**own, reuse=reuse), **values)
 
     for option in reversed(_OPTIONS):
         option(gathered)
     refused_options(gathered)
     return gathered  # type: ignore[return-value]
-
-
-def _ends(name: str, span: tuple[int, int] | None) -> dict[str, Any]:
-    """Return the fields of a policy for a range whose end is not part of it (IL-5)."""
-    if span is None:
-        return {}
-    least, most = span
-    return {f"least_{name}": least, f"most_{name}": most if least == most else most - 1}
 
 
 def _pooling_is_switched_off() -> bool:

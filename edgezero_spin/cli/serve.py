@@ -11,6 +11,7 @@ from edgezero_spin.cli.not_here import refused_flag
 from edgezero_spin.cli.options import adapter_name_option, common_options, manifest_option
 from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.replaced import find_project, run_replacement
+from edgezero_spin.cli.reuse_options import ReuseFlags, reuse_options
 from edgezero_spin.cli.run_options import RunFlags, run_options
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ Example:
     reason="serve runs a project's files; `edgezero up` runs what is in a registry",
 )
 @run_options
+@reuse_options
 @adapter_name_option
 @common_options
 @click.pass_context
@@ -47,6 +49,7 @@ def serve(
     manifest: str | None,
     engine: "EngineChoice",
     flags: RunFlags,
+    reuse: ReuseFlags,
     adapter: str | None,
 ) -> None:
     """Serve the application in spin.toml until Ctrl-C.
@@ -80,11 +83,13 @@ def serve(
             click.echo(f"[edgezero] {warning}", err=True)
     path = spin_manifest_of(project, adapter, manifest)
     if choose_engine(engine) == "embedded":
-        from edgezero_spin.host import Host
+        from edgezero_spin.host import Host, HostSettings
         from edgezero_spin.host.http.server import ServerSettings
 
         show_compilations()
-        with Host.from_manifest(path, **flags.host_options()) as host:
+        options = flags.host_options()
+        options["settings"] = HostSettings(**reuse.policies())
+        with Host.from_manifest(path, **options) as host:
             run_host(
                 host,
                 listen,
@@ -105,6 +110,7 @@ def serve(
             key_values=dict(flags.key_values),
             follow=flags.follow,
             quiet=flags.quiet,
+            reuse=reuse.spin_arguments(),
         )
     )
 
@@ -114,11 +120,13 @@ def _refuse_flags(context: click.Context, project: "AppManifest | None", adapter
     declared = None if project is None else project.adapter(adapter)
     if declared is None or declared.commands.serve is None:
         return
-    for name in context.params.keys() - {"manifest", "adapter", "engine"}:
+    for option in context.command.params:
+        name = option.name or ""
+        if name in ("manifest", "adapter", "engine"):
+            continue
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            flag = "--" + {"variables": "variable", "environment": "env"}.get(name, name)
             raise click.UsageError(
-                f"{flag.replace('_', '-')} does nothing here: edgezero.toml replaces serve with "
+                f"{max(option.opts, key=len)} does nothing here: edgezero.toml replaces serve with "
                 f"`{declared.commands.serve}`. Choose --engine spin or --engine embedded to "
                 "serve without it."
             )

@@ -10,7 +10,10 @@ _SECONDS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "μs": 1e-6, "µs": 1e-6,
 
 
 class DurationSpan(click.ParamType[tuple[float, float]]):
-    """A time such as ``500ms``, or a range of them: ``1..8s``; in seconds (FLAG-7)."""
+    """A time such as ``500ms``, or a range of them: ``1..8s``; in seconds (FLAG-7, IL-5, IL-7).
+
+    Numbers are whole, as for Spin: half a second is ``500ms``.
+    """
 
     name = "TIME|A..B"
 
@@ -22,9 +25,10 @@ class DurationSpan(click.ParamType[tuple[float, float]]):
             return value
         least, dots, most = str(value).partition("..")
         span = (_seconds(least), _seconds(most if dots else least))
-        if not 0 < span[0] <= span[1]:
+        if not 0 < span[0] <= span[1] or (dots and span[0] == span[1]):
             self.fail(
-                f"{value!r} is no time above 0 such as 500ms or 2s, nor a range such as 1..8s",
+                f"{value!r} is no time above 0 in whole numbers, such as 500ms or 2s, nor a range "
+                "that ends after its beginning, such as 1..8s",
                 parameter,
                 context,
             )
@@ -44,14 +48,18 @@ class Duration(click.ParamType[float]):
             return value
         seconds = _seconds(str(value))
         if seconds <= 0:
-            self.fail(f"{value!r} is no time above 0 such as 500ms or 2s", parameter, context)
+            self.fail(
+                f"{value!r} is no time above 0 in whole numbers, such as 500ms or 2s",
+                parameter,
+                context,
+            )
         return seconds
 
 
 def _seconds(text: str) -> float:
     """The time in seconds, 0 for what is none."""
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([a-zμµ]*)", text)
-    return 0.0 if found is None else float(found[1]) * _SECONDS.get(found[2], 0.0)
+    found = re.fullmatch(r"([0-9]{1,19})([a-zμµ]*)", text)
+    return 0.0 if found is None else int(found[1]) * _SECONDS.get(found[2], 0.0)
 
 
 class Span(click.ParamType[tuple[int, int]]):

@@ -12,7 +12,22 @@ Source: RFC 9110 section 5; contract edgezero.md, EXT-5, SPN-1, SPN-5.
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeAlias, overload
 
-__all__ = ["HeaderInput", "Headers", "MutableHeaders"]
+__all__ = ["HOST_ONLY", "HeaderInput", "Headers", "MutableHeaders"]
+
+HOST_ONLY = frozenset(
+    {
+        "connection",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Names that WASI hosts decide about: no app sees them (contract spin-host.md, HTTP-3)."""
 
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
 _CONTROLS = frozenset(range(0x20)) - {0x09} | {0x7F}

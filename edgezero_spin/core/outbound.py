@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar, overload
 import attrs
 
 from edgezero_spin.core.errors import Internal
-from edgezero_spin.core.headers import HeaderInput, Headers
+from edgezero_spin.core.headers import HOST_ONLY, HeaderInput, Headers
 from edgezero_spin.core.payloads import json_reader
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
@@ -54,26 +54,8 @@ _CHUNK_BYTES = 64 * 1024
 _TAG = ("x-edgezero-proxy", "spin")
 
 # Fields about one connection and not about the message (RFC 9110 section 7.6.1), and those
-# that WASI hosts set themselves (contract spin-host.md, HTTP-3).
-_HOP_BY_HOP = frozenset(
-    {
-        "connection",
-        "host",
-        "http2-settings",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-
-
-# What WASI hosts refuse in a request of a guest (contract spin-host.md, HTTP-3).
-_HOST_ONLY = _HOP_BY_HOP - {"te", "trailer"}
+# that WASI hosts set themselves.
+_HOP_BY_HOP = HOST_ONLY | {"te", "trailer"}
 
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _SELF = "self.alt"
@@ -475,7 +457,7 @@ def _check(method: str, timeout_s: float | None) -> None:
 def _check_names(pairs: list[tuple[str, bytes]]) -> None:
     """Refuse what every host refuses, so that it fails natively as well."""
     for name, _ in pairs:
-        if name in _HOST_ONLY:
+        if name in HOST_ONLY:
             raise ValueError(
                 f"the request header {name!r} is the host's to set, from the URL and the "
                 "connection; leave it out"

@@ -18,7 +18,14 @@ from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.world import SPIN_FOR, Capabilities, Wasi, world_for
 from edgezero_spin.wasm.binary import COMPONENT, MODULE, number_at, sections, text_at
 
-__all__ = ["InspectedPart", "Inspection", "InspectionError", "inspect_component", "strangers"]
+__all__ = [
+    "InspectedPart",
+    "Inspection",
+    "InspectionError",
+    "generation_of",
+    "inspect_component",
+    "strangers",
+]
 
 CUSTOM, CORE_MODULE, NESTED, IMPORT, EXPORT = 0, 1, 4, 10, 11
 CODE, DATA = 10, 11
@@ -178,8 +185,8 @@ def strangers(imports: tuple[str, ...], allowed: tuple[str, ...]) -> tuple[str, 
     )
 
 
-def _generation_of(exports: tuple[str, ...]) -> Wasi | None:
-    """The WASI whose handler is exported."""
+def generation_of(exports: tuple[str, ...]) -> Wasi | None:
+    """Return the WASI whose handler is among the exports of a component."""
     for wasi, names in GENERATIONS.items():
         if any(name.startswith(names.handler) for name in exports):
             return wasi
@@ -188,7 +195,7 @@ def _generation_of(exports: tuple[str, ...]) -> Wasi | None:
 
 def _world_of(imports: tuple[str, ...], exports: tuple[str, ...]) -> str | None:
     """Our world with exactly these imports; what every Python component has beside is left out."""
-    wasi = _generation_of(exports)
+    wasi = generation_of(exports)
     if wasi is None:
         return None
     names = GENERATIONS[wasi]
@@ -210,7 +217,7 @@ def _world_of(imports: tuple[str, ...], exports: tuple[str, ...]) -> str | None:
 
 def _spin_of(imports: tuple[str, ...], exports: tuple[str, ...]) -> str | None:
     """The oldest Spin that has what a component imports and calls what it exports."""
-    wasi = _generation_of(exports)
+    wasi = generation_of(exports)
     if wasi is None:
         return None
     named = [*imports, *exports]

@@ -53,6 +53,7 @@ class ServeRequest:
         key_values: Entries to write to the store ``default`` before the first request.
         follow: Ids of the components whose output is shown; all when empty.
         quiet: Show no component's output.
+        reuse: Flags of ``spin up`` that say how long an instance lives.
     """
 
     manifest: Path
@@ -66,6 +67,7 @@ class ServeRequest:
     key_values: Mapping[str, str] = attrs.field(factory=dict)
     follow: tuple[str, ...] = ()
     quiet: bool = False
+    reuse: tuple[str, ...] = ()
 
 
 def choose_engine(wanted: EngineChoice) -> Literal["spin", "embedded"]:
@@ -118,7 +120,7 @@ def spin_arguments(request: ServeRequest) -> list[str]:
         arguments += ["--follow", component_id]
     if request.quiet:
         arguments.append("--quiet")
-    return arguments
+    return [*arguments, *request.reuse]
 
 
 def _from_anywhere(folder: str) -> str:

@@ -15,7 +15,9 @@ from typing import Final
 from edgezero_spin.manifest.spin import load_spin_manifest
 from edgezero_spin.project.build import BuildStep, plan_build
 from edgezero_spin.project.children import search_path
+from edgezero_spin.project.world import Wasi
 from edgezero_spin.testing.errors import KitError, MissingComponentError, StaleComponentError
+from edgezero_spin.testing.generations import WASI_VARIABLE, check_wasi, is_of_its_wasi
 from edgezero_spin.testing.sources import check_fresh, component_files
 
 try:
@@ -32,22 +34,32 @@ _log = logging.getLogger(LOGGER)
 
 _QUIET_S = 1.0
 
+_OTHER_WASI = (
+    "its build command has to call `edgezero componentize` without --wasi, which hears of it by "
+    f"the variable {WASI_VARIABLE}"
+)
 
-def build_components(manifest: Path, *, always: bool, since_ns: int) -> None:
+
+def build_components(
+    manifest: Path, *, always: bool, since_ns: int, wasi: Wasi | None = None
+) -> None:
     """Run the build commands of a ``spin.toml``, when there is something to build.
 
     Args:
         manifest: The ``spin.toml``.
         always: Also when no source has changed.
         since_ns: When this run began; what was built after that is built.
+        wasi: The WASI to build for; ``None`` for the project's.
 
     Raises:
-        KitError: A command failed; the message holds what it said.
+        KitError: A command failed; the message holds what it said. Or it built for another WASI.
     """
     with _in_turn(manifest):
-        if not _is_fresh(manifest, since_ns if always else 0):
+        if not _is_fresh(manifest, since_ns if always else 0, wasi):
             for step in plan_build(manifest):
-                _run(step)
+                _run(step, wasi)
+    if wasi is not None:
+        check_wasi(load_spin_manifest(manifest), wasi, _OTHER_WASI)
 
 
 @contextlib.contextmanager
@@ -60,23 +72,28 @@ def _in_turn(manifest: Path) -> Iterator[None]:
         yield
 
 
-def _is_fresh(manifest: Path, since_ns: int) -> bool:
+def _is_fresh(manifest: Path, since_ns: int, wasi: Wasi | None) -> bool:
     loaded = load_spin_manifest(manifest)
     try:
         files = component_files(loaded)
         check_fresh(loaded)
     except (MissingComponentError, StaleComponentError):
         return False
-    return all(file.stat().st_mtime_ns >= since_ns for file in files)
+    newer = all(file.stat().st_mtime_ns >= since_ns for file in files)
+    return newer and is_of_its_wasi(loaded, wasi)
 
 
-def _run(step: BuildStep) -> None:
+def _run(step: BuildStep, wasi: Wasi | None) -> None:
     """Run a build step, and show what it says only when it fails."""
     with subprocess.Popen(
         step.command,
         shell=True,
         cwd=step.workdir,
-        env={**os.environ, "PATH": search_path()},
+        env={
+            **os.environ,
+            "PATH": search_path(),
+            **({} if wasi is None else {WASI_VARIABLE: wasi}),
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

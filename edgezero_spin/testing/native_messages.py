@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
+from edgezero_spin.core.headers import HOST_ONLY
 from edgezero_spin.core.response import Response
 from edgezero_spin.core.sources import MemorySource
 from edgezero_spin.core.streaming import BodyStream
@@ -28,20 +29,6 @@ __all__ = [
     "response_headers",
 ]
 
-# Headers that WASI HTTP keeps for the host (HTTP-3).
-HOST_ONLY = frozenset(
-    {
-        "connection",
-        "host",
-        "http2-settings",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
 BODILESS = (204, 304)
 
 

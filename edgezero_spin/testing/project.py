@@ -14,11 +14,13 @@ from edgezero_spin.manifest import load_app_manifest
 from edgezero_spin.manifest.spin import load_spin_manifest
 from edgezero_spin.project.app_targets import app_target
 from edgezero_spin.project.locate import APP_MANIFEST, SPIN_MANIFEST, find_spin_manifest
+from edgezero_spin.project.world import Wasi
 from edgezero_spin.testing.app_modules import import_app
 from edgezero_spin.testing.arguments import check_names_of_arguments
 from edgezero_spin.testing.building import build_components
 from edgezero_spin.testing.component import ComponentClient
 from edgezero_spin.testing.errors import KitError
+from edgezero_spin.testing.generations import check_wasi
 from edgezero_spin.testing.native import TestClient
 from edgezero_spin.testing.outbound import CHAIN_DOMAIN
 
@@ -126,18 +128,23 @@ class SpinProject:
         self._checked = True
         return client
 
-    def build(self, when: str, since_ns: int = 0) -> None:
+    def build(self, when: str, since_ns: int = 0, wasi: Wasi | None = None) -> None:
         """Build the components once; see ``build_components``.
 
         Raises:
-            KitError: A command failed, now or when it was tried before.
+            KitError: A command failed, now or when it was tried before; or a component is of
+                another WASI than the one named.
         """
         if self._failure is not None:
             raise KitError(f"{self._failure}\n(not tried again in this run)")
-        if self._built or when == "never":
+        if self._built:
             return
         try:
-            build_components(self.manifest, always=when == "always", since_ns=since_ns)
+            if when != "never":
+                always = when == "always"
+                build_components(self.manifest, always=always, since_ns=since_ns, wasi=wasi)
+            elif wasi is not None:
+                check_wasi(load_spin_manifest(self.manifest), wasi, "run without --spin-no-build")
         except KitError as error:
             self._failure = error
             raise

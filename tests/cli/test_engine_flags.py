@@ -8,7 +8,8 @@ import pytest
 
 from edgezero_spin.cli.cache_file import CacheFileError, read_cache_dir
 from edgezero_spin.cli.host_options import HostFlags, host_options
-from edgezero_spin.host import Host, HostSettings, ReusePolicy
+from edgezero_spin.cli.reuse_options import ReuseFlags
+from edgezero_spin.host import ConcurrencyPolicy, Host, HostSettings, ReusePolicy
 from tests.host.support import SCRIPT
 
 VARIABLES = (
@@ -77,6 +78,37 @@ def test_flags_of_the_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert (heard.pooling, heard.max_instances) == (False, 9)  # ENG-2: its variable
     assert settings_of(monkeypatch, SPIN_WASMTIME_POOLING="1").pooling
     assert settings_of(monkeypatch, DISABLE_WASMTIME_CACHE="true").cache_dir is None
+
+
+def test_how_long_an_instance_lives() -> None:
+    """The host and Spin are told the same of it, and what was not said is theirs to know."""
+    # IL-1 to IL-5
+    unsaid = ReuseFlags(None, None, None)
+    assert unsaid.policies() == {"reuse": ReusePolicy(), "concurrency": ConcurrencyPolicy()}
+    assert unsaid.spin_arguments() == ()
+    said = ReuseFlags((5, 10), (3, 3), (0.0015, 2.0))
+    assert said.policies(ready=1) == {
+        "reuse": ReusePolicy(
+            ready=1,
+            least_served=5,
+            most_served=9,
+            least_idle_timeout_s=0.0015,
+            idle_timeout_s=2.0,
+        ),
+        "concurrency": ConcurrencyPolicy(
+            least_served=5,
+            most_served=9,
+            least_concurrent=3,
+            most_concurrent=3,
+            least_idle_timeout_s=0.0015,
+            idle_timeout_s=2.0,
+        ),
+    }
+    assert said.spin_arguments() == (
+        *("--max-instance-reuse-count", "5..10"),
+        *("--max-instance-concurrent-reuse-count", "3"),
+        *("--idle-instance-timeout", "1500us..2s"),
+    )
 
 
 def test_flags_of_the_engine_reach_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

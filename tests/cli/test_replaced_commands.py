@@ -236,13 +236,17 @@ def test_serve_takes_no_flags_where_a_line_replaces_it(app: Path, spin: Recorder
     done = edgezero("serve", "--listen", "127.0.0.1:80", cwd=app, env=spin.environment())
     assert done.returncode == 2
     assert "--listen does nothing here" in done.stderr
+    lives = ("--max-instance-reuse-count", "5..10", "--idle-instance-timeout", "500ms")
+    for flag, value in (lives[:2], lives[2:]):
+        done = edgezero("serve", flag, value, cwd=app, env=spin.environment())
+        assert f"{flag} does nothing here" in done.stderr
     assert spin.calls() == []
     edgezero(
-        *("serve", "--engine", "spin", "--listen", "127.0.0.1:80"),
+        *("serve", "--engine", "spin", "--listen", "127.0.0.1:80", *lives),
         cwd=app,
         env=spin.environment(),
     )
-    assert spin.calls() == [Call(app, ("up", "--listen", "127.0.0.1:80"))]
+    assert spin.calls() == [Call(app, ("up", "--listen", "127.0.0.1:80", *lives))]
 
 
 def test_a_serve_line_that_needs_a_missing_spin_is_left(app: Path, no_spin: dict[str, str]) -> None:

@@ -247,14 +247,14 @@ def test_usage_mistakes_of_up(app: Path, flags: list[str]) -> None:
         ("2", (2, 2)),
         ("2s", (2, 2)),
         ("500ms", (0.5, 0.5)),
-        ("1.5s", (1.5, 1.5)),
+        ("1500ms", (1.5, 1.5)),
         ("20us", (2e-5, 2e-5)),
         ("20μs", (2e-5, 2e-5)),
         ("20µs", (2e-5, 2e-5)),
         ("5ns", (5e-9, 5e-9)),
         ("1..8s", (1, 8)),
         ("100ms..2", (0.1, 2)),
-        ("1s..1s", (1, 1)),
+        ("900ms..1s", (0.9, 1)),
     ],
 )
 def test_durations(text: str, span: tuple[float, float]) -> None:
@@ -263,10 +263,15 @@ def test_durations(text: str, span: tuple[float, float]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "s", "0", "0s", "-1s", "1h", "1 2s", "2s..1s", "1..", "..1", "0..1s", "1...3"]
+    "text",
+    [
+        *("", "s", "0", "0s", "-1s", "1h", "1m", "1 2s", "2s..1s", "1..", "..1", "0..1s", "1...3"),
+        *("1.5s", "1.5", "1s..2.5s", "1s..1s", "1s..1000ms", "9" * 20 + "s"),
+    ],
 )
 def test_what_is_no_duration(text: str) -> None:
-    """No number, nothing above zero, a unit that Spin does not know, a range backwards."""
+    """No whole number, nothing above zero, a unit that Spin does not know, an empty range."""
+    # IL-6, IL-7, V3-9, V3-10
     with pytest.raises(click.BadParameter):
         DurationSpan().convert(text, None, None)
 

@@ -15,6 +15,7 @@ import wit_world
 from componentize_py_types import Err, Ok
 from wit_world.imports import wasi_http_types as types
 
+from edgezero_spin.core.headers import HOST_ONLY
 from edgezero_spin.core.request import BodyReadError
 from edgezero_spin.guest.methods import method_types, scheme_name
 from edgezero_spin.guest.outbound_rules import code_name
@@ -157,13 +158,18 @@ class IncomingSource:
         return authority
 
     def headers(self) -> list[tuple[str, bytes]]:
-        """Return every header in order, values as the bytes that were sent."""
+        """Return every header in order, values as the bytes that were sent.
+
+        Those that WASI 0.2 keeps for the host are left out, so that an app sees the same with
+        both; ``authority`` says what ``host`` did.
+        """
         entries = self._fields
         if entries is None:
             if self._request is None:
                 return []
             fields = self._request.get_headers()
-            entries = self._fields = fields.copy_all()
+            entries = [pair for pair in fields.copy_all() if pair[0] not in HOST_ONLY]
+            self._fields = entries
             fields.__exit__(None, None, None)
         return entries
 
