@@ -1,7 +1,6 @@
 """What one request does to itself it does to no other (LIFE-6 to LIFE-9, CONF-46)."""
 
 import asyncio
-from time import monotonic
 
 import pytest
 
@@ -58,10 +57,8 @@ def test_harm_stays_with_its_request(
         others = [await status_of(host, "/h") for _ in range(5)]
         return await harm, others
 
-    begin = monotonic()
     with script_host(shared_engine, settings=settings) as host, HostLog():
         assert asyncio.run(scenario(host)) == (status, [200] * 5)
-    assert monotonic() - begin < 2
 
 
 def test_a_crowd_of_endless_loops_is_survived(shared_engine: Engine) -> None:
