@@ -11,10 +11,10 @@ Source: RFC 9110, 8.8 (validators), 13 (conditional requests), 14 (ranges). Of s
 is sent: the whole file is, as 14.2 allows.
 """
 
+import binascii
 import os
 import re
 import stat
-import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -87,7 +87,7 @@ class FileBody(BodyStream):
             checksum = 0
             with open(self.path, "rb") as file:
                 while chunk := file.read(_CHUNK_BYTES):
-                    checksum = zlib.crc32(chunk, checksum)
+                    checksum = binascii.crc32(chunk, checksum)
             tag = _tags[key] = f'"{checksum:08x}-{self.size:x}"'
         return tag
 
