@@ -13,6 +13,7 @@ import edgezero_spin
 from edgezero_spin.host import Host, HostSettings
 from edgezero_spin.host.runtime.engine import Engine
 from tests.conformance.serving import serving
+from tests.host.support import HostLog
 
 GUEST = Path(__file__).parent / "guests" / "handler.rs"
 TOOL = Path(sysconfig.get_path("scripts")) / "wasm-tools"
@@ -76,11 +77,9 @@ def test_the_handler_answers(client: httpx.Client, path: str, status: int, body:
     assert (response.status_code, response.text) == (status, body)
 
 
-def test_a_panic_is_told_with_the_names_of_its_functions(
-    client: httpx.Client, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_panic_is_told_with_the_names_of_its_functions(client: httpx.Client) -> None:
     """As Rust spells them, in the host's log."""
-    assert client.get("/panic").status_code == 500
-    told = "\n".join(record.getMessage() for record in caplog.records)
-    assert " - core::result::unwrap_failed" in told
-    assert " - wasi:http/incoming-handler@0.2.0#handle" in told
+    with HostLog() as log:
+        assert client.get("/panic").status_code == 500
+        assert log.wait_for(b" - core::result::unwrap_failed")
+        assert log.wait_for(b" - wasi:http/incoming-handler@0.2.0#handle")
