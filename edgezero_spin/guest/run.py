@@ -58,7 +58,9 @@ def run_app(app: App) -> type[Any]:
     Returns:
         A class without constructor arguments and with the method
         ``handle(request, response_out)`` of ``wasi:http/incoming-handler@0.2.0``.
-        Its attribute ``app`` is the app.
+        Its attribute ``app`` is the app. In a component of WASI 0.3 its method is that of
+        ``wasi:http/handler@0.3.0``, and the module that calls this function has it as
+        ``HttpHandler``, too.
 
     Raises:
         TypeError: A handler's signature cannot be bound.
@@ -73,7 +75,7 @@ def run_app(app: App) -> type[Any]:
     import componentize_py_runtime as runtime
     from wit_world import exports
 
-    asynchronous = hasattr(exports.IncomingHandler, "_async_start_handle")
+    asynchronous = hasattr(exports, "HttpHandler")
     drops = [runtime.drop_resource]
     if asynchronous:
         drops += [runtime.stream_drop_readable, runtime.stream_drop_writable]
@@ -96,4 +98,8 @@ def run_app(app: App) -> type[Any]:
     gc.collect()
     zero_free_memory()
     gc.freeze()
+    if asynchronous:
+        # componentize-py looks for the class by the name of spin-sdk; an app's module is the same
+        # for both WASI.
+        sys._getframe(1).f_globals["HttpHandler"] = handler
     return handler

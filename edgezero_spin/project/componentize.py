@@ -57,6 +57,8 @@ from edgezero_spin.bundle.lean_imports import install
 install()
 
 from {module} import IncomingHandler
+
+HttpHandler = IncomingHandler
 """
 _ENTRY_TEXT_OF_APP = """\
 from edgezero_spin.bundle.lean_imports import install

@@ -6,6 +6,7 @@ A virtual environment as a user has it: our wheel and componentize-py, nothing e
 import os
 import subprocess
 import sys
+import tomllib
 import venv
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,11 +34,13 @@ class Environment:
         pip = [str(self.folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
         subprocess.run([*pip, "--disable-pip-version-check", *what], check=True)
 
-    def componentize(self, app: Path, output: Path) -> "subprocess.CompletedProcess[str]":
+    def componentize(
+        self, app: Path, output: Path, world: str = WORLD
+    ) -> "subprocess.CompletedProcess[str]":
         """Run componentize-py as a user would, in the folder of the app."""
         tool = str(self.folder / "bin" / "componentize-py")
         return subprocess.run(
-            [tool, "-w", WORLD, "componentize", "app", "-o", str(output)],
+            [tool, "-w", world, "componentize", "app", "-o", str(output)],
             cwd=app,
             env={**os.environ, "VIRTUAL_ENV": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
@@ -108,10 +111,25 @@ IncomingHandler = run_app(app)
 """
 
 
-def test_the_standard_library_is_there_later(environment: Environment, tmp_path: Path) -> None:
-    """``run_app`` alone carries it, without the command of ours."""
+@pytest.mark.parametrize("world", ["http-trigger", "http-service"])
+def test_the_standard_library_is_there_later(
+    environment: Environment, tmp_path: Path, world: str
+) -> None:
+    """``run_app`` alone carries it, for both WASI, without the command of ours."""
     (tmp_path / "app.py").write_text(LATE)
-    done = environment.componentize(tmp_path, tmp_path / "app.wasm")
+    done = environment.componentize(tmp_path, tmp_path / "app.wasm", f"edgezero:spin/{world}@0.1.0")
     assert done.returncode == 0, done.stderr
     with ComponentClient(tmp_path / "app.wasm") as client:
         assert client.get("/").text == "2026-11-30é"
+
+
+def test_packages_agree_on_the_names_of_exports(environment: Environment) -> None:
+    """Where two packages name one interface, componentize-py takes the name of either."""
+    environment.install("spin-sdk==5.0.0")
+    names: dict[str, set[str]] = {}
+    for settings in environment.folder.glob("lib/python*/site-packages/*/componentize-py.toml"):
+        found = tomllib.loads(settings.read_text(encoding="utf-8"))
+        for interface, name in found["export_interface_names"].items():
+            names.setdefault(interface, set()).add(name)
+    assert names["wasi:http/handler@0.3.0"] == {"http-handler"}
+    assert all(len(each) == 1 for each in names.values())

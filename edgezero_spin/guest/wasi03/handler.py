@@ -50,7 +50,7 @@ def _export_index() -> int:
 
     try:
         support.first_poll = lambda index, borrows, coroutine: seen.append(index)
-        exports.IncomingHandler._async_start_handle(Probe(), None, 0)
+        exports.HttpHandler._async_start_handle(Probe(), None, 0)
     finally:
         support.first_poll = real
     return seen[0]
