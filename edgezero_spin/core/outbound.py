@@ -23,6 +23,7 @@ from edgezero_spin.core.headers import HOST_ONLY, HeaderInput, Headers
 from edgezero_spin.core.payloads import json_reader
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
+from edgezero_spin.core.response_status import ResponseStatus
 from edgezero_spin.core.streaming import ByteSource, SourceStream
 from edgezero_spin.stores.json_values import encode
 
@@ -139,7 +140,7 @@ class OutboundTransport(Protocol):
         """
 
 
-class OutboundResponse:
+class OutboundResponse(ResponseStatus):
     """The answer to a request that was sent, in the words of httpx.
 
     Attributes:
@@ -153,26 +154,6 @@ class OutboundResponse:
         self._streamed = False
         self.status = reply.status
         self.headers = Headers.received(reply.headers)
-
-    @property
-    def status_code(self) -> int:
-        """The status, by its name in httpx."""
-        return self.status
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the status is 200 to 299."""
-        return 200 <= self.status <= 299
-
-    @property
-    def is_redirect(self) -> bool:
-        """Whether the status is 300 to 399; redirects are not followed."""
-        return 300 <= self.status <= 399
-
-    @property
-    def is_error(self) -> bool:
-        """Whether the status is 400 to 599."""
-        return 400 <= self.status <= 599
 
     def raise_for_status(self) -> "OutboundResponse":
         """Return this response.

@@ -13,6 +13,7 @@ from typing import Any, Protocol, Self, TypeVar, overload
 import attrs
 
 from edgezero_spin.core.headers import Headers
+from edgezero_spin.core.response_status import ResponseStatus
 from edgezero_spin.stores.json_values import JsonValueError, decode
 from edgezero_spin.stores.structuring import structure
 from edgezero_spin.testing.errors import KitError, StatusError
@@ -67,7 +68,7 @@ class Runner(Protocol):
         """The same for a caller with an event loop."""
 
 
-class ClientResponse:
+class ClientResponse(ResponseStatus):
     """An answer.
 
     Attributes:
@@ -105,42 +106,12 @@ class ClientResponse:
         self._on_end: list[Callable[[ClientResponse], None]] = []
 
     @property
-    def status_code(self) -> int:
-        """The status, by its name in httpx."""
-        return self.status
-
-    @property
     def reason_phrase(self) -> str:
         """The name of the status: ``Not Found``; empty for one without."""
         try:
             return HTTPStatus(self.status).phrase
         except ValueError:
             return ""
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the status is 200 to 299."""
-        return 200 <= self.status <= 299
-
-    @property
-    def is_redirect(self) -> bool:
-        """Whether the status is 300 to 399."""
-        return 300 <= self.status <= 399
-
-    @property
-    def is_client_error(self) -> bool:
-        """Whether the status is 400 to 499."""
-        return 400 <= self.status <= 499
-
-    @property
-    def is_server_error(self) -> bool:
-        """Whether the status is 500 to 599."""
-        return 500 <= self.status <= 599
-
-    @property
-    def is_error(self) -> bool:
-        """Whether the status is 400 to 599."""
-        return self.is_client_error or self.is_server_error
 
     def raise_for_status(self) -> Self:
         """Return this response.

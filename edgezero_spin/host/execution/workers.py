@@ -183,18 +183,7 @@ class WorkerPool:
             self._running += 1
             self._computing += 1
             self._guests += 1
-        try:
-            job()
-        except BaseException:
-            logger.exception("a worker's job failed")
-        with self._lock:
-            self._running -= 1
-            self._computing -= 1
-            self._guests -= 1
-            if self.closed:
-                self._guest_ended.notify_all()
-            elif self._jobs or self._turns or self._spare:
-                self._start(self._parallel)
+        self._run_here(job, places=1)
         return True
 
     def give_back(self, job: Job) -> None:
@@ -240,11 +229,15 @@ class WorkerPool:
         with self._lock:
             self._computing += 1
             self._guests += 1
+        self._run_here(job, places=0)
+
+    def _run_here(self, job: Job, *, places: int) -> None:
         try:
             job()
         except BaseException:
             logger.exception("a worker's job failed")
         with self._lock:
+            self._running -= places
             self._computing -= 1
             self._guests -= 1
             if self.closed:

@@ -5,22 +5,21 @@ Version 3 has the same types as version 2, and asynchronous functions; its rows 
 Source: contract services.md, section 2.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from edgezero_spin.host.factors.blocking import blocking, check
-from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, release
+from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
 from edgezero_spin.host.factors.database_servers.calls import RowSource, ThreadCall
+from edgezero_spin.host.factors.database_servers.connections import ConnectionResource
 from edgezero_spin.host.factors.database_servers.errors import (
     DatabaseServerError,
     ResultTooLargeError,
 )
 from edgezero_spin.host.factors.database_servers.sessions import (
-    Opening,
     Parameter,
     RowStream,
-    Session,
 )
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.mysql.opening import KIND, begin_open
@@ -32,26 +31,12 @@ __all__ = ["INTERFACES", "MysqlConnectionResource"]
 UNABLE_TO_STREAM = "unable to stream query result"
 
 
-class MysqlConnectionResource:
-    """A ``connection``.
+class MysqlConnectionResource(ConnectionResource):
+    """A ``connection`` to MySQL."""
 
-    Attributes:
-        session: What it stands for.
-    """
+    __slots__ = ()
 
-    __slots__ = ("session",)
-
-    def __init__(self, session: Session[Any]) -> None:
-        self.session = session
-
-    def drop(self, state: InstanceState) -> None:
-        """Give the connection back."""
-        release(state, KIND)
-        self.session.release()
-
-
-def _connection_failed(error: DatabaseServerError) -> WitError:
-    return WitError(("connection-failed", error.message))
+    kind = KIND
 
 
 def _error_of(error: Exception) -> tuple[str, str]:
@@ -69,37 +54,12 @@ def _errors() -> Iterator[None]:
         raise WitError(_error_of(error)) from error
 
 
-def _begin_open(state: InstanceState, address: str) -> Opening[Any]:
-    try:
-        return begin_open(state, address)
-    except DatabaseServerError as error:
-        raise _connection_failed(error) from error
-
-
 def _open(state: InstanceState, address: str) -> MysqlConnectionResource:
-    opening = _begin_open(state, address)
-    try:
-        with blocking(state):
-            return MysqlConnectionResource(opening.finish(lambda: check(state)))
-    except DatabaseServerError as error:
-        opening.give_up()
-        raise _connection_failed(error) from error
-    except BaseException:
-        opening.give_up()
-        raise
+    return MysqlConnectionResource.open(state, lambda: begin_open(state, address))
 
 
-async def _open_async(state: InstanceState, opening: Opening[Any]) -> MysqlConnectionResource:
-    call = ThreadCall(state)
-    try:
-        session = await call.run(lambda: opening.finish(call.check), Session.release)
-    except DatabaseServerError as error:
-        opening.give_up()
-        raise _connection_failed(error) from error
-    except BaseException:
-        opening.give_up()
-        raise
-    return MysqlConnectionResource(session)
+def _open_async(state: InstanceState, address: str) -> Coroutine[Any, Any, MysqlConnectionResource]:
+    return MysqlConnectionResource.open_async(state, lambda: begin_open(state, address))
 
 
 def _columns(columns: Sequence[Any]) -> list[dict[str, Any]]:
@@ -182,9 +142,7 @@ INTERFACES = (
     Interface(
         "spin:mysql/mysql@3.0.0",
         {
-            "[static]connection.open": lambda state, address: _open_async(
-                state, _begin_open(state, address)
-            ),
+            "[static]connection.open": _open_async,
             "[method]connection.query": _query_async,
             "[method]connection.execute": _execute_async,
         },

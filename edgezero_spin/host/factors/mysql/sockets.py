@@ -137,16 +137,8 @@ class GuardedSocket(socket.socket):
                 self.wait.go_on()
 
 
-class _GuardedTlsSocket(ssl.SSLSocket):
+class _GuardedTlsSocket(GuardedSocket, ssl.SSLSocket):
     """The same, encrypted."""
-
-    wait: Wait
-
-    def settimeout(self, value: float | None) -> None:
-        super().settimeout(PATIENCE_S)
-
-    def makefile(self, *arguments: Any, **options: Any) -> Any:
-        return BoundedReader(self, self.wait)
 
     def do_handshake(self, block: bool = False) -> None:
         while True:
@@ -156,21 +148,6 @@ class _GuardedTlsSocket(ssl.SSLSocket):
                 self.wait.go_on()
             else:
                 return
-
-    def recv_into(self, *arguments: Any) -> int:
-        while True:
-            try:
-                return super().recv_into(*arguments)
-            except TimeoutError:
-                self.wait.go_on()
-
-    def sendall(self, data: Any, flags: int = 0) -> None:
-        rest = memoryview(data)
-        while rest:
-            try:
-                rest = rest[self.send(rest, flags) :]
-            except TimeoutError:
-                self.wait.go_on()
 
 
 class _Context(ssl.SSLContext):

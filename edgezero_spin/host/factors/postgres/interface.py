@@ -12,13 +12,12 @@ from functools import partial
 from typing import Any, TypeVar
 
 from edgezero_spin.host.factors.blocking import blocking, check
-from edgezero_spin.host.factors.bounds import release
 from edgezero_spin.host.factors.database_servers.calls import RowSource, ThreadCall
+from edgezero_spin.host.factors.database_servers.connections import ConnectionResource
 from edgezero_spin.host.factors.database_servers.errors import (
     DatabaseServerError,
     ResultTooLargeError,
 )
-from edgezero_spin.host.factors.database_servers.sessions import Opening, Session
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.postgres.opening import KIND, begin_open
 from edgezero_spin.host.factors.postgres.parameters import Parameter, ParameterValueError
@@ -38,22 +37,12 @@ __all__ = ["INTERFACES", "ConnectionBuilderResource", "PostgresConnectionResourc
 T = TypeVar("T")
 
 
-class PostgresConnectionResource:
-    """A ``connection``.
+class PostgresConnectionResource(ConnectionResource):
+    """A ``connection`` to PostgreSQL."""
 
-    Attributes:
-        session: What it stands for.
-    """
+    __slots__ = ()
 
-    __slots__ = ("session",)
-
-    def __init__(self, session: Session[Any]) -> None:
-        self.session = session
-
-    def drop(self, state: InstanceState) -> None:
-        """Give the connection back."""
-        release(state, KIND)
-        self.session.release()
+    kind = KIND
 
 
 class ConnectionBuilderResource:
@@ -71,30 +60,10 @@ class ConnectionBuilderResource:
         self.certificate: str | None = None
 
 
-def _connection_failed(error: DatabaseServerError) -> WitError:
-    return WitError(("connection-failed", error.message))
-
-
-def _begin_open(state: InstanceState, address: str, certificate: str | None = None) -> Opening[Any]:
-    try:
-        return begin_open(state, address, certificate)
-    except DatabaseServerError as error:
-        raise _connection_failed(error) from error
-
-
 def _open(
     state: InstanceState, address: str, certificate: str | None = None
 ) -> PostgresConnectionResource:
-    opening = _begin_open(state, address, certificate)
-    try:
-        with blocking(state):
-            return PostgresConnectionResource(opening.finish(lambda: check(state)))
-    except DatabaseServerError as error:
-        opening.give_up()
-        raise _connection_failed(error) from error
-    except BaseException:
-        opening.give_up()
-        raise
+    return PostgresConnectionResource.open(state, lambda: begin_open(state, address, certificate))
 
 
 @contextmanager
@@ -180,21 +149,9 @@ def _build(state: InstanceState, builder: ConnectionBuilderResource) -> Postgres
 def _open_async(
     state: InstanceState, address: str, certificate: str | None = None
 ) -> Coroutine[Any, Any, PostgresConnectionResource]:
-    opening = _begin_open(state, address, certificate)
-
-    async def opened() -> PostgresConnectionResource:
-        call = ThreadCall(state)
-        try:
-            session = await call.run(lambda: opening.finish(call.check), Session.release)
-        except DatabaseServerError as error:
-            opening.give_up()
-            raise _connection_failed(error) from error
-        except BaseException:
-            opening.give_up()
-            raise
-        return PostgresConnectionResource(session)
-
-    return opened()
+    return PostgresConnectionResource.open_async(
+        state, lambda: begin_open(state, address, certificate)
+    )
 
 
 def _build_async(
