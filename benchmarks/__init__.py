@@ -1,1 +1,1 @@
-"""What the library costs, measured: instructions, sizes, build times, requests per second."""
+"""Measurements of the library: instructions, sizes, build times, requests per second."""

@@ -1,4 +1,4 @@
-"""How much CPU time the guests in this process take.
+"""CPU time of the guests in this process.
 
 In: nothing but a block of code. Out: seconds. The host's ways into a guest and back out of it
 are watched while the block runs; what passes between them is the guest's, and so is the little

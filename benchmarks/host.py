@@ -1,4 +1,4 @@
-"""What the embedded host itself costs: CPU, latency, streaming, start, memory, descriptors.
+"""Costs of the embedded host: CPU, latency, streaming, start, memory, descriptors.
 
 ``python -m benchmarks host`` prints the table. The host runs in a process of its own, except
 for its CPU per request, which is read between requests inside this one.

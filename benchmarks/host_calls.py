@@ -1,4 +1,4 @@
-"""What one host call costs, by signature: this host against ``wasmtime.component``'s linker.
+"""Costs of one host call, by signature: this host against ``wasmtime.component``'s linker.
 
     python -m benchmarks.host_calls [--calls 2000]
 

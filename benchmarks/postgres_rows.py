@@ -1,4 +1,4 @@
-"""What rows of PostgreSQL cost a guest: the embedded host against psycopg in the same process.
+"""Rows of PostgreSQL given to a guest: the embedded host against psycopg in the same process.
 
     python -m benchmarks.postgres_rows [--rows 1000] [--columns 10]
 

@@ -1,4 +1,4 @@
-"""What the testing kit costs: a test natively, a test on the component, the plugin, memory.
+"""Costs of the testing kit: a test natively, a test on the component, the plugin, memory.
 
 ``python -m benchmarks testing`` prints the table. Times of single tests are medians, because a
 run has all of its tests and not its fastest; starts of pytest are the best of some, taken in

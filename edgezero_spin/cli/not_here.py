@@ -1,4 +1,4 @@
-"""What ``spin up`` has and the embedded host has not: each flag and variable says so in one line.
+"""Flags and variables of ``spin up`` that the embedded host lacks; each says so in one line.
 
 A flag or a variable that changes what an application does is refused; one that only watches it
 is not heard, and that is said.

@@ -1,4 +1,4 @@
-"""What a server says when it starts, line for line as Spin says it.
+"""The lines that a server prints when it starts, as Spin prints them.
 
 Source: contract spin-host.md, OUT-4 to OUT-7.
 """

@@ -1,4 +1,4 @@
-"""What a handler writes behind the colon to be given something.
+"""Annotations by which a handler's parameters are filled.
 
 ``note: Json[Note]`` is a ``Note`` to a type checker and to the handler; the marker beside it
 tells the binder where the note comes from. ``Kv``, ``Config`` and ``Secrets`` are the

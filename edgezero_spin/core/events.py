@@ -19,7 +19,7 @@ from edgezero_spin.stores.json_values import encode
 __all__ = ["Event", "EventSource", "event_chunks"]
 
 EventSource: TypeAlias = Iterable[Any] | AsyncIterable[Any]
-"""What gives events: ``Event``s, text, or values that JSON can hold."""
+"""Sources of events: ``Event``s, text, or values that JSON can hold."""
 
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 _COMMENT = b":\n\n"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Mount", "MountTarget", "find_mount", "merged_stores"]
 
 MountTarget: TypeAlias = "App | Callable[[Request], Awaitable[Response]]"
-"""What can be mounted."""
+"""An app, or an endpoint, that can be mounted."""
 
 
 @attrs.frozen

@@ -1,4 +1,4 @@
-"""What a handler is asked: method, path, headers, body, and the stores of this request.
+"""The request: method, path, headers, body, and the stores of this request.
 
 In: a ``RequestSource``. Out: the same, read when it is asked for and only then, decoded
 and typed. Nothing here knows a host.

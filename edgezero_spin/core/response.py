@@ -1,4 +1,4 @@
-"""What a handler answers, and how its return value becomes one.
+"""The response, and the conversion of a handler's return value to one.
 
 In: a ``Response``, text, bytes, nothing, a JSON-able value or attrs instance, an iterator
 of bytes, or any of these in ``(status, body)`` or ``(status, body, headers)``. Out: a ``Response``

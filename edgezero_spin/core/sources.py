@@ -1,4 +1,4 @@
-"""Where a request comes from: what a runner offers, and a request made by hand.
+"""Sources of requests: what a runner offers, and a request made by hand.
 
 ``RequestSource`` is the seam to whoever received the request. It is asked for headers and
 body only when a handler wants them, because on a component each is a call to the host.

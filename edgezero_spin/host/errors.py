@@ -1,4 +1,4 @@
-"""What can go wrong between the engine, one instance and the host functions it calls.
+"""Errors between the engine, one instance and the host functions that it calls.
 
 ```
 HostError

@@ -1,4 +1,4 @@
-"""What is wrong with a manifest, told all at once.
+"""Errors of a manifest, told all at once.
 
 ```
 ManifestError

@@ -1,4 +1,4 @@
-"""How a place in a TOML file is written in messages: ``component."a b".files[0]``."""
+"""The notation of a place in a TOML file in messages: ``component."a b".files[0]``."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Which application ``edgezero up`` is asked to run: one on this disk, or one in a registry.
+"""Sources of the application that ``edgezero up`` runs: this disk, or a registry.
 
 Source: contract spin-host.md, CLI-10, CLI-12 and OCI-27.
 """

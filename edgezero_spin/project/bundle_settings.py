@@ -1,4 +1,4 @@
-"""What a component is made for, and the modules that travel with it besides its imports.
+"""Settings of a build: the WASI of a component, and modules besides its imports.
 
 In: the flags of ``edgezero componentize``, and ``[adapters.spin]`` of the nearest
 ``edgezero.toml``. Out: what both say together. A flag decides where the two disagree.

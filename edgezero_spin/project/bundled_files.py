@@ -1,4 +1,4 @@
-"""Which files travel with a component besides its modules.
+"""Files that travel with a component besides its modules.
 
 Three kinds, each only when the app can reach it:
 

@@ -1,4 +1,4 @@
-"""What ``edgezero deploy`` and ``edgezero auth`` do where the project names no command.
+"""Commands of ``edgezero deploy`` and ``edgezero auth`` where the project names none.
 
 Both hand over to the Spin CLI, with the terminal of this process. No credential is read,
 kept or passed on: those are Spin's own.

@@ -1,4 +1,4 @@
-"""What an examination finds: one thing, how bad it is, and how to mend it."""
+"""Findings of an examination: one thing, how bad it is, and how to mend it."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""What can go wrong while an app is compiled to a component."""
+"""Errors of compiling an app to a component."""
 
 import attrs
 

@@ -1,4 +1,4 @@
-"""Which profile of a manifest was built last.
+"""The profile of a manifest that was built last.
 
 In: the folder of a ``spin.toml`` and a profile. Out: a line in ``.spin/last-build.txt``, as Spin
 keeps it; and whether what is about to run is what was built last.

@@ -1,4 +1,4 @@
-"""Which modules an app can import, found by reading import statements.
+"""Modules that an app can import, found by reading import statements.
 
 In: the names that it starts from, and the folders that are searched, in order. Out: a
 ``Reachable``: every module of these folders that an import statement leads to, at the top of

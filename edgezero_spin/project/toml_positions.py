@@ -1,4 +1,4 @@
-"""Where things stand in a TOML text, for edits that leave every other byte alone.
+"""Positions in a TOML text, for edits that leave every other byte alone.
 
 In: a text that a TOML parser has accepted. Out: its sections, each with the keys written
 in it, and for every key and value the offsets where it starts and ends. Values are not

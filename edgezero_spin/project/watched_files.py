@@ -1,4 +1,4 @@
-"""Which files matter to a running application, and whether they changed.
+"""Files that matter to a running application, and whether they changed.
 
 In: a manifest. Out: ``WatchedFiles``, two sets of files: what a build reads (``build.watch``)
 and what a run reads (the manifest, the components, ``files``). A set is compared by

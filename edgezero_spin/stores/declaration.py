@@ -1,4 +1,4 @@
-"""Which stores an app declares, by kind and logical id.
+"""The stores that an app declares, by kind and logical id.
 
 A declaration is known when the app is built and holds no platform name: those come from the
 environment of each request.

@@ -1,4 +1,4 @@
-"""What the stores raise, and what of it a client may read.
+"""Errors of the stores, and what of them a client may read.
 
 ```
 StoreError

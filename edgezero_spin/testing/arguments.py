@@ -1,4 +1,4 @@
-"""What the arguments of a client have to be, checked before anything is done with them."""
+"""Checks of a client's arguments, before anything is done with them."""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What both clients have in common: the methods that a test calls.
+"""Methods that both clients have in common.
 
 ```python
 response = client.post("/notes", json={"title": "Bread"})

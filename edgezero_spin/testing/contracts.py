@@ -1,4 +1,4 @@
-"""What every store backend has to do, as test classes to subclass.
+"""Contracts of store backends, as test classes to subclass.
 
 ```python
 from edgezero_spin.testing.contracts import KeyValueContract

@@ -1,4 +1,4 @@
-"""What the testing kit itself has to say about a test.
+"""Errors of the testing kit itself.
 
 ```
 EdgeZeroError

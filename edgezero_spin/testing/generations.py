@@ -16,7 +16,7 @@ from edgezero_spin.testing.errors import KitError
 __all__ = ["WASI_VARIABLE", "check_wasi", "is_of_its_wasi"]
 
 WASI_VARIABLE = "EDGEZERO_WASI"
-"""What tells the build commands which WASI to compile for."""
+"""The variable that tells build commands which WASI to compile for."""
 
 
 def is_of_its_wasi(manifest: SpinManifest, wasi: Wasi | None) -> bool:

@@ -1,4 +1,4 @@
-"""What a ``spin.toml`` grants its components, as far as a test can tell the difference.
+"""Grants of a ``spin.toml``, as far as a test can tell the difference.
 
 In: a manifest. Out: per component its labels, variables, environment and the hosts it may
 call. Native runs read it so that what Spin would refuse fails there too.

@@ -1,4 +1,4 @@
-"""How much linear memory the instances of this process have, as the kernel knows it.
+"""Linear memory of the instances in this process, as the kernel knows it.
 
 The engine's interface for Python does not tell. A linear memory lies in four gibibytes of
 reserved addresses, of which the part that it has grown to can be written: so it is a run of

@@ -1,4 +1,4 @@
-"""What a host changes on a native request and response, so that one test holds for both.
+"""Changes of a host to native requests and responses, so that one test holds for both.
 
 Source: contract spin-host.md, HDR-1 to HDR-7, HDR-11, HDR-13, HDR-15, RESP-1, RESP-2, HTTP-3.
 """

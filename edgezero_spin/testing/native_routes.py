@@ -1,4 +1,4 @@
-"""Which component a path belongs to, and what its request says of that, natively.
+"""Routes of components and the headers that tell of them, natively.
 
 Most applications have one route, ``/...``, and are answered without further ado. Where a
 manifest has others they are matched as the host matches them.

@@ -1,4 +1,4 @@
-"""What a test asks, in the form in which both clients send it.
+"""Requests of a test, in the form in which both clients send them.
 
 Nothing is added that the test did not write, but the ``content-type`` of ``json`` and
 ``data`` and the length of a body that is whole.

@@ -96,7 +96,7 @@ class ApiKey:
 
 
 SecurityScheme: TypeAlias = Bearer | Basic | ApiKey
-"""How a client says who it is."""
+"""Schemes by which a client proves its identity."""
 
 
 @attrs.frozen(kw_only=True)

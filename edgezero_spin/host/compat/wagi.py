@@ -44,7 +44,7 @@ logger = logging.getLogger("edgezero_spin.host")
 
 RUN = "wasi:cli/run"
 ENTRY_POINT = "_start"
-"""Where a command that is a core module begins."""
+"""The export at which a command that is a core module begins."""
 
 BODY_LIMIT_BYTES = 16 * 1024 * 1024
 """Most of a request's body that is held for a command; 413 past it. Our own limit."""

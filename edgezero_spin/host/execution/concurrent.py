@@ -1,4 +1,4 @@
-"""Which instance of WASI 0.3 a request goes to, and when one is made or ended.
+"""The executor of WASI 0.3: instances that requests share, when one is made and when it ends.
 
 A request goes to an instance that is *available*: one that may accept more, whose tasks all
 wait. Where there is none it waits for one that is about to be, unless that takes too long;

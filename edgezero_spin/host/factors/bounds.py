@@ -1,4 +1,4 @@
-"""What an instance may have the host hold: handles, bytes behind them, results.
+"""Limits on what an instance has the host hold: handles, bytes behind them, results.
 
 A capability claims a place before it makes a handle, and its resource gives the place back
 in ``drop``. Spin bounds each kind at 256.

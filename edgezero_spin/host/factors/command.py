@@ -1,4 +1,4 @@
-"""What a program that is run like a command gets and gives: arguments, input and output.
+"""Arguments, input and output of a program that is run like a command.
 
 A ``Command`` belongs to one run. Components reach it through ``wasi:cli``
 (``wasi.cli``), core modules through WASI 0.1 (``compat.wasi_01``).

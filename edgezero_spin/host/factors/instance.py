@@ -1,4 +1,4 @@
-"""What one running instance knows, and how its thread waits.
+"""The state of one running instance, and how its thread waits.
 
 ``Grants`` is what the manifest gives a component, fixed at start-up and shared by all its
 instances. ``InstanceState`` is one instance: its handles, its exchange with the client and

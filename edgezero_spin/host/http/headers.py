@@ -1,4 +1,4 @@
-"""What a component sees as the headers of a request.
+"""Headers of a request, as its component sees them.
 
 In: the headers as they came in, and the route that matched. Out: one list for the guest,
 names in lower case: the client's headers first, then those that the host adds.

@@ -1,4 +1,4 @@
-"""What a client gets for what a guest answered, or did not.
+"""Responses to clients, for what a guest answered or failed to answer.
 
 In: an exchange or the head that a guest set. Out: status and headers as they go out, whatever
 server sends them.

@@ -1,5 +1,6 @@
-"""Where a request that a guest may send goes: to the network, to the application itself, or
-to another of its components without a socket.
+"""Service chaining: requests of a guest that go to its own application instead of the network.
+
+They reach the application itself, or another of its components, without a socket.
 
 Source: contract spin-host.md, OUTH-5, CHAIN-1 to CHAIN-12, RESP-12.
 """

@@ -1,4 +1,4 @@
-"""What other components bring to the imports of one.
+"""Dependencies: exports of other components for the imports of one.
 
 In: a component, its dependencies as the manifest has them, and the interfaces of this host.
 Out: for each import that a dependency satisfies, a ``ResolvedDependency`` that ``linking.link``

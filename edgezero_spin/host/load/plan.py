@@ -1,4 +1,4 @@
-"""What there is to run, in plain values and paths.
+"""The plan of an application: what there is to run, in plain values and paths.
 
 ``spin.toml``, a ``spin.lock`` and a single component file all end in a ``LockedApp``;
 ``plan_of`` turns that into an ``ApplicationPlan`` and refuses, all at once, what this host

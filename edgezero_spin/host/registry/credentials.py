@@ -1,4 +1,4 @@
-"""Who asks a registry: the logins that Spin, Docker and their kin left on this machine.
+"""Credentials for registries: the logins that Spin, Docker and their kin left on this machine.
 
 In: a registry's host. Out: ``Credentials``, or ``None`` for nobody in particular.
 

@@ -1,4 +1,4 @@
-"""Which registry a package comes from, by the configuration that ``wkg`` and Spin read.
+"""Registries of packages, by the configuration that ``wkg`` and Spin read.
 
 In: ``wasm-pkg/config.toml`` in the user's configuration folder, and the registry that a
 manifest may name. Out: a ``Registry`` with what is known of it locally. Nothing is asked.

@@ -1,4 +1,4 @@
-"""How a capability describes the WIT interface that it serves.
+"""Descriptions of WIT interfaces, as factors give them to the runtime.
 
 A capability is a table of plain functions. Each takes the state of the calling instance
 and then the WIT parameters in Python form, and returns the WIT result in Python form:

@@ -56,7 +56,7 @@ __all__ = ["Loading", "flag_names", "label_of", "makers_of"]
 
 _MASK = 0xFFFF_FFFF
 _ELEMENT_BYTES = 16
-"""What an element of a list counts at least; see ``Context.charge``."""
+"""The least that an element of a list counts; see ``Context.charge``."""
 
 
 class Loading:

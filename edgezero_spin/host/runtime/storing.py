@@ -57,7 +57,7 @@ from edgezero_spin.wasm.component.types import (
 __all__ = ["MISFITS", "Storing", "flag_bits", "split_case"]
 
 MISFITS = (TypeError, ValueError, KeyError, AttributeError, StructError)
-"""What a value that does not fit its type can raise here."""
+"""Exceptions of values that do not fit their type."""
 
 _BYTES = bytes | bytearray | memoryview
 

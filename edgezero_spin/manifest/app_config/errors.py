@@ -1,4 +1,4 @@
-"""What can be wrong with an app's configuration, by the step that found it.
+"""Errors of an app's configuration, by the step that found them.
 
 ```
 AppConfigError

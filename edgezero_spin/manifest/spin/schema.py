@@ -1,4 +1,4 @@
-"""What a ``spin.toml`` says, as values.
+"""The contents of a ``spin.toml``, as values.
 
 Both manifest versions and a bare component file end in one ``SpinManifest``. After
 ``load_spin_manifest`` it is in its canonical form: every trigger has an id, every trigger

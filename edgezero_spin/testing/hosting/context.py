@@ -1,4 +1,4 @@
-"""Who asks: the client whose request a guest answers, found from within host functions.
+"""The client whose request a guest answers, found from within host functions.
 
 An application is loaded once and given to one test after the other. What belongs to a test
 (stores, variables, environment, output, clock) is therefore never part of it; the guest's

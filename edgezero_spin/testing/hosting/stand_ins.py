@@ -1,4 +1,4 @@
-"""What stands in place of the host's own: stores, variables and logs of whoever asks.
+"""Stores, variables and logs of a client in place of the host's own.
 
 Source: contract spin-host.md, TEST-17, TEST-20, TEST-26, TEST-30.
 """

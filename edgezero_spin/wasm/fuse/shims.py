@@ -21,7 +21,7 @@ from edgezero_spin.wasm.fuse.encoding import (
 __all__ = ["TABLE_NAME", "fix_up_module", "shim_module"]
 
 TABLE_NAME = "$imports"
-"""What the shim exports its table as, and the fix-up module imports it as."""
+"""The name of the table, as the shim exports and the fix-up module imports it."""
 
 
 def shim_module(types: Sequence[CoreFunctionType]) -> bytes:

@@ -1,1 +1,1 @@
-"""What the factors of database servers have in common: sessions and pools of connections."""
+"""Sessions, connections and pools for the factors of database servers."""

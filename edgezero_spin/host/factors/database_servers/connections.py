@@ -28,7 +28,7 @@ class ConnectionResource:
     """A ``connection``.
 
     Attributes:
-        kind: What its places among the instance's handles are counted by.
+        kind: The kind of handle that counts against the instance's limit.
         session: What it stands for.
     """
 

@@ -1,4 +1,4 @@
-"""Where key-value stores in a cloud are, as the runtime configuration says it.
+"""Key-value stores in a cloud: their part of the runtime configuration.
 
 Values only: the clients are extras and are loaded where a store is opened. Secrets stay out
 of what is printed.

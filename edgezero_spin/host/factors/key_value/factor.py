@@ -1,4 +1,4 @@
-"""Which backend serves which label.
+"""Key-value backends by label.
 
 In: the labels that components list, and where the runtime configuration puts each. Out:
 one backend for each label, or one error that names every label which nobody defined

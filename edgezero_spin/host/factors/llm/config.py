@@ -1,4 +1,4 @@
-"""Where language models are computed, as the runtime configuration says it.
+"""The server of language models: its part of the runtime configuration.
 
 In: the table ``[llm_compute]``. Out: an ``LlmServer``, or none: the engine in Spin's own process,
 which this host does not have.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["KIND", "begin_open"]
 
 KIND = "mysql connection"
-"""What the instance's places for handles are counted by."""
+"""The kind of handle that counts against the instance's limit."""
 
 
 def begin_open(state: InstanceState, text: str) -> "Opening[MysqlConnection]":

@@ -1,4 +1,4 @@
-"""What can go wrong with an outbound request, as ``wasi:http`` names it.
+"""Failures of outbound requests, by the error codes of ``wasi:http``.
 
 Source: contract spin-host.md, OUTH-6 to OUTH-10; ``error-code`` of ``wasi:http/types``.
 """

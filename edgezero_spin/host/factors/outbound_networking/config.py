@@ -1,4 +1,4 @@
-"""What the operator lets an application's connections do.
+"""The operator's rules for the connections of an application.
 
 In: the tables ``[outbound_networking]``, ``[[client_tls]]`` and those of each service
 (``[outbound_http]``, ``[outbound_pg]`` and others) of ``runtime-config.toml``. Out:

@@ -1,4 +1,4 @@
-"""How many connections of one kind an application may hold at once.
+"""The limit on connections of one kind that an application holds at once.
 
 Source: contract spin-host.md, NET-40 to NET-43.
 """

@@ -17,7 +17,7 @@ READ = EVENT_READ
 WRITE = EVENT_WRITE
 
 PATIENCE_S = 0.25
-"""How long a wait sleeps before it asks whether it may go on."""
+"""Seconds between two looks of a wait at whether it may go on."""
 
 Check = Callable[[], None]
 """Raises what ends a wait."""

@@ -35,7 +35,7 @@ from edgezero_spin.host.factors.postgres.errors import PostgresError
 __all__ = ["connect"]
 
 CONNECT_TIMEOUT_S = 10.0
-"""Where the address sets no time, for each server."""
+"""Seconds for each server where the address sets none."""
 
 # An empty value is one: libpq then asks neither its environment nor its files.
 _FENCED = {

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["KIND", "begin_open"]
 
 KIND = "postgres connection"
-"""What the instance's places for handles are counted by."""
+"""The kind of handle that counts against the instance's limit."""
 
 # A host that is compared and connected to must be read alike by both.
 _NAME = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)

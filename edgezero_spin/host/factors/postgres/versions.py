@@ -1,4 +1,4 @@
-"""What the versions of the PostgreSQL interface have in common, and where they differ.
+"""Versions of the PostgreSQL interface: types in common, and differences.
 
 In: columns, rows and errors as ``spin:postgres/postgres@4.2.0`` has them. Out: the same in the
 types of an older version, which knows fewer cases.

@@ -1,4 +1,4 @@
-"""What goes wrong with variables, before the first request and during one.
+"""Errors of variables, before the first request and during one.
 
 ```
 HostError

@@ -1,4 +1,4 @@
-"""Where values of application variables come from.
+"""Providers of the values of application variables.
 
 Source: contract spin-host.md, VAR-5 and VAR-20 to VAR-24.
 """

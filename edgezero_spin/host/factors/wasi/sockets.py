@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 NOT_PROVIDED = "not supported by this host; `spin up` provides it"
-"""What the log says of sockets that the manifest allows."""
+"""The log line for sockets that the manifest allows."""
 
 logger = logging.getLogger("edgezero_spin.host")
 

@@ -1,4 +1,4 @@
-"""What an image of a Spin application is made of, decided from its manifest and its lock.
+"""The contents of an image of a Spin application, decided from its manifest and its lock.
 
 In: a ``Manifest`` and the text of a locked application. Out: which layer is what, and a
 ``LockedApp`` that names content by digest or holds it. Nothing is asked and nothing is written.

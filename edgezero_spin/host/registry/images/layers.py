@@ -1,4 +1,4 @@
-"""What goes into an image: layers of components, of files, of folders.
+"""Layers of an image: components, files, folders.
 
 In: content on this disk, as a locked application names it. Out: a ``Layer``: what a manifest says
 of it, and its bytes when they are sent.

@@ -1,4 +1,4 @@
-"""What the system says of a failed call, as the error codes of ``wasi:filesystem``."""
+"""Error codes of ``wasi:filesystem`` for the failures of system calls."""
 
 import errno
 from functools import wraps

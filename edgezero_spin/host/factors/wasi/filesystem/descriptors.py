@@ -1,4 +1,4 @@
-"""What a guest holds: descriptors, the streams over them, lists of names.
+"""A guest's file handles: descriptors, the streams over them, lists of names.
 
 A descriptor and its streams share one file descriptor of the host, which is closed behind
 the last of them.

@@ -1,4 +1,4 @@
-"""What can be done to a name in a directory: look, open, make, move, remove."""
+"""Operations on a name in a directory: look, open, make, move, remove."""
 
 import os
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""What can be done to an open file or directory itself."""
+"""Operations on an open file or directory itself."""
 
 import hashlib
 import os
