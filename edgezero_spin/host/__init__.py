@@ -4,7 +4,7 @@
 package knows nothing of how a component was written.
 """
 
-from edgezero_spin.host.execution.concurrent import ConcurrencyPolicy
+from edgezero_spin.host.execution.concurrency_policy import ConcurrencyPolicy
 from edgezero_spin.host.execution.instance_pool import ReusePolicy
 from edgezero_spin.host.host import Host
 from edgezero_spin.host.http.messages import HttpRequest, HttpResponse, ResponseAborted

@@ -12,7 +12,7 @@ from typing import BinaryIO, TypedDict
 import attrs
 from attrs.validators import ge, gt, optional
 
-from edgezero_spin.host.execution.concurrent import ConcurrencyPolicy
+from edgezero_spin.host.execution.concurrency_policy import ConcurrencyPolicy
 from edgezero_spin.host.execution.instance_pool import ReusePolicy
 from edgezero_spin.host.runtime.engine import Engine
 

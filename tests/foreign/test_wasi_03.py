@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.peers import PeerMissingError
 from edgezero_spin.host import Host
-from edgezero_spin.host.execution.concurrent import ConcurrencyPolicy
+from edgezero_spin.host.execution.concurrency_policy import ConcurrencyPolicy
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.settings import HostSettings
 from tests.component.servers import manifest

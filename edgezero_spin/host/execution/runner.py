@@ -11,7 +11,8 @@ from typing import Any
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.execution.commands import CommandExecutor
-from edgezero_spin.host.execution.concurrent import ConcurrencyPolicy, ConcurrentExecutor
+from edgezero_spin.host.execution.concurrency_policy import ConcurrencyPolicy
+from edgezero_spin.host.execution.concurrent import ConcurrentExecutor
 from edgezero_spin.host.execution.executor import Executor, InstanceWatch, Served
 from edgezero_spin.host.execution.instance_pool import ReusePolicy
 from edgezero_spin.host.execution.instances import InstanceExecutor
