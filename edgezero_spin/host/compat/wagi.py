@@ -29,7 +29,7 @@ from edgezero_spin.host.factors.command import Command
 from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.factors.usage import note_ended, note_made
 from edgezero_spin.host.factors.wasi.cli import GuestExit, too_much_output
-from edgezero_spin.host.runtime.component_loading import Component, load_component
+from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
 from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.prepared import PreparedComponent
 
@@ -146,7 +146,7 @@ def load_command(
     engine: Engine,
     path: Path,
     cache_dir: Path | None,
-    link_component: Callable[[Component], PreparedComponent],
+    link_component: Callable[[CompiledComponent], PreparedComponent],
 ) -> PreparedComponent:
     """Load and link a command: a component, or a core module of WASI 0.1 (WAGI-1).
 

@@ -32,7 +32,7 @@ from edgezero_spin.host.load.dependencies import dependencies_of
 from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, ComponentPlan
 from edgezero_spin.host.observers import Observer
-from edgezero_spin.host.runtime.component_loading import Component, load_component
+from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
 from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.runtime.linking import link
@@ -218,7 +218,7 @@ class _Linker:
     interfaces: Mapping[str, Interface]
     cache_dir: Path | None
 
-    def __call__(self, component: Component) -> PreparedComponent:
+    def __call__(self, component: CompiledComponent) -> PreparedComponent:
         dependencies = dependencies_of(
             self.engine,
             component,
