@@ -9,6 +9,7 @@ Source: ``wasmtime/linker.h`` and ``instance.h``.
 
 import ctypes
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -60,8 +61,12 @@ class DefinedFunction:
     def of(cls, trampoline: Trampoline) -> "DefinedFunction":
         """Return a trampoline in the engine's form."""
         callback, parameters, results = trampoline
-        type_ = wasmtime.FuncType(_types(parameters), _types(results))
-        return cls(Callback(callback), type_)
+        return cls(Callback(callback), _function_type(parameters, results))
+
+
+@lru_cache(1024)
+def _function_type(parameters: Formats, results: Formats) -> wasmtime.FuncType:
+    return wasmtime.FuncType(_types(parameters), _types(results))
 
 
 def _types(formats: Formats) -> list[wasmtime.ValType]:
