@@ -9,7 +9,6 @@ Source: ``wasmtime/linker.h`` and ``instance.h``.
 
 import ctypes
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -35,7 +34,7 @@ from edgezero_spin.host.runtime.trampolines import Trampoline
 from edgezero_spin.wasm.component.layout import Formats, core_types
 from edgezero_spin.wasm.component.linked import CoreExport, CoreInstance
 
-__all__ = ["DefinedFunction", "JoinedModule"]
+__all__ = ["CoreFunctionTypes", "DefinedFunction", "JoinedModule"]
 
 _VALUE_TYPES = {
     "i32": wasmtime.ValType.i32,
@@ -57,16 +56,21 @@ class DefinedFunction:
     callback: Any
     type: wasmtime.FuncType
 
-    @classmethod
-    def of(cls, trampoline: Trampoline) -> "DefinedFunction":
+
+class CoreFunctionTypes:
+    """Core function types of one engine, which no other engine takes."""
+
+    def __init__(self) -> None:
+        self._types: dict[tuple[Formats, Formats], wasmtime.FuncType] = {}
+
+    def define(self, trampoline: Trampoline) -> DefinedFunction:
         """Return a trampoline in the engine's form."""
         callback, parameters, results = trampoline
-        return cls(Callback(callback), _function_type(parameters, results))
-
-
-@lru_cache(1024)
-def _function_type(parameters: Formats, results: Formats) -> wasmtime.FuncType:
-    return wasmtime.FuncType(_types(parameters), _types(results))
+        type_ = self._types.get((parameters, results))
+        if type_ is None:
+            type_ = wasmtime.FuncType(_types(parameters), _types(results))
+            self._types[parameters, results] = type_
+        return DefinedFunction(Callback(callback), type_)
 
 
 def _types(formats: Formats) -> list[wasmtime.ValType]:
