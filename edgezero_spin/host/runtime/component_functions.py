@@ -32,14 +32,14 @@ from edgezero_spin.wasm.component.linked import (
     Builtin,
     Canonical,
     HostResource,
+    ImportedFunction,
     LiftedFunction,
     LinkedComponent,
-    Lower,
+    LoweredFunction,
     Options,
     ResourceFunction,
     WasiFunction,
 )
-from edgezero_spin.wasm.component.linked import HostFunction as ImportedFunction
 
 __all__ = ["ComponentFunctions", "Imports"]
 
@@ -185,9 +185,9 @@ class ComponentFunctions:
                 return resource_call(canonical, resource, is_host=is_host)
             case Builtin(_, instance, _, options):
                 return builtin_call(canonical, self._converters, self.number(instance, options))
-            case Lower(_, LiftedFunction() as callee, _):
+            case LoweredFunction(_, LiftedFunction() as callee, _):
                 return self._guest_trampoline(canonical, callee)
-            case Lower(instance, ImportedFunction() as callee, options):
+            case LoweredFunction(instance, ImportedFunction() as callee, options):
                 function = self._imports.function(callee)
                 if function is None:
                     return missing(canonical, lambda: _not_provided(callee))
@@ -196,7 +196,7 @@ class ComponentFunctions:
                 return trampoline(canonical, function, self._converters, number)
         raise TypeError(canonical)
 
-    def _guest_trampoline(self, lower: Lower, callee: LiftedFunction) -> Trampoline:
+    def _guest_trampoline(self, lower: LoweredFunction, callee: LiftedFunction) -> Trampoline:
         number = self.number(lower.instance, lower.options)
         if self._related(callee.instance, lower.instance):
             return missing(lower, cannot_enter)
@@ -210,9 +210,9 @@ class ComponentFunctions:
 
 def _name_of(canonical: Canonical) -> str:
     match canonical:
-        case Lower(_, ImportedFunction(path), _):
+        case LoweredFunction(_, ImportedFunction(path), _):
             return " ".join(path)
-        case Lower():
+        case LoweredFunction():
             return "a call between components"
         case Builtin(name) | ResourceFunction(name) | WasiFunction(name):
             return name

@@ -1,6 +1,6 @@
 """Components, loaded: read, linked, fused and compiled, or from the cache.
 
-In: component files and core modules, and an engine. Out: ``Component`` values that
+In: component files and core modules, and an engine. Out: ``CompiledComponent`` values that
 ``linking.link`` takes, and the ``CompiledForm`` of those that are joined to others.
 
 Source: contract spin-host.md, ENG-1 to ENG-10 and GEN-8.
@@ -22,8 +22,8 @@ from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.wasm.component.linked import LinkedComponent
 
 __all__ = [
+    "CompiledComponent",
     "CompiledForm",
-    "Component",
     "compiled_form",
     "is_core_module",
     "load_component",
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 @attrs.frozen(eq=False)
-class Component:
+class CompiledComponent:
     """A component, compiled.
 
     Attributes:
@@ -72,7 +72,7 @@ class Component:
         return imports, [part.name for part in found if isinstance(part, ExportDefinition)]
 
 
-Dependencies = tuple[tuple[str, Component, str | None], ...]
+Dependencies = tuple[tuple[str, CompiledComponent, str | None], ...]
 """For each import that another component provides: its name, the component and which export of
 that one it is, ``None`` for all."""
 
@@ -93,7 +93,7 @@ class CompiledForm:
 
 def load_component(
     engine: Engine, path: Path | str, cache_dir: Path | None = None, *, joined: bool = False
-) -> Component:
+) -> CompiledComponent:
     """Return the component in a ``.wasm`` or ``.wat`` file, compiled or from the cache.
 
     A core module that can be one is adapted (``wasm/component/adapting.py``).
@@ -112,15 +112,15 @@ def load_component(
     wasm = read_wasm(path)
     digest = hashlib.sha256(wasm).hexdigest()
     cache = None if cache_dir is None else CompiledCache(cache_dir, engine.compile_key())
-    component = Component(path, digest, engine, cache, wasm, None)
+    component = CompiledComponent(path, digest, engine, cache, wasm, None)
     return component if joined else attrs.evolve(component, code=compiled_form(component))
 
 
-_FORM = "form 2"
+_FORM = "form 3"
 """Changes with the classes of the linked form and with what the fuser does."""
 
 
-def compiled_form(component: Component, dependencies: Dependencies = ()) -> CompiledForm:
+def compiled_form(component: CompiledComponent, dependencies: Dependencies = ()) -> CompiledForm:
     """Return what to instantiate for a component and those that it depends on.
 
     Args:
@@ -179,7 +179,7 @@ def _parse_text(path: Path, content: bytes) -> bytes:
         ) from error
 
 
-def _compile(component: Component, dependencies: Dependencies, key: str) -> CompiledForm:
+def _compile(component: CompiledComponent, dependencies: Dependencies, key: str) -> CompiledForm:
     # What was compiled before needs none of this.
     from edgezero_spin.host.runtime.proposals import refused_proposal
     from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
@@ -248,7 +248,7 @@ class _CodeEntries:
         self.cache.store_bytes(f"code {key}", entry)
 
 
-def _linked(component: Component, dependencies: Dependencies) -> LinkedComponent:
+def _linked(component: CompiledComponent, dependencies: Dependencies) -> LinkedComponent:
     """Link a component with those that it depends on.
 
     Raises:
@@ -257,13 +257,13 @@ def _linked(component: Component, dependencies: Dependencies) -> LinkedComponent
         wasm.component.errors.ComponentError: The component is not valid.
     """
     from edgezero_spin.wasm.component.core_guest import CoreGuest, read_guest
-    from edgezero_spin.wasm.component.definitions import Component as Definitions
+    from edgezero_spin.wasm.component.definitions import Component
     from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
-    from edgezero_spin.wasm.component.linking import Dependency, link, validate
+    from edgezero_spin.wasm.component.linking import ImportProvider, link, validate
 
     root = read_guest(component.wasm)
     given = []
-    providers: dict[int, Definitions | CoreGuest] = {}
+    providers: dict[int, Component | CoreGuest] = {}
     for name, part, export in dependencies:
         # One that provides several imports is one instance.
         provider = providers.get(id(part))
@@ -273,7 +273,7 @@ def _linked(component: Component, dependencies: Dependencies) -> LinkedComponent
                 validate(provider)
             except WasmComponentError as error:
                 raise _invalid(part.path, error, part.wasm) from error
-        given.append(Dependency(name, provider, export))
+        given.append(ImportProvider(name, provider, export))
     try:
         return link(root, tuple(given))
     except WasmComponentError:

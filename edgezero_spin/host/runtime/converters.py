@@ -28,9 +28,9 @@ from edgezero_spin.wasm.component.linked import (
     LiftedFunction,
     LinkedComponent,
     LocalResource,
+    LoweredFunction,
     Options,
 )
-from edgezero_spin.wasm.component.linked import Lower as LoweredFunction
 from edgezero_spin.wasm.component.types import (
     FunctionType,
     FutureType,

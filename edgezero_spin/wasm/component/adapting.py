@@ -29,10 +29,10 @@ from edgezero_spin.wasm.component.linked import (
     CoreInstance,
     Encoding,
     Function,
-    HostFunction,
+    ImportedFunction,
     LiftedFunction,
     LocalResource,
-    Lower,
+    LoweredFunction,
     Options,
     ResourceFunction,
     WasiFunction,
@@ -121,7 +121,7 @@ class _Adaptation:
             self._imports[module] = {
                 name: (
                     Sort.FUNCTION,
-                    HostFunction((interface, imported), type_),
+                    ImportedFunction((interface, imported), type_),
                     Encoding.UTF8,
                 )
                 for name, (imported, type_) in functions.items()
@@ -167,15 +167,15 @@ class _Adaptation:
                 "adapted; wrap it with `wasm-tools component new`",
                 0,
             )
-        if not isinstance(item, HostFunction | LiftedFunction) or exported:
+        if not isinstance(item, ImportedFunction | LiftedFunction) or exported:
             self._fail(f"import interface `{module}` is missing function `{name}`")
         if core_signature(item.type, lowered=True).type != function:
             self._fail(f"type mismatch for function `{name}` of `{module}`")
         self._note(item)
-        return Lower(self._instance, item, self._options(encoding, item.type))
+        return LoweredFunction(self._instance, item, self._options(encoding, item.type))
 
     def _note(self, function: Function) -> None:
-        if isinstance(function, HostFunction) and function not in self._plan.imports:
+        if isinstance(function, ImportedFunction) and function not in self._plan.imports:
             self._plan.imports.append(function)
 
     def _exported_items(self, interface: str) -> dict[str, tuple[Sort, Any, Encoding]] | None:

@@ -25,10 +25,10 @@ from edgezero_spin.wasm.component.linked import (
     Builtin,
     CoreExport,
     Encoding,
-    HostFunction,
+    ImportedFunction,
     LiftedFunction,
     LocalResource,
-    Lower,
+    LoweredFunction,
     Options,
     ResourceFunction,
 )
@@ -203,7 +203,7 @@ def lower(
     scope: Scope,
     types: TypeTable,
     export: Export,
-    callee: HostFunction | LiftedFunction,
+    callee: ImportedFunction | LiftedFunction,
 ) -> CoreItem:
     """Return the core function that ``canon lower`` makes; see ``lift`` for the arguments.
 
@@ -224,7 +224,7 @@ def lower(
     _check_values(given, types, result, parameters, at)
     if signature.spilled or signature.returned:
         _require(given, "memory", at)
-    return _core(Lower(scope.instance, callee, given.options), signature.type)
+    return _core(LoweredFunction(scope.instance, callee, given.options), signature.type)
 
 
 def resource_function(
@@ -324,5 +324,7 @@ def _builtin_signature(
     return CoreFunctionType((I32,) * parameters, (I32,) * results)
 
 
-def _core(function: Lower | ResourceFunction | Builtin, type_: CoreFunctionType) -> CoreItem:
+def _core(
+    function: LoweredFunction | ResourceFunction | Builtin, type_: CoreFunctionType
+) -> CoreItem:
     return CoreItem(function, CoreExternType("func", function=type_))

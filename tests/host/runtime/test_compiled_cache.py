@@ -13,7 +13,11 @@ import pytest
 
 from edgezero_spin.host.runtime import component_loading
 from edgezero_spin.host.runtime.compiled_cache import MAX_BYTES_VARIABLE, cache_entries
-from edgezero_spin.host.runtime.component_loading import CompiledForm, Component, load_component
+from edgezero_spin.host.runtime.component_loading import (
+    CompiledComponent,
+    CompiledForm,
+    load_component,
+)
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.runtime.linking import link
 from tests.cli.running import edgezero
@@ -48,7 +52,7 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     compiled: list[Path] = []
     compile_ = component_loading._compile
 
-    def note(component: Component, *given: Any) -> CompiledForm:
+    def note(component: CompiledComponent, *given: Any) -> CompiledForm:
         compiled.append(component.path)
         return compile_(component, *given)
 
@@ -56,7 +60,7 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return compiled
 
 
-def answer(engine: Engine, component: Component) -> object:
+def answer(engine: Engine, component: CompiledComponent) -> object:
     """Run the component."""
     with instance_of(link(engine, component, {})) as instance:
         return instance.call(None, "run")
