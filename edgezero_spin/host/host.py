@@ -25,7 +25,7 @@ from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.llm.config import LlmServer
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
-from edgezero_spin.host.factors.sqlite.connections import Database
+from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.http.asgi import AsgiApplication
 from edgezero_spin.host.http.embedded import answer
@@ -156,6 +156,7 @@ class Host:
                 self._pool,
                 settings.reuse,
                 settings.concurrency,
+                {component.handler_type for component in self.application.components.values()},
                 least_deadline_s=settings.least_request_timeout_s,
             ),
         )
