@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-pytest.importorskip("hatch_fancy_pypi_readme", reason="the dependency group dev is older than this checkout")
+pytest.importorskip("hatch_fancy_pypi_readme", reason="the group dev was installed before it")
 
 
 @pytest.fixture(scope="module")
