@@ -10,7 +10,7 @@ import click
 from edgezero_spin.cli.options import KeyValue
 
 if TYPE_CHECKING:
-    from edgezero_spin.project.template_manifest import Parameter
+    from edgezero_spin.project.template_manifest import TemplateParameter
     from edgezero_spin.project.template_values import Ask
 
 __all__ = ["ask_or_none", "given_values", "value_options"]
@@ -56,7 +56,7 @@ def ask_or_none() -> "Ask | None":
     return _ask if sys.stdin.isatty() and sys.stderr.isatty() else None
 
 
-def _ask(parameter: "Parameter") -> str:
+def _ask(parameter: "TemplateParameter") -> str:
     from edgezero_spin.errors import ProjectError
 
     def fitting(text: str) -> str:

@@ -21,7 +21,7 @@ from edgezero_spin.development.pages import (
 from edgezero_spin.errors import EdgeZeroError
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.exchange import Exchange
-from edgezero_spin.host.http.gateway import Answer, RequestHead
+from edgezero_spin.host.http.gateway import CompleteResponse, RequestHead
 from edgezero_spin.host.http.respond import ResponseWriter
 from edgezero_spin.host.http.responses import is_bodiless
 
@@ -52,7 +52,7 @@ class AppHandler:
     ) -> "Responder | None":
         """Begin to answer a request; ``None`` when that is done already."""
         admitted = self._native.gateway.admit(head)
-        if isinstance(admitted, Answer):
+        if isinstance(admitted, CompleteResponse):
             _send(writer, head.method, admitted.status, list(admitted.headers), admitted.body)
             return None
         placed = cast("Placed", admitted.component)
@@ -94,7 +94,7 @@ class FailureHandler:
     def begin(
         self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
     ) -> "Responder | None":
-        """Answer with the failure."""
+        """CompleteResponse with the failure."""
         accepts = b",".join(value for name, value in head.headers if name.lower() == b"accept")
         response = failure_response(
             self._title, self._text, html=wants_html(accepts.decode("latin-1")), reload=True
@@ -143,7 +143,7 @@ class _Answering:
             self.task.cancel()
 
     async def run(self) -> None:
-        """Answer."""
+        """CompleteResponse."""
         source = _Source(self._exchange)
         request = self._native.request(source, self._transport)
         response = await self._native.app.handle(request)

@@ -25,9 +25,9 @@ __all__ = [
     "PROJECT_ID",
     "Condition",
     "NewFolder",
-    "Parameter",
     "ProjectTemplate",
     "SnippetKind",
+    "TemplateParameter",
     "TemplateVariant",
     "built_in_templates",
     "find_template",
@@ -48,7 +48,7 @@ _MANIFEST = Path("metadata", "spin-template.toml")
 
 
 @attrs.frozen(kw_only=True)
-class Parameter:
+class TemplateParameter:
     """A value that a template asks for.
 
     Attributes:
@@ -165,7 +165,7 @@ class ProjectTemplate:
     folder: Path
     id: str
     description: str = ""
-    parameters: tuple[Parameter, ...] = ()
+    parameters: tuple[TemplateParameter, ...] = ()
     new_application: TemplateVariant | None = attrs.field(factory=TemplateVariant)
     add_component: TemplateVariant | None = None
     new_folders: tuple[NewFolder, ...] = ()
@@ -308,11 +308,11 @@ def _read_new_folder(table: TableReader) -> NewFolder:
     return NewFolder(path=path, at="manifest" if at == "manifest" else "component")
 
 
-def _read_parameter(name: str, table: TableReader) -> Parameter:
+def _read_parameter(name: str, table: TableReader) -> TemplateParameter:
     kind = table.required_text("type")
     if kind not in ("", "string"):
         table.problem("type", f"a parameter of type {kind!r} is not known", 'Use "string".')
-    parameter = Parameter(
+    parameter = TemplateParameter(
         name=name,
         prompt=table.required_text("prompt"),
         default=table.optional_text("default"),

@@ -46,7 +46,7 @@ class Grants:
         llm: Asks the server of language models; see ``llm.client.LlmClient``. ``None`` for none.
         variables: Resolves the component's variables.
         ai_models: Language models that the manifest lists.
-        mounts: What the guest sees of the file system; see ``wasi_filesystem.Mount``.
+        mounts: What the guest sees of the file system; see ``DirectoryMount``.
         outbound: Decides about outgoing requests; see ``outbound_http.OutboundHosts``.
         network: What the operator lets connections do, and how many there may be.
         log: Where its stdout and stderr go.

@@ -30,7 +30,7 @@ from edgezero_spin.host.execution.executor import InstanceWatch
 from edgezero_spin.host.execution.loop_owner import current_loop_owner
 from edgezero_spin.host.execution.runner import Runner
 from edgezero_spin.host.execution.workers import Overloaded
-from edgezero_spin.host.http.gateway import Answer, ComponentCall, Gateway, RequestHead
+from edgezero_spin.host.http.gateway import CompleteResponse, ComponentCall, Gateway, RequestHead
 from edgezero_spin.host.http.responses import OVERLOADED, answer_for, is_bodiless, wire_head
 
 __all__ = ["COLLECTED_BYTES", "Linger", "RequestHandler", "Responder", "ResponseWriter", "Service"]
@@ -149,7 +149,7 @@ class Service:
             What tells of the client; ``None`` when the response is out already.
         """
         admitted = self.gateway.admit(head)
-        if isinstance(admitted, Answer):
+        if isinstance(admitted, CompleteResponse):
             _send_answer(writer, admitted, head.method)
             done()
             return None
@@ -367,7 +367,7 @@ class Responder:
         if data:
             self._writer.write(data, last=False)
 
-    def _answer(self, answer: Answer) -> None:
+    def _answer(self, answer: CompleteResponse) -> None:
         _send_answer(self._writer, answer, self.exchange.method)
         self._end()
 
@@ -400,7 +400,7 @@ def _length_of(headers: Sequence[Pair]) -> int | None:
     return None
 
 
-def _send_answer(writer: ResponseWriter, answer: Answer, method: str) -> None:
+def _send_answer(writer: ResponseWriter, answer: CompleteResponse, method: str) -> None:
     length = ("content-length", str(len(answer.body)).encode())
     body = b"" if is_bodiless(method, answer.status) else answer.body
     writer.send(answer.status, [*answer.headers, length], body)

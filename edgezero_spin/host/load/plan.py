@@ -17,8 +17,8 @@ import attrs
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.compat.wagi import ENTRY_POINT, WagiSettings
 from edgezero_spin.host.exchange.fields import FORBIDDEN, is_token, is_value
-from edgezero_spin.host.factors.wasi.filesystem import Mount
-from edgezero_spin.host.http.gateway import Answer
+from edgezero_spin.host.factors.wasi.filesystem import DirectoryMount
+from edgezero_spin.host.http.gateway import CompleteResponse
 from edgezero_spin.host.load.dependencies import DependencyPlan
 from edgezero_spin.manifest.spin import LockedApp, LockedComponent, LockedTrigger
 from edgezero_spin.manifest.spin.allowed_hosts import (
@@ -80,7 +80,7 @@ class ComponentPlan:
     key_value_stores: tuple[str, ...] = ()
     sqlite_databases: tuple[str, ...] = ()
     ai_models: tuple[str, ...] = ()
-    mounts: tuple[Mount, ...] = ()
+    mounts: tuple[DirectoryMount, ...] = ()
     allowed_outbound_hosts: tuple[str, ...] = ()
     dependencies: tuple[DependencyPlan, ...] = ()
 
@@ -100,7 +100,7 @@ class TriggerPlan:
     id: str
     route: str | None
     component: str | None = None
-    static: Answer | None = None
+    static: CompleteResponse | None = None
     wagi: WagiSettings | None = None
 
 
@@ -231,7 +231,7 @@ def _component_plan(part: LockedComponent, writable: bool, problems: list[str]) 
         sqlite_databases=part.labels("databases"),
         ai_models=part.labels("ai_models"),
         mounts=tuple(
-            Mount(
+            DirectoryMount(
                 "/" + item.path.strip("/"),
                 _file_of(item.content.source, f"{place}: files at {item.path}", problems),
                 writable,
@@ -331,7 +331,7 @@ def _route_of(route: Any, id: str, problems: list[str]) -> str | None:
     return None
 
 
-def _static_answer(static: Any, place: str, problems: list[str]) -> Answer:
+def _static_answer(static: Any, place: str, problems: list[str]) -> CompleteResponse:
     """Read ``static_response``; keys that Spin does not know are ignored, as there."""
     place = f"{place}: static_response"
     if not isinstance(static, Mapping):
@@ -360,7 +360,7 @@ def _static_answer(static: Any, place: str, problems: list[str]) -> Answer:
     if not isinstance(body, str | None):
         problems.append(f"{place}.body: expected a string, got {kind_of(body)}")
         body = None
-    return Answer(status, tuple(headers), (body or "").encode())
+    return CompleteResponse(status, tuple(headers), (body or "").encode())
 
 
 def _check_base(app: LockedApp, problems: list[str]) -> None:

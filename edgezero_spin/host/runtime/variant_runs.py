@@ -55,7 +55,7 @@ _FORMATS = {
 }
 _DISCRIMINANTS = {1: "B", 2: "H", 4: "I"}
 
-Change = Callable[[Context, Any], Any]
+PayloadChange = Callable[[Context, Any], Any]
 """``(context, payload) -> what the format of the shape takes``."""
 
 
@@ -72,7 +72,7 @@ class _Case:
 
     format: str
     size: int
-    change: Change | None = None
+    change: PayloadChange | None = None
     store: Store | None = None
 
 

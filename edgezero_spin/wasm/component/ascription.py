@@ -31,10 +31,10 @@ from edgezero_spin.wasm.component.matching import check_module
 from edgezero_spin.wasm.component.plan import Evaluation, Exports
 from edgezero_spin.wasm.component.scope import (
     ComponentItem,
+    ComponentScope,
     InstanceItem,
-    Item,
     ModuleItem,
-    Scope,
+    ScopeItem,
     TypeClosure,
 )
 from edgezero_spin.wasm.component.types import (
@@ -61,7 +61,7 @@ class Ascription(Evaluation):
         """Evaluate a component as a new component instance; return its exports."""
         raise NotImplementedError
 
-    def define(self, each: Definition, scope: Scope) -> None:
+    def define(self, each: Definition, scope: ComponentScope) -> None:
         """Evaluate a definition other than an import or export."""
         raise NotImplementedError
 
@@ -75,13 +75,13 @@ class Ascription(Evaluation):
             arguments: What some of its imports are given. Others are made up, and so are its
                 exports, with ``EXPORT`` before their path.
         """
-        closure = TypeClosure(world, Scope(is_type=True))
+        closure = TypeClosure(world, ComponentScope(is_type=True))
         return self.declared(closure, arguments, None, (EXPORT,), 0, strict=False)
 
     def import_(
         self,
         each: ImportDefinition,
-        scope: Scope,
+        scope: ComponentScope,
         arguments: Mapping[str, tuple[Sort, Any]] | None,
         strict: bool,
     ) -> tuple[Sort, Any]:
@@ -131,7 +131,7 @@ class Ascription(Evaluation):
         """
         with self.deeper(at):
             is_instance = closure.form.is_instance
-            scope = Scope(closure.scope, is_type=True, is_instance_type=is_instance)
+            scope = ComponentScope(closure.scope, is_type=True, is_instance_type=is_instance)
             imports: Exports = {}
             exports: Exports = {}
             for each in closure.form.declarators:
@@ -164,10 +164,10 @@ class Ascription(Evaluation):
         self,
         type_: ExternType,
         actual: tuple[Sort, Any] | None,
-        scope: Scope,
+        scope: ComponentScope,
         path: tuple[str, ...],
         at: int,
-    ) -> Item:
+    ) -> ScopeItem:
         """Return what an import or export of a type stands for: what is given, or made up."""
         sort, name = type_.sort, path[-1]
         if actual is not None and actual[0] != sort:

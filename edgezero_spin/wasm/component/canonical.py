@@ -32,7 +32,7 @@ from edgezero_spin.wasm.component.linked import (
     Options,
     ResourceFunction,
 )
-from edgezero_spin.wasm.component.scope import CoreItem, Scope
+from edgezero_spin.wasm.component.scope import ComponentScope, CoreItem
 from edgezero_spin.wasm.component.type_table import TypeTable
 from edgezero_spin.wasm.component.types import (
     FunctionType,
@@ -95,7 +95,7 @@ class _Given:
 Export = Callable[[CoreItem], CoreExport]
 
 
-def _read_options(definition: CanonicalDefinition, scope: Scope, export: Export) -> _Given:
+def _read_options(definition: CanonicalDefinition, scope: ComponentScope, export: Export) -> _Given:
     at = definition.offset
     names: set[str] = set()
     core: dict[str, CoreExport] = {}
@@ -155,7 +155,7 @@ def _check_values(
 
 def lift(
     definition: CanonicalDefinition,
-    scope: Scope,
+    scope: ComponentScope,
     types: TypeTable,
     export: Export,
     type_: FunctionType,
@@ -200,7 +200,7 @@ def lift(
 
 def lower(
     definition: CanonicalDefinition,
-    scope: Scope,
+    scope: ComponentScope,
     types: TypeTable,
     export: Export,
     callee: ImportedFunction | LiftedFunction,
@@ -229,7 +229,7 @@ def lower(
 
 def resource_function(
     definition: CanonicalDefinition,
-    scope: Scope,
+    scope: ComponentScope,
     resource: ResourceType,
     owner: object,
 ) -> CoreItem:
@@ -254,7 +254,7 @@ def resource_function(
 
 def builtin(
     definition: CanonicalDefinition,
-    scope: Scope,
+    scope: ComponentScope,
     types: TypeTable,
     export: Export,
     type_: ValueType | None,

@@ -10,7 +10,7 @@ from typing import Any
 from edgezero_spin.wasm.component.definitions import Sort
 from edgezero_spin.wasm.component.errors import InvalidError
 from edgezero_spin.wasm.component.names import parse_extern_name
-from edgezero_spin.wasm.component.scope import InstanceItem, Scope, TypeClosure
+from edgezero_spin.wasm.component.scope import ComponentScope, InstanceItem, TypeClosure
 from edgezero_spin.wasm.component.type_table import TypeTable
 from edgezero_spin.wasm.component.types import (
     BorrowType,
@@ -82,7 +82,7 @@ def check_annotation(
 
 def check_visibility(
     types: TypeTable,
-    scope: Scope,
+    scope: ComponentScope,
     visible: set[Any],
     sort: Sort,
     item: Any,

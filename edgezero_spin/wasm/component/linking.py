@@ -24,8 +24,13 @@ from edgezero_spin.wasm.component.linked import (
     LinkedComponent,
     LinkedInstance,
 )
-from edgezero_spin.wasm.component.plan import Exports, Plan
-from edgezero_spin.wasm.component.scope import ComponentItem, InstanceItem, Scope, TypeClosure
+from edgezero_spin.wasm.component.plan import Exports, InstantiationPlan
+from edgezero_spin.wasm.component.scope import (
+    ComponentItem,
+    ComponentScope,
+    InstanceItem,
+    TypeClosure,
+)
 from edgezero_spin.wasm.component.types import FunctionType
 
 __all__ = ["ImportProvider", "link", "link_with_scope", "validate"]
@@ -66,10 +71,10 @@ def link(
 
 def link_with_scope(
     component: Component | CoreGuest, dependencies: tuple[ImportProvider, ...] = ()
-) -> tuple[LinkedComponent, Scope]:
+) -> tuple[LinkedComponent, ComponentScope]:
     """Link a component, and return what its root's indices stand for; see ``link``."""
     linker = Evaluator()
-    plan = linker.plan = Plan(is_real=True)
+    plan = linker.plan = InstantiationPlan(is_real=True)
     plan.instances.append(LinkedInstance())
     given = {}
     provided: dict[int, Exports] = {}
@@ -81,7 +86,7 @@ def link_with_scope(
             plan.dependency = None
             provided[id(each.component)] = exports
         given[each.name] = _given_by(each, exports)
-    scope = Scope(instance=0)
+    scope = ComponentScope(instance=0)
     if isinstance(component, CoreGuest):
         exports = adapt(linker, component, 0, given)
     else:

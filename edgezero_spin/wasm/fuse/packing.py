@@ -39,7 +39,7 @@ from edgezero_spin.wasm.component.errors import ComponentError, UnsupportedError
 from edgezero_spin.wasm.component.linked import Canonical, CoreExport, CoreInstance
 from edgezero_spin.wasm.component.linking import link, link_with_scope
 from edgezero_spin.wasm.component.reader import read_component
-from edgezero_spin.wasm.component.scope import Scope
+from edgezero_spin.wasm.component.scope import ComponentScope
 from edgezero_spin.wasm.component.sections import (
     ALIAS,
     CANONICAL,
@@ -126,7 +126,7 @@ class _Packing:
     """
 
     def __init__(
-        self, component: Component, scope: Scope, core: CoreInstance, names: Renaming
+        self, component: Component, scope: ComponentScope, core: CoreInstance, names: Renaming
     ) -> None:
         self._scope = scope
         self._core = core

@@ -20,7 +20,7 @@ from edgezero_spin.host.factors.key_value.backends.sqlite_batches import SqliteB
 from edgezero_spin.host.factors.key_value.batches import Sequential
 from edgezero_spin.host.factors.key_value.cloud import CloudStore, CosmosContainer, DynamoTable
 from edgezero_spin.host.factors.labels import (
-    UnknownLabelError,
+    UnresolvedLabelError,
     check_labels,
     used_labels,
 )
@@ -40,7 +40,7 @@ DEFAULT_LABEL = "default"
 """The label that exists without configuration (KV-41)."""
 
 
-class UnknownStoreError(UnknownLabelError):
+class UnknownStoreError(UnresolvedLabelError):
     """Components list key-value labels that no store answers to."""
 
     def __str__(self) -> str:

@@ -24,7 +24,7 @@ from edgezero_spin.host.factors.outbound_http.socket_streams import PlainWire, S
 from edgezero_spin.host.factors.outbound_networking.blocked import BlockedNetworks
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 
-__all__ = ["ClientConnection", "ConnectionPool", "ConnectionTarget"]
+__all__ = ["ClientConnection", "ConnectionTarget", "HttpConnectionPool"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -71,7 +71,7 @@ class ClientConnection:
         self.kept_until = 0.0
 
 
-class ConnectionPool:
+class HttpConnectionPool:
     """The connections of one host, in one event loop."""
 
     def __init__(self, rules: NetworkRules) -> None:

@@ -21,8 +21,8 @@ from edgezero_spin.host.exchange.loops import call_in
 from edgezero_spin.host.exchange.upload import Upload
 from edgezero_spin.host.factors.outbound_http.connections import (
     ClientConnection,
-    ConnectionPool,
     ConnectionTarget,
+    HttpConnectionPool,
 )
 from edgezero_spin.host.factors.outbound_http.failures import (
     BodyAborted,
@@ -81,7 +81,7 @@ class HttpExchange:
     """Carries one request out and its answer in. ``run`` it once, in the pool's loop."""
 
     def __init__(
-        self, request: NetworkRequest, pool: ConnectionPool, future: FutureIncomingResponse
+        self, request: NetworkRequest, pool: HttpConnectionPool, future: FutureIncomingResponse
     ) -> None:
         """Do nothing yet.
 

@@ -25,7 +25,7 @@ from edgezero_spin.host.factors.wasi.http import (
     FutureIncomingResponse,
     OutgoingRequest,
     RequestOptions,
-    SentRequest,
+    SendableRequest,
 )
 from edgezero_spin.host.factors.wasi.io import Pollable
 from edgezero_spin.host.runtime.interface import Interface, WitError
@@ -75,7 +75,7 @@ class HttpSender(Protocol):
     def send(
         self,
         destination: Destination,
-        request: SentRequest,
+        request: SendableRequest,
         options: RequestOptions | None,
         future: FutureIncomingResponse,
     ) -> None:
@@ -203,7 +203,7 @@ def _handle(
 def dispatch(
     state: InstanceState,
     destination: Destination,
-    request: SentRequest,
+    request: SendableRequest,
     options: RequestOptions | None,
     future: FutureIncomingResponse,
 ) -> None:

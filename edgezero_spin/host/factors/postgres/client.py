@@ -38,9 +38,9 @@ from edgezero_spin.host.factors.outbound_networking.socket_waits import (
 )
 from edgezero_spin.host.factors.outbound_networking.sockets import is_readable
 from edgezero_spin.host.factors.postgres.columns import (
-    Column,
     ColumnValueError,
-    RowReader,
+    PostgresColumn,
+    PostgresRowReader,
 )
 from edgezero_spin.host.factors.postgres.errors import DbError, PostgresError
 from edgezero_spin.host.factors.postgres.parameters import (
@@ -50,10 +50,10 @@ from edgezero_spin.host.factors.postgres.parameters import (
     fit_parameters,
 )
 
-__all__ = ["PostgresConnection", "Rows"]
+__all__ = ["PostgresConnection", "PostgresRows"]
 
 CHUNK_ROWS = 64
-"""Rows that the client library gathers, where an error takes them with it."""
+"""PostgresRows that the client library gathers, where an error takes them with it."""
 
 CANCEL_TIMEOUT_S = 2.0
 """Seconds in which a server has to end a statement whose rows nobody wants."""
@@ -85,15 +85,15 @@ def _no_check() -> None:
     return None
 
 
-class Rows:
+class PostgresRows:
     """The rows of a statement that runs. Read them to the end, or ``close`` them.
 
     Attributes:
         columns: The columns of its result.
     """
 
-    def __init__(self, connection: "PostgresConnection", reader: RowReader) -> None:
-        self.columns: Sequence[Column] = reader.columns
+    def __init__(self, connection: "PostgresConnection", reader: PostgresRowReader) -> None:
+        self.columns: Sequence[PostgresColumn] = reader.columns
         self._connection = connection
         self._reader = reader
         self._open = True
@@ -171,7 +171,7 @@ class PostgresConnection:
 
     def query(
         self, statement: str, parameters: Sequence[Parameter], *, one_by_one: bool = False
-    ) -> Rows:
+    ) -> PostgresRows:
         """Begin a statement; return its rows.
 
         Args:
@@ -202,7 +202,7 @@ class PostgresConnection:
             native.set_chunked_rows_mode(1 if one_by_one else CHUNK_ROWS)
             self._running = True
             self._flush()
-            return Rows(self, RowReader(description, self._name_of))
+            return PostgresRows(self, PostgresRowReader(description, self._name_of))
         except ParameterTypeError as error:
             raise PostgresError(str(error)) from error
         except LibraryError as error:

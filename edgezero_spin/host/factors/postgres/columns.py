@@ -36,7 +36,7 @@ from edgezero_spin.host.factors.postgres.numeric import decode_numeric
 from edgezero_spin.host.factors.postgres.types import TYPES, Oid
 from edgezero_spin.host.runtime.interface import Variants
 
-__all__ = ["Column", "ColumnValueError", "RowReader"]
+__all__ = ["ColumnValueError", "PostgresColumn", "PostgresRowReader"]
 
 _INT4, _INT8 = Struct("!i").unpack_from, Struct("!q").unpack_from
 _INTERVAL = Struct("!qii").unpack
@@ -62,7 +62,7 @@ class ColumnValueError(ValueError):
 
 
 @attrs.frozen
-class Column:
+class PostgresColumn:
     """A column of a result.
 
     Attributes:
@@ -222,7 +222,7 @@ _SIZES: dict[str, Callable[[Iterable[Any]], int]] = {
 }
 
 
-class RowReader:
+class PostgresRowReader:
     """Reads the rows of one statement.
 
     Attributes:
@@ -289,7 +289,7 @@ class RowReader:
         return ColumnValueError(0, str(error))
 
 
-def _column(name: bytes, oid: int, name_of: Callable[[int], str]) -> Column:
+def _column(name: bytes, oid: int, name_of: Callable[[int], str]) -> PostgresColumn:
     type_ = TYPES.get(oid)
     case = "" if type_ is None else type_.column
-    return Column(name.decode(errors="replace"), case, "" if case else name_of(oid))
+    return PostgresColumn(name.decode(errors="replace"), case, "" if case else name_of(oid))

@@ -57,7 +57,7 @@ _NUMBER = re.compile(rb"[+-]?[0-9]{1,19}")
 P = TypeVar("P")
 T = TypeVar("T")
 
-Argument = bytes | str | int
+RedisArgument = bytes | str | int
 
 
 class RedisError(HostError):
@@ -218,7 +218,7 @@ class RedisConnection:
         if address.database:
             self.call("SELECT", address.database)
 
-    def call(self, *command: Argument, max_bytes: int = 1 << 40) -> Any:
+    def call(self, *command: RedisArgument, max_bytes: int = 1 << 40) -> Any:
         """Send a command and return the reply.
 
         Args:
@@ -299,7 +299,7 @@ class RedisConnection:
         return data
 
 
-def _encoded(command: tuple[Argument, ...]) -> bytes:
+def _encoded(command: tuple[RedisArgument, ...]) -> bytes:
     parts = [b"*%d\r\n" % len(command)]
     for argument in command:
         raw = argument if isinstance(argument, bytes) else str(argument).encode()

@@ -18,7 +18,7 @@ from edgezero_spin.host.factors.sqlite.connections import (
     DatabaseError,
 )
 from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
-from edgezero_spin.host.factors.sqlite.statements import Row
+from edgezero_spin.host.factors.sqlite.statements import SqliteRow
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
 __all__ = [
@@ -97,7 +97,7 @@ def execute(
     return {"columns": columns, "rows": [row_record(row) for row in rows]}
 
 
-def row_record(row: Row) -> dict[str, Any]:
+def row_record(row: SqliteRow) -> dict[str, Any]:
     """A ``row-result``."""
     return {"values": [(_CASES[type(value)], value) for value in row]}
 

@@ -22,13 +22,13 @@ __all__ = [
     "DatabaseError",
     "PreparedStatement",
     "ResultTooLarge",
-    "Row",
+    "SqliteRow",
     "bounded_rows",
     "check_parameters",
     "prepare",
 ]
 
-Row = tuple[Any, ...]
+SqliteRow = tuple[Any, ...]
 
 
 class DatabaseError(HostError):
@@ -110,14 +110,14 @@ def check_parameters(prepared: PreparedStatement, values: Sequence[Any]) -> None
         )
 
 
-def bounded_rows(cursor: apsw.Cursor, max_bytes: int) -> list[Row]:
+def bounded_rows(cursor: apsw.Cursor, max_bytes: int) -> list[SqliteRow]:
     """Return the rows of a statement that was begun.
 
     Raises:
         ResultTooLarge: They are more than ``max_bytes``.
         apsw.Error: The statement fails.
     """
-    rows: list[Row] = []
+    rows: list[SqliteRow] = []
     size = 0
     try:
         for row in cursor:

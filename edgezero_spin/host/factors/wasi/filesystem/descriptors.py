@@ -19,9 +19,9 @@ __all__ = [
     "MAX_OPEN_FILES",
     "Descriptor",
     "DirectoryEntries",
+    "DirectoryMount",
     "FileInput",
     "FileOutput",
-    "Mount",
     "OpenFile",
     "changing",
     "reading",
@@ -36,7 +36,7 @@ MAX_OPEN_FILES = 512
 
 
 @attrs.frozen
-class Mount:
+class DirectoryMount:
     """A directory of the host that a guest sees.
 
     Attributes:
