@@ -40,7 +40,6 @@ def choose_values(
     """Return a value for every name that a template may use.
 
     Args:
-        template: The template.
         variant: How it is used; it says which parameters do not matter.
         given: Values by the names of parameters.
         project_name: Name of the application or component.

@@ -37,7 +37,6 @@ class HandlerCall:
     """A request on its way through an instance. Its methods run on the instance's thread.
 
     Attributes:
-        exchange: The request.
         component_id: Whose instance it is in, for the log.
         answered: The handler returned, or has no time left to do so.
     """

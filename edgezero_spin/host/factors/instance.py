@@ -37,7 +37,6 @@ class Grants:
     """What one component may use.
 
     Attributes:
-        component_id: Its id in the manifest.
         environment: What ``wasi:cli/environment`` answers, in order.
         key_value: Label to store, for the labels that the manifest lists.
         databases: Label to SQLite database, likewise; see ``sqlite_connections.Database``.
@@ -78,8 +77,6 @@ class InstanceState:
     """One instance, from its making to its end.
 
     Attributes:
-        table: Its handles.
-        grants: What its component may use.
         deadline_ns: ``monotonic_ns`` after which every wait raises ``DeadlineExceeded``.
         before_wait: Called when the thread is about to sleep.
         around_wait: Called with ``True`` before and ``False`` after the thread slept.

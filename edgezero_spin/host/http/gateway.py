@@ -66,9 +66,7 @@ class CompleteResponse:
     """A response that is complete already.
 
     Attributes:
-        status: The status.
         headers: Names in lower case; the length is added by whoever sends it.
-        body: All bytes.
     """
 
     status: int
@@ -81,7 +79,6 @@ class ComponentCall:
     """A request for a component.
 
     Attributes:
-        component: Which one.
         exchange: The request; its body is not set yet.
     """
 
@@ -122,7 +119,6 @@ class Gateway:
 
         Args:
             routes: Public routes; each declaration's id is a key of one of the next two.
-            components: By component id.
             static: By trigger id (MAN-27).
             info: What ``/.well-known/spin/info`` answers (RV-91).
         """

@@ -139,9 +139,7 @@ class Service:
         """Begin to answer a request.
 
         Args:
-            head: What is asked.
             body: Where its bytes come in; ``None`` for none.
-            writer: Where the response goes.
             watch: Told when the instance that answers starts and ends.
             done: Called in the loop when nobody works on the response any more.
 

@@ -69,7 +69,6 @@ class Route:
     """One route of a table.
 
     Attributes:
-        declaration: The route as declared.
         based: The route below the base, a slash in front and none at the end; empty for
             the root.
         path: ``based`` without its wildcard; ``/`` when nothing is left.
@@ -94,7 +93,6 @@ class RouteMatch:
     """A request path and the route that it found.
 
     Attributes:
-        route: The route.
         parameters: Name and text of each parameter in order, nothing decoded.
         path_info: What the wildcard took, with a slash in front; empty when it took
             nothing or there is none. A slash at the end of the path is kept as one.

@@ -70,7 +70,6 @@ class Application:
     """A loaded application.
 
     Attributes:
-        plan: What it was loaded from.
         gateway: Finds what answers a request.
         components: Those that triggers use, by id.
         routes: Public routes in the order in which they are tried.
@@ -110,13 +109,8 @@ def load_application(
     """Compile, link and check.
 
     Args:
-        plan: What to load.
-        engine: What it will run on.
         cache_dir: Where compiled components are kept; ``None`` for nowhere.
         stores: Label to store; every label that a component lists is in it.
-        variables: Values of the components' variables.
-        logs: Where their output goes.
-        limits: What each instance may spend.
         sender: Sends the requests that components may send; ``None`` for a host without.
         interfaces: What components can import; ``None`` for all that this host has.
         adapt: Has the last word on what each component is granted.

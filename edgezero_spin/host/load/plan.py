@@ -61,8 +61,6 @@ class ComponentPlan:
     """One component and what it is granted.
 
     Attributes:
-        id: Its id.
-        source: The wasm file.
         description: Shown with its routes (OUT-6).
         environment: Environment variables, in order.
         key_value_stores: Labels that it may open.
@@ -90,7 +88,6 @@ class TriggerPlan:
     """One HTTP trigger: a route and what answers there.
 
     Attributes:
-        id: Its id.
         route: The route's text; ``None`` for a private one.
         component: Id of the component that answers.
         static: What is answered without one.
@@ -109,7 +106,6 @@ class ApplicationPlan:
     """All that there is to run.
 
     Attributes:
-        name: Of the application.
         version: Shown by the info endpoint; may be empty.
         digest: Of the OCI image that it came from, if it did.
         components: By no particular order; ids are unique.
@@ -179,7 +175,6 @@ def plan_of(
     Triggers of other kinds are left out where there are HTTP triggers beside them.
 
     Args:
-        app: The application.
         file: Where it stands, named with every fault.
         writable: Guests may change the files that they see (ENV-13).
 

@@ -72,7 +72,6 @@ class PackageConfig:
     """The file.
 
     Attributes:
-        path: Where it is, or would be.
         values: What it says.
     """
 

@@ -80,8 +80,6 @@ class OciRepository:
         """Connect to nothing yet.
 
         Args:
-            endpoint: How to ask.
-            name: The repository.
             writing: Ask for the right to write, too.
 
         Raises:

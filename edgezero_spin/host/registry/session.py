@@ -61,18 +61,12 @@ class RegistryEndpoint:
 
 
 class OciSession:
-    """Asks a registry about one repository, for several threads at once. ``close`` it.
-
-    Attributes:
-        host: Where the registry is.
-        name: The repository.
-    """
+    """Asks a registry about one repository, for several threads at once. ``close`` it."""
 
     def __init__(self, endpoint: RegistryEndpoint, name: str, *, writing: bool = False) -> None:
         """Connect to nothing yet.
 
         Args:
-            endpoint: How to ask.
             name: The repository; empty for the registry itself.
             writing: Ask for the right to write, too.
 
@@ -103,8 +97,6 @@ class OciSession:
         """Ask, once more with a token where one is wanted, and yield the answer.
 
         Args:
-            method: Of the request.
-            url: Where.
             what: What is asked for, for errors.
             headers: Of the request.
             content: Makes its body; called again when it is sent again.

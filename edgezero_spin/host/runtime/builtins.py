@@ -46,8 +46,6 @@ def builtin_call(builtin: Builtin, converters: Converters, number: int) -> Tramp
     """Return the trampoline to a built-in.
 
     Args:
-        builtin: The definition.
-        converters: Those of the component.
         number: Index of its context in ``Instance.contexts``.
 
     Raises:

@@ -31,7 +31,6 @@ class Callee:
     """A lifted function, ready to be called as a task.
 
     Attributes:
-        function: The function.
         entered: The component instances that a call from outside enters.
         from_host: Its caller is the host.
     """
@@ -185,8 +184,6 @@ def callee_of(
     """Return a lifted function as a callee.
 
     Args:
-        function: The function.
-        converters: Those of its component.
         number: Index of its context in ``Instance.contexts``.
         entered: The component instances that a call from outside enters.
         from_host: Parameters and result are the host's.

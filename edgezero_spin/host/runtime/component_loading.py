@@ -40,9 +40,7 @@ class CompiledComponent:
     Attributes:
         path: Where it came from, for messages.
         digest: SHA-256 of the wasm bytes, in hex.
-        engine: The engine that it was compiled for.
         cache: Where compiled code is kept.
-        wasm: The bytes.
         code: What to instantiate; ``None`` where it has to be linked with others first.
     """
 
@@ -124,7 +122,6 @@ def compiled_form(component: CompiledComponent, dependencies: Dependencies = ())
     """Return what to instantiate for a component and those that it depends on.
 
     Args:
-        component: The component.
         dependencies: Those that provide some of its imports.
 
     Raises:

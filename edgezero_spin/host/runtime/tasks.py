@@ -60,7 +60,6 @@ class Task:
 
     Attributes:
         owner: The running instance.
-        component: The component instance whose code runs.
         callee: The function; ``None`` for a call of the host's own, as of a start function.
         arguments: Lifts or returns the parameters; called when the task starts.
         resolve: Gets the result, or ``CANCELLED``.

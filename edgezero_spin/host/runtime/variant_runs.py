@@ -175,7 +175,6 @@ def variant_run(
     """Return ``(context, address, values)`` for variants one after the other.
 
     Args:
-        type_: The variant type.
         store_of: Returns the store of a type.
         put_of: Returns what puts a string or list of a type into memory.
     """

@@ -71,7 +71,6 @@ class Ascription(Evaluation):
         """Evaluate the type of a world; return its imports and exports.
 
         Args:
-            world: The component type.
             arguments: What some of its imports are given. Others are made up, and so are its
                 exports, with ``EXPORT`` before their path.
         """
@@ -88,8 +87,6 @@ class Ascription(Evaluation):
         """Evaluate an import; return its sort and what it stands for.
 
         Args:
-            each: The import.
-            scope: Where it stands.
             arguments: What imports are given.
             strict: It has to be given.
         """
@@ -122,7 +119,6 @@ class Ascription(Evaluation):
         """Evaluate a component or instance type; return its imports and exports.
 
         Args:
-            closure: The type.
             arguments: What its imports are given; made up where ``None``.
             actual: What has to match its exports; made up where ``None``.
             path: Names that lead to it.

@@ -163,9 +163,6 @@ def lift(
     """Return the function that ``canon lift`` makes.
 
     Args:
-        definition: The definition.
-        scope: Where it stands.
-        types: What is known about types.
         export: Returns a core item as what a core instance exports.
         type_: The type that the function is given.
 
@@ -236,9 +233,6 @@ def resource_function(
     """Return ``resource.new``, ``resource.drop`` or ``resource.rep``.
 
     Args:
-        definition: The definition.
-        scope: Where it stands.
-        resource: The resource type.
         owner: Whose it is, as ``LinkedComponent.resources`` says.
     """
     name = definition.name

@@ -54,12 +54,7 @@ class GuestKind(Enum):
 
 @attrs.frozen
 class World:
-    """A world that bindings were made for.
-
-    Attributes:
-        type: The component type.
-        encoding: How strings are encoded.
-    """
+    """A world that bindings were made for."""
 
     type: ComponentType = attrs.field(repr=False)
     encoding: Encoding

@@ -87,10 +87,8 @@ class Evaluator(Ascription):
         """Evaluate a component as a new component instance; return its exports.
 
         Args:
-            item: The component.
             arguments: What its imports are given. Without ``parent``, others are made up.
             parent: The component instance that instantiates it.
-            at: Where it is instantiated.
         """
         definition = item.definition
         if isinstance(definition, ComponentType):
@@ -114,7 +112,6 @@ class Evaluator(Ascription):
         """Evaluate a component in a scope of its own; return its exports.
 
         Args:
-            component: The component.
             scope: An empty scope.
             arguments, at: As for ``instantiate``.
             strict: Every import has to be given.

@@ -58,7 +58,6 @@ def link(
     """Link a component.
 
     Args:
-        component: The root, or a core module that becomes it.
         dependencies: Components that provide some of its imports; each is instantiated once,
             before the root, also if it provides several.
 

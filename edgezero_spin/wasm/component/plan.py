@@ -56,7 +56,6 @@ class Evaluation:
     """What is shared by all evaluations of definitions while one component is linked.
 
     Attributes:
-        plan: What is added to.
         types: The types made so far.
     """
 

@@ -61,7 +61,6 @@ class ComponentItem:
 
     Attributes:
         definition: Its definitions, or its type.
-        scope: What its outer aliases refer to.
     """
 
     definition: Component | ComponentType

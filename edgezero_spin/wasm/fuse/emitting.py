@@ -115,7 +115,6 @@ class Emitted:
     """A fused module.
 
     Attributes:
-        module: Its bytes.
         imports: The entities that it imports, in the order of its import section.
         has_start: It exports a function ``START`` to call.
     """

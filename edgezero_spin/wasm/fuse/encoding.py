@@ -174,7 +174,6 @@ def _extern_type_bytes(type_: CoreExternType, type_index: int) -> bytes:
     """Return the type of an import in binary form, its kind first.
 
     Args:
-        type_: The type.
         type_index: Of a function or tag, the index of its type.
     """
     match type_.kind:

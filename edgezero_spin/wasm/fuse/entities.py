@@ -42,7 +42,6 @@ class IndexReference:
 
     Attributes:
         entity: What is mentioned.
-        code: The bytes, once they are known.
     """
 
     entity: "Entity"

@@ -66,7 +66,6 @@ def packed_component(data: bytes, *, frees_bytes: bool = False) -> bytes:
     """Return a component with its core modules fused.
 
     Args:
-        data: The component.
         frees_bytes: Have it free what its runtime copies for a call, see ``freed_bytes.py``.
     """
     try:

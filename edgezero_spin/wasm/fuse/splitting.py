@@ -79,7 +79,6 @@ class Code:
     """The code module of a split program.
 
     Attributes:
-        module: Its bytes.
         imports: The entities that the data module imports, in order.
         variables: The globals whose initial values the data module returns.
     """

@@ -73,10 +73,8 @@ def connect_mysql(
     """Connect and log in.
 
     Args:
-        address: Where to.
         check: Raises what ends a wait.
         blocked: Says of an IP address that it must not be connected to (NET-41).
-        timeout_s: How long to try.
 
     Raises:
         MysqlError: The server cannot be reached, or refuses.
@@ -211,8 +209,6 @@ class MysqlConnection:
         """Begin a statement; return its rows.
 
         Args:
-            statement: One command.
-            parameters: Its parameters.
             one_by_one: Return each row as it comes, so that an error takes none with it.
 
         Raises:

@@ -52,7 +52,6 @@ class MysqlColumn:
     """A column of a result.
 
     Attributes:
-        name: Its name.
         case: The case of its values and its data type; ``other`` for types that cannot be read.
         read: Returns a value and where the next one begins; ``None`` where it cannot be read.
     """
@@ -63,13 +62,7 @@ class MysqlColumn:
 
 
 def column_of(name: str, type_code: int, flags: int) -> MysqlColumn:
-    """Return a column.
-
-    Args:
-        name: Its name.
-        type_code: Its wire type.
-        flags: Its flags.
-    """
+    """Return a column."""
     if type_code in _INTEGERS:
         case, form = _INTEGERS[type_code][bool(flags & FLAG.UNSIGNED)]
         return MysqlColumn(name, case, _fixed(form))
@@ -108,11 +101,7 @@ def _text(data: bytes, at: int) -> tuple[str, int]:
 
 
 class MysqlRowReader:
-    """Reads the rows of one result.
-
-    Attributes:
-        columns: Its columns.
-    """
+    """Reads the rows of one result."""
 
     def __init__(self, columns: Sequence[MysqlColumn]) -> None:
         self.columns = columns

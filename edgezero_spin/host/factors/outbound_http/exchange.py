@@ -65,8 +65,6 @@ class NetworkRequest:
         target: Path and query as they are sent.
         headers: Names and values in order, without those about framing.
         body: What the guest writes; ``None`` for no body.
-        place: Where it goes.
-        timeouts: How long it may take.
     """
 
     method: bytes
@@ -86,7 +84,6 @@ class HttpExchange:
         """Do nothing yet.
 
         Args:
-            request: What is sent.
             pool: Where the connection comes from.
             future: Gets the answer, or the code of what went wrong.
         """

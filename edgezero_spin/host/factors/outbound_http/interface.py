@@ -103,7 +103,6 @@ class OutboundHosts:
             entries: Of ``allowed_outbound_hosts``; templates.
             component_ids: Of the application, for ``*.spin.internal`` (CHAIN-6).
             variables: Fills templates in.
-            sender: Sends what is allowed.
         """
         self.sender = sender
         self._component_ids = tuple(component_ids)
@@ -210,11 +209,8 @@ def dispatch(
     """Send a request, or refuse it: the future gets the outcome.
 
     Args:
-        state: Of the instance that sends.
         destination: Where it goes.
-        request: The request.
         options: How long it may take; ``None`` for the usual.
-        future: Where the outcome goes.
     """
     hosts: OutboundHosts | None = state.grants.outbound
     with blocking_if_remote(state, hosts):

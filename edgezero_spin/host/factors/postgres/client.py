@@ -86,11 +86,7 @@ def _no_check() -> None:
 
 
 class PostgresRows:
-    """The rows of a statement that runs. Read them to the end, or ``close`` them.
-
-    Attributes:
-        columns: The columns of its result.
-    """
+    """The rows of a statement that runs. Read them to the end, or ``close`` them."""
 
     def __init__(self, connection: "PostgresConnection", reader: PostgresRowReader) -> None:
         self.columns: Sequence[PostgresColumn] = reader.columns
@@ -175,8 +171,6 @@ class PostgresConnection:
         """Begin a statement; return its rows.
 
         Args:
-            statement: One command.
-            parameters: Its parameters.
             one_by_one: Return each row as it comes, so that an error takes none with it.
 
         Raises:

@@ -66,7 +66,6 @@ class PostgresColumn:
     """A column of a result.
 
     Attributes:
-        name: Its name.
         case: The case of its values and its data type; empty for ``unsupported``.
         type_name: The server's name of its type, where ``case`` is empty.
     """
@@ -223,17 +222,12 @@ _SIZES: dict[str, Callable[[Iterable[Any]], int]] = {
 
 
 class PostgresRowReader:
-    """Reads the rows of one statement.
-
-    Attributes:
-        columns: The columns, in order.
-    """
+    """Reads the rows of one statement."""
 
     def __init__(self, result: PGresult, name_of: Callable[[int], str]) -> None:
         """Read the columns.
 
         Args:
-            result: The description of a statement, or rows.
             name_of: Returns the server's name of a type.
         """
         oids = [result.ftype(index) for index in range(result.nfields)]

@@ -49,7 +49,6 @@ class ConnectionBuilderResource:
     """A ``connection-builder``.
 
     Attributes:
-        address: The address.
         certificate: A root certificate to trust, in PEM.
     """
 

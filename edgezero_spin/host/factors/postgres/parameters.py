@@ -64,7 +64,6 @@ def fit_parameters(
 
     Args:
         parameters: Cases with their payloads.
-        encoded: Their bytes.
         oids: The types that the server inferred.
         name_of: Returns the server's name of a type.
 

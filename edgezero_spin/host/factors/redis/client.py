@@ -61,11 +61,7 @@ RedisArgument = bytes | str | int
 
 
 class RedisError(HostError):
-    """A command could not be carried out.
-
-    Attributes:
-        message: What went wrong.
-    """
+    """A command could not be carried out."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -97,7 +93,6 @@ class RedisAddress:
 
     Attributes:
         host: A name or an address.
-        port: The port.
         username: ``None`` for the server's default user.
         password: ``None`` to log in to nothing.
         database: Which of the server's databases.
@@ -180,11 +175,9 @@ class RedisConnection:
         """Connect, log in and choose the database.
 
         Args:
-            address: Where to.
             check: Called every quarter of a second while the server is silent, before it is
                 connected too; what it raises ends the wait and the connection.
             reply_timeout_s: How long the server may be silent.
-            connect_timeout_s: How long to try.
             blocked: Says of an address that it must not be connected to (NET-41).
 
         Raises:
@@ -222,7 +215,6 @@ class RedisConnection:
         """Send a command and return the reply.
 
         Args:
-            command: The command and its arguments.
             max_bytes: Size of the reply that is kept.
 
         Raises:

@@ -72,7 +72,6 @@ class Database:
     """Where one database lives.
 
     Attributes:
-        label: The label that components open it by.
         path: The file; ``None`` makes every connection a database of its own (DB-2).
         uri: Without a path: what SQLite opens instead, such as ``file:/name?vfs=memdb`` for
             a database in memory that all connections of this process share.
@@ -129,7 +128,6 @@ class DatabaseConnection:
         """Run the first statement of a text.
 
         Args:
-            text: SQL.
             values: ``int``, ``float``, ``str``, ``bytes`` or ``None`` by position.
             max_bytes: Size of the rows that are kept.
 

@@ -42,7 +42,6 @@ class RowCursor:
         """Note a statement; nothing runs yet.
 
         Args:
-            connection: Where it runs.
             text: SQL, of which the first statement counts.
             values: As for ``DatabaseConnection.execute``.
             max_row_bytes: Size of a row that is kept.

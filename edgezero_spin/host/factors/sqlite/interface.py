@@ -38,11 +38,7 @@ _CASES = {int: "integer", float: "real", str: "text", bytes: "blob", type(None):
 
 
 class SqliteConnectionResource:
-    """One open handle.
-
-    Attributes:
-        native: What runs its statements.
-    """
+    """One open handle."""
 
     __slots__ = ("native",)
 

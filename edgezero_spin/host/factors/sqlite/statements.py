@@ -35,7 +35,6 @@ class DatabaseError(HostError):
     """A statement could not be run.
 
     Attributes:
-        message: What SQLite says.
         full: The database or the disk is full.
     """
 
@@ -54,7 +53,6 @@ class PreparedStatement:
     """The first statement of a text.
 
     Attributes:
-        text: The statement.
         parameters: How many values it takes.
         columns: Names of its columns.
     """

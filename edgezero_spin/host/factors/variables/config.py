@@ -50,7 +50,6 @@ def variable_providers(
     """Return the providers in the order in which they are asked (VAR-5).
 
     Args:
-        config: The file, if there is one.
         given: Values from ``--variable``.
         environ: The environment; this process's own when ``None``.
         dotenv_path: The file of the built-in provider.

@@ -58,7 +58,6 @@ class FoundFile:
     """A file below a folder.
 
     Attributes:
-        path: Where it is.
         guest_path: Where a component sees it, relative, with ``/`` between its parts.
     """
 

@@ -25,7 +25,6 @@ class ImageError(HostError):
 
     Attributes:
         reference: What was asked for, without credentials.
-        problem: What is wrong, and what to do.
         doing: What was to be done, ``load`` or ``push``.
     """
 

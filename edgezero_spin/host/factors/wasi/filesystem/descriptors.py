@@ -41,7 +41,6 @@ class DirectoryMount:
 
     Attributes:
         guest_path: Its name for the guest, ``/``.
-        host_path: The directory.
         writable: The guest may change what is below it (ENV-13).
     """
 
@@ -79,7 +78,6 @@ class Descriptor:
 
     Attributes:
         handle: The host's descriptor.
-        directory: Whether it is a directory.
         flags: What the guest may do with it.
         writable: Whether its mount may be changed at all.
     """

@@ -120,11 +120,7 @@ class Request03(_Message):
 
 @attrs.define(eq=False)
 class Response03(_Message):
-    """A ``response``.
-
-    Attributes:
-        status: The status code.
-    """
+    """A ``response``."""
 
     status: int = 200
 
