@@ -27,7 +27,7 @@ from edgezero_spin.host.http.headers import (
     host_headers,
     peer_text,
 )
-from edgezero_spin.host.http.routes import WELL_KNOWN_PREFIX, RouteTable
+from edgezero_spin.host.http.routes import WELL_KNOWN_PREFIX, TriggerRouteTable
 
 __all__ = ["CompleteResponse", "ComponentCall", "Gateway", "RequestHead"]
 
@@ -110,7 +110,7 @@ class Gateway:
 
     def __init__(
         self,
-        routes: RouteTable,
+        routes: TriggerRouteTable,
         components: Mapping[str, Served],
         static: Mapping[str, CompleteResponse],
         info: Mapping[str, str],

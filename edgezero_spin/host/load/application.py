@@ -26,7 +26,7 @@ from edgezero_spin.host.factors.postgres.factor import Postgres
 from edgezero_spin.host.factors.sqlite.connections import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.http.gateway import Gateway
-from edgezero_spin.host.http.routes import RouteDeclaration, RouteTable
+from edgezero_spin.host.http.routes import RouteDeclaration, TriggerRouteTable
 from edgezero_spin.host.load.dependencies import dependencies_of
 from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, ComponentPlan
@@ -217,13 +217,13 @@ class _Linker:
         return link(self.engine, component, self.interfaces, dependencies)
 
 
-def route_table(plan: ApplicationPlan) -> RouteTable:
+def route_table(plan: ApplicationPlan) -> TriggerRouteTable:
     """Return the public routes of an application.
 
     Raises:
         InvalidRoutesError: A route cannot be read.
     """
-    return RouteTable(
+    return TriggerRouteTable(
         RouteDeclaration(
             trigger.route, trigger.component or trigger.id, static=trigger.static is not None
         )
@@ -251,7 +251,7 @@ def check_plan(plan: ApplicationPlan) -> None:
         raise ApplicationError(*missing)
 
 
-def _warn(table: RouteTable) -> None:
+def _warn(table: TriggerRouteTable) -> None:
     """Say which routes nobody will ever reach (ROUTE-10, ROUTE-13)."""
     if table.duplicates:
         lines = "\n".join(f"  {duplicate}" for duplicate in table.duplicates)
@@ -265,7 +265,7 @@ def _warn(table: RouteTable) -> None:
         )
 
 
-def _routes(plan: ApplicationPlan, table: RouteTable) -> tuple[PublicRoute, ...]:
+def _routes(plan: ApplicationPlan, table: TriggerRouteTable) -> tuple[PublicRoute, ...]:
     descriptions = {part.id: part.description for part in plan.components}
     return tuple(
         PublicRoute(

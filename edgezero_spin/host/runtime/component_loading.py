@@ -60,11 +60,11 @@ class CompiledComponent:
         # A component alone whose compiled form is kept is not read at all.
         from edgezero_spin.wasm.component.core_guest import read_guest
         from edgezero_spin.wasm.component.definitions import ExportDefinition, ImportDefinition
-        from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
+        from edgezero_spin.wasm.component.errors import WasmError
 
         try:
             found = read_guest(self.wasm).definitions
-        except WasmComponentError as error:
+        except WasmError as error:
             raise _invalid(self.path, error, self.wasm) from error
         imports = [part.name for part in found if isinstance(part, ImportDefinition)]
         return imports, [part.name for part in found if isinstance(part, ExportDefinition)]
@@ -179,7 +179,7 @@ def _parse_text(path: Path, content: bytes) -> bytes:
 def _compile(component: CompiledComponent, dependencies: Dependencies, key: str) -> CompiledForm:
     # What was compiled before needs none of this.
     from edgezero_spin.host.runtime.proposals import refused_proposal
-    from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
+    from edgezero_spin.wasm.component.errors import WasmError
     from edgezero_spin.wasm.fuse.fusing import fuse
 
     engine, cache = component.engine, component.cache
@@ -201,7 +201,7 @@ def _compile(component: CompiledComponent, dependencies: Dependencies, key: str)
             cores.append(attrs.evolve(core, module=digest))
             if digest not in modules:
                 modules[digest] = _compiled_module(engine, cache, core.module, digest)
-    except (WasmComponentError, wasmtime.WasmtimeError) as error:
+    except (WasmError, wasmtime.WasmtimeError) as error:
         raise _invalid(component.path, error, component.wasm) from error
     form = attrs.evolve(fused, core_instances=tuple(cores))
     if cache is not None:
@@ -251,12 +251,12 @@ def _linked(component: CompiledComponent, dependencies: Dependencies) -> LinkedC
     Raises:
         LinkError: The dependency for the import that ``item`` names does not fit.
         ComponentError: The file of a dependency is not valid.
-        wasm.component.errors.ComponentError: The component is not valid.
+        wasm.component.errors.WasmError: The component is not valid.
     """
     from edgezero_spin.wasm.component.core_guest import CoreGuest, read_guest
     from edgezero_spin.wasm.component.definitions import Component
-    from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
-    from edgezero_spin.wasm.component.linking import ImportProvider, link, validate
+    from edgezero_spin.wasm.component.errors import WasmError
+    from edgezero_spin.wasm.component.linking import ProvidedComponent, link, validate
 
     root = read_guest(component.wasm)
     given = []
@@ -268,16 +268,16 @@ def _linked(component: CompiledComponent, dependencies: Dependencies) -> LinkedC
             try:
                 provider = providers[id(part)] = read_guest(part.wasm)
                 validate(provider)
-            except WasmComponentError as error:
+            except WasmError as error:
                 raise _invalid(part.path, error, part.wasm) from error
-        given.append(ImportProvider(name, provider, export))
+        given.append(ProvidedComponent(name, provider, export))
     try:
         return link(root, tuple(given))
-    except WasmComponentError:
+    except WasmError:
         for one in given:
             try:
                 link(root, (one,))
-            except WasmComponentError as error:
+            except WasmError as error:
                 validate(root)
                 raise LinkError(one.name, error.reason) from error
         raise

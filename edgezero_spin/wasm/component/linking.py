@@ -33,11 +33,11 @@ from edgezero_spin.wasm.component.scope import (
 )
 from edgezero_spin.wasm.component.types import FunctionType
 
-__all__ = ["ImportProvider", "link", "link_with_scope", "validate"]
+__all__ = ["ProvidedComponent", "link", "link_with_scope", "validate"]
 
 
 @attrs.frozen
-class ImportProvider:
+class ProvidedComponent:
     """A component whose exports are given to another as imports.
 
     Attributes:
@@ -53,7 +53,7 @@ class ImportProvider:
 
 
 def link(
-    component: Component | CoreGuest, dependencies: tuple[ImportProvider, ...] = ()
+    component: Component | CoreGuest, dependencies: tuple[ProvidedComponent, ...] = ()
 ) -> LinkedComponent:
     """Link a component.
 
@@ -69,7 +69,7 @@ def link(
 
 
 def link_with_scope(
-    component: Component | CoreGuest, dependencies: tuple[ImportProvider, ...] = ()
+    component: Component | CoreGuest, dependencies: tuple[ProvidedComponent, ...] = ()
 ) -> tuple[LinkedComponent, ComponentScope]:
     """Link a component, and return what its root's indices stand for; see ``link``."""
     linker = Evaluator()
@@ -120,7 +120,7 @@ def _instantiate(linker: Evaluator, component: Component | CoreGuest) -> Exports
     return adapt(linker, component, len(plan.instances) - 1)
 
 
-def _given_by(dependency: ImportProvider, exports: Exports) -> tuple[Sort, Any]:
+def _given_by(dependency: ProvidedComponent, exports: Exports) -> tuple[Sort, Any]:
     if dependency.export is None:
         return Sort.INSTANCE, InstanceItem(exports)
     if dependency.export not in exports:

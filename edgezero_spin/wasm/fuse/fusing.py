@@ -80,7 +80,7 @@ def fuse(
         cache: Where code modules of split components are kept.
 
     Raises:
-        ComponentError: A module is damaged, or has something that is refused.
+        WasmError: A module is damaged, or has something that is refused.
     """
     return fuse_with_names(linked, split_from=split_from, cache=cache).linked
 

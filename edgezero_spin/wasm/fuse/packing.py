@@ -35,7 +35,7 @@ from edgezero_spin.wasm.component.definitions import (
     Sort,
     TypeDefinition,
 )
-from edgezero_spin.wasm.component.errors import ComponentError, UnsupportedError
+from edgezero_spin.wasm.component.errors import UnsupportedError, WasmError
 from edgezero_spin.wasm.component.linked import Canonical, CoreExport, CoreInstance
 from edgezero_spin.wasm.component.linking import link, link_with_scope
 from edgezero_spin.wasm.component.reader import read_component
@@ -84,7 +84,7 @@ def packed_component(data: bytes, *, frees_bytes: bool = False) -> bytes:
         packed = _Packing(component, scope, core, names).component(data)
         # Whatever was left out although something refers to it is found here.
         link(read_component(packed))
-    except (ComponentError, LookupError, ValueError):
+    except (WasmError, LookupError, ValueError):
         return data
     return packed
 

@@ -29,7 +29,7 @@ from psycopg.pq import (
 from psycopg.pq.abc import PGconn, PGresult
 
 from edgezero_spin.host.factors.database_servers.errors import ResultTooLargeError
-from edgezero_spin.host.factors.database_servers.sessions import Row
+from edgezero_spin.host.factors.database_servers.sessions import Parameter, Row
 from edgezero_spin.host.factors.outbound_networking.socket_waits import (
     READ,
     WRITE,
@@ -44,7 +44,6 @@ from edgezero_spin.host.factors.postgres.columns import (
 )
 from edgezero_spin.host.factors.postgres.errors import DbError, PostgresError
 from edgezero_spin.host.factors.postgres.parameters import (
-    Parameter,
     ParameterTypeError,
     encode_parameters,
     fit_parameters,

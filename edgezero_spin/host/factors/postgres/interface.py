@@ -18,9 +18,10 @@ from edgezero_spin.host.factors.database_servers.errors import (
     DatabaseServerError,
     ResultTooLargeError,
 )
+from edgezero_spin.host.factors.database_servers.sessions import Parameter
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.postgres.opening import KIND, begin_open
-from edgezero_spin.host.factors.postgres.parameters import Parameter, ParameterValueError
+from edgezero_spin.host.factors.postgres.parameters import ParameterValueError
 from edgezero_spin.host.factors.postgres.versions import (
     VERSION_1,
     VERSION_2,

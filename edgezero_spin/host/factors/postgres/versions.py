@@ -13,9 +13,9 @@ import attrs
 
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
 from edgezero_spin.host.factors.database_servers.errors import ResultTooLargeError
-from edgezero_spin.host.factors.database_servers.sessions import Row
+from edgezero_spin.host.factors.database_servers.sessions import Parameter, Row
 from edgezero_spin.host.factors.postgres.errors import DbError, PostgresError
-from edgezero_spin.host.factors.postgres.parameters import Parameter, ParameterValueError
+from edgezero_spin.host.factors.postgres.parameters import ParameterValueError
 
 if TYPE_CHECKING:
     from edgezero_spin.host.factors.postgres.columns import PostgresColumn
