@@ -20,16 +20,18 @@ from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.llm.config import LlmServer
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.mysql.factor import Mysql
+from edgezero_spin.host.factors.observed_calls import ObservedInterfaces
 from edgezero_spin.host.factors.outbound_http.interface import HttpSender, OutboundHosts
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.postgres.factor import Postgres
-from edgezero_spin.host.factors.sqlite.connections import Database
+from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.http.gateway import Gateway
 from edgezero_spin.host.http.routes import RouteDeclaration, TriggerRouteTable
 from edgezero_spin.host.load.dependencies import dependencies_of
 from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, ComponentPlan
+from edgezero_spin.host.observers import Observer
 from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
 from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.interface import Interface
@@ -105,6 +107,7 @@ def load_application(
     databases: Mapping[str, Database] | None = None,
     network: NetworkRules | None = None,
     llm: LlmServer | None = None,
+    observer: Observer | None = None,
 ) -> Application:
     """Compile, link and check.
 
@@ -117,6 +120,7 @@ def load_application(
         databases: Label to SQLite database; every label that a component lists is in it.
         network: What the operator lets connections do; ``None`` for the usual.
         llm: The server of language models; ``None`` for none.
+        observer: Told of instances and calls; ``None`` where nobody is.
 
     Raises:
         ApplicationError: Nothing is triggered, or a trigger names what does not exist.
@@ -135,6 +139,8 @@ def load_application(
     postgres, mysql = Postgres(), Mysql()
     model_client = None if llm is None else _llm_client(llm)
     interfaces = host_interfaces() if interfaces is None else interfaces
+    if observer is not None:
+        interfaces = ObservedInterfaces(interfaces, observer)
     # Of several triggers with one component, the last one's executor counts (MAN-29a).
     wagi = {trigger.component: trigger.wagi for trigger in plan.triggers}
     components: dict[str, Served] = {}
@@ -160,6 +166,7 @@ def load_application(
                 ),
                 log=logs.of(part.id),
                 memory_bytes=limits.memory_bytes,
+                observer=observer,
             )
             if adapt is not None:
                 grants = adapt(grants)

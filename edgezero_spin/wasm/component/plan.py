@@ -1,4 +1,4 @@
-"""InstantiationPlan of a component in the making, and the bounds on making it.
+"""Plan of a component in the making, and the bounds on making it.
 
 In: nothing. Out: what evaluating definitions adds to, and an error where that takes too long,
 goes too deep or makes too much: no small file makes a large plan.

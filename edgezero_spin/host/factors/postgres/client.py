@@ -52,7 +52,7 @@ from edgezero_spin.host.factors.postgres.parameters import (
 __all__ = ["PostgresConnection", "PostgresRows"]
 
 CHUNK_ROWS = 64
-"""PostgresRows that the client library gathers, where an error takes them with it."""
+"""Rows that the client library gathers, where an error takes them with it."""
 
 CANCEL_TIMEOUT_S = 2.0
 """Seconds in which a server has to end a statement whose rows nobody wants."""
