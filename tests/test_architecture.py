@@ -105,17 +105,19 @@ LATE = {
 HOST = PACKAGE / "host"
 HOST_NEIGHBOURS = {
     "errors": set[str](),
+    # What embedders see of all that happens; everything below may tell of it.
+    "observers": set[str](),
     # One request and its response between an event loop and a guest's thread.
-    "exchange": {"errors"},
+    "exchange": {"errors", "observers"},
     # Components, whatever they import.
     "runtime": {"errors"},
-    "factors": {"errors", "exchange", "runtime"},
+    "factors": {"errors", "exchange", "observers", "runtime"},
     # Only to read components that are text.
     "registry": {"errors", "runtime"},
     "compat": {"errors", "exchange", "factors", "runtime"},
-    "execution": {"errors", "exchange", "runtime", "factors", "compat"},
-    "http": {"errors", "exchange", "factors", "execution"},
-    "settings": {"execution", "runtime"},
+    "execution": {"errors", "exchange", "observers", "runtime", "factors", "compat"},
+    "http": {"errors", "exchange", "observers", "factors", "execution"},
+    "settings": {"execution", "observers", "runtime"},
     "load": {
         "errors",
         "exchange",
@@ -125,6 +127,7 @@ HOST_NEIGHBOURS = {
         "compat",
         "execution",
         "http",
+        "observers",
         "settings",
     },
     "host": {
@@ -135,10 +138,11 @@ HOST_NEIGHBOURS = {
         "execution",
         "http",
         "load",
+        "observers",
         "settings",
     },
     "switch": {"errors", "exchange", "http", "host", "settings"},
-    "__init__": {"errors", "execution", "http", "host", "settings", "switch"},
+    "__init__": {"errors", "execution", "http", "host", "observers", "settings", "switch"},
 }
 
 # Factors know what all factors share, and of each other only what is listed here.

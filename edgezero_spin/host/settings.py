@@ -14,6 +14,7 @@ from attrs.validators import ge, gt, optional
 
 from edgezero_spin.host.execution.concurrency_policy import ConcurrencyPolicy
 from edgezero_spin.host.execution.instance_pool import ReusePolicy
+from edgezero_spin.host.observers import Observer
 from edgezero_spin.host.runtime.engine import Engine
 
 __all__ = [
@@ -96,6 +97,7 @@ class RunOptions(TypedDict, total=False):
         downloads_dir: Where downloaded components are kept (MAN-33).
         settings: What the application may use of this machine.
         engine: Shared with other hosts of the process.
+        observers: Told of requests, calls and instances; see ``Observer``.
     """
 
     state_dir: str | Path | None
@@ -117,6 +119,7 @@ class RunOptions(TypedDict, total=False):
     downloads_dir: str | Path | None
     settings: HostSettings | None
     engine: Engine | None
+    observers: Iterable[Observer]
 
 
 def default_cache_dir() -> Path:

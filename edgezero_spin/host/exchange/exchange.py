@@ -17,6 +17,7 @@ import attrs
 
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.fields import Pair
+from edgezero_spin.host.observers import RequestObserver
 
 __all__ = ["ANNOUNCE_AT", "LINGER_S", "Exchange", "Failure", "FailureKind", "ResponseHead"]
 
@@ -93,6 +94,7 @@ class Exchange:
         announce: Tells the server's side to look; the server sets it.
         on_abandon: Tells the guest's side that nobody waits any more; that side sets it.
         unannounced: Something changed that the server was not told of.
+        observer: Follows the request; ``None`` where nobody does.
     """
 
     __slots__ = (
@@ -104,6 +106,7 @@ class Exchange:
         "failure",
         "headers",
         "method",
+        "observer",
         "on_abandon",
         "response",
         "returned",
@@ -134,6 +137,7 @@ class Exchange:
         self.abandoned = False
         self.eager = False
         self.unannounced = False
+        self.observer: RequestObserver | None = None
         self.announce: Callable[[], None] = _nothing
         self.on_abandon: Callable[[], None] = _nothing
 
@@ -169,6 +173,8 @@ class Exchange:
         """Say that there will be no response; without effect after ``respond``."""
         if self.response is None and self.failure is None:
             self.failure = failure
+            if self.observer is not None:
+                self.observer.failed(failure.detail)
             self.announce()
 
     def abandon(self) -> None:
@@ -190,6 +196,8 @@ class Exchange:
         if response is None:
             self.refuse(failure)
         elif response.body is not None:
+            if self.observer is not None and not response.body.ended:
+                self.observer.failed(failure.detail)
             response.body.fail(failure)
         if self.body is not None:
             self.body.close()

@@ -34,6 +34,7 @@ from edgezero_spin.host.execution.loop_owner import LoopOwner, current_loop_owne
 from edgezero_spin.host.execution.outcomes import failure_of, report
 from edgezero_spin.host.execution.running import limits_of_request
 from edgezero_spin.host.execution.workers import Overloaded, WorkerPool
+from edgezero_spin.host.factors.usage import note_made
 from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.instance import Instance
 
@@ -90,7 +91,6 @@ class ConcurrentExecutor:
         """Run nothing yet.
 
         Args:
-            pool: Whose threads to use.
             policy: See the attribute.
             make_way: Frees a slot of the engine that something else holds idle.
             least_deadline_s: See ``limits_of_request``.
@@ -276,10 +276,13 @@ class ConcurrentExecutor:
         """
         while True:
             try:
-                return shared.component.linked.instantiate(shared.state, shared.limits)
+                instance = shared.component.linked.instantiate(shared.state, shared.limits)
             except EngineBusy:
                 if not self.make_way() and not self._make_way_elsewhere():
                     raise
+            else:
+                note_made(instance, shared.state)
+                return instance
 
     def make_way(self) -> bool:
         """End one instance that has nothing to do; ``False`` when there is none."""

@@ -14,7 +14,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from time import monotonic, monotonic_ns
+from time import monotonic, monotonic_ns, thread_time
 from typing import Protocol
 
 import attrs
@@ -26,6 +26,7 @@ from edgezero_spin.host.execution.guest import GuestComponent
 from edgezero_spin.host.execution.handler_call import HandlerCall
 from edgezero_spin.host.execution.loop_owner import LoopOwner
 from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.usage import note_ended
 from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.runtime.scheduler import Completion, Scheduler
@@ -191,6 +192,15 @@ class ConcurrentInstance:
         Returns:
             Whether another one is due at once, which is the caller's to arrange.
         """
+        if self.component.grants.observer is None:
+            return self._turn(sleeping)
+        since_s = thread_time()
+        try:
+            return self._turn(sleeping)
+        finally:
+            self.state.cpu_s += thread_time() - since_s
+
+    def _turn(self, sleeping: Callable[[bool], None]) -> bool:
         since = self.turn_since_s = self.progressed_s = monotonic()
         self.state.around_wait = sleeping
         self.begun = 0
@@ -233,6 +243,7 @@ class ConcurrentInstance:
         tasks.loop = self.owner.loop
         tasks.on_wake = self.wake
         tasks.sleep = state.wait
+        state.tasks = tasks
         if self.limits.deadline_s is not None:
             tasks.on_turn = self._restart_deadline
 
@@ -249,7 +260,15 @@ class ConcurrentInstance:
             call.returned(completion, tasks.post)
 
         request = call.request(tasks.post)
-        instance.start(self.component.handler, "handle", request, when_done=returned)
+        observer = call.exchange.observer
+        if observer is not None:
+            observer.component_began(call.component_id)
+            # The task of the handler has it from the one that starts it.
+            tasks.current.context = observer
+        try:
+            instance.start(self.component.handler, "handle", request, when_done=returned)
+        finally:
+            tasks.current.context = None
 
     def _restart_deadline(self) -> None:
         """Let nothing compute longer than one request may take (IL-44)."""
@@ -275,5 +294,6 @@ class ConcurrentInstance:
     def close(self) -> None:
         """Free it, which may take a few milliseconds."""
         if self.instance is not None:
+            note_ended(self.instance, self.state)
             self.instance.close()
         self.state.close()

@@ -24,9 +24,9 @@ from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.prepared import PreparedComponent
 from edgezero_spin.wasm.component.linked import (
     ExportedInstance,
-    HostFunction,
+    ImportedFunction,
     LiftedFunction,
-    Lower,
+    LoweredFunction,
 )
 from edgezero_spin.wasm.component.types import ResultType
 
@@ -55,7 +55,6 @@ class HandlerError(HostError):
     Raised while an application is loaded.
 
     Attributes:
-        component_id: The component.
         problem: What it exports instead.
     """
 
@@ -74,8 +73,6 @@ class GuestComponent:
 
     Attributes:
         linked: The component with its imports defined.
-        grants: What its instances may use.
-        limits: What each of its instances may spend.
         handler: The export that serves requests.
         pace: How long its requests take.
     """
@@ -168,7 +165,7 @@ def _imported(linked: PreparedComponent) -> Iterator[str]:
     for core in linked.linked.core_instances:
         for imported in core.imports:
             source = imported.source
-            if isinstance(source, Lower) and isinstance(source.callee, HostFunction):
+            if isinstance(source, LoweredFunction) and isinstance(source.callee, ImportedFunction):
                 yield source.callee.path[0]
 
 

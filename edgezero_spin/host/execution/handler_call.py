@@ -15,20 +15,20 @@ from edgezero_spin.host.exchange.fields import FORBIDDEN
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi.http.values import error_text, method_variant
 from edgezero_spin.host.factors.wasi_03.http import (
-    IncomingBody,
-    OutgoingBody,
+    BodyForwarder,
+    Post,
+    ReceivedBody,
     Request03,
     Response03,
     promised_length,
 )
+from edgezero_spin.host.observers import ComponentUsage
 from edgezero_spin.host.runtime.interface import Err, Ok
 from edgezero_spin.host.runtime.scheduler import Completion
 
 __all__ = ["TIMED_OUT", "HandlerCall"]
 
 logger = logging.getLogger("edgezero_spin.host")
-
-Post = Callable[[Callable[[], None]], None]
 
 TIMED_OUT = Failure(FailureKind.TRAPPED, "guest timed out")
 
@@ -37,7 +37,6 @@ class HandlerCall:
     """A request on its way through an instance. Its methods run on the instance's thread.
 
     Attributes:
-        exchange: The request.
         component_id: Whose instance it is in, for the log.
         answered: The handler returned, or has no time left to do so.
     """
@@ -49,7 +48,7 @@ class HandlerCall:
         self.component_id = component_id
         self.answered = False
         self.on_change: Callable[[], None] | None = None
-        self._body: OutgoingBody | None = None
+        self._body: BodyForwarder | None = None
         self._request: Request03 | None = None
 
     @property
@@ -73,7 +72,7 @@ class HandlerCall:
             post: Has work done on the instance's thread.
         """
         exchange = self.exchange
-        contents = IncomingBody(exchange.body, post)
+        contents = ReceivedBody(exchange.body, post)
         self._request = request = Request03(
             Fields(exchange.headers, immutable=True),
             contents,
@@ -109,7 +108,7 @@ class HandlerCall:
 
     def _respond(self, response: Response03, length: int | None, post: Post) -> None:
         exchange = self.exchange
-        self._body = body = OutgoingBody(
+        self._body = body = BodyForwarder(
             response.take(), length=length, size_error="HTTP-response-body-size", post=post
         )
         self._promise(response, body, length)
@@ -119,7 +118,7 @@ class HandlerCall:
         exchange.respond(ResponseHead(response.status, headers, body.channel))
         body.ended.when(self._ended)
 
-    def _promise(self, response: Response03, body: OutgoingBody, length: int | None) -> None:
+    def _promise(self, response: Response03, body: BodyForwarder, length: int | None) -> None:
         """Have the transmission's future answer as WH-33 says."""
         request = self._request
 
@@ -136,6 +135,7 @@ class HandlerCall:
 
     def _ended(self, _: Any) -> None:
         self.exchange.returned = True
+        self._observed_end()
         self.exchange.flush()
 
     def _refuse(self, detail: str) -> None:
@@ -154,3 +154,10 @@ class HandlerCall:
         """Say that there will be no response, or no more of it."""
         self.answered = True
         self.exchange.finish(failure)
+        self._observed_end()
+
+    def _observed_end(self) -> None:
+        """Tell whoever follows the request, once, that its component is done with it."""
+        observer, self.exchange.observer = self.exchange.observer, None
+        if observer is not None:
+            observer.component_ended(ComponentUsage())

@@ -20,17 +20,19 @@ from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.llm.config import LlmServer
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.mysql.factor import Mysql
+from edgezero_spin.host.factors.observed_calls import ObservedInterfaces
 from edgezero_spin.host.factors.outbound_http.interface import HttpSender, OutboundHosts
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.postgres.factor import Postgres
-from edgezero_spin.host.factors.sqlite.connections import Database
+from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.http.gateway import Gateway
-from edgezero_spin.host.http.routes import RouteDeclaration, RouteTable
+from edgezero_spin.host.http.routes import RouteDeclaration, TriggerRouteTable
 from edgezero_spin.host.load.dependencies import dependencies_of
 from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, ComponentPlan
-from edgezero_spin.host.runtime.component_loading import Component, load_component
+from edgezero_spin.host.observers import Observer
+from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
 from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.runtime.linking import link
@@ -70,7 +72,6 @@ class Application:
     """A loaded application.
 
     Attributes:
-        plan: What it was loaded from.
         gateway: Finds what answers a request.
         components: Those that triggers use, by id.
         routes: Public routes in the order in which they are tried.
@@ -106,23 +107,20 @@ def load_application(
     databases: Mapping[str, Database] | None = None,
     network: NetworkRules | None = None,
     llm: LlmServer | None = None,
+    observer: Observer | None = None,
 ) -> Application:
     """Compile, link and check.
 
     Args:
-        plan: What to load.
-        engine: What it will run on.
         cache_dir: Where compiled components are kept; ``None`` for nowhere.
         stores: Label to store; every label that a component lists is in it.
-        variables: Values of the components' variables.
-        logs: Where their output goes.
-        limits: What each instance may spend.
         sender: Sends the requests that components may send; ``None`` for a host without.
         interfaces: What components can import; ``None`` for all that this host has.
         adapt: Has the last word on what each component is granted.
         databases: Label to SQLite database; every label that a component lists is in it.
         network: What the operator lets connections do; ``None`` for the usual.
         llm: The server of language models; ``None`` for none.
+        observer: Told of instances and calls; ``None`` where nobody is.
 
     Raises:
         ApplicationError: Nothing is triggered, or a trigger names what does not exist.
@@ -141,6 +139,8 @@ def load_application(
     postgres, mysql = Postgres(), Mysql()
     model_client = None if llm is None else _llm_client(llm)
     interfaces = host_interfaces() if interfaces is None else interfaces
+    if observer is not None:
+        interfaces = ObservedInterfaces(interfaces, observer)
     # Of several triggers with one component, the last one's executor counts (MAN-29a).
     wagi = {trigger.component: trigger.wagi for trigger in plan.triggers}
     components: dict[str, Served] = {}
@@ -166,6 +166,7 @@ def load_application(
                 ),
                 log=logs.of(part.id),
                 memory_bytes=limits.memory_bytes,
+                observer=observer,
             )
             if adapt is not None:
                 grants = adapt(grants)
@@ -211,7 +212,7 @@ class _Linker:
     interfaces: Mapping[str, Interface]
     cache_dir: Path | None
 
-    def __call__(self, component: Component) -> PreparedComponent:
+    def __call__(self, component: CompiledComponent) -> PreparedComponent:
         dependencies = dependencies_of(
             self.engine,
             component,
@@ -223,13 +224,13 @@ class _Linker:
         return link(self.engine, component, self.interfaces, dependencies)
 
 
-def route_table(plan: ApplicationPlan) -> RouteTable:
+def route_table(plan: ApplicationPlan) -> TriggerRouteTable:
     """Return the public routes of an application.
 
     Raises:
         InvalidRoutesError: A route cannot be read.
     """
-    return RouteTable(
+    return TriggerRouteTable(
         RouteDeclaration(
             trigger.route, trigger.component or trigger.id, static=trigger.static is not None
         )
@@ -257,7 +258,7 @@ def check_plan(plan: ApplicationPlan) -> None:
         raise ApplicationError(*missing)
 
 
-def _warn(table: RouteTable) -> None:
+def _warn(table: TriggerRouteTable) -> None:
     """Say which routes nobody will ever reach (ROUTE-10, ROUTE-13)."""
     if table.duplicates:
         lines = "\n".join(f"  {duplicate}" for duplicate in table.duplicates)
@@ -271,7 +272,7 @@ def _warn(table: RouteTable) -> None:
         )
 
 
-def _routes(plan: ApplicationPlan, table: RouteTable) -> tuple[PublicRoute, ...]:
+def _routes(plan: ApplicationPlan, table: TriggerRouteTable) -> tuple[PublicRoute, ...]:
     descriptions = {part.id: part.description for part in plan.components}
     return tuple(
         PublicRoute(
