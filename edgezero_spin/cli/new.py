@@ -51,8 +51,8 @@ def new(
 
     NAME is put into lower case, and what cannot stand in a name becomes a dash; with --init
     it is the current folder's by itself. A path, as in `edgezero new services/my-app`, is the
-    folder, and its last part the name; it may exist, if nothing is in it. The project builds, serves and passes its own tests
-    as it is. Two words are TEMPLATE NAME.
+    folder, and its last part the name; it may exist, if nothing is in it. The project builds,
+    serves and passes its own tests as it is. Two words are TEMPLATE NAME.
     """
     from edgezero_spin.project.commands import check_built_in
     from edgezero_spin.project.new import create_project
