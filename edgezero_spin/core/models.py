@@ -104,7 +104,7 @@ def field_of(argument: str, hint: Any, default: Any, failure: str) -> Field | No
     """
     rule = rule_of(hint)
     inner, nullable = without_none(_plain(hint))
-    rule = rule or rule_of(inner)
+    rule = _both(rule, rule_of(inner))
     inner = _plain(inner)
     collect = _COLLECTIONS.get(get_origin(inner))
     arguments = get_args(inner)
@@ -112,6 +112,7 @@ def field_of(argument: str, hint: Any, default: Any, failure: str) -> Field | No
         return None
     if collect is not None:
         inner = arguments[0]
+        rule = _both(_of_each(rule_of(without_none(inner)[0])), rule)
     read = _upload if inner is UploadFile and failure == BAD_FORM else scalar_reader(inner)
     if read is None:
         return None
@@ -260,6 +261,19 @@ def _fields(model: Any, failure: str) -> dict[str, Field]:
             raise TypeError(f"{model.__qualname__}: two fields are called {name!r}")
         fields[name] = field
     return fields
+
+
+def _both(one: Rule | None, other: Rule | None) -> Rule | None:
+    if one is None or other is None:
+        return one or other
+    return lambda value: one(value) or other(value)
+
+
+def _of_each(rule: Rule | None) -> Rule | None:
+    """Return the rule of a collection whose items have one."""
+    if rule is None:
+        return None
+    return lambda values: next((said for value in values if (said := rule(value))), None)
 
 
 def _plain(hint: Any) -> Any:
