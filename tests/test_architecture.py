@@ -60,6 +60,7 @@ LIBRARIES = {
         "pymysql",
         "redis",
         "boto3",
+        "opentelemetry",
         "botocore",
         "azure",
     },
@@ -105,6 +106,8 @@ LATE = {
 HOST = PACKAGE / "host"
 HOST_NEIGHBOURS = {
     "errors": set[str](),
+    # Spans, metrics and logs of what observers see.
+    "telemetry": {"observers"},
     # What embedders see of all that happens; everything below may tell of it.
     "observers": set[str](),
     # One request and its response between an event loop and a guest's thread.

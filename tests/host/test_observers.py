@@ -74,7 +74,7 @@ class Following(RequestObserver):
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
 
-    def component_began(self, component_id: str) -> None:
+    def component_began(self, component_id: str, *, executor: str = "wasm") -> None:
         self.recorder.note(f"component {component_id}")
 
     def component_ended(self, usage: ComponentUsage) -> None:
@@ -192,7 +192,7 @@ def test_a_request_that_is_not_followed(shared_engine: Engine) -> None:
 def test_an_instance_that_serves_several_requests(shared_engine: Engine) -> None:
     """Is made once and ends once; each request has its own component events."""
     recorder = Recorder()
-    policy = ReusePolicy(least_served=3, most_served=3)
+    policy = ReusePolicy(least_served=3, most_served=3, idle_timeout_s=60)
     with observed(
         shared_engine, recorder, settings=HostSettings(cache_dir=None, reuse=policy)
     ) as host:
@@ -207,7 +207,7 @@ def test_an_instance_that_serves_several_requests(shared_engine: Engine) -> None
 def test_instructions_are_those_of_the_request() -> None:
     """Where the engine counts them; an instance that serves two has the sum."""
     recorder = Recorder()
-    policy = ReusePolicy(least_served=2, most_served=2)
+    policy = ReusePolicy(least_served=2, most_served=2, idle_timeout_s=60)
     settings = HostSettings(cache_dir=None, reuse=policy)
     with (
         make_engine(EngineSettings(fuel=True, pooling=False)) as engine,
@@ -291,7 +291,7 @@ def test_combined_observers_of_outgoing_requests() -> None:
     each = [Each("a"), Each(None), Each("b")]
     observer = combine(each)
     assert observer is not None
-    request = ObservedRequest("GET", "/", None, "http", (), None, None, None)
+    request = ObservedRequest("GET", "/", None, "http", (), None, "app", None, None)
     following = observer.request_began(request)
     assert following is not None
     outgoing = following.sending(OutgoingCall("GET", "http://a/", "a", None))

@@ -95,6 +95,7 @@ class Exchange:
         on_abandon: Tells the guest's side that nobody waits any more; that side sets it.
         unannounced: Something changed that the server was not told of.
         observer: Follows the request; ``None`` where nobody does.
+        route: The route that matched, for whoever observes; ``None`` for none.
     """
 
     __slots__ = (
@@ -110,6 +111,7 @@ class Exchange:
         "on_abandon",
         "response",
         "returned",
+        "route",
         "scheme",
         "target",
         "unannounced",
@@ -138,6 +140,7 @@ class Exchange:
         self.eager = False
         self.unannounced = False
         self.observer: RequestObserver | None = None
+        self.route: str | None = None
         self.announce: Callable[[], None] = _nothing
         self.on_abandon: Callable[[], None] = _nothing
 

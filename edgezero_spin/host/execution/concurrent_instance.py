@@ -262,7 +262,8 @@ class ConcurrentInstance:
         request = call.request(tasks.post)
         observer = call.exchange.observer
         if observer is not None:
-            observer.component_began(call.component_id)
+            if observer.sees_component:
+                observer.component_began(call.component_id)
             # The task of the handler has it from the one that starts it.
             tasks.current.context = observer
         try:

@@ -115,7 +115,7 @@ class InstanceExecutor:
             begun_s = thread_time()
             slept = False
             try:
-                slept = self._run(component, exchange, None, sleeping)
+                slept = self._run(component, exchange, None, sleeping, begun_s)
             finally:
                 component.pace.ran_here(thread_time() - begun_s, slept=slept)
 
@@ -141,8 +141,9 @@ class InstanceExecutor:
         exchange: Exchange,
         watch: InstanceWatch | None,
         sleeping: Callable[[bool], None],
+        begun_s: float | None = None,
     ) -> bool:
-        """Run the request on the calling thread.
+        """Run the request on the calling thread, whose processor time was ``begun_s``.
 
         Returns:
             Whether the thread slept meanwhile.
@@ -156,7 +157,9 @@ class InstanceExecutor:
         clean = False
         meter = None
         if component.grants.observer is not None:
-            meter = RequestMeter(exchange, state, None if started is None else started.instance)
+            meter = RequestMeter(
+                exchange, state, None if started is None else started.instance, began_s=begun_s
+            )
         try:
             with self._running.serving(state, limits.deadline_s):
                 if watch is not None:
