@@ -197,7 +197,7 @@ def _stock_side(component: CompiledComponent, case: Case) -> Callable[[int], Non
         place.add_func("make", lambda store: wit.ResourceHost.own(1, 1))
         place.add_func("f", case.stock)
     store = wasmtime.Store(native)
-    instance = linker.instantiate(store, wit.Component(native, component.wasm))
+    instance = linker.instantiate(store, wit.Component(native, component.wasm()))
     run = instance.get_func(store, "run")
     if run is None:
         raise RuntimeError("the guest has no function run")

@@ -25,7 +25,7 @@ from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.llm.config import LlmServer
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
-from edgezero_spin.host.factors.sqlite.connections import Database
+from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.http.asgi import AsgiApplication
 from edgezero_spin.host.http.embedded import answer
@@ -64,8 +64,6 @@ class Host:
     """One running application. ``close`` it, or use it in ``with``.
 
     Attributes:
-        application: What was loaded.
-        settings: What it may use.
         notices: Lines for whoever started it: where logs and data go (OUT-1 to
             OUT-3), and what of the runtime configuration is not used.
     """
@@ -156,6 +154,7 @@ class Host:
                 self._pool,
                 settings.reuse,
                 settings.concurrency,
+                {component.handler_type for component in self.application.components.values()},
                 least_deadline_s=settings.least_request_timeout_s,
             ),
         )

@@ -55,7 +55,6 @@ class HandlerError(HostError):
     Raised while an application is loaded.
 
     Attributes:
-        component_id: The component.
         problem: What it exports instead.
     """
 
@@ -74,8 +73,6 @@ class GuestComponent:
 
     Attributes:
         linked: The component with its imports defined.
-        grants: What its instances may use.
-        limits: What each of its instances may spend.
         handler: The export that serves requests.
         pace: How long its requests take.
     """

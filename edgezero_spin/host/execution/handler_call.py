@@ -15,8 +15,9 @@ from edgezero_spin.host.exchange.fields import FORBIDDEN
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi.http.values import error_text, method_variant
 from edgezero_spin.host.factors.wasi_03.http import (
-    IncomingBody,
-    OutgoingBody,
+    BodyForwarder,
+    Post,
+    ReceivedBody,
     Request03,
     Response03,
     promised_length,
@@ -29,8 +30,6 @@ __all__ = ["TIMED_OUT", "HandlerCall"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
-Post = Callable[[Callable[[], None]], None]
-
 TIMED_OUT = Failure(FailureKind.TRAPPED, "guest timed out")
 
 
@@ -38,7 +37,6 @@ class HandlerCall:
     """A request on its way through an instance. Its methods run on the instance's thread.
 
     Attributes:
-        exchange: The request.
         component_id: Whose instance it is in, for the log.
         answered: The handler returned, or has no time left to do so.
     """
@@ -50,7 +48,7 @@ class HandlerCall:
         self.component_id = component_id
         self.answered = False
         self.on_change: Callable[[], None] | None = None
-        self._body: OutgoingBody | None = None
+        self._body: BodyForwarder | None = None
         self._request: Request03 | None = None
 
     @property
@@ -74,7 +72,7 @@ class HandlerCall:
             post: Has work done on the instance's thread.
         """
         exchange = self.exchange
-        contents = IncomingBody(exchange.body, post)
+        contents = ReceivedBody(exchange.body, post)
         self._request = request = Request03(
             Fields(exchange.headers, immutable=True),
             contents,
@@ -110,7 +108,7 @@ class HandlerCall:
 
     def _respond(self, response: Response03, length: int | None, post: Post) -> None:
         exchange = self.exchange
-        self._body = body = OutgoingBody(
+        self._body = body = BodyForwarder(
             response.take(), length=length, size_error="HTTP-response-body-size", post=post
         )
         self._promise(response, body, length)
@@ -120,7 +118,7 @@ class HandlerCall:
         exchange.respond(ResponseHead(response.status, headers, body.channel))
         body.ended.when(self._ended)
 
-    def _promise(self, response: Response03, body: OutgoingBody, length: int | None) -> None:
+    def _promise(self, response: Response03, body: BodyForwarder, length: int | None) -> None:
         """Have the transmission's future answer as WH-33 says."""
         request = self._request
 

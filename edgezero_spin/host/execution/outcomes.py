@@ -50,9 +50,6 @@ def finish_failed(
     """Finish an exchange whose handler raised.
 
     Args:
-        component_id: Whose it is.
-        exchange: The request.
-        error: What was raised.
         cancelled: The host stopped its guests before.
     """
     answered = exchange.response is not None
@@ -69,8 +66,6 @@ def report(component_id: str, error: BaseException, *, answered: bool, cancelled
     """Say in the log how a guest ended before its time (RESP-4, RESP-7).
 
     Args:
-        component_id: Whose guest it is.
-        error: What it raised.
         answered: The client has the head of a response.
         cancelled: The host stopped its guests before.
     """

@@ -24,10 +24,10 @@ from edgezero_spin.host.factors.observed_calls import ObservedInterfaces
 from edgezero_spin.host.factors.outbound_http.interface import HttpSender, OutboundHosts
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.postgres.factor import Postgres
-from edgezero_spin.host.factors.sqlite.connections import Database
+from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.http.gateway import Gateway
-from edgezero_spin.host.http.routes import RouteDeclaration, RouteTable
+from edgezero_spin.host.http.routes import RouteDeclaration, TriggerRouteTable
 from edgezero_spin.host.load.dependencies import dependencies_of
 from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, ComponentPlan
@@ -72,7 +72,6 @@ class Application:
     """A loaded application.
 
     Attributes:
-        plan: What it was loaded from.
         gateway: Finds what answers a request.
         components: Those that triggers use, by id.
         routes: Public routes in the order in which they are tried.
@@ -113,13 +112,8 @@ def load_application(
     """Compile, link and check.
 
     Args:
-        plan: What to load.
-        engine: What it will run on.
         cache_dir: Where compiled components are kept; ``None`` for nowhere.
         stores: Label to store; every label that a component lists is in it.
-        variables: Values of the components' variables.
-        logs: Where their output goes.
-        limits: What each instance may spend.
         sender: Sends the requests that components may send; ``None`` for a host without.
         interfaces: What components can import; ``None`` for all that this host has.
         adapt: Has the last word on what each component is granted.
@@ -230,13 +224,13 @@ class _Linker:
         return link(self.engine, component, self.interfaces, dependencies)
 
 
-def route_table(plan: ApplicationPlan) -> RouteTable:
+def route_table(plan: ApplicationPlan) -> TriggerRouteTable:
     """Return the public routes of an application.
 
     Raises:
         InvalidRoutesError: A route cannot be read.
     """
-    return RouteTable(
+    return TriggerRouteTable(
         RouteDeclaration(
             trigger.route, trigger.component or trigger.id, static=trigger.static is not None
         )
@@ -264,7 +258,7 @@ def check_plan(plan: ApplicationPlan) -> None:
         raise ApplicationError(*missing)
 
 
-def _warn(table: RouteTable) -> None:
+def _warn(table: TriggerRouteTable) -> None:
     """Say which routes nobody will ever reach (ROUTE-10, ROUTE-13)."""
     if table.duplicates:
         lines = "\n".join(f"  {duplicate}" for duplicate in table.duplicates)
@@ -278,7 +272,7 @@ def _warn(table: RouteTable) -> None:
         )
 
 
-def _routes(plan: ApplicationPlan, table: RouteTable) -> tuple[PublicRoute, ...]:
+def _routes(plan: ApplicationPlan, table: TriggerRouteTable) -> tuple[PublicRoute, ...]:
     descriptions = {part.id: part.description for part in plan.components}
     return tuple(
         PublicRoute(

@@ -17,8 +17,8 @@ import attrs
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.compat.wagi import ENTRY_POINT, WagiSettings
 from edgezero_spin.host.exchange.fields import FORBIDDEN, is_token, is_value
-from edgezero_spin.host.factors.wasi.filesystem import Mount
-from edgezero_spin.host.http.gateway import Answer
+from edgezero_spin.host.factors.wasi.filesystem import DirectoryMount
+from edgezero_spin.host.http.gateway import CompleteResponse
 from edgezero_spin.host.load.dependencies import DependencyPlan
 from edgezero_spin.manifest.spin import LockedApp, LockedComponent, LockedTrigger
 from edgezero_spin.manifest.spin.allowed_hosts import (
@@ -61,8 +61,6 @@ class ComponentPlan:
     """One component and what it is granted.
 
     Attributes:
-        id: Its id.
-        source: The wasm file.
         description: Shown with its routes (OUT-6).
         environment: Environment variables, in order.
         key_value_stores: Labels that it may open.
@@ -80,7 +78,7 @@ class ComponentPlan:
     key_value_stores: tuple[str, ...] = ()
     sqlite_databases: tuple[str, ...] = ()
     ai_models: tuple[str, ...] = ()
-    mounts: tuple[Mount, ...] = ()
+    mounts: tuple[DirectoryMount, ...] = ()
     allowed_outbound_hosts: tuple[str, ...] = ()
     dependencies: tuple[DependencyPlan, ...] = ()
 
@@ -90,7 +88,6 @@ class TriggerPlan:
     """One HTTP trigger: a route and what answers there.
 
     Attributes:
-        id: Its id.
         route: The route's text; ``None`` for a private one.
         component: Id of the component that answers.
         static: What is answered without one.
@@ -100,7 +97,7 @@ class TriggerPlan:
     id: str
     route: str | None
     component: str | None = None
-    static: Answer | None = None
+    static: CompleteResponse | None = None
     wagi: WagiSettings | None = None
 
 
@@ -109,7 +106,6 @@ class ApplicationPlan:
     """All that there is to run.
 
     Attributes:
-        name: Of the application.
         version: Shown by the info endpoint; may be empty.
         digest: Of the OCI image that it came from, if it did.
         components: By no particular order; ids are unique.
@@ -179,7 +175,6 @@ def plan_of(
     Triggers of other kinds are left out where there are HTTP triggers beside them.
 
     Args:
-        app: The application.
         file: Where it stands, named with every fault.
         writable: Guests may change the files that they see (ENV-13).
 
@@ -231,7 +226,7 @@ def _component_plan(part: LockedComponent, writable: bool, problems: list[str]) 
         sqlite_databases=part.labels("databases"),
         ai_models=part.labels("ai_models"),
         mounts=tuple(
-            Mount(
+            DirectoryMount(
                 "/" + item.path.strip("/"),
                 _file_of(item.content.source, f"{place}: files at {item.path}", problems),
                 writable,
@@ -331,7 +326,7 @@ def _route_of(route: Any, id: str, problems: list[str]) -> str | None:
     return None
 
 
-def _static_answer(static: Any, place: str, problems: list[str]) -> Answer:
+def _static_answer(static: Any, place: str, problems: list[str]) -> CompleteResponse:
     """Read ``static_response``; keys that Spin does not know are ignored, as there."""
     place = f"{place}: static_response"
     if not isinstance(static, Mapping):
@@ -360,7 +355,7 @@ def _static_answer(static: Any, place: str, problems: list[str]) -> Answer:
     if not isinstance(body, str | None):
         problems.append(f"{place}.body: expected a string, got {kind_of(body)}")
         body = None
-    return Answer(status, tuple(headers), (body or "").encode())
+    return CompleteResponse(status, tuple(headers), (body or "").encode())
 
 
 def _check_base(app: LockedApp, problems: list[str]) -> None:

@@ -53,8 +53,6 @@ def link(
     """Join a component's imports to host functions, with converters made once.
 
     Args:
-        engine: The engine that the component was loaded with.
-        component: What ``load_component`` returned.
         interfaces: The host's side, by name. An import ``ns:pkg/iface@version`` looks for
             exactly that key, then, for WASI 0.2 releases, for ``ns:pkg/iface``, and for
             WASI 0.3 releases, the candidate among them, for ``ns:pkg/iface@0.3``.
@@ -97,6 +95,7 @@ class _HostImports(Imports):
 
     def __init__(self, sides: Mapping[str | None, Mapping[str, Interface]]) -> None:
         self._sides = sides
+        self._found: dict[tuple[str, str | None], Interface | None] = {}
 
     def function(self, imported: ImportedFunction) -> HostFunction | None:
         """Return the function to run, ``None`` where the host has none."""
@@ -116,7 +115,10 @@ class _HostImports(Imports):
     def _interface(self, path: tuple[str, ...], dependency: str | None) -> Interface | None:
         if len(path) > 2:
             return None
-        return find_interface(path[0] if len(path) == 2 else ROOT, self._sides[dependency])
+        key = (path[0] if len(path) == 2 else ROOT, dependency)
+        if key not in self._found:
+            self._found[key] = find_interface(key[0], self._sides[dependency])
+        return self._found[key]
 
 
 # Tables of WASI 0.2 have no version in their name, those of 0.3 have it without the patch. Only

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from edgezero_spin.wasm.binary import MODULE, section_bytes, text_bytes, vector_bytes
 from edgezero_spin.wasm.component.ascription import EXPORT
+from edgezero_spin.wasm.component.canonical import core_function_type
 from edgezero_spin.wasm.component.core_guest import CoreGuest, GuestKind, World
 from edgezero_spin.wasm.component.definitions import CoreExternType, Sort
 from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError
@@ -169,7 +170,7 @@ class _Adaptation:
             )
         if not isinstance(item, ImportedFunction | LiftedFunction) or exported:
             self._fail(f"import interface `{module}` is missing function `{name}`")
-        if core_signature(item.type, lowered=True).type != function:
+        if core_function_type(core_signature(item.type, lowered=True)) != function:
             self._fail(f"type mismatch for function `{name}` of `{module}`")
         self._note(item)
         return LoweredFunction(self._instance, item, self._options(encoding, item.type))
@@ -222,7 +223,7 @@ class _Adaptation:
         return not isinstance(owner, LocalResource) and owner.path[0] == EXPORT
 
     def _lifted(self, core: str, type_: FunctionType, encoding: Encoding) -> LiftedFunction:
-        signature = core_signature(type_, lowered=False).type
+        signature = core_function_type(core_signature(type_, lowered=False))
         if not self._has(core):
             self._fail(f"module does not export required function `{core}`")
         if self._content.spaces[0][self._kinds[core][1]].function != signature:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from edgezero_spin.host.errors import ComponentError
 from edgezero_spin.host.runtime import component_loading
 from edgezero_spin.host.runtime.compiled_cache import MAX_BYTES_VARIABLE, cache_entries
 from edgezero_spin.host.runtime.component_loading import (
@@ -79,6 +80,16 @@ def test_compiled_once(
     for _ in range(3):
         assert answer(engine, load_component(engine, path, folder)) == 11
     assert compilations == [path]
+
+
+def test_changed_meanwhile(engine: Engine, path: Path) -> None:
+    """A file that a build replaced since is an error, never code under the digest of the other."""
+    component = load_component(engine, path, joined=True)
+    path.write_text(TEXT.replace("11", "12"))
+    with pytest.raises(ComponentError, match=r"app\.wat.*was changed while it was loaded"):
+        link(engine, component, {})
+    with pytest.raises(ComponentError, match="was changed while it was loaded"):
+        component.names()
 
 
 def test_private(engine: Engine, path: Path, tmp_path: Path) -> None:
