@@ -61,6 +61,7 @@ LIBRARIES = {
         "redis",
         "boto3",
         "botocore",
+        "cryptography",
         "azure",
     },
     "wasm": {"attrs"},

@@ -10,13 +10,14 @@ from edgezero_spin.cli.options import (
     common_options,
     common_options_without_v,
     insecure_option,
+    verify_key_option,
 )
 
 __all__ = ["kube", "scaffold"]
 
 EPILOG = """\b
 Example:
-  edgezero kube scaffold -f ghcr.io/acme/shop:1.0 | kubectl apply -f -
+  edgezero kube scaffold -f ghcr.io/acme/shop:1.0
 """
 SCAFFOLD_EPILOG = """\b
 Example:
@@ -100,6 +101,7 @@ def kube() -> None:
     "--digest", "pinned", is_flag=True, help="Ask the registry, and write the image by its digest."
 )
 @insecure_option
+@verify_key_option
 @click.option(
     "-r",
     "--replicas",
@@ -208,6 +210,7 @@ def scaffold(
     image: str,
     pinned: bool,
     insecure: bool,
+    verify_keys: tuple[str, ...],
     image_pull_secrets: tuple[tuple[str, ...], ...],
     variables: tuple[tuple[tuple[str, str], ...], ...],
     secret_variables: tuple[tuple[tuple[str, str], ...], ...],
@@ -234,11 +237,13 @@ def scaffold(
         **more,  # type: ignore[arg-type]
     )
     text = write_resources(request)
+    if verify_keys and not pinned:
+        raise click.UsageError("--verify-key needs --digest: a tag may mean another image later")
     if pinned:
         from edgezero_spin.host.registry.images import resolve_image
 
         name = app_name(request)
-        found = str(resolve_image(image, insecure=insecure))
+        found = resolve_image(image, insecure=insecure, verify=verify_keys or None)
         text = write_resources(attrs.evolve(request, image=found, name=name))
     if out is None:
         click.echo(text, nl=False)

@@ -212,24 +212,33 @@ class Host:
 
     @classmethod
     def from_registry(
-        cls, reference: str, *, insecure: bool = False, **options: Unpack[RunOptions]
+        cls,
+        reference: str,
+        *,
+        insecure: bool = False,
+        verify: str | Path | bytes | Iterable[str | Path | bytes] | None = None,
+        **options: Unpack[RunOptions],
     ) -> "Host":
         """Load an application that ``spin registry push`` wrote, or a component alone.
 
-        What a tag stands for is asked at each call; content is downloaded once. Signatures
-        are not checked: ``resolve_image`` names what is behind a tag by its digest, and
-        ``image_digest`` says what runs (OCI-52).
+        What a tag stands for is asked at each call; content is downloaded once.
+        ``image_digest`` says what runs.
 
         Args:
             reference: The image: ``ghcr.io/acme/shop:1.0``, or with ``@sha256:...``.
             insecure: Ask the registry without TLS.
+            verify: Public keys of cosign (ECDSA on P-256, PEM), by the paths of their files or
+                by their content. One of them must have signed the image, which is checked
+                before anything of it is used. ``None`` checks no signature (OCI-52).
             options: How to run it; see ``RunOptions``. It keeps no state unless a folder
                 is named. ``profile`` and ``direct_mounts`` change nothing.
 
         Raises:
-            HostError: It cannot be had, or cannot be run as it stands.
+            HostError: It cannot be had, or cannot be run as it stands; a ``SignatureError``
+                where no key signed it.
         """
-        return cls._start(functools.partial(find_image, insecure=insecure), reference, options)
+        find = functools.partial(find_image, insecure=insecure, verify=verify)
+        return cls._start(find, reference, options)
 
     @classmethod
     def _start(

@@ -18,6 +18,7 @@ __all__ = [
     "binary_of",
     "own",
     "run",
+    "running_docker_registry",
     "running_mariadb",
     "running_mosquitto",
     "running_postgres",
@@ -164,6 +165,22 @@ def running_mariadb(*options: str) -> Iterator[int]:
         command = [server, "--no-defaults", *(f"--{setting}" for setting in settings)]
         with running_server(command, "ready for connections"):
             yield port
+
+
+@contextmanager
+def running_docker_registry() -> Iterator[str]:
+    """An empty registry without TLS; yield its host and port."""
+    binary = binary_of("docker-registry", "docker-registry", "/usr/bin")
+    address = f"127.0.0.1:{free_port()}"
+    with server_folder() as folder:
+        config = folder / "registry.yml"
+        config.write_text(
+            f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder / 'storage'}}}}}\n"
+            f"http: {{addr: {address}}}\nlog: {{level: info, accesslog: {{disabled: true}}}}\n"
+        )
+        own(config)
+        with running_server([binary, "serve", str(config)], "listening on"):
+            yield address
 
 
 @contextmanager
