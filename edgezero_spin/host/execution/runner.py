@@ -1,6 +1,6 @@
-"""The runner: gives each request to the executor of its component.
+"""The runner: gives each request and event to the executor of its component.
 
-In: an ``Exchange`` and a component. Out: the same exchange, answered, refused or broken off.
+In: a ``Call`` and a component. Out: the same call, answered, refused or broken off.
 Which component a path belongs to, which headers it sees and how bytes reach the client are
 decided elsewhere.
 """
@@ -8,7 +8,7 @@ decided elsewhere.
 from collections.abc import Mapping
 from typing import Any
 
-from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.exchange.call import Call
 from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.execution.commands import CommandExecutor
 from edgezero_spin.host.execution.concurrency_policy import ConcurrencyPolicy
@@ -47,6 +47,8 @@ def executors_of(
         HandlerType.WASI_0_3: shared,
         HandlerType.SPIN: instances,
         HandlerType.WAGI: CommandExecutor(pool, least_deadline_s=least_deadline_s),
+        HandlerType.FUNCTION: instances,
+        HandlerType.ASYNC_FUNCTION: shared,
     }
 
 
@@ -95,18 +97,18 @@ class Runner:
     def start(
         self,
         component: Served,
-        exchange: Exchange,
+        call: Call,
         watch: InstanceWatch | None = None,
         *,
         nested: bool = False,
     ) -> None:
-        """Run a request; see ``Executor.start``.
+        """Run a request or an event; see ``Executor.start``.
 
         Raises:
             Overloaded: There is no place for it.
         """
         executor = self._executors[component.handler_type]
-        executor.start(component, exchange, watch, nested=nested)
+        executor.start(component, call, watch, nested=nested)
 
     def cancel(self, reason: str) -> None:
         """Trap every guest at its next wait."""

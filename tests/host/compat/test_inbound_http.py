@@ -9,7 +9,7 @@ import pytest
 
 from edgezero_spin.host import Host, HostSettings, HttpRequest
 from edgezero_spin.host.compat import inbound_http
-from edgezero_spin.host.execution.guest import HandlerError
+from edgezero_spin.host.errors import HandlerError
 from edgezero_spin.host.execution.instance_pool import ReusePolicy
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan, TriggerPlan

@@ -13,8 +13,7 @@ from edgezero_spin.errors import HostError
 from edgezero_spin.host import Host, HostSettings, HttpRequest, HttpResponse
 from edgezero_spin.host.compat import wagi
 from edgezero_spin.host.compat.wagi import WagiSettings
-from edgezero_spin.host.errors import ComponentError, LinkError
-from edgezero_spin.host.execution.guest import HandlerError
+from edgezero_spin.host.errors import ComponentError, HandlerError, LinkError
 from edgezero_spin.host.factors.command import Command
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.wasi.filesystem import Mount

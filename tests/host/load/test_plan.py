@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from edgezero_spin.host import Host, HostSettings
-from edgezero_spin.host.execution.guest import HandlerError
+from edgezero_spin.host.errors import HandlerError
 from edgezero_spin.host.http.gateway import Answer
 from edgezero_spin.host.load.application import PublicRoute
 from edgezero_spin.host.load.plan import (
