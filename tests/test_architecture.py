@@ -52,6 +52,7 @@ LIBRARIES = {
         "hyperframe",
         "h11",
         "certifi",
+        "croniter",
         "httpx",
         "anyio",
         "dotenv",
@@ -114,8 +115,10 @@ HOST_NEIGHBOURS = {
     "registry": {"errors", "runtime"},
     "compat": {"errors", "exchange", "factors", "runtime"},
     "execution": {"errors", "exchange", "runtime", "factors", "compat"},
-    "http": {"errors", "exchange", "factors", "execution"},
-    "settings": {"execution", "runtime"},
+    # What starts components, but for HTTP, which knows the seam.
+    "triggers": {"errors", "exchange", "execution", "factors", "runtime"},
+    "http": {"compat", "errors", "exchange", "factors", "execution", "triggers"},
+    "settings": {"execution", "runtime", "triggers"},
     "load": {
         "errors",
         "exchange",
@@ -126,6 +129,7 @@ HOST_NEIGHBOURS = {
         "execution",
         "http",
         "settings",
+        "triggers",
     },
     "host": {
         "errors",
@@ -136,9 +140,10 @@ HOST_NEIGHBOURS = {
         "http",
         "load",
         "settings",
+        "triggers",
     },
     "switch": {"errors", "exchange", "http", "host", "settings"},
-    "__init__": {"errors", "execution", "http", "host", "settings", "switch"},
+    "__init__": {"exchange", "execution", "http", "host", "settings", "switch", "triggers"},
 }
 
 # Factors know what all factors share, and of each other only what is listed here.

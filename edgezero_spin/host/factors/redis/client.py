@@ -36,6 +36,7 @@ __all__ = [
     "RedisPool",
     "RedisReplyError",
     "Status",
+    "encoded",
     "parse_redis_address",
 ]
 
@@ -232,7 +233,7 @@ class RedisConnection:
         if self.broken:
             raise RedisError("the connection is closed")
         try:
-            self._send(_encoded(command))
+            self._send(encoded(command))
             reply = _Reader(self._line, self._bytes, max_bytes).reply()
         except RedisReplyError:
             raise
@@ -299,7 +300,8 @@ class RedisConnection:
         return data
 
 
-def _encoded(command: tuple[Argument, ...]) -> bytes:
+def encoded(command: tuple[Argument, ...]) -> bytes:
+    """Return a command as it is sent: its parts as bulk strings."""
     parts = [b"*%d\r\n" % len(command)]
     for argument in command:
         raw = argument if isinstance(argument, bytes) else str(argument).encode()

@@ -1,0 +1,1 @@
+"""Triggers: what starts components. The seam, and the kinds that are not HTTP."""
