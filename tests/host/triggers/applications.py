@@ -29,12 +29,12 @@ def write_app(folder: Path, triggers: str, *kinds: str, ids: tuple[str, ...] = (
 
 @contextmanager
 def hosted(
-    path: Path, engine: Engine | None = None, **options: Unpack[RunOptions]
+    path: Path, shared: Engine, **options: Unpack[RunOptions]
 ) -> Iterator[tuple[Host, Capture]]:
     """Run an application; yield its host, and what its components print."""
     printed = Capture()
     given: dict[str, Any] = {
-        "engine": engine,
+        "engine": shared,
         "state_dir": "",
         "log_dir": "",
         "echo_to": printed,

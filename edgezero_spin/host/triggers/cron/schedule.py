@@ -25,7 +25,9 @@ MOST_YEARS = 50
 # Friday's last: `5L` here, `L5` for the library.
 _LAST_WEEKDAY = re.compile(r"(?i)(?<![A-Z0-9])([0-7]|SUN|MON|TUE|WED|THU|FRI|SAT)L(?![A-Z0-9])")
 _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-_WRITTEN = re.compile(r"[0-9A-Za-z*?,/#-]+")
+_MONTHS = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"
+# The library has more: hashed and random values, which differ from one start to the next.
+_WRITTEN = re.compile(rf"(?i)(?:[0-9*?,/#LW-]|{_MONTHS}|{'|'.join(_WEEKDAYS)})+")
 
 
 class CronSchedule:
