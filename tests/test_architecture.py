@@ -106,19 +106,21 @@ LATE = {
 HOST = PACKAGE / "host"
 HOST_NEIGHBOURS = {
     "errors": set[str](),
+    # What embedders see of all that happens; everything below may tell of it.
+    "observers": set[str](),
     # One request and its response between an event loop and a guest's thread.
-    "exchange": {"errors"},
+    "exchange": {"errors", "observers"},
     # Components, whatever they import.
     "runtime": {"errors"},
-    "factors": {"errors", "exchange", "runtime"},
+    "factors": {"errors", "exchange", "observers", "runtime"},
     # Only to read components that are text.
     "registry": {"errors", "runtime"},
     "compat": {"errors", "exchange", "factors", "runtime"},
-    "execution": {"errors", "exchange", "runtime", "factors", "compat"},
+    "execution": {"errors", "exchange", "observers", "runtime", "factors", "compat"},
     # What starts components, but for HTTP, which knows the seam.
     "triggers": {"errors", "exchange", "execution", "factors", "runtime"},
-    "http": {"compat", "errors", "exchange", "factors", "execution", "triggers"},
-    "settings": {"execution", "runtime", "triggers"},
+    "http": {"compat", "errors", "exchange", "observers", "factors", "execution", "triggers"},
+    "settings": {"execution", "observers", "runtime", "triggers"},
     "load": {
         "errors",
         "exchange",
@@ -128,6 +130,7 @@ HOST_NEIGHBOURS = {
         "compat",
         "execution",
         "http",
+        "observers",
         "settings",
         "triggers",
     },
@@ -139,11 +142,21 @@ HOST_NEIGHBOURS = {
         "execution",
         "http",
         "load",
+        "observers",
         "settings",
         "triggers",
     },
     "switch": {"errors", "exchange", "http", "host", "settings"},
-    "__init__": {"exchange", "execution", "http", "host", "settings", "switch", "triggers"},
+    "__init__": {
+        "exchange",
+        "execution",
+        "http",
+        "host",
+        "observers",
+        "settings",
+        "switch",
+        "triggers",
+    },
 }
 
 # Factors know what all factors share, and of each other only what is listed here.

@@ -24,7 +24,6 @@ def run_host(
     *,
     settings: "ServerSettings | None" = None,
     as_json: bool = False,
-    access_log: str | None = None,
 ) -> None:
     """Serve until Ctrl-C.
 
@@ -33,9 +32,7 @@ def run_host(
         listen: Address and port; ``None`` for the usual one.
         settings: How clients are treated.
         as_json: Print address and routes as one JSON object (OUT-7).
-        access_log: ``text`` or ``json``; ``None`` for no line per request.
     """
-    from edgezero_spin.host.http.access_log import AccessLog, logged
     from edgezero_spin.host.http.server import DEFAULT_LISTEN, Listening, serve
 
     for notice in host.notices:
@@ -52,7 +49,7 @@ def run_host(
             click.echo(line)
 
     serve(
-        host if access_log is None else logged(host, AccessLog(access_log)),
+        host,
         listen or DEFAULT_LISTEN,
         on_listening=announce,
         settings=settings,

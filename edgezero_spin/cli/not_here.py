@@ -33,20 +33,20 @@ _LEVELS: dict[str, str | int] = {
 }
 
 
-def refused_flag(name: str, *, reason: str, is_flag: bool = False) -> Callable[[F], F]:
+def refused_flag(*names: str, reason: str, is_flag: bool = False) -> Callable[[F], F]:
     """Add a flag that is not shown and only says why it cannot be had.
 
     Args:
-        name: As it is typed.
-        reason: What follows its name in the message.
+        names: As it is typed.
+        reason: What follows its names in the message.
         is_flag: It has no value.
     """
 
     def refuse(context: click.Context, parameter: click.Parameter, value: object) -> None:
         if value and not context.resilient_parsing:
-            raise click.UsageError(f"{name}: {reason}")
+            raise click.UsageError(f"{'/'.join(names)}: {reason}")
 
-    return click.option(name, is_flag=is_flag, hidden=True, expose_value=False, callback=refuse)
+    return click.option(*names, is_flag=is_flag, hidden=True, expose_value=False, callback=refuse)
 
 
 def _features(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:

@@ -1,7 +1,8 @@
 """Flags that every command takes, before or after its name.
 
 In: a command function. Out: the same with ``-C``, ``-v`` and ``--no-color`` added.
-What they say is kept in the one ``Settings`` of the run.
+What they say is kept in the one ``Settings`` of the run. Where Spin's command has another
+``-v``, ``common_options_without_v`` leaves that letter to it.
 """
 
 import os
@@ -18,6 +19,7 @@ __all__ = [
     "adapter_option",
     "build_option",
     "common_options",
+    "common_options_without_v",
     "insecure_option",
     "manifest_option",
     "rest_of",
@@ -105,6 +107,15 @@ def _bleach(context: click.Context, parameter: click.Parameter, chosen: bool) ->
 
 def common_options(command: F) -> F:
     """Add ``-C DIR``, ``-v`` and ``--no-color``."""
+    return _common_options(command, "-v", "--verbose")
+
+
+def common_options_without_v(command: F) -> F:
+    """Add ``-C DIR``, ``--verbose`` and ``--no-color``: ``-v`` means something else here."""
+    return _common_options(command, "--verbose")
+
+
+def _common_options(command: F, *verbose: str) -> F:
     for option in (
         click.option(
             "--no-color",
@@ -115,8 +126,7 @@ def common_options(command: F) -> F:
             help="No colours. So does the variable NO_COLOR.",
         ),
         click.option(
-            "-v",
-            "--verbose",
+            *verbose,
             is_flag=True,
             is_eager=True,
             expose_value=False,
@@ -162,6 +172,7 @@ def manifest_option(command: F) -> F:
     return click.option(
         "-f",
         "--from",
+        "--file",
         "manifest",
         metavar="PATH",
         type=click.Path(),

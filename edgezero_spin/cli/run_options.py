@@ -14,6 +14,7 @@ import click
 from edgezero_spin.cli.options import KeyValue
 
 if TYPE_CHECKING:
+    from edgezero_spin.host.observers import Observer
     from edgezero_spin.host.settings import RunOptions
 
 __all__ = ["ACCESS_LOG_OPTIONS", "RunFlags", "run_options"]
@@ -60,10 +61,18 @@ class RunFlags(NamedTuple):
             "env": dict(self.environment),
             "key_values": dict(self.key_values),
             "follow": () if self.quiet else self.follow or None,
+            "observers": self._observers(),
         }
         if self.runtime_config_file is not None:
             options["runtime_config"] = self.runtime_config_file
         return options
+
+    def _observers(self) -> "list[Observer]":
+        if self.access_log is None:
+            return []
+        from edgezero_spin.host.http.access_log import AccessLog
+
+        return [AccessLog(self.access_log)]
 
 
 ACCESS_LOG_OPTIONS = (

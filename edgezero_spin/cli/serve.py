@@ -94,7 +94,6 @@ def serve(
                 host,
                 listen,
                 settings=ServerSettings(find_free_port=flags.find_free_port),
-                access_log=flags.access_log,
             )
         return
     run_spin(

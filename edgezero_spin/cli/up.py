@@ -128,7 +128,6 @@ def up(
             flags.listen,
             settings=more.server_settings(flags.find_free_port),
             as_json=more.as_json,
-            access_log=flags.access_log,
         )
 
 

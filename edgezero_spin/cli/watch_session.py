@@ -127,11 +127,9 @@ class _Serving:
             raise
 
     async def _serve(self, switch: "Switch") -> None:
-        from edgezero_spin.host.http.access_log import AccessLog, logged
         from edgezero_spin.host.http.server import DEFAULT_LISTEN, serve_async
 
         ready = asyncio.Event()
-        form = self._flags.access_log
 
         def listening(where: "Listening") -> None:
             self._url = where.url
@@ -140,7 +138,7 @@ class _Serving:
 
         self._server = asyncio.create_task(
             serve_async(
-                switch if form is None else logged(switch, AccessLog(form)),
+                switch,
                 self._flags.listen or DEFAULT_LISTEN,
                 on_listening=listening,
                 settings=self._more.server_settings(self._flags.find_free_port),

@@ -21,7 +21,10 @@ from edgezero_spin.core.signatures import name_of
 __all__ = ["Answer", "Middleware", "Next", "chain", "log_requests"]
 
 Next: TypeAlias = Callable[[Request], Awaitable[Response]]
+"""What is behind a middleware: the next one, or the handler."""
+
 Middleware: TypeAlias = Callable[[Request, Next], Awaitable[Response]]
+"""A function around every handler: it is given the request and what is behind it."""
 
 
 Answer: TypeAlias = Callable[[Exception, Request], Awaitable[Response]]

@@ -154,7 +154,7 @@ class Response:
         """Answer a stream of server-sent events.
 
         Args:
-            source: An iterator or async iterator of ``Event``s, text or JSON-able values. It ends
+            source: An iterator or async iterator of ``Event``, text or JSON-able values. It ends
                 with the connection.
             keep_alive_s: Seconds without an event after which a comment is sent, 0 for never. It
                 takes an app that imports asyncio.

@@ -9,6 +9,17 @@ from edgezero_spin.host.execution.concurrency_policy import ConcurrencyPolicy
 from edgezero_spin.host.execution.instance_pool import ReusePolicy
 from edgezero_spin.host.host import Host
 from edgezero_spin.host.http.messages import HttpRequest, HttpResponse, ResponseAborted
+from edgezero_spin.host.observers import (
+    ComponentUsage,
+    HostCall,
+    InstanceUsage,
+    ObservedRequest,
+    Observer,
+    OutboundObserver,
+    OutgoingCall,
+    RequestObserver,
+    RequestOutcome,
+)
 from edgezero_spin.host.settings import HostSettings, RunOptions
 from edgezero_spin.host.switch import Switch
 from edgezero_spin.host.triggers.cron.trigger import CronEvent
@@ -17,17 +28,26 @@ from edgezero_spin.host.triggers.redis.trigger import RedisMessage
 from edgezero_spin.host.triggers.trigger import ReconnectPolicy
 
 __all__ = [
+    "ComponentUsage",
     "ConcurrencyPolicy",
     "CronEvent",
     "EventOutcome",
     "Host",
+    "HostCall",
     "HostSettings",
     "HttpRequest",
     "HttpResponse",
+    "InstanceUsage",
     "MqttMessage",
+    "ObservedRequest",
+    "Observer",
+    "OutboundObserver",
     "OutcomeKind",
+    "OutgoingCall",
     "ReconnectPolicy",
     "RedisMessage",
+    "RequestObserver",
+    "RequestOutcome",
     "ResponseAborted",
     "ReusePolicy",
     "RunOptions",

@@ -15,7 +15,7 @@ from Python. Guests run on threads of the host's own.
 import asyncio
 import contextlib
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -28,7 +28,7 @@ from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.llm.config import LlmServer
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
-from edgezero_spin.host.factors.sqlite.connections import Database
+from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.http.asgi import AsgiApplication
 from edgezero_spin.host.http.embedded import answer
@@ -49,6 +49,7 @@ from edgezero_spin.host.load.starting import (
     open_work_dir,
     prepare,
 )
+from edgezero_spin.host.observers import Observer, combine
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, InstanceLimits, make_engine
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.settings import HostSettings, RunOptions
@@ -97,6 +98,7 @@ class Host:
         logs: Logs | None = None,
         interfaces: Mapping[str, Interface] | None = None,
         adapt: Callable[[Grants], Grants] | None = None,
+        observers: Iterable[Observer] = (),
     ) -> None:
         """Load an application.
 
@@ -113,6 +115,7 @@ class Host:
             interfaces: What components can import, by name; ``None`` for all that this
                 host has. A test or an embedding program may wrap or replace some.
             adapt: Has the last word on what each component is granted.
+            observers: Told of requests, calls and instances.
 
         Raises:
             HostError: The application cannot be run as it stands.
@@ -129,6 +132,7 @@ class Host:
             )
         )
         self._sender = OutboundSender(network)
+        observers = tuple(observers)
         try:
             self.application: Application = load_application(
                 plan,
@@ -148,6 +152,7 @@ class Host:
                 network=network,
                 llm=llm,
                 reuses=settings.reuse.most_served > 1,
+                observer=combine(each for each in observers if each.sees_components),
             )
         except BaseException:
             if self._own_engine:
@@ -165,11 +170,12 @@ class Host:
                 self._pool,
                 settings.reuse,
                 settings.concurrency,
+                {component.handler_type for component in self.application.served.values()},
                 least_deadline_s=settings.least_request_timeout_s,
             ),
         )
         self._sender.connect(self.application.components, self._runner)
-        self._service = Service(self.application.gateway, self._runner)
+        self._service = Service(self.application.gateway, self._runner, combine(observers))
         for component in self.application.served.values():
             self._runner.prepare(component)
         self._dispatcher = Dispatcher(
@@ -266,6 +272,7 @@ class Host:
                     llm=ready.llm,
                     variables=ready.variables,
                     logs=ready.logs,
+                    observers=options.get("observers", ()),
                 )
             except InvalidRoutesError as error:
                 raise ApplicationError(*in_file(found.file, error.problems)) from error
@@ -425,10 +432,6 @@ class Host:
             What tells of the client; ``None`` when the response is out already.
         """
         return self._service.begin(head, body, writer, done=done)
-
-    def component_of(self, head: RequestHead) -> str | None:
-        """Return the id of the component that answers a request; ``None`` where none does."""
-        return self.application.gateway.component_of(head)
 
     def close(self) -> None:
         """Stop every guest and free what the host holds. Twice is harmless.

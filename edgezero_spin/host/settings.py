@@ -14,6 +14,7 @@ from attrs.validators import ge, gt, optional
 
 from edgezero_spin.host.execution.concurrency_policy import ConcurrencyPolicy
 from edgezero_spin.host.execution.instance_pool import ReusePolicy
+from edgezero_spin.host.observers import Observer
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.triggers.trigger import ReconnectPolicy, Trigger
 
@@ -100,6 +101,7 @@ class RunOptions(TypedDict, total=False):
         triggers: Kinds of triggers beside those that are built in.
         settings: What the application may use of this machine.
         engine: Shared with other hosts of the process.
+        observers: Told of requests, calls and instances; see ``Observer``.
     """
 
     state_dir: str | Path | None
@@ -122,6 +124,7 @@ class RunOptions(TypedDict, total=False):
     triggers: Iterable[Trigger]
     settings: HostSettings | None
     engine: Engine | None
+    observers: Iterable[Observer]
 
 
 def default_cache_dir() -> Path:

@@ -119,10 +119,6 @@ class Switch:
         holder = self._enter()
         return holder.host.begin(head, body, writer, done=lambda: self._leave(holder))
 
-    def component_of(self, head: RequestHead) -> str | None:
-        """Return the id of the component that answers a request now; ``None`` where none does."""
-        return self.current.component_of(head)
-
     async def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer one request by the host that is current now; see ``Host.handle``."""
         holder = self._enter()

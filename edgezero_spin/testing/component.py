@@ -69,6 +69,7 @@ class ComponentClient(Client):
         secrets: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
+        cookies: Mapping[str, str] | None = None,
         now: datetime | None = None,
         seed: int | None = None,
         deadline_s: float | None = DEFAULT_DEADLINE_S,
@@ -114,6 +115,7 @@ class ComponentClient(Client):
                 "secrets": secrets,
                 "variables": variables,
                 "env": env,
+                "cookies": cookies,
             },
             now=now,
             seed=seed,
@@ -149,6 +151,7 @@ class ComponentClient(Client):
             )
         stores.preload(kv, config)
         databases.fill(sqlite or {})
+        now_ns = None if now is None else nanoseconds_of(now)
         super().__init__(
             stores,
             databases=databases,
@@ -156,6 +159,8 @@ class ComponentClient(Client):
             secrets=dict(secrets or {}),
             deadline_s=deadline_s,
             grace_s=GRACE_S,
+            cookies=cookies,
+            now_ns=now_ns,
         )
         self.granted: Mapping[str, tuple[str, ...]] | None = (
             None if grants is None else {id: part.labels for id, part in grants.components.items()}
@@ -165,7 +170,7 @@ class ComponentClient(Client):
             if grants is None
             else {id: part.databases for id, part in grants.components.items()}
         )
-        self.now_ns = None if now is None else nanoseconds_of(now)
+        self.now_ns = now_ns
         self._random = None if seed is None else random.Random(seed)
         self._written = {"stdout": bytearray(), "stderr": bytearray()}
         self.variables: dict[str, str] = dict(variables or {})

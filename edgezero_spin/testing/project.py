@@ -28,7 +28,7 @@ __all__ = ["SpinProject", "arguments_of", "find_project", "merged"]
 
 COMPONENT_ONLY = ("allow_stale", "measure_memory")
 NATIVE_ONLY = ("apps", "component", "manifest")
-MERGED = ("kv", "config", "sqlite", "secrets", "variables", "env")
+MERGED = ("kv", "config", "sqlite", "secrets", "variables", "env", "cookies")
 
 
 def find_project(

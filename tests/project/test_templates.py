@@ -13,10 +13,10 @@ from edgezero_spin.project.template_manifest import (
     ProjectTemplate,
     TemplateVariant,
     built_in_templates,
-    find_template,
     load_template,
 )
 from edgezero_spin.project.template_rendering import render_template
+from edgezero_spin.project.template_store import find_template
 
 HEAD = 'manifest_version = "1"\nid = "own"\n'
 

@@ -27,8 +27,9 @@ from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.factors.command import Command
 from edgezero_spin.host.factors.instance import Grants, InstanceState
+from edgezero_spin.host.factors.usage import note_ended, note_made
 from edgezero_spin.host.factors.wasi.cli import GuestExit, too_much_output
-from edgezero_spin.host.runtime.component_loading import Component, load_component
+from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
 from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.prepared import PreparedComponent
 
@@ -121,7 +122,11 @@ class CommandComponent:
     def _run(self, state: InstanceState, command: Command) -> None:
         try:
             with self.program.instantiate(state, self.limits) as instance:
-                instance.call(RUN, "run")
+                note_made(instance, state)
+                try:
+                    instance.call(RUN, "run")
+                finally:
+                    note_ended(instance, state)
         except WitError:
             logger.error(
                 "%s: the program ended with an error; its output is used",
@@ -141,7 +146,7 @@ def load_command(
     engine: Engine,
     path: Path,
     cache_dir: Path | None,
-    link_component: Callable[[Component], PreparedComponent],
+    link_component: Callable[[CompiledComponent], PreparedComponent],
 ) -> PreparedComponent:
     """Load and link a command: a component, or a core module of WASI 0.1 (WAGI-1).
 

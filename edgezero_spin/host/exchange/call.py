@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import attrs
 
+from edgezero_spin.host.observers import RequestObserver
+
 __all__ = ["Call", "Failure", "FailureKind"]
 
 
@@ -53,16 +55,18 @@ class Call:
         failure: Why there will be no result, once that is known.
         returned: The instance is done with it.
         abandoned: Nobody waits for the result any more.
+        observer: Follows it; ``None`` where nobody does.
         on_abandon: Tells the guest's side that nobody waits any more; that side sets it.
     """
 
-    __slots__ = ("abandoned", "failure", "on_abandon", "returned", "what")
+    __slots__ = ("abandoned", "failure", "observer", "on_abandon", "returned", "what")
 
     def __init__(self, what: str) -> None:
         self.what = what
         self.failure: Failure | None = None
         self.returned = False
         self.abandoned = False
+        self.observer: RequestObserver | None = None
         self.on_abandon: Callable[[], None] = _nothing
 
     @property

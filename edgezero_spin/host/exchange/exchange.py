@@ -140,6 +140,8 @@ class Exchange(Call):
         """Say that there will be no response; without effect after ``respond``."""
         if self.response is None and self.failure is None:
             self.failure = failure
+            if self.observer is not None:
+                self.observer.failed(failure.detail)
             self.announce()
 
     def abandon(self) -> None:
@@ -161,6 +163,8 @@ class Exchange(Call):
         if response is None:
             self.refuse(failure)
         elif response.body is not None:
+            if self.observer is not None and not response.body.ended:
+                self.observer.failed(failure.detail)
             response.body.fail(failure)
         if self.body is not None:
             self.body.close()

@@ -14,6 +14,7 @@ from edgezero_spin.host.execution.outcomes import UNFINISHED, failure_of, report
 from edgezero_spin.host.execution.running import RunningInstances, limits_of_request
 from edgezero_spin.host.execution.workers import WorkerPool
 from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.usage import RequestMeter
 
 __all__ = ["CommandExecutor"]
 
@@ -75,6 +76,9 @@ class CommandExecutor:
         state.around_wait = self._pool.sleeping
         limits = limits_of_request(component.limits, self._least_deadline_s)
         failure: BaseException | None = None
+        meter = None
+        if component.grants.observer is not None:
+            meter = RequestMeter(exchange, state, None)
         try:
             with self._running.serving(state, limits.deadline_s):
                 try:
@@ -98,4 +102,6 @@ class CommandExecutor:
                     if watch is not None:
                         watch.ended(None, failure)
         finally:
+            if meter is not None:
+                meter.end(None)
             state.close()

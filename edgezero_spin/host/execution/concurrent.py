@@ -33,6 +33,7 @@ from edgezero_spin.host.execution.outcomes import failure_of, report
 from edgezero_spin.host.execution.running import limits_of_request
 from edgezero_spin.host.execution.shared_call import TIMED_OUT, SharedCall, SharedComponent
 from edgezero_spin.host.execution.workers import Overloaded, WorkerPool
+from edgezero_spin.host.factors.usage import note_made
 from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.instance import Instance
 
@@ -277,10 +278,13 @@ class ConcurrentExecutor:
         """
         while True:
             try:
-                return shared.component.linked.instantiate(shared.state, shared.limits)
+                instance = shared.component.linked.instantiate(shared.state, shared.limits)
             except EngineBusy:
                 if not self.make_way() and not self._make_way_elsewhere():
                     raise
+            else:
+                note_made(instance, shared.state)
+                return instance
 
     def make_way(self) -> bool:
         """End one instance that has nothing to do; ``False`` when there is none."""

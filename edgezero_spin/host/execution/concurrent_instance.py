@@ -14,7 +14,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from time import monotonic, monotonic_ns
+from time import monotonic, monotonic_ns, thread_time
 from typing import Protocol
 
 import attrs
@@ -25,6 +25,7 @@ from edgezero_spin.host.execution.executor import InstanceWatch
 from edgezero_spin.host.execution.loop_owner import LoopOwner
 from edgezero_spin.host.execution.shared_call import SharedCall, SharedComponent
 from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.usage import note_ended
 from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.runtime.scheduler import Scheduler
@@ -190,6 +191,15 @@ class ConcurrentInstance:
         Returns:
             Whether another one is due at once, which is the caller's to arrange.
         """
+        if self.component.grants.observer is None:
+            return self._turn(sleeping)
+        since_s = thread_time()
+        try:
+            return self._turn(sleeping)
+        finally:
+            self.state.cpu_s += thread_time() - since_s
+
+    def _turn(self, sleeping: Callable[[bool], None]) -> bool:
         since = self.turn_since_s = self.progressed_s = monotonic()
         self.state.around_wait = sleeping
         self.begun = 0
@@ -232,6 +242,7 @@ class ConcurrentInstance:
         tasks.loop = self.owner.loop
         tasks.on_wake = self.wake
         tasks.sleep = state.wait
+        state.tasks = tasks
         if self.limits.deadline_s is not None:
             tasks.on_turn = self._restart_deadline
 
@@ -244,7 +255,15 @@ class ConcurrentInstance:
         if tasks.on_turn is not None:
             tasks.on_turn()
 
-        call.start(instance, tasks.post)
+        observer = call.call.observer
+        if observer is not None:
+            observer.component_began(call.component_id)
+            # The task of the handler has it from the one that starts it.
+            tasks.current.context = observer
+        try:
+            call.start(instance, tasks.post)
+        finally:
+            tasks.current.context = None
 
     def _restart_deadline(self) -> None:
         """Let nothing compute longer than one request may take (IL-44)."""
@@ -270,5 +289,6 @@ class ConcurrentInstance:
     def close(self) -> None:
         """Free it, which may take a few milliseconds."""
         if self.instance is not None:
+            note_ended(self.instance, self.state)
             self.instance.close()
         self.state.close()

@@ -25,9 +25,9 @@ from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.prepared import PreparedComponent
 from edgezero_spin.wasm.component.linked import (
     ExportedInstance,
-    HostFunction,
+    ImportedFunction,
     LiftedFunction,
-    Lower,
+    LoweredFunction,
 )
 from edgezero_spin.wasm.component.types import ResultType
 
@@ -154,7 +154,7 @@ def _imported(linked: PreparedComponent) -> Iterator[str]:
     for core in linked.linked.core_instances:
         for imported in core.imports:
             source = imported.source
-            if isinstance(source, Lower) and isinstance(source.callee, HostFunction):
+            if isinstance(source, LoweredFunction) and isinstance(source.callee, ImportedFunction):
                 yield source.callee.path[0]
 
 

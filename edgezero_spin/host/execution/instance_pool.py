@@ -27,6 +27,7 @@ from edgezero_spin.errors import HostError
 from edgezero_spin.host.errors import EngineBusy
 from edgezero_spin.host.execution.workers import WorkerPool
 from edgezero_spin.host.factors.instance import Grants, InstanceState
+from edgezero_spin.host.factors.usage import note_ended, note_made
 from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.runtime.prepared import PreparedComponent
@@ -117,6 +118,8 @@ class PooledInstance:
 
     def close(self) -> None:
         """End it. Twice is harmless."""
+        if self.state.grants.observer is not None:
+            note_ended(self.instance, self.state)
         self.instance.close()
         self.state.close()
 
@@ -277,6 +280,8 @@ class InstancePool:
                 if not self.make_way() and not self.make_way_elsewhere():
                     raise
             else:
+                if state.grants.observer is not None:
+                    note_made(instance, state)
                 return PooledInstance(instance, state, self.policy.draw())
 
     def make_way(self) -> bool:

@@ -31,6 +31,7 @@ from edgezero_spin.host.execution.pace import Pace
 from edgezero_spin.host.execution.running import RunningInstances, limits_of_request
 from edgezero_spin.host.execution.workers import WorkerPool
 from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.usage import RequestMeter
 from edgezero_spin.host.runtime.engine import InstanceLimits
 
 __all__ = ["InstanceExecutor"]
@@ -173,6 +174,9 @@ class InstanceExecutor:
         state.before_wait = call.flush
         state.around_wait = sleeping
         clean = False
+        meter = None
+        if component.grants.observer is not None:
+            meter = RequestMeter(call, state, None if started is None else started.instance)
         try:
             with self._running.serving(state, limits.deadline_s):
                 if watch is not None:
@@ -185,6 +189,8 @@ class InstanceExecutor:
                     clean = self._call(component, call, started, watch)
                 slept = state.slept
         finally:
+            if meter is not None:
+                meter.end(None if started is None else started.instance)
             # Only now: until here whoever stops this request would stop the next one, too.
             if started is None:
                 state.close()

@@ -5,14 +5,12 @@ Which component a path belongs to, which headers it sees and how bytes reach the
 decided elsewhere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from edgezero_spin.host.exchange.call import Call
 from edgezero_spin.host.exchange.handler_type import HandlerType
-from edgezero_spin.host.execution.commands import CommandExecutor
 from edgezero_spin.host.execution.concurrency_policy import ConcurrencyPolicy
-from edgezero_spin.host.execution.concurrent import ConcurrentExecutor
 from edgezero_spin.host.execution.executor import Executor, InstanceWatch, Served
 from edgezero_spin.host.execution.instance_pool import ReusePolicy
 from edgezero_spin.host.execution.instances import InstanceExecutor
@@ -25,31 +23,37 @@ def executors_of(
     pool: WorkerPool,
     policy: ReusePolicy,
     concurrency: ConcurrencyPolicy,
+    types: Collection[HandlerType],
     *,
     least_deadline_s: float | None = None,
 ) -> Mapping[HandlerType, Executor[Any]]:
-    """Return an executor for every handler type of this host.
+    """Return an executor for every handler type of an application.
 
     Args:
         pool: Whose threads they use.
         policy: How long instances live.
         concurrency: The same of instances that several requests share.
+        types: The handler types of its components.
         least_deadline_s: Where a component has a deadline, each request draws its own between
             this and that (FLAG-7).
     """
     instances = InstanceExecutor(pool, policy, least_deadline_s=least_deadline_s)
-    shared = ConcurrentExecutor(
-        pool, concurrency, instances.instance_pool.make_way, least_deadline_s=least_deadline_s
-    )
-    instances.instance_pool.make_way_elsewhere = shared.make_way
-    return {
-        HandlerType.WASI_0_2: instances,
-        HandlerType.WASI_0_3: shared,
-        HandlerType.SPIN: instances,
-        HandlerType.WAGI: CommandExecutor(pool, least_deadline_s=least_deadline_s),
-        HandlerType.FUNCTION: instances,
-        HandlerType.ASYNC_FUNCTION: shared,
-    }
+    executors: dict[HandlerType, Executor[Any]] = dict.fromkeys(types, instances)
+    # These bring all of WASI 0.3, or of Wagi, which most applications start without.
+    shareable = {HandlerType.WASI_0_3, HandlerType.ASYNC_FUNCTION} & set(types)
+    if shareable:
+        from edgezero_spin.host.execution.concurrent import ConcurrentExecutor
+
+        shared = ConcurrentExecutor(
+            pool, concurrency, instances.instance_pool.make_way, least_deadline_s=least_deadline_s
+        )
+        instances.instance_pool.make_way_elsewhere = shared.make_way
+        executors.update(dict.fromkeys(shareable, shared))
+    if HandlerType.WAGI in types:
+        from edgezero_spin.host.execution.commands import CommandExecutor
+
+        executors[HandlerType.WAGI] = CommandExecutor(pool, least_deadline_s=least_deadline_s)
+    return executors
 
 
 class Runner:

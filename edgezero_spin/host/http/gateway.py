@@ -176,12 +176,20 @@ class Gateway:
             exchange.scheme = head.scheme.upper()
         return ComponentCall(component, exchange)
 
-    def component_of(self, head: RequestHead) -> str | None:
-        """Return the id of the component, or static response, that answers a request."""
+    def matched(self, head: RequestHead) -> tuple[str | None, str | None]:
+        """Return what answers a request, and the route that says so.
+
+        Returns:
+            The id of the component or static response, and the route as the manifest has it; both
+            ``None`` where the host answers by itself.
+        """
         if head.path.startswith(WELL_KNOWN_PREFIX):
-            return None
+            return None, None
         match = self.routes.match(head.path)
-        return None if match is None else match.route.declaration.id
+        if match is None:
+            return None, None
+        declaration = match.route.declaration
+        return declaration.id, declaration.route
 
     def _well_known(self, name: str) -> Answer:
         if name == "health":

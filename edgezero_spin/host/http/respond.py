@@ -31,7 +31,9 @@ from edgezero_spin.host.execution.loop_owner import current_loop_owner
 from edgezero_spin.host.execution.runner import Runner
 from edgezero_spin.host.execution.workers import Overloaded
 from edgezero_spin.host.http.gateway import Answer, ComponentCall, Gateway, RequestHead
+from edgezero_spin.host.http.observed import ObservedResponse, observe
 from edgezero_spin.host.http.responses import OVERLOADED, answer_for, is_bodiless, wire_head
+from edgezero_spin.host.observers import Observer
 
 __all__ = ["COLLECTED_BYTES", "Linger", "RequestHandler", "Responder", "ResponseWriter", "Service"]
 
@@ -118,12 +120,14 @@ class Service:
     Attributes:
         gateway: Says what answers.
         runner: Runs what is a component.
+        observer: Told of every request; ``None`` where nobody is.
     """
 
-    def __init__(self, gateway: Gateway, runner: Runner) -> None:
+    def __init__(self, gateway: Gateway, runner: Runner, observer: Observer | None = None) -> None:
         """Made by a host."""
         self.gateway = gateway
         self.runner = runner
+        self.observer = observer
         self._lingers: WeakKeyDictionary[asyncio.AbstractEventLoop, Linger] = WeakKeyDictionary()
         self._uploads: list[Responder] = []
 
@@ -149,14 +153,27 @@ class Service:
             What tells of the client; ``None`` when the response is out already.
         """
         admitted = self.gateway.admit(head)
+        observed = None
+        if self.observer is not None:
+            observed = self._observe(self.observer, head, writer)
+            writer = observed or writer
         if isinstance(admitted, Answer):
             _send_answer(writer, admitted, head.method)
             done()
             return None
         admitted.exchange.body = body
+        if observed is not None:
+            admitted.exchange.observer = observed.observer
         responder = Responder(self, admitted, writer, watch, done)
+        following = responder if observed is None else observed.responder(responder)
         responder.start()
-        return None if responder.over else responder
+        return None if responder.over else following
+
+    def _observe(
+        self, observer: Observer, head: RequestHead, writer: ResponseWriter
+    ) -> ObservedResponse | None:
+        component_id, route = self.gateway.matched(head)
+        return observe(observer, head, component_id, route, writer)
 
     def linger(self) -> Linger:
         """The one of the running loop."""

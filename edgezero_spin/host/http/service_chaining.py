@@ -165,6 +165,8 @@ class OutboundSender:
         # The component that is called may never read it, and answers all the same.
         request.discard_unread()
         exchange.eager = True
+        if future.following is not None:
+            exchange.observer = future.following.chained(id)
         exchange.announce = lambda: _answer(exchange, future)
         future.abandon = exchange.abandon
         try:

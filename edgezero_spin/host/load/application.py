@@ -21,10 +21,11 @@ from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.llm.config import LlmServer
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.mysql.factor import Mysql
+from edgezero_spin.host.factors.observed_calls import ObservedInterfaces
 from edgezero_spin.host.factors.outbound_http.interface import HttpSender, OutboundHosts
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.postgres.factor import Postgres
-from edgezero_spin.host.factors.sqlite.connections import Database
+from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.http.gateway import Gateway
 from edgezero_spin.host.http.routes import RouteTable
@@ -32,7 +33,8 @@ from edgezero_spin.host.http.trigger import HttpTriggers
 from edgezero_spin.host.load.dependencies import dependencies_of
 from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, ComponentPlan
-from edgezero_spin.host.runtime.component_loading import Component, load_component
+from edgezero_spin.host.observers import Observer
+from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
 from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.runtime.linking import link
@@ -114,6 +116,7 @@ def load_application(
     network: NetworkRules | None = None,
     llm: LlmServer | None = None,
     reuses: bool = False,
+    observer: Observer | None = None,
 ) -> Application:
     """Compile, link and check.
 
@@ -132,6 +135,7 @@ def load_application(
         network: What the operator lets connections do; ``None`` for the usual.
         llm: The server of language models; ``None`` for none.
         reuses: Whether an instance takes more than one event.
+        observer: Told of instances and calls; ``None`` where nobody is.
 
     Raises:
         ApplicationError: Nothing is triggered, a trigger names what does not exist, or a template
@@ -152,6 +156,8 @@ def load_application(
     postgres, mysql = Postgres(), Mysql()
     model_client = None if llm is None else _llm_client(llm)
     interfaces = host_interfaces() if interfaces is None else interfaces
+    if observer is not None:
+        interfaces = ObservedInterfaces(interfaces, observer)
     loadable: dict[str, _Loadable] = {}
     for part in plan.components:
         grants = Grants(
@@ -174,6 +180,7 @@ def load_application(
             ),
             log=logs.of(part.id),
             memory_bytes=limits.memory_bytes,
+            observer=observer,
         )
         if adapt is not None:
             grants = adapt(grants)
@@ -266,7 +273,7 @@ class _Linker:
     interfaces: Mapping[str, Interface]
     cache_dir: Path | None
 
-    def __call__(self, component: Component) -> PreparedComponent:
+    def __call__(self, component: CompiledComponent) -> PreparedComponent:
         dependencies = dependencies_of(
             self.engine,
             component,

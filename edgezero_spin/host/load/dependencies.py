@@ -23,7 +23,7 @@ from edgezero_spin.errors import HostError
 from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import OUTGOING_HANDLER
 from edgezero_spin.host.factors.wasi.http import OutgoingRequest
-from edgezero_spin.host.runtime.component_loading import Component, load_component
+from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
@@ -77,7 +77,7 @@ class DependencyError(HostError):
 
 def dependencies_of(
     engine: Engine,
-    component: Component,
+    component: CompiledComponent,
     component_id: str,
     plans: Sequence[DependencyPlan],
     interfaces: Mapping[str, Interface],
@@ -164,7 +164,7 @@ class ResolvedDependency:
     """
 
     name: str
-    component: Component
+    component: CompiledComponent
     export: str
     interfaces: Mapping[str, Interface]
 

@@ -35,7 +35,7 @@ from edgezero_spin.host.runtime.trampolines import (
 from edgezero_spin.host.runtime.traps import cannot_leave
 from edgezero_spin.host.runtime.waitables import Subtask, SubtaskState
 from edgezero_spin.wasm.component.layout import slots
-from edgezero_spin.wasm.component.linked import Lower
+from edgezero_spin.wasm.component.linked import LoweredFunction
 
 if TYPE_CHECKING:
     from edgezero_spin.host.runtime.instance import Instance
@@ -82,7 +82,11 @@ class _Call:
 
 
 def async_guest_call(
-    lower: Lower, callee: Callee, converters: Converters, number: int, entered: Sequence[int]
+    lower: LoweredFunction,
+    callee: Callee,
+    converters: Converters,
+    number: int,
+    entered: Sequence[int],
 ) -> Trampoline:
     """Return the trampoline to a function that a component instance lifts.
 
@@ -144,7 +148,7 @@ def _wait(owner: "Instance", subtask: Subtask) -> None:
 
 
 def async_host_call(
-    lower: Lower, function: HostFunction, converters: Converters, number: int
+    lower: LoweredFunction, function: HostFunction, converters: Converters, number: int
 ) -> Trampoline:
     """Return the trampoline to an asynchronous function of the host.
 

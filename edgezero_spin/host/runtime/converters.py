@@ -5,6 +5,7 @@ once for each combination and shared by all functions of the component.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from edgezero_spin.host.runtime.lift import Lifting
@@ -28,9 +29,9 @@ from edgezero_spin.wasm.component.linked import (
     LiftedFunction,
     LinkedComponent,
     LocalResource,
+    LoweredFunction,
     Options,
 )
-from edgezero_spin.wasm.component.linked import Lower as LoweredFunction
 from edgezero_spin.wasm.component.types import (
     FunctionType,
     FutureType,
@@ -203,17 +204,14 @@ def needs_async(linked: LinkedComponent) -> bool:
 
 def contains(types: "list[ValueType | None]", *kinds: type) -> bool:
     """Tell whether any of these types has a part of one of these kinds."""
-    seen: set[ValueType] = set()
-    left = [type_ for type_ in types if type_ is not None]
-    while left:
-        type_ = left.pop()
-        if type_ in seen:
-            continue
-        seen.add(type_)
-        if isinstance(type_, kinds):
-            return True
-        left += [part for part in _parts(type_) if part is not None]
-    return False
+    return any(type_ is not None and not _kinds_in(type_).isdisjoint(kinds) for type_ in types)
+
+
+@lru_cache(4096)
+def _kinds_in(type_: ValueType) -> frozenset[type]:
+    """Return the kinds of a type and of all its parts."""
+    parts = [_kinds_in(part) for part in _parts(type_) if part is not None]
+    return frozenset([type(type_)]).union(*parts)
 
 
 def _parts(type_: ValueType) -> "tuple[ValueType | None, ...]":

@@ -23,6 +23,7 @@ from edgezero_spin.host.runtime.handles import ComponentInstance, Handle
 from edgezero_spin.host.runtime.interface import Err, HostState, Ok
 from edgezero_spin.host.runtime.lifted import Invoke
 from edgezero_spin.host.runtime.memory import Context
+from edgezero_spin.host.runtime.native import memory_data, memory_size
 from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.scheduler import Completion, Scheduler
 from edgezero_spin.host.runtime.store import Store
@@ -113,6 +114,7 @@ class Instance(Store):
         self.components = [ComponentInstance(limit) for _ in range(template.component_count)]
         state.table.handles = [component.entries for component in self.components]
         self.contexts: list[Context] = []
+        self.tasks: Scheduler | None = None
         self.tasks = template.scheduler(self)
         self.contexts = [
             Context(self, self.components[number], memory, realloc)
@@ -124,6 +126,19 @@ class Instance(Store):
         except BaseException:
             self.close()
             raise
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of its linear memories, as far as values cross to them; 0 once it is closed."""
+        if not self._store:
+            return 0
+        sources = {memory for _, memory, _ in self._template.contexts if memory is not None}
+        sizes = {}
+        for source in sources:
+            # Core modules export each other's memories under names of their own.
+            memory = self.export_address(source)
+            sizes[memory_data(self.context, memory)] = memory_size(self.context, memory)
+        return sum(sizes.values())
 
     def call(self, interface: str | None, function: str, *args: Any) -> Any:
         """Call an exported function and return its result in Python form.

@@ -69,6 +69,7 @@ class Task:
         cancel: How far its cancellation is.
         call: The call that borrowed handles end with.
         storage: What ``context.set`` stores.
+        context: What whoever started it put there; the tasks that it calls have the same.
         queued: It stands in the queue of the scheduler.
     """
 
@@ -80,6 +81,7 @@ class Task:
         "callee",
         "cancel",
         "component",
+        "context",
         "owner",
         "queued",
         "reject",
@@ -107,6 +109,8 @@ class Task:
         self.cancel = Cancel.NONE
         self.call = Call()
         self.storage = [0, 0]
+        tasks = owner.tasks
+        self.context: Any = None if tasks is None else tasks.current.context
         self.queued = False
         self._set: WaitableSet | None = None
         self._state = _State.STARTING

@@ -37,7 +37,7 @@ from edgezero_spin.manifest.spin.locked_app import (
 from edgezero_spin.manifest.spin.schema import (
     Build,
     ComponentSource,
-    Dependency,
+    DeclaredDependency,
     LocalDependency,
     ManifestComponent,
     PackageDependency,
@@ -132,7 +132,7 @@ class _Locker:
             self.problems.add(key, f"{context}: Failed to load Wasm source {source}: {err}")
             return ContentRef(source="")
 
-    def dependency(self, dependency: Dependency, name: str, key: str) -> LockedDependency:
+    def dependency(self, dependency: DeclaredDependency, name: str, key: str) -> LockedDependency:
         """Lock what satisfies one import."""
         context = f"Failed to load component dependency `{name}`"
         source: ComponentSource

@@ -18,7 +18,7 @@ from edgezero_spin.manifest.spin.schema import (
     Build,
     ComponentDependency,
     ComponentSource,
-    Dependency,
+    DeclaredDependency,
     LocalDependency,
     ManifestComponent,
     PackageDependency,
@@ -189,11 +189,11 @@ def _check_references(manifest: SpinManifest, problems: Problems) -> None:
 
 
 def _resolved(
-    dependency: Dependency,
+    dependency: DeclaredDependency,
     user: str,
     components: Mapping[str, ManifestComponent],
     problems: Problems,
-) -> Dependency:
+) -> DeclaredDependency:
     if not isinstance(dependency, ComponentDependency):
         return dependency
     id = dependency.component
@@ -226,7 +226,7 @@ def _own_resources(component: ManifestComponent) -> list[str]:
     return [name for name, value in held.items() if value]
 
 
-def _on_source(source: ComponentSource, dependency: ComponentDependency) -> Dependency:
+def _on_source(source: ComponentSource, dependency: ComponentDependency) -> DeclaredDependency:
     export, inherit = dependency.export, dependency.inherit
     if isinstance(source, str):
         return LocalDependency(path=source, export=export, inherit=inherit)

@@ -18,7 +18,7 @@ __all__ = [
     "Build",
     "ComponentDependency",
     "ComponentSource",
-    "Dependency",
+    "DeclaredDependency",
     "FileMount",
     "FilePlacement",
     "Inheritance",
@@ -197,7 +197,7 @@ class ComponentDependency:
     inherit: Inheritance = None
 
 
-Dependency = PackageDependency | LocalDependency | UrlDependency | ComponentDependency
+DeclaredDependency = PackageDependency | LocalDependency | UrlDependency | ComponentDependency
 
 
 @attrs.frozen(kw_only=True)
@@ -213,7 +213,7 @@ class Profile:
 
     source: ComponentSource | None = None
     environment: Mapping[str, str] = attrs.field(factory=dict)
-    dependencies: Mapping[str, Dependency] = attrs.field(factory=dict)
+    dependencies: Mapping[str, DeclaredDependency] = attrs.field(factory=dict)
     build: Build | None = None
 
 
@@ -255,7 +255,7 @@ class ManifestComponent:
     build: Build | None = None
     tool: Mapping[str, Any] = attrs.field(factory=dict)
     dependencies_inherit: bool | None = None
-    dependencies: Mapping[str, Dependency] = attrs.field(factory=dict)
+    dependencies: Mapping[str, DeclaredDependency] = attrs.field(factory=dict)
     profiles: Mapping[str, Profile] = attrs.field(factory=dict)
 
 
@@ -277,7 +277,7 @@ class Trigger:
     id: str = ""
     component: "str | ManifestComponent | None" = None
     components: "Mapping[str, tuple[str | ManifestComponent, ...]]" = attrs.field(factory=dict)
-    dependencies: Mapping[str, tuple[Dependency, ...]] = attrs.field(factory=dict)
+    dependencies: Mapping[str, tuple[DeclaredDependency, ...]] = attrs.field(factory=dict)
     config: Mapping[str, Any] = attrs.field(factory=dict)
 
 

@@ -24,8 +24,8 @@ from edgezero_spin.wasm.component.definitions import (
 from edgezero_spin.wasm.component.errors import InvalidError
 from edgezero_spin.wasm.component.extern_rules import check_annotation, check_visibility
 from edgezero_spin.wasm.component.linked import (
-    HostFunction,
     HostResource,
+    ImportedFunction,
 )
 from edgezero_spin.wasm.component.matching import check_module
 from edgezero_spin.wasm.component.plan import Evaluation, Exports
@@ -226,8 +226,8 @@ class Ascription(Evaluation):
             raise InvalidError(f"expected resource for `{path[-1]}`, found another type", at)
         return item
 
-    def _host_function(self, path: tuple[str, ...], type_: FunctionType) -> HostFunction:
-        function = HostFunction(path, type_, self.plan.dependency)
+    def _host_function(self, path: tuple[str, ...], type_: FunctionType) -> ImportedFunction:
+        function = ImportedFunction(path, type_, self.plan.dependency)
         self.plan.imports.append(function)
         return function
 

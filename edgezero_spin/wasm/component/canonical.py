@@ -17,6 +17,7 @@ from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError
 from edgezero_spin.wasm.component.layout import (
     I32,
     I64,
+    CoreSignature,
     core_signature,
     encoded_types,
     layout_of,
@@ -25,10 +26,10 @@ from edgezero_spin.wasm.component.linked import (
     Builtin,
     CoreExport,
     Encoding,
-    HostFunction,
+    ImportedFunction,
     LiftedFunction,
     LocalResource,
-    Lower,
+    LoweredFunction,
     Options,
     ResourceFunction,
 )
@@ -42,7 +43,7 @@ from edgezero_spin.wasm.component.types import (
     ValueType,
 )
 
-__all__ = ["builtin", "lift", "lower", "resource_function"]
+__all__ = ["builtin", "core_function_type", "lift", "lower", "resource_function"]
 
 _REALLOC = CoreFunctionType((I32,) * 4, (I32,))
 _CALLBACK = CoreFunctionType((I32,) * 3, (I32,))
@@ -179,14 +180,15 @@ def lift(
     signature = core_signature(
         type_, lowered=False, is_async=options.is_async, callback=options.callback is not None
     )
-    if item.type.function != signature.type:
+    core_type = core_function_type(signature)
+    if item.type.function != core_type:
         raise InvalidError("lowered parameter or result types do not match the core function", at)
     if options.is_async and not type_.is_async:
         raise InvalidError("the `async` option requires an async function type", at)
     if options.post_return is not None:
         if options.is_async:
             raise InvalidError("cannot specify post-return function in async", at)
-        if given.post_return != CoreFunctionType(signature.type.results, ()):
+        if given.post_return != CoreFunctionType(core_type.results, ()):
             raise InvalidError("canonical option `post-return` uses an incorrect signature", at)
     result = () if type_.result is None else (type_.result,)
     parameters = tuple(part for _, part in type_.parameters)
@@ -203,7 +205,7 @@ def lower(
     scope: Scope,
     types: TypeTable,
     export: Export,
-    callee: HostFunction | LiftedFunction,
+    callee: ImportedFunction | LiftedFunction,
 ) -> CoreItem:
     """Return the core function that ``canon lower`` makes; see ``lift`` for the arguments.
 
@@ -224,7 +226,13 @@ def lower(
     _check_values(given, types, result, parameters, at)
     if signature.spilled or signature.returned:
         _require(given, "memory", at)
-    return _core(Lower(scope.instance, callee, given.options), signature.type)
+    lowered = LoweredFunction(scope.instance, callee, given.options)
+    return _core(lowered, core_function_type(signature))
+
+
+def core_function_type(signature: CoreSignature) -> CoreFunctionType:
+    """Return the core function type of a lifted or lowered function."""
+    return CoreFunctionType(encoded_types(signature.parameters), encoded_types(signature.results))
 
 
 def resource_function(
@@ -324,5 +332,7 @@ def _builtin_signature(
     return CoreFunctionType((I32,) * parameters, (I32,) * results)
 
 
-def _core(function: Lower | ResourceFunction | Builtin, type_: CoreFunctionType) -> CoreItem:
+def _core(
+    function: LoweredFunction | ResourceFunction | Builtin, type_: CoreFunctionType
+) -> CoreItem:
     return CoreItem(function, CoreExternType("func", function=type_))

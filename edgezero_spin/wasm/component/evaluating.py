@@ -17,7 +17,7 @@ from typing import Any
 from edgezero_spin.wasm.component import canonical
 from edgezero_spin.wasm.component.ascription import Ascription
 from edgezero_spin.wasm.component.definitions import (
-    Alias,
+    AliasDefinition,
     CanonicalDefinition,
     Component,
     ComponentType,
@@ -41,11 +41,11 @@ from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError
 from edgezero_spin.wasm.component.extern_rules import check_annotation, check_visibility
 from edgezero_spin.wasm.component.layout import I32
 from edgezero_spin.wasm.component.linked import (
-    ComponentInstance,
     CoreExport,
     CoreImport,
     CoreInstance,
     Function,
+    LinkedInstance,
     LocalResource,
 )
 from edgezero_spin.wasm.component.matching import core_mismatch
@@ -99,7 +99,7 @@ class Evaluator(Ascription):
             closure = TypeClosure(definition, item.scope or Scope())
             return self.declared(closure, arguments, None, (), at)[1]
         scope = Scope(item.scope, instance=len(self.plan.instances))
-        self.plan.instances.append(ComponentInstance(parent, self.plan.dependency))
+        self.plan.instances.append(LinkedInstance(parent, self.plan.dependency))
         return self.evaluate(definition, scope, arguments, strict=parent is not None, at=at)
 
     def evaluate(
@@ -254,7 +254,7 @@ class Evaluator(Ascription):
         scope.spaces[Sort.INSTANCE].append(InstanceItem(exports))
 
     @define.register
-    def _(self, each: Alias, scope: Scope) -> None:
+    def _(self, each: AliasDefinition, scope: Scope) -> None:
         at, sort = each.offset, each.sort
         if each.target == "outer":
             scope.spaces[sort].append(self._outer(each, scope))
@@ -272,7 +272,7 @@ class Evaluator(Ascription):
             raise InvalidError(f"export `{each.name}` for {what} is not a {sort.value}", at)
         scope.spaces[sort].append(item)
 
-    def _outer(self, each: Alias, scope: Scope) -> object:
+    def _outer(self, each: AliasDefinition, scope: Scope) -> object:
         at = each.offset
         target = scope.outward(each.count, at)
         item = target.item(each.sort, each.index, at)
@@ -299,7 +299,11 @@ class Evaluator(Ascription):
         with self.deeper(at):
             for each in closure.form.declarators:
                 self.spend(at)
-                if isinstance(each, Alias) and each.target == "outer" and each.sort == Sort.TYPE:
+                if (
+                    isinstance(each, AliasDefinition)
+                    and each.target == "outer"
+                    and each.sort == Sort.TYPE
+                ):
                     if each.count == 0:
                         continue
                     outer = closure.scope.outward(each.count - 1, at)

@@ -14,7 +14,6 @@ from struct import Struct
 
 import attrs
 
-from edgezero_spin.wasm.component.definitions import CoreFunctionType
 from edgezero_spin.wasm.component.types import (
     BorrowType,
     EnumType,
@@ -225,11 +224,6 @@ class CoreSignature:
     results: Formats
     spilled: bool
     returned: bool
-
-    @property
-    def type(self) -> CoreFunctionType:
-        """The core function type."""
-        return CoreFunctionType(encoded_types(self.parameters), encoded_types(self.results))
 
 
 def core_signature(

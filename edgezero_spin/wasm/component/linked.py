@@ -34,19 +34,19 @@ __all__ = [
     "Builtin",
     "Canonical",
     "ComponentExport",
-    "ComponentInstance",
     "CoreExport",
     "CoreImport",
     "CoreInstance",
     "Encoding",
     "ExportedInstance",
     "Function",
-    "HostFunction",
     "HostResource",
+    "ImportedFunction",
     "LiftedFunction",
     "LinkedComponent",
+    "LinkedInstance",
     "LocalResource",
-    "Lower",
+    "LoweredFunction",
     "Options",
     "ResourceFunction",
     "WasiFunction",
@@ -65,7 +65,7 @@ class Encoding(Enum):
 
 
 @attrs.frozen
-class ComponentInstance:
+class LinkedInstance:
     """A component instance: a handle table, and the flags that the canonical ABI keeps.
 
     Attributes:
@@ -111,7 +111,7 @@ class Options:
 
 
 @attrs.frozen
-class HostFunction:
+class ImportedFunction:
     """A function that the component imports and the host provides.
 
     Attributes:
@@ -143,11 +143,11 @@ class LiftedFunction:
     options: Options
 
 
-Function = Union[HostFunction, LiftedFunction]  # noqa: UP007 - sphinx shows it as written
+Function = Union[ImportedFunction, LiftedFunction]  # noqa: UP007 - sphinx shows it as written
 
 
 @attrs.frozen
-class Lower:
+class LoweredFunction:
     """A component function as a core function, as ``canon lower`` makes it.
 
     Attributes:
@@ -221,7 +221,7 @@ class WasiFunction:
 
 
 Canonical = Union[  # noqa: UP007 - as above
-    Lower, ResourceFunction, Builtin, WasiFunction
+    LoweredFunction, ResourceFunction, Builtin, WasiFunction
 ]
 
 
@@ -299,7 +299,7 @@ class ExportedInstance:
 
 
 ComponentExport = Union[  # noqa: UP007 - the forward reference is a string
-    HostFunction, LiftedFunction, ExportedInstance, ResourceType, ValueType
+    ImportedFunction, LiftedFunction, ExportedInstance, ResourceType, ValueType
 ]
 
 
@@ -317,8 +317,8 @@ class LinkedComponent:
             Modules and components that it exports are left out.
     """
 
-    imports: tuple[HostFunction, ...]
+    imports: tuple[ImportedFunction, ...]
     resources: Mapping[ResourceType, LocalResource | HostResource]
-    instances: tuple[ComponentInstance, ...]
+    instances: tuple[LinkedInstance, ...]
     core_instances: tuple[CoreInstance, ...]
     exports: Mapping[str, ComponentExport]

@@ -20,19 +20,19 @@ from edgezero_spin.wasm.component.errors import InvalidError
 from edgezero_spin.wasm.component.evaluating import Evaluator
 from edgezero_spin.wasm.component.linked import (
     ComponentExport,
-    ComponentInstance,
     ExportedInstance,
     LinkedComponent,
+    LinkedInstance,
 )
 from edgezero_spin.wasm.component.plan import Exports, Plan
 from edgezero_spin.wasm.component.scope import ComponentItem, InstanceItem, Scope, TypeClosure
 from edgezero_spin.wasm.component.types import FunctionType
 
-__all__ = ["Dependency", "link", "link_with_scope", "validate"]
+__all__ = ["ImportProvider", "link", "link_with_scope", "validate"]
 
 
 @attrs.frozen
-class Dependency:
+class ImportProvider:
     """A component whose exports are given to another as imports.
 
     Attributes:
@@ -48,7 +48,7 @@ class Dependency:
 
 
 def link(
-    component: Component | CoreGuest, dependencies: tuple[Dependency, ...] = ()
+    component: Component | CoreGuest, dependencies: tuple[ImportProvider, ...] = ()
 ) -> LinkedComponent:
     """Link a component.
 
@@ -65,12 +65,12 @@ def link(
 
 
 def link_with_scope(
-    component: Component | CoreGuest, dependencies: tuple[Dependency, ...] = ()
+    component: Component | CoreGuest, dependencies: tuple[ImportProvider, ...] = ()
 ) -> tuple[LinkedComponent, Scope]:
     """Link a component, and return what its root's indices stand for; see ``link``."""
     linker = Evaluator()
     plan = linker.plan = Plan(is_real=True)
-    plan.instances.append(ComponentInstance())
+    plan.instances.append(LinkedInstance())
     given = {}
     provided: dict[int, Exports] = {}
     for each in dependencies:
@@ -112,11 +112,11 @@ def _instantiate(linker: Evaluator, component: Component | CoreGuest) -> Exports
     if isinstance(component, Component):
         return linker.instantiate(ComponentItem(component, None), None, None)
     plan = linker.plan
-    plan.instances.append(ComponentInstance(None, plan.dependency))
+    plan.instances.append(LinkedInstance(None, plan.dependency))
     return adapt(linker, component, len(plan.instances) - 1)
 
 
-def _given_by(dependency: Dependency, exports: Exports) -> tuple[Sort, Any]:
+def _given_by(dependency: ImportProvider, exports: Exports) -> tuple[Sort, Any]:
     if dependency.export is None:
         return Sort.INSTANCE, InstanceItem(exports)
     if dependency.export not in exports:

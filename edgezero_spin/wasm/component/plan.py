@@ -13,10 +13,10 @@ import attrs
 from edgezero_spin.wasm.component.definitions import Sort
 from edgezero_spin.wasm.component.errors import UnsupportedError
 from edgezero_spin.wasm.component.linked import (
-    ComponentInstance,
     CoreInstance,
-    HostFunction,
     HostResource,
+    ImportedFunction,
+    LinkedInstance,
     LocalResource,
 )
 from edgezero_spin.wasm.component.scope import ModuleItem
@@ -45,10 +45,10 @@ class Plan:
 
     is_real: bool = False
     dependency: str | None = None
-    imports: list[HostFunction] = attrs.Factory(list)
+    imports: list[ImportedFunction] = attrs.Factory(list)
     resources: dict[ResourceType, LocalResource | HostResource] = attrs.Factory(dict)
     host_resources: dict[tuple[str, ...], ResourceType] = attrs.Factory(dict)
-    instances: list[ComponentInstance] = attrs.Factory(list)
+    instances: list[LinkedInstance] = attrs.Factory(list)
     core_instances: list[CoreInstance] = attrs.Factory(list)
 
 

@@ -45,14 +45,14 @@ from edgezero_spin.wasm.fuse.entities import Entity, EntityKind, Member
 from edgezero_spin.wasm.fuse.program import Program
 from edgezero_spin.wasm.fuse.start_function import StartFunction
 
-__all__ = ["START", "Emitted", "Layout", "content_of", "emit", "lay_out"]
+__all__ = ["START", "Emitted", "ModuleLayout", "content_of", "emit", "lay_out"]
 
 # The export that a runtime calls after instantiation.
 START = "start"
 
 
 @attrs.define(eq=False)
-class Layout:
+class ModuleLayout:
     """Which entities the fused module has, in the order of their indices.
 
     Attributes:
@@ -69,7 +69,7 @@ class Layout:
         return sum(each.kind == EntityKind.FUNCTION for each in self.imports)
 
 
-def lay_out(program: Program, first_table: int = 0) -> Layout:
+def lay_out(program: Program, first_table: int = 0) -> ModuleLayout:
     """Give every reached entity its index; tables are counted from ``first_table``."""
     imports = [each for each in program.imports.values() if each.is_reached]
     imports.sort(key=lambda each: each.kind.value)
@@ -98,7 +98,7 @@ def lay_out(program: Program, first_table: int = 0) -> Layout:
         for entity in member.spaces[EntityKind.FUNCTION]:
             if entity.alias:
                 entity.reference.code = _aliased(entity).reference.code
-    return Layout(imports, defined)
+    return ModuleLayout(imports, defined)
 
 
 def _aliased(entity: Entity) -> Entity:
@@ -127,7 +127,7 @@ class Emitted:
 
 def content_of(
     program: Program,
-    layout: Layout,
+    layout: ModuleLayout,
     exports: Mapping[str, Entity],
     names: Mapping[Entity, tuple[str, str]] | None,
 ) -> tuple[Content, bool]:

@@ -24,6 +24,7 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from edgezero_spin.wasm.binary import number_bytes, text_bytes
+from edgezero_spin.wasm.component.canonical import core_function_type
 from edgezero_spin.wasm.component.definitions import CoreFunctionType
 from edgezero_spin.wasm.component.layout import I32, core_signature, layout_of
 from edgezero_spin.wasm.component.linked import (
@@ -118,7 +119,7 @@ def _calls(linked: LinkedComponent, bindings: CoreInstance) -> Iterator[_Call]:
         signature = core_signature(type_, lowered=True)
         copies = () if signature.spilled else tuple(_copies(type_))
         if copies:
-            yield _Call(given, signature.type, copies)
+            yield _Call(given, core_function_type(signature), copies)
 
 
 def _track(interface: str) -> str:

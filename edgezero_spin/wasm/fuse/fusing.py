@@ -24,11 +24,11 @@ from edgezero_spin.wasm.component.linked import (
     CoreInstance,
     ExportedInstance,
     Function,
-    HostFunction,
+    ImportedFunction,
     LiftedFunction,
     LinkedComponent,
     LocalResource,
-    Lower,
+    LoweredFunction,
     WasiFunction,
 )
 from edgezero_spin.wasm.core_module import CoreModuleContent, read_core_module
@@ -198,7 +198,7 @@ def _needed(linked: LinkedComponent, group_of: Mapping[int, int]) -> dict[int, l
                 add([source] if group_of[source.instance] != group_of[number] else ())
                 continue
             add(core_exports(source))
-            if isinstance(source, Lower) and isinstance(source.callee, LiftedFunction):
+            if isinstance(source, LoweredFunction) and isinstance(source.callee, LiftedFunction):
                 add(core_exports(source.callee))
     needed: dict[int, list[CoreExport]] = {at: [] for at in group_of.values()}
     for export in found:
@@ -210,7 +210,7 @@ def _functions(exports: Mapping[str, ComponentExport]) -> Iterator[Function]:
     for each in exports.values():
         if isinstance(each, ExportedInstance):
             yield from _functions(each.exports)
-        elif isinstance(each, LiftedFunction | HostFunction):
+        elif isinstance(each, LiftedFunction | ImportedFunction):
             yield each
 
 

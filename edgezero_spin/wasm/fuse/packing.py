@@ -24,7 +24,7 @@ from edgezero_spin.wasm.component.canonical_reader import read_canonical
 from edgezero_spin.wasm.component.canonical_writer import canonical_bytes
 from edgezero_spin.wasm.component.cursor import Cursor
 from edgezero_spin.wasm.component.definitions import (
-    Alias,
+    AliasDefinition,
     CanonicalDefinition,
     Component,
     ExportDefinition,
@@ -104,7 +104,7 @@ def _names_core(component: Component) -> bool:
                 found = any(sort == Sort.CORE_MODULE for _, (sort, _) in each.arguments)
             case InstanceExports():
                 found = any(sort == Sort.CORE_MODULE for _, (sort, _), _ in each.exports)
-            case Alias():
+            case AliasDefinition():
                 found = each.sort == Sort.CORE_MODULE
             case Component():
                 found = _names_core(each)
@@ -146,7 +146,7 @@ class _Packing:
                 except KeyError:
                     # An option that the fused module lacks: nothing calls this function.
                     continue
-            elif isinstance(each, Alias) and each.sort == Sort.CORE_FUNCTION:
+            elif isinstance(each, AliasDefinition) and each.sort == Sort.CORE_FUNCTION:
                 next(functions)
 
     def component(self, data: bytes) -> bytes:

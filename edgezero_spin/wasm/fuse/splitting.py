@@ -34,7 +34,7 @@ from edgezero_spin.wasm.core_module import (
     START,
     TABLE,
 )
-from edgezero_spin.wasm.fuse.emitting import Layout, content_of, lay_out
+from edgezero_spin.wasm.fuse.emitting import ModuleLayout, content_of, lay_out
 from edgezero_spin.wasm.fuse.encoding import (
     Content,
     body_bytes,
@@ -176,7 +176,7 @@ def data_module(
 
 def _code_module(
     program: Program,
-    layout: Layout,
+    layout: ModuleLayout,
     variables: Sequence[Entity],
     exports: Mapping[str, Entity],
 ) -> bytes:

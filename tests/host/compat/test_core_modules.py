@@ -16,7 +16,7 @@ from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.factors.wasi.filesystem import Mount
 from edgezero_spin.host.http.trigger import HttpEntry, HttpTriggers
 from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan
-from edgezero_spin.host.runtime.component_loading import Component, load_component
+from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.runtime.linking import link
@@ -281,5 +281,5 @@ class _Provider:
     export = "test:guest/api"
     interfaces: Mapping[str, Interface] = MappingProxyType({})
 
-    def __init__(self, component: Component) -> None:
+    def __init__(self, component: CompiledComponent) -> None:
         self.component = component

@@ -16,7 +16,7 @@ from edgezero_spin.wasm.binary import section_bytes, text_bytes
 from edgezero_spin.wasm.component.core_guest import GuestKind, read_core_guest, read_guest
 from edgezero_spin.wasm.component.errors import ComponentError, InvalidError, UnsupportedError
 from edgezero_spin.wasm.component.linked import LocalResource
-from edgezero_spin.wasm.component.linking import Dependency
+from edgezero_spin.wasm.component.linking import ImportProvider
 from edgezero_spin.wasm.component.linking import link as link_component
 from edgezero_spin.wasm.component.reader import read_component
 from edgezero_spin.wasm.fuse.fusing import fuse
@@ -161,7 +161,7 @@ def test_a_module_and_a_component_depend_on_each_other(tmp_path: Path) -> None:
         embedded('(module (func (export "run") (result i32) i32.const 3))', wit, "user", tmp_path)
     )
     name = "test:guest/api@0.1.0"
-    linked = link_component(user, (Dependency(name, module, name),))
+    linked = link_component(user, (ImportProvider(name, module, name),))
     assert len(linked.instances) == 2
     assert {each.dependency for each in linked.imports} == {name}
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from edgezero_spin.wasm.binary import COMPONENT, number_bytes, section_bytes, vector_bytes
 from edgezero_spin.wasm.component.cursor import Cursor
 from edgezero_spin.wasm.component.definitions import (
-    Alias,
+    AliasDefinition,
     CanonicalDefinition,
     Component,
     CoreModule,
@@ -40,7 +40,13 @@ def test_definitions_keep_their_order_and_offsets() -> None:
       (alias core export $i "f" (core func $f)))""")
     found = read_component(data)
     kinds = [type(each).__name__ for each in found.definitions]
-    assert kinds == ["CoreModule", "CoreInstantiate", "TypeDefinition", "TypeDefinition", "Alias"]
+    assert kinds == [
+        "CoreModule",
+        "CoreInstantiate",
+        "TypeDefinition",
+        "TypeDefinition",
+        "AliasDefinition",
+    ]
     module, _, list_type, function, alias = found.definitions
     assert isinstance(module, CoreModule)
     assert data[module.offset :].startswith(module.data)
@@ -48,7 +54,7 @@ def test_definitions_keep_their_order_and_offsets() -> None:
     assert list_type.form == ValueForm("list", parts=list_type.form.parts)  # type: ignore[union-attr]
     assert isinstance(function, TypeDefinition)
     assert function.form == FunctionForm((("a", 0),), None, False)
-    assert isinstance(alias, Alias)
+    assert isinstance(alias, AliasDefinition)
     assert (alias.sort, alias.target, alias.name) == (Sort.CORE_FUNCTION, "core export", "f")
 
 

@@ -7,7 +7,7 @@ import pytest
 import wasmtime
 
 from edgezero_spin.wasm.component.errors import ComponentError, UnsupportedError
-from edgezero_spin.wasm.component.linked import LiftedFunction, LinkedComponent, Lower
+from edgezero_spin.wasm.component.linked import LiftedFunction, LinkedComponent, LoweredFunction
 from edgezero_spin.wasm.component.linking import link
 from edgezero_spin.wasm.component.reader import read_component
 from edgezero_spin.wasm.core_module import CODE, ELEMENT, GLOBAL, TABLE, read_core_module
@@ -259,7 +259,7 @@ def test_component_instances_are_fused_by_themselves() -> None:
     fused = fuse(plain)
     assert [each.instance for each in fused.core_instances] == [1, 0]
     source = fused.core_instances[1].imports[0].source
-    assert isinstance(source, Lower)
+    assert isinstance(source, LoweredFunction)
     assert isinstance(source.callee, LiftedFunction)
     assert source.callee.core.instance == 0
 

@@ -27,7 +27,10 @@ from edgezero_spin.host.factors.wasi.http import (
     RequestOptions,
     SentRequest,
 )
+from edgezero_spin.host.factors.wasi.http.fields import Fields
+from edgezero_spin.host.factors.wasi.http.values import method_text
 from edgezero_spin.host.factors.wasi.io import Pollable
+from edgezero_spin.host.observers import OutgoingCall, RequestObserver
 from edgezero_spin.host.runtime.interface import Interface, WitError
 from edgezero_spin.manifest.spin.allowed_hosts import AllowedHostError
 from edgezero_spin.manifest.spin.host_names import parse_host_name
@@ -217,6 +220,9 @@ def dispatch(
         future: Where the outcome goes.
     """
     hosts: OutboundHosts | None = state.grants.outbound
+    observer = state.request_observer
+    if observer is not None:
+        _observe(observer, destination, request, future)
     with blocking_if_remote(state, hosts):
         allowed = hosts is not None and hosts.allows(destination)
     if hosts is None or not allowed:
@@ -233,6 +239,24 @@ def dispatch(
         )
     else:
         hosts.sender.send(destination, request, options, future)
+
+
+def _observe(
+    observer: RequestObserver,
+    destination: Destination,
+    request: SentRequest,
+    future: FutureIncomingResponse,
+) -> None:
+    """Tell of a request, and send it with the fields that are wanted of it (TEL-46)."""
+    authority = "" if destination.is_self else destination.authority or ""
+    url = f"{destination.scheme}://{authority}{request.path or '/'}"
+    call = OutgoingCall(method_text(request.method), url, destination.host, destination.port)
+    following = future.following = observer.sending(call)
+    given = () if following is None else following.headers()
+    if given:
+        names = {name for name, _ in given}
+        kept = [pair for pair in request.headers.entries if pair[0] not in names]
+        request.headers = Fields([*kept, *given], immutable=True)
 
 
 OUTGOING_HANDLER = Interface(

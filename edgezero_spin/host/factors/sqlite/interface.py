@@ -12,11 +12,8 @@ from typing import Any
 from edgezero_spin.host.factors.blocking import check, is_live
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, claim, release
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.sqlite.connections import (
-    Database,
-    DatabaseConnection,
-    DatabaseError,
-)
+from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, DatabaseError
+from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
 from edgezero_spin.host.factors.sqlite.statements import Row
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError

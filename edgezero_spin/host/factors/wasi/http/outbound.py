@@ -22,6 +22,7 @@ from edgezero_spin.host.factors.wasi.http.bodies import (
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi.http.values import ErrorCode, TaggedValue
 from edgezero_spin.host.factors.wasi.io import Parent, Pollable
+from edgezero_spin.host.observers import OutboundObserver
 from edgezero_spin.host.runtime.interface import Err, HostFunction, Ok, WitError
 
 __all__ = [
@@ -52,9 +53,8 @@ class _SentBody(Protocol):
 class SentRequest(Protocol):
     """A request as whoever sends it sees it, of either generation of WASI."""
 
-    @property
-    def headers(self) -> Fields:
-        """Its fields."""
+    headers: Fields
+    """Its fields."""
 
     @property
     def method(self) -> TaggedValue:
@@ -201,9 +201,10 @@ class FutureIncomingResponse(Parent):
     Attributes:
         abandon: Called when the guest drops it before it has taken the answer.
         sent: The body of the request.
+        following: Told of the outcome; ``None`` where nobody is.
     """
 
-    __slots__ = ("_answer", "_state", "_taken", "abandon", "sent")
+    __slots__ = ("_answer", "_state", "_taken", "abandon", "following", "sent")
 
     def __init__(self, state: InstanceState) -> None:
         self._state = state
@@ -211,6 +212,7 @@ class FutureIncomingResponse(Parent):
         self._taken = False
         self.abandon: Callable[[], None] | None = None
         self.sent: OutgoingBody | None = None
+        self.following: OutboundObserver | None = None
 
     @property
     def held_bytes(self) -> int:
@@ -229,11 +231,15 @@ class FutureIncomingResponse(Parent):
 
     def resolve(self, answer: IncomingResponse) -> None:
         """Deliver a response; from any thread."""
+        if self.following is not None:
+            self.following.ended(answer.status, None)
         self._answer = Ok(answer)
         self._state.wake()
 
     def reject(self, code: ErrorCode) -> None:
         """Deliver a failure; from any thread."""
+        if self.following is not None:
+            self.following.ended(None, code[0])
         self._answer = Err(code)
         self._state.wake()
 
