@@ -1,7 +1,7 @@
 """Flags that every command takes, before or after its name.
 
 In: a command function. Out: the same with ``-C``, ``-v`` and ``--no-color`` added.
-What they say is kept in the one ``Settings`` of the run. Where Spin's command has another
+What they say is kept in the one ``CommonSettings`` of the run. Where Spin's command has another
 ``-v``, ``common_options_without_v`` leaves that letter to it.
 """
 
@@ -12,9 +12,9 @@ from typing import TypeVar
 import click
 
 __all__ = [
+    "CommonSettings",
     "KeyValue",
     "PassThrough",
-    "Settings",
     "adapter_name_option",
     "adapter_option",
     "build_option",
@@ -28,7 +28,7 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., object])
 
 
-class Settings:
+class CommonSettings:
     """What the common flags of one run say.
 
     No attrs class: importing attrs for it would be a tenth of the time of ``--help``.
@@ -95,11 +95,11 @@ def _enter(context: click.Context, parameter: click.Parameter, folder: str | Non
 
 def _speak(context: click.Context, parameter: click.Parameter, chosen: bool) -> None:
     if chosen:
-        context.ensure_object(Settings).verbose = True
+        context.ensure_object(CommonSettings).verbose = True
 
 
 def _bleach(context: click.Context, parameter: click.Parameter, chosen: bool) -> None:
-    settings = context.ensure_object(Settings)
+    settings = context.ensure_object(CommonSettings)
     if chosen:
         settings.color = False
     context.color = settings.color

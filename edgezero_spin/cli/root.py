@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from edgezero_spin import __version__
-from edgezero_spin.cli.options import Settings, common_options
+from edgezero_spin.cli.options import CommonSettings, common_options
 from edgezero_spin.errors import EdgeZeroError
 
 __all__ = ["ALIASES", "COMMANDS", "edgezero", "run"]
@@ -116,7 +116,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     An ``EdgeZeroError`` is a line on standard error, and so is a file or folder that the
     system refuses; what is neither is a bug and keeps its traceback.
     """
-    settings = Settings()
+    settings = CommonSettings()
     try:
         status = edgezero.main(
             None if arguments is None else list(arguments),
@@ -140,7 +140,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _show(error: Exception, message: str, settings: Settings) -> None:
+def _show(error: Exception, message: str, settings: CommonSettings) -> None:
     if settings.verbose:
         click.echo("".join(traceback.format_exception(error)), err=True)
     mark = click.style("Error:", fg="red", bold=True)

@@ -18,7 +18,7 @@ from edgezero_spin.cli.not_here import refused_flag
 from edgezero_spin.cli.options import KeyValue
 
 if TYPE_CHECKING:
-    from edgezero_spin.project.template_manifest import Parameter, ProjectTemplate
+    from edgezero_spin.project.template_manifest import ProjectTemplate, TemplateParameter
     from edgezero_spin.project.template_values import Ask
 
 __all__ = ["TemplateFlags", "name_and_template", "template_options"]
@@ -214,7 +214,7 @@ def _choose(ids: "list[str]") -> str:
     return chosen
 
 
-def _ask(parameter: "Parameter") -> str:
+def _ask(parameter: "TemplateParameter") -> str:
     from edgezero_spin.errors import ProjectError
 
     def fitting(text: str) -> str:

@@ -152,7 +152,7 @@ def list_templates(context: click.Context, tags: tuple[str, ...]) -> None:
 
     With --verbose, also their tags and where they lie.
     """
-    from edgezero_spin.cli.options import Settings
+    from edgezero_spin.cli.options import CommonSettings
     from edgezero_spin.project.template_manifest import built_in_templates
     from edgezero_spin.project.template_store import installed_templates
 
@@ -166,7 +166,7 @@ def list_templates(context: click.Context, tags: tuple[str, ...]) -> None:
     width = max((len(template.id) for template in found), default=0)
     for template in found:
         click.echo(f"{template.id:{width}}  {template.description}".rstrip())
-        if context.ensure_object(Settings).verbose:
+        if context.ensure_object(CommonSettings).verbose:
             shown = ", ".join(template.tags) or "none"
             click.echo(f"{'':{width}}  tags: {shown}; {template.folder}")
     if not found:

@@ -189,11 +189,8 @@ def watch_and_serve(
     """Build, serve and reload until Ctrl-C.
 
     Args:
-        settings: What to watch, and when to build.
-        start: Loads the application.
         flags: Say where to listen.
         more: How the server and the host are set.
-        screen: Is told what happens.
 
     Raises:
         EdgeZeroError: It cannot be served at all.

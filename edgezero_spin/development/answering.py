@@ -21,7 +21,7 @@ from edgezero_spin.development.pages import (
 from edgezero_spin.errors import EdgeZeroError
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.exchange import Exchange
-from edgezero_spin.host.http.gateway import Answer, RequestHead
+from edgezero_spin.host.http.gateway import CompleteResponse, RequestHead
 from edgezero_spin.host.http.observed import observe
 from edgezero_spin.host.http.respond import ResponseWriter
 from edgezero_spin.host.http.responses import is_bodiless
@@ -72,7 +72,7 @@ class AppHandler:
         self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
     ) -> "Responder | None":
         admitted = self._native.gateway.admit(head)
-        if isinstance(admitted, Answer):
+        if isinstance(admitted, CompleteResponse):
             _send(writer, head.method, admitted.status, list(admitted.headers), admitted.body)
             return None
         placed = cast("Placed", admitted.component)

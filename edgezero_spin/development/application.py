@@ -142,7 +142,6 @@ def load_native(
     """Import an app and open what its manifest gives it.
 
     Args:
-        path: The ``spin.toml``.
         component_id: Which component; see ``app_of``.
         owned: Takes what has to be closed at the end.
         options: How ``edgezero up`` would run it.

@@ -73,7 +73,6 @@ class ComponentError(HostError):
     """A file is not a component that this host can run.
 
     Attributes:
-        path: The file.
         problem: What is wrong with it, in one sentence.
         remedy: What would make it work, in one sentence.
     """

@@ -78,8 +78,6 @@ class Host:
     """One running application. ``close`` it, or use it in ``with``.
 
     Attributes:
-        application: What was loaded.
-        settings: What it may use.
         notices: Lines for whoever started it: where logs and data go (OUT-1 to
             OUT-3), and what of the runtime configuration is not used.
     """

@@ -138,7 +138,6 @@ def run_step(step: BuildStep, arguments: Sequence[str] = ()) -> None:
     """Run one step to its end, with the terminal of this process.
 
     Args:
-        step: The step.
         arguments: What follows its command, quoted for the shell.
 
     Raises:

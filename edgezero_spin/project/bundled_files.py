@@ -56,7 +56,6 @@ def pack_files(
     """Put the files that an app can reach into an archive.
 
     Args:
-        reachable: What it can import.
         folders: The searched folders as they are on this machine.
         own: The number of the app's own folder.
         inside: The searched folders as the component names them.

@@ -167,7 +167,6 @@ def manifest_command(
     Args:
         manifest: The project's manifest, if it has one.
         adapter: The adapter to act for.
-        action: What to do.
         environ: The variables of this process. They win over the manifest's
             ``[[environment.variables]]``, which win over its ``host`` and ``port``; one
             that is set to nothing is set.
@@ -218,7 +217,6 @@ def run_manifest_command(command: ManifestCommand, arguments: Sequence[str] = ()
     """Run a line to its end.
 
     Args:
-        command: The line.
         arguments: What follows it, quoted for the shell.
 
     Raises:

@@ -31,7 +31,7 @@ from pathlib import Path
 
 import attrs
 
-from edgezero_spin.bundle.building import FOLDER, WEIGHT, Plan, PlannedModule
+from edgezero_spin.bundle.building import FOLDER, WEIGHT, BundlePlan, PlannedModule
 from edgezero_spin.bundle.unavailable import COMPILED, PAGE, why_unavailable
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.app_look import look_at_app, own_traceback
@@ -211,7 +211,7 @@ def _prepare(
     *,
     include: Sequence[str],
     exclude: Sequence[str],
-) -> tuple[Plan, tuple[str, ...]]:
+) -> tuple[BundlePlan, tuple[str, ...]]:
     """Write what the component carries for later into a folder beside its entry module."""
     known = [shown for _, shown in folders]
     own = known.index(root)
@@ -231,7 +231,7 @@ def _prepare(
         if (folders[each.folder][0] / below).exists():
             path = f"{inside[each.folder]}/{below.as_posix()}"
             places.append(PlannedModule(each.name, path, each.kind))
-    plan = Plan(
+    plan = BundlePlan(
         folder=inside[own],
         modules=[place for place in places if place.kind != "extension"],
         extensions=[place.name for place in places if place.kind == "extension"],

@@ -26,9 +26,9 @@ __all__ = [
     "TEMPLATE_MANIFEST",
     "Condition",
     "NewFolder",
-    "Parameter",
     "ProjectTemplate",
     "SnippetKind",
+    "TemplateParameter",
     "TemplateVariant",
     "built_in_templates",
     "load_template",
@@ -50,7 +50,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 @attrs.frozen(kw_only=True)
-class Parameter:
+class TemplateParameter:
     """A value that a template asks for.
 
     Attributes:
@@ -169,7 +169,7 @@ class ProjectTemplate:
     id: str
     description: str = ""
     tags: tuple[str, ...] = ()
-    parameters: tuple[Parameter, ...] = ()
+    parameters: tuple[TemplateParameter, ...] = ()
     new_application: TemplateVariant | None = attrs.field(factory=TemplateVariant)
     add_component: TemplateVariant | None = None
     new_folders: tuple[NewFolder, ...] = ()
@@ -295,11 +295,11 @@ def _read_new_folder(table: TableReader) -> NewFolder:
     return NewFolder(path=path, at="manifest" if at == "manifest" else "component")
 
 
-def _read_parameter(name: str, table: TableReader) -> Parameter:
+def _read_parameter(name: str, table: TableReader) -> TemplateParameter:
     kind = table.required_text("type")
     if kind not in ("", "string"):
         table.problem("type", f"a parameter of type {kind!r} is not known", 'Use "string".')
-    parameter = Parameter(
+    parameter = TemplateParameter(
         name=name,
         prompt=table.required_text("prompt"),
         default=table.optional_text("default"),

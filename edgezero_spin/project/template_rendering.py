@@ -59,7 +59,6 @@ def render_template(
     """Return what a template makes.
 
     Args:
-        template: The template.
         variant: How it is used, its conditions resolved.
         values: Its parameters and the names that every template may use
             (``project-name``, ``authors``, ``username``, ``output-path``).

@@ -207,7 +207,7 @@ class ComponentClient(Client):
         begun = len(self.calls)
         out, err = self._written["stdout"], self._written["stderr"]
         marks = len(out), len(err)
-        exchange = self._hosting.Exchange(self, self._runtime.measures_memory)
+        exchange = self._hosting.WatchedExchange(self, self._runtime.measures_memory)
         answer = await exchange.ask(self._runtime.host, request)
         body = self._hosting.HostBody(answer, exchange, str(request), self.deadline_s)
         response = ClientResponse(

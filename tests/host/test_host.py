@@ -8,7 +8,7 @@ import pytest
 
 from edgezero_spin.host import Host, HostSettings, HttpRequest, HttpResponse, ResponseAborted
 from edgezero_spin.host.factors.logs import Logs
-from edgezero_spin.host.http.gateway import Answer
+from edgezero_spin.host.http.gateway import CompleteResponse
 from edgezero_spin.host.http.trigger import HttpEntry
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from tests.host.runtime.wat import CALL, instance_of, linked_to
@@ -340,8 +340,10 @@ def test_what_the_host_answers_itself(shared_engine: Engine) -> None:
     """Well-known paths, static responses and misses run no wasm (RV-90 to RV-96)."""
     triggers = (
         HttpEntry(id="users", route="/h/...", component="script"),
-        HttpEntry(id="rest", route="/...", static=Answer(404, (), b"not found")),
-        HttpEntry(id="gone", route="/bob", static=Answer(302, (("location", b"/h/bob"),))),
+        HttpEntry(id="rest", route="/...", static=CompleteResponse(404, (), b"not found")),
+        HttpEntry(
+            id="gone", route="/bob", static=CompleteResponse(302, (("location", b"/h/bob"),))
+        ),
         HttpEntry(id="hidden", route=None, component="script"),
     )
     expected = {

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host import Host, HostSettings, HttpRequest, Switch
-from edgezero_spin.host.http.gateway import Answer
+from edgezero_spin.host.http.gateway import CompleteResponse
 from edgezero_spin.host.http.server import Listening, serve_async
 from edgezero_spin.host.http.trigger import HttpEntry
 from edgezero_spin.host.runtime.engine import Engine
@@ -22,7 +22,7 @@ def versions(engine: Engine) -> tuple[Host, Host]:
         script_host(
             engine,
             HttpEntry(id="all", route="/...", component="script"),
-            HttpEntry(id="version", route="/version", static=Answer(200, (), body)),
+            HttpEntry(id="version", route="/version", static=CompleteResponse(200, (), body)),
             settings=SETTINGS,
         )
         for body in (b"1", b"2")

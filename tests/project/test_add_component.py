@@ -14,8 +14,8 @@ from edgezero_spin.project.add_store import add_store
 from edgezero_spin.project.discovery import discover_component
 from edgezero_spin.project.template_manifest import (
     COMPONENT_ID,
-    Parameter,
     ProjectTemplate,
+    TemplateParameter,
 )
 from edgezero_spin.project.template_store import find_template
 from tests.project.test_templates import template
@@ -172,7 +172,7 @@ def test_values_come_from_whoever_has_them(folder: Path) -> None:
     made = own(folder, parameters, a__txt=b"{{one}} {{two}} {{http-path}}")
     asked: list[str] = []
 
-    def ask(parameter: Parameter) -> str:
+    def ask(parameter: TemplateParameter) -> str:
         asked.append(parameter.prompt)
         return "asked"
 

@@ -16,7 +16,7 @@ from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.guest.methods import method_types, scheme_types
 from edgezero_spin.guest.outbound_rules import failure, framing, timeout_ns
 from edgezero_spin.guest.wasi03.incoming import consumed
-from edgezero_spin.guest.wasi03.outgoing import OutgoingBody
+from edgezero_spin.guest.wasi03.outgoing import BodyWriter
 from edgezero_spin.guest.wasi03.tasks import current, spawn
 
 __all__ = ["ComponentTransport"]
@@ -82,7 +82,7 @@ class _Reply:
 
 def _outgoing(
     request: OutboundRequest, headers: list[tuple[str, bytes]], taken: bool
-) -> tuple[types.Request, OutgoingBody]:
+) -> tuple[types.Request, BodyWriter]:
     options = None
     if request.timeout_s is not None:
         nanoseconds = timeout_ns(request.timeout_s)
@@ -93,7 +93,7 @@ def _outgoing(
         fields = types.Fields.from_list(headers)
     except Err as error:
         raise _refusal(error) from None
-    body = OutgoingBody()
+    body = BodyWriter()
     contents = body.contents if taken else None
     outgoing, sent = types.Request.new(fields, contents, body.trailers, options)
     sent.__exit__(None, None, None)

@@ -17,7 +17,7 @@ from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.guest.wasi03.ends import index_of, new_future, new_stream
 from edgezero_spin.guest.wasi03.tasks import ComponentTask, await_result, watch
 
-__all__ = ["HeaderRefusedError", "OutgoingBody", "PeerGoneError", "response_of"]
+__all__ = ["BodyWriter", "HeaderRefusedError", "PeerGoneError", "response_of"]
 
 _Fields = types.Fields
 _Response = types.Response
@@ -40,7 +40,7 @@ class PeerGoneError(Exception):
     """Nobody reads the body any more."""
 
 
-class OutgoingBody:
+class BodyWriter:
     """The body of a message that is being sent: a stream, then a future that ends it.
 
     One of ``send``, ``send_all`` and ``skip`` has to follow, whatever became of the message.
@@ -165,9 +165,7 @@ class OutgoingBody:
         watch(task, result.value, written)
 
 
-def response_of(
-    status: int, headers: list[tuple[str, bytes]]
-) -> tuple[types.Response, OutgoingBody]:
+def response_of(status: int, headers: list[tuple[str, bytes]]) -> tuple[types.Response, BodyWriter]:
     """Make a response resource, and the body that it is to have.
 
     Raises:
@@ -181,7 +179,7 @@ def response_of(
         ) from None
     if not 100 <= status <= 599:
         raise HeaderRefusedError(f"the host refuses the status {status}")
-    body = OutgoingBody()
+    body = BodyWriter()
     response, sent = _Response.new(fields, body.contents, body.trailers)
     sent.__exit__(None, None, None)
     if status != 200:

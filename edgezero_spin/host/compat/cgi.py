@@ -57,9 +57,7 @@ class CgiResponse:
     """A response as a command printed it.
 
     Attributes:
-        status: The status.
         headers: Names in lower case.
-        body: All bytes.
     """
 
     status: int
@@ -72,7 +70,6 @@ def arguments_for(argv: str, exchange: Exchange) -> tuple[str, ...]:
 
     Args:
         argv: The command line; ``${SCRIPT_NAME}`` and ``${ARGS}`` are filled in.
-        exchange: The request.
     """
     path, _, query = (exchange.target or "/").partition("?")
     line = argv.replace("${SCRIPT_NAME}", path).replace("${ARGS}", query.replace("&", " "))

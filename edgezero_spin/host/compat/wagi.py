@@ -68,8 +68,6 @@ class CommandComponent:
 
     Attributes:
         program: The component with its imports defined; it may have been a core module.
-        grants: What its runs may use.
-        limits: What each run may spend.
         settings: Of its trigger.
     """
 
@@ -85,10 +83,6 @@ class CommandComponent:
 
     def serve(self, state: InstanceState, exchange: Exchange) -> None:
         """Answer an exchange. Called on a guest's thread.
-
-        Args:
-            state: Of the instance that will be made.
-            exchange: The request.
 
         Raises:
             HostError: There is no answer (WAGI-6).
@@ -151,8 +145,6 @@ def load_command(
     """Load and link a command: a component, or a core module of WASI 0.1 (WAGI-1).
 
     Args:
-        engine: What it will run on.
-        path: The file.
         cache_dir: Where compiled code is kept; ``None`` for nowhere.
         link_component: Links it.
 

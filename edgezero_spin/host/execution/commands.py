@@ -26,7 +26,6 @@ class CommandExecutor:
         """Run nothing yet.
 
         Args:
-            pool: Whose threads to use.
             least_deadline_s: See ``limits_of_request``.
         """
         self._pool = pool

@@ -90,7 +90,6 @@ class ConcurrentExecutor:
         """Run nothing yet.
 
         Args:
-            pool: Whose threads to use.
             policy: See the attribute.
             make_way: Frees a slot of the engine that something else holds idle.
             least_deadline_s: See ``limits_of_request``.

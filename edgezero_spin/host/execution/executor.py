@@ -87,8 +87,6 @@ class Executor(Protocol[ServedT]):
         """Run a request.
 
         Args:
-            component: What serves it.
-            call: The request or event.
             watch: Told of the instance's start and end, which is a fresh one then.
             nested: Another guest waits for it, so it does not queue behind those.
 

@@ -56,8 +56,6 @@ class GuestComponent:
 
     Attributes:
         linked: The component with its imports defined.
-        grants: What its instances may use.
-        limits: What each of its instances may spend.
         handler: The export that serves requests.
         pace: How long its requests take.
     """

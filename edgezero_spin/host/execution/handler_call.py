@@ -16,8 +16,8 @@ from edgezero_spin.host.execution.shared_call import TIMED_OUT, Post
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi.http.values import error_text, method_variant
 from edgezero_spin.host.factors.wasi_03.http import (
-    IncomingBody,
-    OutgoingBody,
+    BodyForwarder,
+    ReceivedBody,
     Request03,
     Response03,
     promised_length,
@@ -36,7 +36,6 @@ class HandlerCall:
     """A request on its way through an instance; a ``SharedCall``.
 
     Attributes:
-        exchange: The request.
         component_id: Whose instance it is in, for the log.
         answered: The handler returned, or has no time left to do so.
     """
@@ -48,7 +47,7 @@ class HandlerCall:
         self.component_id = component_id
         self.answered = False
         self._handler = handler
-        self._body: OutgoingBody | None = None
+        self._body: BodyForwarder | None = None
         self._request: Request03 | None = None
 
     @property
@@ -81,7 +80,7 @@ class HandlerCall:
 
     def _request_of(self, post: Post) -> Request03:
         exchange = self.exchange
-        contents = IncomingBody(exchange.body, post)
+        contents = ReceivedBody(exchange.body, post)
         self._request = request = Request03(
             Fields(exchange.headers, immutable=True),
             contents,
@@ -117,7 +116,7 @@ class HandlerCall:
 
     def _respond(self, response: Response03, length: int | None, post: Post) -> None:
         exchange = self.exchange
-        self._body = body = OutgoingBody(
+        self._body = body = BodyForwarder(
             response.take(), length=length, size_error="HTTP-response-body-size", post=post
         )
         self._promise(response, body, length)
@@ -127,7 +126,7 @@ class HandlerCall:
         exchange.respond(ResponseHead(response.status, headers, body.channel))
         body.ended.when(self._ended)
 
-    def _promise(self, response: Response03, body: OutgoingBody, length: int | None) -> None:
+    def _promise(self, response: Response03, body: BodyForwarder, length: int | None) -> None:
         """Have the transmission's future answer as WH-33 says."""
         request = self._request
 

@@ -105,8 +105,6 @@ class PooledInstance:
     """One instance and what belongs to it.
 
     Attributes:
-        instance: The instance.
-        state: Its state.
         left: Requests that it may still serve, the present one included.
         until: ``monotonic`` time after which it waits no longer, once it waits.
     """
@@ -264,8 +262,6 @@ class InstancePool:
         """Make an instance; where the engine has no room, one that waits makes way.
 
         Args:
-            component: What it is an instance of.
-            state: Its state.
             limits: What it may spend; ``None`` for what the component has.
 
         Raises:

@@ -66,8 +66,6 @@ class InstanceExecutor:
         """Run nothing yet.
 
         Args:
-            pool: Whose threads to use.
-            policy: How long instances live.
             least_deadline_s: See ``limits_of_request``.
         """
         self._pool = pool

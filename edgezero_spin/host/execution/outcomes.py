@@ -47,9 +47,6 @@ def finish_failed(component_id: str, call: Call, error: BaseException, *, cancel
     """Finish a call whose handler raised.
 
     Args:
-        component_id: Whose it is.
-        call: The request or event.
-        error: What was raised.
         cancelled: The host stopped its guests before.
     """
     answered = call.answered
@@ -68,7 +65,6 @@ def report(
     """Say in the log how a guest ended before its time (RESP-4, RESP-7).
 
     Args:
-        component_id: Whose guest it is.
         what: What it was called with.
         error: What it raised.
         answered: The client has the head of a response.

@@ -30,8 +30,6 @@ def executors_of(
     """Return an executor for every handler type of an application.
 
     Args:
-        pool: Whose threads they use.
-        policy: How long instances live.
         concurrency: The same of instances that several requests share.
         types: The handler types of its components.
         least_deadline_s: Where a component has a deadline, each request draws its own between
@@ -57,17 +55,12 @@ def executors_of(
 
 
 class Runner:
-    """Runs requests of any component and can cut them all short; a ``RequestStarter``.
-
-    Attributes:
-        pool: The threads.
-    """
+    """Runs requests of any component and can cut them all short; a ``RequestStarter``."""
 
     def __init__(self, pool: WorkerPool, executors: Mapping[HandlerType, Executor[Any]]) -> None:
         """Run nothing yet.
 
         Args:
-            pool: The threads that the executors use.
             executors: One for each handler type; one may be there for several.
         """
         self.pool = pool

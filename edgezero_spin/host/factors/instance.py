@@ -38,7 +38,6 @@ class Grants:
     """What one component may use.
 
     Attributes:
-        component_id: Its id in the manifest.
         environment: What ``wasi:cli/environment`` answers, in order.
         key_value: Label to store, for the labels that the manifest lists.
         databases: Label to SQLite database, likewise; see ``sqlite_connections.Database``.
@@ -47,7 +46,7 @@ class Grants:
         llm: Asks the server of language models; see ``llm.client.LlmClient``. ``None`` for none.
         variables: Resolves the component's variables.
         ai_models: Language models that the manifest lists.
-        mounts: What the guest sees of the file system; see ``wasi_filesystem.Mount``.
+        mounts: What the guest sees of the file system; see ``DirectoryMount``.
         outbound: Decides about outgoing requests; see ``outbound_http.OutboundHosts``.
         network: What the operator lets connections do, and how many there may be.
         log: Where its stdout and stderr go.
@@ -81,8 +80,6 @@ class InstanceState:
     """One instance, from its making to its end.
 
     Attributes:
-        table: Its handles.
-        grants: What its component may use.
         deadline_ns: ``monotonic_ns`` after which every wait raises ``DeadlineExceeded``.
         before_wait: Called when the thread is about to sleep.
         around_wait: Called with ``True`` before and ``False`` after the thread slept.

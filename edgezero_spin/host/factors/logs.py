@@ -53,7 +53,6 @@ class LogDirectoryError(HostError):
     Raised at start-up.
 
     Attributes:
-        path: The directory.
         reason: What the system said.
     """
 

@@ -1,7 +1,7 @@
 """Decide what answers a request: the host itself, a static response or a component.
 
-In: the head of a request. Out: an ``Answer`` that needs no wasm, or a ``ComponentCall`` that the
-runner can start once its body is attached. No sockets and no threads.
+In: the head of a request. Out: a ``CompleteResponse`` that needs no wasm, or a
+``ComponentCall`` that the runner can start once its body is attached. No sockets and no threads.
 
 Source: contract spin-host.md, ROUTE-10 to ROUTE-13, RV-90 to RV-96, HDR-1 to HDR-15,
 MAN-27, HTTP-1, HTTP-9.
@@ -27,9 +27,9 @@ from edgezero_spin.host.http.headers import (
     host_headers,
     peer_text,
 )
-from edgezero_spin.host.http.routes import WELL_KNOWN_PREFIX, RouteTable
+from edgezero_spin.host.http.routes import WELL_KNOWN_PREFIX, TriggerRouteTable
 
-__all__ = ["Answer", "ComponentCall", "Gateway", "RequestHead"]
+__all__ = ["CompleteResponse", "ComponentCall", "Gateway", "RequestHead"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -62,13 +62,11 @@ class RequestHead:
 
 
 @attrs.frozen
-class Answer:
+class CompleteResponse:
     """A response that is complete already.
 
     Attributes:
-        status: The status.
         headers: Names in lower case; the length is added by whoever sends it.
-        body: All bytes.
     """
 
     status: int
@@ -81,7 +79,6 @@ class ComponentCall:
     """A request for a component.
 
     Attributes:
-        component: Which one.
         exchange: The request; its body is not set yet.
     """
 
@@ -97,11 +94,11 @@ _HEADERS = {
     HandlerType.WAGI: command_headers,
 }
 
-NOT_FOUND = Answer(404)
-BAD_REQUEST = Answer(400)
-HEADERS_TOO_LARGE = Answer(431)
-HEADER_NOT_TEXT = Answer(500)
-HEALTHY = Answer(200, (), b"OK")
+NOT_FOUND = CompleteResponse(404)
+BAD_REQUEST = CompleteResponse(400)
+HEADERS_TOO_LARGE = CompleteResponse(431)
+HEADER_NOT_TEXT = CompleteResponse(500)
+HEALTHY = CompleteResponse(200, (), b"OK")
 
 
 class Gateway:
@@ -113,23 +110,22 @@ class Gateway:
 
     def __init__(
         self,
-        routes: RouteTable,
+        routes: TriggerRouteTable,
         components: Mapping[str, Served],
-        static: Mapping[str, Answer],
+        static: Mapping[str, CompleteResponse],
         info: Mapping[str, str],
     ) -> None:
         """Take what a loaded application has.
 
         Args:
             routes: Public routes; each declaration's id is a key of one of the next two.
-            components: By component id.
             static: By trigger id (MAN-27).
             info: What ``/.well-known/spin/info`` answers (RV-91).
         """
         self.routes = routes
         self._components = components
         self._static = static
-        self._info = Answer(
+        self._info = CompleteResponse(
             200,
             (("content-type", b"application/json"),),
             json.dumps(dict(info), indent=2, ensure_ascii=False).encode(),
@@ -137,7 +133,7 @@ class Gateway:
         self._warned = False
         self._lock = threading.Lock()
 
-    def admit(self, head: RequestHead) -> Answer | ComponentCall:
+    def admit(self, head: RequestHead) -> CompleteResponse | ComponentCall:
         """Return what answers this request."""
         path = head.path
         if path.startswith(WELL_KNOWN_PREFIX):
@@ -191,7 +187,7 @@ class Gateway:
         declaration = match.route.declaration
         return declaration.id, declaration.route
 
-    def _well_known(self, name: str) -> Answer:
+    def _well_known(self, name: str) -> CompleteResponse:
         if name == "health":
             return HEALTHY
         if name == "info":

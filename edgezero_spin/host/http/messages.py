@@ -13,10 +13,10 @@ import attrs
 from edgezero_spin.errors import HostError
 
 __all__ = [
-    "BodyReader",
     "HttpRequest",
     "HttpResponse",
     "ResponseAborted",
+    "ResponseBodyReader",
 ]
 
 
@@ -67,7 +67,7 @@ class HttpRequest:
     client: tuple[str, int] = ("127.0.0.1", 0)
 
 
-class BodyReader(Protocol):
+class ResponseBodyReader(Protocol):
     """Where the pieces of a response body come from."""
 
     async def next_piece(self) -> bytes | None:
@@ -97,7 +97,10 @@ class HttpResponse:
     """
 
     def __init__(
-        self, status: int, headers: list[tuple[str, bytes]], reader: BodyReader | None = None
+        self,
+        status: int,
+        headers: list[tuple[str, bytes]],
+        reader: ResponseBodyReader | None = None,
     ) -> None:
         """Made by the host."""
         self.status = status

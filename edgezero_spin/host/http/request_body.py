@@ -50,9 +50,6 @@ class RequestBody:
         """Await nothing yet.
 
         Args:
-            flow: Reading of the connection.
-            deadlines: Of the connection.
-            limits: Of the server.
             on_excess: Called when a client goes on sending what nobody reads.
         """
         self.parser = RequestParser(limits.max_head_bytes, self._put, self._end)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import httptools
 
+from edgezero_spin.host.http.gateway import RawPair
 from edgezero_spin.host.http.request_head import Refused, RequestLine
 
 __all__ = ["MAX_FIELDS", "RequestParser"]
@@ -23,8 +24,6 @@ MAX_FIELDS = 100
 
 _UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 _JUDGED = (b"content-length", b"transfer-encoding", b"expect")
-
-RawPair = tuple[bytes, bytes]
 
 
 class RequestParser:

@@ -30,7 +30,7 @@ from edgezero_spin.host.execution.executor import InstanceWatch
 from edgezero_spin.host.execution.loop_owner import current_loop_owner
 from edgezero_spin.host.execution.runner import Runner
 from edgezero_spin.host.execution.workers import Overloaded
-from edgezero_spin.host.http.gateway import Answer, ComponentCall, Gateway, RequestHead
+from edgezero_spin.host.http.gateway import CompleteResponse, ComponentCall, Gateway, RequestHead
 from edgezero_spin.host.http.observed import ObservedResponse, observe
 from edgezero_spin.host.http.responses import OVERLOADED, answer_for, is_bodiless, wire_head
 from edgezero_spin.host.observers import Observer
@@ -143,9 +143,7 @@ class Service:
         """Begin to answer a request.
 
         Args:
-            head: What is asked.
             body: Where its bytes come in; ``None`` for none.
-            writer: Where the response goes.
             watch: Told when the instance that answers starts and ends.
             done: Called in the loop when nobody works on the response any more.
 
@@ -157,7 +155,7 @@ class Service:
         if self.observer is not None:
             observed = self._observe(self.observer, head, writer)
             writer = observed or writer
-        if isinstance(admitted, Answer):
+        if isinstance(admitted, CompleteResponse):
             _send_answer(writer, admitted, head.method)
             done()
             return None
@@ -384,7 +382,7 @@ class Responder:
         if data:
             self._writer.write(data, last=False)
 
-    def _answer(self, answer: Answer) -> None:
+    def _answer(self, answer: CompleteResponse) -> None:
         _send_answer(self._writer, answer, self.exchange.method)
         self._end()
 
@@ -417,7 +415,7 @@ def _length_of(headers: Sequence[Pair]) -> int | None:
     return None
 
 
-def _send_answer(writer: ResponseWriter, answer: Answer, method: str) -> None:
+def _send_answer(writer: ResponseWriter, answer: CompleteResponse, method: str) -> None:
     length = ("content-length", str(len(answer.body)).encode())
     body = b"" if is_bodiless(method, answer.status) else answer.body
     writer.send(answer.status, [*answer.headers, length], body)

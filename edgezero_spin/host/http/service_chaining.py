@@ -22,7 +22,7 @@ from edgezero_spin.host.factors.wasi.http import (
     FutureIncomingResponse,
     IncomingResponse,
     RequestOptions,
-    SentRequest,
+    SendableRequest,
     method_text,
 )
 from edgezero_spin.host.http.headers import HeaderNotTextError, client_headers, host_headers
@@ -68,7 +68,7 @@ class OutboundSender:
     def send(
         self,
         destination: Destination,
-        request: SentRequest,
+        request: SendableRequest,
         options: RequestOptions | None,
         future: FutureIncomingResponse,
     ) -> None:
@@ -130,7 +130,7 @@ class OutboundSender:
         self,
         id: str,
         destination: Destination,
-        request: SentRequest,
+        request: SendableRequest,
         future: FutureIncomingResponse,
     ) -> None:
         component = self._components.get(id)

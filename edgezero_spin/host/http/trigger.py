@@ -21,8 +21,8 @@ from edgezero_spin.host.compat.wagi import (
 from edgezero_spin.host.exchange.fields import FORBIDDEN, is_token, is_value
 from edgezero_spin.host.execution.executor import Served
 from edgezero_spin.host.execution.guest import GuestComponent, handler_of
-from edgezero_spin.host.http.gateway import Answer
-from edgezero_spin.host.http.routes import RouteDeclaration, RouteTable
+from edgezero_spin.host.http.gateway import CompleteResponse
+from edgezero_spin.host.http.routes import RouteDeclaration, TriggerRouteTable
 from edgezero_spin.host.triggers.trigger import (
     Delivery,
     Listener,
@@ -58,7 +58,7 @@ class HttpEntry:
     id: str
     route: str | None
     component: str | None = None
-    static: Answer | None = None
+    static: CompleteResponse | None = None
     wagi: WagiSettings | None = None
 
 
@@ -96,7 +96,7 @@ class HttpTriggers:
         ]
 
     @property
-    def static(self) -> Mapping[str, Answer]:
+    def static(self) -> Mapping[str, CompleteResponse]:
         """Static responses by trigger id."""
         return {entry.id: entry.static for entry in self.entries if entry.static is not None}
 
@@ -134,13 +134,13 @@ class HttpTriggers:
         """None: requests are brought."""
         return ()
 
-    def route_table(self) -> RouteTable:
+    def route_table(self) -> TriggerRouteTable:
         """Return the public routes.
 
         Raises:
             InvalidRoutesError: A route cannot be read.
         """
-        return RouteTable(
+        return TriggerRouteTable(
             RouteDeclaration(
                 entry.route, entry.component or entry.id, static=entry.static is not None
             )
@@ -213,7 +213,7 @@ def _route_of(route: Any, id: str, problems: list[str]) -> str | None:
     return None
 
 
-def _static_answer(static: Any, place: str, problems: list[str]) -> Answer:
+def _static_answer(static: Any, place: str, problems: list[str]) -> CompleteResponse:
     """Read ``static_response``; keys that Spin does not know are ignored, as there."""
     place = f"{place}: static_response"
     if not isinstance(static, Mapping):
@@ -242,7 +242,7 @@ def _static_answer(static: Any, place: str, problems: list[str]) -> Answer:
     if not isinstance(body, str | None):
         problems.append(f"{place}.body: expected a string, got {kind_of(body)}")
         body = None
-    return Answer(status, tuple(headers), (body or "").encode())
+    return CompleteResponse(status, tuple(headers), (body or "").encode())
 
 
 def _check_base(settings: Mapping[str, Any], problems: list[str]) -> None:

@@ -28,7 +28,7 @@ from edgezero_spin.host.factors.postgres.factor import Postgres
 from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.http.gateway import Gateway
-from edgezero_spin.host.http.routes import RouteTable
+from edgezero_spin.host.http.routes import TriggerRouteTable
 from edgezero_spin.host.http.trigger import HttpTriggers
 from edgezero_spin.host.load.dependencies import dependencies_of
 from edgezero_spin.host.load.interfaces import host_interfaces
@@ -75,7 +75,6 @@ class Application:
     """A loaded application.
 
     Attributes:
-        plan: What it was loaded from.
         gateway: Finds what answers a request.
         components: Those that HTTP triggers use, by id.
         triggers: All of them, their templates filled in.
@@ -121,13 +120,8 @@ def load_application(
     """Compile, link and check.
 
     Args:
-        plan: What to load.
-        engine: What it will run on.
         cache_dir: Where compiled components are kept; ``None`` for nowhere.
         stores: Label to store; every label that a component lists is in it.
-        variables: Values of the components' variables.
-        logs: Where their output goes.
-        limits: What each instance may spend.
         sender: Sends the requests that components may send; ``None`` for a host without.
         interfaces: What components can import; ``None`` for all that this host has.
         adapt: Has the last word on what each component is granted.
@@ -305,7 +299,7 @@ def check_plan(plan: ApplicationPlan) -> None:
         raise ApplicationError(*missing)
 
 
-def _warn(table: RouteTable) -> None:
+def _warn(table: TriggerRouteTable) -> None:
     """Say which routes nobody will ever reach (ROUTE-10, ROUTE-13)."""
     if table.duplicates:
         lines = "\n".join(f"  {duplicate}" for duplicate in table.duplicates)
@@ -319,7 +313,7 @@ def _warn(table: RouteTable) -> None:
         )
 
 
-def _routes(plan: ApplicationPlan, table: RouteTable) -> tuple[PublicRoute, ...]:
+def _routes(plan: ApplicationPlan, table: TriggerRouteTable) -> tuple[PublicRoute, ...]:
     descriptions = {part.id: part.description for part in plan.components}
     return tuple(
         PublicRoute(

@@ -86,11 +86,6 @@ def dependencies_of(
     """Return what satisfies imports of a component, by import.
 
     Args:
-        engine: What everything runs on.
-        component: The component.
-        component_id: Its id, for messages.
-        plans: Its dependencies.
-        interfaces: What this host has.
         cache_dir: Where compiled components are kept.
 
     Raises:
@@ -158,7 +153,6 @@ class ResolvedDependency:
 
     Attributes:
         name: As the manifest has it, for messages.
-        component: The component.
         export: What of it is used.
         interfaces: What the host has for it.
     """

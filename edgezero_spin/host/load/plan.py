@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 import attrs
 
 from edgezero_spin.errors import HostError
-from edgezero_spin.host.factors.wasi.filesystem import Mount
+from edgezero_spin.host.factors.wasi.filesystem import DirectoryMount
 from edgezero_spin.host.http.trigger import HTTP
 from edgezero_spin.host.load.dependencies import DependencyPlan
 from edgezero_spin.host.triggers.trigger import (
@@ -65,8 +65,6 @@ class ComponentPlan:
     """One component and what it is granted.
 
     Attributes:
-        id: Its id.
-        source: The wasm file.
         description: Shown with its routes (OUT-6).
         environment: Environment variables, in order.
         key_value_stores: Labels that it may open.
@@ -84,7 +82,7 @@ class ComponentPlan:
     key_value_stores: tuple[str, ...] = ()
     sqlite_databases: tuple[str, ...] = ()
     ai_models: tuple[str, ...] = ()
-    mounts: tuple[Mount, ...] = ()
+    mounts: tuple[DirectoryMount, ...] = ()
     allowed_outbound_hosts: tuple[str, ...] = ()
     dependencies: tuple[DependencyPlan, ...] = ()
 
@@ -94,7 +92,6 @@ class ApplicationPlan:
     """All that there is to run.
 
     Attributes:
-        name: Of the application.
         version: Shown by the info endpoint; may be empty.
         digest: Of the OCI image that it came from, if it did.
         components: By no particular order; ids are unique.
@@ -161,7 +158,6 @@ def plan_of(
     Triggers of kinds that are not given are left out where there are others beside them.
 
     Args:
-        app: The application.
         kinds: The kinds of triggers that are run.
         file: Where it stands, named with every fault.
         writable: Guests may change the files that they see (ENV-13).
@@ -220,7 +216,7 @@ def _component_plan(part: LockedComponent, writable: bool, problems: list[str]) 
         sqlite_databases=part.labels("databases"),
         ai_models=part.labels("ai_models"),
         mounts=tuple(
-            Mount(
+            DirectoryMount(
                 "/" + item.path.strip("/"),
                 _file_of(item.content.source, f"{place}: files at {item.path}", problems),
                 writable,

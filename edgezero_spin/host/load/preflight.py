@@ -36,8 +36,6 @@ def refusals(manifest: SpinManifest, exports_of: Callable[[Path], Sequence[str]]
 
     Args:
         manifest: The application.
-        exports_of: Returns the names that a component exports. What it raises is a refusal,
-            unless a command is meant.
     """
     problems: list[str] = []
 

@@ -73,7 +73,6 @@ class FoundApplication:
     """An application on this disk.
 
     Attributes:
-        app: The application, its content in files.
         app_dir: The folder that it belongs to; ``None`` for one that keeps no state.
         file: The manifest, lock or component that was read.
         notices: What its manifest should be told.
@@ -227,10 +226,8 @@ def prepare(
     """Open what an application uses.
 
     Args:
-        found: The application.
         work_dir: The folder of this run.
         owned: Takes what has to be closed with the host.
-        options: How to run it.
 
     Raises:
         ManifestError: The runtime configuration cannot be used.

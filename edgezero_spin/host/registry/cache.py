@@ -91,7 +91,6 @@ class ContentCache:
 
         Args:
             digest: What they must have.
-            pieces: The bytes.
             kind: Which folder they go to.
             size: How many there must be, where that is known; at most ``MAX_BYTES``.
 
@@ -134,7 +133,6 @@ class ContentCache:
 
         Args:
             pieces: The bytes.
-            wanted: Digests, in small letters.
             kind: Which folder they go to.
             size: How many there must be.
 
@@ -191,7 +189,6 @@ class ContentCache:
         Args:
             folder: Relative to ``manifests``.
             name: Of the file.
-            content: What it says.
 
         Raises:
             FetchError: It cannot be written.

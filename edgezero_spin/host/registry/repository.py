@@ -15,7 +15,12 @@ from urllib.parse import urljoin
 import attrs
 import httpx
 
-from edgezero_spin.host.registry.session import Endpoint, OciSession, content_of, document_of
+from edgezero_spin.host.registry.session import (
+    OciSession,
+    RegistryEndpoint,
+    content_of,
+    document_of,
+)
 from edgezero_spin.manifest.spin import FetchError
 
 __all__ = ["IMAGE_MANIFEST", "Blob", "Manifest", "OciRepository"]
@@ -71,12 +76,10 @@ class Manifest:
 class OciRepository:
     """A repository, for several threads at once. Use it in ``with``."""
 
-    def __init__(self, endpoint: Endpoint, name: str, *, writing: bool = False) -> None:
+    def __init__(self, endpoint: RegistryEndpoint, name: str, *, writing: bool = False) -> None:
         """Connect to nothing yet.
 
         Args:
-            endpoint: How to ask.
-            name: The repository.
             writing: Ask for the right to write, too.
 
         Raises:

@@ -21,7 +21,7 @@ import httpx
 from edgezero_spin.host.registry.credentials import Credentials
 from edgezero_spin.manifest.spin import FetchError
 
-__all__ = ["MAX_DOCUMENT_BYTES", "Endpoint", "OciSession", "content_of", "document_of"]
+__all__ = ["MAX_DOCUMENT_BYTES", "OciSession", "RegistryEndpoint", "content_of", "document_of"]
 
 TIMEOUT_S = 30.0
 MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
@@ -37,7 +37,7 @@ _CODE = re.compile(r"[A-Z_]{1,40}")
 
 
 @attrs.frozen(kw_only=True)
-class Endpoint:
+class RegistryEndpoint:
     """How a registry is asked.
 
     Attributes:
@@ -61,18 +61,12 @@ class Endpoint:
 
 
 class OciSession:
-    """Asks a registry about one repository, for several threads at once. ``close`` it.
+    """Asks a registry about one repository, for several threads at once. ``close`` it."""
 
-    Attributes:
-        host: Where the registry is.
-        name: The repository.
-    """
-
-    def __init__(self, endpoint: Endpoint, name: str, *, writing: bool = False) -> None:
+    def __init__(self, endpoint: RegistryEndpoint, name: str, *, writing: bool = False) -> None:
         """Connect to nothing yet.
 
         Args:
-            endpoint: How to ask.
             name: The repository; empty for the registry itself.
             writing: Ask for the right to write, too.
 
@@ -103,8 +97,6 @@ class OciSession:
         """Ask, once more with a token where one is wanted, and yield the answer.
 
         Args:
-            method: Of the request.
-            url: Where.
             what: What is asked for, for errors.
             headers: Of the request.
             content: Makes its body; called again when it is sent again.
@@ -301,7 +293,7 @@ def _code_in(response: httpx.Response) -> str:
     return f" ({code})" if isinstance(code, str) and _CODE.fullmatch(code) else ""
 
 
-def _trust_of(endpoint: Endpoint) -> ssl.SSLContext | bool:
+def _trust_of(endpoint: RegistryEndpoint) -> ssl.SSLContext | bool:
     if endpoint.trusting:
         return False
     if not endpoint.roots:

@@ -91,9 +91,6 @@ def async_guest_call(
     """Return the trampoline to a function that a component instance lifts.
 
     Args:
-        lower: The lowered function.
-        callee: The lifted function.
-        converters: Those of the component.
         number: Index of the caller's context in ``Instance.contexts``.
         entered: The component instances that the call enters.
 
@@ -153,9 +150,6 @@ def async_host_call(
     """Return the trampoline to an asynchronous function of the host.
 
     Args:
-        lower: The lowered function.
-        function: What it runs.
-        converters: Those of the component.
         number: Index of the caller's context in ``Instance.contexts``.
 
     Raises:

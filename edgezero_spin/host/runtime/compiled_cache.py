@@ -60,8 +60,6 @@ class CacheEntry:
     """One file of a folder.
 
     Attributes:
-        path: The file.
-        size_bytes: Its size.
         used_at: When it was read or written last, in seconds since 1970.
     """
 

@@ -64,7 +64,6 @@ class ComponentFunctions:
     """The functions of one component.
 
     Attributes:
-        linked: The component.
         runs_tasks: Some of them are asynchronous.
         wasi: The host's side of WASI 0.1, if a core module imports that.
         contexts: The contexts that lifts and lowers have in an instance, in their order.

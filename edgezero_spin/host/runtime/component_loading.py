@@ -43,7 +43,6 @@ class CompiledComponent:
     Attributes:
         path: Where it came from, for messages.
         digest: SHA-256 of the wasm bytes, in hex.
-        engine: The engine that it was compiled for.
         cache: Where compiled code is kept.
         code: What to instantiate; ``None`` where it has to be linked with others first.
     """
@@ -76,12 +75,12 @@ class CompiledComponent:
         # A component alone whose compiled form is kept is not read at all.
         from edgezero_spin.wasm.component.core_guest import read_guest
         from edgezero_spin.wasm.component.definitions import ExportDefinition, ImportDefinition
-        from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
+        from edgezero_spin.wasm.component.errors import WasmError
 
         wasm = self.wasm()
         try:
             found = read_guest(wasm).definitions
-        except WasmComponentError as error:
+        except WasmError as error:
             raise _invalid(self.path, error, wasm) from error
         imports = [part.name for part in found if isinstance(part, ImportDefinition)]
         return imports, [part.name for part in found if isinstance(part, ExportDefinition)]
@@ -138,7 +137,6 @@ def compiled_form(component: CompiledComponent, dependencies: Dependencies = ())
     """Return what to instantiate for a component and those that it depends on.
 
     Args:
-        component: The component.
         dependencies: Those that provide some of its imports.
 
     Raises:
@@ -215,7 +213,7 @@ def _parse_text(path: Path, content: bytes) -> bytes:
 def _compile(component: CompiledComponent, dependencies: Dependencies, key: str) -> CompiledForm:
     # What was compiled before needs none of this.
     from edgezero_spin.host.runtime.proposals import refused_proposal
-    from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
+    from edgezero_spin.wasm.component.errors import WasmError
     from edgezero_spin.wasm.fuse.fusing import fuse
 
     engine, cache = component.engine, component.cache
@@ -238,7 +236,7 @@ def _compile(component: CompiledComponent, dependencies: Dependencies, key: str)
             cores.append(attrs.evolve(core, module=digest))
             if digest not in modules:
                 modules[digest] = _compiled_module(engine, cache, core.module, digest)
-    except (WasmComponentError, wasmtime.WasmtimeError) as error:
+    except (WasmError, wasmtime.WasmtimeError) as error:
         raise _invalid(component.path, error, wasm) from error
     form = attrs.evolve(fused, core_instances=tuple(cores))
     if cache is not None:
@@ -288,12 +286,12 @@ def _linked(wasm: bytes, dependencies: Dependencies) -> LinkedComponent:
     Raises:
         LinkError: The dependency for the import that ``item`` names does not fit.
         ComponentError: The file of a dependency is not valid.
-        wasm.component.errors.ComponentError: The component is not valid.
+        wasm.component.errors.WasmError: The component is not valid.
     """
     from edgezero_spin.wasm.component.core_guest import CoreGuest, read_guest
     from edgezero_spin.wasm.component.definitions import Component
-    from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
-    from edgezero_spin.wasm.component.linking import ImportProvider, link, validate
+    from edgezero_spin.wasm.component.errors import WasmError
+    from edgezero_spin.wasm.component.linking import ProvidedComponent, link, validate
 
     root = read_guest(wasm)
     given = []
@@ -306,16 +304,16 @@ def _linked(wasm: bytes, dependencies: Dependencies) -> LinkedComponent:
             try:
                 provider = providers[id(part)] = read_guest(content)
                 validate(provider)
-            except WasmComponentError as error:
+            except WasmError as error:
                 raise _invalid(part.path, error, content) from error
-        given.append(ImportProvider(name, provider, export))
+        given.append(ProvidedComponent(name, provider, export))
     try:
         return link(root, tuple(given))
-    except WasmComponentError:
+    except WasmError:
         for one in given:
             try:
                 link(root, (one,))
-            except WasmComponentError as error:
+            except WasmError as error:
                 validate(root)
                 raise LinkError(one.name, error.reason) from error
         raise

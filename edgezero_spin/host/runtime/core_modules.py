@@ -50,7 +50,6 @@ class DefinedFunction:
 
     Attributes:
         callback: What the engine calls.
-        type: Its core type.
     """
 
     callback: Any
@@ -94,9 +93,7 @@ class JoinedModule:
         """Join a module.
 
         Args:
-            engine: What it was compiled for.
             plan: The core instance.
-            module: Its module.
             sources: What each import is given; ``None`` for a function of the engine's own
                 WASI 0.1.
 

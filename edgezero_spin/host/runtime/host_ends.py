@@ -275,11 +275,7 @@ class _HostParty:
 
 
 class StreamReader:
-    """A readable end of a stream that the host has.
-
-    Attributes:
-        type: The stream type.
-    """
+    """A readable end of a stream that the host has."""
 
     def __init__(self, owner: "Instance", shared: Shared) -> None:
         self._owner = owner

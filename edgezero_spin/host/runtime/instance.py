@@ -97,7 +97,6 @@ class Instance(Store):
 
     Attributes:
         state: The embedder's state, first argument of every host function.
-        components: The component instances.
         contexts: The contexts of lifts and lowers, by number.
         tasks: Runs the tasks of a component with asynchronous functions; ``None`` for others.
     """
@@ -146,7 +145,6 @@ class Instance(Store):
         Args:
             interface: The exported interface, with its version or, for WASI 0.2, without;
                 ``None`` for a function that the world exports by itself.
-            function: Its WIT name.
             args: Its parameters in Python form; see ``host/interface.py``.
 
         Raises:
@@ -241,8 +239,6 @@ class Instance(Store):
         """Run the destructor of a resource.
 
         Args:
-            type_: Its type.
-            rep: Its representation.
             caller: The component instance that drops it, ``None`` for the host.
         """
         owner = self._template.resources[type_]

@@ -53,8 +53,6 @@ def link(
     """Join a component's imports to host functions, with converters made once.
 
     Args:
-        engine: The engine that the component was loaded with.
-        component: What ``load_component`` returned.
         interfaces: The host's side, by name. An import ``ns:pkg/iface@version`` looks for
             exactly that key, then, for WASI 0.2 releases, for ``ns:pkg/iface``, and for
             WASI 0.3 releases, the candidate among them, for ``ns:pkg/iface@0.3``.

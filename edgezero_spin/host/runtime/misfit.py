@@ -51,7 +51,6 @@ def misfit(
 
     Args:
         type_: The type; ``None`` allows ``None`` only.
-        value: The value.
         class_of: Class of the host's objects for a resource type, ``None`` for a guest's.
     """
     return _Search(class_of).at("", type_, value)

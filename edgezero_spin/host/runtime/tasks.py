@@ -20,7 +20,7 @@ from edgezero_spin.host.runtime.traps import cannot_enter
 from edgezero_spin.host.runtime.waitables import (
     NO_EVENT,
     TASK_CANCELLED,
-    Event,
+    WaitableEvent,
     WaitableSet,
     waitable_set_at,
 )
@@ -60,7 +60,6 @@ class Task:
 
     Attributes:
         owner: The running instance.
-        component: The component instance whose code runs.
         callee: The function; ``None`` for a call of the host's own, as of a start function.
         arguments: Lifts or returns the parameters; called when the task starts.
         resolve: Gets the result, or ``CANCELLED``.
@@ -209,7 +208,7 @@ class Task:
         if callee is not None:
             self._within(frame, lambda: callee.begin(self))
 
-    def _call_back(self, event: Event, frame: Frame) -> None:
+    def _call_back(self, event: WaitableEvent, frame: Frame) -> None:
         callee = self.callee
         if callee is None:
             return

@@ -67,8 +67,6 @@ class LoweredCall:
     """What the trampolines to lowered functions have in common.
 
     Attributes:
-        signature: The core signature.
-        lifts: Lifts of the parameters.
         areas: The slots of calls, by address.
         unpack: Returns the core parameters in an area.
     """
@@ -96,9 +94,6 @@ def host_call(
     """Return the trampoline to a function of the host.
 
     Args:
-        lower: The lowered function.
-        function: What it runs.
-        converters: Those of the component.
         number: Index of the caller's context in ``Instance.contexts``.
 
     Raises:
@@ -153,9 +148,6 @@ def guest_call(
     """Return the trampoline to a function that a component instance lifts.
 
     Args:
-        lower: The lowered function.
-        invoke: What calls the lifted function.
-        converters: Those of the component.
         number: Index of the caller's context in ``Instance.contexts``.
 
     Raises:
@@ -201,7 +193,6 @@ def core_call(function: CoreFunction, number: int) -> Trampoline:
     """Return the trampoline to a core function of the host.
 
     Args:
-        function: The function.
         number: Index of the caller's context in ``Instance.contexts``.
     """
     formats = {"i32": "I", "i64": "Q"}

@@ -48,7 +48,6 @@ def overlay(
 
     Args:
         tree: The root table of the file.
-        app_name: Name of the app.
         environ: The variables; names are compared exactly.
         problems: What is wrong is added here. The tree is of no use when something is.
     """

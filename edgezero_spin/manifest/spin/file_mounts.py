@@ -34,7 +34,6 @@ def copy_files(component: ManifestComponent, app_dir: Path, destination: Path) -
     """Copy what ``files`` names into a folder.
 
     Args:
-        component: The component.
         app_dir: The application's folder, absolute.
         destination: The folder that the guest will see as ``/``; made when missing.
 

@@ -21,7 +21,6 @@ def snake_fault(text: str, *, lower: bool = False) -> str | None:
     """Say why a text is no snake-case identifier; ``None`` when it is one.
 
     Args:
-        text: The identifier.
         lower: Whether upper-case words are refused, as they are in names of variables.
     """
     fault = _fault(text, "_", "-")

@@ -35,7 +35,6 @@ def normalize(manifest: SpinManifest, profile: str | None, problems: Problems) -
     """Return the canonical form.
 
     Args:
-        manifest: A manifest as it was read.
         profile: The profile to apply, if any.
         problems: Takes what is wrong between the parts of the manifest.
     """

@@ -26,7 +26,7 @@ from edgezero_spin.stores.memory import MemoryKeyValue
 from edgezero_spin.testing.hosting.databases import KitDatabases
 from edgezero_spin.testing.hosting.interfaces import kit_interfaces
 from edgezero_spin.testing.hosting.outbound import Sender
-from edgezero_spin.testing.hosting.stand_ins import KitLog, Labels, Variables
+from edgezero_spin.testing.hosting.stand_ins import GrantedStores, KitLog, Variables
 from edgezero_spin.testing.outbound import MAX_DEPTH
 
 __all__ = ["Runtime", "runtime_of"]
@@ -126,7 +126,7 @@ def _adapt(grants: Grants, sender: Sender) -> Grants:
         grants.outbound.sender = sender
     return attrs.evolve(
         grants,
-        key_value=Labels(grants.component_id),
+        key_value=GrantedStores(grants.component_id),
         databases=KitDatabases(grants.component_id),
         log=KitLog({}, None),
     )

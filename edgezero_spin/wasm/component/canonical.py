@@ -33,7 +33,7 @@ from edgezero_spin.wasm.component.linked import (
     Options,
     ResourceFunction,
 )
-from edgezero_spin.wasm.component.scope import CoreItem, Scope
+from edgezero_spin.wasm.component.scope import ComponentScope, CoreItem
 from edgezero_spin.wasm.component.type_table import TypeTable
 from edgezero_spin.wasm.component.types import (
     FunctionType,
@@ -96,7 +96,7 @@ class _Given:
 Export = Callable[[CoreItem], CoreExport]
 
 
-def _read_options(definition: CanonicalDefinition, scope: Scope, export: Export) -> _Given:
+def _read_options(definition: CanonicalDefinition, scope: ComponentScope, export: Export) -> _Given:
     at = definition.offset
     names: set[str] = set()
     core: dict[str, CoreExport] = {}
@@ -156,7 +156,7 @@ def _check_values(
 
 def lift(
     definition: CanonicalDefinition,
-    scope: Scope,
+    scope: ComponentScope,
     types: TypeTable,
     export: Export,
     type_: FunctionType,
@@ -164,9 +164,6 @@ def lift(
     """Return the function that ``canon lift`` makes.
 
     Args:
-        definition: The definition.
-        scope: Where it stands.
-        types: What is known about types.
         export: Returns a core item as what a core instance exports.
         type_: The type that the function is given.
 
@@ -202,7 +199,7 @@ def lift(
 
 def lower(
     definition: CanonicalDefinition,
-    scope: Scope,
+    scope: ComponentScope,
     types: TypeTable,
     export: Export,
     callee: ImportedFunction | LiftedFunction,
@@ -237,16 +234,13 @@ def core_function_type(signature: CoreSignature) -> CoreFunctionType:
 
 def resource_function(
     definition: CanonicalDefinition,
-    scope: Scope,
+    scope: ComponentScope,
     resource: ResourceType,
     owner: object,
 ) -> CoreItem:
     """Return ``resource.new``, ``resource.drop`` or ``resource.rep``.
 
     Args:
-        definition: The definition.
-        scope: Where it stands.
-        resource: The resource type.
         owner: Whose it is, as ``LinkedComponent.resources`` says.
     """
     name = definition.name
@@ -262,7 +256,7 @@ def resource_function(
 
 def builtin(
     definition: CanonicalDefinition,
-    scope: Scope,
+    scope: ComponentScope,
     types: TypeTable,
     export: Export,
     type_: ValueType | None,

@@ -178,7 +178,6 @@ class CoreExternType:
     Attributes:
         kind: ``func``, ``table``, ``memory``, ``global`` or ``tag``.
         function: Of a function or tag.
-        limits: Of a table or memory.
         value: Element type of a table, type of a global, as bytes.
         is_mutable: Of a global.
     """

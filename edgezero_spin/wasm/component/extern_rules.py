@@ -10,7 +10,7 @@ from typing import Any
 from edgezero_spin.wasm.component.definitions import Sort
 from edgezero_spin.wasm.component.errors import InvalidError
 from edgezero_spin.wasm.component.names import parse_extern_name
-from edgezero_spin.wasm.component.scope import InstanceItem, Scope, TypeClosure
+from edgezero_spin.wasm.component.scope import ComponentScope, InstanceItem, TypeClosure
 from edgezero_spin.wasm.component.type_table import TypeTable
 from edgezero_spin.wasm.component.types import (
     BorrowType,
@@ -38,12 +38,10 @@ def check_annotation(
     """Check what the annotations of a name ask of an import or export.
 
     Args:
-        name: The name.
         sort: What is imported or exported.
         implements: The interface that it implements, if one is named.
         item: What is imported or exported.
         labels: Resource types imported or exported before, by label.
-        at: Where it stands.
     """
     parsed = parse_extern_name(name)
     if implements is not None:
@@ -82,7 +80,7 @@ def check_annotation(
 
 def check_visibility(
     types: TypeTable,
-    scope: Scope,
+    scope: ComponentScope,
     visible: set[Any],
     sort: Sort,
     item: Any,
@@ -92,13 +90,10 @@ def check_visibility(
     """Check that types that need a name have one, and record those that this gives a name.
 
     Args:
-        types: What is known about types.
-        scope: Of the component.
         visible: The types that may be used.
         sort: What is imported or exported.
         item: What is imported or exported.
         what: ``import`` or ``export``.
-        at: Where it stands.
     """
     new: set[Any] = set()
     if not _is_visible(types, visible, new, sort, item):

@@ -85,7 +85,6 @@ class CoreExport:
 
     Attributes:
         instance: Index in ``LinkedComponent.core_instances``.
-        name: The name of the export.
     """
 
     instance: int
@@ -99,7 +98,6 @@ class Options:
     Attributes:
         encoding: How strings are encoded.
         memory, realloc, post_return, callback: The core definitions named, if any.
-        is_async: ``async`` is given.
     """
 
     encoding: Encoding = Encoding.UTF8
@@ -132,8 +130,6 @@ class LiftedFunction:
 
     Attributes:
         instance: Index of the component instance that defines it.
-        core: The core function.
-        type: Its type, its resource types resolved.
         options: How values cross.
     """
 
@@ -190,7 +186,6 @@ class Builtin:
             and ``waitable-set.poll``.
         is_async: ``async`` is given to ``*.cancel-*``. (For ``*.read`` and ``*.write`` it is
             in ``options``.)
-        cancellable: ``cancellable`` is given.
         slot: For ``context.get`` and ``context.set``, the number of the slot.
         core_type: For ``context.get`` and ``context.set``, ``i32`` or ``i64``.
     """
@@ -210,7 +205,6 @@ class WasiFunction:
     """A core function of WASI 0.1, which a core module imports by itself.
 
     Attributes:
-        name: ``fd_write``.
         instance: Index of the component instance that calls it.
         memory: The memory that its pointers mean.
     """
@@ -230,7 +224,6 @@ class CoreImport:
     """An import of a core module, and what is given to it.
 
     Attributes:
-        module, name: The two names.
         source: An export of an earlier core instance (of any kind: function, table, memory,
             global, tag), or a canonical function.
     """

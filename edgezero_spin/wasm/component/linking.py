@@ -24,15 +24,20 @@ from edgezero_spin.wasm.component.linked import (
     LinkedComponent,
     LinkedInstance,
 )
-from edgezero_spin.wasm.component.plan import Exports, Plan
-from edgezero_spin.wasm.component.scope import ComponentItem, InstanceItem, Scope, TypeClosure
+from edgezero_spin.wasm.component.plan import Exports, InstantiationPlan
+from edgezero_spin.wasm.component.scope import (
+    ComponentItem,
+    ComponentScope,
+    InstanceItem,
+    TypeClosure,
+)
 from edgezero_spin.wasm.component.types import FunctionType
 
-__all__ = ["ImportProvider", "link", "link_with_scope", "validate"]
+__all__ = ["ProvidedComponent", "link", "link_with_scope", "validate"]
 
 
 @attrs.frozen
-class ImportProvider:
+class ProvidedComponent:
     """A component whose exports are given to another as imports.
 
     Attributes:
@@ -48,12 +53,11 @@ class ImportProvider:
 
 
 def link(
-    component: Component | CoreGuest, dependencies: tuple[ImportProvider, ...] = ()
+    component: Component | CoreGuest, dependencies: tuple[ProvidedComponent, ...] = ()
 ) -> LinkedComponent:
     """Link a component.
 
     Args:
-        component: The root, or a core module that becomes it.
         dependencies: Components that provide some of its imports; each is instantiated once,
             before the root, also if it provides several.
 
@@ -65,11 +69,11 @@ def link(
 
 
 def link_with_scope(
-    component: Component | CoreGuest, dependencies: tuple[ImportProvider, ...] = ()
-) -> tuple[LinkedComponent, Scope]:
+    component: Component | CoreGuest, dependencies: tuple[ProvidedComponent, ...] = ()
+) -> tuple[LinkedComponent, ComponentScope]:
     """Link a component, and return what its root's indices stand for; see ``link``."""
     linker = Evaluator()
-    plan = linker.plan = Plan(is_real=True)
+    plan = linker.plan = InstantiationPlan(is_real=True)
     plan.instances.append(LinkedInstance())
     given = {}
     provided: dict[int, Exports] = {}
@@ -81,7 +85,7 @@ def link_with_scope(
             plan.dependency = None
             provided[id(each.component)] = exports
         given[each.name] = _given_by(each, exports)
-    scope = Scope(instance=0)
+    scope = ComponentScope(instance=0)
     if isinstance(component, CoreGuest):
         exports = adapt(linker, component, 0, given)
     else:
@@ -116,7 +120,7 @@ def _instantiate(linker: Evaluator, component: Component | CoreGuest) -> Exports
     return adapt(linker, component, len(plan.instances) - 1)
 
 
-def _given_by(dependency: ImportProvider, exports: Exports) -> tuple[Sort, Any]:
+def _given_by(dependency: ProvidedComponent, exports: Exports) -> tuple[Sort, Any]:
     if dependency.export is None:
         return Sort.INSTANCE, InstanceItem(exports)
     if dependency.export not in exports:

@@ -3,7 +3,7 @@
 In: a cursor. Out: type definitions with the declarators of component and instance types, sorts,
 aliases, names and their attributes.
 
-Source: WebAssembly/component-model, ``design/mvp/Binary.md``, "Type Definitions", "AliasDefinition
+Source: WebAssembly/component-model, ``design/mvp/Binary.md``, "Type Definitions", "Alias
 Definitions" and "Import and Export Definitions".
 """
 

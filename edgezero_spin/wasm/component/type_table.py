@@ -92,10 +92,8 @@ class TypeTable:
         """Make a defined type.
 
         Args:
-            form: Its form.
             resolve: Returns the type that a reference stands for.
             resource: Returns the resource type with an index.
-            at: Where it stands.
         """
         _check_form(form, at)
         kind = form.kind

@@ -29,7 +29,7 @@ from edgezero_spin.wasm.core_module import (
     TAG,
 )
 from edgezero_spin.wasm.fuse.encoding import (
-    Content,
+    ModuleSections,
     code_bytes,
     data_bytes,
     export_bytes,
@@ -115,7 +115,6 @@ class Emitted:
     """A fused module.
 
     Attributes:
-        module: Its bytes.
         imports: The entities that it imports, in the order of its import section.
         has_start: It exports a function ``START`` to call.
     """
@@ -130,7 +129,7 @@ def content_of(
     layout: ModuleLayout,
     exports: Mapping[str, Entity],
     names: Mapping[Entity, tuple[str, str]] | None,
-) -> tuple[Content, bool]:
+) -> tuple[ModuleSections, bool]:
     """Return the sections of the fused module, and whether it has a start function to call.
 
     Args:
@@ -139,7 +138,7 @@ def content_of(
         exports: What it exports.
         names: The names of each import; ``None`` leaves the imports out.
     """
-    content = Content(program.types, {}, [])
+    content = ModuleSections(program.types, {}, [])
     start = StartFunction(
         program, [*layout.defined[EntityKind.ELEMENT], *layout.defined[EntityKind.DATA]]
     )

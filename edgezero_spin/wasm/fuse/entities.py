@@ -3,7 +3,7 @@
 A member is one core instance with the module that it is made of. Each of its index spaces is
 a list of entities; an import of what another member exports is that member's entity, so that
 fusing needs no more linking. Indices are given at the end: until then a piece of code that
-mentions an index holds a ``IndexReference``, whose ``code`` is set when the index is known.
+mentions an index holds an ``IndexReference``, whose ``code`` is set when the index is known.
 
 Source: WebAssembly core specification, 2.5.1 (indices).
 """
@@ -42,7 +42,6 @@ class IndexReference:
 
     Attributes:
         entity: What is mentioned.
-        code: The bytes, once they are known.
     """
 
     entity: "Entity"

@@ -35,7 +35,7 @@ from edgezero_spin.wasm.component.linked import (
 )
 from edgezero_spin.wasm.component.types import FunctionType, ListType, Primitive
 from edgezero_spin.wasm.core_module import CODE, EXPORT, FUNCTION, IMPORT
-from edgezero_spin.wasm.fuse.encoding import Content, body_bytes, export_bytes, parameters
+from edgezero_spin.wasm.fuse.encoding import ModuleSections, body_bytes, export_bytes, parameters
 from edgezero_spin.wasm.fuse.renaming import Renaming
 
 __all__ = ["with_freed_bytes"]
@@ -138,7 +138,7 @@ def _copies(type_: FunctionType) -> Iterator[int]:
 def _freeing_module(calls: Sequence[_Call]) -> bytes:
     """Return a module whose exports call its imports and then free; its last import frees."""
     count = len(calls)
-    content = Content({}, {}, [])
+    content = ModuleSections({}, {}, [])
     types = [content.type_index(each.type) for each in calls]
     free = content.type_index(CoreFunctionType((I32,), ()))
     bodies = []

@@ -59,7 +59,6 @@ class Fused:
     """A fused component.
 
     Attributes:
-        linked: The component.
         names: What became of the core exports that exports, options and others need.
     """
 
@@ -76,13 +75,12 @@ def fuse(
     """Fuse the core modules of a linked component.
 
     Args:
-        linked: The component.
         split_from: A module with so many bytes of data or more becomes two, see
             ``splitting.py``; ``None`` splits none.
         cache: Where code modules of split components are kept.
 
     Raises:
-        ComponentError: A module is damaged, or has something that is refused.
+        WasmError: A module is damaged, or has something that is refused.
     """
     return fuse_with_names(linked, split_from=split_from, cache=cache).linked
 

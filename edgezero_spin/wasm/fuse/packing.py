@@ -35,11 +35,11 @@ from edgezero_spin.wasm.component.definitions import (
     Sort,
     TypeDefinition,
 )
-from edgezero_spin.wasm.component.errors import ComponentError, UnsupportedError
+from edgezero_spin.wasm.component.errors import UnsupportedError, WasmError
 from edgezero_spin.wasm.component.linked import Canonical, CoreExport, CoreInstance
 from edgezero_spin.wasm.component.linking import link, link_with_scope
 from edgezero_spin.wasm.component.reader import read_component
-from edgezero_spin.wasm.component.scope import Scope
+from edgezero_spin.wasm.component.scope import ComponentScope
 from edgezero_spin.wasm.component.sections import (
     ALIAS,
     CANONICAL,
@@ -66,7 +66,6 @@ def packed_component(data: bytes, *, frees_bytes: bool = False) -> bytes:
     """Return a component with its core modules fused.
 
     Args:
-        data: The component.
         frees_bytes: Have it free what its runtime copies for a call, see ``freed_bytes.py``.
     """
     try:
@@ -85,7 +84,7 @@ def packed_component(data: bytes, *, frees_bytes: bool = False) -> bytes:
         packed = _Packing(component, scope, core, names).component(data)
         # Whatever was left out although something refers to it is found here.
         link(read_component(packed))
-    except (ComponentError, LookupError, ValueError):
+    except (WasmError, LookupError, ValueError):
         return data
     return packed
 
@@ -126,7 +125,7 @@ class _Packing:
     """
 
     def __init__(
-        self, component: Component, scope: Scope, core: CoreInstance, names: Renaming
+        self, component: Component, scope: ComponentScope, core: CoreInstance, names: Renaming
     ) -> None:
         self._scope = scope
         self._core = core

@@ -13,7 +13,7 @@ from edgezero_spin.host import Host, HostSettings, HttpRequest
 from edgezero_spin.host.errors import LinkError
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.variables import VariableResolver
-from edgezero_spin.host.factors.wasi.filesystem import Mount
+from edgezero_spin.host.factors.wasi.filesystem import DirectoryMount
 from edgezero_spin.host.http.trigger import HttpEntry, HttpTriggers
 from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan
 from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
@@ -147,7 +147,9 @@ def test_a_handler_has_the_environment_of_a_component(run: Run, tmp_path: Path) 
         assert ask(host) == (200, bytes(8))
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "data.txt").write_text("file")
-    with run(handler(FILE, tmp_path), mounts=(Mount("/", tmp_path / "files", False),)) as host:
+    with run(
+        handler(FILE, tmp_path), mounts=(DirectoryMount("/", tmp_path / "files", False),)
+    ) as host:
         assert ask(host) == (200, b"file")
 
 

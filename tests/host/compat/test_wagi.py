@@ -16,7 +16,7 @@ from edgezero_spin.host.compat.wagi import WagiSettings
 from edgezero_spin.host.errors import ComponentError, HandlerError, LinkError
 from edgezero_spin.host.factors.command import Command
 from edgezero_spin.host.factors.logs import Logs
-from edgezero_spin.host.factors.wasi.filesystem import Mount
+from edgezero_spin.host.factors.wasi.filesystem import DirectoryMount
 from edgezero_spin.host.http.trigger import HttpEntry, HttpTriggers
 from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan
 from edgezero_spin.host.runtime.compiled_cache import CompiledCache
@@ -372,7 +372,7 @@ def test_the_files_of_a_command(
     (folder / "there").write_text("hi")
     (folder / "out").symlink_to(tmp_path / "secret")
     before = sorted(file.name for file in folder.iterdir())
-    mounts = (Mount("/", folder, writable),)
+    mounts = (DirectoryMount("/", folder, writable),)
     with run(command(commands.opening(path, flags, rights)), mounts=mounts) as host:
         _, _, body = ask(host)
     assert body == code if code else body != b"A"

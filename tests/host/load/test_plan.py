@@ -9,7 +9,7 @@ import pytest
 
 from edgezero_spin.host import Host, HostSettings
 from edgezero_spin.host.errors import HandlerError
-from edgezero_spin.host.http.gateway import Answer
+from edgezero_spin.host.http.gateway import CompleteResponse
 from edgezero_spin.host.http.trigger import HttpEntry, HttpTriggers
 from edgezero_spin.host.load.application import PublicRoute
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, keep_components, plan_of
@@ -74,7 +74,7 @@ def test_static_and_private_triggers(tmp_path: Path) -> None:
             {"component": "c", "route": {"private": True}},
         )
     )
-    assert entries_of(plan)[0].static == Answer(302, (("location", b"/"),))
+    assert entries_of(plan)[0].static == CompleteResponse(302, (("location", b"/"),))
     assert (entries_of(plan)[1].route, entries_of(plan)[1].component) == (None, "c")
 
 
@@ -161,7 +161,7 @@ def test_unknown_keys_are_ignored_where_spin_ignores_them(tmp_path: Path) -> Non
             {"route": "/c", "component": "c", "executor": {"type": "http", "argv": 1}},
         )
     )
-    assert entries_of(plan)[0].static == Answer(404, (), b"b")
+    assert entries_of(plan)[0].static == CompleteResponse(404, (), b"b")
     assert entries_of(plan)[1].wagi is None
 
 

@@ -18,7 +18,7 @@ from edgezero_spin.host.registry.package_config import (
     config_path,
     load_package_config,
 )
-from edgezero_spin.host.registry.session import Endpoint, OciSession
+from edgezero_spin.host.registry.session import OciSession, RegistryEndpoint
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.manifest.spin import FetchError, PackageSource
 from tests.host.load.dependency_texts import THING, asking_script
@@ -336,7 +336,7 @@ def test_no_password_leaves_without_tls_where_it_was_promised(
     tmp_path: Path, registry: Registry
 ) -> None:
     """A challenge cannot send it to a place that is asked without."""
-    endpoint = Endpoint(host=registry.host, credentials=Credentials("me", "s3cret"))
+    endpoint = RegistryEndpoint(host=registry.host, credentials=Credentials("me", "s3cret"))
     with OciSession(endpoint, "acme/hello") as session:
         challenge = f'Bearer realm="http://{registry.host}/token",service="here"'
         assert session.authorization_for(challenge) is None

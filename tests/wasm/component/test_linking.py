@@ -7,7 +7,7 @@ import wasmtime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgezero_spin.wasm.component.errors import ComponentError, InvalidError, UnsupportedError
+from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError, WasmError
 from edgezero_spin.wasm.component.linked import (
     Builtin,
     CoreExport,
@@ -22,7 +22,7 @@ from edgezero_spin.wasm.component.linked import (
     LoweredFunction,
     ResourceFunction,
 )
-from edgezero_spin.wasm.component.linking import ImportProvider, link, validate
+from edgezero_spin.wasm.component.linking import ProvidedComponent, link, validate
 from edgezero_spin.wasm.component.reader import read_component
 from edgezero_spin.wasm.component.types import (
     FunctionType,
@@ -213,14 +213,14 @@ def test_dependencies_provide_imports() -> None:
       (import "test:dep/api" (instance $dep (export "send" (func))))
       (export "send" (func $dep "send")))""")
     )
-    plan = link(root, (ImportProvider("test:dep/api", provider, "test:dep/api"),))
+    plan = link(root, (ProvidedComponent("test:dep/api", provider, "test:dep/api"),))
     assert plan.instances == (LinkedInstance(), LinkedInstance(None, "test:dep/api"))
     assert [(each.path, each.dependency) for each in plan.imports] == [(("log",), "test:dep/api")]
     send = plan.exports["send"]
     assert isinstance(send, LiftedFunction)
     assert send.instance == 1
     with pytest.raises(InvalidError, match="does not export `other`"):
-        link(root, (ImportProvider("test:dep/api", provider, "other"),))
+        link(root, (ProvidedComponent("test:dep/api", provider, "other"),))
 
 
 INVALID = [
@@ -262,7 +262,7 @@ def test_invalid_components_are_refused(text: str, message: str) -> None:
     """Indices, names and types are checked; the error says which rule is broken."""
     component = read_component(compiled(f"(component {text})"))
     for check in (validate, link):
-        with pytest.raises(ComponentError, match=message):
+        with pytest.raises(WasmError, match=message):
             check(component)
 
 
@@ -282,7 +282,7 @@ def test_types_that_grow_are_refused() -> None:
     tuples = "".join(
         f"(type $t{at} (tuple $t{at - 1} $t{at - 1} $t{at - 1} $t{at - 1}))" for at in range(1, 30)
     )
-    with pytest.raises(ComponentError, match=r"too large|maximum byte size"):
+    with pytest.raises(WasmError, match=r"too large|maximum byte size"):
         linked(f"(component (type $t0 (tuple u8)) {tuples})")
     options = "".join(f"(type $o{at} (option $o{at - 1}))" for at in range(1, 200))
     with pytest.raises(UnsupportedError, match="too deep"):
@@ -292,7 +292,7 @@ def test_types_that_grow_are_refused() -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from([USER, NESTED]), st.integers(0, 2**32))
 def test_damaged_components_raise_component_errors(text: str, seed: int) -> None:
-    """A changed byte, wherever it is, gives a plan or a ``ComponentError``."""
+    """A changed byte, wherever it is, gives a plan or a ``WasmError``."""
     chance = random.Random(seed)
     data = bytearray(compiled(text))
     for _ in range(chance.choice([1, 1, 2, 3])):
@@ -300,5 +300,5 @@ def test_damaged_components_raise_component_errors(text: str, seed: int) -> None
         data[at] = chance.choice([0, 1, 2, 0x7F, 0x80, 0xFF, data[at] ^ 1, chance.randrange(256)])
     try:
         link(read_component(bytes(data)))
-    except ComponentError as error:
+    except WasmError as error:
         assert 0 <= error.offset <= len(data)

@@ -17,7 +17,7 @@ from edgezero_spin.wasm.component.definitions import (
     TypeDefinition,
     ValueForm,
 )
-from edgezero_spin.wasm.component.errors import ComponentError, MalformedError, UnsupportedError
+from edgezero_spin.wasm.component.errors import MalformedError, UnsupportedError, WasmError
 from edgezero_spin.wasm.component.reader import MAX_DEPTH, read_component
 
 
@@ -116,7 +116,7 @@ REFUSED = [
 @pytest.mark.parametrize(("data", "text"), REFUSED)
 def test_what_is_not_known_is_refused(data: bytes, text: str) -> None:
     """The error says what is wrong and at which byte."""
-    with pytest.raises(ComponentError, match=text) as caught:
+    with pytest.raises(WasmError, match=text) as caught:
         read_component(data)
     assert 0 <= caught.value.offset <= len(data)
     assert "at byte 0x" in str(caught.value)
@@ -156,9 +156,9 @@ def test_numbers_come_back(value: int) -> None:
 
 @given(st.binary(max_size=40))
 def test_any_bytes_give_a_component_or_an_error(data: bytes) -> None:
-    """Arbitrary sections raise no other exception than a ``ComponentError``."""
+    """Arbitrary sections raise no other exception than a ``WasmError``."""
     for number in range(12):
         try:
             read_component(component((number, data)))
-        except ComponentError as error:
-            assert isinstance(error, MalformedError | ComponentError)
+        except WasmError as error:
+            assert isinstance(error, MalformedError | WasmError)

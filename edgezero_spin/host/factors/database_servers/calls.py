@@ -72,9 +72,7 @@ class RowSource(PartwiseSource):
         """Begin with the rows that were taken in.
 
         Args:
-            state: Of the instance.
             session: The session, which is kept until the end of the stream.
-            stream: The rows.
             error_of: Returns the error of the interface for what ended the statement.
         """
         super().__init__(apart=True)

@@ -73,8 +73,6 @@ class SqlConnection(PooledConnection, Protocol):
         """Begin a statement; return its rows.
 
         Args:
-            statement: One command.
-            parameters: Its parameters.
             one_by_one: Return each row as it comes, so that an error takes none with it.
         """
 
@@ -103,10 +101,8 @@ class Opening(Generic[C]):
         """Take a place for the handle; on the instance's thread.
 
         Args:
-            state: Of the instance.
             kind: What its places are counted by.
             pool: Has the connections.
-            slots: The application's connections of this kind.
 
         Raises:
             DatabaseServerError: The instance has too many handles.
@@ -203,8 +199,6 @@ class Session(Generic[C]):
         """Begin a statement; return its rows once the first or the end is known.
 
         Args:
-            statement: One command.
-            parameters: Its parameters.
             check: Raises what ends a wait.
             limit_whole: The limit of a result holds for all rows together, not for each.
 
@@ -266,7 +260,6 @@ class RowStream:
     """The rows of a statement that runs; changed by who uses the session.
 
     Attributes:
-        columns: The columns.
         has_rows: A row came.
         ended: There are no more rows than were taken in.
         failure: What ended the statement before its last row.

@@ -77,9 +77,6 @@ class Sequential:
 
     What several threads do through one such object, or through any two that share a lock,
     happens in some order; a counter loses nothing.
-
-    Attributes:
-        backend: The store.
     """
 
     # Two wrappers of one backend must exclude each other, so they share this.
@@ -89,7 +86,6 @@ class Sequential:
         """Wrap a backend.
 
         Args:
-            backend: The store.
             lock: Held during every change; by default one that all wrappers share.
         """
         self.backend = backend

@@ -30,8 +30,6 @@ class CosmosContainer:
 
     Attributes:
         account: The account's name.
-        database: The database.
-        container: The container.
         key: A key of the account; ``None`` for the credentials of the environment.
     """
 
@@ -52,7 +50,6 @@ class DynamoTable:
 
     Attributes:
         region: Where it is.
-        table: Its name.
         access_key: With ``secret_key``; ``None`` for the credentials of the environment.
         secret_key: With ``access_key``.
         token: Of a session, where there is one.

@@ -54,7 +54,6 @@ def configured_stores(
     """Return the stores by label; ``default`` is always there.
 
     Args:
-        config: The file, if there is one.
         state_dir: Where ``default`` keeps its file; ``None`` for in memory.
 
     Raises:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.factors.key_value.cloud import CloudStore, CosmosContainer, DynamoTable
 from edgezero_spin.host.factors.labels import (
-    UnknownLabelError,
+    UnresolvedLabelError,
     check_labels,
     used_labels,
 )
@@ -36,7 +36,7 @@ DEFAULT_LABEL = "default"
 """The label that exists without configuration (KV-41)."""
 
 
-class UnknownStoreError(UnknownLabelError):
+class UnknownStoreError(UnresolvedLabelError):
     """Components list key-value labels that no store answers to."""
 
     def __str__(self) -> str:

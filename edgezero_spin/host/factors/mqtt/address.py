@@ -34,7 +34,6 @@ class MqttAddress:
 
     Attributes:
         host: A name or an address.
-        port: The port.
         tls: Whether the connection is encrypted.
         client_id: Our name.
         clean_session: Whether the broker forgets us when the connection ends.

@@ -45,7 +45,6 @@ class MqttError(HostError):
     """A message could not be delivered.
 
     Attributes:
-        message: Why.
         case: The case of the interface's error.
     """
 
@@ -90,7 +89,6 @@ class MqttConnection:
         """Connect to nothing yet.
 
         Args:
-            address: Where the broker is.
             username: Who we are; may be empty.
             password: May be empty.
             keep_alive_s: Seconds of silence after which the broker may end the connection; 0 for

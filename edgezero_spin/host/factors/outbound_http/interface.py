@@ -25,7 +25,7 @@ from edgezero_spin.host.factors.wasi.http import (
     FutureIncomingResponse,
     OutgoingRequest,
     RequestOptions,
-    SentRequest,
+    SendableRequest,
 )
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi.http.values import method_text
@@ -78,7 +78,7 @@ class HttpSender(Protocol):
     def send(
         self,
         destination: Destination,
-        request: SentRequest,
+        request: SendableRequest,
         options: RequestOptions | None,
         future: FutureIncomingResponse,
     ) -> None:
@@ -106,7 +106,6 @@ class OutboundHosts:
             entries: Of ``allowed_outbound_hosts``; templates.
             component_ids: Of the application, for ``*.spin.internal`` (CHAIN-6).
             variables: Fills templates in.
-            sender: Sends what is allowed.
         """
         self.sender = sender
         self._component_ids = tuple(component_ids)
@@ -206,18 +205,15 @@ def _handle(
 def dispatch(
     state: InstanceState,
     destination: Destination,
-    request: SentRequest,
+    request: SendableRequest,
     options: RequestOptions | None,
     future: FutureIncomingResponse,
 ) -> None:
     """Send a request, or refuse it: the future gets the outcome.
 
     Args:
-        state: Of the instance that sends.
         destination: Where it goes.
-        request: The request.
         options: How long it may take; ``None`` for the usual.
-        future: Where the outcome goes.
     """
     hosts: OutboundHosts | None = state.grants.outbound
     observer = state.request_observer
@@ -244,7 +240,7 @@ def dispatch(
 def _observe(
     observer: RequestObserver,
     destination: Destination,
-    request: SentRequest,
+    request: SendableRequest,
     future: FutureIncomingResponse,
 ) -> None:
     """Tell of a request, and send it with the fields that are wanted of it (TEL-46)."""

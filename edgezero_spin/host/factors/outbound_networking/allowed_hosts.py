@@ -38,7 +38,6 @@ class OutboundUrl:
 
     Attributes:
         scheme: In lower case.
-        host: The host, as it is compared.
         port: ``None`` when the address has none.
     """
 

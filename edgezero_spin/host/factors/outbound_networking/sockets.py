@@ -37,7 +37,6 @@ def connect(
 
     Args:
         host: A name or an address.
-        port: The port.
         tls: Whether the connection is encrypted.
         timeout_s: How long to try, the name's addresses together.
         check: Called every quarter of a second; what it raises ends the attempt.

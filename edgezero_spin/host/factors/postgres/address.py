@@ -49,7 +49,6 @@ class PostgresServer:
         host: A name or an address, whose certificate is expected; ``None`` where the string
             gives ``hostaddr`` only.
         address: The IP address to connect to, from ``hostaddr``; ``None`` to look the host up.
-        port: The port.
         granted: What has to be permitted, ``host`` or ``host:port``: the host, and the address
             where it stands beside it.
     """

@@ -13,14 +13,12 @@ from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Any
 
+from edgezero_spin.host.factors.database_servers.sessions import Parameter
 from edgezero_spin.host.factors.postgres.calendar import DAY_US, days_of_date, us_of_time
 from edgezero_spin.host.factors.postgres.numeric import encode_numeric
 from edgezero_spin.host.factors.postgres.types import TYPES, Oid
 
 __all__ = ["ParameterTypeError", "ParameterValueError", "encode_parameters", "fit_parameters"]
-
-Parameter = tuple[str, Any]
-"""Case and payload of a ``parameter-value``."""
 
 _INT2, _INT4, _INT8 = Struct("!h").pack, Struct("!i").pack, Struct("!q").pack
 _INTERVAL = Struct("!qii").pack
@@ -64,7 +62,6 @@ def fit_parameters(
 
     Args:
         parameters: Cases with their payloads.
-        encoded: Their bytes.
         oids: The types that the server inferred.
         name_of: Returns the server's name of a type.
 

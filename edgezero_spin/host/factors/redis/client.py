@@ -58,15 +58,11 @@ _NUMBER = re.compile(rb"[+-]?[0-9]{1,19}")
 P = TypeVar("P")
 T = TypeVar("T")
 
-Argument = bytes | str | int
+RedisArgument = bytes | str | int
 
 
 class RedisError(HostError):
-    """A command could not be carried out.
-
-    Attributes:
-        message: What went wrong.
-    """
+    """A command could not be carried out."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -98,7 +94,6 @@ class RedisAddress:
 
     Attributes:
         host: A name or an address.
-        port: The port.
         username: ``None`` for the server's default user.
         password: ``None`` to log in to nothing.
         database: Which of the server's databases.
@@ -181,11 +176,9 @@ class RedisConnection:
         """Connect, log in and choose the database.
 
         Args:
-            address: Where to.
             check: Called every quarter of a second while the server is silent, before it is
                 connected too; what it raises ends the wait and the connection.
             reply_timeout_s: How long the server may be silent.
-            connect_timeout_s: How long to try.
             blocked: Says of an address that it must not be connected to (NET-41).
 
         Raises:
@@ -219,11 +212,10 @@ class RedisConnection:
         if address.database:
             self.call("SELECT", address.database)
 
-    def call(self, *command: Argument, max_bytes: int = 1 << 40) -> Any:
+    def call(self, *command: RedisArgument, max_bytes: int = 1 << 40) -> Any:
         """Send a command and return the reply.
 
         Args:
-            command: The command and its arguments.
             max_bytes: Size of the reply that is kept.
 
         Raises:
@@ -300,7 +292,7 @@ class RedisConnection:
         return data
 
 
-def encoded(command: tuple[Argument, ...]) -> bytes:
+def encoded(command: tuple[RedisArgument, ...]) -> bytes:
     """Return a command as it is sent: its parts as bulk strings."""
     parts = [b"*%d\r\n" % len(command)]
     for argument in command:

@@ -42,7 +42,6 @@ class RedisConnectionResource:
     """One open handle.
 
     Attributes:
-        native: The connection.
         slots: Where it counts.
     """
 

@@ -24,7 +24,6 @@ def configured_databases(
     """Return the databases by label.
 
     Args:
-        config: The file, if there is one.
         state_dir: Where the label ``default`` keeps its file; ``None`` for in memory.
         durable: What was committed survives a power cut.
 

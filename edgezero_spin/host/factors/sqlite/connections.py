@@ -29,7 +29,7 @@ from edgezero_spin.host.factors.sqlite.rules import MAX_VALUE_BYTES, Rules
 from edgezero_spin.host.factors.sqlite.statements import (
     DatabaseError,
     ResultTooLarge,
-    Row,
+    SqliteRow,
     bounded_rows,
     check_parameters,
     prepare,
@@ -90,11 +90,10 @@ class DatabaseConnection:
 
     def execute(
         self, text: str, values: Sequence[Any] = (), *, max_bytes: int
-    ) -> tuple[list[str], list[Row]]:
+    ) -> tuple[list[str], list[SqliteRow]]:
         """Run the first statement of a text.
 
         Args:
-            text: SQL.
             values: ``int``, ``float``, ``str``, ``bytes`` or ``None`` by position.
             max_bytes: Size of the rows that are kept.
 
@@ -207,7 +206,7 @@ class DatabaseConnection:
 
     def _first(
         self, native: apsw.Connection, text: str, values: tuple[Any, ...], max_bytes: int
-    ) -> tuple[list[str], list[Row]]:
+    ) -> tuple[list[str], list[SqliteRow]]:
         """Run the first statement on the statement's thread."""
         with self.values_bounded(text):
             prepared = prepare(native, text)

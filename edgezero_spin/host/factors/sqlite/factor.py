@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.factors.labels import (
-    UnknownLabelError,
+    UnresolvedLabelError,
     check_labels,
     used_labels,
 )
@@ -28,7 +28,7 @@ DEFAULT_LABEL = "default"
 """The label that exists without configuration (DB-2)."""
 
 
-class UnknownDatabaseError(UnknownLabelError):
+class UnknownDatabaseError(UnresolvedLabelError):
     """Components list SQLite labels that no database answers to (DB-3)."""
 
     def __str__(self) -> str:

@@ -51,7 +51,6 @@ def parse_dotenv(text: str, environ: Mapping[str, str]) -> dict[str, str]:
     """Return names and values; the last entry for a name counts.
 
     Args:
-        text: The text of the file.
         environ: What ``$NAME`` means; the entries above count only for other names.
 
     Raises:

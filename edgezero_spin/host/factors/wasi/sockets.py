@@ -138,7 +138,6 @@ def refuse_peer(state: InstanceState, scheme: str, address: Any) -> None:
     """Say in the log why a component cannot reach an address.
 
     Args:
-        state: Of the instance.
         scheme: ``tcp`` or ``udp``.
         address: An ``ip-socket-address``.
     """

@@ -50,7 +50,6 @@ def unpack_archive(path: Path, wanted: Collection[str], cache: ContentCache) -> 
     """Put the wanted files of an archive into the cache.
 
     Args:
-        path: The archive.
         wanted: Digests; what has none of them is left.
         cache: Where the files go.
 

@@ -72,7 +72,6 @@ def resolve_image(reference: str, *, insecure: bool = False) -> str:
     Whoever checks signatures checks this one, as ``cosign verify`` does, and then runs it.
 
     Args:
-        reference: The image.
         insecure: Ask the registry without TLS.
 
     Raises:

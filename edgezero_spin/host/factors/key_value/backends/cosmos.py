@@ -49,7 +49,6 @@ class CosmosKeyValue:
 
     Attributes:
         place: Where they are.
-        remote: It is on another machine.
     """
 
     remote = True
@@ -58,7 +57,6 @@ class CosmosKeyValue:
         """Connect to nothing yet.
 
         Args:
-            place: The container.
             url: Where the account answers; the public cloud when ``None``.
         """
         self.place = place

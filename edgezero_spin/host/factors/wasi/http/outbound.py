@@ -31,7 +31,7 @@ __all__ = [
     "IncomingResponse",
     "OutgoingRequest",
     "RequestOptions",
-    "SentRequest",
+    "SendableRequest",
 ]
 
 _SCHEME = re.compile(r"[A-Za-z0-9+.-]{0,64}")
@@ -50,7 +50,7 @@ class _SentBody(Protocol):
         """Where its bytes come from."""
 
 
-class SentRequest(Protocol):
+class SendableRequest(Protocol):
     """A request as whoever sends it sees it, of either generation of WASI."""
 
     headers: Fields

@@ -1,7 +1,7 @@
 """Requests and responses of ``wasi:http@0.3``, received and made alike.
 
 A guest's own message has a stream of the guest and a future of what follows it; one that came
-in has an ``IncomingBody``. Which of them it is, the guest does not see.
+in has a ``ReceivedBody``. Which of them it is, the guest does not see.
 
 Source: contract wasi03.md, WH-10, WH-14, WH-18, WH-30, WH-33, CS-3, CS-14, CS-23, CS-24.
 """
@@ -17,7 +17,7 @@ from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi.http.outbound import RequestOptions
 from edgezero_spin.host.factors.wasi.http.values import TaggedValue
-from edgezero_spin.host.factors.wasi_03.http.bodies import IncomingBody, OutgoingContents
+from edgezero_spin.host.factors.wasi_03.http.bodies import OutgoingContents, ReceivedBody
 from edgezero_spin.host.factors.wasi_03.http.fields import read_only
 from edgezero_spin.host.runtime.host_ends import FutureReader, FutureValue, Promise, StreamReader
 from edgezero_spin.host.runtime.interface import HostFunction, Ok, WitError
@@ -49,7 +49,7 @@ class _Message:
     """
 
     headers: Fields
-    contents: IncomingBody | OutgoingContents | None
+    contents: ReceivedBody | OutgoingContents | None
     sent: Promise = attrs.field(factory=Promise, init=False)
     verdict: Promise = attrs.field(factory=Promise, init=False)
 
@@ -58,7 +58,7 @@ class _Message:
         """Those of its headers."""
         return self.headers.size
 
-    def take(self) -> IncomingBody | OutgoingContents | None:
+    def take(self) -> ReceivedBody | OutgoingContents | None:
         """Take the body out: whoever has it closes it."""
         contents, self.contents = self.contents, None
         return contents
@@ -120,11 +120,7 @@ class Request03(_Message):
 
 @attrs.define(eq=False)
 class Response03(_Message):
-    """A ``response``.
-
-    Attributes:
-        status: The status code.
-    """
+    """A ``response``."""
 
     status: int = 200
 
@@ -159,7 +155,7 @@ def _consume_body(state: InstanceState, message: _Message, result: FutureReader)
             message.verdict.settle(items[0])
 
     result.read_now(1, judged)
-    if isinstance(contents, IncomingBody):
+    if isinstance(contents, ReceivedBody):
         return contents, FutureValue(contents.trailers)
     if contents is None:
         return b"", FutureValue(Ok(None))
