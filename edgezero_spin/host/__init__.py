@@ -22,9 +22,7 @@ from edgezero_spin.host.observers import (
 )
 from edgezero_spin.host.settings import HostSettings, RunOptions
 from edgezero_spin.host.switch import Switch
-from edgezero_spin.host.triggers.cron.trigger import CronEvent
-from edgezero_spin.host.triggers.mqtt.trigger import MqttMessage
-from edgezero_spin.host.triggers.redis.trigger import RedisMessage
+from edgezero_spin.host.triggers.events import CronEvent, MqttMessage, RedisMessage
 from edgezero_spin.host.triggers.trigger import ReconnectPolicy
 
 __all__ = [

@@ -159,7 +159,7 @@ class EventComponent:
         try:
             started.instance.call(function.interface, function.name, *event.arguments)
         except WitError as error:
-            event.returned_error(error_text(error.payload))
+            event.returned_error(_error_text(error.payload))
         else:
             event.returned_ok()
 
@@ -206,7 +206,7 @@ class EventCall:
             return
         self.answered = True
         if isinstance(result, Err):
-            self.call.returned_error(error_text(result.value))
+            self.call.returned_error(_error_text(result.value))
         else:
             self.call.returned_ok()
         self.call.released()
@@ -225,7 +225,7 @@ class EventCall:
         self.call.released()
 
 
-def error_text(error: Any) -> str:
+def _error_text(error: Any) -> str:
     """Return the error that a guest returned, for people: a case and what it carries."""
     if isinstance(error, tuple) and len(error) == 2:
         case, payload = error

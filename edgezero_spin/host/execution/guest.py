@@ -8,6 +8,7 @@ Source: contract spin-host.md, RESP-11, RESP-15, GEN-7.
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -16,7 +17,6 @@ from edgezero_spin.host.compat.inbound_http import INBOUND_HTTP
 from edgezero_spin.host.errors import HandlerError
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.exchange.handler_type import HandlerType
-from edgezero_spin.host.execution.handler_call import HandlerCall
 from edgezero_spin.host.execution.instance_pool import PooledInstance
 from edgezero_spin.host.execution.pace import QUICK_SHARED_S, Pace
 from edgezero_spin.host.factors.instance import Grants
@@ -30,6 +30,9 @@ from edgezero_spin.wasm.component.linked import (
     LoweredFunction,
 )
 from edgezero_spin.wasm.component.types import ResultType
+
+if TYPE_CHECKING:
+    from edgezero_spin.host.execution.handler_call import HandlerCall
 
 __all__ = ["HANDLER", "HANDLER_03", "GuestComponent", "handler_of"]
 
@@ -123,8 +126,11 @@ class GuestComponent:
                 self.handler, "handle", IncomingRequest(exchange), ResponseOutparam(exchange)
             )
 
-    def shared_call(self, exchange: Exchange) -> HandlerCall:
+    def shared_call(self, exchange: Exchange) -> "HandlerCall":
         """Return an exchange as it goes through an instance of WASI 0.3."""
+        # It brings all of WASI 0.3, which most applications start without.
+        from edgezero_spin.host.execution.handler_call import HandlerCall
+
         return HandlerCall(exchange, self.grants.component_id, self.handler)
 
 

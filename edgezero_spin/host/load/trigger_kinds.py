@@ -1,16 +1,35 @@
 """The kinds of triggers that this host has built in, with those that a program adds."""
 
+import importlib
 from collections.abc import Sequence
 
+import attrs
+
 from edgezero_spin.host.http.trigger import HttpTrigger
-from edgezero_spin.host.triggers.cron.trigger import CronTrigger
-from edgezero_spin.host.triggers.mqtt.trigger import MqttTrigger
-from edgezero_spin.host.triggers.redis.trigger import RedisTrigger
-from edgezero_spin.host.triggers.trigger import Trigger
+from edgezero_spin.host.triggers.trigger import ConfiguredTrigger, Trigger, TriggerDeclarations
 
 __all__ = ["BUILT_IN", "kinds_of"]
 
-BUILT_IN: tuple[Trigger, ...] = (HttpTrigger(), RedisTrigger(), MqttTrigger(), CronTrigger())
+
+@attrs.frozen
+class _Late:
+    """A kind that is imported when an application has triggers of it; a ``Trigger``."""
+
+    kind: str
+    class_name: str
+
+    def configure(self, declared: TriggerDeclarations) -> ConfiguredTrigger:
+        module = importlib.import_module(f"edgezero_spin.host.triggers.{self.kind}.trigger")
+        kind: Trigger = getattr(module, self.class_name)()
+        return kind.configure(declared)
+
+
+BUILT_IN: tuple[Trigger, ...] = (
+    HttpTrigger(),
+    _Late("redis", "RedisTrigger"),
+    _Late("mqtt", "MqttTrigger"),
+    _Late("cron", "CronTrigger"),
+)
 
 
 def kinds_of(added: Sequence[Trigger]) -> tuple[Trigger, ...]:

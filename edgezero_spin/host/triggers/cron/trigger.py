@@ -19,6 +19,7 @@ from edgezero_spin.host.errors import HandlerError
 from edgezero_spin.host.execution.event_component import EventComponent, EventFunction
 from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.triggers.cron.schedule import EXAMPLE, CronSchedule
+from edgezero_spin.host.triggers.events import CronEvent
 from edgezero_spin.host.triggers.tables import read_texts
 from edgezero_spin.host.triggers.trigger import (
     Delivery,
@@ -32,7 +33,7 @@ from edgezero_spin.host.triggers.trigger import (
 )
 from edgezero_spin.wasm.component.types import Primitive, RecordType
 
-__all__ = ["CronEntry", "CronEvent", "CronTrigger", "CronTriggers"]
+__all__ = ["CronEntry", "CronTrigger", "CronTriggers"]
 
 CRON = "cron"
 
@@ -48,21 +49,6 @@ FUNCTIONS = (
         "handle-cron-event: async func(metadata: metadata) -> result<_, error>",
     ),
 )
-
-
-@attrs.frozen
-class CronEvent:
-    """A moment at which a cron expression comes true.
-
-    Attributes:
-        expression: The expression.
-        timestamp: Seconds since 1970 that the component is told.
-        trigger_id: The trigger that is due; ``None`` for all with this expression.
-    """
-
-    expression: str
-    timestamp: int = attrs.field(factory=lambda: int(time()))
-    trigger_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)

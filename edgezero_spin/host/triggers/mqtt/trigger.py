@@ -15,6 +15,7 @@ from edgezero_spin.host.errors import HandlerError
 from edgezero_spin.host.execution.event_component import EventComponent, EventFunction
 from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.factors.mqtt.address import MqttAddress, parse_mqtt_address
+from edgezero_spin.host.triggers.events import MqttMessage
 from edgezero_spin.host.triggers.mqtt.topics import filter_fault, topic_matches
 from edgezero_spin.host.triggers.reconnecting import ServerGoneError, stay_connected
 from edgezero_spin.host.triggers.tables import read_texts, rendered
@@ -33,7 +34,7 @@ from edgezero_spin.wasm.component.types import ListType, Primitive, RecordType
 if TYPE_CHECKING:
     from edgezero_spin.host.triggers.mqtt.subscription import MqttLogin
 
-__all__ = ["MqttEntry", "MqttMessage", "MqttTrigger", "MqttTriggers"]
+__all__ = ["MqttEntry", "MqttTrigger", "MqttTriggers"]
 
 MQTT = "mqtt"
 EXAMPLE = "mqtt://localhost:1883"
@@ -55,23 +56,6 @@ FUNCTIONS = (
         "handle-message: async func(message: payload, metadata: metadata) -> result<_, error>",
     ),
 )
-
-
-@attrs.frozen
-class MqttMessage:
-    """A message that was published.
-
-    Attributes:
-        topic: Where to.
-        payload: The content.
-        qos: Its quality of service.
-        trigger_id: The trigger that it came for; ``None`` for all whose filter matches.
-    """
-
-    topic: str
-    payload: bytes = attrs.field(repr=lambda payload: f"{len(payload)} bytes")
-    qos: int = 0
-    trigger_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)

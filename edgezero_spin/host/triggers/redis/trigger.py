@@ -19,6 +19,7 @@ import attrs
 from edgezero_spin.host.errors import HandlerError
 from edgezero_spin.host.execution.event_component import EventComponent, EventFunction
 from edgezero_spin.host.factors.redis.client import RedisAddress, parse_redis_address
+from edgezero_spin.host.triggers.events import RedisMessage
 from edgezero_spin.host.triggers.reconnecting import ServerGoneError, stay_connected
 from edgezero_spin.host.triggers.redis.subscription import Subscription
 from edgezero_spin.host.triggers.tables import read_texts, rendered
@@ -34,7 +35,7 @@ from edgezero_spin.host.triggers.trigger import (
 )
 from edgezero_spin.wasm.component.types import ListType, Primitive
 
-__all__ = ["RedisEntry", "RedisMessage", "RedisTrigger", "RedisTriggers"]
+__all__ = ["RedisEntry", "RedisTrigger", "RedisTriggers"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -58,21 +59,6 @@ FUNCTIONS = (
         is_async=True,
     ),
 )
-
-
-@attrs.frozen
-class RedisMessage:
-    """A message that was published.
-
-    Attributes:
-        channel: The channel.
-        payload: The content.
-        server: ``host:port`` of the server that it came from; ``None`` for any.
-    """
-
-    channel: str
-    payload: bytes = attrs.field(repr=lambda payload: f"{len(payload)} bytes")
-    server: RedisAddress | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -148,15 +134,15 @@ class RedisTriggers:
     entries: tuple[RedisEntry, ...]
     address: str | None = attrs.field(default=None, repr=False)
     kind = REDIS
-    _by_channel: Mapping[tuple[RedisAddress | None, str], tuple[str, ...]] = attrs.field(
+    _by_channel: Mapping[tuple[str | None, str], tuple[str, ...]] = attrs.field(
         init=False, repr=False
     )
 
     @_by_channel.default
-    def _components_by_channel(self) -> Mapping[tuple[RedisAddress | None, str], tuple[str, ...]]:
-        found: dict[tuple[RedisAddress | None, str], tuple[str, ...]] = {}
+    def _components_by_channel(self) -> Mapping[tuple[str | None, str], tuple[str, ...]]:
+        found: dict[tuple[str | None, str], tuple[str, ...]] = {}
         for entry in self.entries:
-            for server in dict.fromkeys((entry.server, None)):
+            for server in (None, str(entry.server)):
                 found[server, entry.channel] = (
                     *found.get((server, entry.channel), ()),
                     entry.component,
@@ -259,6 +245,7 @@ class _RedisListener:
 
     async def run(self, events: EventSink) -> None:
         said = False
+        server = str(self.server)
 
         async def listen(connected: Callable[[], None]) -> None:
             nonlocal said
@@ -270,7 +257,7 @@ class _RedisListener:
                     for channel, ids in self.channels.items():
                         events.say(f"\t{self.server}/{channel}: [{','.join(ids)}]")
                 async for channel, payload in subscription.messages():
-                    await events.deliver(RedisMessage(channel, payload, self.server))
+                    await events.deliver(RedisMessage(channel, payload, server))
             raise ServerGoneError(f"disconnected from {self.server}")
 
         await stay_connected(self.name, listen, events.reconnect)
