@@ -34,7 +34,7 @@ from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.usage import RequestMeter
 from edgezero_spin.host.runtime.engine import InstanceLimits
 
-__all__ = ["InstanceExecutor"]
+__all__ = ["InstanceExecutor", "SerialComponent"]
 
 
 class SerialComponent(Guest, Protocol):

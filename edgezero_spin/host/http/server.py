@@ -70,18 +70,16 @@ def serve(
     *,
     on_listening: Callable[[Listening], None] = lambda listening: None,
     settings: ServerSettings | None = None,
-    triggers: TriggerRunner | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
-        host: What answers: a ``Host`` or a ``Switch``. It is not closed here.
+        host: What answers, and listens for events: a ``Host`` or a ``Switch``. It is not closed
+            here.
         listen: ``address:port``; a name is resolved, port 0 takes a free one.
         on_listening: Called once the socket accepts connections.
         settings: How clients are treated.
-        triggers: What listens for events; ``None`` for ``host``, where it is a ``Host`` or a
-            ``Switch``.
         say: Told where triggers listen, line by line.
 
     Raises:
@@ -89,7 +87,7 @@ def serve(
         TriggerFailedError: Every trigger has ended, and one of them failed.
     """
     settings = settings or ServerSettings()
-    serving = _Serving(host, listen, on_listening, settings, triggers, say)
+    serving = _Serving(host, listen, on_listening, settings, say)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         if sys.platform == "win32":
             # There a thread that ends takes the reads with it that it began.
@@ -107,7 +105,6 @@ async def serve_async(
     *,
     on_listening: Callable[[Listening], None] = lambda listening: None,
     settings: ServerSettings | None = None,
-    triggers: TriggerRunner | None = None,
     say: Callable[[str], None] = lambda line: None,
     stop: asyncio.Event | None = None,
     signals: bool = False,
@@ -121,7 +118,7 @@ async def serve_async(
     """
     handling = loop_signals if signals else no_signals
     settings = settings or ServerSettings()
-    await _Serving(host, listen, on_listening, settings, triggers, say).run(stop, handling)
+    await _Serving(host, listen, on_listening, settings, say).run(stop, handling)
 
 
 @attrs.frozen
@@ -132,13 +129,10 @@ class _Serving:
     listen: str | socket.socket
     on_listening: Callable[[Listening], None]
     settings: ServerSettings
-    given: TriggerRunner | None
     say: Callable[[str], None]
 
     @property
     def triggers(self) -> TriggerRunner | None:
-        if self.given is not None:
-            return self.given
         return self.host if isinstance(self.host, TriggerRunner) else None
 
     async def run(self, stop: asyncio.Event | None, handling: Handling) -> None:
