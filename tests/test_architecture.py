@@ -75,7 +75,7 @@ LIBRARIES = {
         "watchfiles",
     },
     "development": {"attrs", "httpx", "watchfiles"},
-    "cli": {"click", "rich", "attrs"},
+    "cli": {"click", "attrs"},
     "testing": {"apsw", "attrs", "pytest", "wasmtime", "httpx", "hypothesis", "time_machine"},
     "__init__": set[str](),
 }
