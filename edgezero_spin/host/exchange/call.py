@@ -11,7 +11,7 @@ import attrs
 
 from edgezero_spin.host.observers import RequestObserver
 
-__all__ = ["Call", "Failure", "FailureKind"]
+__all__ = ["Failure", "FailureKind", "GuestCall"]
 
 
 def _nothing() -> None:
@@ -47,7 +47,7 @@ class Failure:
         return self.detail
 
 
-class Call:
+class GuestCall:
     """A call on its way through one instance.
 
     Attributes:

@@ -12,9 +12,9 @@ from typing import Any
 
 import attrs
 
-from edgezero_spin.host.exchange.call import Call, Failure
+from edgezero_spin.host.exchange.call import Failure, GuestCall
 
-__all__ = ["Event", "EventOutcome", "OutcomeKind"]
+__all__ = ["EventOutcome", "OutcomeKind", "TriggerEvent"]
 
 
 class OutcomeKind(enum.Enum):
@@ -48,7 +48,7 @@ class EventOutcome:
         return self.kind is OutcomeKind.OK
 
 
-class Event(Call):
+class TriggerEvent(GuestCall):
     """An event on its way through one instance.
 
     Attributes:

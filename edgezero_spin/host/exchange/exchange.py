@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import attrs
 
-from edgezero_spin.host.exchange.call import Call, Failure
+from edgezero_spin.host.exchange.call import Failure, GuestCall
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.fields import Pair
 
@@ -46,7 +46,7 @@ class ResponseHead:
     body: ByteChannel | None
 
 
-class Exchange(Call):
+class Exchange(GuestCall):
     """A request on its way through one instance.
 
     Attributes:

@@ -22,7 +22,7 @@ from time import monotonic, thread_time
 import attrs
 
 from edgezero_spin.host.errors import EngineBusy, GuestTrapped
-from edgezero_spin.host.exchange.call import Call, Failure, FailureKind
+from edgezero_spin.host.exchange.call import Failure, FailureKind, GuestCall
 from edgezero_spin.host.exchange.loops import LoopThread
 from edgezero_spin.host.execution.clock import Clock
 from edgezero_spin.host.execution.concurrency_policy import ConcurrencyPolicy
@@ -128,7 +128,7 @@ class ConcurrentExecutor:
     def start(
         self,
         component: SharedComponent,
-        call: Call,
+        call: GuestCall,
         watch: InstanceWatch | None = None,
         *,
         nested: bool = False,

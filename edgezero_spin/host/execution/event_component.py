@@ -14,7 +14,7 @@ import attrs
 
 from edgezero_spin.host.errors import HandlerError, WitError
 from edgezero_spin.host.exchange.call import Failure
-from edgezero_spin.host.exchange.event import Event
+from edgezero_spin.host.exchange.event import TriggerEvent
 from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.execution.instance_pool import PooledInstance
 from edgezero_spin.host.execution.pace import QUICK_SHARED_S, Pace
@@ -149,7 +149,7 @@ class EventComponent:
         """How it takes events."""
         return HandlerType.ASYNC_FUNCTION if self.is_async else HandlerType.FUNCTION
 
-    def handle(self, started: PooledInstance, event: Event) -> None:
+    def handle(self, started: PooledInstance, event: TriggerEvent) -> None:
         """Call the function of an instance. Called on the guest's thread.
 
         Raises:
@@ -163,7 +163,7 @@ class EventComponent:
         else:
             event.returned_ok()
 
-    def shared_call(self, event: Event) -> "EventCall":
+    def shared_call(self, event: TriggerEvent) -> "EventCall":
         """Return an event as it goes through an instance."""
         return EventCall(event, self.function)
 
@@ -173,7 +173,7 @@ class EventCall:
 
     __slots__ = ("_function", "answered", "call", "component_id")
 
-    def __init__(self, event: Event, function: EventFunction) -> None:
+    def __init__(self, event: TriggerEvent, function: EventFunction) -> None:
         self.call = event
         self.component_id = event.component_id
         self.answered = False

@@ -9,7 +9,7 @@ Source: contract spin-host.md, LIFE-2, LIFE-7, LIFE-8.
 
 from typing import Protocol, TypeVar
 
-from edgezero_spin.host.exchange.call import Call
+from edgezero_spin.host.exchange.call import GuestCall
 from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.runtime.engine import InstanceLimits
@@ -79,7 +79,7 @@ class Executor(Protocol[ServedT]):
     def start(
         self,
         component: ServedT,
-        call: Call,
+        call: GuestCall,
         watch: InstanceWatch | None = None,
         *,
         nested: bool = False,
@@ -111,7 +111,7 @@ class RequestStarter(Protocol):
     def start(
         self,
         component: Served,
-        call: Call,
+        call: GuestCall,
         watch: InstanceWatch | None = None,
         *,
         nested: bool = False,

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from time import thread_time
 from typing import Any, Protocol
 
-from edgezero_spin.host.exchange.call import Call
+from edgezero_spin.host.exchange.call import GuestCall
 from edgezero_spin.host.execution.executor import InstanceWatch
 from edgezero_spin.host.execution.instance_pool import (
     Guest,
@@ -95,7 +95,7 @@ class InstanceExecutor:
     def start(
         self,
         component: SerialComponent,
-        call: Call,
+        call: GuestCall,
         watch: InstanceWatch | None = None,
         *,
         nested: bool = False,
@@ -120,7 +120,7 @@ class InstanceExecutor:
         """End the instances that wait. Twice is harmless."""
         self.instance_pool.close()
 
-    def _run_here(self, component: SerialComponent, call: Call, loop_owner: LoopOwner) -> None:
+    def _run_here(self, component: SerialComponent, call: GuestCall, loop_owner: LoopOwner) -> None:
         """Run the request on the thread that runs the event loop, in its turn."""
 
         def sleeping(asleep: bool) -> None:
@@ -147,7 +147,7 @@ class InstanceExecutor:
         loop_owner.run_soon(here, elsewhere)
 
     def _run_there(
-        self, component: SerialComponent, call: Call, watch: InstanceWatch | None
+        self, component: SerialComponent, call: GuestCall, watch: InstanceWatch | None
     ) -> None:
         """Run the request on a thread of the pool."""
         slept = self._run(component, call, watch, self._pool.sleeping)
@@ -156,7 +156,7 @@ class InstanceExecutor:
     def _run(
         self,
         component: SerialComponent,
-        call: Call,
+        call: GuestCall,
         watch: InstanceWatch | None,
         sleeping: Callable[[bool], None],
     ) -> bool:
@@ -203,7 +203,7 @@ class InstanceExecutor:
         self,
         component: SerialComponent,
         limits: InstanceLimits,
-        call: Call,
+        call: GuestCall,
         state: InstanceState,
         watch: InstanceWatch | None,
     ) -> PooledInstance | None:
@@ -232,7 +232,7 @@ class InstanceExecutor:
     def _call(
         self,
         component: SerialComponent,
-        call: Call,
+        call: GuestCall,
         started: PooledInstance,
         watch: InstanceWatch | None,
     ) -> bool:

@@ -9,7 +9,7 @@ Source: contract spin-host.md, RESP-4 to RESP-9.
 import logging
 
 from edgezero_spin.host.errors import EngineBusy, GuestTrapped
-from edgezero_spin.host.exchange.call import Call, Failure, FailureKind
+from edgezero_spin.host.exchange.call import Failure, FailureKind, GuestCall
 from edgezero_spin.host.factors.wasi.cli import GuestExit
 
 __all__ = ["UNFINISHED", "failure_of", "finish_failed", "finish_returned", "report"]
@@ -28,7 +28,7 @@ def failure_of(error: BaseException) -> Failure:
     return Failure(kind, str(error) or type(error).__name__)
 
 
-def finish_returned(component_id: str, call: Call) -> bool:
+def finish_returned(component_id: str, call: GuestCall) -> bool:
     """Finish a call whose handler returned (RESP-5, RESP-9).
 
     Returns:
@@ -43,7 +43,9 @@ def finish_returned(component_id: str, call: Call) -> bool:
     return False
 
 
-def finish_failed(component_id: str, call: Call, error: BaseException, *, cancelled: bool) -> None:
+def finish_failed(
+    component_id: str, call: GuestCall, error: BaseException, *, cancelled: bool
+) -> None:
     """Finish a call whose handler raised.
 
     Args:

@@ -1,6 +1,6 @@
 """The runner: gives each request and event to the executor of its component.
 
-In: a ``Call`` and a component. Out: the same call, answered, refused or broken off.
+In: a ``GuestCall`` and a component. Out: the same call, answered, refused or broken off.
 Which component a path belongs to, which headers it sees and how bytes reach the client are
 decided elsewhere.
 """
@@ -8,7 +8,7 @@ decided elsewhere.
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from edgezero_spin.host.exchange.call import Call
+from edgezero_spin.host.exchange.call import GuestCall
 from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.execution.concurrency_policy import ConcurrencyPolicy
 from edgezero_spin.host.execution.executor import Executor, InstanceWatch, Served
@@ -94,7 +94,7 @@ class Runner:
     def start(
         self,
         component: Served,
-        call: Call,
+        call: GuestCall,
         watch: InstanceWatch | None = None,
         *,
         nested: bool = False,

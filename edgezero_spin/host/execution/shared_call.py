@@ -7,7 +7,7 @@ A call that waits for its instance is ``SharedCall`` already. Requests are ``Han
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from edgezero_spin.host.exchange.call import Call, Failure, FailureKind
+from edgezero_spin.host.exchange.call import Failure, FailureKind, GuestCall
 from edgezero_spin.host.execution.instance_pool import Guest
 from edgezero_spin.host.execution.pace import Pace
 from edgezero_spin.host.runtime.instance import Instance
@@ -31,7 +31,7 @@ class SharedCall(Protocol):
     answered: bool
 
     @property
-    def call(self) -> Call:
+    def call(self) -> GuestCall:
         """What it was made of."""
 
     @property

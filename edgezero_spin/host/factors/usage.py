@@ -6,7 +6,7 @@ here is called for a component that nobody observes.
 
 from time import thread_time
 
-from edgezero_spin.host.exchange.call import Call
+from edgezero_spin.host.exchange.call import GuestCall
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.observers import ComponentUsage, InstanceUsage
 from edgezero_spin.host.runtime.instance import Instance
@@ -41,7 +41,7 @@ def note_ended(instance: Instance, state: InstanceState) -> None:
 class RequestMeter:
     """Measures what an instance of its own spends on one request, on the calling thread."""
 
-    def __init__(self, call: Call, state: InstanceState, instance: Instance | None) -> None:
+    def __init__(self, call: GuestCall, state: InstanceState, instance: Instance | None) -> None:
         """Begin.
 
         Args:

@@ -33,7 +33,7 @@ from edgezero_spin.host.triggers.trigger import (
 )
 from edgezero_spin.manifest.table_reader import kind_of
 
-__all__ = ["HTTP", "HttpEntry", "HttpTrigger", "HttpTriggers"]
+__all__ = ["HTTP", "HttpEntry", "HttpTriggerKind", "HttpTriggers"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -62,7 +62,7 @@ class HttpEntry:
     wagi: WagiSettings | None = None
 
 
-class HttpTrigger:
+class HttpTriggerKind:
     """The kind ``http``; a ``Trigger``."""
 
     kind = HTTP

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from edgezero_spin.host.http.trigger import HttpTrigger
+from edgezero_spin.host.http.trigger import HttpTriggerKind
 from edgezero_spin.host.triggers.trigger import ConfiguredTrigger, Trigger, TriggerDeclarations
 
 __all__ = ["BUILT_IN", "kinds_of"]
@@ -25,10 +25,10 @@ class _Late:
 
 
 BUILT_IN: tuple[Trigger, ...] = (
-    HttpTrigger(),
-    _Late("redis", "RedisTrigger"),
-    _Late("mqtt", "MqttTrigger"),
-    _Late("cron", "CronTrigger"),
+    HttpTriggerKind(),
+    _Late("redis", "RedisTriggerKind"),
+    _Late("mqtt", "MqttTriggerKind"),
+    _Late("cron", "CronTriggerKind"),
 )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
 from edgezero_spin.host.exchange.call import Failure, FailureKind
-from edgezero_spin.host.exchange.event import Event, EventOutcome, OutcomeKind
+from edgezero_spin.host.exchange.event import EventOutcome, OutcomeKind, TriggerEvent
 from edgezero_spin.host.exchange.loops import call_in
 from edgezero_spin.host.execution.executor import InstanceWatch, Served
 from edgezero_spin.host.execution.loop_owner import current_loop_owner
@@ -99,7 +99,7 @@ class Dispatcher:
                 owner.post(settle)
 
         id = delivery.component_id
-        event = Event(id, delivery.arguments, what=delivery.what, done=done)
+        event = TriggerEvent(id, delivery.arguments, what=delivery.what, done=done)
         self._under_way.add(future)
         if self._look is None:
             self._look = loop.call_later(LOOK_S, self._relieve, loop)
@@ -113,7 +113,9 @@ class Dispatcher:
             logger.error("Component %s handler failed: %s (%s)", id, outcome.detail, delivery.what)
         return outcome
 
-    async def _start(self, component: Served, event: Event, watch: InstanceWatch | None) -> None:
+    async def _start(
+        self, component: Served, event: TriggerEvent, watch: InstanceWatch | None
+    ) -> None:
         until_s = monotonic() + PLACE_TIMEOUT_S
         while True:
             try:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from edgezero_spin.core.headers import Headers
-from edgezero_spin.host.exchange.call import Call
+from edgezero_spin.host.exchange.call import GuestCall
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.execution.executor import InstanceWatch, RequestStarter
@@ -53,7 +53,7 @@ class _ChainRunner:
     def start(
         self,
         component: Any,
-        call: Call,
+        call: GuestCall,
         watch: InstanceWatch | None = None,
         *,
         nested: bool = False,

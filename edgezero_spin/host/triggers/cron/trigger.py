@@ -33,7 +33,7 @@ from edgezero_spin.host.triggers.trigger import (
 )
 from edgezero_spin.wasm.component.types import Primitive, RecordType
 
-__all__ = ["CronEntry", "CronTrigger", "CronTriggers"]
+__all__ = ["CronEntry", "CronTriggerKind", "CronTriggers"]
 
 CRON = "cron"
 
@@ -66,7 +66,7 @@ class CronEntry:
     expression: str
 
 
-class CronTrigger:
+class CronTriggerKind:
     """The kind ``cron``; a ``Trigger``. Needs the extra ``cron``."""
 
     kind = CRON

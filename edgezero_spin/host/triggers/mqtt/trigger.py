@@ -34,7 +34,7 @@ from edgezero_spin.wasm.component.types import ListType, Primitive, RecordType
 if TYPE_CHECKING:
     from edgezero_spin.host.triggers.mqtt.subscription import MqttLogin
 
-__all__ = ["MqttEntry", "MqttTrigger", "MqttTriggers"]
+__all__ = ["MqttEntry", "MqttTriggerKind", "MqttTriggers"]
 
 MQTT = "mqtt"
 EXAMPLE = "mqtt://localhost:1883"
@@ -75,7 +75,7 @@ class MqttEntry:
     qos: int
 
 
-class MqttTrigger:
+class MqttTriggerKind:
     """The kind ``mqtt``; a ``Trigger``. Needs the extra ``mqtt``."""
 
     kind = MQTT

@@ -35,7 +35,7 @@ from edgezero_spin.host.triggers.trigger import (
 )
 from edgezero_spin.wasm.component.types import ListType, Primitive
 
-__all__ = ["RedisEntry", "RedisTrigger", "RedisTriggers"]
+__all__ = ["RedisEntry", "RedisTriggerKind", "RedisTriggers"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -80,7 +80,7 @@ class RedisEntry:
     server: RedisAddress | None = None
 
 
-class RedisTrigger:
+class RedisTriggerKind:
     """The kind ``redis``; a ``Trigger``."""
 
     kind = REDIS
