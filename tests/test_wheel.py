@@ -63,6 +63,7 @@ def test_the_wheel_says_what_it_needs_and_offers(wheel: zipfile.ZipFile) -> None
             "mysql",
             "mqtt",
             "signatures",
+            "cron",
             "azure",
             "aws",
         )

@@ -184,16 +184,19 @@ def running_docker_registry() -> Iterator[str]:
 
 
 @contextmanager
-def running_mosquitto(*lines: str, login: tuple[str, str] | None = None) -> Iterator[int]:
+def running_mosquitto(
+    *lines: str, login: tuple[str, str] | None = None, port: int | None = None
+) -> Iterator[int]:
     """Run an MQTT broker; yield its port.
 
     Args:
         lines: More of its configuration.
         login: The one user and the password; ``None`` lets everybody in.
+        port: Where to listen; ``None`` for a free one.
     """
     server = binary_of("mosquitto", "mosquitto")
     with server_folder() as folder:
-        port = free_port()
+        port = port or free_port()
         config = folder / "mosquitto.conf"
         settings = [f"listener {port} 127.0.0.1", "log_dest stderr", "persistence false", *lines]
         if login is None:

@@ -6,7 +6,7 @@ here is called for a component that nobody observes.
 
 from time import thread_time
 
-from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.exchange.call import GuestCall
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.observers import ComponentUsage, InstanceUsage
 from edgezero_spin.host.runtime.instance import Instance
@@ -41,26 +41,26 @@ def note_ended(instance: Instance, state: InstanceState) -> None:
 class RequestMeter:
     """Measures what an instance of its own spends on one request, on the calling thread."""
 
-    def __init__(self, exchange: Exchange, state: InstanceState, instance: Instance | None) -> None:
+    def __init__(self, call: GuestCall, state: InstanceState, instance: Instance | None) -> None:
         """Begin.
 
         Args:
-            exchange: The request.
+            call: The request or event.
             state: Of the instance.
             instance: The instance; ``None`` where it is still to be made.
         """
-        self._exchange = exchange
+        self._call = call
         self._state = state
         self._began_s = thread_time()
         self._fuel = 0 if instance is None else instance.fuel_used or 0
-        state.following = exchange.observer
-        if exchange.observer is not None:
-            exchange.observer.component_began(state.grants.component_id)
+        state.following = call.observer
+        if call.observer is not None:
+            call.observer.component_began(state.grants.component_id)
 
     def end(self, instance: Instance | None) -> None:
         """Tell what was spent."""
         spent_s = thread_time() - self._began_s
-        state, observer = self._state, self._exchange.observer
+        state, observer = self._state, self._call.observer
         state.cpu_s += spent_s
         state.following = None
         if observer is not None:

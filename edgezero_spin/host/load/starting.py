@@ -39,6 +39,7 @@ from edgezero_spin.host.load.runtime_config import (
     RuntimeSettings,
     resolve_runtime,
 )
+from edgezero_spin.host.load.trigger_kinds import kinds_of
 from edgezero_spin.host.registry.cache import ContentCache
 from edgezero_spin.host.registry.downloads import Downloads
 from edgezero_spin.host.settings import HostSettings, RunOptions, default_downloads_dir
@@ -258,6 +259,7 @@ def prepare(
     models = read_llm_settings(config)
     plan = plan_of(
         app,
+        kinds_of(tuple(options.get("triggers") or ())),
         file=found.file,
         writable=options.get("transient_write", False),
     )
