@@ -52,6 +52,7 @@ LIBRARIES = {
         "hyperframe",
         "h11",
         "certifi",
+        "croniter",
         "httpx",
         "anyio",
         "dotenv",
@@ -62,6 +63,7 @@ LIBRARIES = {
         "boto3",
         "opentelemetry",
         "botocore",
+        "cryptography",
         "azure",
     },
     "wasm": {"attrs"},
@@ -119,8 +121,10 @@ HOST_NEIGHBOURS = {
     "registry": {"errors", "runtime"},
     "compat": {"errors", "exchange", "factors", "runtime"},
     "execution": {"errors", "exchange", "observers", "runtime", "factors", "compat"},
-    "http": {"errors", "exchange", "observers", "factors", "execution"},
-    "settings": {"execution", "observers", "runtime"},
+    # What starts components, but for HTTP, which knows the seam.
+    "triggers": {"errors", "exchange", "execution", "factors", "runtime"},
+    "http": {"compat", "errors", "exchange", "observers", "factors", "execution", "triggers"},
+    "settings": {"execution", "observers", "runtime", "triggers"},
     "load": {
         "errors",
         "exchange",
@@ -132,6 +136,7 @@ HOST_NEIGHBOURS = {
         "http",
         "observers",
         "settings",
+        "triggers",
     },
     "host": {
         "errors",
@@ -143,9 +148,19 @@ HOST_NEIGHBOURS = {
         "load",
         "observers",
         "settings",
+        "triggers",
     },
     "switch": {"errors", "exchange", "http", "host", "settings"},
-    "__init__": {"errors", "execution", "http", "host", "observers", "settings", "switch"},
+    "__init__": {
+        "exchange",
+        "execution",
+        "http",
+        "host",
+        "observers",
+        "settings",
+        "switch",
+        "triggers",
+    },
 }
 
 # Factors know what all factors share, and of each other only what is listed here.

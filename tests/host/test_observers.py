@@ -28,7 +28,7 @@ from edgezero_spin.host import (
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.observers import CallEnded, combine
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
-from tests.host.support import Capture, script_plan
+from tests.host.support import Capture, script_plan, until
 
 
 class Recorder(Observer):
@@ -196,8 +196,10 @@ def test_an_instance_that_serves_several_requests(shared_engine: Engine) -> None
     with observed(
         shared_engine, recorder, settings=HostSettings(cache_dir=None, reuse=policy)
     ) as host:
-        for _ in range(3):
+        for number in range(3):
             ask(host, "/g")
+            if number < 2:
+                asyncio.run(until(lambda: host.waiting == 1))
         recorder.wait_for("instance ended")
     assert recorder.lines.count("made script") == recorder.lines.count("instance ended") == 1
     assert recorder.lines.count("component script") == 3
@@ -214,6 +216,7 @@ def test_instructions_are_those_of_the_request() -> None:
         observed(engine, recorder, settings=settings) as host,
     ):
         ask(host, "/h")
+        asyncio.run(until(lambda: host.waiting == 1))
         ask(host, "/h")
         total = recorder.wait_for("instance ended").instructions
     spent = [given.instructions for given in recorder.given if isinstance(given, ComponentUsage)]
