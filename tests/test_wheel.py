@@ -54,7 +54,19 @@ def test_the_wheel_says_what_it_needs_and_offers(wheel: zipfile.ZipFile) -> None
         if line.startswith("Provides-Extra: ")
     }
     assert extras == {
-        *("tools", "testing", "templates", "redis", "postgres", "mysql", "mqtt", "azure", "aws")
+        *(
+            "tools",
+            "testing",
+            "templates",
+            "redis",
+            "postgres",
+            "mysql",
+            "mqtt",
+            "signatures",
+            "cron",
+            "azure",
+            "aws",
+        )
     }
     (points,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
     assert "edgezero = edgezero_spin.cli:main" in wheel.read(points).decode()

@@ -36,6 +36,7 @@ __all__ = [
     "RedisPool",
     "RedisReplyError",
     "Status",
+    "encoded",
     "parse_redis_address",
 ]
 
@@ -224,7 +225,7 @@ class RedisConnection:
         if self.broken:
             raise RedisError("the connection is closed")
         try:
-            self._send(_encoded(command))
+            self._send(encoded(command))
             reply = _Reader(self._line, self._bytes, max_bytes).reply()
         except RedisReplyError:
             raise
@@ -291,7 +292,8 @@ class RedisConnection:
         return data
 
 
-def _encoded(command: tuple[RedisArgument, ...]) -> bytes:
+def encoded(command: tuple[RedisArgument, ...]) -> bytes:
+    """Return a command as it is sent: its parts as bulk strings."""
     parts = [b"*%d\r\n" % len(command)]
     for argument in command:
         raw = argument if isinstance(argument, bytes) else str(argument).encode()
