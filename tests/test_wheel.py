@@ -64,6 +64,8 @@ def test_the_wheel_says_what_it_needs_and_offers(wheel: zipfile.ZipFile) -> None
             "mqtt",
             "signatures",
             "cron",
+            "otel",
+            "otel-grpc",
             "azure",
             "aws",
         )
