@@ -8,7 +8,7 @@ import pytest
 
 from edgezero_spin.host.errors import RuntimeConfigError
 from edgezero_spin.host.factors.key_value.cloud import CosmosContainer, DynamoTable
-from edgezero_spin.host.factors.key_value.config import KeyValueSettings, read_key_values
+from edgezero_spin.host.factors.key_value.config import KeyValueSettings
 from edgezero_spin.host.factors.redis.client import RedisAddress
 from edgezero_spin.host.load.runtime_config import resolve_runtime
 from edgezero_spin.manifest.runtime_config import RuntimeConfig, load_runtime_config
@@ -208,11 +208,3 @@ def test_a_client_that_is_not_installed_is_an_extra(
     monkeypatch.setattr(importlib.util, "find_spec", without)
     with pytest.raises(RuntimeConfigError, match=f"need the extra `{extra}`: pip install"):
         resolve_runtime(config(tmp_path, text))
-
-
-def test_key_values() -> None:
-    """Entries are split at the first sign, and a bad one is quoted."""
-    assert read_key_values(["a=1", "b=x=y", "a="]) == {"a": "", "b": "x=y"}  # KV-45
-    for bad in ["a", "=x"]:
-        with pytest.raises(RuntimeConfigError, match="must be of the form `key=value`"):
-            read_key_values([bad])

@@ -155,11 +155,6 @@ class PostgresConnection:
         return self._native is None or self._native.status != ConnStatus.OK
 
     @property
-    def is_running(self) -> bool:
-        """Whether the rows of a statement are not all read."""
-        return self._running
-
-    @property
     def at_hand(self) -> bool:
         """Whether the next result is here already."""
         return self._native is None or not self._native.is_busy()
