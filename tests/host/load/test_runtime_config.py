@@ -9,7 +9,7 @@ import pytest
 from edgezero_spin.host.errors import RuntimeConfigError
 from edgezero_spin.host.factors.key_value.cloud import CosmosContainer, DynamoTable
 from edgezero_spin.host.factors.key_value.config import KeyValueSettings
-from edgezero_spin.host.factors.redis.client import RedisAddress
+from edgezero_spin.host.factors.redis.address import RedisAddress
 from edgezero_spin.host.load.runtime_config import resolve_runtime
 from edgezero_spin.manifest.runtime_config import RuntimeConfig, load_runtime_config
 

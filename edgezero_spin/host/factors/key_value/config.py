@@ -15,7 +15,7 @@ import attrs
 
 from edgezero_spin.host.errors import RuntimeConfigError
 from edgezero_spin.host.factors.key_value.cloud import CloudStore, cloud_fault, cloud_store
-from edgezero_spin.host.factors.redis.client import RedisAddress, parse_redis_address
+from edgezero_spin.host.factors.redis.address import RedisAddress, parse_redis_address
 from edgezero_spin.manifest.runtime_config import RuntimeConfig, TypedTable
 
 __all__ = ["KeyValueSettings", "configured_stores"]

@@ -25,7 +25,8 @@ from edgezero_spin.host.factors.wasi.sockets import (
     setter,
     settings,
 )
-from edgezero_spin.host.runtime.host_ends import FutureValue, StreamReader
+from edgezero_spin.host.runtime.host_ends import StreamReader
+from edgezero_spin.host.runtime.host_sources import FutureValue
 from edgezero_spin.host.runtime.interface import Err, HostFunction, Interface, WitError
 
 __all__ = ["INTERFACES_03", "TcpSocket03", "UdpSocket03"]

@@ -9,15 +9,10 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host.factors.outbound_networking import sockets
-from edgezero_spin.host.factors.redis.client import (
-    RedisAddress,
-    RedisConnection,
-    RedisError,
-    RedisPool,
-    RedisReplyError,
-    Status,
-    parse_redis_address,
-)
+from edgezero_spin.host.factors.redis.address import RedisAddress, parse_redis_address
+from edgezero_spin.host.factors.redis.client import RedisConnection
+from edgezero_spin.host.factors.redis.pool import RedisPool
+from edgezero_spin.host.factors.redis.replies import RedisError, RedisReplyError, Status
 
 
 @pytest.mark.parametrize(

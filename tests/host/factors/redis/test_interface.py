@@ -19,8 +19,10 @@ from edgezero_spin.host.factors.outbound_networking.blocked import parse_blocked
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
 from edgezero_spin.host.factors.redis import interface as outbound_redis
-from edgezero_spin.host.factors.redis.client import RedisAddress, RedisConnection, RedisPool
+from edgezero_spin.host.factors.redis.address import RedisAddress
+from edgezero_spin.host.factors.redis.client import RedisConnection
 from edgezero_spin.host.factors.redis.interface import RedisConnectionResource
+from edgezero_spin.host.factors.redis.pool import RedisPool
 from edgezero_spin.host.factors.variables import StaticProvider, VariableResolver
 from edgezero_spin.manifest.spin.locked_app import LockedVariable
 from edgezero_spin.stores.backend import BackendError

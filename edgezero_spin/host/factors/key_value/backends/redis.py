@@ -10,12 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
-from edgezero_spin.host.factors.redis.client import (
-    RedisConnection,
-    RedisError,
-    RedisPool,
-    RedisReplyError,
-)
+from edgezero_spin.host.factors.redis.client import RedisConnection
+from edgezero_spin.host.factors.redis.pool import RedisPool
+from edgezero_spin.host.factors.redis.replies import RedisError, RedisReplyError
 from edgezero_spin.stores.backend import BackendError
 
 __all__ = ["RedisKeyValue"]

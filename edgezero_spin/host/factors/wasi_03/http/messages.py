@@ -18,7 +18,8 @@ from edgezero_spin.host.factors.wasi.http.request_parts import request_accessors
 from edgezero_spin.host.factors.wasi.http.values import TaggedValue
 from edgezero_spin.host.factors.wasi_03.http.bodies import OutgoingContents, ReceivedBody
 from edgezero_spin.host.factors.wasi_03.http.fields import read_only
-from edgezero_spin.host.runtime.host_ends import FutureReader, FutureValue, Promise, StreamReader
+from edgezero_spin.host.runtime.host_ends import FutureReader, StreamReader
+from edgezero_spin.host.runtime.host_sources import FutureValue, Promise
 from edgezero_spin.host.runtime.interface import HostFunction, Ok, WitError
 
 __all__ = ["FUNCTIONS", "Request03", "RequestOptions03", "Response03"]
