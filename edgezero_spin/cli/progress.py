@@ -11,7 +11,7 @@ __all__ = ["busy", "show_compilations"]
 
 @contextmanager
 def busy(context: click.Context, what: str) -> Iterator[None]:
-    """Turn a spinner beside ``what`` on standard error; nothing where that is no terminal."""
+    """Turn a spinner beside ``what`` on standard error; nothing where that is not a terminal."""
     if not sys.stderr.isatty():
         yield
         return

@@ -2,7 +2,7 @@
 
 In: a ``ProjectTemplate``, the variant to make and a value for every name. Out: relative paths and
 their contents. Text is Liquid, with Spin's filters and the template's own partials; files
-that are no text are copied.
+that are not text are copied.
 
 Source: contract spin-host.md, TPL-1, TPL-4, TPL-7 to TPL-10; Liquid as python-liquid has it.
 """
@@ -105,7 +105,7 @@ class _Renderer:
         self.warnings: list[str] = []
 
     def file(self, path: Path) -> bytes:
-        """Return the content of a file; what is no text, or no Liquid, as it is."""
+        """Return the content of a file; what is not text, or not Liquid, as it is."""
         data = _read(path)
         try:
             return self._render(data.decode("utf-8"), str(path)).encode("utf-8")

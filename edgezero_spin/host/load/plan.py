@@ -251,7 +251,7 @@ def _component_plan(part: LockedComponent, writable: bool, problems: list[str]) 
 def _file_of(url: str | None, place: str, problems: list[str]) -> Path:
     parts = urlsplit(url or "")
     if parts.scheme != "file":
-        problems.append(f"{place}: {url or 'no URL'} is no file on this disk")
+        problems.append(f"{place}: {url or 'no URL'} is not a file on this disk")
     return Path(unquote(parts.path))
 
 
@@ -348,7 +348,7 @@ def _static_answer(static: Any, place: str, problems: list[str]) -> CompleteResp
             continue
         lower, raw = name.lower(), value.encode()
         if not is_token(lower) or not is_value(raw):
-            problems.append(f"{place}.headers: {name!r} is no valid header")
+            problems.append(f"{place}.headers: {name!r} is not a valid header")
         elif lower not in FORBIDDEN and lower != "content-length":
             headers.append((lower, raw))
     body = static.get("body")

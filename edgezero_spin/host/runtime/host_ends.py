@@ -206,7 +206,7 @@ def shared_of(owner: "Instance", type_: StreamType | FutureType, value: Any) -> 
     """Return what the two ends share, for a stream or future that the host passes.
 
     Raises:
-        TypeError: The value is no source, reader or answer.
+        TypeError: The value is not a source, reader or answer.
     """
     if not is_readable(type_, value):
         raise TypeError("no stream or future of that type")

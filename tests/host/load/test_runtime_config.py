@@ -177,7 +177,7 @@ def test_a_store_in_a_cloud(tmp_path: Path, text: str, place: CosmosContainer) -
         (COSMOS.replace('account = "acme"\n', ""), "missing field(s): account"),
         (COSMOS + 'region = "x"\n', "unknown field(s): region. Known here: type, account"),
         (COSMOS + "key = 7\n", "of the wrong type: key"),
-        (COSMOS + 'key = "s3cret!"\n', "`key` is no key of an account, which is base64"),
+        (COSMOS + 'key = "s3cret!"\n', "`key` is not a key of an account, which is base64"),
         (DYNAMO + "consistent_read = 1\n", "of the wrong type: consistent_read"),
         (DYNAMO + 'secret = "s3cret!"\n', "unknown field(s): secret"),
     ],

@@ -168,7 +168,7 @@ class PostgresConnection:
             one_by_one: Return each row as it comes, so that an error takes none with it.
 
         Raises:
-            ParameterValueError: A parameter is no value of its kind.
+            ParameterValueError: A parameter is not a value of its kind.
             PostgresError: The server refuses, or is gone.
         """
         encoded = encode_parameters(parameters)
@@ -205,7 +205,7 @@ class PostgresConnection:
         """Run a statement; return how many rows it touched.
 
         Raises:
-            ParameterValueError: A parameter is no value of its kind.
+            ParameterValueError: A parameter is not a value of its kind.
             PostgresError: The statement failed.
         """
         self.query(statement, parameters)

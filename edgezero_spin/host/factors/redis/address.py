@@ -64,7 +64,7 @@ def parse_redis_address(text: str) -> RedisAddress:
     name, colon, password = user.partition(":")
     database = path.strip("/")
     if database and not (database.isascii() and database.isdigit() and len(database) < 10):
-        raise ValueError("what follows the host is no number of a database")
+        raise ValueError("what follows the host is not a number of a database")
     return RedisAddress(
         str(url.host),
         DEFAULT_PORT if url.port is None else url.port,

@@ -155,7 +155,7 @@ class RedisConnection:
         while (end := self._buffer.find(b"\r\n", start)) < 0:
             start = max(0, len(self._buffer) - 1)
             if start > MAX_LINE_BYTES:
-                raise RedisError("the reply is no Redis reply: its line does not end")
+                raise RedisError("the reply is not a Redis reply: its line does not end")
             self._receive()
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 2]

@@ -96,7 +96,7 @@ class ReplyReader:
 
     def _number(self, text: bytes) -> int:
         if _NUMBER.fullmatch(text) is None or not -(2**63) <= int(text) < 2**63:
-            raise RedisError("the reply is no Redis reply")
+            raise RedisError("the reply is not a Redis reply")
         return int(text)
 
     def _bulk(self, kind: bytes, length: int) -> Any:

@@ -90,7 +90,7 @@ def pull_image(reference: str, cache: ContentCache, *, insecure: bool = False) -
         insecure: Ask the registry without TLS.
 
     Raises:
-        ImageError: It cannot be had, is no application, or is not what its digests say.
+        ImageError: It cannot be had, is not an application, or is not what its digests say.
     """
     with asking(reference, insecure) as (parsed, repository):
         manifest = repository.manifest(parsed.version)
@@ -133,7 +133,7 @@ def _application(text: bytes, reference: ImageReference) -> LockedApp | None:
         decoded = text.decode()
         value = json.loads(decoded)
     except (ValueError, RecursionError) as error:
-        raise FetchError(f"its application is no JSON: {error}") from error
+        raise FetchError(f"its application is not JSON: {error}") from error
     if not isinstance(value, dict) or "spin_lock_version" not in value:
         return None
     if _depth_of(value) > MAX_DEPTH:

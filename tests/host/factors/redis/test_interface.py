@@ -211,7 +211,7 @@ def test_results_are_bounded(
 def test_only_allowed_servers(
     port: int, allowed: list[str], address: str, error: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What the manifest does not list is no valid address (NET-22, CONF-6)."""
+    """What the manifest does not list is not a valid address (NET-22, CONF-6)."""
     entries = [entry.format(port=port) for entry in allowed]
     state = instance_state(outbound=OutboundHosts(entries))
     with caplog.at_level(logging.WARNING, "edgezero_spin.host"):
@@ -376,7 +376,7 @@ class TestKeyValue:
         assert store.get("none") is None
 
     def test_a_key_of_another_program(self, store: RedisKeyValue) -> None:
-        """A key that is no text cannot be listed."""
+        """A key that is not text cannot be listed."""
         with store.pool.connection() as connection:
             connection.call("SET", b"\xff", "x")
         with pytest.raises(BackendError, match="not UTF-8"):

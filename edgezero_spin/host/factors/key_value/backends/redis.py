@@ -53,7 +53,7 @@ class RedisKeyValue:
         """Return every key once.
 
         Raises:
-            BackendError: The server cannot tell, or holds a key that is no text.
+            BackendError: The server cannot tell, or holds a key that is not text.
         """
         try:
             return [key.decode() for key in self._call("KEYS", "*")]
