@@ -76,7 +76,7 @@ def test_images_that_are_refused(layers: list[Blob], says: str) -> None:
 
 def test_an_artefact_without_configuration() -> None:
     """It is not an image."""
-    with pytest.raises(FetchError, match="no image: its manifest has no configuration"):
+    with pytest.raises(FetchError, match="not an image: its manifest has no configuration"):
         layout_of(attrs.evolve(manifest(), config=None))
 
 
