@@ -52,6 +52,7 @@ LIBRARIES = {
         "hyperframe",
         "h11",
         "certifi",
+        "croniter",
         "httpx",
         "anyio",
         "dotenv",
@@ -60,7 +61,9 @@ LIBRARIES = {
         "pymysql",
         "redis",
         "boto3",
+        "opentelemetry",
         "botocore",
+        "cryptography",
         "azure",
     },
     "wasm": {"attrs"},
@@ -74,7 +77,7 @@ LIBRARIES = {
         "watchfiles",
     },
     "development": {"attrs", "httpx", "watchfiles"},
-    "cli": {"click", "rich", "attrs"},
+    "cli": {"click", "attrs"},
     "testing": {"apsw", "attrs", "pytest", "wasmtime", "httpx", "hypothesis", "time_machine"},
     "__init__": set[str](),
 }
@@ -105,6 +108,8 @@ LATE = {
 HOST = PACKAGE / "host"
 HOST_NEIGHBOURS = {
     "errors": set[str](),
+    # Spans, metrics and logs of what observers see.
+    "telemetry": {"observers"},
     # What embedders see of all that happens; everything below may tell of it.
     "observers": set[str](),
     # One request and its response between an event loop and a guest's thread.
@@ -116,8 +121,10 @@ HOST_NEIGHBOURS = {
     "registry": {"errors", "runtime"},
     "compat": {"errors", "exchange", "factors", "runtime"},
     "execution": {"errors", "exchange", "observers", "runtime", "factors", "compat"},
-    "http": {"errors", "exchange", "observers", "factors", "execution"},
-    "settings": {"execution", "observers", "runtime"},
+    # What starts components, but for HTTP, which knows the seam.
+    "triggers": {"errors", "exchange", "execution", "factors", "runtime"},
+    "http": {"compat", "errors", "exchange", "observers", "factors", "execution", "triggers"},
+    "settings": {"execution", "observers", "runtime", "triggers"},
     "load": {
         "errors",
         "exchange",
@@ -129,6 +136,7 @@ HOST_NEIGHBOURS = {
         "http",
         "observers",
         "settings",
+        "triggers",
     },
     "host": {
         "errors",
@@ -140,9 +148,19 @@ HOST_NEIGHBOURS = {
         "load",
         "observers",
         "settings",
+        "triggers",
     },
     "switch": {"errors", "exchange", "http", "host", "settings"},
-    "__init__": {"errors", "execution", "http", "host", "observers", "settings", "switch"},
+    "__init__": {
+        "exchange",
+        "execution",
+        "http",
+        "host",
+        "observers",
+        "settings",
+        "switch",
+        "triggers",
+    },
 }
 
 # Factors know what all factors share, and of each other only what is listed here.

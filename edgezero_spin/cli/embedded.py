@@ -1,5 +1,6 @@
 """Put a host on a socket and say so."""
 
+import functools
 import gc
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,8 @@ def run_host(
 
     for notice in host.notices:
         click.echo(notice, err=True)
+    if not host.takes_requests and listen is not None:
+        click.echo("The application has no HTTP triggers: nothing listens on --listen", err=True)
 
     def announce(listening: Listening) -> None:
         # What is there now stays: the collector need never look at it again.
@@ -53,4 +56,5 @@ def run_host(
         listen or DEFAULT_LISTEN,
         on_listening=announce,
         settings=settings,
+        say=functools.partial(click.echo, err=as_json),
     )

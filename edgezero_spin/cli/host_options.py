@@ -49,6 +49,7 @@ class HostFlags(NamedTuple):
         max_instances: How many may serve at once; ``None`` for the host's own number.
         reuse: How long an instance lives.
         ready: Instances of each component to make ahead of time.
+        reconnect_timeout: Seconds that a trigger looks for a server that is gone.
         work_dir: Where what belongs to this run goes.
         cache_dir: Where downloads are kept.
         cache_file: Says where compiled components are kept.
@@ -74,6 +75,7 @@ class HostFlags(NamedTuple):
     max_instances: int | None
     reuse: ReuseFlags
     ready: int
+    reconnect_timeout: float
     work_dir: str | None
     cache_dir: str | None
     cache_file: Path | None
@@ -123,7 +125,7 @@ class HostFlags(NamedTuple):
         import attrs
 
         from edgezero_spin.cli.cache_file import read_cache_dir
-        from edgezero_spin.host import HostSettings
+        from edgezero_spin.host import HostSettings, ReconnectPolicy
         from edgezero_spin.host.runtime.pool import instances_in_pool
 
         least_s, most_s = self.request_timeout or (None, None)
@@ -134,6 +136,7 @@ class HostFlags(NamedTuple):
             durable_writes=durable if self.durability is None else self.durability == "full",
             pooling=not self.disable_pooling,
             debug_info=self.debug_info,
+            reconnect=ReconnectPolicy(timeout_s=self.reconnect_timeout),
             **self.reuse.policies(ready=self.ready),
         )
         changes: dict[str, Any] = {}
@@ -257,6 +260,14 @@ _OPTIONS = (
         type=click.IntRange(min=0),
         default=0,
         help="Instances of each component to make ahead of time. Default: 0.",
+    ),
+    click.option(
+        "--reconnect-timeout",
+        metavar="TIME",
+        type=Duration(zero=True),
+        default=60.0,
+        help="How long a Redis or MQTT trigger looks for a server that is gone before it ends; 0 "
+        "ends it at once, as Spin does. Default: 60s.",
     ),
     click.option(
         "--temp",

@@ -26,6 +26,7 @@ COMMANDS = (
     "test",
     "templates",
     "plugins",
+    "kube",
     "inspect",
     "openapi",
     "config",

@@ -5,7 +5,13 @@ import click
 from edgezero_spin.cli.build import build_components, warn_of_another_profile
 from edgezero_spin.cli.embedded import run_host
 from edgezero_spin.cli.host_options import HostFlags, host_options
-from edgezero_spin.cli.options import adapter_option, build_option, common_options, insecure_option
+from edgezero_spin.cli.options import (
+    adapter_option,
+    build_option,
+    common_options,
+    insecure_option,
+    verify_key_option,
+)
 from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.run_options import RunFlags, run_options
 
@@ -15,7 +21,7 @@ EPILOG = """\b
 Example:
   edgezero up --build
   edgezero up -f app.wasm --listen 127.0.0.1:0 --format json
-  edgezero up -f ghcr.io/acme/shop:1.0 --state-dir state
+  edgezero up -f ghcr.io/acme/shop:1.0 --state-dir state --verify-key cosign.pub
   edgezero up -f spin.lock --request-timeout 2s --max-instance-reuse-count 100
 """
 
@@ -63,6 +69,7 @@ class _Up(click.Command):
     help="The same, and always an image: ghcr.io/acme/shop:1.0, or with @sha256:... at its end.",
 )
 @insecure_option
+@verify_key_option
 @click.option(
     "-c",
     "--component-id",
@@ -82,6 +89,7 @@ def up(
     file: str | None,
     image: str | None,
     insecure: bool,
+    verify_keys: tuple[str, ...],
     component_ids: tuple[str, ...],
     profile: str | None,
     build: bool,
@@ -113,7 +121,11 @@ def up(
     if path is None:
         _refuse_local_flags(profile, more.direct_mounts)
         reference = app.reference or ""
-        starting = Host.from_registry(reference, insecure=insecure, **options)
+        starting = Host.from_registry(
+            reference, insecure=insecure, verify=verify_keys or None, **options
+        )
+    elif verify_keys:
+        raise click.UsageError("--verify-key checks images; this application is on this disk")
     elif app.is_lock:
         starting = Host.from_lock(path, **options)
     else:

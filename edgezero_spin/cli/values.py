@@ -40,6 +40,14 @@ class Duration(click.ParamType[float]):
 
     name = "TIME"
 
+    def __init__(self, *, zero: bool = False) -> None:
+        """Take times above 0.
+
+        Args:
+            zero: Take 0, too.
+        """
+        self._zero = zero
+
     def convert(
         self, value: object, parameter: click.Parameter | None, context: click.Context | None
     ) -> float:
@@ -47,6 +55,8 @@ class Duration(click.ParamType[float]):
         if isinstance(value, float):
             return value
         seconds = _seconds(str(value))
+        if self._zero and value in ("0", "0s"):
+            return 0.0
         if seconds <= 0:
             self.fail(
                 f"{value!r} is not a time above 0 in whole numbers, such as 500ms or 2s",

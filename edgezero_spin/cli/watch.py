@@ -105,9 +105,11 @@ def watch(
     path = find_spin_manifest(source)
     show_compilations()
 
+    run = flags.host_options()
+
     def start() -> Host:
         options: RunOptions = {
-            **flags.host_options(),
+            **run,
             **more.run_options(durable=False),
             "components": component_ids,
             "profile": profile,

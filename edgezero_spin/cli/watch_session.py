@@ -8,6 +8,7 @@ Source: contract spin-host.md, CLI-17 and LIFE-10.
 
 import asyncio
 import contextlib
+import functools
 import signal
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -142,6 +143,7 @@ class _Serving:
                 self._flags.listen or DEFAULT_LISTEN,
                 on_listening=listening,
                 settings=self._more.server_settings(self._flags.find_free_port),
+                say=functools.partial(click.echo, err=self._more.as_json),
                 stop=self._stop,
             )
         )

@@ -334,6 +334,26 @@ class App(Router):
         self.compile()
         return self._table.routes
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """What the app answers and uses, which decides the world of its component.
+
+        Each is a ``Need`` of ``edgezero_spin.project.world``: ``http`` for the kinds of event
+        that it answers, ``key_value``, ``variables`` and ``outbound_http`` for what it imports.
+
+        Raises:
+            TypeError, ValueError, ManifestError: As ``compile``.
+        """
+        self.compile()
+        stores = self.declaration
+        found = {
+            "http": True,
+            "key_value": stores.kv or stores.config,
+            "variables": stores.secrets,
+            "outbound_http": self.outbound_http,
+        }
+        return frozenset(name for name, needed in found.items() if needed)
+
     def compile(self) -> Endpoint:
         """Build the tables and bind every handler, unless that is done already.
 

@@ -25,7 +25,7 @@ from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
 from edgezero_spin.host.factors.variables import VariableError, VariableResolver
 from edgezero_spin.host.http.gateway import Gateway
-from edgezero_spin.host.load.application import route_table
+from edgezero_spin.host.load.application import http_triggers
 from edgezero_spin.host.load.plan import ComponentPlan
 from edgezero_spin.host.load.starting import FoundApplication, prepare
 from edgezero_spin.host.settings import RunOptions
@@ -172,15 +172,15 @@ def load_native(
             raise DevError(f"{path}: unknown key_value_stores label {other[0]!r}")
     app = _import_app(place, part.environment)
     app.compile()
-    static = {t.id: t.static for t in prepared.plan.triggers if t.static is not None}
+    http = http_triggers(prepared.plan.triggers)
     placed: Mapping[str, object] = {id: Placed(id) for id in parts}
     return NativeApplication(
         app=app,
         place=place,
         gateway=Gateway(
-            route_table(prepared.plan),
+            http.route_table(),
             placed,  # type: ignore[arg-type]  # a gateway asks for their handler type alone
-            static,
+            http.static,
             {"name": prepared.plan.name, "version": prepared.plan.version},
         ),
         part=part,

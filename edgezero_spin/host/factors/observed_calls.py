@@ -52,7 +52,7 @@ class ObservedInterfaces(Mapping[str, Interface]):
 def _observed(interface: str, name: str, function: HostFunction) -> HostFunction:
     def call(state: InstanceState, *arguments: Any) -> Any:
         request = state.request_observer
-        if request is None:
+        if request is None or not request.sees_component:
             return function(state, *arguments)
         ended = request.call_began(HostCall(interface, name, arguments))
         if ended is None:

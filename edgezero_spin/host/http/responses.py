@@ -8,7 +8,8 @@ Source: contract spin-host.md, RESP-1 to RESP-6; RFC 9110.
 
 import logging
 
-from edgezero_spin.host.exchange.exchange import Exchange, FailureKind, ResponseHead
+from edgezero_spin.host.exchange.call import FailureKind
+from edgezero_spin.host.exchange.exchange import Exchange, ResponseHead
 from edgezero_spin.host.http.gateway import CompleteResponse
 
 __all__ = ["OVERLOADED", "SERVER_ERROR", "answer_for", "is_bodiless", "wire_head"]

@@ -40,10 +40,10 @@ from edgezero_spin.manifest.spin.schema import (
     DeclaredDependency,
     LocalDependency,
     ManifestComponent,
+    ManifestTrigger,
     PackageDependency,
     PackageSource,
     SpinManifest,
-    Trigger,
     UrlDependency,
     UrlSource,
 )
@@ -207,7 +207,7 @@ def _json_value(value: Any, *, dates_tagged: bool) -> Any:
     return value
 
 
-def _lock_trigger(trigger: Trigger, locker: _Locker) -> LockedTrigger:
+def _lock_trigger(trigger: ManifestTrigger, locker: _Locker) -> LockedTrigger:
     config = _json_value(trigger.config, dates_tagged=False)
     if trigger.component is not None:
         config["component"] = trigger.component

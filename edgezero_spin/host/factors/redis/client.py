@@ -14,7 +14,7 @@ from edgezero_spin.host.factors.outbound_networking.sockets import connect, is_r
 from edgezero_spin.host.factors.redis.address import RedisAddress
 from edgezero_spin.host.factors.redis.replies import RedisError, RedisReplyError, ReplyReader
 
-__all__ = ["RedisConnection"]
+__all__ = ["RedisConnection", "encoded"]
 
 CONNECT_TIMEOUT_S = 10.0
 PIECE_BYTES = 65_536
@@ -102,7 +102,7 @@ class RedisConnection:
         if self.broken:
             raise RedisError("the connection is closed")
         try:
-            self._send(_encoded(command))
+            self._send(encoded(command))
             reply = ReplyReader(self._line, self._bytes, max_bytes).reply()
         except RedisReplyError:
             raise
@@ -169,7 +169,8 @@ class RedisConnection:
         return data
 
 
-def _encoded(command: tuple[RedisArgument, ...]) -> bytes:
+def encoded(command: tuple[RedisArgument, ...]) -> bytes:
+    """Return a command as it is sent: its parts as bulk strings."""
     parts = [b"*%d\r\n" % len(command)]
     for argument in command:
         raw = argument if isinstance(argument, bytes) else str(argument).encode()
