@@ -26,7 +26,7 @@ _NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
 
 
 def name_fault(name: str) -> str | None:
-    """Say why a text is no name of a variable; ``None`` when it is one (VAR-10)."""
+    """Say why a text is not a name of a variable; ``None`` when it is one (VAR-10)."""
     if not name:
         return "must not be empty"
     for letter in name:
@@ -182,7 +182,7 @@ class VariableResolver:
         """Fill in a template over the application's variables.
 
         Raises:
-            VariableError: It is no template, or a variable in it has no value.
+            VariableError: It is not a template, or a variable in it has no value.
         """
         try:
             template = parse_template(text)
