@@ -49,7 +49,7 @@ class SerialComponent(Guest, Protocol):
 
         Raises:
             GuestTrapped: The guest stopped.
-            HostError: What it returned is no answer.
+            HostError: What it returned is not an answer.
         """
 
 

@@ -12,7 +12,7 @@ import attrs
 
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.observers import CallEnded, HostCall, Observer
-from edgezero_spin.host.runtime.host_ends import Promise
+from edgezero_spin.host.runtime.host_sources import Promise
 from edgezero_spin.host.runtime.interface import HostFunction, Interface
 from edgezero_spin.host.runtime.scheduler import is_coroutine
 
