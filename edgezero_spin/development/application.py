@@ -75,7 +75,7 @@ def app_of(manifest: SpinManifest, component_id: str | None = None) -> AppPlace:
     known = ", ".join(found) or "none"
     if component_id is not None and component_id not in found:
         raise DevError(
-            f"{manifest.path}: {component_id!r} is no component that `edgezero componentize` "
+            f"{manifest.path}: {component_id!r} is not a component that `edgezero componentize` "
             f"makes of an app (such components: {known})"
         )
     if component_id is None and len(found) != 1:
@@ -208,7 +208,7 @@ def _import_app(place: AppPlace, environment: Mapping[str, str]) -> App:
     if not isinstance(found, App):
         apps = [name for name, value in vars(module).items() if isinstance(value, App)]
         raise DevError(
-            f"{module.__file__}: {attribute or 'IncomingHandler'} is no App "
+            f"{module.__file__}: {attribute or 'IncomingHandler'} is not an App "
             f"(apps there: {', '.join(apps) or 'none'})"
         )
     return found

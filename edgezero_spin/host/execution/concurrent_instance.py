@@ -257,7 +257,8 @@ class ConcurrentInstance:
 
         observer = call.call.observer
         if observer is not None:
-            observer.component_began(call.component_id)
+            if observer.sees_component:
+                observer.component_began(call.component_id)
             # The task of the handler has it from the one that starts it.
             tasks.current.context = observer
         try:

@@ -56,7 +56,7 @@ def wire_head(head: ResponseHead, method: str) -> tuple[int, list[tuple[str, byt
     if head.body is None and method != "HEAD":
         lengths = {b"0"}
     if len(lengths) > 1 or not all(length.isdigit() for length in lengths):
-        logger.error("a response has a content-length that is no number")
+        logger.error("a response has a content-length that is not a number")
         return None
     headers[place:place] = [("content-length", length) for length in lengths]
     return status, headers

@@ -241,7 +241,7 @@ def _component_plan(part: LockedComponent, writable: bool, problems: list[str]) 
 def _file_of(url: str | None, place: str, problems: list[str]) -> Path:
     parts = urlsplit(url or "")
     if parts.scheme != "file":
-        problems.append(f"{place}: {url or 'no URL'} is no file on this disk")
+        problems.append(f"{place}: {url or 'no URL'} is not a file on this disk")
     return Path(unquote(parts.path))
 
 
