@@ -46,13 +46,13 @@ from edgezero_spin.wasm.component.type_writer import (
 )
 from edgezero_spin.wasm.component.types import FunctionType
 
-__all__ = ["Part", "compose"]
+__all__ = ["ComposedPart", "compose"]
 
 COMPONENT, INSTANCE, ALIAS, TYPE, IMPORT, EXPORT = 4, 5, 6, 7, 10, 11
 
 
 @attrs.frozen
-class Part:
+class ComposedPart:
     """A component to be composed.
 
     Attributes:
@@ -67,7 +67,7 @@ class Part:
     refused: frozenset[str] = frozenset()
 
 
-def compose(parts: Sequence[Part]) -> bytes:
+def compose(parts: Sequence[ComposedPart]) -> bytes:
     """Return one component that does what the last of some parts does with the others.
 
     Args:
@@ -138,7 +138,7 @@ class _Spaces:
 class _Composition:
     """The component in the making; what is needed of a part is written when it is asked for."""
 
-    def __init__(self, parts: Sequence[Part], spaces: Sequence[_Spaces]) -> None:
+    def __init__(self, parts: Sequence[ComposedPart], spaces: Sequence[_Spaces]) -> None:
         self.out = ComponentSections()
         self.parts = parts
         self.spaces = spaces
@@ -212,7 +212,7 @@ class _Composition:
         It is one of a component of its own, which exports methods under their names.
         """
         spaces = self.spaces[number]
-        inner = _Composition([Part(b"")], [spaces])
+        inner = _Composition([ComposedPart(b"")], [spaces])
         export_trapping(
             inner.out,
             spaces.interface(declared),

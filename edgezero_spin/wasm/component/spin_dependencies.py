@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from edgezero_spin.wasm.component.composing import Part, compose
+from edgezero_spin.wasm.component.composing import ComposedPart, compose
 from edgezero_spin.wasm.component.definitions import (
     Component,
     ExportDefinition,
@@ -168,7 +168,7 @@ def compose_dependencies(
     root = _read(f"component '{component_id}'", data)
     names = [dependency.name for dependency in dependencies]
     matched = match_imports(component_id, _imports(root), names)
-    parts: list[Part] = []
+    parts: list[ComposedPart] = []
     given: dict[str, tuple[int, str | None]] = {}
     problems = []
     for number, dependency in enumerate(dependencies):
@@ -176,7 +176,7 @@ def compose_dependencies(
         exports = [
             each.name for each in component.definitions if isinstance(each, ExportDefinition)
         ]
-        parts.append(Part(dependency.data, {}, _refused(component, dependency.inherit)))
+        parts.append(ComposedPart(dependency.data, {}, _refused(component, dependency.inherit)))
         for name in matched[dependency.name]:
             export = dependency.export or name
             if export not in exports:
@@ -188,7 +188,7 @@ def compose_dependencies(
     if problems:
         raise CompositionError(*problems)
     try:
-        composed = compose([*parts, Part(data, given)])
+        composed = compose([*parts, ComposedPart(data, given)])
         validate(read_component(composed))
     except WasmError as error:
         raise CompositionError(

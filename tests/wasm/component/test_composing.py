@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from wasmtime import wat2wasm
 
-from edgezero_spin.wasm.component.composing import Part, compose
+from edgezero_spin.wasm.component.composing import ComposedPart, compose
 from edgezero_spin.wasm.component.definitions import ExportDefinition, ImportDefinition
 from edgezero_spin.wasm.component.errors import WasmError
 from edgezero_spin.wasm.component.linking import validate
@@ -71,7 +71,7 @@ def test_imports_of_all_parts_are_merged(tmp_path: Path) -> None:
     """One import of a name, with the functions of each that has it, and one resource."""
     first = component(POLL.format(more=READY), CLOCK)
     second = component(POLL.format(more=BLOCK), RUN, '(export "run" (func $run))')
-    data = compose([Part(first), Part(second)])
+    data = compose([ComposedPart(first), ComposedPart(second)])
     assert names(data) == (["wasi:io/poll@0.2.0", "wasi:clocks/monotonic-clock@0.2.0"], ["run"])
     path = tmp_path / "composed.wasm"
     path.write_bytes(data)
@@ -91,7 +91,7 @@ def test_imports_of_all_parts_are_merged(tmp_path: Path) -> None:
 def test_refused_interfaces_are_no_imports(refused: set[str]) -> None:
     """With resources, methods, records and the types of others in them."""  # CPS-6
     user = component(POLL.format(more=READY + BLOCK), CLOCK, RUN, '(export "run" (func $run))')
-    data = compose([Part(user, refused=frozenset(refused))])
+    data = compose([ComposedPart(user, refused=frozenset(refused))])
     left = {"wasi:io/poll@0.2.0", "wasi:clocks/monotonic-clock@0.2.0"} - refused
     assert names(data) == (sorted(left), ["run"])
 
@@ -128,7 +128,7 @@ def test_what_the_user_exports_stays() -> None:
         '(instance $x (export "run" (func $run)))',
         '(export "acme:x/y@1.0.0" (instance $x))',
     )
-    assert names(compose([Part(user)]))[1] == ["named", "go", "acme:x/y@1.0.0"]
+    assert names(compose([ComposedPart(user)]))[1] == ["named", "go", "acme:x/y@1.0.0"]
 
 
 @pytest.mark.parametrize(
@@ -177,6 +177,6 @@ def test_a_file_cut_anywhere_is_an_error() -> None:
     user = component(POLL.format(more=READY), CLOCK, RUN, '(export "run" (func $run))')
     for end in range(8, len(user)):
         try:
-            compose([Part(user[:end], refused=frozenset({"wasi:io/poll@0.2.0"}))])
+            compose([ComposedPart(user[:end], refused=frozenset({"wasi:io/poll@0.2.0"}))])
         except WasmError:
             continue
