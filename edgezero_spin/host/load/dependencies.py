@@ -25,7 +25,7 @@ from edgezero_spin.host.factors.wasi.http import OutgoingRequest
 from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
-from edgezero_spin.wasm.component.spin_dependencies import (
+from edgezero_spin.wasm.component.dependency_names import (
     CompositionError,
     Inherited,
     match_imports,

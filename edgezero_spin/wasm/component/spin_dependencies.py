@@ -1,12 +1,11 @@
-"""Dependencies of a Spin component: which imports they satisfy, and all of them in one component.
+"""Dependencies of a Spin component, composed with it.
 
-In: a component and its dependencies as a manifest has them. Out: which import each satisfies; or
-one component without dependencies, in which what a dependency does not inherit traps.
+In: a component and its dependencies as a manifest has them. Out: one component without
+dependencies, in which what a dependency does not inherit traps.
 
 Source: contract spin-host.md, MAN-71 to MAN-75b; services.md, CPS-1, CPS-2, CPS-6.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 
 import attrs
@@ -17,25 +16,19 @@ from edgezero_spin.wasm.component.definitions import (
     ExportDefinition,
     ImportDefinition,
 )
+from edgezero_spin.wasm.component.dependency_names import (
+    CompositionError,
+    Inherited,
+    match_imports,
+)
 from edgezero_spin.wasm.component.errors import WasmError
 from edgezero_spin.wasm.component.linking import validate
 from edgezero_spin.wasm.component.reader import read_component
 
 __all__ = [
-    "CompositionError",
-    "Inherited",
     "SpinDependency",
     "compose_dependencies",
-    "imports_for",
-    "match_imports",
 ]
-
-Inherited = bool | tuple[str, ...]
-"""What a dependency inherits: all, nothing, or the kinds named (MAN-75)."""
-
-_PACKAGE = re.compile(
-    r"(?P<package>[^:/@]+:[^/@]+)(?:/(?P<interface>[^@]+))?(?:@(?P<version>.+))?\Z"
-)
 
 # Interfaces by the kind of configuration that they use, whatever their version.
 _KINDS: Mapping[str, tuple[str, ...]] = {
@@ -69,21 +62,6 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class CompositionError(ValueError):
-    """A component and its dependencies do not fit together.
-
-    Attributes:
-        problems: One sentence for each fault.
-    """
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__(*problems)
-        self.problems = problems
-
-    def __str__(self) -> str:
-        return "; ".join(self.problems)
-
-
 @attrs.frozen(kw_only=True)
 class SpinDependency:
     """A dependency of a component.
@@ -99,55 +77,6 @@ class SpinDependency:
     data: bytes = attrs.field(repr=False)
     export: str | None = None
     inherit: Inherited = False
-
-
-def imports_for(dependency: str, imports: Sequence[str]) -> list[str]:
-    """Return the imports that a dependency is for; what it does not say matches anything."""
-    wanted = _PACKAGE.match(dependency)
-    if wanted is None:
-        return [name for name in imports if name == dependency]
-    found = []
-    for name in imports:
-        there = _PACKAGE.match(name)
-        if (
-            there is not None
-            and there["interface"] is not None
-            and all(
-                wanted[part] is None or wanted[part] == there[part]
-                for part in ("package", "interface", "version")
-            )
-        ):
-            found.append(name)
-    return found
-
-
-def match_imports(
-    component_id: str, imports: Sequence[str], dependencies: Sequence[str]
-) -> dict[str, list[str]]:
-    """Return which imports of a component each of its dependencies is for.
-
-    Raises:
-        CompositionError: One is for none, or two are for one; every fault is named (MAN-75b).
-    """
-    matched = {name: imports_for(name, imports) for name in dependencies}
-    problems = [
-        f"dependency '{name}' doesn't match any imports of component '{component_id}' "
-        f"(it imports {', '.join(imports) or 'nothing'})"
-        for name in dependencies
-        if not matched[name]
-    ]
-    conflicts = []
-    for wanted in imports:
-        users = [name for name in dependencies if wanted in matched[name]]
-        if len(users) > 1:
-            conflicts.append(f"import '{wanted}' satisfied by dependencies: '{', '.join(users)}'")
-    if conflicts:
-        problems.append(
-            f"component '{component_id}' has dependency conflicts: {'; '.join(conflicts)}"
-        )
-    if problems:
-        raise CompositionError(*problems)
-    return matched
 
 
 def compose_dependencies(

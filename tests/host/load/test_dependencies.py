@@ -32,11 +32,8 @@ from edgezero_spin.host.runtime.component_loading import load_component, read_wa
 from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.host.runtime.prepared import PreparedComponent
-from edgezero_spin.wasm.component.spin_dependencies import (
-    CompositionError,
-    SpinDependency,
-    compose_dependencies,
-)
+from edgezero_spin.wasm.component.dependency_names import CompositionError
+from edgezero_spin.wasm.component.spin_dependencies import SpinDependency, compose_dependencies
 from tests.host.compat.commands import command
 from tests.host.load.dependency_texts import (
     counting_provider,

@@ -12,15 +12,11 @@ from wasmtime import wat2wasm
 
 from edgezero_spin.wasm.component.composing import ComposedPart, compose
 from edgezero_spin.wasm.component.definitions import ExportDefinition, ImportDefinition
+from edgezero_spin.wasm.component.dependency_names import CompositionError, imports_for
 from edgezero_spin.wasm.component.errors import WasmError
 from edgezero_spin.wasm.component.linking import validate
 from edgezero_spin.wasm.component.reader import read_component
-from edgezero_spin.wasm.component.spin_dependencies import (
-    CompositionError,
-    SpinDependency,
-    compose_dependencies,
-    imports_for,
-)
+from edgezero_spin.wasm.component.spin_dependencies import SpinDependency, compose_dependencies
 
 TOOL = Path(sysconfig.get_path("scripts")) / "wasm-tools"
 

@@ -47,11 +47,8 @@ from edgezero_spin.manifest.spin import (
     load_spin_manifest,
     lock_application,
 )
-from edgezero_spin.wasm.component.spin_dependencies import (
-    CompositionError,
-    SpinDependency,
-    compose_dependencies,
-)
+from edgezero_spin.wasm.component.dependency_names import CompositionError
+from edgezero_spin.wasm.component.spin_dependencies import SpinDependency, compose_dependencies
 
 __all__ = ["PushedImage", "push_manifest"]
 
