@@ -27,7 +27,7 @@ from edgezero_spin.host.http.headers import (
     host_headers,
     peer_text,
 )
-from edgezero_spin.host.http.routes import WELL_KNOWN_PREFIX, TriggerRouteTable
+from edgezero_spin.host.http.routes import WELL_KNOWN_PREFIX, RouteDeclaration, TriggerRouteTable
 
 __all__ = ["CompleteResponse", "ComponentCall", "Gateway", "RequestHead"]
 
@@ -80,10 +80,12 @@ class ComponentCall:
 
     Attributes:
         exchange: The request; its body is not set yet.
+        route: The one that it found.
     """
 
     component: Served
     exchange: Exchange
+    route: RouteDeclaration
 
 
 # What a component sees of the fields that the client sent, by how it takes requests.
@@ -170,7 +172,7 @@ class Gateway:
         if component.handler_type is HandlerType.WASI_0_3:
             # Guests of WASI 0.2 are told HTTP whatever the listener speaks (HTTP-1, WH-10).
             exchange.scheme = head.scheme.upper()
-        return ComponentCall(component, exchange)
+        return ComponentCall(component, exchange, declaration)
 
     def matched(self, head: RequestHead) -> tuple[str | None, str | None]:
         """Return what answers a request, and the route that says so.

@@ -153,7 +153,7 @@ class Service:
         admitted = self.gateway.admit(head)
         observed = None
         if self.observer is not None:
-            observed = self._observe(self.observer, head, writer)
+            observed = self._observe(self.observer, head, admitted, writer)
             writer = observed or writer
         if isinstance(admitted, CompleteResponse):
             _send_answer(writer, admitted, head.method)
@@ -168,9 +168,18 @@ class Service:
         return None if responder.over else following
 
     def _observe(
-        self, observer: Observer, head: RequestHead, writer: ResponseWriter
+        self,
+        observer: Observer,
+        head: RequestHead,
+        admitted: CompleteResponse | ComponentCall,
+        writer: ResponseWriter,
     ) -> ObservedResponse | None:
-        component_id, route = self.gateway.matched(head)
+        component_id: str | None
+        route: str | None
+        if isinstance(admitted, ComponentCall):
+            component_id, route = admitted.route.id, admitted.route.route
+        else:
+            component_id, route = self.gateway.matched(head)
         return observe(observer, head, component_id, route, writer)
 
     def linger(self) -> Linger:
