@@ -24,8 +24,8 @@ EPILOG = """\b
 Example:
   edgezero build
   edgezero build -C examples/notes -c notes
-  edgezero build -- --world edgezero:spin/http-trigger@0.1.0
-  edgezero build --up --listen 127.0.0.1:4000
+  edgezero build -- --world http-trigger
+  edgezero build --up -- --listen 127.0.0.1:4000
 """
 
 

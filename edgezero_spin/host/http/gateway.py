@@ -27,7 +27,7 @@ from edgezero_spin.host.http.headers import (
     host_headers,
     peer_text,
 )
-from edgezero_spin.host.http.routes import WELL_KNOWN_PREFIX, RouteDeclaration, TriggerRouteTable
+from edgezero_spin.host.http.routes import WELL_KNOWN_PREFIX, TriggerRouteTable
 
 __all__ = ["CompleteResponse", "ComponentCall", "Gateway", "RequestHead"]
 
@@ -80,12 +80,10 @@ class ComponentCall:
 
     Attributes:
         exchange: The request; its body is not set yet.
-        route: The one that it found.
     """
 
     component: Served
     exchange: Exchange
-    route: RouteDeclaration
 
 
 # What a component sees of the fields that the client sent, by how it takes requests.
@@ -108,6 +106,7 @@ class Gateway:
 
     Attributes:
         routes: Its public routes.
+        application: Its name.
     """
 
     def __init__(
@@ -125,6 +124,7 @@ class Gateway:
             info: What ``/.well-known/spin/info`` answers (RV-91).
         """
         self.routes = routes
+        self.application = info.get("name", "")
         self._components = components
         self._static = static
         self._info = CompleteResponse(
@@ -169,10 +169,11 @@ class Gateway:
             client_addr="0.0.0.0:0" if peer is None else peer_text(*peer),
         )
         exchange = Exchange(head.method, target, headers, authority=host)
+        exchange.route = declaration.route
         if component.handler_type is HandlerType.WASI_0_3:
             # Guests of WASI 0.2 are told HTTP whatever the listener speaks (HTTP-1, WH-10).
             exchange.scheme = head.scheme.upper()
-        return ComponentCall(component, exchange, declaration)
+        return ComponentCall(component, exchange)
 
     def matched(self, head: RequestHead) -> tuple[str | None, str | None]:
         """Return what answers a request, and the route that says so.
