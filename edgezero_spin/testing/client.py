@@ -106,6 +106,7 @@ class Client(abc.ABC):
         json: Any = ...,
         data: Params | None = None,
         content: Content = b"",
+        trailers: HeaderInput = (),
     ) -> ClientResponse:
         """Send a request and read the whole answer.
 
@@ -117,13 +118,21 @@ class Client(abc.ABC):
             json: A body written as JSON.
             data: A body written as a form.
             content: The body, or its pieces.
+            trailers: Fields behind the body.
 
         Raises:
             NoAnswerError: The deadline passed.
             BrokenBodyError: The body of the answer broke off.
         """
         asked = make_request(
-            method, target, headers=headers, params=params, json=json, data=data, content=content
+            method,
+            target,
+            headers=headers,
+            params=params,
+            json=json,
+            data=data,
+            content=content,
+            trailers=trailers,
         )
         response: ClientResponse = self._portal.call(self._whole(asked), str(asked))
         return response

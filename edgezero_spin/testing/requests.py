@@ -34,6 +34,7 @@ class KitRequest:
         authority: Host and port that it is sent to.
         scheme: ``http`` or ``https``.
         body: All bytes, or pieces in order.
+        trailers: Fields behind the body.
     """
 
     method: str
@@ -43,6 +44,7 @@ class KitRequest:
     authority: str
     scheme: str
     body: bytes | Iterable[bytes]
+    trailers: list[tuple[str, bytes]] = attrs.field(factory=list)
 
     @property
     def target(self) -> str:
@@ -62,6 +64,7 @@ def make_request(
     json: Any = ...,
     data: Params | None = None,
     content: Content = b"",
+    trailers: HeaderInput = (),
 ) -> KitRequest:
     """Put a request together.
 
@@ -71,6 +74,11 @@ def make_request(
     """
     fields = list(Headers(headers).pairs)
     body = _body(json, data, content, fields)
+    behind = list(Headers(trailers).pairs)
+    if behind:
+        # In HTTP/1.1 they have a place behind chunks only.
+        fields = [pair for pair in fields if pair[0] != "content-length"]
+        body = [body] if isinstance(body, bytes) else body
     path, mark, query = target.partition("#")[0].partition("?")
     scheme, authority = "http", DEFAULT_AUTHORITY
     before, separator, rest = path.partition("://")
@@ -94,6 +102,7 @@ def make_request(
         authority,
         scheme,
         body,
+        behind,
     )
 
 

@@ -29,6 +29,7 @@ from edgezero_spin.host.http.gateway import Gateway
 from edgezero_spin.host.http.routes import RouteDeclaration, RouteTable
 from edgezero_spin.host.load.dependencies import dependencies_of
 from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.load.middleware import link_behind_middleware
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, ComponentPlan
 from edgezero_spin.host.runtime.component_loading import Component, load_component
 from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
@@ -172,9 +173,8 @@ def load_application(
             linker = _Linker(engine, part, interfaces, cache_dir)
             executor = wagi[part.id]
             if executor is None:
-                component = load_component(
-                    engine, part.source, cache_dir, joined=bool(part.dependencies)
-                )
+                joined = bool(part.dependencies or part.middleware)
+                component = load_component(engine, part.source, cache_dir, joined=joined)
                 linked = linker(component)
                 components[part.id] = GuestComponent.of(linked, grants, limits)
             else:
@@ -220,6 +220,16 @@ class _Linker:
             self.interfaces,
             self.cache_dir,
         )
+        if self.part.middleware:
+            return link_behind_middleware(
+                self.engine,
+                component,
+                self.part.id,
+                dependencies,
+                self.part.middleware,
+                self.interfaces,
+                self.cache_dir,
+            )
         return link(self.engine, component, self.interfaces, dependencies)
 
 

@@ -161,12 +161,14 @@ class ResolvedDependency:
         component: The component.
         export: What of it is used.
         interfaces: What the host has for it.
+        dependencies: What satisfies its own imports, by import.
     """
 
     name: str
     component: Component
     export: str
     interfaces: Mapping[str, Interface]
+    dependencies: "Mapping[str, ResolvedDependency]" = attrs.field(factory=dict)
 
 
 def granted(interfaces: Mapping[str, Interface], inherit: Inherited) -> Mapping[str, Interface]:

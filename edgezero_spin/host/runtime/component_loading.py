@@ -24,6 +24,7 @@ from edgezero_spin.wasm.component.linked import LinkedComponent
 __all__ = [
     "CompiledForm",
     "Component",
+    "Provider",
     "compiled_form",
     "is_core_module",
     "load_component",
@@ -72,9 +73,30 @@ class Component:
         return imports, [part.name for part in found if isinstance(part, ExportDefinition)]
 
 
-Dependencies = tuple[tuple[str, Component, str | None], ...]
-"""For each import that another component provides: its name, the component and which export of
-that one it is, ``None`` for all."""
+@attrs.frozen
+class Provider:
+    """A component that provides an import of another.
+
+    Attributes:
+        name: Of the import.
+        component: The component.
+        export: What of it is used; ``None`` for all of its exports.
+        host_name: Its name in the linked form; no two of a component are the same.
+        providers: Those of its own imports.
+    """
+
+    name: str
+    component: Component
+    export: str | None
+    host_name: str
+    providers: "tuple[Provider, ...]" = ()
+
+    @property
+    def key(self) -> str:
+        """What tells it apart from others in the cache."""
+        own = f" {self.name} {self.component.digest} {self.export}"
+        below = "".join(part.key for part in self.providers)
+        return f"{own} ({below})" if below else own
 
 
 @attrs.frozen(eq=False)
@@ -120,25 +142,23 @@ _FORM = "form 2"
 """Changes with the classes of the linked form and with what the fuser does."""
 
 
-def compiled_form(component: Component, dependencies: Dependencies = ()) -> CompiledForm:
+def compiled_form(component: Component, providers: tuple[Provider, ...] = ()) -> CompiledForm:
     """Return what to instantiate for a component and those that it depends on.
 
     Args:
         component: The component.
-        dependencies: Those that provide some of its imports.
+        providers: Those that provide some of its imports.
 
     Raises:
         ComponentError: A component is not valid.
         LinkError: The dependency for the import that ``item`` names does not fit.
     """
     cache = component.cache
-    key = f"{_FORM} {component.digest}"
-    for name, part, export in dependencies:
-        key += f" {name} {part.digest} {export}"
+    key = f"{_FORM} {component.digest}" + "".join(part.key for part in providers)
     form = None if cache is None else _kept_form(component.engine, cache, key)
     if form is not None:
         return form
-    return compiling(component.path, lambda: _compile(component, dependencies, key))
+    return compiling(component.path, lambda: _compile(component, providers, key))
 
 
 def read_wasm(path: Path) -> bytes:
@@ -179,7 +199,7 @@ def _parse_text(path: Path, content: bytes) -> bytes:
         ) from error
 
 
-def _compile(component: Component, dependencies: Dependencies, key: str) -> CompiledForm:
+def _compile(component: Component, providers: tuple[Provider, ...], key: str) -> CompiledForm:
     # What was compiled before needs none of this.
     from edgezero_spin.host.runtime.proposals import refused_proposal
     from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
@@ -188,7 +208,7 @@ def _compile(component: Component, dependencies: Dependencies, key: str) -> Comp
     engine, cache = component.engine, component.cache
     try:
         fused = fuse(
-            _linked(component, dependencies), cache=None if cache is None else _CodeEntries(cache)
+            _linked(component, providers), cache=None if cache is None else _CodeEntries(cache)
         )
         proposal = refused_proposal(fused)
         if proposal is not None:
@@ -248,7 +268,7 @@ class _CodeEntries:
         self.cache.store_bytes(f"code {key}", entry)
 
 
-def _linked(component: Component, dependencies: Dependencies) -> LinkedComponent:
+def _linked(component: Component, providers: tuple[Provider, ...]) -> LinkedComponent:
     """Link a component with those that it depends on.
 
     Raises:
@@ -262,20 +282,23 @@ def _linked(component: Component, dependencies: Dependencies) -> LinkedComponent
     from edgezero_spin.wasm.component.linking import Dependency, link, validate
 
     root = read_guest(component.wasm)
-    given = []
-    providers: dict[int, Definitions | CoreGuest] = {}
-    for name, part, export in dependencies:
+    read: dict[int, Definitions | CoreGuest] = {}
+
+    def dependency(part: Provider) -> Dependency:
         # One that provides several imports is one instance.
-        provider = providers.get(id(part))
-        if provider is None:
+        guest = read.get(id(part.component))
+        if guest is None:
             try:
-                provider = providers[id(part)] = read_guest(part.wasm)
-                validate(provider)
+                guest = read[id(part.component)] = read_guest(part.component.wasm)
+                validate(guest)
             except WasmComponentError as error:
-                raise _invalid(part.path, error, part.wasm) from error
-        given.append(Dependency(name, provider, export))
+                raise _invalid(part.component.path, error, part.component.wasm) from error
+        below = tuple(dependency(inner) for inner in part.providers)
+        return Dependency(part.name, guest, part.export, below, part.host_name)
+
+    given = tuple(dependency(part) for part in providers)
     try:
-        return link(root, tuple(given))
+        return link(root, given)
     except WasmComponentError:
         for one in given:
             try:
