@@ -223,6 +223,7 @@ HANDLERS: dict[str, Callable[[Request, Outbound], Awaitable[Response]]] = {
 }
 
 
+@app.route("/", methods=["GET", "POST"])
 @app.route("/{*path}", methods=["GET", "POST"])
 async def play(request: Request, outbound: Outbound) -> Response:
     vector = os.environ["VECTOR"]
