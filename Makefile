@@ -12,15 +12,17 @@ JOBS ?= 2
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DOCS_READY := $(VENV)/.docs-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench docs clean
 
 help:
 	@echo 'make demo    build examples/notes and serve it on http://127.0.0.1:$(PORT)'
 	@echo 'make test    run every test, the ones that compile components included, $(JOBS) files at once'
 	@echo 'make lint    ruff and mypy --strict'
 	@echo 'make bench   measure instructions and requests per second'
+	@echo 'make docs    build the guide and the API reference as a site: build/site/index.html'
 	@echo 'make clean   remove $(VENV) and what the tools left behind'
 
 demo: $(READY)
@@ -37,8 +39,12 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
 
+docs: $(DOCS_READY)
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --builder html \
+	  --conf-dir docs/site --doctree-dir build/doctrees $(ARGS) . build/site
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf $(VENV) build docs/site/reference .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml
@@ -52,4 +58,8 @@ $(READY): pyproject.toml
 	@'$(PYTHON)' -m venv '$(VENV)'
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@$(BIN)/python -m pip install --quiet --editable '.[tools]' --group dev
+	@touch $@
+
+$(DOCS_READY): $(READY)
+	@$(BIN)/python -m pip install --quiet --group docs
 	@touch $@

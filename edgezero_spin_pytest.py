@@ -18,7 +18,7 @@ import pytest
 
 if TYPE_CHECKING:
     from edgezero_spin.testing import Client
-    from edgezero_spin.testing.project import SpinProject
+    from edgezero_spin.testing.project import TestedProject
 
 MODES = ("native", "component")
 WASI = ("0.2", "0.3")
@@ -142,7 +142,7 @@ def spin_preload() -> dict[str, Any]:
 
 
 @pytest.fixture
-def spin_project(request: pytest.FixtureRequest) -> "SpinProject":
+def spin_project(request: pytest.FixtureRequest) -> "TestedProject":
     """The application above the test file, found once and built when it has to be."""
     from edgezero_spin.testing.project import find_project
 
@@ -158,7 +158,7 @@ def spin_project(request: pytest.FixtureRequest) -> "SpinProject":
                 app=config.getini("spin_app"),
                 projects=known,
             )
-    project: SpinProject = known[folder]
+    project: TestedProject = known[folder]
     return project
 
 
@@ -221,7 +221,7 @@ def _failed(message: str) -> BaseException:
 def spin_app(
     request: pytest.FixtureRequest,
     spin_mode: str,
-    spin_project: "SpinProject",
+    spin_project: "TestedProject",
     spin_preload: dict[str, Any],
 ) -> "Iterator[Client]":
     """A client of the application, with stores of its own."""

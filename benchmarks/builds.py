@@ -18,7 +18,7 @@ __all__ = ["Built", "build_guests", "plain_build_seconds"]
 GUESTS = Path(__file__).parent / "guests"
 BARE_WORLDS = {
     "bare_hello": "http-trigger",
-    "bare_note": "http-trigger-key-value",
+    "bare_note": "http-trigger-stores",
 }
 OF_SPIN_SDK = {
     "spin_sdk_hello": "3.4.1",

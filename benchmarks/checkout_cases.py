@@ -34,7 +34,7 @@ def instantiate(component: Path) -> float:
     make_state = first_of("InstanceState", "factors.instance", "instance")
     spent = []
     with Host.from_manifest(component) as host:
-        (served,) = host.application.components.values()
+        served: Any = next(iter(host.application.components.values()))
         for _ in range(BATCHES + 2):
             begun = thread_time()
             for _ in range(BATCH):

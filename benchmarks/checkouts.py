@@ -51,7 +51,10 @@ class Checkout:
     def environ(self, cache: Path | None = None) -> dict[str, str]:
         """The environment in which its code is the one that is imported."""
         own = {"PYTHONPATH": str(self.folder), "XDG_CACHE_HOME": str(cache or self.cache)}
-        return {**os.environ, **own, "PYTHONUNBUFFERED": "1"}
+        environ = {**os.environ, **own, "PYTHONUNBUFFERED": "1"}
+        # An installed package has its bytecode, so a start does not compile its source.
+        environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        return environ
 
     def case(self, *arguments: str) -> float:
         """Run a case of ``checkout_cases`` and return its seconds."""

@@ -18,7 +18,7 @@ import attrs
 import wasmtime
 from wasmtime import component as wit
 
-from edgezero_spin.host.runtime.component_loading import Component, load_component
+from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
 from edgezero_spin.host.runtime.engine import EngineSettings, make_engine
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.runtime.linking import link
@@ -182,14 +182,14 @@ class _State:
         self.table = ResourceTable()
 
 
-def _our_side(component: Component, case: Case) -> Callable[[int], None]:
+def _our_side(component: CompiledComponent, case: Case) -> Callable[[int], None]:
     functions = {"make": lambda state: Thing(), "f": case.ours}
     interface = Interface(HOST, functions, {"thing": Thing})
     instance = link(component.engine, component, {HOST: interface}).instantiate(_State())
     return lambda count: instance.call(None, "run", count)
 
 
-def _stock_side(component: Component, case: Case) -> Callable[[int], None]:
+def _stock_side(component: CompiledComponent, case: Case) -> Callable[[int], None]:
     native = component.engine.native
     linker = wit.Linker(native)
     with linker.root() as root, root.add_instance(HOST) as place:
@@ -197,7 +197,7 @@ def _stock_side(component: Component, case: Case) -> Callable[[int], None]:
         place.add_func("make", lambda store: wit.ResourceHost.own(1, 1))
         place.add_func("f", case.stock)
     store = wasmtime.Store(native)
-    instance = linker.instantiate(store, wit.Component(native, component.wasm))
+    instance = linker.instantiate(store, wit.Component(native, component.wasm()))
     run = instance.get_func(store, "run")
     if run is None:
         raise RuntimeError("the guest has no function run")

@@ -24,7 +24,8 @@ from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
 from edgezero_spin.host.factors.postgres.factor import Postgres
 from edgezero_spin.host.load.interfaces import host_interfaces
-from edgezero_spin.host.runtime.engine import EngineSettings, load_component, make_engine
+from edgezero_spin.host.runtime.component_loading import load_component
+from edgezero_spin.host.runtime.engine import EngineSettings, make_engine
 from edgezero_spin.host.runtime.linking import link
 from tests.host.debian_servers import running_postgres
 
@@ -131,7 +132,7 @@ def measure(rows: int, columns: int) -> dict[str, list[float]]:
                 )
             )
             instance = linked.instantiate(state)
-            sides = {
+            sides: dict[str, Callable[[], object]] = {
                 "guest": lambda: instance.call(None, "run", address, statement, 5),
                 "psycopg": lambda: [text.execute(statement).fetchall() for _ in range(5)],
                 "psycopg, binary": lambda: [binary.execute(statement).fetchall() for _ in range(5)],

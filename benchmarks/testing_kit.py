@@ -19,7 +19,7 @@ from edgezero_spin.core.app import App
 from edgezero_spin.core.request import Request
 from edgezero_spin.project.componentize import componentize_app
 from edgezero_spin.stores import MemoryPlatform
-from edgezero_spin.stores.opening import open_stores
+from edgezero_spin.stores.opening import open_on_platform
 from edgezero_spin.testing import ComponentClient, TestClient
 from edgezero_spin.testing.app_modules import import_app
 
@@ -63,7 +63,7 @@ def _handler(app: App) -> Callable[[], None]:
 
     def run() -> None:
         platform = MemoryPlatform(kv={"notes": {}})
-        stores = open_stores(app.declaration, platform, dict)
+        stores = open_on_platform(app.declaration, platform, dict)
         request = Request.of("POST", "/notes/7", body=body)
         coroutine = app.handle(request, stores)
         try:

@@ -25,7 +25,7 @@ HEAVY = [
 START = """
 from edgezero_spin.cli.root import edgezero
 edgezero.get_command(None, "up")
-import edgezero_spin.host, edgezero_spin.host.http.server
+import edgezero_spin.host, edgezero_spin.host.http.server, edgezero_spin.project.app_source
 """
 """What `edgezero up` imports before it reads its manifest."""
 
@@ -86,10 +86,18 @@ def test_a_host_loads_no_client_that_it_may_never_need() -> None:
 
 
 def test_a_start_reads_nothing_that_it_does_not_use() -> None:
-    """No manifest of an app, no component without its compiled form, no other command."""
+    """No manifest of an app, no component without its compiled form, no other command, no store
+    and no generation of WASI that the application may not have."""
     unused = {
+        "apsw",
+        "cattrs",
         "edgezero_spin.cli.new",
+        "edgezero_spin.host.execution.concurrent",
+        "edgezero_spin.host.factors.key_value.backends.sqlite",
+        "edgezero_spin.host.factors.wasi_03",
         "edgezero_spin.manifest.app_manifest",
+        "edgezero_spin.stores.key_value",
+        "edgezero_spin.wasm.component.definitions",
         "edgezero_spin.wasm.component.reader",
         "edgezero_spin.wasm.fuse",
         "importlib.metadata",

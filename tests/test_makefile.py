@@ -23,7 +23,7 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "lint", "bench"])
+@pytest.mark.parametrize("target", ["demo", "test", "lint", "bench", "docs"])
 def test_an_old_python_is_refused_in_one_line(target: str, tmp_path: Path) -> None:
     """Every target that needs the environment says that the interpreter is too old."""
     old = tmp_path / "python3.9"
@@ -47,5 +47,5 @@ def test_make_alone_says_what_there_is() -> None:
     """A bare ``make`` lists the targets and does nothing."""
     done = make()
     assert done.returncode == 0
-    for target in ("make demo", "make test", "make lint", "make bench"):
+    for target in ("make demo", "make test", "make lint", "make bench", "make docs"):
         assert target in done.stdout

@@ -1,5 +1,6 @@
 """What an installed wheel carries, seen in the built archive."""
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+
+pytest.importorskip("hatch_fancy_pypi_readme", reason="the group dev was installed before it")
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +53,41 @@ def test_the_wheel_says_what_it_needs_and_offers(wheel: zipfile.ZipFile) -> None
         for line in metadata.splitlines()
         if line.startswith("Provides-Extra: ")
     }
-    assert extras == {"tools", "testing", "redis", "postgres", "mysql", "mqtt", "azure", "aws"}
+    assert extras == {
+        *(
+            "tools",
+            "testing",
+            "templates",
+            "redis",
+            "postgres",
+            "mysql",
+            "mqtt",
+            "signatures",
+            "cron",
+            "azure",
+            "aws",
+        )
+    }
     (points,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
     assert "edgezero = edgezero_spin.cli:main" in wheel.read(points).decode()
     assert "[pytest11]\nedgezero_spin_pytest = edgezero_spin_pytest\n" in (
         wheel.read(points).decode() + "\n"
     )
     assert "edgezero_spin_pytest.py" in wheel.namelist()
+
+
+def test_the_page_of_the_package_index_has_no_link_that_leads_nowhere(
+    wheel: zipfile.ZipFile,
+) -> None:
+    """It is the README, whose links between files are their text; the others stay."""
+    (info,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    head, _, shown = wheel.read(info).decode().partition("\n\n")
+    assert "Description-Content-Type: text/markdown" in head
+    targets = re.findall(r"\]\(([^)]*)\)", shown)
+    assert targets
+    assert [target for target in targets if not target.startswith("https://")] == []
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    labels = re.findall(r"\[([^\[\]]+)\]\((?!https:)", readme)
+    assert labels
+    assert [label for label in labels if label not in shown] == []
+    assert "in the source distribution" in shown

@@ -4,7 +4,7 @@ In: the folder that ``edgezero componentize`` puts on the search path, if it is 
 Out: archives behind ``sys.meta_path`` and ``open()``.
 
 The folder holds ``standard-library`` and ``files``, two archives, and ``plan``: what the
-app can reach, as marshalled data (``Plan``). Without it, as plain componentize-py builds, the
+app can reach, as marshalled data (``BundlePlan``). Without it, as plain componentize-py builds, the
 standard library travels as source, and nothing else does.
 """
 
@@ -20,7 +20,7 @@ from edgezero_spin.bundle.importer import ArchiveFinder, LastFinder, PatchingFin
 from edgezero_spin.bundle.refusals import PATCHES
 from edgezero_spin.bundle.standard_library import standard_library
 
-__all__ = ["FOLDER", "WEIGHT", "Plan", "PlannedModule", "take_bundle"]
+__all__ = ["FOLDER", "WEIGHT", "BundlePlan", "PlannedModule", "take_bundle"]
 
 FOLDER = "edgezero-bundled"
 """The folder of the search path that a build prepares."""
@@ -43,7 +43,7 @@ class PlannedModule(NamedTuple):
     kind: str
 
 
-class Plan(NamedTuple):
+class BundlePlan(NamedTuple):
     """What the build found out about the app.
 
     Attributes:
@@ -61,7 +61,7 @@ class Plan(NamedTuple):
         return marshal.dumps((self.folder, [tuple(m) for m in self.modules], self.extensions))
 
     @classmethod
-    def loads(cls, data: bytes) -> "Plan":
+    def loads(cls, data: bytes) -> "BundlePlan":
         """Read what ``dumps`` wrote."""
         folder, modules, extensions = marshal.loads(data)
         return cls(folder, [PlannedModule(*module) for module in modules], extensions)
@@ -71,11 +71,11 @@ def take_bundle() -> None:
     """Put archives into this interpreter's memory and let imports and files find them."""
     prepared = _prepared()
     if prepared is None:
-        plan = Plan(folder="/0", modules=[], extensions=[])
+        plan = BundlePlan(folder="/0", modules=[], extensions=[])
         archives = [standard_library(python_code=False).archive()]
     else:
         with open(f"{prepared}/plan", "rb") as file:
-            plan = Plan.loads(file.read())
+            plan = BundlePlan.loads(file.read())
         with open(f"{prepared}/standard-library", "rb") as file:
             library = Archive.read_from(file, sys.modules.__contains__)
         with open(f"{prepared}/files", "rb") as file:
@@ -103,7 +103,7 @@ def _prepared() -> str | None:
     return None
 
 
-def _app_modules(plan: Plan) -> Archive:
+def _app_modules(plan: BundlePlan) -> Archive:
     writer = ArchiveWriter()
     for name, path, kind in plan.modules:
         if name in sys.modules:

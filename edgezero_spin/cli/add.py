@@ -11,10 +11,11 @@ from edgezero_spin.cli.options import (
     adapter_name_option,
     adapter_option,
     common_options,
+    common_options_without_v,
     manifest_option,
 )
 from edgezero_spin.cli.replaced import find_project
-from edgezero_spin.cli.template_options import ask_or_none, given_values, value_options
+from edgezero_spin.cli.template_options import TemplateFlags, name_and_template, template_options
 
 if TYPE_CHECKING:
     from edgezero_spin.project.add_store import StoreKind
@@ -27,6 +28,7 @@ EPILOG = """\b
 Example:
   edgezero add kv sessions
   edgezero add component reports --route /reports/...
+  edgezero add component -t http-acme reports
 """
 KV_EPILOG = """\b
 Example:
@@ -48,11 +50,46 @@ Example:
 """
 
 
-@click.group(epilog=EPILOG, short_help="Add a store or a component to the project.")
+class _Add(click.Group):
+    """Takes ``edgezero add ID`` and its flags for ``edgezero add component ID``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the command's name in where a component is meant."""
+        if args and not self._names_command(args):
+            args = ["component", *args]
+        return super().parse_args(ctx, args)
+
+    def _names_command(self, args: list[str]) -> bool:
+        rest = iter(args)
+        for word in rest:
+            if word in ("-h", "--help"):
+                return True
+            if word in _FLAGS_WITH_VALUE:
+                next(rest, None)
+            elif not word.startswith(("-C", "--adapter=")) and word not in _FLAGS:
+                # `add secret x` is a slip, not the template `secret`.
+                return word in self.commands or bool(next(rest, None) and _is_slip(word, self))
+        return True
+
+
+def _is_slip(word: str, group: click.Group) -> bool:
+    import difflib
+
+    return bool(difflib.get_close_matches(word, group.commands, cutoff=0.8))
+
+
+_FLAGS = ("-v", "--verbose", "--no-color")
+_FLAGS_WITH_VALUE = ("-C", "--adapter")
+
+
+@click.group(cls=_Add, epilog=EPILOG, short_help="Add a store or a component to the project.")
 @adapter_option
 @common_options
 def add() -> None:
-    """Add to a project that exists. Nothing that is there is replaced."""
+    """Add to a project that exists. Nothing that is there is replaced.
+
+    `edgezero add ID` adds a component, with the flags of `edgezero add component`.
+    """
 
 
 def _store_arguments(command: F) -> F:
@@ -116,33 +153,16 @@ def secrets(id: str, manifest: Path, adapter: str | None) -> None:
 
 
 @add.command(epilog=COMPONENT_EPILOG, short_help="Add a component to the application.")
-@click.argument("id")
+@click.argument("words", metavar="[ID]", nargs=-1)
 @click.option("--route", metavar="ROUTE", help="The HTTP route it serves. Default: /ID/...")
-@click.option(
-    "--template",
-    metavar="NAME",
-    default="edgezero-component",
-    show_default=True,
-    help="A template of ours, or a folder that holds one, as `spin add` takes it.",
-)
-@value_options
-@click.option(
-    "--output",
-    metavar="DIR",
-    help="The folder for its files, below that of spin.toml. Default: ID.",
-)
-@click.option("--no-vcs", is_flag=True, help="No .gitignore.")
+@template_options
 @manifest_option
 @adapter_name_option
-@common_options
+@common_options_without_v
 def component(
-    id: str,
+    words: tuple[str, ...],
     route: str | None,
-    template: str,
-    values: tuple[tuple[str, str], ...],
-    values_file: Path | None,
-    output: str | None,
-    no_vcs: bool,
+    flags: TemplateFlags,
     manifest: str | None,
     adapter: str | None,
 ) -> None:
@@ -150,27 +170,31 @@ def component(
 
     It builds and serves as it is. Every other byte of spin.toml stays, and no file that
     exists is replaced. The component is an app of its own, with an edgezero.toml of its own
-    for its stores.
+    for its stores. --output is below the folder of spin.toml, and --init is that folder. Two
+    words are TEMPLATE ID. `edgezero add ID` is the same, as `spin add` has it.
     """
     from edgezero_spin.project.add_component import ComponentRequest, add_component
     from edgezero_spin.project.commands import check_built_in
     from edgezero_spin.project.locate import spin_manifest_of
-    from edgezero_spin.project.template_manifest import find_template
+    from edgezero_spin.project.template_manifest import COMPONENT_ID
 
     project, adapter = find_project(adapter, manifest)
     check_built_in(adapter)
+    id, flags = name_and_template(words, flags)
+    template = flags.find_template(COMPONENT_ID)
     done = add_component(
         ComponentRequest(
             manifest=spin_manifest_of(project, adapter, manifest),
-            id=id,
-            template=find_template(template),
-            folder=output,
+            id=flags.ask_name() if id is None else id,
+            template=template,
+            folder=None if flags.folder is None else str(flags.folder),
             route=route,
-            values=given_values(values, values_file),
-            vcs=not no_vcs,
+            values=flags.given_values(),
+            vcs=not flags.no_vcs,
+            overwrite=flags.allow_overwrite,
             project=project,
         ),
-        ask=ask_or_none(),
+        ask=flags.ask(),
     )
     for line in done.lines():
         click.echo(line)

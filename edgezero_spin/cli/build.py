@@ -24,13 +24,24 @@ EPILOG = """\b
 Example:
   edgezero build
   edgezero build -C examples/notes -c notes
-  edgezero build -- --world edgezero:spin/http-trigger@0.1.0
+  edgezero build -- --world http-trigger
+  edgezero build --up -- --listen 127.0.0.1:4000
 """
 
 
-@click.command(
-    cls=PassThrough, epilog=EPILOG, short_help="Run the build commands of the application."
-)
+class _Build(PassThrough):
+    """Leaves what it does not know to ``edgezero up`` where that follows the build."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Set unknown words aside where there is ``--up``."""
+        flags = args[: args.index("--")] if "--" in args else args
+        if any(word in ("-u", "--up") for word in flags):
+            ctx.allow_extra_args = ctx.ignore_unknown_options = True
+        super().parse_args(ctx, args)
+        return ctx.args
+
+
+@click.command(cls=_Build, epilog=EPILOG, short_help="Run the build commands of the application.")
 @manifest_option
 @click.option(
     "-c",
@@ -41,6 +52,29 @@ Example:
     help="Build this component only. May be given several times.",
 )
 @click.option("--profile", metavar="NAME", help="Build with this profile of the manifest.")
+@click.option(
+    "-u",
+    "--up",
+    "serve",
+    is_flag=True,
+    help="Serve the application then: further flags, and what follows --, are those of "
+    "`edgezero up`.",
+)
+@click.option(
+    "--skip-target-checks",
+    "--skip-target-check",
+    is_flag=True,
+    hidden=True,
+    help="Do not compare components with the targets of the manifest.",
+)
+@click.option(
+    "--skip-generate-wits",
+    "--skip-generate-wit",
+    is_flag=True,
+    expose_value=False,
+    hidden=True,
+    help="No WIT files are generated for dependencies here.",
+)
 @adapter_name_option
 @common_options
 @click.pass_context
@@ -49,6 +83,8 @@ def build(
     manifest: str | None,
     component_ids: tuple[str, ...],
     profile: str | None,
+    serve: bool,
+    skip_target_checks: bool,
     adapter: str | None,
 ) -> None:
     """Run the build command of every component in spin.toml, as `spin build` does.
@@ -63,15 +99,28 @@ def build(
     project, adapter = find_project(adapter, manifest)
     if project is not None and project.stores.secrets is not None and not inside_command():
         click.echo("[edgezero] secrets enabled: Spin reads them from its variables")
+    rest = () if serve else rest_of(context)
     whole = not component_ids and profile is None
-    if whole and run_replacement(project, adapter, "build", rest_of(context)):
-        return
-    build_components(
-        spin_manifest_of(project, adapter, manifest),
-        component_ids,
-        profile=profile,
-        arguments=rest_of(context),
-    )
+    if not (whole and run_replacement(project, adapter, "build", rest)):
+        path = spin_manifest_of(project, adapter, manifest)
+        build_components(path, component_ids, profile=profile, arguments=rest)
+    if serve:
+        path = spin_manifest_of(project, adapter, manifest)
+        _serve(context, path, profile, [*context.args, *rest_of(context)])
+
+
+def _serve(
+    context: click.Context, manifest: Path, profile: str | None, arguments: list[str]
+) -> None:
+    """Run ``edgezero up`` on what was built."""
+    from edgezero_spin.cli.up import up
+
+    chosen = () if profile is None else ("--profile", profile)
+    words = ["--from-file", str(manifest), *chosen, *arguments]
+    with up.make_context("up", words, parent=context.parent) as serving:
+        # Whatever SPIN_ALWAYS_BUILD says: it was built just now.
+        serving.params["build"] = False
+        up.invoke(serving)
 
 
 def build_components(

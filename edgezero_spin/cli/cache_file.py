@@ -32,7 +32,6 @@ def read_cache_dir(path: Path, default: Path | None) -> Path | None:
     What else wasmtime reads there tunes its own cache, which this is not.
 
     Args:
-        path: The file.
         default: The folder where the file names none.
 
     Raises:

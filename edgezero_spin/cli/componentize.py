@@ -32,7 +32,8 @@ Example:
 @click.option(
     "--world",
     metavar="NAME",
-    help="The WIT world to compile against. Default: the smallest that serves the app.",
+    help="The WIT world to compile against. Default: what the app answers and uses, and nothing "
+    "else.",
 )
 @click.option(
     "--wasi",
@@ -82,7 +83,7 @@ def componentize(
     from edgezero_spin.project.world import DEFAULT_WASI, SPIN_FOR
 
     bundle = bundle_settings(include, exclude, os.environ, wasi=wasi)
-    with busy(context, f"Compiling {app}"):
+    with busy(f"Compiling {app}"):
         built = componentize_app(
             app,
             output=output,
@@ -102,5 +103,5 @@ def componentize(
             "files; mount it by `files` in spin.toml",
             err=True,
         )
-    if bundle.wasi != DEFAULT_WASI and world is None:
-        click.echo(f"needs Spin {SPIN_FOR[bundle.wasi]} or later")
+    if built.spin not in ("", SPIN_FOR[DEFAULT_WASI]):
+        click.echo(f"needs Spin {built.spin} or later")

@@ -58,6 +58,8 @@ def dev(source: str | None, component_id: str | None, flags: RunFlags) -> None:
     path = find_spin_manifest(source)
     place = app_of(load_spin_manifest(path), component_id)
     options = dict(flags.host_options())
+    # Made again in the process that answers.
+    del options["observers"]
     runtime_config = options.get("runtime_config")
     if isinstance(runtime_config, Path):
         options["runtime_config"] = str(runtime_config)

@@ -9,7 +9,7 @@ import socket
 
 import click
 
-from edgezero_spin.development.supervisor import DevSettings, Load, supervise
+from edgezero_spin.development.supervisor import AppLoad, DevSettings, supervise
 
 __all__ = ["serve_until_stopped"]
 
@@ -31,7 +31,7 @@ async def _serve(settings: DevSettings, listening: socket.socket) -> None:
     await supervise(settings, listening, _report, stop)
 
 
-def _report(load: Load) -> None:
+def _report(load: AppLoad) -> None:
     if load.error is not None:
         mark = click.style("Error:", fg="red", bold=True)
         click.echo(f"[edgezero] {mark} {load.error}", err=True)

@@ -1,12 +1,12 @@
-"""``edgezero new``: a name in, a project out."""
+"""``edgezero new``: a name in, a project out, with the flags of ``spin new``."""
 
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from edgezero_spin.cli.options import adapter_name_option, common_options
-from edgezero_spin.cli.template_options import ask_or_none, given_values, value_options
+from edgezero_spin.cli.options import adapter_name_option, common_options_without_v
+from edgezero_spin.cli.template_options import TemplateFlags, name_and_template, template_options
 
 __all__ = ["new"]
 
@@ -16,27 +16,20 @@ EPILOG = """\b
 Example:
   edgezero new my-app
   edgezero new my-app --dir services --value project-description="What it does"
+  edgezero new -t http-acme -a --init
 """
 
 
 @click.command(epilog=EPILOG, short_help="Make a new project.")
-@click.argument("name")
+@click.argument("words", metavar="[NAME]", nargs=-1)
 @click.option(
     "--dir",
     "parent",
     metavar="PARENT",
     type=click.Path(path_type=Path),
-    default=Path(),
     help="The folder to make it in. Default: the current one.",
 )
-@click.option(
-    "--template",
-    metavar="NAME",
-    default="edgezero-http",
-    show_default=True,
-    help="A template of ours, or a folder that holds one, as `spin new` takes it.",
-)
-@value_options
+@template_options
 @click.option(
     "--wasi",
     type=click.Choice(["0.2", "0.3"]),
@@ -45,39 +38,45 @@ Example:
     help="The WASI that the project is compiled for: 0.2 runs on every Spin, 0.3 on Spin 4.1 and "
     "later.",
 )
-@click.option("--no-vcs", is_flag=True, help="No `git init` and no .gitignore.")
 @adapter_name_option
-@common_options
+@common_options_without_v
 def new(
-    name: str,
-    parent: Path,
-    template: str,
-    values: tuple[tuple[str, str], ...],
-    values_file: Path | None,
+    words: tuple[str, ...],
+    parent: Path | None,
+    flags: TemplateFlags,
     wasi: Wasi,
-    no_vcs: bool,
     adapter: str | None,
 ) -> None:
     """Make a new project in the folder NAME, which must not exist yet.
 
-    NAME is put into lower case, and what cannot stand in a name becomes a dash. The
-    project builds, serves and passes its own tests as it is.
+    NAME is put into lower case, and what cannot stand in a name becomes a dash; with --init
+    it is the current folder's by itself. The project builds, serves and passes its own tests
+    as it is. Two words are TEMPLATE NAME.
     """
     from edgezero_spin.project.commands import check_built_in
     from edgezero_spin.project.new import create_project
-    from edgezero_spin.project.template_manifest import find_template
+    from edgezero_spin.project.template_manifest import PROJECT_ID
 
     check_built_in(adapter or "spin")
+    if parent is not None and flags.folder is not None:
+        raise click.UsageError("--dir does not go with --output or --init")
+    name, flags = name_and_template(words, flags)
+    template = flags.find_template(PROJECT_ID)
+    if name is None:
+        name = Path.cwd().name if flags.init else flags.ask_name()
     made = create_project(
         name,
-        find_template(template),
-        parent=parent,
-        values=given_values(values, values_file),
-        vcs=not no_vcs,
-        ask=ask_or_none(),
+        template,
+        parent=parent or Path(),
+        folder=flags.folder,
+        values=flags.given_values(),
+        vcs=not flags.no_vcs,
+        overwrite=flags.allow_overwrite,
+        ask=flags.ask(),
         wasi=wasi,
     )
     click.echo(f"Created {made.name} in {made.path} ({len(made.files)} files)")
     for warning in made.warnings:
         click.echo(f"[edgezero] {warning}", err=True)
-    click.echo(f"Next:\n  cd {made.path}\n  edgezero build\n  edgezero serve")
+    enter = "" if flags.init else f"  cd {made.path}\n"
+    click.echo(f"Next:\n{enter}  edgezero build\n  edgezero serve")

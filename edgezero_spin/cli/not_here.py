@@ -1,9 +1,8 @@
 """Flags and variables of ``spin up`` that the embedded host lacks; each says so in one line.
 
-A flag or a variable that changes what an application does is refused; one that only watches it
-is not heard, and that is said.
+A flag or a variable that changes what an application does is refused.
 
-Source: contract spin-host.md, CLI-11, CLI-36, ENG-10, OUTH-19; Spin's ``telemetry`` for OTEL_*.
+Source: contract spin-host.md, CLI-11, CLI-36, ENG-10, OUTH-19.
 """
 
 import os
@@ -16,12 +15,6 @@ __all__ = ["check_environment", "refused_flag", "refused_options"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
-_EXPORTERS = (
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
-)
 # Spin's names for levels, and Python's; above CRITICAL there is nothing.
 _LEVELS: dict[str, str | int] = {
     "off": 60,
@@ -33,20 +26,20 @@ _LEVELS: dict[str, str | int] = {
 }
 
 
-def refused_flag(name: str, *, reason: str, is_flag: bool = False) -> Callable[[F], F]:
+def refused_flag(*names: str, reason: str, is_flag: bool = False) -> Callable[[F], F]:
     """Add a flag that is not shown and only says why it cannot be had.
 
     Args:
-        name: As it is typed.
-        reason: What follows its name in the message.
+        names: As it is typed.
+        reason: What follows its names in the message.
         is_flag: It has no value.
     """
 
     def refuse(context: click.Context, parameter: click.Parameter, value: object) -> None:
         if value and not context.resilient_parsing:
-            raise click.UsageError(f"{name}: {reason}")
+            raise click.UsageError(f"{'/'.join(names)}: {reason}")
 
-    return click.option(name, is_flag=is_flag, hidden=True, expose_value=False, callback=refuse)
+    return click.option(*names, is_flag=is_flag, hidden=True, expose_value=False, callback=refuse)
 
 
 def _features(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:
@@ -90,11 +83,6 @@ def check_environment(environ: Mapping[str, str] | None = None) -> None:
         raise click.UsageError(
             "SPIN_OUTBOUND_H2C_PRIOR_KNOWLEDGE is set: this host sends requests over HTTP/1.1 "
             "only; unset it, or run `spin up`"
-        )
-    exporter = next((name for name in _EXPORTERS if environ.get(name)), None)
-    if exporter is not None and not environ.get("OTEL_SDK_DISABLED"):
-        click.echo(
-            f"[edgezero] {exporter} is set: this host sends no telemetry; `spin up` does", err=True
         )
     _set_log_level(environ.get("RUST_LOG", ""))
 

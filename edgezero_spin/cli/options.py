@@ -1,7 +1,8 @@
 """Flags that every command takes, before or after its name.
 
 In: a command function. Out: the same with ``-C``, ``-v`` and ``--no-color`` added.
-What they say is kept in the one ``Settings`` of the run.
+What they say is kept in the one ``CommonSettings`` of the run. Where Spin's command has another
+``-v``, ``common_options_without_v`` leaves that letter to it.
 """
 
 import os
@@ -11,22 +12,24 @@ from typing import TypeVar
 import click
 
 __all__ = [
+    "CommonSettings",
     "KeyValue",
     "PassThrough",
-    "Settings",
     "adapter_name_option",
     "adapter_option",
     "build_option",
     "common_options",
+    "common_options_without_v",
     "insecure_option",
     "manifest_option",
     "rest_of",
+    "verify_key_option",
 ]
 
 F = TypeVar("F", bound=Callable[..., object])
 
 
-class Settings:
+class CommonSettings:
     """What the common flags of one run say.
 
     No attrs class: importing attrs for it would be a tenth of the time of ``--help``.
@@ -93,11 +96,11 @@ def _enter(context: click.Context, parameter: click.Parameter, folder: str | Non
 
 def _speak(context: click.Context, parameter: click.Parameter, chosen: bool) -> None:
     if chosen:
-        context.ensure_object(Settings).verbose = True
+        context.ensure_object(CommonSettings).verbose = True
 
 
 def _bleach(context: click.Context, parameter: click.Parameter, chosen: bool) -> None:
-    settings = context.ensure_object(Settings)
+    settings = context.ensure_object(CommonSettings)
     if chosen:
         settings.color = False
     context.color = settings.color
@@ -105,6 +108,15 @@ def _bleach(context: click.Context, parameter: click.Parameter, chosen: bool) ->
 
 def common_options(command: F) -> F:
     """Add ``-C DIR``, ``-v`` and ``--no-color``."""
+    return _common_options(command, "-v", "--verbose")
+
+
+def common_options_without_v(command: F) -> F:
+    """Add ``-C DIR``, ``--verbose`` and ``--no-color``: ``-v`` means something else here."""
+    return _common_options(command, "--verbose")
+
+
+def _common_options(command: F, *verbose: str) -> F:
     for option in (
         click.option(
             "--no-color",
@@ -115,8 +127,7 @@ def common_options(command: F) -> F:
             help="No colours. So does the variable NO_COLOR.",
         ),
         click.option(
-            "-v",
-            "--verbose",
+            *verbose,
             is_flag=True,
             is_eager=True,
             expose_value=False,
@@ -162,6 +173,7 @@ def manifest_option(command: F) -> F:
     return click.option(
         "-f",
         "--from",
+        "--file",
         "manifest",
         metavar="PATH",
         type=click.Path(),
@@ -184,4 +196,17 @@ def insecure_option(command: F) -> F:
     """Add ``-k/--insecure``: whether the registry is asked without TLS."""
     return click.option(
         "-k", "--insecure", is_flag=True, help="Ask the registry over plain HTTP, without TLS."
+    )(command)
+
+
+def verify_key_option(command: F) -> F:
+    """Add ``--verify-key``: who must have signed an image."""
+    return click.option(
+        "--verify-key",
+        "verify_keys",
+        metavar="FILE",
+        type=click.Path(),
+        multiple=True,
+        help="Refuse an image that the key of this file did not sign: a cosign.pub. May be given "
+        "several times; one signature suffices.",
     )(command)

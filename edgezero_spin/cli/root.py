@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import click
 
 from edgezero_spin import __version__
-from edgezero_spin.cli.options import Settings, common_options
+from edgezero_spin.cli.options import CommonSettings, common_options
 from edgezero_spin.errors import EdgeZeroError
 
-__all__ = ["COMMANDS", "edgezero", "run"]
+__all__ = ["ALIASES", "COMMANDS", "edgezero", "run"]
 
 COMMANDS = (
     "new",
@@ -24,6 +24,9 @@ COMMANDS = (
     "dev",
     "lock",
     "test",
+    "templates",
+    "plugins",
+    "kube",
     "inspect",
     "openapi",
     "config",
@@ -38,6 +41,19 @@ COMMANDS = (
 )
 """The commands; each is in the module of its name."""
 
+ALIASES = {
+    "a": "add",
+    "b": "build",
+    "d": "deploy",
+    "n": "new",
+    "oci": "registry",
+    "plugin": "plugins",
+    "template": "templates",
+    "u": "up",
+    "w": "watch",
+}
+"""Other names of commands, as Spin has them (CLI-1 to CLI-3)."""
+
 
 class _Commands(click.Group):
     """Imports a command when it is asked for: of all, one start needs one."""
@@ -46,17 +62,36 @@ class _Commands(click.Group):
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"edgezero_spin.cli.{cmd_name}")
-        found: click.Command = getattr(module, cmd_name)
-        return found
+        if cmd_name in COMMANDS:
+            module = importlib.import_module(f"edgezero_spin.cli.{cmd_name}")
+            found: click.Command = getattr(module, cmd_name)
+            return found
+        from edgezero_spin.cli.plugins import plugin_command
+
+        return plugin_command(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command or plugin, or name those whose names are close (PLG-4)."""
+        name = ALIASES.get(args[0], args[0])
+        if not ctx.resilient_parsing and self.get_command(ctx, name) is None:
+            import difflib
+
+            close = difflib.get_close_matches(name, COMMANDS)
+            offer = f" Did you mean {' or '.join(f'`{each}`' for each in close)}?" if close else ""
+            ctx.fail(
+                f"{name!r} is not a command of edgezero, and no program edgezero-{name} or "
+                f"spin-{name} is on PATH.{offer}"
+            )
+        return super().resolve_command(ctx, [name, *args[1:]])
 
 
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Run `edgezero COMMAND --help` for an example of each.",
+    epilog="Run `edgezero COMMAND --help` for an example of each. A program on PATH named "
+    "edgezero-NAME or spin-NAME is a command NAME; `edgezero plugins list` shows them.",
 )
 @common_options
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
@@ -82,7 +117,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     An ``EdgeZeroError`` is a line on standard error, and so is a file or folder that the
     system refuses; what is neither is a bug and keeps its traceback.
     """
-    settings = Settings()
+    settings = CommonSettings()
     try:
         status = edgezero.main(
             None if arguments is None else list(arguments),
@@ -106,7 +141,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _show(error: Exception, message: str, settings: Settings) -> None:
+def _show(error: Exception, message: str, settings: CommonSettings) -> None:
     if settings.verbose:
         click.echo("".join(traceback.format_exception(error)), err=True)
     mark = click.style("Error:", fg="red", bold=True)

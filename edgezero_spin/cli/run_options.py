@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from edgezero_spin.cli.options import KeyValue
+from edgezero_spin.cli.telemetry import telemetry_observer
 
 if TYPE_CHECKING:
+    from edgezero_spin.host.observers import Observer
     from edgezero_spin.host.settings import RunOptions
 
 __all__ = ["ACCESS_LOG_OPTIONS", "RunFlags", "run_options"]
@@ -60,10 +62,22 @@ class RunFlags(NamedTuple):
             "env": dict(self.environment),
             "key_values": dict(self.key_values),
             "follow": () if self.quiet else self.follow or None,
+            "observers": self._observers(),
         }
         if self.runtime_config_file is not None:
             options["runtime_config"] = self.runtime_config_file
         return options
+
+    def _observers(self) -> "list[Observer]":
+        observers: list[Observer] = []
+        if self.access_log is not None:
+            from edgezero_spin.host.http.access_log import AccessLog
+
+            observers.append(AccessLog(self.access_log))
+        telemetry = telemetry_observer()
+        if telemetry is not None:
+            observers.append(telemetry)
+        return observers
 
 
 ACCESS_LOG_OPTIONS = (

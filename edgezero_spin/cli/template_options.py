@@ -1,62 +1,220 @@
-"""The values of a template: from flags, from a file, and from the person at the terminal."""
+"""Flags of the commands that make files from a template: which one, its values, what stays.
 
+In: a command function. Out: the same with the flags of ``spin new`` and ``spin add`` added,
+their values gathered in one ``TemplateFlags``.
+
+Source: contract spin-host.md, CLI-18, CLI-19, TPL-11, TPL-12; services.md, NEW-1 to NEW-3.
+"""
+
+import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
+from edgezero_spin.cli.not_here import refused_flag
 from edgezero_spin.cli.options import KeyValue
 
 if TYPE_CHECKING:
-    from edgezero_spin.project.template_manifest import Parameter
+    from edgezero_spin.project.template_manifest import ProjectTemplate, TemplateParameter
     from edgezero_spin.project.template_values import Ask
 
-__all__ = ["ask_or_none", "given_values", "value_options"]
+__all__ = ["TemplateFlags", "name_and_template", "template_options"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
 
-def value_options(command: F) -> F:
-    """Add ``--value`` and ``--values-file``."""
-    for option in (
-        click.option(
-            "--values-file",
-            metavar="FILE",
-            type=click.Path(path_type=Path),
-            help='Parameters of the template as TOML: NAME = "VALUE". --value beats it.',
-        ),
-        click.option(
-            "--value",
-            "values",
-            metavar="NAME=VALUE",
-            type=KeyValue(),
-            multiple=True,
-            help="A parameter of the template. May be given several times.",
-        ),
-    ):
-        command = option(command)
-    return command
+# No attrs class: importing attrs for it would be a sixth of the time of `--help`.
+class TemplateFlags(NamedTuple):
+    """What the flags say.
+
+    Attributes:
+        template: Its id or folder; ``None`` for the usual one.
+        tags: What the template has to be tagged with.
+        output: The folder for the files; ``None`` for the usual one.
+        init: The files go to the current folder.
+        values: Parameters of the template.
+        values_file: A file with more of them.
+        accept_defaults: Nobody is asked.
+        no_vcs: No files for git.
+        allow_overwrite: Files that exist are replaced.
+    """
+
+    template: str | None
+    tags: tuple[str, ...]
+    output: Path | None
+    init: bool
+    values: tuple[tuple[str, str], ...]
+    values_file: Path | None
+    accept_defaults: bool
+    no_vcs: bool
+    allow_overwrite: bool
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that a flag names for the files."""
+        return Path() if self.init else self.output
+
+    def given_values(self) -> dict[str, str]:
+        """Return the parameters of both flags.
+
+        Raises:
+            ProjectError: The file cannot be read, or holds something else than texts.
+        """
+        from edgezero_spin.project.template_values import load_values
+
+        file = self.values_file
+        return {**({} if file is None else load_values(file)), **dict(self.values)}
+
+    def find_template(self, usual: str) -> "ProjectTemplate":
+        """Return the template that is named or has the tags, else the usual one.
+
+        Raises:
+            ProjectError: There is none, or there are several and nobody to ask.
+        """
+        from edgezero_spin.project.template_store import find_template, tagged_template
+
+        if self.template is not None or not self.tags:
+            return find_template(usual if self.template is None else self.template)
+        return tagged_template(self.tags, None if self.ask() is None else _choose)
+
+    def ask_name(self) -> str:
+        """Ask a person for a name.
+
+        Raises:
+            click.UsageError: There is nobody to ask.
+        """
+        if not _at_terminal():
+            raise click.UsageError("a name is missing")
+        name: str = click.prompt("Name", err=True)
+        return name
+
+    def ask(self) -> "Ask | None":
+        """Return a way to ask, ``None`` when nobody sits at a terminal or wants to be asked."""
+        asked = not self.accept_defaults and _at_terminal()
+        return _ask if asked else None
 
 
-def given_values(values: tuple[tuple[str, str], ...], file: Path | None) -> dict[str, str]:
-    """Return what both flags say.
+_OPTIONS = (
+    click.option(
+        "-t",
+        "--template",
+        metavar="NAME",
+        help="A template: one of ours, one that `edgezero templates install` or `spin templates "
+        "install` installed, or a folder that holds one.",
+    ),
+    click.option(
+        "--tag",
+        "tags",
+        metavar="TAG",
+        multiple=True,
+        help="Choose among the templates that have this tag. May be given several times.",
+    ),
+    click.option(
+        "-o",
+        "--output",
+        metavar="DIR",
+        type=click.Path(path_type=Path),
+        help="The folder for the files. Default: one of the same name.",
+    ),
+    click.option("--init", is_flag=True, help="Put the files into the current folder."),
+    click.option(
+        "-v",
+        "--value",
+        "values",
+        metavar="NAME=VALUE",
+        type=KeyValue(),
+        multiple=True,
+        help="A parameter of the template. May be given several times.",
+    ),
+    click.option(
+        "--values-file",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help='Parameters of the template as TOML: NAME = "VALUE". --value beats it.',
+    ),
+    click.option(
+        "-a",
+        "--accept-defaults",
+        is_flag=True,
+        help="Ask nothing: what has a default gets it, what has none is an error.",
+    ),
+    click.option("--no-vcs", is_flag=True, help="No `git init` and no .gitignore."),
+    click.option(
+        "--allow-overwrite",
+        "--allow-overwrites",
+        is_flag=True,
+        help="Write into a folder that has files, and over those of the same name.",
+    ),
+)
+
+
+def template_options(command: F) -> F:
+    """Add the flags; the command gets them as ``flags``."""
+
+    @functools.wraps(command)
+    def gathered(*arguments: Any, **values: Any) -> object:
+        flags = TemplateFlags(**{name: values.pop(name) for name in TemplateFlags._fields})
+        if flags.init and flags.output is not None:
+            raise click.UsageError("--init and --output exclude each other")
+        if flags.template is not None and flags.tags:
+            raise click.UsageError("--template and --tag exclude each other")
+        return command(*arguments, flags=flags, **values)
+
+    for option in reversed(_OPTIONS):
+        option(gathered)
+    refused_flag(
+        *("-E", "--target-environment"),
+        reason="the templates of a target environment are named by a catalogue on the network, "
+        "which this command does not ask; name a template with -t",
+    )(gathered)
+    return gathered  # type: ignore[return-value]
+
+
+def name_and_template(
+    words: tuple[str, ...], flags: TemplateFlags
+) -> tuple[str | None, TemplateFlags]:
+    """Tell the name from the template in what was typed without a flag.
+
+    Two words are ``TEMPLATE NAME``, as Spin 1 had it (NEW-1).
 
     Raises:
-        ProjectError: The file cannot be read, or holds something else than texts.
+        click.UsageError: There are too many words.
     """
-    from edgezero_spin.project.template_values import load_values
+    if len(words) > 2:
+        raise click.UsageError(f"unexpected argument {words[2]!r}: a name is one word")
+    if len(words) < 2:
+        if words and flags.template is None:
+            _warn_of_template(words[0])
+        return (words[0] if words else None), flags
+    template, name = words
+    if flags.template is not None:
+        raise click.UsageError(f"two templates are named: {template} and {flags.template}")
+    return name, flags._replace(template=template)
 
-    return {**({} if file is None else load_values(file)), **dict(values)}
+
+def _warn_of_template(name: str) -> None:
+    from edgezero_spin.project.template_store import template_ids
+
+    if name in template_ids():
+        click.echo(
+            f"[edgezero] {name} is the name here; if you meant the template, write -t {name}",
+            err=True,
+        )
 
 
-def ask_or_none() -> "Ask | None":
-    """Return a way to ask, ``None`` when nobody sits at a terminal."""
-    return _ask if sys.stdin.isatty() and sys.stderr.isatty() else None
+def _at_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _ask(parameter: "Parameter") -> str:
+def _choose(ids: "list[str]") -> str:
+    chosen: str = click.prompt("Template", type=click.Choice(ids), err=True)
+    return chosen
+
+
+def _ask(parameter: "TemplateParameter") -> str:
     from edgezero_spin.errors import ProjectError
 
     def fitting(text: str) -> str:

@@ -18,8 +18,12 @@ class DurationSpan(click.ParamType[tuple[float, float]]):
     name = "TIME|A..B"
 
     def __init__(self, *, zero: bool = False) -> None:
-        """Take times above 0, and 0 itself where ``zero`` says so."""
-        self.zero = zero
+        """Take times above 0.
+
+        Args:
+            zero: Take 0, too.
+        """
+        self._zero = zero
 
     def convert(
         self, value: object, parameter: click.Parameter | None, context: click.Context | None
@@ -33,11 +37,11 @@ class DurationSpan(click.ParamType[tuple[float, float]]):
             least_s is None
             or most_s is None
             or (dots and least_s >= most_s)
-            or not (least_s or self.zero)
+            or not (least_s or self._zero)
         ):
             self.fail(
-                f"{value!r} is no time {'' if self.zero else 'above 0 '}in whole numbers, such as "
-                "500ms or 2s, nor a range that ends after its beginning, such as 1..8s",
+                f"{value!r} is not a time {'' if self._zero else 'above 0 '}in whole numbers, such "
+                "as 500ms or 2s, nor a range that ends after its beginning, such as 1..8s",
                 parameter,
                 context,
             )
@@ -49,6 +53,14 @@ class Duration(click.ParamType[float]):
 
     name = "TIME"
 
+    def __init__(self, *, zero: bool = False) -> None:
+        """Take times above 0.
+
+        Args:
+            zero: Take 0, too.
+        """
+        self._zero = zero
+
     def convert(
         self, value: object, parameter: click.Parameter | None, context: click.Context | None
     ) -> float:
@@ -56,9 +68,10 @@ class Duration(click.ParamType[float]):
         if isinstance(value, float):
             return value
         seconds = _seconds(str(value))
-        if not seconds:
+        if seconds is None or not (seconds or self._zero):
             self.fail(
-                f"{value!r} is no time above 0 in whole numbers, such as 500ms or 2s",
+                f"{value!r} is not a time {'' if self._zero else 'above 0 '}in whole numbers, such "
+                "as 500ms or 2s",
                 parameter,
                 context,
             )
@@ -95,7 +108,7 @@ class Span(click.ParamType[tuple[int, int]]):
             span = (-1, -1)
         if span[0] < self.least or span[0] > span[1] or (dots and span[0] == span[1]):
             self.fail(
-                f"{value!r} is no count such as 5, nor a range such as 5..10, which is 5 to 9",
+                f"{value!r} is not a count such as 5, nor a range such as 5..10, which is 5 to 9",
                 parameter,
                 context,
             )

@@ -7,6 +7,7 @@ from edgezero_spin.cli.not_here import refused_flag
 from edgezero_spin.cli.options import adapter_option, common_options
 from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.run_options import RunFlags, run_options
+from edgezero_spin.cli.side_pages import side_pages
 
 __all__ = ["watch"]
 
@@ -22,8 +23,14 @@ class _Watch(click.Command):
     """Takes flags behind ``--`` as well, where ``spin watch`` wants those of ``spin up``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Leave the separator out; nothing but flags can follow it."""
-        return super().parse_args(ctx, [word for word in args if word != "--"])
+        """Leave the separator out; behind it, ``-c`` is the component and not the screen."""
+        at = args.index("--") if "--" in args else len(args)
+        behind = [
+            f"--component-id={word[2:]}" if word.startswith("-c") and word != "-c" else word
+            for word in args[at + 1 :]
+        ]
+        behind = ["--component-id" if word == "-c" else word for word in behind]
+        return super().parse_args(ctx, [*args[:at], *behind])
 
 
 @click.command(
@@ -58,9 +65,15 @@ class _Watch(click.Command):
     multiple=True,
     help="Run this component only. May be given several times.",
 )
+@click.option("--build", is_flag=True, hidden=True)
 @refused_flag(
     "--from-registry",
     reason="watch builds and serves files; `edgezero up` runs what is in a registry",
+)
+@refused_flag(
+    *("-k", "--insecure"),
+    is_flag=True,
+    reason="watch asks no registry; `edgezero up` runs what is in one",
 )
 @run_options
 @host_options
@@ -73,6 +86,7 @@ def watch(
     debounce_ms: int,
     skip_build: bool,
     component_ids: tuple[str, ...],
+    build: bool,
     flags: RunFlags,
     more: HostFlags,
 ) -> None:
@@ -87,13 +101,18 @@ def watch(
     from edgezero_spin.project.locate import find_spin_manifest
     from edgezero_spin.project.watching import WatchSettings
 
+    if build and skip_build:
+        raise click.UsageError("--build and --skip-build contradict each other")
     path = find_spin_manifest(source)
     show_compilations()
 
+    run = flags.host_options()
+
     def start() -> Host:
         options: RunOptions = {
-            **flags.host_options(),
+            **run,
             **more.run_options(durable=False),
+            "observers": (*run["observers"], *pages.observers),
             "components": component_ids,
             "profile": profile,
         }
@@ -106,4 +125,5 @@ def watch(
         skip_build=skip_build,
         skip_assets=more.direct_mounts,
     )
-    watch_and_serve(settings, start, flags, more, Screen(clear))
+    with side_pages(more.operation_listen, more.explorer_port) as pages:
+        watch_and_serve(settings, start, flags, more, Screen(clear), pages)

@@ -282,7 +282,7 @@ class App(Router):
             docs: Where the page is answered; ``None`` for none.
 
         Raises:
-            ValueError: A path is no pattern.
+            ValueError: A path is not a pattern.
         """
         # Only an app that describes itself carries what does it.
         from edgezero_spin.core.openapi import ApiDescription
@@ -333,6 +333,26 @@ class App(Router):
         """Every route in order of declaration."""
         self.compile()
         return self._table.routes
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What the app answers and uses, which decides the world of its component.
+
+        Each is a ``Need`` of ``edgezero_spin.project.world``: ``http`` for the kinds of event
+        that it answers, ``key_value``, ``variables`` and ``outbound_http`` for what it imports.
+
+        Raises:
+            TypeError, ValueError, ManifestError: As ``compile``.
+        """
+        self.compile()
+        stores = self.declaration
+        found = {
+            "http": True,
+            "key_value": stores.kv or stores.config,
+            "variables": stores.secrets,
+            "outbound_http": self.outbound_http,
+        }
+        return frozenset(name for name, needed in found.items() if needed)
 
     def compile(self) -> Endpoint:
         """Build the tables and bind every handler, unless that is done already.

@@ -16,7 +16,7 @@ from edgezero_spin.core.http_dates import http_date
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-__all__ = ["SameSite", "parse_cookies", "set_cookie_value"]
+__all__ = ["SameSite", "parse_cookies", "quote_cookie", "set_cookie_value", "unquote_cookie"]
 
 SameSite: TypeAlias = Literal["lax", "strict", "none"]
 
@@ -37,7 +37,7 @@ def parse_cookies(fields: Iterable[str]) -> dict[str, str]:
         for pair in field.split(";"):
             name, equals, value = pair.partition("=")
             if equals:
-                found.setdefault(name.strip(), _unquoted(value.strip()))
+                found.setdefault(name.strip(), unquote_cookie(value.strip()))
     return found
 
 
@@ -77,7 +77,7 @@ def set_cookie_value(
         raise ValueError(
             f"cookie {name!r}: a browser takes samesite='none' or partitioned with secure=True only"
         )
-    parts = [f"{name}={_quoted(value)}"]
+    parts = [f"{name}={quote_cookie(value)}"]
     if max_age is not None:
         seconds = max_age if isinstance(max_age, int) else int(max_age.total_seconds())
         parts.append(f"Max-Age={seconds}")
@@ -97,14 +97,16 @@ def set_cookie_value(
     return "; ".join(parts)
 
 
-def _quoted(value: str) -> str:
+def quote_cookie(value: str) -> str:
+    """Return a value as a cookie has it: in quotes, with octal escapes, where it needs them."""
     if _PLAIN.fullmatch(value):
         return value
     escaped = "".join(c if _PLAIN.fullmatch(c) else f"\\{ord(c):03o}" for c in value)
     return f'"{escaped}"'
 
 
-def _unquoted(value: str) -> str:
+def unquote_cookie(value: str) -> str:
+    """Return the value that the text of a cookie stands for."""
     if value[:1] != '"' or value[-1:] != '"' or len(value) == 1:
         return value
     value = value[1:-1]

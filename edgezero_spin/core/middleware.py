@@ -18,17 +18,20 @@ from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
 from edgezero_spin.core.signatures import name_of
 
-__all__ = ["Answer", "Middleware", "Next", "chain", "log_requests"]
+__all__ = ["ErrorResponder", "Middleware", "Next", "chain", "log_requests"]
 
 Next: TypeAlias = Callable[[Request], Awaitable[Response]]
+"""What is behind a middleware: the next one, or the handler."""
+
 Middleware: TypeAlias = Callable[[Request, Next], Awaitable[Response]]
+"""A function around every handler: it is given the request and what is behind it."""
 
 
-Answer: TypeAlias = Callable[[Exception, Request], Awaitable[Response]]
+ErrorResponder: TypeAlias = Callable[[Exception, Request], Awaitable[Response]]
 """What makes the response of an error."""
 
 
-def chain(layers: list[Middleware], endpoint: Endpoint, answer: Answer) -> Endpoint:
+def chain(layers: list[Middleware], endpoint: Endpoint, answer: ErrorResponder) -> Endpoint:
     """Put layers around an endpoint, the first one outermost.
 
     Args:
@@ -41,7 +44,7 @@ def chain(layers: list[Middleware], endpoint: Endpoint, answer: Answer) -> Endpo
     return endpoint
 
 
-def _around(layer: Middleware, call_next: Next, answer: Answer) -> Endpoint:
+def _around(layer: Middleware, call_next: Next, answer: ErrorResponder) -> Endpoint:
     async def call(request: Request) -> Response:
         try:
             response = await layer(request, call_next)

@@ -6,9 +6,9 @@ arguments. Each field is one scalar (in a form, a file as well), optional, or a 
 gathers repeats. Names that nobody asks for are ignored. ``dict[str, str]`` takes every text, the
 last of a name winning.
 
-An empty text is how a browser sends a field that was not filled in: in a form it is no value for
-anything but text. A checkbox that is not ticked is not sent: in a form, a ``bool`` that is missing
-is ``False``.
+An empty text is how a browser sends a field that was not filled in: in a form it is not a value for
+anything but text, nor for text that may be ``None``. A checkbox that is not ticked is not sent: in
+a form, a ``bool`` that is missing is ``False``.
 
 What cannot be read is a 400 that opens with the words of the contract and names every field;
 what was read and breaks a rule (a bound, or what runs in ``__init__``) is a 422 with the rule's
@@ -127,7 +127,8 @@ def field_of(argument: str, hint: Any, default: Any, failure: str) -> Field | No
         absent = False
     else:
         absent = _MISSING
-    return Field(argument, read, collect, rule, read is str or failure != BAD_FORM, absent)
+    empty = failure != BAD_FORM or (read is str and not nullable)
+    return Field(argument, read, collect, rule, empty, absent)
 
 
 def arguments_reader(fields: dict[str, Field], failure: str) -> ArgumentsReader:

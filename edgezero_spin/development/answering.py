@@ -21,9 +21,11 @@ from edgezero_spin.development.pages import (
 from edgezero_spin.errors import EdgeZeroError
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.exchange import Exchange
-from edgezero_spin.host.http.gateway import Answer, RequestHead
+from edgezero_spin.host.http.gateway import CompleteResponse, RequestHead
+from edgezero_spin.host.http.observed import ObservedResponse, observed_request
 from edgezero_spin.host.http.respond import ResponseWriter
 from edgezero_spin.host.http.responses import is_bodiless
+from edgezero_spin.host.observers import Observer
 
 if TYPE_CHECKING:
     from edgezero_spin.host.http.respond import Responder
@@ -42,17 +44,39 @@ class AppHandler:
         origin: The URL of the server.
     """
 
-    def __init__(self, native: NativeApplication) -> None:
+    def __init__(self, native: NativeApplication, observer: Observer | None = None) -> None:
+        """Answer for one app.
+
+        Args:
+            native: The app.
+            observer: Told of its requests.
+        """
         self.origin: str | None = None
         self._native = native
+        self._observer = observer
         self._transport: NetworkTransport | None = None
 
     def begin(
         self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
     ) -> "Responder | None":
         """Begin to answer a request; ``None`` when that is done already."""
+        following = None
+        if self._observer is not None:
+            gateway = self._native.gateway
+            component_id, route = gateway.matched(head)
+            following = self._observer.request_began(
+                observed_request(head, gateway.application, component_id, route)
+            )
+        if following is None:
+            return self._begin(head, body, writer)
+        observed = ObservedResponse(following, writer)
+        return observed.responder(self._begin(head, body, observed))
+
+    def _begin(
+        self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
+    ) -> "Responder | None":
         admitted = self._native.gateway.admit(head)
-        if isinstance(admitted, Answer):
+        if isinstance(admitted, CompleteResponse):
             _send(writer, head.method, admitted.status, list(admitted.headers), admitted.body)
             return None
         placed = cast("Placed", admitted.component)
@@ -68,10 +92,6 @@ class AppHandler:
         admitted.exchange.body = body
         return _started(_Answering(self._native, self._transport, admitted.exchange, writer))
 
-    def component_of(self, head: RequestHead) -> str | None:
-        """Return the id of the component that answers a request."""
-        return self._native.gateway.component_of(head)
-
     async def aclose(self) -> None:
         """Close the connections of requests that the app sent."""
         if self._transport is not None:
@@ -85,16 +105,27 @@ class FailureHandler:
         origin: The URL of the server.
     """
 
-    def __init__(self, title: str, text: str) -> None:
-        """Keep what is shown: one line, and what is behind it."""
+    def __init__(self, title: str, text: str, observer: Observer | None = None) -> None:
+        """Keep what is shown: one line, and what is behind it.
+
+        Args:
+            title: The line.
+            text: What is behind it.
+            observer: Told of requests.
+        """
         self.origin: str | None = None
         self._title = title
         self._text = text
+        self._observer = observer
 
     def begin(
         self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
     ) -> "Responder | None":
         """Answer with the failure."""
+        if self._observer is not None:
+            following = self._observer.request_began(observed_request(head, "", None, None))
+            if following is not None:
+                writer = ObservedResponse(following, writer)
         accepts = b",".join(value for name, value in head.headers if name.lower() == b"accept")
         response = failure_response(
             self._title, self._text, html=wants_html(accepts.decode("latin-1")), reload=True
@@ -102,9 +133,6 @@ class FailureHandler:
         content = response.body if isinstance(response.body, bytes) else b""
         _send(writer, head.method, 500, response.header_pairs, content)
         return None
-
-    def component_of(self, head: RequestHead) -> None:
-        """None does."""
 
     async def aclose(self) -> None:
         """Nothing is open."""

@@ -28,8 +28,9 @@ from edgezero_spin import run_app
 from edgezero_spin.development.answering import AppHandler, FailureHandler
 from edgezero_spin.development.application import load_native
 from edgezero_spin.errors import EdgeZeroError
-from edgezero_spin.host.http.access_log import AccessLog, logged
+from edgezero_spin.host.http.access_log import AccessLog
 from edgezero_spin.host.http.server import ServerSettings, serve_async
+from edgezero_spin.host.observers import Observer, combine
 
 __all__ = ["main", "run_app"]
 
@@ -121,7 +122,7 @@ def _run_worker(
                 before.stop()
             with contextlib.suppress(ConnectionError):
                 control.sendall(json.dumps(said).encode() + b"\n")
-            asyncio.run(_serve(handler, listening, options, held))
+            asyncio.run(_serve(handler, listening, held))
     except BaseException:
         traceback.print_exc()
         status = 1
@@ -137,22 +138,28 @@ def _load(
 ) -> tuple[AppHandler | FailureHandler, dict[str, Any]]:
     started = time.perf_counter()
     path = Path(options["manifest"])
+    observer = _observer(options)
     try:
         native = load_native(path, options["component_id"], owned, options["run"])
     except EdgeZeroError as error:
         title, _, rest = str(error).partition("\n")
-        return FailureHandler(title, rest), {"error": str(error)}
+        return FailureHandler(title, rest, observer), {"error": str(error)}
     except BaseException as error:
         text = _own_traceback(error)
         title = f"{type(error).__name__}: {error}".splitlines()[0]
-        return FailureHandler(title, text), {"error": text}
+        return FailureHandler(title, text, observer), {"error": text}
     took = time.perf_counter() - started
-    return AppHandler(native), {
+    return AppHandler(native, observer), {
         "seconds": took,
         "component": native.place.component_id,
         "routes": len(native.app.routes),
         "notices": list(native.notices),
     }
+
+
+def _observer(options: dict[str, Any]) -> Observer | None:
+    form = options["access_log"]
+    return combine(() if form is None else (AccessLog(form),))
 
 
 def _own_traceback(error: BaseException) -> str:
@@ -173,7 +180,6 @@ def _own_traceback(error: BaseException) -> str:
 async def _serve(
     handler: AppHandler | FailureHandler,
     listening: socket.socket,
-    options: dict[str, Any],
     held: int,
 ) -> None:
     stop = asyncio.Event()
@@ -186,10 +192,8 @@ async def _serve(
 
     signal.signal(signal.SIGTERM, end)
     told = asyncio.create_task(_tell_of_stop(stop, held))
-    form = options["access_log"]
-    answering = handler if form is None else logged(handler, AccessLog(form))
     settings = ServerSettings(drain_s=DRAIN_S)
-    await serve_async(answering, listening, settings=settings, stop=stop)
+    await serve_async(handler, listening, settings=settings, stop=stop)
     await told
     await handler.aclose()
 

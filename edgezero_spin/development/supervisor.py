@@ -23,7 +23,7 @@ import watchfiles
 from edgezero_spin.development.application import AppPlace
 from edgezero_spin.errors import ProjectError
 
-__all__ = ["DevSettings", "Load", "supervise"]
+__all__ = ["AppLoad", "DevSettings", "supervise"]
 
 DEBOUNCE_MS = 20
 """Milliseconds without a further change before one is acted upon: editors write twice."""
@@ -52,7 +52,7 @@ class DevSettings:
 
 
 @attrs.frozen(kw_only=True)
-class Load:
+class AppLoad:
     """One load of the app.
 
     Attributes:
@@ -73,7 +73,7 @@ class Load:
 async def supervise(
     settings: DevSettings,
     listening: socket.socket,
-    report: Callable[[Load], None],
+    report: Callable[[AppLoad], None],
     stop: asyncio.Event,
 ) -> None:
     """Serve until ``stop`` is set.
@@ -119,7 +119,7 @@ async def supervise(
 async def _order(
     settings: DevSettings,
     control: socket.socket,
-    report: Callable[[Load], None],
+    report: Callable[[AppLoad], None],
     stop: asyncio.Event,
 ) -> None:
     reader, writer = await asyncio.open_connection(sock=control)
@@ -134,7 +134,7 @@ async def _order(
                 raise ProjectError("the process that loads the app has ended")
             said = json.loads(line)
             report(
-                Load(
+                AppLoad(
                     first=first,
                     seconds=said.get("seconds"),
                     error=said.get("error"),

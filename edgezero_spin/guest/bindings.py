@@ -44,7 +44,7 @@ class StoreInterfaces:
         key_value, variables: Their names in WIT, with versions.
         key_value_module, variables_module: What spin-sdk calls their modules.
         asynchronous: Whether their functions are coroutines.
-        world: A world that has both, for messages.
+        world: A fixed world that has both, for messages.
     """
 
     key_value: str
@@ -94,8 +94,8 @@ def _module(function: str, known: StoreInterfaces, *names: str) -> Any:
 def _missing(interface: str, kind: str, world: str) -> ImportError:
     return ImportError(
         f"the app declares {kind} stores, but the world of this component does not import "
-        f"{interface}: build it with `edgezero componentize`, which chooses the world, or name "
-        f"one that has it (-w {world})"
+        f"{interface}: build it with `edgezero componentize`, which writes the world, or name one "
+        f"that has it (-w {world})"
     )
 
 

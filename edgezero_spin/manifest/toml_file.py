@@ -37,7 +37,6 @@ def read_text(path: Path, *, heading: str = "") -> str:
     """Return the text of a file, with its own line ends.
 
     Args:
-        path: The file.
         heading: What could not be done, for the error's text.
 
     Raises:
@@ -63,7 +62,6 @@ def parse_toml(text: str, path: Path, *, heading: str = "") -> dict[str, Any]:
     """Return the root table of a text.
 
     Args:
-        text: The text.
         path: Names it in errors.
         heading: What could not be done, for the error's text.
 

@@ -13,7 +13,6 @@ fails has changed nothing.
 Source: contract spin-host.md, TPL-3 to TPL-7, TPL-12 and TPL-13; edgezero.md, CMP-7.
 """
 
-import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -26,6 +25,7 @@ from edgezero_spin.manifest.adapter_tables import Adapter
 from edgezero_spin.manifest.spin.identifiers import kebab_fault
 from edgezero_spin.project.files import replace_files
 from edgezero_spin.project.manifest_additions import SpinText, read_spin_text
+from edgezero_spin.project.new_folders import made_folders, with_parents
 from edgezero_spin.project.new_names import kebab_case
 from edgezero_spin.project.provision import lacking_stanzas
 from edgezero_spin.project.serve import RUNTIME_CONFIG
@@ -50,11 +50,13 @@ class ComponentRequest:
         manifest: The application's ``spin.toml``.
         id: The component's id, in kebab case.
         template: What it is made from.
-        folder: Where its files go, below the folder of ``spin.toml``; the id when ``None``.
+        folder: Where its files go, in the folder of ``spin.toml`` or below; the id when
+            ``None``.
         route: The HTTP route that it serves, for templates that ask for one; ``/<id>/...``
             when ``None`` and the template's own would be everything.
         values: Parameters of the template; others have their defaults.
         vcs: Whether files for git are wanted.
+        overwrite: Write over files that exist, but never over the application's manifests.
         project: The application's ``edgezero.toml``, where it has one.
     """
 
@@ -65,6 +67,7 @@ class ComponentRequest:
     route: str | None = None
     values: Mapping[str, str] = attrs.field(factory=dict)
     vcs: bool = True
+    overwrite: bool = False
     project: AppManifest | None = None
 
     @property
@@ -132,14 +135,16 @@ def add_component(request: ComponentRequest, *, ask: Ask | None = None) -> Added
     files = {base / request.place / name: data for name, data in rendered.files.items()}
     own = [base / request.place / path for path in rendered.component_folders]
     own += [base / path for path in rendered.manifest_folders]
-    folders = _with_parents(base, [*(path.parent for path in files), *own])
-    _check_free(files, folders)
+    folders = with_parents(base, [*(path.parent for path in files), *own])
+    _check_free(files, folders, overwrite=request.overwrite)
     manifests = {request.manifest: after.text.encode("utf-8")}
     if named is not None:
         manifests = {named[0].path: _with_component(*named), **manifests}
-    with _made(folders):
-        missing = {path: data for path, data in files.items() if not path.exists()}
-        replace_files(missing | manifests)
+    with made_folders(folders):
+        wanted = {
+            path: data for path, data in files.items() if request.overwrite or not path.exists()
+        }
+        replace_files(wanted | manifests)
     return AddedComponent(
         id=request.id,
         manifest=request.manifest,
@@ -157,8 +162,8 @@ def _check_place(request: ComponentRequest) -> None:
         hint = f": try `{offer}`" if offer and kebab_fault(offer) is None else ""
         raise ProjectError(f"Spin takes no component id {request.id!r}: {fault}{hint}")
     place = request.place
-    if place.is_absolute() or ".." in place.parts or not place.parts:
-        raise ProjectError(f"{str(place)!r} is no folder below that of {request.manifest}")
+    if place.is_absolute() or ".." in place.parts:
+        raise ProjectError(f"{str(place)!r} is not a folder below that of {request.manifest}")
 
 
 def _values(request: ComponentRequest, variant: TemplateVariant, ask: Ask | None) -> dict[str, str]:
@@ -210,44 +215,20 @@ def _with_component(project: AppManifest, adapter: Adapter, component_id: str) -
         raise ProjectError(f"{project.path}: {error}") from error
 
 
-def _with_parents(base: Path, wanted: Iterable[Path]) -> dict[Path, None]:
-    """Return folders with those around them up to a base, outer ones first."""
-    folders = {}
-    for path in wanted:
-        inner = [path, *path.parents]
-        folders.update(dict.fromkeys(reversed(inner[: inner.index(base)])))
-    return folders
-
-
-def _check_free(files: Mapping[Path, bytes], folders: Iterable[Path]) -> None:
+def _check_free(files: Mapping[Path, bytes], folders: Iterable[Path], *, overwrite: bool) -> None:
     """Stop where something else lies; what an interrupted run has written is in place."""
     taken = [path for path in folders if os.path.lexists(path) and not path.is_dir()]
     taken += [
         path
         for path, data in files.items()
-        if os.path.lexists(path) and not (path.is_file() and path.read_bytes() == data)
+        if os.path.lexists(path)
+        and not (path.is_file() and (overwrite or path.read_bytes() == data))
     ]
     if taken:
         raise ProjectError(
             f"{', '.join(map(str, taken))} exists already, and nothing is replaced: choose "
-            "another folder with --output, or another id"
+            "another folder with --output, another id, or --allow-overwrite"
         )
-
-
-@contextlib.contextmanager
-def _made(folders: Iterable[Path]) -> Iterator[None]:
-    """Make folders for as long as what is done in them does not fail."""
-    with contextlib.ExitStack() as undo:
-        for folder in folders:
-            if folder.is_dir():
-                continue
-            try:
-                folder.mkdir()
-            except OSError as error:
-                raise ProjectError(f"cannot make {folder}: {error.strerror or error}") from error
-            undo.callback(folder.rmdir)
-        yield
-        undo.pop_all()
 
 
 def _notices(request: ComponentRequest, before: SpinText, after: SpinText) -> Iterator[str]:

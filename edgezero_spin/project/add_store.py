@@ -79,8 +79,6 @@ def add_store(
 
     Args:
         manifest: The project's ``edgezero.toml``; it declares the adapter ``spin``.
-        kind: What kind of store.
-        id: Its logical id.
         environ: Says which platform name each store has.
 
     Raises:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import attrs
 
 from edgezero_spin.project.errors import AppImportError
-from edgezero_spin.project.world import Capabilities
+from edgezero_spin.project.world import Need
 
 __all__ = ["AppLook", "describe_app", "look_at_app", "own_traceback"]
 
@@ -25,12 +25,12 @@ class AppLook:
 
     Attributes:
         has_handler: Its module has the class ``IncomingHandler`` of that app.
-        capabilities: What it asks of its host.
+        needs: What it answers and uses.
         modules: Which modules its import loads, by their full names.
     """
 
     has_handler: bool
-    capabilities: Capabilities
+    needs: frozenset[Need]
     modules: tuple[str, ...]
 
 
@@ -81,9 +81,8 @@ if "missing" not in answer and "kind" not in answer:
             app.compile()
     except EdgeZeroError as error:
         refuse(error)
-    answer["key_value"] = any(a.declaration.kv or a.declaration.config for a in apps)
-    answer["variables"] = any(a.declaration.secrets for a in apps)
-    answer["outbound_http"] = any(a.outbound_http for a in apps)
+    # A handler that is no App's answers HTTP, too.
+    answer["needs"] = sorted(set().union(*(a.needs for a in apps)) if apps else ["http"])
 answer["modules"] = sorted(
     name for name, module in sys.modules.items()
     if name not in before and getattr(module, "__spec__", None) and name == module.__spec__.name
@@ -120,11 +119,7 @@ def look_at_app(module: str, attribute: str, root: Path) -> AppLook:
     answer = _ask(_LOOK_SCRIPT, module, attribute, root)
     return AppLook(
         has_handler=answer["handler"],
-        capabilities=Capabilities(
-            key_value=answer["key_value"],
-            variables=answer["variables"],
-            outbound_http=answer["outbound_http"],
-        ),
+        needs=frozenset(answer["needs"]),
         modules=tuple(answer["modules"]),
     )
 

@@ -91,7 +91,7 @@ def plan_build(
 
     Raises:
         ManifestError: The manifest cannot be read.
-        ProjectError: An id is not in it, or a folder to build in is no relative one.
+        ProjectError: An id is not in it, or a folder to build in is not a relative one.
     """
     if warn is None:
         manifest = load_spin_manifest(manifest_path, profile=profile)
@@ -138,7 +138,6 @@ def run_step(step: BuildStep, arguments: Sequence[str] = ()) -> None:
     """Run one step to its end, with the terminal of this process.
 
     Args:
-        step: The step.
         arguments: What follows its command, quoted for the shell.
 
     Raises:

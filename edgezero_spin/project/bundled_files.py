@@ -56,7 +56,6 @@ def pack_files(
     """Put the files that an app can reach into an archive.
 
     Args:
-        reachable: What it can import.
         folders: The searched folders as they are on this machine.
         own: The number of the app's own folder.
         inside: The searched folders as the component names them.
@@ -146,7 +145,7 @@ def _size(path: Path) -> int:
 
 
 def _data_of(folder: Path) -> Iterator[Path]:
-    """Yield the data files of one package, and of folders in it that are no packages."""
+    """Yield the data files of one package, and of folders in it that are not packages."""
     try:
         entries = sorted(folder.iterdir())
     except OSError:

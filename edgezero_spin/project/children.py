@@ -27,7 +27,6 @@ def run_child(
     """Run a program, or a line for ``sh``, and wait for its end.
 
     Args:
-        command: The program with its arguments, or the line.
         folder: Where it runs; the current folder when ``None``.
         environment: All its variables; those of this process when ``None``.
 

@@ -3,10 +3,9 @@
 In: ``module`` or ``module:attribute``, the folder it lives in, and where the
 component goes. Out: a ``Componentized`` with path, size, world and time.
 
-Two steps, each in a process of its own. First the module is imported as it is,
-to see which stores its ``App`` declares: that decides the smallest world that
-serves it. Then componentize-py imports it again inside the component, and what
-the import leaves in memory is the component's snapshot.
+Two steps, each in a process of its own. First the module is imported as it is, to see what its
+``App`` answers and uses: its world is written from that. Then componentize-py imports it again
+inside the component, and what the import leaves in memory is the component's snapshot.
 
 What is imported and read only later travels as well: it is searched for here and put on the
 search path, and ``run_app`` takes it into the snapshot (``edgezero_spin/bundle``).
@@ -31,7 +30,7 @@ from pathlib import Path
 
 import attrs
 
-from edgezero_spin.bundle.building import FOLDER, WEIGHT, Plan, PlannedModule
+from edgezero_spin.bundle.building import FOLDER, WEIGHT, BundlePlan, PlannedModule
 from edgezero_spin.bundle.unavailable import COMPILED, PAGE, why_unavailable
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.app_look import look_at_app, own_traceback
@@ -41,7 +40,15 @@ from edgezero_spin.project.locate import APP_MANIFEST
 from edgezero_spin.project.reachable_modules import find_reachable
 from edgezero_spin.project.staging import stage
 from edgezero_spin.project.standard_library import ENTRY_MODULE, kept_library
-from edgezero_spin.project.world import DEFAULT_WASI, WORLDS, Capabilities, Wasi, world_for
+from edgezero_spin.project.world import (
+    DEFAULT_WASI,
+    FIXED_WORLDS,
+    GENERATED_WORLD,
+    Wasi,
+    oldest_spin,
+    world_name,
+    world_text,
+)
 from edgezero_spin.wasm.fuse.packing import packed_component
 
 __all__ = ["Componentized", "componentize_app", "split_target"]
@@ -71,7 +78,8 @@ from edgezero_spin.guest import run_app
 IncomingHandler = run_app(app)
 """
 
-_SMALLEST = world_for(Capabilities())
+_WIT = Path(__file__).parents[1] / "wit"
+_SMALLEST = "edgezero:spin/http-trigger@0.1.0"
 
 _OUR_LATE_IMPORTS = ("cattrs",)
 """What this package imports in a component when a handler uses a type that needs it."""
@@ -88,7 +96,9 @@ class Componentized:
     Attributes:
         path: Where it stands.
         size_bytes: Its size on disk.
-        world: The world that it was built for, as ``namespace:package/world@version``.
+        world: The world that it was built for: what it answers and uses
+            (``http-trigger + key-value``), or the name of the one that was asked for.
+        spin: The oldest Spin that runs it; empty where the world was asked for.
         seconds: Wall time of the whole build.
         bundled_bytes: How much of its size is what it imports and reads only later.
         left_out: Files that it could read natively and that are too large to travel.
@@ -97,6 +107,7 @@ class Componentized:
     path: Path
     size_bytes: int
     world: str
+    spin: str
     seconds: float
     bundled_bytes: int
     left_out: tuple[str, ...] = ()
@@ -135,9 +146,9 @@ def componentize_app(
             (``IncomingHandler = run_app(app)``).
         output: Path of the component. Replaced at once when the build has succeeded.
         folder: Where the module is found; the current folder when ``None``.
-        world: One of ``WORLDS`` by its name, or a full ``ns:package/world@version``.
-            The smallest one that serves when ``None``.
-        wasi: The WASI of the smallest world; of no interest where ``world`` names one.
+        world: One of ``FIXED_WORLDS``, or a full ``ns:package/world@version``. Written from
+            what the app answers and uses when ``None``.
+        wasi: The WASI of the app's own world; of no interest where ``world`` names one.
         include: Modules and packages that it can import later, although no import statement
             leads to them; a package with everything in it.
         exclude: Modules and packages that it cannot import later.
@@ -155,11 +166,12 @@ def componentize_app(
     loaded: tuple[str, ...] = ()
     if world is None:
         found = look_at_app(module, attribute, root)
-        world_name = world_for(found.capabilities, wasi)
+        shown, spin = world_name(found.needs, wasi), oldest_spin(found.needs, wasi)
+        text = world_text(found.needs, wasi)
         has_handler = found.has_handler
         loaded = found.modules
     else:
-        world_name = _full_world(world)
+        shown, spin, text = _full_name(world), "", ""
         has_handler = not attribute
     output = output if output.is_absolute() else root / output
     if not output.parent.is_dir():
@@ -167,9 +179,9 @@ def componentize_app(
     with tempfile.TemporaryDirectory(prefix="edgezero-componentize-") as scratch_name:
         scratch = Path(scratch_name)
         (scratch / "entry").mkdir()
-        text = _ENTRY_TEXT if has_handler else _ENTRY_TEXT_OF_APP
-        text = text.format(module=module, attribute=attribute)
-        (scratch / "entry" / f"{_ENTRY_MODULE}.py").write_text(text, encoding="utf-8")
+        entry = _ENTRY_TEXT if has_handler else _ENTRY_TEXT_OF_APP
+        entry = entry.format(module=module, attribute=attribute)
+        (scratch / "entry" / f"{_ENTRY_MODULE}.py").write_text(entry, encoding="utf-8")
         folders = _search_path(root, scratch)
         prepared = scratch / "entry" / FOLDER
         plan, left_out = _prepare(
@@ -180,8 +192,9 @@ def componentize_app(
             include=include,
             exclude=exclude,
         )
+        chosen = _generated_world(text, scratch) if text else ["-w", shown]
         built = _componentize(
-            target, _ENTRY_MODULE, world_name, root, scratch, folders, plan.extensions
+            target, _ENTRY_MODULE, chosen, root, scratch, folders, plan.extensions
         )
         # Written by ``run_app``; a component that does not call it carries nothing.
         weight = prepared / WEIGHT
@@ -196,7 +209,8 @@ def componentize_app(
     return Componentized(
         path=output,
         size_bytes=output.stat().st_size,
-        world=world_name,
+        world=shown,
+        spin=spin,
         seconds=time.monotonic() - started,
         bundled_bytes=bundled_bytes,
         left_out=left_out,
@@ -211,7 +225,7 @@ def _prepare(
     *,
     include: Sequence[str],
     exclude: Sequence[str],
-) -> tuple[Plan, tuple[str, ...]]:
+) -> tuple[BundlePlan, tuple[str, ...]]:
     """Write what the component carries for later into a folder beside its entry module."""
     known = [shown for _, shown in folders]
     own = known.index(root)
@@ -227,11 +241,11 @@ def _prepare(
     places = []
     for each in reachable.modules.values():
         below = each.path.relative_to(known[each.folder])
-        # A mirror lacks what is no part of the app, an environment beside it for example.
+        # A mirror lacks what is not part of the app, an environment beside it for example.
         if (folders[each.folder][0] / below).exists():
             path = f"{inside[each.folder]}/{below.as_posix()}"
             places.append(PlannedModule(each.name, path, each.kind))
-    plan = Plan(
+    plan = BundlePlan(
         folder=inside[own],
         modules=[place for place in places if place.kind != "extension"],
         extensions=[place.name for place in places if place.kind == "extension"],
@@ -247,19 +261,31 @@ def _make_library(folder: Path, *, folders: Sequence[tuple[Path, Path]]) -> None
     """Build the component that writes the archive of the standard library."""
     scratch = folder / "scratch"
     scratch.mkdir()
-    argv = _command(_SMALLEST, [folder, *(path for path, _ in folders)], scratch)
+    argv = _command(["-w", _SMALLEST], [folder, *(path for path, _ in folders)], scratch)
     done = _run([*argv, ENTRY_MODULE], folder, scratch)
     if not (folder / "standard-library").is_file():
         raise _componentize_failure("the standard library", done, [], [])
 
 
-def _full_world(world: str) -> str:
+def _full_name(world: str) -> str:
     if "/" in world:
         return world
-    by_name = {full.partition("/")[2].partition("@")[0]: full for full in WORLDS.values()}
-    if world not in by_name:
-        raise WorldUnknownError(world=world, known=tuple(by_name))
-    return by_name[world]
+    if world not in FIXED_WORLDS:
+        raise WorldUnknownError(world=world, known=FIXED_WORLDS)
+    return f"edgezero:spin/{world}@0.1.0"
+
+
+def _generated_world(text: str, scratch: Path) -> list[str]:
+    """Write a world beside the interfaces that it names; return what componentize-py is told."""
+    # A package like those that bring WIT: what it has in common with them is merged, which a
+    # folder of WIT on the command line is not.
+    folder = scratch / "entry" / "edgezero_component_world"
+    (folder / "wit").mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    (folder / "componentize-py.toml").write_text('wit_directory = "wit"\n', encoding="utf-8")
+    (folder / "wit" / "world.wit").write_text(text, encoding="utf-8")
+    (folder / "wit" / "deps").symlink_to(_WIT / "deps")
+    return ["-w", GENERATED_WORLD]
 
 
 def _search_path(root: Path, scratch: Path) -> list[tuple[Path, Path]]:
@@ -293,7 +319,7 @@ def _search_path(root: Path, scratch: Path) -> list[tuple[Path, Path]]:
 def _componentize(
     target: str,
     entry: str,
-    world: str,
+    world: Sequence[str],
     root: Path,
     scratch: Path,
     folders: Sequence[tuple[Path, Path]],
@@ -308,8 +334,8 @@ def _componentize(
     raise _componentize_failure(target, done, [shown for _, shown in folders], extensions)
 
 
-def _command(world: str, folders: Sequence[Path], scratch: Path) -> list[str]:
-    argv = ["componentize-py", "-q", "-w", world, "componentize"]
+def _command(world: Sequence[str], folders: Sequence[Path], scratch: Path) -> list[str]:
+    argv = ["componentize-py", "-q", *world, "componentize"]
     for folder in folders:
         argv += ["-p", str(folder)]
     return [*argv, "-o", str(scratch / "component.wasm")]

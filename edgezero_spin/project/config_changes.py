@@ -42,7 +42,6 @@ class ConfigTarget(Protocol):
         """Return the lines of a dry run: where to, then one for each key.
 
         Args:
-            store_id: Logical id of the store.
             entries: The entries of single keys.
             whole: The entry of the whole configuration, if there is one to write.
 

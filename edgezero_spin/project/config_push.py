@@ -120,7 +120,6 @@ def push_config(
     value of the file is pushed, in entries of single keys only.
 
     Args:
-        request: What to push.
         approve: Asked before anything is written; ``False`` ends the push.
 
     Raises:
@@ -159,7 +158,6 @@ def plan_push(request: PushRequest, *, head: str = "config push") -> PushPlan:
     """Check everything and decide where entries go. Nothing is written.
 
     Args:
-        request: What to push.
         head: The command that asks, for its error.
 
     Raises:

@@ -67,9 +67,6 @@ def choose_target(
     """Return the store behind a label.
 
     Args:
-        manifest: The project's manifest.
-        spin: Its ``spin.toml``.
-        label: The label.
         local: Whether the SQLite file of a local Spin is meant in any case.
         runtime_config: The runtime configuration; ``None`` is the one beside ``spin.toml``.
 

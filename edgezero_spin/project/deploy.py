@@ -26,7 +26,6 @@ def run_spin_deploy(manifest: Path, arguments: Sequence[str] = ()) -> None:
     """Run ``spin deploy`` in the folder of a manifest.
 
     Args:
-        manifest: The application's ``spin.toml``.
         arguments: What follows, as it is.
 
     Raises:

@@ -32,7 +32,6 @@ def examine(
     """Yield everything that is found.
 
     Args:
-        environ: The variables of this process.
         given: The application's ``spin.toml`` or its folder; ``None`` looks for it.
         refusals: Asked about the application, where a host is at hand.
     """

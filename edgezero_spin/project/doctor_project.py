@@ -102,8 +102,6 @@ def examine_spin(
     """Yield what is found about ``spin.toml`` and what it needs to start.
 
     Args:
-        manifest: The application.
-        environ: The variables of this process.
         pushed: Labels of the stores that ``config push`` writes to.
     """
     yield fine(f"{manifest.path} is in order")

@@ -19,7 +19,6 @@ def replace_file(path: Path, content: bytes) -> None:
     """Give a file other content; its mode stays, and a link to it stays a link.
 
     Args:
-        path: The file, which is made where it lacks.
         content: All of the new content.
 
     Raises:

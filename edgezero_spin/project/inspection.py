@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from edgezero_spin.errors import ProjectError
-from edgezero_spin.project.world import SPIN_FOR, Capabilities, Wasi, world_for
+from edgezero_spin.project.world import INTERFACES, SPIN_FOR, Need, Wasi, oldest_spin, world_name
 from edgezero_spin.wasm.binary import COMPONENT, MODULE, number_at, sections, text_at
 
 __all__ = [
@@ -32,30 +32,6 @@ CODE, DATA = 10, 11
 KINDS = {0: "core", 1: "func", 2: "value", 3: "type", 4: "component", 5: "instance"}
 
 
-@attrs.frozen
-class _Generation:
-    """Names of one generation of WASI: the handler, and what our worlds import."""
-
-    handler: str
-    key_value: str
-    variables: str
-    outbound: str
-
-
-GENERATIONS: dict[Wasi, _Generation] = {
-    "0.2": _Generation(
-        "wasi:http/incoming-handler@0.2",
-        "fermyon:spin/key-value@2.0.0",
-        "fermyon:spin/variables@2.0.0",
-        "wasi:http/outgoing-handler",
-    ),
-    "0.3": _Generation(
-        "wasi:http/handler@0.3",
-        "spin:key-value/key-value@3.0.0",
-        "spin:variables/variables@3.0.0",
-        "wasi:http/client",
-    ),
-}
 CANDIDATE = "@0.3.0-rc"
 SPIN_FOR_CANDIDATE = "4.0"
 
@@ -103,7 +79,8 @@ class Inspection:
         size_bytes: All of it.
         imports: Names of what it needs from its host, sorted.
         exports: Names of what it offers, sorted.
-        world: The world of ours that has these imports; ``None`` for another.
+        world: What it answers and uses, where that is all that we build for; ``None`` for
+            another.
         spin: The oldest Spin that runs it, for what it imports and exports; ``None`` where that
             does not tell.
         parts: Where the size goes, the largest first.
@@ -133,7 +110,7 @@ def inspect_component(path: Path) -> Inspection:
     """Read a component.
 
     Raises:
-        InspectionError: The file cannot be read, or is no component.
+        InspectionError: The file cannot be read, or is not a component.
     """
     try:
         data = path.read_bytes()
@@ -146,7 +123,7 @@ def inspect_component(path: Path) -> Inspection:
             path, "is a core wasm module, not a component; `wasm-tools component new` wraps it"
         )
     if not data.startswith(COMPONENT):
-        raise InspectionError(path, "is no component; point to the file that the build made")
+        raise InspectionError(path, "is not a component; point to the file that the build made")
     reading = _Reading()
     try:
         reading.component(data, 0, len(data), outermost=True)
@@ -156,13 +133,14 @@ def inspect_component(path: Path) -> Inspection:
     exports = tuple(sorted(reading.exports))
     if reading.other:
         reading.parts.append(InspectedPart("types and wiring", reading.other))
+    wasi, needs = generation_of(exports), _needs_of(imports, exports)
     return Inspection(
         path,
         len(data),
         imports,
         exports,
-        _world_of(imports, exports),
-        _spin_of(imports, exports),
+        world_name(needs, wasi) if wasi and needs else None,
+        _spin_of(imports, exports, needs),
         tuple(sorted(reading.parts, key=lambda part: -part.size_bytes)),
         {kind: dict(sorted(names.items())) for kind, names in sorted(reading.producers.items())},
     )
@@ -187,35 +165,44 @@ def strangers(imports: tuple[str, ...], allowed: tuple[str, ...]) -> tuple[str, 
 
 def generation_of(exports: tuple[str, ...]) -> Wasi | None:
     """Return the WASI whose handler is among the exports of a component."""
-    for wasi, names in GENERATIONS.items():
-        if any(name.startswith(names.handler) for name in exports):
+    for wasi, rows in INTERFACES.items():
+        if any(_has(row.exports, exports) for row in rows.values() if row.exports):
             return wasi
     return None
 
 
-def _world_of(imports: tuple[str, ...], exports: tuple[str, ...]) -> str | None:
-    """Our world with exactly these imports; what every Python component has beside is left out."""
+def _needs_of(imports: tuple[str, ...], exports: tuple[str, ...]) -> frozenset[Need]:
+    """What a component answers and uses; nothing where it imports more than that.
+
+    What every Python component imports beside, of WASI, is left out.
+    """
     wasi = generation_of(exports)
     if wasi is None:
-        return None
-    names = GENERATIONS[wasi]
-    known = ["wasi:*", names.key_value, names.variables]
-    if wasi == "0.2":
-        known += ["fermyon:spin/key-value", "fermyon:spin/variables"]
-    if strangers(imports, tuple(known)):
-        return None
-    bare = {name.partition("@")[0] for name in imports}
-    return world_for(
-        Capabilities(
-            key_value=names.key_value in imports,
-            variables=names.variables in imports,
-            outbound_http=names.outbound in bare,
-        ),
-        wasi,
-    )
+        return frozenset()
+    found = {
+        need: row
+        for need, row in INTERFACES[wasi].items()
+        if (_has(row.exports, exports) if row.exports else _has(row.imports, imports))
+    }
+    known = {name for row in found.values() for name in row.imports}
+    if any(name not in known and not name.startswith("wasi:") for name in imports):
+        return frozenset()
+    return frozenset(found)
 
 
-def _spin_of(imports: tuple[str, ...], exports: tuple[str, ...]) -> str | None:
+def _has(wanted: tuple[str, ...], names: tuple[str, ...]) -> bool:
+    """Whether all of some interfaces are there; those of WASI in any patch of their release."""
+    return {_release(name) for name in wanted} <= {_release(name) for name in names}
+
+
+def _release(name: str) -> str:
+    """Return an interface of WASI with major and minor version only, another as it is."""
+    return ".".join(name.split(".")[:2]) if name.startswith("wasi:") else name
+
+
+def _spin_of(
+    imports: tuple[str, ...], exports: tuple[str, ...], needs: frozenset[Need]
+) -> str | None:
     """The oldest Spin that has what a component imports and calls what it exports."""
     wasi = generation_of(exports)
     if wasi is None:
@@ -228,7 +215,7 @@ def _spin_of(imports: tuple[str, ...], exports: tuple[str, ...]) -> str | None:
     later = ("spin:key-value/", "spin:variables/", "spin:redis/", "spin:mqtt/", "spin:mysql/")
     if any(CANDIDATE in name or name.startswith(later) for name in named):
         return SPIN_FOR_CANDIDATE
-    return SPIN_FOR["0.2"]
+    return oldest_spin(needs, "0.2")
 
 
 class _Reading:

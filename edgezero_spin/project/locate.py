@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgezero_spin.errors import ProjectError
-from edgezero_spin.manifest import AppManifest
 from edgezero_spin.manifest.image_reference import is_probable_reference, without_credentials
+
+if TYPE_CHECKING:
+    from edgezero_spin.manifest import AppManifest
 
 __all__ = [
     "APP_MANIFEST",
@@ -76,7 +79,7 @@ def find_spin_manifest(given: str | None = None, *, start: Path | None = None) -
     )
 
 
-def spin_manifest_of(project: AppManifest | None, adapter: str, given: str | None = None) -> Path:
+def spin_manifest_of(project: "AppManifest | None", adapter: str, given: str | None = None) -> Path:
     """Return the path of the ``spin.toml`` that belongs to a project.
 
     Args:

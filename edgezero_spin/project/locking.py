@@ -47,7 +47,6 @@ def write_lock(
     Args:
         manifest_path: The application's ``spin.toml``.
         lock: The file to write.
-        profile: The profile of the manifest.
         direct_mounts: Refer to the manifest's folders instead of copying files.
         fetch: Gets sources that have to be downloaded.
 

@@ -137,7 +137,6 @@ def provision(
 
     Args:
         manifest: The project's ``edgezero.toml``; it declares the adapter ``spin``.
-        environ: Says which platform name each store has.
         dry_run: Check and report, and write nothing.
 
     Raises:

@@ -24,7 +24,6 @@ def without_values(text: str, values: Iterable[str]) -> str:
     """Return a text, such as what another program wrote, in which values are hidden.
 
     Args:
-        text: The text.
         values: What must not be seen. Those of less than five characters stay: they are
             words of ordinary messages.
     """

@@ -23,12 +23,7 @@ TESTS = ("test_", "conftest.")
 
 
 def stale_source(base: Path, component: ManifestComponent) -> Path | None:
-    """Return a source that is newer than its component, if any.
-
-    Args:
-        base: The folder of the manifest.
-        component: Its file is there.
-    """
+    """Return a source that is newer than its component, if any."""
     build = component.build
     if build is None or not isinstance(component.source, str):
         return None

@@ -23,14 +23,14 @@ from edgezero_spin.manifest.toml_file import load_toml
 __all__ = [
     "COMPONENT_ID",
     "PROJECT_ID",
+    "TEMPLATE_MANIFEST",
     "Condition",
     "NewFolder",
-    "Parameter",
     "ProjectTemplate",
     "SnippetKind",
+    "TemplateParameter",
     "TemplateVariant",
     "built_in_templates",
-    "find_template",
     "load_template",
 ]
 
@@ -40,15 +40,17 @@ PROJECT_ID = "edgezero-http"
 COMPONENT_ID = "edgezero-component"
 """The template that a component is added from, when none is named."""
 
+TEMPLATE_MANIFEST = Path("metadata", "spin-template.toml")
+"""The file that makes a folder a template."""
+
 SnippetKind = Literal["component", "application_trigger", "variables"]
 
 _SNIPPETS: tuple[SnippetKind, ...] = ("application_trigger", "component", "variables")
 _TEMPLATES = Path(__file__).parent / "templates"
-_MANIFEST = Path("metadata", "spin-template.toml")
 
 
 @attrs.frozen(kw_only=True)
-class Parameter:
+class TemplateParameter:
     """A value that a template asks for.
 
     Attributes:
@@ -156,6 +158,7 @@ class ProjectTemplate:
         folder: Where it lies.
         id: Its name.
         description: What it makes, for people.
+        tags: Words to find it by.
         parameters: In the order in which they are asked for.
         new_application: How it makes an application; ``None`` when it makes none.
         add_component: How it adds a component; ``None`` when it adds none.
@@ -165,7 +168,8 @@ class ProjectTemplate:
     folder: Path
     id: str
     description: str = ""
-    parameters: tuple[Parameter, ...] = ()
+    tags: tuple[str, ...] = ()
+    parameters: tuple[TemplateParameter, ...] = ()
     new_application: TemplateVariant | None = attrs.field(factory=TemplateVariant)
     add_component: TemplateVariant | None = None
     new_folders: tuple[NewFolder, ...] = ()
@@ -199,27 +203,10 @@ class ProjectTemplate:
 
 def built_in_templates() -> tuple[ProjectTemplate, ...]:
     """Return the templates of this package by id."""
-    folders = sorted(path.parent.parent for path in _TEMPLATES.glob(f"*/{_MANIFEST.as_posix()}"))
-    return tuple(load_template(folder) for folder in folders)
-
-
-def find_template(named: str) -> ProjectTemplate:
-    """Return a template by its id, or by the folder that holds it.
-
-    Raises:
-        ProjectError: There is none; the message offers the ids that there are.
-        ManifestError: Its manifest cannot be used.
-    """
-    for template in built_in_templates():
-        if template.id == named:
-            return template
-    folder = Path(named)
-    if (folder / _MANIFEST).is_file():
-        return load_template(folder)
-    known = ", ".join(template.id for template in built_in_templates())
-    raise ProjectError(
-        f"no template {named!r} (available: {known}; or a folder with {_MANIFEST.as_posix()})"
+    folders = sorted(
+        path.parent.parent for path in _TEMPLATES.glob(f"*/{TEMPLATE_MANIFEST.as_posix()}")
     )
+    return tuple(load_template(folder) for folder in folders)
 
 
 def load_template(folder: Path) -> ProjectTemplate:
@@ -228,7 +215,7 @@ def load_template(folder: Path) -> ProjectTemplate:
     Raises:
         ManifestError: It cannot be read, or breaks rules; all of them are named.
     """
-    path = folder / _MANIFEST
+    path = folder / TEMPLATE_MANIFEST
     problems = Problems(path)
     root = TableReader(load_toml(path), "", problems)
     if root.required_text("manifest_version") != "1" and not problems.found:
@@ -239,6 +226,7 @@ def load_template(folder: Path) -> ProjectTemplate:
         folder=folder,
         id=root.required_text("id", blank=False),
         description=root.text("description"),
+        tags=root.texts("tags"),
         parameters=tuple(
             _read_parameter(name, table) for name, table in root.named_tables("parameters").items()
         ),
@@ -246,8 +234,7 @@ def load_template(folder: Path) -> ProjectTemplate:
         add_component=_read_variant(root, "add_component", _SNIPPETS),
         new_folders=tuple(map(_read_new_folder, root.named_tables("outputs").values())),
     )
-    for ignored in ("tags", "trigger_type"):
-        root.value(ignored)
+    root.value("trigger_type")
     root.refuse_rest()
     problems.raise_any()
     return template
@@ -308,11 +295,11 @@ def _read_new_folder(table: TableReader) -> NewFolder:
     return NewFolder(path=path, at="manifest" if at == "manifest" else "component")
 
 
-def _read_parameter(name: str, table: TableReader) -> Parameter:
+def _read_parameter(name: str, table: TableReader) -> TemplateParameter:
     kind = table.required_text("type")
     if kind not in ("", "string"):
         table.problem("type", f"a parameter of type {kind!r} is not known", 'Use "string".')
-    parameter = Parameter(
+    parameter = TemplateParameter(
         name=name,
         prompt=table.required_text("prompt"),
         default=table.optional_text("default"),
@@ -333,4 +320,6 @@ def _check_pattern(table: TableReader, pattern: str) -> None:
             warnings.simplefilter("error", FutureWarning)
             re.compile(pattern)
     except (re.error, FutureWarning) as error:
-        table.problem("pattern", f"{pattern!r} is no regular expression that Python has: {error}")
+        table.problem(
+            "pattern", f"{pattern!r} is not a regular expression that Python has: {error}"
+        )

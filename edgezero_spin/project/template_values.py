@@ -15,11 +15,15 @@ from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest.errors import Problems
 from edgezero_spin.manifest.table_reader import TableReader
 from edgezero_spin.manifest.toml_file import load_toml
-from edgezero_spin.project.template_manifest import Parameter, ProjectTemplate, TemplateVariant
+from edgezero_spin.project.template_manifest import (
+    ProjectTemplate,
+    TemplateParameter,
+    TemplateVariant,
+)
 
 __all__ = ["Ask", "choose_values", "load_values"]
 
-Ask = Callable[[Parameter], str]
+Ask = Callable[[TemplateParameter], str]
 """Asks a person for a value that has no default."""
 
 
@@ -36,7 +40,6 @@ def choose_values(
     """Return a value for every name that a template may use.
 
     Args:
-        template: The template.
         variant: How it is used; it says which parameters do not matter.
         given: Values by the names of parameters.
         project_name: Name of the application or component.

@@ -24,7 +24,6 @@ def pytest_command(mode: str, *, stats: bool = False, rest: Sequence[str] = ()) 
     Args:
         mode: ``native``, ``component`` or ``both``.
         stats: Show what each test used.
-        rest: Arguments for pytest, after ours.
     """
     flags = ["--spin-mode", mode]
     if stats:

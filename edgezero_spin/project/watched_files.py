@@ -107,7 +107,6 @@ def watched_files(manifest: SpinManifest, *, with_assets: bool = True) -> Watche
     """Return what to watch for an application.
 
     Args:
-        manifest: The application.
         with_assets: Whether ``files`` matter; they do not where they are mounted in place.
     """
     sources: list[_Files] = []

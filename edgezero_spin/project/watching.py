@@ -89,7 +89,6 @@ async def watch(
     """Build and reload until cancelled.
 
     Args:
-        settings: How.
         reload: Loads the application as it is now and serves it from then on. Its
             ``EdgeZeroError`` is reported, and a later change tries again.
         reporter: Told of everything.

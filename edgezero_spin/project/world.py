@@ -1,12 +1,17 @@
-"""Worlds of components: the fewest imports that serve an app, on either WASI.
+"""Worlds of components: generated from what an app answers and uses, on either WASI.
 
-Config stores are backed by key-value and secrets by variables, so three facts
-about an app decide. The worlds themselves stand in ``edgezero_spin/wit/world.wit``.
+In: the needs of an app. Out: the text of its world, in WIT, and what a person calls it. Config
+stores are backed by key-value, secrets by variables.
+
+A new need is one row for each WASI in ``INTERFACES``, a name in ``Need`` and in ``App.needs``,
+and the WIT of its interfaces in ``edgezero_spin/wit/deps``. A trigger is a need whose row exports;
+where componentize-py should look for another class than the interface is called after,
+``edgezero_spin/componentize-py.toml`` says which.
 
 Source: design.md, "Worlds"; our own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -14,16 +19,21 @@ import attrs
 
 __all__ = [
     "DEFAULT_WASI",
+    "FIXED_WORLDS",
+    "GENERATED_WORLD",
+    "INTERFACES",
     "SPIN_FOR",
     "WASI_VERSIONS",
-    "WORLDS",
-    "Capabilities",
+    "Interfaces",
+    "Need",
     "Wasi",
-    "world_for",
+    "oldest_spin",
+    "world_name",
+    "world_text",
 ]
 
 Wasi = Literal["0.2", "0.3"]
-"""A generation of WASI: its worlds, and the host that they need."""
+"""A generation of WASI: its interfaces, and the host that they need."""
 
 WASI_VERSIONS: tuple[Wasi, ...] = get_args(Wasi)
 
@@ -34,48 +44,91 @@ keeps an instance for many requests, which answers several times as many; nothin
 SPIN_FOR: Mapping[Wasi, str] = MappingProxyType({"0.2": "2.0", "0.3": "4.1"})
 """The oldest Spin that runs components of a generation."""
 
+Need = Literal[
+    "http",
+    "key_value",
+    "variables",
+    "outbound_http",
+    "sqlite",
+    "redis",
+    "postgres",
+    "mysql",
+]
+"""One thing that an app answers (``http``) or uses; ``App.needs`` names those of an app."""
 
-@attrs.frozen(kw_only=True)
-class Capabilities:
-    """What an app asks of its host beyond answering requests.
+
+@attrs.frozen
+class Interfaces:
+    """The interfaces that serve one need.
 
     Attributes:
-        key_value: It declares key-value or config stores.
-        variables: It declares secret stores.
-        outbound_http: It sends requests of its own.
+        name: What a person reads: ``http-trigger``, ``key-value``.
+        imports: Those that a component imports, those whose types they use included.
+        exports: Those that it exports.
+        spin: The oldest Spin that has them; empty for every one that runs this WASI.
     """
 
-    key_value: bool = False
-    variables: bool = False
-    outbound_http: bool = False
+    name: str
+    imports: tuple[str, ...] = ()
+    exports: tuple[str, ...] = ()
+    spin: str = ""
 
 
-def _name(needs: Capabilities, wasi: Wasi) -> str:
-    parts = ["http-trigger" if wasi == "0.2" else "http-service"]
-    if needs.key_value:
-        parts.append("key-value")
-    if needs.variables:
-        parts.append("variables")
-    if needs.outbound_http:
-        parts.append("outbound-http")
-    return f"edgezero:spin/{'-'.join(parts)}@0.1.0"
+_CLOCK = "wasi:clocks/monotonic-clock@0.3.0"
+_RDBMS_TYPES = "fermyon:spin/rdbms-types@2.0.0"
 
-
-WORLDS: Mapping[tuple[Wasi, Capabilities], str] = MappingProxyType(
+INTERFACES: Mapping[Wasi, Mapping[Need, Interfaces]] = MappingProxyType(
     {
-        (wasi, needs): _name(needs, wasi)
-        for wasi in WASI_VERSIONS
-        for needs in (
-            Capabilities(key_value=kv, variables=variables, outbound_http=outbound)
-            for kv in (False, True)
-            for variables in (False, True)
-            for outbound in (False, True)
-        )
+        "0.2": {
+            "http": Interfaces("http-trigger", exports=("wasi:http/incoming-handler@0.2.0",)),
+            "key_value": Interfaces("key-value", ("fermyon:spin/key-value@2.0.0",)),
+            "variables": Interfaces("variables", ("fermyon:spin/variables@2.0.0",)),
+            "outbound_http": Interfaces("outbound-http", ("wasi:http/outgoing-handler@0.2.0",)),
+            "sqlite": Interfaces("sqlite", ("fermyon:spin/sqlite@2.0.0",)),
+            "redis": Interfaces("redis", ("fermyon:spin/redis@2.0.0",)),
+            "postgres": Interfaces("postgres", ("spin:postgres/postgres@4.0.0",), spin="3.4"),
+            "mysql": Interfaces("mysql", ("fermyon:spin/mysql@2.0.0", _RDBMS_TYPES)),
+        },
+        "0.3": {
+            "http": Interfaces("http-service", (_CLOCK,), ("wasi:http/handler@0.3.0",)),
+            "key_value": Interfaces("key-value", ("spin:key-value/key-value@3.0.0",)),
+            "variables": Interfaces("variables", ("spin:variables/variables@3.0.0",)),
+            "outbound_http": Interfaces("outbound-http", ("wasi:http/client@0.3.0",)),
+            "sqlite": Interfaces("sqlite", ("spin:sqlite/sqlite@3.1.0",)),
+            "redis": Interfaces("redis", ("spin:redis/redis@3.0.0",)),
+            "postgres": Interfaces("postgres", ("spin:postgres/postgres@4.2.0",)),
+            "mysql": Interfaces("mysql", ("spin:mysql/mysql@3.0.0",)),
+        },
     }
 )
-"""Every world of ours by its WASI and what it grants; one for each combination."""
+"""What serves each need on each WASI."""
+
+FIXED_WORLDS: tuple[str, ...] = tuple(
+    f"{trigger}{more}"
+    for trigger in ("http-trigger", "http-service")
+    for more in ("", "-stores", "-platform")
+)
+"""The worlds of ``edgezero_spin/wit/world.wit``, for plain componentize-py."""
+
+GENERATED_WORLD = "edgezero:component/component"
+"""What the world is called that ``world_text`` writes."""
 
 
-def world_for(needs: Capabilities, wasi: Wasi = DEFAULT_WASI) -> str:
-    """Return the world that imports exactly ``needs``, as ``ns:package/world@version``."""
-    return WORLDS[wasi, needs]
+def world_text(needs: Collection[Need], wasi: Wasi = DEFAULT_WASI) -> str:
+    """Return the world that imports and exports exactly what ``needs`` ask for, as WIT."""
+    package, _, world = GENERATED_WORLD.partition("/")
+    rows = [row for need, row in INTERFACES[wasi].items() if need in needs]
+    lines = [f"  import {name};" for row in rows for name in row.imports]
+    lines += [f"  export {name};" for row in rows for name in row.exports]
+    return "\n".join([f"package {package};", "", f"world {world} {{", *lines, "}", ""])
+
+
+def world_name(needs: Collection[Need], wasi: Wasi = DEFAULT_WASI) -> str:
+    """Return what a person calls that world: ``http-trigger + key-value``."""
+    return " + ".join(row.name for need, row in INTERFACES[wasi].items() if need in needs)
+
+
+def oldest_spin(needs: Collection[Need], wasi: Wasi = DEFAULT_WASI) -> str:
+    """Return the oldest Spin that runs components of that world."""
+    found = [row.spin for need, row in INTERFACES[wasi].items() if need in needs and row.spin]
+    return max([SPIN_FOR[wasi], *found], key=lambda text: tuple(map(int, text.split("."))))

@@ -47,7 +47,7 @@ from edgezero_spin.stores.validation import (
 __all__ = ["KeyIterator", "KeyValueStore"]
 
 T = TypeVar("T")
-Buffer = bytes | bytearray | memoryview
+BytesBuffer = bytes | bytearray | memoryview
 
 
 class KeyValueStore:
@@ -154,7 +154,7 @@ class KeyValueStore:
         if self._awaits:
             await self._completed("set", written)
 
-    async def put_bytes(self, key: str, data: Buffer) -> None:
+    async def put_bytes(self, key: str, data: BytesBuffer) -> None:
         """Write raw bytes, replacing what was there.
 
         Raises:
@@ -184,7 +184,7 @@ class KeyValueStore:
         check_value_size(len(_dumped(value)))
         raise KeyValueUnsupportedError("put_bytes_with_ttl")
 
-    async def put_bytes_with_ttl(self, key: str, data: Buffer, ttl_s: float) -> NoReturn:
+    async def put_bytes_with_ttl(self, key: str, data: BytesBuffer, ttl_s: float) -> NoReturn:
         """Refuse to write raw bytes that expire; see ``put_with_ttl``."""
         check_key(key)
         check_ttl(ttl_s)

@@ -14,6 +14,7 @@ store backends are in ``testing.contracts``.
 
 from edgezero_spin.testing.client import AsyncClient, Client
 from edgezero_spin.testing.component import ComponentClient
+from edgezero_spin.testing.cookie_jar import Cookies
 from edgezero_spin.testing.databases import DatabaseView, DatabaseViews
 from edgezero_spin.testing.errors import (
     BrokenBodyError,
@@ -44,6 +45,7 @@ __all__ = [
     "ClientResponse",
     "ComponentClient",
     "ComponentImportWarning",
+    "Cookies",
     "DatabaseView",
     "DatabaseViews",
     "Fault",

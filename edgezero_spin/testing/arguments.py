@@ -16,9 +16,15 @@ EXAMPLES = {
     "secrets": "{'name': 'value'}",
     "variables": "{'name': 'value'}",
     "env": "{'NAME': 'value'}",
+    "cookies": "{'name': 'value'}",
 }
 
-OF_TEXT = ("secrets", "variables", "env")
+OF_TEXT = {
+    "secrets": "a variable",
+    "variables": "a variable",
+    "env": "an environment variable",
+    "cookies": "a cookie",
+}
 
 
 def check_arguments(
@@ -52,10 +58,9 @@ def check_arguments(
             if not isinstance(key, str):
                 raise PreloadError(name, f"names are text, got the {type(key).__name__} {key!r}")
             if name in OF_TEXT and not isinstance(inner, str):
-                what = "an environment variable" if name == "env" else "a variable"
                 raise PreloadError(
                     f"{name}[{key!r}]",
-                    f"{what} is text, got the {type(inner).__name__} {inner!r}",
+                    f"{OF_TEXT[name]} is text, got the {type(inner).__name__} {inner!r}",
                 )
     if now is not None and not isinstance(now, datetime):
         raise PreloadError(
@@ -81,7 +86,7 @@ def check_names_of_arguments(given: Any, place: str, clients: Iterable[Callable[
         clients: The classes of clients.
 
     Raises:
-        KitError: They are no mapping, or a name is none.
+        KitError: They are not a mapping, or a name is none.
     """
     if not isinstance(given, Mapping):
         raise KitError(

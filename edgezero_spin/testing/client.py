@@ -14,15 +14,17 @@ so that the deadline holds whatever an application does.
 
 import abc
 import contextlib
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
 from types import TracebackType
 from typing import Any, Self
 
 from edgezero_spin.core.headers import HeaderInput
+from edgezero_spin.testing.cookie_jar import Cookies
 from edgezero_spin.testing.databases import DatabaseViews
 from edgezero_spin.testing.outbound import HttpScript
 from edgezero_spin.testing.portal import Portal
-from edgezero_spin.testing.requests import Content, KitRequest, Params, make_request
+from edgezero_spin.testing.requests import Content, Files, KitRequest, Params, make_request
 from edgezero_spin.testing.response import ClientResponse, Usage
 from edgezero_spin.testing.store_control import StoreControl, StoreViews
 from edgezero_spin.testing.store_log import StoreLog
@@ -46,6 +48,7 @@ class Client(abc.ABC):
         env: Environment variables; what a test sets is there from the next request on.
         secrets: Variables by the name that the application asks for, alive as well.
         deadline_s: Seconds that one request may take; ``None`` for no limit.
+        cookies: What answers have set, sent with the next requests; see ``Cookies``.
         http: Answers to what the application sends out; see ``HttpScript``.
         usages: What each request cost a component; empty for a native app.
     """
@@ -62,12 +65,16 @@ class Client(abc.ABC):
         secrets: MutableMapping[str, str],
         deadline_s: float | None,
         grace_s: float = 0.0,
+        cookies: Mapping[str, str] | None = None,
+        now_ns: int | None = None,
     ) -> None:
         self.stores = stores
         self.sqlite = databases
         self.env: dict[str, str] = dict(env or {})
         self.secrets = secrets
         self.deadline_s = deadline_s
+        clock = time.time if now_ns is None else lambda: now_ns / 1e9
+        self.cookies = Cookies(cookies, clock)
         self.http = HttpScript()
         self.usages: list[Usage] = []
         self._portal = Portal(deadline_s, grace_s)
@@ -105,8 +112,10 @@ class Client(abc.ABC):
         params: Params | None = None,
         json: Any = ...,
         data: Params | None = None,
+        files: Files | None = None,
         content: Content = b"",
         trailers: HeaderInput = (),
+        cookies: Mapping[str, str] | None = None,
     ) -> ClientResponse:
         """Send a request and read the whole answer.
 
@@ -117,8 +126,11 @@ class Client(abc.ABC):
             params: Added to the query.
             json: A body written as JSON.
             data: A body written as a form.
+            files: The files of a form, sent in parts with the fields of ``data``: bytes, text, an
+                open file, or ``(filename, content)`` or ``(filename, content, type)`` by name.
             content: The body, or its pieces.
             trailers: Fields behind the body.
+            cookies: Cookies of this request only, over those of the client.
 
         Raises:
             NoAnswerError: The deadline passed.
@@ -131,8 +143,10 @@ class Client(abc.ABC):
             params=params,
             json=json,
             data=data,
+            files=files,
             content=content,
             trailers=trailers,
+            cookies=cookies,
         )
         response: ClientResponse = self._portal.call(self._whole(asked), str(asked))
         return response
@@ -169,15 +183,20 @@ class Client(abc.ABC):
     def stream(self, method: str, target: str, **parts: Any) -> Iterator[ClientResponse]:
         """Send a request and read its answer piece by piece."""
         asked = make_request(method, target, **parts)
-        response = self._portal.call(self._answer(asked), str(asked))
+        response = self._portal.call(self._send(asked), str(asked))
         try:
             yield response
         finally:
             response.close()
 
     async def _whole(self, request: KitRequest) -> ClientResponse:
-        response = await self._answer(request)
+        response = await self._send(request)
         await response.aread()
+        return response
+
+    async def _send(self, request: KitRequest) -> ClientResponse:
+        response = await self._answer(self.cookies.sent_with(request))
+        self.cookies.take(request, response.headers)
         return response
 
     @abc.abstractmethod
@@ -249,7 +268,7 @@ class AsyncClient:
         """Send a request and read its answer piece by piece."""
         asked = make_request(method, target, **parts)
         client = self._client
-        response = await client._portal.acall(client._answer(asked), str(asked))
+        response = await client._portal.acall(client._send(asked), str(asked))
         try:
             yield response
         finally:

@@ -69,6 +69,7 @@ class ComponentClient(Client):
         secrets: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
+        cookies: Mapping[str, str] | None = None,
         now: datetime | None = None,
         seed: int | None = None,
         deadline_s: float | None = DEFAULT_DEADLINE_S,
@@ -114,6 +115,7 @@ class ComponentClient(Client):
                 "secrets": secrets,
                 "variables": variables,
                 "env": env,
+                "cookies": cookies,
             },
             now=now,
             seed=seed,
@@ -149,6 +151,7 @@ class ComponentClient(Client):
             )
         stores.preload(kv, config)
         databases.fill(sqlite or {})
+        now_ns = None if now is None else nanoseconds_of(now)
         super().__init__(
             stores,
             databases=databases,
@@ -156,6 +159,8 @@ class ComponentClient(Client):
             secrets=dict(secrets or {}),
             deadline_s=deadline_s,
             grace_s=GRACE_S,
+            cookies=cookies,
+            now_ns=now_ns,
         )
         self.granted: Mapping[str, tuple[str, ...]] | None = (
             None if grants is None else {id: part.labels for id, part in grants.components.items()}
@@ -165,7 +170,7 @@ class ComponentClient(Client):
             if grants is None
             else {id: part.databases for id, part in grants.components.items()}
         )
-        self.now_ns = None if now is None else nanoseconds_of(now)
+        self.now_ns = now_ns
         self._random = None if seed is None else random.Random(seed)
         self._written = {"stdout": bytearray(), "stderr": bytearray()}
         self.variables: dict[str, str] = dict(variables or {})
@@ -202,7 +207,7 @@ class ComponentClient(Client):
         begun = len(self.calls)
         out, err = self._written["stdout"], self._written["stderr"]
         marks = len(out), len(err)
-        exchange = self._hosting.Exchange(self, self._runtime.measures_memory)
+        exchange = self._hosting.WatchedExchange(self, self._runtime.measures_memory)
         answer = await exchange.ask(self._runtime.host, request)
         body = self._hosting.HostBody(answer, exchange, str(request), self.deadline_s)
         response = ClientResponse(

@@ -64,6 +64,7 @@ class TestClient(Client):
         secrets: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
+        cookies: Mapping[str, str] | None = None,
         now: datetime | None = None,
         seed: int | None = None,
         manifest: "str | PathLike[str] | None" = None,
@@ -85,6 +86,7 @@ class TestClient(Client):
             secrets: Secrets by name.
             variables: Variables of the application, for the templates of ``manifest``.
             env: Environment variables, ``EDGEZERO__*`` among them.
+            cookies: Cookies that the client has from the beginning, by name.
             now: What the clock says during requests, instead of the time that it is; UTC
                 unless it has a zone. Needs time-machine, of the extra ``testing``.
             seed: Makes what is random for the app the same in every run.
@@ -112,6 +114,7 @@ class TestClient(Client):
                 "secrets": secrets,
                 "variables": variables,
                 "env": env,
+                "cookies": cookies,
             },
             now=now,
             seed=seed,
@@ -144,12 +147,15 @@ class TestClient(Client):
             remedy=f"add it to sqlite_databases in {grants and grants.path}",
         )
         databases.fill(sqlite or {})
+        now_ns = None if now is None else nanoseconds_of(now)
         super().__init__(
             stores,
             databases=databases,
             env=environment,
             secrets=dict(secrets or {}),
             deadline_s=deadline_s,
+            cookies=cookies,
+            now_ns=now_ns,
         )
         self.variables: dict[str, str] = dict(variables or {})
         if grants is not None and own is not None:
@@ -164,7 +170,7 @@ class TestClient(Client):
         id = "" if own is None else own.id
         self._components[id] = self._component
         self._routes = NativeRoutes(loaded, id)
-        self._now_ns = None if now is None else nanoseconds_of(now)
+        self._now_ns = now_ns
         self._dice = None if seed is None else random.Random(seed)
         self._surroundings = self._around()
         self._portal.on_give_up = self._leave_behind

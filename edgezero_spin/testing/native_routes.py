@@ -13,7 +13,7 @@ from edgezero_spin.testing.native_messages import added_headers
 from edgezero_spin.testing.requests import KitRequest
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.http.routes import RouteTable
+    from edgezero_spin.host.http.routes import TriggerRouteTable
 
 __all__ = ["NativeRoutes"]
 
@@ -34,7 +34,7 @@ class NativeRoutes:
                 about a private component alone, every path goes to it.
         """
         self.own = own
-        self._table: RouteTable | None = None
+        self._table: TriggerRouteTable | None = None
         found = [] if manifest is None else _public(manifest)
         if any(id == own for _, id in found) and found != [("/...", own)]:
             self._table = _table(found)
@@ -72,10 +72,10 @@ def _public(manifest: SpinManifest) -> list[tuple[str, str]]:
     return found
 
 
-def _table(routes: list[tuple[str, str]]) -> "RouteTable | None":
+def _table(routes: list[tuple[str, str]]) -> "TriggerRouteTable | None":
     try:
-        from edgezero_spin.host.http.routes import RouteDeclaration, RouteTable
+        from edgezero_spin.host.http.routes import RouteDeclaration, TriggerRouteTable
     except ImportError:
         # Without the extra `tools` there is no host, and every path goes to the app.
         return None
-    return RouteTable(RouteDeclaration(route, id) for route, id in routes)
+    return TriggerRouteTable(RouteDeclaration(route, id) for route, id in routes)

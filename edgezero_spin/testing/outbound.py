@@ -28,7 +28,7 @@ __all__ = [
     "CHAIN_DOMAIN",
     "MAX_DEPTH",
     "HttpScript",
-    "Rule",
+    "ScriptRule",
     "ScriptedAnswer",
     "SentRequest",
     "error_code_of",
@@ -103,7 +103,7 @@ class ScriptedAnswer:
 
 
 @attrs.define
-class Rule:
+class ScriptRule:
     """Which requests get which answer. Made by ``HttpScript.on``.
 
     Attributes:
@@ -141,7 +141,7 @@ class HttpScript:
     def __init__(self) -> None:
         self.requests: list[SentRequest] = []
         self.refused: list[SentRequest] = []
-        self._rules: list[Rule] = []
+        self._rules: list[ScriptRule] = []
         self._lock = threading.Lock()
 
     def on(
@@ -157,7 +157,7 @@ class HttpScript:
         error: str | None = None,
         answer: Callable[[SentRequest], ScriptedAnswer] | None = None,
         times: int | None = None,
-    ) -> Rule:
+    ) -> ScriptRule:
         """Script an answer. Of several that fit a request the last one counts.
 
         Args:
@@ -185,16 +185,16 @@ class HttpScript:
         elif text is not None:
             content = text.encode()
         fixed = ScriptedAnswer(status, Headers(fields), content, error)
-        return self._add(Rule(method, _normal(url), answer or fixed, times))
+        return self._add(ScriptRule(method, _normal(url), answer or fixed, times))
 
-    def pass_through(self, url: str) -> Rule:
+    def pass_through(self, url: str) -> ScriptRule:
         """Send requests to these URLs for real: ``pass_through("http://127.0.0.1:8080/*")``.
 
         Raises:
             ValueError: The URL has no scheme or no host.
         """
         _check(url)
-        return self._add(Rule(None, _normal(url), None, None))
+        return self._add(ScriptRule(None, _normal(url), None, None))
 
     def clear(self) -> None:
         """Forget the rules and what was sent."""
@@ -202,7 +202,7 @@ class HttpScript:
         self.requests.clear()
         self.refused.clear()
 
-    def _add(self, rule: Rule) -> Rule:
+    def _add(self, rule: ScriptRule) -> ScriptRule:
         self._rules.append(rule)
         return rule
 
@@ -248,7 +248,7 @@ def _made(make: Callable[[SentRequest], ScriptedAnswer], request: SentRequest) -
     else:
         if isinstance(answer, ScriptedAnswer):
             return answer
-        said = f"returned {answer!r}, which is no ScriptedAnswer"
+        said = f"returned {answer!r}, which is not a ScriptedAnswer"
     return ScriptedAnswer(error=f"the function that answers {request} {said}")
 
 

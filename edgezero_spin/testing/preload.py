@@ -58,7 +58,7 @@ def store_entries(label: str, entries: Any, argument: str = "kv") -> dict[str, b
     """Return the bytes by key of one preloaded store.
 
     Raises:
-        PreloadError: It is no mapping of keys, or a key or value is of a wrong kind.
+        PreloadError: It is not a mapping of keys, or a key or value is of a wrong kind.
     """
     place = f"{argument}[{label!r}]"
     if not isinstance(entries, Mapping):
@@ -76,16 +76,17 @@ def store_entries(label: str, entries: Any, argument: str = "kv") -> dict[str, b
 
 
 def config_entries(label: str, table: Any) -> dict[str, bytes]:
-    """Return the entries of one config store: nested tables become dotted keys.
+    """Return the entries of one config store: nested tables become dotted keys, and all of them
+    are written once more as a whole, for ``AppConfig[T]``.
 
-    The model of a configuration, an attrs class, is written as ``config push`` writes it: without
-    its secret fields, and once more as a whole, for ``AppConfig[T]``. Its secret fields hold names.
+    The model of a configuration, an attrs class, is written without its secret fields, which hold
+    names. Of a table nobody knows which values are secret.
 
     Values are text as ``config push`` writes it: ``true`` and ``20`` for booleans and numbers,
     compact JSON for lists, TOML's text for dates and times. ``None`` has no entry.
 
     Raises:
-        PreloadError: It is no mapping, or a value is of another kind.
+        PreloadError: It is not a mapping, or a value is of another kind.
     """
     place = f"config[{label!r}]"
     if not isinstance(table, type) and attrs.has(type(table)):
@@ -96,7 +97,13 @@ def config_entries(label: str, table: Any) -> dict[str, bytes]:
             f"a config store is given as a mapping, {{'page.size': '20'}}, got a "
             f"{type(table).__name__}",
         )
-    return dict(_flattened(table, "", place))
+    found = dict(_flattened(table, "", place))
+    try:
+        whole = envelope_text(json_ready(tree_of(table)), _WRITTEN_AT, len(found))
+    except (JsonValueError, TypeError):
+        # Bytes are in it, which no configuration file has.
+        return found
+    return {label: whole.encode(), **found}
 
 
 def _flattened(table: Mapping[Any, Any], prefix: str, place: str) -> Iterator[tuple[str, bytes]]:

@@ -1,6 +1,6 @@
 """Find the application that a test file belongs to, import it, and build it when needed.
 
-In: the folder of a test. Out: a ``SpinProject`` that makes clients. The manifest is the
+In: the folder of a test. Out: a ``TestedProject`` that makes clients. The manifest is the
 nearest ``spin.toml`` upwards; the app is the one that its build command compiles.
 """
 
@@ -24,11 +24,11 @@ from edgezero_spin.testing.generations import check_wasi
 from edgezero_spin.testing.native import TestClient
 from edgezero_spin.testing.outbound import CHAIN_DOMAIN
 
-__all__ = ["SpinProject", "arguments_of", "find_project", "merged"]
+__all__ = ["TestedProject", "arguments_of", "find_project", "merged"]
 
 COMPONENT_ONLY = ("allow_stale", "measure_memory")
 NATIVE_ONLY = ("apps", "component", "manifest")
-MERGED = ("kv", "config", "sqlite", "secrets", "variables", "env")
+MERGED = ("kv", "config", "sqlite", "secrets", "variables", "env", "cookies")
 
 
 def find_project(
@@ -37,8 +37,8 @@ def find_project(
     root: Path | None = None,
     manifest: str = "",
     app: str = "",
-    projects: "Mapping[object, SpinProject] | None" = None,
-) -> "SpinProject":
+    projects: "Mapping[object, TestedProject] | None" = None,
+) -> "TestedProject":
     """Return the project of a folder.
 
     Args:
@@ -66,7 +66,7 @@ def find_project(
     for known in (projects or {}).values():
         if known.manifest == path:
             return known
-    return SpinProject(path, app)
+    return TestedProject(path, app)
 
 
 def _nearest(folder: Path, root: Path | None) -> Path:
@@ -78,7 +78,7 @@ def _nearest(folder: Path, root: Path | None) -> Path:
         return find_spin_manifest(start=root)
 
 
-class SpinProject:
+class TestedProject:
     """One application under test.
 
     Attributes:

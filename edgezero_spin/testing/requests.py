@@ -13,8 +13,9 @@ import attrs
 from edgezero_spin.core.headers import HeaderInput, Headers
 from edgezero_spin.core.percent import encode_literal
 from edgezero_spin.stores.json_values import encode
+from edgezero_spin.testing.multipart_form import Files, encode_multipart
 
-__all__ = ["Content", "KitRequest", "Params", "make_request"]
+__all__ = ["Content", "Files", "KitRequest", "Params", "make_request"]
 
 Content: TypeAlias = bytes | str | Iterable[bytes]
 Params: TypeAlias = Mapping[str, Any] | Sequence[tuple[str, Any]]
@@ -35,6 +36,7 @@ class KitRequest:
         scheme: ``http`` or ``https``.
         body: All bytes, or pieces in order.
         trailers: Fields behind the body.
+        cookies: Cookies of this request, by name, over those of its client.
     """
 
     method: str
@@ -45,6 +47,7 @@ class KitRequest:
     scheme: str
     body: bytes | Iterable[bytes]
     trailers: list[tuple[str, bytes]] = attrs.field(factory=list)
+    cookies: Mapping[str, str] = attrs.field(factory=dict)
 
     @property
     def target(self) -> str:
@@ -63,17 +66,19 @@ def make_request(
     params: Params | None = None,
     json: Any = ...,
     data: Params | None = None,
+    files: Files | None = None,
     content: Content = b"",
     trailers: HeaderInput = (),
+    cookies: Mapping[str, str] | None = None,
 ) -> KitRequest:
     """Put a request together.
 
     Raises:
-        TypeError: More than one body is given.
+        TypeError: More than one body is given, or a file is of a wrong kind.
         JsonValueError: ``json`` has no JSON form.
     """
     fields = list(Headers(headers).pairs)
-    body = _body(json, data, content, fields)
+    body = _body(json, data, files, content, fields)
     behind = list(Headers(trailers).pairs)
     if behind:
         # In HTTP/1.1 they have a place behind chunks only.
@@ -90,8 +95,7 @@ def make_request(
         if name == "host":
             authority = value.decode("latin-1")
     if params is not None:
-        pairs = params.items() if isinstance(params, Mapping) else params
-        added = urlencode([(name, _text(value)) for name, value in pairs])
+        added = urlencode(_text_pairs(params))
         query = f"{query}&{added}" if query and added else query or added
         mark = mark or ("?" if added else "")
     return KitRequest(
@@ -103,21 +107,28 @@ def make_request(
         scheme,
         body,
         behind,
+        dict(cookies or {}),
     )
 
 
 def _body(
-    json: Any, data: Params | None, content: Content, fields: list[tuple[str, bytes]]
+    json: Any,
+    data: Params | None,
+    files: Files | None,
+    content: Content,
+    fields: list[tuple[str, bytes]],
 ) -> bytes | Iterable[bytes]:
-    if (json is not ...) + (data is not None) + (content != b"") > 1:
-        raise TypeError("a request has one body: give json, data or content")
+    if (json is not ...) + (data is not None or files is not None) + (content != b"") > 1:
+        raise TypeError("a request has one body: give json, data with or without files, or content")
     named = any(name == "content-type" for name, _ in fields)
     body: bytes | Iterable[bytes]
     if json is not ...:
         body = encode(json)
         kind = b"application/json"
+    elif files is not None:
+        body, kind = encode_multipart(_text_pairs(data or {}), files)
     elif data is not None:
-        body = urlencode(data).encode()
+        body = urlencode(_text_pairs(data)).encode()
         kind = b"application/x-www-form-urlencoded"
     else:
         body = content.encode() if isinstance(content, str) else content
@@ -131,7 +142,17 @@ def _body(
     return body
 
 
+def _text_pairs(given: Params) -> list[tuple[str, str]]:
+    """Return names and texts; a list stands for a name that comes several times."""
+    pairs = given.items() if isinstance(given, Mapping) else given
+    return [
+        (name, _text(one))
+        for name, value in pairs
+        for one in (value if isinstance(value, list | tuple) else [value])
+    ]
+
+
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    return "" if value is None else str(value)

@@ -19,7 +19,7 @@ from edgezero_spin.stores.structuring import structure
 from edgezero_spin.testing.errors import KitError, StatusError
 from edgezero_spin.testing.store_log import StoreLog
 
-__all__ = ["BodySource", "ClientResponse", "Runner", "Usage"]
+__all__ = ["BodySource", "ClientResponse", "StepRunner", "Usage"]
 
 # pytest shows a failure where the test made it happen, not here.
 __tracebackhide__ = True
@@ -61,7 +61,7 @@ class BodySource(Protocol):
         """Say that no more is wanted. Twice is harmless."""
 
 
-class Runner(Protocol):
+class StepRunner(Protocol):
     """Runs a step of reading a body; see ``Portal``."""
 
     def call(self, coroutine: Coroutine[Any, Any, Any], what: str) -> Any:
@@ -91,7 +91,7 @@ class ClientResponse(ResponseStatus):
         headers: list[tuple[str, bytes]],
         *,
         source: BodySource,
-        runner: Runner,
+        runner: StepRunner,
         calls: Callable[[], StoreLog],
         output: Callable[[], tuple[bytes, bytes]],
     ) -> None:
@@ -174,7 +174,7 @@ class ClientResponse(ResponseStatus):
         """Return the JSON value of the body, as an object of a type if one is named.
 
         Raises:
-            KitError: The body is no JSON of that type; the message shows its beginning.
+            KitError: The body is not JSON of that type; the message shows its beginning.
         """
         try:
             value = decode(self.content)

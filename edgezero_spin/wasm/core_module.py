@@ -76,7 +76,6 @@ class CoreModuleContent:
     """A core module.
 
     Attributes:
-        data: Its bytes.
         types: Its function types.
         imports: Module, name and type of each import; for a function or tag, with the index
             of its type in ``import_types``.

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
 @contextlib.contextmanager
 def running(
     *arguments: str | Path,
+    begin: Sequence[str] = ("up",),
     env: Mapping[str, str] | None = None,
     cached: bool = False,
     pooled: bool = False,
@@ -65,11 +66,12 @@ def running(
 
     Args:
         arguments: Its flags, with those that make it print one JSON object.
+        begin: The words that run it.
         env: Further environment variables.
         cached: Leave the cache of compiled components as it is.
         pooled: Leave the pool as it is.
     """
-    command = [sys.executable, "-m", "edgezero_spin.cli", "up"]
+    command = [sys.executable, "-m", "edgezero_spin.cli", *begin]
     command += [] if cached else ["--disable-cache"]
     command += [] if pooled else ["--disable-pooling"]
     process = subprocess.Popen(

@@ -122,7 +122,7 @@ def test_a_person_is_asked_for_what_lacks(asking: Path, tmp_path: Path) -> None:
 
 
 def test_values_come_from_a_file(asking: Path, tmp_path: Path) -> None:
-    """A flag beats it; what is no text in it is named."""  # TPL-11
+    """A flag beats it; what is not text in it is named."""  # TPL-11
     values = tmp_path / "values.toml"
     values.write_text('color = "red"\nsize = "1"\n')
     new = ("new", "a", "--template", asking, "--values-file", values)
@@ -141,3 +141,64 @@ def test_nobody_is_asked_in_a_pipe(asking: Path, tmp_path: Path) -> None:
     message = refusal(edgezero("new", "a", "--template", asking, cwd=tmp_path))
     assert "--value color=... (Which colour)" in message
     assert not (tmp_path / "a").exists()
+
+
+COMPONENT = """\
+[component.{{project-name | kebab_case}}]
+source = "{{ output-path }}/app.wasm"
+"""
+
+
+@pytest.fixture
+def adding(tmp_path: Path) -> Path:
+    """A template that adds a component with one file."""
+    folder = tmp_path / "adding"
+    (folder / "metadata" / "snippets").mkdir(parents=True)
+    (folder / "metadata" / "spin-template.toml").write_text(
+        'manifest_version = "1"\nid = "adding"\n[add_component.snippets]\ncomponent = "c.txt"\n'
+    )
+    (folder / "metadata" / "snippets" / "c.txt").write_text(COMPONENT)
+    (folder / "content").mkdir()
+    (folder / "content" / "a.txt").write_text("{{project-name}}")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("typed", "file", "source"),
+    [  # CLI-19, NEW-1
+        (["-t", "TEMPLATE", "one"], "one/a.txt", "one/app.wasm"),
+        (["TEMPLATE", "one", "-a"], "one/a.txt", "one/app.wasm"),
+        (["one", "-t", "TEMPLATE", "--output", "in/ner"], "in/ner/a.txt", "in/ner/app.wasm"),
+        (["one", "-t", "TEMPLATE", "--init"], "a.txt", "./app.wasm"),
+        (["component", "one", "-t", "TEMPLATE"], "one/a.txt", "one/app.wasm"),
+        (["-C", ".", "-t", "TEMPLATE", "kv"], "kv/a.txt", "kv/app.wasm"),
+    ],
+)
+def test_the_flags_of_spin_add(
+    typed: list[str], file: str, source: str, adding: Path, tmp_path: Path
+) -> None:
+    """A line typed for `spin add` adds the same component with the same source."""
+    folder = tmp_path / "app"
+    folder.mkdir()
+    (folder / "spin.toml").write_text("spin_manifest_version = 2\n[application]\nname = 'x'\n")
+    arguments = [str(adding) if word == "TEMPLATE" else word for word in typed]
+    done = edgezero("add", *arguments, "--file", folder / "spin.toml", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert (folder / file).is_file()
+    assert f'source = "{source}"' in (folder / "spin.toml").read_text()
+
+
+def test_files_are_replaced_when_asked(adding: Path, tmp_path: Path) -> None:
+    """The application's own manifest is not, whatever a template brings."""
+    folder = tmp_path / "app"
+    folder.mkdir()
+    manifest = "spin_manifest_version = 2\n[application]\nname = 'x'\n"
+    (folder / "spin.toml").write_text(manifest)
+    (folder / "a.txt").write_text("mine")
+    (adding / "content" / "spin.toml").write_text("not this")
+    add = ("add", "-t", adding, "one", "--init")
+    assert "--allow-overwrite" in refusal(edgezero(*add, cwd=folder))
+    assert (folder / "a.txt").read_text() == "mine"
+    assert edgezero(*add, "--allow-overwrite", cwd=folder).returncode == 0
+    assert (folder / "a.txt").read_text() == "one"
+    assert (folder / "spin.toml").read_text().startswith(manifest)

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from tests.cli.running import edgezero, refusal
+import pytest
+
+from tests.cli.running import edgezero, get, refusal, running
+from tests.host.support import SCRIPT
 
 MANIFEST = """\
 spin_manifest_version = 2
@@ -64,7 +67,7 @@ def test_the_first_failure_ends_it_with_its_status(tmp_path: Path) -> None:
 
 
 def test_nothing_to_build_is_said(tmp_path: Path) -> None:
-    """A manifest without build commands is no failure."""  # CLI-15
+    """A manifest without build commands is not a failure."""  # CLI-15
     text = MANIFEST.format(command='"x"', rest="").partition("[component.one.build]")[0]
     (tmp_path / "spin.toml").write_text(text)
     done = edgezero("build", cwd=tmp_path)
@@ -105,3 +108,54 @@ def test_what_runs_after_another_profile_was_built_says_so(tmp_path: Path) -> No
     assert not warned("up", "--profile", "debug")
     assert not warned("up", "--build")
     assert not warned("up")
+
+
+@pytest.mark.parametrize("begin", [("build", "--up"), ("b", "-u", "--")])
+def test_build_and_serve(begin: tuple[str, ...], tmp_path: Path) -> None:
+    """What was built is served, with the flags of `up`, and built once whatever is set."""
+    # CLI-14
+    (tmp_path / "guest.wat").write_text(SCRIPT.read_text())
+    write(tmp_path, '"echo x >> built; cp guest.wat one.wasm"')
+    build = (begin[0], "-f", str(tmp_path), *begin[1:])
+    told = ("--format", "json", "--quiet", "--state-dir", "")
+    with running(*told, begin=build, env={"SPIN_ALWAYS_BUILD": "true"}) as (said, _):
+        assert get(said["base_url"] + "/h") == (200, b"hello")
+    assert (tmp_path / "built").read_text() == "x\n"
+
+
+def test_build_and_serve_with_a_profile(tmp_path: Path) -> None:
+    """The profile that was built is the one that is served."""
+    (tmp_path / "guest.wat").write_text(SCRIPT.read_text())
+    profile = '[component.one.profile.slow]\nsource = "slow.wasm"\n'
+    profile += '[component.one.profile.slow.build]\ncommand = "cp guest.wat slow.wasm"\n'
+    write(tmp_path, '"false"', profile)
+    build = ("build", "-f", str(tmp_path), "--profile", "slow", "--up")
+    with running("--format", "json", "--quiet", begin=build) as (said, _):
+        assert get(said["base_url"] + "/h") == (200, b"hello")
+
+
+@pytest.mark.parametrize(
+    ("typed", "status", "says"),
+    [
+        (["--up", "--nope"], 2, "No such option '--nope'"),
+        (["--up", "--listen", "nowhere"], 1, "nowhere"),
+        (["--listen", "127.0.0.1:0"], 2, "No such option '--listen'"),
+        (["word"], 2, "word"),
+    ],
+)
+def test_flags_that_neither_command_has(
+    typed: list[str], status: int, says: str, tmp_path: Path
+) -> None:
+    """The command that does not know a flag says so."""
+    (tmp_path / "guest.wat").write_text(SCRIPT.read_text())
+    write(tmp_path, '"cp guest.wat one.wasm"')
+    done = edgezero("build", "-f", tmp_path, *typed)
+    assert done.returncode == status, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_build_that_fails_serves_nothing(tmp_path: Path) -> None:
+    """Its status is the command's."""
+    write(tmp_path, '"exit 7"')
+    assert edgezero("build", "-f", tmp_path, "--up", "--listen", "127.0.0.1:0").returncode == 7

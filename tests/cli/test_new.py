@@ -1,6 +1,9 @@
 """``edgezero new`` as a person runs it."""
 
+import tomllib
 from pathlib import Path
+
+import pytest
 
 from tests.cli.running import edgezero, refusal
 
@@ -42,3 +45,112 @@ def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:
     message = refusal(edgezero("new", "a", "--template", "nope", cwd=tmp_path))
     assert "no template 'nope' (available: edgezero-component, edgezero-http" in message
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def template(folder: Path, id: str = "own", more: str = "") -> Path:
+    """A template with one parameter that has a default, and one that has none."""
+    (folder / "metadata").mkdir(parents=True)
+    (folder / "metadata" / "spin-template.toml").write_text(
+        f'manifest_version = "1"\nid = "{id}"\n{more}\n[parameters]\n'
+        'color = { type = "string", prompt = "Which", default = "red" }\n'
+        'size = { type = "string", prompt = "Which size" }\n'
+    )
+    (folder / "content").mkdir()
+    (folder / "content" / "a.txt").write_text("{{project-name}} {{color}} {{size}}")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("typed", "where", "made"),
+    [  # CLI-18, NEW-1
+        (["-t", "TEMPLATE", "-v", "size=1", "shop"], "shop", "shop red 1"),
+        (["TEMPLATE", "shop", "--value", "size=2", "-v", "color=blue"], "shop", "shop blue 2"),
+        (["-t", "TEMPLATE", "-a", "-v", "size=1", "-o", "in/ner", "shop"], "in/ner", "shop red 1"),
+        (["-t", "TEMPLATE", "-v", "size=1", "--init", "--no-vcs"], ".", "project red 1"),
+        (["-t", "TEMPLATE", "-v", "size=1", "--init", "My Shop"], ".", "my-shop red 1"),
+    ],
+)
+def test_the_flags_of_spin_new(typed: list[str], where: str, made: str, tmp_path: Path) -> None:
+    """A line typed for `spin new` makes the same files in the same folder."""
+    own = template(tmp_path / "own")
+    folder = tmp_path / "project"
+    folder.mkdir()
+    arguments = [str(own) if word == "TEMPLATE" else word for word in typed]
+    done = edgezero("new", *arguments, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert (folder / where / "a.txt").read_text() == made
+    assert (folder / where / ".git").exists() is ("--no-vcs" not in typed)
+
+
+def test_a_folder_with_files_is_written_into_when_asked(tmp_path: Path) -> None:
+    """Else it is refused and nothing changes; a repository alone is not a file in the way."""
+    # TPL-12, NEW-2
+    own = template(tmp_path / "own")
+    folder = tmp_path / "project"
+    (folder / ".git").mkdir(parents=True)
+    new = ("new", "-t", own, "-v", "size=1", "--init")
+    assert edgezero(*new, cwd=folder).returncode == 0
+    (folder / "a.txt").write_text("mine")
+    (folder / "b.txt").write_text("mine")
+    message = refusal(edgezero(*new, cwd=folder))
+    assert "already contains other files" in message
+    assert (folder / "a.txt").read_text() == "mine"
+    assert edgezero(*new, "--allow-overwrite", cwd=folder).returncode == 0
+    assert (folder / "a.txt").read_text() == "project red 1"
+    assert (folder / "b.txt").read_text() == "mine"
+    assert not list(folder.glob("*.edgezero"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "status", "says"),
+    [
+        (["x", "--init", "-o", "y"], 2, "--init and --output exclude each other"),
+        (["x", "--dir", "y", "-o", "z"], 2, "--dir does not go with --output"),
+        (["x", "-t", "a", "--tag", "b"], 2, "--template and --tag exclude each other"),
+        (["a", "b", "-t", "c"], 2, "two templates are named: a and c"),
+        (["a", "b", "c"], 2, "unexpected argument 'c'"),
+        (["x", "-E", "spin-up:4.1"], 2, "-E/--target-environment: the templates of"),
+        (["x", "-v", "size"], 2, "must be of the form NAME=VALUE"),
+        ([], 2, "a name is missing"),
+        (["x", "--tag", "nope"], 1, "No templates matched nope"),
+        (["x", "-o", "file"], 1, "file already exists"),
+        (["x", "-o", "file/inner"], 1, "file"),
+        (["x", "-v", "nope=1"], 1, "no parameter nope"),
+    ],
+)
+def test_what_new_refuses(typed: list[str], status: int, says: str, tmp_path: Path) -> None:
+    """One message, and no file."""
+    (tmp_path / "file").write_text("")
+    done = edgezero("new", *typed, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_template_is_found_by_its_tag(tmp_path: Path) -> None:
+    """In any case; where several have it, they are named."""  # CLI-18
+    env = {"SPIN_DATA_DIR": str(tmp_path / "data")}
+    template(tmp_path / "source" / "templates" / "a", "first", 'tags = ["Py", "http"]')
+    template(tmp_path / "source" / "templates" / "b", "second", 'tags = ["py"]')
+    assert edgezero("templates", "install", "--dir", tmp_path / "source", env=env).returncode == 0
+    new = ("new", "shop", "-v", "size=1", "--tag")
+    assert "several templates are tagged py: name one with -t: first, second" in refusal(
+        edgezero(*new, "py", cwd=tmp_path, env=env)
+    )
+    done = edgezero(*new, "PY", "--tag", "http", cwd=tmp_path, env=env)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "shop" / "a.txt").is_file()
+    done = edgezero("n", "first", "-v", "size=1", cwd=tmp_path, env=env)
+    assert "if you meant the template, write -t first" in done.stderr
+
+
+def test_a_project_in_the_current_folder_is_in_order(tmp_path: Path) -> None:
+    """Our own template by --init: valid, and named after the folder."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    done = edgezero("new", "--init", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "cd " not in done.stdout
+    assert tomllib.loads((folder / "edgezero.toml").read_text())["app"]["name"] == "shop"
+    assert edgezero("config", "validate", "--strict", cwd=folder).returncode == 0

@@ -66,4 +66,4 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
 @pytest.fixture(scope="session")
 def raw_03(build: Build) -> Path:
     """The guest ``raw_03``, which speaks ``wasi:http@0.3.0`` itself."""
-    return build("raw_03", wasi="0.3", world="http-service-outbound-http")
+    return build("raw_03", wasi="0.3", world="http-service-platform")

@@ -57,7 +57,7 @@ def test_a_package_without_a_handler_line_is_compiled(project: Path) -> None:
     read at import do no harm."""
     built = componentize_app("service.app:app", output=Path("out.wasm"), folder=project)
     assert built.path == project / "out.wasm"
-    assert built.world == "edgezero:spin/http-trigger-variables@0.1.0"
+    assert built.world == "http-trigger + variables"
     assert built.size_bytes == built.path.stat().st_size > 10_000_000
     assert sorted(path.name for path in project.iterdir()) == [".venv", "out.wasm", "service"]
     # One of its own, beside the two that put the host's functions behind a table.

@@ -19,7 +19,7 @@ from edgezero_spin.testing import ComponentClient
 from tests.component.conftest import GUESTS
 
 ROOT = Path(__file__).parents[2]
-WORLD = "edgezero:spin/http-trigger-key-value-variables@0.1.0"
+WORLD = "edgezero:spin/http-trigger-stores@0.1.0"
 
 
 class Environment:

@@ -15,7 +15,7 @@ from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.mysql.factor import Mysql
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
 from edgezero_spin.host.factors.postgres.factor import Postgres
-from edgezero_spin.host.factors.sqlite.connections import Database
+from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.runtime.component_loading import load_component

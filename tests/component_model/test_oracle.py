@@ -27,12 +27,12 @@ from edgezero_spin.host.runtime.prepared import Imports, PreparedComponent
 from edgezero_spin.host.runtime.resources import ResourceTable
 from edgezero_spin.wasm.component.layout import core_types, layout_of
 from edgezero_spin.wasm.component.linked import (
-    ComponentInstance,
     CoreExport,
     CoreInstance,
     Encoding,
     LiftedFunction,
     LinkedComponent,
+    LinkedInstance,
     Options,
 )
 from edgezero_spin.wasm.component.types import (
@@ -262,7 +262,7 @@ def instance() -> Iterator[Instance]:
     options = Options(memory=CoreExport(0, "memory"), realloc=CoreExport(0, "realloc"))
     reset = LiftedFunction(0, CoreExport(0, "reset"), FunctionType((), None), options)
     core = CoreInstance(0, bytes(wasmtime.wat2wasm(MODULE)), ())
-    linked = LinkedComponent((), {}, (ComponentInstance(),), (core,), {"reset": reset})
+    linked = LinkedComponent((), {}, (LinkedInstance(),), (core,), {"reset": reset})
     with make_engine(EngineSettings(pooling=False)) as engine:
         component = PreparedComponent(
             engine, linked, Imports(), lambda wasm: wasmtime.Module(engine.native, wasm)

@@ -125,6 +125,16 @@ def test_forms_as_browsers_send_them(case: Case) -> None:
     assert case.told in told
 
 
+@pytest.mark.parametrize(("form", "told"), [(b"a=&b=", "None ''"), (b"a=x&b=y", "'x' 'y'")])
+def test_empty_text_that_may_be_none(form: bytes, told: str) -> None:
+    """A field that nobody filled in is ``None`` where its type has it, and text where not."""
+
+    async def handler(a: Form[str | None], b: Form[str]) -> str:
+        return f"{a!r} {b!r}"
+
+    assert answer(handler, "/", method="POST", body=form).body.decode() == told
+
+
 @pytest.mark.parametrize(
     ("hint", "good", "bad", "problem"),
     [

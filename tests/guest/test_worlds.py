@@ -9,24 +9,14 @@ from pathlib import Path
 import pytest
 
 import edgezero_spin
-from edgezero_spin.project.world import WORLDS, Capabilities, world_for
+from edgezero_spin.project.world import (
+    FIXED_WORLDS,
+    INTERFACES,
+    oldest_spin,
+    world_name,
+    world_text,
+)
 from tests.guest.wit_text import package_interfaces, package_of
-
-# What a world of each WASI imports always, for key-value, for variables and for requests.
-IMPORTS = {
-    "0.2": (
-        None,
-        "fermyon:spin/key-value@2.0.0",
-        "fermyon:spin/variables@2.0.0",
-        "wasi:http/outgoing-handler@0.2.0",
-    ),
-    "0.3": (
-        "wasi:clocks/monotonic-clock@0.3.0",
-        "spin:key-value/key-value@3.0.0",
-        "spin:variables/variables@3.0.0",
-        "wasi:http/client@0.3.0",
-    ),
-}
 
 WIT = Path(edgezero_spin.__file__).parent / "wit"
 
@@ -58,7 +48,7 @@ def test_our_interfaces_are_those_of_spin_sdk(spin_sdk_wit: Path) -> None:
         for name, body in package_interfaces(folder).items():
             assert body == reference[name], f"{package} {name}"
             compared.append(f"{package} {name}")
-    assert len(compared) == 17, compared
+    assert len(compared) == 26, compared
 
 
 def test_the_file_names_say_package_and_version() -> None:
@@ -67,32 +57,87 @@ def test_the_file_names_say_package_and_version() -> None:
         assert package_of(folder) == folder.name.replace("-", ":", 1)
 
 
-def test_there_is_one_world_for_each_combination_of_needs() -> None:
-    """`world_for` names a world that stands in the WIT, and imports what is needed and no more."""
-    text = (WIT / "world.wit").read_text(encoding="utf-8")
-    worlds = {m[1]: m[2] for m in re.finditer(r"world ([\w-]+) \{(.*?)\n\}", text, re.DOTALL)}
+def _worlds(text: str) -> dict[str, str]:
+    text = re.sub(r"//[^\n]*", "", text)
+    return {m[1]: m[2] for m in re.finditer(r"world ([\w-]+) \{(.*?)\n\}", text, re.DOTALL)}
+
+
+def _named(body: str, keyword: str) -> list[str]:
+    return sorted(re.findall(rf"{keyword} ([^;]+);", body))
+
+
+def test_the_fixed_worlds_are_few_and_import_what_the_rows_say() -> None:
+    """Nothing, stores, or everything that an app can need, for each WASI."""
+    worlds = _worlds((WIT / "world.wit").read_text(encoding="utf-8"))
 
     # There so that spin-sdk 3 builds with this package installed; see tests/foreign.
     assert worlds.pop("spin-http").strip() == ""
+    assert tuple(worlds) == FIXED_WORLDS
 
     def imports(world: str) -> set[str]:
-        body = worlds[world]
-        found = set(re.findall(r"import ([^;]+);", body))
-        for included in re.findall(r"include ([\w-]+);", body):
-            found |= imports(included)
-        return found
+        found = set(_named(worlds[world], "import"))
+        return found.union(*(imports(name) for name in _named(worlds[world], "include")))
 
-    assert len(WORLDS) == len(worlds) == 16
-    for wasi, needs in WORLDS:
-        name = world_for(needs, wasi).removeprefix("edgezero:spin/").removesuffix("@0.1.0")
-        always, key_value, variables, outbound = IMPORTS[wasi]
-        expected = {always} if always else set()
-        expected |= {key_value} if needs.key_value else set()
-        expected |= {variables} if needs.variables else set()
-        expected |= {outbound} if needs.outbound_http else set()
-        assert imports(name) == expected
+    for rows, trigger in zip(INTERFACES.values(), ("http-trigger", "http-service"), strict=True):
+        # Types that another interface uses come with it.
+        needed = {
+            need: {name for name in row.imports if "-types@" not in name}
+            for need, row in rows.items()
+        }
+        assert _named(worlds[trigger], "export") == list(rows["http"].exports)
+        assert imports(trigger) == needed["http"]
+        stores = needed["http"] | needed["key_value"] | needed["variables"]
+        assert imports(f"{trigger}-stores") == stores
+        assert imports(f"{trigger}-platform") == set().union(*needed.values())
 
 
-def test_an_app_without_stores_gets_the_smallest_world() -> None:
+def test_a_world_has_what_is_needed_and_no_more() -> None:
     """No declaration, no right."""
-    assert world_for(Capabilities()) == "edgezero:spin/http-trigger@0.1.0"
+    (body,) = _worlds(world_text({"http"})).values()
+    assert (_named(body, "import"), _named(body, "export")) == (
+        [],
+        ["wasi:http/incoming-handler@0.2.0"],
+    )
+    (body,) = _worlds(world_text({"sqlite", "http", "mysql"})).values()
+    assert _named(body, "import") == [
+        "fermyon:spin/mysql@2.0.0",
+        "fermyon:spin/rdbms-types@2.0.0",
+        "fermyon:spin/sqlite@2.0.0",
+    ]
+    (body,) = _worlds(world_text(["variables", "http"], "0.3")).values()
+    assert _named(body, "import") == [
+        "spin:variables/variables@3.0.0",
+        "wasi:clocks/monotonic-clock@0.3.0",
+    ]
+
+
+def test_the_interfaces_of_every_need_are_carried() -> None:
+    """What a generated world names stands in `deps`."""
+    carried = {
+        f"{package}/{name}@{version}"
+        for folder in (WIT / "deps").iterdir()
+        for package, _, version in [package_of(folder).partition("@")]
+        for name in package_interfaces(folder)
+    }
+    for rows in INTERFACES.values():
+        for row in rows.values():
+            assert carried >= {*row.imports, *row.exports}
+
+
+def test_the_generations_serve_the_same_needs() -> None:
+    """One app module builds for both."""
+    first, second = INTERFACES.values()
+    assert list(first) == list(second)
+
+
+def test_a_person_reads_names_in_the_order_of_the_table() -> None:
+    """Whatever the order of the needs."""
+    assert world_name(["sqlite", "key_value", "http"]) == "http-trigger + key-value + sqlite"
+    assert world_name({"http"}, "0.3") == "http-service"
+
+
+def test_the_needs_decide_about_the_oldest_spin() -> None:
+    """The newest of what each interface needs, and of the WASI."""
+    assert oldest_spin({"http"}) == "2.0"
+    assert oldest_spin({"http", "postgres"}) == "3.4"
+    assert oldest_spin({"http", "postgres"}, "0.3") == "4.1"

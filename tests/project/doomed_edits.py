@@ -28,7 +28,8 @@ from edgezero_spin.project.add_store import add_store
 from edgezero_spin.project.files import replace_file
 from edgezero_spin.project.new import create_project
 from edgezero_spin.project.provision import provision
-from edgezero_spin.project.template_manifest import COMPONENT_ID, PROJECT_ID, find_template
+from edgezero_spin.project.template_manifest import COMPONENT_ID, PROJECT_ID
+from edgezero_spin.project.template_store import find_template
 
 __all__ = ["EDITS", "kill_edits", "starve_edits"]
 

@@ -14,10 +14,10 @@ from edgezero_spin.project.add_store import add_store
 from edgezero_spin.project.discovery import discover_component
 from edgezero_spin.project.template_manifest import (
     COMPONENT_ID,
-    Parameter,
     ProjectTemplate,
-    find_template,
+    TemplateParameter,
 )
+from edgezero_spin.project.template_store import find_template
 from tests.project.test_templates import template
 from tests.rights import public_folder, without_rights
 
@@ -172,7 +172,7 @@ def test_values_come_from_whoever_has_them(folder: Path) -> None:
     made = own(folder, parameters, a__txt=b"{{one}} {{two}} {{http-path}}")
     asked: list[str] = []
 
-    def ask(parameter: Parameter) -> str:
+    def ask(parameter: TemplateParameter) -> str:
         asked.append(parameter.prompt)
         return "asked"
 
@@ -201,9 +201,8 @@ def test_a_parameter_that_does_not_matter_is_not_asked_for(folder: Path) -> None
     [
         ({"id": "Second_One"}, "no component id 'Second_One': .*: try `second-one`"),
         ({"id": "first"}, "component `first` is there already"),
-        ({"folder": "../x"}, "no folder below"),
-        ({"folder": "/x"}, "no folder below"),
-        ({"folder": "."}, "no folder below"),
+        ({"folder": "../x"}, "not a folder below"),
+        ({"folder": "/x"}, "not a folder below"),
         ({"route": "/..."}, r"route '/\.\.\.' is served by `first`.*--route"),
         ({"route": "second"}, "http-path: 'second' does not match"),
         ({"values": {"nope": "x"}}, r"no parameter nope \(available: http-path\)"),

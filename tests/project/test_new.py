@@ -16,7 +16,8 @@ from edgezero_spin.manifest.runtime_config import load_runtime_config
 from edgezero_spin.manifest.spin import load_spin_manifest
 from edgezero_spin.project.new import NewProject, create_project
 from edgezero_spin.project.provision import provision
-from edgezero_spin.project.template_manifest import PROJECT_ID, ProjectTemplate, find_template
+from edgezero_spin.project.template_manifest import PROJECT_ID, ProjectTemplate
+from edgezero_spin.project.template_store import find_template
 from tests.project.test_templates import template
 from tests.rights import public_folder, without_rights
 

@@ -29,6 +29,7 @@ CLIENTS = [
         ({"variables": {"token": None}}, r"variables\['token'\]: a variable is text, got the None"),
         ({"env": ["A"]}, r"env: .* env=\{'NAME': 'value'\}, got the list"),
         ({"env": {"A": 1}}, r"env\['A'\]: an environment variable is text, got the int 1"),
+        ({"cookies": {"a": 1}}, r"cookies\['a'\]: a cookie is text, got the int 1"),
         ({"now": "2030-01-01"}, "now: a clock says a datetime.datetime, got the str '2030"),
         ({"seed": "x"}, "seed: it is a whole number, got the str 'x'"),
         ({"seed": True}, "seed: it is a whole number, got the bool True"),

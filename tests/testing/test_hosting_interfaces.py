@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from edgezero_spin.host.runtime.linking import find_interface
-from edgezero_spin.testing.hosting.context import CURRENT, Context, Surface
+from edgezero_spin.testing.hosting.context import CURRENT, GuestContext, Surface
 from edgezero_spin.testing.hosting.interfaces import kit_interfaces
 from tests.host.support import instance_state
 
@@ -25,10 +25,10 @@ class Fixed:
 
 
 @pytest.fixture
-def context() -> Iterator[Context]:
+def context() -> Iterator[GuestContext]:
     """What the thread of a guest carries."""
     fixed = Fixed({"A": "1"}, 1_500_000_000)
-    context = CURRENT.context = Context(cast(Surface, fixed), lambda _: None)
+    context = CURRENT.context = GuestContext(cast(Surface, fixed), lambda _: None)
     yield context
     CURRENT.context = None
 
@@ -37,7 +37,7 @@ SEED = int.from_bytes(b"\x01" * 8, "little")
 
 
 @pytest.mark.parametrize("version", ["0.2.0", "0.3.0", "0.3.0-rc-2026-03-15"])
-def test_a_test_fixes_both_generations(context: Context, version: str) -> None:
+def test_a_test_fixes_both_generations(context: GuestContext, version: str) -> None:
     """Environment, clock and randomness are the test's, whichever interface asks."""
     tables = kit_interfaces()
     state = instance_state()

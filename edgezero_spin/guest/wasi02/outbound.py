@@ -15,7 +15,7 @@ from edgezero_spin.core.outbound import OutboundError, OutboundRequest
 from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.guest.methods import method_types, scheme_types
 from edgezero_spin.guest.outbound_rules import failure, framing, timeout_ns
-from edgezero_spin.guest.wasi02.outgoing import OutgoingBody, PeerGoneError
+from edgezero_spin.guest.wasi02.outgoing import BodyWriter, PeerGoneError
 from edgezero_spin.guest.wasi02.reading import BodyReader
 from edgezero_spin.guest.wasi02.waiting import until_ready
 
@@ -51,14 +51,14 @@ class ComponentTransport:
             raise failure(error.value) from None
         try:
             if body is not None:
-                await _write(OutgoingBody(body), BodyStream(request.body, request.trailers))
+                await _write(BodyWriter(body), BodyStream(request.body, request.trailers))
             response = await _answer(future)
         finally:
             future.__exit__(None, None, None)
         return _Reply(response)
 
 
-async def _write(sending: OutgoingBody, chunks: BodyStream) -> None:
+async def _write(sending: BodyWriter, chunks: BodyStream) -> None:
     """Send the body; without its end when nobody takes it, or when it fails."""
     try:
         await sending.write_all(chunks)

@@ -19,8 +19,8 @@ from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.guest.wasi02.waiting import has_loop, until_ready
 
 __all__ = [
+    "BodyWriter",
     "HeaderRefusedError",
-    "OutgoingBody",
     "PeerGoneError",
     "send_bytes",
     "send_stream",
@@ -164,7 +164,7 @@ async def send_stream(
         Exception: Whatever the chunks raise; the body is aborted then.
     """
     response = _response(status, headers)
-    body = OutgoingBody(_body(response))
+    body = BodyWriter(_body(response))
     sent = False
     try:
         first = await anext(chunks, b"")
@@ -185,7 +185,7 @@ async def send_stream(
         raise
 
 
-class OutgoingBody:
+class BodyWriter:
     """The body of a response or of a request, written piece by piece."""
 
     __slots__ = ("_body", "_stream")

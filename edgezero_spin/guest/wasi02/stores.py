@@ -27,7 +27,7 @@ _INTERFACES = StoreInterfaces(
     key_value_module="fermyon_spin_key_value_2_0_0",
     variables_module="fermyon_spin_variables_2_0_0",
     asynchronous=False,
-    world="edgezero:spin/http-trigger-key-value-variables@0.1.0",
+    world="edgezero:spin/http-trigger-stores@0.1.0",
 )
 
 

@@ -2,7 +2,7 @@
 
 componentize-py makes two objects of a new stream or future, each with a finalizer. What a
 component writes to is a number here, which its writer drops; what it gives to the host is a
-``ReadableEnd``, which the runtime takes the number out of.
+``TransferredEnd``, which the runtime takes the number out of.
 
 Source: ``pop_stream`` and ``pop_future`` in the runtime of componentize-py 0.25; measured with
 ``benchmarks/instructions.py``.
@@ -13,7 +13,7 @@ from typing import Any
 
 import componentize_py_runtime as runtime
 
-__all__ = ["ReadableEnd", "index_of", "new_future", "new_stream"]
+__all__ = ["TransferredEnd", "index_of", "new_future", "new_stream"]
 
 _HANDLE = 0xFFFF_FFFF
 
@@ -26,7 +26,7 @@ class _NoFinalizer:
         return ()
 
 
-class ReadableEnd:
+class TransferredEnd:
     """The end of a new stream or future that goes to the host.
 
     Whoever does not hand it over calls ``runtime.stream_drop_readable``, or that of futures.
@@ -65,13 +65,13 @@ def index_of(maker: Callable[..., Any], function: str, *arguments: Any) -> int:
     return seen[0]
 
 
-def new_stream(type_: int) -> tuple[int, ReadableEnd]:
+def new_stream(type_: int) -> tuple[int, TransferredEnd]:
     """Make a stream: the handle of its writable end, and the end that goes to the host."""
     pair = runtime.stream_new(type_)
-    return pair >> 32, ReadableEnd(pair & _HANDLE)
+    return pair >> 32, TransferredEnd(pair & _HANDLE)
 
 
-def new_future(type_: int) -> tuple[int, ReadableEnd]:
+def new_future(type_: int) -> tuple[int, TransferredEnd]:
     """Make a future, which has to be written: as ``new_stream``."""
     pair = runtime.future_new(type_)
-    return pair >> 32, ReadableEnd(pair & _HANDLE)
+    return pair >> 32, TransferredEnd(pair & _HANDLE)

@@ -25,7 +25,7 @@ from edgezero_spin.core.response import Response
 from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.guest.wasi03.event_loop import loop
 from edgezero_spin.guest.wasi03.incoming import IncomingSource
-from edgezero_spin.guest.wasi03.outgoing import OutgoingBody, response_of, response_passing_on
+from edgezero_spin.guest.wasi03.outgoing import BodyWriter, response_of, response_passing_on
 from edgezero_spin.guest.wasi03.stores import platform
 from edgezero_spin.guest.wasi03.tasks import current, spawn, start
 from edgezero_spin.stores import open_on_platform
@@ -132,7 +132,7 @@ def incoming_handler(app: App) -> type[Any]:
 
 
 def _send(
-    body: OutgoingBody,
+    body: BodyWriter,
     content: bytes | BodyStream,
     source: IncomingSource,
     work: "Coroutine[Any, Any, None] | None",

@@ -18,7 +18,7 @@ from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.guest.methods import method_types, scheme_types
 from edgezero_spin.guest.outbound_rules import failure, framing, timeout_ns
 from edgezero_spin.guest.wasi03.incoming import consumed
-from edgezero_spin.guest.wasi03.outgoing import OutgoingBody
+from edgezero_spin.guest.wasi03.outgoing import BodyWriter
 from edgezero_spin.guest.wasi03.tasks import current, spawn
 
 __all__ = ["ComponentTransport"]
@@ -96,7 +96,7 @@ class _Reply:
 
 def _outgoing(
     request: OutboundRequest, headers: list[tuple[str, bytes]], chunks: BodyStream | None
-) -> tuple[types.Request, OutgoingBody | None]:
+) -> tuple[types.Request, BodyWriter | None]:
     options = None
     if request.timeout_s is not None:
         nanoseconds = timeout_ns(request.timeout_s)
@@ -110,7 +110,7 @@ def _outgoing(
     given = None if chunks is None else chunks.give_source()
     body = None
     if given is None:
-        body = OutgoingBody()
+        body = BodyWriter()
         given = None if chunks is None else body.contents, body.trailers
     outgoing, sent = types.Request.new(fields, *given, options)
     sent.__exit__(None, None, None)

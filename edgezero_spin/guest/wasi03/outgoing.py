@@ -18,8 +18,8 @@ from edgezero_spin.guest.wasi03.ends import index_of, new_future, new_stream
 from edgezero_spin.guest.wasi03.tasks import ComponentTask, await_result, watch
 
 __all__ = [
+    "BodyWriter",
     "HeaderRefusedError",
-    "OutgoingBody",
     "PeerGoneError",
     "response_of",
     "response_passing_on",
@@ -46,7 +46,7 @@ class PeerGoneError(Exception):
     """Nobody reads the body any more."""
 
 
-class OutgoingBody:
+class BodyWriter:
     """The body of a message that is being sent: a stream, then a future that ends it.
 
     One of ``send``, ``send_all`` and ``skip`` has to follow, whatever became of the message.
@@ -180,16 +180,14 @@ def _end_of(chunks: BodyStream) -> Any:
     return Ok(_Fields.from_list(pairs)) if pairs else _COMPLETE
 
 
-def response_of(
-    status: int, headers: list[tuple[str, bytes]]
-) -> tuple[types.Response, OutgoingBody]:
+def response_of(status: int, headers: list[tuple[str, bytes]]) -> tuple[types.Response, BodyWriter]:
     """Make a response resource, and the body that it is to have.
 
     Raises:
         HeaderRefusedError: The host refuses a header or the status.
     """
     fields = _checked(status, headers)
-    body = OutgoingBody()
+    body = BodyWriter()
     return _response(status, fields, body.contents, body.trailers), body
 
 

@@ -30,7 +30,7 @@ _INTERFACES = StoreInterfaces(
     key_value_module="spin_key_value_key_value_3_0_0",
     variables_module="spin_variables_variables_3_0_0",
     asynchronous=True,
-    world="edgezero:spin/http-service-key-value-variables@0.1.0",
+    world="edgezero:spin/http-service-stores@0.1.0",
 )
 
 

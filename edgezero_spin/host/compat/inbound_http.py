@@ -43,9 +43,6 @@ def answer(instance: Instance, state: InstanceState, exchange: Exchange, compone
     """Have the guest answer an exchange (RESP-11). Called on the guest's thread.
 
     Args:
-        instance: The guest.
-        state: Its state.
-        exchange: The request.
         component_id: Whose it is, for the log.
 
     Raises:

@@ -27,8 +27,9 @@ from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.factors.command import Command
 from edgezero_spin.host.factors.instance import Grants, InstanceState
+from edgezero_spin.host.factors.usage import note_ended, note_made
 from edgezero_spin.host.factors.wasi.cli import GuestExit, too_much_output
-from edgezero_spin.host.runtime.component_loading import Component, load_component
+from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
 from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.prepared import PreparedComponent
 
@@ -67,8 +68,6 @@ class CommandComponent:
 
     Attributes:
         program: The component with its imports defined; it may have been a core module.
-        grants: What its runs may use.
-        limits: What each run may spend.
         settings: Of its trigger.
     """
 
@@ -84,10 +83,6 @@ class CommandComponent:
 
     def serve(self, state: InstanceState, exchange: Exchange) -> None:
         """Answer an exchange. Called on a guest's thread.
-
-        Args:
-            state: Of the instance that will be made.
-            exchange: The request.
 
         Raises:
             HostError: There is no answer (WAGI-6).
@@ -121,7 +116,11 @@ class CommandComponent:
     def _run(self, state: InstanceState, command: Command) -> None:
         try:
             with self.program.instantiate(state, self.limits) as instance:
-                instance.call(RUN, "run")
+                note_made(instance, state)
+                try:
+                    instance.call(RUN, "run")
+                finally:
+                    note_ended(instance, state)
         except WitError:
             logger.error(
                 "%s: the program ended with an error; its output is used",
@@ -141,25 +140,23 @@ def load_command(
     engine: Engine,
     path: Path,
     cache_dir: Path | None,
-    link_component: Callable[[Component], PreparedComponent],
+    link_component: Callable[[CompiledComponent], PreparedComponent],
 ) -> PreparedComponent:
     """Load and link a command: a component, or a core module of WASI 0.1 (WAGI-1).
 
     Args:
-        engine: What it will run on.
-        path: The file.
         cache_dir: Where compiled code is kept; ``None`` for nowhere.
         link_component: Links it.
 
     Raises:
         ComponentError: The file cannot be used.
-        LinkError: It is no command.
+        LinkError: It is not a command.
     """
     linked = link_component(load_component(engine, path, cache_dir))
     if linked.export_of(RUN) is None:
         raise LinkError(
             str(path),
-            f"exports no {RUN}@0.2, so it is no command (exported: "
+            f"exports no {RUN}@0.2, so it is not a command (exported: "
             f"{', '.join(linked.exports) or 'nothing'})",
         )
     return linked

@@ -17,7 +17,6 @@ def read_request(state: InstanceState, exchange: Exchange, most_bytes: int) -> b
 
     Args:
         state: Whose deadline holds.
-        exchange: The request.
         most_bytes: How long it may be.
 
     Returns:
@@ -47,8 +46,6 @@ def respond(exchange: Exchange, status: int, headers: list[Pair], content: bytes
     """Answer with a body that is there already, and its length.
 
     Args:
-        exchange: The request.
-        status: The status.
         headers: Names in lower case, without a length.
         content: All bytes of the body.
     """

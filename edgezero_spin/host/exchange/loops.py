@@ -19,11 +19,7 @@ class LoopThread:
     """An event loop on a thread of its own, which starts with the first use."""
 
     def __init__(self, name: str) -> None:
-        """Start nothing yet.
-
-        Args:
-            name: Of the thread.
-        """
+        """Start nothing yet."""
         self._name = name
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None

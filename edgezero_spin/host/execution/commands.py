@@ -3,6 +3,8 @@
 Source: contract spin-host.md, WAGI-1, WAGI-3, WAGI-6, LIFE-7.
 """
 
+from typing import Any
+
 import attrs
 
 from edgezero_spin.host.compat.wagi import CommandComponent
@@ -12,6 +14,7 @@ from edgezero_spin.host.execution.outcomes import UNFINISHED, failure_of, report
 from edgezero_spin.host.execution.running import RunningInstances, limits_of_request
 from edgezero_spin.host.execution.workers import WorkerPool
 from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.usage import RequestMeter
 
 __all__ = ["CommandExecutor"]
 
@@ -23,7 +26,6 @@ class CommandExecutor:
         """Run nothing yet.
 
         Args:
-            pool: Whose threads to use.
             least_deadline_s: See ``limits_of_request``.
         """
         self._pool = pool
@@ -51,13 +53,13 @@ class CommandExecutor:
     def start(
         self,
         component: CommandComponent,
-        exchange: Exchange,
+        call: Any,
         watch: InstanceWatch | None = None,
         *,
         nested: bool = False,
     ) -> None:
-        """Run a request; see ``Executor.start``."""
-        self._pool.submit(lambda: self._run(component, exchange, watch), at_once=nested)
+        """Run a request, an ``Exchange``; see ``Executor.start``."""
+        self._pool.submit(lambda: self._run(component, call, watch), at_once=nested)
 
     def cancel(self, reason: str) -> None:
         """Trap every guest at its next wait."""
@@ -73,6 +75,9 @@ class CommandExecutor:
         state.around_wait = self._pool.sleeping
         limits = limits_of_request(component.limits, self._least_deadline_s)
         failure: BaseException | None = None
+        meter = None
+        if component.grants.observer is not None:
+            meter = RequestMeter(exchange, state, None, executor="wagi")
         try:
             with self._running.serving(state, limits.deadline_s):
                 try:
@@ -87,6 +92,7 @@ class CommandExecutor:
                     if not left:
                         report(
                             component.grants.component_id,
+                            exchange.what,
                             error,
                             answered=False,
                             cancelled=self._running.cancelled,
@@ -95,4 +101,6 @@ class CommandExecutor:
                     if watch is not None:
                         watch.ended(None, failure)
         finally:
+            if meter is not None:
+                meter.end(None)
             state.close()

@@ -14,21 +14,21 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from time import monotonic, monotonic_ns
+from time import monotonic, monotonic_ns, thread_time
 from typing import Protocol
 
 import attrs
 
 from edgezero_spin.host.errors import InstanceError
-from edgezero_spin.host.exchange.exchange import Failure
+from edgezero_spin.host.exchange.call import Failure
 from edgezero_spin.host.execution.executor import InstanceWatch
-from edgezero_spin.host.execution.guest import GuestComponent
-from edgezero_spin.host.execution.handler_call import HandlerCall
 from edgezero_spin.host.execution.loop_owner import LoopOwner
+from edgezero_spin.host.execution.shared_call import SharedCall, SharedComponent
 from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.usage import note_ended
 from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.instance import Instance
-from edgezero_spin.host.runtime.scheduler import Completion, Scheduler
+from edgezero_spin.host.runtime.scheduler import Scheduler
 
 __all__ = ["ConcurrentInstance", "Owner"]
 
@@ -84,7 +84,7 @@ class ConcurrentInstance:
     """
 
     owner: Owner
-    component: GuestComponent
+    component: SharedComponent
     limits: InstanceLimits
     left: int
     capacity: int
@@ -92,7 +92,7 @@ class ConcurrentInstance:
     loop_owner: LoopOwner | None = attrs.field(default=None, init=False)
     state: InstanceState = attrs.field(init=False)
     instance: Instance | None = attrs.field(default=None, init=False)
-    calls: list[HandlerCall] = attrs.field(factory=list, init=False)
+    calls: list[SharedCall] = attrs.field(factory=list, init=False)
     rested: bool = attrs.field(default=True, init=False)
     placed: bool = attrs.field(default=True, init=False)
     ended: bool = attrs.field(default=False, init=False)
@@ -103,7 +103,7 @@ class ConcurrentInstance:
     timer_set: bool = attrs.field(default=False, init=False)
     warned: bool = attrs.field(default=False, init=False)
     begun: int = attrs.field(default=0, init=False)
-    _accepted: deque[HandlerCall] = attrs.field(factory=deque, init=False)
+    _accepted: deque[SharedCall] = attrs.field(factory=deque, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
     _due: bool = attrs.field(default=False, init=False)
     _again: bool = attrs.field(default=False, init=False)
@@ -162,14 +162,14 @@ class ConcurrentInstance:
             self._due = True
             return True
 
-    def accept(self, call: HandlerCall) -> None:
+    def accept(self, call: SharedCall) -> None:
         """Let a request in; ``wake`` has to follow."""
         self.left -= 1
         self.rested = False
         self.until_s = self.answered_since_s = None
         self.calls.append(call)
         self._accepted.append(call)
-        call.exchange.on_abandon = self.wake
+        call.call.on_abandon = self.wake
 
     def wake(self) -> None:
         """Have a turn taken; from any thread."""
@@ -191,6 +191,15 @@ class ConcurrentInstance:
         Returns:
             Whether another one is due at once, which is the caller's to arrange.
         """
+        if self.component.grants.observer is None:
+            return self._turn(sleeping)
+        since_s = thread_time()
+        try:
+            return self._turn(sleeping)
+        finally:
+            self.state.cpu_s += thread_time() - since_s
+
+    def _turn(self, sleeping: Callable[[bool], None]) -> bool:
         since = self.turn_since_s = self.progressed_s = monotonic()
         self.state.around_wait = sleeping
         self.begun = 0
@@ -233,10 +242,11 @@ class ConcurrentInstance:
         tasks.loop = self.owner.loop
         tasks.on_wake = self.wake
         tasks.sleep = state.wait
+        state.tasks = tasks
         if self.limits.deadline_s is not None:
             tasks.on_turn = self._restart_deadline
 
-    def _begin(self, call: HandlerCall, tasks: Scheduler) -> None:
+    def _begin(self, call: SharedCall, tasks: Scheduler) -> None:
         instance = self.instance
         if instance is None:
             return
@@ -245,11 +255,16 @@ class ConcurrentInstance:
         if tasks.on_turn is not None:
             tasks.on_turn()
 
-        def returned(completion: Completion) -> None:
-            call.returned(completion, tasks.post)
-
-        request = call.request(tasks.post)
-        instance.start(self.component.handler, "handle", request, when_done=returned)
+        observer = call.call.observer
+        if observer is not None:
+            if observer.sees_component:
+                observer.component_began(call.component_id)
+            # The task of the handler has it from the one that starts it.
+            tasks.current.context = observer
+        try:
+            call.start(instance, tasks.post)
+        finally:
+            tasks.current.context = None
 
     def _restart_deadline(self) -> None:
         """Let nothing compute longer than one request may take (IL-44)."""
@@ -260,7 +275,7 @@ class ConcurrentInstance:
 
     def _flush(self) -> None:
         for call in self.calls:
-            call.exchange.flush()
+            call.call.flush()
 
     def break_off(self, failure: Failure, error: BaseException | None) -> None:
         """Tell whoever waits for it that it ended. It has no turn at this moment."""
@@ -275,5 +290,6 @@ class ConcurrentInstance:
     def close(self) -> None:
         """Free it, which may take a few milliseconds."""
         if self.instance is not None:
+            note_ended(self.instance, self.state)
             self.instance.close()
         self.state.close()

@@ -27,6 +27,7 @@ from edgezero_spin.errors import HostError
 from edgezero_spin.host.errors import EngineBusy
 from edgezero_spin.host.execution.workers import WorkerPool
 from edgezero_spin.host.factors.instance import Grants, InstanceState
+from edgezero_spin.host.factors.usage import note_ended, note_made
 from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.runtime.prepared import PreparedComponent
@@ -104,8 +105,6 @@ class PooledInstance:
     """One instance and what belongs to it.
 
     Attributes:
-        instance: The instance.
-        state: Its state.
         left: Requests that it may still serve, the present one included.
         until: ``monotonic`` time after which it waits no longer, once it waits.
     """
@@ -117,6 +116,8 @@ class PooledInstance:
 
     def close(self) -> None:
         """End it. Twice is harmless."""
+        if self.state.grants.observer is not None:
+            note_ended(self.instance, self.state)
         self.instance.close()
         self.state.close()
 
@@ -261,8 +262,6 @@ class InstancePool:
         """Make an instance; where the engine has no room, one that waits makes way.
 
         Args:
-            component: What it is an instance of.
-            state: Its state.
             limits: What it may spend; ``None`` for what the component has.
 
         Raises:
@@ -277,6 +276,8 @@ class InstancePool:
                 if not self.make_way() and not self.make_way_elsewhere():
                     raise
             else:
+                if state.grants.observer is not None:
+                    note_made(instance, state)
                 return PooledInstance(instance, state, self.policy.draw())
 
     def make_way(self) -> bool:

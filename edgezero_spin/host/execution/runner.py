@@ -1,18 +1,16 @@
-"""The runner: gives each request to the executor of its component.
+"""The runner: gives each request and event to the executor of its component.
 
-In: an ``Exchange`` and a component. Out: the same exchange, answered, refused or broken off.
+In: a ``GuestCall`` and a component. Out: the same call, answered, refused or broken off.
 Which component a path belongs to, which headers it sees and how bytes reach the client are
 decided elsewhere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.exchange.call import GuestCall
 from edgezero_spin.host.exchange.handler_type import HandlerType
-from edgezero_spin.host.execution.commands import CommandExecutor
 from edgezero_spin.host.execution.concurrency_policy import ConcurrencyPolicy
-from edgezero_spin.host.execution.concurrent import ConcurrentExecutor
 from edgezero_spin.host.execution.executor import Executor, InstanceWatch, Served
 from edgezero_spin.host.execution.instance_pool import ReusePolicy
 from edgezero_spin.host.execution.instances import InstanceExecutor
@@ -25,43 +23,44 @@ def executors_of(
     pool: WorkerPool,
     policy: ReusePolicy,
     concurrency: ConcurrencyPolicy,
+    types: Collection[HandlerType],
     *,
     least_deadline_s: float | None = None,
 ) -> Mapping[HandlerType, Executor[Any]]:
-    """Return an executor for every handler type of this host.
+    """Return an executor for every handler type of an application.
 
     Args:
-        pool: Whose threads they use.
-        policy: How long instances live.
         concurrency: The same of instances that several requests share.
+        types: The handler types of its components.
         least_deadline_s: Where a component has a deadline, each request draws its own between
             this and that (FLAG-7).
     """
     instances = InstanceExecutor(pool, policy, least_deadline_s=least_deadline_s)
-    shared = ConcurrentExecutor(
-        pool, concurrency, instances.instance_pool.make_way, least_deadline_s=least_deadline_s
-    )
-    instances.instance_pool.make_way_elsewhere = shared.make_way
-    return {
-        HandlerType.WASI_0_2: instances,
-        HandlerType.WASI_0_3: shared,
-        HandlerType.SPIN: instances,
-        HandlerType.WAGI: CommandExecutor(pool, least_deadline_s=least_deadline_s),
-    }
+    executors: dict[HandlerType, Executor[Any]] = dict.fromkeys(types, instances)
+    # These bring all of WASI 0.3, or of Wagi, which most applications start without.
+    shareable = {HandlerType.WASI_0_3, HandlerType.ASYNC_FUNCTION} & set(types)
+    if shareable:
+        from edgezero_spin.host.execution.concurrent import ConcurrentExecutor
+
+        shared = ConcurrentExecutor(
+            pool, concurrency, instances.instance_pool.make_way, least_deadline_s=least_deadline_s
+        )
+        instances.instance_pool.make_way_elsewhere = shared.make_way
+        executors.update(dict.fromkeys(shareable, shared))
+    if HandlerType.WAGI in types:
+        from edgezero_spin.host.execution.commands import CommandExecutor
+
+        executors[HandlerType.WAGI] = CommandExecutor(pool, least_deadline_s=least_deadline_s)
+    return executors
 
 
 class Runner:
-    """Runs requests of any component and can cut them all short; a ``RequestStarter``.
-
-    Attributes:
-        pool: The threads.
-    """
+    """Runs requests of any component and can cut them all short; a ``RequestStarter``."""
 
     def __init__(self, pool: WorkerPool, executors: Mapping[HandlerType, Executor[Any]]) -> None:
         """Run nothing yet.
 
         Args:
-            pool: The threads that the executors use.
             executors: One for each handler type; one may be there for several.
         """
         self.pool = pool
@@ -95,18 +94,18 @@ class Runner:
     def start(
         self,
         component: Served,
-        exchange: Exchange,
+        call: GuestCall,
         watch: InstanceWatch | None = None,
         *,
         nested: bool = False,
     ) -> None:
-        """Run a request; see ``Executor.start``.
+        """Run a request or an event; see ``Executor.start``.
 
         Raises:
             Overloaded: There is no place for it.
         """
         executor = self._executors[component.handler_type]
-        executor.start(component, exchange, watch, nested=nested)
+        executor.start(component, call, watch, nested=nested)
 
     def cancel(self, reason: str) -> None:
         """Trap every guest at its next wait."""

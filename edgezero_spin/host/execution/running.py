@@ -60,7 +60,6 @@ def limits_of_request(limits: InstanceLimits, least_deadline_s: float | None) ->
     """Return what one request may spend.
 
     Args:
-        limits: Of its component.
         least_deadline_s: Where the component has a deadline, the request draws its own between
             this and that; ``None`` for just that (FLAG-7).
     """

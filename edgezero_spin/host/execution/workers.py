@@ -133,7 +133,6 @@ class WorkerPool:
         """Run the job on a thread as soon as there is a place.
 
         Args:
-            job: What to run.
             at_once: Take one of the extra places where there is no other. For a job that a
                 running one waits for: in a queue behind it they would wait for each other.
 

@@ -19,7 +19,6 @@ class Command:
     """One run of a command.
 
     Attributes:
-        arguments: The first is the program's name.
         environment: Its variables, in order.
         stdin: What it can read, all of it.
         output_limit_bytes: Most that it may print.

@@ -18,9 +18,10 @@ import attrs
 
 from edgezero_spin.host.errors import DeadlineExceeded, Trap
 from edgezero_spin.host.factors.command import Command
-from edgezero_spin.host.factors.logs import ComponentLog, Sink
+from edgezero_spin.host.factors.logs import ComponentLog, ObservedSink, Sink
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.variables import VariableResolver
+from edgezero_spin.host.observers import Observer, RequestObserver
 from edgezero_spin.host.runtime.resources import DEFAULT_RESOURCE_LIMIT, ResourceTable
 from edgezero_spin.stores.backend import KeyValueBackend
 
@@ -37,7 +38,6 @@ class Grants:
     """What one component may use.
 
     Attributes:
-        component_id: Its id in the manifest.
         environment: What ``wasi:cli/environment`` answers, in order.
         key_value: Label to store, for the labels that the manifest lists.
         databases: Label to SQLite database, likewise; see ``sqlite_connections.Database``.
@@ -46,12 +46,13 @@ class Grants:
         llm: Asks the server of language models; see ``llm.client.LlmClient``. ``None`` for none.
         variables: Resolves the component's variables.
         ai_models: Language models that the manifest lists.
-        mounts: What the guest sees of the file system; see ``wasi_filesystem.Mount``.
+        mounts: What the guest sees of the file system; see ``DirectoryMount``.
         outbound: Decides about outgoing requests; see ``outbound_http.OutboundHosts``.
         network: What the operator lets connections do, and how many there may be.
         log: Where its stdout and stderr go.
         memory_bytes: Most memory of one instance; ``None`` where it is not limited. What
             databases hold for an instance counts the same way.
+        observer: Told of its instances; ``None`` where nobody is.
     """
 
     component_id: str
@@ -68,6 +69,7 @@ class Grants:
     network: NetworkRules = attrs.field(factory=NetworkRules)
     log: ComponentLog
     memory_bytes: int | None = None
+    observer: Observer | None = None
 
 
 def _nothing() -> None:
@@ -78,8 +80,6 @@ class InstanceState:
     """One instance, from its making to its end.
 
     Attributes:
-        table: Its handles.
-        grants: What its component may use.
         deadline_ns: ``monotonic_ns`` after which every wait raises ``DeadlineExceeded``.
         before_wait: Called when the thread is about to sleep.
         around_wait: Called with ``True`` before and ``False`` after the thread slept.
@@ -92,6 +92,11 @@ class InstanceState:
         context: What whoever follows the instance put there.
         command: Arguments, input and output of a program that is run like a command;
             ``None`` for a handler.
+        following: What follows its present request; ``None`` where nothing does.
+        tasks: Where its tasks have what follows each of them; ``None`` where requests do not
+            share it.
+        cpu_s: Processor time that it took, where it is observed.
+        initial_memory_bytes: Of its linear memory when it was made, where it is observed.
     """
 
     __slots__ = (
@@ -103,15 +108,19 @@ class InstanceState:
         "before_wait",
         "command",
         "context",
+        "cpu_s",
         "deadline_ns",
+        "following",
         "fresh_bytes",
         "grants",
         "held",
+        "initial_memory_bytes",
         "open_files",
         "open_stores",
         "slept",
         "sql_memory",
         "table",
+        "tasks",
     )
 
     def __init__(
@@ -134,12 +143,23 @@ class InstanceState:
         self.sql_memory: Any = None
         self.context: Any = None
         self.command: Command | None = None
+        self.following: RequestObserver | None = None
+        self.tasks: Any = None
+        self.cpu_s = 0.0
+        self.initial_memory_bytes: int | None = None
         self._condition = threading.Condition(threading.Lock())
         self._cancelled: str | None = None
         self._sinks: dict[str, Sink] = {}
         # Set before the look that may be followed by sleep, so that whoever changes something
         # after that look sees it: a guest that computes is told of nothing, at no cost.
         self._waiting = False
+
+    @property
+    def request_observer(self) -> RequestObserver | None:
+        """What follows the request that the guest works on now."""
+        tasks = self.tasks
+        found: RequestObserver | None = self.following if tasks is None else tasks.current.context
+        return found
 
     def wait(self, ready: Callable[[], bool], until_ns: int | None = None) -> None:
         """Sleep until ``ready()`` is true or ``until_ns`` has passed.
@@ -218,8 +238,19 @@ class InstanceState:
         """The open log of ``stdout`` or ``stderr``, made at the first write (ENV-5)."""
         sink = self._sinks.get(stream)
         if sink is None:
-            sink = self._sinks[stream] = self.grants.log.open(stream)
+            sink = self.grants.log.open(stream)
+            if self.grants.observer is not None:
+                sink = ObservedSink(sink, lambda data: self._wrote(stream, data))
+            self._sinks[stream] = sink
         return sink
+
+    def _wrote(self, stream: str, data: bytes) -> None:
+        component_id, observer = self.grants.component_id, self.grants.observer
+        request = self.request_observer
+        if request is not None:
+            request.output(component_id, stream, data)
+        elif observer is not None:
+            observer.output(component_id, stream, data)
 
     def close(self) -> None:
         """Give back what the instance holds outside its table. Twice is harmless."""

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 
 from edgezero_spin.errors import HostError
 
-__all__ = ["UnknownLabelError", "check_labels", "used_labels"]
+__all__ = ["UnresolvedLabelError", "check_labels", "used_labels"]
 
 Labels = Mapping[str, Iterable[str]]
 """Component id to the labels that it lists."""
 
 
-class UnknownLabelError(HostError):
+class UnresolvedLabelError(HostError):
     """Components list labels that nothing answers to. Raised while an application is loaded.
 
     Attributes:
@@ -28,11 +28,11 @@ class UnknownLabelError(HostError):
         super().__init__(self.missing, self.known)
 
 
-def check_labels(labels: Labels, known: Iterable[str], error: type[UnknownLabelError]) -> None:
+def check_labels(labels: Labels, known: Iterable[str], error: type[UnresolvedLabelError]) -> None:
     """Make sure that every label is defined.
 
     Raises:
-        UnknownLabelError: Some are not; it is of the kind ``error``.
+        UnresolvedLabelError: Some are not; it is of the kind ``error``.
     """
     known = frozenset(known)
     missing = [

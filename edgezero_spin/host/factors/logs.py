@@ -18,13 +18,21 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
 from edgezero_spin.errors import HostError
 
-__all__ = ["DEFAULT_MAX_BYTES", "ComponentLog", "LogDirectoryError", "Logs", "Sink", "rotated"]
+__all__ = [
+    "DEFAULT_MAX_BYTES",
+    "ComponentLog",
+    "LogDirectoryError",
+    "Logs",
+    "ObservedSink",
+    "Sink",
+    "rotated",
+]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -45,7 +53,6 @@ class LogDirectoryError(HostError):
     Raised at start-up.
 
     Attributes:
-        path: The directory.
         reason: What the system said.
     """
 
@@ -150,6 +157,27 @@ class Sink:
         if self._open and self._file is not None:
             self._open = False
             self._file.release()
+
+
+class ObservedSink(Sink):
+    """A sink whose bytes somebody else sees, too."""
+
+    __slots__ = ("_inner", "_wrote")
+
+    def __init__(self, inner: Sink, wrote: Callable[[bytes], None]) -> None:
+        """Pass bytes on to ``inner`` and then to ``wrote``."""
+        super().__init__(None, None)
+        self._inner = inner
+        self._wrote = wrote
+
+    def write(self, data: bytes) -> None:
+        """Append bytes and show them."""
+        self._inner.write(data)
+        self._wrote(bytes(data))
+
+    def close(self) -> None:
+        """Close what they are passed on to."""
+        self._inner.close()
 
 
 # All that a terminal may obey: C0 but tab and line feed, DEL, C1, and what turns text around.

@@ -32,8 +32,6 @@ class Connections:
     """All connections of one server.
 
     Attributes:
-        handler: What answers.
-        settings: How clients are treated.
         scheme: Of the listener.
         stopping: The server ends.
     """

@@ -28,8 +28,6 @@ async def answer(
     """Answer one request; return when the head of the response is known.
 
     Args:
-        service: Of the host.
-        head: What is asked.
         body: All bytes, or pieces as they become known.
         trailers: Fields behind them.
         watch: Told when the instance that answers starts and ends.

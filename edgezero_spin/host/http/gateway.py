@@ -1,7 +1,7 @@
 """Decide what answers a request: the host itself, a static response or a component.
 
-In: the head of a request. Out: an ``Answer`` that needs no wasm, or a ``ComponentCall`` that the
-runner can start once its body is attached. No sockets and no threads.
+In: the head of a request. Out: a ``CompleteResponse`` that needs no wasm, or a
+``ComponentCall`` that the runner can start once its body is attached. No sockets and no threads.
 
 Source: contract spin-host.md, ROUTE-10 to ROUTE-13, RV-90 to RV-96, HDR-1 to HDR-15,
 MAN-27, HTTP-1, HTTP-9.
@@ -27,9 +27,9 @@ from edgezero_spin.host.http.headers import (
     host_headers,
     peer_text,
 )
-from edgezero_spin.host.http.routes import WELL_KNOWN_PREFIX, RouteTable
+from edgezero_spin.host.http.routes import WELL_KNOWN_PREFIX, TriggerRouteTable
 
-__all__ = ["Answer", "ComponentCall", "Gateway", "RequestHead"]
+__all__ = ["CompleteResponse", "ComponentCall", "Gateway", "RequestHead"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -62,13 +62,11 @@ class RequestHead:
 
 
 @attrs.frozen
-class Answer:
+class CompleteResponse:
     """A response that is complete already.
 
     Attributes:
-        status: The status.
         headers: Names in lower case; the length is added by whoever sends it.
-        body: All bytes.
     """
 
     status: int
@@ -81,7 +79,6 @@ class ComponentCall:
     """A request for a component.
 
     Attributes:
-        component: Which one.
         exchange: The request; its body is not set yet.
     """
 
@@ -97,11 +94,11 @@ _HEADERS = {
     HandlerType.WAGI: command_headers,
 }
 
-NOT_FOUND = Answer(404)
-BAD_REQUEST = Answer(400)
-HEADERS_TOO_LARGE = Answer(431)
-HEADER_NOT_TEXT = Answer(500)
-HEALTHY = Answer(200, (), b"OK")
+NOT_FOUND = CompleteResponse(404)
+BAD_REQUEST = CompleteResponse(400)
+HEADERS_TOO_LARGE = CompleteResponse(431)
+HEADER_NOT_TEXT = CompleteResponse(500)
+HEALTHY = CompleteResponse(200, (), b"OK")
 
 
 class Gateway:
@@ -109,27 +106,28 @@ class Gateway:
 
     Attributes:
         routes: Its public routes.
+        application: Its name.
     """
 
     def __init__(
         self,
-        routes: RouteTable,
+        routes: TriggerRouteTable,
         components: Mapping[str, Served],
-        static: Mapping[str, Answer],
+        static: Mapping[str, CompleteResponse],
         info: Mapping[str, str],
     ) -> None:
         """Take what a loaded application has.
 
         Args:
             routes: Public routes; each declaration's id is a key of one of the next two.
-            components: By component id.
             static: By trigger id (MAN-27).
             info: What ``/.well-known/spin/info`` answers (RV-91).
         """
         self.routes = routes
+        self.application = info.get("name", "")
         self._components = components
         self._static = static
-        self._info = Answer(
+        self._info = CompleteResponse(
             200,
             (("content-type", b"application/json"),),
             json.dumps(dict(info), indent=2, ensure_ascii=False).encode(),
@@ -137,7 +135,7 @@ class Gateway:
         self._warned = False
         self._lock = threading.Lock()
 
-    def admit(self, head: RequestHead) -> Answer | ComponentCall:
+    def admit(self, head: RequestHead) -> CompleteResponse | ComponentCall:
         """Return what answers this request."""
         path = head.path
         if path.startswith(WELL_KNOWN_PREFIX):
@@ -171,19 +169,28 @@ class Gateway:
             client_addr="0.0.0.0:0" if peer is None else peer_text(*peer),
         )
         exchange = Exchange(head.method, target, headers, authority=host)
+        exchange.route = declaration.route
         if component.handler_type is HandlerType.WASI_0_3:
             # Guests of WASI 0.2 are told HTTP whatever the listener speaks (HTTP-1, WH-10).
             exchange.scheme = head.scheme.upper()
         return ComponentCall(component, exchange)
 
-    def component_of(self, head: RequestHead) -> str | None:
-        """Return the id of the component, or static response, that answers a request."""
-        if head.path.startswith(WELL_KNOWN_PREFIX):
-            return None
-        match = self.routes.match(head.path)
-        return None if match is None else match.route.declaration.id
+    def matched(self, head: RequestHead) -> tuple[str | None, str | None]:
+        """Return what answers a request, and the route that says so.
 
-    def _well_known(self, name: str) -> Answer:
+        Returns:
+            The id of the component or static response, and the route as the manifest has it; both
+            ``None`` where the host answers by itself.
+        """
+        if head.path.startswith(WELL_KNOWN_PREFIX):
+            return None, None
+        match = self.routes.match(head.path)
+        if match is None:
+            return None, None
+        declaration = match.route.declaration
+        return declaration.id, declaration.route
+
+    def _well_known(self, name: str) -> CompleteResponse:
         if name == "health":
             return HEALTHY
         if name == "info":

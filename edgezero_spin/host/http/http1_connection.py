@@ -44,11 +44,7 @@ class Http1Connection(asyncio.Protocol):
     """One connection."""
 
     def __init__(self, connections: Connections) -> None:
-        """Serve one connection.
-
-        Args:
-            connections: Of the server; it has the handler and the limits.
-        """
+        """Serve one connection."""
         self._connections = connections
         self._limits = connections.settings
         self._loop = asyncio.get_running_loop()

@@ -52,7 +52,6 @@ class Http1Response:
         """Owe nothing yet.
 
         Args:
-            transport: Of the connection.
             on_end: Called behind each response, with ``broken=True`` where it broke off.
         """
         self.method = "GET"

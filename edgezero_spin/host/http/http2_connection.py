@@ -17,7 +17,6 @@ from typing import Any, cast
 
 from h2.errors import ErrorCodes
 from h2.events import (
-    ConnectionTerminated,
     DataReceived,
     Event,
     RemoteSettingsChanged,
@@ -33,6 +32,7 @@ from hyperframe.frame import GoAwayFrame
 
 from edgezero_spin.host.http.connections import Connections, shown
 from edgezero_spin.host.http.deadlines import Deadlines
+from edgezero_spin.host.http.http2_goaway import GoAwayFilter
 from edgezero_spin.host.http.http2_head import parse_http2_head
 from edgezero_spin.host.http.http2_limits import Patience, make_frames
 from edgezero_spin.host.http.http2_stream import Http2Stream
@@ -64,6 +64,7 @@ class Http2Connection(asyncio.Protocol):
         self._flow: ReadFlow
         self._client: tuple[str, int] | None = None
         self._frames = make_frames(self._limits.max_head_bytes)
+        self._goaways = GoAwayFilter()
         self._deadlines = Deadlines(self._reading_is_late, self._writing_is_late)
         self._is_receiving = False
         self._is_stopping = False
@@ -81,7 +82,6 @@ class Http2Connection(asyncio.Protocol):
             StreamReset: self._stream_reset,
             WindowUpdated: self._window_updated,
             RemoteSettingsChanged: self._resume_all,
-            ConnectionTerminated: self._client_leaves,
         }
 
     # Connection -------------------------------------------------------------------
@@ -174,7 +174,7 @@ class Http2Connection(asyncio.Protocol):
             return
         self._is_receiving = True
         try:
-            events = self._frames.receive_data(data)
+            events = self._frames.receive_data(self._goaways.remove(data))
             given_up = {event.stream_id for event in events if isinstance(event, StreamReset)}
             for event in events:
                 handle = self._on_event.get(type(event))
@@ -191,6 +191,8 @@ class Http2Connection(asyncio.Protocol):
         finally:
             self._is_receiving = False
             self.flush()
+        if self._goaways.is_leaving:
+            self.stop()
 
     def _request_received(self, event: RequestReceived) -> None:
         id = event.stream_id
@@ -235,11 +237,6 @@ class Http2Connection(asyncio.Protocol):
         stream = self.streams.get(event.stream_id)
         if stream is not None:
             stream.abandon()
-
-    def _client_leaves(self, event: ConnectionTerminated) -> None:
-        # h2 sends nothing behind a GOAWAY of the other side.
-        self._has_said_goodbye = True
-        self._close()
 
     def _lose_patience(self) -> None:
         if self._patience.lose(self._loop.time()) and not self._is_over:

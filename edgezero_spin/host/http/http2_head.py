@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import attrs
 
 from edgezero_spin.host.http.framing import date_value
-from edgezero_spin.host.http.gateway import RequestHead
+from edgezero_spin.host.http.gateway import RawPair, RequestHead
 from edgezero_spin.host.http.request_head import Refused, body_framing, parse_target
 from edgezero_spin.host.http.request_parser import MAX_FIELDS
 
@@ -24,8 +24,6 @@ _LINE_BREAK = re.compile(rb"[\r\n\x00]")
 _OF_CONNECTIONS = frozenset(
     {"connection", "date", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"}
 )
-
-RawPair = tuple[bytes, bytes]
 
 
 @attrs.frozen

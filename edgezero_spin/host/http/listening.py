@@ -26,7 +26,6 @@ class ListenError(HostError):
     Raised before the first request.
 
     Attributes:
-        address: As asked for.
         problem: What is wrong with it.
     """
 
@@ -44,7 +43,6 @@ class Listening:
     """Where a server listens.
 
     Attributes:
-        host: The address.
         port: The port, the one that was found where 0 was asked for.
         scheme: ``http`` or ``https``.
     """

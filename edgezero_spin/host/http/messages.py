@@ -13,10 +13,10 @@ import attrs
 from edgezero_spin.errors import HostError
 
 __all__ = [
-    "BodyReader",
     "HttpRequest",
     "HttpResponse",
     "ResponseAborted",
+    "ResponseBodyReader",
 ]
 
 
@@ -69,7 +69,7 @@ class HttpRequest:
     trailers: list[tuple[str, bytes]] = attrs.field(factory=list)
 
 
-class BodyReader(Protocol):
+class ResponseBodyReader(Protocol):
     """Where the pieces of a response body come from."""
 
     async def next_piece(self) -> bytes | None:
@@ -99,7 +99,10 @@ class HttpResponse:
     """
 
     def __init__(
-        self, status: int, headers: list[tuple[str, bytes]], reader: BodyReader | None = None
+        self,
+        status: int,
+        headers: list[tuple[str, bytes]],
+        reader: ResponseBodyReader | None = None,
     ) -> None:
         """Made by the host."""
         self.status = status

@@ -23,7 +23,6 @@ class Received:
     """What a client sent.
 
     Attributes:
-        data: Bytes, the used ones in front among them.
         at: Where those begin that were not used.
     """
 

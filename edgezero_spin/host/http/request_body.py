@@ -50,9 +50,6 @@ class RequestBody:
         """Await nothing yet.
 
         Args:
-            flow: Reading of the connection.
-            deadlines: Of the connection.
-            limits: Of the server.
             on_excess: Called when a client goes on sending what nobody reads.
         """
         self.parser = RequestParser(limits.max_head_bytes, self._put, self._end)
@@ -88,7 +85,7 @@ class RequestBody:
         """Read from a place of the connection's bytes; return where the rest begins.
 
         Raises:
-            Refused: 400: these are no chunks. The guest is told.
+            Refused: 400: these are not chunks. The guest is told.
         """
         if self._left is None:
             try:

@@ -153,7 +153,6 @@ def body_framing(fields: Sequence[tuple[bytes, bytes]], *, is_1_0: bool) -> Body
     """Say how a body is framed.
 
     Args:
-        fields: The values of ``content-length``, ``transfer-encoding`` and ``expect``.
         is_1_0: The client speaks HTTP/1.0.
 
     Raises:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import httptools
 
+from edgezero_spin.host.http.gateway import RawPair
 from edgezero_spin.host.http.request_head import Refused, RequestLine
 
 __all__ = ["MAX_FIELDS", "RequestParser"]
@@ -23,8 +24,6 @@ MAX_FIELDS = 100
 
 _UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 _JUDGED = (b"content-length", b"transfer-encoding", b"expect")
-
-RawPair = tuple[bytes, bytes]
 
 
 class RequestParser:
@@ -117,7 +116,7 @@ class RequestParser:
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field line of a head or a trailer."""
         name = name.lower()
-        # The parser leaves blanks behind a value, which are no part of it (RFC 9110, 5.5).
+        # The parser leaves blanks behind a value, which are not part of it (RFC 9110, 5.5).
         value = value.rstrip(b" \t")
         if not self._in_head:
             self._trailer_bytes += len(name) + len(value)

@@ -30,8 +30,10 @@ from edgezero_spin.host.execution.executor import InstanceWatch
 from edgezero_spin.host.execution.loop_owner import current_loop_owner
 from edgezero_spin.host.execution.runner import Runner
 from edgezero_spin.host.execution.workers import Overloaded
-from edgezero_spin.host.http.gateway import Answer, ComponentCall, Gateway, RequestHead
+from edgezero_spin.host.http.gateway import CompleteResponse, ComponentCall, Gateway, RequestHead
+from edgezero_spin.host.http.observed import ObservedResponse, observed_request
 from edgezero_spin.host.http.responses import OVERLOADED, answer_for, is_bodiless, wire_head
+from edgezero_spin.host.observers import Observer, RequestObserver
 
 __all__ = ["COLLECTED_BYTES", "Linger", "RequestHandler", "Responder", "ResponseWriter", "Service"]
 
@@ -118,12 +120,14 @@ class Service:
     Attributes:
         gateway: Says what answers.
         runner: Runs what is a component.
+        observer: Told of every request; ``None`` where nobody is.
     """
 
-    def __init__(self, gateway: Gateway, runner: Runner) -> None:
+    def __init__(self, gateway: Gateway, runner: Runner, observer: Observer | None = None) -> None:
         """Made by a host."""
         self.gateway = gateway
         self.runner = runner
+        self.observer = observer
         self._lingers: WeakKeyDictionary[asyncio.AbstractEventLoop, Linger] = WeakKeyDictionary()
         self._uploads: list[Responder] = []
 
@@ -139,9 +143,7 @@ class Service:
         """Begin to answer a request.
 
         Args:
-            head: What is asked.
             body: Where its bytes come in; ``None`` for none.
-            writer: Where the response goes.
             watch: Told when the instance that answers starts and ends.
             done: Called in the loop when nobody works on the response any more.
 
@@ -149,14 +151,34 @@ class Service:
             What tells of the client; ``None`` when the response is out already.
         """
         admitted = self.gateway.admit(head)
-        if isinstance(admitted, Answer):
+        following = observed = None
+        if self.observer is not None:
+            following = self._observe(self.observer, head, admitted)
+            if following is not None and following.sees_end:
+                writer = observed = ObservedResponse(following, writer)
+        if isinstance(admitted, CompleteResponse):
             _send_answer(writer, admitted, head.method)
             done()
             return None
         admitted.exchange.body = body
+        admitted.exchange.observer = following
         responder = Responder(self, admitted, writer, watch, done)
+        told = responder if observed is None else observed.responder(responder)
         responder.start()
-        return None if responder.over else responder
+        return None if responder.over else told
+
+    def _observe(
+        self, observer: Observer, head: RequestHead, admitted: CompleteResponse | ComponentCall
+    ) -> RequestObserver | None:
+        gateway = self.gateway
+        if isinstance(admitted, ComponentCall):
+            route = admitted.exchange.route
+            component_id: str | None = admitted.component.grants.component_id
+        else:
+            component_id, route = gateway.matched(head)
+        return observer.request_began(
+            observed_request(head, gateway.application, component_id, route)
+        )
 
     def linger(self) -> Linger:
         """The one of the running loop."""
@@ -367,7 +389,7 @@ class Responder:
         if data:
             self._writer.write(data, last=False)
 
-    def _answer(self, answer: Answer) -> None:
+    def _answer(self, answer: CompleteResponse) -> None:
         _send_answer(self._writer, answer, self.exchange.method)
         self._end()
 
@@ -400,7 +422,7 @@ def _length_of(headers: Sequence[Pair]) -> int | None:
     return None
 
 
-def _send_answer(writer: ResponseWriter, answer: Answer, method: str) -> None:
+def _send_answer(writer: ResponseWriter, answer: CompleteResponse, method: str) -> None:
     length = ("content-length", str(len(answer.body)).encode())
     body = b"" if is_bodiless(method, answer.status) else answer.body
     writer.send(answer.status, [*answer.headers, length], body)

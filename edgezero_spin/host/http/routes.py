@@ -2,7 +2,7 @@
 
 ``[[trigger.http]]`` gives each component a route: exact (``/cart``), with parameters
 (``/users/:id``), or with a trailing wildcard (``/static/...``). This module turns the
-public routes into a ``RouteTable`` at start-up and answers one look-up per request.
+public routes into a ``TriggerRouteTable`` at start-up and answers one look-up per request.
 
 In: route texts with the id of what answers them. Out: a ``RouteMatch``, or ``None``.
 No sockets, no wasm: the trigger decides what a miss means. Private routes are never
@@ -33,10 +33,10 @@ __all__ = [
     "WELL_KNOWN_PREFIX",
     "DuplicateRoute",
     "InvalidRoutesError",
-    "Route",
     "RouteDeclaration",
     "RouteMatch",
-    "RouteTable",
+    "TriggerRoute",
+    "TriggerRouteTable",
     "based_route",
     "whole_application",
 ]
@@ -65,11 +65,10 @@ class RouteDeclaration:
 
 
 @attrs.frozen
-class Route:
+class TriggerRoute:
     """One route of a table.
 
     Attributes:
-        declaration: The route as declared.
         based: The route below the base, a slash in front and none at the end; empty for
             the root.
         path: ``based`` without its wildcard; ``/`` when nothing is left.
@@ -94,13 +93,12 @@ class RouteMatch:
     """A request path and the route that it found.
 
     Attributes:
-        route: The route.
         parameters: Name and text of each parameter in order, nothing decoded.
         path_info: What the wildcard took, with a slash in front; empty when it took
             nothing or there is none. A slash at the end of the path is kept as one.
     """
 
-    route: Route
+    route: TriggerRoute
     parameters: tuple[tuple[str, str], ...]
     path_info: str
 
@@ -138,7 +136,7 @@ class InvalidRoutesError(HostError):
         return "\n".join(self.problems)
 
 
-class RouteTable:
+class TriggerRouteTable:
     """All public routes of an application, ready for look-ups from any thread.
 
     Attributes:
@@ -175,7 +173,7 @@ class RouteTable:
         self.routes = tuple(pattern.route for pattern in patterns)
         # A route without parameters and wildcards is before all others that match the
         # same path, so one look-up by text decides it.
-        self._literals: dict[str, Route] = {}
+        self._literals: dict[str, TriggerRoute] = {}
         # All others, with their place in the order: by the text of the first section where
         # that is all of it, and those that may match any.
         self._by_first: dict[str, list[tuple[int, _Pattern]]] = defaultdict(list)
@@ -211,7 +209,7 @@ class RouteTable:
         found = heapq.merge(own, self._any_first, key=_place_of) if own else self._any_first
         return (pattern for _, pattern in found)
 
-    def reserved(self) -> tuple[Route, ...]:
+    def reserved(self) -> tuple[TriggerRoute, ...]:
         """Return routes below ``/.well-known/spin/``, which the host answers itself."""
         return tuple(route for route in self.routes if route.based.startswith(WELL_KNOWN_PREFIX))
 
@@ -227,7 +225,7 @@ def whole_application(component_id: str, path: str) -> RouteMatch:
 
     Source: contract spin-host.md, CHAIN-9.
     """
-    route = Route(RouteDeclaration("/...", component_id), "/...", "/", True, ())
+    route = TriggerRoute(RouteDeclaration("/...", component_id), "/...", "/", True, ())
     return RouteMatch(route, (), path)
 
 
@@ -239,7 +237,7 @@ class _Section:
 
 @attrs.frozen(eq=False, slots=False)
 class _Pattern:
-    route: Route
+    route: TriggerRoute
     ranks: tuple[int, ...]
     dots: int
     sections: tuple[_Section, ...]
@@ -321,7 +319,7 @@ def _parse(declaration: RouteDeclaration, based: str) -> _Pattern:
     ranks = tuple(_RANKS[section.kind] for section in sections)
     names = tuple(section.text for section in sections if section.kind == _PARAMETER)
     return _Pattern(
-        route=Route(declaration, based, prefix or "/", wildcard, names),
+        route=TriggerRoute(declaration, based, prefix or "/", wildcard, names),
         ranks=ranks,
         dots=sum(section.kind == _DOT for section in sections),
         sections=tuple(sections),
@@ -389,7 +387,7 @@ def _regex_of(sections: Sequence[_Section]) -> str:
     return regex
 
 
-def _match_of(route: Route, groups: tuple[str | None, ...], path: str) -> RouteMatch:
+def _match_of(route: TriggerRoute, groups: tuple[str | None, ...], path: str) -> RouteMatch:
     names = route.parameters
     parameters = tuple((name, text or "") for name, text in zip(names, groups, strict=False))
     if len(groups) == len(names):

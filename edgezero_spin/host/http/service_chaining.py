@@ -22,7 +22,7 @@ from edgezero_spin.host.factors.wasi.http import (
     FutureIncomingResponse,
     IncomingResponse,
     RequestOptions,
-    SentRequest,
+    SendableRequest,
     method_text,
 )
 from edgezero_spin.host.http.headers import HeaderNotTextError, client_headers, host_headers
@@ -68,7 +68,7 @@ class OutboundSender:
     def send(
         self,
         destination: Destination,
-        request: SentRequest,
+        request: SendableRequest,
         options: RequestOptions | None,
         future: FutureIncomingResponse,
     ) -> None:
@@ -130,7 +130,7 @@ class OutboundSender:
         self,
         id: str,
         destination: Destination,
-        request: SentRequest,
+        request: SendableRequest,
         future: FutureIncomingResponse,
     ) -> None:
         component = self._components.get(id)
@@ -165,6 +165,8 @@ class OutboundSender:
         # The component that is called may never read it, and answers all the same.
         request.discard_unread()
         exchange.eager = True
+        if future.following is not None:
+            exchange.observer = future.following.chained(id)
         exchange.announce = lambda: _answer(exchange, future)
         future.abandon = exchange.abandon
         try:

@@ -41,7 +41,6 @@ def place_content(
     """Return the application with all of its content in files.
 
     Args:
-        app: The application.
         work_dir: A folder of this run, for content that is in no file yet.
         downloads: Where content comes from that is not on this disk.
         copied: Copy folders that guests see, so that writes to them reach nobody else.

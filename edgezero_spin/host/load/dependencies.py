@@ -23,7 +23,7 @@ from edgezero_spin.errors import HostError
 from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import OUTGOING_HANDLER
 from edgezero_spin.host.factors.wasi.http import OutgoingRequest
-from edgezero_spin.host.runtime.component_loading import Component, load_component
+from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
@@ -77,7 +77,7 @@ class DependencyError(HostError):
 
 def dependencies_of(
     engine: Engine,
-    component: Component,
+    component: CompiledComponent,
     component_id: str,
     plans: Sequence[DependencyPlan],
     interfaces: Mapping[str, Interface],
@@ -86,11 +86,6 @@ def dependencies_of(
     """Return what satisfies imports of a component, by import.
 
     Args:
-        engine: What everything runs on.
-        component: The component.
-        component_id: Its id, for messages.
-        plans: Its dependencies.
-        interfaces: What this host has.
         cache_dir: Where compiled components are kept.
 
     Raises:
@@ -158,14 +153,13 @@ class ResolvedDependency:
 
     Attributes:
         name: As the manifest has it, for messages.
-        component: The component.
         export: What of it is used.
         interfaces: What the host has for it.
         dependencies: What satisfies its own imports, by import.
     """
 
     name: str
-    component: Component
+    component: CompiledComponent
     export: str
     interfaces: Mapping[str, Interface]
     dependencies: "Mapping[str, ResolvedDependency]" = attrs.field(factory=dict)

@@ -16,7 +16,7 @@ from edgezero_spin.host.load.dependencies import (
     ResolvedDependency,
     granted,
 )
-from edgezero_spin.host.runtime.component_loading import Component, load_component
+from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.runtime.linking import link
@@ -31,7 +31,7 @@ MIDDLEWARE_HANDLER = "wasi:http/handler@0.3.0"
 
 def link_behind_middleware(
     engine: Engine,
-    component: Component,
+    component: CompiledComponent,
     component_id: str,
     dependencies: Mapping[str, ResolvedDependency],
     middleware: Sequence[DependencyPlan],

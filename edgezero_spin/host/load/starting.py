@@ -10,7 +10,7 @@ to OUT-3.
 
 import contextlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -39,6 +39,7 @@ from edgezero_spin.host.load.runtime_config import (
     RuntimeSettings,
     resolve_runtime,
 )
+from edgezero_spin.host.load.trigger_kinds import kinds_of
 from edgezero_spin.host.registry.cache import ContentCache
 from edgezero_spin.host.registry.downloads import Downloads
 from edgezero_spin.host.settings import HostSettings, RunOptions, default_downloads_dir
@@ -72,7 +73,6 @@ class FoundApplication:
     """An application on this disk.
 
     Attributes:
-        app: The application, its content in files.
         app_dir: The folder that it belongs to; ``None`` for one that keeps no state.
         file: The manifest, lock or component that was read.
         notices: What its manifest should be told.
@@ -128,19 +128,25 @@ def find_lock(path: str | Path, work_dir: Path, options: RunOptions) -> FoundApp
 
 
 def find_image(
-    reference: str, work_dir: Path, options: RunOptions, *, insecure: bool
+    reference: str,
+    work_dir: Path,
+    options: RunOptions,
+    *,
+    insecure: bool,
+    verify: str | Path | bytes | Iterable[str | Path | bytes] | None,
 ) -> FoundApplication:
     """Bring an application from a registry.
 
     Raises:
         ImageError: There is none, it cannot be had, or is none that this host runs.
+        SignatureError: Keys were given to verify it with, and none signed it.
         ApplicationError: Its content is gone again.
     """
     # Its client is slow to import, and most applications are on this disk.
     from edgezero_spin.host.registry.images import pull_image
 
     cache = ContentCache(_downloads_dir(options))
-    image = pull_image(reference, cache, insecure=insecure)
+    image = pull_image(reference, cache, insecure=insecure, verify=verify)
     app = place_content(
         image.app, work_dir, Downloads(cache), copied=options.get("transient_write", False)
     )
@@ -226,10 +232,8 @@ def prepare(
     """Open what an application uses.
 
     Args:
-        found: The application.
         work_dir: The folder of this run.
         owned: Takes what has to be closed with the host.
-        options: How to run it.
 
     Raises:
         ManifestError: The runtime configuration cannot be used.
@@ -255,6 +259,7 @@ def prepare(
     models = read_llm_settings(config)
     plan = plan_of(
         app,
+        kinds_of(tuple(options.get("triggers") or ())),
         file=found.file,
         writable=options.get("transient_write", False),
     )

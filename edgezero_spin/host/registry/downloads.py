@@ -21,11 +21,7 @@ _PIECE = 256 * 1024
 
 
 class Downloads:
-    """What manifests and locks name elsewhere. A ``manifest.spin.Fetch``.
-
-    Attributes:
-        cache: Where it is kept.
-    """
+    """What manifests and locks name elsewhere. A ``manifest.spin.Fetch``."""
 
     def __init__(self, cache: ContentCache | Path, *, package_config: Path | None = None) -> None:
         """Take the cache; nothing is made before the first download.

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.registry.credentials import Credentials, spin_auth_path
-from edgezero_spin.host.registry.session import Endpoint, OciSession
+from edgezero_spin.host.registry.session import OciSession, RegistryEndpoint
 from edgezero_spin.manifest.decoding import decode_json
 from edgezero_spin.manifest.spin import FetchError
 
@@ -55,7 +55,7 @@ def log_in(server: str, credentials: Credentials, *, insecure: bool = False) -> 
             written.
     """
     host = registry_host(server)
-    endpoint = Endpoint(host=host, plain=insecure, credentials=credentials)
+    endpoint = RegistryEndpoint(host=host, plain=insecure, credentials=credentials)
     try:
         with (
             OciSession(endpoint, "") as session,

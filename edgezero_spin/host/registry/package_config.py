@@ -1,7 +1,7 @@
 """Registries of packages, by the configuration that ``wkg`` and Spin read.
 
 In: ``wasm-pkg/config.toml`` in the user's configuration folder, and the registry that a
-manifest may name. Out: a ``Registry`` with what is known of it locally. Nothing is asked.
+manifest may name. Out: a ``PackageRegistry`` with what is known of it locally. Nothing is asked.
 
 Source: contract spin-host.md, MAN-32; https://github.com/bytecodealliance/wasm-pkg-tools.
 """
@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from edgezero_spin.host.registry.credentials import Credentials, decode_auth, find_credentials
-from edgezero_spin.host.registry.session import Endpoint
+from edgezero_spin.host.registry.session import RegistryEndpoint
 from edgezero_spin.manifest.decoding import decode_toml
 from edgezero_spin.manifest.errors import Problems, tell_problems
 from edgezero_spin.manifest.spin import FetchError
@@ -23,7 +23,7 @@ from edgezero_spin.manifest.table_reader import TableReader
 
 __all__ = [
     "PackageConfig",
-    "Registry",
+    "PackageRegistry",
     "config_path",
     "load_package_config",
 ]
@@ -33,7 +33,7 @@ _FALLBACKS = {"wasi": "wasi.dev", "ba": "bytecodealliance.org"}
 
 
 @attrs.frozen(kw_only=True)
-class Registry:
+class PackageRegistry:
     """A registry, as the configuration has it.
 
     Attributes:
@@ -56,9 +56,9 @@ class Registry:
     roots: tuple[str, ...] = ()
     credentials: Credentials | None = None
 
-    def endpoint(self, host: str) -> Endpoint:
+    def endpoint(self, host: str) -> RegistryEndpoint:
         """Return how a host is asked that this registry keeps its packages on."""
-        return Endpoint(
+        return RegistryEndpoint(
             host=host,
             plain=self.plain,
             trusting=self.trusting,
@@ -72,14 +72,13 @@ class PackageConfig:
     """The file.
 
     Attributes:
-        path: Where it is, or would be.
         values: What it says.
     """
 
     path: Path
     values: Mapping[str, Any] = attrs.field(factory=dict)
 
-    def registry_for(self, package: str, named: str | None = None) -> Registry:
+    def registry_for(self, package: str, named: str | None = None) -> PackageRegistry:
         """Return the registry of a package.
 
         Args:
@@ -111,7 +110,7 @@ class PackageConfig:
             )
         raise FetchError(f"{self.path}: the registry of {package} is neither a text nor a table")
 
-    def _registry(self, name: str, metadata: Mapping[str, Any] | None) -> Registry:
+    def _registry(self, name: str, metadata: Mapping[str, Any] | None) -> PackageRegistry:
         problems = Problems(self.path)
         table = TableReader(self.values, "", problems).table("registry").table(name)
         kind = table.optional_text("default") or table.optional_text("type")
@@ -120,7 +119,7 @@ class PackageConfig:
             kind = backends[0]
         root = table.table("local").optional_text("root")
         oci = table.table("oci")
-        registry = Registry(
+        registry = PackageRegistry(
             name=name,
             kind=kind,
             metadata=metadata,
@@ -152,7 +151,7 @@ def _credentials(oci: TableReader) -> Credentials | None:
     text = oci.optional_text("auth")
     found = None if text is None else decode_auth(text)
     if text is not None and found is None:
-        oci.problem("auth", "is no `user:password` in base64")
+        oci.problem("auth", "is not a `user:password` in base64")
     return found
 
 

@@ -18,9 +18,9 @@ from typing import Any
 import attrs
 import httpx
 
-from edgezero_spin.host.registry.package_config import Registry, load_package_config
+from edgezero_spin.host.registry.package_config import PackageRegistry, load_package_config
 from edgezero_spin.host.registry.repository import OciRepository
-from edgezero_spin.host.registry.session import Endpoint
+from edgezero_spin.host.registry.session import RegistryEndpoint
 from edgezero_spin.manifest.spin import FetchError, PackageSource
 from edgezero_spin.manifest.spin.versions import (
     Requirement,
@@ -99,7 +99,7 @@ def _best(package: str, requirement: Requirement, versions: Iterable[str]) -> Ve
     return max(fitting)
 
 
-def _local_release(registry: Registry, package: str, requirement: Requirement) -> Release:
+def _local_release(registry: PackageRegistry, package: str, requirement: Requirement) -> Release:
     if registry.root is None:
         raise FetchError(f"the local registry {registry.name} has no `root`")
     folder = registry.root.joinpath(*package.split(":"))
@@ -121,7 +121,7 @@ def _local_release(registry: Registry, package: str, requirement: Requirement) -
 
 
 def _oci_release(
-    registry: Registry, metadata: Mapping[str, Any], package: str, requirement: Requirement
+    registry: PackageRegistry, metadata: Mapping[str, Any], package: str, requirement: Requirement
 ) -> Release:
     host, name = _repository_of(registry, metadata, package)
     endpoint = registry.endpoint(host)
@@ -130,19 +130,19 @@ def _oci_release(
         version = exact or _best(package, requirement, repository.tags())
         layers = repository.manifest(str(version)).layers
     if not layers:
-        raise FetchError(f"{package} {version} on {host} is no package: it has no layers")
+        raise FetchError(f"{package} {version} on {host} is not a package: it has no layers")
     digest, size = layers[0].digest, layers[0].size
     return Release(digest, size, partial(_opened_blob, endpoint, name, digest))
 
 
 @contextmanager
-def _opened_blob(endpoint: Endpoint, name: str, digest: str) -> Iterator[Iterable[bytes]]:
+def _opened_blob(endpoint: RegistryEndpoint, name: str, digest: str) -> Iterator[Iterable[bytes]]:
     with OciRepository(endpoint, name) as repository:
         yield repository.blob(digest)
 
 
 def _repository_of(
-    registry: Registry, metadata: Mapping[str, Any], package: str
+    registry: PackageRegistry, metadata: Mapping[str, Any], package: str
 ) -> tuple[str, str]:
     """Return the host and the repository of a package."""
     table = metadata.get("oci")
@@ -166,7 +166,7 @@ def _preferred(metadata: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _metadata_of(registry: Registry) -> Mapping[str, Any]:
+def _metadata_of(registry: PackageRegistry) -> Mapping[str, Any]:
     """Ask a registry about itself; one that says nothing is an OCI registry."""
     scheme = "http" if registry.name.partition(":")[0] == "localhost" else "https"
     url = f"{scheme}://{registry.name}{METADATA_PATH}"

@@ -21,7 +21,7 @@ import httpx
 from edgezero_spin.host.registry.credentials import Credentials
 from edgezero_spin.manifest.spin import FetchError
 
-__all__ = ["MAX_DOCUMENT_BYTES", "Endpoint", "OciSession", "content_of", "document_of"]
+__all__ = ["MAX_DOCUMENT_BYTES", "OciSession", "RegistryEndpoint", "content_of", "document_of"]
 
 TIMEOUT_S = 30.0
 MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
@@ -37,7 +37,7 @@ _CODE = re.compile(r"[A-Z_]{1,40}")
 
 
 @attrs.frozen(kw_only=True)
-class Endpoint:
+class RegistryEndpoint:
     """How a registry is asked.
 
     Attributes:
@@ -61,18 +61,12 @@ class Endpoint:
 
 
 class OciSession:
-    """Asks a registry about one repository, for several threads at once. ``close`` it.
+    """Asks a registry about one repository, for several threads at once. ``close`` it."""
 
-    Attributes:
-        host: Where the registry is.
-        name: The repository.
-    """
-
-    def __init__(self, endpoint: Endpoint, name: str, *, writing: bool = False) -> None:
+    def __init__(self, endpoint: RegistryEndpoint, name: str, *, writing: bool = False) -> None:
         """Connect to nothing yet.
 
         Args:
-            endpoint: How to ask.
             name: The repository; empty for the registry itself.
             writing: Ask for the right to write, too.
 
@@ -103,12 +97,10 @@ class OciSession:
         """Ask, once more with a token where one is wanted, and yield the answer.
 
         Args:
-            method: Of the request.
-            url: Where.
             what: What is asked for, for errors.
             headers: Of the request.
             content: Makes its body; called again when it is sent again.
-            hoped: Statuses that are no failure.
+            hoped: Statuses that are not a failure.
 
         Raises:
             FetchError: There is no answer, or one with another status.
@@ -206,7 +198,7 @@ class OciSession:
 
         Raises:
             httpx.HTTPError: The place that gives tokens cannot be asked.
-            FetchError: It answers with what is no token.
+            FetchError: It answers with what is not a token.
         """
         kind, _, rest = challenge.partition(" ")
         credentials = self._credentials
@@ -279,7 +271,7 @@ def document_of(content: bytes, host: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        raise FetchError(f"{host} answered with what is no JSON object")
+        raise FetchError(f"{host} answered with what is not a JSON object")
     return document
 
 
@@ -301,7 +293,7 @@ def _code_in(response: httpx.Response) -> str:
     return f" ({code})" if isinstance(code, str) and _CODE.fullmatch(code) else ""
 
 
-def _trust_of(endpoint: Endpoint) -> ssl.SSLContext | bool:
+def _trust_of(endpoint: RegistryEndpoint) -> ssl.SSLContext | bool:
     if endpoint.trusting:
         return False
     if not endpoint.roots:
@@ -311,5 +303,5 @@ def _trust_of(endpoint: Endpoint) -> ssl.SSLContext | bool:
         for root in endpoint.roots:
             context.load_verify_locations(cadata=root)
     except ssl.SSLError as error:
-        raise FetchError(f"an extra_root_certificate of {endpoint.host} is no PEM") from error
+        raise FetchError(f"an extra_root_certificate of {endpoint.host} is not PEM") from error
     return context

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from edgezero_spin.host.errors import WitError
 from edgezero_spin.host.runtime.callees import Callee
 from edgezero_spin.host.runtime.converters import Converters
-from edgezero_spin.host.runtime.host_ends import Promise
+from edgezero_spin.host.runtime.host_sources import Promise
 from edgezero_spin.host.runtime.interface import HostFunction
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context
 from edgezero_spin.host.runtime.running import running
@@ -35,7 +35,7 @@ from edgezero_spin.host.runtime.trampolines import (
 from edgezero_spin.host.runtime.traps import cannot_leave
 from edgezero_spin.host.runtime.waitables import Subtask, SubtaskState
 from edgezero_spin.wasm.component.layout import slots
-from edgezero_spin.wasm.component.linked import Lower
+from edgezero_spin.wasm.component.linked import LoweredFunction
 
 if TYPE_CHECKING:
     from edgezero_spin.host.runtime.instance import Instance
@@ -82,14 +82,15 @@ class _Call:
 
 
 def async_guest_call(
-    lower: Lower, callee: Callee, converters: Converters, number: int, entered: Sequence[int]
+    lower: LoweredFunction,
+    callee: Callee,
+    converters: Converters,
+    number: int,
+    entered: Sequence[int],
 ) -> Trampoline:
     """Return the trampoline to a function that a component instance lifts.
 
     Args:
-        lower: The lowered function.
-        callee: The lifted function.
-        converters: Those of the component.
         number: Index of the caller's context in ``Instance.contexts``.
         entered: The component instances that the call enters.
 
@@ -144,14 +145,11 @@ def _wait(owner: "Instance", subtask: Subtask) -> None:
 
 
 def async_host_call(
-    lower: Lower, function: HostFunction, converters: Converters, number: int
+    lower: LoweredFunction, function: HostFunction, converters: Converters, number: int
 ) -> Trampoline:
     """Return the trampoline to an asynchronous function of the host.
 
     Args:
-        lower: The lowered function.
-        function: What it runs.
-        converters: Those of the component.
         number: Index of the caller's context in ``Instance.contexts``.
 
     Raises:

@@ -20,8 +20,8 @@ from edgezero_spin.host.runtime.waitables import (
     BLOCKED,
     NO_EVENT,
     TASK_CANCELLED,
-    Event,
     Subtask,
+    WaitableEvent,
     WaitableSet,
     waitable_at,
     waitable_set_at,
@@ -46,8 +46,6 @@ def builtin_call(builtin: Builtin, converters: Converters, number: int) -> Tramp
     """Return the trampoline to a built-in.
 
     Args:
-        builtin: The definition.
-        converters: Those of the component.
         number: Index of its context in ``Instance.contexts``.
 
     Raises:
@@ -237,7 +235,7 @@ def _join(owner: "Instance", component: ComponentInstance, index: int, to: int) 
     waitable.join(waitable_set_at(component, to) if to else None)
 
 
-def _wait(owner: "Instance", wset: WaitableSet, cancellable: bool) -> Event:
+def _wait(owner: "Instance", wset: WaitableSet, cancellable: bool) -> WaitableEvent:
     tasks = scheduler_of(owner)
     task = tasks.current
     if cancellable and task.take_cancel():
@@ -250,7 +248,7 @@ def _wait(owner: "Instance", wset: WaitableSet, cancellable: bool) -> Event:
     return wset.take()
 
 
-def _poll(owner: "Instance", wset: WaitableSet, cancellable: bool) -> Event:
+def _poll(owner: "Instance", wset: WaitableSet, cancellable: bool) -> WaitableEvent:
     if cancellable and scheduler_of(owner).current.take_cancel():
         return TASK_CANCELLED
     return wset.take() if wset.ready else NO_EVENT

@@ -17,7 +17,7 @@ from edgezero_spin.host.runtime.misfit import misfit_of_arguments
 from edgezero_spin.host.runtime.scheduler import Completion
 from edgezero_spin.host.runtime.storing import MISFITS
 from edgezero_spin.host.runtime.tasks import Arguments, Resolve, Task, scheduler_of
-from edgezero_spin.host.runtime.waitables import Event
+from edgezero_spin.host.runtime.waitables import WaitableEvent
 from edgezero_spin.wasm.component.layout import core_signature, slots
 from edgezero_spin.wasm.component.linked import LiftedFunction
 
@@ -31,7 +31,6 @@ class Callee:
     """A lifted function, ready to be called as a task.
 
     Attributes:
-        function: The function.
         entered: The component instances that a call from outside enters.
         from_host: Its caller is the host.
     """
@@ -48,7 +47,7 @@ class Callee:
         """Start the function."""
         raise NotImplementedError
 
-    def call_back(self, task: Task, event: Event) -> None:
+    def call_back(self, task: Task, event: WaitableEvent) -> None:
         """Go on with it after an event."""
         raise NotImplementedError
 
@@ -164,7 +163,7 @@ class _Asynchronous(Callee):
         owner.run(self.function.core, max(self._width, 1))
         task.react(owner.words[0])
 
-    def call_back(self, task: Task, event: Event) -> None:
+    def call_back(self, task: Task, event: WaitableEvent) -> None:
         owner = task.owner
         if self._callback is None:
             raise RuntimeError("the function has no callback")
@@ -185,8 +184,6 @@ def callee_of(
     """Return a lifted function as a callee.
 
     Args:
-        function: The function.
-        converters: Those of its component.
         number: Index of its context in ``Instance.contexts``.
         entered: The component instances that a call from outside enters.
         from_host: Parameters and result are the host's.

@@ -2,8 +2,9 @@
 
 One file per component and engine: the engine's own format first, because the engine maps
 the file itself, then a trailer of ours. The trailer says what the file is for and carries
-a digest of everything before it. Native code is trusted input: a file is handed to the
-engine only when its trailer fits and the digest agrees.
+a checksum of everything before it, which finds what a disk or a copy spoilt. Native code is
+trusted input: a file is handed to the engine only when its trailer fits, the checksum agrees and
+nobody else can write to the folder.
 
 The folder has a bound: where a new entry goes past it, those that were used least recently
 are removed.
@@ -21,6 +22,7 @@ import os
 import struct
 import tempfile
 import time
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -58,8 +60,6 @@ class CacheEntry:
     """One file of a folder.
 
     Attributes:
-        path: The file.
-        size_bytes: Its size.
         used_at: When it was read or written last, in seconds since 1970.
     """
 
@@ -166,7 +166,7 @@ class CompiledCache:
                 "wasm": digest,
                 "engine": self.engine_key,
                 "size": len(code),
-                "sha256": hashlib.sha256(code).hexdigest(),
+                "crc32": zlib.crc32(code),
             }
         ).encode()
         try:
@@ -226,10 +226,10 @@ class CompiledCache:
                 trailer = json.loads(content[end - length : end])
                 size = end - length
                 with memoryview(content) as view:
-                    found = hashlib.sha256(view[:size]).hexdigest()
+                    found = zlib.crc32(view[:size])
         except (OSError, ValueError, struct.error, TypeError):
             return False
-        expected = {"wasm": digest, "engine": self.engine_key, "size": size, "sha256": found}
+        expected = {"wasm": digest, "engine": self.engine_key, "size": size, "crc32": found}
         return bool(trailer == expected)
 
 

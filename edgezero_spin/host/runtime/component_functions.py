@@ -13,7 +13,7 @@ from edgezero_spin.host.runtime.async_lower import async_guest_call, async_host_
 from edgezero_spin.host.runtime.builtins import builtin_call
 from edgezero_spin.host.runtime.callees import Callee, callee_of
 from edgezero_spin.host.runtime.converters import Converters, needs_async
-from edgezero_spin.host.runtime.core_modules import DefinedFunction
+from edgezero_spin.host.runtime.core_modules import CoreFunctionTypes, DefinedFunction
 from edgezero_spin.host.runtime.instance import ContextSource
 from edgezero_spin.host.runtime.interface import CoreInterface, HostFunction
 from edgezero_spin.host.runtime.lifted import Invoke, lifted_call
@@ -32,14 +32,14 @@ from edgezero_spin.wasm.component.linked import (
     Builtin,
     Canonical,
     HostResource,
+    ImportedFunction,
     LiftedFunction,
     LinkedComponent,
-    Lower,
+    LoweredFunction,
     Options,
     ResourceFunction,
     WasiFunction,
 )
-from edgezero_spin.wasm.component.linked import HostFunction as ImportedFunction
 
 __all__ = ["ComponentFunctions", "Imports"]
 
@@ -64,7 +64,6 @@ class ComponentFunctions:
     """The functions of one component.
 
     Attributes:
-        linked: The component.
         runs_tasks: Some of them are asynchronous.
         wasi: The host's side of WASI 0.1, if a core module imports that.
         contexts: The contexts that lifts and lowers have in an instance, in their order.
@@ -79,6 +78,7 @@ class ComponentFunctions:
         self._name = name
         self._imports = imports
         self._converters = Converters(linked.resources, imports.resource_class)
+        self._core_types = CoreFunctionTypes()
         self._defined: dict[Canonical, DefinedFunction] = {}
 
     def number(self, instance: int, options: Options) -> int:
@@ -154,9 +154,10 @@ class ComponentFunctions:
         found = self._defined.get(canonical)
         if found is None:
             try:
-                found = self._defined[canonical] = DefinedFunction.of(self._trampoline(canonical))
+                found = self._core_types.define(self._trampoline(canonical))
             except UnsupportedTypeError as error:
                 raise LinkError(_name_of(canonical), error.problem) from error
+            self._defined[canonical] = found
         return found
 
     def _is_ours(self, function: WasiFunction) -> bool:
@@ -185,9 +186,9 @@ class ComponentFunctions:
                 return resource_call(canonical, resource, is_host=is_host)
             case Builtin(_, instance, _, options):
                 return builtin_call(canonical, self._converters, self.number(instance, options))
-            case Lower(_, LiftedFunction() as callee, _):
+            case LoweredFunction(_, LiftedFunction() as callee, _):
                 return self._guest_trampoline(canonical, callee)
-            case Lower(instance, ImportedFunction() as callee, options):
+            case LoweredFunction(instance, ImportedFunction() as callee, options):
                 function = self._imports.function(callee)
                 if function is None:
                     return missing(canonical, lambda: _not_provided(callee))
@@ -196,7 +197,7 @@ class ComponentFunctions:
                 return trampoline(canonical, function, self._converters, number)
         raise TypeError(canonical)
 
-    def _guest_trampoline(self, lower: Lower, callee: LiftedFunction) -> Trampoline:
+    def _guest_trampoline(self, lower: LoweredFunction, callee: LiftedFunction) -> Trampoline:
         number = self.number(lower.instance, lower.options)
         if self._related(callee.instance, lower.instance):
             return missing(lower, cannot_enter)
@@ -210,9 +211,9 @@ class ComponentFunctions:
 
 def _name_of(canonical: Canonical) -> str:
     match canonical:
-        case Lower(_, ImportedFunction(path), _):
+        case LoweredFunction(_, ImportedFunction(path), _):
             return " ".join(path)
-        case Lower():
+        case LoweredFunction():
             return "a call between components"
         case Builtin(name) | ResourceFunction(name) | WasiFunction(name):
             return name

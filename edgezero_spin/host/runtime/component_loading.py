@@ -1,6 +1,6 @@
 """Components, loaded: read, linked, fused and compiled, or from the cache.
 
-In: component files and core modules, and an engine. Out: ``Component`` values that
+In: component files and core modules, and an engine. Out: ``CompiledComponent`` values that
 ``linking.link`` takes, and the ``CompiledForm`` of those that are joined to others.
 
 Source: contract spin-host.md, ENG-1 to ENG-10 and GEN-8.
@@ -22,9 +22,9 @@ from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.wasm.component.linked import LinkedComponent
 
 __all__ = [
+    "CompiledComponent",
     "CompiledForm",
-    "Component",
-    "Provider",
+    "ProvidedImport",
     "compiled_form",
     "is_core_module",
     "load_component",
@@ -33,17 +33,18 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
+_MAGIC = b"\0asm"
+_PREAMBLE_BYTES = 8
+
 
 @attrs.frozen(eq=False)
-class Component:
+class CompiledComponent:
     """A component, compiled.
 
     Attributes:
         path: Where it came from, for messages.
         digest: SHA-256 of the wasm bytes, in hex.
-        engine: The engine that it was compiled for.
         cache: Where compiled code is kept.
-        wasm: The bytes.
         code: What to instantiate; ``None`` where it has to be linked with others first.
     """
 
@@ -51,8 +52,20 @@ class Component:
     digest: str
     engine: Engine
     cache: CompiledCache | None
-    wasm: bytes = attrs.field(repr=False)
     code: "CompiledForm | None"
+
+    def wasm(self) -> bytes:
+        """Read the bytes again: a start that finds all compiled holds none of them.
+
+        Raises:
+            ComponentError: The file was changed or removed since it was loaded.
+        """
+        content = read_wasm(self.path)
+        if hashlib.sha256(content).hexdigest() != self.digest:
+            raise ComponentError(
+                self.path, "was changed while it was loaded", "Start again after the build"
+            )
+        return content
 
     def names(self) -> tuple[list[str], list[str]]:
         """Return the names of what the component imports, and of what it exports.
@@ -63,18 +76,19 @@ class Component:
         # A component alone whose compiled form is kept is not read at all.
         from edgezero_spin.wasm.component.core_guest import read_guest
         from edgezero_spin.wasm.component.definitions import ExportDefinition, ImportDefinition
-        from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
+        from edgezero_spin.wasm.component.errors import WasmError
 
+        wasm = self.wasm()
         try:
-            found = read_guest(self.wasm).definitions
-        except WasmComponentError as error:
-            raise _invalid(self.path, error, self.wasm) from error
+            found = read_guest(wasm).definitions
+        except WasmError as error:
+            raise _invalid(self.path, error, wasm) from error
         imports = [part.name for part in found if isinstance(part, ImportDefinition)]
         return imports, [part.name for part in found if isinstance(part, ExportDefinition)]
 
 
 @attrs.frozen
-class Provider:
+class ProvidedImport:
     """A component that provides an import of another.
 
     Attributes:
@@ -86,10 +100,10 @@ class Provider:
     """
 
     name: str
-    component: Component
+    component: CompiledComponent
     export: str | None
     host_name: str
-    providers: "tuple[Provider, ...]" = ()
+    providers: "tuple[ProvidedImport, ...]" = ()
 
     @property
     def key(self) -> str:
@@ -115,7 +129,7 @@ class CompiledForm:
 
 def load_component(
     engine: Engine, path: Path | str, cache_dir: Path | None = None, *, joined: bool = False
-) -> Component:
+) -> CompiledComponent:
     """Return the component in a ``.wasm`` or ``.wat`` file, compiled or from the cache.
 
     A core module that can be one is adapted (``wasm/component/adapting.py``).
@@ -128,25 +142,25 @@ def load_component(
         joined: Other components will serve some of its imports, so it is compiled with them.
 
     Raises:
-        ComponentError: The file cannot be read, or is no component and cannot be one.
+        ComponentError: The file cannot be read, or is not a component and cannot be one.
     """
     path = Path(path)
-    wasm = read_wasm(path)
-    digest = hashlib.sha256(wasm).hexdigest()
+    digest = _digest_of(path)
     cache = None if cache_dir is None else CompiledCache(cache_dir, engine.compile_key())
-    component = Component(path, digest, engine, cache, wasm, None)
+    component = CompiledComponent(path, digest, engine, cache, None)
     return component if joined else attrs.evolve(component, code=compiled_form(component))
 
 
-_FORM = "form 2"
+_FORM = "form 3"
 """Changes with the classes of the linked form and with what the fuser does."""
 
 
-def compiled_form(component: Component, providers: tuple[Provider, ...] = ()) -> CompiledForm:
+def compiled_form(
+    component: CompiledComponent, providers: tuple[ProvidedImport, ...] = ()
+) -> CompiledForm:
     """Return what to instantiate for a component and those that it depends on.
 
     Args:
-        component: The component.
         providers: Those that provide some of its imports.
 
     Raises:
@@ -165,19 +179,38 @@ def read_wasm(path: Path) -> bytes:
     """Return the binary form of a ``.wasm`` or ``.wat`` file.
 
     Raises:
-        ComponentError: The file cannot be read, or is no wasm.
+        ComponentError: The file cannot be read, or is not wasm.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ComponentError(
-            path, f"cannot be read ({error.strerror})", "Build the component first"
-        ) from error
-    if not content.startswith(b"\0asm"):
+        raise _unreadable(path, error) from error
+    if not content.startswith(_MAGIC):
         content = _parse_text(path, content)
-    if len(content) < 8:
+    if len(content) < _PREAMBLE_BYTES:
         raise ComponentError(path, "is cut short", "Build the component again")
     return content
+
+
+def _digest_of(path: Path) -> str:
+    """Return the digest of the binary form, read in pieces: a component has 20 MB.
+
+    Raises:
+        ComponentError: The file cannot be read, or is not wasm.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            preamble = file.read(_PREAMBLE_BYTES)
+            if preamble.startswith(_MAGIC) and len(preamble) == _PREAMBLE_BYTES:
+                file.seek(0)
+                return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return hashlib.sha256(read_wasm(path)).hexdigest()
+
+
+def _unreadable(path: Path, error: OSError) -> ComponentError:
+    return ComponentError(path, f"cannot be read ({error.strerror})", "Build the component first")
 
 
 def is_core_module(wasm: bytes) -> bool:
@@ -199,17 +232,18 @@ def _parse_text(path: Path, content: bytes) -> bytes:
         ) from error
 
 
-def _compile(component: Component, providers: tuple[Provider, ...], key: str) -> CompiledForm:
+def _compile(
+    component: CompiledComponent, providers: tuple[ProvidedImport, ...], key: str
+) -> CompiledForm:
     # What was compiled before needs none of this.
     from edgezero_spin.host.runtime.proposals import refused_proposal
-    from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
+    from edgezero_spin.wasm.component.errors import WasmError
     from edgezero_spin.wasm.fuse.fusing import fuse
 
     engine, cache = component.engine, component.cache
+    wasm = component.wasm()
     try:
-        fused = fuse(
-            _linked(component, providers), cache=None if cache is None else _CodeEntries(cache)
-        )
+        fused = fuse(_linked(wasm, providers), cache=None if cache is None else _CodeEntries(cache))
         proposal = refused_proposal(fused)
         if proposal is not None:
             raise ComponentError(
@@ -224,8 +258,8 @@ def _compile(component: Component, providers: tuple[Provider, ...], key: str) ->
             cores.append(attrs.evolve(core, module=digest))
             if digest not in modules:
                 modules[digest] = _compiled_module(engine, cache, core.module, digest)
-    except (WasmComponentError, wasmtime.WasmtimeError) as error:
-        raise _invalid(component.path, error, component.wasm) from error
+    except (WasmError, wasmtime.WasmtimeError) as error:
+        raise _invalid(component.path, error, wasm) from error
     form = attrs.evolve(fused, core_instances=tuple(cores))
     if cache is not None:
         cache.store_bytes(key, pickle.dumps(form))
@@ -268,42 +302,43 @@ class _CodeEntries:
         self.cache.store_bytes(f"code {key}", entry)
 
 
-def _linked(component: Component, providers: tuple[Provider, ...]) -> LinkedComponent:
+def _linked(wasm: bytes, providers: tuple[ProvidedImport, ...]) -> LinkedComponent:
     """Link a component with those that it depends on.
 
     Raises:
         LinkError: The dependency for the import that ``item`` names does not fit.
         ComponentError: The file of a dependency is not valid.
-        wasm.component.errors.ComponentError: The component is not valid.
+        wasm.component.errors.WasmError: The component is not valid.
     """
     from edgezero_spin.wasm.component.core_guest import CoreGuest, read_guest
-    from edgezero_spin.wasm.component.definitions import Component as Definitions
-    from edgezero_spin.wasm.component.errors import ComponentError as WasmComponentError
-    from edgezero_spin.wasm.component.linking import Dependency, link, validate
+    from edgezero_spin.wasm.component.definitions import Component
+    from edgezero_spin.wasm.component.errors import WasmError
+    from edgezero_spin.wasm.component.linking import ProvidedComponent, link, validate
 
-    root = read_guest(component.wasm)
-    read: dict[int, Definitions | CoreGuest] = {}
+    root = read_guest(wasm)
+    read: dict[int, Component | CoreGuest] = {}
 
-    def dependency(part: Provider) -> Dependency:
+    def provided(part: ProvidedImport) -> ProvidedComponent:
         # One that provides several imports is one instance.
         guest = read.get(id(part.component))
         if guest is None:
+            content = part.component.wasm()
             try:
-                guest = read[id(part.component)] = read_guest(part.component.wasm)
+                guest = read[id(part.component)] = read_guest(content)
                 validate(guest)
-            except WasmComponentError as error:
-                raise _invalid(part.component.path, error, part.component.wasm) from error
-        below = tuple(dependency(inner) for inner in part.providers)
-        return Dependency(part.name, guest, part.export, below, part.host_name)
+            except WasmError as error:
+                raise _invalid(part.component.path, error, content) from error
+        below = tuple(provided(inner) for inner in part.providers)
+        return ProvidedComponent(part.name, guest, part.export, below, part.host_name)
 
-    given = tuple(dependency(part) for part in providers)
+    given = tuple(provided(part) for part in providers)
     try:
         return link(root, given)
-    except WasmComponentError:
+    except WasmError:
         for one in given:
             try:
                 link(root, (one,))
-            except WasmComponentError as error:
+            except WasmError as error:
                 validate(root)
                 raise LinkError(one.name, error.reason) from error
         raise

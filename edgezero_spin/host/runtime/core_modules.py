@@ -34,7 +34,7 @@ from edgezero_spin.host.runtime.trampolines import Trampoline
 from edgezero_spin.wasm.component.layout import Formats, core_types
 from edgezero_spin.wasm.component.linked import CoreExport, CoreInstance
 
-__all__ = ["DefinedFunction", "JoinedModule"]
+__all__ = ["CoreFunctionTypes", "DefinedFunction", "JoinedModule"]
 
 _VALUE_TYPES = {
     "i32": wasmtime.ValType.i32,
@@ -50,18 +50,26 @@ class DefinedFunction:
 
     Attributes:
         callback: What the engine calls.
-        type: Its core type.
     """
 
     callback: Any
     type: wasmtime.FuncType
 
-    @classmethod
-    def of(cls, trampoline: Trampoline) -> "DefinedFunction":
+
+class CoreFunctionTypes:
+    """Core function types of one engine, which no other engine takes."""
+
+    def __init__(self) -> None:
+        self._types: dict[tuple[Formats, Formats], wasmtime.FuncType] = {}
+
+    def define(self, trampoline: Trampoline) -> DefinedFunction:
         """Return a trampoline in the engine's form."""
         callback, parameters, results = trampoline
-        type_ = wasmtime.FuncType(_types(parameters), _types(results))
-        return cls(Callback(callback), type_)
+        type_ = self._types.get((parameters, results))
+        if type_ is None:
+            type_ = wasmtime.FuncType(_types(parameters), _types(results))
+            self._types[parameters, results] = type_
+        return DefinedFunction(Callback(callback), type_)
 
 
 def _types(formats: Formats) -> list[wasmtime.ValType]:
@@ -85,9 +93,7 @@ class JoinedModule:
         """Join a module.
 
         Args:
-            engine: What it was compiled for.
             plan: The core instance.
-            module: Its module.
             sources: What each import is given; ``None`` for a function of the engine's own
                 WASI 0.1.
 

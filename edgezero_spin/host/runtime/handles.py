@@ -55,7 +55,6 @@ class Handle:
     """A handle to a resource.
 
     Attributes:
-        type: The resource type.
         rep: The representation: an object of the host or a guest's number.
         call: For a borrowed handle, the call with which it ends; ``None`` for an owned one.
         lends: How many calls in progress borrow from this handle.
@@ -187,9 +186,6 @@ class GuestResource:
 
     Pass it back to the component as ``own``, which ends it, or as ``borrow``. ``close`` runs
     the guest's destructor; closing twice is harmless.
-
-    Attributes:
-        type: The resource type.
     """
 
     __slots__ = ("_instance", "_rep", "owned", "type")

@@ -23,6 +23,7 @@ from edgezero_spin.host.runtime.handles import ComponentInstance, Handle
 from edgezero_spin.host.runtime.interface import Err, HostState, Ok
 from edgezero_spin.host.runtime.lifted import Invoke
 from edgezero_spin.host.runtime.memory import Context
+from edgezero_spin.host.runtime.native import memory_data, memory_size
 from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.scheduler import Completion, Scheduler
 from edgezero_spin.host.runtime.store import Store
@@ -96,7 +97,6 @@ class Instance(Store):
 
     Attributes:
         state: The embedder's state, first argument of every host function.
-        components: The component instances.
         contexts: The contexts of lifts and lowers, by number.
         tasks: Runs the tasks of a component with asynchronous functions; ``None`` for others.
     """
@@ -113,6 +113,7 @@ class Instance(Store):
         self.components = [ComponentInstance(limit) for _ in range(template.component_count)]
         state.table.handles = [component.entries for component in self.components]
         self.contexts: list[Context] = []
+        self.tasks: Scheduler | None = None
         self.tasks = template.scheduler(self)
         self.contexts = [
             Context(self, self.components[number], memory, realloc)
@@ -125,13 +126,25 @@ class Instance(Store):
             self.close()
             raise
 
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of its linear memories, as far as values cross to them; 0 once it is closed."""
+        if not self._store:
+            return 0
+        sources = {memory for _, memory, _ in self._template.contexts if memory is not None}
+        sizes = {}
+        for source in sources:
+            # Core modules export each other's memories under names of their own.
+            memory = self.export_address(source)
+            sizes[memory_data(self.context, memory)] = memory_size(self.context, memory)
+        return sum(sizes.values())
+
     def call(self, interface: str | None, function: str, *args: Any) -> Any:
         """Call an exported function and return its result in Python form.
 
         Args:
             interface: The exported interface, with its version or, for WASI 0.2, without;
                 ``None`` for a function that the world exports by itself.
-            function: Its WIT name.
             args: Its parameters in Python form; see ``host/interface.py``.
 
         Raises:
@@ -226,8 +239,6 @@ class Instance(Store):
         """Run the destructor of a resource.
 
         Args:
-            type_: Its type.
-            rep: Its representation.
             caller: The component instance that drops it, ``None`` for the host.
         """
         owner = self._template.resources[type_]

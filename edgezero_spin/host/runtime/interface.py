@@ -65,22 +65,14 @@ class HostState(Protocol):
 
 @attrs.frozen
 class Ok:
-    """The ``ok`` case of a ``result`` that is nested in another type.
-
-    Attributes:
-        value: The payload, ``None`` where the case has none.
-    """
+    """The ``ok`` case of a ``result`` that is nested in another type."""
 
     value: Any = None
 
 
 @attrs.frozen
 class Err:
-    """The ``err`` case of a ``result`` that is nested in another type.
-
-    Attributes:
-        value: The payload, ``None`` where the case has none.
-    """
+    """The ``err`` case of a ``result`` that is nested in another type."""
 
     value: Any = None
 
@@ -100,10 +92,6 @@ class Variants(Sequence[tuple[str, Any]]):
     """A ``list<variant>``, its cases and its payloads apart; equal to the list of both.
 
     A table whose rows have the same cases returns them without a tuple for each value.
-
-    Attributes:
-        cases: The cases.
-        payloads: The payloads, in the same order.
     """
 
     __slots__ = ("cases", "payloads")

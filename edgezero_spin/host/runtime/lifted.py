@@ -37,8 +37,6 @@ def lifted_call(
     """Return what calls a lifted function.
 
     Args:
-        function: The function.
-        converters: Those of its component.
         context_number: Index of its context in ``Instance.contexts``.
         entered: The component instances that a call enters.
         from_host: Parameters and result are the host's.

@@ -1,6 +1,6 @@
 """Joining a component to host functions.
 
-In: a ``Component`` and the ``Interface`` tables of the capabilities. Out: a
+In: a ``CompiledComponent`` and the ``Interface`` tables of the capabilities. Out: a
 ``PreparedComponent``, from which instances are made. No interface is known here; what a
 component imports and the capabilities offer is matched by name.
 
@@ -12,12 +12,15 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from edgezero_spin.host.errors import LinkError
-from edgezero_spin.host.runtime.component_loading import Component, Provider, compiled_form
+from edgezero_spin.host.runtime.component_loading import (
+    CompiledComponent,
+    ProvidedImport,
+    compiled_form,
+)
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.interface import CoreInterface, HostFunction, Interface
 from edgezero_spin.host.runtime.prepared import Imports, PreparedComponent
-from edgezero_spin.wasm.component.linked import WASI_01, HostResource
-from edgezero_spin.wasm.component.linked import HostFunction as ImportedFunction
+from edgezero_spin.wasm.component.linked import WASI_01, HostResource, ImportedFunction
 
 __all__ = ["ROOT", "ImportProvider", "find_interface", "link"]
 
@@ -33,7 +36,7 @@ class ImportProvider(Protocol):
         """What messages call it."""
 
     @property
-    def component(self) -> Component:
+    def component(self) -> CompiledComponent:
         """The component."""
 
     @property
@@ -51,15 +54,13 @@ class ImportProvider(Protocol):
 
 def link(
     engine: Engine,
-    component: Component,
+    component: CompiledComponent,
     interfaces: Mapping[str, Interface],
     dependencies: Mapping[str, ImportProvider] | None = None,
 ) -> PreparedComponent:
     """Join a component's imports to host functions, with converters made once.
 
     Args:
-        engine: The engine that the component was loaded with.
-        component: What ``load_component`` returned.
         interfaces: The host's side, by name. An import ``ns:pkg/iface@version`` looks for
             exactly that key, then, for WASI 0.2 releases, for ``ns:pkg/iface``, and for
             WASI 0.3 releases, the candidate among them, for ``ns:pkg/iface@0.3``.
@@ -99,13 +100,13 @@ def _providers(
     given: Mapping[str, ImportProvider],
     sides: dict[str | None, Mapping[str, Interface]],
     above: str = "",
-) -> Iterator[Provider]:
+) -> Iterator[ProvidedImport]:
     """Yield components as they are compiled, and note what each sees of the host."""
     for name, part in given.items():
         host_name = f"{above}{name}"
         sides[host_name] = part.interfaces
         below = tuple(_providers(part.dependencies, sides, f"{host_name} / "))
-        yield Provider(name, part.component, part.export, host_name, below)
+        yield ProvidedImport(name, part.component, part.export, host_name, below)
 
 
 class _HostImports(Imports):
@@ -113,6 +114,7 @@ class _HostImports(Imports):
 
     def __init__(self, sides: Mapping[str | None, Mapping[str, Interface]]) -> None:
         self._sides = sides
+        self._found: dict[tuple[str, str | None], Interface | None] = {}
 
     def function(self, imported: ImportedFunction) -> HostFunction | None:
         """Return the function to run, ``None`` where the host has none."""
@@ -132,7 +134,10 @@ class _HostImports(Imports):
     def _interface(self, path: tuple[str, ...], dependency: str | None) -> Interface | None:
         if len(path) > 2:
             return None
-        return find_interface(path[0] if len(path) == 2 else ROOT, self._sides[dependency])
+        key = (path[0] if len(path) == 2 else ROOT, dependency)
+        if key not in self._found:
+            self._found[key] = find_interface(key[0], self._sides[dependency])
+        return self._found[key]
 
 
 # Tables of WASI 0.2 have no version in their name, those of 0.3 have it without the patch. Only

@@ -43,10 +43,6 @@ class Context:
         u8, s8, u16, s16, u32, s32, u64, s64, f32, f64: Views of the memory, indexed by address
             divided by the size of an element.
         size: Bytes that the views cover.
-        owner: The running instance.
-        instance: The component instance.
-        entries: Its handles.
-        state: The embedder's state.
         held: Bytes that the present call may still make the host hold; see ``charge``.
         lent: Handles that the present call borrows from, where that is kept.
         call: The call that handles lowered now are borrowed for.

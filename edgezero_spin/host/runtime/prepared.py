@@ -65,9 +65,6 @@ class PreparedComponent:
 
     Attributes:
         exports: Names of the exported interfaces and root functions.
-        engine: What it runs on.
-        linked: The component.
-        resources: Whose each resource type is.
         contexts: Contexts of its lifts and lowers, by number.
         component_count: How many component instances it is made of.
     """
@@ -83,8 +80,6 @@ class PreparedComponent:
         """Join a linked component to the host.
 
         Args:
-            engine: What it will run on.
-            linked: The component.
             imports: What the host has for it. A function that it lacks stops the guest when
                 it is called, with a message that names it.
             module_of: Returns the compiled core module for what stands in ``linked``.

@@ -12,7 +12,7 @@ from edgezero_spin.wasm.component.linked import (
     Function,
     LiftedFunction,
     LinkedComponent,
-    Lower,
+    LoweredFunction,
 )
 
 __all__ = ["refused_proposal"]
@@ -28,7 +28,7 @@ def refused_proposal(linked: LinkedComponent) -> str | None:
                         return f"error contexts ({name})"
                     if name.startswith("thread.") and name != "thread.yield":
                         return f"threads within a component ({name})"
-                case Lower(_, callee, _) if _is_stackful(callee):
+                case LoweredFunction(_, callee, _) if _is_stackful(callee):
                     return "an `async` lift without a callback"
     left: list[Mapping[str, ComponentExport]] = [linked.exports]
     while left:

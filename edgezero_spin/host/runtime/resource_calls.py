@@ -25,7 +25,6 @@ def resource_call(function: ResourceFunction, type_: ResourceType, *, is_host: b
     """Return the trampoline to ``resource.new``, ``resource.drop`` or ``resource.rep``.
 
     Args:
-        function: The function.
         type_: The resource type that handles have.
         is_host: The resource type is the host's.
     """

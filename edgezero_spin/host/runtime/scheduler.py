@@ -86,7 +86,6 @@ class Scheduler:
     """Runs the tasks of one instance.
 
     Attributes:
-        current: The task whose code runs.
         live: Tasks from their call to their end, also after ``task.return``.
         loop: Where coroutines of the host run; needed as soon as one has to.
         on_wake: Called, from any thread, when something was posted.
@@ -324,7 +323,6 @@ class Scheduler:
         """Run a coroutine on the host's loop; return what cancels it.
 
         Args:
-            work: The coroutine.
             done: Called once, on the instance's thread; not after it was cancelled.
 
         Raises:

@@ -75,7 +75,6 @@ class Store:
         """Make a store.
 
         Args:
-            engine: The engine.
             address: Where it is.
         """
         self._store: int = 0
@@ -181,7 +180,6 @@ class Store:
         They are C values already, which halves the cost of the call.
 
         Args:
-            core: The function.
             count: How many slots its parameters and results take.
         """
         found = self._calls.get(core)

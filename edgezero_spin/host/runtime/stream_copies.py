@@ -23,7 +23,7 @@ from edgezero_spin.host.runtime.streams import (
     interned,
 )
 from edgezero_spin.host.runtime.tasks import scheduler_of
-from edgezero_spin.host.runtime.waitables import BLOCKED, Event
+from edgezero_spin.host.runtime.waitables import BLOCKED, WaitableEvent
 from edgezero_spin.wasm.component.layout import layout_of
 from edgezero_spin.wasm.component.linked import Builtin
 from edgezero_spin.wasm.component.types import FutureType, StreamType, ValueType
@@ -118,7 +118,7 @@ class _GuestParty:
         self.buffer = buffer
 
     def copied(self, reclaim: Callable[[], None]) -> None:
-        def event() -> Event:
+        def event() -> WaitableEvent:
             reclaim()
             return self._event(COMPLETED)
 
@@ -127,7 +127,7 @@ class _GuestParty:
     def done(self, result: int) -> None:
         self.end.notify(lambda: self._event(result))
 
-    def _event(self, result: int) -> Event:
+    def _event(self, result: int) -> WaitableEvent:
         end = self.end
         is_future = end.shared.is_future
         finished = result == DROPPED or (is_future and result == COMPLETED)

@@ -93,9 +93,7 @@ class Shared:
     """What the two ends of a stream or future have in common.
 
     Attributes:
-        type: The stream or future type.
         element: Type of the elements, ``None`` where they carry nothing.
-        is_future: It is a future.
         dropped: One end is gone.
         pending: The side that came first.
         held_bytes: What the host holds for whoever reads.

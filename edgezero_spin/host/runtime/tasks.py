@@ -20,7 +20,7 @@ from edgezero_spin.host.runtime.traps import cannot_enter
 from edgezero_spin.host.runtime.waitables import (
     NO_EVENT,
     TASK_CANCELLED,
-    Event,
+    WaitableEvent,
     WaitableSet,
     waitable_set_at,
 )
@@ -60,7 +60,6 @@ class Task:
 
     Attributes:
         owner: The running instance.
-        component: The component instance whose code runs.
         callee: The function; ``None`` for a call of the host's own, as of a start function.
         arguments: Lifts or returns the parameters; called when the task starts.
         resolve: Gets the result, or ``CANCELLED``.
@@ -69,6 +68,7 @@ class Task:
         cancel: How far its cancellation is.
         call: The call that borrowed handles end with.
         storage: What ``context.set`` stores.
+        context: What whoever started it put there; the tasks that it calls have the same.
         queued: It stands in the queue of the scheduler.
     """
 
@@ -80,6 +80,7 @@ class Task:
         "callee",
         "cancel",
         "component",
+        "context",
         "owner",
         "queued",
         "reject",
@@ -107,6 +108,8 @@ class Task:
         self.cancel = Cancel.NONE
         self.call = Call()
         self.storage = [0, 0]
+        tasks = owner.tasks
+        self.context: Any = None if tasks is None else tasks.current.context
         self.queued = False
         self._set: WaitableSet | None = None
         self._state = _State.STARTING
@@ -205,7 +208,7 @@ class Task:
         if callee is not None:
             self._within(frame, lambda: callee.begin(self))
 
-    def _call_back(self, event: Event, frame: Frame) -> None:
+    def _call_back(self, event: WaitableEvent, frame: Frame) -> None:
         callee = self.callee
         if callee is None:
             return

@@ -33,7 +33,7 @@ from edgezero_spin.wasm.component.layout import (
     layout_of,
     slots,
 )
-from edgezero_spin.wasm.component.linked import Lower
+from edgezero_spin.wasm.component.linked import LoweredFunction
 from edgezero_spin.wasm.component.types import (
     BorrowType,
     ListType,
@@ -67,14 +67,12 @@ class LoweredCall:
     """What the trampolines to lowered functions have in common.
 
     Attributes:
-        signature: The core signature.
-        lifts: Lifts of the parameters.
         areas: The slots of calls, by address.
         unpack: Returns the core parameters in an area.
     """
 
     def __init__(
-        self, lower: Lower, converters: Converters, *, to_host: bool, lends: bool = True
+        self, lower: LoweredFunction, converters: Converters, *, to_host: bool, lends: bool = True
     ) -> None:
         """Prepare a lowered function; see ``Lifting`` for ``to_host`` and ``lends``.
 
@@ -91,14 +89,11 @@ class LoweredCall:
 
 
 def host_call(
-    lower: Lower, function: HostFunction, converters: Converters, number: int
+    lower: LoweredFunction, function: HostFunction, converters: Converters, number: int
 ) -> Trampoline:
     """Return the trampoline to a function of the host.
 
     Args:
-        lower: The lowered function.
-        function: What it runs.
-        converters: Those of the component.
         number: Index of the caller's context in ``Instance.contexts``.
 
     Raises:
@@ -147,13 +142,12 @@ def host_call(
     return callback, signature.parameters, signature.results
 
 
-def guest_call(lower: Lower, invoke: Invoke, converters: Converters, number: int) -> Trampoline:
+def guest_call(
+    lower: LoweredFunction, invoke: Invoke, converters: Converters, number: int
+) -> Trampoline:
     """Return the trampoline to a function that a component instance lifts.
 
     Args:
-        lower: The lowered function.
-        invoke: What calls the lifted function.
-        converters: Those of the component.
         number: Index of the caller's context in ``Instance.contexts``.
 
     Raises:
@@ -185,7 +179,7 @@ def guest_call(lower: Lower, invoke: Invoke, converters: Converters, number: int
     return callback, signature.parameters, signature.results
 
 
-def missing(lower: Lower, error: Callable[[], BaseException]) -> Trampoline:
+def missing(lower: LoweredFunction, error: Callable[[], BaseException]) -> Trampoline:
     """Return a trampoline that ends the guest: the host does not have the function."""
     signature = core_signature(lower.callee.type, lowered=True, is_async=lower.options.is_async)
 
@@ -199,7 +193,6 @@ def core_call(function: CoreFunction, number: int) -> Trampoline:
     """Return the trampoline to a core function of the host.
 
     Args:
-        function: The function.
         number: Index of the caller's context in ``Instance.contexts``.
     """
     formats = {"i32": "I", "i64": "Q"}
@@ -240,7 +233,7 @@ def _invoker(function: HostFunction, lifts: list[Lift]) -> Callable[[Context, Se
 
 
 def results_of(
-    lower: Lower, converters: Converters, signature: CoreSignature
+    lower: LoweredFunction, converters: Converters, signature: CoreSignature
 ) -> tuple[_Finish, _Finish | None]:
     """Return what puts a host function's value, and its error where it can have one."""
     result = lower.callee.type.result
@@ -270,7 +263,7 @@ def results_of(
 
 
 def finish_result(
-    lower: Lower, converters: Converters, signature: CoreSignature, *, from_host: bool
+    lower: LoweredFunction, converters: Converters, signature: CoreSignature, *, from_host: bool
 ) -> _Finish:
     result = lower.callee.type.result
     if result is None:

@@ -55,7 +55,7 @@ _FORMATS = {
 }
 _DISCRIMINANTS = {1: "B", 2: "H", 4: "I"}
 
-Change = Callable[[Context, Any], Any]
+PayloadChange = Callable[[Context, Any], Any]
 """``(context, payload) -> what the format of the shape takes``."""
 
 
@@ -72,7 +72,7 @@ class _Case:
 
     format: str
     size: int
-    change: Change | None = None
+    change: PayloadChange | None = None
     store: Store | None = None
 
 
@@ -175,7 +175,6 @@ def variant_run(
     """Return ``(context, address, values)`` for variants one after the other.
 
     Args:
-        type_: The variant type.
         store_of: Returns the store of a type.
         put_of: Returns what puts a string or list of a type into memory.
     """

@@ -21,11 +21,11 @@ __all__ = [
     "BLOCKED",
     "NO_EVENT",
     "TASK_CANCELLED",
-    "Event",
     "EventCode",
     "Subtask",
     "SubtaskState",
     "Waitable",
+    "WaitableEvent",
     "WaitableSet",
     "waitable_at",
     "waitable_set_at",
@@ -34,7 +34,7 @@ __all__ = [
 BLOCKED = 0xFFFF_FFFF
 """Result of an operation that goes on; its event comes later."""
 
-Event = tuple[int, int, int]
+WaitableEvent = tuple[int, int, int]
 """Code and two payloads."""
 
 
@@ -50,8 +50,8 @@ class EventCode(IntEnum):
     TASK_CANCELLED = 6
 
 
-NO_EVENT: Event = (0, 0, 0)
-TASK_CANCELLED: Event = (6, 0, 0)
+NO_EVENT: WaitableEvent = (0, 0, 0)
+TASK_CANCELLED: WaitableEvent = (6, 0, 0)
 
 
 class Waitable:
@@ -68,17 +68,17 @@ class Waitable:
 
     def __init__(self) -> None:
         self.index = 0
-        self.event: Callable[[], Event] | None = None
+        self.event: Callable[[], WaitableEvent] | None = None
         self.set: WaitableSet | None = None
         self.waited = False
 
-    def notify(self, event: Callable[[], Event]) -> None:
+    def notify(self, event: Callable[[], WaitableEvent]) -> None:
         """Set the pending event, in place of one that was not delivered."""
         self.event = event
         if self.set is not None:
             self.set.note(self)
 
-    def take(self) -> Event:
+    def take(self) -> WaitableEvent:
         """Deliver the pending event."""
         event, self.event = self.event, None
         if self.set is not None:
@@ -147,7 +147,7 @@ class WaitableSet:
         self.waiting -= 1
         del self._sleepers[task]
 
-    def take(self) -> Event:
+    def take(self) -> WaitableEvent:
         """Deliver the event that came first."""
         return next(iter(self.ready)).take()
 
@@ -212,7 +212,7 @@ class Subtask(Waitable):
         for handle in lent:
             handle.lends -= 1
 
-    def _event(self) -> Event:
+    def _event(self) -> WaitableEvent:
         if self.resolved:
             self.deliver()
         return EventCode.SUBTASK, self.index, self.state

@@ -48,7 +48,6 @@ def overlay(
 
     Args:
         tree: The root table of the file.
-        app_name: Name of the app.
         environ: The variables; names are compared exactly.
         problems: What is wrong is added here. The tree is of no use when something is.
     """
@@ -111,7 +110,7 @@ def _reader_for(value: object) -> _Reader:
     for types, reader in _READERS:
         if isinstance(value, types):
             return reader
-    raise TypeError(f"{type(value).__name__} is no TOML value")
+    raise TypeError(f"{type(value).__name__} is not a TOML value")
 
 
 def _integer(text: str) -> int:

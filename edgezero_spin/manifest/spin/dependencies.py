@@ -11,7 +11,7 @@ import attrs
 from edgezero_spin.manifest.spin.identifiers import kebab_fault, package_fault
 from edgezero_spin.manifest.spin.schema import (
     ComponentDependency,
-    Dependency,
+    DeclaredDependency,
     Inheritance,
     LocalDependency,
     PackageDependency,
@@ -38,10 +38,10 @@ class _PackageName:
     version: str | None
 
 
-def read_component_dependencies(component: TableReader) -> dict[str, Dependency]:
+def read_component_dependencies(component: TableReader) -> dict[str, DeclaredDependency]:
     """Return ``[component.<id>.dependencies]`` by name of the import, all rules checked."""
     table = component.table("dependencies")
-    found: dict[str, Dependency] = {}
+    found: dict[str, DeclaredDependency] = {}
     packages: list[_PackageName] = []
     for name in table:
         package = _read_name(table, name)
@@ -62,10 +62,10 @@ def read_component_dependencies(component: TableReader) -> dict[str, Dependency]
     return found
 
 
-def read_trigger_dependencies(trigger: TableReader) -> dict[str, tuple[Dependency, ...]]:
+def read_trigger_dependencies(trigger: TableReader) -> dict[str, tuple[DeclaredDependency, ...]]:
     """Return ``dependencies.<role>`` of a trigger, in order."""
     roles = trigger.table("dependencies")
-    found: dict[str, tuple[Dependency, ...]] = {}
+    found: dict[str, tuple[DeclaredDependency, ...]] = {}
     for role in roles:
         read = [_read_form(item, exports=False) for item in roles.tables(role)]
         found[role] = tuple(item for item in read if item is not None)
@@ -77,7 +77,7 @@ def _read_name(table: TableReader, name: str) -> _PackageName | None:
     if not _is_package(name):
         fault = kebab_fault(name)
         if fault is not None:
-            table.problem(name, f"this is no name of a dependency: {fault}")
+            table.problem(name, f"this is not a name of a dependency: {fault}")
         return None
     before, at, version = name.partition("@")
     package, slash, interface = before.partition("/")
@@ -85,9 +85,9 @@ def _read_name(table: TableReader, name: str) -> _PackageName | None:
     if slash:
         fault = fault or kebab_fault(interface)
     if at and not _SEMVER.fullmatch(version):
-        fault = fault or f'"{version}" is no semantic version'
+        fault = fault or f'"{version}" is not a semantic version'
     if fault is not None:
-        table.problem(name, f"this is no name of a dependency: {fault}")
+        table.problem(name, f"this is not a name of a dependency: {fault}")
         return None
     return _PackageName(name, package, interface if slash else None, version if at else None)
 
@@ -96,7 +96,7 @@ def _is_package(name: str) -> bool:
     return ":" in name or "/" in name
 
 
-def _read_dependency(table: TableReader, name: str) -> Dependency | None:
+def _read_dependency(table: TableReader, name: str) -> DeclaredDependency | None:
     value = table.value(name)
     if isinstance(value, str):
         return PackageDependency(version=value)
@@ -108,9 +108,9 @@ def _read_dependency(table: TableReader, name: str) -> Dependency | None:
     return _read_form(TableReader(value, table.place(name), table.problems), exports=True)
 
 
-def _read_form(table: TableReader, *, exports: bool) -> Dependency | None:
+def _read_form(table: TableReader, *, exports: bool) -> DeclaredDependency | None:
     """Read one of the four forms of a table; they are told apart by one key each."""
-    found: Dependency | None = None
+    found: DeclaredDependency | None = None
     export = table.optional_text("export") if exports else None
     inherit = _read_inheritance(table)
     if "component" in table:
@@ -149,7 +149,7 @@ def _read_inheritance(table: TableReader) -> Inheritance:
 
 
 def _check_fit(
-    table: TableReader, name: str, package: _PackageName | None, dependency: Dependency
+    table: TableReader, name: str, package: _PackageName | None, dependency: DeclaredDependency
 ) -> None:
     if (
         not _is_package(name)

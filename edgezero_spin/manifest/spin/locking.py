@@ -37,13 +37,13 @@ from edgezero_spin.manifest.spin.locked_app import (
 from edgezero_spin.manifest.spin.schema import (
     Build,
     ComponentSource,
-    Dependency,
+    DeclaredDependency,
     LocalDependency,
     ManifestComponent,
+    ManifestTrigger,
     PackageDependency,
     PackageSource,
     SpinManifest,
-    Trigger,
     UrlDependency,
     UrlSource,
 )
@@ -132,7 +132,7 @@ class _Locker:
             self.problems.add(key, f"{context}: Failed to load Wasm source {source}: {err}")
             return ContentRef(source="")
 
-    def dependency(self, dependency: Dependency, name: str, key: str) -> LockedDependency:
+    def dependency(self, dependency: DeclaredDependency, name: str, key: str) -> LockedDependency:
         """Lock what satisfies one import."""
         context = f"Failed to load component dependency `{name}`"
         source: ComponentSource
@@ -193,7 +193,7 @@ def _metadata(manifest: SpinManifest) -> dict[str, Any]:
 def _json_value(value: Any, *, dates_tagged: bool) -> Any:
     """Return a TOML value as JSON has it, the way Spin writes it.
 
-    What is no number is null. A date or time is its text, or a table that holds the text.
+    What is not a number is null. A date or time is its text, or a table that holds the text.
     """
     if isinstance(value, Mapping):
         return {name: _json_value(item, dates_tagged=dates_tagged) for name, item in value.items()}
@@ -207,7 +207,7 @@ def _json_value(value: Any, *, dates_tagged: bool) -> Any:
     return value
 
 
-def _lock_trigger(trigger: Trigger, locker: _Locker) -> LockedTrigger:
+def _lock_trigger(trigger: ManifestTrigger, locker: _Locker) -> LockedTrigger:
     config = _json_value(trigger.config, dates_tagged=False)
     if trigger.component is not None:
         config["component"] = trigger.component

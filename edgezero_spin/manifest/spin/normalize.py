@@ -18,12 +18,12 @@ from edgezero_spin.manifest.spin.schema import (
     Build,
     ComponentDependency,
     ComponentSource,
-    Dependency,
+    DeclaredDependency,
     LocalDependency,
     ManifestComponent,
+    ManifestTrigger,
     PackageDependency,
     SpinManifest,
-    Trigger,
     UrlDependency,
     UrlSource,
 )
@@ -35,7 +35,6 @@ def normalize(manifest: SpinManifest, profile: str | None, problems: Problems) -
     """Return the canonical form.
 
     Args:
-        manifest: A manifest as it was read.
         profile: The profile to apply, if any.
         problems: Takes what is wrong between the parts of the manifest.
     """
@@ -78,7 +77,7 @@ def normalize(manifest: SpinManifest, profile: str | None, problems: Problems) -
     )
 
 
-def _with_ids(triggers: tuple[Trigger, ...]) -> tuple[Trigger, ...]:
+def _with_ids(triggers: tuple[ManifestTrigger, ...]) -> tuple[ManifestTrigger, ...]:
     taken = {trigger.id for trigger in triggers}
     counters: dict[str, int] = {}
     named = []
@@ -189,11 +188,11 @@ def _check_references(manifest: SpinManifest, problems: Problems) -> None:
 
 
 def _resolved(
-    dependency: Dependency,
+    dependency: DeclaredDependency,
     user: str,
     components: Mapping[str, ManifestComponent],
     problems: Problems,
-) -> Dependency:
+) -> DeclaredDependency:
     if not isinstance(dependency, ComponentDependency):
         return dependency
     id = dependency.component
@@ -226,7 +225,7 @@ def _own_resources(component: ManifestComponent) -> list[str]:
     return [name for name, value in held.items() if value]
 
 
-def _on_source(source: ComponentSource, dependency: ComponentDependency) -> Dependency:
+def _on_source(source: ComponentSource, dependency: ComponentDependency) -> DeclaredDependency:
     export, inherit = dependency.export, dependency.inherit
     if isinstance(source, str):
         return LocalDependency(path=source, export=export, inherit=inherit)

@@ -18,17 +18,17 @@ __all__ = [
     "Build",
     "ComponentDependency",
     "ComponentSource",
-    "Dependency",
+    "DeclaredDependency",
     "FileMount",
     "FilePlacement",
     "Inheritance",
     "LocalDependency",
     "ManifestComponent",
+    "ManifestTrigger",
     "PackageDependency",
     "PackageSource",
     "Profile",
     "SpinManifest",
-    "Trigger",
     "UrlDependency",
     "UrlSource",
     "Variable",
@@ -197,7 +197,7 @@ class ComponentDependency:
     inherit: Inheritance = None
 
 
-Dependency = PackageDependency | LocalDependency | UrlDependency | ComponentDependency
+DeclaredDependency = PackageDependency | LocalDependency | UrlDependency | ComponentDependency
 
 
 @attrs.frozen(kw_only=True)
@@ -213,7 +213,7 @@ class Profile:
 
     source: ComponentSource | None = None
     environment: Mapping[str, str] = attrs.field(factory=dict)
-    dependencies: Mapping[str, Dependency] = attrs.field(factory=dict)
+    dependencies: Mapping[str, DeclaredDependency] = attrs.field(factory=dict)
     build: Build | None = None
 
 
@@ -255,12 +255,12 @@ class ManifestComponent:
     build: Build | None = None
     tool: Mapping[str, Any] = attrs.field(factory=dict)
     dependencies_inherit: bool | None = None
-    dependencies: Mapping[str, Dependency] = attrs.field(factory=dict)
+    dependencies: Mapping[str, DeclaredDependency] = attrs.field(factory=dict)
     profiles: Mapping[str, Profile] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
-class Trigger:
+class ManifestTrigger:
     """What starts a component.
 
     Attributes:
@@ -277,7 +277,7 @@ class Trigger:
     id: str = ""
     component: "str | ManifestComponent | None" = None
     components: "Mapping[str, tuple[str | ManifestComponent, ...]]" = attrs.field(factory=dict)
-    dependencies: Mapping[str, tuple[Dependency, ...]] = attrs.field(factory=dict)
+    dependencies: Mapping[str, tuple[DeclaredDependency, ...]] = attrs.field(factory=dict)
     config: Mapping[str, Any] = attrs.field(factory=dict)
 
 
@@ -310,7 +310,7 @@ class SpinManifest:
     trigger_configs: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     tool: Mapping[str, Any] = attrs.field(factory=dict)
     variables: Mapping[str, Variable] = attrs.field(factory=dict)
-    triggers: tuple[Trigger, ...] = ()
+    triggers: tuple[ManifestTrigger, ...] = ()
     components: Mapping[str, ManifestComponent] = attrs.field(factory=dict)
     profile: str | None = None
     warnings: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 An application is loaded once and given to one test after the other. What belongs to a test
 (stores, variables, environment, output, clock) is therefore never part of it; the guest's
-thread carries a ``Context`` while it answers, and host functions look it up.
+thread carries a ``GuestContext`` while it answers, and host functions look it up.
 """
 
 import threading
@@ -14,7 +14,7 @@ from edgezero_spin.testing.databases import DatabaseViews
 from edgezero_spin.testing.outbound import HttpScript
 from edgezero_spin.testing.store_control import StoreControl
 
-__all__ = ["CURRENT", "Context", "Surface", "surface"]
+__all__ = ["CURRENT", "GuestContext", "Surface", "surface"]
 
 
 class Surface(Protocol):
@@ -42,7 +42,7 @@ class Surface(Protocol):
         """Keep what a component wrote."""
 
 
-class Context:
+class GuestContext:
     """What the guest's thread carries, and what its request has cost so far.
 
     A guest that calls another component, or its own application, may end before that does;
@@ -55,7 +55,7 @@ class Context:
     """
 
     def __init__(
-        self, surface: Surface, on_settled: "Callable[[Context], None]", depth: int = 0
+        self, surface: Surface, on_settled: "Callable[[GuestContext], None]", depth: int = 0
     ) -> None:
         """Begin a bill.
 
@@ -79,17 +79,17 @@ class Context:
         fuel, calls = self._called
         return fuel, calls + self.host_calls
 
-    def call(self) -> "Context":
+    def call(self) -> "GuestContext":
         """Return what a guest carries that this one calls; it has to be ``ended``."""
         with self._lock:
             self._open += 1
-        return Context(self.surface, self._add, self.depth + 1)
+        return GuestContext(self.surface, self._add, self.depth + 1)
 
     def ended(self, fuel: int) -> None:
         """Say that this guest has ended, and how many instructions it took."""
         self._close(fuel, 0)
 
-    def _add(self, called: "Context") -> None:
+    def _add(self, called: "GuestContext") -> None:
         self._close(*called.total)
 
     def _close(self, fuel: int, calls: int) -> None:
@@ -102,7 +102,7 @@ class Context:
 
 
 class _Current(threading.local):
-    context: Context | None = None
+    context: GuestContext | None = None
 
 
 CURRENT = _Current()

@@ -7,11 +7,8 @@ Source: contract spin-host.md, DB-1 to DB-3, TEST-19, TEST-30.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from edgezero_spin.host.factors.sqlite.connections import (
-    Database,
-    DatabaseConnection,
-    DatabaseError,
-)
+from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, DatabaseError
+from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
 from edgezero_spin.host.runtime.interface import WitError
 from edgezero_spin.stores.backend import BackendError

@@ -10,18 +10,18 @@ from edgezero_spin.host.host import Host
 from edgezero_spin.host.http.messages import HttpRequest, HttpResponse, ResponseAborted
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.testing.errors import BrokenBodyError, NoAnswerError
-from edgezero_spin.testing.hosting.context import CURRENT, Context, Surface
+from edgezero_spin.testing.hosting.context import CURRENT, GuestContext, Surface
 from edgezero_spin.testing.memory_map import guest_memory_bytes
 from edgezero_spin.testing.requests import KitRequest
 from edgezero_spin.testing.response import Usage
 
-__all__ = ["Exchange", "HostBody"]
+__all__ = ["HostBody", "WatchedExchange"]
 
 ENDING_S = 2.0
 """Seconds that an instance may go on after its answer was read."""
 
 
-class Exchange:
+class WatchedExchange:
     """One request on its way through an instance; the host's ``InstanceWatch``.
 
     Attributes:
@@ -34,7 +34,7 @@ class Exchange:
         self.usage: Usage | None = None
         self.error: BaseException | None = None
         self.begun = False
-        self._context = Context(surface, self._settled)
+        self._context = GuestContext(surface, self._settled)
         self._measures_memory = measures_memory
         self._peak_memory_bytes: int | None = None
         self._loop = asyncio.get_running_loop()
@@ -53,7 +53,7 @@ class Exchange:
         CURRENT.context = None
         self._context.ended(0 if instance is None else instance.fuel_used or 0)
 
-    def _settled(self, context: Context) -> None:
+    def _settled(self, context: GuestContext) -> None:
         fuel, host_calls = context.total
         self.usage = Usage(fuel, host_calls, self._peak_memory_bytes)
         # A client that was closed meanwhile waits for nothing.
@@ -102,7 +102,11 @@ class HostBody:
     """The body of an answer of the host."""
 
     def __init__(
-        self, response: HttpResponse, exchange: Exchange, request: str, deadline_s: float | None
+        self,
+        response: HttpResponse,
+        exchange: WatchedExchange,
+        request: str,
+        deadline_s: float | None,
     ) -> None:
         self._pieces = response.pieces()
         self._response = response

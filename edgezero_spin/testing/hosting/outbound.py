@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from edgezero_spin.core.headers import Headers
+from edgezero_spin.host.exchange.call import GuestCall
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.execution.executor import InstanceWatch, RequestStarter
@@ -20,17 +21,16 @@ from edgezero_spin.host.factors.wasi.http import (
     FutureIncomingResponse,
     IncomingResponse,
     RequestOptions,
-    SentRequest,
+    SendableRequest,
     method_text,
 )
-from edgezero_spin.host.http.gateway import Answer, RequestHead
+from edgezero_spin.host.http.gateway import CompleteResponse, RequestHead
 from edgezero_spin.host.http.responses import answer_for, is_bodiless, wire_head
 from edgezero_spin.host.http.service_chaining import OutboundSender
 from edgezero_spin.host.load.application import Application
 from edgezero_spin.host.runtime.instance import Instance
-from edgezero_spin.testing.hosting.context import CURRENT, Context, surface
-from edgezero_spin.testing.outbound import CHAIN_DOMAIN, MAX_DEPTH
-from edgezero_spin.testing.outbound import SentRequest as KitSentRequest
+from edgezero_spin.testing.hosting.context import CURRENT, GuestContext, surface
+from edgezero_spin.testing.outbound import CHAIN_DOMAIN, MAX_DEPTH, SentRequest
 from edgezero_spin.testing.requests import DEFAULT_AUTHORITY
 
 __all__ = ["Sender"]
@@ -53,18 +53,18 @@ class _ChainRunner:
     def start(
         self,
         component: Any,
-        exchange: Exchange,
+        call: GuestCall,
         watch: InstanceWatch | None = None,
         *,
         nested: bool = False,
     ) -> None:
         caller = CURRENT.context
         if caller is None:
-            self._inner.start(component, exchange, watch, nested=nested)
+            self._inner.start(component, call, watch, nested=nested)
             return
         called = caller.call()
         try:
-            self._inner.start(component, exchange, _ChainWatch(called), nested=nested)
+            self._inner.start(component, call, _ChainWatch(called), nested=nested)
         except Overloaded:
             called.ended(0)
             raise
@@ -73,7 +73,7 @@ class _ChainRunner:
 class _ChainWatch:
     """Gives a called instance its caller's surface, and its caller the bill."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: GuestContext) -> None:
         self._context = context
 
     def started(self, state: InstanceState) -> None:
@@ -102,7 +102,7 @@ class Sender:
     def send(
         self,
         destination: Destination,
-        request: SentRequest,
+        request: SendableRequest,
         options: RequestOptions | None,
         future: FutureIncomingResponse,
     ) -> None:
@@ -122,7 +122,7 @@ class Sender:
         else:
             self._chain.send(destination, request, options, future)
 
-    def _send_to_itself(self, request: SentRequest, future: FutureIncomingResponse) -> None:
+    def _send_to_itself(self, request: SendableRequest, future: FutureIncomingResponse) -> None:
         """Route a request as if it had come in from outside (CHAIN-1)."""
         application, runner = self._application, self._runner
         if application is None or runner is None:
@@ -143,7 +143,7 @@ class Sender:
                 client=PEER,
             )
         )
-        if isinstance(admitted, Answer):
+        if isinstance(admitted, CompleteResponse):
             request.ignore_body()
             future.resolve(_whole(admitted, method))
             return
@@ -158,7 +158,7 @@ class Sender:
             runner.start(admitted.component, exchange, nested=True)
         except Overloaded:
             request.ignore_body()
-            future.resolve(_whole(Answer(503), method))
+            future.resolve(_whole(CompleteResponse(503), method))
 
 
 def _deliver(exchange: Exchange, method: str, future: FutureIncomingResponse) -> None:
@@ -173,7 +173,7 @@ def _deliver(exchange: Exchange, method: str, future: FutureIncomingResponse) ->
     wire = wire_head(head, method)
     if wire is None:
         exchange.abandon()
-        future.resolve(_whole(Answer(500), method))
+        future.resolve(_whole(CompleteResponse(500), method))
         return
     status, headers = wire
     body = head.body
@@ -183,7 +183,7 @@ def _deliver(exchange: Exchange, method: str, future: FutureIncomingResponse) ->
     future.resolve(IncomingResponse(status, headers, body))
 
 
-def _whole(answer: Answer, method: str) -> IncomingResponse:
+def _whole(answer: CompleteResponse, method: str) -> IncomingResponse:
     length = ("content-length", b"%d" % len(answer.body))
     content = b"" if method == "HEAD" else answer.body
     return IncomingResponse(answer.status, [*answer.headers, length], _channel(content))
@@ -198,7 +198,7 @@ def _channel(content: bytes) -> ByteChannel:
 
 def _send_to_script(
     url: str,
-    request: SentRequest,
+    request: SendableRequest,
     options: RequestOptions | None,
     future: FutureIncomingResponse,
 ) -> None:
@@ -210,7 +210,7 @@ def _send_to_script(
     timeout_s = None if nanoseconds is None else nanoseconds / 1e9
 
     def answer(content: bytes) -> None:
-        found = script.answer(KitSentRequest(method, url, headers, content, timeout_s))
+        found = script.answer(SentRequest(method, url, headers, content, timeout_s))
         if found.error is None:
             channel = _channel(found.content)
             future.resolve(IncomingResponse(found.status, list(found.headers.pairs), channel))

@@ -13,10 +13,11 @@ import attrs
 
 from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.logs import Logs
-from edgezero_spin.host.factors.sqlite.connections import Database
+from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.host import Host
 from edgezero_spin.host.load.plan import ApplicationPlan, plan_of
+from edgezero_spin.host.load.trigger_kinds import BUILT_IN
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.settings import HostSettings
 from edgezero_spin.manifest.spin import load_spin_manifest, lock_application
@@ -25,7 +26,7 @@ from edgezero_spin.stores.memory import MemoryKeyValue
 from edgezero_spin.testing.hosting.databases import KitDatabases
 from edgezero_spin.testing.hosting.interfaces import kit_interfaces
 from edgezero_spin.testing.hosting.outbound import Sender
-from edgezero_spin.testing.hosting.stand_ins import KitLog, Labels, Variables
+from edgezero_spin.testing.hosting.stand_ins import GrantedStores, KitLog, Variables
 from edgezero_spin.testing.outbound import MAX_DEPTH
 
 __all__ = ["Runtime", "runtime_of"]
@@ -57,7 +58,7 @@ class Runtime:
         assets = Path(tempfile.mkdtemp(prefix="edgezero-testing-"))
         try:
             self.app: LockedApp = lock_application(manifest, assets_dir=assets)
-            plan = plan_of(self.app)
+            plan = plan_of(self.app, BUILT_IN)
             sender = Sender()
             if path.suffix in (".wasm", ".wat"):
                 plan = _trusting(plan)
@@ -125,7 +126,7 @@ def _adapt(grants: Grants, sender: Sender) -> Grants:
         grants.outbound.sender = sender
     return attrs.evolve(
         grants,
-        key_value=Labels(grants.component_id),
+        key_value=GrantedStores(grants.component_id),
         databases=KitDatabases(grants.component_id),
         log=KitLog({}, None),
     )

@@ -16,10 +16,10 @@ from edgezero_spin.testing.hosting.context import surface
 from edgezero_spin.testing.store_control import ACCESS_DENIED
 from edgezero_spin.testing.store_log import StoreCall
 
-__all__ = ["KitLog", "Labels", "Variables"]
+__all__ = ["GrantedStores", "KitLog", "Variables"]
 
 
-class Labels(Mapping[str, KeyValueBackend]):
+class GrantedStores(Mapping[str, KeyValueBackend]):
     """The stores of whoever asks."""
 
     def __init__(self, component_id: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from edgezero_spin.wasm.binary import MODULE, section_bytes, text_bytes, vector_bytes
 from edgezero_spin.wasm.component.ascription import EXPORT
+from edgezero_spin.wasm.component.canonical import core_function_type
 from edgezero_spin.wasm.component.core_guest import CoreGuest, GuestKind, World
 from edgezero_spin.wasm.component.definitions import CoreExternType, Sort
 from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError
@@ -29,10 +30,10 @@ from edgezero_spin.wasm.component.linked import (
     CoreInstance,
     Encoding,
     Function,
-    HostFunction,
+    ImportedFunction,
     LiftedFunction,
     LocalResource,
-    Lower,
+    LoweredFunction,
     Options,
     ResourceFunction,
     WasiFunction,
@@ -121,7 +122,7 @@ class _Adaptation:
             self._imports[module] = {
                 name: (
                     Sort.FUNCTION,
-                    HostFunction((interface, imported), type_),
+                    ImportedFunction((interface, imported), type_),
                     Encoding.UTF8,
                 )
                 for name, (imported, type_) in functions.items()
@@ -167,15 +168,15 @@ class _Adaptation:
                 "adapted; wrap it with `wasm-tools component new`",
                 0,
             )
-        if not isinstance(item, HostFunction | LiftedFunction) or exported:
+        if not isinstance(item, ImportedFunction | LiftedFunction) or exported:
             self._fail(f"import interface `{module}` is missing function `{name}`")
-        if core_signature(item.type, lowered=True).type != function:
+        if core_function_type(core_signature(item.type, lowered=True)) != function:
             self._fail(f"type mismatch for function `{name}` of `{module}`")
         self._note(item)
-        return Lower(self._instance, item, self._options(encoding, item.type))
+        return LoweredFunction(self._instance, item, self._options(encoding, item.type))
 
     def _note(self, function: Function) -> None:
-        if isinstance(function, HostFunction) and function not in self._plan.imports:
+        if isinstance(function, ImportedFunction) and function not in self._plan.imports:
             self._plan.imports.append(function)
 
     def _exported_items(self, interface: str) -> dict[str, tuple[Sort, Any, Encoding]] | None:
@@ -222,7 +223,7 @@ class _Adaptation:
         return not isinstance(owner, LocalResource) and owner.path[0] == EXPORT
 
     def _lifted(self, core: str, type_: FunctionType, encoding: Encoding) -> LiftedFunction:
-        signature = core_signature(type_, lowered=False).type
+        signature = core_function_type(core_signature(type_, lowered=False))
         if not self._has(core):
             self._fail(f"module does not export required function `{core}`")
         if self._content.spaces[0][self._kinds[core][1]].function != signature:

@@ -24,17 +24,17 @@ from edgezero_spin.wasm.component.definitions import (
 from edgezero_spin.wasm.component.errors import InvalidError
 from edgezero_spin.wasm.component.extern_rules import check_annotation, check_visibility
 from edgezero_spin.wasm.component.linked import (
-    HostFunction,
     HostResource,
+    ImportedFunction,
 )
 from edgezero_spin.wasm.component.matching import check_module
 from edgezero_spin.wasm.component.plan import Evaluation, Exports
 from edgezero_spin.wasm.component.scope import (
     ComponentItem,
+    ComponentScope,
     InstanceItem,
-    Item,
     ModuleItem,
-    Scope,
+    ScopeItem,
     TypeClosure,
 )
 from edgezero_spin.wasm.component.types import (
@@ -61,7 +61,7 @@ class Ascription(Evaluation):
         """Evaluate a component as a new component instance; return its exports."""
         raise NotImplementedError
 
-    def define(self, each: Definition, scope: Scope) -> None:
+    def define(self, each: Definition, scope: ComponentScope) -> None:
         """Evaluate a definition other than an import or export."""
         raise NotImplementedError
 
@@ -71,25 +71,22 @@ class Ascription(Evaluation):
         """Evaluate the type of a world; return its imports and exports.
 
         Args:
-            world: The component type.
             arguments: What some of its imports are given. Others are made up, and so are its
                 exports, with ``EXPORT`` before their path.
         """
-        closure = TypeClosure(world, Scope(is_type=True))
+        closure = TypeClosure(world, ComponentScope(is_type=True))
         return self.declared(closure, arguments, None, (EXPORT,), 0, strict=False)
 
     def import_(
         self,
         each: ImportDefinition,
-        scope: Scope,
+        scope: ComponentScope,
         arguments: Mapping[str, tuple[Sort, Any]] | None,
         strict: bool,
     ) -> tuple[Sort, Any]:
         """Evaluate an import; return its sort and what it stands for.
 
         Args:
-            each: The import.
-            scope: Where it stands.
             arguments: What imports are given.
             strict: It has to be given.
         """
@@ -122,7 +119,6 @@ class Ascription(Evaluation):
         """Evaluate a component or instance type; return its imports and exports.
 
         Args:
-            closure: The type.
             arguments: What its imports are given; made up where ``None``.
             actual: What has to match its exports; made up where ``None``.
             path: Names that lead to it.
@@ -131,7 +127,7 @@ class Ascription(Evaluation):
         """
         with self.deeper(at):
             is_instance = closure.form.is_instance
-            scope = Scope(closure.scope, is_type=True, is_instance_type=is_instance)
+            scope = ComponentScope(closure.scope, is_type=True, is_instance_type=is_instance)
             imports: Exports = {}
             exports: Exports = {}
             for each in closure.form.declarators:
@@ -164,10 +160,10 @@ class Ascription(Evaluation):
         self,
         type_: ExternType,
         actual: tuple[Sort, Any] | None,
-        scope: Scope,
+        scope: ComponentScope,
         path: tuple[str, ...],
         at: int,
-    ) -> Item:
+    ) -> ScopeItem:
         """Return what an import or export of a type stands for: what is given, or made up."""
         sort, name = type_.sort, path[-1]
         if actual is not None and actual[0] != sort:
@@ -226,8 +222,8 @@ class Ascription(Evaluation):
             raise InvalidError(f"expected resource for `{path[-1]}`, found another type", at)
         return item
 
-    def _host_function(self, path: tuple[str, ...], type_: FunctionType) -> HostFunction:
-        function = HostFunction(path, type_, self.plan.dependency)
+    def _host_function(self, path: tuple[str, ...], type_: FunctionType) -> ImportedFunction:
+        function = ImportedFunction(path, type_, self.plan.dependency)
         self.plan.imports.append(function)
         return function
 

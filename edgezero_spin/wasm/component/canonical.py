@@ -17,6 +17,7 @@ from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError
 from edgezero_spin.wasm.component.layout import (
     I32,
     I64,
+    CoreSignature,
     core_signature,
     encoded_types,
     layout_of,
@@ -25,14 +26,14 @@ from edgezero_spin.wasm.component.linked import (
     Builtin,
     CoreExport,
     Encoding,
-    HostFunction,
+    ImportedFunction,
     LiftedFunction,
     LocalResource,
-    Lower,
+    LoweredFunction,
     Options,
     ResourceFunction,
 )
-from edgezero_spin.wasm.component.scope import CoreItem, Scope
+from edgezero_spin.wasm.component.scope import ComponentScope, CoreItem
 from edgezero_spin.wasm.component.type_table import TypeTable
 from edgezero_spin.wasm.component.types import (
     FunctionType,
@@ -42,7 +43,7 @@ from edgezero_spin.wasm.component.types import (
     ValueType,
 )
 
-__all__ = ["builtin", "lift", "lower", "resource_function"]
+__all__ = ["builtin", "core_function_type", "lift", "lower", "resource_function"]
 
 _REALLOC = CoreFunctionType((I32,) * 4, (I32,))
 _CALLBACK = CoreFunctionType((I32,) * 3, (I32,))
@@ -95,7 +96,7 @@ class _Given:
 Export = Callable[[CoreItem], CoreExport]
 
 
-def _read_options(definition: CanonicalDefinition, scope: Scope, export: Export) -> _Given:
+def _read_options(definition: CanonicalDefinition, scope: ComponentScope, export: Export) -> _Given:
     at = definition.offset
     names: set[str] = set()
     core: dict[str, CoreExport] = {}
@@ -155,7 +156,7 @@ def _check_values(
 
 def lift(
     definition: CanonicalDefinition,
-    scope: Scope,
+    scope: ComponentScope,
     types: TypeTable,
     export: Export,
     type_: FunctionType,
@@ -163,9 +164,6 @@ def lift(
     """Return the function that ``canon lift`` makes.
 
     Args:
-        definition: The definition.
-        scope: Where it stands.
-        types: What is known about types.
         export: Returns a core item as what a core instance exports.
         type_: The type that the function is given.
 
@@ -179,14 +177,15 @@ def lift(
     signature = core_signature(
         type_, lowered=False, is_async=options.is_async, callback=options.callback is not None
     )
-    if item.type.function != signature.type:
+    core_type = core_function_type(signature)
+    if item.type.function != core_type:
         raise InvalidError("lowered parameter or result types do not match the core function", at)
     if options.is_async and not type_.is_async:
         raise InvalidError("the `async` option requires an async function type", at)
     if options.post_return is not None:
         if options.is_async:
             raise InvalidError("cannot specify post-return function in async", at)
-        if given.post_return != CoreFunctionType(signature.type.results, ()):
+        if given.post_return != CoreFunctionType(core_type.results, ()):
             raise InvalidError("canonical option `post-return` uses an incorrect signature", at)
     result = () if type_.result is None else (type_.result,)
     parameters = tuple(part for _, part in type_.parameters)
@@ -200,10 +199,10 @@ def lift(
 
 def lower(
     definition: CanonicalDefinition,
-    scope: Scope,
+    scope: ComponentScope,
     types: TypeTable,
     export: Export,
-    callee: HostFunction | LiftedFunction,
+    callee: ImportedFunction | LiftedFunction,
 ) -> CoreItem:
     """Return the core function that ``canon lower`` makes; see ``lift`` for the arguments.
 
@@ -224,21 +223,24 @@ def lower(
     _check_values(given, types, result, parameters, at)
     if signature.spilled or signature.returned:
         _require(given, "memory", at)
-    return _core(Lower(scope.instance, callee, given.options), signature.type)
+    lowered = LoweredFunction(scope.instance, callee, given.options)
+    return _core(lowered, core_function_type(signature))
+
+
+def core_function_type(signature: CoreSignature) -> CoreFunctionType:
+    """Return the core function type of a lifted or lowered function."""
+    return CoreFunctionType(encoded_types(signature.parameters), encoded_types(signature.results))
 
 
 def resource_function(
     definition: CanonicalDefinition,
-    scope: Scope,
+    scope: ComponentScope,
     resource: ResourceType,
     owner: object,
 ) -> CoreItem:
     """Return ``resource.new``, ``resource.drop`` or ``resource.rep``.
 
     Args:
-        definition: The definition.
-        scope: Where it stands.
-        resource: The resource type.
         owner: Whose it is, as ``LinkedComponent.resources`` says.
     """
     name = definition.name
@@ -254,7 +256,7 @@ def resource_function(
 
 def builtin(
     definition: CanonicalDefinition,
-    scope: Scope,
+    scope: ComponentScope,
     types: TypeTable,
     export: Export,
     type_: ValueType | None,
@@ -324,5 +326,7 @@ def _builtin_signature(
     return CoreFunctionType((I32,) * parameters, (I32,) * results)
 
 
-def _core(function: Lower | ResourceFunction | Builtin, type_: CoreFunctionType) -> CoreItem:
+def _core(
+    function: LoweredFunction | ResourceFunction | Builtin, type_: CoreFunctionType
+) -> CoreItem:
     return CoreItem(function, CoreExternType("func", function=type_))

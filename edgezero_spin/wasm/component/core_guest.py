@@ -28,7 +28,7 @@ from edgezero_spin.wasm.component.definitions import (
     Sort,
     TypeDefinition,
 )
-from edgezero_spin.wasm.component.errors import ComponentError, MalformedError, UnsupportedError
+from edgezero_spin.wasm.component.errors import MalformedError, UnsupportedError, WasmError
 from edgezero_spin.wasm.component.linked import Encoding
 from edgezero_spin.wasm.component.reader import read_component
 from edgezero_spin.wasm.core_module import CUSTOM, CoreModuleContent, read_core_module
@@ -54,12 +54,7 @@ class GuestKind(Enum):
 
 @attrs.frozen
 class World:
-    """A world that bindings were made for.
-
-    Attributes:
-        type: The component type.
-        encoding: How strings are encoded.
-    """
+    """A world that bindings were made for."""
 
     type: ComponentType = attrs.field(repr=False)
     encoding: Encoding
@@ -139,7 +134,7 @@ def _world(section: bytes, at: int) -> World:
         for outer in read_component(section).definitions:
             if isinstance(outer, TypeDefinition) and isinstance(outer.form, ComponentType):
                 return World(_exported_world(outer.form), encoding)
-    except ComponentError as error:
+    except WasmError as error:
         raise MalformedError(f"damaged component-type section: {error.reason}", at) from error
     raise MalformedError("a component-type section without a world", at)
 

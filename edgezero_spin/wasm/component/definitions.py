@@ -13,7 +13,7 @@ import attrs
 from edgezero_spin.wasm.component.types import Primitive
 
 __all__ = [
-    "Alias",
+    "AliasDefinition",
     "Bound",
     "CanonicalDefinition",
     "Component",
@@ -63,7 +63,7 @@ class Sort(Enum):
 # A value type where one is referred to: a primitive, or the index of a defined type.
 ValueRef = Primitive | int
 
-Reference = tuple[Sort, int]
+SortIndex = tuple[Sort, int]
 
 
 @attrs.frozen
@@ -178,7 +178,6 @@ class CoreExternType:
     Attributes:
         kind: ``func``, ``table``, ``memory``, ``global`` or ``tag``.
         function: Of a function or tag.
-        limits: Of a table or memory.
         value: Element type of a table, type of a global, as bytes.
         is_mutable: Of a global.
     """
@@ -227,7 +226,7 @@ class CoreInstantiate(Definition):
 class CoreInstanceExports(Definition):
     """A core instance made of definitions that are there."""
 
-    exports: tuple[tuple[str, Reference], ...]
+    exports: tuple[tuple[str, SortIndex], ...]
 
 
 @attrs.frozen
@@ -235,7 +234,7 @@ class Instantiate(Definition):
     """An instance made of a component: its index, and a definition for each argument."""
 
     component: int
-    arguments: tuple[tuple[str, Reference], ...]
+    arguments: tuple[tuple[str, SortIndex], ...]
 
 
 @attrs.frozen
@@ -246,11 +245,11 @@ class InstanceExports(Definition):
         exports: Name of each, what it is, and the interface that it implements if one is named.
     """
 
-    exports: tuple[tuple[str, Reference, str | None], ...]
+    exports: tuple[tuple[str, SortIndex, str | None], ...]
 
 
 @attrs.frozen
-class Alias(Definition):
+class AliasDefinition(Definition):
     """An alias.
 
     Attributes:
@@ -330,6 +329,6 @@ class ExportDefinition(Definition):
     """
 
     name: str
-    reference: Reference | None
+    reference: SortIndex | None
     type: ExternType | None
     implements: str | None = None

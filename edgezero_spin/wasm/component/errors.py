@@ -5,11 +5,11 @@ Each names what is wrong and the byte of the component at which it stands.
 
 import attrs
 
-__all__ = ["ComponentError", "InvalidError", "MalformedError", "UnsupportedError"]
+__all__ = ["InvalidError", "MalformedError", "UnsupportedError", "WasmError"]
 
 
 @attrs.frozen
-class ComponentError(ValueError):
+class WasmError(ValueError):
     """A component cannot be used.
 
     Attributes:
@@ -25,21 +25,21 @@ class ComponentError(ValueError):
 
 
 @attrs.frozen
-class MalformedError(ComponentError):
-    """The bytes are no component in the binary format."""
+class MalformedError(WasmError):
+    """The bytes are not a component in the binary format."""
 
-    __str__ = ComponentError.__str__
+    __str__ = WasmError.__str__
 
 
 @attrs.frozen
-class InvalidError(ComponentError):
+class InvalidError(WasmError):
     """The component breaks a rule of validation."""
 
-    __str__ = ComponentError.__str__
+    __str__ = WasmError.__str__
 
 
 @attrs.frozen
-class UnsupportedError(ComponentError):
+class UnsupportedError(WasmError):
     """The component uses a feature, or has a size, that is refused here."""
 
-    __str__ = ComponentError.__str__
+    __str__ = WasmError.__str__

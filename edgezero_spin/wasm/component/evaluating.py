@@ -17,7 +17,7 @@ from typing import Any
 from edgezero_spin.wasm.component import canonical
 from edgezero_spin.wasm.component.ascription import Ascription
 from edgezero_spin.wasm.component.definitions import (
-    Alias,
+    AliasDefinition,
     CanonicalDefinition,
     Component,
     ComponentType,
@@ -41,22 +41,22 @@ from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError
 from edgezero_spin.wasm.component.extern_rules import check_annotation, check_visibility
 from edgezero_spin.wasm.component.layout import I32
 from edgezero_spin.wasm.component.linked import (
-    ComponentInstance,
     CoreExport,
     CoreImport,
     CoreInstance,
     Function,
+    LinkedInstance,
     LocalResource,
 )
 from edgezero_spin.wasm.component.matching import core_mismatch
 from edgezero_spin.wasm.component.plan import MAX_INSTANCES, Exports
 from edgezero_spin.wasm.component.scope import (
     ComponentItem,
+    ComponentScope,
     CoreInstanceItem,
     CoreItem,
     InstanceItem,
     ModuleItem,
-    Scope,
     TypeClosure,
 )
 from edgezero_spin.wasm.component.types import (
@@ -87,25 +87,23 @@ class Evaluator(Ascription):
         """Evaluate a component as a new component instance; return its exports.
 
         Args:
-            item: The component.
             arguments: What its imports are given. Without ``parent``, others are made up.
             parent: The component instance that instantiates it.
-            at: Where it is instantiated.
         """
         definition = item.definition
         if isinstance(definition, ComponentType):
             if self.plan.is_real:
                 raise UnsupportedError("imported components cannot be provided", at)
-            closure = TypeClosure(definition, item.scope or Scope())
+            closure = TypeClosure(definition, item.scope or ComponentScope())
             return self.declared(closure, arguments, None, (), at)[1]
-        scope = Scope(item.scope, instance=len(self.plan.instances))
-        self.plan.instances.append(ComponentInstance(parent, self.plan.dependency))
+        scope = ComponentScope(item.scope, instance=len(self.plan.instances))
+        self.plan.instances.append(LinkedInstance(parent, self.plan.dependency))
         return self.evaluate(definition, scope, arguments, strict=parent is not None, at=at)
 
     def evaluate(
         self,
         component: Component,
-        scope: Scope,
+        scope: ComponentScope,
         arguments: Mapping[str, tuple[Sort, Any]] | None,
         *,
         strict: bool,
@@ -114,7 +112,6 @@ class Evaluator(Ascription):
         """Evaluate a component in a scope of its own; return its exports.
 
         Args:
-            component: The component.
             scope: An empty scope.
             arguments, at: As for ``instantiate``.
             strict: Every import has to be given.
@@ -131,7 +128,7 @@ class Evaluator(Ascription):
                     self.define(each, scope)
             return exports
 
-    def _export(self, each: ExportDefinition, scope: Scope, exports: Exports) -> None:
+    def _export(self, each: ExportDefinition, scope: ComponentScope, exports: Exports) -> None:
         at = each.offset
         scope.exports.add(each.name, "export", at)
         if each.reference is None:
@@ -153,11 +150,11 @@ class Evaluator(Ascription):
     # Definitions
 
     @singledispatchmethod
-    def define(self, each: Definition, scope: Scope) -> None:
+    def define(self, each: Definition, scope: ComponentScope) -> None:
         raise UnsupportedError("a definition of an unknown kind", each.offset)
 
     @define.register
-    def _(self, each: CoreModule, scope: Scope) -> None:
+    def _(self, each: CoreModule, scope: ComponentScope) -> None:
         key = id(each)
         if key not in self._modules:
             type_ = read_core_module(each.data).module_type()
@@ -168,7 +165,7 @@ class Evaluator(Ascription):
         scope.spaces[Sort.CORE_MODULE].append(self._modules[key])
 
     @define.register
-    def _(self, each: Component, scope: Scope) -> None:
+    def _(self, each: Component, scope: ComponentScope) -> None:
         item = ComponentItem(each, scope)
         if id(each) not in self._validated:
             with self.scratch():
@@ -177,7 +174,7 @@ class Evaluator(Ascription):
         scope.spaces[Sort.COMPONENT].append(item)
 
     @define.register
-    def _(self, each: CoreInstantiate, scope: Scope) -> None:
+    def _(self, each: CoreInstantiate, scope: ComponentScope) -> None:
         at = each.offset
         module: ModuleItem = scope.item(Sort.CORE_MODULE, each.module, at)
         if module.data is None and self.plan.is_real:
@@ -218,7 +215,7 @@ class Evaluator(Ascription):
         )
 
     @define.register
-    def _(self, each: CoreInstanceExports, scope: Scope) -> None:
+    def _(self, each: CoreInstanceExports, scope: ComponentScope) -> None:
         exports: CoreInstanceItem = {}
         for name, (sort, index) in each.exports:
             if name in exports:
@@ -227,7 +224,7 @@ class Evaluator(Ascription):
         scope.spaces[Sort.CORE_INSTANCE].append(exports)
 
     @define.register
-    def _(self, each: Instantiate, scope: Scope) -> None:
+    def _(self, each: Instantiate, scope: ComponentScope) -> None:
         at = each.offset
         component = scope.item(Sort.COMPONENT, each.component, at)
         arguments: dict[str, tuple[Sort, Any]] = {}
@@ -241,8 +238,8 @@ class Evaluator(Ascription):
         scope.spaces[Sort.INSTANCE].append(InstanceItem(exports))
 
     @define.register
-    def _(self, each: InstanceExports, scope: Scope) -> None:
-        made = Scope()
+    def _(self, each: InstanceExports, scope: ComponentScope) -> None:
+        made = ComponentScope()
         exports: Exports = {}
         for name, (sort, index), implements in each.exports:
             item = scope.item(sort, index, each.offset)
@@ -254,7 +251,7 @@ class Evaluator(Ascription):
         scope.spaces[Sort.INSTANCE].append(InstanceItem(exports))
 
     @define.register
-    def _(self, each: Alias, scope: Scope) -> None:
+    def _(self, each: AliasDefinition, scope: ComponentScope) -> None:
         at, sort = each.offset, each.sort
         if each.target == "outer":
             scope.spaces[sort].append(self._outer(each, scope))
@@ -272,7 +269,7 @@ class Evaluator(Ascription):
             raise InvalidError(f"export `{each.name}` for {what} is not a {sort.value}", at)
         scope.spaces[sort].append(item)
 
-    def _outer(self, each: Alias, scope: Scope) -> object:
+    def _outer(self, each: AliasDefinition, scope: ComponentScope) -> object:
         at = each.offset
         target = scope.outward(each.count, at)
         item = target.item(each.sort, each.index, at)
@@ -299,7 +296,11 @@ class Evaluator(Ascription):
         with self.deeper(at):
             for each in closure.form.declarators:
                 self.spend(at)
-                if isinstance(each, Alias) and each.target == "outer" and each.sort == Sort.TYPE:
+                if (
+                    isinstance(each, AliasDefinition)
+                    and each.target == "outer"
+                    and each.sort == Sort.TYPE
+                ):
                     if each.count == 0:
                         continue
                     outer = closure.scope.outward(each.count - 1, at)
@@ -308,14 +309,14 @@ class Evaluator(Ascription):
         return False
 
     @define.register
-    def _(self, each: CoreTypeDefinition, scope: Scope) -> None:
+    def _(self, each: CoreTypeDefinition, scope: ComponentScope) -> None:
         scope.spaces[Sort.CORE_TYPE].append(each.form)
 
     @define.register
-    def _(self, each: TypeDefinition, scope: Scope) -> None:
+    def _(self, each: TypeDefinition, scope: ComponentScope) -> None:
         scope.spaces[Sort.TYPE].append(self._type(each, scope))
 
-    def _type(self, each: TypeDefinition, scope: Scope) -> object:
+    def _type(self, each: TypeDefinition, scope: ComponentScope) -> object:
         form, at = each.form, each.offset
         match form:
             case ComponentType():
@@ -348,7 +349,7 @@ class Evaluator(Ascription):
         )
         return CoreExport(number, "")
 
-    def _value(self, reference: ValueRef, scope: Scope, at: int) -> ValueType:
+    def _value(self, reference: ValueRef, scope: ComponentScope, at: int) -> ValueType:
         if isinstance(reference, Primitive):
             return reference
         item = scope.item(Sort.TYPE, reference, at)
@@ -356,7 +357,7 @@ class Evaluator(Ascription):
             raise InvalidError(f"type index {reference} is not a defined type", at)
         return item  # type: ignore[no-any-return]
 
-    def _local_resource(self, form: ResourceForm, scope: Scope, at: int) -> ResourceType:
+    def _local_resource(self, form: ResourceForm, scope: ComponentScope, at: int) -> ResourceType:
         if scope.is_type:
             raise InvalidError("resources can only be defined within a concrete component", at)
         destructor: CoreExport | None = None
@@ -370,7 +371,7 @@ class Evaluator(Ascription):
         return made
 
     @define.register
-    def _(self, each: CanonicalDefinition, scope: Scope) -> None:
+    def _(self, each: CanonicalDefinition, scope: ComponentScope) -> None:
         at, name = each.offset, each.name
         if name == "lift":
             index = each.type if isinstance(each.type, int) else 0
@@ -391,7 +392,7 @@ class Evaluator(Ascription):
             made = canonical.builtin(each, scope, self.types, self._core_export, type_)
         scope.spaces[Sort.CORE_FUNCTION].append(made)
 
-    def _builtin_type(self, each: CanonicalDefinition, scope: Scope) -> ValueType | None:
+    def _builtin_type(self, each: CanonicalDefinition, scope: ComponentScope) -> ValueType | None:
         at = each.offset
         if each.name == "task.return":
             return None if each.type is None else self._value(each.type, scope, at)

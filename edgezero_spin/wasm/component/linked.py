@@ -34,19 +34,19 @@ __all__ = [
     "Builtin",
     "Canonical",
     "ComponentExport",
-    "ComponentInstance",
     "CoreExport",
     "CoreImport",
     "CoreInstance",
     "Encoding",
     "ExportedInstance",
     "Function",
-    "HostFunction",
     "HostResource",
+    "ImportedFunction",
     "LiftedFunction",
     "LinkedComponent",
+    "LinkedInstance",
     "LocalResource",
-    "Lower",
+    "LoweredFunction",
     "Options",
     "ResourceFunction",
     "WasiFunction",
@@ -65,7 +65,7 @@ class Encoding(Enum):
 
 
 @attrs.frozen
-class ComponentInstance:
+class LinkedInstance:
     """A component instance: a handle table, and the flags that the canonical ABI keeps.
 
     Attributes:
@@ -85,7 +85,6 @@ class CoreExport:
 
     Attributes:
         instance: Index in ``LinkedComponent.core_instances``.
-        name: The name of the export.
     """
 
     instance: int
@@ -99,7 +98,6 @@ class Options:
     Attributes:
         encoding: How strings are encoded.
         memory, realloc, post_return, callback: The core definitions named, if any.
-        is_async: ``async`` is given.
     """
 
     encoding: Encoding = Encoding.UTF8
@@ -111,7 +109,7 @@ class Options:
 
 
 @attrs.frozen
-class HostFunction:
+class ImportedFunction:
     """A function that the component imports and the host provides.
 
     Attributes:
@@ -132,8 +130,6 @@ class LiftedFunction:
 
     Attributes:
         instance: Index of the component instance that defines it.
-        core: The core function.
-        type: Its type, its resource types resolved.
         options: How values cross.
     """
 
@@ -143,11 +139,11 @@ class LiftedFunction:
     options: Options
 
 
-Function = Union[HostFunction, LiftedFunction]  # noqa: UP007 - sphinx shows it as written
+Function = Union[ImportedFunction, LiftedFunction]  # noqa: UP007 - sphinx shows it as written
 
 
 @attrs.frozen
-class Lower:
+class LoweredFunction:
     """A component function as a core function, as ``canon lower`` makes it.
 
     Attributes:
@@ -190,7 +186,6 @@ class Builtin:
             and ``waitable-set.poll``.
         is_async: ``async`` is given to ``*.cancel-*``. (For ``*.read`` and ``*.write`` it is
             in ``options``.)
-        cancellable: ``cancellable`` is given.
         slot: For ``context.get`` and ``context.set``, the number of the slot.
         core_type: For ``context.get`` and ``context.set``, ``i32`` or ``i64``.
     """
@@ -210,7 +205,6 @@ class WasiFunction:
     """A core function of WASI 0.1, which a core module imports by itself.
 
     Attributes:
-        name: ``fd_write``.
         instance: Index of the component instance that calls it.
         memory: The memory that its pointers mean.
     """
@@ -221,7 +215,7 @@ class WasiFunction:
 
 
 Canonical = Union[  # noqa: UP007 - as above
-    Lower, ResourceFunction, Builtin, WasiFunction
+    LoweredFunction, ResourceFunction, Builtin, WasiFunction
 ]
 
 
@@ -230,7 +224,6 @@ class CoreImport:
     """An import of a core module, and what is given to it.
 
     Attributes:
-        module, name: The two names.
         source: An export of an earlier core instance (of any kind: function, table, memory,
             global, tag), or a canonical function.
     """
@@ -249,7 +242,7 @@ class CoreInstance:
         module: The module's bytes. Instances of one module share the object.
         imports: In the order of the module's import section, one for each entry.
         start: Name of an exported function without parameters and results to call as soon as
-            the module is instantiated, or ``None``. It is no start section, so that
+            the module is instantiated, or ``None``. It is not a start section, so that
             host functions that it calls find the instance's memory and functions.
     """
 
@@ -299,7 +292,7 @@ class ExportedInstance:
 
 
 ComponentExport = Union[  # noqa: UP007 - the forward reference is a string
-    HostFunction, LiftedFunction, ExportedInstance, ResourceType, ValueType
+    ImportedFunction, LiftedFunction, ExportedInstance, ResourceType, ValueType
 ]
 
 
@@ -317,8 +310,8 @@ class LinkedComponent:
             Modules and components that it exports are left out.
     """
 
-    imports: tuple[HostFunction, ...]
+    imports: tuple[ImportedFunction, ...]
     resources: Mapping[ResourceType, LocalResource | HostResource]
-    instances: tuple[ComponentInstance, ...]
+    instances: tuple[LinkedInstance, ...]
     core_instances: tuple[CoreInstance, ...]
     exports: Mapping[str, ComponentExport]

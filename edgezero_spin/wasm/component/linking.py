@@ -20,19 +20,24 @@ from edgezero_spin.wasm.component.errors import InvalidError
 from edgezero_spin.wasm.component.evaluating import Evaluator
 from edgezero_spin.wasm.component.linked import (
     ComponentExport,
-    ComponentInstance,
     ExportedInstance,
     LinkedComponent,
+    LinkedInstance,
 )
-from edgezero_spin.wasm.component.plan import Exports, Plan
-from edgezero_spin.wasm.component.scope import ComponentItem, InstanceItem, Scope, TypeClosure
+from edgezero_spin.wasm.component.plan import Exports, InstantiationPlan
+from edgezero_spin.wasm.component.scope import (
+    ComponentItem,
+    ComponentScope,
+    InstanceItem,
+    TypeClosure,
+)
 from edgezero_spin.wasm.component.types import FunctionType
 
-__all__ = ["Dependency", "link", "link_with_scope", "validate"]
+__all__ = ["ProvidedComponent", "link", "link_with_scope", "validate"]
 
 
 @attrs.frozen
-class Dependency:
+class ProvidedComponent:
     """A component whose exports are given to another as imports.
 
     Attributes:
@@ -47,17 +52,16 @@ class Dependency:
     name: str
     component: Component | CoreGuest
     export: str | None = None
-    dependencies: "tuple[Dependency, ...]" = ()
+    dependencies: "tuple[ProvidedComponent, ...]" = ()
     host_name: str | None = None
 
 
 def link(
-    component: Component | CoreGuest, dependencies: tuple[Dependency, ...] = ()
+    component: Component | CoreGuest, dependencies: tuple[ProvidedComponent, ...] = ()
 ) -> LinkedComponent:
     """Link a component.
 
     Args:
-        component: The root, or a core module that becomes it.
         dependencies: Components that provide some of its imports; each is instantiated once,
             before the root, also if it provides several, unless it has dependencies itself.
 
@@ -69,14 +73,14 @@ def link(
 
 
 def link_with_scope(
-    component: Component | CoreGuest, dependencies: tuple[Dependency, ...] = ()
-) -> tuple[LinkedComponent, Scope]:
+    component: Component | CoreGuest, dependencies: tuple[ProvidedComponent, ...] = ()
+) -> tuple[LinkedComponent, ComponentScope]:
     """Link a component, and return what its root's indices stand for; see ``link``."""
     linker = Evaluator()
-    plan = linker.plan = Plan(is_real=True)
-    plan.instances.append(ComponentInstance())
+    plan = linker.plan = InstantiationPlan(is_real=True)
+    plan.instances.append(LinkedInstance())
     given = _provided(linker, dependencies)
-    scope = Scope(instance=0)
+    scope = ComponentScope(instance=0)
     if isinstance(component, CoreGuest):
         exports = adapt(linker, component, 0, given)
     else:
@@ -104,7 +108,7 @@ def validate(component: Component | CoreGuest) -> None:
 
 
 def _provided(
-    linker: Evaluator, dependencies: tuple[Dependency, ...]
+    linker: Evaluator, dependencies: tuple[ProvidedComponent, ...]
 ) -> dict[str, tuple[Sort, Any]]:
     """Instantiate dependencies, those of each before it; return what they are given for."""
     given = {}
@@ -129,11 +133,11 @@ def _instantiate(
     if isinstance(component, Component):
         return linker.instantiate(ComponentItem(component, None), given, None)
     plan = linker.plan
-    plan.instances.append(ComponentInstance(None, plan.dependency))
+    plan.instances.append(LinkedInstance(None, plan.dependency))
     return adapt(linker, component, len(plan.instances) - 1, given)
 
 
-def _given_by(dependency: Dependency, exports: Exports) -> tuple[Sort, Any]:
+def _given_by(dependency: ProvidedComponent, exports: Exports) -> tuple[Sort, Any]:
     if dependency.export is None:
         return Sort.INSTANCE, InstanceItem(exports)
     if dependency.export not in exports:

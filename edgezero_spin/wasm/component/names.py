@@ -38,7 +38,6 @@ class ExternName:
     """A name of an import or export, taken apart.
 
     Attributes:
-        text: The name.
         is_interface: It is the name of an interface, ``wasi:http/types@0.2.0``.
         annotation: ``constructor``, ``method``, ``static`` or ``None``.
         resource: The label that an annotation names.

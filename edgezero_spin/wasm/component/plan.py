@@ -13,17 +13,17 @@ import attrs
 from edgezero_spin.wasm.component.definitions import Sort
 from edgezero_spin.wasm.component.errors import UnsupportedError
 from edgezero_spin.wasm.component.linked import (
-    ComponentInstance,
     CoreInstance,
-    HostFunction,
     HostResource,
+    ImportedFunction,
+    LinkedInstance,
     LocalResource,
 )
 from edgezero_spin.wasm.component.scope import ModuleItem
 from edgezero_spin.wasm.component.type_table import TypeTable
 from edgezero_spin.wasm.component.types import ResourceType
 
-__all__ = ["MAX_INSTANCES", "Evaluation", "Exports", "Plan"]
+__all__ = ["MAX_INSTANCES", "Evaluation", "Exports", "InstantiationPlan"]
 
 MAX_WORK = 500_000
 MAX_EVALUATION_DEPTH = 48
@@ -33,7 +33,7 @@ Exports = dict[str, tuple[Sort, Any]]
 
 
 @attrs.define
-class Plan:
+class InstantiationPlan:
     """A ``LinkedComponent`` in the making, or what validation throws away.
 
     Attributes:
@@ -45,10 +45,10 @@ class Plan:
 
     is_real: bool = False
     dependency: str | None = None
-    imports: list[HostFunction] = attrs.Factory(list)
+    imports: list[ImportedFunction] = attrs.Factory(list)
     resources: dict[ResourceType, LocalResource | HostResource] = attrs.Factory(dict)
     host_resources: dict[tuple[str, ...], ResourceType] = attrs.Factory(dict)
-    instances: list[ComponentInstance] = attrs.Factory(list)
+    instances: list[LinkedInstance] = attrs.Factory(list)
     core_instances: list[CoreInstance] = attrs.Factory(list)
 
 
@@ -56,12 +56,11 @@ class Evaluation:
     """What is shared by all evaluations of definitions while one component is linked.
 
     Attributes:
-        plan: What is added to.
         types: The types made so far.
     """
 
     def __init__(self) -> None:
-        self.plan = Plan()
+        self.plan = InstantiationPlan()
         self.types = TypeTable()
         self._modules: dict[int, ModuleItem] = {}
         self._validated: set[int] = set()
@@ -71,7 +70,7 @@ class Evaluation:
     @contextmanager
     def scratch(self) -> Iterator[None]:
         """Evaluate into a plan that is thrown away."""
-        plan, self.plan = self.plan, Plan()
+        plan, self.plan = self.plan, InstantiationPlan()
         try:
             yield
         finally:

@@ -23,7 +23,7 @@ from edgezero_spin.wasm.component.definitions import (
     Definition,
     InstanceExports,
     Instantiate,
-    Reference,
+    SortIndex,
 )
 from edgezero_spin.wasm.component.errors import UnsupportedError
 from edgezero_spin.wasm.component.type_reader import (
@@ -114,7 +114,7 @@ def _instance(cursor: Cursor) -> Definition:
     return InstanceExports(offset=at, exports=cursor.vector(_inline_export))
 
 
-def _inline_export(cursor: Cursor) -> tuple[str, Reference, str | None]:
+def _inline_export(cursor: Cursor) -> tuple[str, SortIndex, str | None]:
     name, implements = read_extern_name(cursor)
     return name, read_reference(cursor), implements
 

@@ -23,13 +23,13 @@ from edgezero_spin.wasm.component.types import FunctionType, ResourceType, Value
 
 __all__ = [
     "ComponentItem",
+    "ComponentScope",
     "CoreInstanceItem",
     "CoreItem",
     "InstanceItem",
-    "Item",
     "ModuleItem",
     "Names",
-    "Scope",
+    "ScopeItem",
     "TypeClosure",
     "TypeItem",
 ]
@@ -42,7 +42,7 @@ class TypeClosure:
     """A component or instance type, and the scope that its outer aliases refer to."""
 
     form: ComponentType
-    scope: "Scope"
+    scope: "ComponentScope"
 
 
 TypeItem = Union[ValueType, FunctionType, ResourceType, TypeClosure]  # noqa: UP007 - one style
@@ -52,7 +52,7 @@ TypeItem = Union[ValueType, FunctionType, ResourceType, TypeClosure]  # noqa: UP
 class InstanceItem:
     """An instance: sort and item of each export."""
 
-    exports: Mapping[str, tuple[Sort, "Item"]]
+    exports: Mapping[str, tuple[Sort, "ScopeItem"]]
 
 
 @attrs.frozen(eq=False)
@@ -61,11 +61,10 @@ class ComponentItem:
 
     Attributes:
         definition: Its definitions, or its type.
-        scope: What its outer aliases refer to.
     """
 
     definition: Component | ComponentType
-    scope: "Scope | None"
+    scope: "ComponentScope | None"
 
 
 @attrs.frozen(eq=False)
@@ -86,7 +85,7 @@ class CoreItem:
 
 CoreInstanceItem = dict[str, tuple[Sort, CoreItem]]
 
-Item = Union[  # noqa: UP007 - one style
+ScopeItem = Union[  # noqa: UP007 - one style
     Function,
     TypeItem,
     InstanceItem,
@@ -120,7 +119,7 @@ class Names:
 
 
 @attrs.define(eq=False)
-class Scope:
+class ComponentScope:
     """Index spaces, and the scope around them.
 
     Attributes:
@@ -134,7 +133,7 @@ class Scope:
         import_labels, export_labels: Resource types imported and exported, by label.
     """
 
-    parent: "Scope | None" = None
+    parent: "ComponentScope | None" = None
     is_type: bool = False
     is_instance_type: bool = False
     instance: int = -1
@@ -170,7 +169,7 @@ class Scope:
             raise InvalidError(f"type index {index} is not {what}", at)
         return found
 
-    def outward(self, count: int, at: int) -> "Scope":
+    def outward(self, count: int, at: int) -> "ComponentScope":
         """Return the scope so many scopes outward."""
         scope = self
         for _ in range(count):

@@ -9,7 +9,7 @@ Definitions" and "Import and Export Definitions".
 
 from edgezero_spin.wasm.component.cursor import Cursor
 from edgezero_spin.wasm.component.definitions import (
-    Alias,
+    AliasDefinition,
     Bound,
     ComponentType,
     CoreFunctionType,
@@ -20,9 +20,9 @@ from edgezero_spin.wasm.component.definitions import (
     ExternType,
     FunctionForm,
     ImportDefinition,
-    Reference,
     ResourceForm,
     Sort,
+    SortIndex,
     TypeDefinition,
     ValueForm,
     ValueRef,
@@ -91,7 +91,7 @@ def _sort(cursor: Cursor) -> Sort:
     return SORTS[byte] if byte else read_core_sort(cursor)
 
 
-def read_reference(cursor: Cursor) -> Reference:
+def read_reference(cursor: Cursor) -> SortIndex:
     """Read a sort and an index."""
     at = cursor.at
     sort = _sort(cursor)
@@ -119,7 +119,7 @@ def read_extern_name(cursor: Cursor) -> tuple[str, str | None]:
     return name, implements
 
 
-def read_alias(cursor: Cursor) -> Alias:
+def read_alias(cursor: Cursor) -> AliasDefinition:
     """Read an alias."""
     at = cursor.at
     sort = _sort(cursor)
@@ -128,11 +128,13 @@ def read_alias(cursor: Cursor) -> Alias:
     if target == 2:
         if sort not in OUTER_SORTS:
             cursor.fail(f"invalid leading byte for outer alias kind {sort.value}", at)
-        return Alias(offset=at, sort=sort, target="outer", count=cursor.u32(), index=cursor.u32())
+        return AliasDefinition(
+            offset=at, sort=sort, target="outer", count=cursor.u32(), index=cursor.u32()
+        )
     if (target == 1) != (is_core and sort != Sort.CORE_MODULE):
         cursor.fail(f"invalid leading byte for alias of a {sort.value}", at)
     index = cursor.u32()
-    return Alias(
+    return AliasDefinition(
         offset=at,
         sort=sort,
         target="core export" if target else "export",

@@ -79,7 +79,6 @@ class ListType:
     """``list``.
 
     Attributes:
-        element: Type of the elements.
         length: Number of elements of a list of fixed length, else ``None``.
     """
 

@@ -44,7 +44,6 @@ class CodeEntry:
     """A code module, and what the data module beside it needs.
 
     Attributes:
-        code: The code module.
         imports: Positions in ``Program.imports`` of what the data module imports.
         variables: Member and index of the globals whose values it returns.
         folded: Digest of the values that are folded into the code.

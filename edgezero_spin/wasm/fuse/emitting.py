@@ -29,7 +29,7 @@ from edgezero_spin.wasm.core_module import (
     TAG,
 )
 from edgezero_spin.wasm.fuse.encoding import (
-    Content,
+    ModuleSections,
     code_bytes,
     data_bytes,
     export_bytes,
@@ -45,14 +45,14 @@ from edgezero_spin.wasm.fuse.entities import Entity, EntityKind, Member
 from edgezero_spin.wasm.fuse.program import Program
 from edgezero_spin.wasm.fuse.start_function import StartFunction
 
-__all__ = ["START", "Emitted", "Layout", "content_of", "emit", "lay_out"]
+__all__ = ["START", "Emitted", "ModuleLayout", "content_of", "emit", "lay_out"]
 
 # The export that a runtime calls after instantiation.
 START = "start"
 
 
 @attrs.define(eq=False)
-class Layout:
+class ModuleLayout:
     """Which entities the fused module has, in the order of their indices.
 
     Attributes:
@@ -69,7 +69,7 @@ class Layout:
         return sum(each.kind == EntityKind.FUNCTION for each in self.imports)
 
 
-def lay_out(program: Program, first_table: int = 0) -> Layout:
+def lay_out(program: Program, first_table: int = 0) -> ModuleLayout:
     """Give every reached entity its index; tables are counted from ``first_table``."""
     imports = [each for each in program.imports.values() if each.is_reached]
     imports.sort(key=lambda each: each.kind.value)
@@ -98,7 +98,7 @@ def lay_out(program: Program, first_table: int = 0) -> Layout:
         for entity in member.spaces[EntityKind.FUNCTION]:
             if entity.alias:
                 entity.reference.code = _aliased(entity).reference.code
-    return Layout(imports, defined)
+    return ModuleLayout(imports, defined)
 
 
 def _aliased(entity: Entity) -> Entity:
@@ -115,7 +115,6 @@ class Emitted:
     """A fused module.
 
     Attributes:
-        module: Its bytes.
         imports: The entities that it imports, in the order of its import section.
         has_start: It exports a function ``START`` to call.
     """
@@ -127,10 +126,10 @@ class Emitted:
 
 def content_of(
     program: Program,
-    layout: Layout,
+    layout: ModuleLayout,
     exports: Mapping[str, Entity],
     names: Mapping[Entity, tuple[str, str]] | None,
-) -> tuple[Content, bool]:
+) -> tuple[ModuleSections, bool]:
     """Return the sections of the fused module, and whether it has a start function to call.
 
     Args:
@@ -139,7 +138,7 @@ def content_of(
         exports: What it exports.
         names: The names of each import; ``None`` leaves the imports out.
     """
-    content = Content(program.types, {}, [])
+    content = ModuleSections(program.types, {}, [])
     start = StartFunction(
         program, [*layout.defined[EntityKind.ELEMENT], *layout.defined[EntityKind.DATA]]
     )

@@ -40,7 +40,7 @@ from edgezero_spin.wasm.fuse.entities import Entity, Pieces
 from edgezero_spin.wasm.fuse.program import Program
 
 __all__ = [
-    "Content",
+    "ModuleSections",
     "body_bytes",
     "code_bytes",
     "data_bytes",
@@ -65,7 +65,7 @@ def code_bytes(pieces: Pieces) -> bytes:
 
 
 @attrs.define(eq=False)
-class Content:
+class ModuleSections:
     """The sections of a fused module, item by item, before they are written.
 
     Attributes:
@@ -140,7 +140,7 @@ def export_bytes(name: str, kind: int, index: bytes) -> bytes:
 
 
 def type_of(entity: Entity) -> CoreExternType:
-    """Return the type of what is no segment."""
+    """Return the type of what is not a segment."""
     if entity.type is None:
         raise MalformedError("an entity without a type", 0)
     return entity.type
@@ -174,7 +174,6 @@ def _extern_type_bytes(type_: CoreExternType, type_index: int) -> bytes:
     """Return the type of an import in binary form, its kind first.
 
     Args:
-        type_: The type.
         type_index: Of a function or tag, the index of its type.
     """
     match type_.kind:
@@ -190,7 +189,7 @@ def _extern_type_bytes(type_: CoreExternType, type_index: int) -> bytes:
             return b"\4\0" + number_bytes(type_index)
 
 
-def import_bytes(content: Content, entity: Entity, names: tuple[str, str]) -> bytes:
+def import_bytes(content: ModuleSections, entity: Entity, names: tuple[str, str]) -> bytes:
     """Return an import in binary form."""
     type_ = type_of(entity)
     index = -1 if type_.function is None else content.type_index(type_.function)
@@ -210,7 +209,7 @@ def table_bytes(entity: Entity) -> bytes:
     return b"\x40\0" + code + code_bytes(read_expression(member, cursor).pieces())
 
 
-def tag_bytes(content: Content, entity: Entity) -> bytes:
+def tag_bytes(content: ModuleSections, entity: Entity) -> bytes:
     """Return a tag in binary form."""
     return b"\0" + number_bytes(content.type_index(function_type(entity)))
 

@@ -3,7 +3,7 @@
 A member is one core instance with the module that it is made of. Each of its index spaces is
 a list of entities; an import of what another member exports is that member's entity, so that
 fusing needs no more linking. Indices are given at the end: until then a piece of code that
-mentions an index holds a ``Reference``, whose ``code`` is set when the index is known.
+mentions an index holds an ``IndexReference``, whose ``code`` is set when the index is known.
 
 Source: WebAssembly core specification, 2.5.1 (indices).
 """
@@ -21,7 +21,7 @@ from edgezero_spin.wasm.component.errors import InvalidError
 from edgezero_spin.wasm.component.linked import Canonical, CoreExport
 from edgezero_spin.wasm.core_module import CODE, CoreModuleContent
 
-__all__ = ["Entity", "EntityKind", "Lookup", "Member", "Pieces", "Reference"]
+__all__ = ["Entity", "EntityKind", "IndexReference", "Lookup", "Member", "Pieces"]
 
 
 class EntityKind(Enum):
@@ -37,19 +37,18 @@ class EntityKind(Enum):
 
 
 @attrs.define(eq=False)
-class Reference:
+class IndexReference:
     """Bytes of an instruction that depend on an index.
 
     Attributes:
         entity: What is mentioned.
-        code: The bytes, once they are known.
     """
 
     entity: "Entity"
     code: bytes = b""
 
 
-Pieces = list["bytes | Reference"]
+Pieces = list["bytes | IndexReference"]
 
 
 @attrs.define(eq=False)
@@ -78,21 +77,21 @@ class Entity:
     source: CoreExport | Canonical | None = None
     is_reached: bool = False
     is_assigned: bool = False
-    reference: Reference = attrs.Factory(Reference, takes_self=True)
-    get: Reference = attrs.Factory(Reference, takes_self=True)
+    reference: IndexReference = attrs.Factory(IndexReference, takes_self=True)
+    get: IndexReference = attrs.Factory(IndexReference, takes_self=True)
     pieces: Pieces = attrs.Factory(list)
     alias: "Entity | None" = None
     value: bytes | None = None
 
 
-class Lookup(dict[bytes, Reference | bytes]):
+class Lookup(dict[bytes, IndexReference | bytes]):
     """What stands for an index in the code of a member, by the bytes of the index."""
 
-    def __init__(self, find: Callable[[int], Reference | bytes]) -> None:
+    def __init__(self, find: Callable[[int], IndexReference | bytes]) -> None:
         super().__init__()
         self._find = find
 
-    def __missing__(self, key: bytes) -> Reference | bytes:
+    def __missing__(self, key: bytes) -> IndexReference | bytes:
         found = self[key] = self._find(number_at(key, 0)[0])
         return found
 

@@ -24,6 +24,7 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from edgezero_spin.wasm.binary import number_bytes, text_bytes
+from edgezero_spin.wasm.component.canonical import core_function_type
 from edgezero_spin.wasm.component.definitions import CoreFunctionType
 from edgezero_spin.wasm.component.layout import I32, core_signature, layout_of
 from edgezero_spin.wasm.component.linked import (
@@ -34,7 +35,7 @@ from edgezero_spin.wasm.component.linked import (
 )
 from edgezero_spin.wasm.component.types import FunctionType, ListType, Primitive
 from edgezero_spin.wasm.core_module import CODE, EXPORT, FUNCTION, IMPORT
-from edgezero_spin.wasm.fuse.encoding import Content, body_bytes, export_bytes, parameters
+from edgezero_spin.wasm.fuse.encoding import ModuleSections, body_bytes, export_bytes, parameters
 from edgezero_spin.wasm.fuse.renaming import Renaming
 
 __all__ = ["with_freed_bytes"]
@@ -118,7 +119,7 @@ def _calls(linked: LinkedComponent, bindings: CoreInstance) -> Iterator[_Call]:
         signature = core_signature(type_, lowered=True)
         copies = () if signature.spilled else tuple(_copies(type_))
         if copies:
-            yield _Call(given, signature.type, copies)
+            yield _Call(given, core_function_type(signature), copies)
 
 
 def _track(interface: str) -> str:
@@ -137,7 +138,7 @@ def _copies(type_: FunctionType) -> Iterator[int]:
 def _freeing_module(calls: Sequence[_Call]) -> bytes:
     """Return a module whose exports call its imports and then free; its last import frees."""
     count = len(calls)
-    content = Content({}, {}, [])
+    content = ModuleSections({}, {}, [])
     types = [content.type_index(each.type) for each in calls]
     free = content.type_index(CoreFunctionType((I32,), ()))
     bodies = []

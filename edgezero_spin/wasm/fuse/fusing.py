@@ -24,11 +24,11 @@ from edgezero_spin.wasm.component.linked import (
     CoreInstance,
     ExportedInstance,
     Function,
-    HostFunction,
+    ImportedFunction,
     LiftedFunction,
     LinkedComponent,
     LocalResource,
-    Lower,
+    LoweredFunction,
     WasiFunction,
 )
 from edgezero_spin.wasm.core_module import CoreModuleContent, read_core_module
@@ -59,7 +59,6 @@ class Fused:
     """A fused component.
 
     Attributes:
-        linked: The component.
         names: What became of the core exports that exports, options and others need.
     """
 
@@ -76,13 +75,12 @@ def fuse(
     """Fuse the core modules of a linked component.
 
     Args:
-        linked: The component.
         split_from: A module with so many bytes of data or more becomes two, see
             ``splitting.py``; ``None`` splits none.
         cache: Where code modules of split components are kept.
 
     Raises:
-        ComponentError: A module is damaged, or has something that is refused.
+        WasmError: A module is damaged, or has something that is refused.
     """
     return fuse_with_names(linked, split_from=split_from, cache=cache).linked
 
@@ -198,7 +196,7 @@ def _needed(linked: LinkedComponent, group_of: Mapping[int, int]) -> dict[int, l
                 add([source] if group_of[source.instance] != group_of[number] else ())
                 continue
             add(core_exports(source))
-            if isinstance(source, Lower) and isinstance(source.callee, LiftedFunction):
+            if isinstance(source, LoweredFunction) and isinstance(source.callee, LiftedFunction):
                 add(core_exports(source.callee))
     needed: dict[int, list[CoreExport]] = {at: [] for at in group_of.values()}
     for export in found:
@@ -210,7 +208,7 @@ def _functions(exports: Mapping[str, ComponentExport]) -> Iterator[Function]:
     for each in exports.values():
         if isinstance(each, ExportedInstance):
             yield from _functions(each.exports)
-        elif isinstance(each, LiftedFunction | HostFunction):
+        elif isinstance(each, LiftedFunction | ImportedFunction):
             yield each
 
 

@@ -10,7 +10,7 @@ What this gains under any engine: the table's entries and the constants of dynam
 known when the module is compiled, and code that nothing reaches is gone.
 
 A component that has more than one instance with core modules, a start function, resources with
-destructors or modules among its exports comes back unchanged; so does what is no component.
+destructors or modules among its exports comes back unchanged; so does what is not a component.
 
 Source: WebAssembly/component-model, ``design/mvp/Binary.md``.
 """
@@ -24,7 +24,7 @@ from edgezero_spin.wasm.component.canonical_reader import read_canonical
 from edgezero_spin.wasm.component.canonical_writer import canonical_bytes
 from edgezero_spin.wasm.component.cursor import Cursor
 from edgezero_spin.wasm.component.definitions import (
-    Alias,
+    AliasDefinition,
     CanonicalDefinition,
     Component,
     ExportDefinition,
@@ -35,11 +35,11 @@ from edgezero_spin.wasm.component.definitions import (
     Sort,
     TypeDefinition,
 )
-from edgezero_spin.wasm.component.errors import ComponentError, UnsupportedError
+from edgezero_spin.wasm.component.errors import UnsupportedError, WasmError
 from edgezero_spin.wasm.component.linked import Canonical, CoreExport, CoreInstance
 from edgezero_spin.wasm.component.linking import link, link_with_scope
 from edgezero_spin.wasm.component.reader import read_component
-from edgezero_spin.wasm.component.scope import Scope
+from edgezero_spin.wasm.component.scope import ComponentScope
 from edgezero_spin.wasm.component.sections import (
     ALIAS,
     CANONICAL,
@@ -66,7 +66,6 @@ def packed_component(data: bytes, *, frees_bytes: bool = False) -> bytes:
     """Return a component with its core modules fused.
 
     Args:
-        data: The component.
         frees_bytes: Have it free what its runtime copies for a call, see ``freed_bytes.py``.
     """
     try:
@@ -85,7 +84,7 @@ def packed_component(data: bytes, *, frees_bytes: bool = False) -> bytes:
         packed = _Packing(component, scope, core, names).component(data)
         # Whatever was left out although something refers to it is found here.
         link(read_component(packed))
-    except (ComponentError, LookupError, ValueError):
+    except (WasmError, LookupError, ValueError):
         return data
     return packed
 
@@ -104,7 +103,7 @@ def _names_core(component: Component) -> bool:
                 found = any(sort == Sort.CORE_MODULE for _, (sort, _) in each.arguments)
             case InstanceExports():
                 found = any(sort == Sort.CORE_MODULE for _, (sort, _), _ in each.exports)
-            case Alias():
+            case AliasDefinition():
                 found = each.sort == Sort.CORE_MODULE
             case Component():
                 found = _names_core(each)
@@ -126,7 +125,7 @@ class _Packing:
     """
 
     def __init__(
-        self, component: Component, scope: Scope, core: CoreInstance, names: Renaming
+        self, component: Component, scope: ComponentScope, core: CoreInstance, names: Renaming
     ) -> None:
         self._scope = scope
         self._core = core
@@ -146,7 +145,7 @@ class _Packing:
                 except KeyError:
                     # An option that the fused module lacks: nothing calls this function.
                     continue
-            elif isinstance(each, Alias) and each.sort == Sort.CORE_FUNCTION:
+            elif isinstance(each, AliasDefinition) and each.sort == Sort.CORE_FUNCTION:
                 next(functions)
 
     def component(self, data: bytes) -> bytes:

@@ -29,7 +29,7 @@ from edgezero_spin.wasm.component.linked import (
 )
 from edgezero_spin.wasm.core_module import CODE, DATA_COUNT, CoreModuleContent
 from edgezero_spin.wasm.fuse.constants import read_expression
-from edgezero_spin.wasm.fuse.entities import Entity, EntityKind, Member, Reference
+from edgezero_spin.wasm.fuse.entities import Entity, EntityKind, IndexReference, Member
 from edgezero_spin.wasm.fuse.instructions import walk
 from edgezero_spin.wasm.fuse.segments import DataSegment, ElementSegment, read_data, read_elements
 
@@ -212,7 +212,7 @@ class Program:
         memories = [self._indices[each] for each in member.spaces[EntityKind.MEMORY]]
         entity.pieces = walk(member, start, end, memories)
         for piece in entity.pieces:
-            if piece.__class__ is Reference and not piece.entity.is_reached:
+            if piece.__class__ is IndexReference and not piece.entity.is_reached:
                 self._need(piece.entity)
 
     def _visit_element(self, segment: ElementSegment) -> None:

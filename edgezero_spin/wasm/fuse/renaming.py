@@ -16,11 +16,11 @@ from edgezero_spin.wasm.component.linked import (
     CoreInstance,
     ExportedInstance,
     Function,
-    HostFunction,
+    ImportedFunction,
     LiftedFunction,
     LinkedComponent,
     LocalResource,
-    Lower,
+    LoweredFunction,
     Options,
     ResourceFunction,
     WasiFunction,
@@ -44,7 +44,7 @@ class Renaming:
         match source:
             case CoreExport():
                 return self.export(source)
-            case Lower():
+            case LoweredFunction():
                 return attrs.evolve(
                     source,
                     callee=self.function(source.callee),
@@ -72,7 +72,7 @@ class Renaming:
 
     def function(self, function: Function) -> Function:
         """Rename what a component function is lifted from."""
-        if isinstance(function, HostFunction):
+        if isinstance(function, ImportedFunction):
             return function
         return attrs.evolve(
             function, core=self.export(function.core), options=self.options(function.options)
@@ -105,7 +105,7 @@ class Renaming:
             match each:
                 case ExportedInstance():
                     found[name] = ExportedInstance(self._exports(each.exports))
-                case LiftedFunction() | HostFunction():
+                case LiftedFunction() | ImportedFunction():
                     found[name] = self.function(each)
                 case _:
                     found[name] = each

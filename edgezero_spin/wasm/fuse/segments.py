@@ -23,7 +23,6 @@ class ElementSegment:
     """An element segment.
 
     Attributes:
-        entity: Its entity.
         table: The table that it initialises; ``None`` if it is passive or declarative.
         offset: Where in the table.
         type: Type of the elements.
@@ -72,7 +71,6 @@ class DataSegment:
     """A data segment.
 
     Attributes:
-        entity: Its entity.
         memory: The memory that it initialises; ``None`` if it is passive.
         offset: Where in the memory.
         start, end: Where its bytes are in the module of its member.

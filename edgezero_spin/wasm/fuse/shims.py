@@ -10,7 +10,7 @@ from edgezero_spin.wasm.binary import number_bytes, text_bytes, vector_bytes
 from edgezero_spin.wasm.component.definitions import CoreFunctionType
 from edgezero_spin.wasm.core_module import CODE, ELEMENT, EXPORT, FUNCTION, IMPORT, TABLE
 from edgezero_spin.wasm.fuse.encoding import (
-    Content,
+    ModuleSections,
     body_bytes,
     entry_call,
     export_bytes,
@@ -26,7 +26,7 @@ TABLE_NAME = "$imports"
 
 def shim_module(types: Sequence[CoreFunctionType]) -> bytes:
     """Return the module whose functions call table entries, each exported by its number."""
-    content = Content({}, {}, [])
+    content = ModuleSections({}, {}, [])
     indices = [content.type_index(each) for each in types]
     exports = [export_bytes(str(entry), 0, number_bytes(entry)) for entry in range(len(types))]
     content.sections = {
@@ -43,7 +43,7 @@ def shim_module(types: Sequence[CoreFunctionType]) -> bytes:
 
 def fix_up_module(types: Sequence[CoreFunctionType]) -> bytes:
     """Return the module that fills the table with functions imported by their numbers."""
-    content = Content({}, {}, [])
+    content = ModuleSections({}, {}, [])
     imports = [b"\0" + text_bytes(TABLE_NAME) + b"\1" + function_table_bytes(len(types))]
     imports += [
         b"\0" + text_bytes(str(entry)) + b"\0" + number_bytes(content.type_index(type_))

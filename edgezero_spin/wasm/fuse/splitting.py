@@ -34,9 +34,9 @@ from edgezero_spin.wasm.core_module import (
     START,
     TABLE,
 )
-from edgezero_spin.wasm.fuse.emitting import Layout, content_of, lay_out
+from edgezero_spin.wasm.fuse.emitting import ModuleLayout, content_of, lay_out
 from edgezero_spin.wasm.fuse.encoding import (
-    Content,
+    ModuleSections,
     body_bytes,
     data_bytes,
     entry_call,
@@ -79,7 +79,6 @@ class Code:
     """The code module of a split program.
 
     Attributes:
-        module: Its bytes.
         imports: The entities that the data module imports, in order.
         variables: The globals whose initial values the data module returns.
     """
@@ -150,7 +149,7 @@ def data_module(
     memories = program.memories
     for at, memory in enumerate(memories):
         memory.reference.code = number_bytes(at)
-    content = Content({}, {}, [])
+    content = ModuleSections({}, {}, [])
     content.sections[IMPORT] = [import_bytes(content, each, names[each]) for each in hosts]
     content.sections[FUNCTION] = [number_bytes(content.type_index(_initial_values(variables)))]
     count = len(hosts) + 1
@@ -176,7 +175,7 @@ def data_module(
 
 def _code_module(
     program: Program,
-    layout: Layout,
+    layout: ModuleLayout,
     variables: Sequence[Entity],
     exports: Mapping[str, Entity],
 ) -> bytes:

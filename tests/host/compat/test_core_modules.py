@@ -13,12 +13,13 @@ from edgezero_spin.host import Host, HostSettings, HttpRequest
 from edgezero_spin.host.errors import LinkError
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.variables import VariableResolver
-from edgezero_spin.host.factors.wasi.filesystem import Mount
-from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan, TriggerPlan
-from edgezero_spin.host.runtime.component_loading import Component, load_component
+from edgezero_spin.host.factors.wasi.filesystem import DirectoryMount
+from edgezero_spin.host.http.trigger import HttpEntry, HttpTriggers
+from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan
+from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.interface import Interface
-from edgezero_spin.host.runtime.linking import link
+from edgezero_spin.host.runtime.linking import ImportProvider, link
 from edgezero_spin.stores.memory import MemoryKeyValue
 from edgezero_spin.testing import ComponentClient
 from tests.host.support import Capture, HostLog
@@ -123,7 +124,7 @@ def run(shared_engine: Engine) -> Run:
         plan = ApplicationPlan(
             name="modules",
             components=(ComponentPlan(id="module", source=source, **parts),),  # type: ignore[arg-type]
-            triggers=(TriggerPlan(id="module", route="/...", component="module"),),
+            triggers=(HttpTriggers((HttpEntry(id="module", route="/...", component="module"),)),),
         )
         return Host(
             plan,
@@ -146,7 +147,9 @@ def test_a_handler_has_the_environment_of_a_component(run: Run, tmp_path: Path) 
         assert ask(host) == (200, bytes(8))
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "data.txt").write_text("file")
-    with run(handler(FILE, tmp_path), mounts=(Mount("/", tmp_path / "files", False),)) as host:
+    with run(
+        handler(FILE, tmp_path), mounts=(DirectoryMount("/", tmp_path / "files", False),)
+    ) as host:
         assert ask(host) == (200, b"file")
 
 
@@ -279,6 +282,7 @@ class _Provider:
     name = "provider"
     export = "test:guest/api"
     interfaces: Mapping[str, Interface] = MappingProxyType({})
+    dependencies: Mapping[str, ImportProvider] = MappingProxyType({})
 
-    def __init__(self, component: Component) -> None:
+    def __init__(self, component: CompiledComponent) -> None:
         self.component = component

@@ -10,7 +10,7 @@ from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.factors import bounds
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
-from edgezero_spin.host.factors.wasi.filesystem import Mount
+from edgezero_spin.host.factors.wasi.filesystem import DirectoryMount
 from edgezero_spin.host.factors.wasi.http import OutgoingRequest, OutgoingResponse
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from tests.host.support import call, instance_state
@@ -40,7 +40,7 @@ def state(tmp_path: Path) -> Iterator[InstanceState]:
     for number in range(200):
         (tmp_path / str(number)).touch()
     outbound = OutboundHosts(["http://*:*"], sender=Sender())
-    made = instance_state(mounts=(Mount("/", tmp_path),), outbound=outbound)
+    made = instance_state(mounts=(DirectoryMount("/", tmp_path),), outbound=outbound)
     yield made
     for resource in made.table.drain():
         resource.drop(made) if hasattr(resource, "drop") else None

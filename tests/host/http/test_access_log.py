@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from edgezero_spin.host.http.access_log import AccessLog, logged
+from edgezero_spin.host.http.access_log import AccessLog
 from edgezero_spin.host.http.gateway import RequestHead
+from edgezero_spin.host.http.observed import ObservedResponse, observed_request
+from edgezero_spin.host.observers import combine
 
 
 class Writer:
@@ -44,34 +46,26 @@ class Responder:
         self.told.append("abandon")
 
 
-class Handler:
-    """Leaves the response to the test."""
+class Observed:
+    """A request that is observed, as the host's side and the server's see it."""
 
-    origin: str | None = None
-
-    def __init__(self, at_once: bool = False) -> None:
-        self.at_once = at_once
-        self.writer: Any = None
+    def __init__(self, form: str, path: str, method: str) -> None:
+        self.lines: list[str] = []
+        observer = combine([AccessLog(form, self.lines.append)])
+        assert observer is not None
+        head = RequestHead(method, path, "token=hush", ())
+        component = None if path == "/nowhere" else "shop"
+        self.sink = Writer()
+        following = observer.request_began(observed_request(head, "app", component, "/..."))
+        assert following is not None
+        self.writer: Any = ObservedResponse(following, self.sink)
         self.responder = Responder()
-
-    def component_of(self, head: RequestHead) -> str | None:
-        return "shop" if head.path != "/nowhere" else None
-
-    def begin(self, head: RequestHead, body: Any, writer: Any) -> Any:
-        self.writer = writer
-        if self.at_once:
-            writer.send(404, [], b"no")
-            return None
-        return self.responder
 
 
 def noted(path: str = "/a", method: str = "GET", form: str = "json") -> tuple[list[str], Any, Any]:
-    """Begin a request; return the lines, the handler and what the server was given."""
-    lines: list[str] = []
-    handler = Handler()
-    log = logged(handler, AccessLog(form, lines.append))
-    given = log.begin(RequestHead(method, path, "token=hush", ()), None, Writer())
-    return lines, handler, given
+    """Begin a request; return the lines, the host's side and what the server was given."""
+    observed = Observed(form, path, method)
+    return observed.lines, observed, observed.writer.responder(observed.responder)
 
 
 def test_a_whole_response() -> None:
@@ -122,14 +116,11 @@ def test_a_client_that_leaves(started: bool, status: int) -> None:
 
 def test_a_response_that_is_out_at_once() -> None:
     """No component answered; the server has nothing to tell of the client."""
-    lines: list[str] = []
-    writer = Writer()
-    log = logged(Handler(at_once=True), AccessLog("text", lines.append))
-    assert log.begin(RequestHead("GET", "/nowhere", None, ()), None, writer) is None
-    assert writer.sent == [(404, b"no")]
-    assert " GET /nowhere - 404 " in lines[0]
-    log.origin = "http://here"
-    assert log.origin == "http://here"
+    observed = Observed("text", "/nowhere", "GET")
+    observed.writer.send(404, [], b"no")
+    assert observed.writer.responder(None) is None
+    assert observed.sink.sent == [(404, b"no")]
+    assert " GET /nowhere - 404 " in observed.lines[0]
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ from edgezero_spin.host.http.headers import (
     host_headers,
     peer_text,
 )
-from edgezero_spin.host.http.routes import RouteDeclaration, RouteTable
+from edgezero_spin.host.http.routes import RouteDeclaration, TriggerRouteTable
 
 
 def test_the_host_adds_its_headers_in_order() -> None:
     """Each header stands once, in the contract's order, with undecoded texts."""
     route = "/base/:path_segment/:Path_End/..."  # CONF-11
-    match = RouteTable([RouteDeclaration(route, "test")]).match("/base/p%20q/end/rest")
+    match = TriggerRouteTable([RouteDeclaration(route, "test")]).match("/base/p%20q/end/rest")
     assert match is not None
     target = "/base/p%20q/end/rest?key=value"
     assert host_headers(
@@ -33,8 +33,8 @@ def test_the_host_adds_its_headers_in_order() -> None:
 
 
 def test_parameters_without_a_header_name_are_left_out() -> None:
-    """A parameter whose name is no header name is matched but not sent."""
-    match = RouteTable([RouteDeclaration("/:é/:b", "a")]).match("/1/2")
+    """A parameter whose name is not a header name is matched but not sent."""
+    match = TriggerRouteTable([RouteDeclaration("/:é/:b", "a")]).match("/1/2")
     assert match is not None
     headers = host_headers(match, scheme="http", host=None, target="/1/2", client_addr="")
     assert headers[-1] == ("spin-path-match-b", b"2")  # HDR-9
@@ -44,7 +44,7 @@ def test_parameters_without_a_header_name_are_left_out() -> None:
 def test_bytes_that_are_no_text_come_back_as_they_were() -> None:
     """A path with raw bytes reaches the guest unchanged."""
     target = b"/\xff".decode("utf-8", "surrogateescape")
-    match = RouteTable([RouteDeclaration("/...", "a")]).match(target)
+    match = TriggerRouteTable([RouteDeclaration("/...", "a")]).match(target)
     assert match is not None
     headers = dict(host_headers(match, scheme="http", host="h", target=target, client_addr=""))
     assert headers["spin-path-info"] == b"/\xff"

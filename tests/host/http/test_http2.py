@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
+from hyperframe.frame import GoAwayFrame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgezero_spin.host import Host, HostSettings
+from edgezero_spin.host.http.http2_goaway import GoAwayFilter
 from edgezero_spin.host.http.http2_limits import MAX_STREAMS, PATIENCE, STREAM_WINDOW
 from edgezero_spin.host.runtime.engine import Engine
 from tests.certificates import make_certificate
@@ -533,6 +535,41 @@ def test_a_request_without_more_time_is_cut_off() -> None:
     with HostLog() as log:
         asyncio.run(run())
     assert b"GET /a was cut off: the server stops" in log.content
+
+
+def test_a_client_that_leaves_gets_what_it_asked_for() -> None:
+    """Streams that are open go on behind a client's GOAWAY, then the connection closes."""
+
+    async def run(client: Http2Client) -> None:
+        id = client.begin("/last", method="POST", ends=False)
+        client.writer.write(GoAwayFrame(0, last_stream_id=0, error_code=0).serialize())
+        await client.upload(id, b"x" * 200_000)
+        answer = await client.answer(id)
+        assert answer.body == b"POST /last " + b"x" * 200_000
+        await client.end()
+        assert client.goodbye == ErrorCodes.NO_ERROR
+
+    with_client(echo, run)
+
+
+@given(data=st.data())
+def test_only_goaway_frames_are_taken_out(data: st.DataObject) -> None:
+    """Whatever comes around them, and however it is cut."""
+    heads = st.tuples(st.integers(0, 9), st.sampled_from([0, 0, 1]), st.binary(max_size=20))
+    frames = data.draw(st.lists(heads, max_size=8))
+    sent, kept, is_leaving = PREFACE, PREFACE, False
+    for type_, stream, content in frames:
+        head = len(content).to_bytes(3, "big") + bytes([type_, 0]) + stream.to_bytes(4, "big")
+        sent += head + content
+        if type_ == 7 and not stream and len(content) >= 8:
+            is_leaving = True
+        else:
+            kept += head + content
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=6)))
+    goaways = GoAwayFilter()
+    pieces = [sent[a:b] for a, b in zip([0, *cuts], [*cuts, len(sent)], strict=True)]
+    assert b"".join(map(goaways.remove, pieces)) == kept
+    assert goaways.is_leaving == is_leaving
 
 
 def test_an_idle_connection_has_its_time() -> None:

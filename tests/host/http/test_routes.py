@@ -17,7 +17,7 @@ from edgezero_spin.host.http.routes import (
     InvalidRoutesError,
     RouteDeclaration,
     RouteMatch,
-    RouteTable,
+    TriggerRouteTable,
     whole_application,
 )
 
@@ -29,12 +29,12 @@ VECTORS = [
 ]
 
 
-def table_of(*routes: str, base: str = "/") -> RouteTable:
+def table_of(*routes: str, base: str = "/") -> TriggerRouteTable:
     """A table whose ids are the routes' own texts."""
-    return RouteTable([RouteDeclaration(route, route) for route in routes], base=base)
+    return TriggerRouteTable([RouteDeclaration(route, route) for route in routes], base=base)
 
 
-def found_by(table: RouteTable, path: str) -> str | None:
+def found_by(table: TriggerRouteTable, path: str) -> str | None:
     """The id that a path finds."""
     match = table.match(path)
     return None if match is None else match.route.declaration.id
@@ -55,7 +55,7 @@ def test_route_vectors(case: dict[str, Any], target: str) -> None:
     public = [
         RouteDeclaration(item["route"], item["id"]) for item in case["routes"] if "route" in item
     ]
-    table = RouteTable(public, base=case.get("base", "/"))
+    table = TriggerRouteTable(public, base=case.get("base", "/"))
     match = table.match(target.partition("?")[0])
     if "to" not in case:
         assert match is None
@@ -90,7 +90,7 @@ def test_route_vectors(case: dict[str, Any], target: str) -> None:
 def test_unusable_routes_name_their_component(route: str, expected: str) -> None:
     """A route that could never be matched stops the start with route and component."""
     with pytest.raises(InvalidRoutesError) as caught:
-        RouteTable([RouteDeclaration(route, "shop")])  # ROUTE-4, ROUTE-5
+        TriggerRouteTable([RouteDeclaration(route, "shop")])  # ROUTE-4, ROUTE-5
     assert str(caught.value).startswith(
         f"Error parsing route {route} associated with component shop: "
     )
@@ -109,9 +109,9 @@ def test_unusable_routes_are_reported_together() -> None:
     [
         # ROUTE-6
         pytest.param("/a/.../x", "/a/.../x", True, id="dots inside are text"),
-        pytest.param("/a/.../x", "/a/b/x", False, id="dots inside are no wildcard"),
+        pytest.param("/a/.../x", "/a/b/x", False, id="dots inside are not a wildcard"),
         pytest.param("/a...", "/a...", True, id="dots after text are text"),
-        pytest.param("/a...", "/a/b", False, id="dots after text are no wildcard"),
+        pytest.param("/a...", "/a/b", False, id="dots after text are not a wildcard"),
         # ROUTE-3
         pytest.param("/:a", "/x\ny", True, id="a parameter takes anything but a slash"),
         pytest.param("/:file.json", "/.json", False, id="a parameter before a dot is not empty"),
@@ -176,7 +176,7 @@ def test_hidden_files_are_not_lost_to_a_wildcard() -> None:
 
 def test_duplicates_name_the_route_that_is_never_used() -> None:
     """The last of equal texts wins, in the first one's place, and the loss is told."""
-    table = RouteTable(  # ROUTE-10, RV-58
+    table = TriggerRouteTable(  # ROUTE-10, RV-58
         [
             RouteDeclaration("/", "first"),
             RouteDeclaration("/:x", "other"),
@@ -316,8 +316,8 @@ def operations_of(action: Callable[[], object]) -> int:
 def test_many_routes_cost_as_much_each_as_few(text: str) -> None:
     """A table of eight times as many takes eight times as long."""
 
-    def table(count: int) -> RouteTable:
-        return RouteTable(
+    def table(count: int) -> TriggerRouteTable:
+        return TriggerRouteTable(
             RouteDeclaration(text.replace("{n}", str(number)), "c") for number in range(count)
         )
 
@@ -331,7 +331,7 @@ def test_many_routes_cost_as_much_each_as_few(text: str) -> None:
 def test_a_look_up_among_many_routes_tries_few() -> None:
     """Those that begin with the same text, and those that may match any."""
     routes = ["/:any/x", *(f"/r{number}/:id" for number in range(400)), "/..."]
-    table = RouteTable(RouteDeclaration(route, route) for route in routes)
+    table = TriggerRouteTable(RouteDeclaration(route, route) for route in routes)
     for path, route in (("/r7/y", "/r7/:id"), ("/r7/x", "/r7/:id"), ("/q/x", "/:any/x")):
         found = table.match(path)
         assert found is not None

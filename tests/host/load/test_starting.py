@@ -12,7 +12,7 @@ from edgezero_spin.errors import HostError
 from edgezero_spin.host import Host, HostSettings, HttpRequest, RunOptions
 from edgezero_spin.host.load.plan import ApplicationError
 from edgezero_spin.host.runtime import component_loading
-from edgezero_spin.host.runtime.component_loading import Component
+from edgezero_spin.host.runtime.component_loading import CompiledComponent
 from edgezero_spin.manifest.spin import load_spin_manifest, lock_application
 from tests.host.support import SCRIPT, Capture
 
@@ -122,7 +122,7 @@ def test_a_component_is_all_it_takes() -> None:
 
 def test_a_manifest_is_no_component(tmp_path: Path) -> None:
     """Said in one sentence."""
-    with pytest.raises(ApplicationError, match="no component file"):
+    with pytest.raises(ApplicationError, match="not a component file"):
         Host.from_component(tmp_path / "spin.toml")
 
 
@@ -203,7 +203,7 @@ def test_components_are_compiled_at_the_start_and_never_again(
     compiled: list[Path] = []
     compile_ = component_loading._compile
 
-    def note(component: Component, *given: Any) -> Any:
+    def note(component: CompiledComponent, *given: Any) -> Any:
         compiled.append(component.path)
         return compile_(component, *given)
 

@@ -11,7 +11,7 @@ from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.runtime.prepared import Imports, PreparedComponent
 from edgezero_spin.host.runtime.resources import ResourceTable
-from edgezero_spin.wasm.component.linked import HostFunction
+from edgezero_spin.wasm.component.linked import ImportedFunction
 from edgezero_spin.wasm.component.linking import link, validate
 from edgezero_spin.wasm.component.reader import read_component
 
@@ -138,7 +138,7 @@ def component(
         code: Fields of the core module; it has the memory and every built-in that it calls.
         lifts: Component functions, whose core functions are exports of ``$i``.
         imports: What the component imports.
-        lowers: Core functions that are no built-ins: definition and core type, by name.
+        lowers: Core functions that are not built-ins: definition and core type, by name.
     """
     used = {name: _BUILTINS[name] for name in builtins_of(code)} | dict(lowers or {})
     core = "\n".join(
@@ -165,7 +165,7 @@ class Functions(Imports):
     def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
         self._functions = functions
 
-    def function(self, imported: HostFunction) -> Callable[..., Any] | None:
+    def function(self, imported: ImportedFunction) -> Callable[..., Any] | None:
         """Return the function of that name."""
         return self._functions.get(imported.path[-1])
 

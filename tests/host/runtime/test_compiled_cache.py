@@ -11,9 +11,14 @@ from typing import Any
 
 import pytest
 
+from edgezero_spin.host.errors import ComponentError
 from edgezero_spin.host.runtime import component_loading
 from edgezero_spin.host.runtime.compiled_cache import MAX_BYTES_VARIABLE, cache_entries
-from edgezero_spin.host.runtime.component_loading import CompiledForm, Component, load_component
+from edgezero_spin.host.runtime.component_loading import (
+    CompiledComponent,
+    CompiledForm,
+    load_component,
+)
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.runtime.linking import link
 from tests.cli.running import edgezero
@@ -48,7 +53,7 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     compiled: list[Path] = []
     compile_ = component_loading._compile
 
-    def note(component: Component, *given: Any) -> CompiledForm:
+    def note(component: CompiledComponent, *given: Any) -> CompiledForm:
         compiled.append(component.path)
         return compile_(component, *given)
 
@@ -56,7 +61,7 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return compiled
 
 
-def answer(engine: Engine, component: Component) -> object:
+def answer(engine: Engine, component: CompiledComponent) -> object:
     """Run the component."""
     with instance_of(link(engine, component, {})) as instance:
         return instance.call(None, "run")
@@ -75,6 +80,16 @@ def test_compiled_once(
     for _ in range(3):
         assert answer(engine, load_component(engine, path, folder)) == 11
     assert compilations == [path]
+
+
+def test_changed_meanwhile(engine: Engine, path: Path) -> None:
+    """A file that a build replaced since is an error, never code under the digest of the other."""
+    component = load_component(engine, path, joined=True)
+    path.write_text(TEXT.replace("11", "12"))
+    with pytest.raises(ComponentError, match=r"app\.wat.*was changed while it was loaded"):
+        link(engine, component, {})
+    with pytest.raises(ComponentError, match="was changed while it was loaded"):
+        component.names()
 
 
 def test_private(engine: Engine, path: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from edgezero_spin.host.runtime.component_loading import Component, load_component
+from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
 from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.runtime.interface import HostFunction, Interface
@@ -130,7 +130,7 @@ class State:
     seen: list[Any] = attrs.field(factory=list)
 
 
-def loaded(engine: Engine, folder: Path, text: str) -> Component:
+def loaded(engine: Engine, folder: Path, text: str) -> CompiledComponent:
     """Return the component in ``text``."""
     path = folder / "component.wat"
     path.write_text(text)

@@ -14,9 +14,9 @@ from edgezero_spin.host.runtime.linking import ROOT, link
 from edgezero_spin.host.runtime.resources import ResourceTable
 from edgezero_spin.wasm.binary import section_bytes, text_bytes
 from edgezero_spin.wasm.component.core_guest import GuestKind, read_core_guest, read_guest
-from edgezero_spin.wasm.component.errors import ComponentError, InvalidError, UnsupportedError
+from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError, WasmError
 from edgezero_spin.wasm.component.linked import LocalResource
-from edgezero_spin.wasm.component.linking import Dependency
+from edgezero_spin.wasm.component.linking import ProvidedComponent
 from edgezero_spin.wasm.component.linking import link as link_component
 from edgezero_spin.wasm.component.reader import read_component
 from edgezero_spin.wasm.fuse.fusing import fuse
@@ -161,7 +161,7 @@ def test_a_module_and_a_component_depend_on_each_other(tmp_path: Path) -> None:
         embedded('(module (func (export "run") (result i32) i32.const 3))', wit, "user", tmp_path)
     )
     name = "test:guest/api@0.1.0"
-    linked = link_component(user, (Dependency(name, module, name),))
+    linked = link_component(user, (ProvidedComponent(name, module, name),))
     assert len(linked.instances) == 2
     assert {each.dependency for each in linked.imports} == {name}
 
@@ -297,7 +297,7 @@ def _guest_of(text: str, folder: Path) -> Any:
 )
 def test_modules_that_cannot_be_adapted(module: bytes, says: str) -> None:
     """Each is told why."""
-    with pytest.raises(ComponentError, match=says):
+    with pytest.raises(WasmError, match=says):
         read_core_guest(module)
 
 
@@ -322,6 +322,6 @@ def test_damaged_modules_are_errors_of_the_reader(seed: int, tmp_path: Path) -> 
                 del damaged[at : at + random.randrange(1, 9)]
         try:
             fuse(link_component(read_guest(bytes(damaged))))
-        except ComponentError:
+        except WasmError:
             refused += 1
     assert refused > 50

@@ -7,22 +7,22 @@ import wasmtime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgezero_spin.wasm.component.errors import ComponentError, InvalidError, UnsupportedError
+from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError, WasmError
 from edgezero_spin.wasm.component.linked import (
     Builtin,
-    ComponentInstance,
     CoreExport,
     Encoding,
     ExportedInstance,
-    HostFunction,
     HostResource,
+    ImportedFunction,
     LiftedFunction,
     LinkedComponent,
+    LinkedInstance,
     LocalResource,
-    Lower,
+    LoweredFunction,
     ResourceFunction,
 )
-from edgezero_spin.wasm.component.linking import Dependency, link, validate
+from edgezero_spin.wasm.component.linking import ProvidedComponent, link, validate
 from edgezero_spin.wasm.component.reader import read_component
 from edgezero_spin.wasm.component.types import (
     FunctionType,
@@ -75,18 +75,18 @@ def linked(text: str) -> LinkedComponent:
 def test_core_instances_come_in_order_with_their_imports() -> None:
     """Every import of a core module is resolved to a canonical function."""
     plan = linked(USER)
-    assert plan.instances == (ComponentInstance(),)
+    assert plan.instances == (LinkedInstance(),)
     memory, user = plan.core_instances
     assert memory.imports == ()
     send, make, drop = (each.source for each in user.imports)
-    assert isinstance(send, Lower)
+    assert isinstance(send, LoweredFunction)
     assert send.options.memory == CoreExport(0, "memory")
     assert send.options.encoding == Encoding.UTF16
-    assert send.callee == HostFunction(
+    assert send.callee == ImportedFunction(
         ("test:host/api", "send"),
         FunctionType((("data", ListType(Primitive.U8)),), Primitive.U32),
     )
-    assert isinstance(make, Lower)
+    assert isinstance(make, LoweredFunction)
     assert isinstance(drop, ResourceFunction)
     assert make.callee.type.result == OwnType(drop.resource)
     assert plan.resources == {drop.resource: HostResource(("test:host/api", "thing"))}
@@ -129,7 +129,7 @@ def test_each_instantiation_is_a_component_instance_of_its_own() -> None:
     assert first.module is second.module
     assert first.module != outer.module
     callee = second.imports[0].source
-    assert isinstance(callee, Lower)
+    assert isinstance(callee, LoweredFunction)
     assert callee.callee == LiftedFunction(
         1, CoreExport(1, "run"), callee.callee.type, callee.options
     )
@@ -213,14 +213,14 @@ def test_dependencies_provide_imports() -> None:
       (import "test:dep/api" (instance $dep (export "send" (func))))
       (export "send" (func $dep "send")))""")
     )
-    plan = link(root, (Dependency("test:dep/api", provider, "test:dep/api"),))
-    assert plan.instances == (ComponentInstance(), ComponentInstance(None, "test:dep/api"))
+    plan = link(root, (ProvidedComponent("test:dep/api", provider, "test:dep/api"),))
+    assert plan.instances == (LinkedInstance(), LinkedInstance(None, "test:dep/api"))
     assert [(each.path, each.dependency) for each in plan.imports] == [(("log",), "test:dep/api")]
     send = plan.exports["send"]
     assert isinstance(send, LiftedFunction)
     assert send.instance == 1
     with pytest.raises(InvalidError, match="does not export `other`"):
-        link(root, (Dependency("test:dep/api", provider, "other"),))
+        link(root, (ProvidedComponent("test:dep/api", provider, "other"),))
 
 
 INVALID = [
@@ -262,7 +262,7 @@ def test_invalid_components_are_refused(text: str, message: str) -> None:
     """Indices, names and types are checked; the error says which rule is broken."""
     component = read_component(compiled(f"(component {text})"))
     for check in (validate, link):
-        with pytest.raises(ComponentError, match=message):
+        with pytest.raises(WasmError, match=message):
             check(component)
 
 
@@ -282,7 +282,7 @@ def test_types_that_grow_are_refused() -> None:
     tuples = "".join(
         f"(type $t{at} (tuple $t{at - 1} $t{at - 1} $t{at - 1} $t{at - 1}))" for at in range(1, 30)
     )
-    with pytest.raises(ComponentError, match=r"too large|maximum byte size"):
+    with pytest.raises(WasmError, match=r"too large|maximum byte size"):
         linked(f"(component (type $t0 (tuple u8)) {tuples})")
     options = "".join(f"(type $o{at} (option $o{at - 1}))" for at in range(1, 200))
     with pytest.raises(UnsupportedError, match="too deep"):
@@ -292,7 +292,7 @@ def test_types_that_grow_are_refused() -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from([USER, NESTED]), st.integers(0, 2**32))
 def test_damaged_components_raise_component_errors(text: str, seed: int) -> None:
-    """A changed byte, wherever it is, gives a plan or a ``ComponentError``."""
+    """A changed byte, wherever it is, gives a plan or a ``WasmError``."""
     chance = random.Random(seed)
     data = bytearray(compiled(text))
     for _ in range(chance.choice([1, 1, 2, 3])):
@@ -300,5 +300,5 @@ def test_damaged_components_raise_component_errors(text: str, seed: int) -> None
         data[at] = chance.choice([0, 1, 2, 0x7F, 0x80, 0xFF, data[at] ^ 1, chance.randrange(256)])
     try:
         link(read_component(bytes(data)))
-    except ComponentError as error:
+    except WasmError as error:
         assert 0 <= error.offset <= len(data)

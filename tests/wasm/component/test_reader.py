@@ -1,4 +1,4 @@
-"""Components are read in full, and what is no component is refused with its place."""
+"""Components are read in full, and what is not a component is refused with its place."""
 
 import pytest
 import wasmtime
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from edgezero_spin.wasm.binary import COMPONENT, number_bytes, section_bytes, vector_bytes
 from edgezero_spin.wasm.component.cursor import Cursor
 from edgezero_spin.wasm.component.definitions import (
-    Alias,
+    AliasDefinition,
     CanonicalDefinition,
     Component,
     CoreModule,
@@ -17,7 +17,7 @@ from edgezero_spin.wasm.component.definitions import (
     TypeDefinition,
     ValueForm,
 )
-from edgezero_spin.wasm.component.errors import ComponentError, MalformedError, UnsupportedError
+from edgezero_spin.wasm.component.errors import MalformedError, UnsupportedError, WasmError
 from edgezero_spin.wasm.component.reader import MAX_DEPTH, read_component
 
 
@@ -40,7 +40,13 @@ def test_definitions_keep_their_order_and_offsets() -> None:
       (alias core export $i "f" (core func $f)))""")
     found = read_component(data)
     kinds = [type(each).__name__ for each in found.definitions]
-    assert kinds == ["CoreModule", "CoreInstantiate", "TypeDefinition", "TypeDefinition", "Alias"]
+    assert kinds == [
+        "CoreModule",
+        "CoreInstantiate",
+        "TypeDefinition",
+        "TypeDefinition",
+        "AliasDefinition",
+    ]
     module, _, list_type, function, alias = found.definitions
     assert isinstance(module, CoreModule)
     assert data[module.offset :].startswith(module.data)
@@ -48,7 +54,7 @@ def test_definitions_keep_their_order_and_offsets() -> None:
     assert list_type.form == ValueForm("list", parts=list_type.form.parts)  # type: ignore[union-attr]
     assert isinstance(function, TypeDefinition)
     assert function.form == FunctionForm((("a", 0),), None, False)
-    assert isinstance(alias, Alias)
+    assert isinstance(alias, AliasDefinition)
     assert (alias.sort, alias.target, alias.name) == (Sort.CORE_FUNCTION, "core export", "f")
 
 
@@ -110,7 +116,7 @@ REFUSED = [
 @pytest.mark.parametrize(("data", "text"), REFUSED)
 def test_what_is_not_known_is_refused(data: bytes, text: str) -> None:
     """The error says what is wrong and at which byte."""
-    with pytest.raises(ComponentError, match=text) as caught:
+    with pytest.raises(WasmError, match=text) as caught:
         read_component(data)
     assert 0 <= caught.value.offset <= len(data)
     assert "at byte 0x" in str(caught.value)
@@ -150,9 +156,9 @@ def test_numbers_come_back(value: int) -> None:
 
 @given(st.binary(max_size=40))
 def test_any_bytes_give_a_component_or_an_error(data: bytes) -> None:
-    """Arbitrary sections raise no other exception than a ``ComponentError``."""
+    """Arbitrary sections raise no other exception than a ``WasmError``."""
     for number in range(12):
         try:
             read_component(component((number, data)))
-        except ComponentError as error:
-            assert isinstance(error, MalformedError | ComponentError)
+        except WasmError as error:
+            assert isinstance(error, MalformedError | WasmError)

@@ -21,12 +21,12 @@ from edgezero_spin.wasm.binary import MODULE, number_bytes, section_bytes, text_
 from edgezero_spin.wasm.component.definitions import CoreExternType
 from edgezero_spin.wasm.component.linked import (
     ComponentExport,
-    ComponentInstance,
     CoreExport,
     CoreImport,
     CoreInstance,
     LiftedFunction,
     LinkedComponent,
+    LinkedInstance,
     Options,
 )
 from edgezero_spin.wasm.component.types import FunctionType
@@ -139,7 +139,7 @@ def pair(number: int, folder: Path) -> LinkedComponent:
                 exports[f"{at}.{name}"] = LiftedFunction(
                     0, CoreExport(at, name), FunctionType((), None), options
                 )
-    return LinkedComponent((), {}, (ComponentInstance(),), cores, exports)
+    return LinkedComponent((), {}, (LinkedInstance(),), cores, exports)
 
 
 def _values(type_: CoreExternType) -> tuple[bytes, ...]:

@@ -6,8 +6,8 @@ import attrs
 import pytest
 import wasmtime
 
-from edgezero_spin.wasm.component.errors import ComponentError, UnsupportedError
-from edgezero_spin.wasm.component.linked import LiftedFunction, LinkedComponent, Lower
+from edgezero_spin.wasm.component.errors import UnsupportedError, WasmError
+from edgezero_spin.wasm.component.linked import LiftedFunction, LinkedComponent, LoweredFunction
 from edgezero_spin.wasm.component.linking import link
 from edgezero_spin.wasm.component.reader import read_component
 from edgezero_spin.wasm.core_module import CODE, ELEMENT, GLOBAL, TABLE, read_core_module
@@ -259,7 +259,7 @@ def test_component_instances_are_fused_by_themselves() -> None:
     fused = fuse(plain)
     assert [each.instance for each in fused.core_instances] == [1, 0]
     source = fused.core_instances[1].imports[0].source
-    assert isinstance(source, Lower)
+    assert isinstance(source, LoweredFunction)
     assert isinstance(source.callee, LiftedFunction)
     assert source.callee.core.instance == 0
 
@@ -302,7 +302,7 @@ def test_proposals_that_are_not_read_are_refused_by_name(text: str, message: str
 
 
 def test_damaged_code_is_an_error() -> None:
-    """A byte of code changed to an unknown one gives a module or a ``ComponentError``."""
+    """A byte of code changed to an unknown one gives a module or a ``WasmError``."""
     plain = linked(CASES["passive segments and references"])
     library, core = plain.core_instances
     start, end = read_core_module(core.module).sections[CODE]
@@ -313,6 +313,6 @@ def test_damaged_code_is_an_error() -> None:
         damaged = attrs.evolve(core, module=bytes(module))
         try:
             fuse(attrs.evolve(plain, core_instances=(library, damaged)))
-        except ComponentError:
+        except WasmError:
             refused += 1
     assert refused > 20

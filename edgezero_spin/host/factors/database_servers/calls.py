@@ -72,9 +72,7 @@ class RowSource(PartwiseSource):
         """Begin with the rows that were taken in.
 
         Args:
-            state: Of the instance.
             session: The session, which is kept until the end of the stream.
-            stream: The rows.
             error_of: Returns the error of the interface for what ended the statement.
         """
         super().__init__(apart=True)
@@ -104,7 +102,7 @@ class RowSource(PartwiseSource):
         self._leave()
 
     def close(self) -> None:
-        """End the statement: nobody reads any more, which is no error (PG-66)."""
+        """End the statement: nobody reads any more, which is not an error (PG-66)."""
         super().close()
         self._stream.unwanted = True
         self._leave()

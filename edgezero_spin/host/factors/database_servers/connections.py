@@ -29,7 +29,6 @@ class ConnectionResource:
 
     Attributes:
         kind: The kind of handle that counts against the instance's limit.
-        session: What it stands for.
     """
 
     __slots__ = ("session",)

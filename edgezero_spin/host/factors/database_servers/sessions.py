@@ -73,8 +73,6 @@ class SqlConnection(PooledConnection, Protocol):
         """Begin a statement; return its rows.
 
         Args:
-            statement: One command.
-            parameters: Its parameters.
             one_by_one: Return each row as it comes, so that an error takes none with it.
         """
 
@@ -103,10 +101,8 @@ class Opening(Generic[C]):
         """Take a place for the handle; on the instance's thread.
 
         Args:
-            state: Of the instance.
             kind: What its places are counted by.
             pool: Has the connections.
-            slots: The application's connections of this kind.
 
         Raises:
             DatabaseServerError: The instance has too many handles.
@@ -165,7 +161,7 @@ class Session(Generic[C]):
         """Run a statement; return its columns and rows.
 
         Raises:
-            ValueError: A parameter is no value of its kind.
+            ValueError: A parameter is not a value of its kind.
             DatabaseServerError: The statement failed.
             ResultTooLargeError: Its rows count more than a result may.
         """
@@ -186,7 +182,7 @@ class Session(Generic[C]):
         """Run a statement; return how many rows it touched.
 
         Raises:
-            ValueError: A parameter is no value of its kind.
+            ValueError: A parameter is not a value of its kind.
             DatabaseServerError: The statement failed.
         """
         with self.use(check) as connection:
@@ -203,13 +199,11 @@ class Session(Generic[C]):
         """Begin a statement; return its rows once the first or the end is known.
 
         Args:
-            statement: One command.
-            parameters: Its parameters.
             check: Raises what ends a wait.
             limit_whole: The limit of a result holds for all rows together, not for each.
 
         Raises:
-            ValueError: A parameter is no value of its kind.
+            ValueError: A parameter is not a value of its kind.
             DatabaseServerError: The server refuses the statement.
         """
         with self.use(check) as connection:
@@ -266,7 +260,6 @@ class RowStream:
     """The rows of a statement that runs; changed by who uses the session.
 
     Attributes:
-        columns: The columns.
         has_rows: A row came.
         ended: There are no more rows than were taken in.
         failure: What ended the statement before its last row.

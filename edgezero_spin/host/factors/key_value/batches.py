@@ -51,11 +51,11 @@ def added(stored: bytes | None, delta: int) -> tuple[bytes, int]:
         The bytes to store, and the number that they mean.
 
     Raises:
-        BackendError: The stored bytes are no counter, or the sum is out of range.
+        BackendError: The stored bytes are not a counter, or the sum is out of range.
     """
     if stored is not None and len(stored) != _COUNTER.size:
         raise BackendError(
-            f"the value is no counter: it has {len(stored)} bytes instead of {_COUNTER.size}"
+            f"the value is not a counter: it has {len(stored)} bytes instead of {_COUNTER.size}"
         )
     total = counter_value((0 if stored is None else _COUNTER.unpack(stored)[0]) + delta)
     return _COUNTER.pack(total), total
@@ -77,9 +77,6 @@ class Sequential:
 
     What several threads do through one such object, or through any two that share a lock,
     happens in some order; a counter loses nothing.
-
-    Attributes:
-        backend: The store.
     """
 
     # Two wrappers of one backend must exclude each other, so they share this.
@@ -89,7 +86,6 @@ class Sequential:
         """Wrap a backend.
 
         Args:
-            backend: The store.
             lock: Held during every change; by default one that all wrappers share.
         """
         self.backend = backend

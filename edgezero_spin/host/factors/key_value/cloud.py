@@ -30,8 +30,6 @@ class CosmosContainer:
 
     Attributes:
         account: The account's name.
-        database: The database.
-        container: The container.
         key: A key of the account; ``None`` for the credentials of the environment.
     """
 
@@ -52,7 +50,6 @@ class DynamoTable:
 
     Attributes:
         region: Where it is.
-        table: Its name.
         access_key: With ``secret_key``; ``None`` for the credentials of the environment.
         secret_key: With ``access_key``.
         token: Of a session, where there is one.
@@ -100,7 +97,7 @@ def cloud_fault(type_: str, settings: Mapping[str, Any]) -> str | None:
     if wrong:
         return f"of the wrong type: {', '.join(wrong)}"
     if type_ == "azure_cosmos" and not _is_base64(settings.get("key", "")):
-        return "`key` is no key of an account, which is base64"
+        return "`key` is not a key of an account, which is base64"
     return missing_extra(f"stores of type '{type_}'", *_EXTRAS[type_])
 
 

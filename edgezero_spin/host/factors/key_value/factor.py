@@ -13,23 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgezero_spin.errors import HostError
-from edgezero_spin.host.factors.key_value.backends.memory import BoundedMemoryKeyValue
-from edgezero_spin.host.factors.key_value.backends.redis import RedisKeyValue
-from edgezero_spin.host.factors.key_value.backends.sqlite import SqliteFile
-from edgezero_spin.host.factors.key_value.backends.sqlite_batches import SqliteBatches
-from edgezero_spin.host.factors.key_value.batches import Sequential
 from edgezero_spin.host.factors.key_value.cloud import CloudStore, CosmosContainer, DynamoTable
 from edgezero_spin.host.factors.labels import (
-    UnknownLabelError,
+    UnresolvedLabelError,
     check_labels,
     used_labels,
 )
-from edgezero_spin.host.factors.redis.client import RedisAddress, RedisPool
+from edgezero_spin.host.factors.redis.address import RedisAddress
+from edgezero_spin.host.factors.redis.pool import RedisPool
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 
 if TYPE_CHECKING:
     from edgezero_spin.host.factors.key_value.backends.cosmos import CosmosKeyValue
     from edgezero_spin.host.factors.key_value.backends.dynamo import DynamoKeyValue
+    from edgezero_spin.host.factors.key_value.backends.sqlite import SqliteFile
 
 __all__ = ["DEFAULT_LABEL", "KeyValueStores", "SeedError", "StoreLocation", "UnknownStoreError"]
 
@@ -40,7 +37,7 @@ DEFAULT_LABEL = "default"
 """The label that exists without configuration (KV-41)."""
 
 
-class UnknownStoreError(UnknownLabelError):
+class UnknownStoreError(UnresolvedLabelError):
     """Components list key-value labels that no store answers to."""
 
     def __str__(self) -> str:
@@ -117,8 +114,12 @@ class KeyValueStores:
             self.close()
             raise
 
+    # What is behind a kind of store is loaded when the first one is opened.
+
     def _open(self, label: str, place: StoreLocation) -> KeyValueBackend:
         if isinstance(place, RedisAddress):
+            from edgezero_spin.host.factors.key_value.backends.redis import RedisKeyValue
+
             if place not in self._pools:
                 self._pools[place] = RedisPool(place)
             return RedisKeyValue(self._pools[place])
@@ -127,7 +128,13 @@ class KeyValueStores:
                 self._clouds[place] = _cloud_backend(place)
             return self._clouds[place]
         if place is None:
+            from edgezero_spin.host.factors.key_value.backends.memory import BoundedMemoryKeyValue
+            from edgezero_spin.host.factors.key_value.batches import Sequential
+
             return Sequential(BoundedMemoryKeyValue(), threading.Lock())
+        from edgezero_spin.host.factors.key_value.backends.sqlite import SqliteFile
+        from edgezero_spin.host.factors.key_value.backends.sqlite_batches import SqliteBatches
+
         path = place.absolute()
         if path not in self._files:
             self._files[path] = SqliteFile(path, durable=self._durable)
@@ -157,7 +164,7 @@ class KeyValueStores:
 
 
 def _cloud_backend(place: CloudStore) -> "DynamoKeyValue | CosmosKeyValue":
-    # Their clients are extras, and slow to import.
+    # Their clients are extras.
     if isinstance(place, DynamoTable):
         from edgezero_spin.host.factors.key_value.backends.dynamo import DynamoKeyValue
 

@@ -25,11 +25,7 @@ MAX_OPEN_STORES = 256
 
 
 class StoreResource:
-    """One open handle.
-
-    Attributes:
-        backend: Where the bytes live.
-    """
+    """One open handle."""
 
     __slots__ = ("backend",)
 

@@ -31,8 +31,6 @@ class Cas:
     """An attempt to replace the value of one key.
 
     Attributes:
-        bucket: Where the key is.
-        key: The key.
         seen: The value that ``current`` returned last; ``None`` when there was none, or
             when nobody asked.
     """

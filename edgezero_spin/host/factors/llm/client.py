@@ -8,6 +8,7 @@ Source: contract services.md, LLM-6 to LLM-24.
 
 import json
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -39,13 +40,20 @@ class LlmClient:
         """Whether the server speaks as OpenAI's does."""
         return self._server.open_ai
 
-    def ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    def ask(
+        self, path: str, body: dict[str, Any], fields: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """Post a body; return the answer's.
+
+        Args:
+            path: Where to.
+            body: What to send, as JSON.
+            fields: Header fields to send with it, such as the context of a trace (LLM-6).
 
         Raises:
             LlmError: There is no answer, or it is too large or no JSON object.
         """
-        headers = {"authorization": f"bearer {self._server.token}"}
+        headers = {"authorization": f"bearer {self._server.token}", **(fields or {})}
         if self._server.open_ai:
             headers["content-type"] = "application/json"
         timeout = httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
@@ -71,5 +79,5 @@ class LlmClient:
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            raise LlmError("Failed to deserialize response: it is no JSON object")
+            raise LlmError("Failed to deserialize response: it is not a JSON object")
         return found

@@ -50,10 +50,13 @@ def _ask(
     from edgezero_spin.host.factors.llm.client import LlmError
 
     answer: Future[dict[str, Any]] = Future()
+    observer = state.request_observer
+    given = () if observer is None else observer.headers()
+    fields = {name: value.decode("latin-1") for name, value in given}
 
     def work() -> None:
         try:
-            answer.set_result(state.grants.llm.ask(path, body))
+            answer.set_result(state.grants.llm.ask(path, body, fields))
         except BaseException as error:  # the guest's thread raises it
             answer.set_exception(error)
         state.wake()

@@ -38,7 +38,6 @@ class MysqlAddress:
 
     Attributes:
         host: A name or an address.
-        port: The port.
         user: May be empty.
         password: May be empty.
         database: The database to begin with; ``None`` for none.

@@ -33,8 +33,8 @@ from edgezero_spin.host.factors.mysql.sockets import (
     tls_context,
 )
 from edgezero_spin.host.factors.mysql.values import (
-    Column,
-    RowReader,
+    MysqlColumn,
+    MysqlRowReader,
     UnreadableValueError,
     column_of,
     encode_parameters,
@@ -73,10 +73,8 @@ def connect_mysql(
     """Connect and log in.
 
     Args:
-        address: Where to.
         check: Raises what ends a wait.
         blocked: Says of an IP address that it must not be connected to (NET-41).
-        timeout_s: How long to try.
 
     Raises:
         MysqlError: The server cannot be reached, or refuses.
@@ -131,13 +129,12 @@ class MysqlRows:
     """
 
     def __init__(
-        self, connection: "MysqlConnection", columns: Sequence[Column] | None, touched: int = 0
+        self, connection: "MysqlConnection", columns: Sequence[MysqlColumn] | None, touched: int = 0
     ) -> None:
-        self.columns: Sequence[Column] = columns or ()
-        self.has_result = columns is not None
+        self.columns: Sequence[MysqlColumn] = columns or ()
         self.touched = touched
         self._connection = connection
-        self._reader = RowReader(self.columns)
+        self._reader = MysqlRowReader(self.columns)
         self._chunk = CHUNK_ROWS
 
     def one_by_one(self) -> None:
@@ -211,8 +208,6 @@ class MysqlConnection:
         """Begin a statement; return its rows.
 
         Args:
-            statement: One command.
-            parameters: Its parameters.
             one_by_one: Return each row as it comes, so that an error takes none with it.
 
         Raises:
@@ -352,7 +347,7 @@ class MysqlConnection:
         count = packet.read_length_encoded_integer()
         return MysqlRows(self, self._read_fields(count))
 
-    def _read_fields(self, count: int) -> list[Column]:
+    def _read_fields(self, count: int) -> list[MysqlColumn]:
         columns = []
         for _ in range(count):
             field = self._packet(FieldDescriptorPacket)

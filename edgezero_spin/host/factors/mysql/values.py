@@ -17,7 +17,13 @@ from pymysql.constants import FIELD_TYPE, FLAG
 from edgezero_spin.host.factors.bounds import ENTRY_OVERHEAD
 from edgezero_spin.host.factors.database_servers.sessions import Parameter, Row
 
-__all__ = ["Column", "RowReader", "UnreadableValueError", "column_of", "encode_parameters"]
+__all__ = [
+    "MysqlColumn",
+    "MysqlRowReader",
+    "UnreadableValueError",
+    "column_of",
+    "encode_parameters",
+]
 
 NULL = ("db-null", None)
 
@@ -42,11 +48,10 @@ class UnreadableValueError(ValueError):
 
 
 @attrs.frozen
-class Column:
+class MysqlColumn:
     """A column of a result.
 
     Attributes:
-        name: Its name.
         case: The case of its values and its data type; ``other`` for types that cannot be read.
         read: Returns a value and where the next one begins; ``None`` where it cannot be read.
     """
@@ -56,25 +61,19 @@ class Column:
     read: Callable[[bytes, int], tuple[Any, int]] | None
 
 
-def column_of(name: str, type_code: int, flags: int) -> Column:
-    """Return a column.
-
-    Args:
-        name: Its name.
-        type_code: Its wire type.
-        flags: Its flags.
-    """
+def column_of(name: str, type_code: int, flags: int) -> MysqlColumn:
+    """Return a column."""
     if type_code in _INTEGERS:
         case, form = _INTEGERS[type_code][bool(flags & FLAG.UNSIGNED)]
-        return Column(name, case, _fixed(form))
+        return MysqlColumn(name, case, _fixed(form))
     if type_code in _FLOATS:
         case, form = _FLOATS[type_code]
-        return Column(name, case, _fixed(form))
+        return MysqlColumn(name, case, _fixed(form))
     if type_code in _BLOBS or (type_code in _TEXTS and flags & FLAG.BINARY):
-        return Column(name, "binary", _bytes)
+        return MysqlColumn(name, "binary", _bytes)
     if type_code in _TEXTS:
-        return Column(name, "str", _text)
-    return Column(name, "other", None)
+        return MysqlColumn(name, "str", _text)
+    return MysqlColumn(name, "other", None)
 
 
 def _fixed(form: str) -> Callable[[bytes, int], tuple[Any, int]]:
@@ -101,14 +100,10 @@ def _text(data: bytes, at: int) -> tuple[str, int]:
     return value.decode(), at
 
 
-class RowReader:
-    """Reads the rows of one result.
+class MysqlRowReader:
+    """Reads the rows of one result."""
 
-    Attributes:
-        columns: Its columns.
-    """
-
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, columns: Sequence[MysqlColumn]) -> None:
         self.columns = columns
         # A row begins with a zero and a bit for each NULL, after two that are not used.
         self._values = 1 + (len(columns) + 9) // 8

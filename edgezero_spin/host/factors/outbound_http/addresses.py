@@ -29,7 +29,6 @@ class Address:
     Attributes:
         family: ``AF_INET`` or ``AF_INET6``.
         ip: The address as text, an IPv6 one with its scope.
-        port: The port.
     """
 
     family: int

@@ -17,7 +17,10 @@ import threading
 from collections.abc import Coroutine
 from typing import Any
 
-from edgezero_spin.host.factors.outbound_http.connections import ConnectionPool, ConnectionTarget
+from edgezero_spin.host.factors.outbound_http.connections import (
+    ConnectionTarget,
+    HttpConnectionPool,
+)
 from edgezero_spin.host.factors.outbound_http.exchange import (
     HttpExchange,
     NetworkRequest,
@@ -31,7 +34,7 @@ from edgezero_spin.host.factors.outbound_networking.tls import default_tls
 from edgezero_spin.host.factors.wasi.http import (
     FutureIncomingResponse,
     RequestOptions,
-    SentRequest,
+    SendableRequest,
     method_text,
 )
 from edgezero_spin.manifest.spin.host_names import parse_host_name
@@ -60,7 +63,7 @@ class HttpClient:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._pool = ConnectionPool(self._rules)
+        self._pool = HttpConnectionPool(self._rules)
         self._default_tls: ssl.SSLContext | None = None
         self._tasks: set[concurrent.futures.Future[None]] = set()
         self._closed = False
@@ -68,7 +71,7 @@ class HttpClient:
     def send(
         self,
         destination: Destination,
-        request: SentRequest,
+        request: SendableRequest,
         options: RequestOptions | None,
         future: FutureIncomingResponse,
     ) -> None:
@@ -104,7 +107,7 @@ class HttpClient:
     async def _exchange(
         self,
         destination: Destination,
-        request: SentRequest,
+        request: SendableRequest,
         options: RequestOptions | None,
         future: FutureIncomingResponse,
     ) -> None:
@@ -162,7 +165,7 @@ class HttpClient:
         await asyncio.get_running_loop().shutdown_default_executor()
 
 
-def _give_up(request: SentRequest, future: FutureIncomingResponse) -> None:
+def _give_up(request: SendableRequest, future: FutureIncomingResponse) -> None:
     """Reject a request that got no answer."""
     if not future.ready():
         request.drop_body()

@@ -24,7 +24,7 @@ from edgezero_spin.host.factors.outbound_http.socket_streams import PlainWire, S
 from edgezero_spin.host.factors.outbound_networking.blocked import BlockedNetworks
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 
-__all__ = ["ClientConnection", "ConnectionPool", "ConnectionTarget"]
+__all__ = ["ClientConnection", "ConnectionTarget", "HttpConnectionPool"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -41,7 +41,6 @@ class ConnectionTarget:
 
     Attributes:
         host: Name or address, without brackets.
-        port: The port.
         tls: Whom to trust and who we are; ``None`` for a connection in the clear.
     """
 
@@ -55,7 +54,6 @@ class ClientConnection:
 
     Attributes:
         place: What it leads to.
-        wire: Its bytes.
         http: Its state in the protocol.
         used: It served an exchange before.
         kept_until: ``monotonic`` time after which it is not used again.
@@ -71,7 +69,7 @@ class ClientConnection:
         self.kept_until = 0.0
 
 
-class ConnectionPool:
+class HttpConnectionPool:
     """The connections of one host, in one event loop."""
 
     def __init__(self, rules: NetworkRules) -> None:
@@ -94,7 +92,6 @@ class ConnectionPool:
         """Return a connection, which is the caller's until ``give_back`` or ``discard``.
 
         Args:
-            place: Where it has to lead.
             timeout_s: Seconds for all that has to be waited for: a free slot, the name, the
                 connection, TLS.
             new: Take none that was used before.

@@ -21,8 +21,8 @@ from edgezero_spin.host.exchange.loops import call_in
 from edgezero_spin.host.exchange.upload import Upload
 from edgezero_spin.host.factors.outbound_http.connections import (
     ClientConnection,
-    ConnectionPool,
     ConnectionTarget,
+    HttpConnectionPool,
 )
 from edgezero_spin.host.factors.outbound_http.failures import (
     BodyAborted,
@@ -65,8 +65,6 @@ class NetworkRequest:
         target: Path and query as they are sent.
         headers: Names and values in order, without those about framing.
         body: What the guest writes; ``None`` for no body.
-        place: Where it goes.
-        timeouts: How long it may take.
     """
 
     method: bytes
@@ -81,12 +79,11 @@ class HttpExchange:
     """Carries one request out and its answer in. ``run`` it once, in the pool's loop."""
 
     def __init__(
-        self, request: NetworkRequest, pool: ConnectionPool, future: FutureIncomingResponse
+        self, request: NetworkRequest, pool: HttpConnectionPool, future: FutureIncomingResponse
     ) -> None:
         """Do nothing yet.
 
         Args:
-            request: What is sent.
             pool: Where the connection comes from.
             future: Gets the answer, or the code of what went wrong.
         """
@@ -319,7 +316,7 @@ def _has_length(headers: list[tuple[bytes, bytes]]) -> bool:
 
 def wire_pairs(pairs: Iterable[Pair]) -> list[tuple[bytes, bytes]]:
     """Headers or trailers of a guest as they are sent."""
-    # Blanks around a value are no part of it (RFC 9110, 5.5).
+    # Blanks around a value are not part of it (RFC 9110, 5.5).
     return [(name.encode("ascii"), value.strip(b" \t")) for name, value in pairs]
 
 

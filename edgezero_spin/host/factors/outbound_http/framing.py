@@ -12,7 +12,7 @@ same cases, and ``content-length: 0`` in all.
 
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.fields import Pair
-from edgezero_spin.host.factors.wasi.http import SentRequest
+from edgezero_spin.host.factors.wasi.http import SendableRequest
 
 __all__ = ["framed"]
 
@@ -21,7 +21,7 @@ _EXPECTS_CONTENT = frozenset({"POST", "PUT", "PATCH"})
 _BODILESS = frozenset({"GET", "HEAD", "CONNECT"})
 
 
-def framed(method: str, request: SentRequest) -> tuple[list[Pair], ByteChannel | None]:
+def framed(method: str, request: SendableRequest) -> tuple[list[Pair], ByteChannel | None]:
     """Return headers and body as they go out.
 
     Whoever writes a body that does not go out is not told, as under Spin.

@@ -25,9 +25,12 @@ from edgezero_spin.host.factors.wasi.http import (
     FutureIncomingResponse,
     OutgoingRequest,
     RequestOptions,
-    SentRequest,
+    SendableRequest,
 )
+from edgezero_spin.host.factors.wasi.http.fields import Fields
+from edgezero_spin.host.factors.wasi.http.values import method_text
 from edgezero_spin.host.factors.wasi.io import Pollable
+from edgezero_spin.host.observers import OutgoingCall, RequestObserver
 from edgezero_spin.host.runtime.interface import Interface, WitError
 from edgezero_spin.manifest.spin.allowed_hosts import AllowedHostError
 from edgezero_spin.manifest.spin.host_names import parse_host_name
@@ -75,7 +78,7 @@ class HttpSender(Protocol):
     def send(
         self,
         destination: Destination,
-        request: SentRequest,
+        request: SendableRequest,
         options: RequestOptions | None,
         future: FutureIncomingResponse,
     ) -> None:
@@ -103,7 +106,6 @@ class OutboundHosts:
             entries: Of ``allowed_outbound_hosts``; templates.
             component_ids: Of the application, for ``*.spin.internal`` (CHAIN-6).
             variables: Fills templates in.
-            sender: Sends what is allowed.
         """
         self.sender = sender
         self._component_ids = tuple(component_ids)
@@ -147,8 +149,8 @@ class OutboundHosts:
             except AllowedHostError:
                 # Its message repeats what was filled in, which may be a secret.
                 logger.warning(
-                    "nothing outbound is allowed: %r is no entry of allowed_outbound_hosts with "
-                    "its variables as they stand",
+                    "nothing outbound is allowed: %r is not an entry of allowed_outbound_hosts "
+                    "with its variables as they stand",
                     template,
                 )
                 return ()
@@ -203,20 +205,20 @@ def _handle(
 def dispatch(
     state: InstanceState,
     destination: Destination,
-    request: SentRequest,
+    request: SendableRequest,
     options: RequestOptions | None,
     future: FutureIncomingResponse,
 ) -> None:
     """Send a request, or refuse it: the future gets the outcome.
 
     Args:
-        state: Of the instance that sends.
         destination: Where it goes.
-        request: The request.
         options: How long it may take; ``None`` for the usual.
-        future: Where the outcome goes.
     """
     hosts: OutboundHosts | None = state.grants.outbound
+    observer = state.request_observer
+    if observer is not None:
+        _observe(observer, destination, request, future)
     with blocking_if_remote(state, hosts):
         allowed = hosts is not None and hosts.allows(destination)
     if hosts is None or not allowed:
@@ -233,6 +235,24 @@ def dispatch(
         )
     else:
         hosts.sender.send(destination, request, options, future)
+
+
+def _observe(
+    observer: RequestObserver,
+    destination: Destination,
+    request: SendableRequest,
+    future: FutureIncomingResponse,
+) -> None:
+    """Tell of a request, and send it with the fields that are wanted of it (TEL-46)."""
+    authority = "" if destination.is_self else destination.authority or ""
+    url = f"{destination.scheme}://{authority}{request.path or '/'}"
+    call = OutgoingCall(method_text(request.method), url, destination.host, destination.port)
+    following = future.following = observer.sending(call)
+    given = () if following is None else following.headers()
+    if given:
+        names = {name for name, _ in given}
+        kept = [pair for pair in request.headers.entries if pair[0] not in names]
+        request.headers = Fields([*kept, *given], immutable=True)
 
 
 OUTGOING_HANDLER = Interface(

@@ -108,7 +108,6 @@ class TlsWire:
         """Prepare; ``shake_hands`` comes before anything else.
 
         Args:
-            plain: The connection.
             context: Whom to trust and who we are.
             name: Host name or address that the certificate has to carry.
 

@@ -25,7 +25,6 @@ def may_connect(state: InstanceState, address: str, scheme: str, *, apart: bool 
     """Whether the manifest allows a connection.
 
     Args:
-        state: Of the instance that wants it.
         address: A URL, or one without its scheme.
         scheme: What is meant when the address has none.
         apart: The call is on a thread of the host, and the guest does not wait.

@@ -37,7 +37,6 @@ def connect(
 
     Args:
         host: A name or an address.
-        port: The port.
         tls: Whether the connection is encrypted.
         timeout_s: How long to try, the name's addresses together.
         check: Called every quarter of a second; what it raises ends the attempt.
@@ -45,7 +44,7 @@ def connect(
 
     Raises:
         OSError: Nobody answers, or the server is not who it should be.
-        UnicodeError: The host is no name.
+        UnicodeError: The host is not a name.
     """
     until = monotonic() + timeout_s
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -49,7 +49,6 @@ class PostgresServer:
         host: A name or an address, whose certificate is expected; ``None`` where the string
             gives ``hostaddr`` only.
         address: The IP address to connect to, from ``hostaddr``; ``None`` to look the host up.
-        port: The port.
         granted: What has to be permitted, ``host`` or ``host:port``: the host, and the address
             where it stands beside it.
     """
@@ -84,7 +83,7 @@ def parse_postgres_address(text: str) -> PostgresAddress:
 
     Raises:
         UnixSocketError: A host is the path of a socket.
-        ValueError: The text is no connection string. The message repeats no value: a password
+        ValueError: The text is not a connection string. The message repeats no value: a password
             may stand anywhere in a text that cannot be read.
     """
     scheme, mark, rest = text.partition("://")

@@ -29,7 +29,7 @@ from psycopg.pq import (
 from psycopg.pq.abc import PGconn, PGresult
 
 from edgezero_spin.host.factors.database_servers.errors import ResultTooLargeError
-from edgezero_spin.host.factors.database_servers.sessions import Row
+from edgezero_spin.host.factors.database_servers.sessions import Parameter, Row
 from edgezero_spin.host.factors.outbound_networking.socket_waits import (
     READ,
     WRITE,
@@ -38,19 +38,18 @@ from edgezero_spin.host.factors.outbound_networking.socket_waits import (
 )
 from edgezero_spin.host.factors.outbound_networking.sockets import is_readable
 from edgezero_spin.host.factors.postgres.columns import (
-    Column,
     ColumnValueError,
-    RowReader,
+    PostgresColumn,
+    PostgresRowReader,
 )
 from edgezero_spin.host.factors.postgres.errors import DbError, PostgresError
 from edgezero_spin.host.factors.postgres.parameters import (
-    Parameter,
     ParameterTypeError,
     encode_parameters,
     fit_parameters,
 )
 
-__all__ = ["PostgresConnection", "Rows"]
+__all__ = ["PostgresConnection", "PostgresRows"]
 
 CHUNK_ROWS = 64
 """Rows that the client library gathers, where an error takes them with it."""
@@ -85,15 +84,11 @@ def _no_check() -> None:
     return None
 
 
-class Rows:
-    """The rows of a statement that runs. Read them to the end, or ``close`` them.
+class PostgresRows:
+    """The rows of a statement that runs. Read them to the end, or ``close`` them."""
 
-    Attributes:
-        columns: The columns of its result.
-    """
-
-    def __init__(self, connection: "PostgresConnection", reader: RowReader) -> None:
-        self.columns: Sequence[Column] = reader.columns
+    def __init__(self, connection: "PostgresConnection", reader: PostgresRowReader) -> None:
+        self.columns: Sequence[PostgresColumn] = reader.columns
         self._connection = connection
         self._reader = reader
         self._open = True
@@ -160,27 +155,20 @@ class PostgresConnection:
         return self._native is None or self._native.status != ConnStatus.OK
 
     @property
-    def is_running(self) -> bool:
-        """Whether the rows of a statement are not all read."""
-        return self._running
-
-    @property
     def at_hand(self) -> bool:
         """Whether the next result is here already."""
         return self._native is None or not self._native.is_busy()
 
     def query(
         self, statement: str, parameters: Sequence[Parameter], *, one_by_one: bool = False
-    ) -> Rows:
+    ) -> PostgresRows:
         """Begin a statement; return its rows.
 
         Args:
-            statement: One command.
-            parameters: Its parameters.
             one_by_one: Return each row as it comes, so that an error takes none with it.
 
         Raises:
-            ParameterValueError: A parameter is no value of its kind.
+            ParameterValueError: A parameter is not a value of its kind.
             PostgresError: The server refuses, or is gone.
         """
         encoded = encode_parameters(parameters)
@@ -202,7 +190,7 @@ class PostgresConnection:
             native.set_chunked_rows_mode(1 if one_by_one else CHUNK_ROWS)
             self._running = True
             self._flush()
-            return Rows(self, RowReader(description, self._name_of))
+            return PostgresRows(self, PostgresRowReader(description, self._name_of))
         except ParameterTypeError as error:
             raise PostgresError(str(error)) from error
         except LibraryError as error:
@@ -217,7 +205,7 @@ class PostgresConnection:
         """Run a statement; return how many rows it touched.
 
         Raises:
-            ParameterValueError: A parameter is no value of its kind.
+            ParameterValueError: A parameter is not a value of its kind.
             PostgresError: The statement failed.
         """
         self.query(statement, parameters)

@@ -36,7 +36,7 @@ from edgezero_spin.host.factors.postgres.numeric import decode_numeric
 from edgezero_spin.host.factors.postgres.types import TYPES, Oid
 from edgezero_spin.host.runtime.interface import Variants
 
-__all__ = ["Column", "ColumnValueError", "RowReader"]
+__all__ = ["ColumnValueError", "PostgresColumn", "PostgresRowReader"]
 
 _INT4, _INT8 = Struct("!i").unpack_from, Struct("!q").unpack_from
 _INTERVAL = Struct("!qii").unpack
@@ -62,11 +62,10 @@ class ColumnValueError(ValueError):
 
 
 @attrs.frozen
-class Column:
+class PostgresColumn:
     """A column of a result.
 
     Attributes:
-        name: Its name.
         case: The case of its values and its data type; empty for ``unsupported``.
         type_name: The server's name of its type, where ``case`` is empty.
     """
@@ -222,18 +221,13 @@ _SIZES: dict[str, Callable[[Iterable[Any]], int]] = {
 }
 
 
-class RowReader:
-    """Reads the rows of one statement.
-
-    Attributes:
-        columns: The columns, in order.
-    """
+class PostgresRowReader:
+    """Reads the rows of one statement."""
 
     def __init__(self, result: PGresult, name_of: Callable[[int], str]) -> None:
         """Read the columns.
 
         Args:
-            result: The description of a statement, or rows.
             name_of: Returns the server's name of a type.
         """
         oids = [result.ftype(index) for index in range(result.nfields)]
@@ -289,7 +283,7 @@ class RowReader:
         return ColumnValueError(0, str(error))
 
 
-def _column(name: bytes, oid: int, name_of: Callable[[int], str]) -> Column:
+def _column(name: bytes, oid: int, name_of: Callable[[int], str]) -> PostgresColumn:
     type_ = TYPES.get(oid)
     case = "" if type_ is None else type_.column
-    return Column(name.decode(errors="replace"), case, "" if case else name_of(oid))
+    return PostgresColumn(name.decode(errors="replace"), case, "" if case else name_of(oid))

@@ -18,7 +18,6 @@ class DbError:
     Attributes:
         severity: ``ERROR``, ``FATAL`` or ``PANIC``, in the server's language.
         code: The SQLSTATE.
-        message: The message.
         detail: More of it.
         extras: Name and value of what else the server says.
     """

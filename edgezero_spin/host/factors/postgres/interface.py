@@ -18,17 +18,18 @@ from edgezero_spin.host.factors.database_servers.errors import (
     DatabaseServerError,
     ResultTooLargeError,
 )
+from edgezero_spin.host.factors.database_servers.sessions import Parameter
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.postgres.opening import KIND, begin_open
-from edgezero_spin.host.factors.postgres.parameters import Parameter, ParameterValueError
+from edgezero_spin.host.factors.postgres.parameters import ParameterValueError
 from edgezero_spin.host.factors.postgres.versions import (
     VERSION_1,
     VERSION_2,
     VERSION_3,
     VERSION_4,
-    Version,
+    InterfaceVersion,
 )
-from edgezero_spin.host.runtime.host_ends import FutureValue
+from edgezero_spin.host.runtime.host_sources import FutureValue
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
 __all__ = ["INTERFACES", "ConnectionBuilderResource", "PostgresConnectionResource"]
@@ -49,7 +50,6 @@ class ConnectionBuilderResource:
     """A ``connection-builder``.
 
     Attributes:
-        address: The address.
         certificate: A root certificate to trust, in PEM.
     """
 
@@ -67,7 +67,7 @@ def _open(
 
 
 @contextmanager
-def _errors(version: Version, bad_value: str, *, flat: bool) -> Iterator[None]:
+def _errors(version: InterfaceVersion, bad_value: str, *, flat: bool) -> Iterator[None]:
     """Turn errors of a statement into those of the interface."""
     try:
         yield
@@ -82,7 +82,7 @@ _stream_errors = partial(_errors, bad_value="bad-parameter", flat=False)
 _execute_errors = partial(_errors, bad_value="value-conversion-failed", flat=False)
 
 
-def _parameters(version: Version, values: Sequence[Parameter]) -> Sequence[Parameter]:
+def _parameters(version: InterfaceVersion, values: Sequence[Parameter]) -> Sequence[Parameter]:
     """Check for cases that PostgreSQL lacks, before anything is sent (PG-49)."""
     try:
         return version.parameters(values)
@@ -91,7 +91,7 @@ def _parameters(version: Version, values: Sequence[Parameter]) -> Sequence[Param
 
 
 def _query(
-    version: Version,
+    version: InterfaceVersion,
     state: InstanceState,
     connection: PostgresConnectionResource,
     statement: str,
@@ -104,7 +104,7 @@ def _query(
 
 
 def _execute(
-    version: Version,
+    version: InterfaceVersion,
     state: InstanceState,
     connection: PostgresConnectionResource,
     statement: str,
@@ -115,7 +115,7 @@ def _execute(
         return connection.session.execute(statement, parameters, lambda: check(state))
 
 
-def _by_address(call: HostFunction, version: Version) -> HostFunction:
+def _by_address(call: HostFunction, version: InterfaceVersion) -> HostFunction:
     """Return a function of the unversioned interface, which connects for each call (PG-1)."""
 
     def function(
@@ -185,7 +185,7 @@ async def _query_async(
     return VERSION_4.columns(columns), *rows.ends
 
 
-def _functions(version: Version) -> dict[str, HostFunction]:
+def _functions(version: InterfaceVersion) -> dict[str, HostFunction]:
     return {
         "[static]connection.open": _open,
         "[method]connection.query": partial(_query, version),

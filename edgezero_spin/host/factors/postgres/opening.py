@@ -41,8 +41,6 @@ def begin_open(
     """Judge an address, and take a place for the handle; on the instance's thread.
 
     Args:
-        state: Of the instance.
-        text: The address.
         certificate: A root certificate to trust beside the usual ones, in PEM.
 
     Raises:

@@ -1,7 +1,7 @@
 """Parameters of statements: WIT values to PostgreSQL's binary format.
 
 In: a ``parameter-value`` and the type that the server inferred for it. Out: the bytes to send.
-A case fits some server types and no others, as in Spin: ``int32`` is no ``bigint``.
+A case fits some server types and no others, as in Spin: ``int32`` is not a ``bigint``.
 
 Source: contract services.md, PG-30 to PG-44, PG-57, PG-58; the binary forms are those of the
 ``*_recv`` functions in ``src/backend/utils/adt``.
@@ -13,14 +13,12 @@ from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Any
 
+from edgezero_spin.host.factors.database_servers.sessions import Parameter
 from edgezero_spin.host.factors.postgres.calendar import DAY_US, days_of_date, us_of_time
 from edgezero_spin.host.factors.postgres.numeric import encode_numeric
 from edgezero_spin.host.factors.postgres.types import TYPES, Oid
 
 __all__ = ["ParameterTypeError", "ParameterValueError", "encode_parameters", "fit_parameters"]
-
-Parameter = tuple[str, Any]
-"""Case and payload of a ``parameter-value``."""
 
 _INT2, _INT4, _INT8 = Struct("!h").pack, Struct("!i").pack, Struct("!q").pack
 _INTERVAL = Struct("!qii").pack
@@ -38,7 +36,7 @@ _UUID = re.compile(
 
 
 class ParameterValueError(ValueError):
-    """A parameter is no value of its kind, such as the date 2023-02-29."""
+    """A parameter is not a value of its kind, such as the date 2023-02-29."""
 
 
 class ParameterTypeError(ValueError):
@@ -64,7 +62,6 @@ def fit_parameters(
 
     Args:
         parameters: Cases with their payloads.
-        encoded: Their bytes.
         oids: The types that the server inferred.
         name_of: Returns the server's name of a type.
 
@@ -148,7 +145,7 @@ def _json(value: bytes) -> bytes:
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _interval(value: dict[str, int]) -> bytes:

@@ -13,14 +13,14 @@ import attrs
 
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
 from edgezero_spin.host.factors.database_servers.errors import ResultTooLargeError
-from edgezero_spin.host.factors.database_servers.sessions import Row
+from edgezero_spin.host.factors.database_servers.sessions import Parameter, Row
 from edgezero_spin.host.factors.postgres.errors import DbError, PostgresError
-from edgezero_spin.host.factors.postgres.parameters import Parameter, ParameterValueError
+from edgezero_spin.host.factors.postgres.parameters import ParameterValueError
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.factors.postgres.columns import Column
+    from edgezero_spin.host.factors.postgres.columns import PostgresColumn
 
-__all__ = ["VERSION_1", "VERSION_2", "VERSION_3", "VERSION_4", "Version"]
+__all__ = ["VERSION_1", "VERSION_2", "VERSION_3", "VERSION_4", "InterfaceVersion"]
 
 _UNSUPPORTED = ("unsupported", None)
 _BASIC = frozenset(
@@ -36,7 +36,7 @@ _BEFORE_ROWS = ("42", "25")
 
 
 @attrs.frozen
-class Version:
+class InterfaceVersion:
     """One version of the interface.
 
     Attributes:
@@ -59,19 +59,19 @@ class Version:
             raise ParameterValueError("Postgres does not support unsigned integers")
         return values
 
-    def columns(self, columns: "Sequence[Column]") -> list[dict[str, Any]]:
+    def columns(self, columns: "Sequence[PostgresColumn]") -> list[dict[str, Any]]:
         """Return columns in the form of ``column``."""
         return [{"name": column.name, "data-type": self._data_type(column)} for column in columns]
 
-    def _data_type(self, column: "Column") -> Any:
+    def _data_type(self, column: "PostgresColumn") -> Any:
         if self.structured:
             return (column.case, None) if column.case else ("other", column.type_name)
         return column.case if self._has(column) else "other"
 
-    def _has(self, column: "Column") -> bool:
+    def _has(self, column: "PostgresColumn") -> bool:
         return bool(column.case) and (self.cases is None or column.case in self.cases)
 
-    def rows(self, columns: "Sequence[Column]", rows: "list[Row]") -> "list[Row]":
+    def rows(self, columns: "Sequence[PostgresColumn]", rows: "list[Row]") -> "list[Row]":
         """Return rows; values that the version has no case for are ``unsupported``."""
         if self.structured:
             return rows
@@ -86,7 +86,7 @@ class Version:
             for row in rows
         ]
 
-    def row_set(self, columns: "Sequence[Column]", rows: "list[Row]") -> dict[str, Any]:
+    def row_set(self, columns: "Sequence[PostgresColumn]", rows: "list[Row]") -> dict[str, Any]:
         """Return a result; one without rows has no columns (PG-47)."""
         return {
             "columns": self.columns(columns) if rows else [],
@@ -128,7 +128,7 @@ def _db_error(error: DbError) -> dict[str, Any]:
     }
 
 
-VERSION_1 = Version(_BASIC, other="other-error")
-VERSION_2 = Version(_BASIC)
-VERSION_3 = Version(_BASIC | {"date", "time", "datetime", "timestamp"})
-VERSION_4 = Version(structured=True)
+VERSION_1 = InterfaceVersion(_BASIC, other="other-error")
+VERSION_2 = InterfaceVersion(_BASIC)
+VERSION_3 = InterfaceVersion(_BASIC | {"date", "time", "datetime", "timestamp"})
+VERSION_4 = InterfaceVersion(structured=True)

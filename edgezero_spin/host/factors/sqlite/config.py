@@ -9,7 +9,7 @@ Source: contract spin-host.md, DB-1 and DB-2.
 from pathlib import Path
 
 from edgezero_spin.host.errors import RuntimeConfigError
-from edgezero_spin.host.factors.sqlite.connections import Database
+from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.sqlite.factor import DEFAULT_LABEL
 from edgezero_spin.manifest.runtime_config import RuntimeConfig, TypedTable
 
@@ -24,7 +24,6 @@ def configured_databases(
     """Return the databases by label.
 
     Args:
-        config: The file, if there is one.
         state_dir: Where the label ``default`` keeps its file; ``None`` for in memory.
         durable: What was committed survives a power cut.
 

@@ -14,13 +14,12 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
 import apsw
-import attrs
 
+from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.sqlite.memory import (
     MemoryAccount,
     StatementMemory,
@@ -30,7 +29,7 @@ from edgezero_spin.host.factors.sqlite.rules import MAX_VALUE_BYTES, Rules
 from edgezero_spin.host.factors.sqlite.statements import (
     DatabaseError,
     ResultTooLarge,
-    Row,
+    SqliteRow,
     bounded_rows,
     check_parameters,
     prepare,
@@ -42,7 +41,6 @@ from edgezero_spin.host.factors.sqlite.threads import (
 )
 
 __all__ = [
-    "Database",
     "DatabaseConnection",
     "DatabaseError",
     "ResultTooLarge",
@@ -65,39 +63,6 @@ NOT_UTF_8 = "Could not decode to UTF-8 text"
 _HELD = (apsw.SQLITE_DBSTATUS_CACHE_USED, apsw.SQLITE_DBSTATUS_SCHEMA_USED)
 
 T = TypeVar("T")
-
-
-@attrs.frozen(kw_only=True)
-class Database:
-    """Where one database lives.
-
-    Attributes:
-        label: The label that components open it by.
-        path: The file; ``None`` makes every connection a database of its own (DB-2).
-        uri: Without a path: what SQLite opens instead, such as ``file:/name?vfs=memdb`` for
-            a database in memory that all connections of this process share.
-        allow_attach_file: A guest may attach other files of the host.
-        durable: What was committed survives a power cut, unless a guest says otherwise by
-            ``PRAGMA synchronous``.
-    """
-
-    label: str
-    path: Path | None = None
-    uri: str | None = None
-    allow_attach_file: bool = False
-    durable: bool = True
-
-    def connect(
-        self, go_on: Callable[[], bool] | None = None, account: MemoryAccount | None = None
-    ) -> "DatabaseConnection":
-        """Return a connection; nothing is opened before its first statement.
-
-        Args:
-            go_on: Asked during long statements; ``False`` ends them.
-            account: What the instance may have SQLite hold, with all its connections;
-                ``None`` for the usual limit and this connection alone.
-        """
-        return DatabaseConnection(self, go_on, account)
 
 
 class DatabaseConnection:
@@ -125,11 +90,10 @@ class DatabaseConnection:
 
     def execute(
         self, text: str, values: Sequence[Any] = (), *, max_bytes: int
-    ) -> tuple[list[str], list[Row]]:
+    ) -> tuple[list[str], list[SqliteRow]]:
         """Run the first statement of a text.
 
         Args:
-            text: SQL.
             values: ``int``, ``float``, ``str``, ``bytes`` or ``None`` by position.
             max_bytes: Size of the rows that are kept.
 
@@ -242,7 +206,7 @@ class DatabaseConnection:
 
     def _first(
         self, native: apsw.Connection, text: str, values: tuple[Any, ...], max_bytes: int
-    ) -> tuple[list[str], list[Row]]:
+    ) -> tuple[list[str], list[SqliteRow]]:
         """Run the first statement on the statement's thread."""
         with self.values_bounded(text):
             prepared = prepare(native, text)

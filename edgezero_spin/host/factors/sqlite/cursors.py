@@ -15,7 +15,7 @@ from edgezero_spin.host.factors.bounds import size_of
 from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection
 from edgezero_spin.host.factors.sqlite.statements import (
     ResultTooLarge,
-    Row,
+    SqliteRow,
     check_parameters,
     prepare,
 )
@@ -42,7 +42,6 @@ class RowCursor:
         """Note a statement; nothing runs yet.
 
         Args:
-            connection: Where it runs.
             text: SQL, of which the first statement counts.
             values: As for ``DatabaseConnection.execute``.
             max_row_bytes: Size of a row that is kept.
@@ -56,7 +55,7 @@ class RowCursor:
         self._native: apsw.Cursor | None = None
         self._closed = False
 
-    def read(self, rows: list[Row], most: int, most_bytes: int) -> None:
+    def read(self, rows: list[SqliteRow], most: int, most_bytes: int) -> None:
         """Add the next rows to a list; the first call runs the statement.
 
         Args:
@@ -77,14 +76,18 @@ class RowCursor:
             if self._closed:
                 self.close()
 
-    def _read(self, native: apsw.Connection, rows: list[Row], most: int, most_bytes: int) -> None:
+    def _read(
+        self, native: apsw.Connection, rows: list[SqliteRow], most: int, most_bytes: int
+    ) -> None:
         begins = self._native is None
         with self._connection.values_bounded(self._text):
             self._fetch(self._native or self._begin(native), rows, most, most_bytes)
         if begins:
             self._connection.bound_attached(native)
 
-    def _fetch(self, cursor: apsw.Cursor, rows: list[Row], most: int, most_bytes: int) -> None:
+    def _fetch(
+        self, cursor: apsw.Cursor, rows: list[SqliteRow], most: int, most_bytes: int
+    ) -> None:
         size = 0
         for row in cursor:
             row_bytes = sum(map(size_of, row))

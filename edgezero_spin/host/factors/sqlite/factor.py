@@ -9,19 +9,18 @@ Source: contract spin-host.md, DB-1 to DB-3.
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.factors.labels import (
-    UnknownLabelError,
+    UnresolvedLabelError,
     check_labels,
     used_labels,
 )
-from edgezero_spin.host.factors.sqlite.connections import (
-    Database,
-    DatabaseConnection,
-    DatabaseError,
-)
-from edgezero_spin.host.factors.sqlite.rules import MAX_VALUE_BYTES
+from edgezero_spin.host.factors.sqlite.database import Database
+
+if TYPE_CHECKING:
+    from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection
 
 __all__ = ["DEFAULT_LABEL", "Databases", "StatementError", "UnknownDatabaseError"]
 
@@ -29,7 +28,7 @@ DEFAULT_LABEL = "default"
 """The label that exists without configuration (DB-2)."""
 
 
-class UnknownDatabaseError(UnknownLabelError):
+class UnknownDatabaseError(UnresolvedLabelError):
     """Components list SQLite labels that no database answers to (DB-3)."""
 
     def __str__(self) -> str:
@@ -106,6 +105,8 @@ class Databases:
                 self._run_statement(option)
 
     def _run_statement(self, option: str) -> None:
+        from edgezero_spin.host.factors.sqlite.rules import MAX_VALUE_BYTES
+
         self._run(
             option,
             self.by_label[DEFAULT_LABEL],
@@ -134,8 +135,10 @@ class Databases:
         self._run(option, database, lambda connection: connection.execute_script(text))
 
     def _run(
-        self, option: str, database: Database, work: Callable[[DatabaseConnection], object]
+        self, option: str, database: Database, work: "Callable[[DatabaseConnection], object]"
     ) -> None:
+        from edgezero_spin.host.factors.sqlite.statements import DatabaseError
+
         connection = database.connect()
         try:
             work(connection)

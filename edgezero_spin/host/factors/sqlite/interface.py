@@ -12,13 +12,10 @@ from typing import Any
 from edgezero_spin.host.factors.blocking import check, is_live
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, claim, release
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.sqlite.connections import (
-    Database,
-    DatabaseConnection,
-    DatabaseError,
-)
+from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, DatabaseError
+from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
-from edgezero_spin.host.factors.sqlite.statements import Row
+from edgezero_spin.host.factors.sqlite.statements import SqliteRow
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
 __all__ = [
@@ -38,11 +35,7 @@ _CASES = {int: "integer", float: "real", str: "text", bytes: "blob", type(None):
 
 
 class SqliteConnectionResource:
-    """One open handle.
-
-    Attributes:
-        native: What runs its statements.
-    """
+    """One open handle."""
 
     __slots__ = ("native",)
 
@@ -97,7 +90,7 @@ def execute(
     return {"columns": columns, "rows": [row_record(row) for row in rows]}
 
 
-def row_record(row: Row) -> dict[str, Any]:
+def row_record(row: SqliteRow) -> dict[str, Any]:
     """A ``row-result``."""
     return {"values": [(_CASES[type(value)], value) for value in row]}
 

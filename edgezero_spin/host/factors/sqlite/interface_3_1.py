@@ -21,7 +21,7 @@ from edgezero_spin.host.factors.sqlite.interface import (
     error_of,
     row_record,
 )
-from edgezero_spin.host.factors.sqlite.statements import Row
+from edgezero_spin.host.factors.sqlite.statements import SqliteRow
 from edgezero_spin.host.factors.streams import PartwiseSource
 from edgezero_spin.host.runtime.interface import Err, HostFunction, Interface
 
@@ -41,7 +41,7 @@ class _Rows(PartwiseSource):
 
     def look_up(self) -> None:
         """Look up the next rows."""
-        rows: list[Row] = []
+        rows: list[SqliteRow] = []
         try:
             self.cursor.read(rows, ROWS_AT_ONCE, BYTES_AT_ONCE)
             self.whole = self.cursor.ended

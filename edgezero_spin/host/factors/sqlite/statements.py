@@ -22,20 +22,19 @@ __all__ = [
     "DatabaseError",
     "PreparedStatement",
     "ResultTooLarge",
-    "Row",
+    "SqliteRow",
     "bounded_rows",
     "check_parameters",
     "prepare",
 ]
 
-Row = tuple[Any, ...]
+SqliteRow = tuple[Any, ...]
 
 
 class DatabaseError(HostError):
     """A statement could not be run.
 
     Attributes:
-        message: What SQLite says.
         full: The database or the disk is full.
     """
 
@@ -54,7 +53,6 @@ class PreparedStatement:
     """The first statement of a text.
 
     Attributes:
-        text: The statement.
         parameters: How many values it takes.
         columns: Names of its columns.
     """
@@ -110,14 +108,14 @@ def check_parameters(prepared: PreparedStatement, values: Sequence[Any]) -> None
         )
 
 
-def bounded_rows(cursor: apsw.Cursor, max_bytes: int) -> list[Row]:
+def bounded_rows(cursor: apsw.Cursor, max_bytes: int) -> list[SqliteRow]:
     """Return the rows of a statement that was begun.
 
     Raises:
         ResultTooLarge: They are more than ``max_bytes``.
         apsw.Error: The statement fails.
     """
-    rows: list[Row] = []
+    rows: list[SqliteRow] = []
     size = 0
     try:
         for row in cursor:

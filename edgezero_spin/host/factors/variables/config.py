@@ -37,7 +37,7 @@ _AUTHORITIES = {
     "AzureGovernment": "https://login.microsoftonline.us",
 }
 
-Settings = Mapping[str, Any]
+ProviderSettings = Mapping[str, Any]
 
 
 def variable_providers(
@@ -50,7 +50,6 @@ def variable_providers(
     """Return the providers in the order in which they are asked (VAR-5).
 
     Args:
-        config: The file, if there is one.
         given: Values from ``--variable``.
         environ: The environment; this process's own when ``None``.
         dotenv_path: The file of the built-in provider.
@@ -97,7 +96,7 @@ def _provider(table: TypedTable, environ: Mapping[str, str] | None) -> VariableP
     return _vault(settings) if type_ == "vault" else _key_vault(settings)
 
 
-def _check_names(type_: str, settings: Settings) -> None:
+def _check_names(type_: str, settings: ProviderSettings) -> None:
     known = _FIELDS[type_]
     unknown = sorted(set(settings) - set(known))
     if unknown:
@@ -106,7 +105,7 @@ def _check_names(type_: str, settings: Settings) -> None:
         )
 
 
-def _check_texts(type_: str, settings: Settings) -> None:
+def _check_texts(type_: str, settings: ProviderSettings) -> None:
     wrong = [
         name
         for name in _FIELDS[type_]
@@ -117,14 +116,14 @@ def _check_texts(type_: str, settings: Settings) -> None:
         raise ValueError(f"must be a string: {', '.join(wrong)}")
 
 
-def _static(settings: Settings) -> VariableProvider:
+def _static(settings: ProviderSettings) -> VariableProvider:
     values = settings.get("values")
     if not isinstance(values, Mapping) or not all(isinstance(one, str) for one in values.values()):
         raise ValueError("`values` must be a table of strings")
     return StaticProvider(values)
 
 
-def _environment(settings: Settings, environ: Mapping[str, str] | None) -> VariableProvider:
+def _environment(settings: ProviderSettings, environ: Mapping[str, str] | None) -> VariableProvider:
     dotenv = settings.get("dotenv_path")
     return EnvironmentProvider(
         settings.get("prefix", DEFAULT_PREFIX),
@@ -133,7 +132,7 @@ def _environment(settings: Settings, environ: Mapping[str, str] | None) -> Varia
     )
 
 
-def _vault(settings: Settings) -> VariableProvider:
+def _vault(settings: ProviderSettings) -> VariableProvider:
     token = settings["token"]
     if not (token.isascii() and token.isprintable()):
         raise ValueError("`token` has a letter that cannot be sent, such as the end of a line")
@@ -143,7 +142,7 @@ def _vault(settings: Settings) -> VariableProvider:
     return VaultProvider(**settings)
 
 
-def _key_vault(settings: Settings) -> VariableProvider:
+def _key_vault(settings: ProviderSettings) -> VariableProvider:
     """Read ``azure_key_vault`` (VAR-26)."""
     given = [name for name in _PRINCIPAL if name in settings]
     absent = [name for name in _PRINCIPAL if name not in settings]

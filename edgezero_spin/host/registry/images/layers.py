@@ -1,7 +1,7 @@
 """Layers of an image: components, files, folders.
 
-In: content on this disk, as a locked application names it. Out: a ``Layer``: what a manifest says
-of it, and its bytes when they are sent.
+In: content on this disk, as a locked application names it. Out: an ``ImageLayer``: what a manifest
+says of it, and its bytes when they are sent.
 
 Source: contract spin-host.md, OCI-2 to OCI-4, OCI-10 to OCI-13 and OCI-17.
 """
@@ -25,7 +25,7 @@ from edgezero_spin.manifest.spin import ContentRef, FetchError
 
 __all__ = [
     "FoundFile",
-    "Layer",
+    "ImageLayer",
     "archive_layer",
     "bytes_layer",
     "content_of",
@@ -41,7 +41,7 @@ _PIECE = 256 * 1024
 
 
 @attrs.frozen
-class Layer:
+class ImageLayer:
     """Content of an image.
 
     Attributes:
@@ -58,7 +58,6 @@ class FoundFile:
     """A file below a folder.
 
     Attributes:
-        path: Where it is.
         guest_path: Where a component sees it, relative, with ``/`` between its parts.
     """
 
@@ -66,11 +65,11 @@ class FoundFile:
     guest_path: str
 
 
-def wasm_layer(content: ContentRef, place: str) -> Layer:
+def wasm_layer(content: ContentRef, place: str) -> ImageLayer:
     """Return the layer of a component; one in text is pushed as the binary that it means.
 
     Raises:
-        FetchError: It is no wasm.
+        FetchError: It is not wasm.
     """
     path = _path_of(content)
     try:
@@ -85,7 +84,7 @@ def wasm_layer(content: ContentRef, place: str) -> Layer:
         raise FetchError(f"{place} is not a valid .wasm file: {path}") from error
 
 
-def file_layer(path: Path) -> Layer:
+def file_layer(path: Path) -> ImageLayer:
     """Return the layer of one file.
 
     Raises:
@@ -97,7 +96,7 @@ def file_layer(path: Path) -> Layer:
         raise FetchError(f"{path}: {error.strerror}") from error
 
 
-def archive_layer(content: ContentRef) -> Layer:
+def archive_layer(content: ContentRef) -> ImageLayer:
     """Return the layer of a folder with everything in it.
 
     It is made in memory, compressed. The same files make the same bytes: neither times nor
@@ -123,10 +122,10 @@ def archive_layer(content: ContentRef) -> Layer:
     return bytes_layer(packed.getvalue(), ARCHIVE_TYPE)
 
 
-def bytes_layer(content: bytes, media_type: str) -> Layer:
+def bytes_layer(content: bytes, media_type: str) -> ImageLayer:
     """Return the layer of some bytes."""
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    return Layer(
+    return ImageLayer(
         Blob(media_type=media_type, digest=digest, size=len(content)), lambda: _slices(content)
     )
 
@@ -141,18 +140,18 @@ def files_below(content: ContentRef) -> list[FoundFile]:
     ]
 
 
-def content_of(layer: Layer) -> ContentRef:
+def content_of(layer: ImageLayer) -> ContentRef:
     """Return how a lock names a layer: by its digest, and if it is small by its bytes."""
     inline = b"".join(layer.open()) if layer.blob.size <= INLINE_BYTES else None
     return ContentRef(inline=inline, digest=layer.blob.digest)
 
 
-def _of_file(path: Path, media_type: str) -> Layer:
+def _of_file(path: Path, media_type: str) -> ImageLayer:
     with path.open("rb") as file:
         digest = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
         size = file.tell()
     blob = Blob(media_type=media_type, digest=digest, size=size)
-    return Layer(blob, lambda: _pieces_of(path))
+    return ImageLayer(blob, lambda: _pieces_of(path))
 
 
 def _path_of(content: ContentRef) -> Path:

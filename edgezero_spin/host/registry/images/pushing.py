@@ -23,7 +23,7 @@ from edgezero_spin.host.registry.cache import ContentCache
 from edgezero_spin.host.registry.downloads import Downloads
 from edgezero_spin.host.registry.images.image import APPLICATION_TYPE
 from edgezero_spin.host.registry.images.layers import (
-    Layer,
+    ImageLayer,
     archive_layer,
     bytes_layer,
     content_of,
@@ -77,7 +77,7 @@ class _Assembly:
     """
 
     app: LockedApp
-    layers: dict[str, Layer]
+    layers: dict[str, ImageLayer]
 
 
 def push_manifest(
@@ -138,9 +138,9 @@ def _check(app: LockedApp, compose: bool) -> None:
 
 def _assemble(app: LockedApp, *, archived: bool) -> _Assembly:
     """Take an application apart, with a layer for each file or for each folder."""
-    layers: dict[str, Layer] = {}
+    layers: dict[str, ImageLayer] = {}
 
-    def keep(layer: Layer) -> Layer:
+    def keep(layer: ImageLayer) -> ImageLayer:
         return layers.setdefault(layer.blob.digest, layer)
 
     def component(part: LockedComponent) -> LockedComponent:
@@ -169,7 +169,7 @@ def _assemble(app: LockedApp, *, archived: bool) -> _Assembly:
     return _Assembly(attrs.evolve(app, components=components, metadata=metadata), layers)
 
 
-def _with_source(dependency: LockedDependency, layer: Layer) -> LockedDependency:
+def _with_source(dependency: LockedDependency, layer: ImageLayer) -> LockedDependency:
     return attrs.evolve(dependency, source=content_of(layer))
 
 
@@ -192,7 +192,7 @@ def _push(
     )
     layers = [*assembly.layers.values(), application]
 
-    def send(layer: Layer, until_stopped: PiecesUntilStopped) -> None:
+    def send(layer: ImageLayer, until_stopped: PiecesUntilStopped) -> None:
         repository.upload(layer.blob, lambda: until_stopped(layer.open()))
 
     each(send, [*layers, config])

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.registry.credentials import find_credentials
 from edgezero_spin.host.registry.repository import OciRepository
-from edgezero_spin.host.registry.session import Endpoint
+from edgezero_spin.host.registry.session import RegistryEndpoint
 from edgezero_spin.manifest.image_reference import (
     ImageReference,
     parse_image_reference,
@@ -25,7 +25,6 @@ class ImageError(HostError):
 
     Attributes:
         reference: What was asked for, without credentials.
-        problem: What is wrong, and what to do.
         doing: What was to be done, ``load`` or ``push``.
     """
 
@@ -52,7 +51,7 @@ def asking(
         writing: Ask for the right to write, too.
 
     Raises:
-        ImageError: It is no reference, or a ``FetchError`` came out of the ``with``.
+        ImageError: It is not a reference, or a ``FetchError`` came out of the ``with``.
     """
     shown = without_credentials(reference)
     try:
@@ -60,7 +59,7 @@ def asking(
     except ValueError as error:
         raise ImageError(shown, str(error), doing) from error
     host = parsed.api_host
-    endpoint = Endpoint(host=host, plain=insecure, credentials=find_credentials(host))
+    endpoint = RegistryEndpoint(host=host, plain=insecure, credentials=find_credentials(host))
     try:
         with OciRepository(endpoint, parsed.repository, writing=writing) as repository:
             yield parsed, repository

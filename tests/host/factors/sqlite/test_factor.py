@@ -5,7 +5,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from edgezero_spin.host.factors.sqlite.connections import Database
+from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.sqlite.factor import (
     Databases,
     StatementError,

@@ -13,7 +13,8 @@ import pytest
 from edgezero_spin.host.errors import DeadlineExceeded
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.sqlite import interface as sqlite
-from edgezero_spin.host.factors.sqlite.connections import Database, DatabaseError
+from edgezero_spin.host.factors.sqlite.connections import DatabaseError
+from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.sqlite.interface import SqliteConnectionResource
 from tests.host.support import call, error_of, instance_state
 

@@ -15,7 +15,8 @@ import pytest
 from edgezero_spin.host.errors import DeadlineExceeded
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.sqlite import connections as sqlite_connections
-from edgezero_spin.host.factors.sqlite.connections import Database, DatabaseError
+from edgezero_spin.host.factors.sqlite.connections import DatabaseError
+from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
 from edgezero_spin.host.factors.sqlite.threads import left_behind
 from tests.host.support import call, instance_state
@@ -170,7 +171,8 @@ def test_a_statement_holds_what_its_instance_may(before: list[str], statement: s
     """In a process of its own, whose peak is a few times the limit and not gigabytes."""
     program = f"""\
         import resource
-        from edgezero_spin.host.factors.sqlite.connections import Database, DatabaseError
+        from edgezero_spin.host.factors.sqlite.connections import DatabaseError
+        from edgezero_spin.host.factors.sqlite.database import Database
         from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
         connection = Database(label="x").connect(account=MemoryAccount({LIMIT_BYTES}))
         for statement in {before!r}:

@@ -11,11 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgezero_spin.host.factors.sqlite.connections import (
-    Database,
-    DatabaseConnection,
-    DatabaseError,
-)
+from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, DatabaseError
+from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.sqlite.functions import replace_functions
 from edgezero_spin.host.factors.sqlite.rules import FUNCTIONS, MODULES, PRAGMAS
 
@@ -114,7 +111,8 @@ def test_hostile_statements_one_after_the_other() -> None:
     """In a process of its own, which they do not end."""
     program = """\
 import json, sys
-from edgezero_spin.host.factors.sqlite.connections import Database, DatabaseError
+from edgezero_spin.host.factors.sqlite.connections import DatabaseError
+from edgezero_spin.host.factors.sqlite.database import Database
 connection = Database(label="x").connect()
 refused = 0
 for statement in json.load(sys.stdin):

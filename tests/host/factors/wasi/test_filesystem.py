@@ -13,7 +13,7 @@ from edgezero_spin.host.factors.wasi.filesystem import (
     MAX_OPEN_FILES,
     Descriptor,
     DirectoryEntries,
-    Mount,
+    DirectoryMount,
 )
 from tests.host.support import call, error_of, instance_state
 
@@ -29,7 +29,9 @@ class Guest:
     """What a guest with one mount can do."""
 
     def __init__(self, root: Path, *, writable: bool = False) -> None:
-        self.state: InstanceState = instance_state(mounts=(Mount("/", root, writable=writable),))
+        self.state: InstanceState = instance_state(
+            mounts=(DirectoryMount("/", root, writable=writable),)
+        )
         self._dropped: list[Any] = []
         [(self.root, path)] = call(self.state, "wasi:filesystem/preopens get-directories")
         assert path == "/"
@@ -296,7 +298,7 @@ def open_descriptors() -> int:
 def test_no_descriptor_is_lost_on_a_wrong_way(tmp_path: Path, tree: Path) -> None:
     """Offsets that are none, limits that are met halfway, mounts that are gone."""
     begin = open_descriptors()
-    mounts = (Mount("/", tree, writable=True), Mount("/more", tree))
+    mounts = (DirectoryMount("/", tree, writable=True), DirectoryMount("/more", tree))
     state = instance_state(mounts=mounts)
     (root, _), (more, _) = call(state, "wasi:filesystem/preopens get-directories")
     flags = frozenset({"read", "write"})
@@ -315,7 +317,7 @@ def test_no_descriptor_is_lost_on_a_wrong_way(tmp_path: Path, tree: Path) -> Non
     full.table.limit = 1
     with pytest.raises(Trap, match="host resources, which is its limit"):
         call(full, "wasi:filesystem/preopens get-directories")
-    gone = instance_state(mounts=(*mounts, Mount("/gone", tmp_path / "gone")))
+    gone = instance_state(mounts=(*mounts, DirectoryMount("/gone", tmp_path / "gone")))
     with pytest.raises(Trap, match="/gone cannot be opened: No such file"):
         call(gone, "wasi:filesystem/preopens get-directories")
     root.drop(state)

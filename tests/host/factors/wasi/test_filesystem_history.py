@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host.errors import Trap
-from edgezero_spin.host.factors.wasi.filesystem import Mount
+from edgezero_spin.host.factors.wasi.filesystem import DirectoryMount
 from edgezero_spin.host.runtime.interface import WitError
 from tests.host.support import call, instance_state
 
@@ -35,7 +35,7 @@ class Guest:
 
     def __init__(self, chance: random.Random, root: Path, *, writable: bool) -> None:
         self._chance = chance
-        self.state = instance_state(mounts=(Mount("/", root, writable=writable),))
+        self.state = instance_state(mounts=(DirectoryMount("/", root, writable=writable),))
         [(descriptor, _)] = call(self.state, "wasi:filesystem/preopens get-directories")
         self.descriptors: list[Any] = [descriptor]
         self.streams: list[Any] = []

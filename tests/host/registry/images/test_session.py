@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host.registry.credentials import Credentials
-from edgezero_spin.host.registry.session import MAX_DOCUMENT_BYTES, Endpoint, OciSession
+from edgezero_spin.host.registry.session import MAX_DOCUMENT_BYTES, OciSession, RegistryEndpoint
 from edgezero_spin.manifest.spin import FetchError
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -68,7 +68,7 @@ def endless(handler: BaseHTTPRequestHandler, status: int, **more: str) -> None:
 
 def asked_of(host: str, path: str = "x", *, plain: bool = True) -> int:
     """Ask as somebody, and return how many bytes came."""
-    endpoint = Endpoint(host=host, plain=plain, credentials=Credentials("me", "s3cret"))
+    endpoint = RegistryEndpoint(host=host, plain=plain, credentials=Credentials("me", "s3cret"))
     with (
         OciSession(endpoint, "acme/shop") as session,
         session.answer("GET", endpoint.url + path, "thing") as response,

@@ -49,7 +49,6 @@ class CosmosKeyValue:
 
     Attributes:
         place: Where they are.
-        remote: It is on another machine.
     """
 
     remote = True
@@ -58,7 +57,6 @@ class CosmosKeyValue:
         """Connect to nothing yet.
 
         Args:
-            place: The container.
             url: Where the account answers; the public cloud when ``None``.
         """
         self.place = place
@@ -285,5 +283,5 @@ def _value_of(document: dict[str, Any]) -> bytes:
 def _number_of(document: dict[str, Any]) -> int:
     value = document.get("value")
     if not isinstance(value, int):
-        raise BackendError("the value is no counter")
+        raise BackendError("the value is not a counter")
     return counter_value(value)

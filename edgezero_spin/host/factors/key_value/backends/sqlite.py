@@ -44,7 +44,6 @@ class StoreFileError(HostError):
     Raised at start-up, before the first request.
 
     Attributes:
-        path: The file.
         reason: What is wrong with it.
         remedy: What to do.
     """
@@ -60,11 +59,7 @@ class StoreFileError(HostError):
 
 
 class SqliteFile:
-    """One database file and this process's connections to it.
-
-    Attributes:
-        path: The file.
-    """
+    """One database file and this process's connections to it."""
 
     def __init__(
         self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, durable: bool = True
@@ -72,7 +67,6 @@ class SqliteFile:
         """Make the file, its folders and its table where they are missing.
 
         Args:
-            path: The file.
             busy_timeout_s: How long a write waits for other writers.
             durable: A write has reached the disk when it returns. Otherwise a power cut may
                 undo the last ones, and never damages the file.
@@ -229,7 +223,7 @@ class SqliteKeyValue:
         while part:
             for (key,) in part:
                 if not isinstance(key, str):
-                    raise BackendError(f"a key is no text: {key!r:.60}")
+                    raise BackendError(f"a key is not text: {key!r:.60}")
                 yield key
             part = self._part_of_keys(NEXT_KEYS, {"1": self.label, "2": part[-1][0]})
 

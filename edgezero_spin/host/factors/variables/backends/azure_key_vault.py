@@ -59,7 +59,6 @@ class AzureKeyVaultProvider:
         """Connect to nothing yet.
 
         Args:
-            vault_url: The vault.
             principal: Who asks; ``None`` for whom the environment names.
 
         Raises:

@@ -17,9 +17,9 @@ from edgezero_spin.host.factors.wasi.filesystem.descriptors import (
     MAX_OPEN_FILES,
     Descriptor,
     DirectoryEntries,
+    DirectoryMount,
     FileInput,
     FileOutput,
-    Mount,
     OpenFile,
 )
 from edgezero_spin.host.factors.wasi.filesystem.paths import CLOEXEC, DIRECTORY
@@ -31,9 +31,9 @@ __all__ = [
     "MAX_OPEN_FILES",
     "Descriptor",
     "DirectoryEntries",
+    "DirectoryMount",
     "FileInput",
     "FileOutput",
-    "Mount",
     "OpenFile",
     "code_of",
     "get_directories",

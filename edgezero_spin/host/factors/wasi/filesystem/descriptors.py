@@ -19,9 +19,9 @@ __all__ = [
     "MAX_OPEN_FILES",
     "Descriptor",
     "DirectoryEntries",
+    "DirectoryMount",
     "FileInput",
     "FileOutput",
-    "Mount",
     "OpenFile",
     "changing",
     "reading",
@@ -36,12 +36,11 @@ MAX_OPEN_FILES = 512
 
 
 @attrs.frozen
-class Mount:
+class DirectoryMount:
     """A directory of the host that a guest sees.
 
     Attributes:
         guest_path: Its name for the guest, ``/``.
-        host_path: The directory.
         writable: The guest may change what is below it (ENV-13).
     """
 
@@ -79,7 +78,6 @@ class Descriptor:
 
     Attributes:
         handle: The host's descriptor.
-        directory: Whether it is a directory.
         flags: What the guest may do with it.
         writable: Whether its mount may be changed at all.
     """

@@ -31,7 +31,7 @@ from edgezero_spin.host.factors.wasi.http.outbound import (
     IncomingResponse,
     OutgoingRequest,
     RequestOptions,
-    SentRequest,
+    SendableRequest,
 )
 from edgezero_spin.host.factors.wasi.http.values import (
     ErrorCode,
@@ -56,7 +56,7 @@ __all__ = [
     "OutgoingResponse",
     "RequestOptions",
     "ResponseOutparam",
-    "SentRequest",
+    "SendableRequest",
     "channel_error",
     "error_text",
     "method_text",

@@ -9,9 +9,10 @@ Source: wasi:http@0.3.0; contract wasi03.md, sections 3 and 4.
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi_03.http import fields, messages
 from edgezero_spin.host.factors.wasi_03.http.bodies import (
-    IncomingBody,
-    OutgoingBody,
+    BodyForwarder,
     OutgoingContents,
+    Post,
+    ReceivedBody,
     promised_length,
 )
 from edgezero_spin.host.factors.wasi_03.http.client import CLIENT_03
@@ -24,9 +25,10 @@ from edgezero_spin.host.runtime.interface import Interface
 
 __all__ = [
     "INTERFACES_03",
-    "IncomingBody",
-    "OutgoingBody",
+    "BodyForwarder",
     "OutgoingContents",
+    "Post",
+    "ReceivedBody",
     "Request03",
     "Response03",
     "promised_length",

@@ -1,6 +1,6 @@
 """Bodies of ``wasi:http@0.3``: between a ``ByteChannel`` of the host and a guest's stream.
 
-``IncomingBody`` gives a guest what comes through a channel, ``OutgoingBody`` passes on what a
+``ReceivedBody`` gives a guest what comes through a channel, ``BodyForwarder`` passes on what a
 guest writes. Both run on the instance's thread; the other side of a channel has them go on by
 work that is posted to it.
 
@@ -12,19 +12,20 @@ from typing import Any
 
 import attrs
 
+from edgezero_spin.host.exchange.call import Failure, FailureKind
 from edgezero_spin.host.exchange.channel import PIECE, ByteChannel
-from edgezero_spin.host.exchange.exchange import Failure, FailureKind
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi.http.values import ErrorCode, error_text
-from edgezero_spin.host.runtime.host_ends import FutureReader, Promise, StreamReader
+from edgezero_spin.host.runtime.host_ends import FutureReader, StreamReader
+from edgezero_spin.host.runtime.host_sources import Promise
 from edgezero_spin.host.runtime.interface import Err, Ok
 
 __all__ = [
     "PROTOCOL_ERROR",
-    "IncomingBody",
-    "OutgoingBody",
+    "BodyForwarder",
     "OutgoingContents",
     "Post",
+    "ReceivedBody",
     "code_of",
     "promised_length",
 ]
@@ -47,7 +48,7 @@ def code_of(failure: Any) -> ErrorCode:
     return ("internal-error", str(failure)) if isinstance(failure, Failure) else PROTOCOL_ERROR
 
 
-class IncomingBody:
+class ReceivedBody:
     """What a guest reads as a stream: the body of a message that came in.
 
     Attributes:
@@ -140,7 +141,7 @@ class OutgoingContents:
         self.trailers.close_now()
 
 
-class OutgoingBody:
+class BodyForwarder:
     """Passes a guest's body on to a channel, no faster than that is read.
 
     The body that another message came with needs no guest to pass it on (WH-32).
@@ -170,7 +171,7 @@ class OutgoingBody:
 
     def __init__(
         self,
-        contents: OutgoingContents | IncomingBody | None,
+        contents: OutgoingContents | ReceivedBody | None,
         *,
         length: int | None,
         size_error: str,
@@ -188,7 +189,7 @@ class OutgoingBody:
         self.channel.on_space = self._told
         self.mismatch: ErrorCode | None = None
         self.ended = Promise()
-        self._contents: StreamReader | IncomingBody | None
+        self._contents: StreamReader | ReceivedBody | None
         self._trailers: FutureReader | None = None
         if isinstance(contents, OutgoingContents):
             self._contents = contents.stream
@@ -206,10 +207,10 @@ class OutgoingBody:
         self._again = False
         self._over = False
 
-    def _host_made(self) -> IncomingBody | None:
+    def _host_made(self) -> ReceivedBody | None:
         contents = self._contents
         source = contents.source if isinstance(contents, StreamReader) else contents
-        return source if isinstance(source, IncomingBody) else None
+        return source if isinstance(source, ReceivedBody) else None
 
     def start(self) -> None:
         """Begin, on the instance's thread."""
@@ -267,7 +268,7 @@ class OutgoingBody:
                 self._finish(Ok(None))
         elif not self._reading and self._contents is not None and self.channel.has_room():
             self._reading = True
-            if isinstance(self._contents, IncomingBody) or self._left is None:
+            if isinstance(self._contents, ReceivedBody) or self._left is None:
                 self._contents.read_now(_ANY, self._came)
             else:
                 self._contents.read_now(_ANY, self._came, self._takes)

@@ -17,15 +17,16 @@ from edgezero_spin.host.factors.wasi.http.outbound import (
 from edgezero_spin.host.factors.wasi.http.values import ErrorCode
 from edgezero_spin.host.factors.wasi_03.http.bodies import (
     PROTOCOL_ERROR,
-    IncomingBody,
-    OutgoingBody,
+    BodyForwarder,
     OutgoingContents,
     Post,
+    ReceivedBody,
     code_of,
     promised_length,
 )
 from edgezero_spin.host.factors.wasi_03.http.messages import Request03, Response03
-from edgezero_spin.host.runtime.host_ends import Promise, posting
+from edgezero_spin.host.runtime.host_ends import posting
+from edgezero_spin.host.runtime.host_sources import Promise
 from edgezero_spin.host.runtime.interface import Err, Interface, Ok, WitError
 
 __all__ = ["CLIENT_03"]
@@ -41,7 +42,7 @@ class _Sending:
         body: What it sends; ``None`` for none.
     """
 
-    def __init__(self, request: Request03, body: OutgoingBody | None) -> None:
+    def __init__(self, request: Request03, body: BodyForwarder | None) -> None:
         self.headers = request.headers
         self.method = request.method
         self.path = request.path
@@ -68,7 +69,7 @@ class _Answer(FutureIncomingResponse):
     __slots__ = ("_body", "_post", "_request", "response")
 
     def __init__(
-        self, state: InstanceState, request: Request03, body: OutgoingBody | None, post: Post
+        self, state: InstanceState, request: Request03, body: BodyForwarder | None, post: Post
     ) -> None:
         super().__init__(state)
         self._request = request
@@ -106,7 +107,7 @@ class _Answer(FutureIncomingResponse):
                 outcome.channel.close()
             return
         headers = Fields(together(outcome.headers), immutable=True)
-        contents = IncomingBody(outcome.channel, self._post)
+        contents = ReceivedBody(outcome.channel, self._post)
         self.response.settle(Response03(headers, contents, status=outcome.status))
 
     def _cancel(self) -> None:
@@ -144,7 +145,7 @@ def _destination_of(request: Request03) -> Destination:
     return Destination(scheme, bare, host, int(port) if port else None)
 
 
-def _body_of(request: Request03, post: Post) -> OutgoingBody | None:
+def _body_of(request: Request03, post: Post) -> BodyForwarder | None:
     """What is sent behind the head; ``None`` for nothing.
 
     Raises:
@@ -160,7 +161,7 @@ def _body_of(request: Request03, post: Post) -> OutgoingBody | None:
         length = promised_length(request.headers)
     except ValueError:
         raise WitError(PROTOCOL_ERROR) from None
-    return OutgoingBody(contents, length=length, size_error="HTTP-request-body-size", post=post)
+    return BodyForwarder(contents, length=length, size_error="HTTP-request-body-size", post=post)
 
 
 def _send(state: InstanceState, request: Request03) -> Promise:

@@ -1,0 +1,16 @@
+"""What every test of the Links example starts with: its configuration and its secret."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LINKS = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def spin_preload() -> dict[str, Any]:
+    """The values of links.toml, as a push would store them, and the variable of spin.toml."""
+    values = tomllib.loads((LINKS / "links.toml").read_text(encoding="utf-8"))
+    return {"config": {"app_config": values}, "variables": {"api_key": "let-me-in"}}
