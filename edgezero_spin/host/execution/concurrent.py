@@ -451,16 +451,17 @@ class ConcurrentExecutor:
 
     def _expire(self, component: SharedComponent, call: SharedCall) -> None:
         """Answer a request whose time is up; its instance accepts no more (IL-40)."""
-        if not call.expire():
-            return
-        logger.error("Error processing %s: %s: %s", call.call.what, call.component_id, TIMED_OUT)
         found = None
         with self._lock:
             queue = self._queues[component]
             for shared in queue.instances:
-                if call in shared.calls:
+                if call in shared.calls and not call.answered:
+                    # Before anybody is told, who might ask again at once.
                     shared.left = 0
                     found = shared
+        if not call.expire():
+            return
+        logger.error("Error processing %s: %s: %s", call.call.what, call.component_id, TIMED_OUT)
         if found is not None:
             found.wake()
         self._serve(queue)
