@@ -104,7 +104,21 @@ class DatabaseConnection:
             ResultTooLarge: There are more rows than that.
             DatabaseError: The statement failed.
         """
-        return self.run(lambda native: self._first(native, text, tuple(values), max_bytes))
+        return self.statement(
+            text,
+            values,
+            lambda: self.run(lambda native: self._first(native, text, tuple(values), max_bytes)),
+        )
+
+    def statement(self, text: str, values: Sequence[Any], work: Callable[[], T]) -> T:
+        """Run a statement, or the first part of its rows; a subclass may follow it.
+
+        Args:
+            text: The statement.
+            values: Its values.
+            work: What runs it.
+        """
+        return work()
 
     def execute_script(self, text: str) -> None:
         """Run every statement of a text.
