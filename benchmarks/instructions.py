@@ -88,14 +88,7 @@ def _answer_03(instance: Instance, exchange: Exchange) -> None:
     tasks = instance.tasks
     if tasks is None:
         raise RuntimeError("the component has no asynchronous functions")
-    call = HandlerCall(exchange, "guest")
-    request = call.request(tasks.post)
-    instance.start(
-        HANDLER_03,
-        "handle",
-        request,
-        when_done=lambda completion: call.returned(completion, tasks.post),
-    )
+    HandlerCall(exchange, "guest", HANDLER_03).start(instance, tasks.post)
     while not tasks.idle:
         tasks.pump()
         response = exchange.response

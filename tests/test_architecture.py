@@ -21,8 +21,18 @@ NEIGHBOURS = {
     "wasm": set[str](),
     "host": {"manifest", "stores", "wasm"},
     "project": {"bundle", "manifest", "wasm"},
-    "development": {"__init__", "core", "stores", "manifest", "host", "project", "run_app"},
-    "cli": {"development", "project", "manifest", "host", "__version__"},
+    "explorer": {"host", "manifest", "project", "stores"},
+    "development": {
+        "explorer",
+        "__init__",
+        "core",
+        "stores",
+        "manifest",
+        "host",
+        "project",
+        "run_app",
+    },
+    "cli": {"development", "explorer", "project", "manifest", "host", "__version__"},
     "testing": {"bundle", "core", "stores", "guest", "manifest", "host", "project"},
     "__init__": {"core", "stores", "guest"},
 }
@@ -52,6 +62,7 @@ LIBRARIES = {
         "hyperframe",
         "h11",
         "certifi",
+        "croniter",
         "httpx",
         "anyio",
         "dotenv",
@@ -60,7 +71,10 @@ LIBRARIES = {
         "pymysql",
         "redis",
         "boto3",
+        "opentelemetry",
+        "prometheus_client",
         "botocore",
+        "cryptography",
         "azure",
     },
     "wasm": {"attrs"},
@@ -73,8 +87,9 @@ LIBRARIES = {
         "tomli_w",
         "watchfiles",
     },
+    "explorer": {"attrs"},
     "development": {"attrs", "httpx", "watchfiles"},
-    "cli": {"click", "rich", "attrs"},
+    "cli": {"click", "attrs"},
     "testing": {"apsw", "attrs", "pytest", "wasmtime", "httpx", "hypothesis", "time_machine"},
     "__init__": set[str](),
 }
@@ -105,6 +120,8 @@ LATE = {
 HOST = PACKAGE / "host"
 HOST_NEIGHBOURS = {
     "errors": set[str](),
+    # Spans, metrics and logs of what observers see.
+    "telemetry": {"observers"},
     # What embedders see of all that happens; everything below may tell of it.
     "observers": set[str](),
     # One request and its response between an event loop and a guest's thread.
@@ -116,8 +133,10 @@ HOST_NEIGHBOURS = {
     "registry": {"errors", "runtime"},
     "compat": {"errors", "exchange", "factors", "runtime"},
     "execution": {"errors", "exchange", "observers", "runtime", "factors", "compat"},
-    "http": {"errors", "exchange", "observers", "factors", "execution"},
-    "settings": {"execution", "observers", "runtime"},
+    # What starts components, but for HTTP, which knows the seam.
+    "triggers": {"errors", "exchange", "execution", "factors", "runtime"},
+    "http": {"compat", "errors", "exchange", "observers", "factors", "execution", "triggers"},
+    "settings": {"execution", "observers", "runtime", "triggers"},
     "load": {
         "errors",
         "exchange",
@@ -129,6 +148,7 @@ HOST_NEIGHBOURS = {
         "http",
         "observers",
         "settings",
+        "triggers",
     },
     "host": {
         "errors",
@@ -140,9 +160,19 @@ HOST_NEIGHBOURS = {
         "load",
         "observers",
         "settings",
+        "triggers",
     },
     "switch": {"errors", "exchange", "http", "host", "settings"},
-    "__init__": {"errors", "execution", "http", "host", "observers", "settings", "switch"},
+    "__init__": {
+        "exchange",
+        "execution",
+        "http",
+        "host",
+        "observers",
+        "settings",
+        "switch",
+        "triggers",
+    },
 }
 
 # Factors know what all factors share, and of each other only what is listed here.

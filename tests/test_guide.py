@@ -18,6 +18,7 @@ PUBLIC = (
     "edgezero_spin",
     "edgezero_spin.testing",
     "edgezero_spin.host",
+    "edgezero_spin.host.triggers",
     "edgezero_spin.stores",
     "edgezero_spin.core.openapi",
     "edgezero_spin.manifest",

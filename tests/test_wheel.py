@@ -53,7 +53,21 @@ def test_the_wheel_says_what_it_needs_and_offers(wheel: zipfile.ZipFile) -> None
         for line in metadata.splitlines()
         if line.startswith("Provides-Extra: ")
     }
-    assert extras == {"tools", "testing", "redis", "postgres", "mysql", "mqtt", "azure", "aws"}
+    assert extras == {
+        *(
+            "tools",
+            "testing",
+            "templates",
+            "redis",
+            "postgres",
+            "mysql",
+            "mqtt",
+            "signatures",
+            "cron",
+            "azure",
+            "aws",
+        )
+    }
     (points,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
     assert "edgezero = edgezero_spin.cli:main" in wheel.read(points).decode()
     assert "[pytest11]\nedgezero_spin_pytest = edgezero_spin_pytest\n" in (

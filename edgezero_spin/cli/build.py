@@ -25,7 +25,7 @@ Example:
   edgezero build
   edgezero build -C examples/notes -c notes
   edgezero build -- --world http-trigger
-  edgezero build --up --listen 127.0.0.1:4000
+  edgezero build --up -- --listen 127.0.0.1:4000
 """
 
 

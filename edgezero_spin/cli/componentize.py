@@ -83,7 +83,7 @@ def componentize(
     from edgezero_spin.project.world import DEFAULT_WASI, SPIN_FOR
 
     bundle = bundle_settings(include, exclude, os.environ, wasi=wasi)
-    with busy(context, f"Compiling {app}"):
+    with busy(f"Compiling {app}"):
         built = componentize_app(
             app,
             output=output,

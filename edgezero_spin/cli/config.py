@@ -190,7 +190,7 @@ def push(
         dry_run,
     )
     if yes or dry_run or not sys.stdin.isatty():
-        with busy(click.get_current_context(), "Pushing the configuration"):
+        with busy("Pushing the configuration"):
             outcome = push_config(request)
     else:
         outcome = push_config(request, lambda plan: _approved(plan, show=not no_diff))

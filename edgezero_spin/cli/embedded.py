@@ -1,5 +1,6 @@
 """Put a host on a socket and say so."""
 
+import functools
 import gc
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ import click
 from edgezero_spin.cli.startup import startup_json, startup_lines
 
 if TYPE_CHECKING:
+    from edgezero_spin.cli.side_pages import SidePages
     from edgezero_spin.host import Host
     from edgezero_spin.host.http.server import ServerSettings
 
@@ -24,6 +26,7 @@ def run_host(
     *,
     settings: "ServerSettings | None" = None,
     as_json: bool = False,
+    pages: "SidePages | None" = None,
 ) -> None:
     """Serve until Ctrl-C.
 
@@ -32,16 +35,23 @@ def run_host(
         listen: Address and port; ``None`` for the usual one.
         settings: How clients are treated.
         as_json: Print address and routes as one JSON object (OUT-7).
+        pages: What is served beside it.
     """
     from edgezero_spin.host.http.server import DEFAULT_LISTEN, Listening, serve
 
     for notice in host.notices:
         click.echo(notice, err=True)
+    if not host.takes_requests and listen is not None:
+        click.echo("The application has no HTTP triggers: nothing listens on --listen", err=True)
+    if not host.takes_requests and pages is not None:
+        pages.serving()
 
     def announce(listening: Listening) -> None:
         # What is there now stays: the collector need never look at it again.
         gc.freeze()
         gc.set_threshold(*USUAL_THRESHOLDS)
+        if pages is not None:
+            pages.serving()
         if as_json:
             click.echo(startup_json(listening.url, host.routes))
             return
@@ -52,5 +62,7 @@ def run_host(
         host,
         listen or DEFAULT_LISTEN,
         on_listening=announce,
+        on_stopping=pages.stopping if pages is not None else lambda: None,
         settings=settings,
+        say=functools.partial(click.echo, err=as_json),
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
+from edgezero_spin.cli.explorer_options import EXPLORER_OPTIONS, take_explorer_port
 from edgezero_spin.cli.not_here import check_environment, refused_options
 from edgezero_spin.cli.reuse_options import REUSE_OPTIONS, ReuseFlags
 from edgezero_spin.cli.values import Duration, DurationSpan
@@ -49,12 +50,15 @@ class HostFlags(NamedTuple):
         max_instances: How many may serve at once; ``None`` for the host's own number.
         reuse: How long an instance lives.
         ready: Instances of each component to make ahead of time.
+        reconnect_timeout: Seconds that a trigger looks for a server that is gone.
         work_dir: Where what belongs to this run goes.
         cache_dir: Where downloads are kept.
         cache_file: Says where compiled components are kept.
         disable_cache: Compile anew.
         disable_pooling: Allocate instances one by one.
         debug_info: Let native debuggers see into guests.
+        operation_listen: Where health, readiness and metrics are served; ``None`` for nowhere.
+        explorer_port: Port of the explorer, 0 for any; ``None`` for no explorer.
     """
 
     tls_cert: str | None
@@ -74,12 +78,15 @@ class HostFlags(NamedTuple):
     max_instances: int | None
     reuse: ReuseFlags
     ready: int
+    reconnect_timeout: float
     work_dir: str | None
     cache_dir: str | None
     cache_file: Path | None
     disable_cache: bool
     disable_pooling: bool
     debug_info: bool
+    operation_listen: str | None
+    explorer_port: int | None
 
     @property
     def as_json(self) -> bool:
@@ -123,7 +130,7 @@ class HostFlags(NamedTuple):
         import attrs
 
         from edgezero_spin.cli.cache_file import read_cache_dir
-        from edgezero_spin.host import HostSettings
+        from edgezero_spin.host import HostSettings, ReconnectPolicy
         from edgezero_spin.host.runtime.pool import instances_in_pool
 
         least_s, most_s = self.request_timeout or (None, None)
@@ -134,6 +141,8 @@ class HostFlags(NamedTuple):
             durable_writes=durable if self.durability is None else self.durability == "full",
             pooling=not self.disable_pooling,
             debug_info=self.debug_info,
+            count_instructions=self.explorer_port is not None,
+            reconnect=ReconnectPolicy(timeout_s=self.reconnect_timeout),
             **self.reuse.policies(ready=self.ready),
         )
         changes: dict[str, Any] = {}
@@ -259,6 +268,14 @@ _OPTIONS = (
         help="Instances of each component to make ahead of time. Default: 0.",
     ),
     click.option(
+        "--reconnect-timeout",
+        metavar="TIME",
+        type=Duration(zero=True),
+        default=60.0,
+        help="How long a Redis or MQTT trigger looks for a server that is gone before it ends; 0 "
+        "ends it at once, as Spin does. Default: 60s.",
+    ),
+    click.option(
         "--temp",
         "--tmp",
         "work_dir",
@@ -284,6 +301,18 @@ _OPTIONS = (
     ),
     click.option("--disable-pooling", is_flag=True, help="Allocate instances one by one."),
     click.option("--debug-info", is_flag=True, help="Let native debuggers see into components."),
+    click.option(
+        "--operation-listen",
+        metavar="ADDRESS",
+        help="Serve /healthz, /readyz and /metrics there, beside the application.",
+    ),
+    click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        help="How the host's own log is written, on standard error. Default: text.",
+    ),
+    *EXPLORER_OPTIONS,
 )
 
 
@@ -293,14 +322,22 @@ def host_options(command: F) -> F:
     @functools.wraps(command)
     def gathered(*arguments: Any, **values: Any) -> object:
         reuse = ReuseFlags(*(values.pop(name) for name in ReuseFlags._fields))
-        own = {name: values.pop(name) for name in HostFlags._fields if name != "reuse"}
+        explorer = take_explorer_port(values)
+        taken = ("reuse", "explorer_port")
+        own = {name: values.pop(name) for name in HostFlags._fields if name not in taken}
         if (own["tls_cert"] is None) != (own["tls_key"] is None):
             raise click.UsageError("--tls-cert and --tls-key go together")
         if own["cache_file"] is not None and own["disable_cache"]:
             raise click.UsageError("--cache and --disable-cache contradict each other")
         own["disable_pooling"] |= _pooling_is_switched_off()
         check_environment()
-        return command(*arguments, more=HostFlags(**own, reuse=reuse), **values)
+        if values.pop("log_format") == "json":
+            # Not needed for `--help`, and slow to import for that.
+            from edgezero_spin.cli.log_format import write_log_as_json
+
+            write_log_as_json()
+        more = HostFlags(**own, reuse=reuse, explorer_port=explorer)
+        return command(*arguments, more=more, **values)
 
     for option in reversed(_OPTIONS):
         option(gathered)

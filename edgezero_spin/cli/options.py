@@ -23,6 +23,7 @@ __all__ = [
     "insecure_option",
     "manifest_option",
     "rest_of",
+    "verify_key_option",
 ]
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -195,4 +196,17 @@ def insecure_option(command: F) -> F:
     """Add ``-k/--insecure``: whether the registry is asked without TLS."""
     return click.option(
         "-k", "--insecure", is_flag=True, help="Ask the registry over plain HTTP, without TLS."
+    )(command)
+
+
+def verify_key_option(command: F) -> F:
+    """Add ``--verify-key``: who must have signed an image."""
+    return click.option(
+        "--verify-key",
+        "verify_keys",
+        metavar="FILE",
+        type=click.Path(),
+        multiple=True,
+        help="Refuse an image that the key of this file did not sign: a cosign.pub. May be given "
+        "several times; one signature suffices.",
     )(command)

@@ -10,15 +10,17 @@ __all__ = ["busy", "show_compilations"]
 
 
 @contextmanager
-def busy(context: click.Context, what: str) -> Iterator[None]:
-    """Turn a spinner beside ``what`` on standard error; nothing where that is no terminal."""
+def busy(what: str) -> Iterator[None]:
+    """Show ``what`` on standard error while it is done; nothing where that is not a terminal."""
     if not sys.stderr.isatty():
         yield
         return
-    from rich.console import Console
-
-    with Console(stderr=True, no_color=context.color is False).status(what):
+    click.echo(what, nl=False, err=True)
+    try:
         yield
+    finally:
+        # Back to the beginning of the line, and nothing on it.
+        click.echo("\r\x1b[K", nl=False, err=True, color=True)
 
 
 def show_compilations() -> None:

@@ -15,6 +15,7 @@ from edgezero_spin.cli.options import (
     common_options,
     insecure_option,
     manifest_option,
+    verify_key_option,
 )
 
 if TYPE_CHECKING:
@@ -127,17 +128,20 @@ def push(
 @registry.command(epilog=PULL_EPILOG, short_help="Pull an application into the cache.")
 @click.argument("reference", metavar="IMAGE")
 @insecure_option
+@verify_key_option
 @_cache_option
 @adapter_option
 @common_options
-def pull(reference: str, insecure: bool, cache_dir: str | None) -> None:
+def pull(
+    reference: str, insecure: bool, verify_keys: tuple[str, ...], cache_dir: str | None
+) -> None:
     """Download an application, and check it, so that the next `edgezero up` need not.
 
     Spin finds it as well, unless --cache-dir names another folder than Spin's.
     """
     from edgezero_spin.host.registry.images import pull_image
 
-    image = pull_image(reference, _cache(cache_dir), insecure=insecure)
+    image = pull_image(reference, _cache(cache_dir), insecure=insecure, verify=verify_keys or None)
     click.echo("Successfully pulled the app from the registry")
     click.echo(f"{image.reference} has the digest {image.digest}", err=True)
 

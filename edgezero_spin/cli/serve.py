@@ -39,6 +39,14 @@ Example:
     "--from-registry",
     reason="serve runs a project's files; `edgezero up` runs what is in a registry",
 )
+@click.option(
+    "-c",
+    "--component-id",
+    "component_ids",
+    metavar="ID",
+    multiple=True,
+    help="Run this component only. May be given several times.",
+)
 @run_options
 @reuse_options
 @adapter_name_option
@@ -48,6 +56,7 @@ def serve(
     context: click.Context,
     manifest: str | None,
     engine: "EngineChoice",
+    component_ids: tuple[str, ...],
     flags: RunFlags,
     reuse: ReuseFlags,
     adapter: str | None,
@@ -88,6 +97,7 @@ def serve(
 
         show_compilations()
         options = flags.host_options()
+        options["components"] = component_ids
         options["settings"] = HostSettings(**reuse.policies())
         with Host.from_manifest(path, **options) as host:
             run_host(
@@ -109,6 +119,7 @@ def serve(
             key_values=dict(flags.key_values),
             follow=flags.follow,
             quiet=flags.quiet,
+            components=component_ids,
             reuse=reuse.spin_arguments(),
         )
     )

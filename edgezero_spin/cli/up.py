@@ -5,9 +5,16 @@ import click
 from edgezero_spin.cli.build import build_components, warn_of_another_profile
 from edgezero_spin.cli.embedded import run_host
 from edgezero_spin.cli.host_options import HostFlags, host_options
-from edgezero_spin.cli.options import adapter_option, build_option, common_options, insecure_option
+from edgezero_spin.cli.options import (
+    adapter_option,
+    build_option,
+    common_options,
+    insecure_option,
+    verify_key_option,
+)
 from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.run_options import RunFlags, run_options
+from edgezero_spin.cli.side_pages import side_pages
 
 __all__ = ["up"]
 
@@ -15,7 +22,7 @@ EPILOG = """\b
 Example:
   edgezero up --build
   edgezero up -f app.wasm --listen 127.0.0.1:0 --format json
-  edgezero up -f ghcr.io/acme/shop:1.0 --state-dir state
+  edgezero up -f ghcr.io/acme/shop:1.0 --state-dir state --verify-key cosign.pub
   edgezero up -f spin.lock --request-timeout 2s --max-instance-reuse-count 100
 """
 
@@ -63,6 +70,7 @@ class _Up(click.Command):
     help="The same, and always an image: ghcr.io/acme/shop:1.0, or with @sha256:... at its end.",
 )
 @insecure_option
+@verify_key_option
 @click.option(
     "-c",
     "--component-id",
@@ -82,6 +90,7 @@ def up(
     file: str | None,
     image: str | None,
     insecure: bool,
+    verify_keys: tuple[str, ...],
     component_ids: tuple[str, ...],
     profile: str | None,
     build: bool,
@@ -110,25 +119,34 @@ def up(
         "components": component_ids,
         "profile": profile,
     }
-    if path is None:
-        _refuse_local_flags(profile, more.direct_mounts)
-        reference = app.reference or ""
-        starting = Host.from_registry(reference, insecure=insecure, **options)
-    elif app.is_lock:
-        starting = Host.from_lock(path, **options)
-    else:
-        if build and app.is_manifest:
-            build_components(path, component_ids, profile=profile)
-        elif app.is_manifest:
-            warn_of_another_profile(path, profile)
-        starting = Host.from_manifest(path, **options)
-    with starting as host:
-        run_host(
-            host,
-            flags.listen,
-            settings=more.server_settings(flags.find_free_port),
-            as_json=more.as_json,
-        )
+    with side_pages(more.operation_listen, more.explorer_port) as pages:
+        options["observers"] = (*options["observers"], *pages.observers)
+        if path is None:
+            _refuse_local_flags(profile, more.direct_mounts)
+            reference = app.reference or ""
+            starting = Host.from_registry(
+                reference, insecure=insecure, verify=verify_keys or None, **options
+            )
+        elif verify_keys:
+            raise click.UsageError("--verify-key checks images; this application is on this disk")
+        elif app.is_lock:
+            starting = Host.from_lock(path, **options)
+        else:
+            if build and app.is_manifest:
+                build_components(path, component_ids, profile=profile)
+            elif app.is_manifest:
+                warn_of_another_profile(path, profile)
+            starting = Host.from_manifest(path, **options)
+        with starting as host:
+            pages.host = lambda: host
+            run_host(
+                host,
+                flags.listen,
+                settings=more.server_settings(flags.find_free_port),
+                as_json=more.as_json,
+                pages=pages,
+            )
+            pages.host = lambda: None
 
 
 def _refuse_local_flags(profile: str | None, direct_mounts: bool) -> None:

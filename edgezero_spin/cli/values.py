@@ -27,8 +27,8 @@ class DurationSpan(click.ParamType[tuple[float, float]]):
         span = (_seconds(least), _seconds(most if dots else least))
         if not 0 < span[0] <= span[1] or (dots and span[0] == span[1]):
             self.fail(
-                f"{value!r} is no time above 0 in whole numbers, such as 500ms or 2s, nor a range "
-                "that ends after its beginning, such as 1..8s",
+                f"{value!r} is not a time above 0 in whole numbers, such as 500ms or 2s, nor a "
+                "range that ends after its beginning, such as 1..8s",
                 parameter,
                 context,
             )
@@ -40,6 +40,14 @@ class Duration(click.ParamType[float]):
 
     name = "TIME"
 
+    def __init__(self, *, zero: bool = False) -> None:
+        """Take times above 0.
+
+        Args:
+            zero: Take 0, too.
+        """
+        self._zero = zero
+
     def convert(
         self, value: object, parameter: click.Parameter | None, context: click.Context | None
     ) -> float:
@@ -47,9 +55,11 @@ class Duration(click.ParamType[float]):
         if isinstance(value, float):
             return value
         seconds = _seconds(str(value))
+        if self._zero and value in ("0", "0s"):
+            return 0.0
         if seconds <= 0:
             self.fail(
-                f"{value!r} is no time above 0 in whole numbers, such as 500ms or 2s",
+                f"{value!r} is not a time above 0 in whole numbers, such as 500ms or 2s",
                 parameter,
                 context,
             )
@@ -84,7 +94,7 @@ class Span(click.ParamType[tuple[int, int]]):
             span = (-1, -1)
         if span[0] < self.least or span[0] > span[1] or (dots and span[0] == span[1]):
             self.fail(
-                f"{value!r} is no count such as 5, nor a range such as 5..10, which is 5 to 9",
+                f"{value!r} is not a count such as 5, nor a range such as 5..10, which is 5 to 9",
                 parameter,
                 context,
             )

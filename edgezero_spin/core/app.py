@@ -300,7 +300,7 @@ class App(Router):
             docs: Where the page is answered; ``None`` for none.
 
         Raises:
-            ValueError: A path is no pattern.
+            ValueError: A path is not a pattern.
         """
         # Only an app that describes itself carries what does it.
         from edgezero_spin.core.openapi import ApiDescription

@@ -6,7 +6,7 @@ arguments. Each field is one scalar (in a form, a file as well), optional, or a 
 gathers repeats. Names that nobody asks for are ignored. ``dict[str, str]`` takes every text, the
 last of a name winning.
 
-An empty text is how a browser sends a field that was not filled in: in a form it is no value for
+An empty text is how a browser sends a field that was not filled in: in a form it is not a value for
 anything but text, nor for text that may be ``None``. A checkbox that is not ticked is not sent: in
 a form, a ``bool`` that is missing is ``False``.
 

@@ -330,7 +330,7 @@ class Outbound:
         decoded; the answer always says ``x-edgezero-proxy: spin`` (PRX-1 to PRX-7).
 
         Raises:
-            OutboundError: As for ``send``; or, while the body is read, it is no valid gzip or
+            OutboundError: As for ``send``; or, while the body is read, it is not a valid gzip or
                 exceeds 64 MiB decoded.
         """
         answer = await self.send(
@@ -462,6 +462,6 @@ def _split(url: str) -> tuple[str, str, str]:
         raise ValueError(f"a URL has printable ASCII only, percent-encode the rest: {url!r}")
     name, colon, port = authority.partition(":")
     if name.lower() == "self":
-        # What the manifest calls the application is no host name; this one is (CHAIN-1).
+        # What the manifest calls the application is not a host name; this one is (CHAIN-1).
         authority = f"{_SELF}{colon}{port}"
     return scheme.lower(), authority, target if target.startswith("/") else f"/{target}"

@@ -347,7 +347,7 @@ class Request:
             limit: Bytes that all of it may have; ``body_limit`` when not given.
 
         Raises:
-            BadRequest: It is no form.
+            BadRequest: It is not a form.
             PayloadTooLarge: It has more, or too many parts.
         """
         form = self._form

@@ -108,7 +108,7 @@ class Response:
             headers: Fields beside ``location``.
 
         Raises:
-            ValueError: The status is no redirection.
+            ValueError: The status is not a redirection.
         """
         if status not in _REDIRECTIONS:
             raise ValueError(f"a redirection is 301, 302, 303, 307 or 308, got {status}")
@@ -131,7 +131,7 @@ class Response:
         that ``spin.toml`` mounts or that travels in the component.
 
         Args:
-            path: The file. What a client sends is no part of it: ``static_files()`` is for that.
+            path: The file. What a client sends is not part of it: ``static_files()`` is for that.
             content_type: By the end of the name when not given.
             filename: Has a browser save it under this name.
             headers: Fields beside those of the file.
@@ -192,7 +192,7 @@ class Response:
             partitioned: One jar per site that embeds this one.
 
         Raises:
-            ValueError: It is no cookie, or one that browsers refuse.
+            ValueError: It is not a cookie, or one that browsers refuse.
         """
         text = set_cookie_value(
             key,
@@ -250,7 +250,7 @@ def to_response(value: object) -> Response:
 
     Raises:
         EdgeZeroError: The handler returned one instead of raising it.
-        TypeError: The value is no answer: JSON cannot hold it, or the status is no status.
+        TypeError: The value is not an answer: JSON cannot hold it, or the status is out of range.
     """
     kind = type(value)
     if kind is str:

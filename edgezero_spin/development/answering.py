@@ -22,7 +22,7 @@ from edgezero_spin.errors import EdgeZeroError
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.http.gateway import CompleteResponse, RequestHead
-from edgezero_spin.host.http.observed import observe
+from edgezero_spin.host.http.observed import ObservedResponse, observed_request
 from edgezero_spin.host.http.respond import ResponseWriter
 from edgezero_spin.host.http.responses import is_bodiless
 from edgezero_spin.host.observers import Observer
@@ -60,12 +60,16 @@ class AppHandler:
         self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
     ) -> "Responder | None":
         """Begin to answer a request; ``None`` when that is done already."""
-        observed = None
+        following = None
         if self._observer is not None:
-            component_id, route = self._native.gateway.matched(head)
-            observed = observe(self._observer, head, component_id, route, writer)
-        if observed is None:
+            gateway = self._native.gateway
+            component_id, route = gateway.matched(head)
+            following = self._observer.request_began(
+                observed_request(head, gateway.application, component_id, route)
+            )
+        if following is None:
             return self._begin(head, body, writer)
+        observed = ObservedResponse(following, writer)
         return observed.responder(self._begin(head, body, observed))
 
     def _begin(
@@ -119,7 +123,9 @@ class FailureHandler:
     ) -> "Responder | None":
         """Answer with the failure."""
         if self._observer is not None:
-            writer = observe(self._observer, head, None, None, writer) or writer
+            following = self._observer.request_began(observed_request(head, "", None, None))
+            if following is not None:
+                writer = ObservedResponse(following, writer)
         accepts = b",".join(value for name, value in head.headers if name.lower() == b"accept")
         response = failure_response(
             self._title, self._text, html=wants_html(accepts.decode("latin-1")), reload=True

@@ -29,7 +29,7 @@ from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
 from edgezero_spin.host.factors.postgres.factor import Postgres
 from edgezero_spin.host.factors.variables import VariableError, VariableResolver
 from edgezero_spin.host.http.gateway import Gateway
-from edgezero_spin.host.load.application import route_table
+from edgezero_spin.host.load.application import http_triggers
 from edgezero_spin.host.load.in_process import InProcessDatabases
 from edgezero_spin.host.load.plan import ComponentPlan
 from edgezero_spin.host.load.starting import FoundApplication, PreparedApplication, prepare
@@ -81,7 +81,7 @@ def app_of(manifest: SpinManifest, component_id: str | None = None) -> AppPlace:
     known = ", ".join(found) or "none"
     if component_id is not None and component_id not in found:
         raise DevError(
-            f"{manifest.path}: {component_id!r} is no component that `edgezero componentize` "
+            f"{manifest.path}: {component_id!r} is not a component that `edgezero componentize` "
             f"makes of an app (such components: {known})"
         )
     if component_id is None and len(found) != 1:
@@ -178,7 +178,7 @@ def load_native(
             raise DevError(f"{path}: unknown key_value_stores label {other[0]!r}")
     app = _import_app(place, part.environment)
     app.compile()
-    static = {t.id: t.static for t in prepared.plan.triggers if t.static is not None}
+    http = http_triggers(prepared.plan.triggers)
     placed: Mapping[str, object] = {id: Placed(id) for id in parts}
     outbound = OutboundHosts(
         part.allowed_outbound_hosts, component_ids=list(parts), variables=prepared.variables
@@ -187,9 +187,9 @@ def load_native(
         app=app,
         place=place,
         gateway=Gateway(
-            route_table(prepared.plan),
+            http.route_table(),
             placed,  # type: ignore[arg-type]  # a gateway asks for their handler type alone
-            static,
+            http.static,
             {"name": prepared.plan.name, "version": prepared.plan.version},
         ),
         part=part,
@@ -239,7 +239,7 @@ def _import_app(place: AppPlace, environment: Mapping[str, str]) -> App:
     if not isinstance(found, App):
         apps = [name for name, value in vars(module).items() if isinstance(value, App)]
         raise DevError(
-            f"{module.__file__}: {attribute or 'IncomingHandler'} is no App "
+            f"{module.__file__}: {attribute or 'IncomingHandler'} is not an App "
             f"(apps there: {', '.join(apps) or 'none'})"
         )
     return found

@@ -1,9 +1,10 @@
 """The embedded host: any Spin application, in this Python process.
 
-``Host`` loads an application and answers requests; ``serve`` puts it on a socket. The
+``Host`` loads an application, answers requests and takes events; ``serve`` puts it on a socket. The
 package knows nothing of how a component was written.
 """
 
+from edgezero_spin.host.exchange.event import EventOutcome, OutcomeKind
 from edgezero_spin.host.execution.concurrency_policy import ConcurrencyPolicy
 from edgezero_spin.host.execution.instance_pool import ReusePolicy
 from edgezero_spin.host.host import Host
@@ -21,20 +22,28 @@ from edgezero_spin.host.observers import (
 )
 from edgezero_spin.host.settings import HostSettings, RunOptions
 from edgezero_spin.host.switch import Switch
+from edgezero_spin.host.triggers.events import CronEvent, MqttMessage, RedisMessage
+from edgezero_spin.host.triggers.trigger import ReconnectPolicy
 
 __all__ = [
     "ComponentUsage",
     "ConcurrencyPolicy",
+    "CronEvent",
+    "EventOutcome",
     "Host",
     "HostCall",
     "HostSettings",
     "HttpRequest",
     "HttpResponse",
     "InstanceUsage",
+    "MqttMessage",
     "ObservedRequest",
     "Observer",
     "OutboundObserver",
+    "OutcomeKind",
     "OutgoingCall",
+    "ReconnectPolicy",
+    "RedisMessage",
     "RequestObserver",
     "RequestOutcome",
     "ResponseAborted",

@@ -7,6 +7,7 @@ HostError
 ├── RuntimeConfigError     the runtime configuration asks for what this host cannot give
 ├── ComponentError         a component file cannot be loaded
 ├── LinkError              a component and the host functions do not fit together
+├── HandlerError           a component does not export what its trigger calls
 ├── InstanceError          an instance is used after it closed, or an export is missing
 ├── ValueMismatchError     a Python value does not fit the WIT type at its place
 ├── WitError               the err case of a host function's result (no failure of the host)
@@ -30,6 +31,7 @@ __all__ = [
     "EngineBusy",
     "EngineError",
     "GuestTrapped",
+    "HandlerError",
     "InstanceError",
     "LinkError",
     "OutOfFuel",
@@ -183,3 +185,22 @@ class OutOfFuel(GuestTrapped):
 
 class OutOfMemory(GuestTrapped):
     """The guest cannot start within its memory limit, or no pooled slot is large enough."""
+
+
+class HandlerError(HostError):
+    """A component does not export the one handler that its trigger calls.
+
+    Raised while an application is loaded.
+
+    Attributes:
+        component_id: The component.
+        problem: What it exports instead.
+    """
+
+    def __init__(self, component_id: str, problem: str) -> None:
+        super().__init__(component_id, problem)
+        self.component_id = component_id
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"component {self.component_id!r}: {self.problem}"

@@ -8,9 +8,11 @@ with Host.from_manifest("spin.toml") as host:
 
 ``handle`` takes one request from Python, ``asgi()`` gives a program for any ASGI server,
 and ``http.server.serve`` listens on a socket. All may be used at once, from any number
-of event loops. Guests run on threads of the host's own.
+of event loops. ``run_triggers`` listens for events of other triggers, and ``trigger`` takes one
+from Python. Guests run on threads of the host's own.
 """
 
+import asyncio
 import contextlib
 import functools
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any, Self, Unpack
 
 from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.exchange.event import EventOutcome
 from edgezero_spin.host.execution.executor import InstanceWatch
 from edgezero_spin.host.execution.runner import Runner, executors_of
 from edgezero_spin.host.execution.workers import WorkerPool
@@ -34,6 +37,7 @@ from edgezero_spin.host.http.messages import HttpRequest, HttpResponse
 from edgezero_spin.host.http.respond import Responder, ResponseWriter, Service
 from edgezero_spin.host.http.routes import InvalidRoutesError
 from edgezero_spin.host.http.service_chaining import OutboundSender
+from edgezero_spin.host.http.trigger import HTTP
 from edgezero_spin.host.load.application import Application, PublicRoute, load_application
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, in_file
 from edgezero_spin.host.load.starting import (
@@ -49,6 +53,7 @@ from edgezero_spin.host.observers import Observer, combine
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, InstanceLimits, make_engine
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.settings import HostSettings, RunOptions
+from edgezero_spin.host.triggers.dispatching import Dispatcher
 from edgezero_spin.stores.backend import KeyValueBackend
 
 __all__ = ["Host"]
@@ -58,6 +63,15 @@ CLOSE_TIMEOUT_S = 2.0
 
 def _nothing() -> None:
     return None
+
+
+def _no_line(line: str) -> None:
+    return None
+
+
+def _served(plan: ApplicationPlan) -> int:
+    """Components as kinds of triggers call them; each way has instances of its own."""
+    return sum(len({component for _, component in trigger.components}) for trigger in plan.triggers)
 
 
 class Host:
@@ -111,9 +125,9 @@ class Host:
         self._engine = engine or make_engine(
             EngineSettings(
                 pooling=settings.pooling,
-                max_instances=settings.max_instances
-                + settings.reuse.most_idle * len(plan.components),
+                max_instances=settings.max_instances + settings.reuse.most_idle * _served(plan),
                 debug_info=settings.debug_info,
+                fuel=settings.count_instructions,
             )
         )
         self._sender = OutboundSender(network)
@@ -136,6 +150,7 @@ class Host:
                 databases=databases,
                 network=network,
                 llm=llm,
+                reuses=settings.reuse.most_served > 1,
                 observer=combine(each for each in observers if each.sees_components),
             )
         except BaseException:
@@ -154,14 +169,17 @@ class Host:
                 self._pool,
                 settings.reuse,
                 settings.concurrency,
-                {component.handler_type for component in self.application.components.values()},
+                {component.handler_type for component in self.application.served.values()},
                 least_deadline_s=settings.least_request_timeout_s,
             ),
         )
         self._sender.connect(self.application.components, self._runner)
         self._service = Service(self.application.gateway, self._runner, combine(observers))
-        for component in self.application.components.values():
+        for component in self.application.served.values():
             self._runner.prepare(component)
+        self._dispatcher = Dispatcher(
+            self.application.triggers, self.application.served, self._runner, settings.reconnect
+        )
 
     @classmethod
     def from_manifest(cls, path: str | Path, **options: Unpack[RunOptions]) -> "Host":
@@ -207,29 +225,40 @@ class Host:
             HostError: It cannot be run as it stands.
         """
         if not is_component(path):
-            raise ApplicationError(f"{path} is no component file; its name ends in .wasm or .wat")
+            raise ApplicationError(
+                f"{path} is not a component file; its name ends in .wasm or .wat"
+            )
         return cls._start(find_manifest, path, options)
 
     @classmethod
     def from_registry(
-        cls, reference: str, *, insecure: bool = False, **options: Unpack[RunOptions]
+        cls,
+        reference: str,
+        *,
+        insecure: bool = False,
+        verify: str | Path | bytes | Iterable[str | Path | bytes] | None = None,
+        **options: Unpack[RunOptions],
     ) -> "Host":
         """Load an application that ``spin registry push`` wrote, or a component alone.
 
-        What a tag stands for is asked at each call; content is downloaded once. Signatures
-        are not checked: ``resolve_image`` names what is behind a tag by its digest, and
-        ``image_digest`` says what runs (OCI-52).
+        What a tag stands for is asked at each call; content is downloaded once.
+        ``image_digest`` says what runs.
 
         Args:
             reference: The image: ``ghcr.io/acme/shop:1.0``, or with ``@sha256:...``.
             insecure: Ask the registry without TLS.
+            verify: Public keys of cosign (ECDSA on P-256, PEM), by the paths of their files or
+                by their content. One of them must have signed the image, which is checked
+                before anything of it is used. ``None`` checks no signature (OCI-52).
             options: How to run it; see ``RunOptions``. It keeps no state unless a folder
                 is named. ``profile`` and ``direct_mounts`` change nothing.
 
         Raises:
-            HostError: It cannot be had, or cannot be run as it stands.
+            HostError: It cannot be had, or cannot be run as it stands; a ``SignatureError``
+                where no key signed it.
         """
-        return cls._start(functools.partial(find_image, insecure=insecure), reference, options)
+        find = functools.partial(find_image, insecure=insecure, verify=verify)
+        return cls._start(find, reference, options)
 
     @classmethod
     def _start(
@@ -299,6 +328,69 @@ class Host:
     def routes(self) -> tuple[PublicRoute, ...]:
         """Public routes in the order in which they are tried."""
         return self.application.routes
+
+    @property
+    def takes_requests(self) -> bool:
+        """Whether the application has HTTP triggers, so that a server has something to serve."""
+        return any(kind == HTTP for kind in self.triggers)
+
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        """The kinds of its triggers."""
+        return tuple(trigger.kind for trigger in self.application.triggers)
+
+    @property
+    def listens(self) -> bool:
+        """Whether ``run_triggers`` has something to do."""
+        return any(trigger.listeners for trigger in self.application.triggers)
+
+    async def run_triggers(self, say: Callable[[str], None] = _no_line) -> None:
+        """Listen for events of every trigger but HTTP, until cancelled.
+
+        A server that is gone is looked for as long as ``HostSettings.reconnect`` says. A trigger
+        that fails is logged and ends no other. Events under way go on when this is cancelled;
+        ``drain_events`` waits for them.
+
+        Args:
+            say: Told where they listen, line by line.
+
+        Raises:
+            TriggerFailedError: None is left, and one of them failed.
+        """
+        await self._dispatcher.run(say)
+
+    async def drain_events(self, timeout_s: float, hurried: asyncio.Event | None = None) -> None:
+        """Wait for the events under way.
+
+        Args:
+            timeout_s: For how long.
+            hurried: Set when there is no more time.
+        """
+        await self._dispatcher.drain(timeout_s, hurried)
+
+    async def trigger(
+        self, event: object, watch: InstanceWatch | None = None
+    ) -> tuple[EventOutcome, ...]:
+        """Have the components that an event is meant for take it, as if it had come.
+
+        Args:
+            event: A ``RedisMessage``, ``MqttMessage`` or ``CronEvent``, or what a kind of your own
+                takes.
+            watch: Told when the instance that takes it starts and ends.
+
+        Returns:
+            How each of them took it; empty where no trigger listens to that.
+
+        Raises:
+            ValueError: No kind of trigger of the application takes such an event.
+        """
+        for trigger in self.application.triggers:
+            if trigger.deliveries(event) is not None:
+                return tuple(await self._dispatcher.deliver(trigger, event, watch))
+        raise ValueError(
+            f"no trigger of the application takes a {type(event).__name__}; it has "
+            f"{', '.join(self.triggers)}"
+        )
 
     def asgi(self) -> AsgiApplication:
         """A program for an ASGI server; closing the host stays the caller's business."""

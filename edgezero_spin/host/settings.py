@@ -16,6 +16,7 @@ from edgezero_spin.host.execution.concurrency_policy import ConcurrencyPolicy
 from edgezero_spin.host.execution.instance_pool import ReusePolicy
 from edgezero_spin.host.observers import Observer
 from edgezero_spin.host.runtime.engine import Engine
+from edgezero_spin.host.triggers.trigger import ReconnectPolicy, Trigger
 
 __all__ = [
     "HostSettings",
@@ -45,9 +46,12 @@ class HostSettings:
         cache_dir: Where compiled components are kept; ``None`` compiles at every start.
         pooling: Reserve address space for instances in advance (ENG-1).
         debug_info: Let native debuggers see into guests (ENG-10).
+        count_instructions: Count the instructions of guests, for observers. They are slower, and
+            compiled by themselves. An engine that is shared decides for itself.
         reuse: Whether instances are made ahead of time, and whether they serve more than
             one request, one after the other (FLAG-6).
         concurrency: How many requests share an instance of WASI 0.3, and how long it lives.
+        reconnect: How triggers get back to a server that is gone.
     """
 
     max_instances: int = attrs.field(default=64, validator=ge(1))
@@ -60,8 +64,10 @@ class HostSettings:
     cache_dir: Path | None = attrs.field(factory=lambda: default_compiled_dir())
     pooling: bool = True
     debug_info: bool = False
+    count_instructions: bool = False
     reuse: ReusePolicy = attrs.field(factory=ReusePolicy)
     concurrency: ConcurrencyPolicy = attrs.field(factory=ConcurrencyPolicy)
+    reconnect: ReconnectPolicy = attrs.field(factory=ReconnectPolicy)
 
 
 class RunOptions(TypedDict, total=False):
@@ -95,6 +101,7 @@ class RunOptions(TypedDict, total=False):
         work_dir: Where copies of files and the ``spin.lock`` of this run are made; it
             stays. ``None`` for a folder that is gone at the end (LOCK-40).
         downloads_dir: Where downloaded components are kept (MAN-33).
+        triggers: Kinds of triggers beside those that are built in.
         settings: What the application may use of this machine.
         engine: Shared with other hosts of the process.
         observers: Told of requests, calls and instances; see ``Observer``.
@@ -117,6 +124,7 @@ class RunOptions(TypedDict, total=False):
     transient_write: bool
     work_dir: str | Path | None
     downloads_dir: str | Path | None
+    triggers: Iterable[Trigger]
     settings: HostSettings | None
     engine: Engine | None
     observers: Iterable[Observer]

@@ -8,11 +8,13 @@ await switch.replace(Host.from_manifest("spin.toml"))
 
 A ``Switch`` stands where a ``Host`` would: it has ``handle`` and ``asgi()``, and ``serve``
 takes one. Each request goes to the host that is current when it arrives and stays there;
-a host that was replaced is closed once all of its requests have ended.
+a host that was replaced is closed once all of its requests and events have ended. Triggers listen
+for the host that is current.
 """
 
 import asyncio
 import threading
+from collections.abc import Callable
 from time import monotonic
 
 import attrs
@@ -32,12 +34,17 @@ DRAIN_S = 30.0
 LOOK_S = 0.01
 
 
+def _no_line(line: str) -> None:
+    return None
+
+
 @attrs.define(eq=False)
 class _Holder:
     """A host, and the requests on their way to it or from it."""
 
     host: Host
     requests: int = 0
+    replaced: asyncio.Event = attrs.field(factory=asyncio.Event)
 
     @property
     def busy(self) -> bool:
@@ -69,6 +76,37 @@ class Switch:
     @origin.setter
     def origin(self, url: str | None) -> None:
         self.current.origin = url
+
+    @property
+    def takes_requests(self) -> bool:
+        """Always: the next host may have HTTP triggers."""
+        return True
+
+    @property
+    def listens(self) -> bool:
+        """Always: the next host may have triggers that listen."""
+        return True
+
+    async def run_triggers(self, say: Callable[[str], None] = _no_line) -> None:
+        """Listen for events of the host that is current, until cancelled; see ``Host``.
+
+        A host whose triggers have all failed does nothing more until it is replaced.
+        """
+        while True:
+            holder = self._holder
+            running = asyncio.create_task(holder.host.run_triggers(say))
+            try:
+                await holder.replaced.wait()
+            finally:
+                running.cancel()
+                await asyncio.wait({running})
+                if not running.cancelled():
+                    # What failed is in the log.
+                    running.exception()
+
+    async def drain_events(self, timeout_s: float, hurried: asyncio.Event | None = None) -> None:
+        """Wait for the events of the host that is current; see ``Host.drain_events``."""
+        await self.current.drain_events(timeout_s, hurried)
 
     def asgi(self) -> AsgiApplication:
         """A program for an ASGI server."""
@@ -112,6 +150,7 @@ class Switch:
         host.origin = self.origin
         with self._lock:
             old, self._holder = self._holder, _Holder(host)
+        old.replaced.set()
         return await _drain(old, drain_s)
 
     async def close(self, *, drain_s: float = DRAIN_S) -> bool:

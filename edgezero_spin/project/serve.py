@@ -53,6 +53,7 @@ class ServeRequest:
         key_values: Entries to write to the store ``default`` before the first request.
         follow: Ids of the components whose output is shown; all when empty.
         quiet: Show no component's output.
+        components: Ids of the components that are run; all when empty.
         reuse: Flags of ``spin up`` that say how long an instance lives.
     """
 
@@ -67,6 +68,7 @@ class ServeRequest:
     key_values: Mapping[str, str] = attrs.field(factory=dict)
     follow: tuple[str, ...] = ()
     quiet: bool = False
+    components: tuple[str, ...] = ()
     reuse: tuple[str, ...] = ()
 
 
@@ -118,6 +120,8 @@ def spin_arguments(request: ServeRequest) -> list[str]:
         arguments += ["--key-value", f"{name}={value}"]
     for component_id in request.follow:
         arguments += ["--follow", component_id]
+    for component_id in request.components:
+        arguments += ["--component-id", component_id]
     if request.quiet:
         arguments.append("--quiet")
     return [*arguments, *request.reuse]

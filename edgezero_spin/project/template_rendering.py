@@ -2,17 +2,21 @@
 
 In: a ``ProjectTemplate``, the variant to make and a value for every name. Out: relative paths and
 their contents. Text is Liquid, with Spin's filters and the template's own partials; files
-that are no text are copied.
+that are not text are copied.
+
+Our own templates have values and filters and nothing else of Liquid, which is written here; for
+more there is python-liquid, of the extra ``templates``: it brings 45 MB, most of it babel.
 
 Source: contract spin-host.md, TPL-1, TPL-4, TPL-7 to TPL-10; Liquid as python-liquid has it.
 """
 
+import re
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import attrs
-from liquid import DictLoader, Environment, FalsyStrictUndefined
-from liquid.exceptions import LiquidError, LiquidSyntaxError
 
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.new_names import (
@@ -23,11 +27,15 @@ from edgezero_spin.project.new_names import (
 )
 from edgezero_spin.project.template_manifest import ProjectTemplate, SnippetKind, TemplateVariant
 
-__all__ = ["Rendered", "render_template"]
+if TYPE_CHECKING:
+    from edgezero_spin.project.template_liquid import Liquid
+
+__all__ = ["FILTERS", "NotLiquidError", "Rendered", "render_template", "with_values"]
 
 _SUFFIX = ".tmpl"
 _PARTIAL = ".liquid"
 _IGNORE = ".gitignore"
+_OUTPUT = re.compile(r"\{\{\s*(?:'([^'{}]*|\{\{)'|([\w-]+))\s*((?:\|\s*\w+\s*)*)\}\}")
 
 
 @attrs.frozen(kw_only=True)
@@ -91,29 +99,35 @@ def render_template(
     )
 
 
+class NotLiquidError(Exception):
+    """A text that is no Liquid; the message has its first fault."""
+
+
 class _Renderer:
     """Liquid with the filters, partials and values of one run."""
 
     def __init__(self, template: ProjectTemplate, values: Mapping[str, str]) -> None:
-        # A name that nobody gave is an error where it is printed and false in a condition.
-        self._engine = Environment(
-            undefined=FalsyStrictUndefined, loader=DictLoader(_partials(template))
-        )
-        for name, filter in _FILTERS.items():
-            self._engine.add_filter(name, filter)
+        self._template = template
         self._values = values
         self.warnings: list[str] = []
 
+    @cached_property
+    def _liquid(self) -> "Liquid":
+        # Of an extra of its own, which a project of our own template does without.
+        from edgezero_spin.project.template_liquid import Liquid
+
+        return Liquid(FILTERS, _partials(self._template))
+
     def file(self, path: Path) -> bytes:
-        """Return the content of a file; what is no text, or no Liquid, as it is."""
+        """Return the content of a file; what is not text, or not Liquid, as it is."""
         data = _read(path)
         try:
             return self._render(data.decode("utf-8"), str(path)).encode("utf-8")
         except UnicodeDecodeError:
             return data
-        except LiquidSyntaxError as error:
+        except NotLiquidError as error:
             # As Spin does: a file in another language may be full of braces.
-            self.warnings.append(f"{path} is copied as it is: {_first_line(error)}")
+            self.warnings.append(f"{path} is copied as it is: {error}")
             return data
 
     def text(self, path: Path) -> str:
@@ -122,25 +136,42 @@ class _Renderer:
             return self._render(_read(path).decode("utf-8"), str(path))
         except UnicodeDecodeError as error:
             raise ProjectError(f"template {path}: this is not UTF-8 text: {error}") from error
-        except LiquidSyntaxError as error:
+        except NotLiquidError as error:
             raise ProjectError(f"template {path}: {error}") from error
 
     def folder(self, written: str) -> PurePosixPath:
         """Return the path of a folder to make; it may not lead outside."""
         try:
             path = PurePosixPath(self._render(written, "outputs"))
-        except LiquidSyntaxError as error:
+        except NotLiquidError as error:
             raise ProjectError(f"template output {written!r}: {error}") from error
         if path.is_absolute() or ".." in path.parts:
             raise ProjectError(f"template output {written!r}: {path} is outside of the project")
         return path
 
     def _render(self, text: str, name: str) -> str:
-        template = self._engine.from_string(text, name=name)
-        try:
-            return template.render(**self._values)
-        except LiquidError as error:
-            raise ProjectError(f"template {name}: {error}") from error
+        written = with_values(text, self._values)
+        return self._liquid.render(text, name, self._values) if written is None else written
+
+
+def with_values(text: str, values: Mapping[str, str]) -> str | None:
+    """Return a text with its values, ``None`` when it has more of Liquid than that."""
+    known = _OUTPUT.sub("", text)
+    if "{%" in known or "{{" in known:
+        return None
+    parts = []
+    at = 0
+    for found in _OUTPUT.finditer(text):
+        literal, name, said = found.groups()
+        filters = re.findall(r"\w+", said)
+        if (name is not None and name not in values) or not FILTERS.keys() >= set(filters):
+            return None
+        value = literal if name is None else values[name]
+        for filter in filters:
+            value = FILTERS[filter](value)
+        parts += [text[at : found.start()], value]
+        at = found.end()
+    return "".join([*parts, text[at:]])
 
 
 def _http_wildcard(route: str) -> str:
@@ -148,12 +179,40 @@ def _http_wildcard(route: str) -> str:
     return route if route.endswith("/...") else f"{route.removesuffix('/')}/..."
 
 
-_FILTERS: dict[str, Callable[[str], str]] = {
+def _folders_up(path: str) -> str:
+    """Return the way back from a folder, for our own templates: ``a/b`` is ``../../``."""
+    return "../" * len(PurePosixPath(path).parts)
+
+
+def _http_handlers(route: str) -> str:
+    """Return the handlers of a component at a route, for our own template."""
+    base = route.removesuffix("/...")
+    return _ROOT.format(path=base or "/") + (_BELOW.format(base=base) if base != route else "")
+
+
+_ROOT = '''\
+@app.get("{path}")
+def root() -> str:
+    """Answer at the component's own route, which Spin does not cut off."""
+    return app.name
+'''
+
+_BELOW = '''
+
+@app.get("{base}/{{name}}")
+def greet(name: str) -> str:
+    """Greet whoever is in the path."""
+    return f"Hello, {{name}}!"
+'''
+
+FILTERS: dict[str, Callable[[str], str]] = {
     "kebab_case": kebab_case,
     "snake_case": snake_case,
     "pascal_case": pascal_case,
     "dotted_pascal_case": dotted_pascal_case,
     "http_wildcard": _http_wildcard,
+    "folders_up": _folders_up,
+    "http_handlers": _http_handlers,
 }
 
 
@@ -174,7 +233,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ProjectError(f"template {path}: {error.strerror or error}") from error
-
-
-def _first_line(error: LiquidError) -> str:
-    return str(error).partition("\n")[0]

@@ -246,7 +246,7 @@ def _made(make: Callable[[SentRequest], ScriptedAnswer], request: SentRequest) -
     else:
         if isinstance(answer, ScriptedAnswer):
             return answer
-        said = f"returned {answer!r}, which is no ScriptedAnswer"
+        said = f"returned {answer!r}, which is not a ScriptedAnswer"
     return ScriptedAnswer(error=f"the function that answers {request} {said}")
 
 

@@ -166,7 +166,7 @@ class ClientResponse(ResponseStatus):
         """Return the JSON value of the body, as an object of a type if one is named.
 
         Raises:
-            KitError: The body is no JSON of that type; the message shows its beginning.
+            KitError: The body is not JSON of that type; the message shows its beginning.
         """
         try:
             value = decode(self.content)

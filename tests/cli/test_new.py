@@ -83,7 +83,7 @@ def test_the_flags_of_spin_new(typed: list[str], where: str, made: str, tmp_path
 
 
 def test_a_folder_with_files_is_written_into_when_asked(tmp_path: Path) -> None:
-    """Else it is refused and nothing changes; a repository alone is no file in the way."""
+    """Else it is refused and nothing changes; a repository alone is not a file in the way."""
     # TPL-12, NEW-2
     own = template(tmp_path / "own")
     folder = tmp_path / "project"

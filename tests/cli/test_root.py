@@ -155,6 +155,23 @@ def test_without_click_the_command_says_what_to_install() -> None:
     assert 'click is not installed: pip install "edgezero-spin[tools]"' in message
 
 
+def test_without_liquid_only_templates_of_others_are_refused(tmp_path: Path) -> None:
+    """Our own project is made; a condition in a template names the extra, and leaves nothing."""
+    made = without("liquid", "new", "mine", "--output", str(tmp_path / "mine"), "--no-vcs")
+    assert made.returncode == 0, made.stderr
+    assert '"{{ api_token }}"' in (tmp_path / "mine" / "spin.toml").read_text()
+    template = tmp_path / "template"
+    for name in ("metadata", "content"):
+        (template / name).mkdir(parents=True)
+    manifest = 'manifest_version = "1"\nid = "other"\n'
+    (template / "metadata" / "spin-template.toml").write_text(manifest)
+    (template / "content" / "a.txt").write_text("{% if x %}y{% endif %}")
+    arguments = ("new", "other", "--template", str(template), "--output", str(tmp_path / "other"))
+    message = refusal(without("liquid", *arguments))
+    assert 'liquid is not installed: pip install "edgezero-spin[templates]"' in message
+    assert not (tmp_path / "other").exists()
+
+
 def at_a_terminal(*arguments: str, cwd: Path, **env: str) -> bytes:
     """What a run shows where its output is a terminal."""
     terminal, end = pty.openpty()

@@ -128,7 +128,7 @@ def test_https(app: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--tls-cert", "spin.toml", "--tls-key", "spin.toml"], "no certificate and its key"),
+        (["--tls-cert", "spin.toml", "--tls-key", "spin.toml"], "not a certificate and its key"),
         (["--tls-cert", "no.pem", "--tls-key", "no.pem"], "cannot read no.pem: No such file"),
         (["--follow", "nobody"], "unknown component ids to follow: nobody"),
         (["-c", "nobody"], "Unknown component(s) nobody"),

@@ -321,7 +321,7 @@ def test_nothing_to_serve_is_an_error(tmp_path: Path) -> None:
     assert "--component-id (components of apps: none)" in refusal(edgezero("dev", cwd=tmp_path))
     (tmp_path / "spin.toml").write_text(manifest)
     said = refusal(edgezero("dev", "--component-id", "other", cwd=tmp_path))
-    assert "'other' is no component that `edgezero componentize` makes" in said
+    assert "'other' is not a component that `edgezero componentize` makes" in said
 
 
 def test_nothing_is_left_behind(folder: Path) -> None:

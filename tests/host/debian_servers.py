@@ -18,6 +18,7 @@ __all__ = [
     "binary_of",
     "own",
     "run",
+    "running_docker_registry",
     "running_mariadb",
     "running_mosquitto",
     "running_postgres",
@@ -167,16 +168,35 @@ def running_mariadb(*options: str) -> Iterator[int]:
 
 
 @contextmanager
-def running_mosquitto(*lines: str, login: tuple[str, str] | None = None) -> Iterator[int]:
+def running_docker_registry() -> Iterator[str]:
+    """An empty registry without TLS; yield its host and port."""
+    binary = binary_of("docker-registry", "docker-registry", "/usr/bin")
+    address = f"127.0.0.1:{free_port()}"
+    with server_folder() as folder:
+        config = folder / "registry.yml"
+        config.write_text(
+            f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder / 'storage'}}}}}\n"
+            f"http: {{addr: {address}}}\nlog: {{level: info, accesslog: {{disabled: true}}}}\n"
+        )
+        own(config)
+        with running_server([binary, "serve", str(config)], "listening on"):
+            yield address
+
+
+@contextmanager
+def running_mosquitto(
+    *lines: str, login: tuple[str, str] | None = None, port: int | None = None
+) -> Iterator[int]:
     """Run an MQTT broker; yield its port.
 
     Args:
         lines: More of its configuration.
         login: The one user and the password; ``None`` lets everybody in.
+        port: Where to listen; ``None`` for a free one.
     """
     server = binary_of("mosquitto", "mosquitto")
     with server_folder() as folder:
-        port = free_port()
+        port = port or free_port()
         config = folder / "mosquitto.conf"
         settings = [f"listener {port} 127.0.0.1", "log_dest stderr", "persistence false", *lines]
         if login is None:

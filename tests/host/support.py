@@ -11,8 +11,9 @@ from typing import Any
 from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.host import Host
+from edgezero_spin.host.http.trigger import HttpEntry, HttpTriggers
 from edgezero_spin.host.load.interfaces import host_interfaces
-from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan, TriggerPlan
+from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.interface import WitError
 from edgezero_spin.host.settings import HostSettings
@@ -93,19 +94,21 @@ async def until(condition: Callable[[], bool], timeout_s: float = 10) -> None:
             await asyncio.sleep(0)
 
 
-def script_plan(*triggers: TriggerPlan, source: Path = SCRIPT) -> ApplicationPlan:
+def script_plan(*triggers: HttpEntry, source: Path = SCRIPT) -> ApplicationPlan:
     """An application whose one component is the script guest."""
     return ApplicationPlan(
         name="script",
         version="1.2.3",
         components=(ComponentPlan(id="script", source=source, description="Does as told"),),
-        triggers=triggers or (TriggerPlan(id="all", route="/...", component="script"),),
+        triggers=(
+            HttpTriggers(triggers or (HttpEntry(id="all", route="/...", component="script"),)),
+        ),
     )
 
 
 def script_host(
     engine: Engine,
-    *triggers: TriggerPlan,
+    *triggers: HttpEntry,
     settings: HostSettings | None = None,
     logs: Logs | None = None,
 ) -> Host:

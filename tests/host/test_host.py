@@ -9,7 +9,7 @@ import pytest
 from edgezero_spin.host import Host, HostSettings, HttpRequest, HttpResponse, ResponseAborted
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.http.gateway import CompleteResponse
-from edgezero_spin.host.load.plan import TriggerPlan
+from edgezero_spin.host.http.trigger import HttpEntry
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from tests.host.runtime.wat import CALL, instance_of, linked_to
 from tests.host.support import Capture, HostLog, script_host, until
@@ -339,12 +339,12 @@ def test_heads_that_cannot_be_passed_on(
 def test_what_the_host_answers_itself(shared_engine: Engine) -> None:
     """Well-known paths, static responses and misses run no wasm (RV-90 to RV-96)."""
     triggers = (
-        TriggerPlan(id="users", route="/h/...", component="script"),
-        TriggerPlan(id="rest", route="/...", static=CompleteResponse(404, (), b"not found")),
-        TriggerPlan(
+        HttpEntry(id="users", route="/h/...", component="script"),
+        HttpEntry(id="rest", route="/...", static=CompleteResponse(404, (), b"not found")),
+        HttpEntry(
             id="gone", route="/bob", static=CompleteResponse(302, (("location", b"/h/bob"),))
         ),
-        TriggerPlan(id="hidden", route=None, component="script"),
+        HttpEntry(id="hidden", route=None, component="script"),
     )
     expected = {
         "/.well-known/spin/health": (200, b"OK"),
@@ -378,7 +378,7 @@ def test_a_path_without_a_route_is_404_and_said_once(
     shared_engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Misses are 404 with an empty body; the log names the first one (ROUTE-12)."""
-    with script_host(shared_engine, TriggerPlan(id="a", route="/a", component="script")) as host:
+    with script_host(shared_engine, HttpEntry(id="a", route="/a", component="script")) as host:
         for target in ("/b", "/c"):
             assert asyncio.run(ask(host, target)) == (404, {"content-length": b"0"}, b"")
     assert len([1 for record in caplog.records if "'/b'" in record.message]) == 1

@@ -8,7 +8,7 @@ import pytest
 from edgezero_spin.host import Host, HostSettings, HttpRequest, Switch
 from edgezero_spin.host.http.gateway import CompleteResponse
 from edgezero_spin.host.http.server import Listening, serve_async
-from edgezero_spin.host.load.plan import TriggerPlan
+from edgezero_spin.host.http.trigger import HttpEntry
 from edgezero_spin.host.runtime.engine import Engine
 from tests.host.support import HostLog, script_host, until
 from tests.host.wire import exchange, get, serving
@@ -21,8 +21,8 @@ def versions(engine: Engine) -> tuple[Host, Host]:
     first, second = (
         script_host(
             engine,
-            TriggerPlan(id="all", route="/...", component="script"),
-            TriggerPlan(id="version", route="/version", static=CompleteResponse(200, (), body)),
+            HttpEntry(id="all", route="/...", component="script"),
+            HttpEntry(id="version", route="/version", static=CompleteResponse(200, (), body)),
             settings=SETTINGS,
         )
         for body in (b"1", b"2")

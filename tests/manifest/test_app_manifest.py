@@ -398,6 +398,6 @@ def test_handlers_name_module_and_function(text: str) -> None:
     "text", ["", "app", "app:", ":root", "a::b", "app:1bar", "a..b:c", "a:b:c"]
 )
 def test_other_handler_texts_are_refused(text: str) -> None:
-    """What is no path to a function is quoted back with an example."""
+    """What is not a path to a function is quoted back with an example."""
     with pytest.raises(ValueError, match=r"invalid handler path .*`app\.handlers:root`"):
         parse_handler(text)  # OPQ-11, TV-148

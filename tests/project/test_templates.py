@@ -5,8 +5,11 @@ import tomllib
 from pathlib import Path, PurePosixPath
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgezero_spin.errors import ManifestError, ProjectError
+from edgezero_spin.project.template_liquid import Liquid
 from edgezero_spin.project.template_manifest import (
     COMPONENT_ID,
     PROJECT_ID,
@@ -15,7 +18,12 @@ from edgezero_spin.project.template_manifest import (
     built_in_templates,
     load_template,
 )
-from edgezero_spin.project.template_rendering import render_template
+from edgezero_spin.project.template_rendering import (
+    FILTERS,
+    NotLiquidError,
+    render_template,
+    with_values,
+)
 from edgezero_spin.project.template_store import find_template
 
 HEAD = 'manifest_version = "1"\nid = "own"\n'
@@ -108,6 +116,33 @@ def test_partials_are_found_with_and_without_their_suffix(tmp_path: Path) -> Non
     partials.mkdir()
     (partials / "row.liquid").write_text("<{{ x }}>")
     assert rendered(made, a="v") == {"a.txt": b"<v> <v>"}
+
+
+PIECES = [*"a{}|'% \n", "{{ a }}", "{{a|snake_case}}", "{{'{{'}}"]
+TEXTS = st.lists(st.sampled_from(PIECES)).map("".join)
+
+
+@given(text=TEXTS, value=st.text(alphabet="aB-/é{}"))
+def test_values_and_filters_are_written_as_liquid_writes_them(text: str, value: str) -> None:
+    """What is done without Liquid is what Liquid would have done."""
+    written = with_values(text, {"a": value})
+    if written is not None:
+        try:
+            assert Liquid(FILTERS, {}).render(text, "text", {"a": value}) == written
+        except NotLiquidError:
+            # A brace more in front, which Liquid takes for a part of the name.
+            assert "{{{" in text
+
+
+@pytest.mark.parametrize("id", [PROJECT_ID, COMPONENT_ID])
+def test_our_templates_need_no_liquid(id: str) -> None:
+    """So that a new project needs no extra but ``tools``."""
+    made = find_template(id)
+    given = ("project-name", "output-path", "project-description", "authors", "username")
+    values = dict.fromkeys([*(parameter.name for parameter in made.parameters), *given], "x")
+    for path in made.folder.rglob("*"):
+        if path.is_file() and path.name != "spin-template.toml":
+            assert with_values(path.read_text(encoding="utf-8"), values) is not None, path
 
 
 def test_files_for_git_are_left_out_where_git_is_not_wanted(tmp_path: Path) -> None:
@@ -215,7 +250,7 @@ def test_files_can_be_left_out_of_new_applications(tmp_path: Path) -> None:
         ('[parameters]\na = { type = "string" }\n', "prompt"),
         ('[parameters]\na = { type = "string", prompt = "?", pattern = "[" }\n', "pattern"),
         ("[parameters]\na = { type = 'string', prompt = '?', pattern = '[[:alpha:]]' }\n",
-         "no regular expression that Python has"),
+         "not a regular expression that Python has"),
         ("[parameters]\na = { type = 'string', prompt = '?', pattern = '\\p{L}' }\n", "pattern"),
         ('[parameters]\na = { type = "string", prompt = "?", extra = 1 }\n', "extra"),
     ],

@@ -124,7 +124,7 @@ def test_a_tree_without_and_with_secrets() -> None:
 
 
 def number() -> type:
-    """A mark on a field that is no text."""
+    """A mark on a field that is not text."""
 
     @attrs.frozen
     class Wrong:

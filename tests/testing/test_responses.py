@@ -103,7 +103,7 @@ def test_json_has_the_type_that_was_asked_for() -> None:
 
 
 def test_cookies_by_name() -> None:
-    """Without their attributes; what is no cookie is left out."""
+    """Without their attributes; what is not a cookie is left out."""
     with TestClient(app) as client:
         assert client.get("/cookies").cookies == {"session": "7", "gone": "", "text": "a b"}
 

@@ -10,16 +10,15 @@ sleep, which makes one wake-up for a small one. What a busy guest leaves unannou
 picked up by the server's ``LINGER_S`` timer.
 """
 
-import enum
 from collections.abc import Callable
 
 import attrs
 
+from edgezero_spin.host.exchange.call import Failure, GuestCall
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.fields import Pair
-from edgezero_spin.host.observers import RequestObserver
 
-__all__ = ["ANNOUNCE_AT", "LINGER_S", "Exchange", "Failure", "FailureKind", "ResponseHead"]
+__all__ = ["ANNOUNCE_AT", "LINGER_S", "Exchange", "ResponseHead"]
 
 ANNOUNCE_AT = 16 * 1024
 """Bytes of a body that wait before the server is told of them."""
@@ -30,35 +29,6 @@ LINGER_S = 0.005
 
 def _nothing() -> None:
     return None
-
-
-class FailureKind(enum.Enum):
-    """What kept an exchange from a whole response."""
-
-    NO_RESPONSE = enum.auto()
-    """The guest returned without one, or answered with an error code."""
-    UNFINISHED = enum.auto()
-    """The guest returned before the end of its response body."""
-    TRAPPED = enum.auto()
-    """The guest stopped, or could not be started."""
-    BUSY = enum.auto()
-    """No instance was free."""
-
-
-@attrs.frozen
-class Failure:
-    """Why an exchange has no response, or not a whole one.
-
-    Attributes:
-        kind: What happened; programs decide by this alone.
-        detail: One sentence for people.
-    """
-
-    kind: FailureKind
-    detail: str
-
-    def __str__(self) -> str:
-        return self.detail
 
 
 @attrs.frozen
@@ -76,7 +46,7 @@ class ResponseHead:
     body: ByteChannel | None
 
 
-class Exchange:
+class Exchange(GuestCall):
     """A request on its way through one instance.
 
     Attributes:
@@ -87,29 +57,21 @@ class Exchange:
         headers: What the guest sees, in order, names in lower case.
         body: The request body; ``None`` when it is empty.
         response: Set once the guest answered.
-        failure: Why there will be no response, once that is known.
-        returned: The instance is done with this exchange.
-        abandoned: Nobody waits for the response any more.
         eager: Announce the head at once, whatever becomes of the body.
         announce: Tells the server's side to look; the server sets it.
-        on_abandon: Tells the guest's side that nobody waits any more; that side sets it.
         unannounced: Something changed that the server was not told of.
-        observer: Follows the request; ``None`` where nobody does.
+        route: The route that matched, for whoever observes; ``None`` for none.
     """
 
     __slots__ = (
-        "abandoned",
         "announce",
         "authority",
         "body",
         "eager",
-        "failure",
         "headers",
         "method",
-        "observer",
-        "on_abandon",
         "response",
-        "returned",
+        "route",
         "scheme",
         "target",
         "unannounced",
@@ -125,6 +87,7 @@ class Exchange:
         authority: str | None = None,
         body: ByteChannel | None = None,
     ) -> None:
+        super().__init__("request")
         self.method = method
         self.target = target
         self.headers = headers
@@ -132,14 +95,21 @@ class Exchange:
         self.authority = authority
         self.body = body
         self.response: ResponseHead | None = None
-        self.failure: Failure | None = None
-        self.returned = False
-        self.abandoned = False
         self.eager = False
         self.unannounced = False
-        self.observer: RequestObserver | None = None
+        self.route: str | None = None
         self.announce: Callable[[], None] = _nothing
-        self.on_abandon: Callable[[], None] = _nothing
+
+    @property
+    def answered(self) -> bool:
+        """Whether the head of a response is there."""
+        return self.response is not None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the body of the response has not failed."""
+        body = None if self.response is None else self.response.body
+        return body is None or body.failure is None
 
     def respond(self, head: ResponseHead) -> None:
         """Answer. The body, if there is one, follows through its channel."""

@@ -3,6 +3,8 @@
 Source: contract spin-host.md, WAGI-1, WAGI-3, WAGI-6, LIFE-7.
 """
 
+from typing import Any
+
 import attrs
 
 from edgezero_spin.host.compat.wagi import CommandComponent
@@ -51,13 +53,13 @@ class CommandExecutor:
     def start(
         self,
         component: CommandComponent,
-        exchange: Exchange,
+        call: Any,
         watch: InstanceWatch | None = None,
         *,
         nested: bool = False,
     ) -> None:
-        """Run a request; see ``Executor.start``."""
-        self._pool.submit(lambda: self._run(component, exchange, watch), at_once=nested)
+        """Run a request, an ``Exchange``; see ``Executor.start``."""
+        self._pool.submit(lambda: self._run(component, call, watch), at_once=nested)
 
     def cancel(self, reason: str) -> None:
         """Trap every guest at its next wait."""
@@ -75,7 +77,7 @@ class CommandExecutor:
         failure: BaseException | None = None
         meter = None
         if component.grants.observer is not None:
-            meter = RequestMeter(exchange, state, None)
+            meter = RequestMeter(exchange, state, None, executor="wagi")
         try:
             with self._running.serving(state, limits.deadline_s):
                 try:
@@ -90,6 +92,7 @@ class CommandExecutor:
                     if not left:
                         report(
                             component.grants.component_id,
+                            exchange.what,
                             error,
                             answered=False,
                             cancelled=self._running.cancelled,

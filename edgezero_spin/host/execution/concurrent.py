@@ -6,7 +6,7 @@ then another instance is made. So requests that wait share instances, and those 
 not. While it is busy an instance holds a place of the worker pool, so that busy instances of
 either generation are bounded together.
 
-In: exchanges for components. Out: the exchanges answered.
+In: calls for components. Out: the calls answered.
 
 Source: contract wasi03.md, section 2; IL-10 to IL-46.
 """
@@ -22,17 +22,16 @@ from time import monotonic, thread_time
 import attrs
 
 from edgezero_spin.host.errors import EngineBusy, GuestTrapped
-from edgezero_spin.host.exchange.exchange import Exchange, Failure, FailureKind
+from edgezero_spin.host.exchange.call import Failure, FailureKind, GuestCall
 from edgezero_spin.host.exchange.loops import LoopThread
 from edgezero_spin.host.execution.clock import Clock
 from edgezero_spin.host.execution.concurrency_policy import ConcurrencyPolicy
 from edgezero_spin.host.execution.concurrent_instance import ConcurrentInstance
 from edgezero_spin.host.execution.executor import InstanceWatch
-from edgezero_spin.host.execution.guest import GuestComponent
-from edgezero_spin.host.execution.handler_call import TIMED_OUT, HandlerCall
 from edgezero_spin.host.execution.loop_owner import LoopOwner, current_loop_owner
 from edgezero_spin.host.execution.outcomes import failure_of, report
 from edgezero_spin.host.execution.running import limits_of_request
+from edgezero_spin.host.execution.shared_call import TIMED_OUT, SharedCall, SharedComponent
 from edgezero_spin.host.execution.workers import Overloaded, WorkerPool
 from edgezero_spin.host.factors.usage import note_made
 from edgezero_spin.host.runtime.engine import InstanceLimits
@@ -55,7 +54,7 @@ LOOP_TIMEOUT_S = 2.0
 class _Waiting:
     """A request that has no instance yet."""
 
-    call: HandlerCall
+    call: SharedCall
     limits: InstanceLimits
     watch: InstanceWatch | None
     nested: bool
@@ -67,14 +66,14 @@ class _Waiting:
 class _Queue:
     """The instances of one component and the requests that wait for one."""
 
-    component: GuestComponent
+    component: SharedComponent
     instances: list[ConcurrentInstance] = attrs.field(factory=list)
     waiting: deque[_Waiting] = attrs.field(factory=deque)
     looked_after: bool = False
 
 
 class ConcurrentExecutor:
-    """Runs exchanges in instances that they share.
+    """Runs calls in instances that they share.
 
     Attributes:
         policy: How long instances live and how many requests share one.
@@ -100,7 +99,7 @@ class ConcurrentExecutor:
         self._pool = pool
         self._make_way_elsewhere = make_way
         self._lock = threading.RLock()
-        self._queues: dict[GuestComponent, _Queue] = {}
+        self._queues: dict[SharedComponent, _Queue] = {}
         self._clock = Clock()
         self._loop = LoopThread("edgezero-host")
         self._closed: str | None = None
@@ -128,16 +127,16 @@ class ConcurrentExecutor:
 
     def start(
         self,
-        component: GuestComponent,
-        exchange: Exchange,
+        component: SharedComponent,
+        call: GuestCall,
         watch: InstanceWatch | None = None,
         *,
         nested: bool = False,
     ) -> None:
-        """Run a request; see ``Executor.start``."""
+        """Run a call; see ``Executor.start``."""
         limits = limits_of_request(component.limits, self._least_deadline_s)
-        call = HandlerCall(exchange, component.grants.component_id)
-        entry = _Waiting(call, limits, watch, nested)
+        shared_call = component.shared_call(call)
+        entry = _Waiting(shared_call, limits, watch, nested)
         with self._lock:
             if self._closed is not None:
                 raise Overloaded("the host is closed")
@@ -152,7 +151,9 @@ class ConcurrentExecutor:
             else:
                 self._accept(shared, entry)
         if limits.deadline_s is not None:
-            self._clock.at(monotonic() + limits.deadline_s, lambda: self._expire(component, call))
+            self._clock.at(
+                monotonic() + limits.deadline_s, lambda: self._expire(component, shared_call)
+            )
         if shared is not None:
             shared.wake()
 
@@ -174,7 +175,7 @@ class ConcurrentExecutor:
         if waiting >= self._pool.max_queued + room:
             raise Overloaded(f"{self._pool.places} instances are busy and {waiting} requests wait")
 
-    def prepare(self, component: GuestComponent) -> None:
+    def prepare(self, component: SharedComponent) -> None:
         """Nothing: the first request makes the first instance."""
 
     # Choosing, under the lock
@@ -229,7 +230,7 @@ class ConcurrentExecutor:
             waiting = queue.waiting
             while waiting and self._closed is None:
                 entry = waiting[0]
-                if entry.call.exchange.abandoned or entry.call.answered:
+                if entry.call.call.abandoned or entry.call.answered:
                     # Nobody wants it any more.
                     waiting.popleft()
                     entry.call.expire()
@@ -368,7 +369,7 @@ class ConcurrentExecutor:
             entry = waiting[0]
             if entry.watch is not None or queue.component.is_fresh:
                 return
-            if entry.call.exchange.abandoned or entry.call.answered:
+            if entry.call.call.abandoned or entry.call.answered:
                 waiting.popleft()
                 entry.call.expire()
                 continue
@@ -389,7 +390,7 @@ class ConcurrentExecutor:
                 return _Ending(_GONE)
             self._rest(shared)
             return None
-        awaited = any(not call.answered and not call.exchange.abandoned for call in shared.calls)
+        awaited = any(not call.answered and not call.call.abandoned for call in shared.calls)
         deadline_s = shared.limits.deadline_s
         if not shared.moves and not accepts:
             # Neither the host nor another request can have it go on.
@@ -441,11 +442,11 @@ class ConcurrentExecutor:
         else:
             self._end(shared, _OPEN, GuestTrapped(str(_OPEN)))
 
-    def _expire(self, component: GuestComponent, call: HandlerCall) -> None:
+    def _expire(self, component: SharedComponent, call: SharedCall) -> None:
         """Answer a request whose time is up; its instance accepts no more (IL-40)."""
         if not call.expire():
             return
-        logger.error("Error processing request: %s: %s", call.component_id, TIMED_OUT)
+        logger.error("Error processing %s: %s: %s", call.call.what, call.component_id, TIMED_OUT)
         found = None
         with self._lock:
             queue = self._queues[component]
@@ -503,15 +504,16 @@ class ConcurrentExecutor:
         self._serve(queue)
 
     def _report(
-        self, shared: ConcurrentInstance, error: BaseException, left: Sequence[HandlerCall]
+        self, shared: ConcurrentInstance, error: BaseException, left: Sequence[SharedCall]
     ) -> None:
         component_id = shared.component.grants.component_id
-        if left and all(call.exchange.abandoned for call in left):
+        if left and all(call.call.abandoned for call in left):
             # Many guests take the failed write for the end of the world; it is not news.
             logger.info("%s stopped after its clients had left: %s", component_id, error)
             return
         answered = bool(left) and all(call.answered for call in left)
-        report(component_id, error, answered=answered, cancelled=self._closed is not None)
+        what = left[0].call.what if left else "request"
+        report(component_id, what, error, answered=answered, cancelled=self._closed is not None)
 
     def cancel(self, reason: str) -> None:
         """End every instance, at once or when its guest comes to a wait."""

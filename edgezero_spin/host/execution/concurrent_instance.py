@@ -20,16 +20,15 @@ from typing import Protocol
 import attrs
 
 from edgezero_spin.host.errors import InstanceError
-from edgezero_spin.host.exchange.exchange import Failure
+from edgezero_spin.host.exchange.call import Failure
 from edgezero_spin.host.execution.executor import InstanceWatch
-from edgezero_spin.host.execution.guest import GuestComponent
-from edgezero_spin.host.execution.handler_call import HandlerCall
 from edgezero_spin.host.execution.loop_owner import LoopOwner
+from edgezero_spin.host.execution.shared_call import SharedCall, SharedComponent
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.usage import note_ended
 from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.instance import Instance
-from edgezero_spin.host.runtime.scheduler import Completion, Scheduler
+from edgezero_spin.host.runtime.scheduler import Scheduler
 
 __all__ = ["ConcurrentInstance", "Owner"]
 
@@ -85,7 +84,7 @@ class ConcurrentInstance:
     """
 
     owner: Owner
-    component: GuestComponent
+    component: SharedComponent
     limits: InstanceLimits
     left: int
     capacity: int
@@ -93,7 +92,7 @@ class ConcurrentInstance:
     loop_owner: LoopOwner | None = attrs.field(default=None, init=False)
     state: InstanceState = attrs.field(init=False)
     instance: Instance | None = attrs.field(default=None, init=False)
-    calls: list[HandlerCall] = attrs.field(factory=list, init=False)
+    calls: list[SharedCall] = attrs.field(factory=list, init=False)
     rested: bool = attrs.field(default=True, init=False)
     placed: bool = attrs.field(default=True, init=False)
     ended: bool = attrs.field(default=False, init=False)
@@ -104,7 +103,7 @@ class ConcurrentInstance:
     timer_set: bool = attrs.field(default=False, init=False)
     warned: bool = attrs.field(default=False, init=False)
     begun: int = attrs.field(default=0, init=False)
-    _accepted: deque[HandlerCall] = attrs.field(factory=deque, init=False)
+    _accepted: deque[SharedCall] = attrs.field(factory=deque, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
     _due: bool = attrs.field(default=False, init=False)
     _again: bool = attrs.field(default=False, init=False)
@@ -163,14 +162,14 @@ class ConcurrentInstance:
             self._due = True
             return True
 
-    def accept(self, call: HandlerCall) -> None:
+    def accept(self, call: SharedCall) -> None:
         """Let a request in; ``wake`` has to follow."""
         self.left -= 1
         self.rested = False
         self.until_s = self.answered_since_s = None
         self.calls.append(call)
         self._accepted.append(call)
-        call.exchange.on_abandon = self.wake
+        call.call.on_abandon = self.wake
 
     def wake(self) -> None:
         """Have a turn taken; from any thread."""
@@ -247,7 +246,7 @@ class ConcurrentInstance:
         if self.limits.deadline_s is not None:
             tasks.on_turn = self._restart_deadline
 
-    def _begin(self, call: HandlerCall, tasks: Scheduler) -> None:
+    def _begin(self, call: SharedCall, tasks: Scheduler) -> None:
         instance = self.instance
         if instance is None:
             return
@@ -256,17 +255,14 @@ class ConcurrentInstance:
         if tasks.on_turn is not None:
             tasks.on_turn()
 
-        def returned(completion: Completion) -> None:
-            call.returned(completion, tasks.post)
-
-        request = call.request(tasks.post)
-        observer = call.exchange.observer
+        observer = call.call.observer
         if observer is not None:
-            observer.component_began(call.component_id)
+            if observer.sees_component:
+                observer.component_began(call.component_id)
             # The task of the handler has it from the one that starts it.
             tasks.current.context = observer
         try:
-            instance.start(self.component.handler, "handle", request, when_done=returned)
+            call.start(instance, tasks.post)
         finally:
             tasks.current.context = None
 
@@ -279,7 +275,7 @@ class ConcurrentInstance:
 
     def _flush(self) -> None:
         for call in self.calls:
-            call.exchange.flush()
+            call.call.flush()
 
     def break_off(self, failure: Failure, error: BaseException | None) -> None:
         """Tell whoever waits for it that it ended. It has no turn at this moment."""

@@ -1,4 +1,4 @@
-"""Executors: the interface of all ways to run the requests of components.
+"""Executors: the interface of all ways to run the requests and events of components.
 
 The runner has one executor for each ``HandlerType`` and knows nothing else of them. How many
 instances a component has, on which thread they run and how many requests one of them serves, at
@@ -9,7 +9,7 @@ Source: contract spin-host.md, LIFE-2, LIFE-7, LIFE-8.
 
 from typing import Protocol, TypeVar
 
-from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.exchange.call import GuestCall
 from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.runtime.engine import InstanceLimits
@@ -19,7 +19,7 @@ __all__ = ["Executor", "InstanceWatch", "RequestStarter", "Served"]
 
 
 class Served(Protocol):
-    """A component that can answer requests."""
+    """A component that can take requests or events."""
 
     @property
     def handler_type(self) -> HandlerType:
@@ -56,7 +56,7 @@ class Executor(Protocol[ServedT]):
     """Runs requests of the components of one handler type, or of several.
 
     ``start`` is called in an event loop or on a guest's thread, and returns at once. From then
-    on the executor owns the exchange: it is answered, refused or broken off, ``finish`` is
+    on the executor owns the call: it is answered, refused or broken off, ``finish`` is
     called whatever happens, and one line in the log says what went wrong. Methods may be called
     from any thread.
     """
@@ -79,7 +79,7 @@ class Executor(Protocol[ServedT]):
     def start(
         self,
         component: ServedT,
-        exchange: Exchange,
+        call: GuestCall,
         watch: InstanceWatch | None = None,
         *,
         nested: bool = False,
@@ -111,7 +111,7 @@ class RequestStarter(Protocol):
     def start(
         self,
         component: Served,
-        exchange: Exchange,
+        call: GuestCall,
         watch: InstanceWatch | None = None,
         *,
         nested: bool = False,

@@ -8,12 +8,13 @@ Source: contract spin-host.md, RESP-11, RESP-15, GEN-7.
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
-from edgezero_spin.errors import HostError
 from edgezero_spin.host.compat import inbound_http
 from edgezero_spin.host.compat.inbound_http import INBOUND_HTTP
+from edgezero_spin.host.errors import HandlerError
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.execution.instance_pool import PooledInstance
@@ -30,7 +31,10 @@ from edgezero_spin.wasm.component.linked import (
 )
 from edgezero_spin.wasm.component.types import ResultType
 
-__all__ = ["HANDLER", "HANDLER_03", "GuestComponent", "HandlerError", "handler_of"]
+if TYPE_CHECKING:
+    from edgezero_spin.host.execution.handler_call import HandlerCall
+
+__all__ = ["HANDLER", "HANDLER_03", "GuestComponent", "handler_of"]
 
 HANDLER = "wasi:http/incoming-handler"
 HANDLER_03 = "wasi:http/handler"
@@ -47,24 +51,6 @@ OTHER_HANDLERS = (
     f"{HANDLER_03}@",
     f"{HANDLER}@0.2.0-rc",
 )
-
-
-class HandlerError(HostError):
-    """A component does not export the one handler that this host calls.
-
-    Raised while an application is loaded.
-
-    Attributes:
-        problem: What it exports instead.
-    """
-
-    def __init__(self, component_id: str, problem: str) -> None:
-        super().__init__(component_id, problem)
-        self.component_id = component_id
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return f"component {self.component_id!r}: {self.problem}"
 
 
 @attrs.frozen(eq=False)
@@ -131,7 +117,7 @@ class GuestComponent:
 
         Raises:
             GuestTrapped: The guest stopped.
-            HostError: What it returned is no answer.
+            HostError: What it returned is not an answer.
         """
         if self.handler_type is HandlerType.SPIN:
             inbound_http.answer(started.instance, started.state, exchange, self.grants.component_id)
@@ -139,6 +125,13 @@ class GuestComponent:
             started.instance.call(
                 self.handler, "handle", IncomingRequest(exchange), ResponseOutparam(exchange)
             )
+
+    def shared_call(self, exchange: Exchange) -> "HandlerCall":
+        """Return an exchange as it goes through an instance of WASI 0.3."""
+        # It brings all of WASI 0.3, which most applications start without.
+        from edgezero_spin.host.execution.handler_call import HandlerCall
+
+        return HandlerCall(exchange, self.grants.component_id, self.handler)
 
 
 def handler_of(component_id: str, exports: Sequence[str]) -> str:

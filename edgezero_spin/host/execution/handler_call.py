@@ -7,49 +7,53 @@ Source: contract wasi03.md, WH-10, WH-31 to WH-40, IL-21, IL-27.
 """
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
-from edgezero_spin.host.exchange.exchange import Exchange, Failure, FailureKind, ResponseHead
+from edgezero_spin.host.exchange.call import Failure, FailureKind
+from edgezero_spin.host.exchange.exchange import Exchange, ResponseHead
 from edgezero_spin.host.exchange.fields import FORBIDDEN
+from edgezero_spin.host.execution.shared_call import TIMED_OUT, Post
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi.http.values import error_text, method_variant
 from edgezero_spin.host.factors.wasi_03.http import (
     BodyForwarder,
-    Post,
     ReceivedBody,
     Request03,
     Response03,
     promised_length,
 )
 from edgezero_spin.host.observers import ComponentUsage
+from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.runtime.interface import Err, Ok
 from edgezero_spin.host.runtime.scheduler import Completion
 
-__all__ = ["TIMED_OUT", "HandlerCall"]
+__all__ = ["HandlerCall"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
-TIMED_OUT = Failure(FailureKind.TRAPPED, "guest timed out")
-
 
 class HandlerCall:
-    """A request on its way through an instance. Its methods run on the instance's thread.
+    """A request on its way through an instance; a ``SharedCall``.
 
     Attributes:
         component_id: Whose instance it is in, for the log.
         answered: The handler returned, or has no time left to do so.
     """
 
-    __slots__ = ("_body", "_request", "answered", "component_id", "exchange", "on_change")
+    __slots__ = ("_body", "_handler", "_request", "answered", "component_id", "exchange")
 
-    def __init__(self, exchange: Exchange, component_id: str) -> None:
+    def __init__(self, exchange: Exchange, component_id: str, handler: str) -> None:
         self.exchange = exchange
         self.component_id = component_id
         self.answered = False
-        self.on_change: Callable[[], None] | None = None
+        self._handler = handler
         self._body: BodyForwarder | None = None
         self._request: Request03 | None = None
+
+    @property
+    def call(self) -> Exchange:
+        """The request."""
+        return self.exchange
 
     @property
     def over(self) -> bool:
@@ -65,12 +69,16 @@ class HandlerCall:
         body = self._body
         return body is not None and not body.channel.closed and body.channel.size > 0
 
-    def request(self, post: Post) -> Request03:
-        """Return what the handler gets.
+    def start(self, instance: Instance, post: Post) -> None:
+        """Call the handler."""
+        request = self._request_of(post)
 
-        Args:
-            post: Has work done on the instance's thread.
-        """
+        def returned(completion: Completion) -> None:
+            self._returned(completion, post)
+
+        instance.start(self._handler, "handle", request, when_done=returned)
+
+    def _request_of(self, post: Post) -> Request03:
         exchange = self.exchange
         contents = ReceivedBody(exchange.body, post)
         self._request = request = Request03(
@@ -83,7 +91,7 @@ class HandlerCall:
         )
         return request
 
-    def returned(self, completion: Completion, post: Post) -> None:
+    def _returned(self, completion: Completion, post: Post) -> None:
         """Answer with what the handler returned; a trap is not this one's business."""
         try:
             result = completion.result()
@@ -159,5 +167,5 @@ class HandlerCall:
     def _observed_end(self) -> None:
         """Tell whoever follows the request, once, that its component is done with it."""
         observer, self.exchange.observer = self.exchange.observer, None
-        if observer is not None:
+        if observer is not None and observer.sees_component:
             observer.component_ended(ComponentUsage())

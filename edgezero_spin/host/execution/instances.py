@@ -10,11 +10,16 @@ Source: contract spin-host.md, RESP-1 to RESP-11, LIFE-2, LIFE-7, LIFE-8, FLAG-6
 
 from collections.abc import Callable
 from time import thread_time
+from typing import Any, Protocol
 
-from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.exchange.call import GuestCall
 from edgezero_spin.host.execution.executor import InstanceWatch
-from edgezero_spin.host.execution.guest import GuestComponent
-from edgezero_spin.host.execution.instance_pool import InstancePool, PooledInstance, ReusePolicy
+from edgezero_spin.host.execution.instance_pool import (
+    Guest,
+    InstancePool,
+    PooledInstance,
+    ReusePolicy,
+)
 from edgezero_spin.host.execution.loop_owner import LoopOwner, current_loop_owner
 from edgezero_spin.host.execution.outcomes import (
     failure_of,
@@ -22,13 +27,30 @@ from edgezero_spin.host.execution.outcomes import (
     finish_returned,
     report,
 )
+from edgezero_spin.host.execution.pace import Pace
 from edgezero_spin.host.execution.running import RunningInstances, limits_of_request
 from edgezero_spin.host.execution.workers import WorkerPool
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.usage import RequestMeter
 from edgezero_spin.host.runtime.engine import InstanceLimits
 
-__all__ = ["InstanceExecutor"]
+__all__ = ["InstanceExecutor", "SerialComponent"]
+
+
+class SerialComponent(Guest, Protocol):
+    """A component whose instances serve one call at a time."""
+
+    @property
+    def pace(self) -> Pace:
+        """How long its calls take."""
+
+    def handle(self, started: PooledInstance, call: Any) -> None:
+        """Have an instance serve a call. Called on the guest's thread.
+
+        Raises:
+            GuestTrapped: The guest stopped.
+            HostError: What it returned is not an answer.
+        """
 
 
 class InstanceExecutor:
@@ -66,14 +88,14 @@ class InstanceExecutor:
         """None: the worker pool knows of all."""
         return 0
 
-    def prepare(self, component: GuestComponent) -> None:
+    def prepare(self, component: SerialComponent) -> None:
         """Make the instances that are to be ready, when there is nothing better to do."""
         self.instance_pool.refill(component)
 
     def start(
         self,
-        component: GuestComponent,
-        exchange: Exchange,
+        component: SerialComponent,
+        call: GuestCall,
         watch: InstanceWatch | None = None,
         *,
         nested: bool = False,
@@ -86,9 +108,9 @@ class InstanceExecutor:
             and self.instance_pool.has_used(component)
             and self._pool.reserve()
         ):
-            self._run_here(component, exchange, loop_owner)
+            self._run_here(component, call, loop_owner)
         else:
-            self._pool.submit(lambda: self._run_there(component, exchange, watch), at_once=nested)
+            self._pool.submit(lambda: self._run_there(component, call, watch), at_once=nested)
 
     def cancel(self, reason: str) -> None:
         """Trap every guest at its next wait."""
@@ -98,9 +120,7 @@ class InstanceExecutor:
         """End the instances that wait. Twice is harmless."""
         self.instance_pool.close()
 
-    def _run_here(
-        self, component: GuestComponent, exchange: Exchange, loop_owner: LoopOwner
-    ) -> None:
+    def _run_here(self, component: SerialComponent, call: GuestCall, loop_owner: LoopOwner) -> None:
         """Run the request on the thread that runs the event loop, in its turn."""
 
         def sleeping(asleep: bool) -> None:
@@ -113,12 +133,12 @@ class InstanceExecutor:
             begun_s = thread_time()
             slept = False
             try:
-                slept = self._run(component, exchange, None, sleeping)
+                slept = self._run(component, call, None, sleeping, begun_s)
             finally:
                 component.pace.ran_here(thread_time() - begun_s, slept=slept)
 
         def elsewhere() -> None:
-            self._pool.give_back(lambda: self._run_there(component, exchange, None))
+            self._pool.give_back(lambda: self._run_there(component, call, None))
 
         def here() -> None:
             if not self._pool.run_reserved(run):
@@ -127,20 +147,21 @@ class InstanceExecutor:
         loop_owner.run_soon(here, elsewhere)
 
     def _run_there(
-        self, component: GuestComponent, exchange: Exchange, watch: InstanceWatch | None
+        self, component: SerialComponent, call: GuestCall, watch: InstanceWatch | None
     ) -> None:
         """Run the request on a thread of the pool."""
-        slept = self._run(component, exchange, watch, self._pool.sleeping)
+        slept = self._run(component, call, watch, self._pool.sleeping)
         component.pace.ran_elsewhere(slept=slept)
 
     def _run(
         self,
-        component: GuestComponent,
-        exchange: Exchange,
+        component: SerialComponent,
+        call: GuestCall,
         watch: InstanceWatch | None,
         sleeping: Callable[[bool], None],
+        begun_s: float | None = None,
     ) -> bool:
-        """Run the request on the calling thread.
+        """Run the request on the calling thread, whose processor time was ``begun_s``.
 
         Returns:
             Whether the thread slept meanwhile.
@@ -149,22 +170,24 @@ class InstanceExecutor:
         state = InstanceState(component.grants) if started is None else started.state
         limits = limits_of_request(component.limits, self._least_deadline_s)
         state.slept = False
-        state.before_wait = exchange.flush
+        state.before_wait = call.flush
         state.around_wait = sleeping
         clean = False
         meter = None
         if component.grants.observer is not None:
-            meter = RequestMeter(exchange, state, None if started is None else started.instance)
+            meter = RequestMeter(
+                call, state, None if started is None else started.instance, began_s=begun_s
+            )
         try:
             with self._running.serving(state, limits.deadline_s):
                 if watch is not None:
                     watch.started(state)
                 if started is None:
-                    started = self._make(component, limits, exchange, state, watch)
+                    started = self._make(component, limits, call, state, watch)
                 elif limits.deadline_s is not None:
                     started.instance.restart_deadline(limits.deadline_s)
                 if started is not None:
-                    clean = self._call(component, exchange, started, watch)
+                    clean = self._call(component, call, started, watch)
                 slept = state.slept
         finally:
             if meter is not None:
@@ -174,15 +197,16 @@ class InstanceExecutor:
                 state.close()
             elif not clean or watch is not None or not self._keep(component, started):
                 started.close()
+            call.released()
         if watch is None:
             self.instance_pool.refill(component)
         return slept
 
     def _make(
         self,
-        component: GuestComponent,
+        component: SerialComponent,
         limits: InstanceLimits,
-        exchange: Exchange,
+        call: GuestCall,
         state: InstanceState,
         watch: InstanceWatch | None,
     ) -> PooledInstance | None:
@@ -191,16 +215,17 @@ class InstanceExecutor:
         except BaseException as error:
             if watch is not None:
                 watch.ended(None, error)
-            exchange.finish(failure_of(error))
+            call.finish(failure_of(error))
             report(
                 component.grants.component_id,
+                call.what,
                 error,
                 answered=False,
                 cancelled=self._running.cancelled,
             )
             return None
 
-    def _keep(self, component: GuestComponent, started: PooledInstance) -> bool:
+    def _keep(self, component: SerialComponent, started: PooledInstance) -> bool:
         if started.left == 1:
             return False
         started.state.before_wait = _nothing
@@ -209,8 +234,8 @@ class InstanceExecutor:
 
     def _call(
         self,
-        component: GuestComponent,
-        exchange: Exchange,
+        component: SerialComponent,
+        call: GuestCall,
         started: PooledInstance,
         watch: InstanceWatch | None,
     ) -> bool:
@@ -220,16 +245,16 @@ class InstanceExecutor:
             Whether the guest came to a clean end.
         """
         component_id = component.grants.component_id
-        # The exchange ends before the instance: what a guest leaves behind is dropped with
+        # The call ends before the instance: what a guest leaves behind is dropped with
         # it, and would otherwise hide why the response breaks off.
         failure: BaseException | None = None
         clean = False
         try:
-            component.handle(started, exchange)
-            clean = finish_returned(component_id, exchange)
+            component.handle(started, call)
+            clean = finish_returned(component_id, call)
         except BaseException as error:
             failure = error
-            finish_failed(component_id, exchange, error, cancelled=self._running.cancelled)
+            finish_failed(component_id, call, error, cancelled=self._running.cancelled)
         finally:
             if watch is not None:
                 watch.ended(started.instance, failure)

@@ -1,7 +1,7 @@
-"""Outcomes: how a request ended for its client and for the log.
+"""Outcomes: how a call ended for whoever waits for it and for the log.
 
-In: an exchange and what its guest raised, if anything. Out: the exchange finished, with a
-``Failure`` where it has no whole response, and one line in the log.
+In: a call and what its guest raised, if anything. Out: the call finished, with a ``Failure`` where
+it has no whole result, and one line in the log.
 
 Source: contract spin-host.md, RESP-4 to RESP-9.
 """
@@ -9,7 +9,7 @@ Source: contract spin-host.md, RESP-4 to RESP-9.
 import logging
 
 from edgezero_spin.host.errors import EngineBusy, GuestTrapped
-from edgezero_spin.host.exchange.exchange import Exchange, Failure, FailureKind
+from edgezero_spin.host.exchange.call import Failure, FailureKind, GuestCall
 from edgezero_spin.host.factors.wasi.cli import GuestExit
 
 __all__ = ["UNFINISHED", "failure_of", "finish_failed", "finish_returned", "report"]
@@ -23,53 +23,56 @@ UNFINISHED = Failure(FailureKind.UNFINISHED, "guest returned before it finished 
 
 
 def failure_of(error: BaseException) -> Failure:
-    """Return what became of a request whose guest raised this."""
+    """Return what became of a call whose guest raised this."""
     kind = FailureKind.BUSY if isinstance(error, EngineBusy) else FailureKind.TRAPPED
     return Failure(kind, str(error) or type(error).__name__)
 
 
-def finish_returned(component_id: str, exchange: Exchange) -> bool:
-    """Finish an exchange whose handler returned (RESP-5, RESP-9).
+def finish_returned(component_id: str, call: GuestCall) -> bool:
+    """Finish a call whose handler returned (RESP-5, RESP-9).
 
     Returns:
-        Whether it was answered in full.
+        Whether it has its whole result.
     """
-    response = exchange.response
-    if response is not None:
-        exchange.finish(UNFINISHED)
-        return response.body is None or response.body.failure is None
-    failure = exchange.failure or NO_RESPONSE
-    exchange.finish(failure)
-    logger.error("Error processing request: %s: %s", component_id, failure)
+    if call.answered:
+        call.finish(UNFINISHED)
+        return call.whole
+    failure = call.failure or NO_RESPONSE
+    call.finish(failure)
+    logger.error("Error processing %s: %s: %s", call.what, component_id, failure)
     return False
 
 
 def finish_failed(
-    component_id: str, exchange: Exchange, error: BaseException, *, cancelled: bool
+    component_id: str, call: GuestCall, error: BaseException, *, cancelled: bool
 ) -> None:
-    """Finish an exchange whose handler raised.
+    """Finish a call whose handler raised.
 
     Args:
         cancelled: The host stopped its guests before.
     """
-    answered = exchange.response is not None
-    left = answered and exchange.abandoned
-    exchange.finish(failure_of(error))
+    answered = call.answered
+    left = answered and call.abandoned
+    call.finish(failure_of(error))
     if left:
         # Many guests take the failed write for the end of the world; it is not news.
         logger.info("%s stopped after its client had left: %s", component_id, error)
     else:
-        report(component_id, error, answered=answered, cancelled=cancelled)
+        report(component_id, call.what, error, answered=answered, cancelled=cancelled)
 
 
-def report(component_id: str, error: BaseException, *, answered: bool, cancelled: bool) -> None:
+def report(
+    component_id: str, what: str, error: BaseException, *, answered: bool, cancelled: bool
+) -> None:
     """Say in the log how a guest ended before its time (RESP-4, RESP-7).
 
     Args:
+        what: What it was called with.
+        error: What it raised.
         answered: The client has the head of a response.
         cancelled: The host stopped its guests before.
     """
-    prefix = "Component error after response started" if answered else "Error processing request"
+    prefix = "Component error after response started" if answered else f"Error processing {what}"
     if isinstance(error, GuestExit) and error.code == 0 and answered:
         return
     if isinstance(error, GuestTrapped):

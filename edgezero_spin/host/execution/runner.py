@@ -1,6 +1,6 @@
-"""The runner: gives each request to the executor of its component.
+"""The runner: gives each request and event to the executor of its component.
 
-In: an ``Exchange`` and a component. Out: the same exchange, answered, refused or broken off.
+In: a ``GuestCall`` and a component. Out: the same call, answered, refused or broken off.
 Which component a path belongs to, which headers it sees and how bytes reach the client are
 decided elsewhere.
 """
@@ -8,7 +8,7 @@ decided elsewhere.
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.exchange.call import GuestCall
 from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.execution.concurrency_policy import ConcurrencyPolicy
 from edgezero_spin.host.execution.executor import Executor, InstanceWatch, Served
@@ -38,14 +38,15 @@ def executors_of(
     instances = InstanceExecutor(pool, policy, least_deadline_s=least_deadline_s)
     executors: dict[HandlerType, Executor[Any]] = dict.fromkeys(types, instances)
     # These bring all of WASI 0.3, or of Wagi, which most applications start without.
-    if HandlerType.WASI_0_3 in types:
+    shareable = {HandlerType.WASI_0_3, HandlerType.ASYNC_FUNCTION} & set(types)
+    if shareable:
         from edgezero_spin.host.execution.concurrent import ConcurrentExecutor
 
         shared = ConcurrentExecutor(
             pool, concurrency, instances.instance_pool.make_way, least_deadline_s=least_deadline_s
         )
         instances.instance_pool.make_way_elsewhere = shared.make_way
-        executors[HandlerType.WASI_0_3] = shared
+        executors.update(dict.fromkeys(shareable, shared))
     if HandlerType.WAGI in types:
         from edgezero_spin.host.execution.commands import CommandExecutor
 
@@ -93,18 +94,18 @@ class Runner:
     def start(
         self,
         component: Served,
-        exchange: Exchange,
+        call: GuestCall,
         watch: InstanceWatch | None = None,
         *,
         nested: bool = False,
     ) -> None:
-        """Run a request; see ``Executor.start``.
+        """Run a request or an event; see ``Executor.start``.
 
         Raises:
             Overloaded: There is no place for it.
         """
         executor = self._executors[component.handler_type]
-        executor.start(component, exchange, watch, nested=nested)
+        executor.start(component, call, watch, nested=nested)
 
     def cancel(self, reason: str) -> None:
         """Trap every guest at its next wait."""

@@ -6,7 +6,7 @@ here is called for a component that nobody observes.
 
 from time import thread_time
 
-from edgezero_spin.host.exchange.exchange import Exchange
+from edgezero_spin.host.exchange.call import GuestCall
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.observers import ComponentUsage, InstanceUsage
 from edgezero_spin.host.runtime.instance import Instance
@@ -41,29 +41,41 @@ def note_ended(instance: Instance, state: InstanceState) -> None:
 class RequestMeter:
     """Measures what an instance of its own spends on one request, on the calling thread."""
 
-    def __init__(self, exchange: Exchange, state: InstanceState, instance: Instance | None) -> None:
+    __slots__ = ("_began_s", "_call", "_fuel", "_state")
+
+    def __init__(
+        self,
+        call: GuestCall,
+        state: InstanceState,
+        instance: Instance | None,
+        *,
+        executor: str = "wasm",
+        began_s: float | None = None,
+    ) -> None:
         """Begin.
 
         Args:
-            exchange: The request.
+            call: The request or event.
             state: Of the instance.
             instance: The instance; ``None`` where it is still to be made.
+            executor: ``wasm`` or ``wagi``.
+            began_s: The thread's processor time, where it was taken already.
         """
-        self._exchange = exchange
+        self._call = call
         self._state = state
-        self._began_s = thread_time()
+        self._began_s = thread_time() if began_s is None else began_s
         self._fuel = 0 if instance is None else instance.fuel_used or 0
-        state.following = exchange.observer
-        if exchange.observer is not None:
-            exchange.observer.component_began(state.grants.component_id)
+        state.following = observer = call.observer
+        if observer is not None and observer.sees_component:
+            observer.component_began(state.grants.component_id, executor=executor)
 
     def end(self, instance: Instance | None) -> None:
         """Tell what was spent."""
         spent_s = thread_time() - self._began_s
-        state, observer = self._state, self._exchange.observer
+        state, observer = self._state, self._call.observer
         state.cpu_s += spent_s
         state.following = None
-        if observer is not None:
+        if observer is not None and observer.sees_component:
             fuel = None if instance is None else instance.fuel_used
             instructions = None if fuel is None else fuel - self._fuel
             observer.component_ended(ComponentUsage(spent_s, instructions))

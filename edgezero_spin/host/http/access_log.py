@@ -74,6 +74,7 @@ class AccessLog(Observer):
 
 class _LoggedRequest(RequestObserver):
     __slots__ = ("_log", "_request")
+    sees_component = False
 
     def __init__(self, log: AccessLog, request: ObservedRequest) -> None:
         self._log = log

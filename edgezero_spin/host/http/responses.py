@@ -8,7 +8,8 @@ Source: contract spin-host.md, RESP-1 to RESP-6; RFC 9110.
 
 import logging
 
-from edgezero_spin.host.exchange.exchange import Exchange, FailureKind, ResponseHead
+from edgezero_spin.host.exchange.call import FailureKind
+from edgezero_spin.host.exchange.exchange import Exchange, ResponseHead
 from edgezero_spin.host.http.gateway import CompleteResponse
 
 __all__ = ["OVERLOADED", "SERVER_ERROR", "answer_for", "is_bodiless", "wire_head"]
@@ -55,7 +56,7 @@ def wire_head(head: ResponseHead, method: str) -> tuple[int, list[tuple[str, byt
     if head.body is None and method != "HEAD":
         lengths = {b"0"}
     if len(lengths) > 1 or not all(length.isdigit() for length in lengths):
-        logger.error("a response has a content-length that is no number")
+        logger.error("a response has a content-length that is not a number")
         return None
     headers[place:place] = [("content-length", length) for length in lengths]
     return status, headers

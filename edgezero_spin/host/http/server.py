@@ -1,9 +1,10 @@
-"""Listen on a socket and serve one application: what ``edgezero serve`` and ``up`` run.
+"""Serve one application on a socket and from its triggers: what ``edgezero serve`` and ``up`` run.
 
 HTTP/1.1 on httptools, on uvloop where it is installed. It sends no ``Server`` header, bounds
 what a client can make it hold and for how long, and stops cleanly: the listener closes,
 requests in flight get ``drain_s`` seconds, and ``serve`` returns. A second signal does not wait
-for them.
+for them. Triggers of other kinds listen meanwhile; an application without HTTP triggers has no
+socket.
 
 Source: contract spin-host.md, OUT-4 to OUT-8, FLAG-1 to FLAG-4, LIFE-10, CONF-0b.
 """
@@ -13,7 +14,10 @@ import contextlib
 import importlib.util
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Protocol, runtime_checkable
+
+import attrs
 
 from edgezero_spin.host.execution.loop_owner import LoopOwner
 from edgezero_spin.host.execution.signals import (
@@ -35,9 +39,29 @@ __all__ = [
     "Listening",
     "RequestHandler",
     "ServerSettings",
+    "TriggerRunner",
     "serve",
     "serve_async",
 ]
+
+
+@runtime_checkable
+class TriggerRunner(Protocol):
+    """What listens for events beside a server: a ``Host`` or a ``Switch``."""
+
+    @property
+    def takes_requests(self) -> bool:
+        """Whether there is something to serve on a socket."""
+
+    @property
+    def listens(self) -> bool:
+        """Whether there is something to listen for."""
+
+    async def run_triggers(self, say: Callable[[str], None]) -> None:
+        """Listen until cancelled; see ``Host.run_triggers``."""
+
+    async def drain_events(self, timeout_s: float, hurried: asyncio.Event | None) -> None:
+        """Wait for the events under way; see ``Host.drain_events``."""
 
 
 def serve(
@@ -45,31 +69,36 @@ def serve(
     listen: str = DEFAULT_LISTEN,
     *,
     on_listening: Callable[[Listening], None] = lambda listening: None,
+    on_stopping: Callable[[], None] = lambda: None,
     settings: ServerSettings | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
-        host: What answers: a ``Host`` or a ``Switch``. It is not closed here.
+        host: What answers, and listens for events: a ``Host`` or a ``Switch``. It is not closed
+            here.
         listen: ``address:port``; a name is resolved, port 0 takes a free one.
         on_listening: Called once the socket accepts connections.
+        on_stopping: Called when it accepts none any more, before requests in flight have ended.
         settings: How clients are treated.
+        say: Told where triggers listen, line by line.
 
     Raises:
         ListenError: The address cannot be used.
+        TriggerFailedError: Every trigger has ended, and one of them failed.
     """
     settings = settings or ServerSettings()
+    serving = _Serving(host, listen, on_listening, on_stopping, settings, say)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         if sys.platform == "win32":
             # There a thread that ends takes the reads with it that it began.
-            runner.run(_serve(host, listen, on_listening, settings, None, loop_signals))
+            runner.run(serving.run(None, loop_signals))
             return
         loop = runner.get_loop()
         signals = MainThreadSignals(loop)
         with signals.taken():
-            LoopOwner(loop).run(
-                _serve(host, listen, on_listening, settings, None, signals.handling)
-            )
+            LoopOwner(loop).run(serving.run(None, signals.handling))
 
 
 async def serve_async(
@@ -77,7 +106,9 @@ async def serve_async(
     listen: str | socket.socket = DEFAULT_LISTEN,
     *,
     on_listening: Callable[[Listening], None] = lambda listening: None,
+    on_stopping: Callable[[], None] = lambda: None,
     settings: ServerSettings | None = None,
+    say: Callable[[str], None] = lambda line: None,
     stop: asyncio.Event | None = None,
     signals: bool = False,
 ) -> None:
@@ -89,43 +120,99 @@ async def serve_async(
     ``signals`` takes SIGINT and SIGTERM for an order to stop.
     """
     handling = loop_signals if signals else no_signals
-    await _serve(host, listen, on_listening, settings or ServerSettings(), stop, handling)
+    settings = settings or ServerSettings()
+    await _Serving(host, listen, on_listening, on_stopping, settings, say).run(stop, handling)
 
 
-async def _serve(
-    host: RequestHandler,
-    listen: str | socket.socket,
-    on_listening: Callable[[Listening], None],
-    settings: ServerSettings,
-    stop: asyncio.Event | None,
-    handling: Handling,
-) -> None:
-    context = None if settings.tls is None else server_context(str(listen), *settings.tls)
-    if isinstance(listen, socket.socket):
-        listener = listen
-    else:
-        listener = bind(listen, find_free_port=settings.find_free_port)
-    stop = stop or asyncio.Event()
-    hurried = asyncio.Event()
+@attrs.frozen
+class _Serving:
+    """What is served, and how."""
 
-    def signalled(number: int, frame: object) -> None:
-        (hurried if stop.is_set() else stop).set()
+    host: RequestHandler
+    listen: str | socket.socket
+    on_listening: Callable[[Listening], None]
+    on_stopping: Callable[[], None]
+    settings: ServerSettings
+    say: Callable[[str], None]
 
-    with contextlib.closing(listener), handling(signalled):
+    @property
+    def triggers(self) -> TriggerRunner | None:
+        return self.host if isinstance(self.host, TriggerRunner) else None
+
+    async def run(self, stop: asyncio.Event | None, handling: Handling) -> None:
+        stop = stop or asyncio.Event()
+        hurried = asyncio.Event()
+
+        def signalled(number: int, frame: object) -> None:
+            (hurried if stop.is_set() else stop).set()
+
+        triggers = self.triggers
+        serves = triggers is None or triggers.takes_requests
+        with contextlib.ExitStack() as open_:
+            listener = open_.enter_context(self._listener()) if serves else None
+            open_.enter_context(handling(signalled))
+            requests = None if listener is None else await self._begin_requests(listener)
+            events = self._begin_events(triggers)
+            if events is not None and not serves:
+                # When the last trigger has ended, nothing is left to do.
+                events.add_done_callback(lambda _: stop.set())
+            try:
+                await stop.wait()
+            finally:
+                ended = events is not None and events.done()
+                await asyncio.gather(
+                    self._end_requests(requests, hurried),
+                    self._end_events(triggers, events, hurried),
+                )
+            if ended and not serves and events is not None:
+                events.result()
+
+    @contextlib.contextmanager
+    def _listener(self) -> Iterator[socket.socket]:
+        if isinstance(self.listen, socket.socket):
+            listener = self.listen
+        else:
+            listener = bind(self.listen, find_free_port=self.settings.find_free_port)
+        with contextlib.closing(listener):
+            yield listener
+
+    async def _begin_requests(self, listener: socket.socket) -> tuple[asyncio.Server, Connections]:
+        tls = self.settings.tls
+        context = None if tls is None else server_context(str(self.listen), *tls)
         address, port = listener.getsockname()[:2]
         where = Listening(address, port, "http" if context is None else "https")
-        connections = Connections(host, settings, where.scheme)
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(
+        connections = Connections(self.host, self.settings, where.scheme)
+        server = await asyncio.get_running_loop().create_server(
             lambda: Http1Connection(connections), sock=listener, ssl=context, backlog=BACKLOG
         )
-        host.origin = where.url
-        on_listening(where)
-        try:
-            await stop.wait()
-        finally:
+        self.host.origin = where.url
+        self.on_listening(where)
+        return server, connections
+
+    async def _end_requests(
+        self, requests: tuple[asyncio.Server, Connections] | None, hurried: asyncio.Event
+    ) -> None:
+        if requests is not None:
+            server, connections = requests
             server.close()
+            self.on_stopping()
             await connections.drain(hurried)
+
+    def _begin_events(self, triggers: TriggerRunner | None) -> asyncio.Task[None] | None:
+        if triggers is None or not triggers.listens:
+            return None
+        return asyncio.create_task(triggers.run_triggers(self.say))
+
+    async def _end_events(
+        self,
+        triggers: TriggerRunner | None,
+        events: asyncio.Task[None] | None,
+        hurried: asyncio.Event,
+    ) -> None:
+        if triggers is not None and events is not None:
+            events.cancel()
+            await asyncio.wait({events})
+            await triggers.drain_events(self.settings.drain_s, hurried)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

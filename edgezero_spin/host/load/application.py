@@ -1,21 +1,22 @@
 """An application as the host runs it: components compiled and linked, routes in order.
 
 ``load_application`` takes an ``ApplicationPlan``, loads the components that a trigger uses
-(MAN-29a) and gives each what it is granted.
+(MAN-29a) and gives each what it is granted. A component that triggers of several kinds use is
+compiled once.
 
-Everything that can be refused is refused here, before the first request.
+Everything that can be refused is refused here, before the first request or event.
 """
 
+import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from edgezero_spin.host.compat.wagi import CommandComponent, load_command
+from edgezero_spin.host.compat.wagi import load_command
 from edgezero_spin.host.execution.executor import Served
-from edgezero_spin.host.execution.guest import GuestComponent
 from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.llm.config import LlmServer
 from edgezero_spin.host.factors.logs import Logs
@@ -27,7 +28,8 @@ from edgezero_spin.host.factors.postgres.factor import Postgres
 from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.http.gateway import Gateway
-from edgezero_spin.host.http.routes import RouteDeclaration, TriggerRouteTable
+from edgezero_spin.host.http.routes import TriggerRouteTable
+from edgezero_spin.host.http.trigger import HttpTriggers
 from edgezero_spin.host.load.dependencies import dependencies_of
 from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, ComponentPlan
@@ -37,14 +39,15 @@ from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.host.runtime.prepared import PreparedComponent
+from edgezero_spin.host.triggers.trigger import ConfiguredTrigger, TriggerConfigError
 from edgezero_spin.stores.backend import KeyValueBackend
 
 __all__ = [
     "Application",
     "PublicRoute",
     "check_plan",
+    "http_triggers",
     "load_application",
-    "route_table",
 ]
 
 logger = logging.getLogger("edgezero_spin.host")
@@ -73,7 +76,9 @@ class Application:
 
     Attributes:
         gateway: Finds what answers a request.
-        components: Those that triggers use, by id.
+        components: Those that HTTP triggers use, by id.
+        triggers: All of them, their templates filled in.
+        served: Every component as a kind of trigger calls it, by kind and id.
         routes: Public routes in the order in which they are tried.
         postgres: Its connections to PostgreSQL servers.
         mysql: Its connections to MySQL servers.
@@ -82,6 +87,8 @@ class Application:
     plan: ApplicationPlan
     gateway: Gateway
     components: Mapping[str, Served]
+    triggers: Sequence[ConfiguredTrigger]
+    served: Mapping[tuple[str, str], Served]
     routes: tuple[PublicRoute, ...]
     postgres: Postgres
     mysql: Mysql
@@ -107,6 +114,7 @@ def load_application(
     databases: Mapping[str, Database] | None = None,
     network: NetworkRules | None = None,
     llm: LlmServer | None = None,
+    reuses: bool = False,
     observer: Observer | None = None,
 ) -> Application:
     """Compile, link and check.
@@ -120,19 +128,22 @@ def load_application(
         databases: Label to SQLite database; every label that a component lists is in it.
         network: What the operator lets connections do; ``None`` for the usual.
         llm: The server of language models; ``None`` for none.
+        reuses: Whether an instance takes more than one event.
         observer: Told of instances and calls; ``None`` where nobody is.
 
     Raises:
-        ApplicationError: Nothing is triggered, or a trigger names what does not exist.
+        ApplicationError: Nothing is triggered, a trigger names what does not exist, or a template
+            in one has no value.
         ComponentError: A file cannot be used.
         DependencyError: Dependencies do not fit a component.
-        HandlerError: A component has no handler that this host runs.
+        HandlerError: A component does not export what its trigger calls.
         InvalidRoutesError: A route cannot be read.
         LinkError: A file fits no executor.
     """
     check_plan(plan)
-    used = {trigger.component for trigger in plan.triggers if trigger.component is not None}
-    table = route_table(plan)
+    triggers = _resolved(plan, variables)
+    http = http_triggers(triggers)
+    table = http.route_table()
     _warn(table)
     databases = databases or {}
     network = network or NetworkRules()
@@ -141,59 +152,74 @@ def load_application(
     interfaces = host_interfaces() if interfaces is None else interfaces
     if observer is not None:
         interfaces = ObservedInterfaces(interfaces, observer)
-    # Of several triggers with one component, the last one's executor counts (MAN-29a).
-    wagi = {trigger.component: trigger.wagi for trigger in plan.triggers}
-    components: dict[str, Served] = {}
+    loadable: dict[str, _Loadable] = {}
     for part in plan.components:
-        if part.id in used:
-            grants = Grants(
-                component_id=part.id,
-                environment=tuple(part.environment.items()),
-                key_value={label: stores[label] for label in part.key_value_stores},
-                databases={label: databases[label] for label in part.sqlite_databases},
-                network=network,
-                postgres=postgres,
-                mysql=mysql,
-                llm=model_client,
-                ai_models=part.ai_models,
+        grants = Grants(
+            component_id=part.id,
+            environment=tuple(part.environment.items()),
+            key_value={label: stores[label] for label in part.key_value_stores},
+            databases={label: databases[label] for label in part.sqlite_databases},
+            network=network,
+            postgres=postgres,
+            mysql=mysql,
+            llm=model_client,
+            ai_models=part.ai_models,
+            variables=variables,
+            mounts=part.mounts,
+            outbound=OutboundHosts(
+                part.allowed_outbound_hosts,
+                component_ids=[other.id for other in plan.components],
                 variables=variables,
-                mounts=part.mounts,
-                outbound=OutboundHosts(
-                    part.allowed_outbound_hosts,
-                    component_ids=[other.id for other in plan.components],
-                    variables=variables,
-                    sender=sender,
-                ),
-                log=logs.of(part.id),
-                memory_bytes=limits.memory_bytes,
-                observer=observer,
-            )
-            if adapt is not None:
-                grants = adapt(grants)
-            linker = _Linker(engine, part, interfaces, cache_dir)
-            executor = wagi[part.id]
-            if executor is None:
-                component = load_component(
-                    engine, part.source, cache_dir, joined=bool(part.dependencies)
-                )
-                linked = linker(component)
-                components[part.id] = GuestComponent.of(linked, grants, limits)
-            else:
-                program = load_command(engine, part.source, cache_dir, linker)
-                components[part.id] = CommandComponent(program, grants, limits, executor)
-                logger.warning(
-                    "component %r uses the WAGI executor, which Spin will remove; build it as a "
-                    "component that exports wasi:http/incoming-handler",
-                    part.id,
-                )
+                sender=sender,
+            ),
+            log=logs.of(part.id),
+            memory_bytes=limits.memory_bytes,
+            observer=observer,
+        )
+        if adapt is not None:
+            grants = adapt(grants)
+        linker = _Linker(engine, part, interfaces, cache_dir)
+        loadable[part.id] = _Loadable(part, linker, grants, limits, is_fresh=not reuses)
+    served = {
+        (trigger.kind, id): trigger.load(loadable[id])
+        for trigger in triggers
+        for id in dict.fromkeys(component for _, component in trigger.components)
+    }
+    components = {id: part for (kind, id), part in served.items() if kind == http.kind}
     info = {"name": plan.name, "version": plan.version, "oci_image_digest": plan.digest}
     gateway = Gateway(
         table,
         components,
-        {trigger.id: trigger.static for trigger in plan.triggers if trigger.static is not None},
+        http.static,
         {key: value for key, value in info.items() if value or key == "name"},
     )
-    return Application(plan, gateway, components, _routes(plan, table), postgres, mysql)
+    return Application(
+        plan, gateway, components, triggers, served, _routes(plan, table), postgres, mysql
+    )
+
+
+def http_triggers(triggers: Sequence[ConfiguredTrigger]) -> HttpTriggers:
+    """Return the HTTP triggers among others; none where there are none."""
+    return next(
+        (trigger for trigger in triggers if isinstance(trigger, HttpTriggers)), HttpTriggers(())
+    )
+
+
+def _resolved(
+    plan: ApplicationPlan, variables: VariableResolver | None
+) -> tuple[ConfiguredTrigger, ...]:
+    """Fill in the templates of triggers (TRG-3)."""
+    resolver = variables or VariableResolver({}, {})
+    problems: list[str] = []
+    triggers = []
+    for trigger in plan.triggers:
+        try:
+            triggers.append(trigger.resolved(resolver.render))
+        except TriggerConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ApplicationError(*problems)
+    return tuple(triggers)
 
 
 def _llm_client(server: LlmServer) -> Any:
@@ -201,6 +227,35 @@ def _llm_client(server: LlmServer) -> Any:
     from edgezero_spin.host.factors.llm.client import LlmClient
 
     return LlmClient(server)
+
+
+@attrs.define(eq=False)
+class _Loadable:
+    """A component of the plan before it is known how it is called; a ``LoadableComponent``."""
+
+    part: ComponentPlan
+    linker: "_Linker"
+    grants: Grants
+    limits: InstanceLimits
+    is_fresh: bool = attrs.field(kw_only=True)
+
+    @property
+    def id(self) -> str:
+        return self.part.id
+
+    @functools.cached_property
+    def linked(self) -> PreparedComponent:
+        part, linker = self.part, self.linker
+        return linker(
+            load_component(
+                linker.engine, part.source, linker.cache_dir, joined=bool(part.dependencies)
+            )
+        )
+
+    @property
+    def program(self) -> PreparedComponent:
+        linker = self.linker
+        return load_command(linker.engine, self.part.source, linker.cache_dir, linker)
 
 
 @attrs.frozen
@@ -224,21 +279,6 @@ class _Linker:
         return link(self.engine, component, self.interfaces, dependencies)
 
 
-def route_table(plan: ApplicationPlan) -> TriggerRouteTable:
-    """Return the public routes of an application.
-
-    Raises:
-        InvalidRoutesError: A route cannot be read.
-    """
-    return TriggerRouteTable(
-        RouteDeclaration(
-            trigger.route, trigger.component or trigger.id, static=trigger.static is not None
-        )
-        for trigger in plan.triggers
-        if trigger.route is not None
-    )
-
-
 def check_plan(plan: ApplicationPlan) -> None:
     """Make sure that there is something to run, and that every trigger names what is there.
 
@@ -249,10 +289,11 @@ def check_plan(plan: ApplicationPlan) -> None:
         raise ApplicationError("No triggers in app")
     known = {part.id for part in plan.components}
     missing = [
-        f"trigger {trigger.id!r} names the component {trigger.component!r}, which does not exist "
+        f"trigger {id!r} names the component {component!r}, which does not exist "
         f"(defined: {', '.join(sorted(known)) or 'none'})"
         for trigger in plan.triggers
-        if trigger.component is not None and trigger.component not in known
+        for id, component in trigger.components
+        if component not in known
     ]
     if missing:
         raise ApplicationError(*missing)

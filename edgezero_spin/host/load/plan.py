@@ -7,7 +7,7 @@ does not run. Nothing is opened here.
 Source: contract spin-host.md, MAN-25 to MAN-29, LOCK-44, RESP-13.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -15,11 +15,16 @@ from urllib.parse import unquote, urlsplit
 import attrs
 
 from edgezero_spin.errors import HostError
-from edgezero_spin.host.compat.wagi import ENTRY_POINT, WagiSettings
-from edgezero_spin.host.exchange.fields import FORBIDDEN, is_token, is_value
 from edgezero_spin.host.factors.wasi.filesystem import DirectoryMount
-from edgezero_spin.host.http.gateway import CompleteResponse
+from edgezero_spin.host.http.trigger import HTTP
 from edgezero_spin.host.load.dependencies import DependencyPlan
+from edgezero_spin.host.triggers.trigger import (
+    ConfiguredTrigger,
+    Trigger,
+    TriggerConfigError,
+    TriggerDeclarations,
+    TriggerEntry,
+)
 from edgezero_spin.manifest.spin import LockedApp, LockedComponent, LockedTrigger
 from edgezero_spin.manifest.spin.allowed_hosts import (
     CHAINING_SUFFIX,
@@ -32,7 +37,6 @@ __all__ = [
     "ApplicationError",
     "ApplicationPlan",
     "ComponentPlan",
-    "TriggerPlan",
     "in_file",
     "keep_components",
     "plan_of",
@@ -84,24 +88,6 @@ class ComponentPlan:
 
 
 @attrs.frozen(kw_only=True)
-class TriggerPlan:
-    """One HTTP trigger: a route and what answers there.
-
-    Attributes:
-        route: The route's text; ``None`` for a private one.
-        component: Id of the component that answers.
-        static: What is answered without one.
-        wagi: Runs the component as a command; ``None`` for a handler.
-    """
-
-    id: str
-    route: str | None
-    component: str | None = None
-    static: CompleteResponse | None = None
-    wagi: WagiSettings | None = None
-
-
-@attrs.frozen(kw_only=True)
 class ApplicationPlan:
     """All that there is to run.
 
@@ -109,7 +95,7 @@ class ApplicationPlan:
         version: Shown by the info endpoint; may be empty.
         digest: Of the OCI image that it came from, if it did.
         components: By no particular order; ids are unique.
-        triggers: In the order of the manifest.
+        triggers: One for each kind.
         notices: What of the application is left out.
     """
 
@@ -117,7 +103,7 @@ class ApplicationPlan:
     version: str = ""
     digest: str = ""
     components: tuple[ComponentPlan, ...]
-    triggers: tuple[TriggerPlan, ...]
+    triggers: tuple[ConfiguredTrigger, ...]
     notices: tuple[str, ...] = ()
 
 
@@ -160,21 +146,19 @@ def _chained(part: LockedComponent, known: Iterable[str]) -> Iterable[str]:
                 yield str(entry.host).removesuffix(CHAINING_SUFFIX)
 
 
-_TRIGGER_KEYS = ("component", "components", "dependencies", "executor", "route", "static_response")
-_WAGI_KEYS = ("argv", "entrypoint", "type")
-
-
 def plan_of(
     app: LockedApp,
+    kinds: Sequence[Trigger],
     *,
     file: Path | None = None,
     writable: bool = False,
 ) -> ApplicationPlan:
     """Return what to run of a locked application.
 
-    Triggers of other kinds are left out where there are HTTP triggers beside them.
+    Triggers of kinds that are not given are left out where there are others beside them.
 
     Args:
+        kinds: The kinds of triggers that are run.
         file: Where it stands, named with every fault.
         writable: Guests may change the files that they see (ENV-13).
 
@@ -183,16 +167,20 @@ def plan_of(
             is named.
     """
     problems: list[str] = []
-    run = app.triggers_of("http")
-    others = [trigger for trigger in app.triggers if trigger not in run]
+    known = {kind.kind: kind for kind in kinds}
+    run = [trigger for trigger in app.triggers if trigger.trigger_type in known]
+    others = [trigger for trigger in app.triggers if trigger.trigger_type not in known]
     if others and not run:
-        problems += [_no_trigger(trigger) for trigger in others]
+        problems += [_no_trigger(trigger, known) for trigger in others]
+    triggers = [
+        configured
+        for kind in dict.fromkeys(trigger.trigger_type for trigger in run)
+        if (configured := _configured(app, known[kind], problems)) is not None
+    ]
     used = {trigger.component for trigger in run}
     components = [
         _component_plan(part, writable, problems) for part in app.components if part.id in used
     ]
-    triggers = [_trigger_plan(trigger, problems) for trigger in run]
-    _check_base(app, problems)
     if problems:
         raise ApplicationError(*in_file(file, problems))
     return ApplicationPlan(
@@ -201,7 +189,9 @@ def plan_of(
         digest=str(app.metadata.get("oci_image_digest", "")),
         components=tuple(components),
         triggers=tuple(triggers),
-        notices=tuple(in_file(file, [f"{_no_trigger(item)}; it is left out" for item in others])),
+        notices=tuple(
+            in_file(file, [f"{_no_trigger(item, known)}; it is left out" for item in others])
+        ),
     )
 
 
@@ -251,127 +241,66 @@ def _component_plan(part: LockedComponent, writable: bool, problems: list[str]) 
 def _file_of(url: str | None, place: str, problems: list[str]) -> Path:
     parts = urlsplit(url or "")
     if parts.scheme != "file":
-        problems.append(f"{place}: {url or 'no URL'} is no file on this disk")
+        problems.append(f"{place}: {url or 'no URL'} is not a file on this disk")
     return Path(unquote(parts.path))
 
 
-def _no_trigger(trigger: LockedTrigger) -> str:
+def _no_trigger(trigger: LockedTrigger, known: Iterable[str]) -> str:
     return (
         f"No built-in trigger named '{trigger.trigger_type}' (trigger {trigger.id!r}); this host "
-        "runs http triggers, `spin up` may run others"
+        f"runs {', '.join(known)} triggers, `spin up` may run others"
     )
 
 
-def _trigger_plan(trigger: LockedTrigger, problems: list[str]) -> TriggerPlan:
-    place = f"trigger {trigger.id!r}"
-    config = trigger.trigger_config
-    static = config.get("static_response")
-    _check_keys(config, _TRIGGER_KEYS, place, problems)
-    component = trigger.component
-    if (static is None) == (component is None):
-        which = "neither" if static is None else "both"
-        problems.append(
-            f"Triggers must specify either component or static_response - {trigger.id} has {which}"
+def _configured(app: LockedApp, kind: Trigger, problems: list[str]) -> ConfiguredTrigger | None:
+    """Have a kind read what the application says of it; ``None`` where it cannot."""
+    entries = tuple(
+        TriggerEntry(
+            id=trigger.id,
+            component=trigger.component,
+            settings={
+                key: value
+                for key, value in trigger.trigger_config.items()
+                if key != "component" or not isinstance(value, str)
+            },
         )
-    return TriggerPlan(
-        id=trigger.id,
-        route=_route_of(config.get("route"), trigger.id, problems),
-        component=component,
-        static=None if static is None else _static_answer(static, place, problems),
-        wagi=_wagi_of(config.get("executor"), place, problems),
+        for trigger in app.triggers_of(kind.kind)
     )
-
-
-def _wagi_of(executor: Any, place: str, problems: list[str]) -> WagiSettings | None:
-    """Read ``executor`` (MAN-26, WAGI-1)."""
-    if executor is None:
-        return None
-    place = f"{place}: executor"
-    table: Mapping[str, Any] = executor if isinstance(executor, Mapping) else {}
-    kind = table.get("type")
-    if kind in ("http", "spin"):
-        return None
-    if kind != "wagi":
-        problems.append(f'{place}: write {{ type = "http" }} or {{ type = "wagi" }}')
-        return None
-    _check_keys(table, _WAGI_KEYS, place, problems)
-    if table.get("entrypoint", ENTRY_POINT) != ENTRY_POINT:
-        problems.append(
-            f"{place}: cannot use the deprecated 'entrypoint'; a command begins at {ENTRY_POINT}"
+    if kind.kind != HTTP:
+        problems += _unsupported(app, kind.kind, {entry.component for entry in entries})
+    try:
+        settings = _settings_of(app, kind.kind)
+        return kind.configure(
+            TriggerDeclarations(kind=kind.kind, settings=settings, entries=entries)
         )
-    argv = table.get("argv", WagiSettings().argv)
-    if not isinstance(argv, str):
-        problems.append(f"{place}.argv: expected one text, its parts separated by spaces")
+    except TriggerConfigError as error:
+        problems += error.problems
         return None
-    return WagiSettings(argv=argv)
 
 
-def _check_keys(
-    table: Mapping[str, Any], known: Sequence[str], place: str, problems: list[str]
-) -> None:
-    problems += [
-        f"{place}: unknown key {key!r} (known: {', '.join(known)})"
-        for key in table
-        if key not in known
-    ]
-
-
-def _route_of(route: Any, id: str, problems: list[str]) -> str | None:
-    if isinstance(route, str):
-        return route
-    if not (isinstance(route, Mapping) and route.get("private") is True):
-        problems.append(
-            f"route must be a string pattern or '{{ private = true }}': '{id}' has {route}"
+def _settings_of(app: LockedApp, kind: str) -> Mapping[str, Any] | None:
+    """Return the table ``[application.trigger.KIND]``, where a lock has it (TRG-1)."""
+    tables = app.metadata.get("triggers")
+    found = tables.get(kind) if isinstance(tables, Mapping) else None
+    if found is None:
+        old = app.metadata.get("trigger")
+        if isinstance(old, Mapping) and old.get("type") == kind:
+            found = {key: value for key, value in old.items() if key != "type"}
+            return found or None
+    if found is not None and not isinstance(found, Mapping):
+        raise TriggerConfigError(
+            f'invalid metadata value for "{kind}": application.trigger.{kind} is a table, '
+            f"got {kind_of(found)}"
         )
-    return None
+    return found
 
 
-def _static_answer(static: Any, place: str, problems: list[str]) -> CompleteResponse:
-    """Read ``static_response``; keys that Spin does not know are ignored, as there."""
-    place = f"{place}: static_response"
-    if not isinstance(static, Mapping):
-        problems.append(f"{place}: expected a table, got {kind_of(static)}")
-        static = {}
-    status = static.get("status_code")
-    status = 200 if status is None else status
-    if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 999:
-        problems.append(f"{place}.status_code {status!r} is not 200 to 999")
-        status = 500
-    given = static.get("headers", {})
-    if not isinstance(given, Mapping):
-        problems.append(f"{place}.headers: expected a table, got {kind_of(given)}")
-        given = {}
-    headers = []
-    for name, value in given.items():
-        if not isinstance(value, str):
-            problems.append(f"{place}.headers.{name}: expected a string, got {kind_of(value)}")
-            continue
-        lower, raw = name.lower(), value.encode()
-        if not is_token(lower) or not is_value(raw):
-            problems.append(f"{place}.headers: {name!r} is no valid header")
-        elif lower not in FORBIDDEN and lower != "content-length":
-            headers.append((lower, raw))
-    body = static.get("body")
-    if not isinstance(body, str | None):
-        problems.append(f"{place}.body: expected a string, got {kind_of(body)}")
-        body = None
-    return CompleteResponse(status, tuple(headers), (body or "").encode())
-
-
-def _check_base(app: LockedApp, problems: list[str]) -> None:
-    """``base`` was how Spin 1 moved all routes; only ``/`` is left of it (MAN-29)."""
-    for settings in _http_settings(app):
-        base = settings.get("base", "/")
-        if base != "/":
-            problems.append(
-                f"application.trigger.http.base is {base!r}; write it into the routes instead"
+def _unsupported(app: LockedApp, kind: str, ids: Collection[str | None]) -> Iterable[str]:
+    """Yield what components ask of their host that only HTTP triggers have (TRG-10)."""
+    for part in app.components:
+        if part.id in ids and part.host_requirements:
+            yield (
+                f"component {part.id!r}: This application requires the following features that are "
+                f"not available in this version of the '{kind}' trigger: "
+                f"{', '.join(part.host_requirements)}"
             )
-            return
-
-
-def _http_settings(app: LockedApp) -> Iterable[Mapping[str, Any]]:
-    triggers = app.metadata.get("triggers")
-    candidates = [app.metadata.get("trigger")]
-    if isinstance(triggers, Mapping):
-        candidates.append(triggers.get("http"))
-    return [found for found in candidates if isinstance(found, Mapping)]

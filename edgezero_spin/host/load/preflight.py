@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from edgezero_spin.errors import EdgeZeroError
-from edgezero_spin.host.execution.guest import handler_of
 from edgezero_spin.host.factors.outbound_networking.config import read_network_rules
 from edgezero_spin.host.factors.sqlite.config import configured_databases
 from edgezero_spin.host.factors.variables.config import variable_providers
-from edgezero_spin.host.load.application import check_plan, route_table
+from edgezero_spin.host.load.application import check_plan, http_triggers
 from edgezero_spin.host.load.plan import ApplicationPlan, plan_of
 from edgezero_spin.host.load.runtime_config import resolve_runtime
 from edgezero_spin.host.load.starting import RUNTIME_CONFIG
+from edgezero_spin.host.load.trigger_kinds import BUILT_IN
 from edgezero_spin.manifest.runtime_config import RuntimeConfig, load_runtime_config
 from edgezero_spin.manifest.spin import SpinManifest, lock_application
 
@@ -54,11 +54,16 @@ def refusals(manifest: SpinManifest, exports_of: Callable[[Path], Sequence[str]]
     plan = attempt(lambda: _plan(manifest))
     if plan is not None:
         attempt(lambda: check_plan(plan))
-        attempt(lambda: route_table(plan))
-        commands = {trigger.component for trigger in plan.triggers if trigger.wagi is not None}
-        for part in plan.components:
-            if part.id not in commands and part.source.is_file():
-                attempt(lambda part=part: handler_of(part.id, exports_of(part.source)))  # type: ignore[misc]
+        attempt(http_triggers(plan.triggers).route_table)
+        sources = {part.id: part.source for part in plan.components if part.source.is_file()}
+        for trigger in plan.triggers:
+            for id in dict.fromkeys(component for _, component in trigger.components):
+                if id in sources:
+                    attempt(
+                        lambda trigger=trigger, id=id: trigger.check_exports(  # type: ignore[misc]
+                            id, exports_of(sources[id])
+                        )
+                    )
     yield from dict.fromkeys(problems)
 
 
@@ -67,7 +72,7 @@ def _plan(manifest: SpinManifest) -> ApplicationPlan:
         locked = lock_application(
             manifest, assets_dir=Path(folder), fetch=lambda source: _DOWNLOADED
         )
-        return plan_of(locked, file=manifest.path)
+        return plan_of(locked, BUILT_IN, file=manifest.path)
 
 
 def _check_config(

@@ -10,7 +10,7 @@ to OUT-3.
 
 import contextlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -39,6 +39,7 @@ from edgezero_spin.host.load.runtime_config import (
     RuntimeSettings,
     resolve_runtime,
 )
+from edgezero_spin.host.load.trigger_kinds import kinds_of
 from edgezero_spin.host.registry.cache import ContentCache
 from edgezero_spin.host.registry.downloads import Downloads
 from edgezero_spin.host.settings import HostSettings, RunOptions, default_downloads_dir
@@ -127,19 +128,25 @@ def find_lock(path: str | Path, work_dir: Path, options: RunOptions) -> FoundApp
 
 
 def find_image(
-    reference: str, work_dir: Path, options: RunOptions, *, insecure: bool
+    reference: str,
+    work_dir: Path,
+    options: RunOptions,
+    *,
+    insecure: bool,
+    verify: str | Path | bytes | Iterable[str | Path | bytes] | None,
 ) -> FoundApplication:
     """Bring an application from a registry.
 
     Raises:
         ImageError: There is none, it cannot be had, or is none that this host runs.
+        SignatureError: Keys were given to verify it with, and none signed it.
         ApplicationError: Its content is gone again.
     """
     # Its client is slow to import, and most applications are on this disk.
     from edgezero_spin.host.registry.images import pull_image
 
     cache = ContentCache(_downloads_dir(options))
-    image = pull_image(reference, cache, insecure=insecure)
+    image = pull_image(reference, cache, insecure=insecure, verify=verify)
     app = place_content(
         image.app, work_dir, Downloads(cache), copied=options.get("transient_write", False)
     )
@@ -252,6 +259,7 @@ def prepare(
     models = read_llm_settings(config)
     plan = plan_of(
         app,
+        kinds_of(tuple(options.get("triggers") or ())),
         file=found.file,
         writable=options.get("transient_write", False),
     )

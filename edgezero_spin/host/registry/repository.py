@@ -9,6 +9,7 @@ OCI-28.
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, Self
 from urllib.parse import urljoin
 
@@ -23,7 +24,7 @@ from edgezero_spin.host.registry.session import (
 )
 from edgezero_spin.manifest.spin import FetchError
 
-__all__ = ["IMAGE_MANIFEST", "Blob", "Manifest", "OciRepository"]
+__all__ = ["IMAGE_MANIFEST", "Blob", "Manifest", "OciRepository", "Referrer", "small_blob"]
 
 MAX_PAGES = 1000
 
@@ -73,6 +74,19 @@ class Manifest:
     layers: tuple[Blob, ...]
 
 
+@attrs.frozen
+class Referrer:
+    """A manifest that refers to another one.
+
+    Attributes:
+        digest: Of it.
+        artifact_type: What it is; empty where the list does not say.
+    """
+
+    digest: str
+    artifact_type: str
+
+
 class OciRepository:
     """A repository, for several threads at once. Use it in ``with``."""
 
@@ -119,14 +133,33 @@ class OciRepository:
             FetchError: The registry cannot be asked or has none, it has another digest, or is
                 no manifest of an image.
         """
-        by_digest = version.startswith("sha256:")
-        what = f"{self._name}{'@' if by_digest else ':'}{version}"
-        with self._session.answer(
-            "GET", f"{self._url}manifests/{version}", what, headers={"accept": _ACCEPT}
-        ) as response:
-            content = content_of(response)
-            promised = response.headers.get("docker-content-digest", "")
-            type_of_answer = response.headers.get("content-type", "").partition(";")[0].strip()
+        with self._manifest_answer(version, (200,)) as response:
+            return self._manifest_in(response, version)
+
+    def find_manifest(self, version: str) -> Manifest | None:
+        """Return the manifest of an image, ``None`` where the registry has none.
+
+        Raises:
+            FetchError: See ``manifest``.
+        """
+        with self._manifest_answer(version, (200, 404)) as response:
+            return None if response.status_code == 404 else self._manifest_in(response, version)
+
+    def _manifest_answer(
+        self, version: str, hoped: tuple[int, ...]
+    ) -> AbstractContextManager[httpx.Response]:
+        url, headers = f"{self._url}manifests/{version}", {"accept": _ACCEPT}
+        return self._session.answer("GET", url, self._named(version), headers=headers, hoped=hoped)
+
+    def _named(self, version: str) -> str:
+        return f"{self._name}{'@' if version.startswith('sha256:') else ':'}{version}"
+
+    def _manifest_in(self, response: httpx.Response, version: str) -> Manifest:
+        """Read the answer to a question for a manifest."""
+        by_digest, what = version.startswith("sha256:"), self._named(version)
+        content = content_of(response)
+        promised = response.headers.get("docker-content-digest", "")
+        type_of_answer = response.headers.get("content-type", "").partition(";")[0].strip()
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
         wanted = version if by_digest else promised
         if wanted.startswith("sha256:") and wanted != digest:
@@ -147,6 +180,29 @@ class OciRepository:
             config=_blob_of(document.get("config")),
             layers=_layers_of(document, what),
         )
+
+    def referrers(self, digest: str) -> list[Referrer]:
+        """Return the manifests that refer to another one, those of the first page.
+
+        A registry without that list has an index under the tag ``sha256-<hex>`` instead.
+
+        Raises:
+            FetchError: The registry cannot be asked.
+        """
+        what = f"referrers of {digest} in {self._name}"
+        tag = digest.replace(":", "-")
+        for place in (f"referrers/{digest}", f"manifests/{tag}"):
+            with self._session.answer(
+                "GET",
+                f"{self._url}{place}",
+                what,
+                headers={"accept": _INDEXES[0]},
+                hoped=(200, 404),
+            ) as response:
+                content = content_of(response)
+                if response.status_code == 200:
+                    return list(_referrers_of(document_of(content, self._host)))
+        return []
 
     def blob(self, digest: str) -> Iterator[bytes]:
         """Yield a blob piece by piece; nobody checked its digest.
@@ -230,6 +286,38 @@ class OciRepository:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def small_blob(repository: OciRepository, blob: Blob, what: str) -> bytes:
+    """Return a blob that fits into memory, checked.
+
+    Args:
+        what: What it is, for errors.
+
+    Raises:
+        FetchError: The registry cannot be asked, or has something else than was promised.
+    """
+    content = bytearray()
+    for piece in repository.blob(blob.digest):
+        content += piece
+        if len(content) > blob.size:
+            break
+    found = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    if len(content) != blob.size or found != blob.digest.lower():
+        raise FetchError(
+            f"{what} is not what the manifest says: expected {blob.digest} of "
+            f"{blob.size} bytes, downloaded {found} of {len(content)}"
+        )
+    return bytes(content)
+
+
+def _referrers_of(document: dict[str, Any]) -> Iterator[Referrer]:
+    manifests = document.get("manifests")
+    for value in manifests if isinstance(manifests, list) else ():
+        if isinstance(value, dict):
+            digest, kind = value.get("digest"), value.get("artifactType")
+            if isinstance(digest, str) and digest.startswith("sha256:"):
+                yield Referrer(digest, kind if isinstance(kind, str) else "")
 
 
 def _blob_of(value: Any) -> Blob | None:

@@ -120,7 +120,7 @@ def load_component(
         joined: Other components will serve some of its imports, so it is compiled with them.
 
     Raises:
-        ComponentError: The file cannot be read, or is no component and cannot be one.
+        ComponentError: The file cannot be read, or is not a component and cannot be one.
     """
     path = Path(path)
     digest = _digest_of(path)
@@ -157,7 +157,7 @@ def read_wasm(path: Path) -> bytes:
     """Return the binary form of a ``.wasm`` or ``.wat`` file.
 
     Raises:
-        ComponentError: The file cannot be read, or is no wasm.
+        ComponentError: The file cannot be read, or is not wasm.
     """
     try:
         content = path.read_bytes()
@@ -174,7 +174,7 @@ def _digest_of(path: Path) -> str:
     """Return the digest of the binary form, read in pieces: a component has 20 MB.
 
     Raises:
-        ComponentError: The file cannot be read, or is no wasm.
+        ComponentError: The file cannot be read, or is not wasm.
     """
     try:
         with path.open("rb", buffering=0) as file:

@@ -68,7 +68,7 @@ def pool_overrides(environ: Mapping[str, str]) -> dict[str, int]:
     """Return the numbers that the environment sets, by the pool's name for them.
 
     Raises:
-        EngineError: A variable is no number, or none that a pool can have.
+        EngineError: A variable is not a number, or none that a pool can have.
     """
     found = {}
     for variable, name in VARIABLES.items():
@@ -88,7 +88,7 @@ def instances_in_pool(environ: Mapping[str, str]) -> int | None:
     """Return how many instances the environment has room for; ``None`` where it does not say.
 
     Raises:
-        EngineError: A variable is no number that a pool can have.
+        EngineError: A variable is not a number that a pool can have.
     """
     overrides = pool_overrides(environ)
     names = ("total_component_instances", "total_memories", "total_stacks")

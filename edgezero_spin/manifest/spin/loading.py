@@ -16,7 +16,7 @@ import attrs
 from edgezero_spin.manifest.errors import InvalidManifestError, Problem, Problems
 from edgezero_spin.manifest.spin.checks import check_values
 from edgezero_spin.manifest.spin.normalize import normalize
-from edgezero_spin.manifest.spin.schema import ManifestComponent, SpinManifest, Trigger
+from edgezero_spin.manifest.spin.schema import ManifestComponent, ManifestTrigger, SpinManifest
 from edgezero_spin.manifest.spin.version1 import read_version1
 from edgezero_spin.manifest.spin.version2 import read_version2
 from edgezero_spin.manifest.table_reader import TableReader
@@ -129,7 +129,7 @@ def bare_manifest(
         path=path.absolute(),
         name=path.stem if name is None else name,
         triggers=(
-            Trigger(
+            ManifestTrigger(
                 type="http", component=ManifestComponent(source=path.name), config={"route": "/..."}
             ),
         ),

@@ -40,10 +40,10 @@ from edgezero_spin.manifest.spin.schema import (
     DeclaredDependency,
     LocalDependency,
     ManifestComponent,
+    ManifestTrigger,
     PackageDependency,
     PackageSource,
     SpinManifest,
-    Trigger,
     UrlDependency,
     UrlSource,
 )
@@ -193,7 +193,7 @@ def _metadata(manifest: SpinManifest) -> dict[str, Any]:
 def _json_value(value: Any, *, dates_tagged: bool) -> Any:
     """Return a TOML value as JSON has it, the way Spin writes it.
 
-    What is no number is null. A date or time is its text, or a table that holds the text.
+    What is not a number is null. A date or time is its text, or a table that holds the text.
     """
     if isinstance(value, Mapping):
         return {name: _json_value(item, dates_tagged=dates_tagged) for name, item in value.items()}
@@ -207,7 +207,7 @@ def _json_value(value: Any, *, dates_tagged: bool) -> Any:
     return value
 
 
-def _lock_trigger(trigger: Trigger, locker: _Locker) -> LockedTrigger:
+def _lock_trigger(trigger: ManifestTrigger, locker: _Locker) -> LockedTrigger:
     config = _json_value(trigger.config, dates_tagged=False)
     if trigger.component is not None:
         config["component"] = trigger.component

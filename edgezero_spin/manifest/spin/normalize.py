@@ -21,9 +21,9 @@ from edgezero_spin.manifest.spin.schema import (
     DeclaredDependency,
     LocalDependency,
     ManifestComponent,
+    ManifestTrigger,
     PackageDependency,
     SpinManifest,
-    Trigger,
     UrlDependency,
     UrlSource,
 )
@@ -77,7 +77,7 @@ def normalize(manifest: SpinManifest, profile: str | None, problems: Problems) -
     )
 
 
-def _with_ids(triggers: tuple[Trigger, ...]) -> tuple[Trigger, ...]:
+def _with_ids(triggers: tuple[ManifestTrigger, ...]) -> tuple[ManifestTrigger, ...]:
     taken = {trigger.id for trigger in triggers}
     counters: dict[str, int] = {}
     named = []

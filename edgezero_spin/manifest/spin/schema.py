@@ -24,11 +24,11 @@ __all__ = [
     "Inheritance",
     "LocalDependency",
     "ManifestComponent",
+    "ManifestTrigger",
     "PackageDependency",
     "PackageSource",
     "Profile",
     "SpinManifest",
-    "Trigger",
     "UrlDependency",
     "UrlSource",
     "Variable",
@@ -260,7 +260,7 @@ class ManifestComponent:
 
 
 @attrs.frozen(kw_only=True)
-class Trigger:
+class ManifestTrigger:
     """What starts a component.
 
     Attributes:
@@ -310,7 +310,7 @@ class SpinManifest:
     trigger_configs: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     tool: Mapping[str, Any] = attrs.field(factory=dict)
     variables: Mapping[str, Variable] = attrs.field(factory=dict)
-    triggers: tuple[Trigger, ...] = ()
+    triggers: tuple[ManifestTrigger, ...] = ()
     components: Mapping[str, ManifestComponent] = attrs.field(factory=dict)
     profile: str | None = None
     warnings: tuple[str, ...] = ()

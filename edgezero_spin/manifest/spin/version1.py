@@ -5,7 +5,7 @@ Source: contract spin-host.md, MAN-76 to MAN-87.
 
 from edgezero_spin.manifest.spin.components import read_common
 from edgezero_spin.manifest.spin.identifiers import kebab_fault
-from edgezero_spin.manifest.spin.schema import ManifestComponent, SpinManifest, Trigger
+from edgezero_spin.manifest.spin.schema import ManifestComponent, ManifestTrigger, SpinManifest
 from edgezero_spin.manifest.spin.version2 import read_variables
 from edgezero_spin.manifest.table_reader import TableReader
 
@@ -21,12 +21,12 @@ def read_version1(root: TableReader) -> SpinManifest:
     global_trigger = root.table("trigger")
     type = global_trigger.required_text("type") if "trigger" in root else ""
     components: dict[str, ManifestComponent] = {}
-    triggers: list[Trigger] = []
+    triggers: list[ManifestTrigger] = []
     for table in root.tables("component"):
         id, component, config = _read_component(table)
         # A later component takes the place of an earlier one; both triggers stay (MAN-87).
         components[id] = component
-        triggers.append(Trigger(type=type, id=f"trigger-{id}", component=id, config=config))
+        triggers.append(ManifestTrigger(type=type, id=f"trigger-{id}", component=id, config=config))
     manifest = SpinManifest(
         path=root.problems.path.absolute(),
         name=root.required_text("name"),

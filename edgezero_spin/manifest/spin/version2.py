@@ -15,7 +15,12 @@ from edgezero_spin.manifest.spin.components import (
 )
 from edgezero_spin.manifest.spin.dependencies import read_trigger_dependencies
 from edgezero_spin.manifest.spin.identifiers import kebab_fault, snake_fault
-from edgezero_spin.manifest.spin.schema import ManifestComponent, SpinManifest, Trigger, Variable
+from edgezero_spin.manifest.spin.schema import (
+    ManifestComponent,
+    ManifestTrigger,
+    SpinManifest,
+    Variable,
+)
 from edgezero_spin.manifest.table_reader import TableReader, kind_of
 
 __all__ = ["read_variable", "read_variables", "read_version2"]
@@ -104,16 +109,16 @@ def _read_components(root: TableReader) -> dict[str, ManifestComponent]:
     return components
 
 
-def _read_triggers(root: TableReader) -> tuple[Trigger, ...]:
+def _read_triggers(root: TableReader) -> tuple[ManifestTrigger, ...]:
     types = root.table("trigger")
     return tuple(_read_trigger(type, table) for type in types for table in types.tables(type))
 
 
-def _read_trigger(type: str, table: TableReader) -> Trigger:
+def _read_trigger(type: str, table: TableReader) -> ManifestTrigger:
     id = table.text("id")
     component = table.value("component")
     roles = table.table("components")
-    return Trigger(
+    return ManifestTrigger(
         type=type,
         id=id,
         component=(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from edgezero_spin.core.headers import Headers
+from edgezero_spin.host.exchange.call import GuestCall
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.execution.executor import InstanceWatch, RequestStarter
@@ -52,18 +53,18 @@ class _ChainRunner:
     def start(
         self,
         component: Any,
-        exchange: Exchange,
+        call: GuestCall,
         watch: InstanceWatch | None = None,
         *,
         nested: bool = False,
     ) -> None:
         caller = CURRENT.context
         if caller is None:
-            self._inner.start(component, exchange, watch, nested=nested)
+            self._inner.start(component, call, watch, nested=nested)
             return
         called = caller.call()
         try:
-            self._inner.start(component, exchange, _ChainWatch(called), nested=nested)
+            self._inner.start(component, call, _ChainWatch(called), nested=nested)
         except Overloaded:
             called.ended(0)
             raise

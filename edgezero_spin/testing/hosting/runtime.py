@@ -17,6 +17,7 @@ from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.host import Host
 from edgezero_spin.host.load.plan import ApplicationPlan, plan_of
+from edgezero_spin.host.load.trigger_kinds import BUILT_IN
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.settings import HostSettings
 from edgezero_spin.manifest.spin import load_spin_manifest, lock_application
@@ -57,7 +58,7 @@ class Runtime:
         assets = Path(tempfile.mkdtemp(prefix="edgezero-testing-"))
         try:
             self.app: LockedApp = lock_application(manifest, assets_dir=assets)
-            plan = plan_of(self.app)
+            plan = plan_of(self.app, BUILT_IN)
             sender = Sender()
             if path.suffix in (".wasm", ".wat"):
                 plan = _trusting(plan)

@@ -14,7 +14,8 @@ from edgezero_spin.host.errors import LinkError
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.factors.wasi.filesystem import DirectoryMount
-from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan, TriggerPlan
+from edgezero_spin.host.http.trigger import HttpEntry, HttpTriggers
+from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan
 from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.interface import Interface
@@ -123,7 +124,7 @@ def run(shared_engine: Engine) -> Run:
         plan = ApplicationPlan(
             name="modules",
             components=(ComponentPlan(id="module", source=source, **parts),),  # type: ignore[arg-type]
-            triggers=(TriggerPlan(id="module", route="/...", component="module"),),
+            triggers=(HttpTriggers((HttpEntry(id="module", route="/...", component="module"),)),),
         )
         return Host(
             plan,

@@ -9,10 +9,11 @@ import pytest
 
 from edgezero_spin.host import Host, HostSettings, HttpRequest
 from edgezero_spin.host.compat import inbound_http
-from edgezero_spin.host.execution.guest import HandlerError
+from edgezero_spin.host.errors import HandlerError
 from edgezero_spin.host.execution.instance_pool import ReusePolicy
 from edgezero_spin.host.factors.logs import Logs
-from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan, TriggerPlan
+from edgezero_spin.host.http.trigger import HttpEntry, HttpTriggers
+from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from tests.host.compat.inbound import DUMP, ECHO, answer, inbound_component, relay
 from tests.host.factors.outbound_http.asking import Peer
@@ -47,8 +48,10 @@ def run(shared_engine: Engine, tmp_path: Path) -> Run:
                 ComponentPlan(id=id, source=tmp_path / f"{id}.wat", allowed_outbound_hosts=allowed)
                 for id in ids
             ),
-            triggers=tuple(
-                TriggerPlan(id=id, route=f"/{id}/:user_id/...", component=id) for id in ids
+            triggers=(
+                HttpTriggers(
+                    tuple(HttpEntry(id=id, route=f"/{id}/:user_id/...", component=id) for id in ids)
+                ),
             ),
         )
         return Host(

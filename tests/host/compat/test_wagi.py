@@ -13,12 +13,12 @@ from edgezero_spin.errors import HostError
 from edgezero_spin.host import Host, HostSettings, HttpRequest, HttpResponse
 from edgezero_spin.host.compat import wagi
 from edgezero_spin.host.compat.wagi import WagiSettings
-from edgezero_spin.host.errors import ComponentError, LinkError
-from edgezero_spin.host.execution.guest import HandlerError
+from edgezero_spin.host.errors import ComponentError, HandlerError, LinkError
 from edgezero_spin.host.factors.command import Command
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.wasi.filesystem import DirectoryMount
-from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan, TriggerPlan
+from edgezero_spin.host.http.trigger import HttpEntry, HttpTriggers
+from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan
 from edgezero_spin.host.runtime.compiled_cache import CompiledCache
 from edgezero_spin.host.runtime.engine import Engine
 from tests.host.compat import commands
@@ -42,11 +42,15 @@ def run(shared_engine: Engine, tmp_path: Path) -> Run:
             name="wagi",
             components=(ComponentPlan(id="cmd", source=source, **parts),),  # type: ignore[arg-type]
             triggers=(
-                TriggerPlan(
-                    id="cmd",
-                    route="/cmd/:user_id/...",
-                    component="cmd",
-                    wagi=WagiSettings(argv=str(argv)),
+                HttpTriggers(
+                    (
+                        HttpEntry(
+                            id="cmd",
+                            route="/cmd/:user_id/...",
+                            component="cmd",
+                            wagi=WagiSettings(argv=str(argv)),
+                        ),
+                    )
                 ),
             ),
         )
@@ -448,7 +452,7 @@ def test_a_module_without_the_executor_is_told_of_it(shared_engine: Engine, tmp_
     plan = ApplicationPlan(
         name="a",
         components=(ComponentPlan(id="c", source=source),),
-        triggers=(TriggerPlan(id="t", route="/", component="c"),),
+        triggers=(HttpTriggers((HttpEntry(id="t", route="/", component="c"),)),),
     )
     with pytest.raises(HandlerError, match=r'executor = \{ type = "wagi" \}'):
         Host(plan, engine=shared_engine)
@@ -464,18 +468,22 @@ def test_the_executor_is_deprecated(run: Run, caplog: pytest.LogCaptureFixture) 
 def test_the_executor_of_the_last_trigger_counts(shared_engine: Engine, tmp_path: Path) -> None:
     """Of two triggers with one component (MAN-29a)."""
     triggers = (
-        TriggerPlan(id="one", route="/one", component="c", wagi=WagiSettings()),
-        TriggerPlan(id="two", route="/two", component="c"),
+        HttpEntry(id="one", route="/one", component="c", wagi=WagiSettings()),
+        HttpEntry(id="two", route="/two", component="c"),
     )
     plan = ApplicationPlan(
-        name="a", components=(ComponentPlan(id="c", source=SCRIPT),), triggers=triggers
+        name="a",
+        components=(ComponentPlan(id="c", source=SCRIPT),),
+        triggers=(HttpTriggers(triggers),),
     )
     # The script guest is a handler, and no command.
     with Host(plan, engine=shared_engine, settings=HostSettings(cache_dir=None)) as host:
         assert ask(host, "/one")[0] == 500
-    with pytest.raises(LinkError, match="so it is no command"):
+    with pytest.raises(LinkError, match="so it is not a command"):
         Host(
-            ApplicationPlan(name="a", components=plan.components, triggers=triggers[::-1]),
+            ApplicationPlan(
+                name="a", components=plan.components, triggers=(HttpTriggers(triggers[::-1]),)
+            ),
             engine=shared_engine,
         )
 

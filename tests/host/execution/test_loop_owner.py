@@ -63,7 +63,7 @@ def test_a_job_is_done_by_the_thread_that_runs_the_loop() -> None:
 
 @pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3), KeyboardInterrupt()])
 def test_what_the_coroutine_raises_comes_out(error: BaseException) -> None:
-    """Also what is no ``Exception``, and the threads end."""
+    """Also what is not an ``Exception``, and the threads end."""
 
     async def main(loop_owner: LoopOwner) -> None:
         await asyncio.sleep(0)

@@ -20,7 +20,7 @@ from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.wasi.http import FutureIncomingResponse, OutgoingRequest
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.http.service_chaining import OutboundSender
-from edgezero_spin.host.load.plan import TriggerPlan
+from edgezero_spin.host.http.trigger import HttpEntry
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.interface import Err, Ok, WitError
 from tests.host.support import Capture, HostLog, call, instance_state, script_host
@@ -32,7 +32,7 @@ HTTP = "wasi:http/types "
 @pytest.fixture
 def host(shared_engine: Engine) -> Iterator[Host]:
     """A host whose one component can only be called from within."""
-    triggers = (TriggerPlan(id="private", route=None, component="script"),)
+    triggers = (HttpEntry(id="private", route=None, component="script"),)
     logs = Logs(None, echo_to=Capture())  # type: ignore[arg-type]
     with script_host(shared_engine, *triggers, logs=logs) as made:
         yield made

@@ -10,6 +10,7 @@ import pytest
 
 from edgezero_spin.host.load.content import place_content
 from edgezero_spin.host.load.plan import ApplicationError, plan_of
+from edgezero_spin.host.load.trigger_kinds import BUILT_IN
 from edgezero_spin.host.registry.downloads import Downloads
 from edgezero_spin.manifest.spin import LockedApp, parse_lock
 
@@ -40,7 +41,7 @@ def lock(source: dict[str, Any], *files: dict[str, Any], id: str = "c") -> Locke
 def placed(app: LockedApp, work_dir: Path, **options: Any) -> tuple[Path, Any]:
     """Wasm file and mounts of the one component once its content is placed."""
     [part] = plan_of(
-        place_content(app, work_dir / "work", Downloads(work_dir / "cache"), **options)
+        place_content(app, work_dir / "work", Downloads(work_dir / "cache"), **options), BUILT_IN
     ).components
     return part.source, part.mounts
 

@@ -16,6 +16,7 @@ from edgezero_spin.host.compat.wagi import WagiSettings
 from edgezero_spin.host.errors import DeadlineExceeded, GuestTrapped, LinkError, WitError
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.logs import Logs
+from edgezero_spin.host.http.trigger import HttpEntry, HttpTriggers
 from edgezero_spin.host.load.dependencies import (
     DependencyError,
     DependencyPlan,
@@ -24,7 +25,7 @@ from edgezero_spin.host.load.dependencies import (
     granted,
     restricted_to,
 )
-from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan, TriggerPlan
+from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan
 from edgezero_spin.host.runtime.component_loading import load_component
 from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.linking import link
@@ -560,7 +561,7 @@ def test_a_command_that_is_a_core_module_has_no_use_for_dependencies(
         source=tmp_path / "command.wat",
         dependencies=(DependencyPlan(name="a:b", source=tmp_path / "helper.wat"),),
     )
-    trigger = TriggerPlan(id="all", route="/", component="command", wagi=WagiSettings())
-    plan = ApplicationPlan(name="a", components=(part,), triggers=(trigger,))
+    trigger = HttpEntry(id="all", route="/", component="command", wagi=WagiSettings())
+    plan = ApplicationPlan(name="a", components=(part,), triggers=(HttpTriggers((trigger,)),))
     with pytest.raises(DependencyError, match=r"component 'command' \(it imports nothing\)"):
         Host(plan, engine=shared_engine)

@@ -8,21 +8,29 @@ import attrs
 import pytest
 
 from edgezero_spin.host import Host, HostSettings
-from edgezero_spin.host.execution.guest import HandlerError
+from edgezero_spin.host.errors import HandlerError
 from edgezero_spin.host.http.gateway import CompleteResponse
+from edgezero_spin.host.http.trigger import HttpEntry, HttpTriggers
 from edgezero_spin.host.load.application import PublicRoute
-from edgezero_spin.host.load.plan import (
-    ApplicationError,
-    ApplicationPlan,
-    TriggerPlan,
-    keep_components,
-    plan_of,
-)
+from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, keep_components, plan_of
+from edgezero_spin.host.load.trigger_kinds import BUILT_IN
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.manifest.spin import LockedApp, parse_lock
 from tests.host.support import script_host, script_plan
 
 COMPONENT = {"id": "c", "source": {"content_type": "application/wasm", "source": "file:///c.wasm"}}
+
+
+def planned(app: LockedApp, **options: Any) -> ApplicationPlan:
+    """The plan of an application for a host with the kinds that are built in."""
+    return plan_of(app, BUILT_IN, **options)
+
+
+def entries_of(plan: ApplicationPlan) -> tuple[HttpEntry, ...]:
+    """Its HTTP triggers."""
+    [triggers] = plan.triggers
+    assert isinstance(triggers, HttpTriggers)
+    return triggers.entries
 
 
 def app(tmp_path: Path, *triggers: dict[str, Any], **parts: Any) -> LockedApp:
@@ -47,7 +55,7 @@ def test_a_plan_has_what_the_lock_says(tmp_path: Path) -> None:
         "files": [{"source": "file:///srv/my%20files", "path": "/"}],
     }
     locked = app(tmp_path, {"component": "c", "route": "/..."}, component=component)
-    plan = plan_of(locked)
+    plan = planned(locked)
     [part] = plan.components
     assert (part.source, part.description) == (Path("/c.wasm"), "Says hello")
     assert dict(part.environment) == {"A": "1", "B": "2"}
@@ -59,15 +67,15 @@ def test_a_plan_has_what_the_lock_says(tmp_path: Path) -> None:
 
 def test_static_and_private_triggers(tmp_path: Path) -> None:
     """A static response needs no component, a private route is in no table."""
-    plan = plan_of(
+    plan = planned(
         app(
             tmp_path,
             {"route": "/s", "static_response": {"status_code": 302, "headers": {"Location": "/"}}},
             {"component": "c", "route": {"private": True}},
         )
     )
-    assert plan.triggers[0].static == CompleteResponse(302, (("location", b"/"),))
-    assert (plan.triggers[1].route, plan.triggers[1].component) == (None, "c")
+    assert entries_of(plan)[0].static == CompleteResponse(302, (("location", b"/"),))
+    assert (entries_of(plan)[1].route, entries_of(plan)[1].component) == (None, "c")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +108,7 @@ def test_static_and_private_triggers(tmp_path: Path) -> None:
         (
             {"route": "/", "static_response": {"headers": {"a b": "c"}}},
             {},
-            "'a b' is no valid header",
+            "'a b' is not a valid header",
         ),
         # What Spin's own types refuse.
         (
@@ -130,7 +138,7 @@ def test_static_and_private_triggers(tmp_path: Path) -> None:
         (
             {"route": "/", "component": "c"},
             {"component": {"source": {"digest": "sha256:00"}}},
-            "is no file on this disk",
+            "is not a file on this disk",
         ),
     ],
 )
@@ -139,51 +147,51 @@ def test_what_cannot_run_is_refused_by_name(
 ) -> None:
     """Each fault is told before anything is loaded."""
     with pytest.raises(ApplicationError) as caught:
-        plan_of(app(tmp_path, config, **parts))
+        planned(app(tmp_path, config, **parts))
     assert problem in str(caught.value)
 
 
 def test_unknown_keys_are_ignored_where_spin_ignores_them(tmp_path: Path) -> None:
     """In a static response and in the executor for HTTP, unlike in the one for Wagi."""
     static = {"status_code": 404, "status": 200, "body": "b"}
-    plan = plan_of(
+    plan = planned(
         app(
             tmp_path,
             {"route": "/s", "static_response": static},
             {"route": "/c", "component": "c", "executor": {"type": "http", "argv": 1}},
         )
     )
-    assert plan.triggers[0].static == CompleteResponse(404, (), b"b")
-    assert plan.triggers[1].wagi is None
+    assert entries_of(plan)[0].static == CompleteResponse(404, (), b"b")
+    assert entries_of(plan)[1].wagi is None
 
 
 def test_other_triggers_beside_http_are_left_out(tmp_path: Path) -> None:
     """The HTTP ones run, and a line says what does not and who may run it."""
     locked = app(tmp_path, {"component": "c", "route": "/"}, {"component": "c", "channel": "x"})
     [http, other] = locked.triggers
-    other = attrs.evolve(other, trigger_type="redis", trigger_config={"component": "d"})
-    plan = plan_of(attrs.evolve(locked, triggers=(other, http)), file=Path("spin.toml"))
-    assert [trigger.id for trigger in plan.triggers] == ["t0"]
+    other = attrs.evolve(other, trigger_type="sqs", trigger_config={"component": "d"})
+    plan = planned(attrs.evolve(locked, triggers=(other, http)), file=Path("spin.toml"))
+    assert [entry.id for entry in entries_of(plan)] == ["t0"]
     [notice] = plan.notices
-    assert notice.startswith("spin.toml: No built-in trigger named 'redis' (trigger 't1'); ")
+    assert notice.startswith("spin.toml: No built-in trigger named 'sqs' (trigger 't1'); ")
     assert notice.endswith("`spin up` may run others; it is left out")
 
 
 def test_an_application_without_http_is_refused(tmp_path: Path) -> None:
     """With the words of Spin, and who may run it (LOCK-44)."""
     locked = app(tmp_path, {"component": "c", "route": "/"}, {"component": "c", "channel": "x"})
-    other = attrs.evolve(locked.triggers[1], trigger_type="redis")
+    other = attrs.evolve(locked.triggers[1], trigger_type="sqs")
     with pytest.raises(ApplicationError) as caught:
-        plan_of(attrs.evolve(locked, triggers=(other,)))
+        planned(attrs.evolve(locked, triggers=(other,)))
     [problem] = caught.value.problems
-    assert problem.startswith("No built-in trigger named 'redis' (trigger 't1'); ")
+    assert problem.startswith("No built-in trigger named 'sqs' (trigger 't1'); ")
     assert "`spin up`" in problem
 
 
 def test_all_faults_are_told_together(tmp_path: Path) -> None:
     """Two triggers with a fault each give two lines."""
     with pytest.raises(ApplicationError) as caught:
-        plan_of(app(tmp_path, {"route": "/"}, {"component": "c"}))
+        planned(app(tmp_path, {"route": "/"}, {"component": "c"}))
     assert len(caught.value.problems) == 2
 
 
@@ -237,7 +245,7 @@ def test_an_application_needs_a_trigger_and_its_components(shared_engine: Engine
     empty = ApplicationPlan(name="e", components=(), triggers=())
     with pytest.raises(ApplicationError, match=r"\ANo triggers in app\Z"):
         Host(empty, engine=shared_engine, settings=settings)
-    missing = TriggerPlan(id="t", route="/", component="no-such")
+    missing = HttpEntry(id="t", route="/", component="no-such")
     with pytest.raises(ApplicationError, match="'no-such', which does not exist"):
         script_host(shared_engine, missing)
 
@@ -245,7 +253,7 @@ def test_an_application_needs_a_trigger_and_its_components(shared_engine: Engine
 def test_routes_are_told_in_the_order_they_are_tried(shared_engine: Engine) -> None:
     """Most specific first, with the component's description (OUT-5, OUT-6)."""
     triggers = [
-        TriggerPlan(id=str(number), route=route, component="script")
+        HttpEntry(id=str(number), route=route, component="script")
         for number, route in enumerate(["/...", "/a/...", "/a"])
     ]
     with script_host(shared_engine, *triggers) as host:

@@ -61,7 +61,7 @@ def test_nothing_is_said_of_an_application_in_order(tmp_path: Path) -> None:
         ({"manifest": MANIFEST + 'files = ["gone.txt"]\n'}, '"gone.txt" does not exist'),
         ({"manifest": MANIFEST.replace('"/..."', "1")}, "route must be a string pattern"),
         ({"manifest": MANIFEST.replace('"/..."', '"/a/:"')}, "Error parsing route"),
-        ({"manifest": MANIFEST.replace("trigger.http", "trigger.redis")}, "No built-in trigger"),
+        ({"manifest": MANIFEST.replace("trigger.http", "trigger.sqs")}, "No built-in trigger"),
         ({"runtime": "[key_value_store.x]\ntype = 'nope'\n"}, "'nope' was not registered"),
         ({"runtime": "[sqlite_database.x]\ntype = 'nope'\n"}, "Unknown database kind: nope"),
         ({"runtime": "[outbound_http]\nmax = 1\n"}, "unknown field `max`"),

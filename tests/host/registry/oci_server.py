@@ -38,6 +38,8 @@ class Registry(ThreadingHTTPServer):
         headers: Said with every manifest.
         refusing: A status that it answers everything with.
         silent: It says no digest of what was pushed.
+        referrers: What refers to a digest, as an index has it.
+        lists_referrers: It has a list of them to ask for.
         upload_host: Where uploads are sent to; itself when ``None``.
         uploaded: Digests that were sent, in order.
         authorized: Values of ``Authorization`` that it was sent, for what.
@@ -68,6 +70,8 @@ class Registry(ThreadingHTTPServer):
         self.headers: dict[str, str] = {}
         self.refusing: int | None = None
         self.silent = False
+        self.referrers: dict[str, list[dict[str, Any]]] = {}
+        self.lists_referrers = True
         self.upload_host: str | None = None
         self.uploaded: list[str] = []
         self.authorized: list[tuple[str, str]] = []
@@ -305,6 +309,10 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             media_type = registry.media_types.get((repository, name), IMAGE_MANIFEST)
             self._send(200, content, content_type=media_type, **registry.headers)
+        elif kind == "referrers":
+            index = {"schemaVersion": 2, "manifests": registry.referrers.get(name, [])}
+            listed = registry.lists_referrers
+            self._send(200 if listed else 404, json.dumps(index).encode())
         elif registry.blob(name) is None:
             self._send(404)
         else:

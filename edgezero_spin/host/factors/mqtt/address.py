@@ -50,10 +50,14 @@ class MqttAddress:
     max_outgoing_bytes: int = MAX_PACKET_BYTES
 
 
-def parse_mqtt_address(text: str) -> MqttAddress:
+def parse_mqtt_address(text: str, *, client_id: str | None = None) -> MqttAddress:
     """Read ``mqtt://host[:port]?client_id=name``.
 
     User and password are arguments of their own, so that those in the address do not count.
+
+    Args:
+        text: The address.
+        client_id: Our name where the address has none; ``None`` where it has to have one.
 
     Raises:
         ValueError: The text is no such address, or has no client id.
@@ -68,7 +72,7 @@ def parse_mqtt_address(text: str) -> MqttAddress:
         rest.partition("#")[0].partition("?")[2], keep_blank_values=True, errors="strict"
     ):
         settings[key] = value
-    client_id = settings.pop("client_id", None)
+    client_id = settings.pop("client_id", client_id)
     if client_id is None:
         raise ValueError("an address of MQTT has a client_id")
     clean = settings.pop("clean_session", "true")

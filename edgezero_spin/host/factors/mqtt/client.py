@@ -31,7 +31,7 @@ from edgezero_spin.host.factors.outbound_networking.socket_waits import (
 )
 from edgezero_spin.host.factors.outbound_networking.sockets import connect, is_readable
 
-__all__ = ["MqttConnection", "MqttError"]
+__all__ = ["BoundedClient", "MqttConnection", "MqttError"]
 
 CONNECT_TIMEOUT_S = 5.0
 ACKNOWLEDGE_TIMEOUT_S = 30.0
@@ -54,8 +54,13 @@ class MqttError(HostError):
         self.case = case
 
 
-class _Native(Client):
-    """The client library's client, on a socket that was connected for it."""
+class BoundedClient(Client):
+    """The client library's client, on a socket that was connected for it.
+
+    Attributes:
+        connect_socket: Returns the socket.
+        max_incoming_bytes: Bytes of a packet from the broker past which the connection ends.
+    """
 
     connect_socket: Callable[[], socket.socket]
     max_incoming_bytes: int
@@ -65,7 +70,6 @@ class _Native(Client):
         return self.connect_socket()
 
     def _sock_recv(self, bufsize: int) -> bytes:
-        # What a broker sends us are short answers; it has no messages for us.
         if bufsize > self.max_incoming_bytes:
             raise OSError("a packet of the broker is too large")
         return bytes(super()._sock_recv(bufsize))
@@ -96,7 +100,7 @@ class MqttConnection:
         self._keep_alive_s = min(keep_alive_s, _LARGEST_KEEP_ALIVE_S)
         self._blocked = blocked
         self._lock = threading.Lock()
-        self._native: _Native | None = None
+        self._native: BoundedClient | None = None
         self._refusal: str | None = None
         self._accepted = False
         self._last_used = 0.0
@@ -158,7 +162,7 @@ class MqttConnection:
         if native is not None:
             native._sock_close()
 
-    def _connected(self, check: Callable[[], None]) -> _Native:
+    def _connected(self, check: Callable[[], None]) -> BoundedClient:
         """Return a client that the broker let in, the one of the last message if it still is."""
         native = self._native
         if native is not None and self._is_alive(native):
@@ -174,16 +178,16 @@ class MqttConnection:
         self._run(native, lambda: self._accepted, check, until)
         return native
 
-    def _is_alive(self, native: _Native) -> bool:
+    def _is_alive(self, native: BoundedClient) -> bool:
         silent_s = monotonic() - self._last_used
         if self._keep_alive_s and silent_s >= self._keep_alive_s:
             return False
         connected = native.socket()
         return connected is not None and not is_readable(connected.fileno())
 
-    def _new(self, check: Callable[[], None], until: float) -> _Native:
+    def _new(self, check: Callable[[], None], until: float) -> BoundedClient:
         address = self._address
-        native = _Native(
+        native = BoundedClient(
             CallbackAPIVersion.VERSION2,
             client_id=address.client_id,
             clean_session=address.clean_session,
@@ -210,7 +214,9 @@ class MqttConnection:
         else:
             self._accepted = True
 
-    def _deliver(self, native: _Native, info: MQTTMessageInfo, check: Callable[[], None]) -> None:
+    def _deliver(
+        self, native: BoundedClient, info: MQTTMessageInfo, check: Callable[[], None]
+    ) -> None:
         try:
             until = monotonic() + ACKNOWLEDGE_TIMEOUT_S
             self._run(native, info.is_published, check, until)
@@ -218,7 +224,11 @@ class MqttConnection:
             raise MqttError(str(error)) from error
 
     def _run(
-        self, native: _Native, done: Callable[[], bool], check: Callable[[], None], until: float
+        self,
+        native: BoundedClient,
+        done: Callable[[], bool],
+        check: Callable[[], None],
+        until: float,
     ) -> None:
         """Read and write until something is done."""
         while not done():

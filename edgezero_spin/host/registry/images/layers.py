@@ -69,7 +69,7 @@ def wasm_layer(content: ContentRef, place: str) -> ImageLayer:
     """Return the layer of a component; one in text is pushed as the binary that it means.
 
     Raises:
-        FetchError: It is no wasm.
+        FetchError: It is not wasm.
     """
     path = _path_of(content)
     try:

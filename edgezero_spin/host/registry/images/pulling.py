@@ -9,9 +9,9 @@ layers at a time.
 Source: contract spin-host.md, OCI-23 to OCI-45 and OCI-52, MAN-90.
 """
 
-import hashlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import attrs
@@ -30,8 +30,18 @@ from edgezero_spin.host.registry.images.image import (
 )
 from edgezero_spin.host.registry.images.parallel import PiecesUntilStopped, each
 from edgezero_spin.host.registry.images.references import asking
-from edgezero_spin.host.registry.repository import Blob, OciRepository
-from edgezero_spin.manifest.image_reference import DEFAULT_TAG, ImageReference
+from edgezero_spin.host.registry.images.signatures import (
+    KeySource,
+    PublicKey,
+    check_signatures,
+    load_keys,
+)
+from edgezero_spin.host.registry.repository import Blob, Manifest, OciRepository, small_blob
+from edgezero_spin.manifest.image_reference import (
+    DEFAULT_TAG,
+    ImageReference,
+    without_credentials,
+)
 from edgezero_spin.manifest.spin import (
     FetchError,
     LockedApp,
@@ -66,36 +76,57 @@ class PulledImage:
         return f"vnd.fermyon.origin-oci:{self.reference}"
 
 
-def resolve_image(reference: str, *, insecure: bool = False) -> str:
+def resolve_image(
+    reference: str,
+    *,
+    insecure: bool = False,
+    verify: KeySource | Iterable[KeySource] | None = None,
+) -> str:
     """Return a reference that no push can move: what is behind a tag now, by its digest.
 
     Whoever checks signatures checks this one, as ``cosign verify`` does, and then runs it.
 
     Args:
+        reference: The image.
         insecure: Ask the registry without TLS.
+        verify: Public keys, one of which must have signed it; see ``pull_image``.
 
     Raises:
         ImageError: There is none, or the registry cannot be asked.
+        SignatureError: None of the keys signed it.
     """
+    keys = _keys(reference, verify)
     with asking(reference, insecure) as (parsed, repository):
-        return str(parsed.at(repository.manifest(parsed.version).digest))
+        manifest = _verified(repository, parsed, keys)
+        return str(parsed.at(manifest.digest))
 
 
-def pull_image(reference: str, cache: ContentCache, *, insecure: bool = False) -> PulledImage:
+def pull_image(
+    reference: str,
+    cache: ContentCache,
+    *,
+    insecure: bool = False,
+    verify: KeySource | Iterable[KeySource] | None = None,
+) -> PulledImage:
     """Download what an application is made of.
 
     Args:
         reference: The image: ``registry/path:tag`` or ``registry/path@sha256:...``.
         cache: Where content is kept.
         insecure: Ask the registry without TLS.
+        verify: Public keys of cosign (ECDSA on P-256, PEM), by the paths of their files or by
+            their content, one of which must have signed the image. That is checked before
+            anything of it is read but its digest. ``None`` checks no signature.
 
     Raises:
-        ImageError: It cannot be had, is no application, or is not what its digests say.
+        ImageError: It cannot be had, is not an application, or is not what its digests say.
+        SignatureError: None of the keys signed it.
     """
+    keys = _keys(reference, verify)
     with asking(reference, insecure) as (parsed, repository):
-        manifest = repository.manifest(parsed.version)
+        manifest = _verified(repository, parsed, keys)
         layout = layout_of(manifest)
-        text = _small_blob(repository, layout.application)
+        text = small_blob(repository, layout.application, "its application")
         app = _application(text, parsed)
         if app is None:
             package = package_layer(layout, manifest)
@@ -111,20 +142,22 @@ def pull_image(reference: str, cache: ContentCache, *, insecure: bool = False) -
     return PulledImage(reference=parsed, digest=manifest.digest, app=app)
 
 
-def _small_blob(repository: OciRepository, blob: Blob) -> bytes:
-    """Return a blob that fits into memory, checked."""
-    content = bytearray()
-    for piece in repository.blob(blob.digest):
-        content += piece
-        if len(content) > blob.size:
-            break
-    found = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    if len(content) != blob.size or found != blob.digest.lower():
-        raise FetchError(
-            f"its application is not what the manifest says: expected {blob.digest} of "
-            f"{blob.size} bytes, downloaded {found} of {len(content)}"
-        )
-    return bytes(content)
+def _keys(
+    reference: str, verify: KeySource | Iterable[KeySource] | None
+) -> tuple[PublicKey, ...] | None:
+    if verify is None:
+        return None
+    return load_keys(verify, reference=without_credentials(reference))
+
+
+def _verified(
+    repository: OciRepository, reference: ImageReference, keys: tuple[PublicKey, ...] | None
+) -> Manifest:
+    """Return the manifest of an image, which one of the keys signed where there are any."""
+    manifest = repository.manifest(reference.version)
+    if keys is not None:
+        check_signatures(repository, manifest.digest, keys, reference=str(reference))
+    return manifest
 
 
 def _application(text: bytes, reference: ImageReference) -> LockedApp | None:
@@ -133,7 +166,7 @@ def _application(text: bytes, reference: ImageReference) -> LockedApp | None:
         decoded = text.decode()
         value = json.loads(decoded)
     except (ValueError, RecursionError) as error:
-        raise FetchError(f"its application is no JSON: {error}") from error
+        raise FetchError(f"its application is not JSON: {error}") from error
     if not isinstance(value, dict) or "spin_lock_version" not in value:
         return None
     if _depth_of(value) > MAX_DEPTH:

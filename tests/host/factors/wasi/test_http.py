@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host.errors import Trap
+from edgezero_spin.host.exchange.call import Failure, FailureKind
 from edgezero_spin.host.exchange.channel import ByteChannel
-from edgezero_spin.host.exchange.exchange import ANNOUNCE_AT, Exchange, Failure, FailureKind
+from edgezero_spin.host.exchange.exchange import ANNOUNCE_AT, Exchange
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.http import (
     FutureIncomingResponse,

@@ -6,7 +6,8 @@ Source: wasi:http@0.2.0 to 0.2.9; clauses HTTP-1, HTTP-2, HTTP-10, HTTP-11, HTTP
 RESP-5.
 """
 
-from edgezero_spin.host.exchange.exchange import Exchange, Failure, FailureKind, ResponseHead
+from edgezero_spin.host.exchange.call import Failure, FailureKind
+from edgezero_spin.host.exchange.exchange import Exchange, ResponseHead
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.http.bodies import (
     IncomingBody,

@@ -1,0 +1,32 @@
+"""Triggers: what starts components. The seam for kinds of your own, and those that are not HTTP."""
+
+from edgezero_spin.host.execution.event_component import EventComponent, EventFunction
+from edgezero_spin.host.triggers.trigger import (
+    ConfiguredTrigger,
+    Delivery,
+    EventSink,
+    Listener,
+    LoadableComponent,
+    Trigger,
+    TriggerConfigError,
+    TriggerDeclarations,
+    TriggerEntry,
+    TriggerFailedError,
+    event_component,
+)
+
+__all__ = [
+    "ConfiguredTrigger",
+    "Delivery",
+    "EventComponent",
+    "EventFunction",
+    "EventSink",
+    "Listener",
+    "LoadableComponent",
+    "Trigger",
+    "TriggerConfigError",
+    "TriggerDeclarations",
+    "TriggerEntry",
+    "TriggerFailedError",
+    "event_component",
+]

@@ -1,0 +1,1 @@
+"""Trigger ``cron``: moments in, calls of components out."""

@@ -1,0 +1,111 @@
+"""Cron expressions as Spin has them: six fields, seconds first, in UTC.
+
+In: an expression. Out: the next moment after another. A seventh field names years. Where days of
+the month and of the week are both restricted, a moment has to be in both.
+
+Source: contract services.md, CRN-2 to CRN-4, SVQ-5, V-68, V-69. The library says what an
+expression means.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from croniter import croniter
+
+__all__ = ["CronSchedule"]
+
+FIELDS = "second minute hour day-of-month month day-of-week"
+EXAMPLE = "0 */5 * * * *"
+
+MOST_YEARS = 50
+"""Years in which an expression has to come true once."""
+
+# Friday's last: `5L` here, `L5` for the library.
+_LAST_WEEKDAY = re.compile(r"(?i)(?<![A-Z0-9])([0-7]|SUN|MON|TUE|WED|THU|FRI|SAT)L(?![A-Z0-9])")
+_WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+_MONTHS = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"
+# The library has more: hashed and random values, which differ from one start to the next.
+_WRITTEN = re.compile(rf"(?i)(?:[0-9*?,/#LW-]|{_MONTHS}|{'|'.join(_WEEKDAYS)})+")
+
+
+class CronSchedule:
+    """When a cron expression comes true."""
+
+    def __init__(self, expression: str) -> None:
+        """Read an expression. Needs the extra ``cron``.
+
+        Raises:
+            ValueError: It is none, or never comes true. The message says what to write.
+        """
+        from croniter import CroniterError, croniter
+
+        fields = expression.split()
+        if len(fields) == 5:
+            raise ValueError(
+                f"{expression!r} has five fields; put the second in front: '0 {expression}'"
+            )
+        if len(fields) not in (6, 7) or not all(map(_WRITTEN.fullmatch, fields)):
+            raise ValueError(
+                f"{expression!r} is no cron expression; write six fields ({FIELDS}), such as "
+                f"'{EXAMPLE}'"
+            )
+        fields[5] = _LAST_WEEKDAY.sub(_library_last, fields[5])
+        try:
+            expanded = croniter.expand(" ".join(fields), second_at_beginning=True)[0]
+        except (CroniterError, ValueError, KeyError) as error:
+            reason = str(error).rpartition("] ")[2] or "not acceptable"
+            raise ValueError(
+                f"{expression!r} is no cron expression ({reason}); write six fields ({FIELDS}), "
+                f"such as '{EXAMPLE}'"
+            ) from error
+        self._fields = " ".join(fields[:6])
+        self._years: list[int] | None = None
+        if len(expanded) == 7 and expanded[6] != ["*"]:
+            self._years = sorted(int(year) for year in expanded[6])
+        if self.after(datetime.now(UTC)) is None:
+            raise ValueError(f"{expression!r} never comes true")
+
+    def after(self, moment: datetime) -> datetime | None:
+        """Return the first moment after another; ``None`` where there is none any more.
+
+        Args:
+            moment: In UTC.
+        """
+        if self._years is None:
+            return self._next(moment)
+        for year in self._years:
+            if year < moment.year:
+                continue
+            begin = datetime(year, 1, 1, tzinfo=UTC) - timedelta(seconds=1)
+            found = self._next(max(moment, begin))
+            if found is not None and found.year == year:
+                return found
+        return None
+
+    def _next(self, moment: datetime) -> datetime | None:
+        from croniter import CroniterBadDateError
+
+        try:
+            found: datetime = self._iterator(moment).get_next(datetime)
+        except CroniterBadDateError:
+            return None
+        return found
+
+    def _iterator(self, moment: datetime) -> "croniter":
+        from croniter import croniter
+
+        return croniter(
+            self._fields,
+            moment,
+            second_at_beginning=True,
+            day_or=False,
+            max_years_between_matches=MOST_YEARS,
+        )
+
+
+def _library_last(found: re.Match[str]) -> str:
+    day = found[1].upper()
+    number = int(day) % 7 if day.isdigit() else _WEEKDAYS.index(day)
+    return f"L{number}"

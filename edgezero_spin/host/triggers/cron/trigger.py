@@ -1,0 +1,175 @@
+"""The cron trigger: expressions, and the moments at which they come true.
+
+In: the tables ``[[trigger.cron]]``. Out: a ``CronTriggers`` with one listener for each entry. A
+moment is not missed because the last one's handler still runs, and not made up for when the host
+was not there.
+
+Source: contract services.md, CRN-1 to CRN-7, SVQ-6.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from time import time
+from typing import Self
+
+import attrs
+
+from edgezero_spin.host.errors import HandlerError
+from edgezero_spin.host.execution.event_component import EventComponent, EventFunction
+from edgezero_spin.host.factors.extras import missing_extra
+from edgezero_spin.host.triggers.cron.schedule import EXAMPLE, CronSchedule
+from edgezero_spin.host.triggers.events import CronEvent
+from edgezero_spin.host.triggers.tables import read_texts
+from edgezero_spin.host.triggers.trigger import (
+    Delivery,
+    EventSink,
+    Listener,
+    LoadableComponent,
+    TriggerConfigError,
+    TriggerDeclarations,
+    TriggerEntry,
+    event_component,
+)
+from edgezero_spin.wasm.component.types import Primitive, RecordType
+
+__all__ = ["CronEntry", "CronTriggerKind", "CronTriggers"]
+
+CRON = "cron"
+
+MOST_SLEEP_S = 30.0
+"""Seconds after which the clock is read again, which somebody may have set."""
+
+# By itself in the world, of the package `spin:cron` as of the older `fermyon:spin-cron`.
+FUNCTIONS = (
+    EventFunction(
+        None,
+        "handle-cron-event",
+        (RecordType((("timestamp", Primitive.U64),)),),
+        "handle-cron-event: async func(metadata: metadata) -> result<_, error>",
+    ),
+)
+
+
+@attrs.frozen(kw_only=True)
+class CronEntry:
+    """One table ``[[trigger.cron]]``.
+
+    Attributes:
+        id: Its id.
+        component: The component that is called.
+        expression: The cron expression.
+    """
+
+    id: str
+    component: str
+    expression: str
+
+
+class CronTriggerKind:
+    """The kind ``cron``; a ``Trigger``. Needs the extra ``cron``."""
+
+    kind = CRON
+
+    def configure(self, declared: TriggerDeclarations) -> "CronTriggers":
+        """Read expressions; a table of the application counts for nothing (CRN-1)."""
+        missing = missing_extra("cron triggers", "cron", "croniter")
+        if missing is not None:
+            raise TriggerConfigError(missing)
+        problems: list[str] = []
+        entries = tuple(_entry(entry, problems) for entry in declared.entries)
+        if problems:
+            raise TriggerConfigError(*problems)
+        return CronTriggers(entries)
+
+
+def _entry(entry: TriggerEntry, problems: list[str]) -> CronEntry:
+    place = f"trigger {entry.id!r}"
+    texts = read_texts(place, entry.settings, {"cron_expression": EXAMPLE}, problems=problems)
+    if entry.component is None:
+        problems.append(f'{place}: component is missing; write component = "..."')
+    expression = texts.get("cron_expression")
+    if expression is not None:
+        try:
+            CronSchedule(expression)
+        except ValueError as error:
+            problems.append(f"{place}: cron_expression: {error}")
+    return CronEntry(id=entry.id, component=entry.component or "", expression=expression or "")
+
+
+@attrs.frozen
+class CronTriggers:
+    """The cron triggers of an application; a ``ConfiguredTrigger``.
+
+    Attributes:
+        entries: In the order of the manifest.
+    """
+
+    entries: tuple[CronEntry, ...]
+    kind = CRON
+
+    @property
+    def components(self) -> Sequence[tuple[str, str]]:
+        """Id of each trigger, and its component's."""
+        return [(entry.id, entry.component) for entry in self.entries]
+
+    def resolved(self, render: Callable[[str], str]) -> Self:
+        """Return itself: there are no templates (TRG-3)."""
+        return self
+
+    def check_exports(self, component_id: str, exports: Sequence[str]) -> None:
+        """Make sure that a component exports the function."""
+        name = FUNCTIONS[0].name
+        if name not in exports:
+            raise HandlerError(
+                component_id,
+                f"component does not export a Cron interface: a cron trigger calls {name}; it "
+                f"exports {', '.join(exports) or 'nothing'}",
+            )
+
+    def load(self, component: LoadableComponent) -> EventComponent:
+        """Return a component with the function that is called."""
+        return event_component(component, CRON, FUNCTIONS)
+
+    def deliveries(self, event: object) -> Sequence[Delivery] | None:
+        """Return the components that are due."""
+        if not isinstance(event, CronEvent):
+            return None
+        return [
+            Delivery(entry.component, ({"timestamp": event.timestamp},), "cron event")
+            for entry in self.entries
+            if entry.expression == event.expression and event.trigger_id in (None, entry.id)
+        ]
+
+    @property
+    def listeners(self) -> Sequence[Listener]:
+        """One for each entry."""
+        return [_CronListener(entry) for entry in self.entries]
+
+
+@attrs.frozen
+class _CronListener:
+    """Waits for the moments of one entry."""
+
+    entry: CronEntry
+
+    @property
+    def name(self) -> str:
+        return f"cron trigger {self.entry.id!r}"
+
+    async def run(self, events: EventSink) -> None:
+        schedule = CronSchedule(self.entry.expression)
+        under_way: set[asyncio.Task[object]] = set()
+        due = schedule.after(datetime.now(UTC))
+        while due is not None:
+            left_s = due.timestamp() - time()
+            if left_s > 0:
+                await asyncio.sleep(min(left_s, MOST_SLEEP_S))
+                continue
+            now = time()
+            event = CronEvent(self.entry.expression, int(now), self.entry.id)
+            # It starts at once, even while its previous run lasts (CRN-5).
+            task: asyncio.Task[object] = asyncio.ensure_future(events.deliver(event))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+            due = schedule.after(datetime.fromtimestamp(now, UTC))

@@ -1,0 +1,211 @@
+"""The way of events from triggers that listen to the instances that take them.
+
+In: the configured triggers of a host and their components. Out: every event delivered, its outcomes
+logged; and one task for each listener, whose end does not concern the others.
+
+Source: contract services.md, TRG-5, TRG-9, RDT-8, CRN-6.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
+
+from edgezero_spin.host.exchange.call import Failure, FailureKind
+from edgezero_spin.host.exchange.event import EventOutcome, OutcomeKind, TriggerEvent
+from edgezero_spin.host.exchange.loops import call_in
+from edgezero_spin.host.execution.executor import InstanceWatch, Served
+from edgezero_spin.host.execution.loop_owner import current_loop_owner
+from edgezero_spin.host.execution.runner import Runner
+from edgezero_spin.host.execution.workers import Overloaded
+from edgezero_spin.host.triggers.trigger import (
+    ConfiguredTrigger,
+    Delivery,
+    EventSink,
+    Listener,
+    ReconnectPolicy,
+    TriggerFailedError,
+)
+
+__all__ = ["Dispatcher"]
+
+logger = logging.getLogger("edgezero_spin.host")
+
+LOOK_S = 0.025
+"""Seconds between two looks at whether guests that compute keep others waiting."""
+
+PLACE_TIMEOUT_S = 10.0
+"""Seconds that an event waits for a place where all are taken."""
+
+
+class Dispatcher:
+    """Delivers the events of one host; used in one event loop at a time."""
+
+    def __init__(
+        self,
+        triggers: Sequence[ConfiguredTrigger],
+        components: Mapping[tuple[str, str], Served],
+        runner: Runner,
+        reconnect: ReconnectPolicy,
+    ) -> None:
+        """Deliver nothing yet.
+
+        Args:
+            triggers: What listens.
+            components: What takes events, by kind and component id.
+            runner: Runs it.
+            reconnect: How triggers get back to their servers.
+        """
+        self.triggers = tuple(triggers)
+        self.reconnect = reconnect
+        self._components = components
+        self._runner = runner
+        self._under_way: set[asyncio.Future[EventOutcome]] = set()
+        self._look: asyncio.TimerHandle | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether an event is under way."""
+        return bool(self._under_way)
+
+    async def deliver(
+        self, trigger: ConfiguredTrigger, event: object, watch: InstanceWatch | None = None
+    ) -> Sequence[EventOutcome]:
+        """Have every component take an event that is meant for it, at the same time."""
+        return await self._deliver(trigger.kind, trigger.deliveries(event) or (), watch)
+
+    async def _deliver(
+        self, kind: str, deliveries: Sequence[Delivery], watch: InstanceWatch | None
+    ) -> Sequence[EventOutcome]:
+        if len(deliveries) == 1:
+            return (await self._take(kind, deliveries[0], watch),)
+        return await asyncio.gather(*(self._take(kind, delivery, watch) for delivery in deliveries))
+
+    async def _take(
+        self, kind: str, delivery: Delivery, watch: InstanceWatch | None
+    ) -> EventOutcome:
+        loop = asyncio.get_running_loop()
+        owner = current_loop_owner()
+        future: asyncio.Future[EventOutcome] = loop.create_future()
+
+        def done(outcome: EventOutcome) -> None:
+            def settle() -> None:
+                if not future.done():
+                    future.set_result(outcome)
+
+            if owner is None:
+                call_in(loop, settle)
+            else:
+                owner.post(settle)
+
+        id = delivery.component_id
+        event = TriggerEvent(id, delivery.arguments, what=delivery.what, done=done)
+        self._under_way.add(future)
+        if self._look is None:
+            self._look = loop.call_later(LOOK_S, self._relieve, loop)
+        try:
+            await self._start(self._components[kind, id], event, watch)
+            outcome = await future
+        finally:
+            self._under_way.discard(future)
+        if outcome.kind is OutcomeKind.ERROR:
+            # What traps and times out was logged where it was seen.
+            logger.error("Component %s handler failed: %s (%s)", id, outcome.detail, delivery.what)
+        return outcome
+
+    async def _start(
+        self, component: Served, event: TriggerEvent, watch: InstanceWatch | None
+    ) -> None:
+        until_s = monotonic() + PLACE_TIMEOUT_S
+        while True:
+            try:
+                self._runner.start(component, event, watch)
+            except Overloaded as error:
+                if monotonic() < until_s and not self._runner.pool.closed:
+                    await asyncio.sleep(LOOK_S)
+                    continue
+                detail = f"no place for it: {error}"
+                logger.error("Error processing %s: %s: %s", event.what, event.component_id, detail)
+                event.finish(Failure(FailureKind.BUSY, detail))
+                event.released()
+            return
+
+    def _relieve(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._look = None
+        if self._under_way:
+            self._runner.pool.relieve()
+            self._look = loop.call_later(LOOK_S, self._relieve, loop)
+
+    async def run(self, say: Callable[[str], None]) -> None:
+        """Run every listener until cancelled, or until none is left.
+
+        Args:
+            say: Told where they listen.
+
+        Raises:
+            TriggerFailedError: None is left, and one of them failed; all failures are in the log.
+        """
+        tasks = [
+            asyncio.create_task(self._run(listener, _Sink(self, trigger, say)))
+            for trigger in self.triggers
+            for listener in trigger.listeners
+        ]
+        try:
+            failures = await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        failed = [failure for failure in failures if failure is not None]
+        if failed:
+            raise TriggerFailedError(failed[0])
+
+    async def _run(self, listener: Listener, events: EventSink) -> str | None:
+        """Run one listener; return why it failed."""
+        try:
+            await listener.run(events)
+        except TriggerFailedError as error:
+            logger.error("%s: %s", listener.name, error)
+            return f"{listener.name}: {error}"
+        except Exception as error:
+            logger.exception("%s ended", listener.name)
+            return f"{listener.name} ended: {type(error).__name__}"
+        return None
+
+    async def drain(self, timeout_s: float, hurried: asyncio.Event | None = None) -> None:
+        """Wait for the events under way.
+
+        Args:
+            timeout_s: For how long.
+            hurried: Set when there is no more time.
+        """
+        if not self._under_way:
+            return
+        gone = asyncio.ensure_future(asyncio.wait(set(self._under_way)))
+        hurry = asyncio.ensure_future((hurried or asyncio.Event()).wait())
+        await asyncio.wait(
+            (gone, hurry),
+            timeout=timeout_s,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        gone.cancel()
+        hurry.cancel()
+
+
+class _Sink:
+    """Where one trigger brings its events; an ``EventSink``."""
+
+    def __init__(
+        self, dispatcher: Dispatcher, trigger: ConfiguredTrigger, say: Callable[[str], None]
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._trigger = trigger
+        self.say = say
+
+    @property
+    def reconnect(self) -> ReconnectPolicy:
+        return self._dispatcher.reconnect
+
+    async def deliver(self, event: object) -> Sequence[EventOutcome]:
+        # Whoever stops the trigger lets the event end: what a guest began, it may finish.
+        return await asyncio.shield(self._dispatcher.deliver(self._trigger, event))

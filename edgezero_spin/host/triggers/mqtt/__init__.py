@@ -1,0 +1,1 @@
+"""Trigger ``mqtt``: messages of topics in, calls of components out."""

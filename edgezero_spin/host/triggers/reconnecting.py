@@ -1,0 +1,90 @@
+"""Staying connected to a server that may go away and come back.
+
+In: how to connect and what to do with a connection. Out: the same again after each loss, with
+waits that grow, until the policy's time is up.
+
+Source: contract services.md, RDT-4, RDT-9, MQT-2, MQT-5.
+"""
+
+import asyncio
+import logging
+import math
+import random
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import NoReturn
+
+from edgezero_spin.errors import HostError
+from edgezero_spin.host.triggers.trigger import ReconnectPolicy, TriggerFailedError
+
+__all__ = ["ServerGoneError", "stay_connected"]
+
+logger = logging.getLogger("edgezero_spin.host")
+
+
+class ServerGoneError(HostError):
+    """A server cannot be reached, or went away; it may come back.
+
+    Attributes:
+        problem: What was seen. It repeats no password.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+async def stay_connected(
+    name: str,
+    attempt: Callable[[Callable[[], None]], Awaitable[None]],
+    policy: ReconnectPolicy,
+) -> NoReturn:
+    """Connect, and again whenever the connection is lost.
+
+    The first loss is logged as an error, and so is the return; attempts in between are not.
+
+    Args:
+        name: What is connected to, for the log.
+        attempt: Connects and listens; calls its argument once it is connected. Raises
+            ``ServerGoneError`` when it cannot be or is no longer.
+        policy: How long to try, and how often.
+
+    Raises:
+        TriggerFailedError: It could not be connected to for as long as the policy allows, or what
+            ``attempt`` raised.
+    """
+    connected_s: float | None = None
+    lost_s: float | None = None
+    delay_s = policy.first_delay_s
+
+    def connected() -> None:
+        nonlocal connected_s, lost_s
+        if lost_s is not None:
+            logger.info("%s: connected again", name)
+        connected_s, lost_s = monotonic(), None
+
+    while True:
+        try:
+            await attempt(connected)
+        except ServerGoneError as error:
+            now = monotonic()
+            if connected_s is not None and now - connected_s > policy.most_delay_s:
+                # It was there for a while: this loss has nothing to do with the last one.
+                delay_s = policy.first_delay_s
+            connected_s = None
+            if lost_s is None:
+                lost_s = now
+                if policy.timeout_s > 0:
+                    logger.error("%s: %s; trying again%s", name, error, _for(policy.timeout_s))
+            left_s = policy.timeout_s - (now - lost_s)
+            if left_s <= 0:
+                raise TriggerFailedError(error.problem) from error
+            await asyncio.sleep(min(left_s, delay_s * random.uniform(0.5, 1)))
+            delay_s = min(policy.most_delay_s, 2 * delay_s)
+
+
+def _for(timeout_s: float) -> str:
+    return "" if timeout_s == math.inf else f" for up to {timeout_s:g} s"

@@ -1,0 +1,1 @@
+"""Trigger ``redis``: messages of channels in, calls of components out."""

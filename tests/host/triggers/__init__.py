@@ -1,0 +1,1 @@
+"""Triggers: their tables, their servers, and the components that they call."""
