@@ -21,6 +21,7 @@ from edgezero_spin.core.app import App
 from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.sources import RequestSource
+from edgezero_spin.development.observed import FOLLOWING, VARIABLES, ObservedStore, note_call
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.factors.instance import Grants
@@ -131,6 +132,16 @@ class NativeApplication:
     outbound: OutboundHosts
     notices: tuple[str, ...]
     _platform: "_Platform"
+
+    @property
+    def stores(self) -> Mapping[str, KeyValueBackend]:
+        """Key-value stores by label."""
+        return self._platform._stores
+
+    @property
+    def variables(self) -> VariableResolver:
+        """Values of its variables."""
+        return self._platform._variables
 
     def request(self, source: RequestSource, transport: OutboundTransport) -> Request:
         """Return a request for the app."""
@@ -264,7 +275,7 @@ class _Platform:
             raise BackendError(
                 "access-denied (the label is not in this component's key_value_stores in spin.toml)"
             )
-        return store
+        return store if FOLLOWING.get() is None else ObservedStore(label, store)
 
     def secrets(self) -> "_Platform":
         return self
@@ -272,7 +283,8 @@ class _Platform:
     def get(self, name: str) -> str | None:
         """Return a variable."""
         try:
-            return self._variables.get(self._component_id, name)
+            with note_call(VARIABLES, "get", name):
+                return self._variables.get(self._component_id, name)
         except VariableError as error:
             if error.case == "undefined":
                 return None
