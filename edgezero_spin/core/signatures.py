@@ -48,7 +48,7 @@ from edgezero_spin.core.outbound import Outbound
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.scalars import without_none
 from edgezero_spin.stores.aliases import alias_of
-from edgezero_spin.stores.databases.connecting import Database
+from edgezero_spin.stores.databases.connecting import DatabaseHandle
 from edgezero_spin.stores.structure_hooks import is_model
 
 __all__ = ["Offers", "hints_of", "is_async", "name_of", "parameters_of", "sends_requests"]
@@ -254,7 +254,7 @@ def _table_of(attribute: str) -> str:
 
 def _kind_of(hint: Any) -> Any:
     """Return the kind of a database, any other annotation as it is."""
-    is_database = isinstance(hint, type) and issubclass(hint, Database)
+    is_database = isinstance(hint, type) and issubclass(hint, DatabaseHandle)
     return getattr(hint, "kind", hint) if is_database else hint
 
 

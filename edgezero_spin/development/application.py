@@ -27,7 +27,7 @@ from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.mysql.factor import Mysql
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
-from edgezero_spin.host.factors.postgres.factor import Postgres
+from edgezero_spin.host.factors.postgres.factor import PostgresConnections
 from edgezero_spin.host.factors.variables import VariableError, VariableResolver
 from edgezero_spin.host.http.gateway import Gateway
 from edgezero_spin.host.load.application import http_triggers
@@ -222,7 +222,7 @@ def _database_grants(
     owned: contextlib.ExitStack,
 ) -> Grants:
     """Return what the component may use, as far as databases ask."""
-    postgres, mysql = Postgres(), Mysql()
+    postgres, mysql = PostgresConnections(), Mysql()
     owned.callback(postgres.close)
     owned.callback(mysql.close)
     databases = prepared.databases.by_label

@@ -75,13 +75,13 @@ class NativeDatabases:
         from edgezero_spin.host.factors.instance import Grants
         from edgezero_spin.host.factors.logs import Logs
         from edgezero_spin.host.factors.mysql.factor import Mysql
-        from edgezero_spin.host.factors.postgres.factor import Postgres
+        from edgezero_spin.host.factors.postgres.factor import PostgresConnections
 
         id = "" if self._own is None else self._own.id
         return Grants(
             component_id=id,
             databases=_Databases(self._own, self._views, self._stores),
-            postgres=Postgres(),
+            postgres=PostgresConnections(),
             mysql=Mysql(),
             log=Logs(None).of(id),
         )

@@ -108,7 +108,7 @@ class _Connection:
 
 
 class _SqlConnection(_Connection):
-    """A ``SqlConnection`` to a server."""
+    """A ``SqlBackend`` to a server."""
 
     async def query(self, statement: str, parameters: Sequence[Parameter]) -> _Rows:
         found = self._call("query", statement, self._binding.parameters(parameters))
@@ -120,7 +120,7 @@ class _SqlConnection(_Connection):
 
 
 class _SqliteConnection(_Connection):
-    """A ``SqlConnection`` to a SQLite database."""
+    """A ``SqlBackend`` to a SQLite database."""
 
     async def query(self, statement: str, parameters: Sequence[Parameter]) -> _Rows:
         found = self._call("execute", statement, self._binding.parameters(parameters))
@@ -131,7 +131,7 @@ class _SqliteConnection(_Connection):
 
 
 class _RedisConnection(_Connection):
-    """A ``RedisConnection``."""
+    """A ``RedisBackend``."""
 
     async def call(self, function: str, *arguments: Any) -> Any:
         if function == "execute":

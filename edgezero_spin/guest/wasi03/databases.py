@@ -139,7 +139,7 @@ class _Connection:
 
 
 class _SqlConnection(_Connection):
-    """A ``SqlConnection``."""
+    """A ``SqlBackend``."""
 
     async def query(self, statement: str, parameters: Sequence[Parameter]) -> _Rows:
         values = self._binding.parameters(parameters)
@@ -162,7 +162,7 @@ class _SqlConnection(_Connection):
 
 
 class _RedisConnection(_Connection):
-    """A ``RedisConnection``."""
+    """A ``RedisBackend``."""
 
     async def call(self, function: str, *arguments: Any) -> Any:
         if function == "execute":

@@ -109,7 +109,7 @@ class _Connection:
 
 
 class _SqlConnection(_Connection):
-    """A ``SqlConnection``."""
+    """A ``SqlBackend``."""
 
     async def query(self, statement: str, parameters: Sequence[Parameter]) -> "_Rows":
         columns, source, _ = await self._call(
@@ -174,7 +174,7 @@ class _Rows:
 
 
 class _RedisConnection(_Connection):
-    """A ``RedisConnection``."""
+    """A ``RedisBackend``."""
 
     async def call(self, function: str, *arguments: Any) -> Any:
         return await self._call(function, *arguments)

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
         DatabaseFailure,
         DatabasePlatform,
         Parameter,
-        RedisConnection,
+        RedisBackend,
         ServerMessage,
-        SqlConnection,
+        SqlBackend,
         SqlRows,
     )
-    from edgezero_spin.stores.databases.connecting import Database
+    from edgezero_spin.stores.databases.connecting import DatabaseHandle
     from edgezero_spin.stores.databases.decoding import DECODERS
     from edgezero_spin.stores.databases.errors import (
         DatabaseError,
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DECODERS",
-    "Database",
     "DatabaseError",
     "DatabaseFailure",
+    "DatabaseHandle",
     "DatabaseKind",
     "DatabaseOpenError",
     "DatabasePlatform",
@@ -52,10 +52,10 @@ __all__ = [
     "QueryError",
     "Range",
     "Redis",
-    "RedisConnection",
+    "RedisBackend",
     "RowError",
     "ServerMessage",
-    "SqlConnection",
+    "SqlBackend",
     "SqlDatabase",
     "SqlRows",
     "Sqlite",
@@ -65,11 +65,11 @@ _MODULES = {
     "DatabaseFailure": "backend",
     "DatabasePlatform": "backend",
     "Parameter": "backend",
-    "RedisConnection": "backend",
+    "RedisBackend": "backend",
     "ServerMessage": "backend",
-    "SqlConnection": "backend",
+    "SqlBackend": "backend",
     "SqlRows": "backend",
-    "Database": "connecting",
+    "DatabaseHandle": "connecting",
     "DECODERS": "decoding",
     "DatabaseError": "errors",
     "DatabaseKind": "errors",

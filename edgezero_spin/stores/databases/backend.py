@@ -21,9 +21,9 @@ __all__ = [
     "DatabaseFailure",
     "DatabasePlatform",
     "Parameter",
-    "RedisConnection",
+    "RedisBackend",
     "ServerMessage",
-    "SqlConnection",
+    "SqlBackend",
     "SqlRows",
 ]
 
@@ -92,7 +92,7 @@ class SqlRows(Protocol):
         """Read no more. Twice is harmless."""
 
 
-class SqlConnection(Protocol):
+class SqlBackend(Protocol):
     """A connection that runs statements. Any method may raise ``DatabaseFailure``."""
 
     async def query(self, statement: str, parameters: Sequence[Parameter]) -> SqlRows:
@@ -105,7 +105,7 @@ class SqlConnection(Protocol):
         """Give it back. Twice is harmless."""
 
 
-class RedisConnection(Protocol):
+class RedisBackend(Protocol):
     """A connection that runs commands."""
 
     async def call(self, function: str, *arguments: Any) -> Any:
@@ -130,7 +130,7 @@ class DatabasePlatform(Protocol):
             target: The label of a SQLite database, the address of a server.
 
         Returns:
-            A ``SqlConnection``, for ``redis`` a ``RedisConnection``.
+            A ``SqlBackend``, for ``redis`` a ``RedisBackend``.
 
         Raises:
             DatabaseFailure: It is not granted, or cannot be reached.

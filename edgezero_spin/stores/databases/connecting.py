@@ -1,6 +1,6 @@
 """One database of a request: its id, its siblings and its connection.
 
-``Database`` is what all kinds have in common.
+``DatabaseHandle`` is what all kinds have in common.
 
 In: declared ids, and what connects to one of them. Out: connections, and errors without the
 address or password of a server.
@@ -17,7 +17,7 @@ from edgezero_spin.stores.databases.errors import DatabaseKind, QueryError
 from edgezero_spin.stores.declaration import StoreIds
 from edgezero_spin.stores.registry import Registry
 
-__all__ = ["DATABASE_CLASSES", "Connected", "Database", "hide_address"]
+__all__ = ["DATABASE_CLASSES", "Connected", "DatabaseHandle", "hide_address"]
 
 C = TypeVar("C")
 
@@ -30,11 +30,11 @@ Connected = tuple[C, str]
 """A connection, and the address that it was made by, which no text may have."""
 
 
-DATABASE_CLASSES: "dict[DatabaseKind, type[Database[Any]]]" = {}
+DATABASE_CLASSES: "dict[DatabaseKind, type[DatabaseHandle[Any]]]" = {}
 """The facades that are loaded, by kind; the module of each is called after it."""
 
 
-class Database(Generic[C]):
+class DatabaseHandle(Generic[C]):
     """A database of the app, and by id the others of its kind: ``db["reports"]``."""
 
     kind: ClassVar[DatabaseKind]

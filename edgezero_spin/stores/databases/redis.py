@@ -5,8 +5,8 @@ Source: contract spin-host.md, DB-4; ``spin:redis@3.0.0``.
 
 from typing import Any, ClassVar, TypeVar, overload
 
-from edgezero_spin.stores.databases.backend import DatabaseFailure, RedisConnection
-from edgezero_spin.stores.databases.connecting import Database
+from edgezero_spin.stores.databases.backend import DatabaseFailure, RedisBackend
+from edgezero_spin.stores.databases.connecting import DatabaseHandle
 from edgezero_spin.stores.databases.errors import DatabaseKind
 from edgezero_spin.stores.json_values import decode, encode
 from edgezero_spin.stores.structuring import structurer
@@ -18,7 +18,7 @@ T = TypeVar("T")
 Reply = None | str | int | bytes
 
 
-class Redis(Database[RedisConnection]):
+class Redis(DatabaseHandle[RedisBackend]):
     """A Redis server.
 
     The address is a variable, ``redis://:password@host``. Values are bytes; a text is stored as

@@ -35,7 +35,7 @@ import attrs
 from edgezero_spin.stores.aliases import outside_names, resolved_hints
 from edgezero_spin.stores.constraints import rule_of
 from edgezero_spin.stores.databases.errors import RowError
-from edgezero_spin.stores.databases.postgres_types import Interval
+from edgezero_spin.stores.databases.postgres_types import Interval, Range
 from edgezero_spin.stores.json_values import JsonValueError, decode
 from edgezero_spin.stores.structure_hooks import is_model
 from edgezero_spin.stores.structuring import structurer
@@ -81,7 +81,7 @@ def row_reader(to: Any, columns: Sequence[str], database: str) -> RowReader:
     if to is dict or get_origin(to) is dict:
         names = tuple(columns)
         return lambda row: dict(zip(names, row, strict=True))
-    if is_model(to) or is_typeddict(to):
+    if _is_record(to):
         return _model_reader(to, columns, database)
     if len(columns) != 1:
         raise RowError(
@@ -101,6 +101,12 @@ def row_reader(to: Any, columns: Sequence[str], database: str) -> RowReader:
             raise RowError(database, name, _spell(to), str(error), columns) from None
 
     return single
+
+
+def _is_record(to: Any) -> bool:
+    """Whether a type has fields that are columns, or members of a JSON object."""
+    is_value = to is Interval or (get_origin(to) or to) is Range
+    return (is_model(to) and not is_value) or is_typeddict(to)
 
 
 def _tuple_reader(to: Any, columns: Sequence[str], database: str) -> RowReader:
@@ -187,7 +193,9 @@ def _fields_of(to: Any) -> list[_Field]:
         hint = hints.get(name, Any)
         if get_origin(hint) in (Required, NotRequired):
             (hint,) = get_args(hint)
-        found.append(_Field(names.get(name, name), argument, hint, required, _column_reader(hint)))
+        found.append(
+            _Field(names.get(name, argument), argument, hint, required, _column_reader(hint))
+        )
     return found
 
 
@@ -211,12 +219,12 @@ def _column_reader(to: Any) -> _ColumnReader:
         read = _DIRECT[to]
     elif get_origin(to) is list:
         read = _list_reader(to)
-    elif to in (list, dict) or get_origin(to) in (dict, tuple) or is_model(to) or is_typeddict(to):
+    elif to in (list, dict) or get_origin(to) in (dict, tuple) or _is_record(to):
         read = _json_reader(to)
     elif get_origin(to) is Literal or (isinstance(to, type) and issubclass(to, Enum)):
         read = _structured(structurer(to))
-    elif isinstance(to, type) and to.__module__.startswith("edgezero_spin.stores.databases"):
-        read = _instance(to)
+    elif to is Interval or (get_origin(to) or to) is Range:
+        read = _instance(get_origin(to) or to)
     else:
         read = _structured(structurer(to))
     return lambda value: _not_null(read, value)

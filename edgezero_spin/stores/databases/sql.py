@@ -16,10 +16,10 @@ from typing import Any, Self, TypeVar, overload
 
 from edgezero_spin.stores.databases.backend import (
     DatabaseFailure,
-    SqlConnection,
+    SqlBackend,
     SqlRows,
 )
-from edgezero_spin.stores.databases.connecting import Database
+from edgezero_spin.stores.databases.connecting import DatabaseHandle
 from edgezero_spin.stores.databases.errors import DatabaseError, ManyRowsError, NoRowError
 from edgezero_spin.stores.databases.parameters import Candidates, parameters_of
 from edgezero_spin.stores.databases.rows import row_reader
@@ -29,7 +29,7 @@ __all__ = ["SqlDatabase"]
 T = TypeVar("T")
 
 
-class SqlDatabase(Database[SqlConnection]):
+class SqlDatabase(DatabaseHandle[SqlBackend]):
     """A database that runs SQL statements.
 
     ``to`` is what a row becomes: an attrs class or dataclass by the names of columns, a tuple by

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, DatabaseError
+from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, SqliteError
 from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
 from edgezero_spin.host.runtime.interface import WitError
@@ -109,12 +109,12 @@ class _RecordedConnection(DatabaseConnection):
 
     def statement(self, text: str, values: Sequence[Any], work: Callable[[], T]) -> T:
         """Record a statement and run it."""
-        failed: list[DatabaseError] = []
+        failed: list[SqliteError] = []
 
         def run() -> T:
             try:
                 return work()
-            except DatabaseError as error:
+            except SqliteError as error:
                 failed.append(error)
                 raise BackendError(error.message) from error
 
@@ -124,4 +124,4 @@ class _RecordedConnection(DatabaseConnection):
         except BackendError as error:
             if failed:
                 raise failed[0] from None
-            raise DatabaseError(error.message, full=error.message == DATABASE_FULL) from None
+            raise SqliteError(error.message, full=error.message == DATABASE_FULL) from None

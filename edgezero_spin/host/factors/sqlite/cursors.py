@@ -65,7 +65,7 @@ class RowCursor:
 
         Raises:
             ResultTooLarge: There is a larger row than may be kept.
-            DatabaseError: The statement failed, or was stopped.
+            SqliteError: The statement failed, or was stopped.
         """
         connection = self._connection
 
