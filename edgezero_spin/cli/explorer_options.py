@@ -1,10 +1,14 @@
 """The flags of the explorer, for every command that can show one."""
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
-__all__ = ["EXPLORER_OPTIONS", "take_explorer_port"]
+__all__ = ["EXPLORER_OPTIONS", "explorer_options", "take_explorer_port"]
+
+F = TypeVar("F", bound=Callable[..., object])
 
 EXPLORER_OPTIONS = (
     click.option(
@@ -19,6 +23,19 @@ EXPLORER_OPTIONS = (
         help="The same, on this port. Default: a free one.",
     ),
 )
+
+
+def explorer_options(command: F) -> F:
+    """Add the flags; the command gets them as ``explorer_port``."""
+
+    @functools.wraps(command)
+    def gathered(*arguments: Any, **values: Any) -> object:
+        port = take_explorer_port(values)
+        return command(*arguments, explorer_port=port, **values)
+
+    for option in reversed(EXPLORER_OPTIONS):
+        option(gathered)
+    return gathered  # type: ignore[return-value]
 
 
 def take_explorer_port(values: dict[str, Any]) -> int | None:

@@ -38,7 +38,7 @@ from edgezero_spin.host.http.side_server import send_text
 if TYPE_CHECKING:
     from edgezero_spin.host.http.respond import Responder
 
-__all__ = ["Explorer"]
+__all__ = ["Explorer", "new_token"]
 
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -68,16 +68,20 @@ class Explorer:
     """
 
     def __init__(
-        self, recorder: Recorder, application: Callable[[], ExploredApplication | None]
+        self,
+        recorder: Recorder,
+        application: Callable[[], ExploredApplication | None],
+        token: str | None = None,
     ) -> None:
         """Answer nothing yet.
 
         Args:
             recorder: Its requests are shown.
             application: Returns what is explored; ``None`` while nothing runs.
+            token: What the path begins with; ``None`` for a new one.
         """
         self.origin: str | None = None
-        self.token = secrets.token_urlsafe(24)
+        self.token = token or new_token()
         self._recorder = recorder
         self._application = application
         self._streams: set[EventStream] = set()
@@ -235,6 +239,11 @@ class _Reading:
             self._over = True
             if self._body.failure is None:
                 self._done(bytes(self._data))
+
+
+def new_token() -> str:
+    """Return a token that nobody can guess."""
+    return secrets.token_urlsafe(24)
 
 
 def _text(data: bytes) -> str:

@@ -79,6 +79,13 @@ class Browser:
         assert status == 200, found
         return found
 
+    def answered(self, count: int) -> list[dict[str, Any]]:
+        """The requests that are kept, once there are so many and all have ended."""
+        while True:
+            found: list[dict[str, Any]] = self.json("api/requests")["requests"]
+            if len(found) >= count and all(each["status"] is not None for each in found):
+                return found
+
     def visit(self, path: str) -> bytes:
         """Ask the application itself."""
         connection = http.client.HTTPConnection("127.0.0.1", self.app_port, timeout=30)
@@ -173,9 +180,8 @@ def test_requests(browser: Browser) -> None:
     """What the application answered, and one of them in full."""
     assert browser.visit("/w?a=1") == b"hello"
     assert browser.visit("/t") == b""
-    found = browser.json("api/requests")
-    assert found["total"] == 2
-    first, second = found["requests"]
+    first, second = browser.answered(2)
+    assert browser.json("api/requests")["total"] == 2
     assert (first["path"], first["query"], first["status"]) == ("/w", "a=1", 200)
     assert (first["component"], first["route"], first["bytes"]) == ("guest", "/...", 5)
     assert second["status"] == 500 and "unreachable" in second["problem"]
