@@ -30,17 +30,17 @@ class KitDatabases(Mapping[str, Database]):
 
     def get(self, label: str, default: Any = None) -> Any:
         """Record that a database is opened; ``None`` for one that is not granted."""
-        asking = surface()
-        granted = asking.granted_databases
-        labels = asking.sqlite if granted is None else granted[self._component_id]
+        client = surface()
+        granted = client.granted_databases
+        labels = client.sqlite if granted is None else granted[self._component_id]
 
         def opened() -> Database:
-            if label not in labels or label not in asking.sqlite or asking.stores.denies(label):
+            if label not in labels or label not in client.sqlite or client.stores.denies(label):
                 raise BackendError(ACCESS_DENIED)
-            return _RecordedDatabase(label=label, uri=asking.sqlite[label].uri)
+            return _RecordedDatabase(label=label, uri=client.sqlite[label].uri)
 
         try:
-            return asking.stores.run(StoreCall("connect", label), opened)
+            return client.stores.run(StoreCall("connect", label), opened)
         except BackendError as error:
             if error.message == ACCESS_DENIED:
                 return default
@@ -63,9 +63,9 @@ class _RecordedDatabase(Database):
     """A database whose connections record what runs on them."""
 
     def connect(
-        self, go_on: Callable[[], bool] | None = None, account: MemoryAccount | None = None
+        self, is_live: Callable[[], bool] | None = None, account: MemoryAccount | None = None
     ) -> DatabaseConnection:
-        return _RecordedConnection(self, go_on, account, surface().stores)
+        return _RecordedConnection(self, is_live, account, surface().stores)
 
 
 class _RecordedConnection(DatabaseConnection):
@@ -74,11 +74,11 @@ class _RecordedConnection(DatabaseConnection):
     def __init__(
         self,
         database: Database,
-        go_on: Callable[[], bool] | None,
+        is_live: Callable[[], bool] | None,
         account: MemoryAccount | None,
         control: StoreControl,
     ) -> None:
-        super().__init__(database, go_on, account)
+        super().__init__(database, is_live, account)
         self._control = control
         self._label = database.label
 
