@@ -81,7 +81,12 @@ PAGES = (
     Page("introspection", "Introspection", "edgezero_spin.core.introspection"),
     Page("core", "Sources of requests", "edgezero_spin.core"),
     Page("guest", "Inside a component", "edgezero_spin.guest"),
-    Page("testing", "Testing", "edgezero_spin.testing"),
+    Page(
+        "testing",
+        "Testing",
+        "edgezero_spin.testing",
+        ("TestClient", "ComponentClient", "Client", "AsyncClient", "ClientResponse", "..."),
+    ),
     Page("contracts", "Contracts of store backends", "edgezero_spin.testing.contracts"),
     Page("host", "The embedded host", "edgezero_spin.host"),
     Page("manifest", "The manifest of an app", "edgezero_spin.manifest"),
@@ -158,7 +163,7 @@ def _entry(module: str, name: str) -> Iterator[str]:
     if inspect.isclass(value):
         yield f".. autoclass:: {module}.{name}"
         yield "   :members:"
-        if not issubclass(value, Exception):
+        if not issubclass(value, Exception) and value.__bases__ != (object,):
             yield "   :show-inheritance:"
     elif inspect.isroutine(value):
         yield f".. autofunction:: {module}.{name}"

@@ -7,6 +7,7 @@ from edgezero_spin.cli.not_here import refused_flag
 from edgezero_spin.cli.options import adapter_option, common_options
 from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.run_options import RunFlags, run_options
+from edgezero_spin.cli.side_pages import side_pages
 
 __all__ = ["watch"]
 
@@ -111,6 +112,7 @@ def watch(
         options: RunOptions = {
             **run,
             **more.run_options(durable=False),
+            "observers": (*run["observers"], *pages.observers),
             "components": component_ids,
             "profile": profile,
         }
@@ -123,4 +125,5 @@ def watch(
         skip_build=skip_build,
         skip_assets=more.direct_mounts,
     )
-    watch_and_serve(settings, start, flags, more, Screen(clear))
+    with side_pages(more.operation_listen, more.explorer_port) as pages:
+        watch_and_serve(settings, start, flags, more, Screen(clear), pages)

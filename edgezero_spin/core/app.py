@@ -379,11 +379,15 @@ class App(Router):
         for route, handler in zip(declared, handlers, strict=True):
             own = route.pattern.names
             call = bind(handler, own, frozenset(names[id(handler)] - {*own}), offers)
+            refuse = None
             if route.layers:
                 layers = [_resolved(layer) for layer in route.layers]
                 call = chain(layers, self._answering(call), self._answer)
+                refuse = chain(layers, self._answering(self._miss), self._answer)
             name = route.name or str(getattr(handler, "__name__", ""))
-            routes.append(Route(route.method, route.pattern, handler, call, name, route.tags))
+            routes.append(
+                Route(route.method, route.pattern, handler, call, name, route.tags, refuse)
+            )
         self._table = self._states[RouteTable] = RouteTable(routes)
         mounted = [mount.target for mount in self._mounts if isinstance(mount.target, App)]
         for app in mounted:
@@ -513,13 +517,20 @@ class App(Router):
     async def _call_mounted(self, request: Request, path: bytes) -> Response:
         mount = find_mount(self._mounts, request) if self._mounts else None
         if mount is None:
-            raise self._table.miss(request.method, path, request.raw_path)
+            # The layers of a group are around its 405 as well: a preflight request is one.
+            for taker in self._table.takers(path).values():
+                if taker.refuse is not None:
+                    return await taker.refuse(request)
+            return await self._miss(request)
         request.root_path += mount.prefix
         try:
             return to_response(await mount.endpoint(request))
         finally:
             request.root_path = request.root_path.removesuffix(mount.prefix)
             request._app = self
+
+    async def _miss(self, request: Request) -> Response:
+        raise self._table.miss(request.method, request.local_path, request.raw_path)
 
     async def _answer_mounted(self, request: Request) -> Response:
         """Answer a request of the app that this one is mounted in."""

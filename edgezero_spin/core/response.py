@@ -329,7 +329,15 @@ def _from_tuple(value: tuple[Any, ...]) -> Response | None:
             )
         return None
     if not 200 <= status <= 599:
-        raise TypeError(f"a handler returned the status {status}, not 200 to 599")
+        raise TypeError(
+            f"a handler returned the status {status}, not 200 to 599 (for a JSON array return a "
+            f"list)"
+        )
+    if rest and not hasattr(rest[0], "__iter__"):
+        raise TypeError(
+            f"a handler returned {type(rest[0]).__name__} as the headers of status {status}; write "
+            f"a mapping (for a JSON array return a list)"
+        )
     response = to_response(inner)
     response.status = int(status)
     added = MutableHeaders(*rest)

@@ -19,7 +19,7 @@ from typing import Annotated, Any, NoReturn, get_args, get_origin, get_type_hint
 
 import attrs
 
-from edgezero_spin.core.annotations import Config, Depends, Kv, Marker, Secrets
+from edgezero_spin.core.annotations import Config, Depends, Kv, Marked, Marker, Secrets
 from edgezero_spin.core.app_config import app_config_reader
 from edgezero_spin.core.background import BackgroundTasks
 from edgezero_spin.core.dependencies import Dependency, Parameters
@@ -173,7 +173,8 @@ def hints_of(function: Callable[..., object]) -> dict[str, Any]:
         TypeError: One of them means nothing.
     """
     try:
-        return get_type_hints(_annotated(function), include_extras=True)
+        hints = get_type_hints(_annotated(function), include_extras=True)
+        return {n: hint[Any] if isinstance(hint, Marked) else hint for n, hint in hints.items()}
     except NameError as error:
         raise TypeError(f"handler {name_of(function)}: {error}") from error
 
@@ -189,22 +190,24 @@ def sends_requests(function: Callable[..., object]) -> bool:
         _depends(parameter, hints.get(parameter.name))
         for parameter in inspect.signature(function).parameters.values()
     ]
-    return any(sends_requests(depends.call) for depends in found if depends is not None)
+    calls = [depends.call for depends in found if depends is not None]
+    return any(sends_requests(call) for call in calls if callable(call))
 
 
 def _depends(parameter: inspect.Parameter, hint: Any) -> Depends | None:
-    if isinstance(parameter.default, Depends):
-        return parameter.default
-    if get_origin(hint) is Annotated:
+    found = parameter.default if isinstance(parameter.default, Depends) else None
+    if found is None and get_origin(hint) is Annotated:
         for extra in get_args(hint)[1:]:
             if isinstance(extra, Depends):
-                return extra
-    return None
+                found = extra
+    if found is not None and found.call is None:
+        return Depends(get_args(hint)[0] if get_origin(hint) is Annotated else hint)
+    return found
 
 
 def _dependency(depends: Depends, scope: _Scope) -> Argument:
     call = depends.call
-    if not callable(call):
+    if not callable(call) or call is inspect.Parameter.empty:
         raise TypeError(f"Depends takes a function, got {call!r}")
     return Dependency(call, _parameters(call, scope), is_async(call)).argument
 
@@ -329,6 +332,8 @@ def _marker(hint: Any) -> Marker | None:
         for extra in get_args(hint)[1:]:
             if isinstance(extra, Marker):
                 return extra
+            if isinstance(extra, Marked):
+                raise TypeError(extra.remedy)
     return None
 
 

@@ -12,6 +12,7 @@ from edgezero_spin.core.errors import BodyReadError
 from edgezero_spin.core.response import Response
 from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.development.application import NativeApplication, Placed
+from edgezero_spin.development.observed import FOLLOWING
 from edgezero_spin.development.outbound import NetworkTransport
 from edgezero_spin.development.pages import (
     exception_response,
@@ -42,6 +43,7 @@ class AppHandler:
 
     Attributes:
         origin: The URL of the server.
+        native: The app.
     """
 
     def __init__(self, native: NativeApplication, observer: Observer | None = None) -> None:
@@ -52,7 +54,7 @@ class AppHandler:
             observer: Told of its requests.
         """
         self.origin: str | None = None
-        self._native = native
+        self.native = native
         self._observer = observer
         self._transport: NetworkTransport | None = None
 
@@ -62,7 +64,7 @@ class AppHandler:
         """Begin to answer a request; ``None`` when that is done already."""
         following = None
         if self._observer is not None:
-            gateway = self._native.gateway
+            gateway = self.native.gateway
             component_id, route = gateway.matched(head)
             following = self._observer.request_began(
                 observed_request(head, gateway.application, component_id, route)
@@ -70,17 +72,22 @@ class AppHandler:
         if following is None:
             return self._begin(head, body, writer)
         observed = ObservedResponse(following, writer)
-        return observed.responder(self._begin(head, body, observed))
+        # The task that answers begins with what is set now.
+        token = FOLLOWING.set(following)
+        try:
+            return observed.responder(self._begin(head, body, observed))
+        finally:
+            FOLLOWING.reset(token)
 
     def _begin(
         self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
     ) -> "Responder | None":
-        admitted = self._native.gateway.admit(head)
+        admitted = self.native.gateway.admit(head)
         if isinstance(admitted, CompleteResponse):
             _send(writer, head.method, admitted.status, list(admitted.headers), admitted.body)
             return None
         placed = cast("Placed", admitted.component)
-        own = self._native.place.component_id
+        own = self.native.place.component_id
         if placed.id != own:
             text = (
                 f"`edgezero dev` serves {own!r} alone; `edgezero watch` serves {placed.id!r}, too\n"
@@ -88,9 +95,9 @@ class AppHandler:
             _send(writer, head.method, 501, [("content-type", b"text/plain")], text.encode())
             return None
         if self._transport is None:
-            self._transport = NetworkTransport(self._native.outbound, self.origin or "")
+            self._transport = NetworkTransport(self.native.outbound, self.origin or "")
         admitted.exchange.body = body
-        return _started(_Answering(self._native, self._transport, admitted.exchange, writer))
+        return _started(_Answering(self.native, self._transport, admitted.exchange, writer))
 
     async def aclose(self) -> None:
         """Close the connections of requests that the app sent."""
@@ -155,7 +162,7 @@ class _Answering:
         writer: ResponseWriter,
     ) -> None:
         self.task: asyncio.Task[None] | None = None
-        self._native = native
+        self.native = native
         self._transport = transport
         self._exchange = exchange
         self._writer = writer
@@ -173,9 +180,12 @@ class _Answering:
     async def run(self) -> None:
         """Answer."""
         source = _Source(self._exchange)
-        request = self._native.request(source, self._transport)
-        response = await self._native.app.handle(request)
+        request = self.native.request(source, self._transport)
+        response = await self.native.app.handle(request)
         error = request.error
+        following = FOLLOWING.get()
+        if error is not None and following is not None:
+            following.failed(f"{type(error).__name__}: {error}")
         if response.status == 500 and error is not None and not isinstance(error, EdgeZeroError):
             accepts = request.headers.get("accept") or ""
             if wants_html(accepts):

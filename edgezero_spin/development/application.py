@@ -20,6 +20,7 @@ from edgezero_spin.core.app import App
 from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.sources import RequestSource
+from edgezero_spin.development.observed import FOLLOWING, VARIABLES, ObservedStore, note_call
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
@@ -126,6 +127,16 @@ class NativeApplication:
     notices: tuple[str, ...]
     _platform: "_Platform"
 
+    @property
+    def stores(self) -> Mapping[str, KeyValueBackend]:
+        """Key-value stores by label."""
+        return self._platform._stores
+
+    @property
+    def variables(self) -> VariableResolver:
+        """Values of its variables."""
+        return self._platform._variables
+
     def request(self, source: RequestSource, transport: OutboundTransport) -> Request:
         """Return a request for the app."""
         asked = Request(source)
@@ -228,7 +239,7 @@ class _Platform:
             raise BackendError(
                 "access-denied (the label is not in this component's key_value_stores in spin.toml)"
             )
-        return store
+        return store if FOLLOWING.get() is None else ObservedStore(label, store)
 
     def secrets(self) -> "_Platform":
         return self
@@ -236,7 +247,8 @@ class _Platform:
     def get(self, name: str) -> str | None:
         """Return a variable."""
         try:
-            return self._variables.get(self._component_id, name)
+            with note_call(VARIABLES, "get", name):
+                return self._variables.get(self._component_id, name)
         except VariableError as error:
             if error.case == "undefined":
                 return None

@@ -127,6 +127,7 @@ class Host:
                 pooling=settings.pooling,
                 max_instances=settings.max_instances + settings.reuse.most_idle * _served(plan),
                 debug_info=settings.debug_info,
+                fuel=settings.count_instructions,
             )
         )
         self._sender = OutboundSender(network)
