@@ -75,6 +75,15 @@ PAGES = (
         "edgezero_spin",
         ("Outbound", "OutboundResponse", "OutboundError", "OutboundStatusError"),
     ),
+    Page(
+        "databases",
+        "Databases",
+        "edgezero_spin",
+        (
+            *("Sqlite", "Postgres", "MySql", "Redis", "Interval", "Range", "DatabaseError"),
+            *("DatabaseOpenError", "QueryError", "RowError", "NoRowError", "ManyRowsError"),
+        ),
+    ),
     Page("stores", "Stores, models and errors", "edgezero_spin"),
     Page("store_backends", "Stores outside of an app", "edgezero_spin.stores"),
     Page("openapi", "OpenAPI", "edgezero_spin.core.openapi"),

@@ -2,7 +2,7 @@
 
 ``note: Json[Note]`` is a ``Note`` to a type checker and to the handler; the marker beside it
 tells the binder where the note comes from. ``Kv``, ``Config`` and ``Secrets`` are the
-registries of the request.
+registries of the request, ``Sqlite``, ``Redis``, ``Postgres`` and ``MySql`` its databases.
 
 Source: contract edgezero.md, EXT-1 to EXT-12; design.md, "The public API to aim for".
 """

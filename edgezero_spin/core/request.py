@@ -30,6 +30,7 @@ from edgezero_spin.core.sources import MemorySource, RequestSource
 from edgezero_spin.core.streaming import ByteSource, SourceStream
 from edgezero_spin.core.uploads import FormValue, PartStream, read_form
 from edgezero_spin.stores.config import ConfigStore
+from edgezero_spin.stores.databases.errors import DatabaseKind
 from edgezero_spin.stores.key_value import KeyValueStore
 from edgezero_spin.stores.opening import Stores
 from edgezero_spin.stores.registry import Registry
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from edgezero_spin.core.app import App
     from edgezero_spin.core.outbound import OutboundTransport
     from edgezero_spin.core.route_table import Route
+    from edgezero_spin.stores.databases import MySql, Postgres, Redis, Sqlite
 
 __all__ = ["DEFAULT_BODY_LIMIT", "BodyReadError", "Request", "decode_path_value"]
 
@@ -81,6 +83,7 @@ class Request:
     _states: Mapping[type, object] = {}
     _stores: "Stores | Callable[[], Stores] | None" = None
     _transport: "OutboundTransport | None" = None
+    _databases: dict[DatabaseKind, Registry[Any] | None] | None = None
     _headers: Headers | None = None
     _body: _Bytes | None = None
     _form: list[tuple[str, FormValue]] | None = None
@@ -145,6 +148,7 @@ class Request:
         changed._states = self._states
         changed._stores = self._stores
         changed._transport = self._transport
+        changed._databases = self._databases
         changed._extensions = self.extensions
         changed._app = self._app
         # One object for both: the runner knows the first request only.
@@ -417,17 +421,53 @@ class Request:
         Raises:
             Internal: The app declares none.
         """
-        return _declared(self.stores.kv, "kv", "kv")
+        return _declared(self.stores.kv, "kv store", "stores.kv")
 
     @property
     def config(self) -> Config:
         """The config stores. Raises as ``kv`` does."""
-        return _declared(self.stores.config, "config", "config")
+        return _declared(self.stores.config, "config store", "stores.config")
 
     @property
     def secrets(self) -> Secrets:
         """The secret stores. Raises as ``kv`` does."""
-        return _declared(self.stores.secrets, "secret", "secrets")
+        return _declared(self.stores.secrets, "secret store", "stores.secrets")
+
+    @property
+    def sqlite(self) -> "Sqlite":
+        """The default SQLite database, which gives the others by id. Raises as ``kv`` does."""
+        found: Sqlite = _declared(self._database("sqlite"), "SQLite database", "databases.sqlite")
+        return found
+
+    @property
+    def redis(self) -> "Redis":
+        """The default Redis server, likewise."""
+        found: Redis = _declared(self._database("redis"), "Redis server", "databases.redis")
+        return found
+
+    @property
+    def postgres(self) -> "Postgres":
+        """The default PostgreSQL database, likewise."""
+        found: Postgres = _declared(
+            self._database("postgres"), "PostgreSQL database", "databases.postgres"
+        )
+        return found
+
+    @property
+    def mysql(self) -> "MySql":
+        """The default MySQL database, likewise."""
+        found: MySql = _declared(self._database("mysql"), "MySQL database", "databases.mysql")
+        return found
+
+    def _database(self, kind: DatabaseKind) -> Any:
+        # The stores may be those of all requests of an instance, connections are not.
+        databases = self._databases
+        if databases is None:
+            databases = self._databases = {}
+        if kind not in databases:
+            databases[kind] = self.stores.new_databases(kind)
+        registry = databases[kind]
+        return None if registry is None else registry.default
 
     async def app_config(
         self, model: type[_T], *, store: str | None = None, key: str | None = None
@@ -546,7 +586,7 @@ def _too_large(limit: int) -> PayloadTooLarge:
     return PayloadTooLarge(f"request body too large: the limit is {limit} bytes")
 
 
-def _declared(registry: Registry[_S] | None, noun: str, table: str) -> Registry[_S]:
-    if registry is None:
-        raise Internal(f"no {noun} store configured -- check [stores.{table}]")
-    return registry
+def _declared(found: _S | None, noun: str, table: str) -> _S:
+    if found is None:
+        raise Internal(f"no {noun} configured -- check [{table}]")
+    return found

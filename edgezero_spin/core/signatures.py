@@ -48,14 +48,20 @@ from edgezero_spin.core.outbound import Outbound
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.scalars import without_none
 from edgezero_spin.stores.aliases import alias_of
+from edgezero_spin.stores.databases.connecting import DatabaseHandle
 from edgezero_spin.stores.structure_hooks import is_model
 
 __all__ = ["Offers", "hints_of", "is_async", "name_of", "parameters_of", "sends_requests"]
 
+# Databases by their kind: their classes are loaded by the apps that use them.
 _STORE_KINDS: Any = (
-    (Kv, "kv", "key-value"),
-    (Config, "config", "config"),
-    (Secrets, "secrets", "secret"),
+    (Kv, "kv", "key-value store"),
+    (Config, "config", "config store"),
+    (Secrets, "secrets", "secret store"),
+    ("sqlite", "sqlite", "SQLite database"),
+    ("redis", "redis", "Redis server"),
+    ("postgres", "postgres", "PostgreSQL database"),
+    ("mysql", "mysql", "MySQL database"),
 )
 _FAILURES = {"query": BAD_QUERY, "header": BAD_HEADER, "cookie": BAD_COOKIE, "form": BAD_FORM}
 _PAIRS: dict[str, Callable[[Request], Any]] = {
@@ -70,7 +76,7 @@ class Offers:
     """What the app has for its handlers, beside what a request brings.
 
     Attributes:
-        stores: The kinds of store that it declares: ``kv``, ``config``, ``secrets``.
+        stores: The kinds of store and database that it declares: ``kv``, ``sqlite``.
         states: The types of its state.
     """
 
@@ -224,7 +230,7 @@ def _check_offered(hint: Any, default: Any, offers: Offers) -> None:
     if nullable or default is not inspect.Parameter.empty:
         return
     marker = _marker(hint)
-    wanted = [attribute for kind, attribute, _ in _STORE_KINDS if hint == kind]
+    wanted = [attribute for kind, attribute, _ in _STORE_KINDS if _kind_of(hint) == kind]
     if marker is not None and marker.source == "app_config":
         wanted = ["config"]
         if app_config_reader(get_args(hint)[0]).secrets:
@@ -232,8 +238,8 @@ def _check_offered(hint: Any, default: Any, offers: Offers) -> None:
     for _, attribute, noun in _STORE_KINDS:
         if attribute in wanted and attribute not in offers.stores:
             raise TypeError(
-                f"the app declares no {noun} store; write App({attribute}=[...]) or "
-                f"[stores.{attribute}] in edgezero.toml"
+                f"the app declares no {noun}; write App({attribute}=[...]) or "
+                f"[{_table_of(attribute)}] in edgezero.toml"
             )
     if marker is not None and marker.source == "state":
         kind = get_args(hint)[0]
@@ -242,6 +248,17 @@ def _check_offered(hint: Any, default: Any, offers: Offers) -> None:
                 f"the app has no state of type {_spell(kind)}; write App(state=[...]) or "
                 f"app.with_state(...)"
             )
+
+
+def _table_of(attribute: str) -> str:
+    kind = "stores" if attribute in ("kv", "config", "secrets") else "databases"
+    return f"{kind}.{attribute}"
+
+
+def _kind_of(hint: Any) -> Any:
+    """Return the kind of a database, any other annotation as it is."""
+    is_database = isinstance(hint, type) and issubclass(hint, DatabaseHandle)
+    return getattr(hint, "kind", hint) if is_database else hint
 
 
 def _argument(parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]) -> Argument | None:
@@ -263,7 +280,7 @@ def _argument(parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]) -
     if hint is BackgroundTasks:
         return Argument(background)
     for kind, attribute, _ in _STORE_KINDS:
-        if hint == kind:
+        if _kind_of(hint) == kind:
             return Argument(registry(attribute, absent))
     marker = _marker(hint)
     return None if marker is None else marked(marker.source, get_args(hint)[0], absent)
@@ -376,7 +393,7 @@ def _refuse(
         f"bool, a date, UUID, Decimal, enum, Literal, or a list of these), or is annotated with "
         f"Request, Headers, Json[...], Form[...], Query[...], PathParams[...], Header[...], "
         f"Cookie[...], Depends(...), AppConfig[...], State[...], Kv, Config, Secrets, "
-        f"Outbound, UploadFile or BackgroundTasks"
+        f"Sqlite, Redis, Postgres, MySql, Outbound, UploadFile or BackgroundTasks"
     )
 
 

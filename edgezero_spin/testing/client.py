@@ -15,7 +15,7 @@ so that the deadline holds whatever an application does.
 import abc
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -78,6 +78,8 @@ class Client(abc.ABC):
         self.http = HttpScript()
         self.usages: list[Usage] = []
         self._portal = Portal(deadline_s, grace_s)
+        # What else ends with the client.
+        self._owned: list[Callable[[], None]] = [databases.close]
 
     # What a test sees
 
@@ -205,7 +207,8 @@ class Client(abc.ABC):
     def close(self) -> None:
         """Free what the client holds. Twice is harmless."""
         self._portal.close()
-        self.sqlite.close()
+        for close in self._owned:
+            close()
 
     def __enter__(self) -> Self:
         return self

@@ -24,7 +24,7 @@ from edgezero_spin.host.factors.mysql.factor import Mysql
 from edgezero_spin.host.factors.observed_calls import ObservedInterfaces
 from edgezero_spin.host.factors.outbound_http.interface import HttpSender, OutboundHosts
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
-from edgezero_spin.host.factors.postgres.factor import Postgres
+from edgezero_spin.host.factors.postgres.factor import PostgresConnections
 from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.http.gateway import Gateway
@@ -90,7 +90,7 @@ class Application:
     triggers: Sequence[ConfiguredTrigger]
     served: Mapping[tuple[str, str], Served]
     routes: tuple[PublicRoute, ...]
-    postgres: Postgres
+    postgres: PostgresConnections
     mysql: Mysql
 
     def close(self) -> None:
@@ -147,7 +147,7 @@ def load_application(
     _warn(table)
     databases = databases or {}
     network = network or NetworkRules()
-    postgres, mysql = Postgres(), Mysql()
+    postgres, mysql = PostgresConnections(), Mysql()
     model_client = None if llm is None else _llm_client(llm)
     interfaces = host_interfaces() if interfaces is None else interfaces
     if observer is not None:
