@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["run_host"]
 
 
-USUAL_THRESHOLDS = (700, 10, 10)
-"""Python's own; a start collects less often (``cli.COLLECTED_AFTER``)."""
+SERVING_THRESHOLDS = (7000, 10, 10)
+"""New objects after which garbage is looked for, and in how many of those cases among older ones.
+
+Ten times Python's own number: a request makes and frees hundreds of objects and leaves no cycles
+behind, so that looking for some is 3 % of a short one. A start looks less often still
+(``cli.COLLECTED_AFTER``)."""
 
 
 def run_host(
@@ -49,7 +53,7 @@ def run_host(
     def announce(listening: Listening) -> None:
         # What is there now stays: the collector need never look at it again.
         gc.freeze()
-        gc.set_threshold(*USUAL_THRESHOLDS)
+        gc.set_threshold(*SERVING_THRESHOLDS)
         if pages is not None:
             pages.serving()
         if as_json:

@@ -123,7 +123,7 @@ class ConcurrentInstance:
         return (
             self.left > 0
             and not self.ended
-            and self.unanswered < self.capacity
+            and (len(self.calls) < self.capacity or self.unanswered < self.capacity)
             and not self._has_backpressure
         )
 
