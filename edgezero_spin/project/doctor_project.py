@@ -27,10 +27,10 @@ from edgezero_spin.project.config_checks import (
 )
 from edgezero_spin.project.config_inspect import ConfigRequest, inspect_config
 from edgezero_spin.project.doctor_report import DoctorFinding, fine, problem, remark
-from edgezero_spin.project.inspection import InspectionError, inspect_component
+from edgezero_spin.project.inspection import InspectionError
 from edgezero_spin.project.provision import DATA_FILE, lacking_stanzas, provision
 from edgezero_spin.project.serve import RUNTIME_CONFIG
-from edgezero_spin.project.spin_version import installed_spin, parse_spin_version
+from edgezero_spin.project.spin_needed import outdated_spin
 from edgezero_spin.project.staleness import stale_source
 
 __all__ = ["examine_app", "examine_spin"]
@@ -165,18 +165,14 @@ def _built(
 def _spin_needed(id: str, wasm: Path) -> Iterator[DoctorFinding]:
     """Yield that the Spin of this machine is too old for a component."""
     try:
-        needed = inspect_component(wasm).spin
+        outdated = outdated_spin(wasm)
     except InspectionError as error:
         what = error.problem.partition(";")[0]
         yield problem(f"component {id}: {wasm} {what}", f"Run `edgezero build -c {id}`.")
         return
-    if needed is None:
-        return
-    installed = installed_spin()
-    version = None if installed is None else parse_spin_version(installed)
-    if version is not None and version < tuple(map(int, needed.split("."))):
+    if outdated is not None:
         yield remark(
-            f"component {id}: needs Spin {needed} or later; installed is {installed}",
+            f"component {id}: {outdated}",
             "Update Spin, serve with the embedded host, or compile with `edgezero componentize "
             "--wasi 0.2`.",
         )
