@@ -28,7 +28,7 @@ from edgezero_spin.project.config_checks import (
 from edgezero_spin.project.config_inspect import ConfigRequest, inspect_config
 from edgezero_spin.project.doctor_report import DoctorFinding, fine, problem, remark
 from edgezero_spin.project.inspection import InspectionError
-from edgezero_spin.project.provision import DATA_FILE, lacking_stanzas, provision
+from edgezero_spin.project.provision import DATA_FILE, missing_store_tables, provision
 from edgezero_spin.project.serve import RUNTIME_CONFIG
 from edgezero_spin.project.spin_needed import outdated_spin
 from edgezero_spin.project.staleness import stale_source
@@ -122,7 +122,7 @@ def examine_spin(
     labels = dict.fromkeys(
         label for component in manifest.components.values() for label in component.key_value_stores
     )
-    for lacking in lacking_stanzas(path, tuple(labels)):
+    for lacking in missing_store_tables(path, tuple(labels)):
         what, _, remedy = lacking.partition(". Add:\n")
         yield problem(what, f"Add:\n{remedy}")
     yield from _variables(manifest, config, environ)
