@@ -76,8 +76,11 @@ if TYPE_CHECKING:
         ConfigStore,
         ConfigStoreError,
         ConfigUnavailableError,
+        DatabaseError,
+        DatabaseOpenError,
         Ge,
         Gt,
+        Interval,
         JsonValueError,
         KeyNotFoundError,
         KeyPage,
@@ -89,12 +92,21 @@ if TYPE_CHECKING:
         KeyValueValidationError,
         Le,
         Lt,
+        ManyRowsError,
         MaxLen,
         MinLen,
+        MySql,
+        NoRowError,
+        Postgres,
+        QueryError,
+        Range,
+        Redis,
         Registry,
+        RowError,
         SecretError,
         SecretNotFoundError,
         SecretStore,
+        Sqlite,
         StoreDeclaration,
         StoreIds,
         StoreOpenError,
@@ -123,6 +135,8 @@ __all__ = [
     "ConfigStoreError",
     "ConfigUnavailableError",
     "Cookie",
+    "DatabaseError",
+    "DatabaseOpenError",
     "Depends",
     "EdgeError",
     "EdgeZeroError",
@@ -135,6 +149,7 @@ __all__ = [
     "Headers",
     "HttpError",
     "Internal",
+    "Interval",
     "Json",
     "JsonValueError",
     "KeyNotFoundError",
@@ -149,12 +164,15 @@ __all__ = [
     "Le",
     "Lt",
     "ManifestJson",
+    "ManyRowsError",
     "MaxLen",
     "MethodNotAllowed",
     "Middleware",
     "MinLen",
     "MutableHeaders",
+    "MySql",
     "Next",
+    "NoRowError",
     "NotFound",
     "NotSupported",
     "Outbound",
@@ -164,7 +182,11 @@ __all__ = [
     "Part",
     "PathParams",
     "PayloadTooLarge",
+    "Postgres",
     "Query",
+    "QueryError",
+    "Range",
+    "Redis",
     "Registry",
     "Request",
     "RequestHost",
@@ -172,11 +194,13 @@ __all__ = [
     "RouteNotFound",
     "RouteTable",
     "Router",
+    "RowError",
     "SecretError",
     "SecretNotFoundError",
     "SecretStore",
     "Secrets",
     "ServiceUnavailable",
+    "Sqlite",
     "State",
     "StoreDeclaration",
     "StoreError",
@@ -213,15 +237,34 @@ _ROOMS = ("core", "guest", "stores", "errors")
 _READY = {"access_log", "compress", "request_ids", "security_headers", "static_files"}
 
 
+# Databases, each with what it needs, likewise.
+_DATABASES = {
+    "DatabaseError",
+    "DatabaseOpenError",
+    "Interval",
+    "ManyRowsError",
+    "MySql",
+    "NoRowError",
+    "Postgres",
+    "QueryError",
+    "Range",
+    "Redis",
+    "RowError",
+    "Sqlite",
+}
+
+
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name in _READY:
         return getattr(import_module(f"{__name__}.core.{name}"), name)
+    if name in _DATABASES:
+        return getattr(import_module(f"{__name__}.stores.databases"), name)
     for room in _ROOMS:
         module = import_module(f"{__name__}.{room}")
         for offered in module.__all__:
-            if offered in __all__:
+            if offered in __all__ and offered not in _DATABASES:
                 globals().setdefault(offered, getattr(module, offered))
     return globals()[name]
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgezero_spin.explorer.application import ExploredApplication
-from edgezero_spin.host.factors.sqlite.connections import DatabaseError, ResultTooLarge
+from edgezero_spin.host.factors.sqlite.connections import ResultTooLarge, SqliteError
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 
 __all__ = [
@@ -134,7 +134,7 @@ def run_statement(app: ExploredApplication, label: str, statement: str) -> dict[
         raise Refusal(
             422, f"the result is too large for this page; add a LIMIT ({error})"
         ) from error
-    except DatabaseError as error:
+    except SqliteError as error:
         raise Refusal(422, str(error)) from error
     finally:
         connection.close()

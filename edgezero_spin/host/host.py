@@ -178,7 +178,12 @@ class Host:
         for component in self.application.served.values():
             self._runner.prepare(component)
         self._dispatcher = Dispatcher(
-            self.application.triggers, self.application.served, self._runner, settings.reconnect
+            self.application.triggers,
+            self.application.served,
+            self._runner,
+            settings.reconnect,
+            application=plan.name,
+            observer=combine(observers),
         )
 
     @classmethod
@@ -420,7 +425,7 @@ class Host:
             request.scheme,
             request.client,
         )
-        return await answer(self._service, head, request.body, watch)
+        return await answer(self._service, head, request.body, request.trailers, watch)
 
     def begin(
         self,

@@ -82,6 +82,31 @@ def test_the_flags_of_spin_new(typed: list[str], where: str, made: str, tmp_path
     assert (folder / where / ".git").exists() is ("--no-vcs" not in typed)
 
 
+@pytest.mark.parametrize(
+    ("typed", "where", "name"),
+    [
+        (["TMP/x"], "x", "x"),
+        (["TMP/x/"], "x", "x"),
+        (["services/My-App"], "project/services/My-App", "my-app"),
+        (["./shop"], "project/shop", "shop"),
+        (["."], "project", "project"),
+        (["../shop"], "shop", "shop"),
+        (["--dir", "services", "a/shop"], "project/services/a/shop", "shop"),
+        (["a/shop", "--output", "other"], "project/other", "shop"),
+        (["shop"], "project/shop", "shop"),
+    ],
+)
+def test_a_name_may_be_a_path(typed: list[str], where: str, name: str, tmp_path: Path) -> None:
+    """Its last part is the name, and the folders before it are made."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    arguments = [word.replace("TMP", str(tmp_path)) for word in typed]
+    done = edgezero("new", *arguments, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert f'name = "{name}"' in (tmp_path / where / "edgezero.toml").read_text()
+    assert done.stdout.startswith(f"Created {name} in ")
+
+
 def test_a_folder_with_files_is_written_into_when_asked(tmp_path: Path) -> None:
     """Else it is refused and nothing changes; a repository alone is not a file in the way."""
     # TPL-12, NEW-2

@@ -221,6 +221,17 @@ def test_an_adapter_is_found_in_any_case(tmp_path: Path) -> None:
             ["stores.secret: unknown field `secret`. Known here: config, kv, secrets."],
             id="kind of store",
         ),
+        # A table of ours
+        pytest.param(
+            '[databases.sqlite3]\nids = ["a"]',
+            ["databases.sqlite3: unknown field `sqlite3`.", "mysql, postgres, redis, sqlite."],
+            id="kind of database",
+        ),
+        pytest.param(
+            '[databases.sqlite]\nids = ["a", "b"]',
+            ["databases.sqlite: `default` is required when more than one id is declared (a, b)"],
+            id="default database",
+        ),
         # MAN-11, TV-105
         pytest.param(
             "[adapters.spin.adapter]\nzone = 1\nruntime_threads = 4",
