@@ -61,8 +61,9 @@ def main() -> None:
     # What is there now is shared with every fork, and no collector has to look at it.
     gc.freeze()
     before: _Worker | None = None
+    running: set[int] = set()
     while _is_ordered(orders):
-        _reap()
+        _reap(running)
         heard, held = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -72,10 +73,15 @@ def main() -> None:
         if before is not None:
             os.close(before.accepting)
         before = _Worker(pid, heard)
-    if before is not None:
-        before.stop()
+        running.add(pid)
+    _reap(running)
+    # Not the last one alone: while that one loads, the one before it still answers.
+    for pid in running:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    for pid in running:
         with contextlib.suppress(ChildProcessError):
-            os.waitpid(before.pid, 0)
+            os.waitpid(pid, 0)
 
 
 def _is_ordered(orders: IO[bytes]) -> bool:
@@ -105,11 +111,11 @@ class _Worker(NamedTuple):
         select.select([self.accepting], [], [], STOP_S)
 
 
-def _reap() -> None:
-    """Take note of forks that have ended."""
+def _reap(running: set[int]) -> None:
+    """Take forks that have ended out of those that run."""
     with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        while pid := os.waitpid(-1, os.WNOHANG)[0]:
+            running.discard(pid)
 
 
 def _run_worker(

@@ -386,6 +386,21 @@ def test_nothing_is_left_behind(folder: Path) -> None:
     assert not Path(f"/proc/{worker}/exe").exists()
 
 
+def test_nothing_is_left_behind_while_a_save_is_loaded(folder: Path, tmp_path: Path) -> None:
+    """Not only the process that loads ends, but that of the save before it, too."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    dev = Dev(folder)
+    dev.line_with("Loaded")
+    save(folder, "app.py", "import asyncio\n", f"import asyncio\nopen({str(gate)!r}).read()\n")
+    # Open as soon as the new process reads from it, and until this one ends.
+    with gate.open("w"):
+        dev.process.terminate()
+        dev.process.wait(TIMEOUT_S)
+        dev._thread.join(TIMEOUT_S)
+        assert not dev._thread.is_alive()
+
+
 def _children(pid: int) -> list[int]:
     path = Path(f"/proc/{pid}/task/{pid}/children")
     if not path.exists():
