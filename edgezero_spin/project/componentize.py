@@ -65,7 +65,7 @@ install()
 
 from {module} import IncomingHandler
 
-HttpHandler = IncomingHandler
+HttpHandler = InboundRedis = WitWorld = IncomingHandler
 """
 _ENTRY_TEXT_OF_APP = """\
 from edgezero_spin.bundle.lean_imports import install

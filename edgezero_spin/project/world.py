@@ -53,8 +53,11 @@ Need = Literal[
     "redis",
     "postgres",
     "mysql",
+    "redis_trigger",
+    "mqtt_trigger",
+    "cron_trigger",
 ]
-"""One thing that an app answers (``http``) or uses; ``App.needs`` names those of an app."""
+"""One thing that an app answers (``http``, triggers) or uses; ``App.needs`` names an app's."""
 
 
 @attrs.frozen
@@ -64,17 +67,25 @@ class Interfaces:
     Attributes:
         name: What a person reads: ``http-trigger``, ``key-value``.
         imports: Those that a component imports, those whose types they use included.
-        exports: Those that it exports.
+        exports: Those that it exports, or functions that it exports by themselves.
+        uses: Types of interfaces that those functions have, each with a name of its own.
         spin: The oldest Spin that has them; empty for every one that runs this WASI.
     """
 
     name: str
     imports: tuple[str, ...] = ()
     exports: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
     spin: str = ""
 
 
 _CLOCK = "wasi:clocks/monotonic-clock@0.3.0"
+_CRON = "handle-cron-event: {}func(metadata: cron-metadata) -> result<_, cron-error>"
+_MQTT = (
+    "handle-message: {}func(message: list<u8>, metadata: mqtt-metadata) -> result<_, mqtt-error>"
+)
+_AS_CRON = "{metadata as cron-metadata, error as cron-error}"
+_AS_MQTT = "{metadata as mqtt-metadata, error as mqtt-error}"
 _RDBMS_TYPES = "fermyon:spin/rdbms-types@2.0.0"
 
 INTERFACES: Mapping[Wasi, Mapping[Need, Interfaces]] = MappingProxyType(
@@ -88,6 +99,17 @@ INTERFACES: Mapping[Wasi, Mapping[Need, Interfaces]] = MappingProxyType(
             "redis": Interfaces("redis", ("fermyon:spin/redis@2.0.0",)),
             "postgres": Interfaces("postgres", ("spin:postgres/postgres@4.0.0",), spin="3.4"),
             "mysql": Interfaces("mysql", ("fermyon:spin/mysql@2.0.0", _RDBMS_TYPES)),
+            "redis_trigger": Interfaces("redis-trigger", exports=("fermyon:spin/inbound-redis",)),
+            "mqtt_trigger": Interfaces(
+                "mqtt-trigger",
+                exports=(_MQTT.format(""),),
+                uses=(f"spin:mqtt-trigger/spin-mqtt-types.{_AS_MQTT}",),
+            ),
+            "cron_trigger": Interfaces(
+                "cron-trigger",
+                exports=(_CRON.format(""),),
+                uses=(f"fermyon:spin-cron/cron-types@2.0.0.{_AS_CRON}",),
+            ),
         },
         "0.3": {
             "http": Interfaces("http-service", (_CLOCK,), ("wasi:http/handler@0.3.0",)),
@@ -98,6 +120,19 @@ INTERFACES: Mapping[Wasi, Mapping[Need, Interfaces]] = MappingProxyType(
             "redis": Interfaces("redis", ("spin:redis/redis@3.0.0",)),
             "postgres": Interfaces("postgres", ("spin:postgres/postgres@4.2.0",)),
             "mysql": Interfaces("mysql", ("spin:mysql/mysql@3.0.0",)),
+            "redis_trigger": Interfaces(
+                "redis-trigger", exports=("spin:redis/inbound-redis@3.0.0",)
+            ),
+            "mqtt_trigger": Interfaces(
+                "mqtt-trigger",
+                exports=(_MQTT.format("async "),),
+                uses=(f"spin:mqtt-trigger/spin-mqtt-types@3.0.0.{_AS_MQTT}",),
+            ),
+            "cron_trigger": Interfaces(
+                "cron-trigger",
+                exports=(_CRON.format("async "),),
+                uses=(f"spin:cron/cron-types@3.0.0.{_AS_CRON}",),
+            ),
         },
     }
 )
@@ -118,7 +153,8 @@ def world_text(needs: Collection[Need], wasi: Wasi = DEFAULT_WASI) -> str:
     """Return the world that imports and exports exactly what ``needs`` ask for, as WIT."""
     package, _, world = GENERATED_WORLD.partition("/")
     rows = [row for need, row in INTERFACES[wasi].items() if need in needs]
-    lines = [f"  import {name};" for row in rows for name in row.imports]
+    lines = [f"  use {types};" for row in rows for types in row.uses]
+    lines += [f"  import {name};" for row in rows for name in row.imports]
     lines += [f"  export {name};" for row in rows for name in row.exports]
     return "\n".join([f"package {package};", "", f"world {world} {{", *lines, "}", ""])
 

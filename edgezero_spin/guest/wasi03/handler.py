@@ -23,7 +23,9 @@ from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
 from edgezero_spin.core.streaming import BodyStream
+from edgezero_spin.guest.event_results import takes_events
 from edgezero_spin.guest.wasi03.event_loop import loop
+from edgezero_spin.guest.wasi03.events import add_event_exports
 from edgezero_spin.guest.wasi03.incoming import IncomingSource
 from edgezero_spin.guest.wasi03.outgoing import BodyWriter, response_of
 from edgezero_spin.guest.wasi03.stores import platform
@@ -115,6 +117,8 @@ def incoming_handler(app: App) -> type[Any]:
 
             return start(serve(asked), loop, respond)
 
+    if takes_events(app):
+        add_event_exports(IncomingHandler, app, stores)
     IncomingHandler.app = app  # type: ignore[attr-defined]
     return IncomingHandler
 
