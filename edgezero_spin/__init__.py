@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from edgezero_spin.core.security_headers import security_headers
     from edgezero_spin.core.static_files import static_files
     from edgezero_spin.errors import EdgeError, EdgeZeroError, StoreError
+    from edgezero_spin.events import CronEvent, MqttMessage, RedisMessage
     from edgezero_spin.guest import open_stores, run_app, wait
     from edgezero_spin.stores import (
         Alias,
@@ -123,6 +124,7 @@ __all__ = [
     "ConfigStoreError",
     "ConfigUnavailableError",
     "Cookie",
+    "CronEvent",
     "Depends",
     "EdgeError",
     "EdgeZeroError",
@@ -153,6 +155,7 @@ __all__ = [
     "MethodNotAllowed",
     "Middleware",
     "MinLen",
+    "MqttMessage",
     "MutableHeaders",
     "Next",
     "NotFound",
@@ -165,6 +168,7 @@ __all__ = [
     "PathParams",
     "PayloadTooLarge",
     "Query",
+    "RedisMessage",
     "Registry",
     "Request",
     "RequestHost",
@@ -206,7 +210,7 @@ __all__ = [
 ]
 
 # Where two rooms offer a name, the first one's is meant.
-_ROOMS = ("core", "guest", "stores", "errors")
+_ROOMS = ("core", "guest", "stores", "errors", "events")
 
 
 # Ready middleware: a module each, which only a component that uses it carries.

@@ -450,7 +450,12 @@ class App(Router):
         return self._entry
 
     async def take(
-        self, event: AppEvent, stores: _Stores = None, *, chosen: str | None = None
+        self,
+        event: AppEvent,
+        stores: _Stores = None,
+        *,
+        chosen: str | None = None,
+        transport: OutboundTransport | None = None,
     ) -> None:
         """Have the handler of an event take it, with what it leaves for the background.
 
@@ -458,6 +463,7 @@ class App(Router):
             event: The event.
             stores: The stores of the handler, or a function that opens them.
             chosen: The channel, topic filter or expression, where several handlers would do.
+            transport: Carries what the handler sends, unless the app has its own.
 
         Raises:
             NoEventHandlerError: There is no handler, or several.
@@ -466,6 +472,7 @@ class App(Router):
         if self._entry is None:
             self.compile()
         request, endpoint = self.events.request_of(event, chosen)
+        request._transport = transport
         self._prepare(request, stores)
         if self.open_stores == "eager":
             await request.open_stores()
