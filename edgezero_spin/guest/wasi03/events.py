@@ -10,7 +10,6 @@ contract services.md, RDT-7, CRN-6, MQT-7; wasi03.md, PY-20.
 from asyncio import Task
 from typing import Any
 
-import componentize_py_async_support as support
 import componentize_py_runtime as runtime
 import wit_world
 from componentize_py_types import Err, Ok
@@ -20,29 +19,11 @@ from edgezero_spin.core.app import App
 from edgezero_spin.core.event_handlers import TriggerType, report_failure
 from edgezero_spin.guest.event_results import ErrorValues, chosen_trigger, event_of
 from edgezero_spin.guest.wasi03.event_loop import loop
+from edgezero_spin.guest.wasi03.export_index import export_index
 from edgezero_spin.guest.wasi03.tasks import start
 from edgezero_spin.stores import Stores
 
 __all__ = ["add_event_exports"]
-
-
-def _index_of(protocol: Any, method: str, arguments: int) -> int:
-    """Return the number of a function among the component's exports."""
-    seen: list[int] = []
-    real = support.first_poll
-
-    class Probe:
-        def handle_message(self, *arguments: Any) -> None:
-            """Stand for the handler."""
-
-        handle_cron_event = handle_message
-
-    try:
-        support.first_poll = lambda index, borrows, coroutine: seen.append(index)
-        getattr(protocol, f"_async_start_{method}")(Probe(), *(None,) * arguments, 0)
-    finally:
-        support.first_poll = real
-    return seen[0]
 
 
 def add_event_exports(handler: type[Any], app: App, stores: Stores) -> None:
@@ -58,11 +39,11 @@ def add_event_exports(handler: type[Any], app: App, stores: Stores) -> None:
     kinds = {trigger.kind for trigger in events.triggers}
     numbers: dict[str, int] = {}
     if "redis" in kinds:
-        numbers["redis"] = _index_of(exports.InboundRedis, "handle_message", 1)
+        numbers["redis"] = export_index(exports.InboundRedis, "handle_message", 1)
     if "mqtt" in kinds:
-        numbers["mqtt"] = _index_of(wit_world.WitWorld, "handle_message", 2)
+        numbers["mqtt"] = export_index(wit_world.WitWorld, "handle_message", 2)
     if "cron" in kinds:
-        numbers["cron"] = _index_of(wit_world.WitWorld, "handle_cron_event", 1)
+        numbers["cron"] = export_index(wit_world.WitWorld, "handle_cron_event", 1)
 
     async def take(kind: TriggerType, arguments: tuple[Any, ...]) -> Any:
         try:
