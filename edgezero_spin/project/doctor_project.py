@@ -5,8 +5,7 @@ KV-42, VAR-20 to VAR-22.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
@@ -32,6 +31,7 @@ from edgezero_spin.project.provision import DATA_FILE, lacking_stanzas, provisio
 from edgezero_spin.project.serve import RUNTIME_CONFIG
 from edgezero_spin.project.spin_version import installed_spin, parse_spin_version
 from edgezero_spin.project.staleness import stale_source
+from edgezero_spin.project.trigger_check import TRIGGER_EXPORTS
 
 __all__ = ["examine_app", "examine_spin"]
 
@@ -159,17 +159,32 @@ def _built(
         )
         return
     yield fine(f"component {id}: {wasm} is up to date")
-    yield from _spin_needed(id, wasm)
-
-
-def _spin_needed(id: str, wasm: Path) -> Iterator[DoctorFinding]:
-    """Yield that the Spin of this machine is too old for a component."""
     try:
-        needed = inspect_component(wasm).spin
+        found = inspect_component(wasm)
     except InspectionError as error:
         what = error.problem.partition(";")[0]
         yield problem(f"component {id}: {wasm} {what}", f"Run `edgezero build -c {id}`.")
         return
+    yield from _spin_needed(id, found.spin)
+    yield from _not_started(manifest, id, found.exports)
+
+
+def _not_started(
+    manifest: SpinManifest, id: str, exports: Sequence[str]
+) -> Iterator[DoctorFinding]:
+    """Yield the kinds of trigger that a component has handlers for and that never start it."""
+    started = {trigger.type for trigger in manifest.triggers if trigger.component == id}
+    for kind, names in TRIGGER_EXPORTS.items():
+        if kind not in started and any(name in exports for name in names):
+            yield remark(
+                f"component {id} has a handler of {kind} triggers, and no [[trigger.{kind}]] of "
+                f"{manifest.path} starts it",
+                "Add the table; `edgezero componentize` says what stands in it.",
+            )
+
+
+def _spin_needed(id: str, needed: str | None) -> Iterator[DoctorFinding]:
+    """Yield that the Spin of this machine is too old for a component."""
     if needed is None:
         return
     installed = installed_spin()
