@@ -208,10 +208,7 @@ def guests(folder: Path) -> Mapping[str, Path]:
             if name == "edited":
                 source = _edited(source, place / "source")
             componentize_app("app:app", output=component, folder=source)
-        found[name] = manifest_of(component)
-    text = found["values"].read_text()
-    if "key_value_stores" not in text:
-        found["values"].write_text(text + 'key_value_stores = ["default"]\n')
+        found[name] = manifest_of(component, *(["default"] if name == "values" else []))
     return found
 
 

@@ -22,7 +22,7 @@ import psycopg
 from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
-from edgezero_spin.host.factors.postgres.factor import Postgres
+from edgezero_spin.host.factors.postgres.factor import PostgresConnections
 from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.runtime.component_loading import load_component
 from edgezero_spin.host.runtime.engine import EngineSettings, make_engine
@@ -112,7 +112,7 @@ def measure(rows: int, columns: int) -> dict[str, list[float]]:
     """Return seconds per query, of each turn, by side."""
     found: dict[str, list[float]] = {"guest": [], "psycopg": [], "psycopg, binary": []}
     settings = EngineSettings(pooling=False, epoch=False)
-    postgres = Postgres()
+    postgres = PostgresConnections()
     with TemporaryDirectory() as name, running_postgres() as port, make_engine(settings) as engine:
         address = f"postgres://postgres:postgres@localhost:{port}/postgres?sslmode=disable"
         table = f"CREATE TABLE t AS SELECT {', '.join(COLUMNS)} FROM generate_series(1, {rows}) g"

@@ -77,8 +77,11 @@ if TYPE_CHECKING:
         ConfigStore,
         ConfigStoreError,
         ConfigUnavailableError,
+        DatabaseError,
+        DatabaseOpenError,
         Ge,
         Gt,
+        Interval,
         JsonValueError,
         KeyNotFoundError,
         KeyPage,
@@ -90,12 +93,21 @@ if TYPE_CHECKING:
         KeyValueValidationError,
         Le,
         Lt,
+        ManyRowsError,
         MaxLen,
         MinLen,
+        MySql,
+        NoRowError,
+        Postgres,
+        QueryError,
+        Range,
+        Redis,
         Registry,
+        RowError,
         SecretError,
         SecretNotFoundError,
         SecretStore,
+        Sqlite,
         StoreDeclaration,
         StoreIds,
         StoreOpenError,
@@ -125,6 +137,8 @@ __all__ = [
     "ConfigUnavailableError",
     "Cookie",
     "CronEvent",
+    "DatabaseError",
+    "DatabaseOpenError",
     "Depends",
     "EdgeError",
     "EdgeZeroError",
@@ -137,6 +151,7 @@ __all__ = [
     "Headers",
     "HttpError",
     "Internal",
+    "Interval",
     "Json",
     "JsonValueError",
     "KeyNotFoundError",
@@ -151,13 +166,16 @@ __all__ = [
     "Le",
     "Lt",
     "ManifestJson",
+    "ManyRowsError",
     "MaxLen",
     "MethodNotAllowed",
     "Middleware",
     "MinLen",
     "MqttMessage",
     "MutableHeaders",
+    "MySql",
     "Next",
+    "NoRowError",
     "NotFound",
     "NotSupported",
     "Outbound",
@@ -167,7 +185,11 @@ __all__ = [
     "Part",
     "PathParams",
     "PayloadTooLarge",
+    "Postgres",
     "Query",
+    "QueryError",
+    "Range",
+    "Redis",
     "RedisMessage",
     "Registry",
     "Request",
@@ -176,11 +198,13 @@ __all__ = [
     "RouteNotFound",
     "RouteTable",
     "Router",
+    "RowError",
     "SecretError",
     "SecretNotFoundError",
     "SecretStore",
     "Secrets",
     "ServiceUnavailable",
+    "Sqlite",
     "State",
     "StoreDeclaration",
     "StoreError",
@@ -217,15 +241,34 @@ _ROOMS = ("core", "guest", "stores", "errors", "events")
 _READY = {"access_log", "compress", "request_ids", "security_headers", "static_files"}
 
 
+# Databases, each with what it needs, likewise.
+_DATABASES = {
+    "DatabaseError",
+    "DatabaseOpenError",
+    "Interval",
+    "ManyRowsError",
+    "MySql",
+    "NoRowError",
+    "Postgres",
+    "QueryError",
+    "Range",
+    "Redis",
+    "RowError",
+    "Sqlite",
+}
+
+
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name in _READY:
         return getattr(import_module(f"{__name__}.core.{name}"), name)
+    if name in _DATABASES:
+        return getattr(import_module(f"{__name__}.stores.databases"), name)
     for room in _ROOMS:
         module = import_module(f"{__name__}.{room}")
         for offered in module.__all__:
-            if offered in __all__:
+            if offered in __all__ and offered not in _DATABASES:
                 globals().setdefault(offered, getattr(module, offered))
     return globals()[name]
 

@@ -22,8 +22,18 @@ NEIGHBOURS = {
     "wasm": set[str](),
     "host": {"manifest", "stores", "wasm"},
     "project": {"bundle", "manifest", "wasm"},
-    "development": {"__init__", "core", "stores", "manifest", "host", "project", "run_app"},
-    "cli": {"development", "project", "manifest", "host", "__version__"},
+    "explorer": {"host", "manifest", "project", "stores"},
+    "development": {
+        "explorer",
+        "__init__",
+        "core",
+        "stores",
+        "manifest",
+        "host",
+        "project",
+        "run_app",
+    },
+    "cli": {"development", "explorer", "project", "manifest", "host", "__version__"},
     "testing": {"bundle", "core", "stores", "guest", "manifest", "host", "project"},
     "__init__": {"core", "stores", "guest"},
 }
@@ -63,6 +73,8 @@ LIBRARIES = {
         "pymysql",
         "redis",
         "boto3",
+        "opentelemetry",
+        "prometheus_client",
         "botocore",
         "cryptography",
         "azure",
@@ -77,6 +89,7 @@ LIBRARIES = {
         "tomli_w",
         "watchfiles",
     },
+    "explorer": {"attrs"},
     "development": {"attrs", "httpx", "watchfiles"},
     "cli": {"click", "attrs"},
     "testing": {"apsw", "attrs", "pytest", "wasmtime", "httpx", "hypothesis", "time_machine"},
@@ -112,6 +125,8 @@ LATE = {
 HOST = PACKAGE / "host"
 HOST_NEIGHBOURS = {
     "errors": set[str](),
+    # Spans, metrics and logs of what observers see.
+    "telemetry": {"observers"},
     # What embedders see of all that happens; everything below may tell of it.
     "observers": set[str](),
     # One request and its response between an event loop and a guest's thread.

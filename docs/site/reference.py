@@ -75,13 +75,27 @@ PAGES = (
         "edgezero_spin",
         ("Outbound", "OutboundResponse", "OutboundError", "OutboundStatusError"),
     ),
+    Page(
+        "databases",
+        "Databases",
+        "edgezero_spin",
+        (
+            *("Sqlite", "Postgres", "MySql", "Redis", "Interval", "Range", "DatabaseError"),
+            *("DatabaseOpenError", "QueryError", "RowError", "NoRowError", "ManyRowsError"),
+        ),
+    ),
     Page("stores", "Stores, models and errors", "edgezero_spin"),
     Page("store_backends", "Stores outside of an app", "edgezero_spin.stores"),
     Page("openapi", "OpenAPI", "edgezero_spin.core.openapi"),
     Page("introspection", "Introspection", "edgezero_spin.core.introspection"),
     Page("core", "Sources of requests", "edgezero_spin.core"),
     Page("guest", "Inside a component", "edgezero_spin.guest"),
-    Page("testing", "Testing", "edgezero_spin.testing"),
+    Page(
+        "testing",
+        "Testing",
+        "edgezero_spin.testing",
+        ("TestClient", "ComponentClient", "Client", "AsyncClient", "ClientResponse", "..."),
+    ),
     Page("contracts", "Contracts of store backends", "edgezero_spin.testing.contracts"),
     Page("host", "The embedded host", "edgezero_spin.host"),
     Page("manifest", "The manifest of an app", "edgezero_spin.manifest"),
@@ -158,7 +172,7 @@ def _entry(module: str, name: str) -> Iterator[str]:
     if inspect.isclass(value):
         yield f".. autoclass:: {module}.{name}"
         yield "   :members:"
-        if not issubclass(value, Exception):
+        if not issubclass(value, Exception) and value.__bases__ != (object,):
             yield "   :show-inheritance:"
     elif inspect.isroutine(value):
         yield f".. autofunction:: {module}.{name}"

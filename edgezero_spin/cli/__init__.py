@@ -36,7 +36,7 @@ _EXTRAS = {
 
 COLLECTED_AFTER = 100_000
 """New objects after which garbage is looked for. What a start makes is none, and looking for it
-after every 700, as Python does by itself, is a tenth of the start; a server goes back to that."""
+after every 700, as Python does by itself, is a tenth of the start; a server looks more often."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,9 +1,11 @@
 """``edgezero dev``: an app served natively, loaded anew at every save."""
 
+import contextlib
 from pathlib import Path
 
 import click
 
+from edgezero_spin.cli.explorer_options import explorer_options
 from edgezero_spin.cli.options import adapter_option, common_options
 from edgezero_spin.cli.run_options import RunFlags, run_options
 
@@ -36,9 +38,12 @@ DIFFERENCES = (
     help="The component whose app is served. Default: the only one that is an app.",
 )
 @run_options
+@explorer_options
 @adapter_option
 @common_options
-def dev(source: str | None, component_id: str | None, flags: RunFlags) -> None:
+def dev(
+    source: str | None, component_id: str | None, flags: RunFlags, explorer_port: int | None
+) -> None:
     """Serve an app without compiling it, and load it again whenever one of its files changes.
 
     Stores are the files of Spin, below .spin, and stay. Variables, stores and outbound requests are
@@ -48,9 +53,12 @@ def dev(source: str | None, component_id: str | None, flags: RunFlags) -> None:
     What runs is CPython, not the component: an app may use threads, sockets, every module and the
     whole disk here. Files of the manifest are not mounted; the current folder is that of the app.
     """
+    import attrs
+
     from edgezero_spin.cli.dev_session import serve_until_stopped
     from edgezero_spin.development.application import app_of
     from edgezero_spin.development.supervisor import DevSettings
+    from edgezero_spin.explorer.serving import new_token
     from edgezero_spin.host.http.listening import DEFAULT_LISTEN, Listening, bind
     from edgezero_spin.manifest.spin import load_spin_manifest
     from edgezero_spin.project.locate import find_spin_manifest
@@ -70,9 +78,18 @@ def dev(source: str | None, component_id: str | None, flags: RunFlags) -> None:
         run={**options, "log_dir": "", "follow": None},
         access_log=flags.access_log,
     )
-    with bind(flags.listen or DEFAULT_LISTEN, find_free_port=flags.find_free_port) as listening:
+    with contextlib.ExitStack() as owned:
+        listening = owned.enter_context(
+            bind(flags.listen or DEFAULT_LISTEN, find_free_port=flags.find_free_port)
+        )
         address, port = listening.getsockname()[:2]
         click.echo(f"Serving {Listening(address, port).url}")
         click.echo(f"  {place.component_id}: {place.target} in {place.folder}")
         click.echo(DIFFERENCES)
+        if explorer_port is not None:
+            token = new_token()
+            shown = owned.enter_context(bind(f"127.0.0.1:{explorer_port}"))
+            settings = attrs.evolve(settings, explorer=(shown, token))
+            url = Listening(*shown.getsockname()[:2]).url
+            click.echo(f"[edgezero] explorer at {url}/{token}/", err=True)
         serve_until_stopped(settings, listening)

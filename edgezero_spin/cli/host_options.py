@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
+from edgezero_spin.cli.explorer_options import EXPLORER_OPTIONS, take_explorer_port
 from edgezero_spin.cli.not_here import check_environment, refused_options
 from edgezero_spin.cli.reuse_options import REUSE_OPTIONS, ReuseFlags
 from edgezero_spin.cli.values import Duration, DurationSpan
@@ -56,6 +57,8 @@ class HostFlags(NamedTuple):
         disable_cache: Compile anew.
         disable_pooling: Allocate instances one by one.
         debug_info: Let native debuggers see into guests.
+        operation_listen: Where health, readiness and metrics are served; ``None`` for nowhere.
+        explorer_port: Port of the explorer, 0 for any; ``None`` for no explorer.
     """
 
     tls_cert: str | None
@@ -82,6 +85,8 @@ class HostFlags(NamedTuple):
     disable_cache: bool
     disable_pooling: bool
     debug_info: bool
+    operation_listen: str | None
+    explorer_port: int | None
 
     @property
     def as_json(self) -> bool:
@@ -136,6 +141,7 @@ class HostFlags(NamedTuple):
             durable_writes=durable if self.durability is None else self.durability == "full",
             pooling=not self.disable_pooling,
             debug_info=self.debug_info,
+            count_instructions=self.explorer_port is not None,
             reconnect=ReconnectPolicy(timeout_s=self.reconnect_timeout),
             **self.reuse.policies(ready=self.ready),
         )
@@ -295,6 +301,18 @@ _OPTIONS = (
     ),
     click.option("--disable-pooling", is_flag=True, help="Allocate instances one by one."),
     click.option("--debug-info", is_flag=True, help="Let native debuggers see into components."),
+    click.option(
+        "--operation-listen",
+        metavar="ADDRESS",
+        help="Serve /healthz, /readyz and /metrics there, beside the application.",
+    ),
+    click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        help="How the host's own log is written, on standard error. Default: text.",
+    ),
+    *EXPLORER_OPTIONS,
 )
 
 
@@ -304,14 +322,22 @@ def host_options(command: F) -> F:
     @functools.wraps(command)
     def gathered(*arguments: Any, **values: Any) -> object:
         reuse = ReuseFlags(*(values.pop(name) for name in ReuseFlags._fields))
-        own = {name: values.pop(name) for name in HostFlags._fields if name != "reuse"}
+        explorer = take_explorer_port(values)
+        taken = ("reuse", "explorer_port")
+        own = {name: values.pop(name) for name in HostFlags._fields if name not in taken}
         if (own["tls_cert"] is None) != (own["tls_key"] is None):
             raise click.UsageError("--tls-cert and --tls-key go together")
         if own["cache_file"] is not None and own["disable_cache"]:
             raise click.UsageError("--cache and --disable-cache contradict each other")
         own["disable_pooling"] |= _pooling_is_switched_off()
         check_environment()
-        return command(*arguments, more=HostFlags(**own, reuse=reuse), **values)
+        if values.pop("log_format") == "json":
+            # Not needed for `--help`, and slow to import for that.
+            from edgezero_spin.cli.log_format import write_log_as_json
+
+            write_log_as_json()
+        more = HostFlags(**own, reuse=reuse, explorer_port=explorer)
+        return command(*arguments, more=more, **values)
 
     for option in reversed(_OPTIONS):
         option(gathered)

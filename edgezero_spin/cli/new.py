@@ -50,8 +50,9 @@ def new(
     """Make a new project in the folder NAME, which must not exist yet.
 
     NAME is put into lower case, and what cannot stand in a name becomes a dash; with --init
-    it is the current folder's by itself. The project builds, serves and passes its own tests
-    as it is. Two words are TEMPLATE NAME.
+    it is the current folder's by itself. A path, as in `edgezero new services/my-app`, is the
+    folder, and its last part the name; it may exist, if nothing is in it. The project builds,
+    serves and passes its own tests as it is. Two words are TEMPLATE NAME.
     """
     from edgezero_spin.project.commands import check_built_in
     from edgezero_spin.project.new import create_project
@@ -61,6 +62,8 @@ def new(
     if parent is not None and flags.folder is not None:
         raise click.UsageError("--dir does not go with --output or --init")
     name, flags = name_and_template(words, flags)
+    if parent is not None and flags.folder is not None:
+        flags = flags._replace(output=parent / flags.folder)
     template = flags.find_template(PROJECT_ID)
     if name is None:
         name = Path.cwd().name if flags.init else flags.ask_name()

@@ -1,9 +1,8 @@
 """Flags and variables of ``spin up`` that the embedded host lacks; each says so in one line.
 
-A flag or a variable that changes what an application does is refused; one that only watches it
-is not heard, and that is said.
+A flag or a variable that changes what an application does is refused.
 
-Source: contract spin-host.md, CLI-11, CLI-36, ENG-10, OUTH-19; Spin's ``telemetry`` for OTEL_*.
+Source: contract spin-host.md, CLI-11, CLI-36, ENG-10, OUTH-19.
 """
 
 import os
@@ -16,12 +15,6 @@ __all__ = ["check_environment", "refused_flag", "refused_options"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
-_EXPORTERS = (
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
-)
 # Spin's names for levels, and Python's; above CRITICAL there is nothing.
 _LEVELS: dict[str, str | int] = {
     "off": 60,
@@ -90,11 +83,6 @@ def check_environment(environ: Mapping[str, str] | None = None) -> None:
         raise click.UsageError(
             "SPIN_OUTBOUND_H2C_PRIOR_KNOWLEDGE is set: this host sends requests over HTTP/1.1 "
             "only; unset it, or run `spin up`"
-        )
-    exporter = next((name for name in _EXPORTERS if environ.get(name)), None)
-    if exporter is not None and not environ.get("OTEL_SDK_DISABLED"):
-        click.echo(
-            f"[edgezero] {exporter} is set: this host sends no telemetry; `spin up` does", err=True
         )
     _set_log_level(environ.get("RUST_LOG", ""))
 

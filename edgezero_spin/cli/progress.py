@@ -11,7 +11,7 @@ __all__ = ["busy", "show_compilations"]
 
 @contextmanager
 def busy(what: str) -> Iterator[None]:
-    """Show ``what`` on standard error while it is done; nothing where that is no terminal."""
+    """Show ``what`` on standard error while it is done; nothing where that is not a terminal."""
     if not sys.stderr.isatty():
         yield
         return

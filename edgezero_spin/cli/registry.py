@@ -61,7 +61,19 @@ def _cache_option(command: F) -> F:
     )(command)
 
 
-@registry.command(epilog=PUSH_EPILOG, short_help="Push an application.")
+class _Push(click.Command):
+    """Takes ``--compose`` without a value, as Spin 4 does."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Give it one where none follows."""
+        for at, word in enumerate(args):
+            following = args[at + 1 : at + 2]
+            if word == "--compose" and following not in (["true"], ["false"]):
+                args = [*args[:at], "--compose=true", *args[at + 1 :]]
+        return super().parse_args(ctx, args)
+
+
+@registry.command(cls=_Push, epilog=PUSH_EPILOG, short_help="Push an application.")
 @click.argument("reference", metavar="IMAGE")
 @manifest_option
 @click.option("--profile", metavar="NAME", help="Push this profile of the manifest.")
@@ -71,8 +83,8 @@ def _cache_option(command: F) -> F:
     type=click.BOOL,
     default=True,
     metavar="true|false",
-    help="false pushes dependencies beside their component; true, the default, would join them, "
-    "and is refused where there are any.",
+    help="Make one component of each and its dependencies, which any host runs. true, the default "
+    "and without a value; false pushes dependencies beside their component.",
 )
 @click.option(
     "--annotation",

@@ -81,7 +81,7 @@ class _Commands(click.Group):
             close = difflib.get_close_matches(name, COMMANDS)
             offer = f" Did you mean {' or '.join(f'`{each}`' for each in close)}?" if close else ""
             ctx.fail(
-                f"{name!r} is no command of edgezero, and no program edgezero-{name} or "
+                f"{name!r} is not a command of edgezero, and no program edgezero-{name} or "
                 f"spin-{name} is on PATH.{offer}"
             )
         return super().resolve_command(ctx, [name, *args[1:]])

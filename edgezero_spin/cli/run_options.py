@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from edgezero_spin.cli.options import KeyValue
+from edgezero_spin.cli.telemetry import telemetry_observer
 
 if TYPE_CHECKING:
     from edgezero_spin.host.observers import Observer
@@ -68,11 +69,15 @@ class RunFlags(NamedTuple):
         return options
 
     def _observers(self) -> "list[Observer]":
-        if self.access_log is None:
-            return []
-        from edgezero_spin.host.http.access_log import AccessLog
+        observers: list[Observer] = []
+        if self.access_log is not None:
+            from edgezero_spin.host.http.access_log import AccessLog
 
-        return [AccessLog(self.access_log)]
+            observers.append(AccessLog(self.access_log))
+        telemetry = telemetry_observer()
+        if telemetry is not None:
+            observers.append(telemetry)
+        return observers
 
 
 ACCESS_LOG_OPTIONS = (

@@ -7,6 +7,7 @@ Source: contract spin-host.md, CLI-18, CLI-19, TPL-11, TPL-12; services.md, NEW-
 """
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -178,21 +179,33 @@ def name_and_template(
 ) -> tuple[str | None, TemplateFlags]:
     """Tell the name from the template in what was typed without a flag.
 
-    Two words are ``TEMPLATE NAME``, as Spin 1 had it (NEW-1).
+    Two words are ``TEMPLATE NAME``, as Spin 1 had it (NEW-1). A name may be a path.
 
     Raises:
         click.UsageError: There are too many words.
     """
     if len(words) > 2:
         raise click.UsageError(f"unexpected argument {words[2]!r}: a name is one word")
-    if len(words) < 2:
-        if words and flags.template is None:
+    if not words:
+        return None, flags
+    if len(words) == 1:
+        if flags.template is None:
             _warn_of_template(words[0])
-        return (words[0] if words else None), flags
+        return _name_in_folder(words[0], flags)
     template, name = words
     if flags.template is not None:
         raise click.UsageError(f"two templates are named: {template} and {flags.template}")
-    return name, flags._replace(template=template)
+    return _name_in_folder(name, flags._replace(template=template))
+
+
+def _name_in_folder(name: str, flags: TemplateFlags) -> tuple[str, TemplateFlags]:
+    """Take a path as the folder, and its last part as the name, as `cargo new` does."""
+    if os.sep not in name and name not in (os.curdir, os.pardir):
+        return name, flags
+    path = Path(name).expanduser()
+    if flags.folder is None:
+        flags = flags._replace(output=path)
+    return (path.name or Path.cwd().joinpath(path).resolve().name), flags
 
 
 def _warn_of_template(name: str) -> None:

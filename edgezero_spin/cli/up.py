@@ -14,6 +14,7 @@ from edgezero_spin.cli.options import (
 )
 from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.run_options import RunFlags, run_options
+from edgezero_spin.cli.side_pages import side_pages
 
 __all__ = ["up"]
 
@@ -118,29 +119,34 @@ def up(
         "components": component_ids,
         "profile": profile,
     }
-    if path is None:
-        _refuse_local_flags(profile, more.direct_mounts)
-        reference = app.reference or ""
-        starting = Host.from_registry(
-            reference, insecure=insecure, verify=verify_keys or None, **options
-        )
-    elif verify_keys:
-        raise click.UsageError("--verify-key checks images; this application is on this disk")
-    elif app.is_lock:
-        starting = Host.from_lock(path, **options)
-    else:
-        if build and app.is_manifest:
-            build_components(path, component_ids, profile=profile)
-        elif app.is_manifest:
-            warn_of_another_profile(path, profile)
-        starting = Host.from_manifest(path, **options)
-    with starting as host:
-        run_host(
-            host,
-            flags.listen,
-            settings=more.server_settings(flags.find_free_port),
-            as_json=more.as_json,
-        )
+    with side_pages(more.operation_listen, more.explorer_port) as pages:
+        options["observers"] = (*options["observers"], *pages.observers)
+        if path is None:
+            _refuse_local_flags(profile, more.direct_mounts)
+            reference = app.reference or ""
+            starting = Host.from_registry(
+                reference, insecure=insecure, verify=verify_keys or None, **options
+            )
+        elif verify_keys:
+            raise click.UsageError("--verify-key checks images; this application is on this disk")
+        elif app.is_lock:
+            starting = Host.from_lock(path, **options)
+        else:
+            if build and app.is_manifest:
+                build_components(path, component_ids, profile=profile)
+            elif app.is_manifest:
+                warn_of_another_profile(path, profile)
+            starting = Host.from_manifest(path, **options)
+        with starting as host:
+            pages.host = lambda: host
+            run_host(
+                host,
+                flags.listen,
+                settings=more.server_settings(flags.find_free_port),
+                as_json=more.as_json,
+                pages=pages,
+            )
+            pages.host = lambda: None
 
 
 def _refuse_local_flags(profile: str | None, direct_mounts: bool) -> None:

@@ -7,6 +7,7 @@ from edgezero_spin.cli.not_here import refused_flag
 from edgezero_spin.cli.options import adapter_option, common_options
 from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.run_options import RunFlags, run_options
+from edgezero_spin.cli.side_pages import side_pages
 
 __all__ = ["watch"]
 
@@ -105,10 +106,13 @@ def watch(
     path = find_spin_manifest(source)
     show_compilations()
 
+    run = flags.host_options()
+
     def start() -> Host:
         options: RunOptions = {
-            **flags.host_options(),
+            **run,
             **more.run_options(durable=False),
+            "observers": (*run["observers"], *pages.observers),
             "components": component_ids,
             "profile": profile,
         }
@@ -121,4 +125,5 @@ def watch(
         skip_build=skip_build,
         skip_assets=more.direct_mounts,
     )
-    watch_and_serve(settings, start, flags, more, Screen(clear))
+    with side_pages(more.operation_listen, more.explorer_port) as pages:
+        watch_and_serve(settings, start, flags, more, Screen(clear), pages)

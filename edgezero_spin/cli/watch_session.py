@@ -18,6 +18,7 @@ import click
 from edgezero_spin.cli.build import say_build_step
 from edgezero_spin.cli.host_options import HostFlags
 from edgezero_spin.cli.run_options import RunFlags
+from edgezero_spin.cli.side_pages import SidePages
 from edgezero_spin.cli.startup import startup_json, startup_lines
 from edgezero_spin.errors import EdgeZeroError
 
@@ -76,8 +77,12 @@ class _Serving:
         over: Done when the server ended, with its error where it failed.
     """
 
-    def __init__(self, start: "Callable[[], Host]", flags: RunFlags, more: HostFlags) -> None:
+    def __init__(
+        self, start: "Callable[[], Host]", flags: RunFlags, more: HostFlags, pages: SidePages
+    ) -> None:
         self._start = start
+        self._pages = pages
+        pages.host = lambda: None if self._switch is None else self._switch.current
         self._flags = flags
         self._more = more
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -135,6 +140,7 @@ class _Serving:
         def listening(where: "Listening") -> None:
             self._url = where.url
             self._announce(switch.current.routes)
+            self._pages.serving()
             ready.set()
 
         self._server = asyncio.create_task(
@@ -142,6 +148,7 @@ class _Serving:
                 switch,
                 self._flags.listen or DEFAULT_LISTEN,
                 on_listening=listening,
+                on_stopping=self._pages.stopping,
                 settings=self._more.server_settings(self._flags.find_free_port),
                 say=functools.partial(click.echo, err=self._more.as_json),
                 stop=self._stop,
@@ -187,30 +194,26 @@ def watch_and_serve(
     flags: RunFlags,
     more: HostFlags,
     screen: Screen,
+    pages: SidePages,
 ) -> None:
     """Build, serve and reload until Ctrl-C.
 
     Args:
         flags: Say where to listen.
         more: How the server and the host are set.
+        pages: What is served beside it.
 
     Raises:
         EdgeZeroError: It cannot be served at all.
     """
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_run(settings, start, flags, more, screen))
+        asyncio.run(_run(settings, lambda: _Serving(start, flags, more, pages), screen))
 
 
-async def _run(
-    settings: "WatchSettings",
-    start: "Callable[[], Host]",
-    flags: RunFlags,
-    more: HostFlags,
-    screen: Screen,
-) -> None:
+async def _run(settings: "WatchSettings", make: "Callable[[], _Serving]", screen: Screen) -> None:
     from edgezero_spin.project.watching import watch as watch_files
 
-    serving = _Serving(start, flags, more)
+    serving = make()
     with _interrupts() as interrupted:
         watching = asyncio.create_task(watch_files(settings, serving.reload, screen))
         waiting = asyncio.ensure_future(interrupted.wait())

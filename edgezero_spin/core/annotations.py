@@ -2,13 +2,13 @@
 
 ``note: Json[Note]`` is a ``Note`` to a type checker and to the handler; the marker beside it
 tells the binder where the note comes from. ``Kv``, ``Config`` and ``Secrets`` are the
-registries of the request.
+registries of the request, ``Sqlite``, ``Redis``, ``Postgres`` and ``MySql`` its databases.
 
 Source: contract edgezero.md, EXT-1 to EXT-12; design.md, "The public API to aim for".
 """
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias, TypeVar
 
 import attrs
 
@@ -27,6 +27,7 @@ __all__ = [
     "Header",
     "Json",
     "Kv",
+    "Marked",
     "Marker",
     "PathParams",
     "Query",
@@ -47,10 +48,11 @@ class Depends:
     the ``yield`` when the handler has returned or raised.
 
     Attributes:
-        call: The function, ``async`` or not, a generator function or a class.
+        call: The function, ``async`` or not, a generator function or a class; ``None`` for the
+            class that the parameter is annotated with: ``page: Annotated[Page, Depends()]``.
     """
 
-    call: Callable[..., Any]
+    call: Callable[..., Any] | None = None
 
 
 class Marker:
@@ -70,30 +72,71 @@ class Marker:
         return f"Marker({self.source!r})"
 
 
-Json: TypeAlias = Annotated[_T, Marker("json")]
-"""The body as JSON, checked and built: 400 when it does not fit, 422 when it breaks a rule."""
+class Marked:
+    """An annotation that takes a type: ``Json[Note]`` is ``Annotated[Note, Marker("json")]``."""
 
-Query: TypeAlias = Annotated[_T, Marker("query")]
-"""The query string as a model of scalars, optional scalars and lists of scalars. A single
-field binds by its name, without a marker: ``page: int = 1``, ``tags: list[str]``."""
+    __slots__ = ("_marker", "_name")
 
-Form: TypeAlias = Annotated[_T, Marker("form")]
-"""The urlencoded body as such a model."""
+    def __init__(self, name: str, source: str) -> None:
+        self._name = name
+        self._marker = Marker(source)
 
-Header: TypeAlias = Annotated[_T, Marker("header")]
-"""One header field as a scalar or a list of them: ``user_agent: Header[str]``."""
+    def __getitem__(self, kind: Any) -> Any:
+        return Annotated[kind, self._marker]
 
-Cookie: TypeAlias = Annotated[_T, Marker("cookie")]
-"""One cookie as a scalar: ``session: Cookie[str | None]``."""
+    def __or__(self, other: Any) -> Any:
+        return self[Any] | other
 
-PathParams: TypeAlias = Annotated[_T, Marker("path")]
-"""All path parameters as such a model. A single one binds by its name."""
+    def __call__(self, *args: object, **kwargs: object) -> NoReturn:
+        raise TypeError(self.remedy)
 
-State: TypeAlias = Annotated[_T, Marker("state")]
-"""The object of that type which the app was given with ``state=`` or ``with_state``."""
+    def __repr__(self) -> str:
+        return self._name
 
-AppConfig: TypeAlias = Annotated[_T, Marker("app_config")]
-"""The configuration that ``edgezero config push`` wrote, as an attrs class, secrets filled in."""
+    @property
+    def remedy(self) -> str:
+        """What to write instead of a call, as in other frameworks."""
+        return (
+            f"{self._name} takes a type in square brackets and the default stands behind it: "
+            f"`name: {self._name}[int] = 1`; bounds and another name are put around it: "
+            f"Annotated[{self._name}[int], Ge(1), Alias('other')]"
+        )
+
+
+if TYPE_CHECKING:
+    Json: TypeAlias = Annotated[_T, Marker("json")]
+    Query: TypeAlias = Annotated[_T, Marker("query")]
+    Form: TypeAlias = Annotated[_T, Marker("form")]
+    Header: TypeAlias = Annotated[_T, Marker("header")]
+    Cookie: TypeAlias = Annotated[_T, Marker("cookie")]
+    PathParams: TypeAlias = Annotated[_T, Marker("path")]
+    State: TypeAlias = Annotated[_T, Marker("state")]
+    AppConfig: TypeAlias = Annotated[_T, Marker("app_config")]
+else:
+    Json = Marked("Json", "json")
+    """The body as JSON, checked and built: 400 when it does not fit, 422 when it breaks a rule."""
+
+    Query = Marked("Query", "query")
+    """The query string as a model of scalars, optional scalars and lists of scalars. A single
+    field binds by its name, without a marker: ``page: int = 1``, ``tags: list[str]``."""
+
+    Form = Marked("Form", "form")
+    """The urlencoded body as such a model."""
+
+    Header = Marked("Header", "header")
+    """One header field as a scalar or a list of them: ``user_agent: Header[str]``."""
+
+    Cookie = Marked("Cookie", "cookie")
+    """One cookie as a scalar: ``session: Cookie[str | None]``."""
+
+    PathParams = Marked("PathParams", "path")
+    """All path parameters as such a model. A single one binds by its name."""
+
+    State = Marked("State", "state")
+    """The object of that type which the app was given with ``state=`` or ``with_state``."""
+
+    AppConfig = Marked("AppConfig", "app_config")
+    """The configuration that ``edgezero config push`` wrote: an attrs class, secrets filled in."""
 
 RequestHost: TypeAlias = Annotated[str, Marker("host")]
 """The ``host`` header; ``localhost`` when it is missing or unreadable."""

@@ -9,8 +9,11 @@ Source: contract edgezero.md, APP-1 to APP-8, RTE-10 to RTE-14; design.md for th
 
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+
+import attrs
 
 from edgezero_spin.core.answers import error_response, report
 from edgezero_spin.core.binding import Endpoint, bind
@@ -56,6 +59,11 @@ class App(Router):
             names another one.
         config: Logical ids of config stores, likewise.
         secrets: Logical ids of secret stores, likewise.
+        sqlite: Logical ids of SQLite databases, likewise; an id stands for a label.
+        redis: Logical ids of Redis servers, likewise; an id stands for the variable that has the
+            address.
+        postgres: Logical ids of PostgreSQL databases, likewise.
+        mysql: Logical ids of MySQL databases, likewise.
         outbound_http: Whether the app sends requests of its own. The component is granted
             the network only then; a handler with a parameter ``Outbound`` says so itself.
         open_stores: ``lazy`` opens a store at its first use, ``eager`` opens all of them
@@ -76,6 +84,10 @@ class App(Router):
         kv: Sequence[str] | StoreIds = (),
         config: Sequence[str] | StoreIds = (),
         secrets: Sequence[str] | StoreIds = (),
+        sqlite: Sequence[str] | StoreIds = (),
+        redis: Sequence[str] | StoreIds = (),
+        postgres: Sequence[str] | StoreIds = (),
+        mysql: Sequence[str] | StoreIds = (),
         outbound_http: bool = False,
         open_stores: Literal["lazy", "eager"] = "lazy",
         body_limit: int = DEFAULT_BODY_LIMIT,
@@ -88,7 +100,13 @@ class App(Router):
         super().__init__()
         self.name = name
         self.declaration = StoreDeclaration(
-            kv=_store_ids(kv), config=_store_ids(config), secrets=_store_ids(secrets)
+            kv=_store_ids(kv),
+            config=_store_ids(config),
+            secrets=_store_ids(secrets),
+            sqlite=_store_ids(sqlite),
+            redis=_store_ids(redis),
+            postgres=_store_ids(postgres),
+            mysql=_store_ids(mysql),
         )
         self.outbound_http = outbound_http
         self.transport: OutboundTransport | None = None
@@ -327,7 +345,7 @@ class App(Router):
             docs: Where the page is answered; ``None`` for none.
 
         Raises:
-            ValueError: A path is no pattern.
+            ValueError: A path is not a pattern.
         """
         # Only an app that describes itself carries what does it.
         from edgezero_spin.core.openapi import ApiDescription
@@ -394,8 +412,12 @@ class App(Router):
         found = {
             "http": True,
             "key_value": stores.kv or stores.config,
-            "variables": stores.secrets,
+            "variables": stores.secrets or stores.servers,
             "outbound_http": self.outbound_http,
+            "sqlite": stores.sqlite,
+            "redis": stores.redis,
+            "postgres": stores.postgres,
+            "mysql": stores.mysql,
             **{f"{trigger.kind}_trigger": True for trigger in self.events.triggers},
         }
         return frozenset(name for name, needed in found.items() if needed)
@@ -411,12 +433,15 @@ class App(Router):
         """
         if self._entry is not None:
             return self._entry
+        for kind in self.declaration.databases:
+            # Only an app with databases carries their facades, loaded while it is built.
+            import_module(f"edgezero_spin.stores.databases.{kind}")
         declared = list(self.declarations())
         handlers = [_resolved(route.handler) for route in declared]
         names: dict[int, set[str]] = {}
         for route, handler in zip(declared, handlers, strict=True):
             names.setdefault(id(handler), set()).update(route.pattern.names)
-        kinds = ("kv", "config", "secrets")
+        kinds = [field.name for field in attrs.fields(StoreDeclaration)]
         offers = Offers(
             frozenset(kind for kind in kinds if getattr(self.declaration, kind) is not None),
             frozenset(self._states),
@@ -425,11 +450,15 @@ class App(Router):
         for route, handler in zip(declared, handlers, strict=True):
             own = route.pattern.names
             call = bind(handler, own, frozenset(names[id(handler)] - {*own}), offers)
+            refuse = None
             if route.layers:
                 layers = [_resolved(layer) for layer in route.layers]
                 call = chain(layers, self._answering(call), self._answer)
+                refuse = chain(layers, self._answering(self._miss), self._answer)
             name = route.name or str(getattr(handler, "__name__", ""))
-            routes.append(Route(route.method, route.pattern, handler, call, name, route.tags))
+            routes.append(
+                Route(route.method, route.pattern, handler, call, name, route.tags, refuse)
+            )
         self._table = self._states[RouteTable] = RouteTable(routes)
         self.events.compile(offers)
         handlers += self.events.functions()
@@ -596,13 +625,20 @@ class App(Router):
     async def _call_mounted(self, request: Request, path: bytes) -> Response:
         mount = find_mount(self._mounts, request) if self._mounts else None
         if mount is None:
-            raise self._table.miss(request.method, path, request.raw_path)
+            # The layers of a group are around its 405 as well: a preflight request is one.
+            for taker in self._table.takers(path).values():
+                if taker.refuse is not None:
+                    return await taker.refuse(request)
+            return await self._miss(request)
         request.root_path += mount.prefix
         try:
             return to_response(await mount.endpoint(request))
         finally:
             request.root_path = request.root_path.removesuffix(mount.prefix)
             request._app = self
+
+    async def _miss(self, request: Request) -> Response:
+        raise self._table.miss(request.method, request.local_path, request.raw_path)
 
     async def _answer_mounted(self, request: Request) -> Response:
         """Answer a request of the app that this one is mounted in."""

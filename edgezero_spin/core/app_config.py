@@ -51,7 +51,7 @@ class AppConfigReader:
         """Compile the model.
 
         Raises:
-            TypeError: It is no attrs class, or a configuration cannot have its fields.
+            TypeError: It is not an attrs class, or a configuration cannot have its fields.
         """
         self.model = model
         self.secrets: tuple[SecretField, ...] = secret_fields(model)
@@ -120,7 +120,7 @@ def app_config_reader(model: Any) -> AppConfigReader:
     """Return the reader of a model, made once.
 
     Raises:
-        TypeError: The model is no attrs class, or a configuration cannot have its fields.
+        TypeError: The model is not an attrs class, or a configuration cannot have its fields.
     """
     reader = _readers.get(model)
     if reader is None:

@@ -34,7 +34,7 @@ class BackgroundTasks:
         """Have a function called, ``async`` or not, after those that were added before.
 
         Raises:
-            TypeError: It is no function, but what calling one gave.
+            TypeError: It is not a function, but what calling one gave.
         """
         if not callable(function):
             if hasattr(function, "close"):

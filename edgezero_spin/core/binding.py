@@ -63,23 +63,9 @@ def bind(
 def _endpoint(handler: Callable[..., object], parameters: Parameters, is_async: bool) -> Endpoint:
     call: Callable[..., Any] = handler
     arguments = parameters.arguments
-    if not parameters.simple and not parameters.waits:
-        fill_now = parameters.fill_now
-
-        async def fill_now_and_call(request: Request) -> Response:
-            values, named = fill_now(request)
-            result = call(*values, **named)
-            return to_response(await result if is_async else result)
-
-        return fill_now_and_call
     if not parameters.simple:
-
-        async def fill_and_call(request: Request) -> Response:
-            values, named = await parameters.fill(request)
-            result = call(*values, **named)
-            return to_response(await result if is_async else result)
-
-        return fill_and_call
+        called = parameters.calling(call, is_async, to_response)
+        return called if parameters.waits or is_async else _awaitable(called)
     if not arguments:
 
         async def call_bare(request: Request) -> Response:
@@ -102,6 +88,13 @@ def _endpoint(handler: Callable[..., object], parameters: Parameters, is_async: 
         return to_response(await result if is_async else result)
 
     return call_with_all
+
+
+def _awaitable(called: Callable[[Request], Response]) -> Endpoint:
+    async def call(request: Request) -> Response:
+        return called(request)
+
+    return call
 
 
 def _with_memory(endpoint: Endpoint) -> Endpoint:

@@ -60,35 +60,48 @@ class Parameters:
         self.has_dependencies = bool(dependencies)
         self.cleans_up = any(dependency.cleans_up for dependency in dependencies)
 
-    async def fill(self, request: Request) -> tuple[list[Any], dict[str, Any]]:
-        """Return the arguments of a call, by position and by name."""
-        values = []
-        named: dict[str, Any] = {}
-        for pairs, read, waits in self._readers:
-            found = pairs(request)
-            named.update(read(await found if waits else found))
-        for extract, waits, keyword in self._plan:
-            value = extract(request)
-            if waits:
-                value = await value
-            if keyword is None:
-                values.append(value)
-            else:
-                named[keyword] = value
-        return values, named
+    def calling(
+        self,
+        call: Callable[..., Any],
+        waits: bool,
+        finish: Callable[[Any], Any] | None = None,
+    ) -> Callable[[Request], Any]:
+        """Return the function that makes a call with what a request brings.
 
-    def fill_now(self, request: Request) -> tuple[list[Any], dict[str, Any]]:
-        """Do the same where nothing has to be awaited: a coroutine less for every request."""
-        values = []
-        named: dict[str, Any] = {}
-        for pairs, read, _ in self._readers:
-            named.update(read(pairs(request)))
-        for extract, _, keyword in self._plan:
-            if keyword is None:
-                values.append(extract(request))
-            else:
-                named[keyword] = extract(request)
-        return values, named
+        It is written out and compiled once, because every step of a loop over the parameters would
+        be paid at every request. It is a coroutine function where something has to be awaited.
+
+        Args:
+            call: What is called.
+            waits: Whether its result has to be awaited.
+            finish: What makes the function's result of that of the call.
+        """
+        given: dict[str, Any] = {"call": call}
+        lines = []
+        for number, (pairs, read, pairs_wait) in enumerate(self._readers):
+            given[f"pairs_{number}"], given[f"read_{number}"] = pairs, read
+            found = f"{'await ' * pairs_wait}pairs_{number}(request)"
+            lines.append(
+                f"named.update(read_{number}({found}))" if number else f"named = read_0({found})"
+            )
+        passed = []
+        for number, (extract, extract_waits, keyword) in enumerate(self._plan):
+            given[f"extract_{number}"] = extract
+            lines.append(f"value_{number} = {'await ' * extract_waits}extract_{number}(request)")
+            passed.append(f"{'' if keyword is None else f'{keyword}='}value_{number}")
+        # Those by position come first, whatever the order in which they are made.
+        passed.sort(key=lambda argument: "=" in argument)
+        result = f"{'await ' * waits}call({', '.join(passed + ['**named'] * bool(self._readers))})"
+        if finish is not None:
+            given["finish"] = finish
+            result = f"finish({result})"
+        head = "async def" if self.waits or waits else "def"
+        # What is given is a default, because locals are read fastest.
+        defaults = ", ".join(f"{name}={name}" for name in given)
+        body = "\n    ".join([*lines, f"return {result}"])
+        exec(f"{head} called(request, {defaults}):\n    {body}\n", given)
+        called: Callable[[Request], Any] = given["called"]
+        return called
 
 
 class Dependency:
@@ -99,7 +112,7 @@ class Dependency:
         waits: Whether its value has to be awaited.
     """
 
-    __slots__ = ("_call", "_enter", "_key", "_parameters", "_result_waits", "cleans_up", "waits")
+    __slots__ = ("_enter", "_key", "_value", "_value_waits", "cleans_up", "waits")
     cleans_up: bool
     waits: bool
 
@@ -112,16 +125,15 @@ class Dependency:
             waits: Whether its result has to be awaited.
         """
         self._key = call
-        self._parameters = parameters
-        self._result_waits = waits
         self._enter: str | None = None
-        self._call: Callable[..., Any] = call
         if inspect.isasyncgenfunction(call):
-            self._enter, self._call = "async", asynccontextmanager(call)
+            self._enter, call = "async", asynccontextmanager(call)
         elif inspect.isgeneratorfunction(call):
-            self._enter, self._call = "sync", contextmanager(call)
+            self._enter, call = "sync", contextmanager(call)
         self.cleans_up = self._enter is not None or parameters.cleans_up
         self.waits = waits or self._enter is not None or parameters.waits
+        self._value = parameters.calling(call, self._enter is None and waits)
+        self._value_waits = parameters.waits or (self._enter is None and waits)
 
     @property
     def argument(self) -> Argument:
@@ -133,14 +145,13 @@ class Dependency:
         resolved = request.resolved
         if self._key in resolved:
             return resolved[self._key]
-        values, named = await self._parameters.fill(request)
-        value = self._call(*values, **named)
+        value = self._value(request)
+        if self._value_waits:
+            value = await value
         if self._enter == "async":
             value = await request.exits.enter_async_context(value)
         elif self._enter == "sync":
             value = request.exits.enter_context(value)
-        elif self._result_waits:
-            value = await value
         resolved[self._key] = value
         return value
 
@@ -149,6 +160,5 @@ class Dependency:
         resolved = request.resolved
         if self._key in resolved:
             return resolved[self._key]
-        values, named = self._parameters.fill_now(request)
-        value = resolved[self._key] = self._call(*values, **named)
+        value = resolved[self._key] = self._value(request)
         return value

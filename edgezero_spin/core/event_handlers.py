@@ -107,6 +107,9 @@ class _NoSource:
         piece, self._payload = self._payload[:limit], self._payload[limit:]
         return piece
 
+    async def trailers(self) -> Sequence[tuple[str, bytes]]:
+        return ()
+
 
 class EventHandlers:
     """The handlers of one app, in the order in which they were declared."""

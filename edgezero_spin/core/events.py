@@ -58,7 +58,7 @@ class Event:
         """Return its bytes.
 
         Raises:
-            JsonValueError: ``data`` is no text and has no JSON form.
+            JsonValueError: ``data`` is not text and has no JSON form.
         """
         data = self.data if isinstance(self.data, str) else encode(self.data).decode()
         lines = [f"{name}: {value}" for name, value in self._fields() if value is not None]

@@ -156,7 +156,7 @@ class MutableHeaders(Headers):
             self.add(name, value)
 
     def discard(self, name: str) -> None:
-        """Remove every field of the name; none is no error."""
+        """Remove every field of the name; none is not an error."""
         name = name.lower()
         self._pairs[:] = [pair for pair in self._pairs if pair[0] != name]
 

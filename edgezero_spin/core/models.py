@@ -6,7 +6,7 @@ arguments. Each field is one scalar (in a form, a file as well), optional, or a 
 gathers repeats. Names that nobody asks for are ignored. ``dict[str, str]`` takes every text, the
 last of a name winning.
 
-An empty text is how a browser sends a field that was not filled in: in a form it is no value for
+An empty text is how a browser sends a field that was not filled in: in a form it is not a value for
 anything but text, nor for text that may be ``None``. A checkbox that is not ticked is not sent: in
 a form, a ``bool`` that is missing is ``False``.
 
@@ -104,7 +104,7 @@ def field_of(argument: str, hint: Any, default: Any, failure: str) -> Field | No
     """
     rule = rule_of(hint)
     inner, nullable = without_none(_plain(hint))
-    rule = rule or rule_of(inner)
+    rule = _both(rule, rule_of(inner))
     inner = _plain(inner)
     collect = _COLLECTIONS.get(get_origin(inner))
     arguments = get_args(inner)
@@ -112,11 +112,13 @@ def field_of(argument: str, hint: Any, default: Any, failure: str) -> Field | No
         return None
     if collect is not None:
         inner = arguments[0]
+        rule = _both(_of_each(rule_of(without_none(inner)[0])), rule)
     read = _upload if inner is UploadFile and failure == BAD_FORM else scalar_reader(inner)
     if read is None:
         return None
     if _plain(inner) is bool and failure != BAD_PATH:
         read = _tick
+    is_text = read is str
     if default is not inspect.Parameter.empty:
         absent = _LEFT_OUT
     elif nullable:
@@ -127,7 +129,9 @@ def field_of(argument: str, hint: Any, default: Any, failure: str) -> Field | No
         absent = False
     else:
         absent = _MISSING
-    empty = failure != BAD_FORM or (read is str and not nullable)
+    if failure == BAD_FORM and read is not _upload:
+        read = _of_text(read)
+    empty = failure != BAD_FORM or (is_text and not nullable)
     return Field(argument, read, collect, rule, empty, absent)
 
 
@@ -167,8 +171,6 @@ def arguments_reader(fields: dict[str, Field], failure: str) -> ArgumentsReader:
             if not (text or empty):
                 continue
             try:
-                if type(text) is not str and read_text is not _upload:
-                    raise ValueError("a file, not text")
                 value = read_text(text)  # type: ignore[arg-type]  # one of the two it takes
             except ValueError as error:
                 problems.append(f"{name}: {error}")
@@ -184,24 +186,27 @@ def arguments_reader(fields: dict[str, Field], failure: str) -> ArgumentsReader:
         for name, argument in required:
             if argument not in values:
                 problems.append(f"{name}: missing")
-        broken: list[str] = []
-        if not problems:
-            for name, argument, collect, rule in finished:
-                if argument in values:
-                    if collect is not None:
-                        values[argument] = collect(values[argument])
-                    problem = rule(values[argument]) if rule is not None else None
-                    if problem is not None:
-                        broken.append(f"{name}: {problem}")
-            for argument, absent, collect in missing:
-                if argument not in values:
-                    # A list of its own for every request.
-                    values[argument] = absent if absent is None or collect is None else collect([])
         if problems:
             raise BadRequest(f"{failure}: {'; '.join(dict.fromkeys(problems))}")
+        if finished:
+            finish(values)
+        for argument, absent, collect in missing:
+            if argument not in values:
+                # A list of its own for every request.
+                values[argument] = absent if absent is None or collect is None else collect([])
+        return values
+
+    def finish(values: dict[str, Any]) -> None:
+        broken: list[str] = []
+        for name, argument, collect, rule in finished:
+            if argument in values:
+                if collect is not None:
+                    values[argument] = collect(values[argument])
+                problem = rule(values[argument]) if rule is not None else None
+                if problem is not None:
+                    broken.append(f"{name}: {problem}")
         if broken:
             raise ValidationFailed("; ".join(broken))
-        return values
 
     return read
 
@@ -262,6 +267,19 @@ def _fields(model: Any, failure: str) -> dict[str, Field]:
     return fields
 
 
+def _both(one: Rule | None, other: Rule | None) -> Rule | None:
+    if one is None or other is None:
+        return one or other
+    return lambda value: one(value) or other(value)
+
+
+def _of_each(rule: Rule | None) -> Rule | None:
+    """Return the rule of a collection whose items have one."""
+    if rule is None:
+        return None
+    return lambda values: next((said for value in values if (said := rule(value))), None)
+
+
 def _plain(hint: Any) -> Any:
     """Return a type without the notes of ``Annotated``."""
     return hint.__origin__ if hasattr(hint, "__metadata__") else hint
@@ -275,6 +293,17 @@ def _upload(value: FormValue) -> UploadFile:
     if isinstance(value, UploadFile):
         return value
     raise ValueError("not a file; the form needs enctype='multipart/form-data'")
+
+
+def _of_text(read: Reader) -> Reader:
+    """Return a reader that refuses the files of a form."""
+
+    def read_text(value: FormValue) -> Any:
+        if isinstance(value, str):
+            return read(value)
+        raise ValueError("a file, not text")
+
+    return read_text
 
 
 def _tick(text: str) -> bool:

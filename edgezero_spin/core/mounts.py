@@ -89,7 +89,7 @@ def merged_stores(own: StoreDeclaration, other: StoreDeclaration) -> StoreDeclar
     )
 
 
-_KINDS = ("kv", "config", "secrets")
+_KINDS = [field.name for field in attrs.fields(StoreDeclaration)]
 
 
 def _merged(kind: str, own: StoreIds | None, other: StoreIds | None) -> StoreIds | None:

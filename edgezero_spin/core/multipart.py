@@ -51,7 +51,7 @@ class PartHead(NamedTuple):
     Attributes:
         name: The name of the field.
         filename: The name of the file, ``""`` for a field in which none was chosen; ``None`` for
-            a field that is no file.
+            a field that is not a file.
         content_type: As sent; ``text/plain`` when nothing is said.
         headers: Its header fields.
     """
@@ -94,7 +94,7 @@ class MultipartParser:
         """Take the next bytes and return what became of them.
 
         Raises:
-            BadRequest: They are no multipart body.
+            BadRequest: They are not a multipart body.
             PayloadTooLarge: There are too many parts, or the head of one is too long.
         """
         self._buffer += data

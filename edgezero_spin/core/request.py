@@ -7,7 +7,15 @@ Source: contract edgezero.md, CTX-1, CTX-2, BOD-1 to BOD-4, SPN-1 to SPN-3. Bodi
 without a cap; reads that keep a whole body in memory have a limit and answer 413 past it.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from edgezero_spin.core.addresses import parse_client_address
@@ -30,6 +38,7 @@ from edgezero_spin.core.sources import MemorySource, RequestSource
 from edgezero_spin.core.streaming import ByteSource, SourceStream
 from edgezero_spin.core.uploads import FormValue, PartStream, read_form
 from edgezero_spin.stores.config import ConfigStore
+from edgezero_spin.stores.databases.errors import DatabaseKind
 from edgezero_spin.stores.key_value import KeyValueStore
 from edgezero_spin.stores.opening import Stores
 from edgezero_spin.stores.registry import Registry
@@ -41,6 +50,7 @@ if TYPE_CHECKING:
     from edgezero_spin.core.app import App
     from edgezero_spin.core.outbound import OutboundTransport
     from edgezero_spin.core.route_table import Route
+    from edgezero_spin.stores.databases import MySql, Postgres, Redis, Sqlite
 
 __all__ = ["DEFAULT_BODY_LIMIT", "BodyReadError", "Request", "decode_path_value"]
 
@@ -83,9 +93,11 @@ class Request:
     _states: Mapping[type, object] = {}
     _stores: "Stores | Callable[[], Stores] | None" = None
     _transport: "OutboundTransport | None" = None
+    _databases: dict[DatabaseKind, Registry[Any] | None] | None = None
     _headers: Headers | None = None
     _body: _Bytes | None = None
     _form: list[tuple[str, FormValue]] | None = None
+    _trailers: Headers | None = None
     _streamed = False
     _path_params: dict[str, str] | None = None
     _extensions: dict[str, Any] | None = None
@@ -105,6 +117,7 @@ class Request:
         target: str,
         headers: HeaderInput = (),
         body: _Bytes | Iterable[_Bytes] | AsyncIterable[_Bytes] = b"",
+        trailers: HeaderInput = (),
     ) -> "Request":
         """Make a request by hand: ``Request.of("PUT", "/notes/7?x=1", body=b"{}")``.
 
@@ -113,8 +126,9 @@ class Request:
             target: A path with or without query, or a whole URL.
             headers: Fields in order; several of one name are allowed.
             body: The body, or its chunks as reads shall give them.
+            trailers: Fields behind the body.
         """
-        return cls(MemorySource(method, target, headers, body))
+        return cls(MemorySource(method, target, headers, body, trailers))
 
     def replace(
         self,
@@ -129,6 +143,7 @@ class Request:
         It is routed anew. Stores, state and extensions are shared; so is a body that is not
         replaced, and only one of the two can be read.
         """
+        is_shared = body is None
         if body is None:
             body = self._body if self._body is not None else self._remaining()
         if target is None:
@@ -142,11 +157,14 @@ class Request:
         )
         source.scheme = source.scheme or self.scheme
         source.authority = source.authority or self.authority
+        if is_shared:
+            source.trailers = self._trailer_pairs  # type: ignore[method-assign]
         changed = Request(source)
         changed.body_limit = self.body_limit
         changed._states = self._states
         changed._stores = self._stores
         changed._transport = self._transport
+        changed._databases = self._databases
         changed._extensions = self.extensions
         changed._app = self._app
         # One object for both: the runner knows the first request only.
@@ -345,7 +363,7 @@ class Request:
             limit: Bytes that all of it may have; ``body_limit`` when not given.
 
         Raises:
-            BadRequest: It is no form.
+            BadRequest: It is not a form.
             PayloadTooLarge: It has more, or too many parts.
         """
         form = self._form
@@ -391,6 +409,22 @@ class Request:
         """
         return SourceStream(self._begin, chunk_bytes)
 
+    async def trailers(self) -> Headers:
+        """Return the fields behind the body; what was not read of it is skipped.
+
+        There are none unless the client sent them in chunks of HTTP/1.1 or with HTTP/2.
+
+        Raises:
+            BodyReadError: The body broke off.
+        """
+        fields = self._trailers
+        if fields is None:
+            self._streamed = True
+            while await self._source.read(_CHUNK_BYTES):
+                pass
+            fields = self._trailers = Headers.received(await self._source.trailers())
+        return fields
+
     # What the app declared
 
     @property
@@ -419,17 +453,53 @@ class Request:
         Raises:
             Internal: The app declares none.
         """
-        return _declared(self.stores.kv, "kv", "kv")
+        return _declared(self.stores.kv, "kv store", "stores.kv")
 
     @property
     def config(self) -> Config:
         """The config stores. Raises as ``kv`` does."""
-        return _declared(self.stores.config, "config", "config")
+        return _declared(self.stores.config, "config store", "stores.config")
 
     @property
     def secrets(self) -> Secrets:
         """The secret stores. Raises as ``kv`` does."""
-        return _declared(self.stores.secrets, "secret", "secrets")
+        return _declared(self.stores.secrets, "secret store", "stores.secrets")
+
+    @property
+    def sqlite(self) -> "Sqlite":
+        """The default SQLite database, which gives the others by id. Raises as ``kv`` does."""
+        found: Sqlite = _declared(self._database("sqlite"), "SQLite database", "databases.sqlite")
+        return found
+
+    @property
+    def redis(self) -> "Redis":
+        """The default Redis server, likewise."""
+        found: Redis = _declared(self._database("redis"), "Redis server", "databases.redis")
+        return found
+
+    @property
+    def postgres(self) -> "Postgres":
+        """The default PostgreSQL database, likewise."""
+        found: Postgres = _declared(
+            self._database("postgres"), "PostgreSQL database", "databases.postgres"
+        )
+        return found
+
+    @property
+    def mysql(self) -> "MySql":
+        """The default MySQL database, likewise."""
+        found: MySql = _declared(self._database("mysql"), "MySQL database", "databases.mysql")
+        return found
+
+    def _database(self, kind: DatabaseKind) -> Any:
+        # The stores may be those of all requests of an instance, connections are not.
+        databases = self._databases
+        if databases is None:
+            databases = self._databases = {}
+        if kind not in databases:
+            databases[kind] = self.stores.new_databases(kind)
+        registry = databases[kind]
+        return None if registry is None else registry.default
 
     async def app_config(
         self, model: type[_T], *, store: str | None = None, key: str | None = None
@@ -518,6 +588,9 @@ class Request:
         # One chunk is what nearly every body is.
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
+    async def _trailer_pairs(self) -> Sequence[tuple[str, _Bytes]]:
+        return (await self.trailers()).pairs
+
     async def _remaining(self) -> AsyncIterator[_Bytes]:
         source = self._begin()
         while chunk := await source.read(_CHUNK_BYTES):
@@ -548,7 +621,7 @@ def _too_large(limit: int) -> PayloadTooLarge:
     return PayloadTooLarge(f"request body too large: the limit is {limit} bytes")
 
 
-def _declared(registry: Registry[_S] | None, noun: str, table: str) -> Registry[_S]:
-    if registry is None:
-        raise Internal(f"no {noun} store configured -- check [stores.{table}]")
-    return registry
+def _declared(found: _S | None, noun: str, table: str) -> _S:
+    if found is None:
+        raise Internal(f"no {noun} configured -- check [{table}]")
+    return found

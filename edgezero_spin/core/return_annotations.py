@@ -34,6 +34,8 @@ def check_return(annotation: Any) -> None:
         if isinstance(chunk, type) and not issubclass(chunk, _BYTES) and chunk not in _ANYTHING:
             raise TypeError(f"a streamed body gives bytes, not {chunk.__name__}")
     elif origin in (Union, UnionType, tuple):
+        if origin is tuple:
+            _check_order(annotation)
         for member in get_args(annotation):
             check_return(member)
     elif not (
@@ -41,6 +43,36 @@ def check_return(annotation: Any) -> None:
         and issubclass(annotation, (Response, EdgeZeroError, *_BYTES, *_STREAMS))
     ):
         _check_json(annotation, set())
+
+
+def _check_order(annotation: Any) -> None:
+    """Refuse a tuple that would be a status and a body for some values, and JSON for others."""
+    first, *rest = get_args(annotation) or (Any,)
+    if len(rest) not in (1, 2) or rest[0] is ...:
+        return
+    if not _is_number(first):
+        if _is_number(rest[0]):
+            raise TypeError(
+                f"{annotation}: the status comes first; write tuple[int, ...] and "
+                f"`return 201, body` (for a JSON array return a list)"
+            )
+        return
+    if get_origin(first) is Literal and not all(200 <= status <= 599 for status in get_args(first)):
+        raise TypeError(f"{annotation}: a status is one of 200 to 599")
+    if len(rest) == 2 and (_is_number(rest[1]) or rest[1] in (str, bool, float, bytes, None)):
+        raise TypeError(
+            f"{annotation}: behind status and body stand headers, dict[str, str] (for a JSON array "
+            f"return a list)"
+        )
+
+
+def _is_number(annotation: Any) -> bool:
+    """Whether every value of an annotation is a whole number."""
+    if get_origin(annotation) is Literal:
+        return all(type(value) is int for value in get_args(annotation))
+    annotation = supertype(annotation) or annotation
+    is_class = isinstance(annotation, type)
+    return is_class and issubclass(annotation, int) and annotation is not bool
 
 
 def _check_json(annotation: Any, seen: set[Any]) -> None:

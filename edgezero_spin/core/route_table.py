@@ -36,9 +36,11 @@ class Route:
         call: The handler with its parameters bound: request in, response out.
         name: What ``url_for`` knows it by.
         tags: The groups that it belongs to in a description of the API.
+        refuse: What answers a request for its path by a method that no route has, ``None`` where
+            no middleware of a group stands around that answer.
     """
 
-    __slots__ = ("call", "handler", "method", "name", "names", "path", "pattern", "tags")
+    __slots__ = ("call", "handler", "method", "name", "names", "path", "pattern", "refuse", "tags")
 
     def __init__(
         self,
@@ -48,7 +50,9 @@ class Route:
         call: "Callable[[Request], Awaitable[Response]]",
         name: str = "",
         tags: tuple[str, ...] = (),
+        refuse: "Callable[[Request], Awaitable[Response]] | None" = None,
     ) -> None:
+        self.refuse = refuse
         self.method = method
         self.pattern = pattern
         self.path = pattern.text
@@ -108,14 +112,19 @@ class RouteTable:
             path: As for ``find``.
             full_path: What the message names instead, where the application is mounted.
         """
-        others = [
-            other
-            for other in self._static.keys() | self._trees.keys()
-            if path in self._static.get(other, ()) or self._find_by_tree(other, path)
-        ]
+        others = list(self.takers(path))
         if others:
             return MethodNotAllowed(method, others)
         return RouteNotFound((full_path or path).decode("utf-8", "replace"))
+
+    def takers(self, path: bytes) -> dict[str, Route]:
+        """Return the routes that take a path, by their methods."""
+        found = {}
+        for method in sorted(self._static.keys() | self._trees.keys()):
+            match = self._static.get(method, {}).get(path) or self._find_by_tree(method, path)
+            if match is not None:
+                found[method] = match[0]
+        return found
 
     def path_of(self, name: str, values: Mapping[str, object]) -> str | None:
         """Return the path of the route with a name and these parameters.

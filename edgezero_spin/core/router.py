@@ -68,7 +68,7 @@ class Router:
         tags: The groups that its routes belong to in a description of the API.
 
     Raises:
-        ValueError: The prefix is no pattern, or ends with a slash.
+        ValueError: The prefix is not a pattern, or ends with a slash.
     """
 
     _is_root = False
@@ -106,7 +106,7 @@ class Router:
             tags: The groups that it belongs to in a description of the API.
 
         Raises:
-            ValueError: The path is no pattern, or there is no method.
+            ValueError: The path is not a pattern, or there is no method.
         """
         text = self.prefix + path
         # Another prefix may still come before it.
@@ -190,7 +190,7 @@ class Router:
             tags: Are added to those of the router.
 
         Raises:
-            ValueError: The prefix is no pattern, or the router includes this one.
+            ValueError: The prefix is not a pattern, or the router includes this one.
         """
         if not isinstance(router, Router) or router._is_root:
             raise TypeError(f"include takes a Router, got {router!r}; an App is mounted")

@@ -19,7 +19,7 @@ from typing import Annotated, Any, NoReturn, get_args, get_origin, get_type_hint
 
 import attrs
 
-from edgezero_spin.core.annotations import Config, Depends, Kv, Marker, Secrets
+from edgezero_spin.core.annotations import Config, Depends, Kv, Marked, Marker, Secrets
 from edgezero_spin.core.app_config import app_config_reader
 from edgezero_spin.core.background import BackgroundTasks
 from edgezero_spin.core.dependencies import Dependency, Parameters
@@ -50,16 +50,22 @@ from edgezero_spin.core.request import Request
 from edgezero_spin.core.scalars import without_none
 from edgezero_spin.events import CronEvent, MqttMessage, RedisMessage
 from edgezero_spin.stores.aliases import alias_of
+from edgezero_spin.stores.databases.connecting import DatabaseHandle
 from edgezero_spin.stores.structure_hooks import is_model
 
 __all__ = ["Offers", "hints_of", "is_async", "name_of", "parameters_of", "sends_requests"]
 
 EVENTS: Any = (RedisMessage, MqttMessage, CronEvent)
 
+# Databases by their kind: their classes are loaded by the apps that use them.
 _STORE_KINDS: Any = (
-    (Kv, "kv", "key-value"),
-    (Config, "config", "config"),
-    (Secrets, "secrets", "secret"),
+    (Kv, "kv", "key-value store"),
+    (Config, "config", "config store"),
+    (Secrets, "secrets", "secret store"),
+    ("sqlite", "sqlite", "SQLite database"),
+    ("redis", "redis", "Redis server"),
+    ("postgres", "postgres", "PostgreSQL database"),
+    ("mysql", "mysql", "MySQL database"),
 )
 _FAILURES = {"query": BAD_QUERY, "header": BAD_HEADER, "cookie": BAD_COOKIE, "form": BAD_FORM}
 _PAIRS: dict[str, Callable[[Request], Any]] = {
@@ -74,7 +80,7 @@ class Offers:
     """What the app has for its handlers, beside what a request brings.
 
     Attributes:
-        stores: The kinds of store that it declares: ``kv``, ``config``, ``secrets``.
+        stores: The kinds of store and database that it declares: ``kv``, ``sqlite``.
         states: The types of its state.
         event: What starts the handler; ``None`` for a request.
     """
@@ -185,7 +191,8 @@ def hints_of(function: Callable[..., object]) -> dict[str, Any]:
         TypeError: One of them means nothing.
     """
     try:
-        return get_type_hints(_annotated(function), include_extras=True)
+        hints = get_type_hints(_annotated(function), include_extras=True)
+        return {n: hint[Any] if isinstance(hint, Marked) else hint for n, hint in hints.items()}
     except NameError as error:
         raise TypeError(f"handler {name_of(function)}: {error}") from error
 
@@ -201,22 +208,24 @@ def sends_requests(function: Callable[..., object]) -> bool:
         _depends(parameter, hints.get(parameter.name))
         for parameter in inspect.signature(function).parameters.values()
     ]
-    return any(sends_requests(depends.call) for depends in found if depends is not None)
+    calls = [depends.call for depends in found if depends is not None]
+    return any(sends_requests(call) for call in calls if callable(call))
 
 
 def _depends(parameter: inspect.Parameter, hint: Any) -> Depends | None:
-    if isinstance(parameter.default, Depends):
-        return parameter.default
-    if get_origin(hint) is Annotated:
+    found = parameter.default if isinstance(parameter.default, Depends) else None
+    if found is None and get_origin(hint) is Annotated:
         for extra in get_args(hint)[1:]:
             if isinstance(extra, Depends):
-                return extra
-    return None
+                found = extra
+    if found is not None and found.call is None:
+        return Depends(get_args(hint)[0] if get_origin(hint) is Annotated else hint)
+    return found
 
 
 def _dependency(depends: Depends, scope: _Scope) -> Argument:
     call = depends.call
-    if not callable(call):
+    if not callable(call) or call is inspect.Parameter.empty:
         raise TypeError(f"Depends takes a function, got {call!r}")
     return Dependency(call, _parameters(call, scope), is_async(call)).argument
 
@@ -233,7 +242,7 @@ def _check_offered(hint: Any, default: Any, offers: Offers) -> None:
     if nullable or default is not inspect.Parameter.empty:
         return
     marker = _marker(hint)
-    wanted = [attribute for kind, attribute, _ in _STORE_KINDS if hint == kind]
+    wanted = [attribute for kind, attribute, _ in _STORE_KINDS if _kind_of(hint) == kind]
     if marker is not None and marker.source == "app_config":
         wanted = ["config"]
         if app_config_reader(get_args(hint)[0]).secrets:
@@ -241,8 +250,8 @@ def _check_offered(hint: Any, default: Any, offers: Offers) -> None:
     for _, attribute, noun in _STORE_KINDS:
         if attribute in wanted and attribute not in offers.stores:
             raise TypeError(
-                f"the app declares no {noun} store; write App({attribute}=[...]) or "
-                f"[stores.{attribute}] in edgezero.toml"
+                f"the app declares no {noun}; write App({attribute}=[...]) or "
+                f"[{_table_of(attribute)}] in edgezero.toml"
             )
     if marker is not None and marker.source == "state":
         kind = get_args(hint)[0]
@@ -261,6 +270,17 @@ def _check_event(hint: Any, event: type | None) -> None:
         raise TypeError(f"the handler is started by {started}, not by a {hint.__name__}")
     if event is not None and hint in (Request, Headers):
         raise TypeError(f"the handler is started by a {event.__name__}, not by a request")
+
+
+def _table_of(attribute: str) -> str:
+    kind = "stores" if attribute in ("kv", "config", "secrets") else "databases"
+    return f"{kind}.{attribute}"
+
+
+def _kind_of(hint: Any) -> Any:
+    """Return the kind of a database, any other annotation as it is."""
+    is_database = isinstance(hint, type) and issubclass(hint, DatabaseHandle)
+    return getattr(hint, "kind", hint) if is_database else hint
 
 
 def _argument(parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]) -> Argument | None:
@@ -284,7 +304,7 @@ def _argument(parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]) -
     if hint is BackgroundTasks:
         return Argument(background)
     for kind, attribute, _ in _STORE_KINDS:
-        if hint == kind:
+        if _kind_of(hint) == kind:
             return Argument(registry(attribute, absent))
     marker = _marker(hint)
     return None if marker is None else marked(marker.source, get_args(hint)[0], absent)
@@ -353,6 +373,8 @@ def _marker(hint: Any) -> Marker | None:
         for extra in get_args(hint)[1:]:
             if isinstance(extra, Marker):
                 return extra
+            if isinstance(extra, Marked):
+                raise TypeError(extra.remedy)
     return None
 
 
@@ -395,7 +417,7 @@ def _refuse(
         f"bool, a date, UUID, Decimal, enum, Literal, or a list of these), or is annotated with "
         f"Request, Headers, Json[...], Form[...], Query[...], PathParams[...], Header[...], "
         f"Cookie[...], Depends(...), AppConfig[...], State[...], Kv, Config, Secrets, "
-        f"Outbound, UploadFile or BackgroundTasks"
+        f"Sqlite, Redis, Postgres, MySql, Outbound, UploadFile or BackgroundTasks"
     )
 
 

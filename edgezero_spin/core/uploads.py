@@ -112,7 +112,7 @@ class PartStream:
     """The parts of a form, once, in order. What is not read of one is passed over.
 
     Raises (while it is iterated):
-        BadRequest: The body is no multipart form.
+        BadRequest: The body is not a multipart form.
         PayloadTooLarge: It has too many parts, or one with too long a head.
     """
 

@@ -12,6 +12,7 @@ from edgezero_spin.core.errors import BodyReadError
 from edgezero_spin.core.response import Response
 from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.development.application import NativeApplication, Placed
+from edgezero_spin.development.observed import FOLLOWING
 from edgezero_spin.development.outbound import NetworkTransport
 from edgezero_spin.development.pages import (
     exception_response,
@@ -22,7 +23,7 @@ from edgezero_spin.errors import EdgeZeroError
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.http.gateway import CompleteResponse, RequestHead
-from edgezero_spin.host.http.observed import observe
+from edgezero_spin.host.http.observed import ObservedResponse, observed_request
 from edgezero_spin.host.http.respond import ResponseWriter
 from edgezero_spin.host.http.responses import is_bodiless
 from edgezero_spin.host.observers import Observer
@@ -42,6 +43,7 @@ class AppHandler:
 
     Attributes:
         origin: The URL of the server.
+        native: The app.
     """
 
     def __init__(self, native: NativeApplication, observer: Observer | None = None) -> None:
@@ -52,7 +54,7 @@ class AppHandler:
             observer: Told of its requests.
         """
         self.origin: str | None = None
-        self._native = native
+        self.native = native
         self._observer = observer
         self._transport: NetworkTransport | None = None
 
@@ -60,23 +62,32 @@ class AppHandler:
         self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
     ) -> "Responder | None":
         """Begin to answer a request; ``None`` when that is done already."""
-        observed = None
+        following = None
         if self._observer is not None:
-            component_id, route = self._native.gateway.matched(head)
-            observed = observe(self._observer, head, component_id, route, writer)
-        if observed is None:
+            gateway = self.native.gateway
+            component_id, route = gateway.matched(head)
+            following = self._observer.request_began(
+                observed_request(head, gateway.application, component_id, route)
+            )
+        if following is None:
             return self._begin(head, body, writer)
-        return observed.responder(self._begin(head, body, observed))
+        observed = ObservedResponse(following, writer)
+        # The task that answers begins with what is set now.
+        token = FOLLOWING.set(following)
+        try:
+            return observed.responder(self._begin(head, body, observed))
+        finally:
+            FOLLOWING.reset(token)
 
     def _begin(
         self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
     ) -> "Responder | None":
-        admitted = self._native.gateway.admit(head)
+        admitted = self.native.gateway.admit(head)
         if isinstance(admitted, CompleteResponse):
             _send(writer, head.method, admitted.status, list(admitted.headers), admitted.body)
             return None
         placed = cast("Placed", admitted.component)
-        own = self._native.place.component_id
+        own = self.native.place.component_id
         if placed.id != own:
             text = (
                 f"`edgezero dev` serves {own!r} alone; `edgezero watch` serves {placed.id!r}, too\n"
@@ -84,9 +95,9 @@ class AppHandler:
             _send(writer, head.method, 501, [("content-type", b"text/plain")], text.encode())
             return None
         if self._transport is None:
-            self._transport = NetworkTransport(self._native.outbound, self.origin or "")
+            self._transport = NetworkTransport(self.native.outbound, self.origin or "")
         admitted.exchange.body = body
-        return _started(_Answering(self._native, self._transport, admitted.exchange, writer))
+        return _started(_Answering(self.native, self._transport, admitted.exchange, writer))
 
     async def aclose(self) -> None:
         """Close the connections of requests that the app sent."""
@@ -119,7 +130,9 @@ class FailureHandler:
     ) -> "Responder | None":
         """Answer with the failure."""
         if self._observer is not None:
-            writer = observe(self._observer, head, None, None, writer) or writer
+            following = self._observer.request_began(observed_request(head, "", None, None))
+            if following is not None:
+                writer = ObservedResponse(following, writer)
         accepts = b",".join(value for name, value in head.headers if name.lower() == b"accept")
         response = failure_response(
             self._title, self._text, html=wants_html(accepts.decode("latin-1")), reload=True
@@ -149,7 +162,7 @@ class _Answering:
         writer: ResponseWriter,
     ) -> None:
         self.task: asyncio.Task[None] | None = None
-        self._native = native
+        self.native = native
         self._transport = transport
         self._exchange = exchange
         self._writer = writer
@@ -167,9 +180,12 @@ class _Answering:
     async def run(self) -> None:
         """Answer."""
         source = _Source(self._exchange)
-        request = self._native.request(source, self._transport)
-        response = await self._native.app.handle(request)
+        request = self.native.request(source, self._transport)
+        response = await self.native.app.handle(request)
         error = request.error
+        following = FOLLOWING.get()
+        if error is not None and following is not None:
+            following.failed(f"{type(error).__name__}: {error}")
         if response.status == 500 and error is not None and not isinstance(error, EdgeZeroError):
             accepts = request.headers.get("accept") or ""
             if wants_html(accepts):
@@ -187,19 +203,22 @@ class _Answering:
             _send(self._writer, method, response.status, headers, body)
             return
         self._writer.start(response.status, headers)
+        trailers = None
         try:
             async for piece in body:
                 while not self._writer.ready():
                     self._caught_up.clear()
                     await self._caught_up.wait()
                 self._writer.write(bytes(piece), last=False)
+            if body.trailers is not None:
+                trailers = body.trailers()
         except Exception as error:
             logger.exception("a streamed body broke off")
             self._writer.abort(f"{type(error).__name__}: {error}")
             return
         finally:
             await body.aclose()
-        self._writer.write(b"", last=True)
+        self._writer.write(b"", last=True, trailers=trailers)
 
 
 class _Source:
@@ -236,6 +255,10 @@ class _Source:
                 return b""
             await self._data.wait()
         return b""
+
+    async def trailers(self) -> list[_Pair]:
+        """The fields behind a body that was read to its end."""
+        return [] if self._body is None else self._body.trailers or []
 
 
 def _send(

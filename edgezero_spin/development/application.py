@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -20,19 +21,25 @@ from edgezero_spin.core.app import App
 from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.sources import RequestSource
+from edgezero_spin.development.observed import FOLLOWING, VARIABLES, ObservedStore, note_call
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.host.exchange.handler_type import HandlerType
+from edgezero_spin.host.factors.instance import Grants
+from edgezero_spin.host.factors.mysql.factor import Mysql
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
+from edgezero_spin.host.factors.postgres.factor import PostgresConnections
 from edgezero_spin.host.factors.variables import VariableError, VariableResolver
 from edgezero_spin.host.http.gateway import Gateway
 from edgezero_spin.host.load.application import http_triggers
+from edgezero_spin.host.load.in_process import InProcessDatabases
 from edgezero_spin.host.load.plan import ComponentPlan
-from edgezero_spin.host.load.starting import FoundApplication, prepare
+from edgezero_spin.host.load.starting import FoundApplication, PreparedApplication, prepare
 from edgezero_spin.host.settings import RunOptions
 from edgezero_spin.manifest.spin import SpinManifest, load_spin_manifest
 from edgezero_spin.manifest.spin.locking import lock_application
 from edgezero_spin.project.app_targets import app_target
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend, SecretNameInvalid
+from edgezero_spin.stores.databases import DatabaseKind
 from edgezero_spin.stores.opening import open_on_platform
 
 __all__ = ["AppPlace", "DevError", "NativeApplication", "Placed", "app_of", "load_native"]
@@ -75,7 +82,7 @@ def app_of(manifest: SpinManifest, component_id: str | None = None) -> AppPlace:
     known = ", ".join(found) or "none"
     if component_id is not None and component_id not in found:
         raise DevError(
-            f"{manifest.path}: {component_id!r} is no component that `edgezero componentize` "
+            f"{manifest.path}: {component_id!r} is not a component that `edgezero componentize` "
             f"makes of an app (such components: {known})"
         )
     if component_id is None and len(found) != 1:
@@ -126,6 +133,16 @@ class NativeApplication:
     notices: tuple[str, ...]
     _platform: "_Platform"
 
+    @property
+    def stores(self) -> Mapping[str, KeyValueBackend]:
+        """Key-value stores by label."""
+        return self._platform._stores
+
+    @property
+    def variables(self) -> VariableResolver:
+        """Values of its variables."""
+        return self._platform._variables
+
     def request(self, source: RequestSource, transport: OutboundTransport) -> Request:
         """Return a request for the app."""
         asked = Request(source)
@@ -174,6 +191,9 @@ def load_native(
     app.compile()
     http = http_triggers(prepared.plan.triggers)
     placed: Mapping[str, object] = {id: Placed(id) for id in parts}
+    outbound = OutboundHosts(
+        part.allowed_outbound_hosts, component_ids=list(parts), variables=prepared.variables
+    )
     return NativeApplication(
         app=app,
         place=place,
@@ -184,15 +204,37 @@ def load_native(
             {"name": prepared.plan.name, "version": prepared.plan.version},
         ),
         part=part,
-        outbound=OutboundHosts(
-            part.allowed_outbound_hosts, component_ids=list(parts), variables=prepared.variables
-        ),
+        outbound=outbound,
         notices=prepared.notices,
         platform=_Platform(
             place.component_id,
             {label: prepared.stores.backends[label] for label in part.key_value_stores},
             prepared.variables,
+            InProcessDatabases(_database_grants(part, prepared, outbound, owned)),
         ),
+    )
+
+
+def _database_grants(
+    part: ComponentPlan,
+    prepared: PreparedApplication,
+    outbound: OutboundHosts,
+    owned: contextlib.ExitStack,
+) -> Grants:
+    """Return what the component may use, as far as databases ask."""
+    postgres, mysql = PostgresConnections(), Mysql()
+    owned.callback(postgres.close)
+    owned.callback(mysql.close)
+    databases = prepared.databases.by_label
+    return Grants(
+        component_id=part.id,
+        databases={label: databases[label] for label in part.sqlite_databases},
+        postgres=postgres,
+        mysql=mysql,
+        network=prepared.network,
+        outbound=outbound,
+        log=prepared.logs.of(part.id),
+        memory_bytes=prepared.settings.max_instance_memory,
     )
 
 
@@ -208,7 +250,7 @@ def _import_app(place: AppPlace, environment: Mapping[str, str]) -> App:
     if not isinstance(found, App):
         apps = [name for name, value in vars(module).items() if isinstance(value, App)]
         raise DevError(
-            f"{module.__file__}: {attribute or 'IncomingHandler'} is no App "
+            f"{module.__file__}: {attribute or 'IncomingHandler'} is not an App "
             f"(apps there: {', '.join(apps) or 'none'})"
         )
     return found
@@ -221,6 +263,11 @@ class _Platform:
     _component_id: str
     _stores: Mapping[str, KeyValueBackend]
     _variables: VariableResolver
+    _databases: InProcessDatabases
+
+    async def open_database(self, kind: DatabaseKind, target: str) -> Any:
+        """Connect; see ``DatabasePlatform``."""
+        return await self._databases.open_database(kind, target)
 
     def open_key_value(self, label: str) -> KeyValueBackend:
         store = self._stores.get(label)
@@ -228,7 +275,7 @@ class _Platform:
             raise BackendError(
                 "access-denied (the label is not in this component's key_value_stores in spin.toml)"
             )
-        return store
+        return store if FOLLOWING.get() is None else ObservedStore(label, store)
 
     def secrets(self) -> "_Platform":
         return self
@@ -236,7 +283,8 @@ class _Platform:
     def get(self, name: str) -> str | None:
         """Return a variable."""
         try:
-            return self._variables.get(self._component_id, name)
+            with note_call(VARIABLES, "get", name):
+                return self._variables.get(self._component_id, name)
         except VariableError as error:
             if error.case == "undefined":
                 return None

@@ -21,16 +21,22 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from edgezero_spin import run_app
 from edgezero_spin.development.answering import AppHandler, FailureHandler
 from edgezero_spin.development.application import load_native
+from edgezero_spin.development.observed import output_followed
 from edgezero_spin.errors import EdgeZeroError
+from edgezero_spin.explorer.recorder import Recorder
 from edgezero_spin.host.http.access_log import AccessLog
 from edgezero_spin.host.http.server import ServerSettings, serve_async
 from edgezero_spin.host.observers import Observer, combine
+
+if TYPE_CHECKING:
+    from edgezero_spin.explorer.application import ExploredApplication
 
 __all__ = ["main", "run_app"]
 
@@ -117,12 +123,21 @@ def _run_worker(
     status = 0
     try:
         with contextlib.ExitStack() as owned:
-            handler, said = _load(owned, options)
+            recorder = Recorder() if options["explorer"] is not None else None
+            handler, said = _load(owned, options, _observer(options, recorder))
             if before is not None:
                 before.stop()
             with contextlib.suppress(ConnectionError):
                 control.sendall(json.dumps(said).encode() + b"\n")
-            asyncio.run(_serve(handler, listening, held))
+            shown = owned.enter_context(contextlib.ExitStack())
+            shown.enter_context(_exploring(options, recorder, handler))
+
+            def stopping() -> None:
+                # The next load takes over both sockets.
+                shown.close()
+                os.close(held)
+
+            asyncio.run(_serve(handler, listening, stopping))
     except BaseException:
         traceback.print_exc()
         status = 1
@@ -134,11 +149,10 @@ def _run_worker(
 
 
 def _load(
-    owned: contextlib.ExitStack, options: dict[str, Any]
+    owned: contextlib.ExitStack, options: dict[str, Any], observer: Observer | None
 ) -> tuple[AppHandler | FailureHandler, dict[str, Any]]:
     started = time.perf_counter()
     path = Path(options["manifest"])
-    observer = _observer(options)
     try:
         native = load_native(path, options["component_id"], owned, options["run"])
     except EdgeZeroError as error:
@@ -157,9 +171,42 @@ def _load(
     }
 
 
-def _observer(options: dict[str, Any]) -> Observer | None:
+def _observer(options: dict[str, Any], recorder: Recorder | None) -> Observer | None:
     form = options["access_log"]
-    return combine(() if form is None else (AccessLog(form),))
+    observers: list[Observer] = []
+    if recorder is not None:
+        observers.append(recorder)
+    if form is not None:
+        # What is printed while a request is answered is the app's; these lines are not.
+        errors = sys.stderr
+        observers.append(AccessLog(form, lambda line: print(line, file=errors, flush=True)))
+    return combine(observers)
+
+
+@contextlib.contextmanager
+def _exploring(
+    options: dict[str, Any], recorder: Recorder | None, handler: AppHandler | FailureHandler
+) -> Iterator[None]:
+    """Serve the explorer while the block runs, where one is wanted."""
+    if recorder is None:
+        yield
+        return
+    from edgezero_spin.development.exploring import explored_native
+    from edgezero_spin.explorer.serving import Explorer
+    from edgezero_spin.host.http.side_server import side_server
+
+    def explored() -> "ExploredApplication | None":
+        if isinstance(handler, FailureHandler):
+            return None
+        return explored_native(handler.native, options["url"])
+
+    explorer = Explorer(recorder, explored, options["explorer"]["token"])
+    # The next load has the same socket.
+    listener = socket.socket(fileno=os.dup(options["explorer"]["socket"]))
+    with side_server(explorer, listener, on_end=explorer.end):
+        component = "" if isinstance(handler, FailureHandler) else handler.native.part.id
+        with output_followed(component):
+            yield
 
 
 def _own_traceback(error: BaseException) -> str:
@@ -180,7 +227,7 @@ def _own_traceback(error: BaseException) -> str:
 async def _serve(
     handler: AppHandler | FailureHandler,
     listening: socket.socket,
-    held: int,
+    stopping: Callable[[], None],
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -191,19 +238,9 @@ async def _serve(
         loop.call_soon_threadsafe(stop.set)
 
     signal.signal(signal.SIGTERM, end)
-    told = asyncio.create_task(_tell_of_stop(stop, held))
     settings = ServerSettings(drain_s=DRAIN_S)
-    await serve_async(handler, listening, settings=settings, stop=stop)
-    await told
+    await serve_async(handler, listening, on_stopping=stopping, settings=settings, stop=stop)
     await handler.aclose()
-
-
-async def _tell_of_stop(stop: asyncio.Event, held: int) -> None:
-    await stop.wait()
-    # The server, which waits for the same, has closed its socket behind these.
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    os.close(held)
 
 
 if __name__ == "__main__":

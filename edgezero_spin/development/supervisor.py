@@ -22,6 +22,7 @@ import watchfiles
 
 from edgezero_spin.development.application import AppPlace
 from edgezero_spin.errors import ProjectError
+from edgezero_spin.host.http.listening import Listening
 
 __all__ = ["AppLoad", "DevSettings", "supervise"]
 
@@ -43,12 +44,14 @@ class DevSettings:
         place: Where the app is.
         run: What ``edgezero up`` would be told: variables, stores, environment.
         access_log: ``text``, ``json`` or ``None`` for no line per request.
+        explorer: A socket for the explorer and the token of its address; ``None`` for none.
     """
 
     manifest: Path
     place: AppPlace
     run: dict[str, Any]
     access_log: str | None
+    explorer: tuple[socket.socket, str] | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -96,7 +99,14 @@ async def supervise(
         "component_id": settings.place.component_id,
         "run": settings.run,
         "access_log": settings.access_log,
+        "url": Listening(*listening.getsockname()[:2]).url,
+        "explorer": None,
     }
+    passed = [listening.fileno(), theirs.fileno()]
+    if settings.explorer is not None:
+        shown, token = settings.explorer
+        options["explorer"] = {"socket": shown.fileno(), "token": token}
+        passed.append(shown.fileno())
     with ours:
         with theirs:
             process = subprocess.Popen(  # noqa: ASYNC220 - a fork and an exec
@@ -104,7 +114,7 @@ async def supervise(
                     *(sys.executable, "-m", "edgezero_spin.development.forking"),
                     *(str(listening.fileno()), str(theirs.fileno()), json.dumps(options)),
                 ],
-                pass_fds=[listening.fileno(), theirs.fileno()],
+                pass_fds=passed,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )

@@ -19,7 +19,14 @@ import attrs
 
 from edgezero_spin.stores import BackendError, SecretNameInvalid, StoreDeclaration
 
-__all__ = ["Err", "StoreInterfaces", "bind_stores", "secret_failure", "store_failure"]
+__all__ = [
+    "Err",
+    "StoreInterfaces",
+    "bind_stores",
+    "imported",
+    "secret_failure",
+    "store_failure",
+]
 
 
 def _first(*names: str) -> Any:
@@ -65,35 +72,44 @@ def bind_stores(declaration: StoreDeclaration, known: StoreInterfaces) -> tuple[
     """
     open_store = variables = None
     if declaration.kv or declaration.config:
-        module = _module("Store.get", known, "key_value", known.key_value_module)
+        module = imported("Store.get", known.asynchronous, "key_value", known.key_value_module)
         if module is None:
-            raise _missing(known.key_value, "key-value or config", known.world)
+            raise _missing(known.key_value, "key-value or config stores", known.world)
         open_store = module.Store.open
-    if declaration.secrets:
-        variables = _module("get", known, "variables", known.variables_module)
+    if declaration.secrets or declaration.servers:
+        variables = imported("get", known.asynchronous, "variables", known.variables_module)
         if variables is None:
-            raise _missing(known.variables, "secret", known.world)
+            raise _missing(known.variables, "secret stores or servers", known.world)
     return open_store, variables
 
 
-def _module(function: str, known: StoreInterfaces, *names: str) -> Any:
-    """Return the module of an imported interface, ``None`` when the world does not import it."""
+def imported(function: str, asynchronous: bool, *names: str) -> Any:
+    """Return the module of an imported interface, ``None`` when the world does not import it.
+
+    Args:
+        function: One of its functions, which tells versions of the same name apart; empty for
+            an interface of types alone.
+        asynchronous: Whether that is a coroutine.
+        names: What the module may be called.
+    """
     for package in ("wit_world.imports", "spin_sdk.wit.imports"):
         for name in names:
             module = _first(f"{package}.{name}")
+            if module is not None and not function:
+                return module
             found = module
             for part in function.split("."):
                 found = getattr(found, part, None)
             if found is not None:
-                is_async = bool(found.__code__.co_flags & CO_COROUTINE)
-                if is_async == known.asynchronous:
+                code = getattr(found, "__func__", found).__code__
+                if bool(code.co_flags & CO_COROUTINE) == asynchronous:
                     return module
     return None
 
 
 def _missing(interface: str, kind: str, world: str) -> ImportError:
     return ImportError(
-        f"the app declares {kind} stores, but the world of this component does not import "
+        f"the app declares {kind}, but the world of this component does not import "
         f"{interface}: build it with `edgezero componentize`, which writes the world, or name one "
         f"that has it (-w {world})"
     )

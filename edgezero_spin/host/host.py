@@ -127,6 +127,7 @@ class Host:
                 pooling=settings.pooling,
                 max_instances=settings.max_instances + settings.reuse.most_idle * _served(plan),
                 debug_info=settings.debug_info,
+                fuel=settings.count_instructions,
             )
         )
         self._sender = OutboundSender(network)
@@ -224,7 +225,9 @@ class Host:
             HostError: It cannot be run as it stands.
         """
         if not is_component(path):
-            raise ApplicationError(f"{path} is no component file; its name ends in .wasm or .wat")
+            raise ApplicationError(
+                f"{path} is not a component file; its name ends in .wasm or .wat"
+            )
         return cls._start(find_manifest, path, options)
 
     @classmethod
@@ -417,7 +420,7 @@ class Host:
             request.scheme,
             request.client,
         )
-        return await answer(self._service, head, request.body, watch)
+        return await answer(self._service, head, request.body, request.trailers, watch)
 
     def begin(
         self,

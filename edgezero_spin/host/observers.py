@@ -18,9 +18,10 @@ is called.
 Source: our own.
 """
 
+import functools
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -44,8 +45,7 @@ CallEnded = Callable[[BaseException | None], None]
 """Told once that a call of a host function ended, with what it raised."""
 
 
-@attrs.frozen(eq=False)
-class ObservedRequest:
+class ObservedRequest(NamedTuple):
     """A request when the host has its head.
 
     Attributes:
@@ -55,6 +55,7 @@ class ObservedRequest:
         scheme: Of the listener.
         headers: As they came in.
         client: Address and port of the peer; ``None`` when it is not known.
+        application: Name of the application.
         component_id: What answers; ``None`` for the host itself.
         route: The route that matched, as the manifest has it; ``None`` for none.
     """
@@ -65,6 +66,7 @@ class ObservedRequest:
     scheme: str
     headers: Sequence[tuple[bytes, bytes]]
     client: tuple[str, int] | None
+    application: str
     component_id: str | None
     route: str | None
 
@@ -167,10 +169,25 @@ class OutboundObserver:
 
 
 class RequestObserver:
-    """Follows one request; every method does nothing. Subclass it for what matters."""
+    """Follows one request; every method does nothing. Subclass it for what matters.
 
-    def component_began(self, component_id: str) -> None:
-        """A component has the request from now on."""
+    One that can do without some events says so, and its requests cost less.
+
+    Attributes:
+        sees_component: ``False`` for one that is told nothing of what its component begins, ends,
+            calls and fails at; of what it sends and prints it is.
+        sees_end: ``False`` for one whose ``ended`` need not be called.
+        never_raises: It takes care of its own failures; one that is alone is called directly then.
+    """
+
+    __slots__ = ()
+
+    sees_component: bool = True
+    sees_end: bool = True
+    never_raises: bool = False
+
+    def component_began(self, component_id: str, *, executor: str = "wasm") -> None:
+        """A component has the request from now on; the executor is ``wasm`` or ``wagi``."""
 
     def component_ended(self, usage: ComponentUsage) -> None:
         """The component is done with it. The client may still be reading, or be done before."""
@@ -251,7 +268,7 @@ class _All(Observer):
         return any(_told(each.follows, interface, function) for each in self._observers)
 
     def request_began(self, request: ObservedRequest) -> RequestObserver | None:
-        return _all_of_request(_told(each.request_began, request) for each in self._observers)
+        return _all_of_request([_told(each.request_began, request) for each in self._observers])
 
     def instance_made(self, component_id: str) -> None:
         for each in self._observers:
@@ -266,27 +283,35 @@ class _All(Observer):
             _told(each.output, component_id, stream, data)
 
 
-def _all_of_request(found: Iterable[RequestObserver | None]) -> "RequestObserver | None":
-    known = tuple([each for each in found if each is not None])
-    return _AllOfRequest(known) if known else None
+def _all_of_request(found: "Sequence[RequestObserver | None]") -> "RequestObserver | None":
+    known = [each for each in found if each is not None]
+    if not known:
+        return None
+    return known[0] if len(known) == 1 and known[0].never_raises else _AllOfRequest(known)
 
 
 class _AllOfRequest(RequestObserver):
-    __slots__ = ("_observers",)
+    __slots__ = ("_observers", "sees_component", "sees_end")
 
-    def __init__(self, observers: tuple[RequestObserver, ...]) -> None:
-        self._observers = observers
+    def __init__(self, known: Sequence[RequestObserver]) -> None:
+        self._observers = known
+        self.sees_component = self.sees_end = False
+        for each in known:
+            self.sees_component |= each.sees_component
+            self.sees_end |= each.sees_end
 
-    def component_began(self, component_id: str) -> None:
+    def component_began(self, component_id: str, *, executor: str = "wasm") -> None:
         for each in self._observers:
-            _told(each.component_began, component_id)
+            if each.sees_component:
+                _told(functools.partial(each.component_began, executor=executor), component_id)
 
     def component_ended(self, usage: ComponentUsage) -> None:
         for each in self._observers:
-            _told(each.component_ended, usage)
+            if each.sees_component:
+                _told(each.component_ended, usage)
 
     def call_began(self, call: HostCall) -> CallEnded | None:
-        found = [_told(each.call_began, call) for each in self._observers]
+        found = [_told(each.call_began, call) for each in self._observers if each.sees_component]
         ends = [end for end in found if end is not None]
         if not ends:
             return None
@@ -311,11 +336,13 @@ class _AllOfRequest(RequestObserver):
 
     def failed(self, problem: str) -> None:
         for each in self._observers:
-            _told(each.failed, problem)
+            if each.sees_component:
+                _told(each.failed, problem)
 
     def ended(self, outcome: RequestOutcome) -> None:
         for each in self._observers:
-            _told(each.ended, outcome)
+            if each.sees_end:
+                _told(each.ended, outcome)
 
 
 class _AllOfOutbound(OutboundObserver):
@@ -326,7 +353,7 @@ class _AllOfOutbound(OutboundObserver):
         return [pair for each in self._observers for pair in _told(each.headers) or ()]
 
     def chained(self, component_id: str) -> RequestObserver | None:
-        return _all_of_request(_told(each.chained, component_id) for each in self._observers)
+        return _all_of_request([_told(each.chained, component_id) for each in self._observers])
 
     def ended(self, status: int | None, error: str | None) -> None:
         for each in self._observers:

@@ -46,6 +46,8 @@ class HostSettings:
         cache_dir: Where compiled components are kept; ``None`` compiles at every start.
         pooling: Reserve address space for instances in advance (ENG-1).
         debug_info: Let native debuggers see into guests (ENG-10).
+        count_instructions: Count the instructions of guests, for observers. They are slower, and
+            compiled by themselves. An engine that is shared decides for itself.
         reuse: Whether instances are made ahead of time, and whether they serve more than
             one request, one after the other (FLAG-6).
         concurrency: How many requests share an instance of WASI 0.3, and how long it lives.
@@ -62,6 +64,7 @@ class HostSettings:
     cache_dir: Path | None = attrs.field(factory=lambda: default_compiled_dir())
     pooling: bool = True
     debug_info: bool = False
+    count_instructions: bool = False
     reuse: ReusePolicy = attrs.field(factory=ReusePolicy)
     concurrency: ConcurrencyPolicy = attrs.field(factory=ConcurrencyPolicy)
     reconnect: ReconnectPolicy = attrs.field(factory=ReconnectPolicy)

@@ -174,7 +174,7 @@ def read_app_manifest(path: str | Path) -> tuple[AppManifest, Problems]:
         triggers=read_http_triggers(root.table("triggers")),
         variables=_read_bindings(environment, "variables"),
         secrets=_read_bindings(environment, "secrets"),
-        stores=read_stores(root.table("stores")),
+        stores=read_stores(root.table("stores"), root.table("databases")),
         adapters=read_adapters(root),
         logging=read_logging(root),
     )

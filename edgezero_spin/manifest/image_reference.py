@@ -80,12 +80,12 @@ def parse_image_reference(text: str) -> ImageReference:
     found = _REFERENCE.fullmatch(text)
     if found is None or len(found["name"]) > _MOST_CHARACTERS:
         raise ValueError(
-            "this is no reference such as ghcr.io/acme/shop:1.0: host, path in small letters, "
+            "this is not a reference such as ghcr.io/acme/shop:1.0: host, path in small letters, "
             "then :tag or @sha256:digest; no scheme, no user"
         )
     digest = found["digest"]
     if digest is not None and _DIGEST.fullmatch(digest) is None:
-        raise ValueError(f"{digest!r} is no digest; it is 'sha256:' and 64 hex digits")
+        raise ValueError(f"{digest!r} is not a digest; it is 'sha256:' and 64 hex digits")
     registry, slash, repository = found["name"].partition("/")
     if not slash or not ("." in registry or ":" in registry or registry == "localhost"):
         registry, repository = DEFAULT_REGISTRY, found["name"]
@@ -98,7 +98,7 @@ def parse_image_reference(text: str) -> ImageReference:
 
 
 def is_probable_reference(text: str) -> bool:
-    """Whether a text that is no path here looks like an image.
+    """Whether a text that is not a path here looks like an image.
 
     ``foo/spin.toml`` could be one at Docker's registry, but is a slip of the keyboard. So
     without a tag or a digest, a name has to say its registry.

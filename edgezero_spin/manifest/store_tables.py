@@ -1,6 +1,7 @@
-"""Read ``[stores.kv]``, ``[stores.config]`` and ``[stores.secrets]`` of ``edgezero.toml``.
+"""Read ``[stores.kv]``, ``[stores.config]`` and ``[stores.secrets]`` of ``edgezero.toml``, and the
+tables of ``[databases]``, which are ours.
 
-In: the ``[stores]`` table. Out: a ``StoreDeclaration``. The rules for ids are those of
+In: both tables. Out: a ``StoreDeclaration``. The rules for ids are those of
 ``StoreIds``; this module adds what only a file can get wrong: keys of older manifests,
 kinds that do not exist, values of another type.
 
@@ -16,14 +17,19 @@ MIGRATION_GUIDE = "docs/guide/manifest-store-migration.md"
 """The page that older manifests are sent to."""
 
 
-def read_stores(stores: TableReader) -> StoreDeclaration:
+def read_stores(stores: TableReader, databases: TableReader) -> StoreDeclaration:
     """Return what the app declares; kinds without a table stay ``None``."""
     declaration = StoreDeclaration(
         kv=_read_kind(stores, "kv"),
         config=_read_kind(stores, "config"),
         secrets=_read_kind(stores, "secrets"),
+        sqlite=_read_kind(databases, "sqlite"),
+        redis=_read_kind(databases, "redis"),
+        postgres=_read_kind(databases, "postgres"),
+        mysql=_read_kind(databases, "mysql"),
     )
     stores.refuse_rest()
+    databases.refuse_rest()
     return declaration
 
 

@@ -163,7 +163,7 @@ def _check_place(request: ComponentRequest) -> None:
         raise ProjectError(f"Spin takes no component id {request.id!r}: {fault}{hint}")
     place = request.place
     if place.is_absolute() or ".." in place.parts:
-        raise ProjectError(f"{str(place)!r} is no folder below that of {request.manifest}")
+        raise ProjectError(f"{str(place)!r} is not a folder below that of {request.manifest}")
 
 
 def _values(request: ComponentRequest, variant: TemplateVariant, ask: Ask | None) -> dict[str, str]:

@@ -131,7 +131,8 @@ def _declared(text: str, manifest: AppManifest, kind: StoreKind, id: str) -> str
 def _stores(text: str, path: Path) -> Any:
     """Return the stores that a manifest's text declares, every rule for ids checked."""
     problems = Problems(path)
-    stores = read_stores(TableReader(parse_document(text), "", problems).table("stores"))
+    root = TableReader(parse_document(text), "", problems)
+    stores = read_stores(root.table("stores"), root.table("databases"))
     problems.raise_any()
     return stores
 

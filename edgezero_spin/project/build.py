@@ -91,7 +91,7 @@ def plan_build(
 
     Raises:
         ManifestError: The manifest cannot be read.
-        ProjectError: An id is not in it, or a folder to build in is no relative one.
+        ProjectError: An id is not in it, or a folder to build in is not a relative one.
     """
     if warn is None:
         manifest = load_spin_manifest(manifest_path, profile=profile)

@@ -145,7 +145,7 @@ def _size(path: Path) -> int:
 
 
 def _data_of(folder: Path) -> Iterator[Path]:
-    """Yield the data files of one package, and of folders in it that are no packages."""
+    """Yield the data files of one package, and of folders in it that are not packages."""
     try:
         entries = sorted(folder.iterdir())
     except OSError:

@@ -264,7 +264,7 @@ def resolve_listen(
         host = _host(declared.host, f"adapters.{declared.name}.adapter.host", warnings)
     port = _port(layer.adapter_port(), _PORT, warnings)
     if port is None and declared is not None and declared.port == 0:
-        warnings.append("configured port=0 is no port to listen on; using the default")
+        warnings.append("configured port=0 is not a port to listen on; using the default")
     elif port is None and declared is not None:
         port = declared.port
     if host is None and port is None:
@@ -290,6 +290,6 @@ def _port(text: str | None, name: str, warnings: list[str]) -> int | None:
         warnings.append(f"{name}={text!r} is not a valid port number; falling back")
         return None
     if int(text) == 0:
-        warnings.append(f"{name}=0 is no port to listen on; falling back")
+        warnings.append(f"{name}=0 is not a port to listen on; falling back")
         return None
     return int(text)

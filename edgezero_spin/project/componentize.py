@@ -245,7 +245,7 @@ def _prepare(
     places = []
     for each in reachable.modules.values():
         below = each.path.relative_to(known[each.folder])
-        # A mirror lacks what is no part of the app, an environment beside it for example.
+        # A mirror lacks what is not part of the app, an environment beside it for example.
         if (folders[each.folder][0] / below).exists():
             path = f"{inside[each.folder]}/{below.as_posix()}"
             places.append(PlannedModule(each.name, path, each.kind))

@@ -1,6 +1,6 @@
 """``config diff``: what a store holds against what a push would write.
 
-Keys are told unless values are asked for; what only the store has is no difference that a push
+Keys are told unless values are asked for; what only the store has is not a difference that a push
 would mend.
 
 Source: contract edgezero.md, PSH-7, PSH-8 and BLB-5.

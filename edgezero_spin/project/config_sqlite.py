@@ -35,7 +35,7 @@ class SqlitePushError(ConfigPushError):
     Attributes:
         path: The file.
         label: The store in it.
-        key: The entry that could not be written; ``None`` when it was no single one.
+        key: The entry that could not be written; ``None`` when it was not one alone.
         reason: What SQLite or the system says.
     """
 

@@ -29,7 +29,7 @@ from edgezero_spin.project.doctor_report import DoctorFinding, fine, problem, re
 from edgezero_spin.project.inspection import InspectionError, inspect_component
 from edgezero_spin.project.provision import DATA_FILE, lacking_stanzas, provision
 from edgezero_spin.project.serve import RUNTIME_CONFIG
-from edgezero_spin.project.spin_version import installed_spin, parse_spin_version
+from edgezero_spin.project.spin_needed import outdated_spin
 from edgezero_spin.project.staleness import stale_source
 from edgezero_spin.project.trigger_check import TRIGGER_EXPORTS
 
@@ -160,13 +160,18 @@ def _built(
         return
     yield fine(f"component {id}: {wasm} is up to date")
     try:
-        found = inspect_component(wasm)
+        outdated, exports = outdated_spin(wasm), inspect_component(wasm).exports
     except InspectionError as error:
         what = error.problem.partition(";")[0]
         yield problem(f"component {id}: {wasm} {what}", f"Run `edgezero build -c {id}`.")
         return
-    yield from _spin_needed(id, found.spin)
-    yield from _not_started(manifest, id, found.exports)
+    yield from _not_started(manifest, id, exports)
+    if outdated is not None:
+        yield remark(
+            f"component {id}: {outdated}",
+            "Update Spin, serve with the embedded host, or compile with `edgezero componentize "
+            "--wasi 0.2`.",
+        )
 
 
 def _not_started(
@@ -181,20 +186,6 @@ def _not_started(
                 f"{manifest.path} starts it",
                 "Add the table; `edgezero componentize` says what stands in it.",
             )
-
-
-def _spin_needed(id: str, needed: str | None) -> Iterator[DoctorFinding]:
-    """Yield that the Spin of this machine is too old for a component."""
-    if needed is None:
-        return
-    installed = installed_spin()
-    version = None if installed is None else parse_spin_version(installed)
-    if version is not None and version < tuple(map(int, needed.split("."))):
-        yield remark(
-            f"component {id}: needs Spin {needed} or later; installed is {installed}",
-            "Update Spin, serve with the embedded host, or compile with `edgezero componentize "
-            "--wasi 0.2`.",
-        )
 
 
 def _variables(

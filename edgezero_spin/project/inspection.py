@@ -110,7 +110,7 @@ def inspect_component(path: Path) -> Inspection:
     """Read a component.
 
     Raises:
-        InspectionError: The file cannot be read, or is no component.
+        InspectionError: The file cannot be read, or is not a component.
     """
     try:
         data = path.read_bytes()
@@ -123,7 +123,7 @@ def inspect_component(path: Path) -> Inspection:
             path, "is a core wasm module, not a component; `wasm-tools component new` wraps it"
         )
     if not data.startswith(COMPONENT):
-        raise InspectionError(path, "is no component; point to the file that the build made")
+        raise InspectionError(path, "is not a component; point to the file that the build made")
     reading = _Reading()
     try:
         reading.component(data, 0, len(data), outermost=True)

@@ -37,7 +37,7 @@ def note_last_build(folder: Path, profile: str | None) -> None:
 
 
 def is_last_build(folder: Path, profile: str | None) -> bool:
-    """Whether a profile is the one that was built last. A file that is no text says nothing."""
+    """Whether a profile is the one that was built last. A file that is not text says nothing."""
     try:
         noted = (folder / _FILE).read_text(encoding="utf-8")
     except (OSError, ValueError):

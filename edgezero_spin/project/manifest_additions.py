@@ -56,7 +56,7 @@ class SpinText:
             made = (template.folder / "content" / "spin.toml").read_text(encoding="utf-8")
         except (OSError, UnicodeError):
             return
-        # What the template makes is no TOML before it is rendered.
+        # What the template makes is not TOML before it is rendered.
         if 'spin_manifest_version = "1"' in made and "spin_manifest_version = 2" not in made:
             raise ProjectError(f"template {template.id} is for manifests of version 1")
 
@@ -65,7 +65,7 @@ class SpinText:
 
         Raises:
             ProjectError: The text cannot be edited, something would be replaced, or what
-                comes out is no manifest for Spin.
+                comes out is not a manifest for Spin.
         """
         text = self.text
         try:

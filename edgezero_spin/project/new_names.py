@@ -15,7 +15,7 @@ __all__ = ["dotted_pascal_case", "kebab_case", "pascal_case", "project_name", "s
 _FALLBACK = "edgezero-app"
 _OUTSIDE = re.compile(r"[^a-z0-9_-]")
 _SEPARATORS = re.compile(r"[-_]{2,}")
-# Where a word ends inside a text: at anything that is no letter or digit, between a small
+# Where a word ends inside a text: at anything that is not a letter or digit, between a small
 # and a capital letter, and before the last capital of a row that goes on in small ones.
 _WORDS = re.compile(r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z0-9]+|[0-9]+")
 

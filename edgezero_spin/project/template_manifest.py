@@ -320,4 +320,6 @@ def _check_pattern(table: TableReader, pattern: str) -> None:
             warnings.simplefilter("error", FutureWarning)
             re.compile(pattern)
     except (re.error, FutureWarning) as error:
-        table.problem("pattern", f"{pattern!r} is no regular expression that Python has: {error}")
+        table.problem(
+            "pattern", f"{pattern!r} is not a regular expression that Python has: {error}"
+        )

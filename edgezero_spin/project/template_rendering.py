@@ -2,7 +2,7 @@
 
 In: a ``ProjectTemplate``, the variant to make and a value for every name. Out: relative paths and
 their contents. Text is Liquid, with Spin's filters and the template's own partials; files
-that are no text are copied.
+that are not text are copied.
 
 Our own templates have values and filters and nothing else of Liquid, which is written here; for
 more there is python-liquid, of the extra ``templates``: it brings 45 MB, most of it babel.
@@ -119,7 +119,7 @@ class _Renderer:
         return Liquid(FILTERS, _partials(self._template))
 
     def file(self, path: Path) -> bytes:
-        """Return the content of a file; what is no text, or no Liquid, as it is."""
+        """Return the content of a file; what is not text, or not Liquid, as it is."""
         data = _read(path)
         try:
             return self._render(data.decode("utf-8"), str(path)).encode("utf-8")

@@ -14,7 +14,7 @@ __all__ = ["line_of", "lines_of"]
 
 
 def lines_of(text: str) -> dict[str, int]:
-    """Return the line, counted from 1, of each table, key and item; none where it is no TOML."""
+    """Return the line, counted from 1, of each table, key and item; none where it is not TOML."""
     try:
         sections = scan_toml(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Key-value, config and secret stores: backends, typed facades, and what opens them.
+"""Key-value, config and secret stores, and databases: backends, typed facades, and what opens them.
 
 The names are loaded together, when the first of them is asked for: a host needs the protocols in
 ``backend`` and none of the facades, with cattrs behind them.
@@ -27,6 +27,22 @@ if TYPE_CHECKING:
     )
     from edgezero_spin.stores.constraints import Ge, Gt, Le, Lt, MaxLen, MinLen
     from edgezero_spin.stores.converting import converter
+    from edgezero_spin.stores.databases import (
+        DatabaseError,
+        DatabaseKind,
+        DatabaseOpenError,
+        DatabasePlatform,
+        Interval,
+        ManyRowsError,
+        MySql,
+        NoRowError,
+        Postgres,
+        QueryError,
+        Range,
+        Redis,
+        RowError,
+        Sqlite,
+    )
     from edgezero_spin.stores.declaration import StoreDeclaration, StoreIds
     from edgezero_spin.stores.errors import (
         ConfigInternalError,
@@ -70,8 +86,13 @@ __all__ = [
     "ConfigStore",
     "ConfigStoreError",
     "ConfigUnavailableError",
+    "DatabaseError",
+    "DatabaseKind",
+    "DatabaseOpenError",
+    "DatabasePlatform",
     "Ge",
     "Gt",
+    "Interval",
     "InvalidConfigKeyError",
     "JsonValueError",
     "KeyIterator",
@@ -88,14 +109,22 @@ __all__ = [
     "KeyValueValidationError",
     "Le",
     "Lt",
+    "ManyRowsError",
     "MaxLen",
     "MemoryKeyValue",
     "MemoryPlatform",
     "MemorySecrets",
     "MinLen",
     "ModelRuleError",
+    "MySql",
+    "NoRowError",
     "NoopKeyValue",
+    "Postgres",
+    "QueryError",
+    "Range",
+    "Redis",
     "Registry",
+    "RowError",
     "SecretBackend",
     "SecretError",
     "SecretField",
@@ -106,6 +135,7 @@ __all__ = [
     "SecretStore",
     "SecretUnavailableError",
     "SecretValidationError",
+    "Sqlite",
     "StoreDeclaration",
     "StoreIds",
     "StoreOpenError",
@@ -148,9 +178,33 @@ _MODULES = (
 )
 
 
+# An app without databases carries none of them.
+_DATABASES = frozenset(
+    {
+        "DatabaseError",
+        "DatabaseKind",
+        "DatabaseOpenError",
+        "DatabasePlatform",
+        "Interval",
+        "ManyRowsError",
+        "MySql",
+        "NoRowError",
+        "Postgres",
+        "QueryError",
+        "Range",
+        "Redis",
+        "RowError",
+        "Sqlite",
+    }
+)
+
+
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _DATABASES:
+        found = globals()[name] = getattr(import_module(f"{__name__}.databases"), name)
+        return found
     for part in _MODULES:
         module = import_module(f"{__name__}.{part}")
         for offered in module.__all__:

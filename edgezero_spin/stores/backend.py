@@ -141,3 +141,5 @@ class StorePlatform(Protocol):
 
     def secrets(self) -> SecretBackend | AsyncSecretBackend:
         """Return the secrets of this component."""
+
+    # One that has databases, too, is a ``databases.DatabasePlatform``.

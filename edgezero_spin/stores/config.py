@@ -95,7 +95,7 @@ class ConfigStore:
             The configuration, ``None`` where there is no such entry.
 
         Raises:
-            ConfigInternalError: The entry is no configuration, or was changed.
+            ConfigInternalError: The entry is not a configuration, or was changed.
             ConfigUnavailableError: The host failed, or the value is not UTF-8.
         """
         text = await self._read(self.key if key is None else key)

@@ -11,7 +11,7 @@ Source: contract edgezero.md, SAN-1 to SAN-4 and APC-4; SAN-3 for nested and opt
 """
 
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
@@ -79,6 +79,7 @@ def secret(
     store_ref: bool = False,
     store: str | None = None,
     default: Any = attrs.NOTHING,
+    factory: Callable[[], Any] | None = None,
     validator: Any = None,
 ) -> Any:
     """Make a field whose value in the file names a secret.
@@ -101,6 +102,7 @@ def secret(
         store: The field beside this one that has the id of its store; the default store unless
             given.
         default: The name, or ``None``, where the file has none.
+        factory: What makes the default, for a list or table of names: ``list``.
         validator: A rule for the secret itself, as of attrs. It is not asked about the name.
 
     Raises:
@@ -114,7 +116,9 @@ def secret(
     if store_ref and store is not None:
         raise TypeError("a field with the id of a store has no store itself")
     mark = _Mark("store_ref" if store_ref else "secret", store)
-    return attrs.field(metadata={_MARK: mark}, default=default, validator=validator)
+    return attrs.field(
+        metadata={_MARK: mark}, default=default, factory=factory, validator=validator
+    )
 
 
 def is_secret(field: "attrs.Attribute[Any]") -> bool:

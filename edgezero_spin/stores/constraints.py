@@ -7,11 +7,16 @@ every other place where the annotation is read. The names and attributes are tho
 
 from collections.abc import Callable, Iterable
 from operator import ge, gt, le, lt
-from typing import Annotated, Any, Final, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import attrs
 
 __all__ = ["Ge", "Gt", "Le", "Lt", "MaxLen", "MinLen", "Rule", "rule_of"]
+
+_SAMPLES: Final[dict[Any, Any]] = {
+    kind: kind() for kind in (int, float, bool, str, bytes, list, tuple, set, frozenset, dict)
+}
 
 Rule = Callable[[Any], str | None]
 """A value to what is wrong with it, ``None`` when nothing is."""
@@ -70,12 +75,18 @@ _BOUNDS: Final = (
 
 
 def rule_of(annotation: Any) -> Rule | None:
-    """Return the check of all bounds in an annotation, ``None`` when it has none."""
+    """Return the check of all bounds in an annotation, ``None`` when it has none.
+
+    Raises:
+        TypeError: A bound can be compared with no value of the type.
+    """
     if get_origin(annotation) is not Annotated:
         return None
-    checks = list(_checks(get_args(annotation)[1:]))
+    kind, *extras = get_args(annotation)
+    checks = list(_checks(extras))
     if not checks:
         return None
+    _check_kind(kind, checks)
 
     def check(value: Any) -> str | None:
         for holds, bound, text in checks:
@@ -84,6 +95,21 @@ def rule_of(annotation: Any) -> Rule | None:
         return None
 
     return check
+
+
+def _check_kind(kind: Any, checks: Iterable[tuple[Callable[[Any, Any], bool], Any, str]]) -> None:
+    """Refuse the bound of a length for a number, and that of a number for a text."""
+    origin = get_origin(kind) or kind
+    if origin in (Union, UnionType):
+        for member in get_args(kind):
+            _check_kind(member, checks)
+    if origin not in _SAMPLES:
+        return
+    for holds, bound, text in checks:
+        try:
+            holds(_SAMPLES[origin], bound)
+        except TypeError as error:
+            raise TypeError(f'the bound "{text}" is none for {origin.__name__}: {error}') from None
 
 
 def _checks(extras: Iterable[Any]) -> Iterable[tuple[Callable[[Any, Any], bool], Any, str]]:

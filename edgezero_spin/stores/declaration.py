@@ -56,11 +56,35 @@ class StoreIds:
 
 @attrs.frozen
 class StoreDeclaration:
-    """What an app declares: per kind its ids, or ``None`` for a kind that it does not use."""
+    """What an app declares: per kind its ids, or ``None`` for a kind that it does not use.
+
+    An id of a SQLite database stands for a label; one of a Redis, PostgreSQL or MySQL server for
+    the variable that has the address.
+    """
 
     kv: StoreIds | None = None
     config: StoreIds | None = None
     secrets: StoreIds | None = None
+    sqlite: StoreIds | None = None
+    redis: StoreIds | None = None
+    postgres: StoreIds | None = None
+    mysql: StoreIds | None = None
+
+    @property
+    def databases(self) -> tuple[str, ...]:
+        """The kinds of database that are declared."""
+        kinds = ("sqlite", "redis", "postgres", "mysql")
+        return tuple(kind for kind in kinds if getattr(self, kind) is not None)
+
+    @property
+    def servers(self) -> bool:
+        """Whether it has databases on servers, whose addresses are variables."""
+        return bool(self.redis or self.postgres or self.mysql)
+
+    @property
+    def empty(self) -> bool:
+        """Whether it declares nothing."""
+        return self == StoreDeclaration()
 
 
 def _check_ids(ids: tuple[str, ...]) -> None:

@@ -5,23 +5,39 @@ upstream opens all of them for every request; ``eager=True`` gives its order and
 """
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from edgezero_spin.environment import EnvironmentLayer
 from edgezero_spin.stores.backend import BackendError, StorePlatform
 from edgezero_spin.stores.config import ConfigStore
-from edgezero_spin.stores.declaration import StoreDeclaration
-from edgezero_spin.stores.errors import SecretInternalError, StoreOpenError
+from edgezero_spin.stores.databases.backend import DatabaseFailure
+from edgezero_spin.stores.databases.connecting import (
+    DATABASE_CLASSES,
+    Connected,
+    hide_address,
+)
+from edgezero_spin.stores.databases.errors import DatabaseKind, DatabaseOpenError
+from edgezero_spin.stores.declaration import StoreDeclaration, StoreIds
+from edgezero_spin.stores.errors import (
+    SecretError,
+    SecretInternalError,
+    SecretNotFoundError,
+    StoreOpenError,
+)
 from edgezero_spin.stores.key_value import KeyValueStore
 from edgezero_spin.stores.registry import Registry
 from edgezero_spin.stores.secrets import SecretHandle, SecretStore
+
+if TYPE_CHECKING:
+    from edgezero_spin.stores.databases import MySql, Postgres, Redis, Sqlite
 
 __all__ = ["Stores", "open_on_platform"]
 
 
 class Stores:
-    """The registries of one request; ``None`` for a kind that the app does not declare."""
+    """The stores and databases of one request; ``None`` for a kind that is not declared."""
 
-    __slots__ = ("_config", "_kv", "_secrets")
+    __slots__ = ("_config", "_databases", "_kv", "_secrets")
 
     def __init__(
         self,
@@ -33,6 +49,7 @@ class Stores:
         self._kv = kv
         self._config = config
         self._secrets = secrets
+        self._databases: dict[DatabaseKind, Registry[Any] | None] = {}
 
     @property
     def kv(self) -> Registry[KeyValueStore] | None:
@@ -48,6 +65,40 @@ class Stores:
     def secrets(self) -> Registry[SecretStore] | None:
         """The secret stores."""
         return self._secrets
+
+    @property
+    def sqlite(self) -> "Sqlite | None":
+        """The SQLite databases."""
+        found: Sqlite | None = self._database("sqlite")
+        return found
+
+    @property
+    def redis(self) -> "Redis | None":
+        """The Redis servers."""
+        found: Redis | None = self._database("redis")
+        return found
+
+    @property
+    def postgres(self) -> "Postgres | None":
+        """The PostgreSQL databases."""
+        found: Postgres | None = self._database("postgres")
+        return found
+
+    @property
+    def mysql(self) -> "MySql | None":
+        """The MySQL databases."""
+        found: MySql | None = self._database("mysql")
+        return found
+
+    def _database(self, kind: DatabaseKind) -> Any:
+        if kind not in self._databases:
+            self._databases[kind] = self.new_databases(kind)
+        registry = self._databases[kind]
+        return None if registry is None else registry.default
+
+    def new_databases(self, kind: DatabaseKind) -> Registry[Any] | None:
+        """Return databases of one kind with connections of their own, for one request."""
+        return None
 
 
 def open_on_platform(
@@ -90,7 +141,7 @@ class _DeclaredStores(Stores):
         platform: StorePlatform,
         environ: Callable[[], Mapping[str, str]],
     ) -> None:
-        self._kv = self._config = self._secrets = None
+        super().__init__()
         self._declaration = declaration
         self._platform = platform
         self._environ = environ
@@ -144,6 +195,45 @@ class _DeclaredStores(Stores):
             except BackendError as error:
                 raise SecretInternalError(error.message) from error
         return SecretStore(self._handle, layer.store_name("secrets", id))
+
+    def new_databases(self, kind: DatabaseKind) -> Registry[Any] | None:
+        declared: StoreIds | None = getattr(self._declaration, kind)
+        if declared is None:
+            return None
+        return DATABASE_CLASSES[kind].registry(declared, self._connect)
+
+    async def _connect(self, kind: DatabaseKind, id: str) -> Connected[Any]:
+        """Connect to a database; a label opens SQLite, a variable has the address of a server."""
+        database = f"{kind}[{id!r}]"
+        target = (self._layer or self._snapshot()).store_name(kind, id)
+        address = "" if kind == "sqlite" else await self._address(database, target)
+        open_database = getattr(self._platform, "open_database", None)
+        if open_database is None:
+            raise DatabaseOpenError(database, "nothing here opens databases")
+        try:
+            return await open_database(kind, address or target), address
+        except DatabaseFailure as failure:
+            message = hide_address(failure.message, address)
+            raise DatabaseOpenError(database, message, failure.case) from None
+        except BackendError as error:
+            raise DatabaseOpenError(database, error.message) from None
+
+    async def _address(self, database: str, variable: str) -> str:
+        try:
+            if self._handle is None:
+                self._handle = SecretHandle(self._platform.secrets())
+            return await self._handle.require_str("default", variable)
+        except SecretNotFoundError:
+            raise DatabaseOpenError(
+                database,
+                f"no variable {variable!r} is set, which has the address of the server; declare "
+                "it in spin.toml and map it in the component's variables",
+                "undefined",
+            ) from None
+        except (BackendError, SecretError) as error:
+            raise DatabaseOpenError(
+                database, f"the variable {variable!r}, which has the address: {error}"
+            ) from None
 
     def _snapshot(self) -> EnvironmentLayer:
         layer = self._layer = EnvironmentLayer.from_mapping(self._environ())

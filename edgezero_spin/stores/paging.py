@@ -51,7 +51,7 @@ def decode_cursor(prefix: str, cursor: str | None) -> str | None:
     """Return the key that a cursor continues after, or ``None`` for a first page.
 
     Raises:
-        KeyValueValidationError: The text is no cursor of ours, or one of another prefix.
+        KeyValueValidationError: The text is not a cursor of ours, or one of another prefix.
     """
     if cursor is None:
         return None

@@ -21,13 +21,13 @@ class Registry(Generic[S]):
     A store is opened when it is first asked for, and then kept.
     """
 
-    __slots__ = ("_declared", "_kind", "_open", "_stores")
+    __slots__ = ("__weakref__", "_declared", "_kind", "_open", "_stores")
 
     def __init__(self, kind: str, declared: StoreIds, open_store: Callable[[str], S]) -> None:
         """Hold ids, and what opens the store of each when it is first used.
 
         Args:
-            kind: ``kv``, ``config`` or ``secrets``, for messages.
+            kind: ``kv``, ``config``, ``secrets`` or a kind of database, for messages.
             declared: The ids in the order in which ``open_all`` opens them, and the default.
             open_store: Called at most once per id, unless it raises.
         """

@@ -30,7 +30,7 @@ def combined(error: Exception) -> JsonValueError:
     """Return the one error for what a hook raised.
 
     Raises:
-        Exception: Something in it is no refusal of a value.
+        Exception: Something in it is not a refusal of a value.
     """
     problems: list[str] = []
     rules_only = _gather(error, "$", problems)

@@ -1,8 +1,8 @@
 """Strict cattrs hooks: what each kind of type takes of a decoded JSON value.
 
-``"5"`` is no integer, ``1`` no boolean, ``"ab"`` no array. Registered on the ``converter`` in
-order; the type decides at import which hook serves it. Members that a class does not have are
-ignored.
+``"5"`` is not an integer, ``1`` not a boolean, ``"ab"`` not an array. Registered on the
+``converter`` in order; the type decides at import which hook serves it. Members that a class does
+not have are ignored.
 
 A hook raises ``JsonValueError`` with one problem; cattrs gathers those of a class or a
 container and notes their places, which ``structure_errors`` puts together.

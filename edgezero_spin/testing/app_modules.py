@@ -33,7 +33,7 @@ def import_app(target: str, folder: Path, *, beside: bool = False) -> App:
         return found
     apps = [key for key, value in vars(module).items() if isinstance(value, App)]
     raise KitError(
-        f"{module.__file__}: {attribute or 'IncomingHandler'} is no App (apps there: "
+        f"{module.__file__}: {attribute or 'IncomingHandler'} is not an App (apps there: "
         f"{', '.join(apps) or 'none'})"
     )
 

@@ -15,7 +15,7 @@ so that the deadline holds whatever an application does.
 import abc
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -84,6 +84,8 @@ class Client(abc.ABC):
         self.http = HttpScript()
         self.usages: list[Usage] = []
         self._portal = Portal(deadline_s, grace_s)
+        # What else ends with the client.
+        self._owned: list[Callable[[], None]] = [databases.close]
 
     # What a test sees
 
@@ -120,6 +122,7 @@ class Client(abc.ABC):
         data: Params | None = None,
         files: Files | None = None,
         content: Content = b"",
+        trailers: HeaderInput = (),
         cookies: Mapping[str, str] | None = None,
     ) -> ClientResponse:
         """Send a request and read the whole answer.
@@ -134,6 +137,7 @@ class Client(abc.ABC):
             files: The files of a form, sent in parts with the fields of ``data``: bytes, text, an
                 open file, or ``(filename, content)`` or ``(filename, content, type)`` by name.
             content: The body, or its pieces.
+            trailers: Fields behind the body.
             cookies: Cookies of this request only, over those of the client.
 
         Raises:
@@ -149,6 +153,7 @@ class Client(abc.ABC):
             data=data,
             files=files,
             content=content,
+            trailers=trailers,
             cookies=cookies,
         )
         response: ClientResponse = self._portal.call(self._whole(asked), str(asked))
@@ -265,7 +270,8 @@ class Client(abc.ABC):
     def close(self) -> None:
         """Free what the client holds. Twice is harmless."""
         self._portal.close()
-        self.sqlite.close()
+        for close in self._owned:
+            close()
 
     def __enter__(self) -> Self:
         return self

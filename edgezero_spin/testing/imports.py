@@ -23,7 +23,7 @@ def assert_imports(path: "str | PathLike[str]", *allowed: str) -> None:
 
     Raises:
         AssertionError: The message names each import too many and each that is missing.
-        InspectionError: The file is no component.
+        InspectionError: The file is not a component.
     """
     imports = inspect_component(Path(path)).imports
     found = strangers(imports, allowed)

@@ -83,8 +83,9 @@ class TestClient(Client):
                 JSON. Stores that the app declares and that are not here are empty.
             config: Label to a table of config values, or to the model of a configuration, as
                 ``config push`` would write them.
-            sqlite: Label to what fills that database. An app cannot reach one natively; this
-                is for tests of both modes.
+            sqlite: Label to what fills that database: statements as text, a ``pathlib.Path`` of
+                a file with them, or a list of both. Databases that the app declares and that are
+                not here are empty.
             secrets: Secrets by name.
             variables: Variables of the application, for the templates of ``manifest``.
             env: Environment variables, ``EDGEZERO__*`` among them.
@@ -142,9 +143,11 @@ class TestClient(Client):
             remedy = f"add it to key_value_stores in {grants.path}"
         stores = StoreControl(dict.fromkeys(labels), remedy=remedy, sleep=sleep)
         stores.preload(kv, config)
-        parts = () if grants is None else grants.components.values()
+        declared = _names_of(app, environment, "sqlite")
+        if grants is not None:
+            declared = [label for part in grants.components.values() for label in part.databases]
         databases = DatabaseViews(
-            dict.fromkeys(label for part in parts for label in part.databases),
+            dict.fromkeys(declared),
             open_ended=grants is None,
             remedy=f"add it to sqlite_databases in {grants and grants.path}",
         )
@@ -171,6 +174,7 @@ class TestClient(Client):
         }
         id = "" if own is None else own.id
         self._components[id] = self._component
+        self._owned += [each.databases.close for each in self._components.values()]
         self._routes = NativeRoutes(loaded, id)
         self._now_ns = now_ns
         self._dice = None if seed is None else random.Random(seed)
@@ -195,6 +199,7 @@ class TestClient(Client):
             part,
             grants,
             stores=self.stores,
+            databases=self.sqlite,
             secrets=self.secrets,
             variables=self.variables,
             env=environment,
@@ -263,11 +268,11 @@ class TestClient(Client):
 
 
 def _labels_of(app: App, environment: Mapping[str, str]) -> list[str]:
+    return [*_names_of(app, environment, "kv"), *_names_of(app, environment, "config")]
+
+
+def _names_of(app: App, environment: Mapping[str, str], kind: str) -> list[str]:
+    """Return what the platform calls the stores of one kind that an app declares."""
     layer = EnvironmentLayer.from_mapping(environment)
-    declared = app.declaration
-    return [
-        layer.store_name(kind, id)
-        for kind, ids in (("kv", declared.kv), ("config", declared.config))
-        if ids is not None
-        for id in ids.ids
-    ]
+    declared = getattr(app.declaration, kind)
+    return [] if declared is None else [layer.store_name(kind, id) for id in declared.ids]

@@ -16,7 +16,9 @@ from edgezero_spin.core.sources import MemorySource
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 from edgezero_spin.stores.memory import MemorySecrets
 from edgezero_spin.stores.opening import open_on_platform
+from edgezero_spin.testing.databases import DatabaseViews
 from edgezero_spin.testing.grants import AppGrants, ComponentGrants
+from edgezero_spin.testing.native_databases import NativeDatabases
 from edgezero_spin.testing.native_messages import (
     NativeAnswer,
     NativeSource,
@@ -37,6 +39,7 @@ class NativeComponent:
         app: The app.
         own: What the manifest grants it; ``None`` without a manifest.
         grants: What the application has; likewise.
+        databases: Opens its databases; to be closed.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class NativeComponent:
         grants: AppGrants | None,
         *,
         stores: StoreControl,
+        databases: DatabaseViews,
         secrets: Mapping[str, str],
         variables: Mapping[str, str],
         env: Callable[[], Mapping[str, str]],
@@ -57,6 +61,7 @@ class NativeComponent:
             own: See the attribute.
             grants: See the attribute.
             stores: Of the test.
+            databases: The SQLite databases of the test.
             secrets: Variables by the name that an app asks for, as the test sets them.
             variables: Variables of the application, likewise.
             env: Its environment at this moment.
@@ -69,7 +74,11 @@ class NativeComponent:
         self._variables = variables
         templates = {} if own is None else own.variables
         held = _Secrets(stores, secrets, templates, grants, variables)
-        self._platform = _Platform(stores, None if own is None else own.labels, held)
+        self.databases = NativeDatabases(
+            own, grants, views=databases, stores=stores, variables=variables
+        )
+        labels = None if own is None else own.labels
+        self._platform = _Platform(stores, labels, held, self.databases)
 
     def allows(self, scheme: str, authority: str) -> bool:
         """Tell whether it may send a request there."""
@@ -90,7 +99,7 @@ class NativeComponent:
             headers: What the app sees of the header.
             transport: Carries what the app sends.
         """
-        source = MemorySource(request.method, request.target, (), request.body)
+        source = MemorySource(request.method, request.target, (), request.body, request.trailers)
         source.scheme = request.scheme
         source.authority = request.authority
         asked = Request(NativeSource(source, headers))
@@ -154,8 +163,13 @@ class _Platform:
     """The host, as the facades see it."""
 
     def __init__(
-        self, stores: StoreControl, granted: tuple[str, ...] | None, secrets: _Secrets
+        self,
+        stores: StoreControl,
+        granted: tuple[str, ...] | None,
+        secrets: _Secrets,
+        databases: NativeDatabases,
     ) -> None:
+        self.open_database = databases.open_database
         self._stores = stores
         self._granted = granted
         self._secrets = secrets

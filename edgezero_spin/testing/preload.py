@@ -58,7 +58,7 @@ def store_entries(label: str, entries: Any, argument: str = "kv") -> dict[str, b
     """Return the bytes by key of one preloaded store.
 
     Raises:
-        PreloadError: It is no mapping of keys, or a key or value is of a wrong kind.
+        PreloadError: It is not a mapping of keys, or a key or value is of a wrong kind.
     """
     place = f"{argument}[{label!r}]"
     if not isinstance(entries, Mapping):
@@ -86,7 +86,7 @@ def config_entries(label: str, table: Any) -> dict[str, bytes]:
     compact JSON for lists, TOML's text for dates and times. ``None`` has no entry.
 
     Raises:
-        PreloadError: It is no mapping, or a value is of another kind.
+        PreloadError: It is not a mapping, or a value is of another kind.
     """
     place = f"config[{label!r}]"
     if not isinstance(table, type) and attrs.has(type(table)):

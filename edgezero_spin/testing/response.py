@@ -4,6 +4,7 @@ A response is read when its client returns it, unless the client was asked to ``
 then ``iter_bytes()`` (or ``aiter_bytes()``) gives the body as the application makes it.
 """
 
+import codecs
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
@@ -53,6 +54,9 @@ class BodySource(Protocol):
         Raises:
             BrokenBodyError: There will be no end.
         """
+
+    def trailers(self) -> list[tuple[str, bytes]]:
+        """The fields behind the body, known at its end."""
 
     async def aclose(self) -> None:
         """Say that no more is wanted. Twice is harmless."""
@@ -152,6 +156,11 @@ class ClientResponse(ResponseStatus):
         return self._content
 
     @property
+    def trailers(self) -> Headers:
+        """The fields behind the body, known when it was read; empty without any."""
+        return Headers.received(self._source.trailers())
+
+    @property
     def text(self) -> str:
         """The whole body as UTF-8 text."""
         return self.content.decode()
@@ -166,7 +175,7 @@ class ClientResponse(ResponseStatus):
         """Return the JSON value of the body, as an object of a type if one is named.
 
         Raises:
-            KitError: The body is no JSON of that type; the message shows its beginning.
+            KitError: The body is not JSON of that type; the message shows its beginning.
         """
         try:
             value = decode(self.content)
@@ -216,6 +225,24 @@ class ClientResponse(ResponseStatus):
                 yield piece
         await self._runner.acall(self._source.aclose(), self.request)
         self._ended()
+
+    def iter_text(self) -> Iterator[str]:
+        """Yield the body as UTF-8 text as it is made, once. Raises as ``iter_bytes``."""
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        for piece in self.iter_bytes():
+            if text := decoder.decode(piece):
+                yield text
+        if text := decoder.decode(b"", final=True):
+            yield text
+
+    def iter_lines(self) -> Iterator[str]:
+        """Yield each line of the body as it is made, without its end. Raises as ``iter_bytes``."""
+        rest = ""
+        for text in self.iter_text():
+            *lines, rest = (rest + text).split("\n")
+            yield from (line.removesuffix("\r") for line in lines)
+        if rest:
+            yield rest
 
     def close(self) -> None:
         """Give up what was not read. Twice is harmless."""

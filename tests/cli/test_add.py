@@ -122,7 +122,7 @@ def test_a_person_is_asked_for_what_lacks(asking: Path, tmp_path: Path) -> None:
 
 
 def test_values_come_from_a_file(asking: Path, tmp_path: Path) -> None:
-    """A flag beats it; what is no text in it is named."""  # TPL-11
+    """A flag beats it; what is not text in it is named."""  # TPL-11
     values = tmp_path / "values.toml"
     values.write_text('color = "red"\nsize = "1"\n')
     new = ("new", "a", "--template", asking, "--values-file", values)

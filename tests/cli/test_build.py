@@ -67,7 +67,7 @@ def test_the_first_failure_ends_it_with_its_status(tmp_path: Path) -> None:
 
 
 def test_nothing_to_build_is_said(tmp_path: Path) -> None:
-    """A manifest without build commands is no failure."""  # CLI-15
+    """A manifest without build commands is not a failure."""  # CLI-15
     text = MANIFEST.format(command='"x"', rest="").partition("[component.one.build]")[0]
     (tmp_path / "spin.toml").write_text(text)
     done = edgezero("build", cwd=tmp_path)

@@ -109,7 +109,7 @@ def check(
         (["add", "kv", "x"], file("app/runtime-config.toml", f'x = "{CANARY}\n'), 1),
         (["add", "component", "x"], file("app/spin.toml", f'x = "{CANARY}\n'), 1),
         (["doctor"], file("app/runtime-config.toml", f'x = "{CANARY}\n'), 1),
-        # Nobody listens there; the URL has a password, or is no URL because of it.
+        # Nobody listens there; the URL has a password, or is not a URL because of it.
         *[
             (["config", "push"], file("app/runtime-config.toml", REDIS.format(url)), 1)
             for url in (

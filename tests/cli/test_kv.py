@@ -60,7 +60,7 @@ def test_entries_are_written_listed_read_and_removed(app: Path) -> None:
 
 
 def test_bytes_stay_what_they_are(app: Path) -> None:
-    """What is no text is written as it is, and exported as base64; keys are escaped."""
+    """What is not text is written as it is, and exported as base64; keys are escaped."""
     (app / "raw").write_bytes(b"\xff\x00\n")
     kv("put", "line\nbreak", "@raw")
     done = subprocess.run(

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
 
 from edgezero_spin.cli.not_here import check_environment
@@ -59,21 +58,12 @@ def test_variables_that_are_refused(tmp_path: Path, variables: dict[str, str], s
     assert says in done.stderr.splitlines()[-1]
 
 
-def test_what_is_only_watched_by_them_runs(tmp_path: Path) -> None:
-    """Telemetry is not sent, and that is said; the feature that is always on is accepted."""
+def test_a_feature_that_is_always_on_is_accepted(tmp_path: Path) -> None:
+    """Nothing changes by it."""
     (tmp_path / "a.wat").write_text(SCRIPT.read_text())
-    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "RUST_LOG": "error"}
     feature = ["--experimental-wasm-feature", "reference-types"]
-    with running("-f", tmp_path / "a.wat", "--format", "json", "--quiet", *feature, env=env) as (
-        told,
-        process,
-    ):
+    with running("-f", tmp_path / "a.wat", "--format", "json", "--quiet", *feature) as (told, _):
         assert get(told["base_url"] + "/h") == (200, b"hello")
-        assert process.stderr is not None
-        assert process.stderr.readline() == (
-            "[edgezero] OTEL_EXPORTER_OTLP_ENDPOINT is set: this host sends no telemetry; "
-            "`spin up` does\n"
-        )
 
 
 @pytest.fixture
@@ -109,27 +99,3 @@ def test_what_is_no_level(log: logging.Logger, value: str) -> None:
     """The log stays as it is."""
     check_environment({"RUST_LOG": value})
     assert (log.level, log.handlers) == (logging.NOTSET, [])
-
-
-@pytest.mark.parametrize(
-    ("environ", "said"),
-    [
-        ({"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "x"}, True),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, False),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "x", "OTEL_SDK_DISABLED": "true"}, False),
-        ({"SPIN_OUTBOUND_H2C_PRIOR_KNOWLEDGE": ""}, False),
-        ({}, False),
-    ],
-)
-def test_telemetry_is_missed_where_spin_would_send_it(
-    capsys: pytest.CaptureFixture[str], environ: dict[str, str], said: bool
-) -> None:
-    """Not where it is switched off, or nobody receives it."""
-    check_environment(environ)
-    assert ("no telemetry" in capsys.readouterr().err) is said
-
-
-def test_the_refusal_is_one_of_usage() -> None:
-    """It ends with status 2, as that of a flag."""
-    with pytest.raises(click.UsageError, match=r"HTTP/1\.1 only; unset it"):
-        check_environment({"SPIN_OUTBOUND_H2C_PRIOR_KNOWLEDGE": "x"})

@@ -86,17 +86,17 @@ def test_ours_comes_first(env: dict[str, str], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("buidl", "'buidl' is no command of edgezero, and no program edgezero-buidl or"),
+        ("buidl", "'buidl' is not a command of edgezero, and no program edgezero-buidl or"),
         ("buidl", "Did you mean `build`"),
-        ("../x", "'../x' is no command"),
-        ("plain", "'plain' is no command"),
-        ("", "'' is no command"),
+        ("../x", "'../x' is not a command"),
+        ("plain", "'plain' is not a command"),
+        ("", "'' is not a command"),
     ],
 )
 def test_what_is_no_command_is_wrong_usage(
     name: str, says: str, env: dict[str, str], tmp_path: Path
 ) -> None:
-    """The commands with a similar name are offered; a path and a plain file are no plugin."""
+    """The commands with a similar name are offered; a path or a plain file is not a plugin."""
     # PLG-4
     program(tmp_path / "bin" / "spin-plain", mode=0o644)
     program(tmp_path / "x")

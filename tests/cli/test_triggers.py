@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgezero_spin.host.factors.redis.client import RedisConnection, parse_redis_address
+from edgezero_spin.host.factors.redis.address import parse_redis_address
+from edgezero_spin.host.factors.redis.client import RedisConnection
 from tests.cli.running import edgezero, refusal
 from tests.host.redis_server import free_port, running_redis
 from tests.host.support import SCRIPT

@@ -107,7 +107,7 @@ def test_errors_name_the_image(registry: Registry, env: dict[str, str]) -> None:
     for version, says in (
         (":9", "has no acme/shop:9; check host, path and version"),
         (f"@{digest_of(b'')}", "has no acme/shop@sha256:"),
-        (":1.0@sha256:1", "is no digest"),
+        (":1.0@sha256:1", "is not a digest"),
     ):
         named = reference(registry, version)
         message = refusal(edgezero("up", "--from-registry", named, "-k", env=env))

@@ -218,7 +218,7 @@ def test_the_first_build_may_fail(app: Path) -> None:
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_cleanly_in_the_middle_of_a_build(app: Path, end: signal.Signals) -> None:
-    """Ctrl-C is no failure (CLI-30)."""
+    """Ctrl-C is not a failure (CLI-30)."""
     os.mkfifo(app / "started")
     (app / "build.sh").write_text("echo started > started; sleep 600")
     with watching(app, end=end):

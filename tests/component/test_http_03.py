@@ -252,7 +252,7 @@ def test_requests_that_are_not_sent(host: Host, more: dict[str, str], code: str)
 
 
 def test_a_request_without_a_path_is_not_sent(host: Host, target: str) -> None:
-    """An authority alone is no URI.  # CS-2, V3-54"""
+    """An authority alone is not a URI.  # CS-2, V3-54"""
     found = ask(host, "/send", x_authority=target).json
     assert found["code"] == "HttpRequestUriInvalid"
 

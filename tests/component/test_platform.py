@@ -14,7 +14,7 @@ import pytest
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.mysql.factor import Mysql
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
-from edgezero_spin.host.factors.postgres.factor import Postgres
+from edgezero_spin.host.factors.postgres.factor import PostgresConnections
 from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.load.interfaces import host_interfaces
@@ -210,7 +210,7 @@ answer = (numbers, connection.get("none"), connection.smembers("s"), replies,
 
 def test_postgres(linked: PreparedComponent) -> None:
     """Values of every kind go both ways, errors have their fields, through each version."""
-    postgres = Postgres()
+    postgres = PostgresConnections()
     with running_postgres() as port:
         state = instance_state(
             outbound=OutboundHosts([f"postgres://localhost:{port}"]), postgres=postgres

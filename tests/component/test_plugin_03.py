@@ -149,7 +149,7 @@ def test_a_component_of_another_wasi_is_told_of(project: Path, no_build: bool) -
 
 
 def test_what_is_no_wasi(project: Path) -> None:
-    """A setting that is no version is wrong usage."""
+    """A setting that is not a version is wrong usage."""
     (project / "pytest.ini").write_text("[pytest]\nspin_wasi = 0.1\n")
     done = run_pytest(project)
     assert done.returncode == 4

@@ -96,7 +96,7 @@ def test_a_body_is_kept_for_the_next_reader() -> None:
 
 def test_a_stream_has_no_limit_and_comes_once() -> None:
     """Streaming passes any size in pieces; what was streamed cannot be asked for again."""
-    # BOD-2, TV-30: what has gone by is no buffer.
+    # BOD-2, TV-30: what has gone by is not a buffer.
     request = Request.of("POST", "/", body=[b"a" * 10, b"b"])
     request.body_limit = 1
     assert finish(collected(request, 4)) == [b"aaaa", b"aaaa", b"aa", b"b"]

@@ -61,7 +61,7 @@ def test_preflight() -> None:
 
 
 def test_other_requests_pass() -> None:
-    """An OPTIONS request that is no preflight is the app's own business."""
+    """An OPTIONS request that is not a preflight is the app's own business."""
     headers = {"origin": PAGE}
     assert error_of(ask(app(), "OPTIONS", "/", headers=headers))[0] == 405
     assert "access-control-allow-origin" not in asked(app(), None).headers

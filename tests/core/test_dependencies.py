@@ -52,6 +52,14 @@ def test_the_default_form_and_classes() -> None:
     def handler(paging: Paging = Depends(Paging)) -> str:  # type: ignore[assignment]  # noqa: B008
         return f"{paging.page} {paging.size}"
 
+    def annotated(paging: Annotated[Paging, Depends()]) -> str:
+        return f"{paging.page} {paging.size}"
+
+    def by_default(paging: Paging = Depends()) -> str:  # type: ignore[assignment]  # noqa: B008
+        return f"{paging.page} {paging.size}"
+
+    for other in (annotated, by_default):
+        assert ask(serving(other), "GET", "/?page=3").body == b"3 10"
     assert ask(serving(handler), "GET", "/?page=3").body == b"3 10"
     assert error_of(ask(serving(handler), "GET", "/?page=0"))[0] == 422
 

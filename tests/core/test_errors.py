@@ -177,7 +177,7 @@ def test_an_error_whose_status_is_none_is_logged(capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize("status", [200, 399, 600])
 def test_an_error_has_an_error_status(status: int) -> None:
-    """A success is no error."""
+    """A success is not an error."""
     with pytest.raises(ValueError, match="400 to 599"):
         HttpError(status)
 

@@ -209,7 +209,7 @@ def test_query(query: str, expected: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("query", ["page=1&page=2", "page=", "page=x", "page=1.5", "q=a&q=b"])
 def test_a_query_that_does_not_parse(query: str) -> None:
-    """Repeats and text that is no number are a 400."""
+    """Repeats and text that is not a number are a 400."""
     # TV-34, EXT-2
     status, message = error_of(ask(app, "GET", f"/query?{query}"))
     assert status == 400

@@ -125,6 +125,67 @@ def test_forms_as_browsers_send_them(case: Case) -> None:
     assert case.told in told
 
 
+def test_bounds_of_items_and_of_lists() -> None:
+    """Each item is held to its own bounds, the list to its."""
+
+    def handler(
+        ids: Annotated[list[Annotated[int, Ge(1)]], MaxLen(2)] = [],  # noqa: B006
+        page: Annotated[Annotated[int, Ge(1)] | None, Le(9)] = None,
+    ) -> str:
+        return f"{ids} {page}"
+
+    assert answer(handler, "/?ids=1&ids=2&page=9").body.decode() == "[1, 2] 9"
+    assert error_of(answer(handler, "/?ids=1&ids=0")) == (422, "ids: must be at least 1")
+    assert error_of(answer(handler, "/?ids=1&ids=1&ids=1"))[0] == 422
+    assert error_of(answer(handler, "/?page=0")) == (422, "page: must be at least 1")
+    assert error_of(answer(handler, "/?page=10")) == (422, "page: must be at most 9")
+
+
+@pytest.mark.parametrize(
+    ("hint", "problem"),
+    [
+        (Annotated[str, Ge(1)], "must be at least 1"),
+        (Annotated[int, MinLen(1)], "must have a length of at least 1"),
+        (Annotated[bool | None, MaxLen(1)], "must have a length of at most 1"),
+        (list[Annotated[str, Lt(1)]], "must be less than 1"),
+        (Header[Annotated[float, MinLen(1)]], "must have a length"),
+    ],
+)
+def test_bounds_that_no_value_can_have(hint: Any, problem: str) -> None:
+    """They are refused before any request, and not with a 500."""
+
+    def handler(a: Any) -> None: ...
+
+    handler.__annotations__["a"] = hint
+    app = App()
+    app.get("/")(handler)
+    with pytest.raises(TypeError, match=f"parameter 'a': the bound .*{problem}"):
+        app.compile()
+
+
+@pytest.mark.parametrize(
+    "hint", [Annotated[int, Header], Annotated[int, Query], Annotated[str, Json, "note"]]
+)
+def test_a_marker_in_the_spelling_of_another_framework(hint: Any) -> None:
+    """What would be read from elsewhere is refused, with what to write."""
+
+    def handler(a: Any) -> None: ...
+
+    handler.__annotations__["a"] = hint
+    app = App()
+    app.get("/")(handler)
+    with pytest.raises(TypeError, match=r"parameter 'a': \w+ takes a type in square brackets"):
+        app.compile()
+
+
+def test_a_marker_that_is_called() -> None:
+    """It says how a default and another name are written."""
+    markers: list[Any] = [Header, Query, Cookie, Form, Json]
+    for marker in markers:
+        with pytest.raises(TypeError, match=rf"`name: {marker}\[int\] = 1`.*Alias"):
+            marker(1, alias="x")
+
+
 @pytest.mark.parametrize(("form", "told"), [(b"a=&b=", "None ''"), (b"a=x&b=y", "'x' 'y'")])
 def test_empty_text_that_may_be_none(form: bytes, told: str) -> None:
     """A field that nobody filled in is ``None`` where its type has it, and text where not."""

@@ -138,7 +138,7 @@ def test_a_time_that_packages_have_says_nothing(file: Path) -> None:
 
 
 def test_a_file_that_is_not_there(file: Path) -> None:
-    """The handler's own mistake is a 500; a folder is no file."""
+    """The handler's own mistake is a 500; a folder is not a file."""
     with pytest.raises(FileNotFoundError):
         Response.file(file.parent / "missing")
     with pytest.raises(IsADirectoryError, match="a folder cannot be sent"):

@@ -57,7 +57,7 @@ def returning(value: object) -> App:
             id="a page of keys is an object",
         ),
         pytest.param(
-            Version(200, 7), 200, JSON, b"[200,7]", id="a named tuple is no status and body"
+            Version(200, 7), 200, JSON, b"[200,7]", id="a named tuple is not a status and body"
         ),
         pytest.param((201, "x"), 201, TEXT, b"x", id="status and text"),
         pytest.param((HTTPStatus.ACCEPTED, None), 202, None, b"", id="status and nothing"),
@@ -67,9 +67,9 @@ def returning(value: object) -> App:
         pytest.param([1.0, "é"], 200, JSON, '[1.0,"é"]'.encode(), id="list"),
         pytest.param(7, 200, JSON, b"7", id="number"),
         pytest.param(False, 200, JSON, b"false", id="boolean"),
-        pytest.param((True, 1), 200, JSON, b"[true,1]", id="a boolean is no status"),
+        pytest.param((True, 1), 200, JSON, b"[true,1]", id="a boolean is not a status"),
         pytest.param((201, "x", {"x-a": "1"}), 201, TEXT, b"x", id="status, text, headers"),
-        pytest.param((1, 2, 3), 200, JSON, b"[1,2,3]", id="three values are no status"),
+        pytest.param((1, 2, 3), 200, JSON, b"[1,2,3]", id="three values are not a status"),
         pytest.param(Note("t"), 200, JSON, b'{"title":"t","stars":1.0}', id="attrs"),
         pytest.param((201, Note("t")), 201, JSON, b'{"title":"t","stars":1.0}', id="status, attrs"),
         pytest.param([Note("t")], 200, JSON, b'[{"title":"t","stars":1.0}]', id="list of attrs"),
@@ -150,7 +150,7 @@ def test_a_status_out_of_range(status: int) -> None:
 
 @pytest.mark.parametrize("body", [7, {"a": 1}, object()])
 def test_a_body_of_the_wrong_type(body: Any) -> None:
-    """A value that is no body is refused where it is written."""
+    """A value that is not a body is refused where it is written."""
     with pytest.raises(TypeError, match="a body is bytes"):
         Response(body)
 

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypedDict, TypeVar
 
 import attrs
@@ -72,6 +73,12 @@ class Pair(NamedTuple):
         tuple[int, Page[Derived]],
         tuple[int, bytes, dict[str, str]],
         tuple[int, ...],
+        tuple[int, int],
+        tuple[HTTPStatus, dict[str, str]],
+        tuple[Literal[200, 201], str],
+        tuple[str, ...],
+        tuple[str, str],
+        tuple[str, bool],
         Response | dict[str, int],
         Literal["a"],
         Id,
@@ -103,6 +110,12 @@ def test_what_can_be_answered(annotation: Any) -> None:
         (list[bytes], "bytes has no JSON form"),
         (Iterator[str], "a streamed body gives bytes, not str"),
         (type[int], "type has no JSON form"),
+        (tuple[dict[str, int], int], "the status comes first; write tuple[int, ...]"),
+        (tuple[str, Literal[201]], "the status comes first"),
+        (tuple[Response, HTTPStatus, dict[str, str]], "the status comes first"),
+        (tuple[dict[str, int], int] | None, "the status comes first"),
+        (tuple[int, str, int], "behind status and body stand headers"),
+        (tuple[Literal[99], str], "a status is one of 200 to 599"),
     ],
 )
 def test_what_cannot_be_answered(annotation: Any, message: str) -> None:

@@ -5,7 +5,17 @@ from typing import Any, cast
 
 import pytest
 
-from edgezero_spin.core import App, HttpError, Middleware, Next, Request, Response, Router, State
+from edgezero_spin.core import (
+    App,
+    HttpError,
+    Middleware,
+    Next,
+    Request,
+    Response,
+    Router,
+    State,
+    cors,
+)
 from edgezero_spin.stores import StoreIds
 from tests.core.asking import ask, body_of, error_of
 
@@ -54,7 +64,8 @@ def shop() -> App:
         ("DELETE /v1/shop/a", 409, None, ["items409", "shop409", "app409"]),
         ("GET /v1/shop/a/parts/x", 400, None, ["items400", "shop400", "app400"]),
         ("GET /v1/shop/", 404, None, ["app404"]),
-        ("PUT /v1/shop/a", 405, None, ["app405"]),
+        ("PUT /v1/shop/a", 405, None, ["items405", "shop405", "app405"]),
+        ("PUT /v1/shop/a/parts", 404, None, ["app404"]),
     ],
 )
 def test_routers(request_line: str, status: int, body: bytes | None, layers: list[str]) -> None:
@@ -64,6 +75,24 @@ def test_routers(request_line: str, status: int, body: bytes | None, layers: lis
     assert response.headers.get_all("x-layers") == layers
     if body is not None:
         assert response.body == body
+
+
+def test_a_group_answers_preflight_requests() -> None:
+    """``cors()`` of a router is asked by a browser with a method that no route of it has."""
+    api = Router(prefix="/api", middleware=[cors(["https://page.example"])])
+    api.put("/notes/{id}")(lambda id: f"saved {id}")
+    app = App()
+    app.include(api)
+    app.get("/other")(lambda: "other")
+    asks = {"origin": "https://page.example", "access-control-request-method": "PUT"}
+    preflight = ask(app, "OPTIONS", "/api/notes/7", headers=asks)
+    assert preflight.status == 204
+    assert preflight.headers["access-control-allow-origin"] == "https://page.example"
+    elsewhere = ask(app, "OPTIONS", "/other", headers=asks)
+    assert (elsewhere.status, elsewhere.headers.get("access-control-allow-origin")) == (405, None)
+    refused = ask(app, "DELETE", "/api/notes/7", headers=asks)
+    assert (refused.status, refused.headers["allow"]) == (405, "PUT")
+    assert refused.headers["access-control-allow-origin"] == "https://page.example"
 
 
 def test_routes_tell_their_name_and_tags() -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -312,6 +313,53 @@ def test_each_request_has_a_line(folder: Path) -> None:
         }
 
 
+def test_the_explorer(folder: Path) -> None:
+    """Shows requests with calls and output, stores and variables, and stays over a save."""
+    running = Dev(folder, "--explorer")
+    try:
+        page = running.line_with("explorer at http://").rpartition(" ")[2]
+        running.line_with("Loaded the app")
+
+        def shown(path: str) -> Any:
+            with urllib.request.urlopen(f"{page}{path}", timeout=TIMEOUT_S) as answer:
+                return json.loads(answer.read())
+
+        def answered(count: int) -> list[dict[str, Any]]:
+            """The requests that are kept, once there are so many and all have ended."""
+            while True:
+                found: list[dict[str, Any]] = shown("api/requests")["requests"]
+                if len(found) >= count and all(each["status"] is not None for each in found):
+                    return found
+
+        assert running.ask("GET", "/shop/around")[0] == 200
+        assert running.ask("POST", "/shop/count") == (200, "1")
+        assert running.ask("GET", "/shop/raise")[0] == 500
+        around, count, raised = answered(3)
+        assert (around["path"], around["status"]) == ("/shop/around", 200)
+        calls = [call["text"] for call in shown(f"api/requests/{count['number']}")["call_list"]]
+        assert calls == ['get "default" "count"', 'set "default" "count" (1 bytes)']
+        assert "LookupError: <nobody>" in raised["problem"]
+        output = shown(f"api/requests/{raised['number']}")["output"]
+        assert "Traceback" in output[0]["text"] and "/shop/raise 500" not in str(output)
+        application = shown("api/application")
+        assert {"component": "shop", "path": "/shop/count", "wildcard": False,
+                "description": "POST"} in application["routes"]  # fmt: skip
+        assert application["key_value"] == ["default"]
+        assert shown("api/key-value/default")["keys"] == ["count"]
+        [variable] = application["variables"]
+        assert (variable["name"], variable["value"]) == ("token", "s3cret")
+        save(folder, "app.py", '"one"', '"two"')
+        running.line_with("Reloaded the app")
+        assert running.ask("GET", "/shop/version") == (200, "two")
+        assert answered(1)[-1]["path"] == "/shop/version"
+        save(folder, "app.py", "import asyncio", "import nothing_of_that_name")
+        running.line_with("waiting for a change")
+        assert running.ask("GET", "/shop/version")[0] == 500
+        assert answered(1)[-1]["status"] == 500
+    finally:
+        assert running.stop() == 0
+
+
 def test_nothing_to_serve_is_an_error(tmp_path: Path) -> None:
     """Before anything is started, with what to do."""
     assert "spin.toml" in refusal(edgezero("dev", cwd=tmp_path))
@@ -321,7 +369,7 @@ def test_nothing_to_serve_is_an_error(tmp_path: Path) -> None:
     assert "--component-id (components of apps: none)" in refusal(edgezero("dev", cwd=tmp_path))
     (tmp_path / "spin.toml").write_text(manifest)
     said = refusal(edgezero("dev", "--component-id", "other", cwd=tmp_path))
-    assert "'other' is no component that `edgezero componentize` makes" in said
+    assert "'other' is not a component that `edgezero componentize` makes" in said
 
 
 def test_nothing_is_left_behind(folder: Path) -> None:

@@ -28,7 +28,7 @@ from edgezero_spin.host import (
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.observers import CallEnded, combine
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
-from tests.host.support import Capture, script_plan
+from tests.host.support import Capture, script_plan, until
 
 
 class Recorder(Observer):
@@ -74,7 +74,7 @@ class Following(RequestObserver):
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
 
-    def component_began(self, component_id: str) -> None:
+    def component_began(self, component_id: str, *, executor: str = "wasm") -> None:
         self.recorder.note(f"component {component_id}")
 
     def component_ended(self, usage: ComponentUsage) -> None:
@@ -192,12 +192,14 @@ def test_a_request_that_is_not_followed(shared_engine: Engine) -> None:
 def test_an_instance_that_serves_several_requests(shared_engine: Engine) -> None:
     """Is made once and ends once; each request has its own component events."""
     recorder = Recorder()
-    policy = ReusePolicy(least_served=3, most_served=3)
+    policy = ReusePolicy(least_served=3, most_served=3, idle_timeout_s=60)
     with observed(
         shared_engine, recorder, settings=HostSettings(cache_dir=None, reuse=policy)
     ) as host:
-        for _ in range(3):
+        for number in range(3):
             ask(host, "/g")
+            if number < 2:
+                asyncio.run(until(lambda: host.waiting == 1))
         recorder.wait_for("instance ended")
     assert recorder.lines.count("made script") == recorder.lines.count("instance ended") == 1
     assert recorder.lines.count("component script") == 3
@@ -207,13 +209,14 @@ def test_an_instance_that_serves_several_requests(shared_engine: Engine) -> None
 def test_instructions_are_those_of_the_request() -> None:
     """Where the engine counts them; an instance that serves two has the sum."""
     recorder = Recorder()
-    policy = ReusePolicy(least_served=2, most_served=2)
+    policy = ReusePolicy(least_served=2, most_served=2, idle_timeout_s=60)
     settings = HostSettings(cache_dir=None, reuse=policy)
     with (
         make_engine(EngineSettings(fuel=True, pooling=False)) as engine,
         observed(engine, recorder, settings=settings) as host,
     ):
         ask(host, "/h")
+        asyncio.run(until(lambda: host.waiting == 1))
         ask(host, "/h")
         total = recorder.wait_for("instance ended").instructions
     spent = [given.instructions for given in recorder.given if isinstance(given, ComponentUsage)]
@@ -291,7 +294,7 @@ def test_combined_observers_of_outgoing_requests() -> None:
     each = [Each("a"), Each(None), Each("b")]
     observer = combine(each)
     assert observer is not None
-    request = ObservedRequest("GET", "/", None, "http", (), None, None, None)
+    request = ObservedRequest("GET", "/", None, "http", (), None, "app", None, None)
     following = observer.request_began(request)
     assert following is not None
     outgoing = following.sending(OutgoingCall("GET", "http://a/", "a", None))

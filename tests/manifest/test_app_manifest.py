@@ -221,6 +221,17 @@ def test_an_adapter_is_found_in_any_case(tmp_path: Path) -> None:
             ["stores.secret: unknown field `secret`. Known here: config, kv, secrets."],
             id="kind of store",
         ),
+        # A table of ours
+        pytest.param(
+            '[databases.sqlite3]\nids = ["a"]',
+            ["databases.sqlite3: unknown field `sqlite3`.", "mysql, postgres, redis, sqlite."],
+            id="kind of database",
+        ),
+        pytest.param(
+            '[databases.sqlite]\nids = ["a", "b"]',
+            ["databases.sqlite: `default` is required when more than one id is declared (a, b)"],
+            id="default database",
+        ),
         # MAN-11, TV-105
         pytest.param(
             "[adapters.spin.adapter]\nzone = 1\nruntime_threads = 4",
@@ -387,6 +398,6 @@ def test_handlers_name_module_and_function(text: str) -> None:
     "text", ["", "app", "app:", ":root", "a::b", "app:1bar", "a..b:c", "a:b:c"]
 )
 def test_other_handler_texts_are_refused(text: str) -> None:
-    """What is no path to a function is quoted back with an example."""
+    """What is not a path to a function is quoted back with an example."""
     with pytest.raises(ValueError, match=r"invalid handler path .*`app\.handlers:root`"):
         parse_handler(text)  # OPQ-11, TV-148

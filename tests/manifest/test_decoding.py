@@ -107,7 +107,7 @@ def test_every_file_is_read_within_the_limits(
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"spin_lock_version": NaN}', "{}" * 2])
 def test_a_lock_is_read_within_the_limits(text: str) -> None:
-    """A lock that Python cannot read, or reads although it is no JSON, is one clear error."""
+    """A lock that Python cannot read, or reads although it is not JSON, is one clear error."""
     with pytest.raises(InvalidManifestError, match="this is not JSON"):
         parse_lock(text, Path("spin.lock"))
 

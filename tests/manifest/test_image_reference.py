@@ -67,7 +67,7 @@ def test_references(text: str, expected: ImageReference) -> None:
 )
 def test_what_is_no_reference(text: str) -> None:
     """It is refused, and what was typed is not repeated: a password may be in it."""
-    with pytest.raises(ValueError, match=r"no reference such as|is no digest") as caught:
+    with pytest.raises(ValueError, match=r"not a reference such as|is not a digest") as caught:
         parse_image_reference(text)
     assert "secret" not in str(caught.value)
 

@@ -201,8 +201,8 @@ def test_a_parameter_that_does_not_matter_is_not_asked_for(folder: Path) -> None
     [
         ({"id": "Second_One"}, "no component id 'Second_One': .*: try `second-one`"),
         ({"id": "first"}, "component `first` is there already"),
-        ({"folder": "../x"}, "no folder below"),
-        ({"folder": "/x"}, "no folder below"),
+        ({"folder": "../x"}, "not a folder below"),
+        ({"folder": "/x"}, "not a folder below"),
         ({"route": "/..."}, r"route '/\.\.\.' is served by `first`.*--route"),
         ({"route": "second"}, "http-path: 'second' does not match"),
         ({"values": {"nope": "x"}}, r"no parameter nope \(available: http-path\)"),

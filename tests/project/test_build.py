@@ -196,6 +196,6 @@ def test_what_building_does_not_need_is_a_warning(tmp_path: Path) -> None:
 def test_what_building_needs_is_still_an_error(
     tmp_path: Path, text: str, profile: str | None
 ) -> None:
-    """Commands that cannot be read, a text that is no TOML, a profile that nobody has."""
+    """Commands that cannot be read, a text that is not TOML, a profile that nobody has."""
     with pytest.raises(InvalidManifestError):
         plan_build(manifest(tmp_path, text), profile=profile, warn=lambda warning: None)

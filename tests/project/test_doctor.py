@@ -82,7 +82,7 @@ def wrong(folder: Path, **environ: str) -> list[DoctorFinding]:
 def test_a_spin_that_is_too_old_for_a_component_is_told(
     folder: Path, spin: SpinStandIn, installed: str, told: bool
 ) -> None:
-    """It is no fault of the project: the embedded host runs it."""
+    """It is not a fault of the project: the embedded host runs it."""
     text = '(component (instance $i) (export "wasi:http/handler@0.3.0" (instance $i)))'
     modified = (folder / "app.wasm").stat().st_mtime
     (folder / "app.wasm").write_bytes(wasmtime.wat2wasm(text))
@@ -99,7 +99,7 @@ def test_a_file_that_is_no_component_is_told(folder: Path) -> None:
     (folder / "app.wasm").write_text("")
     os.utime(folder / "app.wasm", (modified, modified))
     (found,) = wrong(folder)
-    assert found.what.endswith("app.wasm is no component")
+    assert found.what.endswith("app.wasm is not a component")
     assert found.remedy == "Run `edgezero build -c app`."
 
 

@@ -150,8 +150,8 @@ def test_the_script_guest(tmp_path: Path) -> None:
     ("content", "problem"),
     [
         pytest.param(None, "cannot be read (No such file or directory); build", id="missing"),
-        pytest.param(b"", "is no component", id="empty"),
-        pytest.param(b"(component)", "is no component", id="text"),
+        pytest.param(b"", "is not a component", id="empty"),
+        pytest.param(b"(component)", "is not a component", id="text"),
         pytest.param(b"\0asm\x01\0\0\0", "is a core wasm module", id="module"),
         pytest.param(b"\0asm\x0d\0\x01\0\x0a\x7f", "is damaged", id="cut short"),
         pytest.param(b"\0asm\x0d\0\x01\0\x0a\xff\xff\xff", "is damaged", id="a size without end"),

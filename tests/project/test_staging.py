@@ -16,7 +16,7 @@ def names(folder: Path) -> set[str]:
 
 
 def test_odd_projects_are_mirrored(tmp_path: Path) -> None:
-    """Links to parents and to nothing, sockets, pipes and names that are no text."""
+    """Links to parents and to nothing, sockets, pipes and names that are not text."""
     project = tmp_path / "project"
     (project / "pack").mkdir(parents=True)
     (project / "app.py").write_text("x = 1\n")

@@ -250,7 +250,7 @@ def test_files_can_be_left_out_of_new_applications(tmp_path: Path) -> None:
         ('[parameters]\na = { type = "string" }\n', "prompt"),
         ('[parameters]\na = { type = "string", prompt = "?", pattern = "[" }\n', "pattern"),
         ("[parameters]\na = { type = 'string', prompt = '?', pattern = '[[:alpha:]]' }\n",
-         "no regular expression that Python has"),
+         "not a regular expression that Python has"),
         ("[parameters]\na = { type = 'string', prompt = '?', pattern = '\\p{L}' }\n", "pattern"),
         ('[parameters]\na = { type = "string", prompt = "?", extra = 1 }\n', "extra"),
     ],

@@ -55,7 +55,7 @@ ANSWERS: dict[str, list[Any]] = {
     "exit 1": ["exit_with", 1],
     "past its length": ["answer", 200, LENGTH, "hello, world"],
     "past its length in pieces": ["answer", 200, LENGTH, "hello", ", world"],
-    "length that is no number": ["answer", 200, [["content-length", "many"]], "x"],
+    "length that is not a number": ["answer", 200, [["content-length", "many"]], "x"],
     "dropped after its length": ["answer_dropped", LENGTH, "hello"],
 }
 

@@ -94,7 +94,7 @@ def test_allowed_hosts(spin: Program, app: Path) -> None:
 
 @pytest.mark.parametrize("host", HOSTS[False])
 def test_hosts_that_are_none(spin: Program, app: Path, host: str) -> None:
-    """What is no entry for one is none for the other."""  # NV-32, NET-7 to NET-10
+    """What is not an entry for one is none for the other."""  # NV-32, NET-7 to NET-10
     text = manifest(component=f"allowed_outbound_hosts = [{json.dumps(host)}]")
     for program in (EMBEDDED, spin):
         assert locked(program, app, text) is None

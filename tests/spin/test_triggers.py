@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import wasmtime
 
-from edgezero_spin.host.factors.redis.client import RedisConnection, parse_redis_address
+from edgezero_spin.host.factors.redis.address import parse_redis_address
+from edgezero_spin.host.factors.redis.client import RedisConnection
 from tests.host.redis_server import running_redis
 from tests.host.triggers.guest import CRON_2, MQTT_OLD, REDIS, REDIS_3, guest
 from tests.spin.programs import EMBEDDED, Program

@@ -32,7 +32,7 @@ ENVELOPE = b'{"data":{"a":1},"sha256":"00","version":1,"generated_at":"2026-01-3
 
 
 def test_a_configuration_in_one_entry_is_named() -> None:
-    """A store that EdgeZero's current version filled is no store in which everything lacks."""
+    """A store that EdgeZero's current version filled is not a store in which everything lacks."""
     # BLB-1, BLB-2
     backend = RecordingKeyValue({"app_config": ENVELOPE, "other": b"here"})
     config = ConfigStore(backend, "prod", "app_config")

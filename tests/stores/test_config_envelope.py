@@ -36,7 +36,7 @@ TREES = st.dictionaries(
     ],
 )
 def test_the_hash_is_of_the_canonical_text(data: dict[str, object], canonical: str) -> None:
-    """Sorted keys, no blanks, an integer is no float."""  # BLB-3, GEN-5, GEN-7
+    """Sorted keys, no blanks, an integer is not a float."""  # BLB-3, GEN-5, GEN-7
     assert hash_of(data) == hashlib.sha256(canonical.encode()).hexdigest()
 
 

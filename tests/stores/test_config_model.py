@@ -123,8 +123,21 @@ def test_a_tree_without_and_with_secrets() -> None:
     assert json.dumps(TREE) == before
 
 
+def test_a_list_of_secrets_has_a_default_of_its_own() -> None:
+    """As a field of attrs has it with ``factory``."""
+
+    @config_model
+    @attrs.frozen
+    class Keys:
+        names: list[str] = secret(factory=list)
+
+    assert secret_fields(Keys) == (SecretField("secret", "names[*]", ("names", EACH)),)
+    assert Keys().names == []
+    assert Keys().names is not Keys().names
+
+
 def number() -> type:
-    """A mark on a field that is no text."""
+    """A mark on a field that is not text."""
 
     @attrs.frozen
     class Wrong:

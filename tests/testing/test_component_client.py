@@ -121,7 +121,7 @@ def test_a_guest_that_fails(target: str, failure: str) -> None:
 
 @pytest.mark.parametrize("target", ["/T", "/u", "/l"])
 def test_a_body_that_breaks_off(target: str) -> None:
-    """A body that is not whole is no success."""
+    """A body that is not whole is not a success."""
     with ComponentClient(SCRIPT) as client, pytest.raises(BrokenBodyError, match=f"GET {target}"):
         client.get(target)
 

@@ -318,7 +318,7 @@ SENT = [
         "/fetch/GET/https/odd.example/text",
         b"",
         502,
-        "returned 'text', which is no ScriptedAnswer",
+        "returned 'text', which is not a ScriptedAnswer",
         id="a function that answers something else",
     ),
     pytest.param("GET", "/forward/there.example", b"", 200, "y" * 200_000, id="forwarded"),

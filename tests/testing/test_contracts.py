@@ -10,7 +10,9 @@ from hypothesis.errors import Flaky
 
 from edgezero_spin.host.factors.key_value.backends.redis import RedisKeyValue
 from edgezero_spin.host.factors.key_value.backends.sqlite import SqliteFile, SqliteKeyValue
-from edgezero_spin.host.factors.redis.client import RedisAddress, RedisConnection, RedisPool
+from edgezero_spin.host.factors.redis.address import RedisAddress
+from edgezero_spin.host.factors.redis.client import RedisConnection
+from edgezero_spin.host.factors.redis.pool import RedisPool
 from edgezero_spin.stores import MemoryKeyValue, NoopKeyValue
 from edgezero_spin.stores.backend import KeyValueBackend
 from edgezero_spin.testing.contracts import ConfigContract, KeyValueContract, SecretContract

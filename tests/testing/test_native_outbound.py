@@ -51,7 +51,7 @@ def test_a_compressed_answer_arrives_as_it_was_sent(target: str) -> None:
 
 
 def test_nothing_is_added_to_a_request(target: str) -> None:
-    """No agent, no encodings: what the app did not set is not sent, and no body is no framing."""
+    """No agent, no encodings, no framing without a body: what the app did not set is not sent."""
     with TestClient(sending(f"{target}/framing")) as client:
         client.http.pass_through(f"{target}/*")
         said = client.get("/").json()

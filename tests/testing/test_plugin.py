@@ -269,7 +269,7 @@ memory_map.MAPS = Path("/nowhere/maps")
         pytest.param(
             {"spin.toml": MANIFEST.replace("app:app", "app:application")},
             (),
-            "application is no App (apps there: app)",
+            "application is not an App (apps there: app)",
             id="wrong app",
         ),
         pytest.param(

@@ -1,5 +1,6 @@
 """Responses in the words of httpx, natively and of outbound requests."""
 
+from collections.abc import Iterator
 from typing import assert_type
 
 import attrs
@@ -37,6 +38,12 @@ def cookies() -> Response:
     fields = [("session", "7; Path=/; HttpOnly"), ("gone", "; Max-Age=0"), ("text", '"a b"')]
     pairs = [("set-cookie", f"{name}={value}") for name, value in fields]
     return Response("", 200, [*pairs, ("set-cookie", "nothing")])
+
+
+@app.get("/lines")
+def lines() -> Iterator[bytes]:
+    """Three lines, broken where no reader expects it."""
+    yield from (b"one\r", b"\ntw\xc3", b"\xb6\n\nth", b"ree")
 
 
 @app.get("/outbound")
@@ -102,8 +109,17 @@ def test_json_has_the_type_that_was_asked_for() -> None:
     assert answer.json() == {"title": "Bread"}
 
 
+def test_a_streamed_body_as_text() -> None:
+    """By pieces and by lines, whole characters and whole lines."""
+    client = TestClient(app)
+    with client.stream("GET", "/lines") as answer:
+        assert list(answer.iter_lines()) == ["one", "twö", "", "three"]
+    with client.stream("GET", "/lines") as answer:
+        assert "".join(answer.iter_text()) == "one\r\ntwö\n\nthree"
+
+
 def test_cookies_by_name() -> None:
-    """Without their attributes; what is no cookie is left out."""
+    """Without their attributes; what is not a cookie is left out."""
     with TestClient(app) as client:
         assert client.get("/cookies").cookies == {"session": "7", "gone": "", "text": "a b"}
 

@@ -22,7 +22,7 @@ def serve_description(app: "App", said: ApiDescription) -> None:
     """Declare the routes.
 
     Raises:
-        ValueError: A path is no pattern.
+        ValueError: A path is not a pattern.
     """
     texts = {"document": b"", "page": b""}
 

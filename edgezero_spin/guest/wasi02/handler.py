@@ -64,7 +64,7 @@ def incoming_handler(app: App) -> type[Any]:
     def opened() -> Stores:
         return open_on_platform(declaration, stores_of, _environ)
 
-    stores = opened if declaration.kv or declaration.config or declaration.secrets else None
+    stores = None if declaration.empty else opened
 
     async def serve(source: IncomingSource, outparam: types.ResponseOutparam) -> None:
         request = Request(source)

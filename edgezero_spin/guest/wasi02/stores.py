@@ -95,11 +95,17 @@ class _Variables:
 class ComponentPlatform:
     """The stores that the component's world gives it."""
 
-    __slots__ = ("_open", "_secrets")
+    __slots__ = ("_open", "_secrets", "open_database")
 
-    def __init__(self, open_store: Any, secrets: _Variables | None) -> None:
+    def __init__(
+        self,
+        open_store: Any,
+        secrets: _Variables | None,
+        open_database: Any,
+    ) -> None:
         self._open = open_store
         self._secrets = secrets
+        self.open_database = open_database
 
     def open_key_value(self, label: str) -> _KeyValueStore:
         """Open the store behind ``label``.
@@ -127,4 +133,11 @@ def platform(declaration: StoreDeclaration) -> ComponentPlatform:
         ImportError: The world lacks one of them; names it and the way out.
     """
     open_store, variables = bind_stores(declaration, _INTERFACES)
-    return ComponentPlatform(open_store, None if variables is None else _Variables(variables))
+    secrets = None if variables is None else _Variables(variables)
+    open_database = None
+    if declaration.databases:
+        # Only an app with databases carries what speaks with them.
+        from edgezero_spin.guest.wasi02.databases import bound
+
+        open_database = bound(declaration)
+    return ComponentPlatform(open_store, secrets, open_database)

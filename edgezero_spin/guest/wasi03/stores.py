@@ -131,12 +131,18 @@ class ComponentPlatform:
         opened: The stores that this instance holds open, by label.
     """
 
-    __slots__ = ("_secrets", "open_store", "opened")
+    __slots__ = ("_secrets", "open_database", "open_store", "opened")
 
-    def __init__(self, open_store: Any, secrets: _Variables | None) -> None:
+    def __init__(
+        self,
+        open_store: Any,
+        secrets: _Variables | None,
+        open_database: Any,
+    ) -> None:
         self.open_store = open_store
         self.opened: dict[str, Any] = {}
         self._secrets = secrets
+        self.open_database = open_database
 
     def open_key_value(self, label: str) -> _KeyValueStore:
         """Return the store behind ``label``; its first use opens it."""
@@ -156,4 +162,11 @@ def platform(declaration: StoreDeclaration) -> ComponentPlatform:
         ImportError: The world lacks one of them; names it and the way out.
     """
     open_store, variables = bind_stores(declaration, _INTERFACES)
-    return ComponentPlatform(open_store, None if variables is None else _Variables(variables))
+    secrets = None if variables is None else _Variables(variables)
+    open_database = None
+    if declaration.databases:
+        # Only an app with databases carries what speaks with them.
+        from edgezero_spin.guest.wasi03.databases import bound
+
+        open_database = bound(declaration)
+    return ComponentPlatform(open_store, secrets, open_database)

@@ -49,7 +49,7 @@ _BLANK_LINE = re.compile(rb"\n\r*\n")
 
 
 class OutputError(HostError):
-    """What a command printed is no response."""
+    """What a command printed is not a response."""
 
 
 @attrs.frozen
@@ -187,7 +187,7 @@ def _read_headers(head: bytes) -> dict[str, str]:
         name, value = name.strip().lower(), value.strip()
         if not colon:
             if line:
-                logger.warning("a line that the program printed is no header: %r", line)
+                logger.warning("a line that the program printed is not a header: %r", line)
         elif not is_token(name):
             logger.error("a header that the program printed has an invalid name: %r", name)
         elif not is_value(value.encode()):

@@ -150,13 +150,13 @@ def load_command(
 
     Raises:
         ComponentError: The file cannot be used.
-        LinkError: It is no command.
+        LinkError: It is not a command.
     """
     linked = link_component(load_component(engine, path, cache_dir))
     if linked.export_of(RUN) is None:
         raise LinkError(
             str(path),
-            f"exports no {RUN}@0.2, so it is no command (exported: "
+            f"exports no {RUN}@0.2, so it is not a command (exported: "
             f"{', '.join(linked.exports) or 'nothing'})",
         )
     return linked

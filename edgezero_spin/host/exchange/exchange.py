@@ -60,6 +60,7 @@ class Exchange(GuestCall):
         eager: Announce the head at once, whatever becomes of the body.
         announce: Tells the server's side to look; the server sets it.
         unannounced: Something changed that the server was not told of.
+        route: The route that matched, for whoever observes; ``None`` for none.
     """
 
     __slots__ = (
@@ -70,6 +71,7 @@ class Exchange(GuestCall):
         "headers",
         "method",
         "response",
+        "route",
         "scheme",
         "target",
         "unannounced",
@@ -95,6 +97,7 @@ class Exchange(GuestCall):
         self.response: ResponseHead | None = None
         self.eager = False
         self.unannounced = False
+        self.route: str | None = None
         self.announce: Callable[[], None] = _nothing
 
     @property

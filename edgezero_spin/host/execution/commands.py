@@ -77,7 +77,7 @@ class CommandExecutor:
         failure: BaseException | None = None
         meter = None
         if component.grants.observer is not None:
-            meter = RequestMeter(exchange, state, None)
+            meter = RequestMeter(exchange, state, None, executor="wagi")
         try:
             with self._running.serving(state, limits.deadline_s):
                 try:

@@ -123,7 +123,7 @@ class ConcurrentInstance:
         return (
             self.left > 0
             and not self.ended
-            and self.unanswered < self.capacity
+            and (len(self.calls) < self.capacity or self.unanswered < self.capacity)
             and not self._has_backpressure
         )
 
@@ -257,7 +257,8 @@ class ConcurrentInstance:
 
         observer = call.call.observer
         if observer is not None:
-            observer.component_began(call.component_id)
+            if observer.sees_component:
+                observer.component_began(call.component_id)
             # The task of the handler has it from the one that starts it.
             tasks.current.context = observer
         try:

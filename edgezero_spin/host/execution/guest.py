@@ -117,7 +117,7 @@ class GuestComponent:
 
         Raises:
             GuestTrapped: The guest stopped.
-            HostError: What it returned is no answer.
+            HostError: What it returned is not an answer.
         """
         if self.handler_type is HandlerType.SPIN:
             inbound_http.answer(started.instance, started.state, exchange, self.grants.component_id)

@@ -167,5 +167,5 @@ class HandlerCall:
     def _observed_end(self) -> None:
         """Tell whoever follows the request, once, that its component is done with it."""
         observer, self.exchange.observer = self.exchange.observer, None
-        if observer is not None:
+        if observer is not None and observer.sees_component:
             observer.component_ended(ComponentUsage())

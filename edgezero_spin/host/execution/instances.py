@@ -49,7 +49,7 @@ class SerialComponent(Guest, Protocol):
 
         Raises:
             GuestTrapped: The guest stopped.
-            HostError: What it returned is no answer.
+            HostError: What it returned is not an answer.
         """
 
 
@@ -133,7 +133,7 @@ class InstanceExecutor:
             begun_s = thread_time()
             slept = False
             try:
-                slept = self._run(component, call, None, sleeping)
+                slept = self._run(component, call, None, sleeping, begun_s)
             finally:
                 component.pace.ran_here(thread_time() - begun_s, slept=slept)
 
@@ -159,8 +159,9 @@ class InstanceExecutor:
         call: GuestCall,
         watch: InstanceWatch | None,
         sleeping: Callable[[bool], None],
+        begun_s: float | None = None,
     ) -> bool:
-        """Run the request on the calling thread.
+        """Run the request on the calling thread, whose processor time was ``begun_s``.
 
         Returns:
             Whether the thread slept meanwhile.
@@ -174,7 +175,9 @@ class InstanceExecutor:
         clean = False
         meter = None
         if component.grants.observer is not None:
-            meter = RequestMeter(call, state, None if started is None else started.instance)
+            meter = RequestMeter(
+                call, state, None if started is None else started.instance, began_s=begun_s
+            )
         try:
             with self._running.serving(state, limits.deadline_s):
                 if watch is not None:

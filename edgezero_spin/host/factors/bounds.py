@@ -3,7 +3,7 @@
 A capability claims a place before it makes a handle, and its resource gives the place back
 in ``drop``. Spin bounds each kind at 256.
 
-Bytes that the host holds for a guest are no part of the guest's memory and its limit. They are
+Bytes that the host holds for a guest are not part of the guest's memory and its limit. They are
 counted where many of them may come together: what is new adds up, and now and then the
 resources in the table are asked what they hold.
 """

@@ -41,7 +41,7 @@ class Grants:
         environment: What ``wasi:cli/environment`` answers, in order.
         key_value: Label to store, for the labels that the manifest lists.
         databases: Label to SQLite database, likewise; see ``sqlite_connections.Database``.
-        postgres: Connections to PostgreSQL servers; see ``postgres.factor.Postgres``.
+        postgres: Connections to PostgreSQL servers; see ``postgres.factor.PostgresConnections``.
         mysql: Connections to MySQL servers; see ``mysql.factor.Mysql``.
         llm: Asks the server of language models; see ``llm.client.LlmClient``. ``None`` for none.
         variables: Resolves the component's variables.

@@ -12,7 +12,7 @@ import attrs
 
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.observers import CallEnded, HostCall, Observer
-from edgezero_spin.host.runtime.host_ends import Promise
+from edgezero_spin.host.runtime.host_sources import Promise
 from edgezero_spin.host.runtime.interface import HostFunction, Interface
 from edgezero_spin.host.runtime.scheduler import is_coroutine
 
@@ -52,7 +52,7 @@ class ObservedInterfaces(Mapping[str, Interface]):
 def _observed(interface: str, name: str, function: HostFunction) -> HostFunction:
     def call(state: InstanceState, *arguments: Any) -> Any:
         request = state.request_observer
-        if request is None:
+        if request is None or not request.sees_component:
             return function(state, *arguments)
         ended = request.call_began(HostCall(interface, name, arguments))
         if ended is None:

@@ -11,7 +11,8 @@ from typing import Any
 
 from edgezero_spin.host.exchange.channel import PIECE
 from edgezero_spin.host.factors.blocking import in_thread
-from edgezero_spin.host.runtime.host_ends import FutureValue, Promise, StreamReader
+from edgezero_spin.host.runtime.host_ends import StreamReader
+from edgezero_spin.host.runtime.host_sources import FutureValue, Promise
 from edgezero_spin.host.runtime.interface import Err, Ok, WitError
 
 __all__ = ["PartwiseSource", "ReportedSource", "drained", "refused"]

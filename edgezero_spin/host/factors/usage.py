@@ -41,21 +41,33 @@ def note_ended(instance: Instance, state: InstanceState) -> None:
 class RequestMeter:
     """Measures what an instance of its own spends on one request, on the calling thread."""
 
-    def __init__(self, call: GuestCall, state: InstanceState, instance: Instance | None) -> None:
+    __slots__ = ("_began_s", "_call", "_fuel", "_state")
+
+    def __init__(
+        self,
+        call: GuestCall,
+        state: InstanceState,
+        instance: Instance | None,
+        *,
+        executor: str = "wasm",
+        began_s: float | None = None,
+    ) -> None:
         """Begin.
 
         Args:
             call: The request or event.
             state: Of the instance.
             instance: The instance; ``None`` where it is still to be made.
+            executor: ``wasm`` or ``wagi``.
+            began_s: The thread's processor time, where it was taken already.
         """
         self._call = call
         self._state = state
-        self._began_s = thread_time()
+        self._began_s = thread_time() if began_s is None else began_s
         self._fuel = 0 if instance is None else instance.fuel_used or 0
-        state.following = call.observer
-        if call.observer is not None:
-            call.observer.component_began(state.grants.component_id)
+        state.following = observer = call.observer
+        if observer is not None and observer.sees_component:
+            observer.component_began(state.grants.component_id, executor=executor)
 
     def end(self, instance: Instance | None) -> None:
         """Tell what was spent."""
@@ -63,7 +75,7 @@ class RequestMeter:
         state, observer = self._state, self._call.observer
         state.cpu_s += spent_s
         state.following = None
-        if observer is not None:
+        if observer is not None and observer.sees_component:
             fuel = None if instance is None else instance.fuel_used
             instructions = None if fuel is None else fuel - self._fuel
             observer.component_ended(ComponentUsage(spent_s, instructions))

@@ -9,8 +9,8 @@ Source: our own; the members of the JSON form are those of the text.
 
 import json
 import sys
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Literal
 
 from edgezero_spin.host.observers import (
@@ -29,7 +29,10 @@ MOST_SHOWN = 200
 
 
 def _print(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    stderr = sys.stderr
+    # One call of the system for a line, where standard error is what it usually is.
+    stderr.write(line + "\n")
+    stderr.flush()
 
 
 class AccessLog(Observer):
@@ -46,6 +49,7 @@ class AccessLog(Observer):
         """
         self._as_json = form == "json"
         self._write = write
+        self._second = (0, "")
 
     def request_began(self, request: ObservedRequest) -> RequestObserver:
         """Write its line when it ends."""
@@ -53,7 +57,7 @@ class AccessLog(Observer):
 
     def note(self, request: ObservedRequest, outcome: RequestOutcome) -> None:
         """Write the line of one request."""
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        now = self._now()
         method, path = _shown(request.method), _shown(request.path)
         took = round(outcome.seconds * 1000, 1)
         component, status, size = request.component_id, outcome.status, outcome.body_bytes
@@ -71,9 +75,20 @@ class AccessLog(Observer):
         else:
             self._write(f"{now} {method} {path} {component or '-'} {status} {took}ms {size}B")
 
+    def _now(self) -> str:
+        """The time in UTC; what is before the milliseconds is written once for each second."""
+        ms = time.time_ns() // 1_000_000
+        seconds, text = self._second
+        if seconds != ms // 1000:
+            seconds = ms // 1000
+            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+            self._second = (seconds, text)
+        return f"{text}.{ms - seconds * 1000:03}Z"
+
 
 class _LoggedRequest(RequestObserver):
     __slots__ = ("_log", "_request")
+    sees_component = False
 
     def __init__(self, log: AccessLog, request: ObservedRequest) -> None:
         self._log = log

@@ -106,6 +106,7 @@ class Gateway:
 
     Attributes:
         routes: Its public routes.
+        application: Its name.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class Gateway:
             info: What ``/.well-known/spin/info`` answers (RV-91).
         """
         self.routes = routes
+        self.application = info.get("name", "")
         self._components = components
         self._static = static
         self._info = CompleteResponse(
@@ -167,6 +169,7 @@ class Gateway:
             client_addr="0.0.0.0:0" if peer is None else peer_text(*peer),
         )
         exchange = Exchange(head.method, target, headers, authority=host)
+        exchange.route = declaration.route
         if component.handler_type is HandlerType.WASI_0_3:
             # Guests of WASI 0.2 are told HTTP whatever the listener speaks (HTTP-1, WH-10).
             exchange.scheme = head.scheme.upper()

@@ -112,22 +112,25 @@ def host_headers(
         target: Path and query as sent, UTF-8 with ``surrogateescape`` for other bytes.
         client_addr: As ``peer_text`` writes it.
     """
-    route = match.route
+    url = f"{scheme}://{'localhost' if host is None else host}{target}"
     pairs = [
-        ("spin-path-info", match.path_info),
-        ("spin-full-url", f"{scheme}://{'localhost' if host is None else host}{target}"),
-        ("spin-matched-route", route.based),
-        ("spin-base-path", "/"),
-        ("spin-raw-component-route", route.declaration.route),
-        ("spin-component-route", route.component_route),
-        ("spin-client-addr", client_addr),
+        ("spin-path-info", match.path_info.encode("utf-8", "surrogateescape")),
+        ("spin-full-url", url.encode("utf-8", "surrogateescape")),
+        *match.route.headers,
+        ("spin-client-addr", client_addr.encode()),
     ]
-    # A name that comes twice, or differs only in spelling, keeps its last text (HDR-8).
-    captured = {
-        "spin-path-match-" + name.lower().replace("_", "-"): text for name, text in match.parameters
-    }
-    pairs.extend((name, text) for name, text in captured.items() if is_token(name))
-    return [(name, text.encode("utf-8", "surrogateescape")) for name, text in pairs]
+    if match.parameters:
+        # A name that comes twice, or differs only in spelling, keeps its last text (HDR-8).
+        captured = {
+            "spin-path-match-" + name.lower().replace("_", "-"): text
+            for name, text in match.parameters
+        }
+        pairs += [
+            (name, text.encode("utf-8", "surrogateescape"))
+            for name, text in captured.items()
+            if is_token(name)
+        ]
+    return pairs
 
 
 def peer_text(host: str, port: int) -> str:

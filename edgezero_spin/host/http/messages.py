@@ -57,6 +57,7 @@ class HttpRequest:
         body: All bytes, or pieces as they become known.
         scheme: ``http`` or ``https``.
         client: Address and port of the client.
+        trailers: Names and values behind the body, which then comes in pieces.
     """
 
     method: str = "GET"
@@ -65,6 +66,7 @@ class HttpRequest:
     body: bytes | AsyncIterable[bytes] = b""
     scheme: str = "http"
     client: tuple[str, int] = ("127.0.0.1", 0)
+    trailers: list[tuple[str, bytes]] = attrs.field(factory=list)
 
 
 class ResponseBodyReader(Protocol):

@@ -13,7 +13,6 @@ from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.http.gateway import RequestHead
 from edgezero_spin.host.observers import (
     ObservedRequest,
-    Observer,
     RequestObserver,
     RequestOutcome,
 )
@@ -21,62 +20,52 @@ from edgezero_spin.host.observers import (
 if TYPE_CHECKING:
     from edgezero_spin.host.http.respond import Responder, ResponseWriter
 
-__all__ = ["CLIENT_LEFT", "ObservedResponse", "observe"]
+__all__ = ["CLIENT_LEFT", "ObservedResponse", "observed_request"]
 
 CLIENT_LEFT = 499
 """Status of a request whose client left before it was answered, as web servers log it."""
 
 
-def observe(
-    observer: Observer,
-    head: RequestHead,
-    component_id: str | None,
-    route: str | None,
-    writer: "ResponseWriter",
-) -> "ObservedResponse | None":
-    """Tell of a request that begins.
+def observed_request(
+    head: RequestHead, application: str, component_id: str | None, route: str | None
+) -> ObservedRequest:
+    """Return what an observer is told of a request.
 
     Args:
-        observer: Who is told.
         head: What is asked.
+        application: Name of the application.
         component_id: What answers; ``None`` for the host itself.
         route: The route that matched.
-        writer: Where the response goes.
-
-    Returns:
-        Where it goes instead; ``None`` where nothing follows the request.
     """
-    began = time.perf_counter()
-    found = observer.request_began(
-        ObservedRequest(
-            head.method,
-            head.path,
-            head.query,
-            head.scheme,
-            head.headers,
-            head.client,
-            component_id,
-            route,
-        )
+    return ObservedRequest(
+        head.method,
+        head.path,
+        head.query,
+        head.scheme,
+        head.headers,
+        head.client,
+        application,
+        component_id,
+        route,
     )
-    return None if found is None else ObservedResponse(found, began, writer)
 
 
 class ObservedResponse:
-    """The way back to a client and what tells of the client, both passed on; a ``ResponseWriter``.
+    """The way back to a client and what tells of it, both passed on; a ``ResponseWriter``."""
 
-    Attributes:
-        observer: What follows the request.
-    """
-
-    __slots__ = ("_began", "_over", "_responder", "_size", "_status", "_writer", "observer")
+    __slots__ = ("_began", "_observer", "_over", "_responder", "_size", "_status", "_writer")
 
     _responder: "Responder"
 
-    def __init__(self, observer: RequestObserver, began: float, writer: "ResponseWriter") -> None:
-        """Made by ``observe``."""
-        self.observer = observer
-        self._began = began
+    def __init__(self, observer: RequestObserver, writer: "ResponseWriter") -> None:
+        """Begin with a request.
+
+        Args:
+            observer: What follows it.
+            writer: Where the response goes.
+        """
+        self._observer = observer
+        self._began = time.perf_counter()
         self._writer = writer
         self._status = 0
         self._size = 0
@@ -137,4 +126,4 @@ class ObservedResponse:
         if not self._over:
             self._over = True
             seconds = time.perf_counter() - self._began
-            self.observer.ended(RequestOutcome(self._status, self._size, seconds, aborted))
+            self._observer.ended(RequestOutcome(self._status, self._size, seconds, aborted))

@@ -85,7 +85,7 @@ class RequestBody:
         """Read from a place of the connection's bytes; return where the rest begins.
 
         Raises:
-            Refused: 400: these are no chunks. The guest is told.
+            Refused: 400: these are not chunks. The guest is told.
         """
         if self._left is None:
             try:

@@ -116,7 +116,7 @@ class RequestParser:
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field line of a head or a trailer."""
         name = name.lower()
-        # The parser leaves blanks behind a value, which are no part of it (RFC 9110, 5.5).
+        # The parser leaves blanks behind a value, which are not part of it (RFC 9110, 5.5).
         value = value.rstrip(b" \t")
         if not self._in_head:
             self._trailer_bytes += len(name) + len(value)

@@ -31,9 +31,9 @@ from edgezero_spin.host.execution.loop_owner import current_loop_owner
 from edgezero_spin.host.execution.runner import Runner
 from edgezero_spin.host.execution.workers import Overloaded
 from edgezero_spin.host.http.gateway import CompleteResponse, ComponentCall, Gateway, RequestHead
-from edgezero_spin.host.http.observed import ObservedResponse, observe
+from edgezero_spin.host.http.observed import ObservedResponse, observed_request
 from edgezero_spin.host.http.responses import OVERLOADED, answer_for, is_bodiless, wire_head
-from edgezero_spin.host.observers import Observer
+from edgezero_spin.host.observers import Observer, RequestObserver
 
 __all__ = ["COLLECTED_BYTES", "Linger", "RequestHandler", "Responder", "ResponseWriter", "Service"]
 
@@ -151,27 +151,34 @@ class Service:
             What tells of the client; ``None`` when the response is out already.
         """
         admitted = self.gateway.admit(head)
-        observed = None
+        following = observed = None
         if self.observer is not None:
-            observed = self._observe(self.observer, head, writer)
-            writer = observed or writer
+            following = self._observe(self.observer, head, admitted)
+            if following is not None and following.sees_end:
+                writer = observed = ObservedResponse(following, writer)
         if isinstance(admitted, CompleteResponse):
             _send_answer(writer, admitted, head.method)
             done()
             return None
         admitted.exchange.body = body
-        if observed is not None:
-            admitted.exchange.observer = observed.observer
+        admitted.exchange.observer = following
         responder = Responder(self, admitted, writer, watch, done)
-        following = responder if observed is None else observed.responder(responder)
+        told = responder if observed is None else observed.responder(responder)
         responder.start()
-        return None if responder.over else following
+        return None if responder.over else told
 
     def _observe(
-        self, observer: Observer, head: RequestHead, writer: ResponseWriter
-    ) -> ObservedResponse | None:
-        component_id, route = self.gateway.matched(head)
-        return observe(observer, head, component_id, route, writer)
+        self, observer: Observer, head: RequestHead, admitted: CompleteResponse | ComponentCall
+    ) -> RequestObserver | None:
+        gateway = self.gateway
+        if isinstance(admitted, ComponentCall):
+            route = admitted.exchange.route
+            component_id: str | None = admitted.component.grants.component_id
+        else:
+            component_id, route = gateway.matched(head)
+        return observer.request_began(
+            observed_request(head, gateway.application, component_id, route)
+        )
 
     def linger(self) -> Linger:
         """The one of the running loop."""

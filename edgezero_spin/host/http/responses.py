@@ -47,16 +47,22 @@ def wire_head(head: ResponseHead, method: str) -> tuple[int, list[tuple[str, byt
     if not LOWEST_FINAL_STATUS <= status <= HIGHEST_STATUS:
         logger.error("a response with the status %d cannot be sent", status)
         return None
-    names = [name for name, _ in head.headers]
-    place = names.index("content-length") if "content-length" in names else len(names)
-    lengths = {value for name, value in head.headers if name == "content-length"}
-    headers = [pair for pair in head.headers if pair[0] != "content-length"]
+    headers: list[tuple[str, bytes]] = []
+    lengths: set[bytes] = set()
+    place = None
+    for pair in head.headers:
+        if pair[0] == "content-length":
+            lengths.add(pair[1])
+            place = len(headers) if place is None else place
+        else:
+            headers.append(pair)
     if status in BODILESS:
         return status, headers
     if head.body is None and method != "HEAD":
         lengths = {b"0"}
     if len(lengths) > 1 or not all(length.isdigit() for length in lengths):
-        logger.error("a response has a content-length that is no number")
+        logger.error("a response has a content-length that is not a number")
         return None
-    headers[place:place] = [("content-length", length) for length in lengths]
+    for length in lengths:
+        headers.insert(len(headers) if place is None else place, ("content-length", length))
     return status, headers

@@ -23,7 +23,7 @@ import functools
 import heapq
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 
@@ -86,6 +86,16 @@ class TriggerRoute:
     def component_route(self) -> str:
         """The route as declared, without a final ``/...``."""
         return self.declaration.route.removesuffix("/...")
+
+    @functools.cached_property
+    def headers(self) -> tuple[tuple[str, bytes], ...]:
+        """What its component is told of it with each request (HDR-1 to HDR-6)."""
+        return (
+            ("spin-matched-route", self.based.encode("utf-8", "surrogateescape")),
+            ("spin-base-path", b"/"),
+            ("spin-raw-component-route", self.declaration.route.encode("utf-8", "surrogateescape")),
+            ("spin-component-route", self.component_route.encode("utf-8", "surrogateescape")),
+        )
 
 
 @attrs.frozen
@@ -197,17 +207,16 @@ class TriggerRouteTable:
         literal = self._literals.get(trimmed)
         if literal is not None:
             return RouteMatch(literal, (), "")
-        for pattern in self._candidates(trimmed):
+        for _, pattern in self._candidates(trimmed):
             found = pattern.regex.fullmatch(trimmed)
             if found is not None:
                 return _match_of(pattern.route, found.groups(), path)
         return None
 
-    def _candidates(self, trimmed: str) -> Iterator["_Pattern"]:
-        """Patterns that may match a path, in order."""
-        own = self._by_first.get(trimmed.partition("/")[0], ())
-        found = heapq.merge(own, self._any_first, key=_place_of) if own else self._any_first
-        return (pattern for _, pattern in found)
+    def _candidates(self, trimmed: str) -> Iterable[tuple[int, "_Pattern"]]:
+        """Patterns that may match a path, in order, each with its place."""
+        own = self._by_first.get(trimmed.partition("/")[0])
+        return heapq.merge(own, self._any_first, key=_place_of) if own else self._any_first
 
     def reserved(self) -> tuple[TriggerRoute, ...]:
         """Return routes below ``/.well-known/spin/``, which the host answers itself."""

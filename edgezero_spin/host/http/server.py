@@ -69,6 +69,7 @@ def serve(
     listen: str = DEFAULT_LISTEN,
     *,
     on_listening: Callable[[Listening], None] = lambda listening: None,
+    on_stopping: Callable[[], None] = lambda: None,
     settings: ServerSettings | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> None:
@@ -79,6 +80,7 @@ def serve(
             here.
         listen: ``address:port``; a name is resolved, port 0 takes a free one.
         on_listening: Called once the socket accepts connections.
+        on_stopping: Called when it accepts none any more, before requests in flight have ended.
         settings: How clients are treated.
         say: Told where triggers listen, line by line.
 
@@ -87,7 +89,7 @@ def serve(
         TriggerFailedError: Every trigger has ended, and one of them failed.
     """
     settings = settings or ServerSettings()
-    serving = _Serving(host, listen, on_listening, settings, say)
+    serving = _Serving(host, listen, on_listening, on_stopping, settings, say)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         if sys.platform == "win32":
             # There a thread that ends takes the reads with it that it began.
@@ -104,6 +106,7 @@ async def serve_async(
     listen: str | socket.socket = DEFAULT_LISTEN,
     *,
     on_listening: Callable[[Listening], None] = lambda listening: None,
+    on_stopping: Callable[[], None] = lambda: None,
     settings: ServerSettings | None = None,
     say: Callable[[str], None] = lambda line: None,
     stop: asyncio.Event | None = None,
@@ -118,7 +121,7 @@ async def serve_async(
     """
     handling = loop_signals if signals else no_signals
     settings = settings or ServerSettings()
-    await _Serving(host, listen, on_listening, settings, say).run(stop, handling)
+    await _Serving(host, listen, on_listening, on_stopping, settings, say).run(stop, handling)
 
 
 @attrs.frozen
@@ -128,6 +131,7 @@ class _Serving:
     host: RequestHandler
     listen: str | socket.socket
     on_listening: Callable[[Listening], None]
+    on_stopping: Callable[[], None]
     settings: ServerSettings
     say: Callable[[str], None]
 
@@ -191,6 +195,7 @@ class _Serving:
         if requests is not None:
             server, connections = requests
             server.close()
+            self.on_stopping()
             await connections.drain(hurried)
 
     def _begin_events(self, triggers: TriggerRunner | None) -> asyncio.Task[None] | None:

@@ -18,7 +18,7 @@ def server_context(listen: str, certificate: str, key: str) -> ssl.SSLContext:
     """Return the context of a listener.
 
     Raises:
-        ListenError: A file cannot be read, or they are no certificate and its key.
+        ListenError: A file cannot be read, or they are not a certificate and its key.
     """
     for path in (certificate, key):
         try:
@@ -44,7 +44,7 @@ def server_context(listen: str, certificate: str, key: str) -> ssl.SSLContext:
             problem = f"the private key {key} does not belong to the certificate {certificate}"
         else:
             problem = (
-                f"{certificate} and {key} are no certificate and its key, both in PEM: {reason}"
+                f"{certificate} and {key} are not a certificate and its key, both in PEM: {reason}"
             )
         raise ListenError(listen, problem) from error
     return context

@@ -126,7 +126,7 @@ class HttpTriggers:
         return {entry.component: entry.wagi for entry in self.entries}[component_id]
 
     def deliveries(self, event: object) -> Sequence[Delivery] | None:
-        """Return ``None``: a request is no event, it has an answer."""
+        """Return ``None``: a request is not an event, it has an answer."""
         return None
 
     @property
@@ -235,7 +235,7 @@ def _static_answer(static: Any, place: str, problems: list[str]) -> CompleteResp
             continue
         lower, raw = name.lower(), value.encode()
         if not is_token(lower) or not is_value(raw):
-            problems.append(f"{place}.headers: {name!r} is no valid header")
+            problems.append(f"{place}.headers: {name!r} is not a valid header")
         elif lower not in FORBIDDEN and lower != "content-length":
             headers.append((lower, raw))
     body = static.get("body")

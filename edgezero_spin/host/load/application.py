@@ -24,7 +24,7 @@ from edgezero_spin.host.factors.mysql.factor import Mysql
 from edgezero_spin.host.factors.observed_calls import ObservedInterfaces
 from edgezero_spin.host.factors.outbound_http.interface import HttpSender, OutboundHosts
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
-from edgezero_spin.host.factors.postgres.factor import Postgres
+from edgezero_spin.host.factors.postgres.factor import PostgresConnections
 from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.http.gateway import Gateway
@@ -32,6 +32,7 @@ from edgezero_spin.host.http.routes import TriggerRouteTable
 from edgezero_spin.host.http.trigger import HttpTriggers
 from edgezero_spin.host.load.dependencies import dependencies_of
 from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.load.middleware import link_behind_middleware
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, ComponentPlan
 from edgezero_spin.host.observers import Observer
 from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
@@ -90,7 +91,7 @@ class Application:
     triggers: Sequence[ConfiguredTrigger]
     served: Mapping[tuple[str, str], Served]
     routes: tuple[PublicRoute, ...]
-    postgres: Postgres
+    postgres: PostgresConnections
     mysql: Mysql
 
     def close(self) -> None:
@@ -147,7 +148,7 @@ def load_application(
     _warn(table)
     databases = databases or {}
     network = network or NetworkRules()
-    postgres, mysql = Postgres(), Mysql()
+    postgres, mysql = PostgresConnections(), Mysql()
     model_client = None if llm is None else _llm_client(llm)
     interfaces = host_interfaces() if interfaces is None else interfaces
     if observer is not None:
@@ -246,11 +247,8 @@ class _Loadable:
     @functools.cached_property
     def linked(self) -> PreparedComponent:
         part, linker = self.part, self.linker
-        return linker(
-            load_component(
-                linker.engine, part.source, linker.cache_dir, joined=bool(part.dependencies)
-            )
-        )
+        joined = bool(part.dependencies or part.middleware)
+        return linker(load_component(linker.engine, part.source, linker.cache_dir, joined=joined))
 
     @property
     def program(self) -> PreparedComponent:
@@ -276,6 +274,16 @@ class _Linker:
             self.interfaces,
             self.cache_dir,
         )
+        if self.part.middleware:
+            return link_behind_middleware(
+                self.engine,
+                component,
+                self.part.id,
+                dependencies,
+                self.part.middleware,
+                self.interfaces,
+                self.cache_dir,
+            )
         return link(self.engine, component, self.interfaces, dependencies)
 
 

@@ -11,7 +11,6 @@ access, there are no variables, files or environment, and no request leaves.
 Source: contract spin-host.md, MAN-71 to MAN-75b and LOCK-37.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import wraps
 from pathlib import Path
@@ -26,6 +25,11 @@ from edgezero_spin.host.factors.wasi.http import OutgoingRequest
 from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
+from edgezero_spin.wasm.component.dependency_names import (
+    CompositionError,
+    Inherited,
+    match_imports,
+)
 
 __all__ = [
     "DependencyError",
@@ -36,9 +40,6 @@ __all__ = [
     "granted",
     "restricted_to",
 ]
-
-Inherited = bool | tuple[str, ...]
-"""What a dependency inherits: all, nothing, or the kinds named (MAN-75)."""
 
 
 @attrs.frozen(kw_only=True)
@@ -95,24 +96,11 @@ def dependencies_of(
     if not plans:
         return {}
     imports, _ = component.names()
-    matched = {plan.name: [name for name in imports if _matches(plan.name, name)] for plan in plans}
-    problems = [
-        f"dependency '{plan.name}' doesn't match any imports of component '{component_id}' "
-        f"(it imports {', '.join(imports) or 'nothing'})"
-        for plan in plans
-        if not matched[plan.name]
-    ]
-    conflicts = []
-    for name in imports:
-        users = [plan.name for plan in plans if name in matched[plan.name]]
-        if len(users) > 1:
-            conflicts.append(f"import '{name}' satisfied by dependencies: '{', '.join(users)}'")
-    if conflicts:
-        problems.append(
-            f"component '{component_id}' has dependency conflicts: {'; '.join(conflicts)}"
-        )
-    if problems:
-        raise DependencyError(*problems)
+    try:
+        matched = match_imports(component_id, imports, [plan.name for plan in plans])
+    except CompositionError as error:
+        raise DependencyError(*error.problems) from error
+    problems = []
     found: dict[str, ResolvedDependency] = {}
     for plan in plans:
         provider = load_component(engine, plan.source, cache_dir, joined=True)
@@ -131,22 +119,6 @@ def dependencies_of(
     return found
 
 
-_PACKAGE = re.compile(
-    r"(?P<package>[^:/@]+:[^/@]+)(?:/(?P<interface>[^@]+))?(?:@(?P<version>.+))?\Z"
-)
-
-
-def _matches(dependency: str, name: str) -> bool:
-    """Whether a dependency is meant for an import; what it does not say matches anything."""
-    wanted, there = _PACKAGE.match(dependency), _PACKAGE.match(name)
-    if wanted is None or there is None:
-        return dependency == name
-    return there["interface"] is not None and all(
-        wanted[part] is None or wanted[part] == there[part]
-        for part in ("package", "interface", "version")
-    )
-
-
 @attrs.frozen(eq=False)
 class ResolvedDependency:
     """A dependency in the place of one import.
@@ -155,12 +127,14 @@ class ResolvedDependency:
         name: As the manifest has it, for messages.
         export: What of it is used.
         interfaces: What the host has for it.
+        dependencies: What satisfies its own imports, by import.
     """
 
     name: str
     component: CompiledComponent
     export: str
     interfaces: Mapping[str, Interface]
+    dependencies: "Mapping[str, ResolvedDependency]" = attrs.field(factory=dict)
 
 
 def granted(interfaces: Mapping[str, Interface], inherit: Inherited) -> Mapping[str, Interface]:

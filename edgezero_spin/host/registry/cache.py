@@ -25,7 +25,7 @@ from edgezero_spin.manifest.spin import FetchError
 __all__ = ["KINDS", "MAX_BYTES", "ContentCache", "ContentKind", "check_digest"]
 
 MAX_BYTES = 1024 * 1024 * 1024
-"""Bytes of one download; more is no component."""
+"""Bytes of one download; more is not a component."""
 
 ContentKind = Literal["wasm", "data"]
 """Which folder content is in: components and their dependencies, or anything else."""
@@ -56,7 +56,7 @@ class ContentCache:
         """Return the file with this digest if it is here and whole.
 
         Raises:
-            FetchError: It is no digest.
+            FetchError: It is not a digest.
         """
         for kind in KINDS:
             path = self.path(digest, kind)
@@ -73,7 +73,7 @@ class ContentCache:
         """Return where content is, or would be.
 
         Raises:
-            FetchError: It is no digest.
+            FetchError: It is not a digest.
         """
         # Windows has no colon in file names (OCI-42).
         name = check_digest(digest).replace(":", "_" if os.name == "nt" else ":")

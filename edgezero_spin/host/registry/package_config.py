@@ -151,7 +151,7 @@ def _credentials(oci: TableReader) -> Credentials | None:
     text = oci.optional_text("auth")
     found = None if text is None else decode_auth(text)
     if text is not None and found is None:
-        oci.problem("auth", "is no `user:password` in base64")
+        oci.problem("auth", "is not a `user:password` in base64")
     return found
 
 

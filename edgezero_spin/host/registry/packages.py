@@ -130,7 +130,7 @@ def _oci_release(
         version = exact or _best(package, requirement, repository.tags())
         layers = repository.manifest(str(version)).layers
     if not layers:
-        raise FetchError(f"{package} {version} on {host} is no package: it has no layers")
+        raise FetchError(f"{package} {version} on {host} is not a package: it has no layers")
     digest, size = layers[0].digest, layers[0].size
     return Release(digest, size, partial(_opened_blob, endpoint, name, digest))
 

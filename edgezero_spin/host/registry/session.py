@@ -100,7 +100,7 @@ class OciSession:
             what: What is asked for, for errors.
             headers: Of the request.
             content: Makes its body; called again when it is sent again.
-            hoped: Statuses that are no failure.
+            hoped: Statuses that are not a failure.
 
         Raises:
             FetchError: There is no answer, or one with another status.
@@ -198,7 +198,7 @@ class OciSession:
 
         Raises:
             httpx.HTTPError: The place that gives tokens cannot be asked.
-            FetchError: It answers with what is no token.
+            FetchError: It answers with what is not a token.
         """
         kind, _, rest = challenge.partition(" ")
         credentials = self._credentials
@@ -271,7 +271,7 @@ def document_of(content: bytes, host: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        raise FetchError(f"{host} answered with what is no JSON object")
+        raise FetchError(f"{host} answered with what is not a JSON object")
     return document
 
 
@@ -303,5 +303,5 @@ def _trust_of(endpoint: RegistryEndpoint) -> ssl.SSLContext | bool:
         for root in endpoint.roots:
             context.load_verify_locations(cadata=root)
     except ssl.SSLError as error:
-        raise FetchError(f"an extra_root_certificate of {endpoint.host} is no PEM") from error
+        raise FetchError(f"an extra_root_certificate of {endpoint.host} is not PEM") from error
     return context

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from edgezero_spin.host.errors import WitError
 from edgezero_spin.host.runtime.callees import Callee
 from edgezero_spin.host.runtime.converters import Converters
-from edgezero_spin.host.runtime.host_ends import Promise
+from edgezero_spin.host.runtime.host_sources import Promise
 from edgezero_spin.host.runtime.interface import HostFunction
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context
 from edgezero_spin.host.runtime.running import running

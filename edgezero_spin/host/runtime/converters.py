@@ -12,6 +12,7 @@ from edgezero_spin.host.runtime.lift import Lifting
 from edgezero_spin.host.runtime.lower import Lowering
 from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.host.runtime.primitives import Lift, Lower
+from edgezero_spin.wasm.component import types as wit
 from edgezero_spin.wasm.component.layout import (
     CoreSignature,
     cases_of,
@@ -32,19 +33,6 @@ from edgezero_spin.wasm.component.linked import (
     LoweredFunction,
     Options,
 )
-from edgezero_spin.wasm.component.types import (
-    FunctionType,
-    FutureType,
-    ListType,
-    OptionType,
-    RecordType,
-    ResourceType,
-    ResultType,
-    StreamType,
-    TupleType,
-    ValueType,
-    VariantType,
-)
 
 __all__ = ["Converters", "contains", "lift_parameters", "lower_parameters", "needs_async"]
 
@@ -59,13 +47,13 @@ class Converters:
 
     def __init__(
         self,
-        resources: Mapping[ResourceType, LocalResource | HostResource],
+        resources: Mapping[wit.ResourceType, LocalResource | HostResource],
         class_of: Callable[[HostResource], type],
     ) -> None:
         self.resources = resources
-        self._classes: dict[ResourceType, type | None] = {}
-        self._same: dict[ResourceType, ResourceType] = {}
-        by_class: dict[type, ResourceType] = {}
+        self._classes: dict[wit.ResourceType, type | None] = {}
+        self._same: dict[wit.ResourceType, wit.ResourceType] = {}
+        by_class: dict[type, wit.ResourceType] = {}
         for type_, owner in resources.items():
             class_ = class_of(owner) if isinstance(owner, HostResource) else None
             self._classes[type_] = class_
@@ -74,11 +62,11 @@ class Converters:
         self._lifting: dict[Any, Lifting] = {}
         self._lowering: dict[Any, Lowering] = {}
 
-    def class_of(self, resource: ResourceType) -> type | None:
+    def class_of(self, resource: wit.ResourceType) -> type | None:
         """Return the class of the host's objects, ``None`` for a guest's resource type."""
         return self._classes.get(resource)
 
-    def identity(self, resource: ResourceType) -> ResourceType:
+    def identity(self, resource: wit.ResourceType) -> wit.ResourceType:
         """Return the type that stands for a resource type in handles.
 
         Resource types of the host with one class are the same, whatever version of an
@@ -101,7 +89,7 @@ class Converters:
         found = self._lowering.get(key)
         if found is None:
 
-            def is_local(resource: ResourceType) -> bool:
+            def is_local(resource: wit.ResourceType) -> bool:
                 owner = self.resources.get(resource)
                 return isinstance(owner, LocalResource) and owner.instance == instance
 
@@ -110,7 +98,9 @@ class Converters:
         return found
 
 
-def lift_parameters(lifting: Lifting, type_: FunctionType, signature: CoreSignature) -> list[Lift]:
+def lift_parameters(
+    lifting: Lifting, type_: wit.FunctionType, signature: CoreSignature
+) -> list[Lift]:
     """Return one lift for each parameter of a lowered function.
 
     Parameters that are in memory are loaded through the pointer among the core values; the
@@ -127,8 +117,8 @@ def lift_parameters(lifting: Lifting, type_: FunctionType, signature: CoreSignat
     return lifts
 
 
-def _spilled_lifts(lifting: Lifting, types: list[ValueType]) -> list[Lift]:
-    record = layout_of(TupleType(tuple(types)))
+def _spilled_lifts(lifting: Lifting, types: list[wit.ValueType]) -> list[Lift]:
+    record = layout_of(wit.TupleType(tuple(types)))
 
     def lift_of(load: Any, offset: int) -> Lift:
         if offset:
@@ -147,12 +137,12 @@ def _spilled_lifts(lifting: Lifting, types: list[ValueType]) -> list[Lift]:
 
 
 def lower_parameters(
-    lowering: Lowering, type_: FunctionType, signature: CoreSignature
+    lowering: Lowering, type_: wit.FunctionType, signature: CoreSignature
 ) -> Callable[[Context, tuple[Any, ...], list[Any]], None]:
     """Return ``(context, parameters, core values)`` for the call of a lifted function."""
     types = [part for _, part in type_.parameters]
     if signature.spilled:
-        record = TupleType(tuple(types))
+        record = wit.TupleType(tuple(types))
         layout, store = layout_of(record), lowering.store(record)
 
         def lower_spilled(cx: Context, values: tuple[Any, ...], flat: list[Any]) -> None:
@@ -182,7 +172,7 @@ def needs_async(linked: LinkedComponent) -> bool:
         return (
             type_.is_async
             or (options is not None and options.is_async)
-            or contains([*parts, type_.result], StreamType, FutureType)
+            or contains([*parts, type_.result], wit.StreamType, wit.FutureType)
         )
 
     for core in linked.core_instances:
@@ -202,27 +192,27 @@ def needs_async(linked: LinkedComponent) -> bool:
     return False
 
 
-def contains(types: "list[ValueType | None]", *kinds: type) -> bool:
+def contains(types: "list[wit.ValueType | None]", *kinds: type) -> bool:
     """Tell whether any of these types has a part of one of these kinds."""
     return any(type_ is not None and not _kinds_in(type_).isdisjoint(kinds) for type_ in types)
 
 
 @lru_cache(4096)
-def _kinds_in(type_: ValueType) -> frozenset[type]:
+def _kinds_in(type_: wit.ValueType) -> frozenset[type]:
     """Return the kinds of a type and of all its parts."""
     parts = [_kinds_in(part) for part in _parts(type_) if part is not None]
     return frozenset([type(type_)]).union(*parts)
 
 
-def _parts(type_: ValueType) -> "tuple[ValueType | None, ...]":
+def _parts(type_: wit.ValueType) -> "tuple[wit.ValueType | None, ...]":
     match type_:
-        case RecordType() | TupleType():
+        case wit.RecordType() | wit.TupleType():
             return fields_of(type_)[1]
-        case VariantType() | OptionType() | ResultType():
+        case wit.VariantType() | wit.OptionType() | wit.ResultType():
             return cases_of(type_)
-        case ListType() | StreamType():
+        case wit.ListType() | wit.StreamType():
             return (type_.element,)
-        case FutureType():
+        case wit.FutureType():
             return (type_.payload,)
         case _:
             return ()

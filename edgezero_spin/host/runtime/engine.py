@@ -18,6 +18,7 @@ from wasmtime import _ffi as ffi
 
 from edgezero_spin.host.errors import EngineError
 from edgezero_spin.host.runtime.engine_version import engine_version
+from edgezero_spin.host.runtime.memory_slots import MemorySlots
 from edgezero_spin.host.runtime.pool import SLOT_BYTES, can_map, can_reserve, set_pool
 
 __all__ = [
@@ -156,12 +157,20 @@ class Engine:
         settings: What was asked for.
         pooling: Whether the pool was granted.
         native: The engine below.
+        slots: The pool's slots, where the engine wipes but what an instance wrote.
     """
 
-    def __init__(self, settings: EngineSettings, native: wasmtime.Engine, pooling: bool) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        native: wasmtime.Engine,
+        pooling: bool,
+        slots: MemorySlots | None = None,
+    ) -> None:
         self.settings = settings
         self.native = native
         self.pooling = pooling
+        self.slots = slots
         self.ticker = _Ticker(native)
 
     def compile_key(self) -> str:
@@ -213,8 +222,9 @@ def make_engine(settings: EngineSettings | None = None) -> Engine:
     config.debug_info = settings.debug_info
     # A view of a guest's memory stays good as long as the memory does not move.
     ffi.wasmtime_config_memory_may_move_set(config.ptr(), False)
+    scans = False
     if pooling:
-        set_pool(
+        scans = set_pool(
             config,
             count=settings.max_instances,
             max_memory_bytes=settings.max_memory_bytes,
@@ -222,4 +232,5 @@ def make_engine(settings: EngineSettings | None = None) -> Engine:
             table_keep_resident_bytes=settings.table_keep_resident_bytes,
             scan_dirty_pages=settings.scan_dirty_pages,
         )
-    return Engine(settings, wasmtime.Engine(config), pooling)
+    slots = MemorySlots() if scans else None
+    return Engine(settings, wasmtime.Engine(config), pooling, slots)

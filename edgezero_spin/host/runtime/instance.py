@@ -7,7 +7,7 @@ Source: contract spin-host.md, LIFE-2, LIFE-6 and LIFE-9; ``wasmtime/func.h``, `
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from struct import Struct
 from typing import Any, Protocol, Self, TypeVar
 
@@ -73,6 +73,8 @@ class Template(Protocol):
     engine: Engine
     engine_address: int
     contexts: Sequence[ContextSource]
+    memories: Sequence[CoreExport]
+    image: int
     component_count: int
     resources: Mapping[ResourceType, LocalResource | HostResource]
 
@@ -122,6 +124,10 @@ class Instance(Store):
         try:
             self.apply(limits)
             self._inside(lambda: template.start(self))
+            slots = template.engine.slots
+            if slots is not None:
+                for address, size in self._memories():
+                    slots.map(address, size, template.image)
         except BaseException:
             self.close()
             raise
@@ -131,13 +137,14 @@ class Instance(Store):
         """Bytes of its linear memories, as far as values cross to them; 0 once it is closed."""
         if not self._store:
             return 0
-        sources = {memory for _, memory, _ in self._template.contexts if memory is not None}
-        sizes = {}
-        for source in sources:
-            # Core modules export each other's memories under names of their own.
+        # Core modules export each other's memories under names of their own.
+        return sum(dict(self._memories()).values())
+
+    def _memories(self) -> Iterator[tuple[int, int]]:
+        """Yield address and size of the memories that values cross to."""
+        for source in self._template.memories:
             memory = self.export_address(source)
-            sizes[memory_data(self.context, memory)] = memory_size(self.context, memory)
-        return sum(sizes.values())
+            yield memory_data(self.context, memory), memory_size(self.context, memory)
 
     def call(self, interface: str | None, function: str, *args: Any) -> Any:
         """Call an exported function and return its result in Python form.

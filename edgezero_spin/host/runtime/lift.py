@@ -17,27 +17,12 @@ from edgezero_spin.host.runtime.primitives import (
     lift_primitive,
 )
 from edgezero_spin.host.runtime.traps import invalid_discriminant
+from edgezero_spin.wasm.component import types as wit
 from edgezero_spin.wasm.component.layout import (
     Formats,
     cases_of,
     fields_of,
     layout_of,
-)
-from edgezero_spin.wasm.component.types import (
-    BorrowType,
-    EnumType,
-    FlagsType,
-    FutureType,
-    ListType,
-    OptionType,
-    OwnType,
-    Primitive,
-    RecordType,
-    ResultType,
-    StreamType,
-    TupleType,
-    ValueType,
-    VariantType,
 )
 
 __all__ = ["Lifting"]
@@ -48,7 +33,7 @@ _MASK = 0xFFFF_FFFF
 class Lifting(Loading):
     """Prepares closures that lift values of one side of a call; see ``Loading``."""
 
-    def lift(self, type_: ValueType, formats: Formats, at: int) -> Lift:
+    def lift(self, type_: wit.ValueType, formats: Formats, at: int) -> Lift:
         """Return ``(context, core values) -> value``.
 
         Args:
@@ -57,38 +42,40 @@ class Lifting(Loading):
             at: Which of them is the value's first.
         """
         match type_:
-            case Primitive.STRING:
+            case wit.Primitive.STRING:
                 text = self._text
                 return lambda cx, flat: text(cx, flat[at], flat[at + 1])
-            case Primitive():
+            case wit.Primitive():
                 return lift_primitive(type_, formats[at], at)
-            case RecordType() | TupleType():
+            case wit.RecordType() | wit.TupleType():
                 return self._lift_record(type_, formats, at)
-            case ListType(element, None):
+            case wit.ListType(element, None):
                 items = self._items(element)
                 return lambda cx, flat: items(cx, flat[at], flat[at + 1])
-            case ListType(element, int(length)):
+            case wit.ListType(element, int(length)):
                 width = len(layout_of(element).flat or ())
                 lifts = [self.lift(element, formats, at + i * width) for i in range(length)]
-                make: Callable[[Any], Any] = bytes if element is Primitive.U8 else list
+                make: Callable[[Any], Any] = bytes if element is wit.Primitive.U8 else list
                 return lambda cx, flat: make([lift(cx, flat) for lift in lifts])
-            case FlagsType():
+            case wit.FlagsType():
                 names = flag_names(type_.labels)
                 return lambda cx, flat: names(flat[at])
-            case EnumType():
+            case wit.EnumType():
                 labels = type_.labels
                 return lambda cx, flat: label_of(labels, flat[at])
-            case OwnType() | BorrowType():
+            case wit.OwnType() | wit.BorrowType():
                 handle = self._handle(type_)
                 return lambda cx, flat: handle(cx, flat[at] & _MASK)
-            case StreamType() | FutureType():
+            case wit.StreamType() | wit.FutureType():
                 end = self._end(type_)
                 return lambda cx, flat: end(cx, flat[at] & _MASK)
-            case VariantType() | OptionType() | ResultType():
+            case wit.VariantType() | wit.OptionType() | wit.ResultType():
                 return self._lift_variant(type_, formats, at)
         raise UnsupportedTypeError(type(type_).__name__)
 
-    def _lift_record(self, type_: RecordType | TupleType, formats: Formats, at: int) -> Lift:
+    def _lift_record(
+        self, type_: wit.RecordType | wit.TupleType, formats: Formats, at: int
+    ) -> Lift:
         names, types = fields_of(type_)
         lifts = []
         for part in types:
@@ -100,7 +87,7 @@ class Lifting(Loading):
         return lambda cx, flat: tuple([lift(cx, flat) for lift in lifts])
 
     def _lift_variant(
-        self, type_: VariantType | OptionType | ResultType, formats: Formats, at: int
+        self, type_: wit.VariantType | wit.OptionType | wit.ResultType, formats: Formats, at: int
     ) -> Lift:
         lifts = [
             None if case is None else self.lift(case, formats, at + 1) for case in cases_of(type_)

@@ -25,6 +25,7 @@ from edgezero_spin.host.runtime.primitives import (
 from edgezero_spin.host.runtime.streams import ReadableEnd, end_at, interned
 from edgezero_spin.host.runtime.text import TEXT_LIFTS, UTF16_TAG
 from edgezero_spin.host.runtime.traps import invalid_discriminant, unaligned
+from edgezero_spin.wasm.component import types as wit
 from edgezero_spin.wasm.component.layout import (
     cases_of,
     discriminant_size,
@@ -34,23 +35,6 @@ from edgezero_spin.wasm.component.layout import (
     payload_offset,
 )
 from edgezero_spin.wasm.component.linked import Encoding
-from edgezero_spin.wasm.component.types import (
-    BorrowType,
-    EnumType,
-    FlagsType,
-    FutureType,
-    ListType,
-    OptionType,
-    OwnType,
-    Primitive,
-    RecordType,
-    ResourceType,
-    ResultType,
-    StreamType,
-    TupleType,
-    ValueType,
-    VariantType,
-)
 
 __all__ = ["Loading", "flag_names", "label_of", "makers_of"]
 
@@ -73,8 +57,8 @@ class Loading:
     def __init__(
         self,
         encoding: Encoding,
-        class_of: Callable[[ResourceType], type | None],
-        identity: Callable[[ResourceType], ResourceType],
+        class_of: Callable[[wit.ResourceType], type | None],
+        identity: Callable[[wit.ResourceType], wit.ResourceType],
         *,
         to_host: bool,
         lends: bool,
@@ -84,18 +68,18 @@ class Loading:
         self._to_host = to_host
         self._lends = lends
         self._text = TEXT_LIFTS[encoding]
-        self._loads: dict[ValueType, Load] = {}
+        self._loads: dict[wit.ValueType, Load] = {}
 
-    def load(self, type_: ValueType) -> Load:
+    def load(self, type_: wit.ValueType) -> Load:
         """Return ``(context, address) -> value``."""
         found = self._loads.get(type_)
         if found is None:
             found = self._loads[type_] = self._load(type_)
         return found
 
-    def _load(self, type_: ValueType) -> Load:
+    def _load(self, type_: wit.ValueType) -> Load:
         match type_:
-            case Primitive.STRING:
+            case wit.Primitive.STRING:
                 text = self._text
 
                 def load_text(cx: Context, at: int) -> str:
@@ -105,13 +89,13 @@ class Loading:
                     return text(cx, cx.u32[at], size)
 
                 return load_text
-            case Primitive():
+            case wit.Primitive():
                 load = LOADS.get(type_)
                 if load is not None:
                     return load
-            case RecordType() | TupleType():
+            case wit.RecordType() | wit.TupleType():
                 return self._load_record(type_)
-            case ListType(element, None):
+            case wit.ListType(element, None):
                 items = self._items(element)
 
                 def load_list(cx: Context, at: int) -> Any:
@@ -121,28 +105,28 @@ class Loading:
                     return items(cx, cx.u32[at], count)
 
                 return load_list
-            case ListType(element, int(length)):
+            case wit.ListType(element, int(length)):
                 run = self.run(element)
                 return lambda cx, at: run(cx, at, length)
-            case FlagsType():
+            case wit.FlagsType():
                 names, word = flag_names(type_.labels), LOADS[word_type(layout_of(type_).size)]
                 return lambda cx, at: names(word(cx, at))
-            case EnumType():
+            case wit.EnumType():
                 labels, word = type_.labels, LOADS[word_type(layout_of(type_).size)]
                 return lambda cx, at: label_of(labels, word(cx, at))
-            case OwnType() | BorrowType():
+            case wit.OwnType() | wit.BorrowType():
                 handle = self._handle(type_)
                 return lambda cx, at: handle(cx, cx.u32[at >> 2])
-            case StreamType() | FutureType():
+            case wit.StreamType() | wit.FutureType():
                 end = self._end(type_)
                 return lambda cx, at: end(cx, cx.u32[at >> 2])
-            case VariantType() | OptionType() | ResultType():
+            case wit.VariantType() | wit.OptionType() | wit.ResultType():
                 return self._load_variant(type_)
         raise UnsupportedTypeError(
-            type_.value if isinstance(type_, Primitive) else type(type_).__name__
+            type_.value if isinstance(type_, wit.Primitive) else type(type_).__name__
         )
 
-    def _load_record(self, type_: RecordType | TupleType) -> Load:
+    def _load_record(self, type_: wit.RecordType | wit.TupleType) -> Load:
         names, types = fields_of(type_)
         parts = [*zip(map(self.load, types), offsets_of(types), strict=True)]
         if names is not None:
@@ -153,7 +137,7 @@ class Loading:
             return lambda cx, at: (load_0(cx, at), load_1(cx, at + offset_1))
         return lambda cx, at: tuple([load(cx, at + offset) for load, offset in parts])
 
-    def _load_variant(self, type_: VariantType | OptionType | ResultType) -> Load:
+    def _load_variant(self, type_: wit.VariantType | wit.OptionType | wit.ResultType) -> Load:
         cases = cases_of(type_)
         offset = payload_offset(cases)
         loads = [None if case is None else self.load(case) for case in cases]
@@ -169,10 +153,10 @@ class Loading:
 
         return load
 
-    def _handle(self, type_: OwnType | BorrowType) -> Load:
+    def _handle(self, type_: wit.OwnType | wit.BorrowType) -> Load:
         """Return ``(context, index) -> representation``, or the resource for the host."""
         resource = self._identity(type_.resource)
-        owned = isinstance(type_, OwnType)
+        owned = isinstance(type_, wit.OwnType)
         if owned:
 
             def rep_of(cx: Context, index: int) -> Any:
@@ -198,7 +182,7 @@ class Loading:
             return lambda cx, index: GuestResource(cx.owner, resource, rep_of(cx, index), owned)
         return rep_of
 
-    def _end(self, type_: StreamType | FutureType) -> Load:
+    def _end(self, type_: wit.StreamType | wit.FutureType) -> Load:
         """Return ``(context, index) -> what both ends share``, or the reader for the host."""
         to_host = self._to_host
         type_ = interned(type_)
@@ -210,12 +194,12 @@ class Loading:
 
         return end_of
 
-    def _items(self, element: ValueType) -> "Callable[[Context, int, int], Any]":
+    def _items(self, element: wit.ValueType) -> "Callable[[Context, int, int], Any]":
         """Return ``(context, address, count) -> list`` for a list anywhere in memory."""
         run = self.run(element)
         layout = layout_of(element)
         size, mask = layout.size, layout.alignment - 1
-        held = 0 if element is Primitive.U8 else max(size, _ELEMENT_BYTES)
+        held = 0 if element is wit.Primitive.U8 else max(size, _ELEMENT_BYTES)
 
         def items(cx: Context, at: int, count: int) -> Any:
             total = size * count
@@ -231,14 +215,16 @@ class Loading:
 
         return items
 
-    def run(self, element: ValueType) -> "Callable[[Context, int, int], Any]":
+    def run(self, element: wit.ValueType) -> "Callable[[Context, int, int], Any]":
         """Return ``(context, address, count) -> list`` for elements that are in range."""
         match element:
-            case Primitive.U8:
+            case wit.Primitive.U8:
                 return lambda cx, at, count: cx.u8[at : at + count].tobytes()
-            case TupleType((Primitive.STRING, Primitive.STRING | ListType(Primitive.U8, None))):
+            case wit.TupleType(
+                (wit.Primitive.STRING, wit.Primitive.STRING | wit.ListType(wit.Primitive.U8, None))
+            ):
                 return self._pairs(element)
-            case Primitive() if element in RUNS:
+            case wit.Primitive() if element in RUNS:
                 name, shift = RUNS[element]
 
                 def numbers(cx: Context, at: int, count: int) -> Any:
@@ -251,9 +237,11 @@ class Loading:
             load(cx, place) for place in range(at, at + size * count, size)
         ]
 
-    def _pairs(self, element: TupleType) -> "Callable[[Context, int, int], Any]":
+    def _pairs(self, element: wit.TupleType) -> "Callable[[Context, int, int], Any]":
         text = self._text
-        second = text if element.elements[1] is Primitive.STRING else self._items(Primitive.U8)
+        second = (
+            text if element.elements[1] is wit.Primitive.STRING else self._items(wit.Primitive.U8)
+        )
 
         def pairs(cx: Context, at: int, count: int) -> Any:
             words = cx.u32[at >> 2 : (at >> 2) + 4 * count].tolist()
@@ -271,16 +259,18 @@ class Loading:
         return pairs
 
 
-def makers_of(type_: VariantType | OptionType | ResultType) -> list[Callable[[Any], Any]]:
+def makers_of(
+    type_: wit.VariantType | wit.OptionType | wit.ResultType,
+) -> list[Callable[[Any], Any]]:
     """Return, for each case, what makes the Python form from the payload."""
     match type_:
-        case VariantType():
+        case wit.VariantType():
             return [partial(_case, name) for name, _ in type_.cases]
-        case OptionType(OptionType()):
+        case wit.OptionType(wit.OptionType()):
             return [_same, Some]
-        case OptionType():
+        case wit.OptionType():
             return [_same, _same]
-        case ResultType():
+        case wit.ResultType():
             return [Ok, Err]
 
 

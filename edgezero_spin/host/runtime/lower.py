@@ -18,27 +18,12 @@ from edgezero_spin.host.runtime.primitives import (
 )
 from edgezero_spin.host.runtime.storing import Storing, flag_bits, split_case
 from edgezero_spin.host.runtime.text import Put
+from edgezero_spin.wasm.component import types as wit
 from edgezero_spin.wasm.component.layout import (
     Formats,
     cases_of,
     fields_of,
     layout_of,
-)
-from edgezero_spin.wasm.component.types import (
-    BorrowType,
-    EnumType,
-    FlagsType,
-    FutureType,
-    ListType,
-    OptionType,
-    OwnType,
-    Primitive,
-    RecordType,
-    ResultType,
-    StreamType,
-    TupleType,
-    ValueType,
-    VariantType,
 )
 
 __all__ = ["Lowering"]
@@ -49,7 +34,7 @@ _BYTES = bytes | bytearray | memoryview
 class Lowering(Storing):
     """Prepares closures that lower values to one side of a call; see ``Storing``."""
 
-    def lower(self, type_: ValueType, formats: Formats, at: int) -> Lower:
+    def lower(self, type_: wit.ValueType, formats: Formats, at: int) -> Lower:
         """Return ``(context, value, core values)``.
 
         Args:
@@ -58,17 +43,17 @@ class Lowering(Storing):
             at: Which of them is the value's first.
         """
         match type_:
-            case Primitive.STRING:
+            case wit.Primitive.STRING:
                 return _lower_put(self._text, at)
-            case Primitive():
+            case wit.Primitive():
                 return lower_primitive(converter(type_, formats[at]), at)
-            case RecordType() | TupleType():
+            case wit.RecordType() | wit.TupleType():
                 return self._lower_record(type_, formats, at)
-            case ListType(element, None):
+            case wit.ListType(element, None):
                 return _lower_put(self._items(element), at)
-            case ListType(element, int(length)):
+            case wit.ListType(element, int(length)):
                 width = len(layout_of(element).flat or ())
-                kind: Any = _BYTES if element is Primitive.U8 else list | tuple
+                kind: Any = _BYTES if element is wit.Primitive.U8 else list | tuple
                 parts = [self.lower(element, formats, at + i * width) for i in range(length)]
 
                 def lower_list(cx: Context, value: Any, flat: list[Any]) -> None:
@@ -78,39 +63,39 @@ class Lowering(Storing):
                         lower(cx, part, flat)
 
                 return lower_list
-            case FlagsType():
+            case wit.FlagsType():
                 bits = flag_bits(type_.labels)
 
                 def lower_flags(cx: Context, value: Any, flat: list[Any]) -> None:
                     flat[at] = bits(value)
 
                 return lower_flags
-            case EnumType():
+            case wit.EnumType():
                 numbers = {label: index for index, label in enumerate(type_.labels)}
 
                 def lower_enum(cx: Context, value: Any, flat: list[Any]) -> None:
                     flat[at] = numbers[value]
 
                 return lower_enum
-            case OwnType() | BorrowType() | StreamType() | FutureType():
+            case wit.OwnType() | wit.BorrowType() | wit.StreamType() | wit.FutureType():
                 handle = self._handle(type_)
 
                 def lower_handle(cx: Context, value: Any, flat: list[Any]) -> None:
                     flat[at] = handle(cx, value)
 
                 return lower_handle
-            case VariantType() | OptionType() | ResultType():
+            case wit.VariantType() | wit.OptionType() | wit.ResultType():
                 return self._lower_variant(type_, formats, at)
         raise UnsupportedTypeError(type(type_).__name__)
 
-    def scalar(self, type_: ValueType) -> Callable[[Context, Any], Any]:
+    def scalar(self, type_: wit.ValueType) -> Callable[[Context, Any], Any]:
         """Return ``(context, value) -> core value`` for a type with a single one."""
         formats = layout_of(type_).flat or ()
         match type_:
-            case Primitive():
+            case wit.Primitive():
                 convert = converter(type_, formats[0])
                 return lambda cx, value: convert(value)
-            case OwnType() | BorrowType():
+            case wit.OwnType() | wit.BorrowType():
                 return self._handle(type_)
         lower = self.lower(type_, formats, 0)
 
@@ -121,7 +106,9 @@ class Lowering(Storing):
 
         return scalar
 
-    def _lower_record(self, type_: RecordType | TupleType, formats: Formats, at: int) -> Lower:
+    def _lower_record(
+        self, type_: wit.RecordType | wit.TupleType, formats: Formats, at: int
+    ) -> Lower:
         names, types = fields_of(type_)
         lowers: list[Lower] = []
         for part in types:
@@ -147,7 +134,7 @@ class Lowering(Storing):
         return lower_record
 
     def _lower_variant(
-        self, type_: VariantType | OptionType | ResultType, formats: Formats, at: int
+        self, type_: wit.VariantType | wit.OptionType | wit.ResultType, formats: Formats, at: int
     ) -> Lower:
         lowers = [
             None if case is None else self.lower(case, formats, at + 1) for case in cases_of(type_)

@@ -11,41 +11,24 @@ from typing import Any
 from edgezero_spin.host.errors import ValueMismatchError
 from edgezero_spin.host.runtime.host_ends import is_readable
 from edgezero_spin.host.runtime.interface import Err, Ok, Some, Variants
-from edgezero_spin.wasm.component.types import (
-    BorrowType,
-    EnumType,
-    FlagsType,
-    FunctionType,
-    FutureType,
-    ListType,
-    OptionType,
-    OwnType,
-    Primitive,
-    RecordType,
-    ResourceType,
-    ResultType,
-    StreamType,
-    TupleType,
-    ValueType,
-    VariantType,
-)
+from edgezero_spin.wasm.component import types as wit
 
 __all__ = ["describe", "misfit", "misfit_of_arguments"]
 
 _NUMBERS = {
-    Primitive.S8: "s8 (-128 to 127)",
-    Primitive.U8: "u8 (0 to 255)",
-    Primitive.S16: "s16 (-32768 to 32767)",
-    Primitive.U16: "u16 (0 to 65535)",
-    Primitive.S32: "s32 (-2**31 to 2**31-1)",
-    Primitive.U32: "u32 (0 to 2**32-1)",
-    Primitive.S64: "s64 (-2**63 to 2**63-1)",
-    Primitive.U64: "u64 (0 to 2**64-1)",
+    wit.Primitive.S8: "s8 (-128 to 127)",
+    wit.Primitive.U8: "u8 (0 to 255)",
+    wit.Primitive.S16: "s16 (-32768 to 32767)",
+    wit.Primitive.U16: "u16 (0 to 65535)",
+    wit.Primitive.S32: "s32 (-2**31 to 2**31-1)",
+    wit.Primitive.U32: "u32 (0 to 2**32-1)",
+    wit.Primitive.S64: "s64 (-2**63 to 2**63-1)",
+    wit.Primitive.U64: "u64 (0 to 2**64-1)",
 }
 
 
 def misfit(
-    type_: ValueType | None, value: Any, class_of: Callable[[ResourceType], type | None]
+    type_: wit.ValueType | None, value: Any, class_of: Callable[[wit.ResourceType], type | None]
 ) -> ValueMismatchError | None:
     """Return what does not fit, ``None`` if the value fits.
 
@@ -57,9 +40,9 @@ def misfit(
 
 
 def misfit_of_arguments(
-    type_: FunctionType,
+    type_: wit.FunctionType,
     values: Sequence[Any],
-    class_of: Callable[[ResourceType], type | None],
+    class_of: Callable[[wit.ResourceType], type | None],
 ) -> ValueMismatchError | None:
     """Return what does not fit among the arguments of a call."""
     for index, ((_, part), value) in enumerate(zip(type_.parameters, values, strict=True)):
@@ -70,27 +53,27 @@ def misfit_of_arguments(
 
 
 class _Search:
-    def __init__(self, class_of: Callable[[ResourceType], type | None]) -> None:
+    def __init__(self, class_of: Callable[[wit.ResourceType], type | None]) -> None:
         self._class_of = class_of
 
-    def at(self, place: str, type_: ValueType | None, value: Any) -> ValueMismatchError | None:
+    def at(self, place: str, type_: wit.ValueType | None, value: Any) -> ValueMismatchError | None:
         match type_:
             case None:
                 fits = value is None
                 expected = "no payload (None)" if place else "nothing (None)"
-            case Primitive():
+            case wit.Primitive():
                 fits, expected = _primitive(type_, value)
-            case ListType(Primitive.U8, length):
+            case wit.ListType(wit.Primitive.U8, length):
                 fits = _is_bytes(value, length)
                 expected = f"{describe(type_)} (bytes, or a contiguous buffer)"
-            case ListType(element, length):
+            case wit.ListType(element, length):
                 fits = isinstance(value, list | tuple | Variants) and length in (None, len(value))
                 expected = f"{describe(type_)} (a list or tuple)"
                 if fits:
                     return self._first(
                         (f"{place}[{index}]", element, part) for index, part in enumerate(value)
                     )
-            case TupleType(elements):
+            case wit.TupleType(elements):
                 fits = isinstance(value, tuple) and len(value) == len(elements)
                 expected = f"{describe(type_)} (a tuple of {len(elements)})"
                 if fits:
@@ -98,32 +81,32 @@ class _Search:
                         (f"{place}[{index}]", element, part)
                         for index, (element, part) in enumerate(zip(elements, value, strict=True))
                     )
-            case RecordType(fields):
+            case wit.RecordType(fields):
                 fits = isinstance(value, Mapping) and value.keys() == {name for name, _ in fields}
                 expected = f"{describe(type_)} (a dict with exactly these keys)"
                 if fits:
                     return self._first(
                         (f"{place}.{name}", part, value[name]) for name, part in fields
                     )
-            case EnumType(labels):
+            case wit.EnumType(labels):
                 fits, expected = isinstance(value, str) and value in labels, describe(type_)
-            case FlagsType(labels):
+            case wit.FlagsType(labels):
                 fits = isinstance(value, frozenset | set) and value <= set(labels)
                 expected = f"{describe(type_)} (a set of these names)"
-            case OwnType(resource) | BorrowType(resource):
+            case wit.OwnType(resource) | wit.BorrowType(resource):
                 class_ = self._class_of(resource)
                 if class_ is None:
                     fits, expected = False, "a live GuestResource of this instance"
                 else:
                     fits = isinstance(value, class_)
                     expected = f"{describe(type_)} ({class_.__name__})"
-            case VariantType() | OptionType() | ResultType():
+            case wit.VariantType() | wit.OptionType() | wit.ResultType():
                 return self._variant(place, type_, value)
-            case StreamType() | FutureType():
+            case wit.StreamType() | wit.FutureType():
                 fits = is_readable(type_, value)
                 expected = (
                     "a stream (a source, bytes, a list or an open reader)"
-                    if isinstance(type_, StreamType)
+                    if isinstance(type_, wit.StreamType)
                     else "a future (an Answer or an open reader)"
                 )
             case _:
@@ -131,10 +114,10 @@ class _Search:
         return None if fits else ValueMismatchError(place, expected, value)
 
     def _variant(
-        self, place: str, type_: VariantType | OptionType | ResultType, value: Any
+        self, place: str, type_: wit.VariantType | wit.OptionType | wit.ResultType, value: Any
     ) -> ValueMismatchError | None:
         match type_:
-            case VariantType(cases):
+            case wit.VariantType(cases):
                 payloads = dict(cases)
                 if (
                     isinstance(value, tuple | list)
@@ -144,15 +127,15 @@ class _Search:
                 ):
                     return self.at(f"{place}.{value[0]}", payloads[value[0]], value[1])
                 form = "a tuple of case name and payload"
-            case OptionType(OptionType() as payload):
+            case wit.OptionType(wit.OptionType() as payload):
                 if value is None:
                     return None
                 if isinstance(value, Some):
                     return self.at(place, payload, value.value)
                 form = "None or Some"
-            case OptionType(payload):
+            case wit.OptionType(payload):
                 return None if value is None else self.at(place, payload, value)
-            case ResultType(ok, error):
+            case wit.ResultType(ok, error):
                 if isinstance(value, Ok):
                     return self.at(f"{place}.ok", ok, value.value)
                 if isinstance(value, Err):
@@ -164,16 +147,16 @@ class _Search:
         return next(filter(None, (self.at(*part) for part in parts)), None)
 
 
-def _primitive(type_: Primitive, value: Any) -> tuple[bool, str]:
+def _primitive(type_: wit.Primitive, value: Any) -> tuple[bool, str]:
     match type_:
-        case Primitive.BOOL:
+        case wit.Primitive.BOOL:
             return value is True or value is False, "bool"
-        case Primitive.F32 | Primitive.F64:
+        case wit.Primitive.F32 | wit.Primitive.F64:
             return isinstance(value, float | int), type_.value
-        case Primitive.CHAR:
+        case wit.Primitive.CHAR:
             fits = isinstance(value, str) and len(value) == 1 and not "\ud800" <= value <= "\udfff"
             return fits, "char (a str of one Unicode scalar value)"
-        case Primitive.STRING:
+        case wit.Primitive.STRING:
             fits = isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)
             return fits, "string (a str without surrogates)"
     if type_ not in _NUMBERS:
@@ -198,37 +181,37 @@ def _is_bytes(value: Any, length: int | None) -> bool:
     return length in (None, size)
 
 
-def describe(type_: ValueType | None) -> str:
+def describe(type_: wit.ValueType | None) -> str:
     """Return a type as WIT writes it, as far as a message needs it."""
     match type_:
         case None:
             return "_"
-        case Primitive():
+        case wit.Primitive():
             return type_.value
-        case ListType(element, None):
+        case wit.ListType(element, None):
             return f"list<{describe(element)}>"
-        case ListType(element, length):
+        case wit.ListType(element, length):
             return f"list<{describe(element)}, {length}>"
-        case TupleType(elements):
+        case wit.TupleType(elements):
             return f"tuple<{', '.join(map(describe, elements))}>"
-        case StreamType(element):
+        case wit.StreamType(element):
             return "stream" if element is None else f"stream<{describe(element)}>"
-        case FutureType(payload):
+        case wit.FutureType(payload):
             return "future" if payload is None else f"future<{describe(payload)}>"
-        case OptionType(payload):
+        case wit.OptionType(payload):
             return f"option<{describe(payload)}>"
-        case ResultType(ok, error):
+        case wit.ResultType(ok, error):
             return f"result<{describe(ok)}, {describe(error)}>"
-        case RecordType(fields):
+        case wit.RecordType(fields):
             return f"record {{{', '.join(name for name, _ in fields)}}}"
-        case VariantType(cases):
+        case wit.VariantType(cases):
             return f"variant {{{', '.join(name for name, _ in cases)}}}"
-        case EnumType(labels):
+        case wit.EnumType(labels):
             return f"enum {{{', '.join(labels)}}}"
-        case FlagsType(labels):
+        case wit.FlagsType(labels):
             return f"flags {{{', '.join(labels)}}}"
-        case OwnType(resource):
+        case wit.OwnType(resource):
             return f"own<{resource.name}>"
-        case BorrowType(resource):
+        case wit.BorrowType(resource):
             return f"borrow<{resource.name}>"
     return type(type_).__name__

@@ -38,7 +38,6 @@ __all__ = [
     "instance_new",
     "instantiate",
     "linker_define",
-    "linker_instantiate",
     "linker_pre",
     "memory_data",
     "memory_size",
@@ -95,7 +94,6 @@ linker_define = _keeping(
 )
 linker_pre = _keeping("wasmtime_linker_instantiate_pre", Size, Size, Size, Size)
 pre_delete = _keeping("wasmtime_instance_pre_delete", None, Size)
-linker_instantiate = _releasing("wasmtime_linker_instantiate", Size, Size, Size, Size, Size, Size)
 instantiate = _releasing("wasmtime_instance_pre_instantiate", Size, Size, Size, Size, Size)
 function_new = _keeping("wasmtime_func_new_unchecked", None, Size, Size, Callback, Size, Size, Size)
 instance_new = _releasing("wasmtime_instance_new", Size, Size, Size, Size, Size, Size, Size)

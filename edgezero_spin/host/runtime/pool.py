@@ -68,7 +68,7 @@ def pool_overrides(environ: Mapping[str, str]) -> dict[str, int]:
     """Return the numbers that the environment sets, by the pool's name for them.
 
     Raises:
-        EngineError: A variable is no number, or none that a pool can have.
+        EngineError: A variable is not a number, or none that a pool can have.
     """
     found = {}
     for variable, name in VARIABLES.items():
@@ -88,7 +88,7 @@ def instances_in_pool(environ: Mapping[str, str]) -> int | None:
     """Return how many instances the environment has room for; ``None`` where it does not say.
 
     Raises:
-        EngineError: A variable is no number that a pool can have.
+        EngineError: A variable is not a number that a pool can have.
     """
     overrides = pool_overrides(environ)
     names = ("total_component_instances", "total_memories", "total_stacks")
@@ -103,8 +103,11 @@ def set_pool(
     memory_keep_resident_bytes: int,
     table_keep_resident_bytes: int,
     scan_dirty_pages: bool,
-) -> None:
+) -> bool:
     """Make an engine with this configuration allocate from a pool of ``count`` instances.
+
+    Returns:
+        Whether it will ask which pages an instance wrote, where the kernel can tell.
 
     Raises:
         EngineError: The environment asks for a pool that cannot be, or the system refuses it.
@@ -137,11 +140,13 @@ def set_pool(
     try:
         for name, number in numbers.items():
             getattr(ffi, f"wasmtime_pooling_allocation_config_{name}_set")(pool, number)
-        if scan_dirty_pages:
-            _scan_dirty_pages(ctypes.cast(pool, ctypes.c_void_p).value or 0)
+        scans = scan_dirty_pages and _scan_dirty_pages(
+            ctypes.cast(pool, ctypes.c_void_p).value or 0
+        )
         ffi.wasmtime_pooling_allocation_strategy_set(config.ptr(), pool)
     finally:
         ffi.wasmtime_pooling_allocation_config_delete(pool)
+    return scans
 
 
 def _check_space(numbers: Mapping[str, int]) -> None:
@@ -192,8 +197,10 @@ _PAGEMAP_SCAN_AT = {("50.0.1", "linux", "x86_64"): 133}
 """Where the pool's configuration holds ``pagemap_scan``, by wasmtime version and platform."""
 
 
-def _scan_dirty_pages(pool: int) -> None:
+def _scan_dirty_pages(pool: int) -> bool:
     """Let the engine ask Linux which pages of a slot an instance wrote, and wipe only those.
+
+    See also ``memory_slots``.
 
     Without it the engine rewrites all pages that stay resident, a third of the CPU time of
     a small request. The engine has the setting (``pagemap_scan``, "auto" here: unused where
@@ -205,13 +212,14 @@ def _scan_dirty_pages(pool: int) -> None:
     at = _PAGEMAP_SCAN_AT.get((version, sys.platform, platform.machine()))
     if at is None:
         _log.debug("wasmtime %s: dirty pages are not scanned on this platform", version)
-        return
+        return False
     around = ctypes.string_at(pool + at - 5, 7)
     # u32 max_unused_warm_slots, then two tri-states at "no" (2), then a bool at false.
     if around != _WARM_SLOTS.to_bytes(4, "little") + b"\2\2\0":
         _log.debug("wasmtime %s: unexpected pool configuration, left as it is", version)
-        return
+        return False
     ctypes.memset(pool + at, 0, 1)
+    return True
 
 
 def can_reserve(size: int) -> bool:

@@ -7,6 +7,7 @@ modules joined to them once and for all.
 Source: ``CanonicalABI.md``, "Embedding API".
 """
 
+import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,6 +40,7 @@ __all__ = ["Imports", "PreparedComponent", "PreparedExport"]
 
 _WASI_02 = re.compile(r"(wasi:[^@]+)@0\.2\.\d+\Z")
 _NO_LIMITS = InstanceLimits()
+_images = itertools.count(1)
 
 
 @attrs.frozen
@@ -66,6 +68,8 @@ class PreparedComponent:
     Attributes:
         exports: Names of the exported interfaces and root functions.
         contexts: Contexts of its lifts and lowers, by number.
+        memories: Those that its contexts have.
+        image: Its number, which stands for what its memories begin with.
         component_count: How many component instances it is made of.
     """
 
@@ -114,6 +118,9 @@ class PreparedComponent:
         # Instances have a context for each, so all are numbered before the first one.
         self._number_exports(linked.exports)
         self.contexts: Sequence[ContextSource] = tuple(self._functions.contexts)
+        memories = [memory for _, memory, _ in self.contexts if memory is not None]
+        self.memories: Sequence[CoreExport] = tuple(dict.fromkeys(memories))
+        self.image = next(_images)
 
     def _sources(self, plan: CoreInstance) -> Iterator[CoreExport | DefinedFunction | None]:
         for imported in plan.imports:

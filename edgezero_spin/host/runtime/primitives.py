@@ -127,7 +127,7 @@ def lift_primitive(type_: Primitive, given: str, at: int) -> Lift:
 def _code(value: str) -> int:
     code = ord(value)
     if 0xD800 <= code <= 0xDFFF:
-        raise ValueError("a surrogate is no char")
+        raise ValueError("a surrogate is not a char")
     return code
 
 

@@ -27,6 +27,7 @@ from edgezero_spin.host.runtime.primitives import (
 from edgezero_spin.host.runtime.streams import ReadableEnd, interned
 from edgezero_spin.host.runtime.text import TEXT_PUTS, Put, allowed, put_bytes
 from edgezero_spin.host.runtime.variant_runs import variant_run
+from edgezero_spin.wasm.component import types as wit
 from edgezero_spin.wasm.component.layout import (
     cases_of,
     discriminant_size,
@@ -36,23 +37,6 @@ from edgezero_spin.wasm.component.layout import (
     payload_offset,
 )
 from edgezero_spin.wasm.component.linked import Encoding
-from edgezero_spin.wasm.component.types import (
-    BorrowType,
-    EnumType,
-    FlagsType,
-    FutureType,
-    ListType,
-    OptionType,
-    OwnType,
-    Primitive,
-    RecordType,
-    ResourceType,
-    ResultType,
-    StreamType,
-    TupleType,
-    ValueType,
-    VariantType,
-)
 
 __all__ = ["MISFITS", "Storing", "flag_bits", "split_case"]
 
@@ -77,9 +61,9 @@ class Storing:
     def __init__(
         self,
         encoding: Encoding,
-        class_of: Callable[[ResourceType], type | None],
-        identity: Callable[[ResourceType], ResourceType],
-        is_local: Callable[[ResourceType], bool],
+        class_of: Callable[[wit.ResourceType], type | None],
+        identity: Callable[[wit.ResourceType], wit.ResourceType],
+        is_local: Callable[[wit.ResourceType], bool],
         *,
         from_host: bool,
     ) -> None:
@@ -88,16 +72,16 @@ class Storing:
         self._is_local = is_local
         self._from_host = from_host
         self._text = TEXT_PUTS[encoding]
-        self._stores: dict[ValueType, Store] = {}
+        self._stores: dict[wit.ValueType, Store] = {}
 
-    def store(self, type_: ValueType) -> Store:
+    def store(self, type_: wit.ValueType) -> Store:
         """Return ``(context, address, value)``."""
         found = self._stores.get(type_)
         if found is None:
             found = self._stores[type_] = self._store(type_)
         return found
 
-    def case_of_result(self, type_: ResultType, case: int) -> Store:
+    def case_of_result(self, type_: wit.ResultType, case: int) -> Store:
         """Return ``(context, address, payload)`` for one case of a result in memory."""
         cases = cases_of(type_)
         payload, offset = cases[case], payload_offset(cases)
@@ -117,19 +101,19 @@ class Storing:
 
         return store_case
 
-    def _store(self, type_: ValueType) -> Store:
+    def _store(self, type_: wit.ValueType) -> Store:
         match type_:
-            case Primitive.STRING:
+            case wit.Primitive.STRING:
                 return _store_put(self._text)
-            case Primitive() if type_ in STORES:
+            case wit.Primitive() if type_ in STORES:
                 return STORES[type_]
-            case RecordType() | TupleType():
+            case wit.RecordType() | wit.TupleType():
                 return self._store_record(type_)
-            case ListType(element, None):
+            case wit.ListType(element, None):
                 return _store_put(self._items(element))
-            case ListType(element, int(length)):
+            case wit.ListType(element, int(length)):
                 run = self.run(element)
-                kind: Any = _BYTES if element is Primitive.U8 else list | tuple
+                kind: Any = _BYTES if element is wit.Primitive.U8 else list | tuple
 
                 def store_list(cx: Context, at: int, value: Any) -> None:
                     if not isinstance(value, kind) or len(value) != length:
@@ -137,27 +121,27 @@ class Storing:
                     run(cx, at, value)
 
                 return store_list
-            case FlagsType():
+            case wit.FlagsType():
                 bits, word = flag_bits(type_.labels), store_word(layout_of(type_).size)
                 return lambda cx, at, value: word(cx, at, bits(value))
-            case EnumType():
+            case wit.EnumType():
                 numbers = {label: index for index, label in enumerate(type_.labels)}
                 word = store_word(layout_of(type_).size)
                 return lambda cx, at, value: word(cx, at, numbers[value])
-            case OwnType() | BorrowType() | StreamType() | FutureType():
+            case wit.OwnType() | wit.BorrowType() | wit.StreamType() | wit.FutureType():
                 handle = self._handle(type_)
 
                 def store_handle(cx: Context, at: int, value: Any) -> None:
                     cx.u32[at >> 2] = handle(cx, value)
 
                 return store_handle
-            case VariantType() | OptionType() | ResultType():
+            case wit.VariantType() | wit.OptionType() | wit.ResultType():
                 return self._store_variant(type_)
         raise UnsupportedTypeError(
-            type_.value if isinstance(type_, Primitive) else type(type_).__name__
+            type_.value if isinstance(type_, wit.Primitive) else type(type_).__name__
         )
 
-    def _store_record(self, type_: RecordType | TupleType) -> Store:
+    def _store_record(self, type_: wit.RecordType | wit.TupleType) -> Store:
         names, types = fields_of(type_)
         stores = [*zip(map(self.store, types), offsets_of(types), strict=True)]
         if names is None:
@@ -179,7 +163,7 @@ class Storing:
 
         return store_record
 
-    def _store_variant(self, type_: VariantType | OptionType | ResultType) -> Store:
+    def _store_variant(self, type_: wit.VariantType | wit.OptionType | wit.ResultType) -> Store:
         cases = cases_of(type_)
         offset = payload_offset(cases)
         stores = [None if case is None else self.store(case) for case in cases]
@@ -198,13 +182,13 @@ class Storing:
         return store_variant
 
     def _handle(
-        self, type_: OwnType | BorrowType | StreamType | FutureType
+        self, type_: wit.OwnType | wit.BorrowType | wit.StreamType | wit.FutureType
     ) -> Callable[[Context, Any], int]:
         """Return ``(context, representation or the host's resource) -> index``."""
-        if isinstance(type_, StreamType | FutureType):
+        if isinstance(type_, wit.StreamType | wit.FutureType):
             return self._end(type_)
         resource = self._identity(type_.resource)
-        owned = isinstance(type_, OwnType)
+        owned = isinstance(type_, wit.OwnType)
         class_ = self._class_of(resource) if self._from_host else object
 
         def rep_of(cx: Context, value: Any) -> Any:
@@ -230,7 +214,7 @@ class Storing:
 
         return index_of_borrow
 
-    def _end(self, type_: StreamType | FutureType) -> Callable[[Context, Any], int]:
+    def _end(self, type_: wit.StreamType | wit.FutureType) -> Callable[[Context, Any], int]:
         """Return ``(context, what both ends share, or the host's form) -> index``."""
         from_host = self._from_host
         type_ = interned(type_)
@@ -243,17 +227,19 @@ class Storing:
 
         return index_of
 
-    def _put(self, type_: ValueType) -> Put:
+    def _put(self, type_: wit.ValueType) -> Put:
         """Return what puts a string or list into memory."""
-        return self._items(type_.element) if isinstance(type_, ListType) else self._text
+        return self._items(type_.element) if isinstance(type_, wit.ListType) else self._text
 
-    def _items(self, element: ValueType) -> Put:
-        if element is Primitive.U8:
+    def _items(self, element: wit.ValueType) -> Put:
+        if element is wit.Primitive.U8:
             return put_bytes
         run = self.run(element)
         layout = layout_of(element)
         size, alignment = layout.size, layout.alignment
-        kinds: Any = list | tuple | Variants if isinstance(element, VariantType) else list | tuple
+        kinds: Any = (
+            list | tuple | Variants if isinstance(element, wit.VariantType) else list | tuple
+        )
 
         def put(cx: Context, value: Any) -> tuple[int, int]:
             if not isinstance(value, kinds):
@@ -266,16 +252,16 @@ class Storing:
 
         return put
 
-    def run(self, element: ValueType) -> Store:
+    def run(self, element: wit.ValueType) -> Store:
         """Return ``(context, address, values)`` for elements one after the other."""
-        if element is Primitive.U8:
+        if element is wit.Primitive.U8:
 
             def store_bytes(cx: Context, at: int, value: Any) -> None:
                 data = memoryview(value).cast("B")
                 cx.u8[at : at + len(data)] = data
 
             return store_bytes
-        if isinstance(element, VariantType):
+        if isinstance(element, wit.VariantType):
             return variant_run(element, self.store, self._put)
         store, size = self.store(element), layout_of(element).size
 
@@ -299,11 +285,11 @@ def _store_put(put: Put) -> Store:
 
 
 def split_case(
-    type_: VariantType | OptionType | ResultType,
+    type_: wit.VariantType | wit.OptionType | wit.ResultType,
 ) -> Callable[[Any], tuple[int, Any]]:
     """Return ``value -> (case, payload)``."""
     match type_:
-        case VariantType():
+        case wit.VariantType():
             numbers = {name: index for index, (name, _) in enumerate(type_.cases)}
 
             def split_variant(value: Any) -> tuple[int, Any]:
@@ -311,11 +297,11 @@ def split_case(
                 return numbers[name], payload
 
             return split_variant
-        case OptionType(OptionType()):
+        case wit.OptionType(wit.OptionType()):
             return lambda value: (0, None) if value is None else (1, value.value)
-        case OptionType():
+        case wit.OptionType():
             return lambda value: (0, None) if value is None else (1, value)
-        case ResultType():
+        case wit.ResultType():
             return _split_result
 
 

@@ -146,7 +146,7 @@ class LoadableComponent(Protocol):
 
         Raises:
             ComponentError: The file cannot be used.
-            LinkError: It is no command.
+            LinkError: It is not a command.
         """
 
     @property

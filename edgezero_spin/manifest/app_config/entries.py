@@ -73,7 +73,7 @@ def flatten(
 
 
 def not_finite(place: str) -> Problem:
-    """Return what is said of a float that is no number."""
+    """Return what is said of a float that is not a number."""
     return Problem(place, "a non-finite float (inf or nan) has no entry text", "Give a number.")
 
 

@@ -110,7 +110,7 @@ def _reader_for(value: object) -> _Reader:
     for types, reader in _READERS:
         if isinstance(value, types):
             return reader
-    raise TypeError(f"{type(value).__name__} is no TOML value")
+    raise TypeError(f"{type(value).__name__} is not a TOML value")
 
 
 def _integer(text: str) -> int:

@@ -40,7 +40,7 @@ DEFAULT_PORTS = {
 
 
 class AllowedHostError(ValueError):
-    """A text is no entry of ``allowed_outbound_hosts``."""
+    """A text is not an entry of ``allowed_outbound_hosts``."""
 
 
 @attrs.frozen

@@ -109,7 +109,7 @@ def read_targets(table: TableReader) -> tuple[object, ...]:
         if not known and not isinstance(target, str):
             table.problems.add(
                 item_key(table.place("targets"), index),
-                "this is no target environment",
+                "this is not a target environment",
                 'Write a name, { url = "..." } or { path = "..." }.',
             )
     return tuple(targets)
@@ -144,7 +144,7 @@ def _read_source(table: TableReader, *, required: bool = True) -> ComponentSourc
         )
         fault = package_fault(source.package)
         if fault is not None and source.package:
-            inner.problem("package", f"this is no name of a package: {fault}")
+            inner.problem("package", f"this is not a name of a package: {fault}")
     inner.refuse_rest()
     return source
 

@@ -77,7 +77,7 @@ def _read_name(table: TableReader, name: str) -> _PackageName | None:
     if not _is_package(name):
         fault = kebab_fault(name)
         if fault is not None:
-            table.problem(name, f"this is no name of a dependency: {fault}")
+            table.problem(name, f"this is not a name of a dependency: {fault}")
         return None
     before, at, version = name.partition("@")
     package, slash, interface = before.partition("/")
@@ -85,9 +85,9 @@ def _read_name(table: TableReader, name: str) -> _PackageName | None:
     if slash:
         fault = fault or kebab_fault(interface)
     if at and not _SEMVER.fullmatch(version):
-        fault = fault or f'"{version}" is no semantic version'
+        fault = fault or f'"{version}" is not a semantic version'
     if fault is not None:
-        table.problem(name, f"this is no name of a dependency: {fault}")
+        table.problem(name, f"this is not a name of a dependency: {fault}")
         return None
     return _PackageName(name, package, interface if slash else None, version if at else None)
 

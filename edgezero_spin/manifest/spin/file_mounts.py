@@ -55,7 +55,7 @@ def direct_mounts(component: ManifestComponent, app_dir: Path) -> tuple[tuple[Pa
     """Return folder and guest path of each entry, for mounting in place.
 
     Raises:
-        FileMountError: An entry is no folder, or files are excluded (MAN-70).
+        FileMountError: An entry is not a folder, or files are excluded (MAN-70).
     """
     if component.exclude_files:
         raise FileMountError("Cannot load a component with `exclude_files` using --direct-mounts")

@@ -20,7 +20,7 @@ def outbound_hosts_of(entries: Iterable[str]) -> tuple[str, ...]:
     """Return the entries in the form of ``allowed_outbound_hosts``.
 
     Raises:
-        HttpHostsError: An entry has a path, another scheme, or is no host at all.
+        HttpHostsError: An entry has a path, another scheme, or is not a host at all.
     """
     entries = tuple(entries)
     if _ALLOW_ALL in entries:

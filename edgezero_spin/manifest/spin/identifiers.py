@@ -13,12 +13,12 @@ __all__ = ["kebab_fault", "label_fault", "package_fault", "snake_fault"]
 
 
 def kebab_fault(text: str) -> str | None:
-    """Say why a text is no kebab-case identifier; ``None`` when it is one."""
+    """Say why a text is not a kebab-case identifier; ``None`` when it is one."""
     return _fault(text, "-", "_")
 
 
 def snake_fault(text: str, *, lower: bool = False) -> str | None:
-    """Say why a text is no snake-case identifier; ``None`` when it is one.
+    """Say why a text is not a snake-case identifier; ``None`` when it is one.
 
     Args:
         lower: Whether upper-case words are refused, as they are in names of variables.
@@ -30,7 +30,7 @@ def snake_fault(text: str, *, lower: bool = False) -> str | None:
 
 
 def package_fault(text: str) -> str | None:
-    """Say why a text is no name of a package, ``namespace:name``; ``None`` when it is one.
+    """Say why a text is not a name of a package, ``namespace:name``; ``None`` when it is one.
 
     Both parts are lower case, unlike the identifiers of components.
     """
@@ -47,7 +47,7 @@ def package_fault(text: str) -> str | None:
 
 
 def label_fault(text: str) -> str | None:
-    """Say why a text is no label of a store or database; ``None`` when it is one."""
+    """Say why a text is not a label of a store or database; ``None`` when it is one."""
     if kebab_fault(text) is None or snake_fault(text) is None:
         return None
     return "expected kebab-case or snake_case"

@@ -40,7 +40,7 @@ def load_lock(path: str | Path) -> LockedApp:
 
     Raises:
         ManifestUnreadableError: The file is missing, or is not readable UTF-8 text.
-        InvalidManifestError: It is no lock, or needs what this host does not have.
+        InvalidManifestError: It is not a lock, or needs what this host does not have.
     """
     path = Path(path)
     return parse_lock(read_text(path), path)
@@ -50,7 +50,7 @@ def parse_lock(text: str, path: Path) -> LockedApp:
     """Read the text of a lock; ``path`` only names it in errors.
 
     Raises:
-        InvalidManifestError: It is no lock, or needs what this host does not have.
+        InvalidManifestError: It is not a lock, or needs what this host does not have.
     """
     try:
         value = decode_json(text)

@@ -193,7 +193,7 @@ def _metadata(manifest: SpinManifest) -> dict[str, Any]:
 def _json_value(value: Any, *, dates_tagged: bool) -> Any:
     """Return a TOML value as JSON has it, the way Spin writes it.
 
-    What is no number is null. A date or time is its text, or a table that holds the text.
+    What is not a number is null. A date or time is its text, or a table that holds the text.
     """
     if isinstance(value, Mapping):
         return {name: _json_value(item, dates_tagged=dates_tagged) for name, item in value.items()}

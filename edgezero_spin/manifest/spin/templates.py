@@ -14,7 +14,7 @@ __all__ = ["Placeholder", "TemplateError", "VariableTemplate", "parse_template"]
 
 
 class TemplateError(ValueError):
-    """A text is no template."""
+    """A text is not a template."""
 
 
 @attrs.frozen

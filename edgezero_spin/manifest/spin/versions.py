@@ -171,7 +171,7 @@ def parse_version(text: str) -> Version:
     """
     found = _VERSION.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is no semantic version")
+        raise ValueError(f"{text!r} is not a semantic version")
     numbers = (int(found[1]), int(found[2]), int(found[3]))
     return Version(numbers, _pre_of(found), text)
 
@@ -188,7 +188,7 @@ def parse_requirement(text: str) -> Requirement:
     for part in text.split(","):
         found = _COMPARATOR.fullmatch(part.strip())
         if found is None:
-            raise ValueError(f"{text!r} is no requirement on a semantic version")
+            raise ValueError(f"{text!r} is not a requirement on a semantic version")
         parts.append(_comparator(found))
     return Requirement(text, tuple(parts))
 

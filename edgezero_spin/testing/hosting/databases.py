@@ -4,19 +4,24 @@ request.
 Source: contract spin-host.md, DB-1 to DB-3, TEST-19, TEST-30.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
-from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, DatabaseError
+import attrs
+
+from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, SqliteError
 from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
 from edgezero_spin.host.runtime.interface import WitError
 from edgezero_spin.stores.backend import BackendError
+from edgezero_spin.testing.databases import DatabaseViews
 from edgezero_spin.testing.hosting.context import surface
 from edgezero_spin.testing.store_control import ACCESS_DENIED, StoreControl
 from edgezero_spin.testing.store_log import StoreCall
 
-__all__ = ["KitDatabases"]
+__all__ = ["KitDatabases", "open_recorded"]
+
+T = TypeVar("T")
 
 DATABASE_FULL = "database-full"
 """A message of ``fail`` that stands for the case of this name."""
@@ -33,18 +38,7 @@ class KitDatabases(Mapping[str, Database]):
         asking = surface()
         granted = asking.granted_databases
         labels = asking.sqlite if granted is None else granted[self._component_id]
-
-        def opened() -> Database:
-            if label not in labels or label not in asking.sqlite or asking.stores.denies(label):
-                raise BackendError(ACCESS_DENIED)
-            return _RecordedDatabase(label=label, uri=asking.sqlite[label].uri)
-
-        try:
-            return asking.stores.run(StoreCall("connect", label), opened)
-        except BackendError as error:
-            if error.message == ACCESS_DENIED:
-                return default
-            raise WitError(("io", error.message)) from error
+        return open_recorded(label, labels, asking.sqlite, asking.stores) or default
 
     def __getitem__(self, label: str) -> Database:
         found: Database | None = self.get(label)
@@ -59,13 +53,44 @@ class KitDatabases(Mapping[str, Database]):
         return len(surface().sqlite)
 
 
+def open_recorded(
+    label: str, granted: Collection[str], views: DatabaseViews, control: StoreControl
+) -> Database | None:
+    """Record that a database is opened, and return it; ``None`` for one that is not granted.
+
+    Args:
+        label: Its label.
+        granted: The labels that the component may open.
+        views: The databases of the test.
+        control: Records, and fails on request.
+
+    Raises:
+        WitError: It is to fail.
+    """
+
+    def opened() -> Database:
+        if label not in granted or label not in views or control.denies(label):
+            raise BackendError(ACCESS_DENIED)
+        return _RecordedDatabase(label=label, uri=views[label].uri, control=control)
+
+    try:
+        return control.run(StoreCall("connect", label), opened)
+    except BackendError as error:
+        if error.message == ACCESS_DENIED:
+            return None
+        raise WitError(("io", error.message)) from error
+
+
+@attrs.frozen(kw_only=True)
 class _RecordedDatabase(Database):
     """A database whose connections record what runs on them."""
+
+    control: StoreControl
 
     def connect(
         self, go_on: Callable[[], bool] | None = None, account: MemoryAccount | None = None
     ) -> DatabaseConnection:
-        return _RecordedConnection(self, go_on, account, surface().stores)
+        return _RecordedConnection(self, go_on, account, self.control)
 
 
 class _RecordedConnection(DatabaseConnection):
@@ -82,16 +107,14 @@ class _RecordedConnection(DatabaseConnection):
         self._control = control
         self._label = database.label
 
-    def execute(
-        self, text: str, values: Sequence[Any] = (), *, max_bytes: int
-    ) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Record a statement and run it. Raises as any connection."""
-        failed: list[DatabaseError] = []
+    def statement(self, text: str, values: Sequence[Any], work: Callable[[], T]) -> T:
+        """Record a statement and run it."""
+        failed: list[SqliteError] = []
 
-        def run() -> tuple[list[str], list[tuple[Any, ...]]]:
+        def run() -> T:
             try:
-                return super(_RecordedConnection, self).execute(text, values, max_bytes=max_bytes)
-            except DatabaseError as error:
+                return work()
+            except SqliteError as error:
                 failed.append(error)
                 raise BackendError(error.message) from error
 
@@ -101,4 +124,4 @@ class _RecordedConnection(DatabaseConnection):
         except BackendError as error:
             if failed:
                 raise failed[0] from None
-            raise DatabaseError(error.message, full=error.message == DATABASE_FULL) from None
+            raise SqliteError(error.message, full=error.message == DATABASE_FULL) from None

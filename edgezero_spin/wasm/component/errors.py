@@ -26,7 +26,7 @@ class WasmError(ValueError):
 
 @attrs.frozen
 class MalformedError(WasmError):
-    """The bytes are no component in the binary format."""
+    """The bytes are not a component in the binary format."""
 
     __str__ = WasmError.__str__
 

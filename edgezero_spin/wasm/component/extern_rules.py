@@ -7,22 +7,12 @@ Definitions" and "External Visibility of Types".
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from edgezero_spin.wasm.component import types as wit
 from edgezero_spin.wasm.component.definitions import Sort
 from edgezero_spin.wasm.component.errors import InvalidError
 from edgezero_spin.wasm.component.names import parse_extern_name
 from edgezero_spin.wasm.component.scope import ComponentScope, InstanceItem, TypeClosure
 from edgezero_spin.wasm.component.type_table import TypeTable
-from edgezero_spin.wasm.component.types import (
-    BorrowType,
-    EnumType,
-    FlagsType,
-    FunctionType,
-    OwnType,
-    RecordType,
-    ResourceType,
-    ResultType,
-    VariantType,
-)
 
 __all__ = ["check_annotation", "check_visibility"]
 
@@ -32,7 +22,7 @@ def check_annotation(
     sort: Sort,
     implements: str | None,
     item: Any,
-    labels: Mapping[str, ResourceType],
+    labels: Mapping[str, wit.ResourceType],
     at: int,
 ) -> None:
     """Check what the annotations of a name ask of an import or export.
@@ -56,15 +46,15 @@ def check_annotation(
         return
     if sort != Sort.FUNCTION:
         raise InvalidError(f"`{name}` is not a func", at)
-    type_: FunctionType = item.type
+    type_: wit.FunctionType = item.type
     resource = labels.get(parsed.resource or "")
     if resource is None:
         raise InvalidError(f"`{name}`: a resource of this name is not known in this context", at)
     if parsed.annotation == "constructor":
         result = type_.result
-        if isinstance(result, ResultType):
+        if isinstance(result, wit.ResultType):
             result = result.ok
-        if not isinstance(result, OwnType):
+        if not isinstance(result, wit.OwnType):
             raise InvalidError(f"`{name}` should return `(own $T)` or `(result (own $T))`", at)
         if result.resource is not resource:
             raise InvalidError(f"`{name}`: function does not match expected resource name", at)
@@ -72,7 +62,7 @@ def check_annotation(
         if not type_.parameters or type_.parameters[0][0] != "self":
             raise InvalidError(f"`{name}` should have a first argument called `self`", at)
         first = type_.parameters[0][1]
-        if not isinstance(first, BorrowType):
+        if not isinstance(first, wit.BorrowType):
             raise InvalidError(f"`{name}` should take a first argument of `(borrow $T)`", at)
         if first.resource is not resource:
             raise InvalidError(f"`{name}`: function does not match expected resource name", at)
@@ -110,12 +100,12 @@ def _is_visible(types: TypeTable, visible: set[Any], new: set[Any], sort: Sort, 
     used: Iterable[Any] = ()
     if sort == Sort.FUNCTION:
         used = types.nominal(item.type.types)
-    elif sort == Sort.TYPE and isinstance(item, FunctionType):
+    elif sort == Sort.TYPE and isinstance(item, wit.FunctionType):
         used = types.nominal(item.types)
-    elif sort == Sort.TYPE and isinstance(item, ResourceType):
+    elif sort == Sort.TYPE and isinstance(item, wit.ResourceType):
         new.add(item)
     elif sort == Sort.TYPE and not isinstance(item, TypeClosure):
-        if isinstance(item, RecordType | VariantType | EnumType | FlagsType):
+        if isinstance(item, wit.RecordType | wit.VariantType | wit.EnumType | wit.FlagsType):
             new.add(item)
         used = types.nominal([item])
     return all(each in visible or each in new for each in used)

@@ -14,23 +14,7 @@ from struct import Struct
 
 import attrs
 
-from edgezero_spin.wasm.component.types import (
-    BorrowType,
-    EnumType,
-    FlagsType,
-    FunctionType,
-    FutureType,
-    ListType,
-    OptionType,
-    OwnType,
-    Primitive,
-    RecordType,
-    ResultType,
-    StreamType,
-    TupleType,
-    ValueType,
-    VariantType,
-)
+from edgezero_spin.wasm.component import types as wit
 
 __all__ = [
     "MAX_FLAT_ASYNC_PARAMETERS",
@@ -76,74 +60,76 @@ class Layout:
 
 
 _PRIMITIVES = {
-    Primitive.BOOL: Layout(1, 1, ("I",)),
-    Primitive.S8: Layout(1, 1, ("i",)),
-    Primitive.U8: Layout(1, 1, ("I",)),
-    Primitive.S16: Layout(2, 2, ("i",)),
-    Primitive.U16: Layout(2, 2, ("I",)),
-    Primitive.S32: Layout(4, 4, ("i",)),
-    Primitive.U32: Layout(4, 4, ("I",)),
-    Primitive.S64: Layout(8, 8, ("q",)),
-    Primitive.U64: Layout(8, 8, ("Q",)),
-    Primitive.F32: Layout(4, 4, ("f",)),
-    Primitive.F64: Layout(8, 8, ("d",)),
-    Primitive.CHAR: Layout(4, 4, ("I",)),
-    Primitive.ERROR_CONTEXT: Layout(4, 4, ("I",)),
+    wit.Primitive.BOOL: Layout(1, 1, ("I",)),
+    wit.Primitive.S8: Layout(1, 1, ("i",)),
+    wit.Primitive.U8: Layout(1, 1, ("I",)),
+    wit.Primitive.S16: Layout(2, 2, ("i",)),
+    wit.Primitive.U16: Layout(2, 2, ("I",)),
+    wit.Primitive.S32: Layout(4, 4, ("i",)),
+    wit.Primitive.U32: Layout(4, 4, ("I",)),
+    wit.Primitive.S64: Layout(8, 8, ("q",)),
+    wit.Primitive.U64: Layout(8, 8, ("Q",)),
+    wit.Primitive.F32: Layout(4, 4, ("f",)),
+    wit.Primitive.F64: Layout(8, 8, ("d",)),
+    wit.Primitive.CHAR: Layout(4, 4, ("I",)),
+    wit.Primitive.ERROR_CONTEXT: Layout(4, 4, ("I",)),
 }
 
 
 @lru_cache(4096)
-def layout_of(type_: ValueType, pointer: int = 4) -> Layout:
+def layout_of(type_: wit.ValueType, pointer: int = 4) -> Layout:
     """Return the layout of a type in a memory with addresses of so many bytes."""
     match type_:
-        case Primitive.STRING | ListType(_, None):
+        case wit.Primitive.STRING | wit.ListType(_, None):
             return Layout(2 * pointer, pointer, ("I", "I"))
-        case Primitive():
+        case wit.Primitive():
             return _PRIMITIVES[type_]
-        case RecordType() | TupleType():
+        case wit.RecordType() | wit.TupleType():
             return _record([layout_of(part, pointer) for part in fields_of(type_)[1]])
-        case ListType(element, int(length)):
+        case wit.ListType(element, int(length)):
             item = layout_of(element, pointer)
             flat = None
             if item.flat is not None and len(item.flat) * length <= MAX_FLAT_PARAMETERS:
                 flat = item.flat * length
             return Layout(item.size * length, item.alignment, flat)
-        case FlagsType():
+        case wit.FlagsType():
             size = 1 if len(type_.labels) <= 8 else 2 if len(type_.labels) <= 16 else 4
             return Layout(size, size, ("I",))
-        case EnumType():
+        case wit.EnumType():
             size = discriminant_size(len(type_.labels))
             return Layout(size, size, ("I",))
-        case OwnType() | BorrowType() | StreamType() | FutureType():
+        case wit.OwnType() | wit.BorrowType() | wit.StreamType() | wit.FutureType():
             return Layout(4, 4, ("I",))
-        case VariantType() | OptionType() | ResultType():
+        case wit.VariantType() | wit.OptionType() | wit.ResultType():
             cases = cases_of(type_)
             payloads = [layout_of(case, pointer) for case in cases if case is not None]
             return _variant(discriminant_size(len(cases)), payloads)
     raise TypeError(type_)
 
 
-def cases_of(type_: VariantType | OptionType | ResultType) -> tuple[ValueType | None, ...]:
+def cases_of(
+    type_: wit.VariantType | wit.OptionType | wit.ResultType,
+) -> tuple[wit.ValueType | None, ...]:
     """Return the payload types of the cases."""
     match type_:
-        case VariantType():
+        case wit.VariantType():
             return tuple(payload for _, payload in type_.cases)
-        case OptionType():
+        case wit.OptionType():
             return (None, type_.payload)
-        case ResultType():
+        case wit.ResultType():
             return (type_.ok, type_.error)
 
 
 def fields_of(
-    type_: RecordType | TupleType,
-) -> tuple[tuple[str, ...] | None, tuple[ValueType, ...]]:
+    type_: wit.RecordType | wit.TupleType,
+) -> tuple[tuple[str, ...] | None, tuple[wit.ValueType, ...]]:
     """Return the names of a record's fields, ``None`` for a tuple, and their types."""
-    if isinstance(type_, TupleType):
+    if isinstance(type_, wit.TupleType):
         return None, type_.elements
     return tuple(name for name, _ in type_.fields), tuple(part for _, part in type_.fields)
 
 
-def offsets_of(types: Iterable[ValueType]) -> tuple[int, ...]:
+def offsets_of(types: Iterable[wit.ValueType]) -> tuple[int, ...]:
     """Return where the fields of a record with these types begin."""
     offsets = []
     end = 0
@@ -160,7 +146,7 @@ def discriminant_size(cases: int) -> int:
     return 1 if cases <= 1 << 8 else 2 if cases <= 1 << 16 else 4
 
 
-def payload_offset(cases: tuple[ValueType | None, ...]) -> int:
+def payload_offset(cases: tuple[wit.ValueType | None, ...]) -> int:
     """Return where the payload of a variant begins."""
     alignment = max((layout_of(case).alignment for case in cases if case is not None), default=1)
     return _aligned(discriminant_size(len(cases)), alignment)
@@ -227,7 +213,7 @@ class CoreSignature:
 
 
 def core_signature(
-    type_: FunctionType, *, lowered: bool, is_async: bool = False, callback: bool = False
+    type_: wit.FunctionType, *, lowered: bool, is_async: bool = False, callback: bool = False
 ) -> CoreSignature:
     """Return the core signature of a function.
 

@@ -242,7 +242,7 @@ class CoreInstance:
         module: The module's bytes. Instances of one module share the object.
         imports: In the order of the module's import section, one for each entry.
         start: Name of an exported function without parameters and results to call as soon as
-            the module is instantiated, or ``None``. It is no start section, so that
+            the module is instantiated, or ``None``. It is not a start section, so that
             host functions that it calls find the instance's memory and functions.
     """
 

@@ -37,15 +37,13 @@ class ComponentSections:
             self._finish()
             self._kind = section
         self._pending.append(item)
-        if sort is None:
-            return -1
-        self._counts[sort] += 1
-        return self._counts[sort] - 1
+        return self._count(sort)
 
-    def copy(self, section: int, content: bytes) -> None:
-        """Add a whole section."""
+    def copy(self, section: int, content: bytes, sort: Sort | None = None) -> int:
+        """Add a whole section; return the index of what is in it among those of its sort."""
         self._finish()
         self._out.append(section_bytes(section, content))
+        return self._count(sort)
 
     def alias(self, sort: Sort, instance: int, name: str) -> int:
         """Add an alias of what a core instance exports; return its index."""
@@ -72,6 +70,12 @@ class ComponentSections:
         """Return the component."""
         self._finish()
         return b"".join(self._out)
+
+    def _count(self, sort: Sort | None) -> int:
+        if sort is None:
+            return -1
+        self._counts[sort] += 1
+        return self._counts[sort] - 1
 
     def _finish(self) -> None:
         if self._pending:

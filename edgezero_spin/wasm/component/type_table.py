@@ -12,28 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
+from edgezero_spin.wasm.component import types as wit
 from edgezero_spin.wasm.component.definitions import FunctionForm, ValueForm, ValueRef
 from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError
 from edgezero_spin.wasm.component.layout import layout_of
 from edgezero_spin.wasm.component.names import is_label
-from edgezero_spin.wasm.component.types import (
-    BorrowType,
-    EnumType,
-    FlagsType,
-    FunctionType,
-    FutureType,
-    ListType,
-    OptionType,
-    OwnType,
-    Primitive,
-    RecordType,
-    ResourceType,
-    ResultType,
-    StreamType,
-    TupleType,
-    ValueType,
-    VariantType,
-)
 
 __all__ = ["TypeFacts", "TypeTable"]
 
@@ -61,10 +44,10 @@ class TypeFacts:
     has_borrow: bool = False
     has_pointer: bool = False
     has_resource: bool = False
-    parts: tuple[ValueType, ...] = ()
+    parts: tuple[wit.ValueType, ...] = ()
 
 
-_NO_KEYS = (Primitive.F32, Primitive.F64, Primitive.ERROR_CONTEXT)
+_NO_KEYS = (wit.Primitive.F32, wit.Primitive.F64, wit.Primitive.ERROR_CONTEXT)
 _PLAIN = TypeFacts()
 _POINTER = TypeFacts(has_pointer=True)
 
@@ -73,22 +56,22 @@ class TypeTable:
     """Makes types and knows facts about them."""
 
     def __init__(self) -> None:
-        self._types: dict[ValueType, ValueType] = {}
-        self._facts: dict[ValueType, TypeFacts] = {}
+        self._types: dict[wit.ValueType, wit.ValueType] = {}
+        self._facts: dict[wit.ValueType, TypeFacts] = {}
 
-    def facts(self, type_: ValueType) -> TypeFacts:
+    def facts(self, type_: wit.ValueType) -> TypeFacts:
         """Return what is known about a type."""
-        if isinstance(type_, Primitive):
-            return _POINTER if type_ is Primitive.STRING else _PLAIN
+        if isinstance(type_, wit.Primitive):
+            return _POINTER if type_ is wit.Primitive.STRING else _PLAIN
         return self._facts[type_]
 
     def value(
         self,
         form: ValueForm,
-        resolve: Callable[[ValueRef], ValueType],
-        resource: Callable[[int], ResourceType],
+        resolve: Callable[[ValueRef], wit.ValueType],
+        resource: Callable[[int], wit.ResourceType],
         at: int,
-    ) -> ValueType:
+    ) -> wit.ValueType:
         """Make a defined type.
 
         Args:
@@ -101,27 +84,34 @@ class TypeTable:
             index = form.parts[0]
             if not isinstance(index, int):
                 raise InvalidError("not a resource type", at)
-            handle: ValueType = (OwnType if kind == "own" else BorrowType)(resource(index))
+            handle: wit.ValueType = (wit.OwnType if kind == "own" else wit.BorrowType)(
+                resource(index)
+            )
             return self._made(handle, (), at)
         parts = tuple(None if part is None else resolve(part) for part in form.parts)
         if kind == "primitive":
-            return parts[0] or Primitive.BOOL
+            return parts[0] or wit.Primitive.BOOL
         given = tuple(part for part in parts if part is not None)
         if kind == "map":
-            if not isinstance(given[0], Primitive) or given[0] in _NO_KEYS:
+            if not isinstance(given[0], wit.Primitive) or given[0] in _NO_KEYS:
                 raise InvalidError("a map type has an invalid key type", at)
             # A map crosses as the list of its entries.
-            given = (self._made(TupleType(given), given, at, is_bounded=False),)
+            given = (self._made(wit.TupleType(given), given, at, is_bounded=False),)
         made = _MAKERS[kind](form, parts, given)
         if kind in ("stream", "future") and any(self.facts(part).has_borrow for part in given):
             raise InvalidError(f"a {kind} type cannot contain a `borrow` type", at)
-        if kind == "stream" and given == (Primitive.CHAR,):
+        if kind == "stream" and given == (wit.Primitive.CHAR,):
             raise InvalidError("`stream<char>` is not valid at this time", at)
         return self._made(made, given, at)
 
     def _made(
-        self, type_: ValueType, parts: tuple[ValueType, ...], at: int, *, is_bounded: bool = True
-    ) -> ValueType:
+        self,
+        type_: wit.ValueType,
+        parts: tuple[wit.ValueType, ...],
+        at: int,
+        *,
+        is_bounded: bool = True,
+    ) -> wit.ValueType:
         known = self._types.get(type_)
         if known is not None:
             return known
@@ -133,14 +123,15 @@ class TypeTable:
         self._facts[type_] = TypeFacts(
             depth,
             nodes,
-            isinstance(type_, BorrowType) or any(each.has_borrow for each in facts),
-            (isinstance(type_, ListType) and type_.length is None)
+            isinstance(type_, wit.BorrowType) or any(each.has_borrow for each in facts),
+            (isinstance(type_, wit.ListType) and type_.length is None)
             or (
                 # What a stream or future carries crosses later, with options of its own.
-                not isinstance(type_, StreamType | FutureType)
+                not isinstance(type_, wit.StreamType | wit.FutureType)
                 and any(each.has_pointer for each in facts)
             ),
-            isinstance(type_, OwnType | BorrowType) or any(each.has_resource for each in facts),
+            isinstance(type_, wit.OwnType | wit.BorrowType)
+            or any(each.has_resource for each in facts),
             parts,
         )
         if is_bounded and layout_of(type_, pointer=8).size >= MAX_VALUE_BYTES:
@@ -149,17 +140,17 @@ class TypeTable:
         return type_
 
     def function(
-        self, form: FunctionForm, resolve: Callable[[ValueRef], ValueType], at: int
-    ) -> FunctionType:
+        self, form: FunctionForm, resolve: Callable[[ValueRef], wit.ValueType], at: int
+    ) -> wit.FunctionType:
         """Make a function type."""
         _check_labels([name for name, _ in form.parameters], "function parameter", at)
         parameters = tuple((name, resolve(part)) for name, part in form.parameters)
         result = None if form.result is None else resolve(form.result)
         if result is not None and self.facts(result).has_borrow:
             raise InvalidError("a function result cannot contain a `borrow` type", at)
-        return FunctionType(parameters, result, form.is_async)
+        return wit.FunctionType(parameters, result, form.is_async)
 
-    def nominal(self, types: Iterable[ValueType]) -> Iterator[ValueType | ResourceType]:
+    def nominal(self, types: Iterable[wit.ValueType]) -> Iterator[wit.ValueType | wit.ResourceType]:
         """Yield what needs a name where it is exported, in these types and all types in them.
 
         These are resources, records, variants, enums and flags; each comes once.
@@ -171,9 +162,9 @@ class TypeTable:
             if type_ in seen:
                 continue
             seen.add(type_)
-            if isinstance(type_, RecordType | VariantType | EnumType | FlagsType):
+            if isinstance(type_, wit.RecordType | wit.VariantType | wit.EnumType | wit.FlagsType):
                 yield type_
-            elif isinstance(type_, OwnType | BorrowType):
+            elif isinstance(type_, wit.OwnType | wit.BorrowType):
                 yield type_.resource
             waiting += self.facts(type_).parts
 
@@ -212,19 +203,19 @@ def _check_labels(labels: Iterable[str], what: str, at: int) -> None:
         seen.add(label.lower())
 
 
-Parts = tuple[ValueType | None, ...]
-Given = tuple[ValueType, ...]
+Parts = tuple[wit.ValueType | None, ...]
+Given = tuple[wit.ValueType, ...]
 
-_MAKERS: dict[str, Callable[[ValueForm, Parts, Given], ValueType]] = {
-    "record": lambda form, _, given: RecordType(tuple(zip(form.labels, given, strict=True))),
-    "variant": lambda form, parts, _: VariantType(tuple(zip(form.labels, parts, strict=True))),
-    "list": lambda form, _, given: ListType(given[0], form.length),
-    "map": lambda _, __, given: ListType(given[0]),
-    "tuple": lambda _, __, given: TupleType(given),
-    "flags": lambda form, _, __: FlagsType(form.labels),
-    "enum": lambda form, _, __: EnumType(form.labels),
-    "option": lambda _, __, given: OptionType(given[0]),
-    "result": lambda _, parts, __: ResultType(*parts),
-    "stream": lambda _, parts, __: StreamType(parts[0]),
-    "future": lambda _, parts, __: FutureType(parts[0]),
+_MAKERS: dict[str, Callable[[ValueForm, Parts, Given], wit.ValueType]] = {
+    "record": lambda form, _, given: wit.RecordType(tuple(zip(form.labels, given, strict=True))),
+    "variant": lambda form, parts, _: wit.VariantType(tuple(zip(form.labels, parts, strict=True))),
+    "list": lambda form, _, given: wit.ListType(given[0], form.length),
+    "map": lambda _, __, given: wit.ListType(given[0]),
+    "tuple": lambda _, __, given: wit.TupleType(given),
+    "flags": lambda form, _, __: wit.FlagsType(form.labels),
+    "enum": lambda form, _, __: wit.EnumType(form.labels),
+    "option": lambda _, __, given: wit.OptionType(given[0]),
+    "result": lambda _, parts, __: wit.ResultType(*parts),
+    "stream": lambda _, parts, __: wit.StreamType(parts[0]),
+    "future": lambda _, parts, __: wit.FutureType(parts[0]),
 }

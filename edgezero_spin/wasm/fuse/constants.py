@@ -16,7 +16,7 @@ from edgezero_spin.wasm.component.errors import InvalidError
 from edgezero_spin.wasm.core_module import skip_constant
 from edgezero_spin.wasm.fuse.entities import Entity, EntityKind, Member, Pieces
 
-__all__ = ["Expression", "integer", "integer_expression", "read_expression"]
+__all__ = ["Expression", "integer", "read_expression"]
 
 _END = b"\x0b"
 _OPERATORS = {
@@ -123,8 +123,3 @@ def integer(expression: Expression) -> int | None:
         return None
     value = _integer(expression.tokens[0])
     return None if value is None else value % (1 << 32)
-
-
-def integer_expression(value: int) -> bytes:
-    """Return an expression for a number of 32 bits, with its end."""
-    return b"\x41" + signed_bytes(value - (value >> 31 << 32)) + _END

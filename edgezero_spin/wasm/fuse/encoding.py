@@ -140,7 +140,7 @@ def export_bytes(name: str, kind: int, index: bytes) -> bytes:
 
 
 def type_of(entity: Entity) -> CoreExternType:
-    """Return the type of what is no segment."""
+    """Return the type of what is not a segment."""
     if entity.type is None:
         raise MalformedError("an entity without a type", 0)
     return entity.type

@@ -10,7 +10,7 @@ What this gains under any engine: the table's entries and the constants of dynam
 known when the module is compiled, and code that nothing reaches is gone.
 
 A component that has more than one instance with core modules, a start function, resources with
-destructors or modules among its exports comes back unchanged; so does what is no component.
+destructors or modules among its exports comes back unchanged; so does what is not a component.
 
 Source: WebAssembly/component-model, ``design/mvp/Binary.md``.
 """

@@ -79,7 +79,7 @@ def test_a_corrupt_component_is_named(notes: Path, content: bytes) -> None:
 
 
 def test_a_corrupt_database_is_named(notes: Path) -> None:
-    """A file that is no SQLite database is refused at the start and left as it is."""
+    """A file that is not a SQLite database is refused at the start and left as it is."""
     database = notes / ".spin" / "notes.db"
     for beside in database.parent.glob("notes.db-*"):
         beside.unlink()

@@ -51,7 +51,7 @@ from tests.host.support import HostLog
             200,
             {"content-type": b"a/b"},
             b"hi",
-            id="what is no header is left out",
+            id="what is not a header is left out",
         ),
         # RESP-14
         pytest.param(

@@ -479,7 +479,7 @@ def test_the_executor_of_the_last_trigger_counts(shared_engine: Engine, tmp_path
     # The script guest is a handler, and no command.
     with Host(plan, engine=shared_engine, settings=HostSettings(cache_dir=None)) as host:
         assert ask(host, "/one")[0] == 500
-    with pytest.raises(LinkError, match="so it is no command"):
+    with pytest.raises(LinkError, match="so it is not a command"):
         Host(
             ApplicationPlan(
                 name="a", components=plan.components, triggers=(HttpTriggers(triggers[::-1]),)

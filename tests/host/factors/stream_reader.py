@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from edgezero_spin.host.runtime.host_ends import FutureValue
+from edgezero_spin.host.runtime.host_sources import FutureValue
 from edgezero_spin.host.runtime.interface import WitError
 
 __all__ = ["StreamReader", "run_async"]

@@ -133,7 +133,7 @@ class Terminal(Capture):
     ],
 )
 def test_a_terminal_obeys_no_component(tmp_path: Path, writes: list[bytes], shown: bytes) -> None:
-    """Control characters are shown; the file, and whatever is no terminal, has all bytes."""
+    """Control characters are shown; the file, and whatever is not a terminal, has all bytes."""
     for target, expected in ((Terminal(), shown), (Capture(), b"".join(writes))):
         sink = Logs(tmp_path, echo_to=target, truncate=True).of("a").open("stdout")  # type: ignore[arg-type]
         for data in writes:

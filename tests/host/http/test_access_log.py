@@ -7,7 +7,7 @@ import pytest
 
 from edgezero_spin.host.http.access_log import AccessLog
 from edgezero_spin.host.http.gateway import RequestHead
-from edgezero_spin.host.http.observed import observe
+from edgezero_spin.host.http.observed import ObservedResponse, observed_request
 from edgezero_spin.host.observers import combine
 
 
@@ -56,7 +56,9 @@ class Observed:
         head = RequestHead(method, path, "token=hush", ())
         component = None if path == "/nowhere" else "shop"
         self.sink = Writer()
-        self.writer: Any = observe(observer, head, component, "/...", self.sink)
+        following = observer.request_began(observed_request(head, "app", component, "/..."))
+        assert following is not None
+        self.writer: Any = ObservedResponse(following, self.sink)
         self.responder = Responder()
 
 

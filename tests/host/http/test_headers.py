@@ -33,7 +33,7 @@ def test_the_host_adds_its_headers_in_order() -> None:
 
 
 def test_parameters_without_a_header_name_are_left_out() -> None:
-    """A parameter whose name is no header name is matched but not sent."""
+    """A parameter whose name is not a header name is matched but not sent."""
     match = TriggerRouteTable([RouteDeclaration("/:é/:b", "a")]).match("/1/2")
     assert match is not None
     headers = host_headers(match, scheme="http", host=None, target="/1/2", client_addr="")

@@ -129,7 +129,7 @@ def test_any_status_goes_out(status: int, line: bytes) -> None:
     ("status", "sent"), [(100, False), (199, False), (200, True), (600, True), (999, True)]
 )
 def test_what_a_guest_may_answer_goes_out(status: int, sent: bool) -> None:
-    """Information is no answer, all else that WASI lets a guest set is (HTTP-11)."""
+    """Information is not an answer, all else that WASI lets a guest set is (HTTP-11)."""
     head = wire_head(ResponseHead(status, [], None), "GET")
     assert (head is not None) is sent
 
@@ -271,7 +271,7 @@ def test_the_size_of_a_head_is_the_operators_choice(size: int, status: bytes) ->
 
 @pytest.mark.parametrize("apart", [False, True])
 def test_a_wish_to_upgrade_does_not_cost_the_body(apart: bool) -> None:
-    """The request is served as it stands, and its body is no second request (RFC 9110, 7.8)."""
+    """The request is served as it stands, and its body is not a second request (RFC 9110, 7.8)."""
     head = (
         b"POST /first HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\n"
         b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nContent-Length: 33\r\n\r\n"

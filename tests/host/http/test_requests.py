@@ -43,7 +43,7 @@ LAST = b"Host: a\r\nConnection: close\r\n"
         pytest.param(b"GET / HTTP/1.1 \r\n", 400, id="a space at the end"),
         pytest.param(b" GET / HTTP/1.1\r\n", 400, id="a space in front"),
         pytest.param(b"GET\t/ HTTP/1.1\r\n", 400, id="a tab"),
-        pytest.param(b"G(T / HTTP/1.1\r\n", 400, id="a method that is no token"),
+        pytest.param(b"G(T / HTTP/1.1\r\n", 400, id="a method that is not a token"),
         # RFC 9112, 3.2
         pytest.param(b"GET ftp://a/ HTTP/1.1\r\n", 400, id="another scheme"),
         pytest.param(b"GET http:///x HTTP/1.1\r\n", 400, id="no authority"),

@@ -69,4 +69,4 @@ def test_files_that_are_something_else(files: tuple[Path, Path], tmp_path: Path)
     text = tmp_path / "text.pem"
     text.write_text("hello")
     for pair in ((text, files[1]), (files[0], text), (files[1], files[0])):
-        assert "no certificate and its key" in problem_with(*pair)
+        assert "not a certificate and its key" in problem_with(*pair)

@@ -4,6 +4,7 @@ from tests.host.runtime.wat import HOST, MEMORY
 from tests.host.support import SCRIPT
 
 __all__ = [
+    "CURIOUS_THING",
     "THING",
     "asking_script",
     "counting_provider",
@@ -22,6 +23,23 @@ THING = """(component
   (instance $thing (export "ask" (func $ask)))
   (export "example:nowhere/thing@1.0.0" (instance $thing)))"""
 """What the script guest imports, and nobody gives it otherwise."""
+
+
+CURIOUS_THING = f"""(component
+  (import "wasi:cli/environment@0.2.0" (instance $environment
+    (export "get-environment" (func (result (list (tuple string string)))))))
+  {MEMORY}
+  (core func $get (canon lower (func $environment "get-environment")
+    (memory $memory) (realloc $realloc)))
+  (core module $m
+    (import "host" "get" (func $get (param i32)))
+    (func (export "ask") (call $get (i32.const 16))))
+  (core instance $i (instantiate $m
+    (with "host" (instance (export "get" (func $get))))))
+  (func $ask (canon lift (core func $i "ask")))
+  (instance $thing (export "ask" (func $ask)))
+  (export "example:nowhere/thing@1.0.0" (instance $thing)))"""
+"""The same, which looks at its environment when it is asked."""
 
 
 def asking_script() -> str:

@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import json
+import subprocess
+import sysconfig
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,10 +28,12 @@ from edgezero_spin.host.load.dependencies import (
     restricted_to,
 )
 from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan
-from edgezero_spin.host.runtime.component_loading import load_component
+from edgezero_spin.host.runtime.component_loading import load_component, read_wasm
 from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.host.runtime.prepared import PreparedComponent
+from edgezero_spin.wasm.component.dependency_names import CompositionError
+from edgezero_spin.wasm.component.spin_dependencies import SpinDependency, compose_dependencies
 from tests.host.compat.commands import command
 from tests.host.load.dependency_texts import (
     counting_provider,
@@ -47,9 +51,9 @@ ENVIRONMENT = (("A", "1"), ("B", "2"))
 Join = Callable[..., PreparedComponent]
 
 
-@pytest.fixture
-def join(shared_engine: Engine, tmp_path: Path) -> Join:
-    """Link a component with dependencies, all given as text."""
+@pytest.fixture(params=["linked", "composed"])
+def join(request: pytest.FixtureRequest, shared_engine: Engine, tmp_path: Path) -> Join:
+    """Give a component its dependencies, all of them text: as the host does, or as a push."""
 
     def joined(
         user: str,
@@ -65,11 +69,37 @@ def join(shared_engine: Engine, tmp_path: Path) -> Join:
             plans.append(DependencyPlan(name=name, source=path, inherit=inherit, export=export))
         path = tmp_path / "user.wat"
         path.write_text(user)
+        if request.param == "composed":
+            path.write_bytes(composed(path, plans))
+            plans.clear()
         component = load_component(shared_engine, path, joined=True)
         found = dependencies_of(shared_engine, component, "user", plans, INTERFACES, None)
         return link(shared_engine, component, INTERFACES, found)
 
     return joined
+
+
+def composed(path: Path, plans: list[DependencyPlan]) -> bytes:
+    """One component of a component and its dependencies; the command `wasm-tools` takes it."""
+    content = compose_dependencies(
+        "user",
+        read_wasm(path),
+        [
+            SpinDependency(
+                name=plan.name,
+                data=read_wasm(plan.source),
+                export=plan.export,
+                inherit=plan.inherit,
+            )
+            for plan in plans
+        ],
+    )
+    tool = Path(sysconfig.get_path("scripts")) / "wasm-tools"
+    done = subprocess.run(
+        [tool, "validate", "--features", "all", "-"], input=content, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    return content
 
 
 def call(linked: PreparedComponent, function: str, *arguments: Any, **limits: Any) -> Any:
@@ -196,9 +226,16 @@ def test_resources_of_the_host_cross_as_they_are(join: Join, owned: bool) -> Non
         (("files", "variables", "anything"), 0),
     ],
 )
-def test_a_dependency_sees_what_it_inherits(join: Join, inherit: Inherited, seen: int) -> None:
-    """And otherwise what a component sees that is granted nothing."""
+def test_a_dependency_sees_what_it_inherits(
+    request: pytest.FixtureRequest, join: Join, inherit: Inherited, seen: int
+) -> None:
+    """Otherwise what a component sees that is granted nothing; where composed, it traps."""
+    # V-91/1
     linked = join(echo_text("u32", "i32"), {HOST: environment_provider()}, inherit=inherit)
+    if not seen and "composed" in request.node.callspec.id:
+        with pytest.raises(GuestTrapped, match="unreachable"):
+            call(linked, "echo", 100)
+        return
     assert call(linked, "echo", 100) == 100 + seen
 
 
@@ -352,7 +389,7 @@ def test_dependencies_that_fit_nothing(
 ) -> None:
     """Each fault in one sentence (MAN-75b)."""
     texts = {name: identity_provider(*text.split()) for name, text in providers.items()}
-    with pytest.raises(DependencyError, match=says):
+    with pytest.raises((DependencyError, CompositionError), match=says):
         join(echo_text("u32", "i32"), texts, export=export)
 
 
@@ -378,7 +415,9 @@ def test_dependencies_that_fit_nothing(
 )
 def test_an_export_of_another_type_is_refused(join: Join, provider: str, says: str) -> None:
     """At the start, and what does not fit is named (MAN-75b)."""
-    with pytest.raises(LinkError, match=f"not compatible with import 'test:host/api': {says}"):
+    linked = f"not compatible with import 'test:host/api': {says}"
+    composed = f"component 'user' cannot be joined with its dependencies: {says}"
+    with pytest.raises((LinkError, CompositionError), match=f"{linked}|{composed}"):
         join(echo_text("u32", "i32"), {HOST: provider})
 
 

@@ -108,7 +108,7 @@ def test_static_and_private_triggers(tmp_path: Path) -> None:
         (
             {"route": "/", "static_response": {"headers": {"a b": "c"}}},
             {},
-            "'a b' is no valid header",
+            "'a b' is not a valid header",
         ),
         # What Spin's own types refuse.
         (
@@ -138,7 +138,7 @@ def test_static_and_private_triggers(tmp_path: Path) -> None:
         (
             {"route": "/", "component": "c"},
             {"component": {"source": {"digest": "sha256:00"}}},
-            "is no file on this disk",
+            "is not a file on this disk",
         ),
     ],
 )

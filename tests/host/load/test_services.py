@@ -10,7 +10,7 @@ from edgezero_spin.host import Host, HostSettings
 from edgezero_spin.host.errors import RuntimeConfigError
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.key_value.backends.redis import RedisKeyValue
-from edgezero_spin.host.factors.redis.client import RedisAddress
+from edgezero_spin.host.factors.redis.address import RedisAddress
 from edgezero_spin.host.factors.sqlite.factor import StatementError, UnknownDatabaseError
 from edgezero_spin.host.factors.wasi.http import OutgoingRequest
 from edgezero_spin.host.factors.wasi.http.fields import Fields

@@ -122,7 +122,7 @@ def test_a_component_is_all_it_takes() -> None:
 
 def test_a_manifest_is_no_component(tmp_path: Path) -> None:
     """Said in one sentence."""
-    with pytest.raises(ApplicationError, match="no component file"):
+    with pytest.raises(ApplicationError, match="not a component file"):
         Host.from_component(tmp_path / "spin.toml")
 
 

@@ -98,16 +98,16 @@ def test_a_package_is_fetched_once(tmp_path: Path, registry: Registry) -> None:
 def test_a_dependency_takes_the_highest_version_that_will_do(
     tmp_path: Path, registry: Registry, version: str, expected: str
 ) -> None:
-    """Of all tags, also those on later pages; what is no version is left out (MAN-72)."""
+    """Of all tags, also those on later pages; what is not a version is left out (MAN-72)."""
     assert fetched(tmp_path, registry, version, exact=False) == f"\0asm of {expected}".encode()
 
 
 @pytest.mark.parametrize(
     ("version", "exact", "says"),
     [
-        ("^1.2", True, r"'\^1.2' is no semantic version"),
-        ("1.2", True, "'1.2' is no semantic version"),
-        ("latest", False, "'latest' is no requirement"),
+        ("^1.2", True, r"'\^1.2' is not a semantic version"),
+        ("1.2", True, "'1.2' is not a semantic version"),
+        ("latest", False, "'latest' is not a requirement"),
         ("9", False, r"No matching version found for acme:hello 9 \(there: 2.0.0-rc.1, 1.10.0, "),
         ("9.0.0", True, "has no acme/hello:9.0.0; check host, path"),
     ],
@@ -140,7 +140,7 @@ def test_bytes_that_are_not_what_the_manifest_says(tmp_path: Path, registry: Reg
 def test_a_manifest_without_a_package(tmp_path: Path, registry: Registry, manifest: object) -> None:
     """An image of something else is refused."""
     registry.manifests["acme/hello", "1.2.3"] = manifest
-    with pytest.raises(FetchError, match=r"acme:hello 1.2.3 on .* is no package"):
+    with pytest.raises(FetchError, match=r"acme:hello 1.2.3 on .* is not a package"):
         fetched(tmp_path, registry)
 
 
@@ -398,7 +398,7 @@ def test_without_configuration_some_namespaces_are_known(tmp_path: Path) -> None
         ("namespace_registries = { acme = 7 }\n", "neither a text nor a table"),
         (
             'default_registry = "x"\n[registry.x.oci]\nauth = "s3cret"\n',
-            r"registry\.x\.oci\.auth: is no `user:password` in base64",
+            r"registry\.x\.oci\.auth: is not a `user:password` in base64",
         ),
         ('default_registry = "x"\nregistry = 3\n', "registry: invalid type: expected a table"),
         ('default_registry = "x"\n[registry]\nx = "y"\n', r"registry\.x: invalid type"),
@@ -424,7 +424,7 @@ def test_a_certificate_that_is_none(tmp_path: Path, registry: Registry) -> None:
     """The registry is named."""
     roots = '[[registry.x.oci.extra_root_certificates]]\nencoding = "pem"\ndata = "no"\n'
     config = configured(tmp_path, 'default_registry = "x"\n[registry.x]\ntype = "oci"\n' + roots)
-    with pytest.raises(FetchError, match="an extra_root_certificate of x is no PEM"):
+    with pytest.raises(FetchError, match="an extra_root_certificate of x is not PEM"):
         Downloads(tmp_path, package_config=config)(PackageSource("acme:hello", "1.0.0"))
 
 

@@ -138,7 +138,7 @@ def component(
         code: Fields of the core module; it has the memory and every built-in that it calls.
         lifts: Component functions, whose core functions are exports of ``$i``.
         imports: What the component imports.
-        lowers: Core functions that are no built-ins: definition and core type, by name.
+        lowers: Core functions that are not built-ins: definition and core type, by name.
     """
     used = {name: _BUILTINS[name] for name in builtins_of(code)} | dict(lowers or {})
     core = "\n".join(

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgezero_spin.host import Host, HostSettings, ReconnectPolicy
-from edgezero_spin.host.factors.redis.client import RedisConnection, parse_redis_address
+from edgezero_spin.host.factors.redis.address import parse_redis_address
+from edgezero_spin.host.factors.redis.client import RedisConnection
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.triggers.reconnecting import ServerGoneError
 from edgezero_spin.host.triggers.redis.subscription import Subscription

@@ -158,6 +158,6 @@ def test_spellings_of_one_host(text: str, expected: str) -> None:
     ["", "a b", "a/b", "a:80", "%", "%ff", "256.1.1.1", "1.2.3.4.5", "08.1", "[::1", "[g::]"],
 )
 def test_texts_that_are_no_host(text: str) -> None:
-    """What cannot be connected to is no host."""
+    """What cannot be connected to is not a host."""
     with pytest.raises(ValueError, match=r"invalid|empty"):
         parse_host_name(text)

@@ -303,7 +303,7 @@ def test_names_of_packages_are_lower_case(name: str) -> None:
     with pytest.raises(InvalidManifestError):
         parse(start + dependency)
     if name != "x:y/":
-        with pytest.raises(InvalidManifestError, match="no name of a package"):
+        with pytest.raises(InvalidManifestError, match="not a name of a package"):
             parse(start + f'source = {{ package = "{name}", version = "1.0.0" }}\n')
 
 

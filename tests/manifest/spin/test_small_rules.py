@@ -70,6 +70,6 @@ def test_an_unclosed_placeholder_is_refused() -> None:
 
 @given(st.text(alphabet="a} \n"), st.text(alphabet="b} \n"), st.text(max_size=3))
 def test_rendering_keeps_literal_text(before: str, after: str, value: str) -> None:
-    """Whatever is no placeholder comes out as it went in, values are not read again."""
+    """Whatever is not a placeholder comes out as it went in, values are not read again."""
     template = parse_template(f"{before}{{{{ v }}}}{after}")
     assert template.render({"v": value}.__getitem__) == before + value + after

@@ -39,7 +39,7 @@ def test_builds_of_one_version_are_equal() -> None:
 @pytest.mark.parametrize("text", ["", "1", "1.2", "1.2.3.4", "v1.2.3", "01.2.3", "1.2.x", "1.2.3 "])
 def test_what_is_no_version(text: str) -> None:
     """Neither more nor less than three numbers."""
-    with pytest.raises(ValueError, match="is no semantic version"):
+    with pytest.raises(ValueError, match="is not a semantic version"):
         parse_version(text)
 
 
@@ -88,7 +88,7 @@ def test_which_versions_will_do(requirement: str, fitting: str, others: str) -> 
 @pytest.mark.parametrize("text", ["", "latest", "=>1", "1.2.3.4", "1,", "^", "1.02.0"])
 def test_what_is_no_requirement(text: str) -> None:
     """It is refused, not guessed."""
-    with pytest.raises(ValueError, match="is no requirement"):
+    with pytest.raises(ValueError, match="is not a requirement"):
         parse_requirement(text)
 
 

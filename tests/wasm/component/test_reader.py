@@ -1,4 +1,4 @@
-"""Components are read in full, and what is no component is refused with its place."""
+"""Components are read in full, and what is not a component is refused with its place."""
 
 import pytest
 import wasmtime

@@ -74,7 +74,7 @@ def test_data_and_code_are_two_modules() -> None:
 
 
 def test_small_components_are_not_split() -> None:
-    """Five bytes of data are no snapshot."""
+    """Five bytes of data are not a snapshot."""
     assert len(fuse(snapshot()).core_instances) == 1
 
 

@@ -102,7 +102,7 @@ class RowSource(PartwiseSource):
         self._leave()
 
     def close(self) -> None:
-        """End the statement: nobody reads any more, which is no error (PG-66)."""
+        """End the statement: nobody reads any more, which is not an error (PG-66)."""
         super().close()
         self._stream.unwanted = True
         self._leave()

@@ -161,7 +161,7 @@ class Session(Generic[C]):
         """Run a statement; return its columns and rows.
 
         Raises:
-            ValueError: A parameter is no value of its kind.
+            ValueError: A parameter is not a value of its kind.
             DatabaseServerError: The statement failed.
             ResultTooLargeError: Its rows count more than a result may.
         """
@@ -182,7 +182,7 @@ class Session(Generic[C]):
         """Run a statement; return how many rows it touched.
 
         Raises:
-            ValueError: A parameter is no value of its kind.
+            ValueError: A parameter is not a value of its kind.
             DatabaseServerError: The statement failed.
         """
         with self.use(check) as connection:
@@ -203,7 +203,7 @@ class Session(Generic[C]):
             limit_whole: The limit of a result holds for all rows together, not for each.
 
         Raises:
-            ValueError: A parameter is no value of its kind.
+            ValueError: A parameter is not a value of its kind.
             DatabaseServerError: The server refuses the statement.
         """
         with self.use(check) as connection:

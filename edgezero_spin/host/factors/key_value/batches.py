@@ -51,11 +51,11 @@ def added(stored: bytes | None, delta: int) -> tuple[bytes, int]:
         The bytes to store, and the number that they mean.
 
     Raises:
-        BackendError: The stored bytes are no counter, or the sum is out of range.
+        BackendError: The stored bytes are not a counter, or the sum is out of range.
     """
     if stored is not None and len(stored) != _COUNTER.size:
         raise BackendError(
-            f"the value is no counter: it has {len(stored)} bytes instead of {_COUNTER.size}"
+            f"the value is not a counter: it has {len(stored)} bytes instead of {_COUNTER.size}"
         )
     total = counter_value((0 if stored is None else _COUNTER.unpack(stored)[0]) + delta)
     return _COUNTER.pack(total), total

@@ -97,7 +97,7 @@ def cloud_fault(type_: str, settings: Mapping[str, Any]) -> str | None:
     if wrong:
         return f"of the wrong type: {', '.join(wrong)}"
     if type_ == "azure_cosmos" and not _is_base64(settings.get("key", "")):
-        return "`key` is no key of an account, which is base64"
+        return "`key` is not a key of an account, which is base64"
     return missing_extra(f"stores of type '{type_}'", *_EXTRAS[type_])
 
 

@@ -7,7 +7,7 @@ opened.
 Source: contract spin-host.md, KV-40 to KV-53.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ import attrs
 
 from edgezero_spin.host.errors import RuntimeConfigError
 from edgezero_spin.host.factors.key_value.cloud import CloudStore, cloud_fault, cloud_store
-from edgezero_spin.host.factors.redis.client import RedisAddress, parse_redis_address
+from edgezero_spin.host.factors.redis.address import RedisAddress, parse_redis_address
 from edgezero_spin.manifest.runtime_config import RuntimeConfig, TypedTable
 
-__all__ = ["KeyValueSettings", "configured_stores", "read_key_values"]
+__all__ = ["KeyValueSettings", "configured_stores"]
 
 _KEY_VALUE_FILE = "sqlite_key_value.db"
 _CLOUD_STORES = ("azure_cosmos", "aws_dynamo")
@@ -118,20 +118,3 @@ def _store(label: str, table: TypedTable, base: Path) -> KeyValueSettings:
         return KeyValueSettings(label=label, type=table.type, cloud=cloud)
     path: Any = table.settings.get("path")
     return KeyValueSettings(label=label, path=None if path is None else base / path)
-
-
-def read_key_values(options: Iterable[str]) -> dict[str, str]:
-    """Return what ``--key-value`` is given; the last of one key counts (KV-45).
-
-    Raises:
-        RuntimeConfigError: An option is not ``key=value``.
-    """
-    values = {}
-    for option in options:
-        key, equals, value = option.partition("=")
-        if not equals or not key:
-            raise RuntimeConfigError(
-                None, [f"Key/Values must be of the form `key=value`, got `{option}`"]
-            )
-        values[key] = value
-    return values

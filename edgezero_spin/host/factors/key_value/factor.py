@@ -19,7 +19,8 @@ from edgezero_spin.host.factors.labels import (
     check_labels,
     used_labels,
 )
-from edgezero_spin.host.factors.redis.client import RedisAddress, RedisPool
+from edgezero_spin.host.factors.redis.address import RedisAddress
+from edgezero_spin.host.factors.redis.pool import RedisPool
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 
 if TYPE_CHECKING:

@@ -79,5 +79,5 @@ class LlmClient:
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            raise LlmError("Failed to deserialize response: it is no JSON object")
+            raise LlmError("Failed to deserialize response: it is not a JSON object")
         return found

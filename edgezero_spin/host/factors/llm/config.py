@@ -82,7 +82,7 @@ def _server(table: TableReader) -> LlmServer:
     except ValueError:
         valid = False
     if url and not valid:
-        table.problem("url", "it is no http or https URL", 'Write url = "https://host".')
+        table.problem("url", "it is not an http or https URL", 'Write url = "https://host".')
     if not (token.isascii() and token.isprintable()):
         table.problem("auth_token", "it is not printable ASCII", "Correct it.")
     if api_type not in _API_TYPES:

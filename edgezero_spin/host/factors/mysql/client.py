@@ -132,7 +132,6 @@ class MysqlRows:
         self, connection: "MysqlConnection", columns: Sequence[MysqlColumn] | None, touched: int = 0
     ) -> None:
         self.columns: Sequence[MysqlColumn] = columns or ()
-        self.has_result = columns is not None
         self.touched = touched
         self._connection = connection
         self._reader = MysqlRowReader(self.columns)

@@ -23,7 +23,7 @@ from edgezero_spin.host.factors.database_servers.sessions import (
 )
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.mysql.opening import KIND, begin_open
-from edgezero_spin.host.runtime.host_ends import FutureValue
+from edgezero_spin.host.runtime.host_sources import FutureValue
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
 __all__ = ["INTERFACES", "MysqlConnectionResource"]

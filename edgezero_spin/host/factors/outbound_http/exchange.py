@@ -316,7 +316,7 @@ def _has_length(headers: list[tuple[bytes, bytes]]) -> bool:
 
 def wire_pairs(pairs: Iterable[Pair]) -> list[tuple[bytes, bytes]]:
     """Headers or trailers of a guest as they are sent."""
-    # Blanks around a value are no part of it (RFC 9110, 5.5).
+    # Blanks around a value are not part of it (RFC 9110, 5.5).
     return [(name.encode("ascii"), value.strip(b" \t")) for name, value in pairs]
 
 

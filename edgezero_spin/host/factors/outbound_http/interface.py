@@ -149,8 +149,8 @@ class OutboundHosts:
             except AllowedHostError:
                 # Its message repeats what was filled in, which may be a secret.
                 logger.warning(
-                    "nothing outbound is allowed: %r is no entry of allowed_outbound_hosts with "
-                    "its variables as they stand",
+                    "nothing outbound is allowed: %r is not an entry of allowed_outbound_hosts "
+                    "with its variables as they stand",
                     template,
                 )
                 return ()

@@ -114,7 +114,7 @@ class AllowedHosts:
 def parse_outbound_url(address: str, scheme: str) -> OutboundUrl:
     """Read an address.
 
-    User and password are left out. An address that is no URL with a host is tried again
+    User and password are left out. An address that is not a URL with a host is tried again
     with the scheme in front.
 
     Raises:
@@ -127,7 +127,7 @@ def parse_outbound_url(address: str, scheme: str) -> OutboundUrl:
     if url is None:
         url = _URL.match(f"{scheme}://{bare}")
     if url is None:
-        raise ValueError(f"{address!r} is no address")
+        raise ValueError(f"{address!r} is not an address")
     authority = url["authority"].rpartition("@")[2]
     host, port = _split_port(authority)
     return OutboundUrl(url["scheme"].lower(), parse_host_name(host), port)
@@ -182,5 +182,5 @@ def _split_port(authority: str) -> tuple[str, int | None]:
         or len(port.lstrip("0")) > 5
         or int(port) > _LARGEST_PORT
     ):
-        raise ValueError(f"{port!r} is no port")
+        raise ValueError(f"{port!r} is not a port")
     return host, int(port)

@@ -183,7 +183,7 @@ def _components(table: TableReader) -> tuple[str, ...]:
     for id in ids:
         fault = kebab_fault(id)
         if fault is not None:
-            table.problem("component_ids", f"{id!r} is no component id: {fault}")
+            table.problem("component_ids", f"{id!r} is not a component id: {fault}")
     return ids
 
 

@@ -44,7 +44,7 @@ def connect(
 
     Raises:
         OSError: Nobody answers, or the server is not who it should be.
-        UnicodeError: The host is no name.
+        UnicodeError: The host is not a name.
     """
     until = monotonic() + timeout_s
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

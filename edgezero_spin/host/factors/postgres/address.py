@@ -83,7 +83,7 @@ def parse_postgres_address(text: str) -> PostgresAddress:
 
     Raises:
         UnixSocketError: A host is the path of a socket.
-        ValueError: The text is no connection string. The message repeats no value: a password
+        ValueError: The text is not a connection string. The message repeats no value: a password
             may stand anywhere in a text that cannot be read.
     """
     scheme, mark, rest = text.partition("://")

@@ -155,11 +155,6 @@ class PostgresConnection:
         return self._native is None or self._native.status != ConnStatus.OK
 
     @property
-    def is_running(self) -> bool:
-        """Whether the rows of a statement are not all read."""
-        return self._running
-
-    @property
     def at_hand(self) -> bool:
         """Whether the next result is here already."""
         return self._native is None or not self._native.is_busy()
@@ -173,7 +168,7 @@ class PostgresConnection:
             one_by_one: Return each row as it comes, so that an error takes none with it.
 
         Raises:
-            ParameterValueError: A parameter is no value of its kind.
+            ParameterValueError: A parameter is not a value of its kind.
             PostgresError: The server refuses, or is gone.
         """
         encoded = encode_parameters(parameters)
@@ -210,7 +205,7 @@ class PostgresConnection:
         """Run a statement; return how many rows it touched.
 
         Raises:
-            ParameterValueError: A parameter is no value of its kind.
+            ParameterValueError: A parameter is not a value of its kind.
             PostgresError: The statement failed.
         """
         self.query(statement, parameters)

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from edgezero_spin.host.factors.postgres.client import PostgresConnection
     from edgezero_spin.host.factors.postgres.roots import RootFiles
 
-__all__ = ["Postgres"]
+__all__ = ["PostgresConnections"]
 
 
-class Postgres:
+class PostgresConnections:
     """The connections of one application to PostgreSQL servers. ``close`` it."""
 
     def __init__(self) -> None:

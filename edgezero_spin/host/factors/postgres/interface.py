@@ -29,7 +29,7 @@ from edgezero_spin.host.factors.postgres.versions import (
     VERSION_4,
     InterfaceVersion,
 )
-from edgezero_spin.host.runtime.host_ends import FutureValue
+from edgezero_spin.host.runtime.host_sources import FutureValue
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
 __all__ = ["INTERFACES", "ConnectionBuilderResource", "PostgresConnectionResource"]

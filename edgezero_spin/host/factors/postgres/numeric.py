@@ -50,8 +50,8 @@ def decode_numeric(data: bytes) -> str:
     """Return the decimal text of a wire form; fractional digits past the 28th are rounded.
 
     Raises:
-        ValueError: It is no number, infinite, or too large.
-        struct.error: It is no wire form.
+        ValueError: It is not a number, infinite, or too large.
+        struct.error: It is not a wire form.
     """
     count, weight, sign, scale = _HEAD.unpack_from(data)
     if sign not in (0, _NEGATIVE):

@@ -21,7 +21,7 @@ from edgezero_spin.host.factors.postgres.address import (
     PostgresServer,
     parse_postgres_address,
 )
-from edgezero_spin.host.factors.postgres.factor import Postgres
+from edgezero_spin.host.factors.postgres.factor import PostgresConnections
 
 if TYPE_CHECKING:
     from edgezero_spin.host.factors.postgres.client import PostgresConnection
@@ -57,7 +57,7 @@ def begin_open(
     if missing is not None:
         raise DatabaseServerError(missing)
     grants = state.grants
-    postgres: Postgres = grants.postgres
+    postgres: PostgresConnections = grants.postgres
     pool = postgres.pools.pool(
         (grants.component_id, text, certificate), _connect(postgres, address, certificate)
     )
@@ -82,7 +82,7 @@ def _is_host(name: str) -> bool:
 
 
 def _connect(
-    postgres: Postgres, address: PostgresAddress, certificate: str | None
+    postgres: PostgresConnections, address: PostgresAddress, certificate: str | None
 ) -> "Callable[[Callable[[], None], Callable[[str], bool]], PostgresConnection]":
     def connected(
         check: Callable[[], None], blocked: Callable[[str], bool]

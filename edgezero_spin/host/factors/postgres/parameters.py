@@ -1,7 +1,7 @@
 """Parameters of statements: WIT values to PostgreSQL's binary format.
 
 In: a ``parameter-value`` and the type that the server inferred for it. Out: the bytes to send.
-A case fits some server types and no others, as in Spin: ``int32`` is no ``bigint``.
+A case fits some server types and no others, as in Spin: ``int32`` is not a ``bigint``.
 
 Source: contract services.md, PG-30 to PG-44, PG-57, PG-58; the binary forms are those of the
 ``*_recv`` functions in ``src/backend/utils/adt``.
@@ -36,7 +36,7 @@ _UUID = re.compile(
 
 
 class ParameterValueError(ValueError):
-    """A parameter is no value of its kind, such as the date 2023-02-29."""
+    """A parameter is not a value of its kind, such as the date 2023-02-29."""
 
 
 class ParameterTypeError(ValueError):
@@ -145,7 +145,7 @@ def _json(value: bytes) -> bytes:
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _interval(value: dict[str, int]) -> bytes:

@@ -26,7 +26,7 @@ def check_certificate(text: str) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
     except (ssl.SSLError, ValueError) as error:
-        reason = getattr(error, "reason", None) or str(error) or "it is no certificate in PEM"
+        reason = getattr(error, "reason", None) or str(error) or "it is not a certificate in PEM"
         raise ValueError(f"invalid root certificate: {reason}") from error
 
 

@@ -19,14 +19,9 @@ from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, claim, release
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
-from edgezero_spin.host.factors.redis.client import (
-    RedisAddress,
-    RedisConnection,
-    RedisError,
-    RedisReplyError,
-    Status,
-    parse_redis_address,
-)
+from edgezero_spin.host.factors.redis.address import RedisAddress, parse_redis_address
+from edgezero_spin.host.factors.redis.client import RedisConnection
+from edgezero_spin.host.factors.redis.replies import RedisError, RedisReplyError, Status
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
 __all__ = ["REDIS", "REDIS_3", "RedisConnectionResource", "RedisConnectionResource3"]

@@ -1,7 +1,7 @@
 """Run the statements of guests on SQLite, one connection for each handle.
 
 In: a ``Database``, which says where it is, and SQL as a guest gives it. Out: columns and rows,
-or a ``DatabaseError`` with SQLite's words.
+or a ``SqliteError`` with SQLite's words.
 
 What a guest may do with a connection ends where the process begins: ``sqlite_rules`` says what
 a statement may name, ``sqlite_memory`` what it may hold, and ``statement_threads`` ends it
@@ -27,8 +27,8 @@ from edgezero_spin.host.factors.sqlite.memory import (
 )
 from edgezero_spin.host.factors.sqlite.rules import MAX_VALUE_BYTES, Rules
 from edgezero_spin.host.factors.sqlite.statements import (
-    DatabaseError,
     ResultTooLarge,
+    SqliteError,
     SqliteRow,
     bounded_rows,
     check_parameters,
@@ -42,8 +42,8 @@ from edgezero_spin.host.factors.sqlite.threads import (
 
 __all__ = [
     "DatabaseConnection",
-    "DatabaseError",
     "ResultTooLarge",
+    "SqliteError",
 ]
 
 BUSY_TIMEOUT_S = 5.0
@@ -102,15 +102,29 @@ class DatabaseConnection:
 
         Raises:
             ResultTooLarge: There are more rows than that.
-            DatabaseError: The statement failed.
+            SqliteError: The statement failed.
         """
-        return self.run(lambda native: self._first(native, text, tuple(values), max_bytes))
+        return self.statement(
+            text,
+            values,
+            lambda: self.run(lambda native: self._first(native, text, tuple(values), max_bytes)),
+        )
+
+    def statement(self, text: str, values: Sequence[Any], work: Callable[[], T]) -> T:
+        """Run a statement, or the first part of its rows; a subclass may follow it.
+
+        Args:
+            text: The statement.
+            values: Its values.
+            work: What runs it.
+        """
+        return work()
 
     def execute_script(self, text: str) -> None:
         """Run every statement of a text.
 
         Raises:
-            DatabaseError: One failed; those before it have been run.
+            SqliteError: One failed; those before it have been run.
         """
 
         def run(native: apsw.Connection) -> None:
@@ -149,7 +163,7 @@ class DatabaseConnection:
             wanted: Asked meanwhile; ``False`` stops it.
 
         Raises:
-            DatabaseError: It failed, or was stopped.
+            SqliteError: It failed, or was stopped.
         """
         with self._lock:
             self._wanted = wanted or _always
@@ -167,13 +181,13 @@ class DatabaseConnection:
 
     def _run_alone(self, work: Callable[[apsw.Connection], T]) -> T:
         if self._closing:
-            raise DatabaseError("the connection is closed")
+            raise SqliteError("the connection is closed")
         if self._left:
-            raise DatabaseError("the connection is busy with a statement that was stopped")
+            raise SqliteError("the connection is busy with a statement that was stopped")
         if left_behind(self._database) >= MAX_LEFT_BEHIND:
-            raise DatabaseError("too many statements that were stopped have not ended yet")
+            raise SqliteError("too many statements that were stopped have not ended yet")
         if self._account.left_bytes <= 0:
-            raise DatabaseError(self._out_of_memory())
+            raise SqliteError(self._out_of_memory())
         self._reason = None
         native = self._native
         if native is None:
@@ -190,13 +204,13 @@ class DatabaseConnection:
         except LeftBehind as error:
             self._native = None
             self._left = True
-            raise DatabaseError(self._reason or str(error)) from error
+            raise SqliteError(self._reason or str(error)) from error
         except apsw.InterruptError as error:
-            raise DatabaseError(self._reason or str(error)) from error
+            raise SqliteError(self._reason or str(error)) from error
         except (apsw.NoMemError, MemoryError) as error:
-            raise DatabaseError(self._out_of_memory()) from error
+            raise SqliteError(self._out_of_memory()) from error
         except UnicodeDecodeError as error:
-            raise DatabaseError(NOT_UTF_8) from error
+            raise SqliteError(NOT_UTF_8) from error
         except (apsw.Error, OverflowError, ValueError) as error:
             raise _failure(error) from error
         finally:
@@ -283,7 +297,7 @@ class DatabaseConnection:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise DatabaseError(f"{path.parent}: {error.strerror or error}") from error
+                raise SqliteError(f"{path.parent}: {error.strerror or error}") from error
         uri = self._database.uri
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
         if path is None and uri is not None:
@@ -326,8 +340,8 @@ def _always() -> bool:
     return True
 
 
-def _failure(error: Exception) -> DatabaseError:
+def _failure(error: Exception) -> SqliteError:
     message = str(error)
     if isinstance(error, apsw.CantOpenError):
         message = "unable to open database file"
-    return DatabaseError(message, full=isinstance(error, apsw.FullError))
+    return SqliteError(message, full=isinstance(error, apsw.FullError))

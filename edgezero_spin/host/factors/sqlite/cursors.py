@@ -65,13 +65,21 @@ class RowCursor:
 
         Raises:
             ResultTooLarge: There is a larger row than may be kept.
-            DatabaseError: The statement failed, or was stopped.
+            SqliteError: The statement failed, or was stopped.
         """
-        try:
-            self._connection.run(
+        connection = self._connection
+
+        def work() -> None:
+            connection.run(
                 lambda native: self._read(native, rows, most, most_bytes),
                 wanted=lambda: not self._closed,
             )
+
+        try:
+            if self._native is None:
+                connection.statement(self._text, self._values, work)
+            else:
+                work()
         finally:
             if self._closed:
                 self.close()

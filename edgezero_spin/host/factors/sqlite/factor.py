@@ -137,12 +137,12 @@ class Databases:
     def _run(
         self, option: str, database: Database, work: "Callable[[DatabaseConnection], object]"
     ) -> None:
-        from edgezero_spin.host.factors.sqlite.statements import DatabaseError
+        from edgezero_spin.host.factors.sqlite.statements import SqliteError
 
         connection = database.connect()
         try:
             work(connection)
-        except DatabaseError as error:
+        except SqliteError as error:
             raise StatementError(
                 option, f"failed on the database {database.label!r}: {error.message}"
             ) from error

@@ -12,7 +12,7 @@ from typing import Any
 from edgezero_spin.host.factors.blocking import check, is_live
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, claim, release
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, DatabaseError
+from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, SqliteError
 from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
 from edgezero_spin.host.factors.sqlite.statements import SqliteRow
@@ -68,7 +68,7 @@ def open_connection(state: InstanceState, label: str) -> DatabaseConnection:
     return database.connect(lambda: is_live(state), state.sql_memory)
 
 
-def error_of(error: DatabaseError) -> WitError:
+def error_of(error: SqliteError) -> WitError:
     """An ``error``."""
     return WitError(("database-full", None) if error.full else ("io", error.message))
 
@@ -84,7 +84,7 @@ def execute(
         columns, rows = connection.native.execute(
             statement, [value for _, value in parameters], max_bytes=MAX_RESULT_BYTES
         )
-    except DatabaseError as error:
+    except SqliteError as error:
         check(state)
         raise error_of(error) from error
     return {"columns": columns, "rows": [row_record(row) for row in rows]}

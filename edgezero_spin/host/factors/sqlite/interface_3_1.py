@@ -13,7 +13,7 @@ from typing import Any
 from edgezero_spin.host.factors.blocking import in_thread
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, DatabaseError
+from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, SqliteError
 from edgezero_spin.host.factors.sqlite.cursors import RowCursor
 from edgezero_spin.host.factors.sqlite.interface import (
     VERSION_3,
@@ -45,7 +45,7 @@ class _Rows(PartwiseSource):
         try:
             self.cursor.read(rows, ROWS_AT_ONCE, BYTES_AT_ONCE)
             self.whole = self.cursor.ended
-        except DatabaseError as error:
+        except SqliteError as error:
             self.failure = error_of(error)
         self.ready = [row_record(row) for row in rows]
         if self.whole or self.failure is not None:

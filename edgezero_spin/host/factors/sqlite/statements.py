@@ -19,9 +19,9 @@ from edgezero_spin.errors import HostError
 from edgezero_spin.host.factors.bounds import size_of
 
 __all__ = [
-    "DatabaseError",
     "PreparedStatement",
     "ResultTooLarge",
+    "SqliteError",
     "SqliteRow",
     "bounded_rows",
     "check_parameters",
@@ -31,7 +31,7 @@ __all__ = [
 SqliteRow = tuple[Any, ...]
 
 
-class DatabaseError(HostError):
+class SqliteError(HostError):
     """A statement could not be run.
 
     Attributes:
@@ -44,7 +44,7 @@ class DatabaseError(HostError):
         self.full = full
 
 
-class ResultTooLarge(DatabaseError):  # noqa: N818 - names the state, as its base names the family
+class ResultTooLarge(SqliteError):  # noqa: N818 - names the state, as its base names the family
     """The rows of a statement are more than a guest may be given."""
 
 
@@ -72,7 +72,7 @@ def prepare(native: apsw.Connection, text: str) -> PreparedStatement:
     """Have SQLite read the first statement of a text, and run nothing.
 
     Raises:
-        DatabaseError: There is none.
+        SqliteError: There is none.
         apsw.Error: SQLite cannot read it.
     """
     found: PreparedStatement | None = None
@@ -91,7 +91,7 @@ def prepare(native: apsw.Connection, text: str) -> PreparedStatement:
     cursor.close()
     if found is None or _EMPTY_STATEMENT.match(text):
         # What SQLite says of running nothing.
-        raise DatabaseError("bad parameter or other API misuse")
+        raise SqliteError("bad parameter or other API misuse")
     return found
 
 
@@ -99,10 +99,10 @@ def check_parameters(prepared: PreparedStatement, values: Sequence[Any]) -> None
     """Make sure that a statement is given as many values as it takes.
 
     Raises:
-        DatabaseError: There are more, or fewer.
+        SqliteError: There are more, or fewer.
     """
     if prepared.parameters != len(values):
-        raise DatabaseError(
+        raise SqliteError(
             f"Wrong number of parameters passed to query. Got {len(values)}, needed "
             f"{prepared.parameters}"
         )

@@ -44,7 +44,7 @@ _FAULTS = {
 
 
 class DotenvError(ValueError):
-    """A line is no assignment. ``str`` names it, counted from 1."""
+    """A line is not an assignment. ``str`` names it, counted from 1."""
 
 
 def parse_dotenv(text: str, environ: Mapping[str, str]) -> dict[str, str]:
@@ -54,7 +54,7 @@ def parse_dotenv(text: str, environ: Mapping[str, str]) -> dict[str, str]:
         environ: What ``$NAME`` means; the entries above count only for other names.
 
     Raises:
-        DotenvError: An entry is no assignment.
+        DotenvError: An entry is not an assignment.
     """
     text = text.removeprefix("\ufeff")
     values: dict[str, str] = {}

@@ -61,10 +61,11 @@ def _read_map(path: Path) -> dict[str, str]:
     except ValueError as err:
         raise VariableSetupError(f'Failed to parse {kind} from "{path}": {err}') from None
     if not isinstance(found, dict):
-        raise VariableSetupError(f'Failed to parse {kind} from "{path}": it is no table.')
+        raise VariableSetupError(f'Failed to parse {kind} from "{path}": it is not a table.')
     wrong = [name for name, value in found.items() if not isinstance(value, str)]
     if wrong:
         raise VariableSetupError(
-            f'Failed to parse {kind} from "{path}": the value of {", ".join(wrong)} is no string.'
+            f'Failed to parse {kind} from "{path}": the value of '
+            f"{', '.join(wrong)} is not a string."
         )
     return found

@@ -9,6 +9,8 @@ Source: contract spin-host.md, VAR-1 to VAR-11.
 
 from collections.abc import Mapping, Sequence
 
+import attrs
+
 from edgezero_spin.host.factors.variables.errors import (
     ProviderError,
     VariableError,
@@ -18,13 +20,13 @@ from edgezero_spin.host.factors.variables.providers import DEFAULT_PREFIX, Varia
 from edgezero_spin.manifest.spin.locked_app import LockedApp, LockedVariable
 from edgezero_spin.manifest.spin.templates import TemplateError, VariableTemplate, parse_template
 
-__all__ = ["VariableResolver", "name_fault"]
+__all__ = ["DescribedVariable", "VariableResolver", "name_fault"]
 
 _NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
 
 
 def name_fault(name: str) -> str | None:
-    """Say why a text is no name of a variable; ``None`` when it is one (VAR-10)."""
+    """Say why a text is not a name of a variable; ``None`` when it is one (VAR-10)."""
     if not name:
         return "must not be empty"
     for letter in name:
@@ -40,6 +42,23 @@ def name_fault(name: str) -> str | None:
     if "__" in name:
         return "must not contain multiple consecutive underscores"
     return None
+
+
+@attrs.frozen(repr=False)
+class DescribedVariable:
+    """A variable of a component, for people.
+
+    Attributes:
+        name: Its name.
+        value: Its value now; ``None`` where it has none.
+        secret: Whether a secret is part of it, so that the value should not be shown.
+        problem: Why it has no value.
+    """
+
+    name: str
+    value: str | None
+    secret: bool
+    problem: str | None
 
 
 class VariableResolver:
@@ -146,11 +165,24 @@ class VariableResolver:
         templates = self._templates.get(component_id, {})
         return {name: template.render(self._value_of) for name, template in templates.items()}
 
+    def describe(self, component_id: str) -> list[DescribedVariable]:
+        """Return what there is to show of a component's variables, in order."""
+        described = []
+        for name, template in self._templates.get(component_id, {}).items():
+            secret = any(self._variables[used].secret for used in template.names)
+            value = problem = None
+            try:
+                value = template.render(self._value_of)
+            except VariableError as error:
+                problem = error.message
+            described.append(DescribedVariable(name, value, secret, problem))
+        return described
+
     def render(self, text: str) -> str:
         """Fill in a template over the application's variables.
 
         Raises:
-            VariableError: It is no template, or a variable in it has no value.
+            VariableError: It is not a template, or a variable in it has no value.
         """
         try:
             template = parse_template(text)

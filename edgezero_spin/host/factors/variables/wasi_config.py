@@ -1,7 +1,7 @@
 """``wasi:config/store@0.2.0-draft-2024-09-27``: a component's variables as configuration.
 
 The same values as ``fermyon:spin/variables``, other errors: a name that is not there, or that
-no variable can have, is no error here.
+no variable can have, is not an error here.
 
 Source: contract spin-host.md, VAR-12 and VAR-13.
 """

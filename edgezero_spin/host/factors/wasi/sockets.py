@@ -8,6 +8,7 @@ NET-30). Sockets count against the operator's limits all the same (NET-41, NET-4
 
 import ipaddress
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from edgezero_spin.host.factors.instance import InstanceState
@@ -33,7 +34,11 @@ __all__ = [
     "Socket",
     "TcpSocket",
     "UdpSocket",
+    "creator",
+    "refuse",
     "refuse_peer",
+    "setter",
+    "settings",
 ]
 
 NOT_PROVIDED = "not supported by this host; `spin up` provides it"
@@ -58,6 +63,9 @@ UDP_DEFAULTS: dict[str, Any] = {
     "receive-buffer-size": 65536,
     "send-buffer-size": 65536,
 }
+
+
+Functions = dict[str, HostFunction]
 
 
 class Network:
@@ -101,25 +109,30 @@ class OutgoingDatagramStream(Parent):
     """``outgoing-datagram-stream``: never made."""
 
 
-def _creator(kind: type[Socket], settings: dict[str, Any]) -> HostFunction:
+def creator(kind: type[Socket], settings: dict[str, Any], too_many: Any) -> HostFunction:
+    """A function that makes sockets; ``too_many`` is the error where there is room for none."""
+
     def create(state: InstanceState, family: str) -> Socket:
         if not state.grants.network.socket_slots.claim():
-            raise WitError("new-socket-limit")
+            raise WitError(too_many)
         return kind(family, dict(settings))
 
     return create
 
 
-def _refuse(code: str) -> HostFunction:
+def refuse(error: Any) -> HostFunction:
+    """A function that answers with an error, whatever it is given."""
+
     def refuse(state: InstanceState, *arguments: object) -> None:
-        raise WitError(code)
+        raise WitError(error)
 
     return refuse
 
 
-_denied = _refuse("access-denied")
-_invalid_state = _refuse("invalid-state")
-_not_in_progress = _refuse("not-in-progress")
+_denied = refuse("access-denied")
+_invalid_state = refuse("invalid-state")
+_not_in_progress = refuse("not-in-progress")
+_not_resolved = refuse("permanent-resolver-failure")
 
 
 def _peer(scheme: str) -> HostFunction:
@@ -154,30 +167,31 @@ def _url_of(scheme: str, address: Any) -> str:
     return f"{scheme}://[{ipaddress.IPv6Address(packed)}]:{where['port']}"
 
 
-def _setting(name: str) -> HostFunction:
-    return lambda state, socket: socket.settings[name]
+def setter(name: str, invalid: Any) -> HostFunction:
+    """A function that keeps a setting; ``invalid`` is the error for 0."""
 
-
-def _setter(name: str) -> HostFunction:
     def set_setting(state: InstanceState, socket: Socket, value: Any) -> None:
         # 0 is refused for each of them (wasi:sockets/tcp and udp).
         if value == 0 and value is not False:
-            raise WitError("invalid-argument")
+            raise WitError(invalid)
         socket.settings[name] = value
 
     return set_setting
 
 
+def settings(resource: str, names: Iterable[str], invalid: Any, get: str = "") -> Functions:
+    """Getters, whose names begin with ``get``, and setters of a kind of sockets."""
+    functions: Functions = {}
+    for name in names:
+        functions[f"[method]{resource}.{get}{name}"] = lambda state, socket, name=name: (
+            socket.settings[name]
+        )
+        functions[f"[method]{resource}.set-{name}"] = setter(name, invalid)
+    return functions
+
+
 def _always_ready(state: InstanceState, socket: Parent) -> Pollable:
     return Pollable(lambda: True, parent=socket)
-
-
-def _settings(prefix: str, names: dict[str, Any]) -> dict[str, HostFunction]:
-    functions: dict[str, HostFunction] = {}
-    for name in names:
-        functions[f"[method]{prefix}.{name}"] = _setting(name)
-        functions[f"[method]{prefix}.set-{name}"] = _setter(name)
-    return functions
 
 
 _TYPES = {
@@ -207,8 +221,8 @@ INTERFACES = (
     Interface(
         "wasi:sockets/ip-name-lookup",
         {
-            "resolve-addresses": _refuse("permanent-resolver-failure"),
-            "[method]resolve-address-stream.resolve-next-address": _refuse(
+            "resolve-addresses": _not_resolved,
+            "[method]resolve-address-stream.resolve-next-address": refuse(
                 "permanent-resolver-failure"
             ),
             "[method]resolve-address-stream.subscribe": _always_ready,
@@ -217,12 +231,12 @@ INTERFACES = (
     ),
     Interface(
         "wasi:sockets/tcp-create-socket",
-        {"create-tcp-socket": _creator(TcpSocket, TCP_DEFAULTS)},
+        {"create-tcp-socket": creator(TcpSocket, TCP_DEFAULTS, "new-socket-limit")},
         _TYPES,
     ),
     Interface(
         "wasi:sockets/udp-create-socket",
-        {"create-udp-socket": _creator(UdpSocket, UDP_DEFAULTS)},
+        {"create-udp-socket": creator(UdpSocket, UDP_DEFAULTS, "new-socket-limit")},
         _TYPES,
     ),
     Interface(
@@ -239,10 +253,12 @@ INTERFACES = (
             "[method]tcp-socket.remote-address": _invalid_state,
             "[method]tcp-socket.is-listening": lambda state, socket: False,
             "[method]tcp-socket.address-family": lambda state, socket: socket.family,
-            "[method]tcp-socket.set-listen-backlog-size": _setter("listen-backlog-size"),
+            "[method]tcp-socket.set-listen-backlog-size": setter(
+                "listen-backlog-size", "invalid-argument"
+            ),
             "[method]tcp-socket.subscribe": _always_ready,
             "[method]tcp-socket.shutdown": _invalid_state,
-            **_settings("tcp-socket", TCP_DEFAULTS),
+            **settings("tcp-socket", TCP_DEFAULTS, "invalid-argument"),
         },
         _TYPES,
     ),
@@ -256,7 +272,7 @@ INTERFACES = (
             "[method]udp-socket.remote-address": _invalid_state,
             "[method]udp-socket.address-family": lambda state, socket: socket.family,
             "[method]udp-socket.subscribe": _always_ready,
-            **_settings("udp-socket", UDP_DEFAULTS),
+            **settings("udp-socket", UDP_DEFAULTS, "invalid-argument"),
             "[method]incoming-datagram-stream.receive": _denied,
             "[method]incoming-datagram-stream.subscribe": _always_ready,
             "[method]outgoing-datagram-stream.check-send": _denied,

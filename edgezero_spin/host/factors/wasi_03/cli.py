@@ -9,7 +9,8 @@ Source: contract wasi03.md, WE-1 to WE-4.
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.streams import drained
 from edgezero_spin.host.factors.wasi import cli as wasi_cli
-from edgezero_spin.host.runtime.host_ends import FutureValue, StreamReader
+from edgezero_spin.host.runtime.host_ends import StreamReader
+from edgezero_spin.host.runtime.host_sources import FutureValue
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, Ok
 
 __all__ = ["INTERFACES_03"]

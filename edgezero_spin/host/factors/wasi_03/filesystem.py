@@ -27,7 +27,8 @@ from edgezero_spin.host.factors.wasi.filesystem.entries import stat_path
 from edgezero_spin.host.factors.wasi.filesystem.files import type_of
 from edgezero_spin.host.factors.wasi.io import READ_PIECE
 from edgezero_spin.host.factors.wasi_03.clocks import instant_of
-from edgezero_spin.host.runtime.host_ends import FutureValue, StreamReader
+from edgezero_spin.host.runtime.host_ends import StreamReader
+from edgezero_spin.host.runtime.host_sources import FutureValue
 from edgezero_spin.host.runtime.interface import Err, HostFunction, Interface, WitError
 
 __all__ = ["INTERFACES_03"]

@@ -19,14 +19,22 @@ from edgezero_spin.host.factors.wasi.sockets import (
     Socket,
     TcpSocket,
     UdpSocket,
+    creator,
+    refuse,
     refuse_peer,
+    setter,
+    settings,
 )
-from edgezero_spin.host.runtime.host_ends import FutureValue, StreamReader
+from edgezero_spin.host.runtime.host_ends import StreamReader
+from edgezero_spin.host.runtime.host_sources import FutureValue
 from edgezero_spin.host.runtime.interface import Err, HostFunction, Interface, WitError
 
 __all__ = ["INTERFACES_03", "TcpSocket03", "UdpSocket03"]
 
 _MAX_DATAGRAM_BYTES = 65535
+
+_INVALID = ("invalid-argument", None)
+_TOO_MANY = ("other", "connection quota exhausted")
 
 # Not in a domain name, by the URL standard.
 _FORBIDDEN = re.compile(r"[\x00-\x20#/:<>?@\[\\\]^|%\x7f]")
@@ -40,28 +48,12 @@ class UdpSocket03(UdpSocket):
     """``udp-socket``."""
 
 
-def _error(case: str, text: str | None = None) -> WitError:
-    return WitError((case, text))
+def _error(case: str) -> WitError:
+    return WitError((case, None))
 
 
-def _creator(kind: type[Socket], settings: dict[str, Any]) -> HostFunction:
-    def create(state: InstanceState, family: str) -> Socket:
-        if not state.grants.network.socket_slots.claim():
-            raise _error("other", "connection quota exhausted")
-        return kind(family, dict(settings))
-
-    return create
-
-
-def _refuse(case: str) -> HostFunction:
-    def refuse(state: InstanceState, *arguments: object) -> None:
-        raise _error(case)
-
-    return refuse
-
-
-_denied = _refuse("access-denied")
-_invalid_state = _refuse("invalid-state")
+_denied = refuse(("access-denied", None))
+_invalid_state = refuse(("invalid-state", None))
 
 
 def _check_family(socket: Socket, address: Any) -> None:
@@ -104,27 +96,6 @@ def _receive(state: InstanceState, socket: Socket) -> tuple[bytes, FutureValue]:
     return b"", FutureValue(Err(("invalid-state", None)))
 
 
-def _setting(name: str) -> HostFunction:
-    return lambda state, socket: socket.settings[name]
-
-
-def _setter(name: str) -> HostFunction:
-    def set_setting(state: InstanceState, socket: Socket, value: Any) -> None:
-        if value == 0 and value is not False:
-            raise _error("invalid-argument")
-        socket.settings[name] = value
-
-    return set_setting
-
-
-def _settings(prefix: str, names: dict[str, Any]) -> dict[str, HostFunction]:
-    functions: dict[str, HostFunction] = {}
-    for name in names:
-        functions[f"[method]{prefix}.get-{name}"] = _setting(name)
-        functions[f"[method]{prefix}.set-{name}"] = _setter(name)
-    return functions
-
-
 def _resolve(state: InstanceState, name: str) -> None:
     raise _error("permanent-resolver-failure" if _is_host(name) else "invalid-argument")
 
@@ -141,7 +112,7 @@ INTERFACES_03 = (
     Interface(
         "wasi:sockets/types@0.3",
         {
-            "[static]tcp-socket.create": _creator(TcpSocket03, TCP_DEFAULTS),
+            "[static]tcp-socket.create": creator(TcpSocket03, TCP_DEFAULTS, _TOO_MANY),
             "[method]tcp-socket.bind": _bind,
             "[method]tcp-socket.connect": _connector("tcp"),
             "[method]tcp-socket.listen": _denied,
@@ -151,9 +122,9 @@ INTERFACES_03 = (
             "[method]tcp-socket.get-remote-address": _invalid_state,
             "[method]tcp-socket.get-is-listening": lambda state, socket: False,
             "[method]tcp-socket.get-address-family": lambda state, socket: socket.family,
-            "[method]tcp-socket.set-listen-backlog-size": _setter("listen-backlog-size"),
-            **_settings("tcp-socket", TCP_DEFAULTS),
-            "[static]udp-socket.create": _creator(UdpSocket03, UDP_DEFAULTS),
+            "[method]tcp-socket.set-listen-backlog-size": setter("listen-backlog-size", _INVALID),
+            **settings("tcp-socket", TCP_DEFAULTS, _INVALID, "get-"),
+            "[static]udp-socket.create": creator(UdpSocket03, UDP_DEFAULTS, _TOO_MANY),
             "[method]udp-socket.bind": _bind,
             "[method]udp-socket.connect": _connect_udp,
             "[method]udp-socket.disconnect": _invalid_state,
@@ -162,7 +133,7 @@ INTERFACES_03 = (
             "[method]udp-socket.get-local-address": _invalid_state,
             "[method]udp-socket.get-remote-address": _invalid_state,
             "[method]udp-socket.get-address-family": lambda state, socket: socket.family,
-            **_settings("udp-socket", UDP_DEFAULTS),
+            **settings("udp-socket", UDP_DEFAULTS, _INVALID, "get-"),
         },
         {"tcp-socket": TcpSocket03, "udp-socket": UdpSocket03},
     ),

@@ -67,7 +67,7 @@ def unpack_archive(path: Path, wanted: Collection[str], cache: ContentCache) -> 
                     if member.isreg():
                         _take(archive, member, wanted, cache)
     except (*_BROKEN, zlib.error) as error:
-        raise FetchError(f"it is no tar.gz archive: {error or 'it breaks off'}") from error
+        raise FetchError(f"it is not a tar.gz archive: {error or 'it breaks off'}") from error
 
 
 def _members(archive: tarfile.TarFile, stream: "_BoundedStream") -> Iterator[tarfile.TarInfo]:

@@ -97,7 +97,7 @@ def layout_of(manifest: Manifest) -> ImageLayout:
         FetchError: There are too many, or too large ones; or none that is an application.
     """
     if manifest.config is None:
-        raise FetchError("it is no image: its manifest has no configuration")
+        raise FetchError("it is not an image: its manifest has no configuration")
     if len(manifest.layers) > MAX_LAYERS:
         raise FetchError(f"it has {len(manifest.layers)} layers; this host takes {MAX_LAYERS}")
     total = sum(layer.size for layer in manifest.layers)
@@ -168,7 +168,9 @@ def check_locked_app(app: LockedApp) -> None:
     for id, path in files:
         names = path.split("/")
         if {"", ".", ".."} & set(names) or "\\" in path or "\0" in path:
-            raise FetchError(f"component {id!r}: {path!r} is no path below the folder of its files")
+            raise FetchError(
+                f"component {id!r}: {path!r} is not a path below the folder of its files"
+            )
 
 
 def needed_by(app: LockedApp) -> list[Needed]:

@@ -6,6 +6,7 @@ says of it, and its bytes when they are sent.
 Source: contract spin-host.md, OCI-2 to OCI-4, OCI-10 to OCI-13 and OCI-17.
 """
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -31,6 +32,7 @@ __all__ = [
     "content_of",
     "file_layer",
     "files_below",
+    "wasm_bytes",
     "wasm_layer",
 ]
 
@@ -69,18 +71,36 @@ def wasm_layer(content: ContentRef, place: str) -> ImageLayer:
     """Return the layer of a component; one in text is pushed as the binary that it means.
 
     Raises:
+        FetchError: It is not wasm.
+    """
+    path = _path_of(content)
+    with _reading(path, place):
+        with path.open("rb") as file:
+            is_binary = file.read(4) == b"\0asm"
+        return _of_file(path, WASM_TYPE) if is_binary else bytes_layer(read_wasm(path), WASM_TYPE)
+
+
+def wasm_bytes(content: ContentRef, place: str) -> bytes:
+    """Return a component, one in text as the binary that it means.
+
+    Raises:
         FetchError: It is no wasm.
     """
     path = _path_of(content)
+    with _reading(path, place):
+        return read_wasm(path)
+
+
+@contextlib.contextmanager
+def _reading(path: Path, place: str) -> Iterator[None]:
     try:
-        with path.open("rb") as file:
-            is_binary = file.read(4) == b"\0asm"
-        if not is_binary:
-            return bytes_layer(read_wasm(path), WASM_TYPE)
-        return _of_file(path, WASM_TYPE)
+        yield
     except OSError as error:
         raise FetchError(f"{place} {path}: {error.strerror}; build the component first") from error
     except ComponentError as error:
+        if isinstance(error.__cause__, OSError):
+            reason = error.__cause__.strerror
+            raise FetchError(f"{place} {path}: {reason}; build the component first") from error
         raise FetchError(f"{place} is not a valid .wasm file: {path}") from error
 
 

@@ -119,7 +119,7 @@ def pull_image(
             anything of it is read but its digest. ``None`` checks no signature.
 
     Raises:
-        ImageError: It cannot be had, is no application, or is not what its digests say.
+        ImageError: It cannot be had, is not an application, or is not what its digests say.
         SignatureError: None of the keys signed it.
     """
     keys = _keys(reference, verify)
@@ -166,7 +166,7 @@ def _application(text: bytes, reference: ImageReference) -> LockedApp | None:
         decoded = text.decode()
         value = json.loads(decoded)
     except (ValueError, RecursionError) as error:
-        raise FetchError(f"its application is no JSON: {error}") from error
+        raise FetchError(f"its application is not JSON: {error}") from error
     if not isinstance(value, dict) or "spin_lock_version" not in value:
         return None
     if _depth_of(value) > MAX_DEPTH:

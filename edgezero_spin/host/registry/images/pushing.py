@@ -4,10 +4,11 @@ In: a manifest on this disk and a reference. Out: an image with a layer for each
 each file that is not small, or one archive for each folder where those would be too many; and
 the digest of its manifest.
 
-Components are pushed as they are. Spin joins a component with its dependencies first unless it
-is told not to; this host has nothing that joins them, and says so.
+A component is composed with its dependencies first, so that whatever runs components can run it,
+unless that is not wanted.
 
-Source: contract spin-host.md, OCI-1 to OCI-5, OCI-10 to OCI-18 and OCI-20.
+Source: contract spin-host.md, OCI-1 to OCI-5, OCI-10 to OCI-18 and OCI-20; services.md, CPS-3 to
+CPS-7.
 """
 
 import json
@@ -29,6 +30,7 @@ from edgezero_spin.host.registry.images.layers import (
     content_of,
     file_layer,
     files_below,
+    wasm_bytes,
     wasm_layer,
 )
 from edgezero_spin.host.registry.images.parallel import PiecesUntilStopped, each
@@ -36,6 +38,7 @@ from edgezero_spin.host.registry.images.references import asking
 from edgezero_spin.host.registry.repository import IMAGE_MANIFEST, OciRepository
 from edgezero_spin.manifest.image_reference import DEFAULT_TAG
 from edgezero_spin.manifest.spin import (
+    ContentRef,
     FetchError,
     LockedApp,
     LockedComponent,
@@ -44,6 +47,8 @@ from edgezero_spin.manifest.spin import (
     load_spin_manifest,
     lock_application,
 )
+from edgezero_spin.wasm.component.dependency_names import CompositionError
+from edgezero_spin.wasm.component.spin_dependencies import SpinDependency, compose_dependencies
 
 __all__ = ["PushedImage", "push_manifest"]
 
@@ -97,8 +102,8 @@ def push_manifest(
         reference: Where to: ``registry/path:tag``.
         cache: Where components come from that the manifest names by URL or package.
         profile: The build profile to push.
-        compose: Join components with their dependencies, which fails where there are any;
-            ``False`` pushes dependencies as layers of their own.
+        compose: Make one component of each and its dependencies; ``False`` pushes dependencies
+            as layers of their own, for hosts that compose.
         annotations: Of the image, over those that the manifest gives.
         insecure: Ask the registry without TLS.
 
@@ -115,25 +120,59 @@ def push_manifest(
                 assets_dir=Path(folder) / "assets",
                 fetch=Downloads(cache),
             )
-            _check(app, compose)
+            _check(app)
+            if compose:
+                app = _composed(app, Path(folder))
             assembly = _assemble(app, archived="SPIN_OCI_ARCHIVE_LAYERS" in os.environ)
             if len(assembly.layers) > MAX_FILE_LAYERS:
                 assembly = _assemble(app, archived=True)
             return _push(repository, parsed.tag or DEFAULT_TAG, assembly, annotations or {})
 
 
-def _check(app: LockedApp, compose: bool) -> None:
+def _check(app: LockedApp) -> None:
     for part in app.components:
         if part.trigger_dependencies:
             raise FetchError(
                 f"component {part.id!r} has dependencies of its trigger, which only "
                 "`spin registry push` joins to it"
             )
-        if part.dependencies and compose:
-            raise FetchError(
-                f"component {part.id!r} has dependencies, and this command joins no components: "
-                "push them beside it with --compose=false, or use `spin registry push`"
+
+
+def _composed(app: LockedApp, folder: Path) -> LockedApp:
+    """Return the application with one component for each and its dependencies.
+
+    Args:
+        folder: Where they are written; it goes when they are pushed.
+    """
+
+    def compose(number: int, part: LockedComponent) -> LockedComponent:
+        if not part.dependencies:
+            return part
+        place = f"Component {part.id}"
+        try:
+            content = compose_dependencies(
+                part.id,
+                wasm_bytes(part.source, f"{place} source"),
+                [
+                    SpinDependency(
+                        name=name,
+                        data=wasm_bytes(dependency.source, f"{place} dependency {name}"),
+                        export=dependency.export,
+                        inherit=dependency.inherit,
+                    )
+                    for name, dependency in part.dependencies.items()
+                ],
             )
+        except CompositionError as error:
+            raise FetchError(
+                f"{error}; --compose=false pushes dependencies beside their component"
+            ) from error
+        path = folder / f"composed-{number}.wasm"
+        path.write_bytes(content)
+        return attrs.evolve(part, source=ContentRef(source=path.as_uri()), dependencies={})
+
+    components = tuple(compose(number, part) for number, part in enumerate(app.components))
+    return attrs.evolve(app, components=components)
 
 
 def _assemble(app: LockedApp, *, archived: bool) -> _Assembly:

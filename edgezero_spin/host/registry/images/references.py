@@ -51,7 +51,7 @@ def asking(
         writing: Ask for the right to write, too.
 
     Raises:
-        ImageError: It is no reference, or a ``FetchError`` came out of the ``with``.
+        ImageError: It is not a reference, or a ``FetchError`` came out of the ``with``.
     """
     shown = without_credentials(reference)
     try:

@@ -15,7 +15,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Any, Self
 
-from edgezero_spin.host.factors.redis.client import RedisAddress, encoded
+from edgezero_spin.host.factors.redis.address import RedisAddress
+from edgezero_spin.host.factors.redis.client import encoded
 from edgezero_spin.host.triggers.reconnecting import ServerGoneError
 from edgezero_spin.host.triggers.trigger import TriggerFailedError
 

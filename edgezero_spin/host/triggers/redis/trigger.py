@@ -19,7 +19,7 @@ import attrs
 from edgezero_spin.events import RedisMessage
 from edgezero_spin.host.errors import HandlerError
 from edgezero_spin.host.execution.event_component import EventComponent, EventFunction
-from edgezero_spin.host.factors.redis.client import RedisAddress, parse_redis_address
+from edgezero_spin.host.factors.redis.address import RedisAddress, parse_redis_address
 from edgezero_spin.host.triggers.reconnecting import ServerGoneError, stay_connected
 from edgezero_spin.host.triggers.redis.subscription import Subscription
 from edgezero_spin.host.triggers.tables import read_texts, rendered

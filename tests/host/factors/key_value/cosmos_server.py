@@ -1,6 +1,6 @@
 """A stand-in for Azure Cosmos DB: the part of its REST API that a key-value store uses.
 
-It is no Cosmos DB. It keeps documents of one container by id, checks the signature and the
+It is not a Cosmos DB. It keeps documents of one container by id, checks the signature and the
 partition of each request, answers queries a few documents at a time, and can be told to be
 busy. What real accounts do beyond that is not shown by tests against it.
 

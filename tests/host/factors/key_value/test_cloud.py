@@ -238,7 +238,7 @@ def test_a_counter_stays_in_the_range_of_its_interface(store: WideKeyValue) -> N
 
 
 def test_a_swap_needs_the_value_that_is_there(store: WideKeyValue) -> None:
-    """Another one, or none, is no match (KV-27)."""
+    """Another one, or none, is not a match (KV-27)."""
     store.set("key", b"one")
     assert store.compare_and_set("key", b"other", b"two") is False
     assert store.compare_and_set("absent", b"one", b"two") is False
@@ -343,7 +343,7 @@ def test_a_swap_notices_who_was_faster(cosmos: Cosmos, container: CosmosKeyValue
 def test_a_counter_that_somebody_else_begins_is_counted_on(
     cosmos: Cosmos, container: CosmosKeyValue
 ) -> None:
-    """A conflict is no failure, and nothing is lost (KV-25)."""
+    """A conflict is not a failure, and nothing is lost (KV-25)."""
 
     def other() -> None:
         # Between the look for the counter and its making.

@@ -68,7 +68,7 @@ def test_a_file_that_spin_made_is_read(tmp_path: Path) -> None:
         ("'k'", "5", "the value is a number (5) and no bytes"),
         ("'k'", "1.5", "the value is a number (1.5) and no bytes"),
         ("'k'", "CAST(x'ff' AS TEXT)", "Could not decode to UTF-8"),
-        ("x'6b'", "x''", "a key is no text: b'k'"),
+        ("x'6b'", "x''", "a key is not text: b'k'"),
         ("CAST(x'ff' AS TEXT)", "x''", "Could not decode to UTF-8"),
     ],
 )

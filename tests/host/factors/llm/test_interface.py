@@ -261,8 +261,11 @@ def test_the_table_of_the_runtime_configuration(tmp_path: Path) -> None:
         ('type = "llama"', "unknown type 'llama'"),
         ('type = "remote_http"\nauth_token = "secret"', "missing field `url`"),
         ('type = "remote_http"\nurl = "https://h"', "missing field `auth_token`"),
-        ('type = "remote_http"\nurl = "h"\nauth_token = "secret"', "no http or https URL"),
-        ('type = "remote_http"\nurl = "http://[x"\nauth_token = "secret"', "no http or https URL"),
+        ('type = "remote_http"\nurl = "h"\nauth_token = "secret"', "not an http or https"),
+        (
+            'type = "remote_http"\nurl = "http://[x"\nauth_token = "secret"',
+            "not an http or https",
+        ),
         ('type = "remote_http"\nurl = "http://h"\nauth_token = "secret\\n"', "printable"),
         (
             'type = "remote_http"\nurl = "http://h"\nauth_token = "secret"\napi_type = "x"',

@@ -123,7 +123,7 @@ def test_templates_are_filled_in_at_each_request(values: dict[str, str], sent: l
     ],
 )
 def test_a_template_decides_about_the_entries_beside_it(value: str | None, sent: list[str]) -> None:
-    """One that stands for nothing is skipped, one that is no entry allows nothing (NET-6, 12)."""
+    """What stands for nothing is skipped, one that is not an entry allows nothing (NET-6, 12)."""
     given = {} if value is None else {"h": value}
     variables = VariableResolver({"h": LockedVariable()}, {}, [StaticProvider(given)])
     entries = ["http://example.com", "http://{{ h }}"]

@@ -118,7 +118,7 @@ ENTRY = '[[client_tls]]\ncomponent_ids = ["a"]\nhosts = ["h"]\n'
         ("[outbound_redis]\nmax = 1", "outbound_redis.max: unknown field `max`"),
         ('[[client_tls]]\nhosts = ["h"]', "missing field `component_ids`"),
         ('[[client_tls]]\ncomponent_ids = ["a"]\nhosts = []', "'hosts' list may not be empty"),
-        (ENTRY.replace('"a"', '"_a"'), "'_a' is no component id"),
+        (ENTRY.replace('"a"', '"_a"'), "'_a' is not a component id"),
         (ENTRY.replace('"h"', '"h:443"'), "invalid TLS 'host' 'h:443'"),
         (ENTRY + "ca_use_platform_roots = false", "nobody is trusted"),
         (ENTRY + 'ca_roots_file = "none.pem"', "none.pem': No such file"),

@@ -8,7 +8,7 @@ import pytest
 
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
-from edgezero_spin.host.factors.postgres.factor import Postgres
+from edgezero_spin.host.factors.postgres.factor import PostgresConnections
 from edgezero_spin.host.factors.postgres.interface import PostgresConnectionResource as Connection
 from tests.certificates import Certificate, make_certificate
 from tests.host.debian_servers import own, running_postgres, server_folder
@@ -54,7 +54,7 @@ MakeState = Callable[..., InstanceState]
 @pytest.fixture
 def make_state() -> Iterator[MakeState]:
     """Makes instances of one application, which may connect to anything on this machine."""
-    postgres = Postgres()
+    postgres = PostgresConnections()
 
     def make(*entries: str, **grants: Any) -> InstanceState:
         allowed = entries or ("postgres://localhost:*", "postgres://127.0.0.1:*")

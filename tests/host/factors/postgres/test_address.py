@@ -85,7 +85,7 @@ def test_sockets_of_the_machine(text: str) -> None:
     ],
 )
 def test_texts_that_cannot_be_read(text: str, reason: str) -> None:
-    """They are no connection strings; the message says where, and no value."""  # PG-11, PG-50, V-1
+    """They are not connection strings; the message says where."""  # PG-11, PG-50, V-1
     with pytest.raises(ValueError, match="invalid connection string") as raised:
         parse_postgres_address(text)
     assert reason in str(raised.value)

@@ -9,15 +9,10 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host.factors.outbound_networking import sockets
-from edgezero_spin.host.factors.redis.client import (
-    RedisAddress,
-    RedisConnection,
-    RedisError,
-    RedisPool,
-    RedisReplyError,
-    Status,
-    parse_redis_address,
-)
+from edgezero_spin.host.factors.redis.address import RedisAddress, parse_redis_address
+from edgezero_spin.host.factors.redis.client import RedisConnection
+from edgezero_spin.host.factors.redis.pool import RedisPool
+from edgezero_spin.host.factors.redis.replies import RedisError, RedisReplyError, Status
 
 
 @pytest.mark.parametrize(
@@ -181,12 +176,12 @@ def test_a_reply_in_pieces() -> None:
     ("answer", "message"),
     [
         (b"%1\r\n+a\r\n:1\r\n", "Could not convert Redis response"),
-        (b"HTTP/1.1 400\r\n", "no Redis reply"),
-        (b":x\r\n", "no Redis reply"),
-        (b":1_0\r\n", "no Redis reply"),
-        (b":9223372036854775808\r\n", "no Redis reply"),
-        (b"$" + b"9" * 5000 + b"\r\n", "no Redis reply"),
-        (b"\r\n", "no Redis reply"),
+        (b"HTTP/1.1 400\r\n", "not a Redis reply"),
+        (b":x\r\n", "not a Redis reply"),
+        (b":1_0\r\n", "not a Redis reply"),
+        (b":9223372036854775808\r\n", "not a Redis reply"),
+        (b"$" + b"9" * 5000 + b"\r\n", "not a Redis reply"),
+        (b"\r\n", "not a Redis reply"),
         (b"x" * 200_000, "its line does not end"),
         (b"*1\r\n" * 20, "nested too deeply"),
         (b"$1000\r\n", "exceeds limit of 1000 bytes"),

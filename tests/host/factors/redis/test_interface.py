@@ -19,8 +19,10 @@ from edgezero_spin.host.factors.outbound_networking.blocked import parse_blocked
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
 from edgezero_spin.host.factors.redis import interface as outbound_redis
-from edgezero_spin.host.factors.redis.client import RedisAddress, RedisConnection, RedisPool
+from edgezero_spin.host.factors.redis.address import RedisAddress
+from edgezero_spin.host.factors.redis.client import RedisConnection
 from edgezero_spin.host.factors.redis.interface import RedisConnectionResource
+from edgezero_spin.host.factors.redis.pool import RedisPool
 from edgezero_spin.host.factors.variables import StaticProvider, VariableResolver
 from edgezero_spin.manifest.spin.locked_app import LockedVariable
 from edgezero_spin.stores.backend import BackendError
@@ -209,7 +211,7 @@ def test_results_are_bounded(
 def test_only_allowed_servers(
     port: int, allowed: list[str], address: str, error: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What the manifest does not list is no valid address (NET-22, CONF-6)."""
+    """What the manifest does not list is not a valid address (NET-22, CONF-6)."""
     entries = [entry.format(port=port) for entry in allowed]
     state = instance_state(outbound=OutboundHosts(entries))
     with caplog.at_level(logging.WARNING, "edgezero_spin.host"):
@@ -374,7 +376,7 @@ class TestKeyValue:
         assert store.get("none") is None
 
     def test_a_key_of_another_program(self, store: RedisKeyValue) -> None:
-        """A key that is no text cannot be listed."""
+        """A key that is not text cannot be listed."""
         with store.pool.connection() as connection:
             connection.call("SET", b"\xff", "x")
         with pytest.raises(BackendError, match="not UTF-8"):

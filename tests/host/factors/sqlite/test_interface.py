@@ -13,7 +13,7 @@ import pytest
 from edgezero_spin.host.errors import DeadlineExceeded
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.sqlite import interface as sqlite
-from edgezero_spin.host.factors.sqlite.connections import DatabaseError
+from edgezero_spin.host.factors.sqlite.connections import SqliteError
 from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.sqlite.interface import SqliteConnectionResource
 from tests.host.support import call, error_of, instance_state
@@ -211,9 +211,9 @@ def test_a_name_is_shared_in_memory() -> None:
     first.execute_script("CREATE TABLE t(v); INSERT INTO t VALUES (1)")
     assert second.execute("SELECT v FROM t", max_bytes=100) == (["v"], [(1,)])
     apart = other.connect()
-    with pytest.raises(DatabaseError, match="no such table"):
+    with pytest.raises(SqliteError, match="no such table"):
         apart.execute("SELECT v FROM t", max_bytes=100)
-    with pytest.raises(DatabaseError, match="not authorized"):
+    with pytest.raises(SqliteError, match="not authorized"):
         apart.execute("ATTACH 'file:/shared-one?vfs=memdb' AS one", max_bytes=100)
     for connection in (first, second, apart):
         connection.close()

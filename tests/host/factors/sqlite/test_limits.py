@@ -15,7 +15,7 @@ import pytest
 from edgezero_spin.host.errors import DeadlineExceeded
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.sqlite import connections as sqlite_connections
-from edgezero_spin.host.factors.sqlite.connections import DatabaseError
+from edgezero_spin.host.factors.sqlite.connections import SqliteError
 from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
 from edgezero_spin.host.factors.sqlite.threads import left_behind
@@ -87,14 +87,14 @@ def test_a_statement_that_hears_nothing_is_left_behind(
     monkeypatch.setattr(sqlite_connections, "MAX_LEFT_BEHIND", 1)
     database = Database(label="x", path=tmp_path / "x.db")
     stuck = database.connect(lambda: False)
-    with pytest.raises(DatabaseError, match="interrupted"):
+    with pytest.raises(SqliteError, match="interrupted"):
         stuck.execute(STUCK, max_bytes=100)
     assert left_behind(database) == 1
-    with pytest.raises(DatabaseError, match="busy with a statement that was stopped"):
+    with pytest.raises(SqliteError, match="busy with a statement that was stopped"):
         stuck.execute("SELECT 1", max_bytes=100)
     assert (stuck.changes(), stuck.last_insert_rowid()) == (0, 0)
     stuck.close()
-    with pytest.raises(DatabaseError, match="too many statements that were stopped"):
+    with pytest.raises(SqliteError, match="too many statements that were stopped"):
         database.connect().execute("SELECT 1", max_bytes=100)
     other = Database(label="other").connect()
     assert other.execute("SELECT 1", max_bytes=100)[1] == [(1,)]
@@ -113,7 +113,7 @@ def test_waiting_for_a_lock_ends_with_the_instance(tmp_path: Path) -> None:
     looks = itertools.count()
     waiting = database.connect(lambda: next(looks) < 3)
     waiting.execute("PRAGMA busy_timeout = 100000000", max_bytes=100)
-    with pytest.raises(DatabaseError, match=r"interrupted|locked"):
+    with pytest.raises(SqliteError, match=r"interrupted|locked"):
         waiting.execute("BEGIN IMMEDIATE", max_bytes=100)
     assert next(looks) < 10
     holder.close()
@@ -126,7 +126,7 @@ def test_a_shorter_wait_for_a_lock(tmp_path: Path) -> None:
     holder, waiting = database.connect(), database.connect()
     holder.execute("BEGIN IMMEDIATE", max_bytes=100)
     waiting.execute("PRAGMA busy_timeout = 0", max_bytes=100)
-    with pytest.raises(DatabaseError, match="locked"):
+    with pytest.raises(SqliteError, match="locked"):
         waiting.execute("BEGIN IMMEDIATE", max_bytes=100)
     waiting.execute("PRAGMA busy_timeout = 5000", max_bytes=100)
     timer = threading.Timer(0.05, holder.close)
@@ -171,7 +171,7 @@ def test_a_statement_holds_what_its_instance_may(before: list[str], statement: s
     """In a process of its own, whose peak is a few times the limit and not gigabytes."""
     program = f"""\
         import resource
-        from edgezero_spin.host.factors.sqlite.connections import DatabaseError
+        from edgezero_spin.host.factors.sqlite.connections import SqliteError
         from edgezero_spin.host.factors.sqlite.database import Database
         from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
         connection = Database(label="x").connect(account=MemoryAccount({LIMIT_BYTES}))
@@ -181,7 +181,7 @@ def test_a_statement_holds_what_its_instance_may(before: list[str], statement: s
         try:
             connection.execute({statement!r}, max_bytes=128 << 20)
             print("done")
-        except DatabaseError as error:
+        except SqliteError as error:
             print("full" if error.full else error.message)
         print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - begin) * 1024)
         connection.close()
@@ -210,7 +210,7 @@ def test_connections_of_an_instance_share_its_limit(account: MemoryAccount) -> N
     """What one holds another cannot have; closing gives it back."""
     database = Database(label="x")
     open_ones = []
-    with pytest.raises(DatabaseError, match=f"out of memory .limit of {LIMIT_BYTES} bytes"):
+    with pytest.raises(SqliteError, match=f"out of memory .limit of {LIMIT_BYTES} bytes"):
         for _ in range(20):
             one = database.connect(account=account)
             open_ones.append(one)
@@ -228,7 +228,7 @@ def test_a_full_database_can_be_emptied(account: MemoryAccount) -> None:
     """At its limit it says so, and deleting works (DB-1)."""
     connection = Database(label="x").connect(account=account)
     connection.execute("CREATE TABLE t(v)", max_bytes=100)
-    with pytest.raises(DatabaseError) as caught:
+    with pytest.raises(SqliteError) as caught:
         for _ in range(100):
             connection.execute("INSERT INTO t VALUES (zeroblob(1000000))", max_bytes=100)
     assert caught.value.full

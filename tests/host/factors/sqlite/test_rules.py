@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, DatabaseError
+from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, SqliteError
 from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.sqlite.functions import replace_functions
 from edgezero_spin.host.factors.sqlite.rules import FUNCTIONS, MODULES, PRAGMAS
@@ -31,7 +31,7 @@ def connection(tmp_path: Path) -> Iterator[DatabaseConnection]:
 
 def said(connection: DatabaseConnection, statement: str) -> str:
     """What SQLite says of a statement that it refuses."""
-    with pytest.raises(DatabaseError) as caught:
+    with pytest.raises(SqliteError) as caught:
         connection.execute(statement, max_bytes=10_000)
     return caught.value.message
 
@@ -111,14 +111,14 @@ def test_hostile_statements_one_after_the_other() -> None:
     """In a process of its own, which they do not end."""
     program = """\
 import json, sys
-from edgezero_spin.host.factors.sqlite.connections import DatabaseError
+from edgezero_spin.host.factors.sqlite.connections import SqliteError
 from edgezero_spin.host.factors.sqlite.database import Database
 connection = Database(label="x").connect()
 refused = 0
 for statement in json.load(sys.stdin):
     try:
         connection.execute(statement, max_bytes=10_000)
-    except DatabaseError:
+    except SqliteError:
         refused += 1
 print(refused)
 """
@@ -274,7 +274,7 @@ def test_no_database_of_a_connection_grows_without_bound(place: str) -> None:
     connection.execute("ATTACH ':memory:' AS x", max_bytes=100)
     connection.execute(f"CREATE TABLE {place}.t(v)", max_bytes=100)
     assert connection.execute(f"PRAGMA {place}.max_page_count", max_bytes=100)[1] == [(65536,)]
-    with pytest.raises(DatabaseError, match="not authorized"):
+    with pytest.raises(SqliteError, match="not authorized"):
         connection.execute(f"PRAGMA {place}.max_page_count = 65537", max_bytes=100)
     connection.close()
 
@@ -308,7 +308,7 @@ def test_values_of_slow_functions_are_shorter(
     ):
         connection.execute(text, max_bytes=100)
     for _ in range(3):
-        with pytest.raises(DatabaseError, match="too big"):
+        with pytest.raises(SqliteError, match="too big"):
             connection.execute(statement, values, max_bytes=1 << 28)
         whole = "SELECT length(?)"
         long = "x" * 20_000_000
@@ -327,5 +327,5 @@ def test_functions_take_as_many_arguments_as_people_write(connection: DatabaseCo
     """Each path of a JSON function is looked for in the whole document."""
     few, many = (", ".join(["1"] * count) for count in (127, 128))
     assert connection.execute(f"SELECT max({few})", max_bytes=100)[1] == [(1,)]
-    with pytest.raises(DatabaseError, match="too many arguments"):
+    with pytest.raises(SqliteError, match="too many arguments"):
         connection.execute(f"SELECT max({many})", max_bytes=100)

@@ -41,7 +41,7 @@ def test_a_missing_file_has_no_lines(tmp_path: Path) -> None:
 
 
 def test_bad_sources_are_provider_errors(tmp_path: Path) -> None:
-    """A malformed file and a value that is no text name themselves."""
+    """A malformed file and a value that is not text name themselves."""
     path = tmp_path / ".env"
     path.write_text("A=1\nnonsense\n")
     provider = EnvironmentProvider(environ={}, dotenv_path=path)
@@ -139,8 +139,8 @@ def test_options_and_their_files(tmp_path: Path) -> None:
         ("@gone.json", 'Failed to read "gone.json"'),
         ("@bad.json", 'Failed to parse JSON from "bad.json"'),
         ("@bad.toml", 'Failed to parse TOML from "bad.toml"'),
-        ("@list.json", "it is no table"),
-        ("@number.json", "the value of n is no string"),
+        ("@list.json", "it is not a table"),
+        ("@number.json", "the value of n is not a string"),
     ],
 )
 def test_options_that_are_refused(

@@ -75,8 +75,8 @@ def test_images_that_are_refused(layers: list[Blob], says: str) -> None:
 
 
 def test_an_artefact_without_configuration() -> None:
-    """It is no image."""
-    with pytest.raises(FetchError, match="no image: its manifest has no configuration"):
+    """It is not an image."""
+    with pytest.raises(FetchError, match="not an image: its manifest has no configuration"):
         layout_of(attrs.evolve(manifest(), config=None))
 
 
@@ -139,7 +139,7 @@ def test_what_an_application_needs() -> None:
         ),
         ({"source": {"digest": "sha256:../../../etc/passwd"}}, "invalid `digest`"),
         *(
-            ({"files": [{"inline": "", "path": path}]}, "is no path below the folder")
+            ({"files": [{"inline": "", "path": path}]}, "is not a path below the folder")
             for path in ("../x", "a/../../x", "/etc/x", "", ".", "./x", "a//b", "a/", "a\\..\\b")
         ),
     ],

@@ -239,11 +239,12 @@ DEPENDENCIES = """\
 
 
 def test_dependencies_are_pushed_beside_their_component(registry: Registry, app: Path) -> None:
-    """Where it is said that nobody joins them here (OCI-15)."""
+    """Where they are not wanted in it (OCI-15); there is nothing of them that is read."""
     thing = b"\0asm\x0d\0\x01\0" + b"thing" * 100
     (app.parent / "thing.wasm").write_bytes(thing)
     app.write_text(MANIFEST + DEPENDENCIES)
-    with pytest.raises(ImageError, match=r"component 'hello' has dependencies.*--compose=false"):
+    says = "is no component that can be joined: malformed section.*--compose=false"
+    with pytest.raises(ImageError, match=says):
         pushed(registry, app)
     assert registry.uploaded == []
     pushed(registry, app, compose=False)
@@ -260,10 +261,12 @@ def test_dependencies_are_pushed_beside_their_component(registry: Registry, app:
         ("hello.wasm", b"", "Component hello source is not a valid .wasm file"),
         ("hello.wasm", None, "build the component first"),
         ("thing.wasm", b"no", "Component hello dependency acme:thing/one is not a valid .wasm"),
+        ("thing.wasm", None, "build the component first"),
     ],
 )
+@pytest.mark.parametrize("compose", [True, False])
 def test_what_is_no_component(
-    registry: Registry, app: Path, name: str, content: bytes | None, says: str
+    compose: bool, registry: Registry, app: Path, name: str, content: bytes | None, says: str
 ) -> None:
     """It is named, and nothing is sent (OCI-17)."""
     (app.parent / "thing.wasm").write_bytes(HELLO)
@@ -272,7 +275,7 @@ def test_what_is_no_component(
     if content is not None:
         (app.parent / name).write_bytes(content)
     with pytest.raises(ImageError, match="cannot push localhost:") as caught:
-        pushed(registry, app, compose=False)
+        pushed(registry, app, compose=compose)
     assert says in str(caught.value)
     assert registry.uploaded == []
 
@@ -385,15 +388,20 @@ def test_a_challenge_of_another_host_gets_no_login(
         assert storage.authorized == []
 
 
+@pytest.mark.parametrize("compose", [True, False])
 def test_a_component_and_its_dependency_answer_from_a_registry(
-    shared_engine: Engine, registry: Registry, app: Path, tmp_path: Path
+    compose: bool, shared_engine: Engine, registry: Registry, app: Path, tmp_path: Path
 ) -> None:
-    """Pushed side by side, joined by the host that runs them (OCI-15)."""
+    """Pushed as one component, or side by side and joined by the host that runs them."""
+    # OCI-15, CPS-4, CPS-5, V-91/2
     (app.parent / "hello.wasm").write_text(asking_script())
     (app.parent / "thing.wasm").write_text(THING)
     name = "acme:thing/one"
     app.write_text(MANIFEST + DEPENDENCIES.replace(name, "example:nowhere/thing"))
-    pushed(registry, app, compose=False)
+    pushed(registry, app, compose=compose)
+    manifest, lock = image_of(registry)
+    assert types_of(manifest).count(WASM) == (1 if compose else 2)
+    assert ("dependencies" in lock["components"][0]) is not compose
 
     async def ask(host: Host) -> int:
         return (await host.handle(HttpRequest(target="/i"))).status

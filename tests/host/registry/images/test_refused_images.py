@@ -88,7 +88,7 @@ def container(registry: Registry) -> None:
 
 
 def no_lock(registry: Registry) -> None:
-    """Its application is no JSON."""
+    """Its application is not JSON."""
     push_layers(registry, [registry.add_blob(b"no", APPLICATION)])
 
 
@@ -136,12 +136,12 @@ def evil_archive(registry: Registry) -> None:
         (manifest_tampered, "the manifest of acme/shop:1.0 has the digest"),
         (layer_missing, f"has no blob {digest_of(LARGE)} in acme/shop"),
         (index, "is an index of images for several platforms"),
-        (old_manifest, "it is no image"),
-        (no_manifest, "answered with what is no JSON object"),
-        (nested_manifest, "answered with what is no JSON object"),
+        (old_manifest, "it is not an image"),
+        (no_manifest, "answered with what is not a JSON object"),
+        (nested_manifest, "answered with what is not a JSON object"),
         (huge_manifest, "more than a manifest can be"),
         (container, "neither a Spin application"),
-        (no_lock, "its application is no JSON"),
+        (no_lock, "its application is not JSON"),
         (deep_lock, "its application is nested more than 64 deep"),
         (newer_lock, "its application cannot be read"),
         (host_files, "names a URL"),
@@ -171,8 +171,8 @@ def test_images_that_are_refused(
     [
         (":2.0", "has no acme/shop:2.0; check host, path and version"),
         (f"@{digest_of(b'')}", f"has no acme/shop@{digest_of(b'')}; check"),
-        ("@sha256:00", "is no digest; it is 'sha256:' and 64 hex digits"),
-        (":a b", "this is no reference such as ghcr.io/acme/shop:1.0"),
+        ("@sha256:00", "is not a digest; it is 'sha256:' and 64 hex digits"),
+        (":a b", "this is not a reference such as ghcr.io/acme/shop:1.0"),
     ],
 )
 def test_images_that_are_not_there(

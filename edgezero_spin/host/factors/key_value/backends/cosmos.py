@@ -283,5 +283,5 @@ def _value_of(document: dict[str, Any]) -> bytes:
 def _number_of(document: dict[str, Any]) -> int:
     value = document.get("value")
     if not isinstance(value, int):
-        raise BackendError("the value is no counter")
+        raise BackendError("the value is not a counter")
     return counter_value(value)

@@ -265,7 +265,7 @@ def _number(stored: bytes | None) -> int:
     if stored is None:
         return 0
     if _NUMBER.fullmatch(stored) is None:
-        raise BackendError("the value is no counter: it is no decimal number")
+        raise BackendError("the value is not a counter: it is not a decimal number")
     return int(stored)
 
 

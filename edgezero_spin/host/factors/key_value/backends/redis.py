@@ -10,12 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
-from edgezero_spin.host.factors.redis.client import (
-    RedisConnection,
-    RedisError,
-    RedisPool,
-    RedisReplyError,
-)
+from edgezero_spin.host.factors.redis.client import RedisConnection
+from edgezero_spin.host.factors.redis.pool import RedisPool
+from edgezero_spin.host.factors.redis.replies import RedisError, RedisReplyError
 from edgezero_spin.stores.backend import BackendError
 
 __all__ = ["RedisKeyValue"]
@@ -56,7 +53,7 @@ class RedisKeyValue:
         """Return every key once.
 
         Raises:
-            BackendError: The server cannot tell, or holds a key that is no text.
+            BackendError: The server cannot tell, or holds a key that is not text.
         """
         try:
             return [key.decode() for key in self._call("KEYS", "*")]

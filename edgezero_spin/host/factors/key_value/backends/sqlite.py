@@ -223,7 +223,7 @@ class SqliteKeyValue:
         while part:
             for (key,) in part:
                 if not isinstance(key, str):
-                    raise BackendError(f"a key is no text: {key!r:.60}")
+                    raise BackendError(f"a key is not text: {key!r:.60}")
                 yield key
             part = self._part_of_keys(NEXT_KEYS, {"1": self.label, "2": part[-1][0]})
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from edgezero_spin.host.exchange.channel import ByteChannel
-from edgezero_spin.host.exchange.fields import is_token, together
+from edgezero_spin.host.exchange.fields import together
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.http.bodies import (
     IncomingBody,
@@ -20,6 +20,7 @@ from edgezero_spin.host.factors.wasi.http.bodies import (
     unsent,
 )
 from edgezero_spin.host.factors.wasi.http.fields import Fields
+from edgezero_spin.host.factors.wasi.http.request_parts import request_accessors
 from edgezero_spin.host.factors.wasi.http.values import ErrorCode, TaggedValue
 from edgezero_spin.host.factors.wasi.io import Parent, Pollable
 from edgezero_spin.host.observers import OutboundObserver
@@ -32,11 +33,10 @@ __all__ = [
     "OutgoingRequest",
     "RequestOptions",
     "SendableRequest",
+    "option_accessors",
 ]
 
 _SCHEME = re.compile(r"[A-Za-z0-9+.-]{0,64}")
-# No absolute URL: to a proxy that is allowed it would name a host that is not.
-_PATH = re.compile(r"(?:[/?#][^\x00-\x20\x7f]*|\*)?")
 _AUTHORITY = re.compile(
     r"(?:[A-Za-z0-9._~!$&'()*+,;=:%-]*@)?"
     r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+)"
@@ -125,32 +125,6 @@ def _outgoing_body(state: InstanceState, request: OutgoingRequest) -> OutgoingBo
     return request.body
 
 
-def _set_method(state: InstanceState, request: OutgoingRequest, method: TaggedValue) -> None:
-    case, payload = method
-    if case == "other" and not is_token(payload):
-        raise WitError(None)
-    request.method = method
-
-
-def _set_path(state: InstanceState, request: OutgoingRequest, path: str | None) -> None:
-    if path is not None and not _PATH.fullmatch(path):
-        raise WitError(None)
-    # A fragment is accepted, and never sent.
-    request.path = None if path is None else path.partition("#")[0]
-
-
-def _set_scheme(state: InstanceState, request: OutgoingRequest, scheme: TaggedValue | None) -> None:
-    if scheme is not None and scheme[0] == "other" and not _SCHEME.fullmatch(scheme[1]):
-        raise WitError(None)
-    request.scheme = scheme
-
-
-def _set_authority(state: InstanceState, request: OutgoingRequest, authority: str | None) -> None:
-    if authority is not None and not _AUTHORITY.fullmatch(authority):
-        raise WitError(None)
-    request.authority = authority
-
-
 class RequestOptions:
     """``request-options``: times in nanoseconds, ``None`` for the default (OUTH-14)."""
 
@@ -161,12 +135,23 @@ class RequestOptions:
         self.first_byte_timeout: int | None = None
         self.between_bytes_timeout: int | None = None
 
+    def change(self, field: str, duration: int | None) -> None:
+        """Set one of the times."""
+        setattr(self, field, duration)
 
-def _option_setter(name: str) -> Callable[[InstanceState, RequestOptions, int | None], None]:
-    def setter(state: InstanceState, options: RequestOptions, duration: int | None) -> None:
-        setattr(options, name, duration)
 
-    return setter
+def option_accessors(get: str = "") -> dict[str, HostFunction]:
+    """Return the getters, with ``get`` before the name of the time, and the setters."""
+    functions: dict[str, HostFunction] = {}
+    for field in RequestOptions.__slots__:
+        name = field.replace("_", "-")
+        functions[f"[method]request-options.{get}{name}"] = lambda state, options, field=field: (
+            getattr(options, field)
+        )
+        functions[f"[method]request-options.set-{name}"] = (
+            lambda state, options, duration, field=field: options.change(field, duration)
+        )
+    return functions
 
 
 class IncomingResponse(Parent):
@@ -265,26 +250,10 @@ class FutureIncomingResponse(Parent):
 FUNCTIONS: dict[str, HostFunction] = {
     "[constructor]outgoing-request": lambda state, headers: OutgoingRequest(headers),
     "[method]outgoing-request.body": _outgoing_body,
-    "[method]outgoing-request.method": lambda state, request: request.method,
-    "[method]outgoing-request.set-method": _set_method,
-    "[method]outgoing-request.path-with-query": lambda state, request: request.path,
-    "[method]outgoing-request.set-path-with-query": _set_path,
-    "[method]outgoing-request.scheme": lambda state, request: request.scheme,
-    "[method]outgoing-request.set-scheme": _set_scheme,
-    "[method]outgoing-request.authority": lambda state, request: request.authority,
-    "[method]outgoing-request.set-authority": _set_authority,
+    **request_accessors("outgoing-request", _SCHEME, _AUTHORITY),
     "[method]outgoing-request.headers": lambda state, request: request.headers.view(request),
     "[constructor]request-options": lambda state: RequestOptions(),
-    "[method]request-options.connect-timeout": lambda state, options: options.connect_timeout,
-    "[method]request-options.set-connect-timeout": _option_setter("connect_timeout"),
-    "[method]request-options.first-byte-timeout": (
-        lambda state, options: options.first_byte_timeout
-    ),
-    "[method]request-options.set-first-byte-timeout": _option_setter("first_byte_timeout"),
-    "[method]request-options.between-bytes-timeout": (
-        lambda state, options: options.between_bytes_timeout
-    ),
-    "[method]request-options.set-between-bytes-timeout": _option_setter("between_bytes_timeout"),
+    **option_accessors(),
     "[method]incoming-response.status": lambda state, response: response.status,
     "[method]incoming-response.headers": (
         lambda state, response: Fields(together(response.headers), immutable=True, parent=response)

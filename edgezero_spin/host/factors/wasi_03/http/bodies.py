@@ -16,7 +16,8 @@ from edgezero_spin.host.exchange.call import Failure, FailureKind
 from edgezero_spin.host.exchange.channel import PIECE, ByteChannel
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi.http.values import ErrorCode, error_text
-from edgezero_spin.host.runtime.host_ends import FutureReader, Promise, StreamReader
+from edgezero_spin.host.runtime.host_ends import FutureReader, StreamReader
+from edgezero_spin.host.runtime.host_sources import Promise
 from edgezero_spin.host.runtime.interface import Err, Ok
 
 __all__ = [

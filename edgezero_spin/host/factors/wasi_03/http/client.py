@@ -25,7 +25,8 @@ from edgezero_spin.host.factors.wasi_03.http.bodies import (
     promised_length,
 )
 from edgezero_spin.host.factors.wasi_03.http.messages import Request03, Response03
-from edgezero_spin.host.runtime.host_ends import Promise, posting
+from edgezero_spin.host.runtime.host_ends import posting
+from edgezero_spin.host.runtime.host_sources import Promise
 from edgezero_spin.host.runtime.interface import Err, Interface, Ok, WitError
 
 __all__ = ["CLIENT_03"]

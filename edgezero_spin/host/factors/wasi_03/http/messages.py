@@ -7,19 +7,19 @@ Source: contract wasi03.md, WH-10, WH-14, WH-18, WH-30, WH-33, CS-3, CS-14, CS-2
 """
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import attrs
 
-from edgezero_spin.host.exchange.fields import is_token
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.http.fields import Fields
-from edgezero_spin.host.factors.wasi.http.outbound import RequestOptions
+from edgezero_spin.host.factors.wasi.http.outbound import RequestOptions, option_accessors
+from edgezero_spin.host.factors.wasi.http.request_parts import request_accessors
 from edgezero_spin.host.factors.wasi.http.values import TaggedValue
 from edgezero_spin.host.factors.wasi_03.http.bodies import OutgoingContents, ReceivedBody
 from edgezero_spin.host.factors.wasi_03.http.fields import read_only
-from edgezero_spin.host.runtime.host_ends import FutureReader, FutureValue, Promise, StreamReader
+from edgezero_spin.host.runtime.host_ends import FutureReader, StreamReader
+from edgezero_spin.host.runtime.host_sources import FutureValue, Promise
 from edgezero_spin.host.runtime.interface import HostFunction, Ok, WitError
 
 __all__ = ["FUNCTIONS", "Request03", "RequestOptions03", "Response03"]
@@ -28,8 +28,6 @@ LOWEST_STATUS = 100
 HIGHEST_STATUS = 599
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,63}")
-# No absolute URL: to a proxy that is allowed it would name a host that is not.
-_PATH = re.compile(r"(?:[/?#][^\x00-\x20\x7f]*|\*)?")
 _AUTHORITY = re.compile(
     r"(?:[A-Za-z0-9._~!$&'()*+,;=:%-]*@)?"
     r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+|(?=:[0-9]))"
@@ -89,12 +87,21 @@ class RequestOptions03(RequestOptions):
         super().__init__()
         self.immutable = False
 
+    def change(self, field: str, duration: int | None) -> None:
+        """Set one of the times.
+
+        Raises:
+            WitError: They cannot be changed any more.
+        """
+        if self.immutable:
+            raise WitError(("immutable", None))
+        super().change(field, duration)
+
     def copy(self, *, immutable: bool) -> "RequestOptions03":
         """The same times."""
         copy = RequestOptions03()
-        copy.connect_timeout = self.connect_timeout
-        copy.first_byte_timeout = self.first_byte_timeout
-        copy.between_bytes_timeout = self.between_bytes_timeout
+        for field in RequestOptions.__slots__:
+            copy.change(field, getattr(self, field))
         copy.immutable = immutable
         return copy
 
@@ -163,74 +170,20 @@ def _consume_body(state: InstanceState, message: _Message, result: FutureReader)
     return b"" if contents.stream is None else contents.stream, contents.trailers
 
 
-def _set_method(state: InstanceState, request: Request03, method: TaggedValue) -> None:
-    case, payload = method
-    if case == "other" and not is_token(payload):
-        raise WitError(None)
-    request.method = method
-
-
-def _set_path(state: InstanceState, request: Request03, path: str | None) -> None:
-    if path is not None and not _PATH.fullmatch(path):
-        raise WitError(None)
-    # A fragment is accepted, and never sent.
-    request.path = None if path is None else path.partition("#")[0]
-
-
-def _set_scheme(state: InstanceState, request: Request03, scheme: TaggedValue | None) -> None:
-    if scheme is not None and scheme[0] == "other" and not _SCHEME.fullmatch(scheme[1]):
-        raise WitError(None)
-    request.scheme = scheme
-
-
-def _set_authority(state: InstanceState, request: Request03, authority: str | None) -> None:
-    if authority is not None and not _AUTHORITY.fullmatch(authority):
-        raise WitError(None)
-    request.authority = authority
-
-
-def _get_options(state: InstanceState, request: Request03) -> RequestOptions03 | None:
-    return request.options
-
-
 def _set_status(state: InstanceState, response: Response03, status: int) -> None:
     if not LOWEST_STATUS <= status <= HIGHEST_STATUS:
         raise WitError(None)
     response.status = status
 
 
-def _option(name: str) -> dict[str, HostFunction]:
-    field = name.replace("-", "_")
-
-    def setter(state: InstanceState, options: RequestOptions03, duration: int | None) -> None:
-        if options.immutable:
-            raise WitError(("immutable", None))
-        setattr(options, field, duration)
-
-    getter: Callable[..., int | None] = lambda state, options: getattr(options, field)  # noqa: E731
-    return {
-        f"[method]request-options.get-{name}": getter,
-        f"[method]request-options.set-{name}": setter,
-    }
-
-
 FUNCTIONS: dict[str, HostFunction] = {
     "[static]request.new": _new_request,
-    "[method]request.get-method": lambda state, request: request.method,
-    "[method]request.set-method": _set_method,
-    "[method]request.get-path-with-query": lambda state, request: request.path,
-    "[method]request.set-path-with-query": _set_path,
-    "[method]request.get-scheme": lambda state, request: request.scheme,
-    "[method]request.set-scheme": _set_scheme,
-    "[method]request.get-authority": lambda state, request: request.authority,
-    "[method]request.set-authority": _set_authority,
-    "[method]request.get-options": _get_options,
+    **request_accessors("request", _SCHEME, _AUTHORITY, "get-"),
+    "[method]request.get-options": lambda state, request: request.options,
     "[method]request.get-headers": lambda state, request: read_only(request.headers),
     "[static]request.consume-body": _consume_body,
     "[constructor]request-options": lambda state: RequestOptions03(),
-    **_option("connect-timeout"),
-    **_option("first-byte-timeout"),
-    **_option("between-bytes-timeout"),
+    **option_accessors("get-"),
     "[method]request-options.clone": lambda state, options: options.copy(immutable=False),
     "[static]response.new": _new_response,
     "[method]response.get-status-code": lambda state, response: response.status,

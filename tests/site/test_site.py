@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 MODULES = (
     "edgezero_spin",
     "edgezero_spin.core",
@@ -21,6 +21,8 @@ MODULES = (
     "edgezero_spin.testing",
     "edgezero_spin.testing.contracts",
 )
+
+pytestmark = pytest.mark.timeout(300)
 
 for package in ("sphinx", "furo", "myst_parser", "sphinx_copybutton"):
     pytest.importorskip(package, reason="the dependency group docs is not installed")
@@ -39,7 +41,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,46 @@
+"""The flags of the explorer, for every command that can show one."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["EXPLORER_OPTIONS", "explorer_options", "take_explorer_port"]
+
+F = TypeVar("F", bound=Callable[..., object])
+
+EXPLORER_OPTIONS = (
+    click.option(
+        "--explorer",
+        is_flag=True,
+        help="Show requests, stores and variables on a page for a browser on this machine.",
+    ),
+    click.option(
+        "--explorer-port",
+        metavar="PORT",
+        type=click.IntRange(0, 65535),
+        help="The same, on this port. Default: a free one.",
+    ),
+)
+
+
+def explorer_options(command: F) -> F:
+    """Add the flags; the command gets them as ``explorer_port``."""
+
+    @functools.wraps(command)
+    def gathered(*arguments: Any, **values: Any) -> object:
+        port = take_explorer_port(values)
+        return command(*arguments, explorer_port=port, **values)
+
+    for option in reversed(EXPLORER_OPTIONS):
+        option(gathered)
+    return gathered  # type: ignore[return-value]
+
+
+def take_explorer_port(values: dict[str, Any]) -> int | None:
+    """Remove both flags from a command's values; return the port, ``None`` for no explorer."""
+    wanted, port = values.pop("explorer"), values.pop("explorer_port")
+    if port is None:
+        return 0 if wanted else None
+    return int(port)

@@ -1,0 +1,38 @@
+"""The form of the host's log: text, as Python writes it, or one JSON object a line.
+
+Source: our own; the members are those of the access log, as far as they mean something here.
+"""
+
+import json
+import logging
+from datetime import UTC, datetime
+
+__all__ = ["JsonFormatter", "write_log_as_json"]
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes a record as JSON: time, level, message, and the traceback of an exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        members = {
+            "time": at.replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            members["exception"] = self.formatException(record.exc_info)
+        return json.dumps(members, ensure_ascii=False)
+
+
+def write_log_as_json() -> None:
+    """Have everything that the host logs written as JSON to standard error."""
+    log = logging.getLogger("edgezero_spin")
+    handlers = [each for each in log.handlers if isinstance(each, logging.StreamHandler)]
+    if not handlers:
+        handlers = [logging.StreamHandler()]
+        log.addHandler(handlers[0])
+    for handler in handlers:
+        handler.setFormatter(JsonFormatter())
+    log.propagate = False

@@ -1,0 +1,40 @@
+"""What the explorer shows of an app that is served natively.
+
+In: a ``NativeApplication``. Out: an ``ExploredApplication``. Sizes and imports are those of
+components; a native app has neither.
+"""
+
+from edgezero_spin.development.application import NativeApplication
+from edgezero_spin.explorer.application import ExploredApplication, shown_variables
+from edgezero_spin.host.load.application import PublicRoute
+
+__all__ = ["explored_native"]
+
+
+def explored_native(native: NativeApplication, url: str | None) -> ExploredApplication:
+    """Return what the explorer shows of an app."""
+    part = native.part
+    component = {
+        "id": part.id,
+        "description": part.description,
+        "source": native.place.target,
+        "bytes": None,
+        "imports": [],
+        "problem": None,
+        "key_value_stores": list(part.key_value_stores),
+        "sqlite_databases": list(part.sqlite_databases),
+        "ai_models": list(part.ai_models),
+        "allowed_outbound_hosts": list(part.allowed_outbound_hosts),
+        "environment": sorted(part.environment),
+    }
+    return ExploredApplication(
+        name=native.gateway.application,
+        url=url,
+        routes=tuple(
+            PublicRoute(part.id, route.path, False, route.method) for route in native.app.routes
+        ),
+        components=(component,),
+        variables=tuple(shown_variables(part.id, native.variables)),
+        key_value=native.stores,
+        databases={},
+    )

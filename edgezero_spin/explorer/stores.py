@@ -1,0 +1,161 @@
+"""Stores in the explorer: looking into them, and changing an entry.
+
+In: an ``ExploredApplication``, a label, and what is asked. Out: values that become JSON. A store
+that refuses, or a statement that fails, is a ``Refusal`` with its words.
+"""
+
+import base64
+import heapq
+from collections.abc import Mapping
+from typing import Any
+
+from edgezero_spin.explorer.application import ExploredApplication
+from edgezero_spin.host.factors.sqlite.connections import ResultTooLarge, SqliteError
+from edgezero_spin.stores.backend import BackendError, KeyValueBackend
+
+__all__ = [
+    "MOST_VALUE_BYTES",
+    "Refusal",
+    "delete_value",
+    "list_keys",
+    "list_tables",
+    "read_value",
+    "run_statement",
+    "write_value",
+]
+
+PAGE = 100
+"""Keys of one answer."""
+MOST_ROWS = 200
+MOST_RESULT_BYTES = 1024 * 1024
+MOST_VALUE_BYTES = 1024 * 1024
+"""Bytes of a value that are shown or taken."""
+
+
+class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure of the explorer
+    """What was asked cannot be done.
+
+    Attributes:
+        status: Of the answer.
+        problem: Why.
+    """
+
+    def __init__(self, status: int, problem: str) -> None:
+        super().__init__(problem)
+        self.status = status
+        self.problem = problem
+
+
+def list_keys(app: ExploredApplication, label: str, *, prefix: str, after: str) -> dict[str, Any]:
+    """Return a page of keys in order, and whether more follow.
+
+    Args:
+        app: The application.
+        label: Of the store.
+        prefix: What the keys begin with.
+        after: The last key of the page before; empty for the first page.
+    """
+    store = _store(app, label)
+    try:
+        wanted = (
+            key
+            for key in store.keys()  # noqa: SIM118 - a store is no dictionary
+            if key.startswith(prefix) and (not after or key > after)
+        )
+        page = heapq.nsmallest(PAGE + 1, wanted)
+    except BackendError as error:
+        raise Refusal(502, error.message) from error
+    return {"keys": page[:PAGE], "more": len(page) > PAGE}
+
+
+def read_value(app: ExploredApplication, label: str, key: str) -> dict[str, Any]:
+    """Return a value, as text where it is one."""
+    try:
+        value = _store(app, label).get(key)
+    except BackendError as error:
+        raise Refusal(502, error.message) from error
+    if value is None:
+        raise Refusal(404, f"no key {key!r} in {label!r}")
+    shown = bytes(value[:MOST_VALUE_BYTES])
+    try:
+        text: str | None = shown.decode()
+    except UnicodeDecodeError:
+        text = None
+    return {
+        "key": key,
+        "bytes": len(value),
+        "text": text,
+        "base64": None if text is not None else base64.b64encode(shown).decode(),
+        "cut": len(value) > len(shown),
+    }
+
+
+def write_value(app: ExploredApplication, label: str, key: str, value: bytes) -> dict[str, Any]:
+    """Write a value."""
+    if not key:
+        raise Refusal(422, "a key is not empty")
+    try:
+        _store(app, label).set(key, value)
+    except BackendError as error:
+        raise Refusal(502, error.message) from error
+    return {"key": key, "bytes": len(value)}
+
+
+def delete_value(app: ExploredApplication, label: str, key: str) -> dict[str, Any]:
+    """Delete an entry."""
+    try:
+        _store(app, label).delete(key)
+    except BackendError as error:
+        raise Refusal(502, error.message) from error
+    return {"key": key}
+
+
+def list_tables(app: ExploredApplication, label: str) -> dict[str, Any]:
+    """Return the tables and views of a database."""
+    found = run_statement(
+        app,
+        label,
+        "select name, type, sql from sqlite_schema "
+        "where type in ('table', 'view') and name not like 'sqlite_%' order by name",
+    )
+    return {"tables": found["rows"]}
+
+
+def run_statement(app: ExploredApplication, label: str, statement: str) -> dict[str, Any]:
+    """Run one statement of SQL, with the limits that components have."""
+    database = app.databases.get(label)
+    if database is None:
+        raise Refusal(404, f"no database {label!r}")
+    connection = database.connect()
+    try:
+        columns, rows = connection.execute(statement, max_bytes=MOST_RESULT_BYTES)
+        changes = connection.changes()
+    except ResultTooLarge as error:
+        raise Refusal(
+            422, f"the result is too large for this page; add a LIMIT ({error})"
+        ) from error
+    except SqliteError as error:
+        raise Refusal(422, str(error)) from error
+    finally:
+        connection.close()
+    return {
+        "columns": columns,
+        "rows": [[_cell(value) for value in row] for row in rows[:MOST_ROWS]],
+        "more": len(rows) > MOST_ROWS,
+        "changes": changes,
+    }
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return f"({len(value)} bytes)"
+    # Numbers of JavaScript end at 2^53.
+    return str(value) if isinstance(value, int) and abs(value) > 2**53 else value
+
+
+def _store(app: ExploredApplication, label: str) -> KeyValueBackend:
+    stores: Mapping[str, KeyValueBackend] = app.key_value
+    found = stores.get(label)
+    if found is None:
+        raise Refusal(404, f"no key-value store {label!r}")
+    return found

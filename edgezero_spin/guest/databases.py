@@ -1,0 +1,161 @@
+"""Generated bindings of the database interfaces, and values on their way through them.
+
+In: the databases that an app declares. Out: for each kind the functions and classes of the
+interface that its world imports, or which one is missing. Cases of WIT are classes here:
+``("int64", 1)`` is ``ParameterValue_Int64(1)``.
+
+Source: componentize-py 0.25; ``fermyon:spin@2.0.0``, ``spin:postgres@4.0.0`` and ``4.2.0``,
+``spin:sqlite@3.1.0``, ``spin:redis@3.0.0``, ``spin:mysql@3.0.0``.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from edgezero_spin.guest.bindings import Err, imported
+from edgezero_spin.stores import StoreDeclaration
+from edgezero_spin.stores.databases import (
+    DECODERS,
+    DatabaseFailure,
+    DatabaseKind,
+    Parameter,
+    ServerMessage,
+)
+
+__all__ = ["DatabaseBinding", "DatabaseInterface", "bind_databases", "failure_of"]
+
+_UPPER = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+@attrs.frozen(kw_only=True)
+class DatabaseInterface:
+    """The interface of one kind of database, of one generation of WASI.
+
+    Attributes:
+        name: Its name in WIT, with version.
+        modules: What componentize-py and spin-sdk call its module.
+        types: The same of the module with its types, where that is another.
+        opens: The function that opens a connection.
+        asynchronous: Whether that is a coroutine.
+        parameter, value: The variants of parameters and of values in rows.
+    """
+
+    name: str
+    modules: tuple[str, ...]
+    types: tuple[str, ...] = ()
+    opens: str = "open"
+    asynchronous: bool
+    parameter: str = "ParameterValue"
+    value: str = "DbValue"
+
+
+@attrs.frozen
+class DatabaseBinding:
+    """What a component calls for one kind of database.
+
+    Attributes:
+        open: Opens a connection.
+    """
+
+    open: Callable[[str], Any]
+    _types: Any
+    _interface: DatabaseInterface
+    _readers: Mapping[type, Callable[[Any], Any]]
+
+    def parameters(self, parameters: Sequence[Parameter]) -> list[Any]:
+        """Return parameters as the interface takes them."""
+        return [self.case_of(self._interface.parameter, *parameter) for parameter in parameters]
+
+    def case_of(self, variant: str, case: str, payload: Any) -> Any:
+        """Return one case of a variant."""
+        made = getattr(self._types, f"{variant}_{case.title().replace('-', '')}")
+        if payload is None:
+            return made()
+        if case.startswith("range-"):
+            payload = tuple(map(self._bound, payload))
+        elif case == "interval":
+            payload = self._types.Interval(**payload)
+        return made(payload)
+
+    def rows(self, rows: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Return rows as Python values."""
+        readers = self._readers
+        return [
+            tuple([readers[type(value)](value) for value in getattr(row, "values", row)])
+            for row in rows
+        ]
+
+    def _bound(self, bound: tuple[Any, str] | None) -> Any:
+        if bound is None:
+            return None
+        return bound[0], self._types.RangeBoundKind[bound[1].upper()]
+
+
+def bind_databases(
+    declaration: StoreDeclaration, known: Mapping[DatabaseKind, DatabaseInterface], world: str
+) -> dict[DatabaseKind, DatabaseBinding]:
+    """Return a binding for each kind of database that is declared.
+
+    Raises:
+        ImportError: The world lacks one of them; names it and the way out.
+    """
+    found = {}
+    for kind, interface in known.items():
+        if getattr(declaration, kind) is None:
+            continue
+        function = f"Connection.{interface.opens}"
+        module = imported(function, interface.asynchronous, *interface.modules)
+        if module is None:
+            raise ImportError(
+                f"the app declares {kind}, but the world of this component does not import "
+                f"{interface.name}: build it with `edgezero componentize`, which writes the "
+                f"world, or name one that has it (-w {world})"
+            )
+        types = imported("", interface.asynchronous, *interface.types) or module
+        opened = getattr(module.Connection, interface.opens)
+        found[kind] = DatabaseBinding(opened, types, interface, _readers(kind, interface, types))
+    return found
+
+
+def _readers(
+    kind: DatabaseKind, interface: DatabaseInterface, types: Any
+) -> dict[type, Callable[[Any], Any]]:
+    """Return for each class of a value what makes a Python value of it."""
+    return {
+        getattr(types, f"{interface.value}_{case.title().replace('-', '')}"): _reader(case, decoder)
+        for case, decoder in DECODERS.get(kind, {}).items()
+    }
+
+
+def _reader(case: str, decoder: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    if decoder is None:
+        return lambda value: value.value
+    if case.startswith("range-"):
+        return lambda value: decoder([_neutral(bound) for bound in value.value])
+    if case == "interval":
+        return lambda value: decoder(vars(value.value))
+    return lambda value: decoder(getattr(value, "value", None))
+
+
+def _neutral(bound: Any) -> Any:
+    return None if bound is None else (bound[0], bound[1].name.lower())
+
+
+def failure_of(error: Err) -> DatabaseFailure:
+    """Return what a call failed with; ``error`` is the payload of its ``Err``."""
+    case = _case_of(error)
+    payload = getattr(error, "value", None)
+    if payload is None or isinstance(payload, str):
+        return DatabaseFailure(case, payload)
+    # PostgreSQL: the text of a failure, or all that the server said.
+    said = payload.value
+    if isinstance(said, str):
+        return DatabaseFailure(case, said)
+    server = ServerMessage(code=said.code, detail=said.detail or "", extras=dict(said.extras))
+    return DatabaseFailure(case, said.message, server)
+
+
+def _case_of(error: Any) -> str:
+    return _UPPER.sub("-", type(error).__name__.partition("_")[2]).lower()

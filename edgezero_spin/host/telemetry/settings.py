@@ -1,0 +1,97 @@
+"""Settings of telemetry: which signals the environment switches on, and how they are sent.
+
+In: environment variables. Out: ``TelemetrySettings``, or ``None`` where nothing is on. The
+addresses, headers, time limits and the sampler are read by the SDK of OpenTelemetry itself.
+
+Source: contract services.md, TEL-1 to TEL-6.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import attrs
+
+from edgezero_spin.errors import HostError
+
+__all__ = ["SIGNALS", "Protocol", "TelemetryError", "TelemetrySettings", "telemetry_settings"]
+
+Protocol = Literal["http/protobuf", "grpc"]
+
+SIGNALS = ("traces", "metrics", "logs")
+
+_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+_PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL"
+# Spans are of the level `info`.
+_LEVELS_WITHOUT_SPANS = frozenset({"off", "error", "warn"})
+
+
+class TelemetryError(HostError):
+    """Telemetry is switched on and cannot be sent as it is asked for.
+
+    Raised at start-up.
+
+    Attributes:
+        problem: What is wrong, and what to do.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+@attrs.frozen(kw_only=True)
+class TelemetrySettings:
+    """What is sent.
+
+    Attributes:
+        protocols: How each signal that is on is sent; keys are of ``SIGNALS``.
+        output_in_spans: Whether what components print becomes events of spans.
+        warnings: What to tell whoever started the host.
+    """
+
+    protocols: Mapping[str, Protocol]
+    output_in_spans: bool = True
+    warnings: tuple[str, ...] = ()
+
+
+def telemetry_settings(environ: Mapping[str, str]) -> TelemetrySettings | None:
+    """Return what the environment asks for; ``None`` for no telemetry.
+
+    Raises:
+        TelemetryError: A signal is to be sent as JSON.
+    """
+    if environ.get("OTEL_SDK_DISABLED"):
+        return None
+    protocols: dict[str, Protocol] = {}
+    warnings: list[str] = []
+    for signal in SIGNALS:
+        own = f"OTEL_EXPORTER_OTLP_{signal.upper()}_"
+        if environ.get(_ENDPOINT) or environ.get(f"{own}ENDPOINT"):
+            name = f"{own}PROTOCOL" if environ.get(f"{own}PROTOCOL") else _PROTOCOL
+            protocols[signal] = _protocol(environ.get(name) or "http/protobuf", name, warnings)
+    level = environ.get("SPIN_OTEL_TRACING_LEVEL", "").strip().lower()
+    if level in _LEVELS_WITHOUT_SPANS:
+        protocols.pop("traces", None)
+    if not protocols:
+        return None
+    return TelemetrySettings(
+        protocols=protocols,
+        output_in_spans=not environ.get("SPIN_DISABLE_LOG_TO_TRACING"),
+        warnings=tuple(warnings),
+    )
+
+
+def _protocol(text: str, name: str, warnings: list[str]) -> Protocol:
+    if text == "grpc":
+        return "grpc"
+    if text == "http/json":
+        raise TelemetryError(
+            f"http/json OTLP protocol is not supported; set {name} to http/protobuf or grpc"
+        )
+    warning = f"'{text}' is not a valid OTLP protocol, defaulting to http/protobuf ({name})"
+    if text != "http/protobuf" and warning not in warnings:
+        warnings.append(warning)
+    return "http/protobuf"

@@ -1,0 +1,86 @@
+"""Telemetry of ``edgezero up``, switched on by the environment."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import edgezero, get, refusal, running
+from tests.host.support import SCRIPT
+from tests.host.telemetry.collector import collecting
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    """A component."""
+    path = tmp_path / "a.wat"
+    path.write_text(SCRIPT.read_text())
+    return path
+
+
+def test_what_up_sends(app: Path) -> None:
+    """Traces, metrics and logs, with what waits at the end of the command."""
+    # TEL-1, TEL-9
+    with collecting() as collector:
+        env = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_SERVICE_NAME": "shop"}
+        with running("-f", app, "--format", "json", env=env) as (told, process):
+            assert get(told["base_url"] + "/w") == (200, b"hello")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
+        assert collector.span("GET /...").attributes["network.peer.address"] == "127.0.0.1"
+        assert collector.logs and "spin.request_count" in collector.points
+        assert {resource["service.name"] for resource in collector.resources} == {"shop"}
+
+
+def test_what_cannot_be_sent(app: Path) -> None:
+    """Is one error, before anything starts."""
+    # TEL-3, V-77
+    env = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
+    }
+    done = edgezero("up", "-f", app, "--disable-cache", env=env)
+    assert "http/json OTLP protocol is not supported" in refusal(done)
+
+
+def test_without_the_extra(app: Path) -> None:
+    """The error names what to install, and how to do without."""
+    program = (
+        "import sys; sys.modules['opentelemetry'] = None\n"
+        "from edgezero_spin.cli import main\n"
+        f"sys.argv = ['edgezero', 'up', '-f', {str(app)!r}]\n"
+        "sys.exit(main())"
+    )
+    env = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=False
+    )
+    assert "pip install 'edgezero-spin[otel]'" in refusal(done)
+    assert "OTEL_SDK_DISABLED" in done.stderr
+
+
+@pytest.mark.parametrize("env", [{}, {"OTEL_SDK_DISABLED": "1"}], ids=["unset", "disabled"])
+def test_off_loads_nothing(app: Path, env: dict[str, str]) -> None:
+    """Nothing of OpenTelemetry."""
+    program = (
+        "import sys\n"
+        "from edgezero_spin.cli import main\n"
+        f"sys.argv = ['edgezero', 'up', '-f', {str(app)!r}, '--listen', 'nowhere:x']\n"
+        "status = main()\n"
+        "assert not [name for name in sys.modules if name.startswith('opentelemetry')]\n"
+        "print('checked')\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
+    if env:
+        environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:9"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**environment, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "checked" in done.stdout, done.stderr
