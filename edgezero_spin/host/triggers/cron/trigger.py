@@ -139,7 +139,9 @@ class CronTriggers:
         if not isinstance(event, CronEvent):
             return None
         return [
-            Delivery(entry.component, ({"timestamp": event.timestamp},), "cron event")
+            Delivery(
+                entry.component, ({"timestamp": event.timestamp},), "cron event", event.expression
+            )
             for entry in self.entries
             if entry.expression == event.expression and id in (None, entry.id)
         ]

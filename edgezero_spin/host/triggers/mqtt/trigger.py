@@ -210,7 +210,12 @@ class MqttTriggers:
         if not isinstance(event, MqttMessage):
             return None
         return [
-            Delivery(entry.component, (event.payload, {"topic": event.topic}), "mqtt message")
+            Delivery(
+                entry.component,
+                (event.payload, {"topic": event.topic}),
+                "mqtt message",
+                event.topic,
+            )
             for entry in self.entries
             if (topic_matches(entry.topic, event.topic) if id is None else id == entry.id)
         ]

@@ -209,7 +209,7 @@ class RedisTriggers:
         if not isinstance(event, RedisMessage):
             return None
         ids = self._by_channel.get((server, event.channel), ())
-        return [Delivery(id, (event.payload,), "redis message") for id in ids]
+        return [Delivery(id, (event.payload,), "redis message", event.channel) for id in ids]
 
     @property
     def listeners(self) -> Sequence[Listener]:
