@@ -238,8 +238,11 @@ class ConfiguredTrigger(Protocol):
             TriggerConfigError: A value is missing, or is none that can be used.
         """
 
-    def check_exports(self, component_id: str, exports: Sequence[str]) -> None:
+    def check_exports(self, component_id: str, exports: Callable[[], Sequence[str]]) -> None:
         """Make sure that a component exports what the triggers call, as far as names tell.
+
+        Args:
+            exports: Returns the names that it exports, or raises where its file is no component.
 
         Raises:
             HandlerError: It does not.

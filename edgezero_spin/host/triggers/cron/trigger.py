@@ -16,8 +16,11 @@ from typing import Self
 import attrs
 
 from edgezero_spin.events import CronEvent
-from edgezero_spin.host.errors import HandlerError
-from edgezero_spin.host.execution.event_component import EventComponent, EventFunction
+from edgezero_spin.host.execution.event_component import (
+    EventComponent,
+    EventFunction,
+    check_export_names,
+)
 from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.triggers.cron.schedule import EXAMPLE, CronSchedule
 from edgezero_spin.host.triggers.tables import read_texts
@@ -117,15 +120,9 @@ class CronTriggers:
         """Return itself: there are no templates (TRG-3)."""
         return self
 
-    def check_exports(self, component_id: str, exports: Sequence[str]) -> None:
-        """Make sure that a component exports the function."""
-        name = FUNCTIONS[0].name
-        if name not in exports:
-            raise HandlerError(
-                component_id,
-                f"component does not export a Cron interface: a cron trigger calls {name}; it "
-                f"exports {', '.join(exports) or 'nothing'}",
-            )
+    def check_exports(self, component_id: str, exports: Callable[[], Sequence[str]]) -> None:
+        """Make sure that a component exports what takes events of this kind."""
+        check_export_names(component_id, CRON, exports(), FUNCTIONS)
 
     def load(self, component: LoadableComponent) -> EventComponent:
         """Return a component with the function that is called."""

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Self
 import attrs
 
 from edgezero_spin.events import MqttMessage
-from edgezero_spin.host.errors import HandlerError
-from edgezero_spin.host.execution.event_component import EventComponent, EventFunction
+from edgezero_spin.host.execution.event_component import (
+    EventComponent,
+    EventFunction,
+    check_export_names,
+)
 from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.factors.mqtt.address import MqttAddress, parse_mqtt_address
 from edgezero_spin.host.triggers.mqtt.topics import filter_fault, topic_matches
@@ -188,15 +191,9 @@ class MqttTriggers:
             password=texts["password"] or "",
         )
 
-    def check_exports(self, component_id: str, exports: Sequence[str]) -> None:
-        """Make sure that a component exports the function."""
-        name = FUNCTIONS[0].name
-        if name not in exports:
-            raise HandlerError(
-                component_id,
-                f"component does not export a Mqtt interface: a mqtt trigger calls {name}; it "
-                f"exports {', '.join(exports) or 'nothing'}",
-            )
+    def check_exports(self, component_id: str, exports: Callable[[], Sequence[str]]) -> None:
+        """Make sure that a component exports what takes events of this kind."""
+        check_export_names(component_id, MQTT, exports(), FUNCTIONS)
 
     def load(self, component: LoadableComponent) -> EventComponent:
         """Return a component with the function that takes messages."""

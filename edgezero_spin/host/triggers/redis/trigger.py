@@ -17,8 +17,11 @@ from typing import Self
 import attrs
 
 from edgezero_spin.events import RedisMessage
-from edgezero_spin.host.errors import HandlerError
-from edgezero_spin.host.execution.event_component import EventComponent, EventFunction
+from edgezero_spin.host.execution.event_component import (
+    EventComponent,
+    EventFunction,
+    check_export_names,
+)
 from edgezero_spin.host.factors.redis.address import RedisAddress, parse_redis_address
 from edgezero_spin.host.triggers.reconnecting import ServerGoneError, stay_connected
 from edgezero_spin.host.triggers.redis.subscription import Subscription
@@ -187,15 +190,9 @@ class RedisTriggers:
         _warn_of_doubles(entries)
         return attrs.evolve(self, entries=tuple(entries))
 
-    def check_exports(self, component_id: str, exports: Sequence[str]) -> None:
-        """Make sure that a component exports one of the two interfaces."""
-        names = [function.interface for function in FUNCTIONS]
-        if not any(name in exports for name in names):
-            raise HandlerError(
-                component_id,
-                "component does not export a Redis interface: a redis trigger calls "
-                f"{' or '.join(map(str, FUNCTIONS))}; it exports {', '.join(exports) or 'nothing'}",
-            )
+    def check_exports(self, component_id: str, exports: Callable[[], Sequence[str]]) -> None:
+        """Make sure that a component exports what takes events of this kind."""
+        check_export_names(component_id, REDIS, exports(), FUNCTIONS)
 
     def load(self, component: LoadableComponent) -> EventComponent:
         """Return a component with the function that takes messages."""
