@@ -23,13 +23,12 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-import attrs
-
 __all__ = [
     "CallEnded",
     "ComponentUsage",
     "HostCall",
     "InstanceUsage",
+    "ObservedEvent",
     "ObservedRequest",
     "Observer",
     "OutboundObserver",
@@ -40,6 +39,8 @@ __all__ = [
 ]
 
 logger = logging.getLogger("edgezero_spin.host")
+
+# Named tuples: importing this is a part of every start, and one of these is made at every call.
 
 CallEnded = Callable[[BaseException | None], None]
 """Told once that a call of a host function ended, with what it raised."""
@@ -71,8 +72,23 @@ class ObservedRequest(NamedTuple):
     route: str | None
 
 
-@attrs.frozen
-class RequestOutcome:
+class ObservedEvent(NamedTuple):
+    """An event that a component takes.
+
+    Attributes:
+        trigger_type: ``redis``, ``mqtt``, ``cron``, or a kind of the program's own.
+        subject: The channel, the topic or the expression; empty for other kinds.
+        application: Name of the application.
+        component_id: What takes it.
+    """
+
+    trigger_type: str
+    subject: str
+    application: str
+    component_id: str
+
+
+class RequestOutcome(NamedTuple):
     """What became of a request.
 
     Attributes:
@@ -88,8 +104,7 @@ class RequestOutcome:
     aborted: str | None = None
 
 
-@attrs.frozen(eq=False)
-class HostCall:
+class HostCall(NamedTuple):
     """A call of a component to a function of the host.
 
     Attributes:
@@ -103,8 +118,7 @@ class HostCall:
     arguments: tuple[Any, ...]
 
 
-@attrs.frozen(eq=False)
-class OutgoingCall:
+class OutgoingCall(NamedTuple):
     """An HTTP request of a component.
 
     Attributes:
@@ -120,8 +134,7 @@ class OutgoingCall:
     port: int | None
 
 
-@attrs.frozen
-class ComponentUsage:
+class ComponentUsage(NamedTuple):
     """What a component spent on a request.
 
     Attributes:
@@ -134,8 +147,7 @@ class ComponentUsage:
     instructions: int | None = None
 
 
-@attrs.frozen
-class InstanceUsage:
+class InstanceUsage(NamedTuple):
     """What an instance spent from its making to its end.
 
     Attributes:
@@ -213,6 +225,9 @@ class RequestObserver:
     def ended(self, outcome: RequestOutcome) -> None:
         """The response is out, broken off, or nobody waits for it."""
 
+    def event_ended(self, seconds: float, problem: str | None) -> None:
+        """The component took an event, or did not: the problem says why."""
+
 
 class Observer:
     """Follows a host; every method does nothing. Subclass it for what matters.
@@ -233,6 +248,10 @@ class Observer:
 
     def request_began(self, request: ObservedRequest) -> RequestObserver | None:
         """A request came in; return what follows it, ``None`` where nothing does."""
+        return None
+
+    def event_began(self, event: ObservedEvent) -> RequestObserver | None:
+        """A component is to take an event; return what follows it as it would a request."""
         return None
 
     def instance_made(self, component_id: str) -> None:
@@ -269,6 +288,9 @@ class _All(Observer):
 
     def request_began(self, request: ObservedRequest) -> RequestObserver | None:
         return _all_of_request([_told(each.request_began, request) for each in self._observers])
+
+    def event_began(self, event: ObservedEvent) -> RequestObserver | None:
+        return _all_of_request([_told(each.event_began, event) for each in self._observers])
 
     def instance_made(self, component_id: str) -> None:
         for each in self._observers:
@@ -343,6 +365,11 @@ class _AllOfRequest(RequestObserver):
         for each in self._observers:
             if each.sees_end:
                 _told(each.ended, outcome)
+
+    def event_ended(self, seconds: float, problem: str | None) -> None:
+        for each in self._observers:
+            if each.sees_end:
+                _told(each.event_ended, seconds, problem)
 
 
 class _AllOfOutbound(OutboundObserver):

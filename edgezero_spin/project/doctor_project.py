@@ -5,19 +5,21 @@ KV-42, VAR-20 to VAR-22.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import attrs
 
 from edgezero_spin.environment import EnvironmentLayer
-from edgezero_spin.errors import ManifestError
+from edgezero_spin.errors import ManifestError, ProjectError
 from edgezero_spin.manifest import AppManifest
 from edgezero_spin.manifest.runtime_config import (
     RuntimeConfig,
     load_runtime_config,
 )
 from edgezero_spin.manifest.spin import ManifestComponent, SpinManifest
+from edgezero_spin.project.add_store import with_stanzas
+from edgezero_spin.project.build import plan_build, run_step
 from edgezero_spin.project.config_checks import (
     check_capabilities,
     check_component,
@@ -26,12 +28,15 @@ from edgezero_spin.project.config_checks import (
     hyphenated_ids,
 )
 from edgezero_spin.project.config_inspect import ConfigRequest, inspect_config
-from edgezero_spin.project.doctor_report import DoctorFinding, fine, problem, remark
-from edgezero_spin.project.inspection import InspectionError
-from edgezero_spin.project.provision import DATA_FILE, lacking_stanzas, provision
+from edgezero_spin.project.doctor_report import DoctorFinding, DoctorFix, fine, problem, remark
+from edgezero_spin.project.files import replace_file
+from edgezero_spin.project.inspection import InspectionError, inspect_component
+from edgezero_spin.project.provision import DATA_FILE, missing_store_tables, provision
 from edgezero_spin.project.serve import RUNTIME_CONFIG
 from edgezero_spin.project.spin_needed import outdated_spin
 from edgezero_spin.project.staleness import stale_source
+from edgezero_spin.project.toml_edit import TomlEditError, insert_text
+from edgezero_spin.project.trigger_check import TRIGGER_EXPORTS
 
 __all__ = ["examine_app", "examine_spin"]
 
@@ -93,6 +98,7 @@ def _labels(manifest: AppManifest, environ: Mapping[str, str]) -> Iterator[Docto
             f"{planned.path}: [component.{planned.component_id}] does not list the label "
             f"`{store.label}` of the {store.kind} store `{store.id}`",
             "Run `edgezero provision`.",
+            DoctorFix(f"add the label to {planned.path}", lambda: provision(manifest, environ)),
         )
 
 
@@ -122,10 +128,38 @@ def examine_spin(
     labels = dict.fromkeys(
         label for component in manifest.components.values() for label in component.key_value_stores
     )
-    for lacking in lacking_stanzas(path, tuple(labels)):
-        what, _, remedy = lacking.partition(". Add:\n")
-        yield problem(what, f"Add:\n{remedy}")
+    for label in labels:
+        for lacking in missing_store_tables(path, (label,)):
+            what, _, remedy = lacking.partition(". Add:\n")
+            yield problem(what, f"Add:\n{remedy}", _stanza_fix(path, label))
     yield from _variables(manifest, config, environ)
+
+
+def _stanza_fix(path: Path, label: str) -> DoctorFix:
+    return DoctorFix(
+        f"add [key_value_store.{label}] to {path}",
+        lambda: replace_file(path, with_stanzas(path, (label,))),
+    )
+
+
+def _path_fix(path: Path, label: str) -> DoctorFix:
+    def apply() -> None:
+        try:
+            text = path.read_bytes().decode("utf-8")
+            edited = insert_text(text, ("key_value_store", label), "path", DATA_FILE)
+        except (TomlEditError, OSError, UnicodeDecodeError) as error:
+            raise ProjectError(f"{path}: {error}") from error
+        replace_file(path, edited.encode("utf-8"))
+
+    return DoctorFix(f"keep the store `{label}` in {DATA_FILE}, in {path}", apply)
+
+
+def _build_fix(manifest: SpinManifest, id: str) -> DoctorFix:
+    def apply() -> None:
+        for step in plan_build(manifest.path, [id]):
+            run_step(step)
+
+    return DoctorFix(f"run `edgezero build -c {id}`", apply)
 
 
 def _in_memory(config: RuntimeConfig, pushed: frozenset[str]) -> Iterator[DoctorFinding]:
@@ -135,9 +169,11 @@ def _in_memory(config: RuntimeConfig, pushed: frozenset[str]) -> Iterator[Doctor
             what = f"{config.path}: [{table.key}] has no path, so the store is kept in memory"
             remedy = f'Add:\n    path = "{DATA_FILE}"'
             if label in pushed:
-                yield problem(f"{what}, and what `config push` writes does not reach it", remedy)
+                what = f"{what}, and what `config push` writes does not reach it"
+                yield problem(what, remedy, _path_fix(config.path, label))
             else:
-                yield remark(f"{what} and lost when the application ends", remedy)
+                what = f"{what} and lost when the application ends"
+                yield remark(what, remedy, _path_fix(config.path, label))
 
 
 def _built(
@@ -150,32 +186,45 @@ def _built(
     buildable = component.build is not None
     if not wasm.is_file():
         remedy = f"Run `edgezero build -c {id}`." if buildable else "Put it there."
-        yield problem(f"component {id}: {wasm} is not there", remedy)
+        fix = _build_fix(manifest, id) if buildable else None
+        yield problem(f"component {id}: {wasm} is not there", remedy, fix)
         return
     newer = stale_source(manifest.base_dir, component)
     if newer is not None:
         yield problem(
-            f"component {id}: {wasm} is older than {newer}", f"Run `edgezero build -c {id}`."
+            f"component {id}: {wasm} is older than {newer}",
+            f"Run `edgezero build -c {id}`.",
+            _build_fix(manifest, id),
         )
         return
     yield fine(f"component {id}: {wasm} is up to date")
-    yield from _spin_needed(id, wasm)
-
-
-def _spin_needed(id: str, wasm: Path) -> Iterator[DoctorFinding]:
-    """Yield that the Spin of this machine is too old for a component."""
     try:
-        outdated = outdated_spin(wasm)
+        outdated, exports = outdated_spin(wasm), inspect_component(wasm).exports
     except InspectionError as error:
         what = error.problem.partition(";")[0]
         yield problem(f"component {id}: {wasm} {what}", f"Run `edgezero build -c {id}`.")
         return
+    yield from _not_started(manifest, id, exports)
     if outdated is not None:
         yield remark(
             f"component {id}: {outdated}",
             "Update Spin, serve with the embedded host, or compile with `edgezero componentize "
             "--wasi 0.2`.",
         )
+
+
+def _not_started(
+    manifest: SpinManifest, id: str, exports: Sequence[str]
+) -> Iterator[DoctorFinding]:
+    """Yield the kinds of trigger that a component has handlers for and that never start it."""
+    started = {trigger.type for trigger in manifest.triggers if trigger.component == id}
+    for kind, names in TRIGGER_EXPORTS.items():
+        if kind not in started and any(name in exports for name in names):
+            yield remark(
+                f"component {id} has a handler of {kind} triggers, and no [[trigger.{kind}]] of "
+                f"{manifest.path} starts it",
+                "Add the table; `edgezero componentize` says what stands in it.",
+            )
 
 
 def _variables(

@@ -42,7 +42,7 @@ __all__ = [
     "Provisioned",
     "SecretToDeclare",
     "StoreLabel",
-    "lacking_stanzas",
+    "missing_store_tables",
     "provision",
 ]
 
@@ -166,13 +166,15 @@ def provision(
         secrets=_secrets(manifest, environment, found.path, found.component_id),
         notices=(
             *hyphenated_ids(manifest),
-            *lacking_stanzas(found.root / RUNTIME_CONFIG, tuple(store.label for store in labels)),
+            *missing_store_tables(
+                found.root / RUNTIME_CONFIG, tuple(store.label for store in labels)
+            ),
         ),
         edited=edited,
     )
 
 
-def lacking_stanzas(path: Path, labels: tuple[str, ...]) -> tuple[str, ...]:
+def missing_store_tables(path: Path, labels: tuple[str, ...]) -> tuple[str, ...]:
     """Return a remark on each label for which a runtime configuration has no stanza.
 
     Args:

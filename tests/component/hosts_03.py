@@ -59,7 +59,7 @@ class Asking:
             answer = await self.host.handle(request)
             content, broken = b"", None
             try:
-                async for piece in answer.pieces():
+                async for piece in answer.iter_bytes():
                     content += piece
             except ResponseAborted as error:
                 broken = error.reason

@@ -123,7 +123,7 @@ class HttpResponse:
         wanted = name.lower()
         return next((value.decode("latin-1") for key, value in self.headers if key == wanted), None)
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def iter_bytes(self) -> AsyncIterator[bytes]:
         """Yield the body piece by piece, once.
 
         Raises:
@@ -150,7 +150,7 @@ class HttpResponse:
             ResponseAborted: The body broke off.
         """
         if self._content is None:
-            parts = [piece async for piece in self.pieces()]
+            parts = [piece async for piece in self.iter_bytes()]
             self._content = b"".join(parts)
         return self._content
 

@@ -21,7 +21,6 @@ from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.llm.config import LlmServer
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.mysql.factor import Mysql
-from edgezero_spin.host.factors.observed_calls import ObservedInterfaces
 from edgezero_spin.host.factors.outbound_http.interface import HttpSender, OutboundHosts
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.postgres.factor import PostgresConnections
@@ -152,6 +151,8 @@ def load_application(
     model_client = None if llm is None else _llm_client(llm)
     interfaces = host_interfaces() if interfaces is None else interfaces
     if observer is not None:
+        from edgezero_spin.host.factors.observed_calls import ObservedInterfaces
+
         interfaces = ObservedInterfaces(interfaces, observer)
     loadable: dict[str, _Loadable] = {}
     for part in plan.components:

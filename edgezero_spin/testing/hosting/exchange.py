@@ -108,7 +108,7 @@ class HostBody:
         request: str,
         deadline_s: float | None,
     ) -> None:
-        self._pieces = response.pieces()
+        self._pieces = response.iter_bytes()
         self._response = response
         self._exchange = exchange
         self._request = request
