@@ -117,7 +117,7 @@ def test_what_fails_hurts_no_neighbour(run: Callable[[Work], None]) -> None:
         with pytest.raises(ResponseAborted):
             await ask("/broken")
         endless = await ask.host.handle(HttpRequest("GET", "/pieces/100000000"))
-        await anext(endless.pieces())
+        await anext(endless.iter_bytes())
         await endless.aclose()
         left = asyncio.create_task(ask("/sleep/3600000"))
         await asyncio.sleep(0)
