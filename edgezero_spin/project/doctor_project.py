@@ -6,7 +6,6 @@ KV-42, VAR-20 to VAR-22.
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import attrs
 
@@ -26,8 +25,9 @@ from edgezero_spin.project.config_checks import (
     hyphenated_ids,
 )
 from edgezero_spin.project.config_inspect import ConfigRequest, inspect_config
+from edgezero_spin.project.database_grants import missing_grants
 from edgezero_spin.project.doctor_report import DoctorFinding, fine, problem, remark
-from edgezero_spin.project.inspection import InspectionError, inspect_component
+from edgezero_spin.project.inspection import Inspection, InspectionError, inspect_component
 from edgezero_spin.project.provision import DATA_FILE, lacking_stanzas, provision
 from edgezero_spin.project.serve import RUNTIME_CONFIG
 from edgezero_spin.project.spin_version import installed_spin, parse_spin_version
@@ -159,17 +159,20 @@ def _built(
         )
         return
     yield fine(f"component {id}: {wasm} is up to date")
-    yield from _spin_needed(id, wasm)
-
-
-def _spin_needed(id: str, wasm: Path) -> Iterator[DoctorFinding]:
-    """Yield that the Spin of this machine is too old for a component."""
     try:
-        needed = inspect_component(wasm).spin
+        found = inspect_component(wasm)
     except InspectionError as error:
         what = error.problem.partition(";")[0]
         yield problem(f"component {id}: {wasm} {what}", f"Run `edgezero build -c {id}`.")
         return
+    for what, remedy in missing_grants(id, component, found):
+        yield problem(f"component {id} {what}", remedy)
+    yield from _spin_needed(id, found)
+
+
+def _spin_needed(id: str, found: Inspection) -> Iterator[DoctorFinding]:
+    """Yield that the Spin of this machine is too old for a component."""
+    needed = found.spin
     if needed is None:
         return
     installed = installed_spin()
