@@ -39,6 +39,9 @@ class _Pieces:
         self.read += piece or b""
         return piece
 
+    def trailers(self) -> list[tuple[str, bytes]]:
+        return self.inner.trailers()
+
     async def aclose(self) -> None:
         await self.inner.aclose()
 

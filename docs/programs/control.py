@@ -1,14 +1,20 @@
-"""Applications that files start, replace and stop.
+"""Applications that files start, replace and stop, or one file that names them all.
 
 Every file of the control directory is one application, as JSON::
 
-    {"reference": "notes/spin.toml", "address": "127.0.0.1:3001", "state_dir": "notes/.state"}
+    {"reference": "ghcr.io/acme/notes:1.0", "address": "127.0.0.1:3001", "state_dir": "notes"}
 
-Adding a file starts an application, changing it replaces the one that runs, removing it
-stops it. Each has its own state directory; what goes wrong with one is said on standard
-error and leaves the others alone.
+The reference is an image in a registry, best with its digest (``@sha256:...``), or a manifest, lock
+or component on this disk. Adding a file starts an application, changing it replaces the one that
+runs, removing it stops it. What goes wrong with one is said on standard error and leaves the others
+alone.
 
-    python control.py [directory]
+A file in place of the directory has all applications at once, and does not start with one that
+cannot be loaded::
+
+    {"apps": [{"reference": ..., "address": ..., "state_dir": ...}, ...]}
+
+    python control.py [directory or file]
 """
 
 import asyncio
@@ -24,32 +30,76 @@ from edgezero_spin.errors import EdgeZeroError
 from edgezero_spin.host import Host
 from edgezero_spin.host.http.server import Listening, serve_async
 from edgezero_spin.host.runtime.engine import Engine, make_engine
+from edgezero_spin.manifest.image_reference import is_probable_reference
 
 LOOK_EVERY_S = 0.25
 
 
+class EntryError(ValueError):
+    """A file does not say what to run."""
+
+
 @attrs.frozen(kw_only=True)
 class Entry:
-    """What a file says."""
+    """What is said of one application.
 
-    reference: str = attrs.field(validator=attrs.validators.instance_of(str))
-    address: str = attrs.field(validator=attrs.validators.instance_of(str))
-    state_dir: str = attrs.field(validator=attrs.validators.instance_of(str))
+    Attributes:
+        reference: An image, or a manifest, lock or component on this disk.
+        address: Where it listens.
+        state_dir: Where it keeps its data.
+        insecure: Ask the registry without TLS.
+    """
+
+    reference: str
+    address: str
+    state_dir: str
+    insecure: bool = False
+
+    @classmethod
+    def read(cls, value: object) -> "Entry":
+        """Check what JSON says.
+
+        Raises:
+            EntryError: It is something else.
+        """
+        if not isinstance(value, dict):
+            raise EntryError("expected an object with reference, address and state_dir")
+        for name in ("reference", "address", "state_dir"):
+            if not isinstance(value.get(name), str):
+                raise EntryError(f"{name} is missing, or no text")
+        unknown = value.keys() - {"reference", "address", "state_dir", "insecure"}
+        if unknown:
+            raise EntryError(f"unknown: {', '.join(sorted(unknown))}")
+        return cls(**value)
+
+    def load(self, engine: Engine) -> Host:
+        """Load the application; that takes a while when its components have to be compiled."""
+        path = Path(self.reference)
+        if not path.exists() and is_probable_reference(self.reference):
+            return Host.from_registry(
+                self.reference, insecure=self.insecure, state_dir=self.state_dir, engine=engine
+            )
+        find = Host.from_lock if path.suffix == ".lock" else Host.from_manifest
+        return find(path, state_dir=self.state_dir, engine=engine)
 
 
-def entry_of(path: Path) -> Entry:
-    """Read a file."""
-    return Entry(**json.loads(path.read_text(encoding="utf-8")))
+def read_json(path: Path) -> object:
+    """Read a file.
+
+    Raises:
+        ValueError: It is no JSON.
+    """
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 class Application:
     """One running application: a host, and the task that serves it."""
 
     def __init__(self, path: Path, entry: Entry, engine: Engine) -> None:
-        """Load it; that takes a while when its components have to be compiled."""
+        """Load it."""
         self.path = path
         self.entry = entry
-        self.host = Host.from_manifest(entry.reference, state_dir=entry.state_dir, engine=engine)
+        self.host = entry.load(engine)
         self.stopping = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
@@ -65,7 +115,8 @@ class Application:
             complain(f'Failed to run app from "{self.path}": {error}')
 
     def _announce(self, where: Listening) -> None:
-        print(f'"{self.path}" serving {where.url}', flush=True)
+        digest = f" {self.host.image_digest}" if self.host.image_digest else ""
+        print(f'"{self.path}" serving {where.url}{digest}', flush=True)
 
     async def end(self) -> None:
         """Let requests in flight finish, then free everything."""
@@ -83,16 +134,18 @@ class Control:
         self.engine = engine
         self.running: dict[Path, Application] = {}
         self.seen: dict[Path, tuple[int, int]] = {}
+        self.looked = False
 
     async def look(self) -> None:
         """Make the applications be what the files say now."""
         before, self.seen = self.seen, self._files()
+        new, self.looked = "added" if self.looked else "found", True
         for path in before.keys() - self.seen.keys():
             print(f'"{path}" deleted', flush=True)
             await self._end(path)
         for path, stamp in self.seen.items():
             if before.get(path) != stamp:
-                print(f'"{path}" {"changed" if path in before else "added"}', flush=True)
+                print(f'"{path}" {"changed" if path in before else new}', flush=True)
                 await self._end(path)
                 await self._begin(path)
 
@@ -106,8 +159,9 @@ class Control:
 
     async def _begin(self, path: Path) -> None:
         try:
-            application = await asyncio.to_thread(Application, path, entry_of(path), self.engine)
-        except (EdgeZeroError, OSError, TypeError, ValueError) as error:
+            entry = Entry.read(read_json(path))
+            application = await asyncio.to_thread(Application, path, entry, self.engine)
+        except (EdgeZeroError, OSError, ValueError) as error:
             complain(f'Failed to load app from "{path}": {error}')
         else:
             self.running[path] = application
@@ -122,6 +176,31 @@ class Control:
         """Stop everything."""
         for path in list(self.running):
             await self._end(path)
+
+
+async def serve_all(file: Path, stop: threading.Event) -> None:
+    """Serve what one file names until ``stop``, which is set in any case at the end.
+
+    Raises:
+        EdgeZeroError: An application cannot be loaded; none runs then.
+        ValueError: The file is something else.
+    """
+    with make_engine() as engine:
+        applications: list[Application] = []
+        try:
+            value = read_json(file)
+            if not isinstance(value, dict) or not isinstance(value.get("apps"), list):
+                raise EntryError('expected {"apps": [...]}')
+            for entry in map(Entry.read, value["apps"]):
+                name = Path(entry.reference)
+                applications.append(await asyncio.to_thread(Application, name, entry, engine))
+            for application in applications:
+                application.start()
+            await asyncio.to_thread(stop.wait)
+        finally:
+            stop.set()
+            for application in applications:
+                await application.end()
 
 
 def complain(text: str) -> None:
@@ -142,19 +221,32 @@ async def follow(directory: Path, stop: threading.Event) -> None:
             await control.close()
 
 
-def main(directory: str = "apps") -> None:
-    """Follow a directory, made when it is missing, until SIGINT or SIGTERM."""
-    folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
+def main(control: str = "apps") -> int:
+    """Follow a directory, made when it is missing, or serve a file, until SIGINT or SIGTERM."""
+    place = Path(control)
+    fixed = place.is_file()
+    if not fixed:
+        place.mkdir(parents=True, exist_ok=True)
     stop = threading.Event()
+    problems: list[str] = []
+
+    def run() -> None:
+        try:
+            asyncio.run(serve_all(place, stop) if fixed else follow(place, stop))
+        except (EdgeZeroError, OSError, ValueError) as error:
+            problems.append(f'Failed to run "{place}": {error}')
+
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     # Not in the main thread, where every server would take the signals for itself.
-    thread = threading.Thread(target=lambda: asyncio.run(follow(folder, stop)))
+    thread = threading.Thread(target=run)
     thread.start()
     stop.wait()
     thread.join()
+    for problem in problems:
+        complain(problem)
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main(*sys.argv[1:]))

@@ -85,7 +85,9 @@ def rest_of(context: click.Context) -> tuple[str, ...]:
     return rest
 
 
-def _enter(context: click.Context, parameter: click.Parameter, folder: str | None) -> None:
+def _change_directory(
+    context: click.Context, parameter: click.Parameter, folder: str | None
+) -> None:
     if folder is None or context.resilient_parsing:
         return
     try:
@@ -94,12 +96,12 @@ def _enter(context: click.Context, parameter: click.Parameter, folder: str | Non
         raise click.BadParameter(f"cannot enter {folder!r}: {error.strerror}") from error
 
 
-def _speak(context: click.Context, parameter: click.Parameter, chosen: bool) -> None:
+def _set_verbose(context: click.Context, parameter: click.Parameter, chosen: bool) -> None:
     if chosen:
         context.ensure_object(CommonSettings).verbose = True
 
 
-def _bleach(context: click.Context, parameter: click.Parameter, chosen: bool) -> None:
+def _disable_color(context: click.Context, parameter: click.Parameter, chosen: bool) -> None:
     settings = context.ensure_object(CommonSettings)
     if chosen:
         settings.color = False
@@ -123,7 +125,7 @@ def _common_options(command: F, *verbose: str) -> F:
             is_flag=True,
             is_eager=True,
             expose_value=False,
-            callback=_bleach,
+            callback=_disable_color,
             help="No colours. So does the variable NO_COLOR.",
         ),
         click.option(
@@ -131,7 +133,7 @@ def _common_options(command: F, *verbose: str) -> F:
             is_flag=True,
             is_eager=True,
             expose_value=False,
-            callback=_speak,
+            callback=_set_verbose,
             help="Show the traceback behind an error.",
         ),
         click.option(
@@ -140,7 +142,7 @@ def _common_options(command: F, *verbose: str) -> F:
             metavar="DIR",
             is_eager=True,
             expose_value=False,
-            callback=_enter,
+            callback=_change_directory,
             help="Run as if started in DIR.",
         ),
     ):

@@ -80,8 +80,8 @@ REUSE_OPTIONS = (
         "--idle-instance-timeout",
         "idle_timeout",
         metavar="TIME|A..B",
-        type=DurationSpan(),
-        help="How long an instance waits for its next request. Default: 1s.",
+        type=DurationSpan(zero=True),
+        help="How long an instance waits for its next request; 0 for not at all. Default: 1s.",
     ),
     click.option(
         "--max-instance-reuse-count",

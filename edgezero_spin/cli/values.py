@@ -17,22 +17,35 @@ class DurationSpan(click.ParamType[tuple[float, float]]):
 
     name = "TIME|A..B"
 
+    def __init__(self, *, zero: bool = False) -> None:
+        """Take times above 0.
+
+        Args:
+            zero: Take 0, too.
+        """
+        self._zero = zero
+
     def convert(
         self, value: object, parameter: click.Parameter | None, context: click.Context | None
     ) -> tuple[float, float]:
-        """Read one time or two, above 0 and in order; a number alone is in seconds."""
+        """Read one time or two in order; a number alone is in seconds."""
         if isinstance(value, tuple):
             return value
-        least, dots, most = str(value).partition("..")
-        span = (_seconds(least), _seconds(most if dots else least))
-        if not 0 < span[0] <= span[1] or (dots and span[0] == span[1]):
+        first, dots, last = str(value).partition("..")
+        least_s, most_s = _seconds(first), _seconds(last if dots else first)
+        if (
+            least_s is None
+            or most_s is None
+            or (dots and least_s >= most_s)
+            or not (least_s or self._zero)
+        ):
             self.fail(
-                f"{value!r} is not a time above 0 in whole numbers, such as 500ms or 2s, nor a "
-                "range that ends after its beginning, such as 1..8s",
+                f"{value!r} is not a time {'' if self._zero else 'above 0 '}in whole numbers, such "
+                "as 500ms or 2s, nor a range that ends after its beginning, such as 1..8s",
                 parameter,
                 context,
             )
-        return span
+        return least_s, most_s
 
 
 class Duration(click.ParamType[float]):
@@ -55,21 +68,22 @@ class Duration(click.ParamType[float]):
         if isinstance(value, float):
             return value
         seconds = _seconds(str(value))
-        if self._zero and value in ("0", "0s"):
-            return 0.0
-        if seconds <= 0:
+        if seconds is None or not (seconds or self._zero):
             self.fail(
-                f"{value!r} is not a time above 0 in whole numbers, such as 500ms or 2s",
+                f"{value!r} is not a time {'' if self._zero else 'above 0 '}in whole numbers, such "
+                "as 500ms or 2s",
                 parameter,
                 context,
             )
         return seconds
 
 
-def _seconds(text: str) -> float:
-    """The time in seconds, 0 for what is none."""
+def _seconds(text: str) -> float | None:
+    """The time in seconds, ``None`` for what is none."""
     found = re.fullmatch(r"([0-9]{1,19})([a-zμµ]*)", text)
-    return 0.0 if found is None else int(found[1]) * _SECONDS.get(found[2], 0.0)
+    if found is None or found[2] not in _SECONDS:
+        return None
+    return int(found[1]) * _SECONDS[found[2]]
 
 
 class Span(click.ParamType[tuple[int, int]]):

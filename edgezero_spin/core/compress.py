@@ -75,7 +75,7 @@ def compress(*, minimum_size: int = 500, compresslevel: int = 6) -> Middleware:
             response.body = zlib.compress(body, compresslevel, _GZIP)
             headers["content-length"] = str(len(response.body))
         else:
-            response.body = BodyStream(_compressed(body, compresslevel))
+            response.body = BodyStream(_compressed(body, compresslevel), body.trailers)
             headers.discard("content-length")
         return response
 

@@ -12,19 +12,20 @@ Source: contract edgezero.md, PRX-1 to PRX-10, with the differences of PRX-4 and
 nor its WebAssembly build has a decoder: such a body passes as it is, its header kept.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from math import isfinite
 from typing import Any, Protocol, TypeAlias, TypeVar, overload
 
 import attrs
 
 from edgezero_spin.core.errors import Internal
-from edgezero_spin.core.headers import HOST_ONLY, HeaderInput, Headers
+from edgezero_spin.core.headers import HOST_ONLY, HeaderInput, Headers, MutableHeaders
 from edgezero_spin.core.payloads import json_reader
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
 from edgezero_spin.core.response_status import ResponseStatus
 from edgezero_spin.core.streaming import ByteSource, SourceStream
+from edgezero_spin.core.trailers import TrailerInput, announce_trailers
 from edgezero_spin.stores.json_values import encode
 
 try:
@@ -99,6 +100,7 @@ class OutboundRequest:
         headers: Fields in order.
         body: Chunks in order; the empty tuple for no body.
         timeout_s: Seconds until the first byte of the answer; ``None`` for the host's own.
+        trailers: Gives the fields behind the body when that was sent; ``None`` for none.
     """
 
     method: str
@@ -108,6 +110,7 @@ class OutboundRequest:
     headers: list[tuple[str, bytes]]
     body: Iterable[bytes] | AsyncIterable[bytes]
     timeout_s: float | None = None
+    trailers: Callable[[], list[tuple[str, bytes]]] | None = None
 
 
 class OutboundReply(Protocol):
@@ -124,6 +127,9 @@ class OutboundReply(Protocol):
         Raises:
             OutboundError: It broke off.
         """
+
+    async def trailers(self) -> list[tuple[str, bytes]]:
+        """Return the fields behind the body. Called when that was read to its end."""
 
     def close(self) -> None:
         """Let go of what was not read."""
@@ -152,6 +158,7 @@ class OutboundResponse(ResponseStatus):
         self._reply = reply
         self._body: _Bytes | None = None
         self._streamed = False
+        self._trailers: Headers | None = None
         self.status = reply.status
         self.headers = Headers.received(reply.headers)
 
@@ -221,6 +228,20 @@ class OutboundResponse(ResponseStatus):
         except Exception as error:
             raise OutboundError(f"response body: {error}") from error
 
+    async def trailers(self) -> Headers:
+        """Return the fields behind the body; what was not read of it is skipped.
+
+        Raises:
+            OutboundError: It broke off.
+        """
+        fields = self._trailers
+        if fields is None:
+            self._streamed = True
+            while await self._reply.read(_CHUNK_BYTES):
+                pass
+            fields = self._trailers = Headers.received(await self._reply.trailers())
+        return fields
+
     def iter_bytes(self) -> SourceStream:
         """Iterate over the body as it arrives; ``stream`` by its name in httpx."""
         return self.stream()
@@ -278,6 +299,7 @@ class Outbound:
         headers: HeaderInput = (),
         body: Any = None,
         timeout_s: float | None = None,
+        trailers: TrailerInput = (),
     ) -> OutboundResponse:
         """Send a request: ``await outbound.send("GET", "https://example.com/a")``.
 
@@ -293,6 +315,8 @@ class Outbound:
                 ``content-type: application/json`` unless the headers say another. ``None``
                 for no body.
             timeout_s: Seconds to wait for the answer to begin; more than 0.
+            trailers: Fields behind the body, which then has no length in front; as for a
+                ``Response``.
 
         Raises:
             OutboundError: The host refuses it or cannot reach the destination.
@@ -306,7 +330,11 @@ class Outbound:
         chunks, is_json = _chunks(body)
         if is_json and not any(name == "content-type" for name, _ in pairs):
             pairs.append(("content-type", b"application/json"))
-        if type(chunks) is tuple and chunks:
+        given = None
+        if trailers:
+            given = announce_trailers(trailers, MutableHeaders.over(pairs))
+            chunks = chunks or (b"",)
+        elif type(chunks) is tuple and chunks:
             _set_length(pairs, len(chunks[0]))
         reply = await self._transport.send(
             OutboundRequest(
@@ -317,6 +345,7 @@ class Outbound:
                 headers=pairs,
                 body=chunks,
                 timeout_s=timeout_s,
+                trailers=given,
             )
         )
         return OutboundResponse(reply)

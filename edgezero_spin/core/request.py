@@ -7,7 +7,15 @@ Source: contract edgezero.md, CTX-1, CTX-2, BOD-1 to BOD-4, SPN-1 to SPN-3. Bodi
 without a cap; reads that keep a whole body in memory have a limit and answer 413 past it.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from edgezero_spin.core.addresses import parse_client_address
@@ -87,6 +95,7 @@ class Request:
     _headers: Headers | None = None
     _body: _Bytes | None = None
     _form: list[tuple[str, FormValue]] | None = None
+    _trailers: Headers | None = None
     _streamed = False
     _path_params: dict[str, str] | None = None
     _extensions: dict[str, Any] | None = None
@@ -106,6 +115,7 @@ class Request:
         target: str,
         headers: HeaderInput = (),
         body: _Bytes | Iterable[_Bytes] | AsyncIterable[_Bytes] = b"",
+        trailers: HeaderInput = (),
     ) -> "Request":
         """Make a request by hand: ``Request.of("PUT", "/notes/7?x=1", body=b"{}")``.
 
@@ -114,8 +124,9 @@ class Request:
             target: A path with or without query, or a whole URL.
             headers: Fields in order; several of one name are allowed.
             body: The body, or its chunks as reads shall give them.
+            trailers: Fields behind the body.
         """
-        return cls(MemorySource(method, target, headers, body))
+        return cls(MemorySource(method, target, headers, body, trailers))
 
     def replace(
         self,
@@ -130,6 +141,7 @@ class Request:
         It is routed anew. Stores, state and extensions are shared; so is a body that is not
         replaced, and only one of the two can be read.
         """
+        is_shared = body is None
         if body is None:
             body = self._body if self._body is not None else self._remaining()
         if target is None:
@@ -143,6 +155,8 @@ class Request:
         )
         source.scheme = source.scheme or self.scheme
         source.authority = source.authority or self.authority
+        if is_shared:
+            source.trailers = self._trailer_pairs  # type: ignore[method-assign]
         changed = Request(source)
         changed.body_limit = self.body_limit
         changed._states = self._states
@@ -393,6 +407,22 @@ class Request:
         """
         return SourceStream(self._begin, chunk_bytes)
 
+    async def trailers(self) -> Headers:
+        """Return the fields behind the body; what was not read of it is skipped.
+
+        There are none unless the client sent them in chunks of HTTP/1.1 or with HTTP/2.
+
+        Raises:
+            BodyReadError: The body broke off.
+        """
+        fields = self._trailers
+        if fields is None:
+            self._streamed = True
+            while await self._source.read(_CHUNK_BYTES):
+                pass
+            fields = self._trailers = Headers.received(await self._source.trailers())
+        return fields
+
     # What the app declared
 
     @property
@@ -555,6 +585,9 @@ class Request:
             chunks.append(chunk)
         # One chunk is what nearly every body is.
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def _trailer_pairs(self) -> Sequence[tuple[str, _Bytes]]:
+        return (await self.trailers()).pairs
 
     async def _remaining(self) -> AsyncIterator[_Bytes]:
         source = self._begin()

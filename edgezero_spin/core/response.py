@@ -19,6 +19,7 @@ from edgezero_spin.core.headers import HeaderInput, MutableHeaders
 from edgezero_spin.core.media_types import media_type_of
 from edgezero_spin.core.percent import encode_literal
 from edgezero_spin.core.streaming import BodyStream, Chunks
+from edgezero_spin.core.trailers import TrailerInput, announce_trailers
 from edgezero_spin.errors import EdgeZeroError
 from edgezero_spin.stores.json_values import encode, writer_of
 
@@ -49,13 +50,14 @@ class Response:
         headers: Fields in order, several of one name allowed.
         content_type: Sets that header. Text is ``text/plain`` unless this or the headers say
             otherwise, and its encoding is added to a type of text.
+        trailers: Fields behind the body; see ``set_trailers``.
 
     Attributes:
         status: As given; may be changed.
         body: ``bytes``, or a ``BodyStream``.
 
     Raises:
-        ValueError: The status is out of range, or a header is malformed.
+        ValueError: The status is out of range, or a header or trailer is malformed.
     """
 
     __slots__ = ("_pairs", "body", "status")
@@ -69,6 +71,7 @@ class Response:
         status: int = 200,
         headers: HeaderInput = (),
         content_type: str | None = None,
+        trailers: TrailerInput = (),
     ) -> None:
         if not 200 <= status <= 599:
             raise ValueError(f"a response status is 200 to 599, got {status}")
@@ -81,6 +84,8 @@ class Response:
                 content_type += "; charset=utf-8"
         if content_type is not None:
             self.headers["content-type"] = content_type
+        if trailers:
+            self.set_trailers(trailers)
 
     @classmethod
     def text(cls, text: str, status: int = 200) -> "Response":
@@ -229,6 +234,26 @@ class Response:
     def header_pairs(self) -> _Pairs:
         """The header fields as a host takes them."""
         return self._pairs
+
+    def set_trailers(self, trailers: TrailerInput) -> None:
+        """Send fields behind the body, in the place of those set before.
+
+        Such a body has no ``content-length``: HTTP/1.1 has no room for trailers behind it. A Spin
+        host sends them to clients of HTTP/1.1 that ask with ``te: trailers``, and only those that
+        the header ``trailer`` names, which is set here where the fields are known.
+
+        Args:
+            trailers: The fields, or a function that is called when the body has been sent and
+                returns them. What it raises breaks the body off.
+
+        Raises:
+            ValueError: A field is malformed, or has to stand in front of the body.
+        """
+        given = announce_trailers(trailers, self.headers)
+        body = self.body
+        if not isinstance(body, BodyStream):
+            body = self.body = BodyStream((body,))
+        body.trailers = given
 
     async def drop_body(self) -> None:
         """Let go of the body, for ``HEAD`` and for a status that has none.

@@ -48,6 +48,9 @@ class RequestSource(Protocol):
             BodyReadError: The body broke off.
         """
 
+    async def trailers(self) -> Sequence[tuple[str, bytes]]:
+        """Return the fields behind the body. Called when that was read to its end."""
+
 
 class MemorySource:
     """A request held in memory: ``MemorySource("GET", "/notes?limit=5")``.
@@ -56,6 +59,7 @@ class MemorySource:
         target: A path with or without query, or a whole URL. Characters that cannot stand
             in a request line are percent-encoded, as a client would.
         body: The body, or its chunks in the order in which reads shall give them.
+        trailers: The fields behind it.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class MemorySource:
         target: str,
         headers: HeaderInput = (),
         body: bytes | Iterable[bytes] | AsyncIterable[bytes] = b"",
+        trailers: HeaderInput = (),
     ) -> None:
         self.method = method
         self.scheme: str | None = None
@@ -82,6 +87,7 @@ class MemorySource:
         else:
             self._chunks = iter([body] if isinstance(body, bytes) else body)
         self._rest = b""
+        self._trailers = trailers
 
     def headers(self) -> Sequence[tuple[str, bytes]]:
         """The fields that were given."""
@@ -99,3 +105,7 @@ class MemorySource:
             self._rest = chunk
         piece, self._rest = self._rest[:limit], self._rest[limit:]
         return piece
+
+    async def trailers(self) -> Sequence[tuple[str, bytes]]:
+        """The fields that were given."""
+        return Headers(self._trailers).pairs

@@ -49,23 +49,31 @@ class SourceStream:
         Args:
             begin: Gives the source, when the first bytes are asked for.
             chunk_bytes: Most bytes of one piece.
-            close: Lets go of the source, at the end or before.
+            close: Lets go of the source.
         """
         self._begin = begin
         self._chunk_bytes = chunk_bytes
         self._close = close
         self.source: ByteSource | None = None
 
+    def begin(self) -> ByteSource:
+        """Return the source, which is taken now if it was not before.
+
+        Raises:
+            RuntimeError: Somebody else took it.
+        """
+        source = self.source
+        if source is None:
+            source = self.source = self._begin()
+        return source
+
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
-        source = self.source
-        if source is None:
-            source = self.source = self._begin()
-        chunk = await source.read(self._chunk_bytes)
+        chunk = await self.begin().read(self._chunk_bytes)
         if not chunk:
-            await self.aclose()
+            # What follows the bytes may still be asked for, so the source stays.
             raise StopAsyncIteration
         return chunk
 
@@ -81,11 +89,18 @@ class BodyStream:
     ``async for chunk in stream`` gives every chunk; empty ones may be among them. Whoever
     stops early calls ``aclose()``, which runs the generator's ``finally``; closing twice is
     harmless. A chunk that is not bytes raises ``TypeError``.
+
+    Attributes:
+        trailers: Gives the fields behind the last chunk, when that has been sent; ``None`` where
+            there are none.
     """
 
-    __slots__ = ("_async", "_first", "_primed", "_sync")
+    __slots__ = ("_async", "_first", "_primed", "_sync", "trailers")
 
-    def __init__(self, chunks: Chunks) -> None:
+    def __init__(
+        self, chunks: Chunks, trailers: Callable[[], list[tuple[str, bytes]]] | None = None
+    ) -> None:
+        self.trailers = trailers
         self._sync: Iterator[bytes] | None = None
         self._async: AsyncIterator[bytes] | None = None
         # hasattr and not isinstance: an abstract class's first answer is dear in a component.
@@ -104,13 +119,32 @@ class BodyStream:
             return chunks.source
         return None
 
+    def give_source(self) -> Any:
+        """Give away where all that is left comes from, in the form that the host has it in.
+
+        ``None`` where this program has something to do with the bytes, or the host cannot take
+        them over: then they are still here.
+
+        Raises:
+            RuntimeError: Somebody else took it.
+        """
+        give = self._giving()
+        return None if give is None else give()
+
+    def _giving(self) -> Callable[[], Any] | None:
+        """``give_away`` of a source that the host can take over."""
+        chunks = self._async
+        if not isinstance(chunks, SourceStream) or self._first is not None or self.trailers:
+            return None
+        return getattr(chunks.begin(), "give_away", None)
+
     async def prime(self) -> None:
-        """Pull the first chunk and keep it for ``__anext__``.
+        """Pull the first chunk and keep it for ``__anext__``; not of what the host can pass on.
 
         Raises:
             Exception: Whatever the iterator raises before its first chunk.
         """
-        if not self._primed:
+        if not self._primed and self._giving() is None:
             self._first = await self._pull()
             self._primed = True
 

@@ -203,19 +203,22 @@ class _Answering:
             _send(self._writer, method, response.status, headers, body)
             return
         self._writer.start(response.status, headers)
+        trailers = None
         try:
             async for piece in body:
                 while not self._writer.ready():
                     self._caught_up.clear()
                     await self._caught_up.wait()
                 self._writer.write(bytes(piece), last=False)
+            if body.trailers is not None:
+                trailers = body.trailers()
         except Exception as error:
             logger.exception("a streamed body broke off")
             self._writer.abort(f"{type(error).__name__}: {error}")
             return
         finally:
             await body.aclose()
-        self._writer.write(b"", last=True)
+        self._writer.write(b"", last=True, trailers=trailers)
 
 
 class _Source:
@@ -252,6 +255,10 @@ class _Source:
                 return b""
             await self._data.wait()
         return b""
+
+    async def trailers(self) -> list[_Pair]:
+        """The fields behind a body that was read to its end."""
+        return [] if self._body is None else self._body.trailers or []
 
 
 def _send(

@@ -87,6 +87,10 @@ class _Reply:
         self._pieces: AsyncIterator[bytes] = response.aiter_raw()
         self._rest = b""
 
+    async def trailers(self) -> list[tuple[str, bytes]]:
+        """None: httpx does not tell."""
+        return []
+
     async def read(self, limit: int) -> bytes:
         while not self._rest:
             try:

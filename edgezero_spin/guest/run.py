@@ -66,7 +66,7 @@ def run_app(app: App) -> type[Any]:
         TypeError: A handler's signature cannot be bound.
         ValueError: Two routes conflict, or a pattern is not valid.
         ImportError: Inside a component: the world it is built for lacks an interface
-            that the app's stores need.
+            that the app's stores need, or has two handlers.
     """
     app.compile()
     if sys.platform != "wasi":
@@ -76,6 +76,12 @@ def run_app(app: App) -> type[Any]:
     from wit_world import exports
 
     asynchronous = hasattr(exports, "HttpHandler")
+    if asynchronous and hasattr(exports, "IncomingHandler"):
+        raise ImportError(
+            "the world of this component exports the handlers of WASI 0.2 and 0.3, and hosts take "
+            "a component with one of them: leave wasi:http/incoming-handler or wasi:http/handler "
+            "out of it, or have `edgezero componentize` choose the world"
+        )
     drops = [runtime.drop_resource]
     if asynchronous:
         drops += [runtime.stream_drop_readable, runtime.stream_drop_writable]

@@ -420,7 +420,7 @@ class Host:
             request.scheme,
             request.client,
         )
-        return await answer(self._service, head, request.body, watch)
+        return await answer(self._service, head, request.body, request.trailers, watch)
 
     def begin(
         self,

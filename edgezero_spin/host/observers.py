@@ -23,8 +23,6 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-import attrs
-
 __all__ = [
     "CallEnded",
     "ComponentUsage",
@@ -40,6 +38,8 @@ __all__ = [
 ]
 
 logger = logging.getLogger("edgezero_spin.host")
+
+# Named tuples: importing this is a part of every start, and one of these is made at every call.
 
 CallEnded = Callable[[BaseException | None], None]
 """Told once that a call of a host function ended, with what it raised."""
@@ -71,8 +71,7 @@ class ObservedRequest(NamedTuple):
     route: str | None
 
 
-@attrs.frozen
-class RequestOutcome:
+class RequestOutcome(NamedTuple):
     """What became of a request.
 
     Attributes:
@@ -88,8 +87,7 @@ class RequestOutcome:
     aborted: str | None = None
 
 
-@attrs.frozen(eq=False)
-class HostCall:
+class HostCall(NamedTuple):
     """A call of a component to a function of the host.
 
     Attributes:
@@ -103,8 +101,7 @@ class HostCall:
     arguments: tuple[Any, ...]
 
 
-@attrs.frozen(eq=False)
-class OutgoingCall:
+class OutgoingCall(NamedTuple):
     """An HTTP request of a component.
 
     Attributes:
@@ -120,8 +117,7 @@ class OutgoingCall:
     port: int | None
 
 
-@attrs.frozen
-class ComponentUsage:
+class ComponentUsage(NamedTuple):
     """What a component spent on a request.
 
     Attributes:
@@ -134,8 +130,7 @@ class ComponentUsage:
     instructions: int | None = None
 
 
-@attrs.frozen
-class InstanceUsage:
+class InstanceUsage(NamedTuple):
     """What an instance spent from its making to its end.
 
     Attributes:

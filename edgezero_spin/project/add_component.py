@@ -27,7 +27,7 @@ from edgezero_spin.project.files import replace_files
 from edgezero_spin.project.manifest_additions import SpinText, read_spin_text
 from edgezero_spin.project.new_folders import made_folders, with_parents
 from edgezero_spin.project.new_names import kebab_case
-from edgezero_spin.project.provision import lacking_stanzas
+from edgezero_spin.project.provision import missing_store_tables
 from edgezero_spin.project.serve import RUNTIME_CONFIG
 from edgezero_spin.project.template_manifest import ProjectTemplate, TemplateVariant
 from edgezero_spin.project.template_rendering import render_template
@@ -235,7 +235,7 @@ def _notices(request: ComponentRequest, before: SpinText, after: SpinText) -> It
     """Yield what the new component needs elsewhere."""
     added = [table for id, table in after.components.items() if id not in before.components]
     labels = [label for table in added for label in table.get("key_value_stores", ())]
-    yield from lacking_stanzas(request.manifest.parent / RUNTIME_CONFIG, tuple(labels))
+    yield from missing_store_tables(request.manifest.parent / RUNTIME_CONFIG, tuple(labels))
     adapter = None if request.project is None else request.project.adapter("spin")
     command = None if adapter is None else adapter.commands.build
     if command is not None and not any(whole in command for whole in _BUILDS_ALL):

@@ -23,7 +23,7 @@ from edgezero_spin.manifest.store_tables import read_stores
 from edgezero_spin.manifest.table_reader import TableReader
 from edgezero_spin.project.config_checks import ConfigProblemsError
 from edgezero_spin.project.files import replace_files
-from edgezero_spin.project.provision import DATA_FILE, Provisioned, lacking_stanzas, provision
+from edgezero_spin.project.provision import DATA_FILE, Provisioned, missing_store_tables, provision
 from edgezero_spin.project.serve import RUNTIME_CONFIG
 from edgezero_spin.project.toml_edit import (
     TomlEditError,
@@ -94,7 +94,7 @@ def add_store(
         raise ConfigProblemsError(f"cannot add `{id}`", error.findings) from error
     config = planned.path.parent / RUNTIME_CONFIG
     labels = tuple(store.label for store in planned.labels if store.id == id)
-    stanzas = tuple(label for label in labels if lacking_stanzas(config, (label,)))
+    stanzas = tuple(label for label in labels if missing_store_tables(config, (label,)))
     files = {
         config: _with_stanzas(config, stanzas) if stanzas else None,
         planned.path: planned.edited,

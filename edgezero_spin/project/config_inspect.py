@@ -231,7 +231,7 @@ def _entries(
     if model is not None:
         try:
             fields = secret_fields(model)
-            decoded, errors = decode_app_config(loaded.path, tree, model)
+            decoded, errors = decode_app_config(loaded, tree, model)
         except TypeError as error:
             only = "" if attrs.has(model) else "; only struct-shaped configs are supported"
             refuse("model", Problem("", f"the model cannot be used: {error}{only}"))

@@ -27,10 +27,10 @@ from edgezero_spin.project.config_checks import (
 from edgezero_spin.project.config_inspect import ConfigRequest, inspect_config
 from edgezero_spin.project.database_grants import missing_grants
 from edgezero_spin.project.doctor_report import DoctorFinding, fine, problem, remark
-from edgezero_spin.project.inspection import Inspection, InspectionError, inspect_component
-from edgezero_spin.project.provision import DATA_FILE, lacking_stanzas, provision
+from edgezero_spin.project.inspection import InspectionError, inspect_component
+from edgezero_spin.project.provision import DATA_FILE, missing_store_tables, provision
 from edgezero_spin.project.serve import RUNTIME_CONFIG
-from edgezero_spin.project.spin_version import installed_spin, parse_spin_version
+from edgezero_spin.project.spin_needed import outdated_spin
 from edgezero_spin.project.staleness import stale_source
 
 __all__ = ["examine_app", "examine_spin"]
@@ -122,7 +122,7 @@ def examine_spin(
     labels = dict.fromkeys(
         label for component in manifest.components.values() for label in component.key_value_stores
     )
-    for lacking in lacking_stanzas(path, tuple(labels)):
+    for lacking in missing_store_tables(path, tuple(labels)):
         what, _, remedy = lacking.partition(". Add:\n")
         yield problem(what, f"Add:\n{remedy}")
     yield from _variables(manifest, config, environ)
@@ -160,26 +160,17 @@ def _built(
         return
     yield fine(f"component {id}: {wasm} is up to date")
     try:
-        found = inspect_component(wasm)
+        grants = list(missing_grants(id, component, inspect_component(wasm)))
+        outdated = outdated_spin(wasm)
     except InspectionError as error:
         what = error.problem.partition(";")[0]
         yield problem(f"component {id}: {wasm} {what}", f"Run `edgezero build -c {id}`.")
         return
-    for what, remedy in missing_grants(id, component, found):
+    for what, remedy in grants:
         yield problem(f"component {id} {what}", remedy)
-    yield from _spin_needed(id, found)
-
-
-def _spin_needed(id: str, found: Inspection) -> Iterator[DoctorFinding]:
-    """Yield that the Spin of this machine is too old for a component."""
-    needed = found.spin
-    if needed is None:
-        return
-    installed = installed_spin()
-    version = None if installed is None else parse_spin_version(installed)
-    if version is not None and version < tuple(map(int, needed.split("."))):
+    if outdated is not None:
         yield remark(
-            f"component {id}: needs Spin {needed} or later; installed is {installed}",
+            f"component {id}: {outdated}",
             "Update Spin, serve with the embedded host, or compile with `edgezero componentize "
             "--wasi 0.2`.",
         )

@@ -43,8 +43,8 @@ __all__ = [
     "Provisioned",
     "SecretToDeclare",
     "StoreLabel",
-    "lacking_databases",
-    "lacking_stanzas",
+    "missing_database_tables",
+    "missing_store_tables",
     "provision",
 ]
 
@@ -177,11 +177,11 @@ def provision(
         servers=tuple(_servers(manifest, environment, found.path, found.component_id)),
         notices=(
             *hyphenated_ids(manifest),
-            *lacking_stanzas(
+            *missing_store_tables(
                 found.root / RUNTIME_CONFIG,
                 tuple(store.label for store in labels if store.kind != "SQLite"),
             ),
-            *lacking_databases(
+            *missing_database_tables(
                 found.root / RUNTIME_CONFIG,
                 tuple(store.label for store in labels if store.kind == "SQLite"),
             ),
@@ -190,7 +190,7 @@ def provision(
     )
 
 
-def lacking_stanzas(path: Path, labels: tuple[str, ...]) -> tuple[str, ...]:
+def missing_store_tables(path: Path, labels: tuple[str, ...]) -> tuple[str, ...]:
     """Return a remark on each label for which a runtime configuration has no stanza.
 
     Args:
@@ -212,7 +212,7 @@ def lacking_stanzas(path: Path, labels: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
-def lacking_databases(path: Path, labels: tuple[str, ...]) -> tuple[str, ...]:
+def missing_database_tables(path: Path, labels: tuple[str, ...]) -> tuple[str, ...]:
     """Return a remark on each SQLite label for which a runtime configuration has no stanza.
 
     Args:

@@ -8,17 +8,20 @@ Source: contract edgezero.md, BLD-11; spin-host.md, CLI-10 and CLI-11; design.md
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
 import attrs
 
-from edgezero_spin.errors import ProjectError
+from edgezero_spin.errors import ManifestError, ProjectError
 from edgezero_spin.manifest import AppManifest
+from edgezero_spin.manifest.spin import load_spin_manifest
 from edgezero_spin.project.children import run_child
 from edgezero_spin.project.commands import CommandFailedError
+from edgezero_spin.project.inspection import InspectionError
 from edgezero_spin.project.spin_environment import spin_environment
+from edgezero_spin.project.spin_needed import outdated_spin
 
 __all__ = [
     "RUNTIME_CONFIG",
@@ -152,4 +155,25 @@ def run_spin(request: ServeRequest) -> None:
             "(https://spinframework.dev/), or serve with --engine embedded"
         ) from error
     if status:
-        raise CommandFailedError("spin up failed", status)
+        clues = "".join(f"; {clue}" for clue in _clues(request.manifest))
+        raise CommandFailedError("spin up failed", status, clues)
+
+
+def _clues(manifest: Path) -> Iterator[str]:
+    """Yield which components the installed Spin is too old for: it says only what they lack."""
+    try:
+        components = load_spin_manifest(manifest).components
+    except ManifestError:
+        return
+    for id, component in components.items():
+        if not isinstance(component.source, str):
+            continue
+        try:
+            outdated = outdated_spin(manifest.parent / component.source)
+        except (InspectionError, OSError):
+            continue
+        if outdated is not None:
+            yield (
+                f"component {id} {outdated}: update Spin, serve with --engine embedded, or compile "
+                "with `edgezero componentize --wasi 0.2`"
+            )

@@ -116,6 +116,7 @@ class Client(abc.ABC):
         data: Params | None = None,
         files: Files | None = None,
         content: Content = b"",
+        trailers: HeaderInput = (),
         cookies: Mapping[str, str] | None = None,
     ) -> ClientResponse:
         """Send a request and read the whole answer.
@@ -130,6 +131,7 @@ class Client(abc.ABC):
             files: The files of a form, sent in parts with the fields of ``data``: bytes, text, an
                 open file, or ``(filename, content)`` or ``(filename, content, type)`` by name.
             content: The body, or its pieces.
+            trailers: Fields behind the body.
             cookies: Cookies of this request only, over those of the client.
 
         Raises:
@@ -145,6 +147,7 @@ class Client(abc.ABC):
             data=data,
             files=files,
             content=content,
+            trailers=trailers,
             cookies=cookies,
         )
         response: ClientResponse = self._portal.call(self._whole(asked), str(asked))

@@ -98,7 +98,7 @@ class NativeComponent:
             headers: What the app sees of the header.
             transport: Carries what the app sends.
         """
-        source = MemorySource(request.method, request.target, (), request.body)
+        source = MemorySource(request.method, request.target, (), request.body, request.trailers)
         source.scheme = request.scheme
         source.authority = request.authority
         asked = Request(NativeSource(source, headers))

@@ -120,6 +120,7 @@ class NativeSource:
         self.scheme = source.scheme
         self.authority = source.authority
         self.read = source.read
+        self.trailers = source.trailers
         self._headers = headers
 
     def headers(self) -> list[tuple[str, bytes]]:
@@ -163,6 +164,7 @@ class NativeBody:
             tasks: What the handler began; cancelled when the body has been read.
         """
         self._left = length
+        self._trailers: list[tuple[str, bytes]] = []
         body = answer.response.body
         self._whole = body if isinstance(body, bytes) else b""
         self._stream = body if isinstance(body, BodyStream) else None
@@ -182,23 +184,28 @@ class NativeBody:
             raise asyncio.CancelledError
         with self._outer, self._tasks.collect():
             try:
-                piece = await anext(self._stream)
-            except StopAsyncIteration:
-                if self._left:
-                    reason = f"it ended {self._left} bytes before its content-length"
-                    raise BrokenBodyError(self._request, reason) from None
-                await self._finish()
-                return None
+                piece = await anext(self._stream, None)
+                if piece is None and self._stream.trailers is not None:
+                    self._trailers = self._stream.trailers()
             except Exception as error:
                 sys.__excepthook__(type(error), error, error.__traceback__)
                 reason = f"the handler raised {type(error).__name__}: {error}"
                 raise BrokenBodyError(self._request, reason) from error
+        if piece is None:
+            if self._left:
+                reason = f"it ended {self._left} bytes before its content-length"
+                raise BrokenBodyError(self._request, reason)
+            await self._finish()
+            return None
         if self._left is not None:
             if len(piece) > self._left:
                 reason = "it has more bytes than its content-length"
                 raise BrokenBodyError(self._request, reason)
             self._left -= len(piece)
         return piece
+
+    def trailers(self) -> list[tuple[str, bytes]]:
+        return self._trailers
 
     async def aclose(self) -> None:
         stream, self._stream = self._stream, None

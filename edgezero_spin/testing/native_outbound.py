@@ -71,6 +71,7 @@ class NativeTransport:
             Headers.received(request.headers),
             body,
             request.timeout_s,
+            Headers() if request.trailers is None else Headers(request.trailers()),
         )
         if not self.script.answers(asked.method, asked.url):
             if is_to_itself(authority):
@@ -158,7 +159,8 @@ class NativeTransport:
                 return _Reply(response.status, pairs, b"".join(parts), broken=True)
             finally:
                 await body.aclose()
-            return _Reply(response.status, pairs, b"".join(parts))
+            content = b"".join(parts)
+            return _Reply(response.status, pairs, content, trailers=body.trailers())
         finally:
             _depth.reset(token)
 
@@ -173,6 +175,7 @@ def _inbound(asked: SentRequest, target: str, authority: str) -> KitRequest:
         authority,
         "http",
         asked.content,
+        list(asked.trailers.pairs),
     )
 
 
@@ -191,17 +194,22 @@ class _Reply:
         content: bytes,
         *,
         broken: bool = False,
+        trailers: list[tuple[str, bytes]] | None = None,
     ) -> None:
         self.status = status
         self.headers = headers
         self._rest = content
         self._broken = broken
+        self._trailers = trailers or []
 
     async def read(self, limit: int) -> bytes:
         piece, self._rest = self._rest[:limit], self._rest[limit:]
         if not piece and self._broken:
             raise OutboundError("failed to read proxy response body: it broke off")
         return piece
+
+    async def trailers(self) -> list[tuple[str, bytes]]:
+        return self._trailers
 
     def close(self) -> None:
         self._rest, self._broken = b"", False

@@ -61,6 +61,7 @@ class SentRequest:
         content: The body.
         timeout_s: Seconds that the application waits for the answer to begin; ``None`` for as
             long as the host does.
+        trailers: Fields behind the body.
     """
 
     method: str
@@ -68,6 +69,7 @@ class SentRequest:
     headers: Headers
     content: bytes = b""
     timeout_s: float | None = None
+    trailers: Headers = attrs.field(factory=Headers)
 
     def json(self) -> Any:
         """Return the JSON value of the body."""

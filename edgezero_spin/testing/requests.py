@@ -35,6 +35,7 @@ class KitRequest:
         authority: Host and port that it is sent to.
         scheme: ``http`` or ``https``.
         body: All bytes, or pieces in order.
+        trailers: Fields behind the body.
         cookies: Cookies of this request, by name, over those of its client.
     """
 
@@ -45,6 +46,7 @@ class KitRequest:
     authority: str
     scheme: str
     body: bytes | Iterable[bytes]
+    trailers: list[tuple[str, bytes]] = attrs.field(factory=list)
     cookies: Mapping[str, str] = attrs.field(factory=dict)
 
     @property
@@ -66,6 +68,7 @@ def make_request(
     data: Params | None = None,
     files: Files | None = None,
     content: Content = b"",
+    trailers: HeaderInput = (),
     cookies: Mapping[str, str] | None = None,
 ) -> KitRequest:
     """Put a request together.
@@ -76,6 +79,11 @@ def make_request(
     """
     fields = list(Headers(headers).pairs)
     body = _body(json, data, files, content, fields)
+    behind = list(Headers(trailers).pairs)
+    if behind:
+        # In HTTP/1.1 they have a place behind chunks only.
+        fields = [pair for pair in fields if pair[0] != "content-length"]
+        body = [body] if isinstance(body, bytes) else body
     path, mark, query = target.partition("#")[0].partition("?")
     scheme, authority = "http", DEFAULT_AUTHORITY
     before, separator, rest = path.partition("://")
@@ -98,6 +106,7 @@ def make_request(
         authority,
         scheme,
         body,
+        behind,
         dict(cookies or {}),
     )
 

@@ -55,6 +55,9 @@ class BodySource(Protocol):
             BrokenBodyError: There will be no end.
         """
 
+    def trailers(self) -> list[tuple[str, bytes]]:
+        """The fields behind the body, known at its end."""
+
     async def aclose(self) -> None:
         """Say that no more is wanted. Twice is harmless."""
 
@@ -151,6 +154,11 @@ class ClientResponse(ResponseStatus):
                 f"iter_bytes(), or call read() first"
             )
         return self._content
+
+    @property
+    def trailers(self) -> Headers:
+        """The fields behind the body, known when it was read; empty without any."""
+        return Headers.received(self._source.trailers())
 
     @property
     def text(self) -> str:

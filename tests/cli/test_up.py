@@ -226,7 +226,8 @@ def test_no_triggers_are_said_as_spin_says_it(app: Path) -> None:
         ["--quiet", "--follow", "hello"],
         ["--request-timeout", "soon"],
         ["--max-instance-reuse-count", "0"],
-        ["--idle-instance-timeout", "0"],
+        ["--idle-instance-timeout", "1..0"],
+        ["--request-timeout", "0"],
         ["--http1-max-buf-size", "8191"],
         ["--shush", "--follow", "hello"],
         ["--format", "xml"],
@@ -262,15 +263,23 @@ def test_durations(text: str, span: tuple[float, float]) -> None:
     assert DurationSpan().convert(text, None, None) == pytest.approx(span)
 
 
+@pytest.mark.parametrize(("text", "span"), [("0", (0, 0)), ("0ms", (0, 0)), ("0..1s", (0, 1))])
+def test_no_time_at_all(text: str, span: tuple[float, float]) -> None:
+    """A flag takes it, as Spin does, where it means something (IL-5)."""
+    assert DurationSpan(zero=True).convert(text, None, None) == span
+    with pytest.raises(click.BadParameter, match="above 0"):
+        DurationSpan().convert(text, None, None)
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "s", "0", "0s", "-1s", "1h", "1m", "1 2s", "2s..1s", "1..", "..1", "0..1s", "1...3"),
-        *("1.5s", "1.5", "1s..2.5s", "1s..1s", "1s..1000ms", "9" * 20 + "s"),
+        *("", "s", "-1s", "1h", "1m", "0h", "1 2s", "2s..1s", "1..", "..1", "1...3"),
+        *("1.5s", "1.5", "1s..2.5s", "1s..1s", "0..0s", "1s..1000ms", "9" * 20 + "s"),
     ],
 )
 def test_what_is_no_duration(text: str) -> None:
-    """No whole number, nothing above zero, a unit that Spin does not know, an empty range."""
+    """No whole number, a unit that Spin does not know, an empty range."""
     # IL-6, IL-7, V3-9, V3-10
     with pytest.raises(click.BadParameter):
         DurationSpan().convert(text, None, None)

@@ -9,7 +9,7 @@ import attrs
 
 from edgezero_spin.host import Host, HttpRequest, ResponseAborted
 
-__all__ = ["Asked", "Asking", "until"]
+__all__ = ["PATIENCE_S", "Asked", "Asking", "until"]
 
 PATIENCE_S = 30.0
 """After this a test has hung."""
@@ -59,7 +59,7 @@ class Asking:
             answer = await self.host.handle(request)
             content, broken = b"", None
             try:
-                async for piece in answer.pieces():
+                async for piece in answer.iter_bytes():
                     content += piece
             except ResponseAborted as error:
                 broken = error.reason

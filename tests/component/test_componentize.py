@@ -126,7 +126,7 @@ def test_a_guest_that_streams_does_not_keep_what_it_sent(tmp_path: Path) -> None
             response = await host.handle(HttpRequest("POST", "/copy", body=pieces()))
             assert response.status == 200
             received = 0
-            async for part in response.pieces():
+            async for part in response.iter_bytes():
                 received += len(part)
             return received
 

@@ -9,7 +9,7 @@ import pytest
 
 from edgezero_spin.host import ConcurrencyPolicy, Host, HostSettings, HttpRequest, Switch
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
-from tests.component.hosts_03 import Asked, Asking, until
+from tests.component.hosts_03 import PATIENCE_S, Asked, Asking, until
 
 Work = Callable[[Asking], Awaitable[None]]
 Run = Callable[..., None]
@@ -81,8 +81,12 @@ def test_how_many_may_be_said(run: Run) -> None:
 
 
 @pytest.mark.parametrize(("count", "instances"), [(16, 1), (17, 2), (100, 7)])
-def test_requests_that_wait_share_an_instance(run: Run, count: int, instances: int) -> None:
+def test_requests_that_wait_share_an_instance(
+    run: Run, count: int, instances: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Sixteen in each.  # IL-2, IL-11, IL-13, V3-19, V3-20"""
+    # On a busy machine an instance may look as if it computed.
+    monkeypatch.setattr("edgezero_spin.host.execution.concurrent.PATIENCE_S", PATIENCE_S)
 
     async def work(ask: Asking) -> None:
         await ask.count()
@@ -129,6 +133,22 @@ def test_an_idle_instance_ends(run: Run) -> None:
         await gone(ask)
         assert time.monotonic() - begun > 0.3
         assert (await ask.count())[0] not in (first[0], second[0])
+
+    run(work, concurrency=policy)
+
+
+def test_an_instance_that_may_not_be_idle(run: Run) -> None:
+    """It ends with its last request, and still serves those that come meanwhile.  # IL-3"""
+    policy = ConcurrencyPolicy(idle_timeout_s=0)
+
+    async def work(ask: Asking) -> None:
+        waiting = asyncio.create_task(ask("/sleep/500"))
+        await asyncio.sleep(0)
+        name, served = await ask.count()
+        assert served == 2
+        assert (await waiting).text == name
+        await gone(ask)
+        assert await ask.count() != (name, 3)
 
     run(work, concurrency=policy)
 

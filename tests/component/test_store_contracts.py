@@ -15,6 +15,7 @@ from edgezero_spin.host.factors.key_value.backends.sqlite import SqliteFile, Sql
 from edgezero_spin.host.host import Host
 from edgezero_spin.host.http.messages import HttpRequest
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
+from edgezero_spin.project.world import Wasi
 from tests.component.conftest import Build
 from tests.component.servers import manifest
 from tests.contracts.case import LABELS, Case
@@ -62,9 +63,10 @@ def arrange(case: Case, component: Path, folder: Path) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_case(name: str, build: Build, engine: Engine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("wasi", ["0.2", "0.3"])
+def test_case(name: str, wasi: Wasi, build: Build, engine: Engine, tmp_path: Path) -> None:
     """The case holds inside the component, over WIT and SQLite."""
-    spin_toml, runtime = arrange(CASES[name], build("contracts"), tmp_path)
+    spin_toml, runtime = arrange(CASES[name], build("contracts", wasi=wasi), tmp_path)
 
     async def run() -> tuple[int, str]:
         with Host.from_manifest(spin_toml, runtime_config=runtime, engine=engine) as host:

@@ -10,6 +10,8 @@ import pytest
 
 from edgezero_spin.host import Host, HostSettings
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
+from edgezero_spin.project.componentize import componentize_app
+from edgezero_spin.project.world import Wasi
 from tests.conformance.building import build_guest
 
 HERE = Path(__file__).parent
@@ -30,6 +32,18 @@ def guest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The component that plays every vector."""
     output = tmp_path_factory.mktemp("conformance") / "guest.wasm"
     build_guest(HERE / "guest", HERE / "wit", "test:conformance/guest", output)
+    return output
+
+
+@pytest.fixture(scope="session", params=["bindings of 0.2", "app for 0.2", "app for 0.3"])
+def player(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What plays a vector: a guest on the plain bindings, and an app of either generation."""
+    if request.param == "bindings of 0.2":
+        built: Path = request.getfixturevalue("guest")
+        return built
+    wasi: Wasi = "0.3" if request.param.endswith("0.3") else "0.2"
+    output = tmp_path_factory.mktemp("conformance") / f"app-{wasi}.wasm"
+    componentize_app("app", output=output, folder=HERE / "app_guest", wasi=wasi)
     return output
 
 
@@ -57,8 +71,18 @@ environment = {{ VECTOR = "{vector}", some_key = "some_value" }}
 
 
 @pytest.fixture
-def application(guest: Path, engine: Engine, tmp_path: Path) -> Iterator[Application]:
+def application(player: Path, engine: Engine, tmp_path: Path) -> Iterator[Application]:
     """Load an application whose component plays ``vector``; closed after the test."""
+    yield from _applications(player, engine, tmp_path)
+
+
+@pytest.fixture
+def bare_application(guest: Path, engine: Engine, tmp_path: Path) -> Iterator[Application]:
+    """The same on the plain bindings alone, for interfaces that an app has no words for."""
+    yield from _applications(guest, engine, tmp_path)
+
+
+def _applications(component: Path, engine: Engine, tmp_path: Path) -> Iterator[Application]:
     opened: list[Host] = []
 
     def load(
@@ -76,14 +100,14 @@ def application(guest: Path, engine: Engine, tmp_path: Path) -> Iterator[Applica
             "variables": "",
             "route": json.dumps(route),
             "id": id,
-            "source": json.dumps(str(guest)),
+            "source": json.dumps(str(component)),
             "vector": vector,
             "grants": grants,
         }
         path = tmp_path / "spin.toml"
         path.write_text(text.format(**values), encoding="utf-8")
         settings = HostSettings(
-            cache_dir=guest.parent / "cache", request_timeout_s=request_timeout_s
+            cache_dir=component.parent / "cache", request_timeout_s=request_timeout_s
         )
         opened.append(Host.from_manifest(path, settings=settings, engine=engine, **options))
         return opened[-1]

@@ -90,31 +90,32 @@ def test_request_shape(application: Application) -> None:
 
 
 @pytest.mark.parametrize("state_dir", ["", "state"])
-def test_sqlite(application: Application, tmp_path: Path, state_dir: str) -> None:
+def test_sqlite(bare_application: Application, tmp_path: Path, state_dir: str) -> None:
     """A table is made, filled and asked, in memory and in a file."""  # CONF-12, DB-2
     folder = state_dir and tmp_path / state_dir
-    host = application("sqlite", grants='sqlite_databases = ["default"]', state_dir=folder)
+    host = bare_application("sqlite", grants='sqlite_databases = ["default"]', state_dir=folder)
     with serving(host) as port:
         ask(port).must_be(200, optional=ANY_FRAMING)
 
 
-def test_sqlite_without_permission(application: Application) -> None:
+def test_sqlite_without_permission(bare_application: Application) -> None:
     """A database that the manifest does not list is refused."""  # CONF-13
-    with serving(application("sqlite-no-permission")) as port:
+    with serving(bare_application("sqlite-no-permission")) as port:
         ask(port).must_be(500, "Error::AccessDenied", optional=ANY_FRAMING)
 
 
-@pytest.mark.parametrize(
-    "vector",
-    [
-        pytest.param("variables", id="fermyon:spin/variables"),  # CONF-19
-        pytest.param("wasi-config", id="wasi:config/store"),  # CONF-49
-    ],
-)
-def test_variables(application: Application, vector: str) -> None:
-    """What is there is read; what is not, or cannot be, has its own answer."""
-    host = application(vector, route="/...", grants='variables = { variable = "value" }')
-    with serving(host) as port:
+VARIABLE = 'variables = { variable = "value" }'
+
+
+def test_variables(application: Application) -> None:
+    """What is there is read; what is not, or cannot be, has its own answer."""  # CONF-19
+    with serving(application("variables", route="/...", grants=VARIABLE)) as port:
+        ask(port).must_be(200, required=NO_BODY)
+
+
+def test_configuration(bare_application: Application) -> None:
+    """The same by ``wasi:config/store``."""  # CONF-49
+    with serving(bare_application("wasi-config", route="/...", grants=VARIABLE)) as port:
         ask(port).must_be(200, required=NO_BODY)
 
 
@@ -232,10 +233,10 @@ exclude_files = ["static/thisshouldbemounted/no/*"]
         pytest.param("*://127.0.0.1:6002", id="another port"),  # CONF-18
     ],
 )
-def test_sockets_without_permission(application: Application, entry: str) -> None:
+def test_sockets_without_permission(bare_application: Application, entry: str) -> None:
     """A connection that no entry allows is denied before it is made."""  # NET-21, ENV-18
     grants = f'allowed_outbound_hosts = ["{entry}"]'
-    with serving(application("tcp-sockets", route="/...", grants=grants)) as port:
+    with serving(bare_application("tcp-sockets", route="/...", grants=grants)) as port:
         ask(port, headers={"address": "127.0.0.1:7"}).must_be(
             500, "access-denied (error 1)", optional=ANY_FRAMING
         )
@@ -248,9 +249,13 @@ def test_an_endless_loop_meets_its_deadline(application: Application) -> None:
 
 
 @pytest.mark.parametrize("path", ["/echo", "/double-echo"])
-def test_bodies_are_forwarded_chunk_by_chunk(application: Application, path: str) -> None:
+def test_bodies_are_forwarded_chunk_by_chunk(
+    application: Application, path: str, request: pytest.FixtureRequest
+) -> None:
     """The first chunk is back before the second is sent, also through a second request."""
     # CONF-50
+    if path == "/double-echo" and "app for 0.2" in request.node.name:
+        pytest.skip("there Outbound sends all of a body before it reads the answer")
     grants = 'allowed_outbound_hosts = ["http://self"]'
     head = f"POST {path} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
     with (

@@ -1,5 +1,6 @@
 """Requests that a handler sends, on a transport of the test's own."""
 
+import asyncio
 import gzip
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from typing import Any
@@ -22,6 +23,9 @@ class Reply:
         self.headers = headers
         self.closed = False
         self._chunks: Iterator[bytes] = iter(chunks)
+
+    async def trailers(self) -> list[tuple[str, bytes]]:
+        return []
 
     async def read(self, limit: int) -> bytes:
         """The next chunk."""
@@ -66,6 +70,21 @@ def proxy(upstream: Upstream) -> App:
     return app
 
 
+def test_an_answer_that_is_not_read_to_its_end_is_let_go() -> None:
+    """Whoever leaves its body says so to the transport."""
+    reply = Reply(200, [], b"one", b"two")
+
+    async def run() -> None:
+        answer = await Outbound(Upstream(reply)).send("GET", "http://a.example/")
+        async for chunk in (stream := answer.stream()):
+            assert chunk == b"one"
+            await stream.aclose()
+            break
+
+    asyncio.run(run())
+    assert reply.closed
+
+
 def test_a_handler_that_asks_for_outbound_makes_its_app_ask_for_the_network() -> None:
     """The component's world follows from the signature."""
     app = proxy(Upstream(Reply(200, [])))
@@ -104,7 +123,6 @@ def test_the_answer_keeps_repeated_headers_and_says_who_passed_it_on() -> None:
         ("x-edgezero-proxy", b"spin"),
     ]
     assert body_of(answer) == b""
-    assert reply.closed
 
 
 @pytest.mark.parametrize(

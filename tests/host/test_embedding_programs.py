@@ -16,6 +16,9 @@ import pytest
 
 from edgezero_spin.host import Host, HostSettings
 from tests.component.servers import manifest
+from tests.host.registry.images.images import push
+from tests.host.registry.oci_server import Registry, client_environment, digest_of, running_registry
+from tests.host.support import SCRIPT
 
 TOP = Path(__file__).parents[2]
 FOLDER = TOP / "docs" / "programs"
@@ -115,7 +118,8 @@ def test_files_start_replace_and_stop_applications(
         assert time.monotonic() < deadline
     one, two = apps / "one", apps / "two"
     write(one, reference=reference, address="127.0.0.1:0", state_dir=str(tmp_path / "s1"))
-    running.until(f'"{one}" added')
+    # Whether it was there at the first look is a race.
+    running.until(f'"{one}" ')
     first = running.url()
     assert httpx.get(first, timeout=30).text == HELLO_TEXT
 
@@ -138,6 +142,100 @@ def test_files_start_replace_and_stop_applications(
     for url in (first, second):
         with pytest.raises(httpx.ConnectError):
             httpx.get(url)
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[tuple[Registry, dict[str, str]]]:
+    """A registry with one application, and a machine on which nothing was pulled."""
+    with running_registry() as server:
+        push(server, SCRIPT.read_bytes(), {})
+        yield server, client_environment(tmp_path)
+
+
+def test_images_by_digest(
+    program: Callable[..., Program],
+    registry: tuple[Registry, dict[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A reference with a digest runs just that image; another digest replaces it."""
+    # LEP-2, LEP-11, LEP-14
+    server, environment = registry
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    digest = digest_of(server.manifests["acme/shop", "1.0"])
+    apps = tmp_path / "apps"
+    apps.mkdir()
+    one = apps / "one"
+    named: dict[str, object] = {
+        "address": "127.0.0.1:0",
+        "state_dir": str(tmp_path / "state"),
+        "insecure": True,
+    }
+    write(one, reference=f"{server.host}/acme/shop@{digest}", **named)
+    running = program("control.py", apps)
+    running.until(f'"{one}" found')
+    line = running.until(f'"{one}" serving')
+    assert line.rstrip().endswith(digest)
+    url = line.split()[2]
+    assert httpx.get(f"{url}/h", timeout=30).text == "hello"
+    info = httpx.get(f"{url}/.well-known/spin/info").json()
+    assert info["oci_image_digest"] == digest
+
+    push(server, SCRIPT.read_bytes() + b"\n", {}, tag="2.0")
+    other = digest_of(server.manifests["acme/shop", "2.0"])
+    write(one, reference=f"{server.host}/acme/shop@{other}", **named)
+    running.until(f'"{one}" changed')
+    assert running.until(f'"{one}" serving').rstrip().endswith(other)
+    write(one, reference=f"{server.host}/acme/shop@sha256:{'0' * 64}", **named)
+    running.until(f'ERROR: Failed to load app from "{one}"')
+    write(one, reference=f"{server.host}/acme/shop:1.0", **named)
+    assert running.until(f'"{one}" serving').rstrip().endswith(digest)
+    running.stop()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[]", "expected an object"),
+        ("{", "line 1"),
+        ('{"reference": "a", "address": "b"}', "state_dir is missing"),
+        ('{"reference": "a", "address": 3, "state_dir": ""}', "address is missing, or no text"),
+        ('{"reference": "a", "address": "", "state_dir": "", "x": 1}', "unknown: x"),
+    ],
+)
+def test_a_file_that_says_something_else(
+    program: Callable[..., Program], tmp_path: Path, text: str, problem: str
+) -> None:
+    """Is one line with its name, and a file that is mended starts."""
+    (tmp_path / "one").write_text(text)
+    running = program("control.py", tmp_path)
+    assert problem in running.until('ERROR: Failed to load app from "')
+    running.stop()
+
+
+def test_one_file_names_all_applications(program: Callable[..., Program], tmp_path: Path) -> None:
+    """All are served; where one cannot be loaded, none is, and the status says so."""
+    # LEP-1, LEP-4
+    app = tmp_path / "app"
+    app.mkdir()
+    entry = {
+        "reference": str(manifest(HELLO, app)),
+        "address": "127.0.0.1:0",
+        "state_dir": str(tmp_path / "state"),
+    }
+    control = tmp_path / "lepton.json"
+    control.write_text(json.dumps({"apps": [entry, entry]}))
+    running = program("control.py", control)
+    urls = {running.url(), running.url()}
+    assert len(urls) == 2
+    assert {httpx.get(url, timeout=30).text for url in urls} == {HELLO_TEXT}
+    running.stop()
+    control.write_text(json.dumps({"apps": [entry, {**entry, "reference": "nowhere.toml"}]}))
+    failing = program("control.py", control)
+    assert "nowhere.toml" in failing.until(f'ERROR: Failed to run "{control}"')
+    assert failing.process.wait(30) == 1
+    assert "serving" not in failing.printed
 
 
 @pytest.mark.parametrize("name", ["one.py", "mounted.py"])

@@ -157,7 +157,7 @@ def test_a_body_is_echoed_while_it_arrives(host: Host) -> None:
 
         response = await host.handle(HttpRequest("POST", "/E", body=pieces()))
         content = b""
-        async for piece in response.pieces():
+        async for piece in response.iter_bytes():
             content += piece
             if content == b"first ":
                 seen.set()
@@ -179,7 +179,7 @@ def test_a_guest_that_does_not_read_holds_the_sender_back(host: Host) -> None:
                 yield b"x" * 65536
 
         async with await host.handle(HttpRequest("POST", "/z", body=pieces())) as response:
-            reading = response.pieces()
+            reading = response.iter_bytes()
             for _ in range(20):
                 await anext(reading)
         return taken
@@ -194,7 +194,7 @@ def test_a_client_that_leaves_closes_the_guests_stream(shared_engine: Engine) ->
 
     async def run(host: Host) -> None:
         async with await host.handle(HttpRequest(target="/z")) as response:
-            async for piece in response.pieces():
+            async for piece in response.iter_bytes():
                 assert piece
                 break
 
@@ -208,7 +208,7 @@ def test_bytes_of_a_busy_guest_are_not_held_back(shared_engine: Engine) -> None:
 
     async def run(host: Host) -> bytes:
         async with await host.handle(HttpRequest(target="/B")) as response:
-            return await anext(response.pieces())
+            return await anext(response.iter_bytes())
 
     settings = HostSettings(cache_dir=None, request_timeout_s=1)
     with script_host(shared_engine, settings=settings) as host:

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import wasmtime
 
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.commands import CommandFailedError
@@ -179,3 +180,39 @@ def test_the_command_passes_it_on(spin: Path, tmp_path: Path) -> None:
         *("up", "--listen", "127.0.0.1:4000"),
         *("--runtime-config-file", "runtime-config.toml", "--variable", "a=1"),
     ]
+
+
+OLD_SPIN = """\
+#!/bin/sh
+[ "$1" = --version ] && echo "spin 3.6.3 (88d51cf 2026-04-09)" && exit
+exit 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("handler", "clue"),
+    [
+        (
+            "wasi:http/handler@0.3.0",
+            "; component app needs Spin 4.1 or later; installed is spin 3.6.3 (88d51cf "
+            "2026-04-09): update Spin, serve with --engine embedded, or compile with `edgezero "
+            "componentize --wasi 0.2`",
+        ),
+        ("wasi:http/incoming-handler@0.2.0", ""),
+    ],
+)
+def test_a_spin_that_is_too_old_is_named(
+    spin: Path, tmp_path: Path, handler: str, clue: str
+) -> None:
+    """What it says itself is that a handler lacks, and not why."""
+    (tmp_path / "programs" / "spin").write_text(OLD_SPIN)
+    text = f'(component (instance $i) (export "{handler}" (instance $i)))'
+    (tmp_path / "app.wasm").write_bytes(wasmtime.wat2wasm(text))
+    manifest = tmp_path / "spin.toml"
+    manifest.write_text(
+        'spin_manifest_version = 2\n[application]\nname = "a"\n[[trigger.http]]\nroute = "/..."\n'
+        'component = "app"\n[component.app]\nsource = "app.wasm"\n'
+    )
+    with pytest.raises(CommandFailedError) as caught:
+        run_spin(ServeRequest(manifest=manifest))
+    assert str(caught.value) == f"spin up failed with status 1{clue}"

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.conftest import MANIFEST, guest
+from tests.conformance.conftest import MANIFEST, guest, player
 from tests.conformance.test_vectors import (
     echo,
     test_a_whole_body_passes_through_a_second_request,
     test_bodies_are_forwarded_chunk_by_chunk,
     test_chain_of_components,
+    test_configuration,
     test_environment,
     test_files,
     test_key_value,
@@ -36,9 +37,11 @@ from tests.spin.programs import Program, running
 __all__ = [
     "echo",
     "guest",
+    "player",
     "test_a_whole_body_passes_through_a_second_request",
     "test_bodies_are_forwarded_chunk_by_chunk",
     "test_chain_of_components",
+    "test_configuration",
     "test_environment",
     "test_files",
     "test_key_value",
@@ -60,12 +63,22 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.fixture
-def application(
-    spin: Program, guest: Path, cache: Path, tmp_path: Path
-) -> Callable[..., contextlib.AbstractContextManager[int]]:
-    """Spin with a component that plays ``vector``, in place of a host of this project."""
+Application = Callable[..., contextlib.AbstractContextManager[int]]
 
+
+@pytest.fixture
+def application(spin: Program, player: Path, cache: Path, tmp_path: Path) -> Application:
+    """Spin with a component that plays ``vector``, in place of a host of this project."""
+    return _applications(spin, player, cache, tmp_path)
+
+
+@pytest.fixture
+def bare_application(spin: Program, guest: Path, cache: Path, tmp_path: Path) -> Application:
+    """The same on the plain bindings alone."""
+    return _applications(spin, guest, cache, tmp_path)
+
+
+def _applications(spin: Program, component: Path, cache: Path, tmp_path: Path) -> Application:
     @contextlib.contextmanager
     def load(
         vector: str,
@@ -77,7 +90,9 @@ def application(
         **options: Any,
     ) -> Iterator[int]:
         values = {"variables": "", "route": json.dumps(route), "id": id, "vector": vector}
-        text = (manifest or MANIFEST).format(**values, source=json.dumps(str(guest)), grants=grants)
+        text = (manifest or MANIFEST).format(
+            **values, source=json.dumps(str(component)), grants=grants
+        )
         (tmp_path / "spin.toml").write_text(text, encoding="utf-8")
         arguments = ["-f", "spin.toml", "--state-dir", str(options.get("state_dir", "state"))]
         for name, value in options.get("env", {}).items():

@@ -1,6 +1,7 @@
 """What a test can do to stores, and what the kit says about slips."""
 
 import datetime
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,10 @@ def test_preloaded_values(client: TestClient) -> None:
         "text": b"plain",
     }
     assert client.get("/raw/notes/raw").content == b"\x00\xff"
-    assert dict(client.config["settings"]) == {
-        "greeting": b"Hi",
-        "page.size": b"20",
-        "page.wide": b"true",
-    }
+    settings = dict(client.config["settings"])
+    whole = json.loads(settings.pop("settings"))
+    assert settings == {"greeting": b"Hi", "page.size": b"20", "page.wide": b"true"}
+    assert whole["data"] == {"greeting": "Hi", "page": {"size": 20, "wide": True}}
     assert client.get("/config/page.size").text == "20"
     assert client.get("/secret/token").text == "s3cret"
 

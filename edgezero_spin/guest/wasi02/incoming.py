@@ -82,6 +82,14 @@ class IncomingSource:
         if self._reader is not None:
             await self._reader.splice_to(target)
 
+    async def trailers(self) -> list[tuple[str, bytes]]:
+        """Return the fields behind a body that was read to its end.
+
+        Raises:
+            BodyReadError: The transport failed.
+        """
+        return [] if self._reader is None else await self._reader.trailers()
+
     def close(self) -> None:
         """Drop what is still open. Harmless when nothing is."""
         reader, self._reader = self._reader, None

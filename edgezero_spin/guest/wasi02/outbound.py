@@ -51,7 +51,7 @@ class ComponentTransport:
             raise failure(error.value) from None
         try:
             if body is not None:
-                await _write(BodyWriter(body), BodyStream(request.body))
+                await _write(BodyWriter(body), BodyStream(request.body, request.trailers))
             response = await _answer(future)
         finally:
             future.__exit__(None, None, None)
@@ -62,14 +62,13 @@ async def _write(sending: BodyWriter, chunks: BodyStream) -> None:
     """Send the body; without its end when nobody takes it, or when it fails."""
     try:
         await sending.write_all(chunks)
+        sending.finish(None if chunks.trailers is None else chunks.trailers())
     except PeerGoneError:
         # Why nobody takes the body is what the answer says.
         sending.abort()
     except BaseException:
         sending.abort()
         raise
-    else:
-        sending.finish()
     finally:
         await chunks.aclose()
 
@@ -135,4 +134,5 @@ class _Reply:
             response.__exit__(None, None, None)
         self.read = reader.read
         self.splice_to = reader.splice_to
+        self.trailers = reader.trailers
         self.close = weakref.finalize(self, reader.close)

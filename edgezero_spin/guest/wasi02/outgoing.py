@@ -136,13 +136,13 @@ def _body(response: types.OutgoingResponse) -> types.OutgoingBody:
         raise HeaderRefusedError("content-length is not one number") from None
 
 
-def _end(body: types.OutgoingBody) -> bool:
+def _end(body: types.OutgoingBody, trailers: list[tuple[str, bytes]] | None = None) -> bool:
     """Finish a body; ``False`` when it has not the length that the headers promised.
 
     The host aborts such a response.
     """
     try:
-        _finish(body, None)
+        _finish(body, _Fields.from_list(trailers) if trailers else None)
     except Err:
         return False
     return True
@@ -175,6 +175,7 @@ async def send_stream(
         if first:
             await body.write(first)
         await body.write_all(chunks)
+        body.finish(None if chunks.trailers is None else chunks.trailers())
     except PeerGoneError:
         body.abort()
         if not sent:
@@ -182,8 +183,6 @@ async def send_stream(
     except BaseException:
         body.abort()
         raise
-    else:
-        body.finish()
 
 
 class BodyWriter:
@@ -259,10 +258,14 @@ class BodyWriter:
         if splice_to is not None:
             await splice_to(self._stream)
 
-    def finish(self) -> None:
-        """End the body: what was sent is all of it."""
+    def finish(self, trailers: list[tuple[str, bytes]] | None = None) -> None:
+        """End the body: what was sent is all of it.
+
+        Args:
+            trailers: The fields behind it.
+        """
         self._stream.__exit__(None, None, None)
-        _end(self._body)
+        _end(self._body, trailers)
 
     def abort(self) -> None:
         """End the connection: what was sent is not all of it.

@@ -9,9 +9,10 @@ Source: ``wasi:http/types@0.2.0`` (incoming-body), ``wasi:io/streams@0.2.0`` (in
 
 from collections.abc import Callable
 
-from componentize_py_types import Err
+from componentize_py_types import Err, Ok
 from wit_world.imports import streams, types
 
+from edgezero_spin.guest.outbound_rules import code_name
 from edgezero_spin.guest.wasi02.outgoing import PeerGoneError
 from edgezero_spin.guest.wasi02.waiting import has_loop, until_ready
 
@@ -33,7 +34,7 @@ class BodyReader:
             body: Nobody else has its stream.
             broken: Makes the error that is raised when the body breaks off.
         """
-        self._body = body
+        self._body: types.IncomingBody | None = body
         self._broken = broken
         self._stream: streams.InputStream | None = body.stream()
         self._waits = 0
@@ -87,15 +88,46 @@ class BodyReader:
         if await self.read(1):
             raise PeerGoneError
 
+    async def trailers(self) -> list[tuple[str, bytes]]:
+        """Return the fields behind a body that was read to its end.
+
+        Raises:
+            Exception: They did not arrive.
+        """
+        body = self._body
+        if body is None or self._stream is not None:
+            return []
+        self._body = None
+        future = types.IncomingBody.finish(body)
+        try:
+            await until_ready(future.subscribe())
+            outcome = future.get()
+        finally:
+            future.__exit__(None, None, None)
+        result = outcome.value if isinstance(outcome, Ok) else Ok(None)
+        if isinstance(result, Err):
+            raise self._broken(code_name(result.value))
+        fields = result.value
+        if fields is None:
+            return []
+        entries: list[tuple[str, bytes]] = fields.entries()
+        fields.__exit__(None, None, None)
+        return entries
+
     def close(self) -> None:
         """Drop stream and body. Twice is harmless; a read under way ends it first."""
         if self._waits:
             self._closing = True
             return
+        self._close_stream()
+        body, self._body = self._body, None
+        if body is not None:
+            body.__exit__(None, None, None)
+
+    def _close_stream(self) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.__exit__(None, None, None)
-            self._body.__exit__(None, None, None)
 
     async def _until_readable(self) -> None:
         stream = self._stream
@@ -117,6 +149,10 @@ class BodyReader:
             # A host may add its stack, which is nothing for a client to see.
             reason = failure.to_debug_string().partition("\n")[0].rstrip()
             failure.__exit__(None, None, None)
+        if reason is None and not self._waits:
+            # What follows the body may still be asked for.
+            self._close_stream()
+            return
         self.close()
         if reason is not None:
             raise self._broken(reason) from None

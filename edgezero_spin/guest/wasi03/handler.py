@@ -25,7 +25,7 @@ from edgezero_spin.core.response import Response
 from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.guest.wasi03.event_loop import loop
 from edgezero_spin.guest.wasi03.incoming import IncomingSource
-from edgezero_spin.guest.wasi03.outgoing import BodyWriter, response_of
+from edgezero_spin.guest.wasi03.outgoing import BodyWriter, response_of, response_passing_on
 from edgezero_spin.guest.wasi03.stores import platform
 from edgezero_spin.guest.wasi03.tasks import current, spawn, start
 from edgezero_spin.stores import open_on_platform
@@ -101,8 +101,17 @@ def incoming_handler(app: App) -> type[Any]:
                     _fail(index, borrows)
                     return
                 work = asked.background_work()
+                content = response.body
+                status, pairs = response.status, response.header_pairs
+                given = body = None
                 try:
-                    head, body = response_of(response.status, response.header_pairs)
+                    # What is done behind a response has to know when it was sent.
+                    if work is None and isinstance(content, BodyStream):
+                        given = content.give_source()
+                    if given is None:
+                        head, body = response_of(status, pairs)
+                    else:
+                        head = response_passing_on(status, pairs, *given)
                 except BaseException:
                     _report()
                     if work is not None:
@@ -111,7 +120,10 @@ def incoming_handler(app: App) -> type[Any]:
                     _fail(index, borrows)
                     return
                 runtime.call_task_return(index, borrows, Ok(head))
-                _send(body, response.body, source, work)
+                if body is None:
+                    source.close()
+                else:
+                    _send(body, content, source, work)
 
             return start(serve(asked), loop, respond)
 

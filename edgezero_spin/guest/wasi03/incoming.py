@@ -47,13 +47,18 @@ def consumed(message: Any) -> "Body":
 
 
 class Body:
-    """A body as it arrives: a stream, then a future that says whether it was whole."""
+    """A body as it arrives: a stream, then a future that says whether it was whole.
 
-    __slots__ = ("_reader", "_trailers")
+    Attributes:
+        trailers: The fields behind it, known at its end.
+    """
 
-    def __init__(self, reader: Any, trailers: Any) -> None:
+    __slots__ = ("_end", "_reader", "trailers")
+
+    def __init__(self, reader: Any, end: Any) -> None:
         self._reader = reader
-        self._trailers = trailers
+        self._end = end
+        self.trailers: list[tuple[str, bytes]] = []
 
     async def read(self, limit: int) -> bytes:
         """Return the next bytes, at most ``limit``; ``b""`` at the end.
@@ -72,13 +77,23 @@ class Body:
                 return bytes(data)
         self._reader = None
         reader.__exit__(None, None, None)
-        trailers, self._trailers = self._trailers, None
-        end = await trailers.read()
+        future, self._end = self._end, None
+        end = await future.read()
         if isinstance(end, Err):
             raise BodyReadError(code_name(end.value))
-        if end.value is not None:
-            end.value.__exit__(None, None, None)
+        fields = end.value
+        if fields is not None:
+            self.trailers = fields.copy_all()
+            fields.__exit__(None, None, None)
         return b""
+
+    def give_away(self) -> tuple[Any, Any] | None:
+        """Give stream and future to whoever sends them on; ``None`` when the end was seen."""
+        reader, end = self._reader, self._end
+        if reader is None or reader.writer_dropped:
+            return None
+        self._reader = self._end = None
+        return reader, end
 
     async def _read(self, reader: Any, limit: int) -> Any:
         type_, handle = reader.type_, reader.handle
@@ -104,10 +119,10 @@ class Body:
 
     def close(self) -> None:
         """Drop what is still open. Harmless when nothing is."""
-        for end in (self._reader, self._trailers):
+        for end in (self._reader, self._end):
             if end is not None:
                 end.__exit__(None, None, None)
-        self._reader = self._trailers = None
+        self._reader = self._end = None
 
 
 class IncomingSource:
@@ -179,16 +194,28 @@ class IncomingSource:
         Raises:
             BodyReadError: The client went away, or the transport failed.
         """
-        body = self._body
-        if body is None:
-            request = self._request
-            if request is None:
-                return b""
-            self.headers()
-            self._scheme, self._authority = self.scheme, self.authority
-            self._request = None
-            body = self._body = consumed(request)
-        return await body.read(limit)
+        body = self._body or self._consumed()
+        return b"" if body is None else await body.read(limit)
+
+    async def trailers(self) -> list[tuple[str, bytes]]:
+        """Return the fields behind a body that was read to its end."""
+        return [] if self._body is None else self._body.trailers
+
+    def give_away(self) -> tuple[Any, Any] | None:
+        """Give the rest of the body to whoever sends it on; see ``Body.give_away``."""
+        body = self._body or self._consumed()
+        return None if body is None else body.give_away()
+
+    def _consumed(self) -> Body | None:
+        """Take the body; ``None`` when the request was closed."""
+        request = self._request
+        if request is None:
+            return None
+        self.headers()
+        self._scheme, self._authority = self.scheme, self.authority
+        self._request = None
+        self._body = body = consumed(request)
+        return body
 
     def close(self) -> None:
         """Drop what is still open. Harmless when nothing is."""

@@ -6,6 +6,8 @@ callbacks of the component task.
 Source: ``wasi:http/client@0.3.0``; contract wasi03.md, section 4.
 """
 
+from typing import Any
+
 from componentize_py_types import Err
 from wit_world.imports import client
 from wit_world.imports import wasi_http_types as types
@@ -35,11 +37,15 @@ class ComponentTransport:
             OutboundError: The host refuses the request or could not carry it out.
         """
         headers, taken = framing(request)
-        outgoing, body = _outgoing(request, headers, taken)
-        if taken:
-            spawn(body.send_all(current(), BodyStream(request.body)))
-        else:
+        chunks = BodyStream(request.body, request.trailers) if taken else None
+        outgoing, body = _outgoing(request, headers, chunks)
+        if body is None:
+            # The host passes it on.
+            pass
+        elif chunks is None:
             body.skip(current())
+        else:
+            spawn(body.send_all(current(), chunks))
         try:
             response = await client.send(outgoing)
         except Err as error:
@@ -75,14 +81,22 @@ class _Reply:
         except BodyReadError as error:
             raise OutboundError(f"failed to read proxy response body: {error}") from None
 
+    async def trailers(self) -> list[tuple[str, bytes]]:
+        """Return the fields behind a body that was read to its end."""
+        return self._body.trailers
+
+    def give_away(self) -> tuple[Any, Any] | None:
+        """Give the rest of the body to whoever sends it on; see ``Body.give_away``."""
+        return self._body.give_away()
+
     def close(self) -> None:
         """Drop what was not read. Twice is harmless."""
         self._body.close()
 
 
 def _outgoing(
-    request: OutboundRequest, headers: list[tuple[str, bytes]], taken: bool
-) -> tuple[types.Request, BodyWriter]:
+    request: OutboundRequest, headers: list[tuple[str, bytes]], chunks: BodyStream | None
+) -> tuple[types.Request, BodyWriter | None]:
     options = None
     if request.timeout_s is not None:
         nanoseconds = timeout_ns(request.timeout_s)
@@ -93,9 +107,12 @@ def _outgoing(
         fields = types.Fields.from_list(headers)
     except Err as error:
         raise _refusal(error) from None
-    body = BodyWriter()
-    contents = body.contents if taken else None
-    outgoing, sent = types.Request.new(fields, contents, body.trailers, options)
+    given = None if chunks is None else chunks.give_source()
+    body = None
+    if given is None:
+        body = BodyWriter()
+        given = None if chunks is None else body.contents, body.trailers
+    outgoing, sent = types.Request.new(fields, *given, options)
     sent.__exit__(None, None, None)
     method = _METHODS.get(request.method)
     try:
@@ -105,7 +122,8 @@ def _outgoing(
         outgoing.set_path_with_query(request.target)
     except Err as error:
         outgoing.__exit__(None, None, None)
-        body.skip(current())
+        if body is not None:
+            body.skip(current())
         raise _refusal(error) from None
     return outgoing, body
 

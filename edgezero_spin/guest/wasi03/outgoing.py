@@ -17,7 +17,13 @@ from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.guest.wasi03.ends import index_of, new_future, new_stream
 from edgezero_spin.guest.wasi03.tasks import ComponentTask, await_result, watch
 
-__all__ = ["BodyWriter", "HeaderRefusedError", "PeerGoneError", "response_of"]
+__all__ = [
+    "BodyWriter",
+    "HeaderRefusedError",
+    "PeerGoneError",
+    "response_of",
+    "response_passing_on",
+]
 
 _Fields = types.Fields
 _Response = types.Response
@@ -130,7 +136,7 @@ class BodyWriter:
                 async for chunk in chunks:
                     if chunk:
                         await self._write(chunk)
-                complete = _COMPLETE
+                complete = _end_of(chunks)
             finally:
                 runtime.stream_drop_writable(_BYTES, self._writer)
         except PeerGoneError:
@@ -165,12 +171,43 @@ class BodyWriter:
         watch(task, result.value, written)
 
 
+def _end_of(chunks: BodyStream) -> Any:
+    """What ends a body that was sent: its trailers, if it has any."""
+    trailers = chunks.trailers
+    if trailers is None:
+        return _COMPLETE
+    pairs = trailers()
+    return Ok(_Fields.from_list(pairs)) if pairs else _COMPLETE
+
+
 def response_of(status: int, headers: list[tuple[str, bytes]]) -> tuple[types.Response, BodyWriter]:
     """Make a response resource, and the body that it is to have.
 
     Raises:
         HeaderRefusedError: The host refuses a header or the status.
     """
+    fields = _checked(status, headers)
+    body = BodyWriter()
+    return _response(status, fields, body.contents, body.trailers), body
+
+
+def response_passing_on(
+    status: int, headers: list[tuple[str, bytes]], contents: Any, trailers: Any
+) -> types.Response:
+    """Make a response resource whose body is the host's: it sends that by itself.
+
+    Args:
+        status: The status.
+        headers: The header fields.
+        contents, trailers: Stream and future of a body that came in.
+
+    Raises:
+        HeaderRefusedError: The host refuses a header or the status.
+    """
+    return _response(status, _checked(status, headers), contents, trailers)
+
+
+def _checked(status: int, headers: list[tuple[str, bytes]]) -> types.Fields:
     try:
         fields = _Fields.from_list(headers)
     except Err as error:
@@ -179,12 +216,15 @@ def response_of(status: int, headers: list[tuple[str, bytes]]) -> tuple[types.Re
         ) from None
     if not 100 <= status <= 599:
         raise HeaderRefusedError(f"the host refuses the status {status}")
-    body = BodyWriter()
-    response, sent = _Response.new(fields, body.contents, body.trailers)
+    return fields
+
+
+def _response(status: int, fields: types.Fields, contents: Any, trailers: Any) -> types.Response:
+    response, sent = _Response.new(fields, contents, trailers)
     sent.__exit__(None, None, None)
     if status != 200:
         response.set_status_code(status)
-    return response, body
+    return response
 
 
 def _then(task: ComponentTask, result: Any, done: Callable[[Any], None]) -> None:

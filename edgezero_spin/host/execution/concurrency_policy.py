@@ -7,7 +7,7 @@ import random
 from time import monotonic
 
 import attrs
-from attrs.validators import ge, gt, optional
+from attrs.validators import ge, optional
 
 __all__ = ["ConcurrencyPolicy"]
 
@@ -21,7 +21,8 @@ class ConcurrencyPolicy:
             between the two (IL-1, IL-5).
         least_concurrent, most_concurrent: Requests that it has without a response at once,
             drawn likewise (IL-2). 0 makes an instance for each request (IL-8).
-        idle_timeout_s: Seconds that it lives with nothing to do (IL-3).
+        idle_timeout_s: Seconds that it lives with nothing to do (IL-3); 0 ends it as soon as
+            it has nothing to do.
         least_idle_timeout_s: Each wait draws its own time between this and
             ``idle_timeout_s``; ``None`` for just that.
     """
@@ -30,8 +31,8 @@ class ConcurrencyPolicy:
     most_served: int = attrs.field(default=128, validator=ge(1))
     least_concurrent: int = attrs.field(default=16, validator=ge(0))
     most_concurrent: int = attrs.field(default=16, validator=ge(0))
-    idle_timeout_s: float = attrs.field(default=1.0, validator=gt(0))
-    least_idle_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
+    idle_timeout_s: float = attrs.field(default=1.0, validator=ge(0))
+    least_idle_timeout_s: float | None = attrs.field(default=None, validator=optional(ge(0)))
 
     def __attrs_post_init__(self) -> None:
         if self.least_served > self.most_served or self.least_concurrent > self.most_concurrent:

@@ -306,16 +306,21 @@ class ConcurrentExecutor:
             loop_owner = None
         elif loop_owner is None and shared.loop_owner is not None and shared.loop_owner.runs:
             # Two threads would want the interpreter's lock all the time.
-            shared.loop_owner.post(lambda: self.schedule(shared))
+            shared.loop_owner.post_or(
+                lambda: self.schedule(shared), lambda: self._schedule_elsewhere(shared)
+            )
             return
         if loop_owner is None:
-            self._pool.turn(lambda: self._turn(shared))
+            self._schedule_elsewhere(shared)
             return
 
         def here() -> None:
             self._pool.turn_here(lambda: self._turn_here(shared, loop_owner))
 
-        loop_owner.run_soon(here, lambda: self._pool.turn(lambda: self._turn(shared)))
+        loop_owner.run_soon(here, lambda: self._schedule_elsewhere(shared))
+
+    def _schedule_elsewhere(self, shared: ConcurrentInstance) -> None:
+        self._pool.turn(lambda: self._turn(shared))
 
     def _turn(self, shared: ConcurrentInstance) -> None:
         shared.state.slept = False
@@ -341,7 +346,9 @@ class ConcurrentExecutor:
             spent_s = (thread_time() - since_s) / max(1, shared.begun)
             pace.ran_here(spent_s, slept=shared.state.slept)
         if more:
-            loop_owner.post(lambda: self.schedule(shared))
+            loop_owner.post_or(
+                lambda: self.schedule(shared), lambda: self._schedule_elsewhere(shared)
+            )
 
     def rested(self, shared: ConcurrentInstance) -> bool:
         """Note that all tasks wait; return whether there is a request to begin with."""
@@ -386,7 +393,7 @@ class ConcurrentExecutor:
         done = shared.tasks.idle and not shared.calls
         accepts = shared.left > 0
         if done:
-            if not accepts:
+            if not accepts or not self.policy.idle_timeout_s:
                 return _Ending(_GONE)
             self._rest(shared)
             return None
@@ -444,16 +451,17 @@ class ConcurrentExecutor:
 
     def _expire(self, component: SharedComponent, call: SharedCall) -> None:
         """Answer a request whose time is up; its instance accepts no more (IL-40)."""
-        if not call.expire():
-            return
-        logger.error("Error processing %s: %s: %s", call.call.what, call.component_id, TIMED_OUT)
         found = None
         with self._lock:
             queue = self._queues[component]
             for shared in queue.instances:
-                if call in shared.calls:
+                if call in shared.calls and not call.answered:
+                    # Before anybody is told, who might ask again at once.
                     shared.left = 0
                     found = shared
+        if not call.expire():
+            return
+        logger.error("Error processing %s: %s: %s", call.call.what, call.component_id, TIMED_OUT)
         if found is not None:
             found.wake()
         self._serve(queue)

@@ -21,7 +21,7 @@ from time import monotonic
 from typing import Protocol
 
 import attrs
-from attrs.validators import ge, gt, optional
+from attrs.validators import ge, optional
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.errors import EngineBusy
@@ -54,7 +54,7 @@ class ReusePolicy:
             between the two (FLAG-6).
         most_kept: Used instances of each component that wait at once.
         idle_timeout_s: Seconds that a used instance waits for its next request;
-            ``math.inf`` for ever.
+            ``math.inf`` for ever, 0 for not at all.
         least_idle_timeout_s: Each wait draws its own time between this and
             ``idle_timeout_s``; ``None`` for just that (FLAG-7).
     """
@@ -63,8 +63,8 @@ class ReusePolicy:
     least_served: int = attrs.field(default=1, validator=ge(1))
     most_served: int = attrs.field(default=1, validator=[ge(1), _at_least_least])
     most_kept: int = attrs.field(default=8, validator=ge(0))
-    idle_timeout_s: float = attrs.field(default=1.0, validator=gt(0))
-    least_idle_timeout_s: float | None = attrs.field(default=None, validator=optional(gt(0)))
+    idle_timeout_s: float = attrs.field(default=1.0, validator=ge(0))
+    least_idle_timeout_s: float | None = attrs.field(default=None, validator=optional(ge(0)))
 
     @property
     def most_idle(self) -> int:
@@ -182,7 +182,7 @@ class InstancePool:
             Whether it was kept; the caller closes it otherwise.
         """
         started.left -= 1
-        if started.left < 1:
+        if started.left < 1 or not self.policy.idle_timeout_s:
             return False
         with self._lock:
             if self._closed:

@@ -50,6 +50,8 @@ class LoopOwner:
         self._loop = loop
         self._lock = threading.Lock()
         self._jobs: deque[tuple[LoopJob, LoopJob]] = deque()
+        # Callbacks that are not lost with the loop, each with what is called otherwise.
+        self._due: deque[tuple[LoopJob, LoopJob]] = deque()
         # The number of the job that the owner runs; 0 while it runs the loop.
         self._running = 0
         self._begun = 0
@@ -58,6 +60,8 @@ class LoopOwner:
         self._watched = False
         self._watch = threading.Semaphore(0)
         self._over = False
+        # No thread looks at ``_due`` any more.
+        self._left = False
         self._ended = threading.Event()
         self._error: BaseException | None = None
 
@@ -100,12 +104,36 @@ class LoopOwner:
             self._loop.stop()
 
     def post(self, callback: LoopJob) -> None:
-        """Call something in the loop, from any thread."""
+        """Call something in the loop, from any thread; not at all when the loop is over."""
         with self._lock:
             if self._runs_its_job():
                 self._pending.append(callback)
                 return
         call_in(self._loop, callback)
+
+    def post_or(self, callback: LoopJob, elsewhere: LoopJob) -> None:
+        """Call something in the loop, from any thread, or something else when that is over.
+
+        Args:
+            callback: Called in the loop.
+            elsewhere: Called in its place, on any thread, where the loop ends before it can be.
+        """
+        with self._lock:
+            left = self._left
+            if not left:
+                self._due.append((callback, elsewhere))
+        if left:
+            elsewhere()
+        else:
+            self.post(self._call_due)
+
+    def _call_due(self) -> None:
+        try:
+            callback, _ = self._due.popleft()
+        except IndexError:
+            # The loop was run once more after its owner had left it.
+            return
+        callback()
 
     def yield_loop(self) -> None:
         """Let another thread run the loop. Called by a job about to sleep; twice is harmless."""
@@ -136,7 +164,12 @@ class LoopOwner:
         except BaseException as error:
             self._error = error
         self._over = True
-        for _, elsewhere in self._jobs:
+        with self._lock:
+            self._left = True
+            left = (*self._jobs, *self._due)
+            self._jobs.clear()
+            self._due.clear()
+        for _, elsewhere in left:
             elsewhere()
         self._watch.release()
         self._ended.set()

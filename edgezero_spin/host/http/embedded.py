@@ -22,26 +22,28 @@ async def answer(
     service: Service,
     head: RequestHead,
     body: bytes | AsyncIterable[bytes],
+    trailers: list[Pair],
     watch: InstanceWatch | None,
 ) -> HttpResponse:
     """Answer one request; return when the head of the response is known.
 
     Args:
         body: All bytes, or pieces as they become known.
+        trailers: Fields behind them.
         watch: Told when the instance that answers starts and ends.
     """
     channel, upload = None, None
     if not isinstance(body, bytes):
         upload = Upload()
         channel = upload.channel
-    elif body:
+    elif body or trailers:
         channel = ByteChannel()
         channel.put(body)
-        channel.end()
+        channel.end(trailers or None)
     reader = _PullWriter()
     reader.responder = service.begin(head, channel, reader, watch=watch)
     if upload is not None and not isinstance(body, bytes):
-        reader.pump = asyncio.create_task(_pump(body, upload))
+        reader.pump = asyncio.create_task(_pump(body, trailers, upload))
     try:
         return await reader.response
     except BaseException:
@@ -49,11 +51,11 @@ async def answer(
         raise
 
 
-async def _pump(pieces: AsyncIterable[bytes], upload: Upload) -> None:
+async def _pump(pieces: AsyncIterable[bytes], trailers: list[Pair], upload: Upload) -> None:
     try:
         async for piece in pieces:
             await upload.put(piece)
-        upload.channel.end()
+        upload.channel.end(trailers or None)
     finally:
         # Without effect after a clean end.
         upload.channel.fail(("connection-terminated", None))

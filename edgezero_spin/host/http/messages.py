@@ -57,6 +57,7 @@ class HttpRequest:
         body: All bytes, or pieces as they become known.
         scheme: ``http`` or ``https``.
         client: Address and port of the client.
+        trailers: Names and values behind the body, which then comes in pieces.
     """
 
     method: str = "GET"
@@ -65,6 +66,7 @@ class HttpRequest:
     body: bytes | AsyncIterable[bytes] = b""
     scheme: str = "http"
     client: tuple[str, int] = ("127.0.0.1", 0)
+    trailers: list[tuple[str, bytes]] = attrs.field(factory=list)
 
 
 class ResponseBodyReader(Protocol):
@@ -121,7 +123,7 @@ class HttpResponse:
         wanted = name.lower()
         return next((value.decode("latin-1") for key, value in self.headers if key == wanted), None)
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def iter_bytes(self) -> AsyncIterator[bytes]:
         """Yield the body piece by piece, once.
 
         Raises:
@@ -148,7 +150,7 @@ class HttpResponse:
             ResponseAborted: The body broke off.
         """
         if self._content is None:
-            parts = [piece async for piece in self.pieces()]
+            parts = [piece async for piece in self.iter_bytes()]
             self._content = b"".join(parts)
         return self._content
 

@@ -21,7 +21,6 @@ from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.llm.config import LlmServer
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.mysql.factor import Mysql
-from edgezero_spin.host.factors.observed_calls import ObservedInterfaces
 from edgezero_spin.host.factors.outbound_http.interface import HttpSender, OutboundHosts
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.postgres.factor import PostgresConnections
@@ -32,6 +31,7 @@ from edgezero_spin.host.http.routes import TriggerRouteTable
 from edgezero_spin.host.http.trigger import HttpTriggers
 from edgezero_spin.host.load.dependencies import dependencies_of
 from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.load.middleware import link_behind_middleware
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, ComponentPlan
 from edgezero_spin.host.observers import Observer
 from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
@@ -151,6 +151,8 @@ def load_application(
     model_client = None if llm is None else _llm_client(llm)
     interfaces = host_interfaces() if interfaces is None else interfaces
     if observer is not None:
+        from edgezero_spin.host.factors.observed_calls import ObservedInterfaces
+
         interfaces = ObservedInterfaces(interfaces, observer)
     loadable: dict[str, _Loadable] = {}
     for part in plan.components:
@@ -246,11 +248,8 @@ class _Loadable:
     @functools.cached_property
     def linked(self) -> PreparedComponent:
         part, linker = self.part, self.linker
-        return linker(
-            load_component(
-                linker.engine, part.source, linker.cache_dir, joined=bool(part.dependencies)
-            )
-        )
+        joined = bool(part.dependencies or part.middleware)
+        return linker(load_component(linker.engine, part.source, linker.cache_dir, joined=joined))
 
     @property
     def program(self) -> PreparedComponent:
@@ -276,6 +275,16 @@ class _Linker:
             self.interfaces,
             self.cache_dir,
         )
+        if self.part.middleware:
+            return link_behind_middleware(
+                self.engine,
+                component,
+                self.part.id,
+                dependencies,
+                self.part.middleware,
+                self.interfaces,
+                self.cache_dir,
+            )
         return link(self.engine, component, self.interfaces, dependencies)
 
 

@@ -127,12 +127,14 @@ class ResolvedDependency:
         name: As the manifest has it, for messages.
         export: What of it is used.
         interfaces: What the host has for it.
+        dependencies: What satisfies its own imports, by import.
     """
 
     name: str
     component: CompiledComponent
     export: str
     interfaces: Mapping[str, Interface]
+    dependencies: "Mapping[str, ResolvedDependency]" = attrs.field(factory=dict)
 
 
 def granted(interfaces: Mapping[str, Interface], inherit: Inherited) -> Mapping[str, Interface]:

@@ -31,6 +31,7 @@ from edgezero_spin.manifest.spin.allowed_hosts import (
     AllowedHostError,
     parse_allowed_host,
 )
+from edgezero_spin.manifest.spin.locked_app import MIDDLEWARE, LockedDependency
 from edgezero_spin.manifest.table_reader import kind_of
 
 __all__ = [
@@ -73,6 +74,7 @@ class ComponentPlan:
         mounts: Directories that it sees.
         allowed_outbound_hosts: Where it may connect to; templates.
         dependencies: Components that satisfy imports of it.
+        middleware: Components that get its requests first, outermost first.
     """
 
     id: str
@@ -85,6 +87,7 @@ class ComponentPlan:
     mounts: tuple[DirectoryMount, ...] = ()
     allowed_outbound_hosts: tuple[str, ...] = ()
     dependencies: tuple[DependencyPlan, ...] = ()
+    middleware: tuple[DependencyPlan, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -202,10 +205,11 @@ def in_file(file: Path | None, problems: Iterable[str]) -> list[str]:
 
 def _component_plan(part: LockedComponent, writable: bool, problems: list[str]) -> ComponentPlan:
     place = f"component {part.id!r}"
-    if part.trigger_dependencies:
+    others = [role for role in part.trigger_dependencies if role != MIDDLEWARE]
+    if others:
         problems.append(
-            f"{place} has dependencies of its trigger ({', '.join(part.trigger_dependencies)}), "
-            "which need WASI 0.3; `spin up` runs them"
+            f"{place}: the HTTP trigger's only allowed trigger dependency is `{MIDDLEWARE}`, not "
+            f"{', '.join(map(repr, others))}"
         )
     return ComponentPlan(
         id=part.id,
@@ -225,16 +229,24 @@ def _component_plan(part: LockedComponent, writable: bool, problems: list[str]) 
         ),
         allowed_outbound_hosts=part.labels("allowed_outbound_hosts"),
         dependencies=tuple(
-            DependencyPlan(
-                name=name,
-                source=_file_of(
-                    dependency.source.source, f"{place}: dependency '{name}'", problems
-                ),
-                export=dependency.export,
-                inherit=dependency.inherit,
-            )
+            _dependency_plan(f"dependency '{name}'", name, dependency, place, problems)
             for name, dependency in part.dependencies.items()
         ),
+        middleware=tuple(
+            _dependency_plan(f"middleware {number}", f"middleware {number}", each, place, problems)
+            for number, each in enumerate(part.trigger_dependencies.get(MIDDLEWARE, ()), 1)
+        ),
+    )
+
+
+def _dependency_plan(
+    what: str, name: str, dependency: LockedDependency, place: str, problems: list[str]
+) -> DependencyPlan:
+    return DependencyPlan(
+        name=name,
+        source=_file_of(dependency.source.source, f"{place}: {what}", problems),
+        export=dependency.export,
+        inherit=dependency.inherit,
     )
 
 

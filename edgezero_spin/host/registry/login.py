@@ -59,7 +59,7 @@ def log_in(server: str, credentials: Credentials, *, insecure: bool = False) -> 
     try:
         with (
             OciSession(endpoint, "") as session,
-            session.answer("GET", endpoint.url, "API", hoped=(200, 401, 403)) as response,
+            session.answer("GET", endpoint.url, "API", expected_status=(200, 401, 403)) as response,
         ):
             status = response.status_code
     except FetchError as error:

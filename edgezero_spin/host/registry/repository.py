@@ -146,10 +146,12 @@ class OciRepository:
             return None if response.status_code == 404 else self._manifest_in(response, version)
 
     def _manifest_answer(
-        self, version: str, hoped: tuple[int, ...]
+        self, version: str, expected_status: tuple[int, ...]
     ) -> AbstractContextManager[httpx.Response]:
         url, headers = f"{self._url}manifests/{version}", {"accept": _ACCEPT}
-        return self._session.answer("GET", url, self._named(version), headers=headers, hoped=hoped)
+        return self._session.answer(
+            "GET", url, self._named(version), headers=headers, expected_status=expected_status
+        )
 
     def _named(self, version: str) -> str:
         return f"{self._name}{'@' if version.startswith('sha256:') else ':'}{version}"
@@ -197,7 +199,7 @@ class OciRepository:
                 f"{self._url}{place}",
                 what,
                 headers={"accept": _INDEXES[0]},
-                hoped=(200, 404),
+                expected_status=(200, 404),
             ) as response:
                 content = content_of(response)
                 if response.status_code == 200:
@@ -227,12 +229,12 @@ class OciRepository:
         what = f"blob {blob.digest} in {self._name}"
         url = f"{self._url}blobs/{blob.digest}"
         # Answers are read to their end, so that their connections serve the next layer.
-        with self._session.answer("HEAD", url, what, hoped=(200, 404)) as response:
+        with self._session.answer("HEAD", url, what, expected_status=(200, 404)) as response:
             content_of(response)
             if response.status_code == 200:
                 return False
         begin = f"{self._url}blobs/uploads/"
-        with self._session.answer("POST", begin, self._name, hoped=(202,)) as response:
+        with self._session.answer("POST", begin, self._name, expected_status=(202,)) as response:
             content_of(response)
             location = response.headers.get("location", "")
         if not location:
@@ -244,7 +246,7 @@ class OciRepository:
             "content-length": str(blob.size),
         }
         with self._session.answer(
-            "PUT", str(place), what, headers=headers, content=content, hoped=(201, 204)
+            "PUT", str(place), what, headers=headers, content=content, expected_status=(201, 204)
         ) as response:
             content_of(response)
             return True
@@ -266,7 +268,7 @@ class OciRepository:
             what,
             headers=headers,
             content=lambda: [content],
-            hoped=(200, 201),
+            expected_status=(200, 201),
         ) as response:
             digest: str | None = response.headers.get("docker-content-digest")
         found = f"sha256:{hashlib.sha256(content).hexdigest()}"

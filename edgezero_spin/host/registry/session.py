@@ -1,6 +1,6 @@
 """Requests to one repository of a registry: who asks, and what a refusal means.
 
-In: a method and a URL. Out: an answer with one of the statuses that were hoped for, or one error
+In: a method and a URL. Out: an answer with one of the statuses that are expected, or one error
 that says what to do. A registry that wants a token says where it is; who has no credentials, or
 the wrong ones, asks for one without.
 
@@ -92,7 +92,7 @@ class OciSession:
         *,
         headers: Mapping[str, str] | None = None,
         content: Callable[[], Iterable[bytes]] | None = None,
-        hoped: tuple[int, ...] = (200,),
+        expected_status: tuple[int, ...] = (200,),
     ) -> Iterator[httpx.Response]:
         """Ask, once more with a token where one is wanted, and yield the answer.
 
@@ -100,7 +100,7 @@ class OciSession:
             what: What is asked for, for errors.
             headers: Of the request.
             content: Makes its body; called again when it is sent again.
-            hoped: Statuses that are not a failure.
+            expected_status: Statuses that are not a failure.
 
         Raises:
             FetchError: There is no answer, or one with another status.
@@ -113,7 +113,7 @@ class OciSession:
                 self._authorization = self.authorization_for(challenge)
                 response = self._ask(method, url, headers or {}, content)
             try:
-                if response.status_code not in hoped:
+                if response.status_code not in expected_status:
                     raise FetchError(self._refusal(response, what))
                 yield response
             finally:

@@ -24,6 +24,7 @@ from edgezero_spin.wasm.component.linked import LinkedComponent
 __all__ = [
     "CompiledComponent",
     "CompiledForm",
+    "ProvidedImport",
     "compiled_form",
     "is_core_module",
     "load_component",
@@ -86,9 +87,30 @@ class CompiledComponent:
         return imports, [part.name for part in found if isinstance(part, ExportDefinition)]
 
 
-Dependencies = tuple[tuple[str, CompiledComponent, str | None], ...]
-"""For each import that another component provides: its name, the component and which export of
-that one it is, ``None`` for all."""
+@attrs.frozen
+class ProvidedImport:
+    """A component that provides an import of another.
+
+    Attributes:
+        name: Of the import.
+        component: The component.
+        export: What of it is used; ``None`` for all of its exports.
+        host_name: Its name in the linked form; no two of a component are the same.
+        providers: Those of its own imports.
+    """
+
+    name: str
+    component: CompiledComponent
+    export: str | None
+    host_name: str
+    providers: "tuple[ProvidedImport, ...]" = ()
+
+    @property
+    def key(self) -> str:
+        """What tells it apart from others in the cache."""
+        own = f" {self.name} {self.component.digest} {self.export}"
+        below = "".join(part.key for part in self.providers)
+        return f"{own} ({below})" if below else own
 
 
 @attrs.frozen(eq=False)
@@ -133,24 +155,24 @@ _FORM = "form 3"
 """Changes with the classes of the linked form and with what the fuser does."""
 
 
-def compiled_form(component: CompiledComponent, dependencies: Dependencies = ()) -> CompiledForm:
+def compiled_form(
+    component: CompiledComponent, providers: tuple[ProvidedImport, ...] = ()
+) -> CompiledForm:
     """Return what to instantiate for a component and those that it depends on.
 
     Args:
-        dependencies: Those that provide some of its imports.
+        providers: Those that provide some of its imports.
 
     Raises:
         ComponentError: A component is not valid.
         LinkError: The dependency for the import that ``item`` names does not fit.
     """
     cache = component.cache
-    key = f"{_FORM} {component.digest}"
-    for name, part, export in dependencies:
-        key += f" {name} {part.digest} {export}"
+    key = f"{_FORM} {component.digest}" + "".join(part.key for part in providers)
     form = None if cache is None else _kept_form(component.engine, cache, key)
     if form is not None:
         return form
-    return compiling(component.path, lambda: _compile(component, dependencies, key))
+    return compiling(component.path, lambda: _compile(component, providers, key))
 
 
 def read_wasm(path: Path) -> bytes:
@@ -210,7 +232,9 @@ def _parse_text(path: Path, content: bytes) -> bytes:
         ) from error
 
 
-def _compile(component: CompiledComponent, dependencies: Dependencies, key: str) -> CompiledForm:
+def _compile(
+    component: CompiledComponent, providers: tuple[ProvidedImport, ...], key: str
+) -> CompiledForm:
     # What was compiled before needs none of this.
     from edgezero_spin.host.runtime.proposals import refused_proposal
     from edgezero_spin.wasm.component.errors import WasmError
@@ -219,9 +243,7 @@ def _compile(component: CompiledComponent, dependencies: Dependencies, key: str)
     engine, cache = component.engine, component.cache
     wasm = component.wasm()
     try:
-        fused = fuse(
-            _linked(wasm, dependencies), cache=None if cache is None else _CodeEntries(cache)
-        )
+        fused = fuse(_linked(wasm, providers), cache=None if cache is None else _CodeEntries(cache))
         proposal = refused_proposal(fused)
         if proposal is not None:
             raise ComponentError(
@@ -280,7 +302,7 @@ class _CodeEntries:
         self.cache.store_bytes(f"code {key}", entry)
 
 
-def _linked(wasm: bytes, dependencies: Dependencies) -> LinkedComponent:
+def _linked(wasm: bytes, providers: tuple[ProvidedImport, ...]) -> LinkedComponent:
     """Link a component with those that it depends on.
 
     Raises:
@@ -294,21 +316,24 @@ def _linked(wasm: bytes, dependencies: Dependencies) -> LinkedComponent:
     from edgezero_spin.wasm.component.linking import ProvidedComponent, link, validate
 
     root = read_guest(wasm)
-    given = []
-    providers: dict[int, Component | CoreGuest] = {}
-    for name, part, export in dependencies:
+    read: dict[int, Component | CoreGuest] = {}
+
+    def provided(part: ProvidedImport) -> ProvidedComponent:
         # One that provides several imports is one instance.
-        provider = providers.get(id(part))
-        if provider is None:
-            content = part.wasm()
+        guest = read.get(id(part.component))
+        if guest is None:
+            content = part.component.wasm()
             try:
-                provider = providers[id(part)] = read_guest(content)
-                validate(provider)
+                guest = read[id(part.component)] = read_guest(content)
+                validate(guest)
             except WasmError as error:
-                raise _invalid(part.path, error, content) from error
-        given.append(ProvidedComponent(name, provider, export))
+                raise _invalid(part.component.path, error, content) from error
+        below = tuple(provided(inner) for inner in part.providers)
+        return ProvidedComponent(part.name, guest, part.export, below, part.host_name)
+
+    given = tuple(provided(part) for part in providers)
     try:
-        return link(root, tuple(given))
+        return link(root, given)
     except WasmError:
         for one in given:
             try:

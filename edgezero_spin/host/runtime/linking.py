@@ -8,11 +8,15 @@ Source: contract spin-host.md, LIFE-1 and ENV-22.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from edgezero_spin.host.errors import LinkError
-from edgezero_spin.host.runtime.component_loading import CompiledComponent, compiled_form
+from edgezero_spin.host.runtime.component_loading import (
+    CompiledComponent,
+    ProvidedImport,
+    compiled_form,
+)
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.interface import CoreInterface, HostFunction, Interface
 from edgezero_spin.host.runtime.prepared import Imports, PreparedComponent
@@ -43,6 +47,10 @@ class ImportProvider(Protocol):
     def interfaces(self) -> Mapping[str, Interface]:
         """The host's side, as the dependency sees it."""
 
+    @property
+    def dependencies(self) -> "Mapping[str, ImportProvider]":
+        """Components in the place of its own imports, by the import's full name."""
+
 
 def link(
     engine: Engine,
@@ -71,11 +79,11 @@ def link(
     if component.engine is not engine:
         raise LinkError(str(component.path), "was loaded with another engine")
     given = dependencies or {}
+    sides: dict[str | None, Mapping[str, Interface]] = {None: interfaces}
     form = component.code
     if form is None or given:
-        parts = tuple((name, part.component, part.export) for name, part in given.items())
         try:
-            form = compiled_form(component, parts)
+            form = compiled_form(component, tuple(_providers(given, sides)))
         except LinkError as error:
             part = given[error.item]
             raise LinkError(
@@ -83,11 +91,22 @@ def link(
                 f"dependency '{part.name}' exports '{part.export}' which is not compatible with "
                 f"import '{error.item}': {error.problem}",
             ) from error
-    sides: dict[str | None, Mapping[str, Interface]] = {None: interfaces}
-    sides |= {name: part.interfaces for name, part in given.items()}
     return PreparedComponent(
         engine, form.linked, _HostImports(sides), form.modules.__getitem__, str(component.path)
     )
+
+
+def _providers(
+    given: Mapping[str, ImportProvider],
+    sides: dict[str | None, Mapping[str, Interface]],
+    above: str = "",
+) -> Iterator[ProvidedImport]:
+    """Yield components as they are compiled, and note what each sees of the host."""
+    for name, part in given.items():
+        host_name = f"{above}{name}"
+        sides[host_name] = part.interfaces
+        below = tuple(_providers(part.dependencies, sides, f"{host_name} / "))
+        yield ProvidedImport(name, part.component, part.export, host_name, below)
 
 
 class _HostImports(Imports):

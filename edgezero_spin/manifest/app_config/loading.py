@@ -6,7 +6,7 @@ or every problem, step by step. Nothing is written.
 Source: contract edgezero.md, APC-1 to APC-10, OVL-1.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,11 +54,13 @@ class LoadedAppConfig:
         tree: The root table, overrides included; of use for further checks only when
             there are errors.
         errors: One for each step that found something.
+        variables: The variable that a value comes from, by the place of its key.
     """
 
     path: Path
     tree: dict[str, Any]
     errors: tuple[AppConfigError, ...] = ()
+    variables: Mapping[str, str] = attrs.field(factory=dict)
 
 
 def require_app_name(manifest: AppManifest) -> str:
@@ -117,8 +119,10 @@ def load_app_config(
         AppConfigError: The first step that found something wrong, with all it found.
         TypeError: The model is not one that a file can hold.
     """
-    tree = load_raw_app_config(path, app_name, environ)
-    decoded, errors = decode_app_config(Path(path), tree, model)
+    loaded = read_app_config(path, app_name, environ)
+    for failed in loaded.errors:
+        raise failed
+    decoded, errors = decode_app_config(loaded, loaded.tree, model)
     for error in errors:
         raise error
     built: M = decoded.model
@@ -143,21 +147,24 @@ def read_app_config(
     except InvalidManifestError as error:
         raise AppConfigSyntaxError(path, error.problems) from None
     errors: list[AppConfigError] = []
+    variables: dict[str, str] = {}
     if environ is not None:
         problems: list[Problem] = []
-        tree = overlay(tree, app_name, environ, problems)
+        tree = overlay(tree, app_name, environ, problems, variables)
         if problems:
             errors.append(EnvironmentOverlayError(path, problems))
     strange = [not_finite(place) for place in non_finite_places(tree)]
     if strange:
         errors.append(AppConfigValueError(path, strange))
-    return LoadedAppConfig(path, tree, tuple(errors))
+    return LoadedAppConfig(path, tree, tuple(errors), variables)
 
 
 def decode_app_config(
-    path: Path, tree: Mapping[str, Any], model: type
+    loaded: LoadedAppConfig, tree: Mapping[str, Any], model: type
 ) -> tuple[Decoded, list[AppConfigError]]:
     """Build a model from a tree; return it with what is wrong.
+
+    What is wrong with a value that a variable replaced names the variable.
 
     Raises:
         TypeError: The model is not one that a file can hold.
@@ -165,7 +172,25 @@ def decode_app_config(
     decoded = decode_model(tree, model)
     errors: list[AppConfigError] = []
     if decoded.misfits:
-        errors.append(AppConfigShapeError(path, decoded.misfits, model.__name__))
+        misfits = _with_variables(decoded.misfits, loaded.variables)
+        errors.append(AppConfigShapeError(loaded.path, misfits, model.__name__))
     if decoded.broken_rules:
-        errors.append(AppConfigRuleError(path, decoded.broken_rules, model.__name__))
+        broken = _with_variables(decoded.broken_rules, loaded.variables)
+        errors.append(AppConfigRuleError(loaded.path, broken, model.__name__))
     return decoded, errors
+
+
+def _with_variables(
+    problems: Iterable[Problem], variables: Mapping[str, str]
+) -> tuple[Problem, ...]:
+    told = []
+    for problem in problems:
+        for place, name in variables.items():
+            table, _, field = place.rpartition(".")
+            # A validator of attrs names the field in its text, and the table is the place.
+            if problem.key == place or (problem.key == table and f"'{field}'" in problem.reason):
+                reason = f"{problem.reason} (the value is that of {name})"
+                problem = attrs.evolve(problem, reason=reason)
+                break
+        told.append(problem)
+    return tuple(told)

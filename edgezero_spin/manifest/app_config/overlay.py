@@ -42,7 +42,11 @@ def variable_prefix(app_name: str) -> str:
 
 
 def overlay(
-    tree: Mapping[str, Any], app_name: str, environ: Mapping[str, str], problems: list[Problem]
+    tree: Mapping[str, Any],
+    app_name: str,
+    environ: Mapping[str, str],
+    problems: list[Problem],
+    replaced: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the tree with the values that variables override.
 
@@ -50,8 +54,10 @@ def overlay(
         tree: The root table of the file.
         environ: The variables; names are compared exactly.
         problems: What is wrong is added here. The tree is of no use when something is.
+        replaced: The variable of each value that is replaced is added here, by the key's place.
     """
-    return _table(tree, variable_prefix(app_name), "", environ, problems)
+    found = {} if replaced is None else replaced
+    return _table(tree, variable_prefix(app_name), "", environ, problems, found)
 
 
 def _table(
@@ -60,6 +66,7 @@ def _table(
     place: str,
     environ: Mapping[str, str],
     problems: list[Problem],
+    replaced: dict[str, str],
 ) -> dict[str, Any]:
     _check_keys(table, place, problems)
     found = {}
@@ -67,7 +74,7 @@ def _table(
         name = f"{prefix}__{ascii_upper(key)}"
         here = join_key(place, key)
         if isinstance(value, dict):
-            found[key] = _table(value, name, here, environ, problems)
+            found[key] = _table(value, name, here, environ, problems, replaced)
             continue
         found[key] = value
         text = environ.get(name)
@@ -80,6 +87,7 @@ def _table(
         kind, read, remedy = _reader_for(value)
         try:
             found[key] = read(text)
+            replaced[here] = name
         except ValueError:
             shown = "***" if looks_like_a_secret(key) else text
             reason = f"env var {name}={shown} cannot be coerced to {kind}"

@@ -35,10 +35,10 @@ class KitDatabases(Mapping[str, Database]):
 
     def get(self, label: str, default: Any = None) -> Any:
         """Record that a database is opened; ``None`` for one that is not granted."""
-        asking = surface()
-        granted = asking.granted_databases
-        labels = asking.sqlite if granted is None else granted[self._component_id]
-        return open_recorded(label, labels, asking.sqlite, asking.stores) or default
+        client = surface()
+        granted = client.granted_databases
+        labels = client.sqlite if granted is None else granted[self._component_id]
+        return open_recorded(label, labels, client.sqlite, client.stores) or default
 
     def __getitem__(self, label: str) -> Database:
         found: Database | None = self.get(label)
@@ -88,9 +88,9 @@ class _RecordedDatabase(Database):
     control: StoreControl
 
     def connect(
-        self, go_on: Callable[[], bool] | None = None, account: MemoryAccount | None = None
+        self, is_live: Callable[[], bool] | None = None, account: MemoryAccount | None = None
     ) -> DatabaseConnection:
-        return _RecordedConnection(self, go_on, account, self.control)
+        return _RecordedConnection(self, is_live, account, self.control)
 
 
 class _RecordedConnection(DatabaseConnection):
@@ -99,11 +99,11 @@ class _RecordedConnection(DatabaseConnection):
     def __init__(
         self,
         database: Database,
-        go_on: Callable[[], bool] | None,
+        is_live: Callable[[], bool] | None,
         account: MemoryAccount | None,
         control: StoreControl,
     ) -> None:
-        super().__init__(database, go_on, account)
+        super().__init__(database, is_live, account)
         self._control = control
         self._label = database.label
 

@@ -79,6 +79,7 @@ class WatchedExchange:
                 headers,
                 body if isinstance(body, bytes) else _pieces_of(body),
                 scheme=request.scheme,
+                trailers=request.trailers,
             ),
             self,
         )
@@ -107,7 +108,7 @@ class HostBody:
         request: str,
         deadline_s: float | None,
     ) -> None:
-        self._pieces = response.pieces()
+        self._pieces = response.iter_bytes()
         self._response = response
         self._exchange = exchange
         self._request = request
@@ -127,6 +128,9 @@ class HostBody:
         if self._exchange.out_of_time:
             return NoAnswerError(self._request, self._deadline_s or 0.0)
         return BrokenBodyError(self._request, reason)
+
+    def trailers(self) -> list[tuple[str, bytes]]:
+        return self._response.trailers or []
 
     async def aclose(self) -> None:
         await self._response.aclose()

@@ -27,10 +27,10 @@ class GrantedStores(Mapping[str, KeyValueBackend]):
 
     def get(self, label: str, default: Any = None) -> Any:
         """Open a store; ``None`` for one that is not granted."""
-        asking = surface()
-        granted = None if asking.granted is None else asking.granted[self._component_id]
+        client = surface()
+        granted = None if client.granted is None else client.granted[self._component_id]
         try:
-            return asking.stores.open(label, granted)
+            return client.stores.open(label, granted)
         except BackendError as error:
             if error.message == ACCESS_DENIED:
                 return default
@@ -59,15 +59,15 @@ class Variables(VariableResolver):
         super().__init__({}, {})
 
     def get(self, component_id: str, name: str) -> str:
-        asking = surface()
+        client = surface()
         undefined: list[VariableError] = []
         failed: list[VariableError] = []
 
         def look_up() -> str:
             try:
                 fault = name_fault(name)
-                value = None if fault else asking.variable(component_id, name)
-                return asking.resolver.get(component_id, name) if value is None else value
+                value = None if fault else client.variable(component_id, name)
+                return client.resolver.get(component_id, name) if value is None else value
             except VariableError as error:
                 if error.case == "undefined":
                     # Not a failure: a program may ask for what is not there.
@@ -77,7 +77,7 @@ class Variables(VariableResolver):
                 raise BackendError(error.message) from error
 
         try:
-            value = asking.stores.run(StoreCall("secret", "", name), look_up)
+            value = client.stores.run(StoreCall("secret", "", name), look_up)
         except BackendError as error:
             raise (failed[0] if failed else VariableError("other", error.message)) from error
         if undefined:

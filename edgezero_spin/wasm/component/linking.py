@@ -45,11 +45,15 @@ class ProvidedComponent:
         component: The component, or a core module that becomes one.
         export: The name of the exported instance that is given; ``None`` gives an instance
             of all exports, for an import by a plain name.
+        dependencies: Components that provide some of its own imports.
+        host_name: Its name for the host, where that of the import is not unique.
     """
 
     name: str
     component: Component | CoreGuest
     export: str | None = None
+    dependencies: "tuple[ProvidedComponent, ...]" = ()
+    host_name: str | None = None
 
 
 def link(
@@ -59,7 +63,7 @@ def link(
 
     Args:
         dependencies: Components that provide some of its imports; each is instantiated once,
-            before the root, also if it provides several.
+            before the root, also if it provides several, unless it has dependencies itself.
 
     Raises:
         InvalidError: The component is not valid.
@@ -75,16 +79,7 @@ def link_with_scope(
     linker = Evaluator()
     plan = linker.plan = InstantiationPlan(is_real=True)
     plan.instances.append(LinkedInstance())
-    given = {}
-    provided: dict[int, Exports] = {}
-    for each in dependencies:
-        exports = provided.get(id(each.component))
-        if exports is None:
-            plan.dependency = each.name
-            exports = _instantiate(linker, each.component)
-            plan.dependency = None
-            provided[id(each.component)] = exports
-        given[each.name] = _given_by(each, exports)
+    given = _provided(linker, dependencies)
     scope = ComponentScope(instance=0)
     if isinstance(component, CoreGuest):
         exports = adapt(linker, component, 0, given)
@@ -112,12 +107,34 @@ def validate(component: Component | CoreGuest) -> None:
         _instantiate(linker, component)
 
 
-def _instantiate(linker: Evaluator, component: Component | CoreGuest) -> Exports:
+def _provided(
+    linker: Evaluator, dependencies: tuple[ProvidedComponent, ...]
+) -> dict[str, tuple[Sort, Any]]:
+    """Instantiate dependencies, those of each before it; return what they are given for."""
+    given = {}
+    provided: dict[int, Exports] = {}
+    for each in dependencies:
+        key = id(each if each.dependencies else each.component)
+        exports = provided.get(key)
+        if exports is None:
+            below = _provided(linker, each.dependencies)
+            linker.plan.dependency = each.host_name or each.name
+            exports = provided[key] = _instantiate(linker, each.component, below)
+            linker.plan.dependency = None
+        given[each.name] = _given_by(each, exports)
+    return given
+
+
+def _instantiate(
+    linker: Evaluator,
+    component: Component | CoreGuest,
+    given: Mapping[str, tuple[Sort, Any]] | None = None,
+) -> Exports:
     if isinstance(component, Component):
-        return linker.instantiate(ComponentItem(component, None), None, None)
+        return linker.instantiate(ComponentItem(component, None), given, None)
     plan = linker.plan
     plan.instances.append(LinkedInstance(None, plan.dependency))
-    return adapt(linker, component, len(plan.instances) - 1)
+    return adapt(linker, component, len(plan.instances) - 1, given)
 
 
 def _given_by(dependency: ProvidedComponent, exports: Exports) -> tuple[Sort, Any]:

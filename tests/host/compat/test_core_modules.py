@@ -19,7 +19,7 @@ from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan
 from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.interface import Interface
-from edgezero_spin.host.runtime.linking import link
+from edgezero_spin.host.runtime.linking import ImportProvider, link
 from edgezero_spin.stores.memory import MemoryKeyValue
 from edgezero_spin.testing import ComponentClient
 from tests.host.support import Capture, HostLog
@@ -282,6 +282,7 @@ class _Provider:
     name = "provider"
     export = "test:guest/api"
     interfaces: Mapping[str, Interface] = MappingProxyType({})
+    dependencies: Mapping[str, ImportProvider] = MappingProxyType({})
 
     def __init__(self, component: CompiledComponent) -> None:
         self.component = component

@@ -128,6 +128,48 @@ def test_callbacks_of_a_job_that_is_replaced_are_not_lost() -> None:
     run(main)
 
 
+@pytest.mark.parametrize("moment", ["before the end", "in the last round", "after the end"])
+def test_what_is_posted_when_the_loop_ends_is_done_once(moment: str) -> None:
+    """In the loop or elsewhere, whichever round it comes in."""
+    done: list[str] = []
+    owners: list[LoopOwner] = []
+
+    def post() -> None:
+        owners[0].post_or(lambda: done.append("in the loop"), lambda: done.append("elsewhere"))
+
+    async def main(loop_owner: LoopOwner) -> None:
+        owners.append(loop_owner)
+        await asyncio.sleep(0)
+        task = asyncio.current_task()
+        assert task is not None
+        if moment == "before the end":
+            post()
+        elif moment == "in the last round":
+            # Behind the owner's own callback, which has just stopped the loop.
+            task.add_done_callback(lambda _: post())
+
+    run(main)
+    if moment == "after the end":
+        post()
+    assert done == ["in the loop" if moment == "before the end" else "elsewhere"]
+
+
+def test_what_the_last_job_posts_is_done_elsewhere() -> None:
+    """It runs in place of a loop that has been stopped for good."""
+    done: list[str] = []
+
+    async def main(loop_owner: LoopOwner) -> None:
+        def job() -> None:
+            loop_owner.post_or(refuse, lambda: done.append("elsewhere"))
+
+        task = asyncio.current_task()
+        assert task is not None
+        task.add_done_callback(lambda _: loop_owner.run_soon(job, refuse))
+
+    run(main)
+    assert done == ["elsewhere"]
+
+
 def test_jobs_without_end_leave_the_loop_its_turn() -> None:
     """A job that asks for the next one does not keep the loop from its timers."""
 

@@ -53,7 +53,7 @@ def ask(engine: Engine, started: Telemetry, *targets: str, headers: object = ())
             request = HttpRequest("GET", target, list(headers))  # type: ignore[call-overload]
             response = await host.handle(request)
             statuses.append(response.status)
-            async for _ in response.pieces():
+            async for _ in response.iter_bytes():
                 pass
         return statuses
 

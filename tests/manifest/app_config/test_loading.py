@@ -227,3 +227,23 @@ def test_rules_judge_the_overridden_value(tmp_path: Path) -> None:
     error_of(tmp_path, f"{text}100", AppConfigRuleError, environ={name: "99"})
     path = write(tmp_path, f"{text}99")
     assert load_app_config(path, "app-demo", Strict, {name: "100"}).service.timeout_ms == 100
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"APP_DEMO__SERVICE__TIMEOUT_MS": "7"}, " (the value is that of APP_DEMO__SERVICE__"),
+        ({"APP_DEMO__GREETING": "x"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_broken_rule_names_the_variable(
+    tmp_path: Path, variables: dict[str, str], told: str
+) -> None:
+    """Whoever looks into the file would find a value there that keeps it."""
+    timeout_ms = 1500 if told else 7
+    text = f'greeting = "Hi"\n[service]\ntimeout_ms = {timeout_ms}\n'
+    message = error_of(tmp_path, text, AppConfigRuleError, environ=variables)
+    assert "timeout_ms" in message
+    assert told in message
+    assert ("the value is that of" in message) is bool(told)

@@ -88,5 +88,5 @@ def _given_up(opening: Opening[Any]) -> Iterator[None]:
         with _failures():
             yield
     except BaseException:
-        opening.give_up()
+        opening.release()
         raise

@@ -137,7 +137,7 @@ class Opening(Generic[C]):
             raise
         return Session(pool, connection, slots)
 
-    def give_up(self) -> None:
+    def release(self) -> None:
         """Give the place back; on the instance's thread."""
         release(self._state, self._kind)
 

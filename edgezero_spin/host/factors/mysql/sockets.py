@@ -41,7 +41,7 @@ class Wait:
         self.until = until
         self.left = MAX_PACKET_BYTES
 
-    def go_on(self) -> None:
+    def check_time(self) -> None:
         """Check whether to wait on.
 
         Raises:
@@ -125,7 +125,7 @@ class GuardedSocket(socket.socket):
             try:
                 return super().recv_into(*arguments)
             except TimeoutError:
-                self.wait.go_on()
+                self.wait.check_time()
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         """Send all, however long it takes."""
@@ -134,7 +134,7 @@ class GuardedSocket(socket.socket):
             try:
                 rest = rest[self.send(rest, flags) :]
             except TimeoutError:
-                self.wait.go_on()
+                self.wait.check_time()
 
 
 class _GuardedTlsSocket(GuardedSocket, ssl.SSLSocket):
@@ -145,7 +145,7 @@ class _GuardedTlsSocket(GuardedSocket, ssl.SSLSocket):
             try:
                 super().do_handshake(block)
             except TimeoutError:
-                self.wait.go_on()
+                self.wait.check_time()
             else:
                 return
 

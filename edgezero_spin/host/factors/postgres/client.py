@@ -1,4 +1,4 @@
-"""PostgreSQL connections: statements, and rows piece by piece.
+"""PostgreSQL connections.
 
 In: statements with parameters. Out: rows, or a ``PostgresError``. The client library never
 waits here: this module waits for its socket, asks now and then whether it may go on, and gives
@@ -18,18 +18,10 @@ from time import monotonic
 
 from psycopg import Error as LibraryError
 from psycopg.postgres import types as builtin_types
-from psycopg.pq import (
-    ConnStatus,
-    DiagnosticField,
-    ExecStatus,
-    Format,
-    PollingStatus,
-    TransactionStatus,
-)
+from psycopg.pq import ConnStatus, ExecStatus, Format, PollingStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
-from edgezero_spin.host.factors.database_servers.errors import ResultTooLargeError
-from edgezero_spin.host.factors.database_servers.sessions import Parameter, Row
+from edgezero_spin.host.factors.database_servers.sessions import Parameter
 from edgezero_spin.host.factors.outbound_networking.socket_waits import (
     READ,
     WRITE,
@@ -37,19 +29,16 @@ from edgezero_spin.host.factors.outbound_networking.socket_waits import (
     SocketWait,
 )
 from edgezero_spin.host.factors.outbound_networking.sockets import is_readable
-from edgezero_spin.host.factors.postgres.columns import (
-    ColumnValueError,
-    PostgresColumn,
-    PostgresRowReader,
-)
-from edgezero_spin.host.factors.postgres.errors import DbError, PostgresError
+from edgezero_spin.host.factors.postgres.columns import PostgresRowReader
+from edgezero_spin.host.factors.postgres.errors import PostgresError
 from edgezero_spin.host.factors.postgres.parameters import (
     ParameterTypeError,
     encode_parameters,
     fit_parameters,
 )
+from edgezero_spin.host.factors.postgres.results import PostgresRows, db_error
 
-__all__ = ["PostgresConnection", "PostgresRows"]
+__all__ = ["PostgresConnection"]
 
 CHUNK_ROWS = 64
 """Rows that the client library gathers, where an error takes them with it."""
@@ -65,74 +54,9 @@ _RESET = (
 _ROWS = (ExecStatus.TUPLES_OK, ExecStatus.SINGLE_TUPLE, ExecStatus.TUPLES_CHUNK)
 _COPIES = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH)
 
-# Beside severity, code, message and detail, in the order of PG-64.
-_EXTRAS = (
-    ("column", DiagnosticField.COLUMN_NAME),
-    ("constraint", DiagnosticField.CONSTRAINT_NAME),
-    ("routine", DiagnosticField.SOURCE_FUNCTION),
-    ("hint", DiagnosticField.MESSAGE_HINT),
-    ("table", DiagnosticField.TABLE_NAME),
-    ("datatype", DiagnosticField.DATATYPE_NAME),
-    ("schema", DiagnosticField.SCHEMA_NAME),
-    ("file", DiagnosticField.SOURCE_FILE),
-    ("line", DiagnosticField.SOURCE_LINE),
-    ("where_", DiagnosticField.CONTEXT),
-)
-
 
 def _no_check() -> None:
     return None
-
-
-class PostgresRows:
-    """The rows of a statement that runs. Read them to the end, or ``close`` them."""
-
-    def __init__(self, connection: "PostgresConnection", reader: PostgresRowReader) -> None:
-        self.columns: Sequence[PostgresColumn] = reader.columns
-        self._connection = connection
-        self._reader = reader
-        self._open = True
-
-    @property
-    def at_hand(self) -> bool:
-        """Whether reading would not wait for the server."""
-        return not self._open or self._connection.at_hand
-
-    def read(self, most_bytes: int) -> tuple[list[Row], int]:
-        """Return the next rows, none at the end, and what they count.
-
-        Args:
-            most_bytes: What they may count.
-
-        Raises:
-            PostgresError: The statement failed, or a value cannot be read.
-            ResultTooLargeError: They count more; the statement was ended.
-        """
-        if not self._open:
-            return [], 0
-        try:
-            result = self._connection.next_rows()
-        except BaseException:
-            self._open = False
-            raise
-        if result is None:
-            self._open = False
-            return [], 0
-        try:
-            rows, size = self._reader.rows(result)
-        except ColumnValueError as error:
-            self.close()
-            raise PostgresError(str(error), running=True) from error
-        if size > most_bytes:
-            self.close()
-            raise ResultTooLargeError
-        return rows, size
-
-    def close(self) -> None:
-        """End the statement, where it still runs. Twice is harmless."""
-        if self._open:
-            self._open = False
-            self._connection.cancel()
 
 
 class PostgresConnection:
@@ -408,25 +332,13 @@ class PostgresConnection:
             pass
 
     def _error(self, result: PGresult, *, running: bool = False) -> PostgresError:
-        def field(which: DiagnosticField) -> str | None:
-            value = result.error_field(which)
-            return None if value is None else value.decode(errors="replace")
-
-        code = field(DiagnosticField.SQLSTATE)
-        if code is None:
-            # The client library made it: the server is gone.
-            message = result.error_message.decode(errors="replace").strip()
-            self.close()
-            return PostgresError(message or "the server closed the connection")
-        extras = [(name, field(which)) for name, which in _EXTRAS]
-        error = DbError(
-            field(DiagnosticField.SEVERITY) or "ERROR",
-            code,
-            field(DiagnosticField.MESSAGE_PRIMARY) or "",
-            field(DiagnosticField.MESSAGE_DETAIL),
-            tuple((name, value) for name, value in extras if value is not None),
-        )
-        return PostgresError(str(error), error, running=running)
+        error = db_error(result)
+        if error is not None:
+            return PostgresError(str(error), error, running=running)
+        # The client library made it: the server is gone.
+        message = result.error_message.decode(errors="replace").strip()
+        self.close()
+        return PostgresError(message or "the server closed the connection")
 
     def _lost(self, error: LibraryError) -> PostgresError:
         self.close()

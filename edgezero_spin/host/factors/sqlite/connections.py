@@ -71,11 +71,11 @@ class DatabaseConnection:
     def __init__(
         self,
         database: Database,
-        go_on: Callable[[], bool] | None = None,
+        is_live: Callable[[], bool] | None = None,
         account: MemoryAccount | None = None,
     ) -> None:
         self._database = database
-        self._go_on = go_on or _always
+        self._is_live = is_live or _always
         self._account = account or MemoryAccount()
         self._native: apsw.Connection | None = None
         self._rules: Rules | None = None
@@ -262,7 +262,7 @@ class DatabaseConnection:
 
     def _look(self, memory: StatementMemory) -> bool:
         """Whether the statement that runs may go on; called on the guest's thread."""
-        if self._closing or not self._wanted() or not self._go_on():
+        if self._closing or not self._wanted() or not self._is_live():
             self._reason = "interrupted"
         elif not memory.is_within_limit():
             self._reason = self._out_of_memory()

@@ -37,16 +37,16 @@ class Database:
     durable: bool = True
 
     def connect(
-        self, go_on: Callable[[], bool] | None = None, account: "MemoryAccount | None" = None
+        self, is_live: Callable[[], bool] | None = None, account: "MemoryAccount | None" = None
     ) -> "DatabaseConnection":
         """Return a connection; nothing is opened before its first statement.
 
         Args:
-            go_on: Asked during long statements; ``False`` ends them.
+            is_live: Asked during long statements; ``False`` ends them.
             account: What the instance may have SQLite hold, with all its connections;
                 ``None`` for the usual limit and this connection alone.
         """
         # SQLite is loaded when the first component uses it.
         from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection
 
-        return DatabaseConnection(self, go_on, account)
+        return DatabaseConnection(self, is_live, account)

@@ -29,7 +29,7 @@ from edgezero_spin.host.registry.images.image import (
     package_layer,
 )
 from edgezero_spin.host.registry.images.parallel import PiecesUntilStopped, each
-from edgezero_spin.host.registry.images.references import asking
+from edgezero_spin.host.registry.images.references import open_repository
 from edgezero_spin.host.registry.images.signatures import (
     KeySource,
     PublicKey,
@@ -96,7 +96,7 @@ def resolve_image(
         SignatureError: None of the keys signed it.
     """
     keys = _keys(reference, verify)
-    with asking(reference, insecure) as (parsed, repository):
+    with open_repository(reference, insecure) as (parsed, repository):
         manifest = _verified(repository, parsed, keys)
         return str(parsed.at(manifest.digest))
 
@@ -123,7 +123,7 @@ def pull_image(
         SignatureError: None of the keys signed it.
     """
     keys = _keys(reference, verify)
-    with asking(reference, insecure) as (parsed, repository):
+    with open_repository(reference, insecure) as (parsed, repository):
         manifest = _verified(repository, parsed, keys)
         layout = layout_of(manifest)
         text = small_blob(repository, layout.application, "its application")

@@ -34,7 +34,7 @@ from edgezero_spin.host.registry.images.layers import (
     wasm_layer,
 )
 from edgezero_spin.host.registry.images.parallel import PiecesUntilStopped, each
-from edgezero_spin.host.registry.images.references import asking
+from edgezero_spin.host.registry.images.references import open_repository
 from edgezero_spin.host.registry.repository import IMAGE_MANIFEST, OciRepository
 from edgezero_spin.manifest.image_reference import DEFAULT_TAG
 from edgezero_spin.manifest.spin import (
@@ -111,7 +111,7 @@ def push_manifest(
         ManifestError: The manifest cannot be used.
         ImageError: The application cannot be pushed, or not there.
     """
-    with asking(reference, insecure, doing="push", writing=True) as (parsed, repository):
+    with open_repository(reference, insecure, doing="push", writing=True) as (parsed, repository):
         if parsed.digest is not None:
             raise FetchError("an image is pushed to a tag; its digest is what comes of it")
         with tempfile.TemporaryDirectory(prefix="edgezero-") as folder:

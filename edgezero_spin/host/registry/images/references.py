@@ -17,7 +17,7 @@ from edgezero_spin.manifest.image_reference import (
 )
 from edgezero_spin.manifest.spin import FetchError
 
-__all__ = ["ImageError", "asking"]
+__all__ = ["ImageError", "open_repository"]
 
 
 class ImageError(HostError):
@@ -39,7 +39,7 @@ class ImageError(HostError):
 
 
 @contextmanager
-def asking(
+def open_repository(
     reference: str, insecure: bool, *, doing: str = "load", writing: bool = False
 ) -> Iterator[tuple[ImageReference, OciRepository]]:
     """Yield the repository of an image; what goes wrong in the ``with`` names the image.
