@@ -134,7 +134,7 @@ HOST_NEIGHBOURS = {
     "compat": {"errors", "exchange", "factors", "runtime"},
     "execution": {"errors", "exchange", "observers", "runtime", "factors", "compat"},
     # What starts components, but for HTTP, which knows the seam.
-    "triggers": {"errors", "exchange", "execution", "factors", "runtime"},
+    "triggers": {"errors", "exchange", "execution", "factors", "observers", "runtime"},
     "http": {"compat", "errors", "exchange", "observers", "factors", "execution", "triggers"},
     "settings": {"execution", "observers", "runtime", "triggers"},
     "load": {

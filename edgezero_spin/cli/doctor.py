@@ -1,7 +1,11 @@
-"""``edgezero doctor``: what is wrong with the machine or the project, and how to mend it."""
+"""``edgezero doctor``: what is wrong with the machine or the project, and how to mend it.
+
+Source: contract spin-host.md, CLI-24, CLI-40; services.md, DOC-1.
+"""
 
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -20,6 +24,7 @@ EPILOG = """\b
 Example:
   edgezero doctor
   edgezero doctor --from services/notes --format json
+  edgezero doctor --fix --yes
 """
 
 _COLORS = {"ok": "green", "remark": "yellow", "problem": "red"}
@@ -35,17 +40,30 @@ _COLORS = {"ok": "green", "remark": "yellow", "problem": "red"}
     show_default=True,
     help="How the findings are written.",
 )
+@click.option(
+    "--fix",
+    is_flag=True,
+    help="Mend what can be mended: labels, stanzas of the runtime configuration, components that "
+    "are not built. Asks before each.",
+)
+@click.option("-y", "--yes", is_flag=True, help="With --fix: ask nothing.")
 @adapter_option
 @common_options
-def doctor(manifest: str | None, form: Literal["text", "json"]) -> int:
-    """Examine this machine and the project in this folder; change nothing.
+def doctor(manifest: str | None, form: Literal["text", "json"], fix: bool, yes: bool) -> int:
+    """Examine this machine and the project in this folder; change nothing without --fix.
 
     Looks at Python, the tools, Spin, both manifests, labels, the runtime configuration,
-    built components and variables. Ends with 1 when there is a problem.
+    built components and variables. Ends with 1 when there is a problem, or one is left.
     """
-    from edgezero_spin.project.doctor import examine
-
-    findings = list(examine(os.environ, manifest, refusals=_refusals))
+    if yes and not fix:
+        raise click.UsageError("--yes needs --fix")
+    if fix and form == "json":
+        raise click.UsageError("--fix and --format json exclude each other")
+    if fix and not yes and not sys.stdin.isatty():
+        raise click.UsageError("nobody can be asked: add --yes")
+    findings = _examine(manifest)
+    if fix:
+        findings = _mend(findings, manifest, yes)
     if form == "json":
         rows = [{"level": f.level, "what": f.what, "remedy": f.remedy} for f in findings]
         click.echo(json.dumps(rows, indent=2))
@@ -55,6 +73,40 @@ def doctor(manifest: str | None, form: Literal["text", "json"]) -> int:
         problems = sum(finding.level == "problem" for finding in findings)
         click.echo(f"{problems} problem(s)" if problems else "No problems found.")
     return int(any(finding.level == "problem" for finding in findings))
+
+
+def _examine(manifest: str | None) -> "list[DoctorFinding]":
+    from edgezero_spin.project.doctor import examine
+
+    return list(examine(os.environ, manifest, refusals=_refusals))
+
+
+def _mend(
+    findings: "list[DoctorFinding]", manifest: str | None, yes: bool
+) -> "list[DoctorFinding]":
+    """Mend what can be mended, and what that brings to light; return what is found then."""
+    from edgezero_spin.errors import EdgeZeroError
+
+    tried: set[str] = set()
+    while True:
+        mended = False
+        for finding in findings:
+            if finding.fix is None or finding.what in tried:
+                continue
+            tried.add(finding.what)
+            click.echo(f"{click.style('Found', bold=True)}: {finding.what}")
+            if not yes and not click.confirm(f"Fix: {finding.fix.action}?", err=True):
+                continue
+            try:
+                finding.fix.apply()
+            except EdgeZeroError as error:
+                click.echo(f"[edgezero] not mended: {error}", err=True)
+                continue
+            click.echo(f"{click.style('Fixed', fg='green', bold=True)}: {finding.fix.action}")
+            mended = True
+        if not mended:
+            return findings
+        findings = _examine(manifest)
 
 
 def _refusals(manifest: "SpinManifest") -> "Iterable[str]":

@@ -20,6 +20,7 @@ from edgezero_spin.host.observers import (
     CallEnded,
     ComponentUsage,
     HostCall,
+    ObservedEvent,
     ObservedRequest,
     Observer,
     OutboundObserver,
@@ -174,6 +175,12 @@ class Seen(RequestObserver):
             self._problem = outcome.aborted
         self._recorder.changed(self)
 
+    def event_ended(self, seconds: float, problem: str | None) -> None:
+        """Note the outcome, as 200 or 500."""
+        if problem is not None and self._problem is None:
+            self._problem = problem[: 4 * MOST_TEXT]
+        self.ended(RequestOutcome(200 if problem is None else 500, 0, seconds))
+
     def _add_call(self, interface: str, text: str) -> dict[str, Any] | None:
         with self._lock:
             self._call_count += 1
@@ -275,6 +282,22 @@ class Recorder(Observer):
             self._make_room()
         self.changed(seen)
         return seen
+
+    def event_began(self, event: ObservedEvent) -> Seen | None:
+        """Keep an event like a request, by its kind and its subject."""
+        return self.request_began(
+            ObservedRequest(
+                event.trigger_type.upper(),
+                event.subject,
+                None,
+                event.trigger_type,
+                (),
+                None,
+                event.application,
+                event.component_id,
+                None,
+            )
+        )
 
     def changed(self, seen: Seen) -> None:
         """Tell listeners of a request."""

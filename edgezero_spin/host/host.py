@@ -178,7 +178,12 @@ class Host:
         for component in self.application.served.values():
             self._runner.prepare(component)
         self._dispatcher = Dispatcher(
-            self.application.triggers, self.application.served, self._runner, settings.reconnect
+            self.application.triggers,
+            self.application.served,
+            self._runner,
+            settings.reconnect,
+            application=plan.name,
+            observer=combine(observers),
         )
 
     @classmethod

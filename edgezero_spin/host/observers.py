@@ -28,6 +28,7 @@ __all__ = [
     "ComponentUsage",
     "HostCall",
     "InstanceUsage",
+    "ObservedEvent",
     "ObservedRequest",
     "Observer",
     "OutboundObserver",
@@ -69,6 +70,22 @@ class ObservedRequest(NamedTuple):
     application: str
     component_id: str | None
     route: str | None
+
+
+class ObservedEvent(NamedTuple):
+    """An event that a component takes.
+
+    Attributes:
+        trigger_type: ``redis``, ``mqtt``, ``cron``, or a kind of the program's own.
+        subject: The channel, the topic or the expression; empty for other kinds.
+        application: Name of the application.
+        component_id: What takes it.
+    """
+
+    trigger_type: str
+    subject: str
+    application: str
+    component_id: str
 
 
 class RequestOutcome(NamedTuple):
@@ -208,6 +225,9 @@ class RequestObserver:
     def ended(self, outcome: RequestOutcome) -> None:
         """The response is out, broken off, or nobody waits for it."""
 
+    def event_ended(self, seconds: float, problem: str | None) -> None:
+        """The component took an event, or did not: the problem says why."""
+
 
 class Observer:
     """Follows a host; every method does nothing. Subclass it for what matters.
@@ -228,6 +248,10 @@ class Observer:
 
     def request_began(self, request: ObservedRequest) -> RequestObserver | None:
         """A request came in; return what follows it, ``None`` where nothing does."""
+        return None
+
+    def event_began(self, event: ObservedEvent) -> RequestObserver | None:
+        """A component is to take an event; return what follows it as it would a request."""
         return None
 
     def instance_made(self, component_id: str) -> None:
@@ -264,6 +288,9 @@ class _All(Observer):
 
     def request_began(self, request: ObservedRequest) -> RequestObserver | None:
         return _all_of_request([_told(each.request_began, request) for each in self._observers])
+
+    def event_began(self, event: ObservedEvent) -> RequestObserver | None:
+        return _all_of_request([_told(each.event_began, event) for each in self._observers])
 
     def instance_made(self, component_id: str) -> None:
         for each in self._observers:
@@ -338,6 +365,11 @@ class _AllOfRequest(RequestObserver):
         for each in self._observers:
             if each.sees_end:
                 _told(each.ended, outcome)
+
+    def event_ended(self, seconds: float, problem: str | None) -> None:
+        for each in self._observers:
+            if each.sees_end:
+                _told(each.event_ended, seconds, problem)
 
 
 class _AllOfOutbound(OutboundObserver):

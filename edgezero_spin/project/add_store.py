@@ -32,7 +32,7 @@ from edgezero_spin.project.toml_edit import (
     parse_document,
 )
 
-__all__ = ["AddedStore", "StoreKind", "add_store"]
+__all__ = ["AddedStore", "StoreKind", "add_store", "with_stanzas"]
 
 StoreKind = Literal["kv", "config", "secrets"]
 
@@ -96,7 +96,7 @@ def add_store(
     labels = tuple(store.label for store in planned.labels if store.id == id)
     stanzas = tuple(label for label in labels if missing_store_tables(config, (label,)))
     files = {
-        config: _with_stanzas(config, stanzas) if stanzas else None,
+        config: with_stanzas(config, stanzas) if stanzas else None,
         planned.path: planned.edited,
         manifest.path: edited.encode("utf-8") if edited != text else None,
     }
@@ -137,7 +137,7 @@ def _stores(text: str, path: Path) -> Any:
     return stores
 
 
-def _with_stanzas(path: Path, labels: tuple[str, ...]) -> bytes:
+def with_stanzas(path: Path, labels: tuple[str, ...]) -> bytes:
     """Return a runtime configuration in which each label has its data in the usual file."""
     try:
         text = path.read_bytes().decode("utf-8") if path.exists() else ""

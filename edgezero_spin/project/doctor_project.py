@@ -10,13 +10,15 @@ from collections.abc import Iterator, Mapping
 import attrs
 
 from edgezero_spin.environment import EnvironmentLayer
-from edgezero_spin.errors import ManifestError
+from edgezero_spin.errors import ManifestError, ProjectError
 from edgezero_spin.manifest import AppManifest
 from edgezero_spin.manifest.runtime_config import (
     RuntimeConfig,
     load_runtime_config,
 )
 from edgezero_spin.manifest.spin import ManifestComponent, SpinManifest
+from edgezero_spin.project.add_store import with_stanzas
+from edgezero_spin.project.build import plan_build, run_step
 from edgezero_spin.project.config_checks import (
     check_capabilities,
     check_component,
@@ -26,12 +28,14 @@ from edgezero_spin.project.config_checks import (
 )
 from edgezero_spin.project.config_inspect import ConfigRequest, inspect_config
 from edgezero_spin.project.database_grants import missing_grants
-from edgezero_spin.project.doctor_report import DoctorFinding, fine, problem, remark
+from edgezero_spin.project.doctor_report import DoctorFinding, DoctorFix, fine, problem, remark
+from edgezero_spin.project.files import replace_file
 from edgezero_spin.project.inspection import InspectionError, inspect_component
 from edgezero_spin.project.provision import DATA_FILE, missing_store_tables, provision
 from edgezero_spin.project.serve import RUNTIME_CONFIG
 from edgezero_spin.project.spin_needed import outdated_spin
 from edgezero_spin.project.staleness import stale_source
+from edgezero_spin.project.toml_edit import TomlEditError, insert_text
 
 __all__ = ["examine_app", "examine_spin"]
 
@@ -93,6 +97,7 @@ def _labels(manifest: AppManifest, environ: Mapping[str, str]) -> Iterator[Docto
             f"{planned.path}: [component.{planned.component_id}] does not list the label "
             f"`{store.label}` of the {store.kind} store `{store.id}`",
             "Run `edgezero provision`.",
+            DoctorFix(f"add the label to {planned.path}", lambda: provision(manifest, environ)),
         )
 
 
@@ -122,10 +127,38 @@ def examine_spin(
     labels = dict.fromkeys(
         label for component in manifest.components.values() for label in component.key_value_stores
     )
-    for lacking in missing_store_tables(path, tuple(labels)):
-        what, _, remedy = lacking.partition(". Add:\n")
-        yield problem(what, f"Add:\n{remedy}")
+    for label in labels:
+        for lacking in missing_store_tables(path, (label,)):
+            what, _, remedy = lacking.partition(". Add:\n")
+            yield problem(what, f"Add:\n{remedy}", _stanza_fix(path, label))
     yield from _variables(manifest, config, environ)
+
+
+def _stanza_fix(path: Path, label: str) -> DoctorFix:
+    return DoctorFix(
+        f"add [key_value_store.{label}] to {path}",
+        lambda: replace_file(path, with_stanzas(path, (label,))),
+    )
+
+
+def _path_fix(path: Path, label: str) -> DoctorFix:
+    def apply() -> None:
+        try:
+            text = path.read_bytes().decode("utf-8")
+            edited = insert_text(text, ("key_value_store", label), "path", DATA_FILE)
+        except (TomlEditError, OSError, UnicodeDecodeError) as error:
+            raise ProjectError(f"{path}: {error}") from error
+        replace_file(path, edited.encode("utf-8"))
+
+    return DoctorFix(f"keep the store `{label}` in {DATA_FILE}, in {path}", apply)
+
+
+def _build_fix(manifest: SpinManifest, id: str) -> DoctorFix:
+    def apply() -> None:
+        for step in plan_build(manifest.path, [id]):
+            run_step(step)
+
+    return DoctorFix(f"run `edgezero build -c {id}`", apply)
 
 
 def _in_memory(config: RuntimeConfig, pushed: frozenset[str]) -> Iterator[DoctorFinding]:
@@ -135,9 +168,11 @@ def _in_memory(config: RuntimeConfig, pushed: frozenset[str]) -> Iterator[Doctor
             what = f"{config.path}: [{table.key}] has no path, so the store is kept in memory"
             remedy = f'Add:\n    path = "{DATA_FILE}"'
             if label in pushed:
-                yield problem(f"{what}, and what `config push` writes does not reach it", remedy)
+                what = f"{what}, and what `config push` writes does not reach it"
+                yield problem(what, remedy, _path_fix(config.path, label))
             else:
-                yield remark(f"{what} and lost when the application ends", remedy)
+                what = f"{what} and lost when the application ends"
+                yield remark(what, remedy, _path_fix(config.path, label))
 
 
 def _built(
@@ -150,12 +185,15 @@ def _built(
     buildable = component.build is not None
     if not wasm.is_file():
         remedy = f"Run `edgezero build -c {id}`." if buildable else "Put it there."
-        yield problem(f"component {id}: {wasm} is not there", remedy)
+        fix = _build_fix(manifest, id) if buildable else None
+        yield problem(f"component {id}: {wasm} is not there", remedy, fix)
         return
     newer = stale_source(manifest.base_dir, component)
     if newer is not None:
         yield problem(
-            f"component {id}: {wasm} is older than {newer}", f"Run `edgezero build -c {id}`."
+            f"component {id}: {wasm} is older than {newer}",
+            f"Run `edgezero build -c {id}`.",
+            _build_fix(manifest, id),
         )
         return
     yield fine(f"component {id}: {wasm} is up to date")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import attrs
 
-from edgezero_spin.host.observers import RequestObserver
+from edgezero_spin.host.observers import ComponentUsage, RequestObserver
 
 __all__ = ["Failure", "FailureKind", "GuestCall"]
 
@@ -85,6 +85,12 @@ class GuestCall:
     def finish(self, failure: Failure) -> None:
         """Close the guest's side: a call without a result ends with ``failure``."""
         raise NotImplementedError
+
+    def end_observation(self) -> None:
+        """Tell whoever follows it, once, that a component which others share is done with it."""
+        observer, self.observer = self.observer, None
+        if observer is not None and observer.sees_component:
+            observer.component_ended(ComponentUsage())
 
     def released(self) -> None:
         """Note that its instance is there for the next call, or gone."""

@@ -209,6 +209,7 @@ class EventCall:
             self.call.returned_error(_error_text(result.value))
         else:
             self.call.returned_ok()
+        self.call.end_observation()
         self.call.released()
 
     def expire(self) -> bool:
@@ -222,6 +223,7 @@ class EventCall:
         """Say that the function will not return."""
         self.answered = True
         self.call.finish(failure)
+        self.call.end_observation()
         self.call.released()
 
 

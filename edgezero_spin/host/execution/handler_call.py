@@ -22,7 +22,6 @@ from edgezero_spin.host.factors.wasi_03.http import (
     Response03,
     promised_length,
 )
-from edgezero_spin.host.observers import ComponentUsage
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.runtime.interface import Err, Ok
 from edgezero_spin.host.runtime.scheduler import Completion
@@ -143,7 +142,7 @@ class HandlerCall:
 
     def _ended(self, _: Any) -> None:
         self.exchange.returned = True
-        self._observed_end()
+        self.exchange.end_observation()
         self.exchange.flush()
 
     def _refuse(self, detail: str) -> None:
@@ -162,10 +161,4 @@ class HandlerCall:
         """Say that there will be no response, or no more of it."""
         self.answered = True
         self.exchange.finish(failure)
-        self._observed_end()
-
-    def _observed_end(self) -> None:
-        """Tell whoever follows the request, once, that its component is done with it."""
-        observer, self.exchange.observer = self.exchange.observer, None
-        if observer is not None and observer.sees_component:
-            observer.component_ended(ComponentUsage())
+        self.exchange.end_observation()

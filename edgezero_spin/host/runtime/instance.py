@@ -103,13 +103,14 @@ class Instance(Store):
         tasks: Runs the tasks of a component with asynchronous functions; ``None`` for others.
     """
 
-    __slots__ = ("_running", "_template", "components", "contexts", "state", "tasks")
+    __slots__ = ("_entered", "_running", "_template", "components", "contexts", "state", "tasks")
 
     def __init__(self, template: Template, state: HostState, limits: InstanceLimits) -> None:
         """Called by ``PreparedComponent.instantiate``."""
         super().__init__(template.engine, template.engine_address)
         self._template = template
         self._running = False
+        self._entered = False
         self.state: Any = state
         limit = state.table.limit
         self.components = [ComponentInstance(limit) for _ in range(template.component_count)]
@@ -124,10 +125,6 @@ class Instance(Store):
         try:
             self.apply(limits)
             self._inside(lambda: template.start(self))
-            slots = template.engine.slots
-            if slots is not None:
-                for address, size in self._memories():
-                    slots.map(address, size, template.image)
         except BaseException:
             self.close()
             raise
@@ -222,6 +219,7 @@ class Instance(Store):
             raise InstanceError("the instance stopped in an earlier call")
         if not self._store:
             raise InstanceError("the instance is closed")
+        self._entered = True
         return self._inside(work)
 
     def _inside(self, work: Callable[[], _Result]) -> _Result:
@@ -285,6 +283,10 @@ class Instance(Store):
             return
         if self._running:
             raise InstanceError("the instance is in a call and cannot be closed now")
+        slots = self._template.engine.slots
+        if slots is not None and self._entered:
+            for address, size in self._memories():
+                slots.map(address, size, self._template.image)
         store = self.detach()
         if self.tasks is not None:
             self.tasks.fail(InstanceError("the instance was closed"))

@@ -1,12 +1,13 @@
-"""Memory slots of the pool, mapped for reading before their first instance ends.
+"""Memory slots of the pool, mapped for reading when their first instance ends.
 
-In: where the memory of an instance lies. Out: the same memory, each page of it in the page table.
+In: where the memory of an instance lies that ran. Out: the same memory, each page of it in the page
+table.
 
 When an instance ends, the engine asks Linux which pages of its slot were written and wipes those
-(``pool.py``). Pages that nobody touched are among them, as seen on Linux 6.18. The engine then
-copies the initial memory over them, from which on they are the process's own and count as written
-at the end of every later instance: 8 MB in a slot of a hello, which take a millisecond to copy. A
-page that is mapped for reading is not among them.
+(``pool.py``). Pages that nobody touched, beside others that were, are among them, as seen on Linux
+6.18. The engine then copies the initial memory over them, from which on they are the process's own
+and count as written at the end of every later instance: 8 MB in a slot of a hello, which take a
+millisecond to copy. A page that is mapped for reading is not among them.
 
 Source: ``madvise(2)``, MADV_POPULATE_READ; ``PAGEMAP_SCAN`` (2const).
 """
@@ -30,7 +31,7 @@ class MemorySlots:
         self._mapped: dict[int, int] = {}
 
     def map(self, address: int, size: int, image: int) -> None:
-        """Map the memory of a new instance, unless its slot had the same initial memory before.
+        """Map the memory of an instance at its end, unless its slot had the same image before.
 
         Args:
             address: Where the memory begins. Its slot is this instance's alone.

@@ -35,6 +35,7 @@ from edgezero_spin.host.observers import (
     ComponentUsage,
     HostCall,
     InstanceUsage,
+    ObservedEvent,
     ObservedRequest,
     Observer,
     OutboundObserver,
@@ -102,7 +103,7 @@ class TelemetryObserver(Observer):
         self._bound = bound
         self.logger = logger
         self.output_in_spans = output_in_spans
-        self._counted: Counter[tuple[str, str]] = Counter()
+        self._counted: Counter[tuple[str, str, str]] = Counter()
         self._inferred: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._histograms: tuple[Histogram, Histogram, Histogram] | None = None
@@ -124,8 +125,7 @@ class TelemetryObserver(Observer):
         """Count the request, and begin its span."""
         component_id = request.component_id
         if self._histograms is not None and component_id is not None:
-            with self._lock:
-                self._counted[request.application, component_id] += 1
+            self._count("http", request.application, component_id)
         tracer = self.tracer
         if tracer is None:
             return None if self.logger is None else _Quiet(self, 0, _NOTHING)
@@ -143,6 +143,30 @@ class TelemetryObserver(Observer):
             return _Quiet(self, 0, set_span_in_context(span, _NOTHING))
         span.set_attributes(_attributes_of(request))
         return _TracedRequest(self, tracer, span)
+
+    def event_began(self, event: ObservedEvent) -> RequestObserver | None:
+        """Count the message of a Redis trigger, and begin its span; others have none."""
+        redis = event.trigger_type == "redis"
+        if redis and self._histograms is not None:
+            self._count(event.trigger_type, event.application, event.component_id)
+        tracer = self.tracer
+        if tracer is None:
+            return None if self.logger is None else _Quiet(self, 0, _NOTHING)
+        if not redis:
+            return _TracedComponent(self, tracer, _NOTHING)
+        span = tracer.start_span(
+            f"{event.subject} receive",
+            context=_NOTHING,
+            kind=SpanKind.CONSUMER,
+            attributes={"messaging.operation": "receive", "messaging.system": "redis"},
+        )
+        if not span.is_recording():
+            return _Quiet(self, 0, set_span_in_context(span, _NOTHING))
+        return _TracedRequest(self, tracer, span)
+
+    def _count(self, trigger_type: str, application: str, component_id: str) -> None:
+        with self._lock:
+            self._counted[trigger_type, application, component_id] += 1
 
     def instance_ended(self, usage: InstanceUsage) -> None:
         """Record what an instance spent (TEL-41)."""
@@ -177,10 +201,14 @@ class TelemetryObserver(Observer):
     def _request_counts(self, options: CallbackOptions) -> Iterable[Observation]:
         with self._lock:
             counted = list(self._counted.items())
-        for (application, component_id), count in counted:
+        for (trigger_type, application, component_id), count in counted:
             yield Observation(
                 count,
-                {"trigger_type": "http", "app_id": application, "component_id": component_id},
+                {
+                    "trigger_type": trigger_type,
+                    "app_id": application,
+                    "component_id": component_id,
+                },
             )
 
     def _infer_counts(self, options: CallbackOptions) -> Iterable[Observation]:
@@ -315,6 +343,11 @@ class _TracedRequest(_TracedComponent):
         if outcome.aborted is not None or outcome.status >= 500:
             span.set_status(Status(StatusCode.ERROR, outcome.aborted))
         span.end()
+
+    def event_ended(self, seconds: float, problem: str | None) -> None:
+        if problem is not None:
+            self._server.set_status(Status(StatusCode.ERROR, problem))
+        self._server.end()
 
 
 class _TracedSending(OutboundObserver):

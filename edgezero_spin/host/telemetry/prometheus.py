@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from edgezero_spin.host.observers import (
     InstanceUsage,
+    ObservedEvent,
     ObservedRequest,
     Observer,
     RequestObserver,
@@ -54,7 +55,7 @@ class PrometheusObserver(Observer):
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
             "spin_request_count",
-            "Requests for components.",
+            "Requests and events for components.",
             ["trigger_type", "app_id", "component_id"],
             registry=registry,
         )
@@ -105,6 +106,10 @@ class PrometheusObserver(Observer):
         if component_id is not None:
             self._requests.labels("http", request.application, component_id).inc()
         return _Timed(self._seconds, component_id or "")
+
+    def event_began(self, event: ObservedEvent) -> None:
+        """Count the event."""
+        self._requests.labels(event.trigger_type, event.application, event.component_id).inc()
 
     def instance_ended(self, usage: InstanceUsage) -> None:
         """Note what an instance spent."""

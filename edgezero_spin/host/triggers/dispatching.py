@@ -18,6 +18,8 @@ from edgezero_spin.host.execution.executor import InstanceWatch, Served
 from edgezero_spin.host.execution.loop_owner import current_loop_owner
 from edgezero_spin.host.execution.runner import Runner
 from edgezero_spin.host.execution.workers import Overloaded
+from edgezero_spin.host.observers import ObservedEvent, Observer
+from edgezero_spin.host.triggers.events import CronEvent, MqttMessage, RedisMessage
 from edgezero_spin.host.triggers.trigger import (
     ConfiguredTrigger,
     Delivery,
@@ -47,6 +49,9 @@ class Dispatcher:
         components: Mapping[tuple[str, str], Served],
         runner: Runner,
         reconnect: ReconnectPolicy,
+        *,
+        application: str = "",
+        observer: Observer | None = None,
     ) -> None:
         """Deliver nothing yet.
 
@@ -55,7 +60,11 @@ class Dispatcher:
             components: What takes events, by kind and component id.
             runner: Runs it.
             reconnect: How triggers get back to their servers.
+            application: Name of the application.
+            observer: Told of every event; ``None`` where nobody is.
         """
+        self._application = application
+        self._observer = observer
         self.triggers = tuple(triggers)
         self.reconnect = reconnect
         self._components = components
@@ -72,17 +81,16 @@ class Dispatcher:
         self, trigger: ConfiguredTrigger, event: object, watch: InstanceWatch | None = None
     ) -> Sequence[EventOutcome]:
         """Have every component take an event that is meant for it, at the same time."""
-        return await self._deliver(trigger.kind, trigger.deliveries(event) or (), watch)
-
-    async def _deliver(
-        self, kind: str, deliveries: Sequence[Delivery], watch: InstanceWatch | None
-    ) -> Sequence[EventOutcome]:
+        deliveries = trigger.deliveries(event) or ()
+        kind = trigger.kind
         if len(deliveries) == 1:
-            return (await self._take(kind, deliveries[0], watch),)
-        return await asyncio.gather(*(self._take(kind, delivery, watch) for delivery in deliveries))
+            return (await self._take(kind, event, deliveries[0], watch),)
+        return await asyncio.gather(
+            *(self._take(kind, event, delivery, watch) for delivery in deliveries)
+        )
 
     async def _take(
-        self, kind: str, delivery: Delivery, watch: InstanceWatch | None
+        self, kind: str, occasion: object, delivery: Delivery, watch: InstanceWatch | None
     ) -> EventOutcome:
         loop = asyncio.get_running_loop()
         owner = current_loop_owner()
@@ -100,6 +108,12 @@ class Dispatcher:
 
         id = delivery.component_id
         event = TriggerEvent(id, delivery.arguments, what=delivery.what, done=done)
+        began_s = monotonic()
+        if self._observer is not None:
+            event.observer = self._observer.event_began(
+                ObservedEvent(kind, _subject_of(occasion), self._application, id)
+            )
+        following = event.observer
         self._under_way.add(future)
         if self._look is None:
             self._look = loop.call_later(LOOK_S, self._relieve, loop)
@@ -108,6 +122,9 @@ class Dispatcher:
             outcome = await future
         finally:
             self._under_way.discard(future)
+        if following is not None:
+            problem = None if outcome.ok else outcome.detail or outcome.kind.value
+            following.event_ended(monotonic() - began_s, problem)
         if outcome.kind is OutcomeKind.ERROR:
             # What traps and times out was logged where it was seen.
             logger.error("Component %s handler failed: %s (%s)", id, outcome.detail, delivery.what)
@@ -190,6 +207,18 @@ class Dispatcher:
         )
         gone.cancel()
         hurry.cancel()
+
+
+def _subject_of(event: object) -> str:
+    """The channel, topic or expression of an event of a kind that is built in."""
+    match event:
+        case RedisMessage():
+            return event.channel
+        case MqttMessage():
+            return event.topic
+        case CronEvent():
+            return event.expression
+    return ""
 
 
 class _Sink:
