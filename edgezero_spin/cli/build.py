@@ -64,8 +64,7 @@ class _Build(PassThrough):
     "--skip-target-checks",
     "--skip-target-check",
     is_flag=True,
-    hidden=True,
-    help="Do not compare components with the targets of the manifest.",
+    help="Do not say that the targets of the manifest are not compared with the components.",
 )
 @click.option(
     "--skip-generate-wits",
@@ -103,7 +102,13 @@ def build(
     whole = not component_ids and profile is None
     if not (whole and run_replacement(project, adapter, "build", rest)):
         path = spin_manifest_of(project, adapter, manifest)
-        build_components(path, component_ids, profile=profile, arguments=rest)
+        build_components(
+            path,
+            component_ids,
+            profile=profile,
+            arguments=rest,
+            name_targets=not skip_target_checks,
+        )
     if serve:
         path = spin_manifest_of(project, adapter, manifest)
         _serve(context, path, profile, [*context.args, *rest_of(context)])
@@ -129,9 +134,14 @@ def build_components(
     *,
     profile: str | None = None,
     arguments: Sequence[str] = (),
+    name_targets: bool = True,
 ) -> None:
-    """Run the build commands of a ``spin.toml``, and say which."""
-    from edgezero_spin.project.build import plan_build, run_step
+    """Run the build commands of a ``spin.toml``, and say which.
+
+    Args:
+        name_targets: Warn of target environments, which nothing here checks.
+    """
+    from edgezero_spin.project.build import named_targets, plan_build, run_step
     from edgezero_spin.project.last_build import note_last_build
 
     steps = plan_build(
@@ -148,6 +158,13 @@ def build_components(
         run_step(step, arguments)
     note_last_build(manifest.parent, profile)
     _say("Finished", "building all Spin components")
+    targets = named_targets(manifest, profile=profile) if name_targets else ()
+    if targets:
+        click.echo(
+            f"[edgezero] Warning: whether the components fit the targets {', '.join(targets)} is "
+            "not checked here; `spin build` does (--skip-target-checks leaves this line out)",
+            err=True,
+        )
 
 
 def warn_of_another_profile(manifest: Path, profile: str | None) -> None:

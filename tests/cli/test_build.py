@@ -159,3 +159,15 @@ def test_a_build_that_fails_serves_nothing(tmp_path: Path) -> None:
     """Its status is the command's."""
     write(tmp_path, '"exit 7"')
     assert edgezero("build", "-f", tmp_path, "--up", "--listen", "127.0.0.1:0").returncode == 7
+
+
+def test_targets_are_named_and_not_checked(tmp_path: Path) -> None:
+    """What is not done is said once, unless the flag asks not to."""
+    write(tmp_path, '"true"', '[component.one.profile.x]\nsource = "x"\n')
+    text = (tmp_path / "spin.toml").read_text()
+    targets = 'targets = ["spin-up:4.1", { path = "own.toml" }]\n'
+    (tmp_path / "spin.toml").write_text(text.replace('name = "app"\n', f'name = "app"\n{targets}'))
+    done = edgezero("build", cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert "the targets spin-up:4.1, own.toml is not checked here" in done.stderr
+    assert edgezero("build", "--skip-target-checks", cwd=tmp_path).stderr == ""
