@@ -6,6 +6,7 @@ KV-42, VAR-20 to VAR-22.
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import attrs
 
