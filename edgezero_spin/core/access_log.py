@@ -86,7 +86,7 @@ def _json_line(request: Request, response: Response, elapsed_ms: int) -> str:
 
 
 def _word(value: object) -> str:
-    """Return a value as one word, in quotes where it is none."""
+    """Return a value as one word, in quotes where it is not one."""
     text = str(value)
     plain = text.isprintable() and " " not in text and '"' not in text
     return text if plain and text else encode_text(text)

@@ -151,7 +151,7 @@ def _parse_segment(pattern: str, part: str) -> Segment:
     if not name.startswith("*"):
         return Segment(prefix, name, suffix)
     if prefix or suffix:
-        raise _invalid(pattern, "'{*name}' stands alone in its segment")
+        raise _invalid(pattern, "'{*name}' must be a segment by itself")
     return Segment(b"", name[1:], b"", rest=True)
 
 

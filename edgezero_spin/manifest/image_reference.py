@@ -75,7 +75,7 @@ def parse_image_reference(text: str) -> ImageReference:
     """Read a reference; what is left out is Docker's registry and the tag ``latest``.
 
     Raises:
-        ValueError: It is none. The message does not repeat it: there may be a password in it.
+        ValueError: It is not one. The message does not repeat it: there may be a password in it.
     """
     found = _REFERENCE.fullmatch(text)
     if found is None or len(found["name"]) > _MOST_CHARACTERS:

@@ -74,7 +74,7 @@ class TemplateParameter:
             ProjectError: It does not; the message says what would.
         """
         if self.allowed and value not in self.allowed:
-            raise ProjectError(f"{self.name}: {value!r} is none of {', '.join(self.allowed)}")
+            raise ProjectError(f"{self.name}: {value!r} is not one of {', '.join(self.allowed)}")
         # In Spin's dialect `$` is the very end; in Python a line end may follow it.
         pattern = re.sub(r"(?<!\\)\$$", r"\\Z", self.pattern or "")
         if re.search(pattern, value) is None:

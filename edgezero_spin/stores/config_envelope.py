@@ -68,7 +68,7 @@ def read_envelope(text: str) -> dict[str, Any]:
     """Return the tree of an envelope.
 
     Raises:
-        ConfigInternalError: It is none, is of another version, or was changed.
+        ConfigInternalError: It is not one, is of another version, or was changed.
     """
     try:
         members = decode(text)

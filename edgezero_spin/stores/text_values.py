@@ -23,7 +23,7 @@ class TextForm(NamedTuple):
     """The text of one class.
 
     Attributes:
-        read: Text to a value; raises ``ValueError`` when it is none.
+        read: Text to a value; raises ``ValueError`` when it is not one.
         write: A value to text.
         noun: What a message calls such a text, ``a UUID``.
     """

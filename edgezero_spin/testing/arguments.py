@@ -86,7 +86,7 @@ def check_names_of_arguments(given: Any, place: str, clients: Iterable[Callable[
         clients: The classes of clients.
 
     Raises:
-        KitError: They are not a mapping, or a name is none.
+        KitError: They are not a mapping, or a name cannot be one.
     """
     if not isinstance(given, Mapping):
         raise KitError(

@@ -122,7 +122,7 @@ class NativeTransport:
     async def respond(
         self, component: NativeComponent, request: KitRequest, headers: list[tuple[str, bytes]]
     ) -> NativeAnswer:
-        """Have a component answer, in the environment that it has and the sender has not."""
+        """Have a component answer, in its own environment, not in that of the sender."""
         transport = attrs.evolve(self, component=component)
         if component is self.component:
             return await component.respond(request, headers, transport)

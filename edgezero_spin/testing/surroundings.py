@@ -170,7 +170,7 @@ def environment(values: Mapping[str, str], *, instead_of: Mapping[str, str]) -> 
 
     Args:
         values: Its variables.
-        instead_of: Those that its caller has and it has not.
+        instead_of: Those that only its caller has.
     """
     before = {name: os.environ.get(name) for name in {**values, **instead_of}}
     try:

@@ -45,8 +45,8 @@ def test_segments(text: str, segments: list[Segment]) -> None:
         ("/{a}/{a}", "twice"),
         ("/{*rest}/x", "at the end"),
         ("/{*}", "not a parameter name"),
-        ("/x{*rest}", "alone"),
-        ("/{*rest}x", "alone"),
+        ("/x{*rest}", "by itself"),
+        ("/{*rest}x", "by itself"),
         # Other frameworks' spellings would be static text here.
         ("/a/<id>", "write '{id}'"),
         ("/a/<id>.json", "write '{id}'"),

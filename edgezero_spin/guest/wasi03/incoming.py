@@ -129,7 +129,7 @@ class IncomingSource:
     """The ``RequestSource`` of one ``request``.
 
     Attributes:
-        method: The method in upper case, or as the client wrote it when it is none of the nine
+        method: The method in upper case, or as the client wrote it when it is not one of the nine
             that WASI names.
         raw_path: The path as sent; ``/`` when the host has none.
         query: What follows the ``?``, or ``None``.

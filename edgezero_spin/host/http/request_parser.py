@@ -95,7 +95,7 @@ class RequestParser:
         """Read a part of a chunked body.
 
         Raises:
-            Refused: 400: it is none.
+            Refused: 400: it is not one.
         """
         try:
             self._parser.feed_data(data)

@@ -117,7 +117,7 @@ def find_lock(path: str | Path, work_dir: Path, options: RunOptions) -> FoundApp
     """Read a ``spin.lock``.
 
     Raises:
-        ManifestError: It is none.
+        ManifestError: It is not one.
         ApplicationError: Its content cannot be had.
     """
     locked = load_lock(path)

@@ -207,7 +207,7 @@ def check_digest(digest: str) -> str:
     """Return a digest in small letters.
 
     Raises:
-        FetchError: It is none.
+        FetchError: It is not one.
     """
     if _DIGEST.fullmatch(digest.lower()) is None:
         raise FetchError(f"invalid `digest` {digest!r}; it is 'sha256:' and 64 hex digits")

@@ -264,7 +264,7 @@ def document_of(content: bytes, host: str) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        FetchError: It is none.
+        FetchError: It is not one.
     """
     try:
         document = json.loads(content)

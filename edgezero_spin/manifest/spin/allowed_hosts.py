@@ -148,7 +148,7 @@ def parse_allowed_host(text: str) -> AllowedHost:
     """Read one entry.
 
     Raises:
-        AllowedHostError: It is none. The message quotes the part that is wrong.
+        AllowedHostError: It is not one. The message quotes the part that is wrong.
     """
     entry = text.strip()
     scheme, separator, rest = entry.partition("://")

@@ -167,7 +167,7 @@ def parse_version(text: str) -> Version:
     """Read a version.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not one.
     """
     found = _VERSION.fullmatch(text)
     if found is None:
@@ -180,7 +180,7 @@ def parse_requirement(text: str) -> Requirement:
     """Read a requirement: comparators, separated by commas.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not one.
     """
     if text.strip() in _ANY:
         return Requirement(text, ())

@@ -26,7 +26,7 @@ def encode_numeric(text: str) -> bytes:
     """Return the wire form of a decimal text.
 
     Raises:
-        ValueError: It is none, or has too many digits.
+        ValueError: It is not one, or has too many digits.
     """
     found = _TEXT.fullmatch(text)
     if found is None or not (found["whole"] or found["fraction"]):

@@ -21,7 +21,7 @@ def check_certificate(text: str) -> None:
     """Make sure that a text is a certificate in PEM.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not one.
     """
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)

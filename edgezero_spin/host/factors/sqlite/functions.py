@@ -120,6 +120,6 @@ _FUNCTIONS: tuple[tuple[str, int, Callable[..., SqlValue]], ...] = (
     ("ltrim", 2, _trimming("lstrip")),
     ("rtrim", 2, _trimming("rstrip")),
     ("unhex", 2, _unhex),
-    # Spin's SQLite has it, this one has not.
+    # Spin's SQLite has it, this one does not.
     ("soundex", 1, _soundex),
 )

@@ -37,7 +37,7 @@ class CronSchedule:
         """Read an expression. Needs the extra ``cron``.
 
         Raises:
-            ValueError: It is none, or never comes true. The message says what to write.
+            ValueError: It is not one, or never comes true. The message says what to write.
         """
         from croniter import CroniterError, croniter
 
