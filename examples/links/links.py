@@ -1,8 +1,9 @@
 """What a link is, and the two stores that hold the links and their visits."""
 
 import re
-import secrets
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
+from hashlib import sha256
 from urllib.parse import urlsplit
 
 import attrs
@@ -58,10 +59,18 @@ class Verdict:
     safe: bool
 
 
+def code_of(url: str) -> str:
+    """Return eight characters that stand for an address."""
+    return urlsafe_b64encode(sha256(url.encode()).digest()[:6]).decode()
+
+
 async def create(new: NewLink, kv: Kv) -> Link:
-    """Keep a new link; one without a code gets one."""
-    code = new.code or secrets.token_urlsafe(6)
-    if await kv["links"].exists(code):
+    """Keep a new link. One without a code gets that of its address, and is made once."""
+    code = new.code or code_of(new.url)
+    there = await kv["links"].get(code, Link)
+    if there is not None and new.code is None and there.url == new.url:
+        return there
+    if there is not None:
         raise Taken(code)
     link = Link(code, new.url, new.permanent, datetime.now(UTC))
     await kv["links"].put(code, link)

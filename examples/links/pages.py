@@ -24,6 +24,8 @@ pages = Router()
 templates = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("templates")), autoescape=True
 )
+# Read and compiled once, while the component is built, and not at every request.
+home_page = templates.get_template("home.html")
 
 
 @pages.get("/")
@@ -35,9 +37,8 @@ async def home(
     newest: Cookie[str | None],
 ) -> Response:
     page = await kv["links"].list_keys_page(limit=settings.page_size)
-    template = templates.get_template("home.html")
     return Response.html(
-        template.render(
+        home_page.render(
             title=settings.title,
             signed_in=is_signed_in,
             newest=newest and request.url_for("follow", code=newest),

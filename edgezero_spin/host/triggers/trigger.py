@@ -170,11 +170,13 @@ class Delivery:
         component_id: The component.
         arguments: Of its function, in Python form; see ``runtime/interface.py``.
         what: What it is, for the log: ``redis message``.
+        subject: Where it is from, for observers: the channel, the topic, the expression.
     """
 
     component_id: str
     arguments: tuple[Any, ...]
     what: str
+    subject: str = ""
 
 
 class EventSink(Protocol):

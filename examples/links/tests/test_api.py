@@ -2,14 +2,13 @@
 
 import csv
 import io
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from edgezero_spin.testing import Client
 
-NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+CREATED = "2030-01-01T12:00:00+00:00"
 KEY = {"x-api-key": "let-me-in"}
 CHECKER = "https://checker.example.com/check"
 
@@ -17,7 +16,7 @@ CHECKER = "https://checker.example.com/check"
 def link(code: str, **fields: object) -> dict[str, object]:
     """A link as the store has it."""
     url = f"https://example.com/{code}"
-    return {"code": code, "url": url, "permanent": False, "created": NOON.isoformat(), **fields}
+    return {"code": code, "url": url, "permanent": False, "created": CREATED, **fields}
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-api-key": "guess"}, {"x-api-key": "lét-me-in"}])
@@ -40,23 +39,28 @@ def test_nothing_without_the_key(
     assert not answer.calls.of("links")
 
 
-@pytest.mark.spin(now=NOON)
 def test_a_link_is_made(spin_app: Client) -> None:
     """It is kept, and the answer says where it is."""
     sent = {"url": "https://example.com/rye", "code": "rye", "permanent": True}
     answer = spin_app.post("/api/links", json=sent, headers=KEY)
     assert answer.status_code == 201
-    assert answer.json() == {**sent, "created": "2030-01-01T12:00:00+00:00"}
+    assert answer.json() == {**sent, "created": CREATED}
     assert answer.headers["location"].endswith("/rye")
     assert spin_app.kv["links"].json("rye") == answer.json()
 
 
 def test_a_code_is_made_up(spin_app: Client) -> None:
-    """Of a link without one, and it leads to the link."""
-    answer = spin_app.post("/api/links", json={"url": "https://example.com/"}, headers=KEY)
+    """Of a link without one; the same address has the same one, and is no second link."""
+    sent = {"url": "https://example.com/"}
+    answer = spin_app.post("/api/links", json=sent, headers=KEY)
     code = answer.json()["code"]
     assert len(code) == 8
     assert spin_app.get(f"/api/links/{code}", headers=KEY).json()["visits"] == 0
+    again = spin_app.post("/api/links", json=sent, headers=KEY)
+    assert again.json() == answer.json()
+    assert not again.calls.writes
+    other = spin_app.post("/api/links", json={**sent, "code": code}, headers=KEY)
+    assert other.status_code == 409
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ from typing import Self
 
 import attrs
 
+from edgezero_spin.events import CronEvent
 from edgezero_spin.host.errors import HandlerError
 from edgezero_spin.host.execution.event_component import EventComponent, EventFunction
 from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.triggers.cron.schedule import EXAMPLE, CronSchedule
-from edgezero_spin.host.triggers.events import CronEvent
 from edgezero_spin.host.triggers.tables import read_texts
 from edgezero_spin.host.triggers.trigger import (
     Delivery,
@@ -133,18 +133,31 @@ class CronTriggers:
 
     def deliveries(self, event: object) -> Sequence[Delivery] | None:
         """Return the components that are due."""
+        id = None
+        if isinstance(event, _ForEntry):
+            id, event = event.id, event.event
         if not isinstance(event, CronEvent):
             return None
         return [
-            Delivery(entry.component, ({"timestamp": event.timestamp},), "cron event")
+            Delivery(
+                entry.component, ({"timestamp": event.timestamp},), "cron event", event.expression
+            )
             for entry in self.entries
-            if entry.expression == event.expression and event.trigger_id in (None, entry.id)
+            if entry.expression == event.expression and id in (None, entry.id)
         ]
 
     @property
     def listeners(self) -> Sequence[Listener]:
         """One for each entry."""
         return [_CronListener(entry) for entry in self.entries]
+
+
+@attrs.frozen
+class _ForEntry:
+    """A moment, and the entry that it is one of."""
+
+    id: str
+    event: CronEvent
 
 
 @attrs.frozen
@@ -167,7 +180,7 @@ class _CronListener:
                 await asyncio.sleep(min(left_s, MOST_SLEEP_S))
                 continue
             now = time()
-            event = CronEvent(self.entry.expression, int(now), self.entry.id)
+            event = _ForEntry(self.entry.id, CronEvent(self.entry.expression, int(now)))
             # It starts at once, even while its previous run lasts (CRN-5).
             task: asyncio.Task[object] = asyncio.ensure_future(events.deliver(event))
             under_way.add(task)
