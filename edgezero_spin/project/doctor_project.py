@@ -28,6 +28,7 @@ from edgezero_spin.project.config_checks import (
     hyphenated_ids,
 )
 from edgezero_spin.project.config_inspect import ConfigRequest, inspect_config
+from edgezero_spin.project.database_grants import missing_grants
 from edgezero_spin.project.doctor_report import DoctorFinding, DoctorFix, fine, problem, remark
 from edgezero_spin.project.files import replace_file
 from edgezero_spin.project.inspection import InspectionError, inspect_component
@@ -199,12 +200,14 @@ def _built(
         return
     yield fine(f"component {id}: {wasm} is up to date")
     try:
-        outdated, exports = outdated_spin(wasm), inspect_component(wasm).exports
+        outdated, found = outdated_spin(wasm), inspect_component(wasm)
     except InspectionError as error:
         what = error.problem.partition(";")[0]
         yield problem(f"component {id}: {wasm} {what}", f"Run `edgezero build -c {id}`.")
         return
-    yield from _not_started(manifest, id, exports)
+    for what, remedy in missing_grants(id, component, found):
+        yield problem(f"component {id} {what}", remedy)
+    yield from _not_started(manifest, id, found.exports)
     if outdated is not None:
         yield remark(
             f"component {id}: {outdated}",
