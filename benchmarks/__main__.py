@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.beside_spin import beside_spin
 from benchmarks.builds import Built, build_guests, plain_build_seconds
-from benchmarks.concurrent import concurrent_table
+from benchmarks.concurrency import concurrent_table
 from benchmarks.host import host_table
 from benchmarks.instructions import cost_of
 from benchmarks.load import Load

@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from edgezero_spin.core.security_headers import security_headers
     from edgezero_spin.core.static_files import static_files
     from edgezero_spin.errors import EdgeError, EdgeZeroError, StoreError
+    from edgezero_spin.events import CronEvent, MqttMessage, RedisMessage
     from edgezero_spin.guest import open_stores, run_app, wait
     from edgezero_spin.stores import (
         Alias,
@@ -135,6 +136,7 @@ __all__ = [
     "ConfigStoreError",
     "ConfigUnavailableError",
     "Cookie",
+    "CronEvent",
     "DatabaseError",
     "DatabaseOpenError",
     "Depends",
@@ -169,6 +171,7 @@ __all__ = [
     "MethodNotAllowed",
     "Middleware",
     "MinLen",
+    "MqttMessage",
     "MutableHeaders",
     "MySql",
     "Next",
@@ -187,6 +190,7 @@ __all__ = [
     "QueryError",
     "Range",
     "Redis",
+    "RedisMessage",
     "Registry",
     "Request",
     "RequestHost",
@@ -230,7 +234,7 @@ __all__ = [
 ]
 
 # Where two rooms offer a name, the first one's is meant.
-_ROOMS = ("core", "guest", "stores", "errors")
+_ROOMS = ("core", "guest", "stores", "errors", "events")
 
 
 # Ready middleware: a module each, which only a component that uses it carries.

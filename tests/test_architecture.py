@@ -7,11 +7,12 @@ import pytest
 from tests.source_tree import PACKAGE, Import, imports_of, modules
 
 # The leaves know nothing of ours, so every room may use them.
-LEAVES = {"errors", "environment"}
+LEAVES = {"errors", "environment", "events"}
 
 NEIGHBOURS = {
     "errors": set[str](),
     "environment": set[str](),
+    "events": set[str](),
     "core": {"stores"},
     "stores": set[str](),
     "bundle": set[str](),
@@ -47,6 +48,7 @@ BINDINGS = {
 LIBRARIES = {
     "errors": set[str](),
     "environment": set[str](),
+    "events": {"attrs"},
     "core": {"attrs"},
     "stores": {"attrs", "cattrs"},
     "bundle": set[str](),
@@ -96,7 +98,10 @@ LIBRARIES = {
 
 # What a component can reach: imports are resolved while it is built, so they
 # stand at the top, where a missing one shows at once.
-IN_THE_COMPONENT = ["errors", "environment", "bundle", "core", "stores", "guest", "__init__"]
+IN_THE_COMPONENT = [
+    *("errors", "environment", "events"),
+    *("bundle", "core", "stores", "guest", "__init__"),
+]
 
 # (file or folder, imported root) pairs that may stand inside a function, and why.
 LATE = {

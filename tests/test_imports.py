@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.source_tree import PACKAGE
+
 # Tools, and libraries whose import alone would cost every component size and time.
 HEAVY = [
     "apsw",
@@ -103,3 +105,9 @@ def test_a_start_reads_nothing_that_it_does_not_use() -> None:
         "importlib.metadata",
     }
     assert loaded_by(START) & unused == set()
+
+
+def test_no_benchmark_hides_a_standard_module() -> None:
+    """A benchmark can be run as a file: its folder comes first on the path then."""
+    benchmarks = {path.stem for path in (PACKAGE.parent / "benchmarks").glob("*.py")}
+    assert benchmarks & sys.stdlib_module_names == set()

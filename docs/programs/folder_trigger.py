@@ -29,6 +29,7 @@ from edgezero_spin.host.triggers import (
     TriggerConfigError,
     TriggerDeclarations,
     TriggerEntry,
+    check_export_names,
     event_component,
 )
 from edgezero_spin.wasm.component.types import ListType, Primitive
@@ -80,8 +81,8 @@ class FolderTriggers:
     def resolved(self, render: Callable[[str], str]) -> Self:
         return self
 
-    def check_exports(self, component_id: str, exports: Sequence[str]) -> None:
-        pass
+    def check_exports(self, component_id: str, exports: Callable[[], Sequence[str]]) -> None:
+        check_export_names(component_id, self.kind, exports(), [FUNCTION])
 
     def load(self, component: LoadableComponent) -> EventComponent:
         return event_component(component, self.kind, [FUNCTION])

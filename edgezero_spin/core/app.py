@@ -17,6 +17,7 @@ import attrs
 
 from edgezero_spin.core.answers import error_response, report
 from edgezero_spin.core.binding import Endpoint, bind
+from edgezero_spin.core.event_handlers import AppEvent, EventHandlers
 from edgezero_spin.core.files import FileBody, apply_conditions
 from edgezero_spin.core.introspection import ManifestJson
 from edgezero_spin.core.middleware import chain
@@ -116,6 +117,7 @@ class App(Router):
         self._prepares: list[Callable[[], None]] = []
         self._exception_handlers: dict[type, _ExceptionHandler] = {}
         self._mounts: list[Mount] = []
+        self.events = EventHandlers(self._changed)
         self._table = RouteTable(())
         self._entry: Endpoint | None = None
         self._endpoint: Endpoint = self._call_route
@@ -202,6 +204,49 @@ class App(Router):
             return handler
 
         return declare
+
+    def redis(self, channel: str) -> Callable[[_Handler], _Handler]:
+        """Declare a handler of messages on a channel of Redis: ``@app.redis("orders")``.
+
+        It may take a ``RedisMessage``, the payload as ``Json[T]``, stores, ``State[T]``,
+        ``Depends`` and what else a route may, but nothing of a request. What it returns counts for
+        nothing; what it raises is logged, and the message is not brought again.
+
+        Args:
+            channel: As ``[[trigger.redis]]`` of ``spin.toml`` has it; no pattern.
+
+        Raises:
+            ValueError: It has no name, or a handler already.
+        """
+        return self.events.declare("redis", channel)
+
+    def mqtt(self, topic: str, *, qos: int = 0) -> Callable[[_Handler], _Handler]:
+        """Declare a handler of messages on a topic of MQTT: ``@app.mqtt("doors/{door}/open")``.
+
+        As for ``redis``, with ``MqttMessage``; a name in the topic is a parameter of that name.
+
+        Args:
+            topic: A topic filter; ``{name}`` is one level, as ``+`` is, and ``{*name}`` the rest,
+                as ``#`` is.
+            qos: The quality of service that is asked for, 0 to 2.
+
+        Raises:
+            ValueError: It is no topic filter, or has a handler already.
+        """
+        return self.events.declare("mqtt", topic, qos)
+
+    def cron(self, expression: str) -> Callable[[_Handler], _Handler]:
+        """Declare a handler of moments: ``@app.cron("0 */5 * * * *")``.
+
+        As for ``redis``, with ``CronEvent``.
+
+        Args:
+            expression: Six fields, seconds first, in UTC, as ``[[trigger.cron]]`` has them.
+
+        Raises:
+            ValueError: It has another number of fields, or a handler already.
+        """
+        return self.events.declare("cron", expression)
 
     def mount(self, path: str, target: MountTarget, *, name: str | None = None) -> None:
         """Give everything below a path to another app, or to ``static_files()``.
@@ -373,6 +418,7 @@ class App(Router):
             "redis": stores.redis,
             "postgres": stores.postgres,
             "mysql": stores.mysql,
+            **{f"{trigger.kind}_trigger": True for trigger in self.events.triggers},
         }
         return frozenset(name for name, needed in found.items() if needed)
 
@@ -414,6 +460,8 @@ class App(Router):
                 Route(route.method, route.pattern, handler, call, name, route.tags, refuse)
             )
         self._table = self._states[RouteTable] = RouteTable(routes)
+        self.events.compile(offers)
+        handlers += self.events.functions()
         mounted = [mount.target for mount in self._mounts if isinstance(mount.target, App)]
         for app in mounted:
             app.compile()
@@ -429,6 +477,38 @@ class App(Router):
             self._entry = None
             raise
         return self._entry
+
+    async def take(
+        self,
+        event: AppEvent,
+        stores: _Stores = None,
+        *,
+        chosen: str | None = None,
+        transport: OutboundTransport | None = None,
+    ) -> None:
+        """Have the handler of an event take it, with what it leaves for the background.
+
+        Args:
+            event: The event.
+            stores: The stores of the handler, or a function that opens them.
+            chosen: The channel, topic filter or expression, where several handlers would do.
+            transport: Carries what the handler sends, unless the app has its own.
+
+        Raises:
+            NoEventHandlerError: There is no handler, or several.
+            Exception: Whatever the handler raises.
+        """
+        if self._entry is None:
+            self.compile()
+        request, endpoint = self.events.request_of(event, chosen)
+        request._transport = transport
+        self._prepare(request, stores)
+        if self.open_stores == "eager":
+            await request.open_stores()
+        await endpoint(request)
+        work = request.background_work()
+        if work is not None:
+            await work
 
     async def handle(self, request: Request, stores: _Stores = None) -> Response:
         """Answer a request, whatever happens.
@@ -464,13 +544,7 @@ class App(Router):
             Exception: Whatever else the handler raises.
         """
         entry = self._entry or self.compile()
-        if stores is not None:
-            request._stores = stores
-        request.body_limit = self.body_limit
-        request._states = self._states
-        if self.transport is not None:
-            request._transport = self.transport
-        request._app = self
+        self._prepare(request, stores)
         match = self._table.find(request.method, request.raw_path)
         if match is not None:
             request.route, request._captured = match
@@ -479,6 +553,15 @@ class App(Router):
         if match is not None and not self._layers:
             return match[0].call(request)
         return entry(request)
+
+    def _prepare(self, request: Request, stores: _Stores) -> None:
+        if stores is not None:
+            request._stores = stores
+        request.body_limit = self.body_limit
+        request._states = self._states
+        if self.transport is not None:
+            request._transport = self.transport
+        request._app = self
 
     async def _with_open_stores(self, request: Request, entry: Endpoint) -> Response:
         await request.open_stores()

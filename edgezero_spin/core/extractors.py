@@ -27,6 +27,7 @@ __all__ = [
     "MISSING",
     "Argument",
     "background",
+    "event_itself",
     "headers",
     "marked",
     "outbound",
@@ -106,6 +107,11 @@ def path_value(parameter: inspect.Parameter, hint: Any, index: int) -> Argument 
 def request_itself(request: Request) -> Request:
     """The request."""
     return request
+
+
+def event_itself(request: Request) -> Any:
+    """What started the handler of a trigger."""
+    return request.event
 
 
 def headers(request: Request) -> Headers:

@@ -85,6 +85,8 @@ class Request:
     body_limit: int = DEFAULT_BODY_LIMIT
     error: Exception | None = None
     root_path: str = ""
+    # What started a handler of a trigger, which is no request.
+    event: object = None
     _app: "App | None" = None
     _background: BackgroundTasks | None = None
     _captured: tuple[_Bytes, ...] = ()

@@ -27,6 +27,7 @@ from edgezero_spin.core.extractors import (
     MISSING,
     Argument,
     background,
+    event_itself,
     headers,
     marked,
     outbound,
@@ -47,11 +48,14 @@ from edgezero_spin.core.models import (
 from edgezero_spin.core.outbound import Outbound
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.scalars import without_none
+from edgezero_spin.events import CronEvent, MqttMessage, RedisMessage
 from edgezero_spin.stores.aliases import alias_of
 from edgezero_spin.stores.databases.connecting import DatabaseHandle
 from edgezero_spin.stores.structure_hooks import is_model
 
 __all__ = ["Offers", "hints_of", "is_async", "name_of", "parameters_of", "sends_requests"]
+
+EVENTS: Any = (RedisMessage, MqttMessage, CronEvent)
 
 # Databases by their kind: their classes are loaded by the apps that use them.
 _STORE_KINDS: Any = (
@@ -78,10 +82,12 @@ class Offers:
     Attributes:
         stores: The kinds of store and database that it declares: ``kv``, ``sqlite``.
         states: The types of its state.
+        event: What starts the handler; ``None`` for a request.
     """
 
     stores: frozenset[str]
     states: frozenset[type]
+    event: type | None = None
 
 
 @attrs.frozen
@@ -138,10 +144,16 @@ def _parameters(function: Callable[..., object], scope: _Scope) -> Parameters:
         try:
             if scope.offers is not None:
                 _check_offered(hint, parameter.default, scope.offers)
+                _check_event(hint, scope.offers.event)
             depends = _depends(parameter, hint)
             if depends is not None:
                 argument: Argument | None = _dependency(depends, scope)
             elif (source := _source_of(parameter, hint, scope.names)) is not None:
+                if scope.offers is not None and scope.offers.event is not None:
+                    raise TypeError(
+                        f"{scope.offers.event.__name__} has no {source}; take the event itself, or "
+                        f"its payload as Json[...]"
+                    )
                 _add_field(parameter, hint, source, groups)
                 continue
             else:
@@ -250,6 +262,16 @@ def _check_offered(hint: Any, default: Any, offers: Offers) -> None:
             )
 
 
+def _check_event(hint: Any, event: type | None) -> None:
+    """Refuse what the start of a handler does not bring."""
+    hint, _ = without_none(hint)
+    if hint in EVENTS and hint is not event:
+        started = "a request" if event is None else f"a {event.__name__}"
+        raise TypeError(f"the handler is started by {started}, not by a {hint.__name__}")
+    if event is not None and hint in (Request, Headers):
+        raise TypeError(f"the handler is started by a {event.__name__}, not by a request")
+
+
 def _table_of(attribute: str) -> str:
     kind = "stores" if attribute in ("kv", "config", "secrets") else "databases"
     return f"{kind}.{attribute}"
@@ -271,6 +293,8 @@ def _argument(parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]) -
     absent = parameter.default
     if absent is parameter.empty:
         absent = None if nullable else MISSING
+    if hint in EVENTS:
+        return Argument(event_itself)
     if hint is Request:
         return Argument(request_itself)
     if hint is Headers:

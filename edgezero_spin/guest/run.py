@@ -104,8 +104,9 @@ def run_app(app: App) -> type[Any]:
     gc.collect()
     zero_free_memory()
     gc.freeze()
-    if asynchronous:
-        # componentize-py looks for the class by the name of spin-sdk; an app's module is the same
-        # for both WASI.
-        sys._getframe(1).f_globals["HttpHandler"] = handler
+    # componentize-py looks for a class by the name of each interface, in the app's module.
+    names = ["HttpHandler"] if asynchronous else []
+    if app.events.triggers:
+        names += ["InboundRedis", "WitWorld"]
+    sys._getframe(1).f_globals.update(dict.fromkeys(names, handler))
     return handler

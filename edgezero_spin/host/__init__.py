@@ -4,6 +4,7 @@
 package knows nothing of how a component was written.
 """
 
+from edgezero_spin.events import CronEvent, MqttMessage, RedisMessage
 from edgezero_spin.host.exchange.event import EventOutcome, OutcomeKind
 from edgezero_spin.host.execution.concurrency_policy import ConcurrencyPolicy
 from edgezero_spin.host.execution.instance_pool import ReusePolicy
@@ -23,7 +24,6 @@ from edgezero_spin.host.observers import (
 )
 from edgezero_spin.host.settings import HostSettings, RunOptions
 from edgezero_spin.host.switch import Switch
-from edgezero_spin.host.triggers.events import CronEvent, MqttMessage, RedisMessage
 from edgezero_spin.host.triggers.trigger import ReconnectPolicy
 
 __all__ = [

@@ -14,6 +14,7 @@ from typing import Any, Final
 import attrs
 
 from edgezero_spin.project.errors import AppImportError
+from edgezero_spin.project.trigger_check import AppTrigger
 from edgezero_spin.project.world import Need
 
 __all__ = ["AppLook", "describe_app", "look_at_app", "own_traceback"]
@@ -26,11 +27,13 @@ class AppLook:
     Attributes:
         has_handler: Its module has the class ``IncomingHandler`` of that app.
         needs: What it answers and uses.
+        triggers: What starts its handlers, beside requests.
         modules: Which modules its import loads, by their full names.
     """
 
     has_handler: bool
     needs: frozenset[Need]
+    triggers: tuple[AppTrigger, ...]
     modules: tuple[str, ...]
 
 
@@ -83,6 +86,7 @@ if "missing" not in answer and "kind" not in answer:
         refuse(error)
     # A handler that is no App's answers HTTP, too.
     answer["needs"] = sorted(set().union(*(a.needs for a in apps)) if apps else ["http"])
+    answer["triggers"] = [[t.kind, t.text, t.qos] for a in apps for t in a.events.triggers]
 answer["modules"] = sorted(
     name for name, module in sys.modules.items()
     if name not in before and getattr(module, "__spec__", None) and name == module.__spec__.name
@@ -120,6 +124,7 @@ def look_at_app(module: str, attribute: str, root: Path) -> AppLook:
     return AppLook(
         has_handler=answer["handler"],
         needs=frozenset(answer["needs"]),
+        triggers=tuple(AppTrigger(*each) for each in answer["triggers"]),
         modules=tuple(answer["modules"]),
     )
 

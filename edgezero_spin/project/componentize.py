@@ -40,6 +40,7 @@ from edgezero_spin.project.locate import APP_MANIFEST
 from edgezero_spin.project.reachable_modules import find_reachable
 from edgezero_spin.project.staging import stage
 from edgezero_spin.project.standard_library import ENTRY_MODULE, kept_library
+from edgezero_spin.project.trigger_check import check_triggers
 from edgezero_spin.project.world import (
     DEFAULT_WASI,
     FIXED_WORLDS,
@@ -65,7 +66,7 @@ install()
 
 from {module} import IncomingHandler
 
-HttpHandler = IncomingHandler
+HttpHandler = InboundRedis = WitWorld = IncomingHandler
 """
 _ENTRY_TEXT_OF_APP = """\
 from edgezero_spin.bundle.lean_imports import install
@@ -156,6 +157,8 @@ def componentize_app(
     Raises:
         AppImportError: The module or the attribute does not exist, or its import
             fails; carries the app's own traceback.
+        TriggerMismatchError: The ``spin.toml`` that has the component does not start what the app
+            handles.
         WorldUnknownError: ``world`` is none of ours.
         ToolMissingError: componentize-py is not installed.
         ProjectError: componentize-py failed for another reason.
@@ -170,6 +173,7 @@ def componentize_app(
         text = world_text(found.needs, wasi)
         has_handler = found.has_handler
         loaded = found.modules
+        check_triggers(found.triggers, root / output, root)
     else:
         shown, spin, text = _full_name(world), "", ""
         has_handler = not attribute

@@ -5,7 +5,7 @@ KV-42, VAR-20 to VAR-22.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -28,14 +28,16 @@ from edgezero_spin.project.config_checks import (
     hyphenated_ids,
 )
 from edgezero_spin.project.config_inspect import ConfigRequest, inspect_config
+from edgezero_spin.project.database_grants import missing_grants
 from edgezero_spin.project.doctor_report import DoctorFinding, DoctorFix, fine, problem, remark
 from edgezero_spin.project.files import replace_file
-from edgezero_spin.project.inspection import InspectionError
+from edgezero_spin.project.inspection import InspectionError, inspect_component
 from edgezero_spin.project.provision import DATA_FILE, missing_store_tables, provision
 from edgezero_spin.project.serve import RUNTIME_CONFIG
 from edgezero_spin.project.spin_needed import outdated_spin
 from edgezero_spin.project.staleness import stale_source
 from edgezero_spin.project.toml_edit import TomlEditError, insert_text
+from edgezero_spin.project.trigger_check import TRIGGER_EXPORTS
 
 __all__ = ["examine_app", "examine_spin"]
 
@@ -197,23 +199,35 @@ def _built(
         )
         return
     yield fine(f"component {id}: {wasm} is up to date")
-    yield from _spin_needed(id, wasm)
-
-
-def _spin_needed(id: str, wasm: Path) -> Iterator[DoctorFinding]:
-    """Yield that the Spin of this machine is too old for a component."""
     try:
-        outdated = outdated_spin(wasm)
+        outdated, found = outdated_spin(wasm), inspect_component(wasm)
     except InspectionError as error:
         what = error.problem.partition(";")[0]
         yield problem(f"component {id}: {wasm} {what}", f"Run `edgezero build -c {id}`.")
         return
+    for what, remedy in missing_grants(id, component, found):
+        yield problem(f"component {id} {what}", remedy)
+    yield from _not_started(manifest, id, found.exports)
     if outdated is not None:
         yield remark(
             f"component {id}: {outdated}",
             "Update Spin, serve with the embedded host, or compile with `edgezero componentize "
             "--wasi 0.2`.",
         )
+
+
+def _not_started(
+    manifest: SpinManifest, id: str, exports: Sequence[str]
+) -> Iterator[DoctorFinding]:
+    """Yield the kinds of trigger that a component has handlers for and that never start it."""
+    started = {trigger.type for trigger in manifest.triggers if trigger.component == id}
+    for kind, names in TRIGGER_EXPORTS.items():
+        if kind not in started and any(name in exports for name in names):
+            yield remark(
+                f"component {id} has a handler of {kind} triggers, and no [[trigger.{kind}]] of "
+                f"{manifest.path} starts it",
+                "Add the table; `edgezero componentize` says what stands in it.",
+            )
 
 
 def _variables(

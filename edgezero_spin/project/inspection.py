@@ -182,9 +182,9 @@ def _needs_of(imports: tuple[str, ...], exports: tuple[str, ...]) -> frozenset[N
     found = {
         need: row
         for need, row in INTERFACES[wasi].items()
-        if (_has(row.exports, exports) if row.exports else _has(row.imports, imports))
+        if (_has(row.export_names, exports) if row.export_names else _has(row.imports, imports))
     }
-    known = {name for row in found.values() for name in row.imports}
+    known = {name for row in found.values() for name in (*row.imports, *row.type_names)}
     if any(name not in known and not name.startswith("wasi:") for name in imports):
         return frozenset()
     return frozenset(found)

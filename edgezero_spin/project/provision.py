@@ -6,7 +6,8 @@ once, as a whole. Everything is checked and every edit is made in memory before 
 
 ``runtime-config.toml`` is read and never written: which stanzas it lacks is reported.
 Secrets cannot be provisioned, because nobody but a person knows them; what to paste is
-reported.
+reported. The same goes for servers, whose addresses are variables. SQLite databases are labels,
+too, of ``sqlite_databases``.
 
 Source: contract edgezero.md, PRV-2 to PRV-14; spin-host.md, KV-41 and KV-42.
 """
@@ -35,13 +36,14 @@ from edgezero_spin.project.config_checks import (
 from edgezero_spin.project.discovery import discover_component
 from edgezero_spin.project.files import replace_file
 from edgezero_spin.project.serve import RUNTIME_CONFIG
-from edgezero_spin.project.store_labels import LabelEditError, add_label, has_label
+from edgezero_spin.project.store_labels import KEY, SQLITE_KEY, LabelEditError, add_label, has_label
 
 __all__ = [
     "DATA_FILE",
     "Provisioned",
     "SecretToDeclare",
     "StoreLabel",
+    "missing_database_tables",
     "missing_store_tables",
     "provision",
 ]
@@ -57,16 +59,21 @@ class StoreLabel:
     """One store that the component must be able to open.
 
     Attributes:
-        kind: ``KV`` or ``config``.
+        kind: ``KV``, ``config`` or ``SQLite``.
         id: Its logical id.
         label: The platform's name for it.
         present: Whether ``spin.toml`` lists it already.
     """
 
-    kind: Literal["KV", "config"]
+    kind: Literal["KV", "config", "SQLite"]
     id: str
     label: str
     present: bool
+
+    @property
+    def key(self) -> str:
+        """The list of the component that it belongs to."""
+        return SQLITE_KEY if self.kind == "SQLite" else KEY
 
 
 @attrs.frozen(kw_only=True)
@@ -94,8 +101,9 @@ class Provisioned:
         path: The ``spin.toml``.
         component_id: The component in it.
         dry_run: Whether nothing was written.
-        labels: Key-value stores in the order declared, then config stores.
+        labels: Key-value stores in the order declared, then config stores, then SQLite databases.
         secrets: Secret stores in the order declared.
+        servers: What to declare for servers, whose addresses are variables.
         notices: What the runtime configuration lacks, and ids that should change.
         edited: The new content of ``spin.toml``; ``None`` when it has to stay as it is.
     """
@@ -105,13 +113,14 @@ class Provisioned:
     dry_run: bool
     labels: tuple[StoreLabel, ...]
     secrets: tuple[SecretToDeclare, ...]
+    servers: tuple[str, ...]
     notices: tuple[str, ...]
     edited: bytes | None = attrs.field(default=None, repr=False)
 
     def lines(self) -> Iterator[str]:
         """Yield what to tell a person, line by line."""
-        place = f"[component.{self.component_id}].key_value_stores in {self.path}"
         for store in self.labels:
+            place = f"[component.{self.component_id}].{store.key} in {self.path}"
             what = f"{store.kind} label `{store.label}` (logical id `{store.id}`)"
             if self.dry_run:
                 yield f"would ensure {what} is in {place}"
@@ -126,7 +135,8 @@ class Provisioned:
                 f"work: declare each secret as [variables].* secret = true in {self.path}{declared}"
             )
             yield from (f"    {line}".rstrip() for line in secret.lines)
-        if not self.labels and not self.secrets:
+        yield from self.servers
+        if not self.labels and not self.secrets and not self.servers:
             yield "spin has no declared stores to provision"
 
 
@@ -164,10 +174,16 @@ def provision(
         dry_run=dry_run,
         labels=labels,
         secrets=_secrets(manifest, environment, found.path, found.component_id),
+        servers=tuple(_servers(manifest, environment, found.path, found.component_id)),
         notices=(
             *hyphenated_ids(manifest),
             *missing_store_tables(
-                found.root / RUNTIME_CONFIG, tuple(store.label for store in labels)
+                found.root / RUNTIME_CONFIG,
+                tuple(store.label for store in labels if store.kind != "SQLite"),
+            ),
+            *missing_database_tables(
+                found.root / RUNTIME_CONFIG,
+                tuple(store.label for store in labels if store.kind == "SQLite"),
             ),
         ),
         edited=edited,
@@ -196,14 +212,57 @@ def missing_store_tables(path: Path, labels: tuple[str, ...]) -> tuple[str, ...]
     )
 
 
+def missing_database_tables(path: Path, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a remark on each SQLite label for which a runtime configuration has no stanza.
+
+    Args:
+        path: The ``runtime-config.toml``, which need not be there.
+        labels: The labels in use. ``default`` needs none.
+    """
+    try:
+        known = load_runtime_config(path).sqlite_databases if path.exists() else {}
+    except ManifestError:
+        # Told with the stores.
+        return ()
+    return tuple(
+        f"{path} has no [sqlite_database.{label}], so `spin up` would not start. Add:\n"
+        f'    [sqlite_database.{label}]\n    type = "spin"\n    path = ".spin/{label}.db"'
+        for label in labels
+        if label != _ALWAYS_THERE and label not in known
+    )
+
+
+def _servers(
+    manifest: AppManifest, environment: EnvironmentLayer, path: Path, component_id: str
+) -> Iterator[str]:
+    """Yield what the component's tables lack for the servers that the app names."""
+    components = load_toml(path).get("component")
+    component = components.get(component_id) if isinstance(components, dict) else None
+    table = component if isinstance(component, dict) else {}
+    mapped = table.get("variables")
+    for kind in ("redis", "postgres", "mysql"):
+        for id in _ids(getattr(manifest.stores, kind)):
+            name = environment.store_name(kind, id)
+            if name not in (mapped if isinstance(mapped, dict) else {}):
+                yield (
+                    f"{kind} id `{id}` requires manual work: its address is the variable `{name}`, "
+                    f"which [component.{component_id}.variables] in {path} does not have, and "
+                    f"allowed_outbound_hosts names the server ({kind}://HOST:PORT)"
+                )
+                yield from (
+                    f"    {line}".rstrip() for line in _lines_to_paste([name], component_id)
+                )
+
+
 def _wanted(
     manifest: AppManifest, environment: EnvironmentLayer
-) -> list[tuple[Literal["KV", "config"], str, str]]:
-    """Return kind, id and label of every store that lies in key-value."""
+) -> list[tuple[Literal["KV", "config", "SQLite"], str, str]]:
+    """Return kind, id and label of every store that has one."""
     stores = manifest.stores
     return [
         *(("KV", id, environment.store_name("kv", id)) for id in _ids(stores.kv)),
         *(("config", id, environment.store_name("config", id)) for id in _ids(stores.config)),
+        *(("SQLite", id, environment.store_name("sqlite", id)) for id in _ids(stores.sqlite)),
     ]
 
 
@@ -212,7 +271,7 @@ def _check_names(manifest: AppManifest, environment: EnvironmentLayer) -> None:
     for kind, id, label in _wanted(manifest, environment):
         fault = label_fault(label)
         if fault is not None:
-            segment = "KV" if kind == "KV" else "CONFIG"
+            segment = kind.upper()
             raise ProjectError(
                 f"Spin takes no label `{label}` ({kind} id `{id}`): {fault}. Set "
                 f"EDGEZERO__STORES__{segment}__{ascii_upper(id)}__NAME to one that it takes, "
@@ -231,8 +290,9 @@ def _with_labels(
         before = text = path.read_bytes().decode("utf-8")
         labels = []
         for kind, id, label in wanted:
-            present = has_label(text, component_id, label)
-            text = add_label(text, component_id, label)
+            key = SQLITE_KEY if kind == "SQLite" else KEY
+            present = has_label(text, component_id, label, key)
+            text = add_label(text, component_id, label, key)
             labels.append(StoreLabel(kind=kind, id=id, label=label, present=present))
         return tuple(labels), None if text == before else text.encode("utf-8")
     except LabelEditError as error:

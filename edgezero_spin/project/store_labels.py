@@ -1,4 +1,5 @@
-"""Add a label to ``[component.<id>].key_value_stores`` in the text of a ``spin.toml``.
+"""Add a label to a list of ``[component.<id>]`` in the text of a ``spin.toml``: to
+``key_value_stores`` or ``sqlite_databases``.
 
 In: the text, a component id and a label. Out: the text with the label in the array, or the
 same text when it was there. Every other byte stays as it is; see ``toml_edit``.
@@ -11,9 +12,10 @@ import attrs
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.toml_edit import TomlEditError, append_item, parse_document
 
-__all__ = ["KEY", "LabelEditError", "add_label", "has_label"]
+__all__ = ["KEY", "SQLITE_KEY", "LabelEditError", "add_label", "has_label"]
 
 KEY = "key_value_stores"
+SQLITE_KEY = "sqlite_databases"
 
 
 @attrs.frozen
@@ -32,36 +34,37 @@ class LabelEditError(ProjectError):
         return self.reason
 
 
-def has_label(text: str, component_id: str, label: str) -> bool:
+def has_label(text: str, component_id: str, label: str, key: str = KEY) -> bool:
     """Whether a component lists a label already.
 
     Raises:
         LabelEditError: The text, the component or its list is not what it should be.
     """
-    return label in _labels(text, component_id)
+    return label in _labels(text, component_id, key)
 
 
-def add_label(text: str, component_id: str, label: str) -> str:
+def add_label(text: str, component_id: str, label: str, key: str = KEY) -> str:
     """Return the text with a label listed last; the text itself when it is listed.
 
     Args:
         text: A ``spin.toml``, with its own line ends.
         component_id: Which component gets the label.
         label: The platform's name of the store.
+        key: The list.
 
     Raises:
         LabelEditError: The component is not declared or not a table, its list is not a
             list of strings, or the text is written in a way that cannot be edited safely.
     """
-    if has_label(text, component_id, label):
+    if has_label(text, component_id, label, key):
         return text
     try:
-        return append_item(text, ("component", component_id), KEY, label)
+        return append_item(text, ("component", component_id), key, label)
     except TomlEditError as err:
         raise LabelEditError(component_id, f"[component.{component_id}]: {err}") from err
 
 
-def _labels(text: str, component_id: str) -> list[str]:
+def _labels(text: str, component_id: str, key: str) -> list[str]:
     try:
         components = parse_document(text).get("component")
     except TomlEditError as err:
@@ -71,11 +74,11 @@ def _labels(text: str, component_id: str) -> list[str]:
     component = components[component_id]
     if not isinstance(component, dict):
         raise LabelEditError(component_id, f"[component.{component_id}] is not a table")
-    labels = component.get(KEY, [])
+    labels = component.get(key, [])
     if not isinstance(labels, list) or any(isinstance(item, dict) for item in labels):
-        reason = f"[component.{component_id}]: {KEY} is not an array"
+        reason = f"[component.{component_id}]: {key} is not an array"
         raise LabelEditError(component_id, reason)
     if not all(isinstance(item, str) for item in labels):
-        reason = f"[component.{component_id}]: {KEY} holds something that is not a string"
+        reason = f"[component.{component_id}]: {key} holds something that is not a string"
         raise LabelEditError(component_id, reason)
     return labels

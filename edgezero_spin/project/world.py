@@ -53,8 +53,11 @@ Need = Literal[
     "redis",
     "postgres",
     "mysql",
+    "redis_trigger",
+    "mqtt_trigger",
+    "cron_trigger",
 ]
-"""One thing that an app answers (``http``) or uses; ``App.needs`` names those of an app."""
+"""One thing that an app answers (``http``, triggers) or uses; ``App.needs`` names an app's."""
 
 
 @attrs.frozen
@@ -65,16 +68,44 @@ class Interfaces:
         name: What a person reads: ``http-trigger``, ``key-value``.
         imports: Those that a component imports, those whose types they use included.
         exports: Those that it exports.
+        functions: Functions that it exports by themselves, as WIT has them.
+        uses: Types that those have, from interfaces and under a name of their own.
+        types: The interfaces whose types alone exports and functions use.
         spin: The oldest Spin that has them; empty for every one that runs this WASI.
     """
 
     name: str
     imports: tuple[str, ...] = ()
     exports: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
     spin: str = ""
+
+    @property
+    def export_names(self) -> tuple[str, ...]:
+        """The names of all that it exports."""
+        return (*self.exports, *(text.partition(": ")[0] for text in self.functions))
+
+    @property
+    def type_names(self) -> tuple[str, ...]:
+        """The names under which types alone are imported."""
+        own = [part.split()[-1] for text in self.uses for part in _used(text).split(",")]
+        return (*self.types, *own)
+
+
+def _used(text: str) -> str:
+    """Return what stands between the braces of a ``use``."""
+    return text.partition("{")[2].rstrip("}")
 
 
 _CLOCK = "wasi:clocks/monotonic-clock@0.3.0"
+_CRON = "handle-cron-event: {}func(metadata: cron-metadata) -> result<_, cron-error>"
+_MQTT = (
+    "handle-message: {}func(message: list<u8>, metadata: mqtt-metadata) -> result<_, mqtt-error>"
+)
+_AS_CRON = "{metadata as cron-metadata, error as cron-error}"
+_AS_MQTT = "{metadata as mqtt-metadata, error as mqtt-error}"
 _RDBMS_TYPES = "fermyon:spin/rdbms-types@2.0.0"
 
 INTERFACES: Mapping[Wasi, Mapping[Need, Interfaces]] = MappingProxyType(
@@ -88,6 +119,23 @@ INTERFACES: Mapping[Wasi, Mapping[Need, Interfaces]] = MappingProxyType(
             "redis": Interfaces("redis", ("fermyon:spin/redis@2.0.0",)),
             "postgres": Interfaces("postgres", ("spin:postgres/postgres@4.0.0",), spin="3.4"),
             "mysql": Interfaces("mysql", ("fermyon:spin/mysql@2.0.0", _RDBMS_TYPES)),
+            "redis_trigger": Interfaces(
+                "redis-trigger",
+                exports=("fermyon:spin/inbound-redis",),
+                types=("fermyon:spin/redis-types",),
+            ),
+            "mqtt_trigger": Interfaces(
+                "mqtt-trigger",
+                functions=(_MQTT.format(""),),
+                uses=(f"spin:mqtt-trigger/spin-mqtt-types.{_AS_MQTT}",),
+                types=("spin:mqtt-trigger/spin-mqtt-types",),
+            ),
+            "cron_trigger": Interfaces(
+                "cron-trigger",
+                functions=(_CRON.format(""),),
+                uses=(f"fermyon:spin-cron/cron-types@2.0.0.{_AS_CRON}",),
+                types=("fermyon:spin-cron/cron-types@2.0.0",),
+            ),
         },
         "0.3": {
             "http": Interfaces("http-service", (_CLOCK,), ("wasi:http/handler@0.3.0",)),
@@ -98,6 +146,23 @@ INTERFACES: Mapping[Wasi, Mapping[Need, Interfaces]] = MappingProxyType(
             "redis": Interfaces("redis", ("spin:redis/redis@3.0.0",)),
             "postgres": Interfaces("postgres", ("spin:postgres/postgres@4.2.0",)),
             "mysql": Interfaces("mysql", ("spin:mysql/mysql@3.0.0",)),
+            "redis_trigger": Interfaces(
+                "redis-trigger",
+                exports=("spin:redis/inbound-redis@3.0.0",),
+                types=("spin:redis/redis@3.0.0",),
+            ),
+            "mqtt_trigger": Interfaces(
+                "mqtt-trigger",
+                functions=(_MQTT.format("async "),),
+                uses=(f"spin:mqtt-trigger/spin-mqtt-types@3.0.0.{_AS_MQTT}",),
+                types=("spin:mqtt-trigger/spin-mqtt-types@3.0.0",),
+            ),
+            "cron_trigger": Interfaces(
+                "cron-trigger",
+                functions=(_CRON.format("async "),),
+                uses=(f"spin:cron/cron-types@3.0.0.{_AS_CRON}",),
+                types=("spin:cron/cron-types@3.0.0",),
+            ),
         },
     }
 )
@@ -118,8 +183,9 @@ def world_text(needs: Collection[Need], wasi: Wasi = DEFAULT_WASI) -> str:
     """Return the world that imports and exports exactly what ``needs`` ask for, as WIT."""
     package, _, world = GENERATED_WORLD.partition("/")
     rows = [row for need, row in INTERFACES[wasi].items() if need in needs]
-    lines = [f"  import {name};" for row in rows for name in row.imports]
-    lines += [f"  export {name};" for row in rows for name in row.exports]
+    lines = [f"  use {types};" for row in rows for types in row.uses]
+    lines += [f"  import {name};" for row in rows for name in row.imports]
+    lines += [f"  export {name};" for row in rows for name in (*row.exports, *row.functions)]
     return "\n".join([f"package {package};", "", f"world {world} {{", *lines, "}", ""])
 
 

@@ -28,6 +28,7 @@ from edgezero_spin.testing.errors import (
     UnknownLabelError,
     UnknownVariableError,
 )
+from edgezero_spin.testing.event_result import EventResult
 from edgezero_spin.testing.imports import assert_imports
 from edgezero_spin.testing.native import TestClient
 from edgezero_spin.testing.outbound import HttpScript, ScriptedAnswer, SentRequest
@@ -48,6 +49,7 @@ __all__ = [
     "Cookies",
     "DatabaseView",
     "DatabaseViews",
+    "EventResult",
     "Fault",
     "HttpScript",
     "KitError",

@@ -16,12 +16,18 @@ import abc
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
+from edgezero_spin.core.event_handlers import AppEvent
 from edgezero_spin.core.headers import HeaderInput
+from edgezero_spin.events import CronEvent, MqttMessage, RedisMessage
+from edgezero_spin.stores.json_values import encode
+from edgezero_spin.testing.clock import nanoseconds_of
 from edgezero_spin.testing.cookie_jar import Cookies
 from edgezero_spin.testing.databases import DatabaseViews
+from edgezero_spin.testing.event_result import EventResult
 from edgezero_spin.testing.outbound import HttpScript
 from edgezero_spin.testing.portal import Portal
 from edgezero_spin.testing.requests import Content, Files, KitRequest, Params, make_request
@@ -191,6 +197,60 @@ class Client(abc.ABC):
         finally:
             response.close()
 
+    # Events
+
+    def redis(self, channel: str, payload: bytes | str = b"", *, json: Any = ...) -> EventResult:
+        """Hand over a message on a channel of Redis, as if it had been published.
+
+        Args:
+            channel: The channel.
+            payload: The content; text is UTF-8.
+            json: The content, written as JSON.
+
+        Raises:
+            KitError: Nothing listens to that channel.
+            NoAnswerError: The deadline passed.
+        """
+        return self._event(RedisMessage(channel, _payload(payload, json)))
+
+    def mqtt(
+        self, topic: str, payload: bytes | str = b"", *, qos: int = 0, json: Any = ...
+    ) -> EventResult:
+        """Hand over a message on a topic of MQTT, as if it had been published.
+
+        Args:
+            topic: The topic, without wildcards.
+            payload: The content; text is UTF-8.
+            qos: Its quality of service.
+            json: The content, written as JSON.
+
+        Raises:
+            KitError: Nothing listens to that topic.
+            NoAnswerError: The deadline passed.
+        """
+        return self._event(MqttMessage(topic, _payload(payload, json), qos))
+
+    def cron(self, expression: str, *, at: datetime | None = None) -> EventResult:
+        """Have a cron expression come true.
+
+        Args:
+            expression: As the handler is declared.
+            at: When; UTC unless it has a zone. Now where it is left out.
+
+        Raises:
+            KitError: Nothing is due then.
+            NoAnswerError: The deadline passed.
+        """
+        return self._event(_moment(expression, at))
+
+    def _event(self, event: AppEvent) -> EventResult:
+        result: EventResult = self._portal.call(self._take(event), str(event))
+        return result
+
+    @abc.abstractmethod
+    async def _take(self, event: AppEvent) -> EventResult:
+        """Have whoever listens take an event. Runs on the client's thread."""
+
     async def _whole(self, request: KitRequest) -> ClientResponse:
         response = await self._send(request)
         await response.aread()
@@ -223,6 +283,18 @@ class Client(abc.ABC):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _payload(payload: bytes | str, json: Any) -> bytes:
+    if json is not ...:
+        return encode(json)
+    return payload.encode() if isinstance(payload, str) else payload
+
+
+def _moment(expression: str, at: datetime | None) -> CronEvent:
+    if at is None:
+        return CronEvent(expression)
+    return CronEvent(expression, nanoseconds_of(at) // 1_000_000_000)
 
 
 class AsyncClient:
@@ -276,3 +348,23 @@ class AsyncClient:
             yield response
         finally:
             await response.aclose()
+
+    async def redis(
+        self, channel: str, payload: bytes | str = b"", *, json: Any = ...
+    ) -> EventResult:
+        """Hand over a message of Redis; see ``Client.redis``."""
+        return await self._event(RedisMessage(channel, _payload(payload, json)))
+
+    async def mqtt(
+        self, topic: str, payload: bytes | str = b"", *, qos: int = 0, json: Any = ...
+    ) -> EventResult:
+        """Hand over a message of MQTT; see ``Client.mqtt``."""
+        return await self._event(MqttMessage(topic, _payload(payload, json), qos))
+
+    async def cron(self, expression: str, *, at: datetime | None = None) -> EventResult:
+        """Have a cron expression come true; see ``Client.cron``."""
+        return await self._event(_moment(expression, at))
+
+    async def _event(self, event: AppEvent) -> EventResult:
+        client = self._client
+        return await client._portal.acall(client._take(event), str(event))

@@ -14,12 +14,14 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgezero_spin.core.event_handlers import AppEvent
 from edgezero_spin.manifest.spin import load_spin_manifest
 from edgezero_spin.testing.arguments import check_arguments
 from edgezero_spin.testing.client import DEFAULT_DEADLINE_S, Client
 from edgezero_spin.testing.clock import nanoseconds_of
 from edgezero_spin.testing.databases import DatabaseViews
 from edgezero_spin.testing.errors import KitError, NoAnswerError
+from edgezero_spin.testing.event_result import EventResult
 from edgezero_spin.testing.grants import grants_of
 from edgezero_spin.testing.requests import KitRequest
 from edgezero_spin.testing.response import ClientResponse
@@ -172,6 +174,7 @@ class ComponentClient(Client):
         )
         self.now_ns = now_ns
         self._random = None if seed is None else random.Random(seed)
+        self._path = path
         self._written = {"stdout": bytearray(), "stderr": bytearray()}
         self.variables: dict[str, str] = dict(variables or {})
         # The engine is loaded here and not by the import of this module: native tests do
@@ -233,3 +236,27 @@ class ComponentClient(Client):
 
         response._on_end.append(finished)
         return response
+
+    async def _take(self, event: AppEvent) -> EventResult:
+        begun = len(self.calls)
+        out, err = self._written["stdout"], self._written["stderr"]
+        marks = len(out), len(err)
+        exchange = self._hosting.WatchedExchange(self, self._runtime.measures_memory)
+        try:
+            outcomes = await self._runtime.host.trigger(event, exchange)
+        except ValueError as error:
+            raise KitError(f"{error}; declare the trigger in {self._path}") from None
+        if not outcomes:
+            raise KitError(f"no trigger in {self._path} listens to {event}")
+        await exchange.end()
+        if exchange.out_of_time:
+            raise NoAnswerError(str(event), self.deadline_s or 0.0)
+        if exchange.usage is not None:
+            self.usages.append(exchange.usage)
+        return EventResult(
+            str(event),
+            next((outcome.detail for outcome in outcomes if not outcome.ok), None),
+            calls=lambda: self.calls.since(begun),
+            output=lambda: (bytes(out[marks[0] :]), bytes(err[marks[1] :])),
+            usage=exchange.usage,
+        )

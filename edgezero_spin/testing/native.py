@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgezero_spin.core.app import App
+from edgezero_spin.core.event_handlers import AppEvent, NoEventHandlerError
 from edgezero_spin.core.response import Response
 from edgezero_spin.environment import EnvironmentLayer
 from edgezero_spin.manifest.spin import load_spin_manifest
@@ -17,6 +18,7 @@ from edgezero_spin.testing.client import DEFAULT_DEADLINE_S, Client
 from edgezero_spin.testing.clock import nanoseconds_of
 from edgezero_spin.testing.databases import DatabaseViews
 from edgezero_spin.testing.errors import KitError, PreloadError
+from edgezero_spin.testing.event_result import EventResult
 from edgezero_spin.testing.grants import AppGrants, ComponentGrants, grants_of
 from edgezero_spin.testing.native_component import NativeComponent
 from edgezero_spin.testing.native_messages import (
@@ -240,6 +242,26 @@ class TestClient(Client):
             pairs,
             source=NativeBody(answer, str(request), outer, length, tasks),
             runner=self._portal,
+            calls=lambda: self.calls.since(begun),
+            output=lambda: (bytes(outer.stdout[marks[0] :]), bytes(outer.stderr[marks[1] :])),
+        )
+
+    async def _take(self, event: AppEvent) -> EventResult:
+        begun = len(self.calls)
+        outer = self._surroundings
+        marks = len(outer.stdout), len(outer.stderr)
+        transport = NativeTransport(
+            self._component, self._components, self._routes, self.http, outer
+        )
+        tasks = RequestTasks()
+        with outer, tasks.collect():
+            try:
+                error = await self._component.take(event, transport)
+            except NoEventHandlerError as missing:
+                raise KitError(str(missing)) from None
+        return EventResult(
+            str(event),
+            error,
             calls=lambda: self.calls.since(begun),
             output=lambda: (bytes(outer.stdout[marks[0] :]), bytes(outer.stderr[marks[1] :])),
         )

@@ -9,6 +9,7 @@ Source: contract spin-host.md, KV-1, VAR-1 to VAR-11, NET-1 to NET-12.
 from collections.abc import Callable, Mapping
 
 from edgezero_spin.core.app import App
+from edgezero_spin.core.event_handlers import AppEvent, NoEventHandlerError, report_failure
 from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.sources import MemorySource
@@ -111,6 +112,24 @@ class NativeComponent:
         taken = as_a_host_takes_it(response, request.method)
         # A response that a host refuses is an error, and an error has no work behind it.
         return NativeAnswer(taken, asked.background_work if taken is response else no_work)
+
+    async def take(self, event: AppEvent, transport: OutboundTransport) -> str | None:
+        """Have the handler of an event take it; return why it failed, in one line.
+
+        Raises:
+            NoEventHandlerError: The app has none.
+        """
+        try:
+            await self.app.take(
+                event,
+                lambda: open_on_platform(self.app.declaration, self._platform, self.environment),
+                transport=transport,
+            )
+        except NoEventHandlerError:
+            raise
+        except Exception as error:
+            return report_failure(type(event).__name__, error)
+        return None
 
 
 class _Secrets:

@@ -1,10 +1,14 @@
 """``edgezero new`` as a person runs it."""
 
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from edgezero_spin.project.app_look import look_at_app
+from edgezero_spin.project.trigger_check import check_triggers
 from tests.cli.running import edgezero, refusal
 
 
@@ -43,7 +47,10 @@ def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:
     message = refusal(edgezero("new", "a", "--adapter", "ghost", cwd=tmp_path))
     assert "`ghost` is not registered in this build" in message
     message = refusal(edgezero("new", "a", "--template", "nope", cwd=tmp_path))
-    assert "no template 'nope' (available: edgezero-component, edgezero-http" in message
+    assert (
+        "no template 'nope' (available: edgezero-component, edgezero-events, edgezero-http"
+        in message
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
@@ -179,3 +186,22 @@ def test_a_project_in_the_current_folder_is_in_order(tmp_path: Path) -> None:
     assert "cd " not in done.stdout
     assert tomllib.loads((folder / "edgezero.toml").read_text())["app"]["name"] == "shop"
     assert edgezero("config", "validate", "--strict", cwd=folder).returncode == 0
+
+
+def test_a_project_of_handlers_of_events(tmp_path: Path) -> None:
+    """Its own tests pass, spin.toml starts each of its handlers, and values reach both."""
+    arguments = ("new", "-t", "edgezero-events", "shop", "-v", "redis-channel=returns", "-a")
+    done = edgezero(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "shop"
+    look = look_at_app("app", "", folder)
+    assert [trigger.text for trigger in look.triggers] == ["returns", "0 */5 * * * *"]
+    check_triggers(look.triggers, folder / "app.wasm", folder)
+    tested = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert tested.returncode == 0, tested.stdout + tested.stderr

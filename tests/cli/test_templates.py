@@ -96,6 +96,7 @@ def test_what_is_listed(repository: Path, env: dict[str, str]) -> None:
     listed = edgezero("templates", "list", env=env).stdout
     assert [line.split()[0] for line in listed.splitlines()] == [
         "edgezero-component",
+        "edgezero-events",
         "edgezero-http",
         "one",
         "two",

@@ -1,12 +1,14 @@
 """Components of ours for WASI 0.3 on the embedded host: requests beside each other."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 
-from edgezero_spin.host import Host, HttpRequest
+from edgezero_spin.host import Host, HttpRequest, ResponseAborted
 from tests.component.conftest import Build
+from tests.component.hosts_03 import PATIENCE_S
 
 Work = Callable[["Asking"], Awaitable[None]]
 
@@ -32,8 +34,10 @@ def component(build: Build) -> str:
 
 
 @pytest.fixture
-def run(component: str) -> Iterator[Callable[[Work], None]]:
+def run(component: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Work], None]]:
     """Has something done with a host of that guest."""
+    # On a busy machine an instance may look as if it computed.
+    monkeypatch.setattr("edgezero_spin.host.execution.concurrent.PATIENCE_S", PATIENCE_S)
     with Host.from_component(component) as host:
         yield lambda work: asyncio.run(_to_end(work(Asking(host))))
 
@@ -92,6 +96,41 @@ def test_sixteen_requests_share_an_instance(run: Callable[[Work], None]) -> None
         await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
         assert ask.host.running == 7
         assert {await task for task in asked} == {(200, "slept 1000")}
+
+    run(work)
+
+
+def test_what_fails_hurts_no_neighbour(run: Callable[[Work], None]) -> None:
+    """Errors, exits, broken and abandoned bodies and uploads beside requests that wait.
+
+    PY-20, IL-27 to IL-29: all of it in one instance, which goes on.
+    """
+
+    async def cut() -> AsyncIterator[bytes]:
+        yield b"x" * 1000
+        raise ConnectionResetError
+
+    async def work(ask: Asking) -> None:
+        assert (await ask("/left-behind"))[1] == "cancelled before: 0"
+        neighbours = [asyncio.create_task(ask("/sleep/1500")) for _ in range(3)]
+        assert (await ask("/exit"))[0] == 500
+        with pytest.raises(ResponseAborted):
+            await ask("/broken")
+        endless = await ask.host.handle(HttpRequest("GET", "/pieces/100000000"))
+        await anext(endless.iter_bytes())
+        await endless.aclose()
+        left = asyncio.create_task(ask("/sleep/3600000"))
+        await asyncio.sleep(0)
+        left.cancel()
+        upload = asyncio.create_task(ask.host.handle(HttpRequest("PUT", "/back", body=cut())))
+        with contextlib.suppress(ResponseAborted):
+            await (await upload).read()
+        for _ in range(3):
+            assert (await ask("/timeout"))[1] == "timed out"
+        assert await asyncio.gather(*neighbours) == [(200, "slept 1500")] * 3
+        # Its module is where what was left behind at the beginning is counted.
+        assert (await ask("/left-behind"))[1] == "cancelled before: 1"
+        assert ask.host.running == 1
 
     run(work)
 

@@ -1,5 +1,6 @@
 """What a type checker sees of a handler. mypy reads this file; running it proves less."""
 
+from datetime import datetime
 from typing import Annotated, assert_type
 
 import attrs
@@ -25,6 +26,7 @@ from edgezero_spin.core import (
     State,
     UploadFile,
 )
+from edgezero_spin.events import CronEvent, MqttMessage, RedisMessage
 from edgezero_spin.stores import ConfigStore, Ge, KeyValueStore, Registry, SecretStore
 from tests.core.asking import ask
 
@@ -105,6 +107,29 @@ async def upload(
 
 
 app.include(router)
+
+
+@app.redis("orders")
+async def on_order(order: Json[Note], message: RedisMessage, kv: Kv) -> None:
+    """Events have types of their own, and what a route may take is the same."""
+    assert_type(order, Note)
+    assert_type(message, RedisMessage)
+    assert_type(message.payload, bytes)
+    assert_type(kv, Registry[KeyValueStore])
+
+
+@app.mqtt("doors/{door}/open", qos=1)
+def on_door(door: int, message: MqttMessage) -> None:
+    """A name in a topic is a parameter."""
+    assert_type(door, int)
+    assert_type(message.topic, str)
+
+
+@app.cron("0 */5 * * * *")
+def on_moment(event: CronEvent) -> None:
+    """A moment is a number, and a time."""
+    assert_type(event.timestamp, int)
+    assert_type(event.time, datetime)
 
 
 @app.get("/")

@@ -175,13 +175,23 @@ def test_a_handler_that_raises_hurts_one_request(client: httpx.Client, name: str
     assert client.get("/hello").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("guest", "release"),
+    [
+        pytest.param("spin_sdk_stores", "3.4.1", id="3.4.1"),
+        pytest.param("spin_sdk_5_stores", "4.0.0", id="4.0.0 awaited"),
+        pytest.param("spin_sdk_5_blocking", "4.0.0", id="4.0.0 blocking"),
+        pytest.param("spin_sdk_5_stores", "5.0.0", id="5.0.0 awaited"),
+        pytest.param("spin_sdk_5_blocking", "5.0.0", id="5.0.0 blocking"),
+    ],
+)
 def test_typed_stores_in_a_handler_of_spin_sdk(
-    load: Load, tmp_path_factory: pytest.TempPathFactory
+    guest: str, release: str, load: Load, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """``open_stores`` and ``wait`` need nothing but the bindings that spin-sdk brings."""
     folder = tmp_path_factory.mktemp("stores")
     try:
-        component = build_spin_sdk_with_stores(GUESTS / "spin_sdk_stores", folder)
+        component = build_spin_sdk_with_stores(GUESTS / guest, folder, release)
     except PeerMissingError as error:
         pytest.skip(str(error))
     grants = """\

@@ -3,6 +3,8 @@
 import asyncio
 import re
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,11 +18,28 @@ from tests.host.triggers.guest import CRON, MQTT, REDIS, guest
 PAGE = Path(__file__).parents[2] / "docs" / "triggers.md"
 
 
+def test_its_app_and_its_test_run_as_they_stand(tmp_path: Path) -> None:
+    """The test on the page passes on the app on the page."""
+    for name, text in re.findall(r"```python (\S+)\n(.*?)```", PAGE.read_text(), re.DOTALL):
+        (tmp_path / name).write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_app.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+
+
 def test_its_application_takes_its_events(
     shared_engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The manifest is loaded as it stands, and the program hands it an event of each kind."""
-    (shown,) = (part for part in read_session(PAGE) if isinstance(part, File))
+    (shown,) = (
+        part for part in read_session(PAGE) if isinstance(part, File) and part.name == "spin.toml"
+    )
     (tmp_path / shown.name).write_text(shown.text)
     for name, kind in (("worker", REDIS), ("doors", MQTT), ("nightly", CRON)):
         # A component file is text or binary, whatever it is called.

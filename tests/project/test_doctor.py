@@ -15,6 +15,7 @@ from edgezero_spin.project.doctor import examine
 from edgezero_spin.project.doctor_machine import OLDEST_PYTHON, TOOLS, examine_machine
 from edgezero_spin.project.doctor_report import DoctorFinding
 from edgezero_spin.project.spin_environment import SPIN_MEMORY_SETTINGS
+from tests.host.triggers.guest import REDIS, guest
 from tests.project.spin_stand_in import SpinStandIn
 
 ROOT = Path(__file__).parent.parent.parent
@@ -344,3 +345,19 @@ def test_a_machine_without_spin_and_with_an_old_python(
     found = list(examine_machine({}))
     assert (found[0].level, found[-1].level) == ("problem", "remark")
     assert "https://spinframework.dev/" in found[-1].remedy
+
+
+def test_a_trigger_that_does_not_start_its_component_is_told(folder: Path) -> None:
+    """A handler that no table starts; a table whose component has no handler is refused by up."""
+    (folder / "app.wasm").write_bytes(wasmtime.wat2wasm(guest(REDIS)))
+    later = (folder / "app.py").stat().st_mtime + 5
+    os.utime(folder / "app.wasm", (later, later))
+    found = [finding for finding in wrong(folder) if "redis" in finding.what]
+    assert [finding.what.partition(", and no")[0] for finding in found] == [
+        "component app has a handler of redis triggers"
+    ]
+    table = '[application.trigger.redis]\naddress = "redis://h"\n' + (
+        '[[trigger.redis]]\nchannel = "x"\ncomponent = "app"\n'
+    )
+    (folder / "spin.toml").write_text(SPIN + table)
+    assert not [finding for finding in wrong(folder) if "redis triggers" in finding.what]

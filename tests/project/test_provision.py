@@ -322,3 +322,34 @@ def test_any_manifest_survives_on_disk(
     again = run(folder, KV, None, adapter=adapter)
     assert all(store.present for store in again.labels)
     assert (folder / "spin.toml").read_bytes() == after
+
+
+DATABASES = """\
+[databases.sqlite]
+ids = ["default", "reports"]
+default = "default"
+[databases.postgres]
+ids = ["database_url"]
+"""
+
+
+def test_databases_are_labels_and_variables(tmp_path: Path) -> None:
+    """SQLite is granted by label; the address of a server is for a person to declare."""
+    done = run(tmp_path, DATABASES + CONFIG)
+    assert text(tmp_path) == SPIN + (
+        'key_value_stores = ["app_config"]\nsqlite_databases = ["default", "reports"]\n'
+    )
+    lines = list(done.lines())
+    place = f"[component.app].sqlite_databases in {tmp_path / 'spin.toml'}"
+    assert lines[1] == f"added SQLite label `default` (logical id `default`) to {place}"
+    assert lines[3].startswith("postgres id `database_url` requires manual work: its address is ")
+    assert '    database_url = "{{ database_url }}"' in lines
+    assert any("[sqlite_database.reports]" in notice for notice in done.notices)
+    assert not any("[sqlite_database.default]" in notice for notice in done.notices)
+
+
+def test_a_server_whose_address_is_declared_is_not_mentioned(tmp_path: Path) -> None:
+    """Nothing is left to do."""
+    spin = SPIN + '[component.app.variables]\ndatabase_url = "{{ database_url }}"\n'
+    done = run(tmp_path, "[databases.postgres]\nids = ['database_url']\n", spin)
+    assert list(done.lines()) == ["spin has no declared stores to provision"]

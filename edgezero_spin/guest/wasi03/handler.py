@@ -12,7 +12,6 @@ from asyncio import Task
 from collections.abc import Coroutine
 from typing import Any
 
-import componentize_py_async_support as support
 import componentize_py_runtime as runtime
 from componentize_py_types import Ok
 from wit_world import exports
@@ -23,7 +22,10 @@ from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
 from edgezero_spin.core.streaming import BodyStream
+from edgezero_spin.guest.event_results import takes_events
 from edgezero_spin.guest.wasi03.event_loop import loop
+from edgezero_spin.guest.wasi03.events import add_event_exports
+from edgezero_spin.guest.wasi03.export_index import export_index
 from edgezero_spin.guest.wasi03.incoming import IncomingSource
 from edgezero_spin.guest.wasi03.outgoing import BodyWriter, response_of, response_passing_on
 from edgezero_spin.guest.wasi03.stores import platform
@@ -37,23 +39,6 @@ _FAILED_HEADERS = [
     ("content-type", b"application/json"),
     ("content-length", str(len(_FAILED)).encode()),
 ]
-
-
-def _export_index() -> int:
-    """Return the number of ``handle`` among the component's exports."""
-    seen: list[int] = []
-    real = support.first_poll
-
-    class Probe:
-        def handle(self, request: Any) -> None:
-            """Stand for the handler."""
-
-    try:
-        support.first_poll = lambda index, borrows, coroutine: seen.append(index)
-        exports.HttpHandler._async_start_handle(Probe(), None, 0)
-    finally:
-        support.first_poll = real
-    return seen[0]
 
 
 def _transport() -> OutboundTransport:
@@ -71,7 +56,7 @@ def _transport() -> OutboundTransport:
 
 def incoming_handler(app: App) -> type[Any]:
     """Return the export class for ``app``, with everything bound that can be bound now."""
-    index = _export_index()
+    index = export_index(exports.HttpHandler, "handle", 1)
     declaration = app.declaration
     stores_of = platform(declaration)
     handle_request = app.handle
@@ -127,6 +112,8 @@ def incoming_handler(app: App) -> type[Any]:
 
             return start(serve(asked), loop, respond)
 
+    if takes_events(app):
+        add_event_exports(IncomingHandler, app, stores)
     IncomingHandler.app = app  # type: ignore[attr-defined]
     return IncomingHandler
 

@@ -7,7 +7,7 @@ exports instead.
 Source: contract services.md, TRG-9, TRG-11, RDT-7, CRN-6, MQT-7; wasi03.md, XP-13.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -28,7 +28,7 @@ from edgezero_spin.host.runtime.scheduler import Completion
 from edgezero_spin.wasm.component.linked import ComponentExport, ExportedInstance, LiftedFunction
 from edgezero_spin.wasm.component.types import FunctionType, ResultType, ValueType
 
-__all__ = ["EventCall", "EventComponent", "EventFunction", "event_function"]
+__all__ = ["EventCall", "EventComponent", "EventFunction", "check_export_names", "event_function"]
 
 
 @attrs.frozen
@@ -92,14 +92,9 @@ def event_function(
     """
     found = [(function, function.type_in(exports)) for function in functions]
     there = [(function, type_) for function, type_ in found if type_ is not None]
-    title = kind.capitalize()
     if not there:
-        offer = ", ".join(exports) or "nothing"
-        raise HandlerError(
-            component_id,
-            f"component does not export a {title} interface: a {kind} trigger calls "
-            f"{' or '.join(map(str, functions))}; it exports {offer}",
-        )
+        raise _no_function(component_id, kind, exports, functions)
+    title = kind.capitalize()
     fitting = [(function, type_) for function, type_ in there if function.fits(type_)]
     if len({function.interface for function, _ in there}) > 1:
         raise HandlerError(
@@ -116,6 +111,29 @@ def event_function(
         )
     function, type_ = fitting[0]
     return function, type_.is_async
+
+
+def check_export_names(
+    component_id: str, kind: str, exports: Sequence[str], functions: Sequence[EventFunction]
+) -> None:
+    """Make sure that a component exports what a trigger calls, as far as names tell.
+
+    Raises:
+        HandlerError: It does not.
+    """
+    if not any((function.interface or function.name) in exports for function in functions):
+        raise _no_function(component_id, kind, exports, functions)
+
+
+def _no_function(
+    component_id: str, kind: str, exports: Iterable[str], functions: Sequence[EventFunction]
+) -> HandlerError:
+    offer = ", ".join(exports) or "nothing"
+    return HandlerError(
+        component_id,
+        f"component does not export a {kind.capitalize()} interface: a {kind} trigger calls "
+        f"{' or '.join(map(str, functions))}; it exports {offer}",
+    )
 
 
 @attrs.frozen(eq=False)

@@ -104,10 +104,10 @@ class HttpTriggers:
         """Return itself: there are no templates (TRG-3)."""
         return self
 
-    def check_exports(self, component_id: str, exports: Sequence[str]) -> None:
+    def check_exports(self, component_id: str, exports: Callable[[], Sequence[str]]) -> None:
         """Make sure that a component exports a handler, unless it is run as a command."""
         if self._wagi_of(component_id) is None:
-            handler_of(component_id, exports)
+            handler_of(component_id, exports())
 
     def load(self, component: LoadableComponent) -> Served:
         """Return a component with its handler, or as the command that its executor makes it."""

@@ -28,6 +28,7 @@ from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitErr
 from edgezero_spin.wasm.component.dependency_names import (
     CompositionError,
     Inherited,
+    export_fault,
     match_imports,
 )
 
@@ -100,7 +101,7 @@ def dependencies_of(
         matched = match_imports(component_id, imports, [plan.name for plan in plans])
     except CompositionError as error:
         raise DependencyError(*error.problems) from error
-    problems = []
+    problems: list[str | None] = []
     found: dict[str, ResolvedDependency] = {}
     for plan in plans:
         provider = load_component(engine, plan.source, cache_dir, joined=True)
@@ -108,14 +109,11 @@ def dependencies_of(
         seen = granted(interfaces, plan.inherit)
         for name in matched[plan.name]:
             export = plan.export or name
-            if export not in exports:
-                problems.append(
-                    f"dependency '{plan.name}' doesn't export '{export}' to satisfy import "
-                    f"'{name}' (it exports {', '.join(exports) or 'nothing'})"
-                )
+            problems.append(export_fault(plan.name, export, name, exports))
             found[name] = ResolvedDependency(plan.name, provider, export, seen)
-    if problems:
-        raise DependencyError(*problems)
+    faults = [problem for problem in problems if problem is not None]
+    if faults:
+        raise DependencyError(*faults)
     return found
 
 

@@ -61,7 +61,7 @@ def refusals(manifest: SpinManifest, exports_of: Callable[[Path], Sequence[str]]
                 if id in sources:
                     attempt(
                         lambda trigger=trigger, id=id: trigger.check_exports(  # type: ignore[misc]
-                            id, exports_of(sources[id])
+                            id, lambda: exports_of(sources[id])
                         )
                     )
     yield from dict.fromkeys(problems)

@@ -1,6 +1,10 @@
 """Triggers: what starts components. The seam for kinds of your own, and those that are not HTTP."""
 
-from edgezero_spin.host.execution.event_component import EventComponent, EventFunction
+from edgezero_spin.host.execution.event_component import (
+    EventComponent,
+    EventFunction,
+    check_export_names,
+)
 from edgezero_spin.host.triggers.trigger import (
     ConfiguredTrigger,
     Delivery,
@@ -28,5 +32,6 @@ __all__ = [
     "TriggerDeclarations",
     "TriggerEntry",
     "TriggerFailedError",
+    "check_export_names",
     "event_component",
 ]

@@ -19,7 +19,6 @@ from edgezero_spin.host.execution.loop_owner import current_loop_owner
 from edgezero_spin.host.execution.runner import Runner
 from edgezero_spin.host.execution.workers import Overloaded
 from edgezero_spin.host.observers import ObservedEvent, Observer
-from edgezero_spin.host.triggers.events import CronEvent, MqttMessage, RedisMessage
 from edgezero_spin.host.triggers.trigger import (
     ConfiguredTrigger,
     Delivery,
@@ -84,13 +83,11 @@ class Dispatcher:
         deliveries = trigger.deliveries(event) or ()
         kind = trigger.kind
         if len(deliveries) == 1:
-            return (await self._take(kind, event, deliveries[0], watch),)
-        return await asyncio.gather(
-            *(self._take(kind, event, delivery, watch) for delivery in deliveries)
-        )
+            return (await self._take(kind, deliveries[0], watch),)
+        return await asyncio.gather(*(self._take(kind, delivery, watch) for delivery in deliveries))
 
     async def _take(
-        self, kind: str, occasion: object, delivery: Delivery, watch: InstanceWatch | None
+        self, kind: str, delivery: Delivery, watch: InstanceWatch | None
     ) -> EventOutcome:
         loop = asyncio.get_running_loop()
         owner = current_loop_owner()
@@ -111,7 +108,7 @@ class Dispatcher:
         began_s = monotonic()
         if self._observer is not None:
             event.observer = self._observer.event_began(
-                ObservedEvent(kind, _subject_of(occasion), self._application, id)
+                ObservedEvent(kind, delivery.subject, self._application, id)
             )
         following = event.observer
         self._under_way.add(future)
@@ -207,18 +204,6 @@ class Dispatcher:
         )
         gone.cancel()
         hurry.cancel()
-
-
-def _subject_of(event: object) -> str:
-    """The channel, topic or expression of an event of a kind that is built in."""
-    match event:
-        case RedisMessage():
-            return event.channel
-        case MqttMessage():
-            return event.topic
-        case CronEvent():
-            return event.expression
-    return ""
 
 
 class _Sink:

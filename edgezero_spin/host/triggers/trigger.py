@@ -170,11 +170,13 @@ class Delivery:
         component_id: The component.
         arguments: Of its function, in Python form; see ``runtime/interface.py``.
         what: What it is, for the log: ``redis message``.
+        subject: Where it is from, for observers: the channel, the topic, the expression.
     """
 
     component_id: str
     arguments: tuple[Any, ...]
     what: str
+    subject: str = ""
 
 
 class EventSink(Protocol):
@@ -236,8 +238,11 @@ class ConfiguredTrigger(Protocol):
             TriggerConfigError: A value is missing, or is none that can be used.
         """
 
-    def check_exports(self, component_id: str, exports: Sequence[str]) -> None:
+    def check_exports(self, component_id: str, exports: Callable[[], Sequence[str]]) -> None:
         """Make sure that a component exports what the triggers call, as far as names tell.
+
+        Args:
+            exports: Returns the names that it exports, or raises where its file is no component.
 
         Raises:
             HandlerError: It does not.

@@ -76,7 +76,7 @@ class Runtime:
                     for part in plan.components
                     for label in part.sqlite_databases
                 },
-                variables=Variables(),
+                variables=Variables(VariableResolver.for_app(self.app, [_Anything(self.app)])),
                 logs=Logs(None),
                 interfaces=kit_interfaces(),
                 adapt=lambda grants: _adapt(grants, sender),
@@ -99,6 +99,19 @@ class Runtime:
 def _end(host: Host, assets: Path) -> None:
     host.close()
     shutil.rmtree(assets, ignore_errors=True)
+
+
+@attrs.frozen
+class _Anything:
+    """A provider for variables without a default, while nobody has set them.
+
+    Nothing is connected to: a value only has to be part of an address.
+    """
+
+    app: LockedApp
+
+    def get(self, name: str) -> str | None:
+        return "1" if self.app.variables[name].default is None else None
 
 
 @attrs.frozen

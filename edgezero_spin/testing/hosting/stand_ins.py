@@ -12,7 +12,7 @@ from edgezero_spin.host.factors.variables import VariableError, VariableResolver
 from edgezero_spin.host.factors.variables.resolver import name_fault
 from edgezero_spin.host.runtime.interface import WitError
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
-from edgezero_spin.testing.hosting.context import surface
+from edgezero_spin.testing.hosting.context import CURRENT, surface
 from edgezero_spin.testing.store_control import ACCESS_DENIED
 from edgezero_spin.testing.store_log import StoreCall
 
@@ -55,8 +55,14 @@ class GrantedStores(Mapping[str, KeyValueBackend]):
 class Variables(VariableResolver):
     """The variables of whoever asks."""
 
-    def __init__(self) -> None:
+    def __init__(self, loading: VariableResolver) -> None:
+        """Ask each client for its own.
+
+        Args:
+            loading: Fills in what is needed to load the application, before any client asks.
+        """
         super().__init__({}, {})
+        self._loading = loading
 
     def get(self, component_id: str, name: str) -> str:
         client = surface()
@@ -85,7 +91,9 @@ class Variables(VariableResolver):
         return value
 
     def render(self, text: str) -> str:
-        return surface().resolver.render(text)
+        # Triggers are resolved while the application is loaded, for no test in particular.
+        resolver = self._loading if CURRENT.context is None else surface().resolver
+        return resolver.render(text)
 
 
 class _KitSink(Sink):

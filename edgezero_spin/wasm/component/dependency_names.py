@@ -9,7 +9,7 @@ Source: contract spin-host.md, MAN-71 and MAN-75b; services.md, CPS-2.
 import re
 from collections.abc import Sequence
 
-__all__ = ["CompositionError", "Inherited", "imports_for", "match_imports"]
+__all__ = ["CompositionError", "Inherited", "export_fault", "imports_for", "match_imports"]
 
 Inherited = bool | tuple[str, ...]
 """What a dependency inherits: all, nothing, or the kinds named (MAN-75)."""
@@ -81,3 +81,13 @@ def match_imports(
     if problems:
         raise CompositionError(*problems)
     return matched
+
+
+def export_fault(dependency: str, export: str, wanted: str, exports: Sequence[str]) -> str | None:
+    """Return that a dependency lacks the export for an import; ``None`` where it has it."""
+    if export in exports:
+        return None
+    return (
+        f"dependency '{dependency}' doesn't export '{export}' to satisfy import '{wanted}' "
+        f"(it exports {', '.join(exports) or 'nothing'})"
+    )

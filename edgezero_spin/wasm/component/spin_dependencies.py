@@ -19,6 +19,7 @@ from edgezero_spin.wasm.component.definitions import (
 from edgezero_spin.wasm.component.dependency_names import (
     CompositionError,
     Inherited,
+    export_fault,
     match_imports,
 )
 from edgezero_spin.wasm.component.errors import WasmError
@@ -99,7 +100,7 @@ def compose_dependencies(
     matched = match_imports(component_id, _imports(root), names)
     parts: list[ComposedPart] = []
     given: dict[str, tuple[int, str | None]] = {}
-    problems = []
+    problems: list[str | None] = []
     for number, dependency in enumerate(dependencies):
         component = _read(f"dependency '{dependency.name}'", dependency.data)
         exports = [
@@ -108,14 +109,11 @@ def compose_dependencies(
         parts.append(ComposedPart(dependency.data, {}, _refused(component, dependency.inherit)))
         for name in matched[dependency.name]:
             export = dependency.export or name
-            if export not in exports:
-                problems.append(
-                    f"dependency '{dependency.name}' doesn't export '{export}' to satisfy import "
-                    f"'{name}' (it exports {', '.join(exports) or 'nothing'})"
-                )
+            problems.append(export_fault(dependency.name, export, name, exports))
             given[name] = (number, export)
-    if problems:
-        raise CompositionError(*problems)
+    faults = [problem for problem in problems if problem is not None]
+    if faults:
+        raise CompositionError(*faults)
     try:
         composed = compose([*parts, ComposedPart(data, given)])
         validate(read_component(composed))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgezero_spin.host import Host, HostSettings, ReconnectPolicy
+from edgezero_spin.host import Host, HostSettings, ReconnectPolicy, Switch
 from edgezero_spin.host.factors.redis.address import parse_redis_address
 from edgezero_spin.host.factors.redis.client import RedisConnection
 from edgezero_spin.host.runtime.engine import Engine
@@ -199,13 +199,13 @@ def test_a_server_that_comes_back_is_subscribed_to_again(
     assert log.content.count(b"failed to connect") == 1
 
 
-async def subscribed(port: int) -> None:
-    """Wait until somebody is subscribed."""
+async def subscribed(port: int, channel: str = "orders") -> None:
+    """Wait until one program is subscribed."""
     address = parse_redis_address(f"redis://127.0.0.1:{port}")
     connection = RedisConnection(address)
     try:
         async with asyncio.timeout(10):
-            while connection.call("PUBSUB", "NUMSUB", "orders")[1] == 0:  # noqa: ASYNC110
+            while connection.call("PUBSUB", "NUMSUB", channel)[1] != 1:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
     finally:
         connection.close()
@@ -354,3 +354,27 @@ def test_what_is_no_server_or_says_nothing(
 
     with pytest.raises(error, match=problem):
         asyncio.run(run())
+
+
+def test_a_replaced_host_listens_no_more(port: int, shared_engine: Engine, tmp_path: Path) -> None:
+    """Each message is taken by the host that is current, and by it alone."""
+    path = write_app(tmp_path, triggers(port, "swap"), REDIS)
+
+    async def run(first: Host, second: Host, printed: tuple[Capture, Capture]) -> None:
+        switch = Switch(first)
+        running = asyncio.create_task(switch.run_triggers())
+        for host, output, text in ((first, printed[0], b"1"), (second, printed[1], b"2")):
+            if host is second:
+                await switch.replace(second)
+            await subscribed(port, "swap")
+            await asyncio.to_thread(publish, port, ("swap", text))
+            assert await printed_by(output, text + b"\n")
+        running.cancel()
+        await asyncio.wait({running})
+
+    with (
+        hosted(path, shared_engine, settings=settings()) as (first, old),
+        hosted(path, shared_engine, settings=settings()) as (second, new),
+    ):
+        asyncio.run(run(first, second, (old, new)))
+    assert (old.content, new.content) == (b"1\n", b"2\n")

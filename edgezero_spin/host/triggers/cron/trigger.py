@@ -15,11 +15,14 @@ from typing import Self
 
 import attrs
 
-from edgezero_spin.host.errors import HandlerError
-from edgezero_spin.host.execution.event_component import EventComponent, EventFunction
+from edgezero_spin.events import CronEvent
+from edgezero_spin.host.execution.event_component import (
+    EventComponent,
+    EventFunction,
+    check_export_names,
+)
 from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.triggers.cron.schedule import EXAMPLE, CronSchedule
-from edgezero_spin.host.triggers.events import CronEvent
 from edgezero_spin.host.triggers.tables import read_texts
 from edgezero_spin.host.triggers.trigger import (
     Delivery,
@@ -117,15 +120,9 @@ class CronTriggers:
         """Return itself: there are no templates (TRG-3)."""
         return self
 
-    def check_exports(self, component_id: str, exports: Sequence[str]) -> None:
-        """Make sure that a component exports the function."""
-        name = FUNCTIONS[0].name
-        if name not in exports:
-            raise HandlerError(
-                component_id,
-                f"component does not export a Cron interface: a cron trigger calls {name}; it "
-                f"exports {', '.join(exports) or 'nothing'}",
-            )
+    def check_exports(self, component_id: str, exports: Callable[[], Sequence[str]]) -> None:
+        """Make sure that a component exports what takes events of this kind."""
+        check_export_names(component_id, CRON, exports(), FUNCTIONS)
 
     def load(self, component: LoadableComponent) -> EventComponent:
         """Return a component with the function that is called."""
@@ -133,18 +130,31 @@ class CronTriggers:
 
     def deliveries(self, event: object) -> Sequence[Delivery] | None:
         """Return the components that are due."""
+        id = None
+        if isinstance(event, _ForEntry):
+            id, event = event.id, event.event
         if not isinstance(event, CronEvent):
             return None
         return [
-            Delivery(entry.component, ({"timestamp": event.timestamp},), "cron event")
+            Delivery(
+                entry.component, ({"timestamp": event.timestamp},), "cron event", event.expression
+            )
             for entry in self.entries
-            if entry.expression == event.expression and event.trigger_id in (None, entry.id)
+            if entry.expression == event.expression and id in (None, entry.id)
         ]
 
     @property
     def listeners(self) -> Sequence[Listener]:
         """One for each entry."""
         return [_CronListener(entry) for entry in self.entries]
+
+
+@attrs.frozen
+class _ForEntry:
+    """A moment, and the entry that it is one of."""
+
+    id: str
+    event: CronEvent
 
 
 @attrs.frozen
@@ -167,7 +177,7 @@ class _CronListener:
                 await asyncio.sleep(min(left_s, MOST_SLEEP_S))
                 continue
             now = time()
-            event = CronEvent(self.entry.expression, int(now), self.entry.id)
+            event = _ForEntry(self.entry.id, CronEvent(self.entry.expression, int(now)))
             # It starts at once, even while its previous run lasts (CRN-5).
             task: asyncio.Task[object] = asyncio.ensure_future(events.deliver(event))
             under_way.add(task)

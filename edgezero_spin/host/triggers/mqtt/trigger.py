@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Self
 
 import attrs
 
-from edgezero_spin.host.errors import HandlerError
-from edgezero_spin.host.execution.event_component import EventComponent, EventFunction
+from edgezero_spin.events import MqttMessage
+from edgezero_spin.host.execution.event_component import (
+    EventComponent,
+    EventFunction,
+    check_export_names,
+)
 from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.factors.mqtt.address import MqttAddress, parse_mqtt_address
-from edgezero_spin.host.triggers.events import MqttMessage
 from edgezero_spin.host.triggers.mqtt.topics import filter_fault, topic_matches
 from edgezero_spin.host.triggers.reconnecting import ServerGoneError, stay_connected
 from edgezero_spin.host.triggers.tables import read_texts, rendered
@@ -188,15 +191,9 @@ class MqttTriggers:
             password=texts["password"] or "",
         )
 
-    def check_exports(self, component_id: str, exports: Sequence[str]) -> None:
-        """Make sure that a component exports the function."""
-        name = FUNCTIONS[0].name
-        if name not in exports:
-            raise HandlerError(
-                component_id,
-                f"component does not export a Mqtt interface: a mqtt trigger calls {name}; it "
-                f"exports {', '.join(exports) or 'nothing'}",
-            )
+    def check_exports(self, component_id: str, exports: Callable[[], Sequence[str]]) -> None:
+        """Make sure that a component exports what takes events of this kind."""
+        check_export_names(component_id, MQTT, exports(), FUNCTIONS)
 
     def load(self, component: LoadableComponent) -> EventComponent:
         """Return a component with the function that takes messages."""
@@ -204,16 +201,20 @@ class MqttTriggers:
 
     def deliveries(self, event: object) -> Sequence[Delivery] | None:
         """Return the components whose filter matches (MQT-3)."""
+        id = None
+        if isinstance(event, _ForEntry):
+            id, event = event.id, event.message
         if not isinstance(event, MqttMessage):
             return None
         return [
-            Delivery(entry.component, (event.payload, {"topic": event.topic}), "mqtt message")
-            for entry in self.entries
-            if (
-                topic_matches(entry.topic, event.topic)
-                if event.trigger_id is None
-                else event.trigger_id == entry.id
+            Delivery(
+                entry.component,
+                (event.payload, {"topic": event.topic}),
+                "mqtt message",
+                event.topic,
             )
+            for entry in self.entries
+            if (topic_matches(entry.topic, event.topic) if id is None else id == entry.id)
         ]
 
     @property
@@ -226,6 +227,14 @@ class MqttTriggers:
 
         login = MqttLogin(self.username, self.password, self.keep_alive_s)
         return [_MqttListener(self.broker, login, entry) for entry in self.entries]
+
+
+@attrs.frozen
+class _ForEntry:
+    """A message that came, and for which entry: each has a subscription of its own."""
+
+    id: str
+    message: MqttMessage
 
 
 @attrs.frozen
@@ -251,9 +260,8 @@ class _MqttListener:
             ) as subscription:
                 connected()
                 async for message in subscription.messages():
-                    await events.deliver(
-                        MqttMessage(message.topic, bytes(message.payload), message.qos, entry.id)
-                    )
+                    came = MqttMessage(message.topic, bytes(message.payload), message.qos)
+                    await events.deliver(_ForEntry(entry.id, came))
             raise ServerGoneError(f"disconnected from {self.broker.host}")
 
         await stay_connected(self.name, listen, events.reconnect)

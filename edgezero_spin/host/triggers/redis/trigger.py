@@ -16,10 +16,13 @@ from typing import Self
 
 import attrs
 
-from edgezero_spin.host.errors import HandlerError
-from edgezero_spin.host.execution.event_component import EventComponent, EventFunction
+from edgezero_spin.events import RedisMessage
+from edgezero_spin.host.execution.event_component import (
+    EventComponent,
+    EventFunction,
+    check_export_names,
+)
 from edgezero_spin.host.factors.redis.address import RedisAddress, parse_redis_address
-from edgezero_spin.host.triggers.events import RedisMessage
 from edgezero_spin.host.triggers.reconnecting import ServerGoneError, stay_connected
 from edgezero_spin.host.triggers.redis.subscription import Subscription
 from edgezero_spin.host.triggers.tables import read_texts, rendered
@@ -187,15 +190,9 @@ class RedisTriggers:
         _warn_of_doubles(entries)
         return attrs.evolve(self, entries=tuple(entries))
 
-    def check_exports(self, component_id: str, exports: Sequence[str]) -> None:
-        """Make sure that a component exports one of the two interfaces."""
-        names = [function.interface for function in FUNCTIONS]
-        if not any(name in exports for name in names):
-            raise HandlerError(
-                component_id,
-                "component does not export a Redis interface: a redis trigger calls "
-                f"{' or '.join(map(str, FUNCTIONS))}; it exports {', '.join(exports) or 'nothing'}",
-            )
+    def check_exports(self, component_id: str, exports: Callable[[], Sequence[str]]) -> None:
+        """Make sure that a component exports what takes events of this kind."""
+        check_export_names(component_id, REDIS, exports(), FUNCTIONS)
 
     def load(self, component: LoadableComponent) -> EventComponent:
         """Return a component with the function that takes messages."""
@@ -203,10 +200,13 @@ class RedisTriggers:
 
     def deliveries(self, event: object) -> Sequence[Delivery] | None:
         """Return the components that listen to the channel, in the manifest's order (RDT-3)."""
+        server = None
+        if isinstance(event, _FromServer):
+            server, event = event.server, event.message
         if not isinstance(event, RedisMessage):
             return None
-        ids = self._by_channel.get((event.server, event.channel), ())
-        return [Delivery(id, (event.payload,), "redis message") for id in ids]
+        ids = self._by_channel.get((server, event.channel), ())
+        return [Delivery(id, (event.payload,), "redis message", event.channel) for id in ids]
 
     @property
     def listeners(self) -> Sequence[Listener]:
@@ -230,6 +230,14 @@ def _warn_of_doubles(entries: Sequence[RedisEntry]) -> None:
                 channel,
                 component,
             )
+
+
+@attrs.frozen
+class _FromServer:
+    """A message that came, and from where: another server has messages of its own."""
+
+    server: str
+    message: RedisMessage
 
 
 @attrs.frozen
@@ -257,7 +265,7 @@ class _RedisListener:
                     for channel, ids in self.channels.items():
                         events.say(f"\t{self.server}/{channel}: [{','.join(ids)}]")
                 async for channel, payload in subscription.messages():
-                    await events.deliver(RedisMessage(channel, payload, server))
+                    await events.deliver(_FromServer(server, RedisMessage(channel, payload)))
             raise ServerGoneError(f"disconnected from {self.server}")
 
         await stay_connected(self.name, listen, events.reconnect)

@@ -1,0 +1,97 @@
+"""One guest with a Redis trigger on this host and on Spin: what it is given, and what is logged."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import wasmtime
+
+from edgezero_spin.host.factors.redis.address import parse_redis_address
+from edgezero_spin.host.factors.redis.client import RedisConnection
+from tests.host.redis_server import running_redis
+from tests.host.triggers.guest import CRON_2, MQTT_OLD, REDIS, REDIS_3, guest
+from tests.spin.programs import EMBEDDED, Program
+
+MESSAGES = [b"one", b"\xff\x00two", b"", b"e: fails", b"t: traps", b"three", b"z" * 4000]
+
+MANIFEST = """spin_manifest_version = 2
+[application]
+name = "events"
+[variables]
+port = {{ default = "{port}" }}
+[application.trigger.redis]
+address = "redis://127.0.0.1:{{{{ port }}}}"
+[[trigger.redis]]
+channel = "orders"
+component = "worker"
+[[trigger.redis]]
+channel = "orders"
+component = "second"
+[component.worker]
+source = "guest.wasm"
+[component.second]
+source = "guest.wasm"
+"""
+
+
+@contextmanager
+def started(command: list[str], folder: Path, logs: Path) -> Iterator[None]:
+    """Run a program on an application until it is subscribed."""
+    with (folder / f"{logs.name}.txt").open("w+") as said:
+        process = subprocess.Popen(
+            [*command, "up", "-f", "spin.toml", "--log-dir", str(logs), "--state-dir", ""],
+            cwd=folder,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def subscribers(connection: RedisConnection) -> int:
+    """How many programs listen."""
+    count: int = connection.call("PUBSUB", "NUMSUB", "orders")[1]
+    return count
+
+
+@pytest.mark.parametrize("kinds", [(REDIS,), (REDIS_3,), (REDIS, CRON_2, MQTT_OLD)])
+def test_a_guest_prints_the_same_on_both(
+    kinds: tuple[str, ...], spin: Program, tmp_path: Path
+) -> None:
+    """Both components on a channel get every message, in order, after failures and traps, too.
+
+    A component that exports what other triggers call as well is no different.
+    """
+    # RDT-3, RDT-7, RDT-8, V-61, V-63
+    (tmp_path / "guest.wasm").write_bytes(wasmtime.wat2wasm(guest(*kinds)))
+    ours = list(EMBEDDED.command)
+    with running_redis(tmp_path) as port:
+        (tmp_path / "spin.toml").write_text(MANIFEST.format(port=port))
+        connection = RedisConnection(parse_redis_address(f"redis://127.0.0.1:{port}"))
+        with (
+            started(ours, tmp_path, tmp_path / "ours"),
+            started(list(spin.command), tmp_path, tmp_path / "theirs"),
+        ):
+            end = time.monotonic() + 60
+            while subscribers(connection) < 2 and time.monotonic() < end:
+                time.sleep(0.05)
+            for message in MESSAGES:
+                assert connection.call("PUBLISH", "orders", message) == 2
+            expected = b"".join(message + b"\n" for message in MESSAGES)
+            files = [
+                tmp_path / place / f"{id}_stdout.txt"
+                for place in ("ours", "theirs")
+                for id in ("worker", "second")
+            ]
+            while time.monotonic() < end and not all(
+                file.exists() and file.read_bytes().endswith(b"z\n") for file in files
+            ):
+                time.sleep(0.05)
+        connection.close()
+    assert [file.read_bytes() for file in files] == [expected] * 4
