@@ -77,7 +77,9 @@ def test_an_address_that_is_taken(app: Path) -> None:
         page = until(process, r"operation page at http://(\S+)")
         for flags in (["--operation-listen", page], ["--explorer-port", page.rpartition(":")[2]]):
             done = edgezero("up", "-f", app, "--disable-cache", *flags)
-            assert "in use" in refusal(done)
+            message = refusal(done)
+            assert "in use" in message and f"Give {flags[0]} another port" in message
+            assert "--find-free-port" not in message
 
 
 def test_off_by_default(app: Path) -> None:
