@@ -1,11 +1,13 @@
 """The flags of the explorer, for every command that can show one."""
 
 import functools
-import socket
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    import socket
 
 __all__ = ["EXPLORER_OPTIONS", "bind_explorer", "explorer_options", "take_explorer_port"]
 
@@ -47,7 +49,7 @@ def take_explorer_port(values: dict[str, Any]) -> int | None:
     return int(port)
 
 
-def bind_explorer(port: int) -> socket.socket:
+def bind_explorer(port: int) -> "socket.socket":
     """Return a socket on loopback that listens for the explorer.
 
     Raises:
