@@ -27,7 +27,8 @@ from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.patterns import parse_pattern
 from edgezero_spin.core.references import Reference, resolve
 from edgezero_spin.core.request import DEFAULT_BODY_LIMIT, Request
-from edgezero_spin.core.response import Response, to_response
+from edgezero_spin.core.response import Response
+from edgezero_spin.core.return_values import to_response
 from edgezero_spin.core.route_table import Route, RouteTable
 from edgezero_spin.core.router import Declaration, Router
 from edgezero_spin.core.signatures import sends_requests
