@@ -42,8 +42,8 @@ class _Kube(click.Group):
         if program is not None:
             run_plugin(program, args)
         return ctx.fail(
-            f"{args[0]!r} is no command of `edgezero kube`, and the plugin `kube` that may have it "
-            "is not installed; kubectl works on a SpinApp as on any resource"
+            f"{args[0]!r} is not a command of `edgezero kube`, and the plugin `kube` that may have "
+            "it is not installed; kubectl works on a SpinApp as on any resource"
         )
 
 
@@ -73,7 +73,7 @@ class _Pairs(click.ParamType[tuple[tuple[str, str], ...]]):
     def convert(
         self, value: object, parameter: click.Parameter | None, context: click.Context | None
     ) -> tuple[tuple[str, str], ...]:
-        """Split them; what is no pair is wrong, and not repeated: it may be a secret."""
+        """Split them; what is not a pair is wrong, and not repeated: it may be a secret."""
         text = str(value)
         parts = [text] if text.count("=") == 1 else next(csv.reader([text]), [])
         pairs = [part.partition("=") for part in parts]
@@ -263,8 +263,11 @@ def _secrets(pairs: tuple[tuple[tuple[str, str], ...], ...]) -> dict[str, tuple[
 
 
 def _save(path: Path, text: str) -> None:
+    from edgezero_spin.errors import ProjectError
     from edgezero_spin.project.scratch import scratch_file
 
+    if path.is_dir():
+        raise ProjectError(f"--out: {path} is a folder; name a file in it")
     with scratch_file(path) as scratch:
         scratch.write_text(text, encoding="utf-8")
         scratch.replace(path)

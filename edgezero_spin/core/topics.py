@@ -54,7 +54,7 @@ def parse_topic(text: str) -> TopicPattern:
         ValueError: It is none; the message says why.
     """
     if not text or "\0" in text:
-        raise ValueError(f"{text!r} is no topic: it has 1 character or more, none of them zero")
+        raise ValueError(f"{text!r} is not a topic: it has 1 character or more, none of them zero")
     names: list[str] = []
     levels: list[str] = []
     filters: list[str] = []

@@ -247,8 +247,11 @@ def test_a_component_with_both_redis_interfaces_is_refused(
             "trigger 'worker-cron-trigger': cron_expression: '* * * * *' has five fields; put the "
             "second in front: '0 * * * * *'",
         ),
-        (CRON_TRIGGERS.replace("0 0 3", "61 0 3"), "'61 0 3 * * *' is no cron expression"),
-        (CRON_TRIGGERS.replace("0 0 3 * * *", "hourly"), "is no cron expression; write six fields"),
+        (CRON_TRIGGERS.replace("0 0 3", "61 0 3"), "'61 0 3 * * *' is not a cron expression"),
+        (
+            CRON_TRIGGERS.replace("0 0 3 * * *", "hourly"),
+            "is not a cron expression; write six fields",
+        ),
         (CRON_TRIGGERS.replace("0 0 3 * * *", "0 0 0 31 2 *"), "never comes true"),
         (CRON_TRIGGERS.replace("cron_expression", "schedule"), "cron_expression is missing"),
         (MQTT_TRIGGERS.replace('"1"', "1"), "qos: expected a string, got an integer; write qos ="),

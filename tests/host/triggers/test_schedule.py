@@ -63,13 +63,13 @@ def test_years_end() -> None:
         ("* * * * * * * *", "write six fields"),
         ("", "write six fields"),
         ("@daily", "write six fields"),
-        ("R R R R R R", "is no cron expression"),
-        ("* * * * FOO *", "is no cron expression"),
-        ("0 0 0 0 * *", "is no cron expression"),
-        ("a b c d e f", "is no cron expression"),
+        ("R R R R R R", "is not a cron expression"),
+        ("* * * * FOO *", "is not a cron expression"),
+        ("0 0 0 0 * *", "is not a cron expression"),
+        ("a b c d e f", "is not a cron expression"),
         ("0 0 0 30 2 *", "never comes true"),
         ("0 0 0 1 1 * 1999", "never comes true"),
-        ("*/0 * * * * *", "is no cron expression"),
+        ("*/0 * * * * *", "is not a cron expression"),
     ],
 )
 def test_what_is_no_expression(expression: str, problem: str) -> None:

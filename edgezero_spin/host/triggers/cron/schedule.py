@@ -48,7 +48,7 @@ class CronSchedule:
             )
         if len(fields) not in (6, 7) or not all(map(_WRITTEN.fullmatch, fields)):
             raise ValueError(
-                f"{expression!r} is no cron expression; write six fields ({FIELDS}), such as "
+                f"{expression!r} is not a cron expression; write six fields ({FIELDS}), such as "
                 f"'{EXAMPLE}'"
             )
         fields[5] = _LAST_WEEKDAY.sub(_library_last, fields[5])
@@ -57,7 +57,7 @@ class CronSchedule:
         except (CroniterError, ValueError, KeyError) as error:
             reason = str(error).rpartition("] ")[2] or "not acceptable"
             raise ValueError(
-                f"{expression!r} is no cron expression ({reason}); write six fields ({FIELDS}), "
+                f"{expression!r} is not a cron expression ({reason}); write six fields ({FIELDS}), "
                 f"such as '{EXAMPLE}'"
             ) from error
         self._fields = " ".join(fields[:6])

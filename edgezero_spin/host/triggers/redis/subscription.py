@@ -201,4 +201,4 @@ class Subscription:
         raise self._nonsense()
 
     def _nonsense(self) -> TriggerFailedError:
-        return TriggerFailedError(f"what answers at {self._address} is no Redis server")
+        return TriggerFailedError(f"what answers at {self._address} is not a Redis server")
