@@ -143,20 +143,20 @@ def _faults(request: KubeRequest) -> Iterator[str]:
     yield from _resource_faults(request)
     for name in (*request.variables, *request.secret_variables):
         if _VARIABLE.fullmatch(name) is None:
-            yield f"{name!r} is no variable of Spin: small letters, digits and underscores"
+            yield f"{name!r} is not a Spin variable: small letters, digits and underscores"
     for name in sorted(request.variables.keys() & request.secret_variables.keys()):
         yield f"the variable {name} has a value by --variable and one by --secret-variable"
     for name, (secret, key) in request.secret_variables.items():
         if _KEY.fullmatch(secret) is None or _KEY.fullmatch(key) is None:
-            yield f"--secret-variable {name}: {secret}/{key} is no Secret and key"
+            yield f"--secret-variable {name}: {secret}/{key} does not name a Secret and a key"
     for path in (request.readiness_path, request.liveness_path):
         if path is not None and not path.startswith("/"):
-            yield f"{path!r} is no path of a probe: it begins with a slash"
+            yield f"{path!r} is not the path of a probe: a path begins with a slash"
 
 
 def _autoscaling_faults(request: KubeRequest) -> Iterator[str]:
     if request.autoscaler not in get_args(Autoscaler):
-        yield f"{request.autoscaler!r} is no autoscaler: it is hpa or keda"
+        yield f"{request.autoscaler!r} is not an autoscaler: write hpa or keda"
     if request.max_replicas < 1:
         yield f"--max-replicas is {request.max_replicas}: it must be 1 or more"
     if request.replicas > request.max_replicas:
@@ -196,7 +196,7 @@ def _resource_faults(request: KubeRequest) -> Iterator[str]:
 
 
 def _no_quantity(flag: str, text: str) -> str:
-    return f"{flag}: {text!r} is no quantity such as 100m, 0.5 or 128Mi"
+    return f"{flag}: {text!r} is not a quantity such as 100m, 0.5 or 128Mi"
 
 
 def _quantity(text: str) -> Decimal | None:
