@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from edgezero_spin.cli.explorer_options import explorer_options
+from edgezero_spin.cli.explorer_options import bind_explorer, explorer_options
 from edgezero_spin.cli.options import adapter_option, common_options
 from edgezero_spin.cli.run_options import RunFlags, run_options
 
@@ -90,7 +90,7 @@ def dev(
         click.echo(DIFFERENCES)
         if explorer_port is not None:
             token = new_token()
-            shown = owned.enter_context(bind(f"127.0.0.1:{explorer_port}"))
+            shown = owned.enter_context(bind_explorer(explorer_port))
             settings = attrs.evolve(settings, explorer=(shown, token))
             url = Listening(*shown.getsockname()[:2]).url
             click.echo(f"[edgezero] explorer at {url}/{token}/", err=True)

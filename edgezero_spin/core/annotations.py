@@ -8,7 +8,7 @@ Source: contract edgezero.md, EXT-1 to EXT-12; design.md, "The public API to aim
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias, TypeVar, get_args, get_origin
 
 import attrs
 
@@ -34,6 +34,7 @@ __all__ = [
     "RequestHost",
     "Secrets",
     "State",
+    "marker_of",
 ]
 
 _T = TypeVar("_T")
@@ -152,3 +153,18 @@ Config: TypeAlias = Registry[ConfigStore]
 
 Secrets: TypeAlias = Registry[SecretStore]
 """The app's secret stores."""
+
+
+def marker_of(hint: Any) -> Marker | None:
+    """Return the marker of an annotation; ``None`` for one without.
+
+    Raises:
+        TypeError: The annotation is ``Annotated[int, Query]``, a marker without its type.
+    """
+    if get_origin(hint) is Annotated:
+        for extra in get_args(hint)[1:]:
+            if isinstance(extra, Marker):
+                return extra
+            if isinstance(extra, Marked):
+                raise TypeError(extra.remedy)
+    return None

@@ -22,14 +22,16 @@ from edgezero_spin.core.files import FileBody, apply_conditions
 from edgezero_spin.core.introspection import ManifestJson
 from edgezero_spin.core.middleware import chain
 from edgezero_spin.core.mounts import Mount, MountTarget, find_mount, merged_stores
+from edgezero_spin.core.offers import Offers
 from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.patterns import parse_pattern
 from edgezero_spin.core.references import Reference, resolve
 from edgezero_spin.core.request import DEFAULT_BODY_LIMIT, Request
-from edgezero_spin.core.response import Response, to_response
+from edgezero_spin.core.response import Response
+from edgezero_spin.core.return_values import to_response
 from edgezero_spin.core.route_table import Route, RouteTable
 from edgezero_spin.core.router import Declaration, Router
-from edgezero_spin.core.signatures import Offers, sends_requests
+from edgezero_spin.core.signatures import sends_requests
 from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.errors import ManifestError
 from edgezero_spin.stores.declaration import StoreDeclaration, StoreIds

@@ -10,11 +10,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, TypeAlias
 
+from edgezero_spin.core.callables import hints_of, is_async, name_of
 from edgezero_spin.core.dependencies import Parameters
+from edgezero_spin.core.offers import Offers
 from edgezero_spin.core.request import Request
-from edgezero_spin.core.response import Response, prepare_json, to_response
+from edgezero_spin.core.response import Response
 from edgezero_spin.core.return_annotations import check_return
-from edgezero_spin.core.signatures import Offers, hints_of, is_async, name_of, parameters_of
+from edgezero_spin.core.return_values import prepare_json, to_response
+from edgezero_spin.core.signatures import parameters_of
 
 __all__ = ["Endpoint", "bind"]
 

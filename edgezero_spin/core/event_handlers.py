@@ -20,8 +20,8 @@ import attrs
 
 from edgezero_spin.core.answers import report
 from edgezero_spin.core.binding import Endpoint, bind
+from edgezero_spin.core.offers import Offers
 from edgezero_spin.core.request import Request
-from edgezero_spin.core.signatures import Offers
 from edgezero_spin.core.topics import TopicPattern, parse_topic
 from edgezero_spin.errors import EdgeZeroError
 from edgezero_spin.events import CronEvent, MqttMessage, RedisMessage

@@ -14,9 +14,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from edgezero_spin.core.binding import Endpoint
+from edgezero_spin.core.callables import name_of
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
-from edgezero_spin.core.signatures import name_of
 
 __all__ = ["ErrorResponder", "Middleware", "Next", "chain", "log_requests"]
 

@@ -14,14 +14,13 @@ Source: contract edgezero.md, HND-1, EXT-1 to EXT-14.
 
 import inspect
 from collections.abc import Callable
-from functools import partial
-from typing import Annotated, Any, NoReturn, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NoReturn, get_args, get_origin
 
 import attrs
 
-from edgezero_spin.core.annotations import Config, Depends, Kv, Marked, Marker, Secrets
-from edgezero_spin.core.app_config import app_config_reader
+from edgezero_spin.core.annotations import Depends, marker_of
 from edgezero_spin.core.background import BackgroundTasks
+from edgezero_spin.core.callables import hints_of, is_async, name_of, spelled
 from edgezero_spin.core.dependencies import Dependency, Parameters
 from edgezero_spin.core.extractors import (
     MISSING,
@@ -45,49 +44,28 @@ from edgezero_spin.core.models import (
     arguments_reader,
     field_of,
 )
+from edgezero_spin.core.offers import (
+    EVENTS,
+    STORE_KINDS,
+    Offers,
+    check_event,
+    check_offered,
+    kind_of,
+)
 from edgezero_spin.core.outbound import Outbound
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.scalars import without_none
-from edgezero_spin.events import CronEvent, MqttMessage, RedisMessage
 from edgezero_spin.stores.aliases import alias_of
-from edgezero_spin.stores.databases.connecting import DatabaseHandle
 from edgezero_spin.stores.structure_hooks import is_model
 
-__all__ = ["Offers", "hints_of", "is_async", "name_of", "parameters_of", "sends_requests"]
+__all__ = ["parameters_of", "sends_requests"]
 
-EVENTS: Any = (RedisMessage, MqttMessage, CronEvent)
-
-# Databases by their kind: their classes are loaded by the apps that use them.
-_STORE_KINDS: Any = (
-    (Kv, "kv", "key-value store"),
-    (Config, "config", "config store"),
-    (Secrets, "secrets", "secret store"),
-    ("sqlite", "sqlite", "SQLite database"),
-    ("redis", "redis", "Redis server"),
-    ("postgres", "postgres", "PostgreSQL database"),
-    ("mysql", "mysql", "MySQL database"),
-)
 _FAILURES = {"query": BAD_QUERY, "header": BAD_HEADER, "cookie": BAD_COOKIE, "form": BAD_FORM}
 _PAIRS: dict[str, Callable[[Request], Any]] = {
     "query": Request.query_pairs,
     "cookie": lambda request: request.cookies.items(),
     "form": Request.form_pairs,
 }
-
-
-@attrs.frozen
-class Offers:
-    """What the app has for its handlers, beside what a request brings.
-
-    Attributes:
-        stores: The kinds of store and database that it declares: ``kv``, ``sqlite``.
-        states: The types of its state.
-        event: What starts the handler; ``None`` for a request.
-    """
-
-    stores: frozenset[str]
-    states: frozenset[type]
-    event: type | None = None
 
 
 @attrs.frozen
@@ -143,8 +121,8 @@ def _parameters(function: Callable[..., object], scope: _Scope) -> Parameters:
             continue
         try:
             if scope.offers is not None:
-                _check_offered(hint, parameter.default, scope.offers)
-                _check_event(hint, scope.offers.event)
+                check_offered(hint, parameter.default, scope.offers)
+                check_event(hint, scope.offers.event)
             depends = _depends(parameter, hint)
             if depends is not None:
                 argument: Argument | None = _dependency(depends, scope)
@@ -184,19 +162,6 @@ def _pairs_of(source: str, fields: dict[str, Field]) -> Callable[[Request], Any]
     return lambda request: request.headers.items_of(fields)
 
 
-def hints_of(function: Callable[..., object]) -> dict[str, Any]:
-    """Return the annotations of a callable.
-
-    Raises:
-        TypeError: One of them means nothing.
-    """
-    try:
-        hints = get_type_hints(_annotated(function), include_extras=True)
-        return {n: hint[Any] if isinstance(hint, Marked) else hint for n, hint in hints.items()}
-    except NameError as error:
-        raise TypeError(f"handler {name_of(function)}: {error}") from error
-
-
 def sends_requests(function: Callable[..., object]) -> bool:
     """Tell whether a handler, or what it depends on, asks for ``Outbound``, and so its component
     for the network.
@@ -230,62 +195,9 @@ def _dependency(depends: Depends, scope: _Scope) -> Argument:
     return Dependency(call, _parameters(call, scope), is_async(call)).argument
 
 
-def name_of(handler: Callable[..., object]) -> str:
-    """Return ``module.function`` for messages."""
-    name = getattr(handler, "__qualname__", None) or repr(handler)
-    return f"{getattr(handler, '__module__', '')}.{name}"
-
-
-def _check_offered(hint: Any, default: Any, offers: Offers) -> None:
-    """Refuse a store or state that the app does not have, unless the handler can do without."""
-    hint, nullable = without_none(hint)
-    if nullable or default is not inspect.Parameter.empty:
-        return
-    marker = _marker(hint)
-    wanted = [attribute for kind, attribute, _ in _STORE_KINDS if _kind_of(hint) == kind]
-    if marker is not None and marker.source == "app_config":
-        wanted = ["config"]
-        if app_config_reader(get_args(hint)[0]).secrets:
-            wanted.append("secrets")
-    for _, attribute, noun in _STORE_KINDS:
-        if attribute in wanted and attribute not in offers.stores:
-            raise TypeError(
-                f"the app declares no {noun}; write App({attribute}=[...]) or "
-                f"[{_table_of(attribute)}] in edgezero.toml"
-            )
-    if marker is not None and marker.source == "state":
-        kind = get_args(hint)[0]
-        if kind not in offers.states:
-            raise TypeError(
-                f"the app has no state of type {_spell(kind)}; write App(state=[...]) or "
-                f"app.with_state(...)"
-            )
-
-
-def _check_event(hint: Any, event: type | None) -> None:
-    """Refuse what the start of a handler does not bring."""
-    hint, _ = without_none(hint)
-    if hint in EVENTS and hint is not event:
-        started = "a request" if event is None else f"a {event.__name__}"
-        raise TypeError(f"the handler is started by {started}, not by a {hint.__name__}")
-    if event is not None and hint in (Request, Headers):
-        raise TypeError(f"the handler is started by a {event.__name__}, not by a request")
-
-
-def _table_of(attribute: str) -> str:
-    kind = "stores" if attribute in ("kv", "config", "secrets") else "databases"
-    return f"{kind}.{attribute}"
-
-
-def _kind_of(hint: Any) -> Any:
-    """Return the kind of a database, any other annotation as it is."""
-    is_database = isinstance(hint, type) and issubclass(hint, DatabaseHandle)
-    return getattr(hint, "kind", hint) if is_database else hint
-
-
 def _argument(parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]) -> Argument | None:
     """Choose what fills a parameter; ``None`` when nothing does."""
-    if parameter.name in names and _marker(hint) is None:
+    if parameter.name in names and marker_of(hint) is None:
         return path_value(parameter, hint, names.index(parameter.name))
     if hint is parameter.empty:
         return Argument(request_itself) if parameter.name == "request" else None
@@ -303,10 +215,10 @@ def _argument(parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]) -
         return Argument(outbound)
     if hint is BackgroundTasks:
         return Argument(background)
-    for kind, attribute, _ in _STORE_KINDS:
-        if _kind_of(hint) == kind:
+    for kind, attribute, _ in STORE_KINDS:
+        if kind_of(hint) == kind:
             return Argument(registry(attribute, absent))
-    marker = _marker(hint)
+    marker = marker_of(hint)
     return None if marker is None else marked(marker.source, get_args(hint)[0], absent)
 
 
@@ -316,7 +228,7 @@ def _source_of(parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]) 
     """
     if parameter.name in names or hint is parameter.empty:
         return None
-    marker = _marker(hint)
+    marker = marker_of(hint)
     if marker is not None and marker.source in ("header", "cookie"):
         return marker.source
     # What no query can hold and a form can is a file.
@@ -335,7 +247,7 @@ def _add_field(
 ) -> None:
     field = _field(parameter, hint, source)
     if field is None:
-        raise TypeError(f"text of a {source} cannot become {_spell(get_args(hint)[0])}")
+        raise TypeError(f"text of a {source} cannot become {spelled(get_args(hint)[0])}")
     if parameter.kind is parameter.POSITIONAL_ONLY:
         raise TypeError("a field is given by name; leave out the '/'")
     name = alias_of(hint) or parameter.name
@@ -357,7 +269,7 @@ def _check_path_is_taken(
     """Refuse a required query field beside a path parameter that nobody takes: a slip."""
     taken = {parameter.name for parameter in parameters}
     left = [name for name in names if name not in taken]
-    markers = [marker.source for hint in hints.values() if (marker := _marker(hint))]
+    markers = [marker.source for hint in hints.values() if (marker := marker_of(hint))]
     if not left or "path" in markers or Request in hints.values() or "request" in taken:
         return
     required = [field.argument for field in query.values() if field.required]
@@ -368,37 +280,6 @@ def _check_path_is_taken(
         )
 
 
-def _marker(hint: Any) -> Marker | None:
-    if get_origin(hint) is Annotated:
-        for extra in get_args(hint)[1:]:
-            if isinstance(extra, Marker):
-                return extra
-            if isinstance(extra, Marked):
-                raise TypeError(extra.remedy)
-    return None
-
-
-def _annotated(handler: Callable[..., object]) -> Any:
-    """The function that carries a callable's annotations."""
-    while isinstance(handler, partial):
-        handler = handler.func
-    handler = inspect.unwrap(handler)
-    if inspect.isroutine(handler):
-        return handler
-    if isinstance(handler, type):
-        return inspect.getattr_static(handler, "__init__")
-    return type(handler).__call__
-
-
-def is_async(handler: Callable[..., object]) -> bool:
-    """Tell whether a call of a callable gives something to await."""
-    while isinstance(handler, partial):
-        handler = handler.func
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
-        getattr(handler, "__call__", None)  # noqa: B004  # looking at the method, not for one
-    )
-
-
 def _refuse(
     where: str, parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]
 ) -> NoReturn:
@@ -406,11 +287,11 @@ def _refuse(
     if hint is parameter.empty:
         problem = f"cannot inject `{name}`: it has no annotation"
     elif name in names:
-        problem = f"cannot inject `{name}: {_spell(hint)}`: text of the path cannot become it"
+        problem = f"cannot inject `{name}: {spelled(hint)}`: text of the path cannot become it"
     else:
-        problem = f"cannot inject `{name}: {_spell(hint)}`"
+        problem = f"cannot inject `{name}: {spelled(hint)}`"
         if is_model(hint):
-            problem += f"; for the body write Json[{_spell(hint)}] or Form[{_spell(hint)}]"
+            problem += f"; for the body write Json[{spelled(hint)}] or Form[{spelled(hint)}]"
     raise TypeError(
         f"{where}: {problem}. A parameter is named after one of the path "
         f"({', '.join(names) or 'this route has none'}), is a field of the query (str, int, float, "
@@ -419,7 +300,3 @@ def _refuse(
         f"Cookie[...], Depends(...), AppConfig[...], State[...], Kv, Config, Secrets, "
         f"Sqlite, Redis, Postgres, MySql, Outbound, UploadFile or BackgroundTasks"
     )
-
-
-def _spell(hint: Any) -> str:
-    return hint.__qualname__ if isinstance(hint, type) else str(hint)
