@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from edgezero_spin.cli.explorer_options import explorer_options
+from edgezero_spin.cli.explorer_options import bind_explorer, explorer_options
 from edgezero_spin.cli.options import adapter_option, common_options
 from edgezero_spin.cli.run_options import RunFlags, run_options
 
@@ -50,6 +50,8 @@ def dev(
     those that spin.toml grants. An app that cannot be loaded answers with its traceback until the
     fix is saved.
 
+    Triggers of Redis, MQTT and cron are not run: `edgezero watch` and `up` do.
+
     What runs is CPython, not the component: an app may use threads, sockets, every module and the
     whole disk here. Files of the manifest are not mounted; the current folder is that of the app.
     """
@@ -88,7 +90,7 @@ def dev(
         click.echo(DIFFERENCES)
         if explorer_port is not None:
             token = new_token()
-            shown = owned.enter_context(bind(f"127.0.0.1:{explorer_port}"))
+            shown = owned.enter_context(bind_explorer(explorer_port))
             settings = attrs.evolve(settings, explorer=(shown, token))
             url = Listening(*shown.getsockname()[:2]).url
             click.echo(f"[edgezero] explorer at {url}/{token}/", err=True)

@@ -2,11 +2,14 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-__all__ = ["EXPLORER_OPTIONS", "explorer_options", "take_explorer_port"]
+if TYPE_CHECKING:
+    import socket
+
+__all__ = ["EXPLORER_OPTIONS", "bind_explorer", "explorer_options", "take_explorer_port"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -44,3 +47,16 @@ def take_explorer_port(values: dict[str, Any]) -> int | None:
     if port is None:
         return 0 if wanted else None
     return int(port)
+
+
+def bind_explorer(port: int) -> "socket.socket":
+    """Return a socket on loopback that listens for the explorer.
+
+    Raises:
+        ListenError: The port is taken.
+    """
+    from edgezero_spin.host.http.listening import bind
+
+    return bind(
+        f"127.0.0.1:{port}", if_taken="Give --explorer-port another port; 0 is any free one."
+    )

@@ -42,8 +42,8 @@ class _Kube(click.Group):
         if program is not None:
             run_plugin(program, args)
         return ctx.fail(
-            f"{args[0]!r} is no command of `edgezero kube`, and the plugin `kube` that may have it "
-            "is not installed; kubectl works on a SpinApp as on any resource"
+            f"{args[0]!r} is not a command of `edgezero kube`, and the plugin `kube`, which may "
+            "have it, is not installed; kubectl works on a SpinApp as on any resource"
         )
 
 

@@ -27,12 +27,15 @@ class JsonFormatter(logging.Formatter):
 
 
 def write_log_as_json() -> None:
-    """Have everything that the host logs written as JSON to standard error."""
-    log = logging.getLogger("edgezero_spin")
-    handlers = [each for each in log.handlers if isinstance(each, logging.StreamHandler)]
-    if not handlers:
-        handlers = [logging.StreamHandler()]
-        log.addHandler(handlers[0])
+    """Have everything that the host and its libraries log written as JSON to standard error."""
+    handlers = []
+    for log in (logging.getLogger(), logging.getLogger("edgezero_spin")):
+        handlers += [each for each in log.handlers if isinstance(each, logging.StreamHandler)]
+    if not logging.getLogger().handlers:
+        handlers.append(logging.StreamHandler())
+        logging.getLogger().addHandler(handlers[-1])
     for handler in handlers:
         handler.setFormatter(JsonFormatter())
-    log.propagate = False
+    # What has been written is not written once more by the root.
+    host_log = logging.getLogger("edgezero_spin")
+    host_log.propagate = not host_log.handlers

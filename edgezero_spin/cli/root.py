@@ -134,9 +134,11 @@ def _run(arguments: Sequence[str] | None) -> int:
         _show(error, str(error), settings)
         return int(getattr(error, "exit_status", 1))
     except OSError as error:
-        if error.filename is None:
+        # A file that could not be put in its place is named by the place.
+        name = error.filename2 or error.filename
+        if name is None:
             raise
-        _show(error, f"cannot use {_shortened(error.filename)}: {error.strerror}", settings)
+        _show(error, f"cannot use {_shortened(name)}: {error.strerror}", settings)
         return 1
     return status if isinstance(status, int) else 0
 

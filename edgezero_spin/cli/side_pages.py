@@ -60,7 +60,8 @@ class SidePages:
         else:
             page = OperationPage(missing)
         self._operation = page
-        with side_server(page, bind(listen)) as where:
+        listener = bind(listen, if_taken="Give --operation-listen another port; 0 is any free one.")
+        with side_server(page, listener) as where:
             paths = "/healthz, /readyz, /metrics"
             click.echo(f"[edgezero] operation page at {where.url} ({paths})", err=True)
             yield
@@ -68,10 +69,10 @@ class SidePages:
     @contextlib.contextmanager
     def explorer(self, port: int) -> Iterator[None]:
         """Serve the explorer."""
+        from edgezero_spin.cli.explorer_options import bind_explorer
         from edgezero_spin.explorer.application import ExploredApplication, explored_host
         from edgezero_spin.explorer.recorder import Recorder
         from edgezero_spin.explorer.serving import Explorer
-        from edgezero_spin.host.http.listening import bind
         from edgezero_spin.host.http.side_server import side_server
 
         def explored() -> ExploredApplication | None:
@@ -81,8 +82,7 @@ class SidePages:
         recorder = Recorder()
         self.observers.append(recorder)
         explorer = Explorer(recorder, explored)
-        listener = bind(f"127.0.0.1:{port}")
-        with side_server(explorer, listener, on_end=explorer.end):
+        with side_server(explorer, bind_explorer(port), on_end=explorer.end):
             click.echo(f"[edgezero] explorer at {explorer.url}", err=True)
             yield
 

@@ -29,6 +29,7 @@ from edgezero_spin.stores.backend import KeyValueBackend
 __all__ = ["MASK", "ExploredApplication", "explored_host", "shown_component", "shown_variables"]
 
 OPENAPI_TIMEOUT_S = 2.0
+MOST_OPENAPI_BYTES = 16 * 1024 * 1024
 
 MASK = "\u2022\u2022\u2022\u2022\u2022\u2022"
 """Stands for the value of a secret."""
@@ -90,8 +91,11 @@ def _openapi_paths(url: str) -> list[str]:
     try:
         connection.request("GET", "/openapi.json", headers={OWN_FIELD.decode(): "1"})
         answer = connection.getresponse()
-        is_one = answer.status == 200 and "openapi" in json.loads(answer.read())
-    except (OSError, ValueError, TypeError, http.client.HTTPException):
+        # An app may answer every path, also by what never ends: no more is read than says so.
+        media_type = answer.headers.get_content_type()
+        is_json = answer.status == 200 and media_type.endswith("json")
+        is_one = is_json and "openapi" in json.loads(answer.read(MOST_OPENAPI_BYTES))
+    except (OSError, ValueError, TypeError, RecursionError, http.client.HTTPException):
         return []
     finally:
         connection.close()

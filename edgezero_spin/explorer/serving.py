@@ -10,8 +10,11 @@ Source: our own; Fetch (``Origin``, ``Sec-Fetch-Site``), CSP level 3.
 
 import asyncio
 import json
+import logging
 import secrets
+import threading
 from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, unquote
@@ -31,6 +34,7 @@ from edgezero_spin.explorer.stores import (
 )
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.fields import Pair
+from edgezero_spin.host.exchange.loops import call_in
 from edgezero_spin.host.http.gateway import RequestHead
 from edgezero_spin.host.http.respond import ResponseWriter
 from edgezero_spin.host.http.side_server import send_text
@@ -39,6 +43,8 @@ if TYPE_CHECKING:
     from edgezero_spin.host.http.respond import Responder
 
 __all__ = ["Explorer", "new_token"]
+
+logger = logging.getLogger("edgezero_spin.explorer")
 
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -57,6 +63,8 @@ _FILES = {
     "explorer.js": ("explorer.js", "text/javascript; charset=utf-8"),
 }
 _READING = ("GET", "HEAD")
+MOST_DIGITS = 18
+"""Of the number of a request."""
 
 
 class Explorer:
@@ -85,6 +93,7 @@ class Explorer:
         self._recorder = recorder
         self._application = application
         self._streams: set[EventStream] = set()
+        self._ended = threading.Event()
 
     @property
     def url(self) -> str:
@@ -110,16 +119,11 @@ class Explorer:
             stream = EventStream(self._recorder, writer)
             self._streams.add(stream)
             return cast("Responder", stream)
-        if body is None:
-            self._answer(head, path, b"", writer)
-            return None
-        return cast(
-            "Responder",
-            _Reading(body, writer, head, lambda data: self._answer(head, path, data, writer)),
-        )
+        return cast("Responder", _Answer(body, writer, head, partial(self._answer, head, path)))
 
     def end(self) -> None:
-        """End what browsers listen to. Called in the server's loop."""
+        """End what browsers listen to, and statements that run. Called in the server's loop."""
+        self._ended.set()
         for stream in self._streams:
             stream.end()
 
@@ -144,13 +148,15 @@ class Explorer:
             return Refusal(403, "only the page itself changes anything")
         return None
 
-    def _answer(self, head: RequestHead, path: str, data: bytes, writer: ResponseWriter) -> None:
+    def _answer(self, head: RequestHead, path: str, data: bytes) -> tuple[int, Any]:
+        """Return status and content of an answer. Called on a thread of its own."""
         try:
-            found = self._find(head, path, data)
+            return 200, self._find(head, path, data)
         except Refusal as refusal:
-            _send_json(writer, head.method, refusal.status, {"problem": refusal.problem})
-        else:
-            _send_json(writer, head.method, 200, found)
+            return refusal.status, {"problem": refusal.problem}
+        except Exception:
+            logger.exception("the explorer cannot answer %s", path)
+            return 500, {"problem": "the explorer failed; the log of the host says why"}
 
     def _find(self, head: RequestHead, path: str, data: bytes) -> Any:
         asked = {
@@ -164,7 +170,7 @@ class Explorer:
                 self._recorder.clear()
                 return {}
             case ["api", "requests", number], "GET":
-                found = self._recorder.request(int(number)) if number.isdecimal() else None
+                found = self._recorder.request(_number(number))
                 if found is None:
                     raise Refusal(404, "this request is not kept any more")
                 return found
@@ -178,7 +184,9 @@ class Explorer:
             case ["api", "sqlite", label], "GET":
                 return list_tables(self._explored(), unquote(label))
             case ["api", "sqlite", label], "POST":
-                return run_statement(self._explored(), unquote(label), _text(data))
+                return run_statement(
+                    self._explored(), unquote(label), _text(data), self._ended.is_set
+                )
         raise Refusal(404, "there is nothing here")
 
     def _value(self, method: str, label: str, key: str, data: bytes) -> Any:
@@ -197,25 +205,32 @@ class Explorer:
         return found
 
 
-class _Reading:
-    """A request whose body is on its way; what a server takes for a ``Responder``."""
+class _Answer:
+    """An answer that is worked out when the whole body is there; taken for a ``Responder``.
+
+    That happens on a thread of its own: a store may be slow, and a statement run for long, while
+    the page goes on. Nobody waits for the thread when the explorer ends.
+    """
 
     def __init__(
         self,
-        body: ByteChannel,
+        body: ByteChannel | None,
         writer: ResponseWriter,
         head: RequestHead,
-        done: Callable[[bytes], None],
+        answer: Callable[[bytes], tuple[int, Any]],
     ) -> None:
         self._body = body
         self._writer = writer
         self._method = head.method
-        self._done = done
+        self._answer = answer
         self._data = bytearray()
+        self._read_all = False
         self._over = False
-        body.on_data = self._read
+        self._loop = asyncio.get_running_loop()
+        if body is not None:
+            body.on_data = self._read
         # Not at once: the server has to know of this first.
-        asyncio.get_running_loop().call_soon(self._read)
+        self._loop.call_soon(self._read)
 
     def resume(self) -> None:
         """Nothing: a whole response is sent at once."""
@@ -223,27 +238,44 @@ class _Reading:
     def abandon(self) -> None:
         """Stop: nobody waits for the response any more."""
         self._over = True
-        self._body.close()
+        if self._body is not None:
+            self._body.close()
 
     def _read(self) -> None:
-        if self._over:
+        if self._over or self._read_all:
             return
-        ended = self._body.ended
-        self._data += self._body.take_all()
-        if len(self._data) > MOST_VALUE_BYTES:
+        body = self._body
+        if body is not None:
+            self._read_all = body.ended
+            self._data += body.take_all()
+            if len(self._data) > MOST_VALUE_BYTES:
+                body.close()
+                problem = f"a value of more than {MOST_VALUE_BYTES} bytes is not taken here"
+                self._send(413, {"problem": problem})
+                return
+            if not self._read_all or body.failure is not None:
+                return
+        self._read_all = True
+        threading.Thread(target=self._work, name="edgezero-explorer", daemon=True).start()
+
+    def _work(self) -> None:
+        status, found = self._answer(bytes(self._data))
+        call_in(self._loop, lambda: self._send(status, found))
+
+    def _send(self, status: int, found: Any) -> None:
+        if not self._over:
             self._over = True
-            self._body.close()
-            problem = f"a value of more than {MOST_VALUE_BYTES} bytes is not taken here"
-            _send_json(self._writer, self._method, 413, {"problem": problem})
-        elif ended:
-            self._over = True
-            if self._body.failure is None:
-                self._done(bytes(self._data))
+            _send_json(self._writer, self._method, status, found)
 
 
 def new_token() -> str:
     """Return a token that nobody can guess."""
     return secrets.token_urlsafe(24)
+
+
+def _number(text: str) -> int:
+    """Return the number of a request; 0, which no request has, for a text that is none."""
+    return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else 0
 
 
 def _text(data: bytes) -> str:

@@ -6,7 +6,9 @@ that refuses, or a statement that fails, is a ``Refusal`` with its words.
 
 import base64
 import heapq
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any
 
 from edgezero_spin.explorer.application import ExploredApplication
@@ -30,6 +32,8 @@ MOST_ROWS = 200
 MOST_RESULT_BYTES = 1024 * 1024
 MOST_VALUE_BYTES = 1024 * 1024
 """Bytes of a value that are shown or taken."""
+STATEMENT_S = 10.0
+"""Seconds after which a statement is stopped."""
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure of the explorer
@@ -121,12 +125,27 @@ def list_tables(app: ExploredApplication, label: str) -> dict[str, Any]:
     return {"tables": found["rows"]}
 
 
-def run_statement(app: ExploredApplication, label: str, statement: str) -> dict[str, Any]:
-    """Run one statement of SQL, with the limits that components have."""
+def run_statement(
+    app: ExploredApplication,
+    label: str,
+    statement: str,
+    is_ended: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Run one statement of SQL, with the limits that components have, for ``STATEMENT_S`` at most.
+
+    Args:
+        app: The application.
+        label: Of the database.
+        statement: SQL; only the first statement of it runs.
+        is_ended: Asked while it runs; ``True`` stops it.
+    """
     database = app.databases.get(label)
     if database is None:
         raise Refusal(404, f"no database {label!r}")
-    connection = database.connect()
+    if not statement.strip():
+        raise Refusal(422, "there is no statement")
+    until_s = monotonic() + STATEMENT_S
+    connection = database.connect(lambda: monotonic() < until_s and not is_ended())
     try:
         columns, rows = connection.execute(statement, max_bytes=MOST_RESULT_BYTES)
         changes = connection.changes()
@@ -135,6 +154,9 @@ def run_statement(app: ExploredApplication, label: str, statement: str) -> dict[
             422, f"the result is too large for this page; add a LIMIT ({error})"
         ) from error
     except SqliteError as error:
+        if monotonic() >= until_s:
+            problem = f"the statement was stopped after {STATEMENT_S:g} seconds"
+            raise Refusal(422, problem) from error
         raise Refusal(422, str(error)) from error
     finally:
         connection.close()
@@ -149,6 +171,9 @@ def run_statement(app: ExploredApplication, label: str, statement: str) -> dict[
 def _cell(value: Any) -> Any:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return f"({len(value)} bytes)"
+    if isinstance(value, float):
+        # JSON has no infinity.
+        return value if math.isfinite(value) else str(value)
     # Numbers of JavaScript end at 2^53.
     return str(value) if isinstance(value, int) and abs(value) > 2**53 else value
 

@@ -26,6 +26,8 @@ Autoscaler = Literal["hpa", "keda"]
 
 _LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _VARIABLE = re.compile(r"[a-z][a-z0-9_]*")
+_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_COMPONENT = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", re.IGNORECASE)
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _QUANTITY = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?P<unit>[A-Za-z]*)")
 _EXPONENT = re.compile(r"[0-9.]+[eE][-+]?[0-9]+")
@@ -114,13 +116,13 @@ def app_name(request: KubeRequest) -> str:
     """Return the name of the application, which its Deployment and its Service have as well.
 
     Raises:
-        ProjectError: The image is none, or the name is no name of a Service.
+        ProjectError: The image is not a reference, or a Service cannot have the name.
     """
     try:
         image = parse_image_reference(request.image)
     except ValueError as error:
         raise ProjectError(f"{without_credentials(request.image)!r}: {error}") from error
-    name = request.name or image.repository.rpartition("/")[2]
+    name = request.name if request.name is not None else image.repository.rpartition("/")[2]
     if _LABEL.fullmatch(name) is None:
         raise ProjectError(
             f"{name!r} cannot be the name of a Service: that has at most 63 small letters, digits "
@@ -143,20 +145,42 @@ def _faults(request: KubeRequest) -> Iterator[str]:
     yield from _resource_faults(request)
     for name in (*request.variables, *request.secret_variables):
         if _VARIABLE.fullmatch(name) is None:
-            yield f"{name!r} is no variable of Spin: small letters, digits and underscores"
+            yield f"{name!r} cannot be a variable of Spin: small letters, digits and underscores"
     for name in sorted(request.variables.keys() & request.secret_variables.keys()):
         yield f"the variable {name} has a value by --variable and one by --secret-variable"
     for name, (secret, key) in request.secret_variables.items():
-        if _KEY.fullmatch(secret) is None or _KEY.fullmatch(key) is None:
-            yield f"--secret-variable {name}: {secret}/{key} is no Secret and key"
+        if _NAME.fullmatch(secret) is None or _KEY.fullmatch(key) is None:
+            yield (
+                f"--secret-variable {name}: {f'{secret}/{key}'!r} is not the name of a Secret, a "
+                "slash and a key"
+            )
+    yield from _name_faults(request)
     for path in (request.readiness_path, request.liveness_path):
         if path is not None and not path.startswith("/"):
-            yield f"{path!r} is no path of a probe: it begins with a slash"
+            yield f"{path!r} is not a path for a probe: begin it with a slash"
+
+
+def _name_faults(request: KubeRequest) -> Iterator[str]:
+    account = request.service_account
+    for flag, names in (
+        ("--executor", (request.executor,)),
+        ("--service-account-name", () if account is None else (account,)),
+        ("--image-pull-secret", request.image_pull_secrets),
+    ):
+        for name in names:
+            if _NAME.fullmatch(name) is None:
+                yield (
+                    f"{flag}: {name!r} cannot be a name in Kubernetes: small letters, digits, "
+                    "dashes and dots"
+                )
+    for name in request.components:
+        if _COMPONENT.fullmatch(name) is None:
+            yield f"--component: {name!r} cannot be the id of a component"
 
 
 def _autoscaling_faults(request: KubeRequest) -> Iterator[str]:
     if request.autoscaler not in get_args(Autoscaler):
-        yield f"{request.autoscaler!r} is no autoscaler: it is hpa or keda"
+        yield f"{request.autoscaler!r} is not an autoscaler: choose hpa or keda"
     if request.max_replicas < 1:
         yield f"--max-replicas is {request.max_replicas}: it must be 1 or more"
     if request.replicas > request.max_replicas:
@@ -179,7 +203,7 @@ def _resource_faults(request: KubeRequest) -> Iterator[str]:
     ):
         for flag, text in ((f"--{kind}-limit", limit), (f"--{kind}-request", wanted)):
             if text is not None and _quantity(text) is None:
-                yield _no_quantity(flag, text)
+                yield _not_a_quantity(flag, text)
         if wanted is not None and limit is not None:
             most, least = _quantity(limit), _quantity(wanted)
             if most is not None and least is not None and least > most:
@@ -190,13 +214,13 @@ def _resource_faults(request: KubeRequest) -> Iterator[str]:
         memory = _quantity(each)
         most = None if most_text is None else _quantity(most_text)
         if memory is None:
-            yield _no_quantity("--invocation-memory", each)
+            yield _not_a_quantity("--invocation-memory", each)
         elif most is not None and memory > most:
             yield f"--invocation-memory, {each}, is more than --memory-limit, {most_text}"
 
 
-def _no_quantity(flag: str, text: str) -> str:
-    return f"{flag}: {text!r} is no quantity such as 100m, 0.5 or 128Mi"
+def _not_a_quantity(flag: str, text: str) -> str:
+    return f"{flag}: {text!r} is not a quantity such as 100m, 0.5 or 128Mi"
 
 
 def _quantity(text: str) -> Decimal | None:

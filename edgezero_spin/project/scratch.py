@@ -32,10 +32,11 @@ def scratch_file(target: Path) -> Iterator[Path]:
     """Make an empty file beside a target; what is left of it in the end is removed.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: It cannot be made; the error names the target.
     """
     _sweep(target)
-    handle, name = tempfile.mkstemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent)
+    with _naming(target):
+        handle, name = tempfile.mkstemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent)
     try:
         with _held(handle):
             yield Path(name)
@@ -49,15 +50,25 @@ def scratch_folder(target: Path) -> Iterator[Path]:
     """Make an empty folder beside a target; it is removed in the end.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: It cannot be made; the error names the target.
     """
     _sweep(target)
-    folder = Path(tempfile.mkdtemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent))
+    with _naming(target):
+        folder = Path(tempfile.mkdtemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent))
     try:
         with _held(os.open(folder, os.O_RDONLY)):
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _naming(target: Path) -> Iterator[None]:
+    """Have errors name the target: nobody knows the name of what is beside it."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error
 
 
 def _prefix(target: Path) -> str:

@@ -82,8 +82,13 @@ def test_an_image_by_its_digest(tmp_path: Path) -> None:
         (["-f", IMAGE, "--secret-variable", "a=b"], 2, "write a=SECRET/KEY"),
         (["-f", IMAGE, "--autoscaler", "vpa"], 2, "'vpa' is not one of 'hpa', 'keda'"),
         (["-f", IMAGE, "--autoscaler", "hpa"], 1, "cpu limits must be set"),
-        (["-f", "https://me:s3cret@x/y"], 1, "this is no reference"),
-        (["-f", IMAGE, "-o", "no/such/folder.yaml"], 1, "no/such"),
+        (["-f", "https://me:s3cret@x/y"], 1, "this is not a reference"),
+        (
+            ["-f", IMAGE, "-o", "no/such/folder.yaml"],
+            1,
+            "cannot use no/such/folder.yaml: No such file",
+        ),
+        (["-f", IMAGE, "-o", "."], 1, "Is a directory"),
         (["-f", IMAGE, "-c", "none.toml"], 1, "none.toml"),
     ],
 )

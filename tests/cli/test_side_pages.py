@@ -77,7 +77,9 @@ def test_an_address_that_is_taken(app: Path) -> None:
         page = until(process, r"operation page at http://(\S+)")
         for flags in (["--operation-listen", page], ["--explorer-port", page.rpartition(":")[2]]):
             done = edgezero("up", "-f", app, "--disable-cache", *flags)
-            assert "in use" in refusal(done)
+            message = refusal(done)
+            assert "in use" in message and f"Give {flags[0]} another port" in message
+            assert "--find-free-port" not in message
 
 
 def test_off_by_default(app: Path) -> None:
@@ -98,9 +100,10 @@ def test_off_by_default(app: Path) -> None:
 
 
 def test_logs_as_json(app: Path) -> None:
-    """Each line of the access log and of the host's own log is one object."""
+    """Each line of the access log, of the host's own log and of its libraries is one object."""
     flags = ["--access-log-format", "json", "--log-format", "json"]
-    with running("-f", app, "--format", "json", "--quiet", *flags) as (told, process):
+    nobody = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:9/v1/traces"}
+    with running("-f", app, "--format", "json", "--quiet", *flags, env=nobody) as (told, process):
         with pytest.raises(urllib.error.HTTPError, match="500"):
             urllib.request.urlopen(told["base_url"] + "/t", timeout=30)
         process.send_signal(signal.SIGINT)
@@ -109,5 +112,6 @@ def test_logs_as_json(app: Path) -> None:
         lines = [json.loads(line) for line in process.stderr]
     [error] = [line for line in lines if line.get("level") == "error"]
     assert error["time"].endswith("Z") and "unreachable" in error["message"]
+    assert any("127.0.0.1" in line.get("message", "") for line in lines if line != error)
     [access] = [line for line in lines if "status" in line]
     assert (access["path"], access["status"]) == ("/t", 500)

@@ -84,7 +84,7 @@ def guest(request: pytest.FixtureRequest, build: Build, tmp_path: Path) -> Path:
 
 def ask(guest: Path, *targets: str) -> list[str]:
     """Ask a host with telemetry at the same time; the texts of the answers."""
-    settings = telemetry_settings({"OTEL_EXPORTER_OTLP_ENDPOINT": "set"})
+    settings = telemetry_settings({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"})
     assert settings is not None
     telemetry = start_telemetry(settings)
 

@@ -3,13 +3,16 @@
 import contextlib
 import http.client
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 
+from edgezero_spin.explorer import serving, stores
 from edgezero_spin.explorer.application import explored_host
 from edgezero_spin.explorer.recorder import Recorder
 from edgezero_spin.explorer.serving import Explorer
@@ -266,6 +269,9 @@ def test_a_database(browser: Browser) -> None:
         ("PUT", "api/key-value/default/value?key=a", b"x" * (1024 * 1024 + 1), 413),
         ("PATCH", "api/key-value/default/value?key=a", b"x", 405),
         ("POST", "api/sqlite/default", b"\xff", 422),
+        ("POST", "api/sqlite/default", b" ", 422),
+        ("GET", "api/requests/" + "9" * 5000, None, 404),
+        ("GET", "api/requests/x", None, 404),
         ("GET", "api/nothing", None, 404),
         ("GET", "../../pyproject.toml", None, 404),
         ("GET", "page/index.html", None, 404),
@@ -277,3 +283,57 @@ def test_what_cannot_be_done(
     """Is said in one sentence."""
     found, content, _ = browser.ask(path, method, body)
     assert found == status and content["problem"]
+
+
+ENDLESS = "with recursive c (n) as (select 1 union all select n + 1 from c) select count(*) from c"
+
+
+def test_numbers_that_json_lacks(browser: Browser) -> None:
+    """They are text, so that a browser can read the answer."""
+    found = browser.json(
+        "api/sqlite/default", "POST", "select 9e999, -9e999, 1.5, 9007199254740993"
+    )
+    assert found["rows"] == [["inf", "-inf", 1.5, "9007199254740993"]]
+
+
+def test_a_statement_that_does_not_end(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is stopped, and says so; the page answers meanwhile."""
+    monkeypatch.setattr(stores, "STATEMENT_S", 0.5)
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(browser.ask, "api/sqlite/default", "POST", ENDLESS)
+        assert browser.json("api/requests")["requests"] == []
+        status, found, _ = asked.result()
+    assert status == 422 and "stopped after 0.5 seconds" in found["problem"]
+
+
+def test_the_end_waits_for_no_statement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement that runs when the explorer ends is stopped with it, not at its time limit."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(stores, "STATEMENT_S", 3600.0)
+    began, ended = threading.Event(), threading.Event()
+    run = stores.run_statement
+
+    def noted(*given: Any) -> dict[str, Any]:
+        began.set()
+        try:
+            return run(*given)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(serving, "run_statement", noted)
+    with ThreadPoolExecutor() as pool:
+        with exploring(tmp_path) as browser:
+            pool.submit(browser.ask, "api/sqlite/default", "POST", ENDLESS)
+            assert began.wait(30)
+        assert ended.wait(30)
+
+
+def test_a_failure_of_the_explorer(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an answer and a line of the log."""
+
+    def fail(*given: Any) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(serving, "list_tables", fail)
+    status, found, _ = browser.ask("api/sqlite/default")
+    assert status == 500 and "log" in found["problem"]

@@ -58,8 +58,18 @@ class Listening:
         return f"{self.scheme}://{name}:{self.port}"
 
 
-def bind(listen: str, *, find_free_port: bool = False) -> socket.socket:
+USE_FIND_FREE_PORT = "To have Spin search for a free port, use the --find-free-port option."
+
+
+def bind(
+    listen: str, *, find_free_port: bool = False, if_taken: str = USE_FIND_FREE_PORT
+) -> socket.socket:
     """Return a listening socket.
+
+    Args:
+        listen: Address and port.
+        find_free_port: Try the next ports, too.
+        if_taken: What to do about a port that is taken; the end of the message.
 
     Raises:
         ListenError: The address is malformed, unknown or taken.
@@ -89,11 +99,7 @@ def bind(listen: str, *, find_free_port: bool = False) -> socket.socket:
         raise ListenError(
             listen, f"Couldn't find a free port in the range {port}-{port + tries - 1}."
         )
-    raise ListenError(
-        listen,
-        f"{listen} is already in use. To have Spin search for a free port, use the "
-        f"--find-free-port option.",
-    )
+    raise ListenError(listen, f"{listen} is already in use. {if_taken}")
 
 
 def _split(listen: str) -> tuple[str, int]:

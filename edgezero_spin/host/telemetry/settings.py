@@ -6,8 +6,10 @@ addresses, headers, time limits and the sampler are read by the SDK of OpenTelem
 Source: contract services.md, TEL-1 to TEL-6.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
 import attrs
 
@@ -20,8 +22,10 @@ Protocol = Literal["http/protobuf", "grpc"]
 SIGNALS = ("traces", "metrics", "logs")
 
 _ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
 _PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL"
 # Spans are of the level `info`.
+_FIELD_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 _LEVELS_WITHOUT_SPANS = frozenset({"off", "error", "warn"})
 
 
@@ -61,7 +65,8 @@ def telemetry_settings(environ: Mapping[str, str]) -> TelemetrySettings | None:
     """Return what the environment asks for; ``None`` for no telemetry.
 
     Raises:
-        TelemetryError: A signal is to be sent as JSON.
+        TelemetryError: A signal is to be sent as JSON, or an address or the header fields cannot
+            be used.
     """
     if environ.get("OTEL_SDK_DISABLED"):
         return None
@@ -72,6 +77,10 @@ def telemetry_settings(environ: Mapping[str, str]) -> TelemetrySettings | None:
         if environ.get(_ENDPOINT) or environ.get(f"{own}ENDPOINT"):
             name = f"{own}PROTOCOL" if environ.get(f"{own}PROTOCOL") else _PROTOCOL
             protocols[signal] = _protocol(environ.get(name) or "http/protobuf", name, warnings)
+            for variable in (_ENDPOINT, f"{own}ENDPOINT"):
+                _check_endpoint(variable, environ.get(variable), protocols[signal])
+            for variable in (_HEADERS, f"{own}HEADERS"):
+                _check_headers(variable, environ.get(variable))
     level = environ.get("SPIN_OTEL_TRACING_LEVEL", "").strip().lower()
     if level in _LEVELS_WITHOUT_SPANS:
         protocols.pop("traces", None)
@@ -95,3 +104,40 @@ def _protocol(text: str, name: str, warnings: list[str]) -> Protocol:
     if text != "http/protobuf" and warning not in warnings:
         warnings.append(warning)
     return "http/protobuf"
+
+
+def _check_endpoint(variable: str, text: str | None, protocol: Protocol) -> None:
+    """Check an address that the SDK would find wrong at each attempt to send.
+
+    The message repeats no part of it: there may be a password in it.
+
+    Raises:
+        TelemetryError: It is not the address of a server.
+    """
+    if not text or (protocol == "grpc" and "://" not in text):
+        return
+    try:
+        url = urlsplit(text)
+        is_usable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise TelemetryError(
+            f"{variable} is not the address of a collector; write http:// or https://, a host and "
+            "a port, such as http://127.0.0.1:4318"
+        )
+
+
+def _check_headers(variable: str, text: str | None) -> None:
+    """Check header fields, which the SDK would repeat in a log if they were wrong.
+
+    Raises:
+        TelemetryError: They are not pairs.
+    """
+    for pair in (text or "").split(","):
+        name, equals, value = (unquote(part).strip() for part in pair.partition("="))
+        if pair.strip() and not (equals and _FIELD_NAME.fullmatch(name) and value.isprintable()):
+            raise TelemetryError(
+                f"{variable} is not a list of header fields; write NAME=VALUE,NAME=VALUE, with "
+                "commas, equals signs and spaces of values as in URLs: %2C, %3D, %20"
+            )

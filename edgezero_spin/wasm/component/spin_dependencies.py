@@ -129,7 +129,7 @@ def _read(what: str, data: bytes) -> Component:
         component = read_component(data)
         validate(component)
     except WasmError as error:
-        raise CompositionError(f"{what} is no component that can be joined: {error}") from error
+        raise CompositionError(f"{what} is not a component that can be joined: {error}") from error
     return component
 
 

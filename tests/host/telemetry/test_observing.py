@@ -29,7 +29,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 
 def settings(**environ: str) -> TelemetrySettings:
     """What the environment asks for."""
-    found = telemetry_settings({"OTEL_EXPORTER_OTLP_ENDPOINT": "set", **environ})
+    found = telemetry_settings({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", **environ})
     assert found is not None
     return found
 

@@ -5,6 +5,7 @@ import pytest
 from edgezero_spin.host.telemetry.settings import TelemetryError, telemetry_settings
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+URL = "http://127.0.0.1:4318"
 HTTP, GRPC = "http/protobuf", "grpc"
 ALL = {"traces": HTTP, "metrics": HTTP, "logs": HTTP}
 
@@ -12,20 +13,20 @@ ALL = {"traces": HTTP, "metrics": HTTP, "logs": HTTP}
 @pytest.mark.parametrize(
     ("environ", "protocols"),
     [
-        pytest.param({ENDPOINT: "x"}, ALL, id="all"),
-        pytest.param({"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "x"}, {"logs": HTTP}, id="one"),
+        pytest.param({ENDPOINT: URL}, ALL, id="all"),
+        pytest.param({"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": URL}, {"logs": HTTP}, id="one"),
         pytest.param({ENDPOINT: ""}, None, id="empty"),
         pytest.param({}, None, id="nothing"),
-        pytest.param({ENDPOINT: "x", "OTEL_SDK_DISABLED": "false"}, None, id="disabled"),
-        pytest.param({ENDPOINT: "x", "OTEL_SDK_DISABLED": ""}, ALL, id="not disabled"),
+        pytest.param({ENDPOINT: URL, "OTEL_SDK_DISABLED": "false"}, None, id="disabled"),
+        pytest.param({ENDPOINT: URL, "OTEL_SDK_DISABLED": ""}, ALL, id="not disabled"),
         pytest.param(
-            {ENDPOINT: "x", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+            {ENDPOINT: URL, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
             dict.fromkeys(ALL, GRPC),
             id="grpc",
         ),
         pytest.param(
             {
-                ENDPOINT: "x",
+                ENDPOINT: URL,
                 "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
                 "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "http/protobuf",
             },
@@ -33,11 +34,11 @@ ALL = {"traces": HTTP, "metrics": HTTP, "logs": HTTP}
             id="own protocol",
         ),
         pytest.param(
-            {ENDPOINT: "x", "SPIN_OTEL_TRACING_LEVEL": "warn"},
+            {ENDPOINT: URL, "SPIN_OTEL_TRACING_LEVEL": "warn"},
             {"metrics": HTTP, "logs": HTTP},
             id="level above info",
         ),
-        pytest.param({ENDPOINT: "x", "SPIN_OTEL_TRACING_LEVEL": "loud"}, ALL, id="no level"),
+        pytest.param({ENDPOINT: URL, "SPIN_OTEL_TRACING_LEVEL": "loud"}, ALL, id="no level"),
     ],
 )
 def test_signals(environ: dict[str, str], protocols: dict[str, str] | None) -> None:
@@ -49,7 +50,7 @@ def test_signals(environ: dict[str, str], protocols: dict[str, str] | None) -> N
 
 def test_a_protocol_that_nobody_knows() -> None:
     """Is told of once, and the usual one taken."""
-    settings = telemetry_settings({ENDPOINT: "x", "OTEL_EXPORTER_OTLP_PROTOCOL": "soap"})
+    settings = telemetry_settings({ENDPOINT: URL, "OTEL_EXPORTER_OTLP_PROTOCOL": "soap"})
     assert settings is not None and settings.protocols == ALL
     (warning,) = settings.warnings
     assert "'soap' is not a valid OTLP protocol, defaulting to http/protobuf" in warning
@@ -61,11 +62,63 @@ def test_a_protocol_that_nobody_knows() -> None:
 def test_json_is_refused(name: str) -> None:
     """At the start, by name."""
     with pytest.raises(TelemetryError, match="http/json OTLP protocol is not supported") as caught:
-        telemetry_settings({ENDPOINT: "x", name: "http/json"})
+        telemetry_settings({ENDPOINT: URL, name: "http/json"})
     assert name in str(caught.value)
 
 
 def test_output_in_spans() -> None:
     """Unless it is switched off (TEL-6)."""
-    settings = telemetry_settings({ENDPOINT: "x", "SPIN_DISABLE_LOG_TO_TRACING": "1"})
+    settings = telemetry_settings({ENDPOINT: URL, "SPIN_DISABLE_LOG_TO_TRACING": "1"})
     assert settings is not None and not settings.output_in_spans
+
+
+LOGS_ENDPOINT = "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"
+
+
+@pytest.mark.parametrize("name", [ENDPOINT, LOGS_ENDPOINT])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "me:s3cret@127.0.0.1",
+        "127.0.0.1:4318",
+        "ftp://me:s3cret@x",
+        "http://",
+        "http://x:99999",
+        "http://x:0",
+        "http://x:s3cret",
+        "http://[::1",
+    ],
+)
+def test_an_address_that_cannot_be_used(name: str, address: str) -> None:
+    """Is refused at the start by its variable, and not repeated."""
+    with pytest.raises(TelemetryError, match="is not the address of a collector") as caught:
+        telemetry_settings({name: address})
+    assert name in str(caught.value) and "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {ENDPOINT: "https://me:s3cret@collector.example/base"},
+        {ENDPOINT: "http://[::1]:4318"},
+        {ENDPOINT: "127.0.0.1:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+        {ENDPOINT: URL, "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Basic%20YQ%3D%3D,x-team = a"},
+        {ENDPOINT: URL, "OTEL_EXPORTER_OTLP_HEADERS": " , a=b=c,"},
+        {ENDPOINT: "nonsense", "OTEL_SDK_DISABLED": "true"},
+        {"OTEL_EXPORTER_OTLP_HEADERS": "nonsense"},
+    ],
+)
+def test_what_is_not_refused(environ: dict[str, str]) -> None:
+    """Every way to write an address and header fields, and what is not used."""
+    telemetry_settings(environ)
+
+
+@pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_LOGS_HEADERS"])
+@pytest.mark.parametrize(
+    "fields", ["s3cret", "a=1,s3cret", "=s3cret", "a b=s3cret", "a=s3cret%0Ax"]
+)
+def test_header_fields_that_cannot_be_sent(name: str, fields: str) -> None:
+    """Are refused, and not repeated: they are often secret."""
+    with pytest.raises(TelemetryError, match="is not a list of header fields") as caught:
+        telemetry_settings({ENDPOINT: URL, name: fields})
+    assert name in str(caught.value) and "s3cret" not in str(caught.value)

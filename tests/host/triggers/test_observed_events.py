@@ -76,7 +76,7 @@ def test_a_message_of_redis_is_a_span(
 ) -> None:
     """By its channel, with the component below it; it is counted by its kind."""
     # TEL-31, TEL-40
-    settings = telemetry_settings({"OTEL_EXPORTER_OTLP_ENDPOINT": "set"})
+    settings = telemetry_settings({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"})
     assert settings is not None
     telemetry = start_telemetry(settings)
     deliver(tmp_path, shared_engine, kind, export, telemetry.observer)

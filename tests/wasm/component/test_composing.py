@@ -148,8 +148,8 @@ def test_which_imports_a_dependency_is_for(dependency: str, fits: list[str]) -> 
 @pytest.mark.parametrize(
     ("user", "says"),
     [
-        (b"nothing", "component 'user' is no component that can be joined"),
-        (b"\0asm\1\0\0\0", "component 'user' is no component that can be joined"),
+        (b"nothing", "component 'user' is not a component that can be joined"),
+        (b"\0asm\1\0\0\0", "component 'user' is not a component that can be joined"),
         (component('(import "a" (core module))'), "the import a of a core module is refused"),
         (component('(import "a" (component))'), "the import a of a component is refused"),
         (

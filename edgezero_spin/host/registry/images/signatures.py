@@ -91,7 +91,7 @@ def load_keys(sources: KeySource | Iterable[KeySource], *, reference: str) -> tu
         reference: The image that they are for, for errors.
 
     Raises:
-        SignatureError: One cannot be read, or is no ECDSA key on P-256 in PEM.
+        SignatureError: One cannot be read, or is not an ECDSA key on P-256 in PEM.
     """
     several = [sources] if isinstance(sources, KeySource) else list(sources)
     if not several:
@@ -148,7 +148,7 @@ def _simple_signatures(
         annotations = value.get("annotations")
         text = annotations.get(_SIGNATURE) if isinstance(annotations, dict) else None
         if layer.media_type != PAYLOAD_TYPE or not isinstance(text, str):
-            yield f"a layer of type {layer.media_type} is no signature"
+            yield f"a layer of type {layer.media_type} is not a signature"
             continue
         try:
             payload = _content(repository, layer)
@@ -167,7 +167,7 @@ def _payload_fault(payload: bytes, digest: str) -> str | None:
     critical = _at(_json(payload), "critical")
     signed = _at(critical, "image", "docker-manifest-digest")
     if _at(critical, "type") != _PAYLOAD_KIND:
-        return "a payload is no claim of cosign about an image"
+        return "a payload is not a cosign claim about an image"
     return None if signed == digest else f"a signature is for another image, {signed}"
 
 
@@ -235,7 +235,7 @@ def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error) as error:
-        raise FetchError("a signature is no base64") from error
+        raise FetchError("a signature is not base64") from error
 
 
 def _read_key(source: KeySource) -> tuple[str, bytes]:
@@ -265,7 +265,7 @@ def _load_key(source: KeySource) -> PublicKey:
     try:
         key = load_pem_public_key(content)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise FetchError(f"{name} is no public key in PEM, such as cosign.pub") from error
+        raise FetchError(f"{name} is not a public key in PEM, such as cosign.pub") from error
     if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
-        raise FetchError(f"{name} is no ECDSA key on the curve P-256, as cosign makes them")
+        raise FetchError(f"{name} is not an ECDSA key on the curve P-256, as cosign makes them")
     return PublicKey(name, key)

@@ -243,7 +243,7 @@ def test_dependencies_are_pushed_beside_their_component(registry: Registry, app:
     thing = b"\0asm\x0d\0\x01\0" + b"thing" * 100
     (app.parent / "thing.wasm").write_bytes(thing)
     app.write_text(MANIFEST + DEPENDENCIES)
-    says = "is no component that can be joined: malformed section.*--compose=false"
+    says = "is not a component that can be joined: malformed section.*--compose=false"
     with pytest.raises(ImageError, match=says):
         pushed(registry, app)
     assert registry.uploaded == []

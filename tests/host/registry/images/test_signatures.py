@@ -138,11 +138,11 @@ BAD: dict[str, tuple[Sign, str]] = {
     ),
     "another claim": (
         lambda registry, digest: add_signatures(registry, digest, (claim(digest, "x"), KEY)),
-        "no claim of cosign about an image",
+        "not a cosign claim about an image",
     ),
     "signed nonsense": (
         lambda registry, digest: add_signatures(registry, digest, (b"[" * 9999, KEY)),
-        "no claim of cosign about an image",
+        "not a cosign claim about an image",
     ),
     "signature of something else": (
         lambda registry, digest: add_signatures(
@@ -156,7 +156,7 @@ BAD: dict[str, tuple[Sign, str]] = {
     ),
     "no base64": (
         lambda registry, digest: add_signatures(registry, digest, (claim(digest), "?!")),
-        "a signature is no base64",
+        "a signature is not base64",
     ),
     "changed payload": (changed_payload, "a signature is not what the manifest says"),
     "huge payload": (huge_payload, "is refused"),
@@ -164,7 +164,7 @@ BAD: dict[str, tuple[Sign, str]] = {
         lambda registry, digest: add_signatures(
             registry, digest, (claim(digest), KEY), media_type="text/plain"
         ),
-        "a layer of type text/plain is no signature",
+        "a layer of type text/plain is not a signature",
     ),
     "bundle of another key": (
         lambda registry, digest: add_bundle(registry, digest, OTHER, statement(digest)),
@@ -228,14 +228,14 @@ def pem(key: object) -> bytes:
     [
         ([], "no key was given to verify it with"),
         ("nowhere.pub", "the key nowhere.pub cannot be read: No such file"),
-        (b"hello", "the key is no public key in PEM"),
+        (b"hello", "the key is not a public key in PEM"),
         (
             KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
             "is a private key; give the public one",
         ),
-        (pem(ec.generate_private_key(ec.SECP384R1())), "no ECDSA key on the curve P-256"),
-        (pem(rsa.generate_private_key(65537, 2048)), "no ECDSA key on the curve P-256"),
-        ([public_pem(KEY), b"hello"], "the key is no public key in PEM"),
+        (pem(ec.generate_private_key(ec.SECP384R1())), "not an ECDSA key on the curve P-256"),
+        (pem(rsa.generate_private_key(65537, 2048)), "not an ECDSA key on the curve P-256"),
+        ([public_pem(KEY), b"hello"], "the key is not a public key in PEM"),
     ],
 )
 def test_a_key_that_cannot_be_used(
