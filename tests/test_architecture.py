@@ -106,7 +106,8 @@ IN_THE_COMPONENT = [
 # (file or folder, imported root) pairs that may stand inside a function, and why.
 LATE = {
     # Reads a manifest while the component is built; an app without one never loads it.
-    ("core/app.py", "edgezero_spin.manifest"),
+    ("core/app.py", "edgezero_spin.core.from_manifest"),
+    ("core/from_manifest.py", "edgezero_spin.manifest"),
     # Describes the app while it is compiled; an app without a description never loads it.
     ("core/app.py", "edgezero_spin.core.openapi"),
     ("core/app.py", "edgezero_spin.core.openapi.serving"),

@@ -42,4 +42,5 @@ def _report(load: AppLoad) -> None:
             click.echo(notice, err=True)
     what = "Loaded" if load.first else "Reloaded"
     took = f"{(load.seconds or 0) * 1000:.0f} ms"
-    click.echo(f"{what} the app, {load.routes} routes, in {took}", err=True)
+    routes = "1 route" if load.routes == 1 else f"{load.routes} routes"
+    click.echo(f"{what} the app, {routes}, in {took}", err=True)

@@ -42,8 +42,8 @@ class _Kube(click.Group):
         if program is not None:
             run_plugin(program, args)
         return ctx.fail(
-            f"{args[0]!r} is not a command of `edgezero kube`, and the plugin `kube` that may have "
-            "it is not installed; kubectl works on a SpinApp as on any resource"
+            f"{args[0]!r} is not a command of `edgezero kube`, and the plugin `kube`, which may "
+            "have it, is not installed; kubectl works on a SpinApp as on any resource"
         )
 
 
@@ -73,7 +73,7 @@ class _Pairs(click.ParamType[tuple[tuple[str, str], ...]]):
     def convert(
         self, value: object, parameter: click.Parameter | None, context: click.Context | None
     ) -> tuple[tuple[str, str], ...]:
-        """Split them; what is not a pair is wrong, and not repeated: it may be a secret."""
+        """Split them; what is no pair is wrong, and not repeated: it may be a secret."""
         text = str(value)
         parts = [text] if text.count("=") == 1 else next(csv.reader([text]), [])
         pairs = [part.partition("=") for part in parts]

@@ -15,25 +15,22 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import attrs
 
-from edgezero_spin.core.answers import error_response, report
-from edgezero_spin.core.binding import Endpoint, bind
+from edgezero_spin.core.binding import Endpoint
+from edgezero_spin.core.compilation import compile_routes
 from edgezero_spin.core.event_handlers import AppEvent, EventHandlers
-from edgezero_spin.core.files import FileBody, apply_conditions
+from edgezero_spin.core.exception_handlers import ExceptionHandlers, begin_body
 from edgezero_spin.core.introspection import ManifestJson
 from edgezero_spin.core.middleware import chain
 from edgezero_spin.core.mounts import Mount, MountTarget, find_mount, merged_stores
 from edgezero_spin.core.offers import Offers
 from edgezero_spin.core.outbound import OutboundTransport
-from edgezero_spin.core.patterns import parse_pattern
-from edgezero_spin.core.references import Reference, resolve
+from edgezero_spin.core.references import resolved
 from edgezero_spin.core.request import DEFAULT_BODY_LIMIT, Request
 from edgezero_spin.core.response import Response
 from edgezero_spin.core.return_values import to_response
 from edgezero_spin.core.route_table import Route, RouteTable
-from edgezero_spin.core.router import Declaration, Router
+from edgezero_spin.core.router import Router
 from edgezero_spin.core.signatures import sends_requests
-from edgezero_spin.core.streaming import BodyStream
-from edgezero_spin.errors import ManifestError
 from edgezero_spin.stores.declaration import StoreDeclaration, StoreIds
 from edgezero_spin.stores.opening import Stores
 
@@ -45,7 +42,6 @@ __all__ = ["DEFAULT_NAME", "App"]
 DEFAULT_NAME = "EdgeZero App"
 
 _Handler = TypeVar("_Handler", bound=Callable[..., object])
-_ExceptionHandler: TypeAlias = Callable[[Request, Any], Any]
 _Stores: TypeAlias = Stores | Callable[[], Stores] | None
 
 # No body goes with these (RFC 9110, 15.3.5 and 15.4.5).
@@ -117,7 +113,7 @@ class App(Router):
         self._states: dict[type, object] = {}
         self.api_description: ApiDescription | None = None
         self._prepares: list[Callable[[], None]] = []
-        self._exception_handlers: dict[type, _ExceptionHandler] = {}
+        self._exception_handlers = ExceptionHandlers()
         self._mounts: list[Mount] = []
         self.events = EventHandlers(self._changed)
         self._table = RouteTable(())
@@ -151,36 +147,20 @@ class App(Router):
                 ``compile``, which raises the same for one that does not exist.
         """
         # Only an app that has a manifest carries its reader, and reads it while it is built.
-        from pathlib import Path
+        from edgezero_spin.core.from_manifest import read_described_app
 
-        from edgezero_spin.manifest.app_manifest import load_app_manifest, manifest_json
-
-        caller: Mapping[str, Any] = sys._getframe(1).f_globals
-        beside = Path(caller.get("__file__") or "").parent / path
-        found = beside if beside.is_file() else Path(path)
-        manifest = load_app_manifest(found)
+        described = read_described_app(path, sys._getframe(1).f_globals)
         app = cls(
-            manifest.name or DEFAULT_NAME,
+            described.name or DEFAULT_NAME,
             outbound_http=outbound_http,
             open_stores=open_stores,
             body_limit=body_limit,
             state=state,
         )
-        app.declaration = manifest.stores
-        app.with_state(ManifestJson(manifest_json(found)))
-        module = caller.get("__name__", "")
-        for index, text in enumerate(manifest.middleware):
-            app._layers.append(_reference(text, f"{path}: app.middleware[{index}]", module))
-        for index, trigger in enumerate(manifest.triggers):
-            if trigger.handler is None:
-                continue
-            origin = f"{path}: triggers.http[{index}].handler"
-            handler = _reference(trigger.handler, origin, module)
-            try:
-                pattern = parse_pattern(trigger.path)
-            except ValueError as error:
-                raise ManifestError(f"{path}: triggers.http[{index}].path: {error}") from None
-            app._entries += [Declaration(method, pattern, handler) for method in trigger.methods]
+        app.declaration = described.stores
+        app.with_state(described.manifest)
+        app._layers += described.middleware
+        app._entries += described.routes
         return app
 
     # What a handler file writes
@@ -198,14 +178,7 @@ class App(Router):
         Raises:
             TypeError: It is not a class of exceptions.
         """
-        if not (isinstance(kind, type) and issubclass(kind, Exception)):
-            raise TypeError(f"exception_handler takes a class of exceptions, got {kind!r}")
-
-        def declare(handler: _Handler) -> _Handler:
-            self._exception_handlers[kind] = handler
-            return handler
-
-        return declare
+        return self._exception_handlers.declare(kind)
 
     def redis(self, channel: str) -> Callable[[_Handler], _Handler]:
         """Declare a handler of messages on a channel of Redis: ``@app.redis("orders")``.
@@ -439,28 +412,14 @@ class App(Router):
             # Only an app with databases carries their facades, loaded while it is built.
             import_module(f"edgezero_spin.stores.databases.{kind}")
         declared = list(self.declarations())
-        handlers = [_resolved(route.handler) for route in declared]
-        names: dict[int, set[str]] = {}
-        for route, handler in zip(declared, handlers, strict=True):
-            names.setdefault(id(handler), set()).update(route.pattern.names)
+        handlers = [resolved(route.handler) for route in declared]
         kinds = [field.name for field in attrs.fields(StoreDeclaration)]
         offers = Offers(
             frozenset(kind for kind in kinds if getattr(self.declaration, kind) is not None),
             frozenset(self._states),
         )
-        routes = []
-        for route, handler in zip(declared, handlers, strict=True):
-            own = route.pattern.names
-            call = bind(handler, own, frozenset(names[id(handler)] - {*own}), offers)
-            refuse = None
-            if route.layers:
-                layers = [_resolved(layer) for layer in route.layers]
-                call = chain(layers, self._answering(call), self._answer)
-                refuse = chain(layers, self._answering(self._miss), self._answer)
-            name = route.name or str(getattr(handler, "__name__", ""))
-            routes.append(
-                Route(route.method, route.pattern, handler, call, name, route.tags, refuse)
-            )
+        exceptions = self._exception_handlers
+        routes = compile_routes(declared, handlers, offers, exceptions, self._miss)
         self._table = self._states[RouteTable] = RouteTable(routes)
         self.events.compile(offers)
         handlers += self.events.functions()
@@ -469,9 +428,10 @@ class App(Router):
             app.compile()
         if any(map(sends_requests, handlers)) or any(app.outbound_http for app in mounted):
             self.outbound_http = True
-        self._endpoint = self._answering(self._call_route)
-        layers = [_resolved(layer) for layer in self._layers]
-        self._entry = chain(layers, self._endpoint, self._answer) if layers else self._call_route
+        self._endpoint = exceptions.answering(self._call_route)
+        layers = [resolved(layer) for layer in self._layers]
+        entry = chain(layers, self._endpoint, exceptions.answer) if layers else self._call_route
+        self._entry = entry
         try:
             for prepare in self._prepares:
                 prepare()
@@ -528,12 +488,12 @@ class App(Router):
             response = await self.dispatch(request, stores)
             body = response.body
             if type(body) is not bytes:
-                await _begin(request, response)
+                await begin_body(request, response)
                 body = response.body
             if body and (request.method == "HEAD" or response.status in _BODILESS):
                 await response.drop_body()
         except Exception as error:
-            response = await self._answer(error, request)
+            response = await self._exception_handlers.answer(error, request)
             if request.method == "HEAD":
                 await response.drop_body()
         return response
@@ -568,49 +528,6 @@ class App(Router):
     async def _with_open_stores(self, request: Request, entry: Endpoint) -> Response:
         await request.open_stores()
         return await entry(request)
-
-    def _answering(self, endpoint: Endpoint) -> Endpoint:
-        """Answer what an endpoint raises, or its stream at the first chunk."""
-
-        async def call(request: Request) -> Response:
-            try:
-                response = await endpoint(request)
-                if type(response.body) is not bytes:
-                    await _begin(request, response)
-            except Exception as error:
-                response = await self._answer(error, request)
-            return response
-
-        return call
-
-    async def _answer(self, error: Exception, request: Request) -> Response:
-        """Make the response of an error, and log what is the service's own fault, once."""
-        request.error = error
-        if request._background is not None:
-            request._background.clear()
-        handler = self._exception_handler_of(error)
-        if handler is None:
-            report(error, request.method, request.path)
-            return error_response(error)
-        try:
-            result = handler(request, error)
-            response = to_response(await result if hasattr(result, "__await__") else result)
-            await _begin(request, response)
-        except Exception as second:
-            report(second, request.method, request.path)
-            return error_response(second)
-        if response.status >= 500:
-            report(error, request.method, request.path)
-        return response
-
-    def _exception_handler_of(self, error: Exception) -> _ExceptionHandler | None:
-        if not self._exception_handlers:
-            return None
-        for kind in type(error).__mro__:
-            handler = self._exception_handlers.get(kind)
-            if handler is not None:
-                return handler
-        return None
 
     def _call_route(self, request: Request) -> Awaitable[Response]:
         route = request.route
@@ -651,34 +568,9 @@ class App(Router):
         return await (entry if self._layers else self._endpoint)(request)
 
 
-async def _begin(request: Request, response: Response) -> None:
-    """Have the first chunk of a streamed body there, so that its failure is answered."""
-    body = response.body
-    if isinstance(body, FileBody):
-        await apply_conditions(request, response, body)
-        body = response.body
-    if isinstance(body, BodyStream):
-        await body.prime()
-
-
 def _store_ids(ids: Sequence[str] | StoreIds) -> StoreIds | None:
     if isinstance(ids, StoreIds):
         return ids
     if isinstance(ids, str):
         raise TypeError(f"store ids are a sequence of texts, not the text {ids!r}")
     return StoreIds.of(ids, ids[0]) if ids else None
-
-
-def _reference(text: str, origin: str, caller: str) -> Reference:
-    module, colon, name = text.partition(":")
-    steps = [*module.split("."), *name.split(".")]
-    if not colon or not all(step.isidentifier() for step in steps):
-        raise ManifestError(
-            f"{origin}: invalid handler path {text!r}: write the module, a colon and the "
-            f"function, as in 'app.handlers:root'"
-        )
-    return Reference(module, name, origin, caller)
-
-
-def _resolved(named: Callable[..., Any] | Reference) -> Callable[..., Any]:
-    return resolve(named) if isinstance(named, Reference) else named

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from edgezero_spin.errors import ManifestError
 
-__all__ = ["Reference", "resolve"]
+__all__ = ["Reference", "parse_reference", "resolve", "resolved"]
 
 
 class Reference(NamedTuple):
@@ -34,6 +34,27 @@ class Reference(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.module}:{self.name}"
+
+
+def parse_reference(text: str, origin: str, caller: str) -> Reference:
+    """Read the text that names a handler or a middleware.
+
+    Args:
+        text: As the manifest has it.
+        origin: The file and key that say so, for messages.
+        caller: The module that loads the manifest.
+
+    Raises:
+        ManifestError: It is not a module, a colon and a name.
+    """
+    module, colon, name = text.partition(":")
+    steps = [*module.split("."), *name.split(".")]
+    if not colon or not all(step.isidentifier() for step in steps):
+        raise ManifestError(
+            f"{origin}: invalid handler path {text!r}: write the module, a colon and the "
+            f"function, as in 'app.handlers:root'"
+        )
+    return Reference(module, name, origin, caller)
 
 
 def resolve(reference: Reference) -> Callable[..., Any]:
@@ -56,6 +77,11 @@ def resolve(reference: Reference) -> Callable[..., Any]:
         raise ManifestError(f"{reference.origin}: {str(reference)!r} is not a function")
     handler: Callable[..., Any] = found
     return handler
+
+
+def resolved(named: Callable[..., Any] | Reference) -> Callable[..., Any]:
+    """Return a callable as it is, and what a reference names. Raises as ``resolve`` does."""
+    return resolve(named) if isinstance(named, Reference) else named
 
 
 def _module(reference: Reference) -> ModuleType:

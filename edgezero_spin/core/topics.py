@@ -54,7 +54,7 @@ def parse_topic(text: str) -> TopicPattern:
         ValueError: It is none; the message says why.
     """
     if not text or "\0" in text:
-        raise ValueError(f"{text!r} is not a topic: it has 1 character or more, none of them zero")
+        raise ValueError(f"{text!r} is not a topic: it needs at least 1 character, and no NUL")
     names: list[str] = []
     levels: list[str] = []
     filters: list[str] = []
@@ -65,8 +65,10 @@ def parse_topic(text: str) -> TopicPattern:
         if part.startswith("{") and part.endswith("}"):
             rest = part.startswith("{*")
             name = part[2 if rest else 1 : -1]
-            if not name.isidentifier() or name in names:
-                raise ValueError(f"{text!r}: {part!r} is no name of a level, or a second one")
+            if not name.isidentifier():
+                raise ValueError(f"{text!r}: {name!r} is not a valid parameter name")
+            if name in names:
+                raise ValueError(f"{text!r}: the name {name!r} is used twice")
             names.append(name)
         elif any(letter in part for letter in "{}") or (
             part not in ("+", "#") and any(letter in part for letter in "+#")

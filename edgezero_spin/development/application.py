@@ -153,6 +153,17 @@ class NativeApplication:
         return asked
 
 
+def _unstarted(app: App) -> tuple[str, ...]:
+    """Say which handlers nothing calls while an app is served natively."""
+    kinds = sorted({trigger.kind for trigger in app.events.triggers})
+    if not kinds:
+        return ()
+    return (
+        f"Requests only: nothing starts the handlers of {', '.join(kinds)} triggers here. "
+        "`edgezero watch` builds the component and runs them.",
+    )
+
+
 def load_native(
     path: Path, component_id: str | None, owned: contextlib.ExitStack, options: RunOptions
 ) -> NativeApplication:
@@ -205,7 +216,7 @@ def load_native(
         ),
         part=part,
         outbound=outbound,
-        notices=prepared.notices,
+        notices=(*prepared.notices, *_unstarted(app)),
         platform=_Platform(
             place.component_id,
             {label: prepared.stores.backends[label] for label in part.key_value_stores},

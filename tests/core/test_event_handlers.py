@@ -223,7 +223,7 @@ def test_signatures_that_cannot_be_served(declare: Callable[[App], None], proble
         (lambda app: app.mqtt("a", qos=3), "qos is 0, 1 or 2, got 3"),
         (lambda app: app.mqtt("a/#/b"), "its last level"),
         (lambda app: app.mqtt("a/b+"), "a whole level"),
-        (lambda app: app.mqtt("a/{x}/{x}"), "no name of a level, or a second one"),
+        (lambda app: app.mqtt("a/{x}/{x}"), "the name 'x' is used twice"),
         (lambda app: app.mqtt(""), "is not a topic"),
         (lambda app: (app.redis("x")(print), app.redis("x")), "has a handler already"),
         (lambda app: (app.mqtt("a/+")(print), app.mqtt("a/{b}")), "'a/\\+' has a handler already"),

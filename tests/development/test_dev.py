@@ -167,6 +167,35 @@ class Dev:
         return status
 
 
+EVENTS_MANIFEST = """spin_manifest_version = 2
+application = { name = "events" }
+[[trigger.http]]
+route = "/..."
+component = "events"
+[component.events]
+source = "app.wasm"
+build.command = "edgezero componentize app:app -o app.wasm"
+"""
+
+EVENTS_APP = """from edgezero_spin import App
+
+app = App()
+
+
+@app.redis("orders")
+async def on_order() -> None: ...
+
+
+@app.cron("0 * * * * *")
+async def on_minute() -> None: ...
+
+
+@app.get("/")
+def root() -> str:
+    return "root"
+"""
+
+
 @pytest.fixture
 def origin() -> Iterator[int]:
     """A server that the app may ask, and its port."""
@@ -356,6 +385,19 @@ def test_the_explorer(folder: Path) -> None:
         running.line_with("waiting for a change")
         assert running.ask("GET", "/shop/version")[0] == 500
         assert answered(1)[-1]["status"] == 500
+    finally:
+        assert running.stop() == 0
+
+
+def test_triggers_that_do_not_run_are_named(tmp_path: Path) -> None:
+    """Whoever waits for a message or a moment is told that none comes, and what runs them."""
+    (tmp_path / "spin.toml").write_text(EVENTS_MANIFEST)
+    (tmp_path / "app.py").write_text(EVENTS_APP)
+    running = Dev(tmp_path)
+    try:
+        line = running.line_with("Requests only")
+        assert "the handlers of cron, redis triggers" in line and "`edgezero watch`" in line
+        running.line_with("Loaded the app, 1 route, in")
     finally:
         assert running.stop() == 0
 

@@ -520,7 +520,7 @@ class ConcurrentExecutor:
             logger.info("%s stopped after its clients had left: %s", component_id, error)
             return
         answered = bool(left) and all(call.answered for call in left)
-        what = left[0].call.what if left else "request"
+        what = shared.called_with
         report(component_id, what, error, answered=answered, cancelled=self._closed is not None)
 
     def cancel(self, reason: str) -> None:

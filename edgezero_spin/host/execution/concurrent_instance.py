@@ -81,6 +81,7 @@ class ConcurrentInstance:
         answered_since_s: Since when no request waits for its response.
         warned: The log says that it blocks its requests.
         slept: Its present turn slept.
+        called_with: What its last call was, for the log.
     """
 
     owner: Owner
@@ -103,6 +104,7 @@ class ConcurrentInstance:
     timer_set: bool = attrs.field(default=False, init=False)
     warned: bool = attrs.field(default=False, init=False)
     begun: int = attrs.field(default=0, init=False)
+    called_with: str = attrs.field(default="request", init=False)
     _accepted: deque[SharedCall] = attrs.field(factory=deque, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
     _due: bool = attrs.field(default=False, init=False)
@@ -167,6 +169,7 @@ class ConcurrentInstance:
         self.left -= 1
         self.rested = False
         self.until_s = self.answered_since_s = None
+        self.called_with = call.call.what
         self.calls.append(call)
         self._accepted.append(call)
         call.call.on_abandon = self.wake

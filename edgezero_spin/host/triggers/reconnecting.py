@@ -81,7 +81,8 @@ async def stay_connected(
                     logger.error("%s: %s; trying again%s", name, error, _for(policy.timeout_s))
             left_s = policy.timeout_s - (now - lost_s)
             if left_s <= 0:
-                raise TriggerFailedError(error.problem) from error
+                gave_up = f"; gave up after {policy.timeout_s:g} s" if policy.timeout_s > 0 else ""
+                raise TriggerFailedError(f"{error.problem}{gave_up}") from error
             await asyncio.sleep(min(left_s, delay_s * random.uniform(0.5, 1)))
             delay_s = min(policy.most_delay_s, 2 * delay_s)
 

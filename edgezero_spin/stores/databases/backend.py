@@ -69,7 +69,7 @@ _TEXTS = {
         "access-denied (the label is not in this component's sqlite_databases in spin.toml)"
     ),
     "invalid-address": (
-        "invalid-address (it is not the address of a Redis server, or not in this component's "
+        "invalid-address (it is not an address of a Redis server, or is not in this component's "
         "allowed_outbound_hosts in spin.toml)"
     ),
 }

@@ -270,7 +270,7 @@ def _decimal(value: Any) -> Decimal:
         try:
             return Decimal(value)
         except InvalidOperation:
-            raise _MisfitError("text that is none") from None
+            raise _MisfitError("text that does not parse") from None
     if isinstance(value, Decimal | int) and not isinstance(value, bool):
         return Decimal(value)
     raise _MisfitError(_shown(value))
@@ -306,7 +306,7 @@ def _from_text(parse: Callable[[str], Any], value: Any) -> Any:
     try:
         return parse(value)
     except ValueError:
-        raise _MisfitError("text that is none") from None
+        raise _MisfitError("text that does not parse") from None
 
 
 def _instance(type_: type) -> _ColumnReader:

@@ -126,10 +126,13 @@ def test_instances_are_fresh_unless_reuse_is_asked_for(
 def test_a_deadline_ends_a_component_that_takes_too_long(
     kind: str, interface: str, shared_engine: Engine, tmp_path: Path
 ) -> None:
-    """One that computes and one that sleeps; the limit is that of requests."""
+    """One that computes and one that sleeps; the limit is that of requests.
+
+    What the log says of it, then and later, speaks of the event.
+    """
     path = write_app(tmp_path, TRIGGERS[kind], interface)
     settings = HostSettings(cache_dir=None, request_timeout_s=0.2)
-    with HostLog(), hosted(path, shared_engine, settings=settings) as (host, _):
+    with HostLog() as log, hosted(path, shared_engine, settings=settings) as (host, _):
 
         async def run() -> None:
             for letter in "cl":
@@ -137,6 +140,8 @@ def test_a_deadline_ends_a_component_that_takes_too_long(
                 assert outcome.kind is OutcomeKind.FAILED
 
         asyncio.run(run())
+    assert log.wait_for(f"Error processing {kind} ".encode())
+    assert b"Error processing request" not in log.content
 
 
 def test_several_kinds_call_one_component(shared_engine: Engine, tmp_path: Path) -> None:
@@ -250,7 +255,7 @@ def test_a_component_with_both_redis_interfaces_is_refused(
         (CRON_TRIGGERS.replace("0 0 3", "61 0 3"), "'61 0 3 * * *' is not a cron expression"),
         (
             CRON_TRIGGERS.replace("0 0 3 * * *", "hourly"),
-            "is not a cron expression; write six fields",
+            "is not a cron expression: it has 1 fields; write six",
         ),
         (CRON_TRIGGERS.replace("0 0 3 * * *", "0 0 0 31 2 *"), "never comes true"),
         (CRON_TRIGGERS.replace("cron_expression", "schedule"), "cron_expression is missing"),
@@ -264,6 +269,10 @@ def test_a_component_with_both_redis_interfaces_is_refused(
             "application.trigger.mqtt: password is missing",
         ),
         (MQTT_TRIGGERS.replace("mqtt://", "http://"), "address: an address of MQTT starts with"),
+        (
+            MQTT_TRIGGERS.replace("mqtt://", "mqtt://shop:hush@"),
+            "address: user and password are in the keys username and password",
+        ),
     ],
 )
 def test_tables_that_cannot_be_used(

@@ -329,9 +329,13 @@ SUBSCRIBED = b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n"
 @pytest.mark.parametrize(
     ("pieces", "error", "problem"),
     [
-        ((b"HTTP/1.1 400 Bad Request\r\n\r\n",), TriggerFailedError, "is not a Redis server"),
-        ((b"*x\r\n",), TriggerFailedError, "is not a Redis server"),
-        ((b"*99999999\r\n",), TriggerFailedError, "is not a Redis server"),
+        (
+            (b"HTTP/1.1 400 Bad Request\r\n\r\n",),
+            TriggerFailedError,
+            "does not speak the Redis protocol",
+        ),
+        ((b"*x\r\n",), TriggerFailedError, "does not speak the Redis protocol"),
+        ((b"*99999999\r\n",), TriggerFailedError, "does not speak the Redis protocol"),
         ((b"-LOADING Redis is loading\r\n",), ServerGoneError, "LOADING"),
         ((b"-NOPERM no permission\r\n",), TriggerFailedError, "failed to subscribe to"),
         # It says nothing for twice as long as the client looks.

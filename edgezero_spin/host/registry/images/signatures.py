@@ -167,7 +167,7 @@ def _payload_fault(payload: bytes, digest: str) -> str | None:
     critical = _at(_json(payload), "critical")
     signed = _at(critical, "image", "docker-manifest-digest")
     if _at(critical, "type") != _PAYLOAD_KIND:
-        return "a payload is not a claim of cosign about an image"
+        return "a payload is not a cosign claim about an image"
     return None if signed == digest else f"a signature is for another image, {signed}"
 
 

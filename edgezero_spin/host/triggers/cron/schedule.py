@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["CronSchedule"]
 
 FIELDS = "second minute hour day-of-month month day-of-week"
+_NAMES = (*FIELDS.split(), "year")
 EXAMPLE = "0 */5 * * * *"
 
 MOST_YEARS = 50
@@ -46,20 +47,17 @@ class CronSchedule:
             raise ValueError(
                 f"{expression!r} has five fields; put the second in front: '0 {expression}'"
             )
-        if len(fields) not in (6, 7) or not all(map(_WRITTEN.fullmatch, fields)):
-            raise ValueError(
-                f"{expression!r} is not a cron expression; write six fields ({FIELDS}), such as "
-                f"'{EXAMPLE}'"
-            )
+        if len(fields) not in (6, 7):
+            raise ValueError(_refusal(expression, f"it has {len(fields)} fields"))
+        written = list(fields)
         fields[5] = _LAST_WEEKDAY.sub(_library_last, fields[5])
         try:
+            if not all(map(_WRITTEN.fullmatch, fields)):
+                raise ValueError("it has characters of no field")
             expanded = croniter.expand(" ".join(fields), second_at_beginning=True)[0]
         except (CroniterError, ValueError, KeyError) as error:
-            reason = str(error).rpartition("] ")[2] or "not acceptable"
-            raise ValueError(
-                f"{expression!r} is not a cron expression ({reason}); write six fields ({FIELDS}), "
-                f"such as '{EXAMPLE}'"
-            ) from error
+            reason = _wrong_field(fields, written) or "its fields do not go together"
+            raise ValueError(_refusal(expression, reason)) from error
         self._fields = " ".join(fields[:6])
         self._years: list[int] | None = None
         if len(expanded) == 7 and expanded[6] != ["*"]:
@@ -103,6 +101,29 @@ class CronSchedule:
             day_or=False,
             max_years_between_matches=MOST_YEARS,
         )
+
+
+def _refusal(expression: str, reason: str) -> str:
+    return (
+        f"{expression!r} is not a cron expression: {reason}; write six fields ({FIELDS}), "
+        f"such as '{EXAMPLE}'"
+    )
+
+
+def _wrong_field(fields: list[str], written: list[str]) -> str | None:
+    """Name the first field that is wrong by itself; ``None`` where none is."""
+    from croniter import CroniterError, croniter
+
+    for position, field in enumerate(fields):
+        others = ["*"] * len(fields)
+        others[position] = field
+        try:
+            if not _WRITTEN.fullmatch(field):
+                raise ValueError(field)
+            croniter.expand(" ".join(others), second_at_beginning=True)
+        except (CroniterError, ValueError, KeyError):
+            return f"{_NAMES[position]} cannot be {written[position]!r}"
+    return None
 
 
 def _library_last(found: re.Match[str]) -> str:

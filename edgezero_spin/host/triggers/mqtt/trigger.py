@@ -166,6 +166,8 @@ class MqttTriggers:
         if texts["address"] is not None:
             try:
                 broker = parse_mqtt_address(texts["address"], client_id="")
+                if "@" in texts["address"].partition("://")[2].partition("/")[0]:
+                    raise ValueError("user and password are in the keys username and password")
             except ValueError as error:
                 problems.append(f'application.trigger.mqtt: address: {error}; write "{EXAMPLE}"')
         entries = []

@@ -201,4 +201,6 @@ class Subscription:
         raise self._nonsense()
 
     def _nonsense(self) -> TriggerFailedError:
-        return TriggerFailedError(f"what answers at {self._address} is not a Redis server")
+        return TriggerFailedError(
+            f"the server at {self._address} does not speak the Redis protocol"
+        )

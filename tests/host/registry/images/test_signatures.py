@@ -138,11 +138,11 @@ BAD: dict[str, tuple[Sign, str]] = {
     ),
     "another claim": (
         lambda registry, digest: add_signatures(registry, digest, (claim(digest, "x"), KEY)),
-        "not a claim of cosign about an image",
+        "not a cosign claim about an image",
     ),
     "signed nonsense": (
         lambda registry, digest: add_signatures(registry, digest, (b"[" * 9999, KEY)),
-        "not a claim of cosign about an image",
+        "not a cosign claim about an image",
     ),
     "signature of something else": (
         lambda registry, digest: add_signatures(
