@@ -108,6 +108,10 @@ class Explorer:
         if refusal is not None:
             _send_json(writer, head.method, refusal.status, {"problem": refusal.problem})
             return None
+        if head.path == f"/{self.token}":
+            place: Pair = ("location", f"/{self.token}/".encode())
+            send_text(writer, head.method, 308, "", fields=[place, *_SAFE])
+            return None
         path = head.path.removeprefix(f"/{self.token}/")
         if path in _FILES:
             name, media_type = _FILES[path]
@@ -135,7 +139,7 @@ class Explorer:
         own = {f"{name}:{port}".encode() for name in ("127.0.0.1", "localhost", "[::1]")}
         if len(hosts) != 1 or hosts[0].lower() not in own:
             return Refusal(403, "this page is for a browser on the same machine")
-        given = head.path.split("/", 2)[1] if head.path.count("/") > 1 else ""
+        given = head.path.removeprefix("/").partition("/")[0]
         if not secrets.compare_digest(given.encode("utf-8", "replace"), self.token.encode()):
             return Refusal(403, "open the address that edgezero printed: it ends in a token")
         for name, value in fields:

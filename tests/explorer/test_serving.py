@@ -337,3 +337,11 @@ def test_a_failure_of_the_explorer(browser: Browser, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(serving, "list_tables", fail)
     status, found, _ = browser.ask("api/sqlite/default")
     assert status == 500 and "log" in found["problem"]
+
+
+def test_the_address_without_its_last_slash(browser: Browser) -> None:
+    """It leads to the page, for whoever has the token alone."""
+    status, _, fields = browser.ask(f"/{browser.token}")
+    assert (status, fields["location"]) == (308, f"/{browser.token}/")
+    assert browser.ask(f"/{browser.token}x")[0] == 403
+    assert browser.ask(f"/{browser.token}", host="evil.example")[0] == 403
