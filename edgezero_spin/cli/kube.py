@@ -263,8 +263,11 @@ def _secrets(pairs: tuple[tuple[tuple[str, str], ...], ...]) -> dict[str, tuple[
 
 
 def _save(path: Path, text: str) -> None:
+    from edgezero_spin.errors import ProjectError
     from edgezero_spin.project.scratch import scratch_file
 
+    if path.is_dir():
+        raise ProjectError(f"--out: {path} is a folder; name a file in it")
     with scratch_file(path) as scratch:
         scratch.write_text(text, encoding="utf-8")
         scratch.replace(path)
