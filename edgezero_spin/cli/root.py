@@ -78,6 +78,11 @@ class _Commands(click.Group):
         if not ctx.resilient_parsing and self.get_command(ctx, name) is None:
             import difflib
 
+            from edgezero_spin.project.plugins import plugin_without_permission
+
+            denied = plugin_without_permission(name)
+            if denied is not None:
+                ctx.fail(f"{denied} is not executable: chmod +x {denied} makes it a command")
             close = difflib.get_close_matches(name, COMMANDS)
             offer = f" Did you mean {' or '.join(f'`{each}`' for each in close)}?" if close else ""
             ctx.fail(

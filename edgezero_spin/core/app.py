@@ -206,7 +206,7 @@ class App(Router):
             qos: The quality of service that is asked for, 0 to 2.
 
         Raises:
-            ValueError: It is no topic filter, or has a handler already.
+            ValueError: It is not a topic filter, or has a handler already.
         """
         return self.events.declare("mqtt", topic, qos)
 

@@ -20,7 +20,13 @@ from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.children import search_path
 from edgezero_spin.project.spin_data import SPIN_VERSION, spin_data_dir
 
-__all__ = ["find_plugin", "installed_plugins", "plugin_environment", "run_plugin"]
+__all__ = [
+    "find_plugin",
+    "installed_plugins",
+    "plugin_environment",
+    "plugin_without_permission",
+    "run_plugin",
+]
 
 _PREFIXES = ("edgezero-", "spin-")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -37,6 +43,15 @@ def find_plugin(name: str) -> Path | None:
             return Path(found)
     installed = spin_data_dir() / "plugins" / name.lower() / name.lower()
     return installed if _is_program(installed) else None
+
+
+def plugin_without_permission(name: str) -> Path | None:
+    """Return a file that would be the plugin if it could be executed; ``None`` for none."""
+    if _NAME.fullmatch(name) is None:
+        return None
+    places = [Path(entry) / (prefix + name) for prefix in _PREFIXES for entry in os.get_exec_path()]
+    places.append(spin_data_dir() / "plugins" / name.lower() / name.lower())
+    return next((path for path in places if path.is_file() and not os.access(path, os.X_OK)), None)
 
 
 def installed_plugins() -> dict[str, Path]:
@@ -62,7 +77,10 @@ def run_plugin(program: Path, arguments: Sequence[str]) -> NoReturn:
     try:
         os.execve(program, [str(program), *arguments], environment)
     except OSError as error:
-        raise ProjectError(f"cannot run {program}: {error.strerror or error}") from error
+        reason = error.strerror or str(error)
+        if isinstance(error, FileNotFoundError) and program.exists():
+            reason = "the interpreter that its first line names, or its loader, is not there"
+        raise ProjectError(f"cannot run {program}: {reason}") from error
 
 
 def plugin_environment() -> Mapping[str, str]:

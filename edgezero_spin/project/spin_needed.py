@@ -36,7 +36,7 @@ def outdated_spin(wasm: Path) -> OutdatedSpin | None:
     """Return what is wrong with the installed Spin for a component; ``None`` for nothing.
 
     Raises:
-        InspectionError: The file is no component.
+        InspectionError: The file is not a component.
     """
     needed = inspect_component(wasm).spin
     installed = None if needed is None else installed_spin()

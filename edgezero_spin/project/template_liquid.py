@@ -40,7 +40,7 @@ class Liquid:
         """Return what a text makes of values.
 
         Raises:
-            NotLiquidError: It is no Liquid.
+            NotLiquidError: It is not Liquid.
             ProjectError: It uses a name or a filter that there is not.
         """
         try:

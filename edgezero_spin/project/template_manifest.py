@@ -289,7 +289,7 @@ def _read_new_folder(table: TableReader) -> NewFolder:
         table.problem("action", f"an output by {action!r} is not known", 'Use "create_dir".')
     at = table.text("at", "component")
     if at not in ("component", "manifest"):
-        table.problem("at", f"{at!r} is no place", 'Use "component" or "manifest".')
+        table.problem("at", f"{at!r} is not a place", 'Use "component" or "manifest".')
     path = table.required_text("path", blank=False)
     table.refuse_rest()
     return NewFolder(path=path, at="manifest" if at == "manifest" else "component")

@@ -100,7 +100,7 @@ def render_template(
 
 
 class NotLiquidError(Exception):
-    """A text that is no Liquid; the message has its first fault."""
+    """A text that is not Liquid; the message has its first fault."""
 
 
 class _Renderer:

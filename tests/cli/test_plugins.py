@@ -89,7 +89,9 @@ def test_ours_comes_first(env: dict[str, str], tmp_path: Path) -> None:
         ("buidl", "'buidl' is not a command of edgezero, and no program edgezero-buidl or"),
         ("buidl", "Did you mean `build`"),
         ("../x", "'../x' is not a command"),
-        ("plain", "'plain' is not a command"),
+        ("plain", "bin/spin-plain is not executable: chmod +x"),
+        ("stored", "data/plugins/stored/stored is not executable: chmod +x"),
+        ("folder", "'folder' is not a command"),
         ("", "'' is not a command"),
     ],
 )
@@ -99,6 +101,8 @@ def test_what_is_no_command_is_wrong_usage(
     """The commands with a similar name are offered; a path or a plain file is not a plugin."""
     # PLG-4
     program(tmp_path / "bin" / "spin-plain", mode=0o644)
+    program(tmp_path / "data" / "plugins" / "stored" / "stored", mode=0o644)
+    (tmp_path / "bin" / "spin-folder").mkdir()
     program(tmp_path / "x")
     done = edgezero(name, env=env, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
@@ -109,6 +113,9 @@ def test_a_program_that_cannot_be_run_is_one_error(env: dict[str, str], tmp_path
     """What the system says of it, with its name."""
     path = program(tmp_path / "bin" / "spin-odd", "neither script nor program")
     assert f"cannot run {path}: Exec format error" in refusal(edgezero("odd", env=env))
+    path = program(tmp_path / "bin" / "spin-old", "#!/no/such/interpreter\n")
+    message = refusal(edgezero("old", env=env))
+    assert f"cannot run {path}: the interpreter that its first line names" in message
 
 
 def test_nothing_is_downloaded(env: dict[str, str]) -> None:

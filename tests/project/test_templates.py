@@ -288,9 +288,10 @@ def defaults(made: ProjectTemplate) -> dict[str, str]:
     return {parameter.name: parameter.default or "" for parameter in made.parameters} | ANYTHING
 
 
-def test_there_are_two_templates() -> None:
-    """One for a project, one for a component."""
-    assert {made.id for made in built_in_templates()} == {PROJECT_ID, COMPONENT_ID}
+def test_there_are_three_templates() -> None:
+    """One for a project with HTTP, one for a project with events, one for a component."""
+    found = {made.id for made in built_in_templates()}
+    assert found == {PROJECT_ID, COMPONENT_ID, "edgezero-events"}
 
 
 def test_our_project_works_with_spin_new() -> None:

@@ -48,7 +48,7 @@ from edgezero_spin.host.telemetry.spans import is_traced, problem_of, span_of
 __all__ = ["ChosenIds", "TelemetryObserver"]
 
 _ESCAPED_BYTES = 50
-"""Bytes that are shown of output that is no text."""
+"""Bytes that are shown of output that is not text."""
 
 _NOTHING = Context()
 _propagator = TraceContextTextMapPropagator()

@@ -242,7 +242,7 @@ class ConfiguredTrigger(Protocol):
         """Make sure that a component exports what the triggers call, as far as names tell.
 
         Args:
-            exports: Returns the names that it exports, or raises where its file is no component.
+            exports: Returns the names that it exports, or raises where its file is not a component.
 
         Raises:
             HandlerError: It does not.

@@ -74,7 +74,7 @@ def compose(parts: Sequence[ComposedPart]) -> bytes:
         parts: The parts; one satisfies imports of later ones only.
 
     Raises:
-        MalformedError: A part is no component.
+        MalformedError: A part is not a component.
         UnsupportedError: A part imports something that is refused.
         InvalidError: A part lacks an export that another one needs.
     """

@@ -93,7 +93,7 @@ def compose_dependencies(
         dependencies: What it depends on.
 
     Raises:
-        CompositionError: They do not fit together, or one is no component that can be composed.
+        CompositionError: They do not fit together, or one is not a component that can be composed.
     """
     root = _read(f"component '{component_id}'", data)
     names = [dependency.name for dependency in dependencies]

@@ -60,7 +60,7 @@ def parse_mqtt_address(text: str, *, client_id: str | None = None) -> MqttAddres
         client_id: Our name where the address has none; ``None`` where it has to have one.
 
     Raises:
-        ValueError: The text is no such address, or has no client id.
+        ValueError: The text is not such an address, or has no client id.
     """
     scheme, mark, rest = text.partition("://")
     if not mark or scheme.lower() not in _SCHEMES:

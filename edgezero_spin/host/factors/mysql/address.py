@@ -56,7 +56,7 @@ def parse_mysql_address(text: str) -> MysqlAddress:
     """Read ``mysql://[user[:password]@]host[:port][/database][?parameters]``.
 
     Raises:
-        ValueError: The text is no such address. The message repeats no part of it that may be a
+        ValueError: The text is not such an address. The message repeats no part of it that may be a
             password.
     """
     scheme, mark, rest = text.partition("://")

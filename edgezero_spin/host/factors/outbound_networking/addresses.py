@@ -37,7 +37,7 @@ def may_connect(state: InstanceState, address: str, scheme: str, *, apart: bool 
     try:
         url = parse_outbound_url(address, scheme)
     except ValueError:
-        logger.warning("A component tried to connect to what is no %s address.", scheme)
+        logger.warning("A component tried to connect to what is not an address of %s.", scheme)
     else:
         logger.warning("%s", denial_advice(url.scheme, url.authority))
     return False

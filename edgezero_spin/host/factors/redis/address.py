@@ -45,7 +45,7 @@ def parse_redis_address(text: str) -> RedisAddress:
     allowed is what is connected to.
 
     Raises:
-        ValueError: The text is no such address. The message repeats no part of it: a password
+        ValueError: The text is not such an address. The message repeats no part of it: a password
             that is not percent-encoded may stand anywhere.
     """
     scheme, mark, rest = text.partition("://")

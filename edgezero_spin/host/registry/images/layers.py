@@ -84,7 +84,7 @@ def wasm_bytes(content: ContentRef, place: str) -> bytes:
     """Return a component, one in text as the binary that it means.
 
     Raises:
-        FetchError: It is no wasm.
+        FetchError: It is not wasm.
     """
     path = _path_of(content)
     with _reading(path, place):

@@ -9,7 +9,7 @@ MOST_BYTES = 65_535
 
 
 def filter_fault(text: str) -> str | None:
-    """Say why a text is no topic filter; ``None`` where it is one."""
+    """Say why a text is not a topic filter; ``None`` where it is one."""
     if not text or "\0" in text or len(text.encode("utf-8", "replace")) > MOST_BYTES:
         return "a topic has 1 to 65535 bytes and no zero byte"
     *before, last = text.split("/")
