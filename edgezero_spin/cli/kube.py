@@ -225,6 +225,7 @@ def scaffold(
     """
     import attrs
 
+    from edgezero_spin.project.files import replace_file
     from edgezero_spin.project.kube_scaffold import KubeRequest, app_name
     from edgezero_spin.project.kube_scaffold import scaffold as write_resources
 
@@ -248,7 +249,7 @@ def scaffold(
     if out is None:
         click.echo(text, nl=False)
     else:
-        _save(out, text)
+        replace_file(out, text.encode())
         click.echo(f"Application manifest saved to {out}", err=True)
 
 
@@ -260,14 +261,3 @@ def _secrets(pairs: tuple[tuple[tuple[str, str], ...], ...]) -> dict[str, tuple[
             raise click.UsageError(f"--secret-variable {name}: write {name}=SECRET/KEY")
         found[name] = (secret, key)
     return found
-
-
-def _save(path: Path, text: str) -> None:
-    from edgezero_spin.errors import ProjectError
-    from edgezero_spin.project.scratch import scratch_file
-
-    if path.is_dir():
-        raise ProjectError(f"--out: {path} is a folder; name a file in it")
-    with scratch_file(path) as scratch:
-        scratch.write_text(text, encoding="utf-8")
-        scratch.replace(path)

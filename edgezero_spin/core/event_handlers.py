@@ -42,6 +42,7 @@ AppEvent: TypeAlias = RedisMessage | MqttMessage | CronEvent
 TRIGGER = "EDGEZERO__TRIGGER"
 """The variable that says which trigger a component is for, where it has several."""
 
+EXAMPLES = {"redis": "orders", "mqtt": "doors/{door}/open", "cron": "0 */5 * * * *"}
 QUALITIES = (0, 1, 2)
 FIELDS = (6, 7)
 
@@ -133,8 +134,14 @@ class EventHandlers:
         """Return what declares a handler.
 
         Raises:
-            ValueError: The text is none of its kind, or has a handler already.
+            TypeError: It is not text, as where ``@app.redis`` has no parentheses.
+            ValueError: It does not fit the kind of trigger, or has a handler already.
         """
+        if not isinstance(text, str):
+            example = EXAMPLES[kind]
+            raise TypeError(
+                f'@app.{kind} takes a text, as in @app.{kind}("{example}"), got {text!r}'
+            )
         pattern = TopicPattern(text)
         if kind == "mqtt":
             pattern = parse_topic(text)
@@ -143,10 +150,10 @@ class EventHandlers:
         elif kind == "cron" and len(text.split()) not in FIELDS:
             raise ValueError(
                 f"cron {text!r}: write six fields (second minute hour day-of-month month "
-                "day-of-week), such as '0 */5 * * * *'"
+                f"day-of-week), such as '{EXAMPLES['cron']}'"
             )
         elif not text:
-            raise ValueError("a channel of Redis has a name")
+            raise ValueError("a Redis channel needs a name")
         trigger = DeclaredTrigger(kind, pattern.filter, qos)
         if any((t.kind, t.text) == (kind, trigger.text) for t in self.triggers):
             raise ValueError(f"{kind} {trigger.text!r} has a handler already")

@@ -106,8 +106,11 @@ class Router:
             tags: The groups that it belongs to in a description of the API.
 
         Raises:
+            TypeError: The path is not text, as where ``@app.get`` has no parentheses.
             ValueError: The path is not a pattern, or there is no method.
         """
+        if not isinstance(path, str):
+            raise TypeError(f'a route takes a path, as in @app.get("/notes"), got {path!r}')
         text = self.prefix + path
         # Another prefix may still come before it.
         pattern = parse_pattern(text) if text or self._is_root else _NOTHING

@@ -46,5 +46,5 @@ def _pairs(fields: HeaderInput) -> list[tuple[str, bytes]]:
     pairs = list(Headers(fields).pairs)
     for name, _ in pairs:
         if name in _REFUSED:
-            raise ValueError(f"{name!r} has no place behind a body; send it as a header")
+            raise ValueError(f"{name!r} cannot be a trailer; send it as a header")
     return pairs

@@ -24,12 +24,12 @@ from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.http.gateway import CompleteResponse, RequestHead
 from edgezero_spin.host.http.observed import ObservedResponse, observed_request
-from edgezero_spin.host.http.respond import ResponseWriter
+from edgezero_spin.host.http.request_handler import ResponseWriter
 from edgezero_spin.host.http.responses import is_bodiless
 from edgezero_spin.host.observers import Observer
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.http.respond import Responder
+    from edgezero_spin.host.http.responder import Responder
 
 __all__ = ["AppHandler", "FailureHandler"]
 

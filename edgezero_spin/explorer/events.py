@@ -13,7 +13,7 @@ from typing import Any
 
 from edgezero_spin.explorer.recorder import MOST_REQUESTS, Recorder
 from edgezero_spin.host.exchange.loops import call_in
-from edgezero_spin.host.http.respond import ResponseWriter
+from edgezero_spin.host.http.request_handler import ResponseWriter
 
 __all__ = ["EventStream"]
 

@@ -36,11 +36,11 @@ from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.exchange.loops import call_in
 from edgezero_spin.host.http.gateway import RequestHead
-from edgezero_spin.host.http.respond import ResponseWriter
+from edgezero_spin.host.http.request_handler import ResponseWriter
 from edgezero_spin.host.http.side_server import send_text
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.http.respond import Responder
+    from edgezero_spin.host.http.responder import Responder
 
 __all__ = ["Explorer", "new_token"]
 

@@ -34,8 +34,10 @@ from edgezero_spin.host.http.asgi import AsgiApplication
 from edgezero_spin.host.http.embedded import answer
 from edgezero_spin.host.http.gateway import RequestHead
 from edgezero_spin.host.http.messages import HttpRequest, HttpResponse
-from edgezero_spin.host.http.respond import Responder, ResponseWriter, Service
+from edgezero_spin.host.http.request_handler import ResponseWriter
+from edgezero_spin.host.http.responder import Responder
 from edgezero_spin.host.http.routes import InvalidRoutesError
+from edgezero_spin.host.http.service import Service
 from edgezero_spin.host.http.service_chaining import OutboundSender
 from edgezero_spin.host.http.trigger import HTTP
 from edgezero_spin.host.load.application import Application, PublicRoute, load_application

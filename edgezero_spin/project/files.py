@@ -4,6 +4,7 @@ Source: our own; POSIX ``rename``.
 """
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ def replace_file(path: Path, content: bytes) -> None:
         status = target.stat() if target.exists() else None
         if status is not None and not os.access(target, os.W_OK):
             raise PermissionError(13, "the file is read-only")
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         with scratch_file(target) as scratch:
             with scratch.open("wb") as file:
                 file.write(content)

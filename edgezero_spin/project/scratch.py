@@ -8,6 +8,7 @@ Source: our own; POSIX ``rename``, ``flock``.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -32,8 +33,10 @@ def scratch_file(target: Path) -> Iterator[Path]:
     """Make an empty file beside a target; what is left of it in the end is removed.
 
     Raises:
-        OSError: It cannot be made; the error names the target.
+        OSError: It cannot be made, or the target is a folder; the error names the target.
     """
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     _sweep(target)
     with _naming(target):
         handle, name = tempfile.mkstemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent)

@@ -138,7 +138,14 @@ def _problems(
         # What a template becomes is not known here.
         same = [t for t in fitting if t.text == text or "{{" in text]
         place = f"[[trigger.{kind}]] with {_KEYS[kind]} = {text!r}"
-        if not same:
+        meant = [t for t in triggers if (t.kind, t.text) == (kind, text)]
+        if not same and meant:
+            started.update(meant)
+            yield (
+                f"{place} starts component {id!r}, whose {TRIGGER} is {chosen!r}; write "
+                f'environment = {{ {TRIGGER} = "{text}" }}'
+            )
+        elif not same:
             yield (
                 f"{place} starts component {id!r}, and the app has no handler of it; "
                 f'write @app.{kind}("{text}"), or remove the table'

@@ -11,6 +11,7 @@ from links import Link, NewLink, Taken
 from settings import ApiSettings
 
 from edgezero_spin import (
+    BadRequest,
     Ge,
     Json,
     Kv,
@@ -102,17 +103,32 @@ async def export(settings: ApiSettings, kv: Kv) -> Response:
 
 @api.post("/import")
 async def import_file(file: UploadFile, settings: ApiSettings, kv: Kv) -> Imported:
-    """Make a link of every row of a CSV file with the columns code, url and permanent."""
+    """Make a link of every row of a CSV file with the columns code, url and permanent.
+
+    What is refused is under its code, or under its line where it has none.
+    """
     created, refused = 0, {}
-    for row in csv.DictReader(io.StringIO((await file.read()).decode())):
+    for line, row in rows_of(await file.read()):
         code = row.get("code") or ""
         try:
             new = NewLink(row.get("url") or "", code or None, row.get("permanent") == "true")
             await links.create(new, kv)
             created += 1
         except (ValueError, Taken) as error:
-            refused[code] = str(error)
+            refused[code or f"line {line}"] = str(error)
     return Imported(created, refused)
+
+
+def rows_of(content: bytes) -> list[tuple[int, dict[str, str | None]]]:
+    try:
+        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+        if "url" not in (rows.fieldnames or ()):
+            raise BadRequest("the first line of the file has to name the column url")
+        return [(rows.line_num, row) for row in rows]
+    except UnicodeDecodeError as error:
+        raise BadRequest("the file is not UTF-8 text") from error
+    except csv.Error as error:
+        raise BadRequest(f"the file is not CSV: {error}") from error
 
 
 def csv_line(*fields: str) -> bytes:

@@ -218,7 +218,7 @@ def test_signatures_that_cannot_be_served(declare: Callable[[App], None], proble
 @pytest.mark.parametrize(
     ("declare", "problem"),
     [
-        (lambda app: app.redis(""), "a channel of Redis has a name"),
+        (lambda app: app.redis(""), "a Redis channel needs a name"),
         (lambda app: app.cron("* * * * *"), "write six fields"),
         (lambda app: app.mqtt("a", qos=3), "qos is 0, 1 or 2, got 3"),
         (lambda app: app.mqtt("a/#/b"), "its last level"),
@@ -233,6 +233,16 @@ def test_declarations_that_mean_nothing(declare: Callable[[App], Any], problem: 
     """They are refused where they stand."""
     with pytest.raises(ValueError, match=problem):
         declare(App())
+
+
+@pytest.mark.parametrize("kind", ["redis", "mqtt", "cron", "get", "post"])
+def test_a_decorator_without_parentheses_is_refused(kind: str) -> None:
+    """A handler would never be called, and nothing said so."""
+    app = App()
+    with pytest.raises(TypeError, match=r'as in @app\.\w+\(".+"\), got <function'):
+
+        @getattr(app, kind)  # type: ignore[untyped-decorator]
+        def one() -> None: ...
 
 
 @pytest.mark.parametrize(

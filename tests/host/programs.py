@@ -7,7 +7,8 @@ from typing import cast
 
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.http.gateway import RequestHead
-from edgezero_spin.host.http.respond import Responder, ResponseWriter
+from edgezero_spin.host.http.request_handler import ResponseWriter
+from edgezero_spin.host.http.responder import Responder
 
 __all__ = ["Program", "Request", "Response", "Served", "answering", "echo"]
 

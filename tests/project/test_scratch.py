@@ -64,3 +64,10 @@ def test_a_link_that_lies_there_is_not_followed(tmp_path: Path) -> None:
     with scratch_file(inside / "x"):
         pass
     assert outside.is_dir()
+
+
+def test_a_folder_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    """The error says that it is one, whatever the system says of a rename."""
+    with pytest.raises(IsADirectoryError, match="Is a directory"), scratch_file(tmp_path):
+        pass
+    assert list(tmp_path.parent.glob(f".{tmp_path.name}*")) == []

@@ -99,6 +99,12 @@ def test_components_of_one_file_are_told_apart(tmp_path: Path) -> None:
             (DOORS,),
             "has qos '2', and the handler of the app 1; write qos = \"1\"",
         ),
+        (
+            (ORDERS.table("shop"), RETURNS.table("second"), second("retruns")),
+            (ORDERS, RETURNS),
+            "starts component 'second', whose EDGEZERO__TRIGGER is 'retruns'; write environment = "
+            '{ EDGEZERO__TRIGGER = "returns" }',
+        ),
     ],
 )
 def test_manifests_that_do_not_fit(

@@ -16,7 +16,7 @@ from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.exchange.upload import Upload
 from edgezero_spin.host.http.gateway import RequestHead
 from edgezero_spin.host.http.messages import ResponseAborted
-from edgezero_spin.host.http.respond import RequestHandler
+from edgezero_spin.host.http.request_handler import RequestHandler
 
 __all__ = ["AsgiApplication", "AsgiProgram", "Message", "Receive", "Scope", "Send", "head_of"]
 

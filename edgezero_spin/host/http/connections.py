@@ -10,7 +10,7 @@ import asyncio
 import logging
 from typing import Protocol
 
-from edgezero_spin.host.http.respond import RequestHandler
+from edgezero_spin.host.http.request_handler import RequestHandler
 from edgezero_spin.host.http.settings import ServerSettings
 
 __all__ = ["Connections", "ServerConnection", "shown"]

@@ -31,7 +31,7 @@ from edgezero_spin.host.http.request_head import (
     parse_target,
 )
 from edgezero_spin.host.http.resets import LINGER_S, end_sending
-from edgezero_spin.host.http.respond import Responder
+from edgezero_spin.host.http.responder import Responder
 
 __all__ = ["Http1Connection"]
 

@@ -18,7 +18,8 @@ from edgezero_spin.host.observers import (
 )
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.http.respond import Responder, ResponseWriter
+    from edgezero_spin.host.http.request_handler import ResponseWriter
+    from edgezero_spin.host.http.responder import Responder
 
 __all__ = ["CLIENT_LEFT", "ObservedResponse", "observed_request"]
 

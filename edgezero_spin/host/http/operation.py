@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.http.gateway import RequestHead
-from edgezero_spin.host.http.respond import ResponseWriter
+from edgezero_spin.host.http.request_handler import ResponseWriter
 from edgezero_spin.host.http.side_server import send_text
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.http.respond import Responder
+    from edgezero_spin.host.http.responder import Responder
 
 __all__ = ["METRICS_TYPE", "OperationPage"]
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.http.listening import Listening
-from edgezero_spin.host.http.respond import RequestHandler, ResponseWriter
+from edgezero_spin.host.http.request_handler import RequestHandler, ResponseWriter
 from edgezero_spin.host.http.responses import is_bodiless
 from edgezero_spin.host.http.server import serve_async
 from edgezero_spin.host.http.settings import ServerSettings

@@ -89,7 +89,8 @@ def start_telemetry(settings: TelemetrySettings) -> Telemetry:
 def _start(settings: TelemetrySettings) -> Telemetry:
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 
-    from edgezero_spin.host.telemetry.observing import ChosenIds, TelemetryObserver
+    from edgezero_spin.host.telemetry.observing import TelemetryObserver
+    from edgezero_spin.host.telemetry.trace_context import ChosenIds
 
     resource = Resource.create({"service.version": version("edgezero-spin")})
     if not _has_service_name():

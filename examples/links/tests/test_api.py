@@ -149,6 +149,31 @@ def test_the_import_takes_a_file(spin_app: Client) -> None:
     assert spin_app.kv["links"].json("ale")["permanent"] is True
 
 
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"code,url\ncaf\xe9,https://example.com/\n", "not UTF-8"),
+        (b"name,target\nale,https://example.com/\n", "the column url"),
+        (b"", "the column url"),
+        (b"code,url\nale," + b"x" * 200_000, "not CSV"),
+    ],
+)
+def test_a_file_of_another_form_is_refused(content: bytes, problem: str, spin_app: Client) -> None:
+    """With what is wrong with it, and nothing is taken."""
+    files = {"file": ("links.csv", content, "text/csv")}
+    answer = spin_app.post("/api/import", files=files, headers=KEY)
+    assert answer.status == 400
+    assert problem in answer.json()["error"]["message"]
+
+
+def test_a_row_without_a_code_is_told_by_its_line(spin_app: Client) -> None:
+    """Each of them, also after the mark that spreadsheets put in front."""
+    content = "\ufeffcode,url\n,https://example.com/\n,x\n,y\n".encode()
+    files = {"file": ("links.csv", content, "text/csv")}
+    answer = spin_app.post("/api/import", files=files, headers=KEY).json()
+    assert (answer["created"], list(answer["refused"])) == (1, ["line 3", "line 4"])
+
+
 @pytest.mark.spin(
     config={"app_config": {"title": "T", "api_key": "api_key", "flags": {"check_targets": True}}}
 )

@@ -1,17 +1,11 @@
-"""The one way from a request to its response, whoever received it.
+"""The way of one request to its response: a guest is started, and what it writes is passed on.
 
-In: the head of a request, the channel of its body, and a ``ResponseWriter``: an HTTP/1.1
-connection, an HTTP/2 stream, an ASGI ``send`` or a program that called ``Host.handle``. Out: one
-response through that writer, complete, or broken off where the guest's is. Sockets and framing
-are the writer's business; which component answers is the gateway's.
+In: a call of a component and a ``ResponseWriter``. Out: one response through that writer, complete,
+or broken off where the guest's is. Everything here happens in one event loop, into which a guest on
+its own thread announces what it did.
 
-Everything here happens in one event loop. What a guest does on its own thread is announced
-through its ``Exchange``; a busy guest that announces nothing is looked at every few
-milliseconds (``Linger``).
-
-A body that is still on its way may hold an instance for as long as its client likes, so such
-requests have no more than half of the instances. The others wait until their body is there,
-or until one of those has ended.
+A request whose body is still on its way waits where the ``Service`` does not let it in yet: until
+its body is there, or until another such request has ended.
 
 Source: contract spin-host.md, RESP-1 to RESP-9, LIFE-8, HTTP-17, HTTP-18; RFC 9110.
 """
@@ -19,23 +13,22 @@ Source: contract spin-host.md, RESP-1 to RESP-9, LIFE-8, HTTP-17, HTTP-18; RFC 9
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING
 
 from edgezero_spin.host.exchange.channel import BODY_BUDGET, ByteChannel
-from edgezero_spin.host.exchange.exchange import LINGER_S
 from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.exchange.loops import call_in
 from edgezero_spin.host.execution.executor import InstanceWatch
 from edgezero_spin.host.execution.loop_owner import current_loop_owner
-from edgezero_spin.host.execution.runner import Runner
 from edgezero_spin.host.execution.workers import Overloaded
-from edgezero_spin.host.http.gateway import CompleteResponse, ComponentCall, Gateway, RequestHead
-from edgezero_spin.host.http.observed import ObservedResponse, observed_request
+from edgezero_spin.host.http.gateway import CompleteResponse, ComponentCall
+from edgezero_spin.host.http.request_handler import ResponseWriter
 from edgezero_spin.host.http.responses import OVERLOADED, answer_for, is_bodiless, wire_head
-from edgezero_spin.host.observers import Observer, RequestObserver
 
-__all__ = ["COLLECTED_BYTES", "Linger", "RequestHandler", "Responder", "ResponseWriter", "Service"]
+if TYPE_CHECKING:
+    from edgezero_spin.host.http.service import Service
+
+__all__ = ["COLLECTED_BYTES", "Responder", "send_answer"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -43,158 +36,8 @@ COLLECTED_BYTES = 64 * 1024
 """Bytes that are taken of a body whose request waits for an instance."""
 
 
-class ResponseWriter(Protocol):
-    """The way back to one client. All methods are called in the loop that called ``begin``."""
-
-    def ready(self) -> bool:
-        """Whether the client keeps up with reading; ``Responder.resume`` follows a ``False``."""
-
-    def send(self, status: int, headers: Sequence[Pair], body: bytes) -> None:
-        """Send a whole response; nothing follows."""
-
-    def start(self, status: int, headers: Sequence[Pair]) -> None:
-        """Send the head of a response whose body follows piece by piece."""
-
-    def write(self, data: bytes, *, last: bool, trailers: list[Pair] | None = None) -> None:
-        """Send a piece of the body; trailers come with the last, where they have a place."""
-
-    def abort(self, reason: str) -> None:
-        """Break the response off after ``start``, so that nobody takes it for whole."""
-
-
-class RequestHandler(Protocol):
-    """What a server serves: a ``Host`` or a ``Switch``.
-
-    Attributes:
-        origin: Set to the URL once the socket accepts connections.
-    """
-
-    origin: str | None
-
-    def begin(
-        self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
-    ) -> "Responder | None":
-        """Begin to answer a request; ``None`` when that is done already. Called in a loop."""
-
-
 def _nothing() -> None:
     return None
-
-
-class Linger:
-    """Looks every few milliseconds at what guests of one loop left unannounced."""
-
-    def __init__(self, relieve: Callable[[], None]) -> None:
-        """Look at nothing yet.
-
-        Args:
-            relieve: Called at each look while anybody waits.
-        """
-        self._relieve = relieve
-        self._loop = asyncio.get_running_loop()
-        self._waiting: set[Responder] = set()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def add(self, responder: "Responder") -> None:
-        """Look at this one too."""
-        self._waiting.add(responder)
-        if self._timer is None:
-            self._timer = self._loop.call_later(LINGER_S, self._look)
-
-    def discard(self, responder: "Responder") -> None:
-        """Look at it no more."""
-        self._waiting.discard(responder)
-
-    def _look(self) -> None:
-        self._timer = None
-        if self._waiting:
-            self._relieve()
-            for responder in list(self._waiting):
-                responder.look()
-            self._timer = self._loop.call_later(LINGER_S, self._look)
-
-
-class Service:
-    """Answers requests for one application, from any number of loops.
-
-    Attributes:
-        gateway: Says what answers.
-        runner: Runs what is a component.
-        observer: Told of every request; ``None`` where nobody is.
-    """
-
-    def __init__(self, gateway: Gateway, runner: Runner, observer: Observer | None = None) -> None:
-        """Made by a host."""
-        self.gateway = gateway
-        self.runner = runner
-        self.observer = observer
-        self._lingers: WeakKeyDictionary[asyncio.AbstractEventLoop, Linger] = WeakKeyDictionary()
-        self._uploads: list[Responder] = []
-
-    def begin(
-        self,
-        head: RequestHead,
-        body: ByteChannel | None,
-        writer: ResponseWriter,
-        *,
-        watch: InstanceWatch | None = None,
-        done: Callable[[], None] = _nothing,
-    ) -> "Responder | None":
-        """Begin to answer a request.
-
-        Args:
-            body: Where its bytes come in; ``None`` for none.
-            watch: Told when the instance that answers starts and ends.
-            done: Called in the loop when nobody works on the response any more.
-
-        Returns:
-            What tells of the client; ``None`` when the response is out already.
-        """
-        admitted = self.gateway.admit(head)
-        following = observed = None
-        if self.observer is not None:
-            following = self._observe(self.observer, head, admitted)
-            if following is not None and following.sees_end:
-                writer = observed = ObservedResponse(following, writer)
-        if isinstance(admitted, CompleteResponse):
-            _send_answer(writer, admitted, head.method)
-            done()
-            return None
-        admitted.exchange.body = body
-        admitted.exchange.observer = following
-        responder = Responder(self, admitted, writer, watch, done)
-        told = responder if observed is None else observed.responder(responder)
-        responder.start()
-        return None if responder.over else told
-
-    def _observe(
-        self, observer: Observer, head: RequestHead, admitted: CompleteResponse | ComponentCall
-    ) -> RequestObserver | None:
-        gateway = self.gateway
-        if isinstance(admitted, ComponentCall):
-            route = admitted.exchange.route
-            component_id: str | None = admitted.component.grants.component_id
-        else:
-            component_id, route = gateway.matched(head)
-        return observer.request_began(
-            observed_request(head, gateway.application, component_id, route)
-        )
-
-    def linger(self) -> Linger:
-        """The one of the running loop."""
-        loop = asyncio.get_running_loop()
-        linger = self._lingers.get(loop)
-        if linger is None:
-            linger = self._lingers[loop] = Linger(self.runner.pool.relieve)
-        return linger
-
-    def claim_upload(self, responder: "Responder") -> bool:
-        """Let a request in whose body is incomplete, unless such ones have half of all places."""
-        self._uploads = [known for known in self._uploads if known.is_uploading]
-        if len(self._uploads) >= max(1, self.runner.places // 2):
-            return False
-        self._uploads.append(responder)
-        return True
 
 
 class Responder:
@@ -225,7 +68,7 @@ class Responder:
 
     def __init__(
         self,
-        service: Service,
+        service: "Service",
         call: ComponentCall,
         writer: ResponseWriter,
         watch: InstanceWatch | None,
@@ -390,7 +233,7 @@ class Responder:
             self._writer.write(data, last=False)
 
     def _answer(self, answer: CompleteResponse) -> None:
-        _send_answer(self._writer, answer, self.exchange.method)
+        send_answer(self._writer, answer, self.exchange.method)
         self._end()
 
     def _abort(self, reason: str) -> None:
@@ -422,7 +265,8 @@ def _length_of(headers: Sequence[Pair]) -> int | None:
     return None
 
 
-def _send_answer(writer: ResponseWriter, answer: CompleteResponse, method: str) -> None:
+def send_answer(writer: ResponseWriter, answer: CompleteResponse, method: str) -> None:
+    """Send what the host itself answers, without its body where the method has none."""
     length = ("content-length", str(len(answer.body)).encode())
     body = b"" if is_bodiless(method, answer.status) else answer.body
     writer.send(answer.status, [*answer.headers, length], body)

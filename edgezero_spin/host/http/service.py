@@ -1,0 +1,113 @@
+"""The service of one application: every request of it, whoever received it.
+
+In: the head of a request, the channel of its body, and a ``ResponseWriter``. Out: a whole response
+where the host itself answers, else a ``Responder``. Which component answers, the gateway says.
+
+A body that is still on its way may hold an instance for as long as its client likes, so such
+requests have no more than half of the instances.
+
+Source: contract spin-host.md, RESP-1 to RESP-9, HTTP-17, HTTP-18.
+"""
+
+import asyncio
+from collections.abc import Callable
+from weakref import WeakKeyDictionary
+
+from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.execution.executor import InstanceWatch
+from edgezero_spin.host.execution.runner import Runner
+from edgezero_spin.host.http.gateway import CompleteResponse, ComponentCall, Gateway, RequestHead
+from edgezero_spin.host.http.linger import Linger
+from edgezero_spin.host.http.observed import ObservedResponse, observed_request
+from edgezero_spin.host.http.request_handler import ResponseWriter
+from edgezero_spin.host.http.responder import Responder, send_answer
+from edgezero_spin.host.observers import Observer, RequestObserver
+
+__all__ = ["Service"]
+
+
+def _nothing() -> None:
+    return None
+
+
+class Service:
+    """Answers requests for one application, from any number of loops.
+
+    Attributes:
+        gateway: Says what answers.
+        runner: Runs what is a component.
+        observer: Told of every request; ``None`` where nobody is.
+    """
+
+    def __init__(self, gateway: Gateway, runner: Runner, observer: Observer | None = None) -> None:
+        """Made by a host."""
+        self.gateway = gateway
+        self.runner = runner
+        self.observer = observer
+        self._lingers: WeakKeyDictionary[asyncio.AbstractEventLoop, Linger] = WeakKeyDictionary()
+        self._uploads: list[Responder] = []
+
+    def begin(
+        self,
+        head: RequestHead,
+        body: ByteChannel | None,
+        writer: ResponseWriter,
+        *,
+        watch: InstanceWatch | None = None,
+        done: Callable[[], None] = _nothing,
+    ) -> "Responder | None":
+        """Begin to answer a request.
+
+        Args:
+            body: Where its bytes come in; ``None`` for none.
+            watch: Told when the instance that answers starts and ends.
+            done: Called in the loop when nobody works on the response any more.
+
+        Returns:
+            What tells of the client; ``None`` when the response is out already.
+        """
+        admitted = self.gateway.admit(head)
+        following = observed = None
+        if self.observer is not None:
+            following = self._observe(self.observer, head, admitted)
+            if following is not None and following.sees_end:
+                writer = observed = ObservedResponse(following, writer)
+        if isinstance(admitted, CompleteResponse):
+            send_answer(writer, admitted, head.method)
+            done()
+            return None
+        admitted.exchange.body = body
+        admitted.exchange.observer = following
+        responder = Responder(self, admitted, writer, watch, done)
+        told = responder if observed is None else observed.responder(responder)
+        responder.start()
+        return None if responder.over else told
+
+    def _observe(
+        self, observer: Observer, head: RequestHead, admitted: CompleteResponse | ComponentCall
+    ) -> RequestObserver | None:
+        gateway = self.gateway
+        if isinstance(admitted, ComponentCall):
+            route = admitted.exchange.route
+            component_id: str | None = admitted.component.grants.component_id
+        else:
+            component_id, route = gateway.matched(head)
+        return observer.request_began(
+            observed_request(head, gateway.application, component_id, route)
+        )
+
+    def linger(self) -> Linger:
+        """The one of the running loop."""
+        loop = asyncio.get_running_loop()
+        linger = self._lingers.get(loop)
+        if linger is None:
+            linger = self._lingers[loop] = Linger(self.runner.pool.relieve)
+        return linger
+
+    def claim_upload(self, responder: "Responder") -> bool:
+        """Let a request in whose body is incomplete, unless such ones have half of all places."""
+        self._uploads = [known for known in self._uploads if known.is_uploading]
+        if len(self._uploads) >= max(1, self.runner.places // 2):
+            return False
+        self._uploads.append(responder)
+        return True
