@@ -249,7 +249,8 @@ def scaffold(
     if out is None:
         click.echo(text, nl=False)
     else:
-        replace_file(out, text.encode())
+        # It may hold secrets.
+        replace_file(out, text.encode(), mode=0o600)
         click.echo(f"Application manifest saved to {out}", err=True)
 
 

@@ -16,11 +16,12 @@ from edgezero_spin.project.scratch import scratch_file
 __all__ = ["replace_file", "replace_files"]
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Give a file other content; its mode stays, and a link to it stays a link.
+def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None:
+    """Give a file other content; a link to it stays a link.
 
     Args:
         content: All of the new content.
+        mode: Who may do what with it from now on; ``None`` for who may now.
 
     Raises:
         ProjectError: It cannot be written, and is as it was.
@@ -36,7 +37,9 @@ def replace_file(path: Path, content: bytes) -> None:
             with scratch.open("wb") as file:
                 file.write(content)
                 file.flush()
-                os.fchmod(file.fileno(), 0o644 if status is None else stat.S_IMODE(status.st_mode))
+                if mode is None:
+                    mode = 0o644 if status is None else stat.S_IMODE(status.st_mode)
+                os.fchmod(file.fileno(), mode)
                 if status is not None:
                     with contextlib.suppress(PermissionError):
                         os.fchown(file.fileno(), status.st_uid, status.st_gid)

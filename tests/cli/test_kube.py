@@ -88,7 +88,7 @@ def test_an_image_by_its_digest(tmp_path: Path) -> None:
             1,
             "cannot write no/such/folder.yaml: No such file",
         ),
-        (["-f", IMAGE, "-o", "."], 1, "--out: . is a folder; name a file in it"),
+        (["-f", IMAGE, "-o", "."], 1, "cannot write .: Is a directory"),
         (["-f", IMAGE, "-c", "none.toml"], 1, "none.toml"),
     ],
 )

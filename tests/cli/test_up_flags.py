@@ -208,13 +208,13 @@ def test_an_error_is_on_standard_error_alone(app: Path) -> None:
 def test_triggers_of_other_kinds(app: Path) -> None:
     """They are left out and named (LOCK-44); so no flag of theirs can be taken (CLI-13)."""
     (app / "spin.toml").write_text(
-        MANIFEST + '[[trigger.redis]]\naddress = "redis://x"\nchannel = "x"\ncomponent = "hello"\n'
+        MANIFEST + '[[trigger.sqs]]\nqueue_url = "https://x"\ncomponent = "hello"\n'
     )
     with running(*VALUES, *TOLD) as (told, process):
         assert get(told["base_url"] + "/h")[0] == 200
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=20)
-    assert "No built-in trigger named 'redis'" in said
+    assert "No built-in trigger named 'sqs'" in said
     assert edgezero("up", "--test-something").returncode == 2
 
 
