@@ -18,9 +18,18 @@ from edgezero_spin.host.factors.wasi.sockets import NOT_PROVIDED
 from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.runtime.interface import Err, Ok
 from edgezero_spin.host.runtime.linking import find_interface
+from edgezero_spin.project.world import INTERFACES
 from tests.host.support import Capture, HostLog, call, error_of, instance_state
 
 WIT = Path(__file__).parents[4] / "edgezero_spin" / "wit" / "deps"
+EXPORTED = {
+    name.partition("@")[0]
+    for rows in INTERFACES.values()
+    for row in rows.values()
+    for name in row.exports
+}
+# PostgreSQL's, beside 4.2.0.
+OLDER = {"4.0.0"}
 STATE = instance_state()
 
 
@@ -53,13 +62,16 @@ def test_every_function_of_our_worlds_is_there(path: Path) -> None:
     tables = host_interfaces()
     version = path.parent.name.partition("@")[2]
     for name, wanted in functions_of(path.read_text()).items():
-        if name in ("wasi:http/incoming-handler", "wasi:http/handler"):
+        # Of an interface that has types alone, or is exported, the host defines nothing.
+        if name in EXPORTED or not wanted:
             continue
         table = find_interface(f"{name}@{version}", tables)
         assert table is not None, name
         # send-informational came with a later release.
         extra = {"[method]response-outparam.send-informational", "exit-with-code"}
-        assert set(table.functions) - extra == wanted
+        given = set(table.functions) - extra
+        # The newer functions of a later minor version are there under the older one, too.
+        assert given >= wanted if version in OLDER else given == wanted
 
 
 def test_the_environment_is_what_the_manifest_says() -> None:
