@@ -16,6 +16,7 @@ from componentize_py_types import Err, Ok
 from wit_world.imports import streams, types
 
 from edgezero_spin.core.streaming import BodyStream
+from edgezero_spin.guest.response_rules import headers_of_nothing
 from edgezero_spin.guest.wasi02.waiting import has_loop, until_ready
 
 __all__ = [
@@ -113,16 +114,9 @@ def _send_nothing(
     """Answer without a body.
 
     A host may leave out a body that was never taken, but not every host can: jco ends at
-    one. So it is taken and finished, with a length where HTTP has one, which the host would
-    otherwise replace by an empty chunk. An answer to HEAD has the length that GET would have,
-    or none where that is not known (RFC 9110, 8.6).
+    one. So it is taken and finished.
     """
-    if (
-        method != "HEAD"
-        and status not in (204, 304)
-        and not any(name == "content-length" for name, _ in headers)
-    ):
-        headers = [*headers, ("content-length", b"0")]
+    headers = headers_of_nothing(status, headers, method)
     response = _response(status, headers)
     body = _body(response)
     _set(outparam, Ok(response))

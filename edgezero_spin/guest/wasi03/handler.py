@@ -23,6 +23,7 @@ from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
 from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.guest.event_results import takes_events
+from edgezero_spin.guest.response_rules import headers_of_nothing
 from edgezero_spin.guest.wasi03.event_loop import loop
 from edgezero_spin.guest.wasi03.events import add_event_exports
 from edgezero_spin.guest.wasi03.export_index import export_index
@@ -88,6 +89,8 @@ def incoming_handler(app: App) -> type[Any]:
                 work = asked.background_work()
                 content = response.body
                 status, pairs = response.status, response.header_pairs
+                if content == b"":
+                    pairs = headers_of_nothing(status, pairs, asked.method)
                 given = body = None
                 try:
                     # What is done behind a response has to know when it was sent.
