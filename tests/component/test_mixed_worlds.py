@@ -1,6 +1,7 @@
 """Worlds that mix the generations of WASI in a way that no component can serve."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -63,8 +64,10 @@ def test_a_mixed_world_is_refused_while_it_is_built(
     (tmp_path / "wit" / "world.wit").write_text(WORLDS)
     (tmp_path / "app.py").write_text(APP)
     tool = Path(sys.executable).with_name("componentize-py")
-    # Where the packages of this library are is in its folder.
-    paths = ["-p", ".", "-p", str(Path(edgezero_spin.__file__).parents[1])]
+    # By itself: every folder beside it would be searched for componentize-py.toml, too.
+    package = Path(edgezero_spin.__file__).parent
+    shutil.copytree(package, tmp_path / "library" / package.name)
+    paths = ["-p", ".", "-p", "library"]
     command = ["componentize", "app", *paths, "-o", "a.wasm"]
     done = subprocess.run(
         [tool, "-q", "-d", "wit", "-w", f"test:mixed/{world}", *command],
