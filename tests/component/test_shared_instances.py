@@ -90,7 +90,8 @@ def test_requests_that_wait_share_an_instance(
 
     async def work(ask: Asking) -> None:
         await ask.count()
-        assert len(names_of(await together(ask, "/sleep/500", count))) == instances
+        # Longer than all of them need to begin.
+        assert len(names_of(await together(ask, "/sleep/3000", count))) == instances
 
     run(work)
 
