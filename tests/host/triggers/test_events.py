@@ -146,6 +146,33 @@ def test_a_deadline_ends_a_component_that_takes_too_long(
     assert log.content.count(b"Error processing") == 2
 
 
+@pytest.mark.parametrize(("kind", "interface"), KINDS)
+def test_an_event_that_does_not_end_is_named(
+    kind: str, interface: str, shared_engine: Engine, tmp_path: Path
+) -> None:
+    """The host waits no longer for a handler that sleeps, and says which event was cut off."""
+    path = write_app(tmp_path, TRIGGERS[kind], interface)
+    subject = {"redis": "orders", "cron": "0 0 3 * * *", "mqtt": "rooms/7/door"}[kind]
+    with HostLog() as log, hosted(path, shared_engine) as (host, printed):
+
+        async def run() -> None:
+            await host.trigger(event(kind, "o"))
+            await host.drain_events(10)
+            assert log.content == b""
+            sleeping = asyncio.create_task(host.trigger(event(kind, "l")))
+            await until(lambda: host.running > 0)
+            await host.drain_events(0)
+            host.close()
+            [outcome] = await sleeping
+            assert outcome.detail == "the host was closed"
+
+        asyncio.run(run())
+    what = "event" if kind == "cron" else "message"
+    assert log.content.decode() == (
+        f"{kind} {what} '{subject}' was cut off in component worker: the host stops\n"
+    )
+
+
 def test_several_kinds_call_one_component(shared_engine: Engine, tmp_path: Path) -> None:
     """One component exports the functions of three kinds, and each gets its events."""
     path = write_app(tmp_path, "".join(TRIGGERS.values()), REDIS, CRON_2)
