@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from edgezero_spin.explorer.application import ExploredApplication
@@ -36,11 +36,8 @@ from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.exchange.loops import call_in
 from edgezero_spin.host.http.gateway import RequestHead
-from edgezero_spin.host.http.request_handler import ResponseWriter
+from edgezero_spin.host.http.request_handler import Responder, ResponseWriter
 from edgezero_spin.host.http.side_server import send_text
-
-if TYPE_CHECKING:
-    from edgezero_spin.host.http.responder import Responder
 
 __all__ = ["Explorer", "new_token"]
 
@@ -102,7 +99,7 @@ class Explorer:
 
     def begin(
         self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
-    ) -> "Responder | None":
+    ) -> Responder | None:
         """Begin to answer."""
         refusal = self._refusal(head)
         if refusal is not None:
@@ -122,8 +119,8 @@ class Explorer:
             self._streams = {stream for stream in self._streams if not stream.over}
             stream = EventStream(self._recorder, writer)
             self._streams.add(stream)
-            return cast("Responder", stream)
-        return cast("Responder", _Answer(body, writer, head, partial(self._answer, head, path)))
+            return stream
+        return _Answer(body, writer, head, partial(self._answer, head, path))
 
     def end(self) -> None:
         """End what browsers listen to, and statements that run. Called in the server's loop."""
@@ -210,7 +207,7 @@ class Explorer:
 
 
 class _Answer:
-    """An answer that is worked out when the whole body is there; taken for a ``Responder``.
+    """An answer that is worked out when the whole body is there; a ``Responder``.
 
     That happens on a thread of its own: a store may be slow, and a statement run for long, while
     the page goes on. Nobody waits for the thread when the explorer ends.
