@@ -153,7 +153,7 @@ def test_an_event_that_does_not_end_is_named(
     """The host waits no longer for a handler that sleeps, and says which event was cut off."""
     path = write_app(tmp_path, TRIGGERS[kind], interface)
     subject = {"redis": "orders", "cron": "0 0 3 * * *", "mqtt": "rooms/7/door"}[kind]
-    with HostLog() as log, hosted(path, shared_engine) as (host, printed):
+    with HostLog() as log, hosted(path, shared_engine) as (host, _):
 
         async def run() -> None:
             await host.trigger(event(kind, "o"))
