@@ -34,8 +34,7 @@ from edgezero_spin.host.http.asgi import AsgiApplication
 from edgezero_spin.host.http.embedded import answer
 from edgezero_spin.host.http.gateway import RequestHead
 from edgezero_spin.host.http.messages import HttpRequest, HttpResponse
-from edgezero_spin.host.http.request_handler import ResponseWriter
-from edgezero_spin.host.http.responder import Responder
+from edgezero_spin.host.http.request_handler import Responder, ResponseWriter
 from edgezero_spin.host.http.routes import InvalidRoutesError
 from edgezero_spin.host.http.service import Service
 from edgezero_spin.host.http.service_chaining import OutboundSender
