@@ -158,6 +158,7 @@ def test_an_event_that_does_not_end_is_named(
         async def run() -> None:
             await host.trigger(event(kind, "o"))
             await host.drain_events(10)
+            await until(lambda: host.running == 0)
             assert log.content == b""
             sleeping = asyncio.create_task(host.trigger(event(kind, "l")))
             await until(lambda: host.running > 0)

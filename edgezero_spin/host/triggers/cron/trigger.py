@@ -8,31 +8,30 @@ Source: contract services.md, CRN-1 to CRN-7, SVQ-6.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from time import time
-from typing import Self
 
 import attrs
 
 from edgezero_spin.events import CronEvent
-from edgezero_spin.host.execution.event_component import (
-    EventComponent,
-    EventFunction,
-    check_export_names,
-)
+from edgezero_spin.host.execution.event_component import EventFunction
 from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.triggers.cron.schedule import EXAMPLE, CronSchedule
+from edgezero_spin.host.triggers.event_triggers import (
+    EntryEvent,
+    EventEntry,
+    EventTriggers,
+    component_of,
+)
 from edgezero_spin.host.triggers.tables import read_texts
 from edgezero_spin.host.triggers.trigger import (
     Delivery,
     EventSink,
     Listener,
-    LoadableComponent,
     TriggerConfigError,
     TriggerDeclarations,
     TriggerEntry,
-    event_component,
 )
 from edgezero_spin.wasm.component.types import Primitive, RecordType
 
@@ -55,17 +54,13 @@ FUNCTIONS = (
 
 
 @attrs.frozen(kw_only=True)
-class CronEntry:
+class CronEntry(EventEntry):
     """One table ``[[trigger.cron]]``.
 
     Attributes:
-        id: Its id.
-        component: The component that is called.
         expression: The cron expression.
     """
 
-    id: str
-    component: str
     expression: str
 
 
@@ -89,50 +84,28 @@ class CronTriggerKind:
 def _entry(entry: TriggerEntry, problems: list[str]) -> CronEntry:
     place = f"trigger {entry.id!r}"
     texts = read_texts(place, entry.settings, {"cron_expression": EXAMPLE}, problems=problems)
-    if entry.component is None:
-        problems.append(f'{place}: component is missing; write component = "..."')
+    component = component_of(entry, problems)
     expression = texts.get("cron_expression")
     if expression is not None:
         try:
             CronSchedule(expression)
         except ValueError as error:
             problems.append(f"{place}: cron_expression: {error}")
-    return CronEntry(id=entry.id, component=entry.component or "", expression=expression or "")
+    return CronEntry(id=entry.id, component=component, expression=expression or "")
 
 
 @attrs.frozen
-class CronTriggers:
-    """The cron triggers of an application; a ``ConfiguredTrigger``.
+class CronTriggers(EventTriggers[CronEntry]):
+    """The cron triggers of an application; a ``ConfiguredTrigger``."""
 
-    Attributes:
-        entries: In the order of the manifest.
-    """
-
-    entries: tuple[CronEntry, ...]
     kind = CRON
-
-    @property
-    def components(self) -> Sequence[tuple[str, str]]:
-        """Id of each trigger, and its component's."""
-        return [(entry.id, entry.component) for entry in self.entries]
-
-    def resolved(self, render: Callable[[str], str]) -> Self:
-        """Return itself: there are no templates (TRG-3)."""
-        return self
-
-    def check_exports(self, component_id: str, exports: Callable[[], Sequence[str]]) -> None:
-        """Make sure that a component exports what takes events of this kind."""
-        check_export_names(component_id, CRON, exports(), FUNCTIONS)
-
-    def load(self, component: LoadableComponent) -> EventComponent:
-        """Return a component with the function that is called."""
-        return event_component(component, CRON, FUNCTIONS)
+    functions = FUNCTIONS
 
     def deliveries(self, event: object) -> Sequence[Delivery] | None:
         """Return the components that are due."""
         id = None
-        if isinstance(event, _ForEntry):
-            id, event = event.id, event.event
+        if isinstance(event, EntryEvent):
+            id, event = event.entry_id, event.event
         if not isinstance(event, CronEvent):
             return None
         return [
@@ -147,14 +120,6 @@ class CronTriggers:
     def listeners(self) -> Sequence[Listener]:
         """One for each entry."""
         return [_CronListener(entry) for entry in self.entries]
-
-
-@attrs.frozen
-class _ForEntry:
-    """A moment, and the entry that it is one of."""
-
-    id: str
-    event: CronEvent
 
 
 @attrs.frozen
@@ -177,7 +142,7 @@ class _CronListener:
                 await asyncio.sleep(min(left_s, MOST_SLEEP_S))
                 continue
             now = time()
-            event = _ForEntry(self.entry.id, CronEvent(self.entry.expression, int(now)))
+            event = EntryEvent(self.entry.id, CronEvent(self.entry.expression, int(now)))
             # It starts at once, even while its previous run lasts (CRN-5).
             task: asyncio.Task[object] = asyncio.ensure_future(events.deliver(event))
             under_way.add(task)

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Self
 import attrs
 
 from edgezero_spin.events import MqttMessage
-from edgezero_spin.host.execution.event_component import (
-    EventComponent,
-    EventFunction,
-    check_export_names,
-)
+from edgezero_spin.host.execution.event_component import EventFunction
 from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.factors.mqtt.address import MqttAddress, parse_mqtt_address
+from edgezero_spin.host.triggers.event_triggers import (
+    EntryEvent,
+    EventEntry,
+    EventTriggers,
+    component_of,
+)
 from edgezero_spin.host.triggers.mqtt.topics import filter_fault, topic_matches
 from edgezero_spin.host.triggers.reconnecting import ServerGoneError, stay_connected
 from edgezero_spin.host.triggers.tables import read_texts, rendered
@@ -26,11 +28,9 @@ from edgezero_spin.host.triggers.trigger import (
     Delivery,
     EventSink,
     Listener,
-    LoadableComponent,
     TriggerConfigError,
     TriggerDeclarations,
     TriggerEntry,
-    event_component,
 )
 from edgezero_spin.wasm.component.types import ListType, Primitive, RecordType
 
@@ -62,18 +62,14 @@ FUNCTIONS = (
 
 
 @attrs.frozen(kw_only=True)
-class MqttEntry:
+class MqttEntry(EventEntry):
     """One table ``[[trigger.mqtt]]``.
 
     Attributes:
-        id: Its id.
-        component: The component that takes the messages.
         topic: The topic filter, a template until it is resolved.
         qos: The quality of service that is asked for.
     """
 
-    id: str
-    component: str
     topic: str
     qos: int
 
@@ -119,41 +115,32 @@ def _entry(entry: TriggerEntry, problems: list[str]) -> MqttEntry:
     texts = read_texts(
         place, entry.settings, {"topic": "sensors/+/temperature", "qos": "1"}, problems=problems
     )
-    if entry.component is None:
-        problems.append(f'{place}: component is missing; write component = "..."')
+    component = component_of(entry, problems)
     qos = texts.get("qos", "0")
     if qos not in QUALITIES:
         problems.append(f'{place}: qos {qos!r} is not "0", "1" or "2"')
         qos = "0"
-    return MqttEntry(
-        id=entry.id, component=entry.component or "", topic=texts.get("topic", ""), qos=int(qos)
-    )
+    return MqttEntry(id=entry.id, component=component, topic=texts.get("topic", ""), qos=int(qos))
 
 
 @attrs.frozen
-class MqttTriggers:
+class MqttTriggers(EventTriggers[MqttEntry]):
     """The MQTT triggers of an application; a ``ConfiguredTrigger``.
 
     Attributes:
-        entries: In the order of the manifest.
         address: The broker, a template until it is resolved.
         username, password: Who we are for it, likewise.
         keep_alive_s: Seconds of silence after which the broker asks.
         broker: The broker, once it is resolved.
     """
 
-    entries: tuple[MqttEntry, ...]
     address: str = attrs.field(repr=False, kw_only=True)
     username: str = attrs.field(repr=False, kw_only=True)
     password: str = attrs.field(repr=False, kw_only=True)
     keep_alive_s: int = attrs.field(kw_only=True)
     broker: MqttAddress | None = attrs.field(default=None, kw_only=True)
     kind = MQTT
-
-    @property
-    def components(self) -> Sequence[tuple[str, str]]:
-        """Id of each trigger, and its component's."""
-        return [(entry.id, entry.component) for entry in self.entries]
+    functions = FUNCTIONS
 
     def resolved(self, render: Callable[[str], str]) -> Self:
         """Fill in address, login and topics."""
@@ -193,19 +180,11 @@ class MqttTriggers:
             password=texts["password"] or "",
         )
 
-    def check_exports(self, component_id: str, exports: Callable[[], Sequence[str]]) -> None:
-        """Make sure that a component exports what takes events of this kind."""
-        check_export_names(component_id, MQTT, exports(), FUNCTIONS)
-
-    def load(self, component: LoadableComponent) -> EventComponent:
-        """Return a component with the function that takes messages."""
-        return event_component(component, MQTT, FUNCTIONS)
-
     def deliveries(self, event: object) -> Sequence[Delivery] | None:
         """Return the components whose filter matches (MQT-3)."""
         id = None
-        if isinstance(event, _ForEntry):
-            id, event = event.id, event.message
+        if isinstance(event, EntryEvent):
+            id, event = event.entry_id, event.event
         if not isinstance(event, MqttMessage):
             return None
         return [
@@ -232,14 +211,6 @@ class MqttTriggers:
 
 
 @attrs.frozen
-class _ForEntry:
-    """A message that came, and for which entry: each has a subscription of its own."""
-
-    id: str
-    message: MqttMessage
-
-
-@attrs.frozen
 class _MqttListener:
     """Listens to one topic."""
 
@@ -263,7 +234,7 @@ class _MqttListener:
                 connected()
                 async for message in subscription.messages():
                     came = MqttMessage(message.topic, bytes(message.payload), message.qos)
-                    await events.deliver(_ForEntry(entry.id, came))
+                    await events.deliver(EntryEvent(entry.id, came))
             raise ServerGoneError(f"disconnected from {self.broker.host}")
 
         await stay_connected(self.name, listen, events.reconnect)

@@ -17,12 +17,9 @@ from typing import Self
 import attrs
 
 from edgezero_spin.events import RedisMessage
-from edgezero_spin.host.execution.event_component import (
-    EventComponent,
-    EventFunction,
-    check_export_names,
-)
+from edgezero_spin.host.execution.event_component import EventFunction
 from edgezero_spin.host.factors.redis.address import RedisAddress, parse_redis_address
+from edgezero_spin.host.triggers.event_triggers import EventEntry, EventTriggers, component_of
 from edgezero_spin.host.triggers.reconnecting import ServerGoneError, stay_connected
 from edgezero_spin.host.triggers.redis.subscription import Subscription
 from edgezero_spin.host.triggers.tables import read_texts, rendered
@@ -30,11 +27,9 @@ from edgezero_spin.host.triggers.trigger import (
     Delivery,
     EventSink,
     Listener,
-    LoadableComponent,
     TriggerConfigError,
     TriggerDeclarations,
     TriggerEntry,
-    event_component,
 )
 from edgezero_spin.wasm.component.types import ListType, Primitive
 
@@ -65,19 +60,15 @@ FUNCTIONS = (
 
 
 @attrs.frozen(kw_only=True)
-class RedisEntry:
+class RedisEntry(EventEntry):
     """One table ``[[trigger.redis]]``.
 
     Attributes:
-        id: Its id.
-        component: The component that takes the messages.
         channel: The channel, a template until it is resolved.
         address: The server, likewise; ``None`` for the application's.
         server: The server, once it is resolved.
     """
 
-    id: str
-    component: str
     channel: str
     address: str | None = attrs.field(default=None, repr=False)
     server: RedisAddress | None = None
@@ -110,8 +101,7 @@ def _entry(entry: TriggerEntry, default: str | None, problems: list[str]) -> Red
     texts = read_texts(
         place, entry.settings, {"channel": "orders"}, ("address",), problems=problems
     )
-    if entry.component is None:
-        problems.append(f'{place}: component is missing; write component = "..."')
+    component = component_of(entry, problems)
     if "address" not in texts and default is None:
         problems.append(
             f"{place}: no server; write [application.trigger.redis] with "
@@ -119,24 +109,23 @@ def _entry(entry: TriggerEntry, default: str | None, problems: list[str]) -> Red
         )
     return RedisEntry(
         id=entry.id,
-        component=entry.component or "",
+        component=component,
         channel=texts.get("channel", ""),
         address=texts.get("address"),
     )
 
 
 @attrs.frozen
-class RedisTriggers:
+class RedisTriggers(EventTriggers[RedisEntry]):
     """The Redis triggers of an application; a ``ConfiguredTrigger``.
 
     Attributes:
-        entries: In the order of the manifest.
         address: The server of entries without their own; ``None`` where there is none.
     """
 
-    entries: tuple[RedisEntry, ...]
     address: str | None = attrs.field(default=None, repr=False)
     kind = REDIS
+    functions = FUNCTIONS
     _by_channel: Mapping[tuple[str | None, str], tuple[str, ...]] = attrs.field(
         init=False, repr=False
     )
@@ -151,11 +140,6 @@ class RedisTriggers:
                     entry.component,
                 )
         return found
-
-    @property
-    def components(self) -> Sequence[tuple[str, str]]:
-        """Id of each trigger, and its component's."""
-        return [(entry.id, entry.component) for entry in self.entries]
 
     def resolved(self, render: Callable[[str], str]) -> Self:
         """Fill in addresses and channels (RDT-2)."""
@@ -189,14 +173,6 @@ class RedisTriggers:
             raise TriggerConfigError(*dict.fromkeys(problems))
         _warn_of_doubles(entries)
         return attrs.evolve(self, entries=tuple(entries))
-
-    def check_exports(self, component_id: str, exports: Callable[[], Sequence[str]]) -> None:
-        """Make sure that a component exports what takes events of this kind."""
-        check_export_names(component_id, REDIS, exports(), FUNCTIONS)
-
-    def load(self, component: LoadableComponent) -> EventComponent:
-        """Return a component with the function that takes messages."""
-        return event_component(component, REDIS, FUNCTIONS)
 
     def deliveries(self, event: object) -> Sequence[Delivery] | None:
         """Return the components that listen to the channel, in the manifest's order (RDT-3)."""

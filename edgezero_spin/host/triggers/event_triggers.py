@@ -1,0 +1,94 @@
+"""Triggers whose components export a function that takes events: Redis, MQTT, cron.
+
+In: the entries of one kind, and the functions that a component may export for it. Out: the part of
+a ``ConfiguredTrigger`` that is the same for all of them. Tables and listeners are each kind's own.
+
+Source: contract services.md, TRG-1, TRG-2, TRG-11.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Generic, Self, TypeVar
+
+import attrs
+
+from edgezero_spin.host.execution.event_component import (
+    EventComponent,
+    EventFunction,
+    check_export_names,
+)
+from edgezero_spin.host.triggers.trigger import LoadableComponent, TriggerEntry, event_component
+
+__all__ = ["EntryEvent", "EventEntry", "EventTriggers", "component_of"]
+
+
+@attrs.frozen(kw_only=True)
+class EventEntry:
+    """One table ``[[trigger.KIND]]``.
+
+    Attributes:
+        id: Its id.
+        component: The component that takes the events.
+    """
+
+    id: str
+    component: str
+
+
+def component_of(entry: TriggerEntry, problems: list[str]) -> str:
+    """Return the component of an entry.
+
+    Args:
+        entry: The entry.
+        problems: Gets a sentence where it names none.
+    """
+    if entry.component is None:
+        problems.append(f'trigger {entry.id!r}: component is missing; write component = "..."')
+    return entry.component or ""
+
+
+@attrs.frozen
+class EntryEvent:
+    """An event of the listener of one entry, which is not for other entries.
+
+    Attributes:
+        entry_id: Id of the entry.
+        event: The event.
+    """
+
+    entry_id: str
+    event: object
+
+
+_Entry = TypeVar("_Entry", bound=EventEntry)
+
+
+@attrs.frozen
+class EventTriggers(Generic[_Entry]):
+    """The triggers of one kind in an application; most of a ``ConfiguredTrigger``.
+
+    Attributes:
+        entries: In the order of the manifest.
+        kind: The kind.
+        functions: Those that it may call, of which a component exports one.
+    """
+
+    entries: tuple[_Entry, ...]
+    kind: ClassVar[str]
+    functions: ClassVar[Sequence[EventFunction]]
+
+    @property
+    def components(self) -> Sequence[tuple[str, str]]:
+        """Id of each trigger, and its component's."""
+        return [(entry.id, entry.component) for entry in self.entries]
+
+    def resolved(self, render: Callable[[str], str]) -> Self:
+        """Return itself: a kind whose tables have templates fills them in (TRG-3)."""
+        return self
+
+    def check_exports(self, component_id: str, exports: Callable[[], Sequence[str]]) -> None:
+        """Make sure that a component exports what takes events of this kind."""
+        check_export_names(component_id, self.kind, exports(), self.functions)
+
+    def load(self, component: LoadableComponent) -> EventComponent:
+        """Return a component with the function that is called."""
+        return event_component(component, self.kind, self.functions)
