@@ -4,6 +4,7 @@
 HostError
 ├── EngineError            the engine or an engine setting cannot be used
 ├── EngineBusy             every pooled instance is in use; try again
+├── SetupError             an application cannot be run as it stands; every fault is told
 ├── RuntimeConfigError     the runtime configuration asks for what this host cannot give
 ├── ComponentError         a component file cannot be loaded
 ├── LinkError              a component and the host functions do not fit together
@@ -37,6 +38,7 @@ __all__ = [
     "OutOfFuel",
     "OutOfMemory",
     "RuntimeConfigError",
+    "SetupError",
     "Trap",
     "ValueMismatchError",
     "WitError",
@@ -49,6 +51,21 @@ class EngineError(HostError):
 
 class EngineBusy(HostError):  # noqa: N818 - a condition that passes
     """No further instance fits into the engine's pool until another one closes."""
+
+
+class SetupError(HostError):
+    """An application cannot be run as it stands. Raised before its first request or event.
+
+    Attributes:
+        problems: One sentence for each fault, with what would mend it.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
 
 
 class RuntimeConfigError(HostError):

@@ -27,7 +27,7 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from edgezero_spin.errors import HostError
+from edgezero_spin.host.errors import SetupError
 
 __all__ = [
     "WELL_KNOWN_PREFIX",
@@ -131,19 +131,8 @@ class DuplicateRoute:
         return f"{self.replaced}: {self.route} (duplicate of {self.effective})"
 
 
-class InvalidRoutesError(HostError):
-    """One or more routes cannot be matched against anything.
-
-    Attributes:
-        problems: One sentence for each, with the route and its component.
-    """
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__(self.problems)
-
-    def __str__(self) -> str:
-        return "\n".join(self.problems)
+class InvalidRoutesError(SetupError):
+    """Routes cannot be matched against anything; each fault names the route and its component."""
 
 
 class TriggerRouteTable:
@@ -288,7 +277,7 @@ def _parse_all(declared: Iterable[RouteDeclaration], base: str) -> list[_Pattern
                 f"Error parsing route {based} associated with component {declaration.id}: {err}"
             )
     if problems:
-        raise InvalidRoutesError(problems)
+        raise InvalidRoutesError(*problems)
     return patterns
 
 

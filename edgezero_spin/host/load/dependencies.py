@@ -18,7 +18,7 @@ from typing import Any
 
 import attrs
 
-from edgezero_spin.errors import HostError
+from edgezero_spin.host.errors import SetupError
 from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import OUTGOING_HANDLER
 from edgezero_spin.host.factors.wasi.http import OutgoingRequest
@@ -60,21 +60,8 @@ class DependencyPlan:
     inherit: Inherited = False
 
 
-class DependencyError(HostError):
-    """The dependencies of a component do not fit it.
-
-    Raised while an application is loaded.
-
-    Attributes:
-        problems: One sentence for each fault.
-    """
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__(*problems)
-        self.problems = problems
-
-    def __str__(self) -> str:
-        return "\n".join(self.problems)
+class DependencyError(SetupError):
+    """The dependencies of a component do not fit it."""
 
 
 def dependencies_of(

@@ -1,4 +1,4 @@
-"""Middleware: components that get the requests of another one first.
+"""Middleware of HTTP triggers: components in front of the one that answers.
 
 In: a component and the middleware of its trigger. Out: one linked component, in which each
 middleware imports the handler of the one behind it. All of them live in the instance of the
@@ -26,7 +26,7 @@ from edgezero_spin.wasm.component.linked import WASI_01
 __all__ = ["MIDDLEWARE_HANDLER", "link_behind_middleware"]
 
 MIDDLEWARE_HANDLER = "wasi:http/handler@0.3.0"
-"""What middleware exports and imports, by just this name."""
+"""Interface that middleware exports and imports; no other version counts."""
 
 
 def link_behind_middleware(

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
-from edgezero_spin.errors import HostError
+from edgezero_spin.host.errors import SetupError
 from edgezero_spin.host.factors.wasi.filesystem import DirectoryMount
 from edgezero_spin.host.http.trigger import HTTP
 from edgezero_spin.host.load.dependencies import DependencyPlan
@@ -44,21 +44,8 @@ __all__ = [
 ]
 
 
-class ApplicationError(HostError):
-    """An application cannot be run as it stands.
-
-    Raised while it is loaded.
-
-    Attributes:
-        problems: One sentence for each fault, with what would mend it.
-    """
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__(*problems)
-        self.problems = problems
-
-    def __str__(self) -> str:
-        return "\n".join(self.problems)
+class ApplicationError(SetupError):
+    """The parts of an application do not fit together, or this host cannot run them."""
 
 
 @attrs.frozen(kw_only=True)

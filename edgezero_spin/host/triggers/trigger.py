@@ -17,6 +17,7 @@ import attrs
 from attrs.validators import ge, gt
 
 from edgezero_spin.errors import HostError
+from edgezero_spin.host.errors import SetupError
 from edgezero_spin.host.exchange.event import EventOutcome
 from edgezero_spin.host.execution.event_component import (
     EventComponent,
@@ -44,21 +45,8 @@ __all__ = [
 ]
 
 
-class TriggerConfigError(HostError):
-    """The tables of a kind of trigger cannot be used.
-
-    Raised while an application is loaded.
-
-    Attributes:
-        problems: One sentence for each fault, with what would mend it.
-    """
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__(*problems)
-        self.problems = problems
-
-    def __str__(self) -> str:
-        return "\n".join(self.problems)
+class TriggerConfigError(SetupError):
+    """The tables of a kind of trigger cannot be used."""
 
 
 class TriggerFailedError(HostError):

@@ -1,4 +1,4 @@
-"""Names of a Spin component's dependencies: which imports each of them is for.
+"""Names of a Spin component's dependencies, matched with its imports.
 
 In: the names that a manifest has, and those of a component's imports. Out: which belong together,
 or every fault.
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 __all__ = ["CompositionError", "Inherited", "export_fault", "imports_for", "match_imports"]
 
 Inherited = bool | tuple[str, ...]
-"""What a dependency inherits: all, nothing, or the kinds named (MAN-75)."""
+"""Configuration that a dependency inherits: all, none, or the kinds of these names (MAN-75)."""
 
 _PACKAGE = re.compile(
     r"(?P<package>[^:/@]+:[^/@]+)(?:/(?P<interface>[^@]+))?(?:@(?P<version>.+))?\Z"

@@ -4,13 +4,15 @@
 HostError
 ├── VariableError       a guest asked, and gets an error of its interface
 ├── ProviderError       a provider cannot say whether it has a value
-└── VariableSetupError  the application's variables cannot be used as they stand
+└── SetupError
+    └── VariableSetupError  the application's variables cannot be used as they stand
 ```
 """
 
 from typing import Literal
 
 from edgezero_spin.errors import HostError
+from edgezero_spin.host.errors import SetupError
 
 __all__ = ["Case", "ProviderError", "VariableError", "VariableSetupError"]
 
@@ -41,16 +43,5 @@ class ProviderError(HostError):
     """A provider failed. The chain of providers stops there (VAR-8)."""
 
 
-class VariableSetupError(HostError):
-    """The variables of an application cannot be used. Raised before the first request.
-
-    Attributes:
-        problems: One sentence for each fault.
-    """
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__(*problems)
-        self.problems = problems
-
-    def __str__(self) -> str:
-        return "\n".join(self.problems)
+class VariableSetupError(SetupError):
+    """The variables of an application cannot be used."""
