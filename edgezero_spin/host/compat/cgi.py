@@ -1,4 +1,4 @@
-"""A request as a command sees it, and what it prints as a response.
+"""CGI: a request as the environment of a command, and its output as a response.
 
 In: an ``Exchange``, its headers as ``gateway`` prepares them for commands. Out: arguments and
 variables. And back: the bytes that a command printed, as a ``CgiResponse``. Nothing is run

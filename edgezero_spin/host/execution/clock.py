@@ -1,4 +1,4 @@
-"""Things to do later, on one thread that sleeps until the first of them is due."""
+"""Timers, on one thread that sleeps until the first of them is due."""
 
 import heapq
 import logging

@@ -1,4 +1,4 @@
-"""A component that handles requests, and which of its exports does.
+"""Components that handle HTTP requests, and the export by which each does.
 
 In: a linked component. Out: a ``GuestComponent``, from which an executor makes instances and
 has them answer, or an error that says what the component exports instead.

@@ -1,4 +1,4 @@
-"""Whether a component is so quick that its requests are not worth another thread.
+"""Pace of a component: whether its requests are worth a thread of their own.
 
 In: what its latest requests took. Out: a guess about the next one, for the runner, which has
 quick ones done by the thread that runs the event loop (``loop_owner``). A wrong guess costs

@@ -1,4 +1,4 @@
-"""Calls in an instance that several of them share: what the executor asks of each.
+"""Shared calls: the interface of the calls that are in one instance together.
 
 A call that waits for its instance is ``SharedCall`` already. Requests are ``HandlerCall``, events
 ``EventCall``.

@@ -1,4 +1,4 @@
-"""For host functions that block: databases and servers that take their time.
+"""Blocking calls of host functions: databases and servers that take their time.
 
 A guest's thread that waits for a server should not keep another guest from computing, and
 should notice when its own time is up. A guest of WASI 0.3 does not even wait: other requests

@@ -1,4 +1,4 @@
-"""Logs of components: the way of their stdout and stderr.
+"""Logs of components: their stdout and stderr, in files and echoed.
 
 Each component has two files in the log directory, opened for appending while any instance
 writes (ENV-5), and what is followed is also echoed, both streams alike and without a

@@ -1,4 +1,4 @@
-"""Bring everything that a locked application names onto this disk.
+"""Content of a locked application, brought onto this disk.
 
 In: a ``LockedApp`` as anyone may have written it. Out: the same with ``file://`` URLs only,
 and with folders where it lists files one by one. Content inside the lock is written to the

@@ -1,7 +1,7 @@
 """Databases for an app that runs in this process, without a component.
 
-The functions are those that a component imports, called with the state of an instance that is
-none: the same grants, limits, pools and errors, one implementation of each.
+The functions are those that a component imports, called with a state as an instance has one: the
+same grants, limits, pools and errors, one implementation of each.
 
 In: the grants of a component. Out: a ``DatabasePlatform``.
 

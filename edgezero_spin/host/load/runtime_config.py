@@ -1,4 +1,4 @@
-"""Decide where an application keeps its state: folders and stores.
+"""State of an application: its folders and stores.
 
 In: what ``runtime-config.toml`` says, and what the command line says over it. Out:
 ``RuntimeSettings``, with every path absolute and every store of a kind that this host has.

@@ -1,4 +1,4 @@
-"""From a file on disk to everything that a host needs to run it.
+"""Start of an application: from a file on disk to everything that a host needs.
 
 ``spin.toml``, ``spin.lock`` and a component file all become a ``FoundApplication``: a locked
 application with its content on this disk. ``prepare`` adds what the command line and the

@@ -1,4 +1,4 @@
-"""Waiting for a compilation: Ctrl-C is heard at once, and after a second a line says what runs.
+"""Compilation on a thread of its own: Ctrl-C is heard, and after a second a line says what runs.
 
 The engine compiles in one call of many seconds, in which Python handles no signal. So it
 compiles on a thread of its own, and whoever asked waits.

@@ -1,4 +1,4 @@
-"""Joining a component to host functions.
+"""Linking of a component to host functions.
 
 In: a ``CompiledComponent`` and the ``Interface`` tables of the capabilities. Out: a
 ``PreparedComponent``, from which instances are made. No interface is known here; what a

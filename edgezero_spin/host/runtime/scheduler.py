@@ -1,4 +1,4 @@
-"""The event loop of one instance: which of its tasks runs next.
+"""Scheduler: the event loop of one instance.
 
 Guest code of an instance runs on one thread at a time, the one that pumps. ``pump`` runs tasks
 until none is ready. What other threads have for the instance, the results of the host's

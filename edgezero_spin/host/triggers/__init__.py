@@ -1,4 +1,4 @@
-"""Triggers: what starts components. The seam for kinds of your own, and those that are not HTTP."""
+"""Triggers: the interface of all kinds, also of your own, and the kinds that are not HTTP."""
 
 from edgezero_spin.host.execution.event_component import (
     EventComponent,

@@ -1,4 +1,4 @@
-"""The way of events from triggers that listen to the instances that take them.
+"""Dispatch of events, from the listeners of triggers to the instances that take them.
 
 In: the configured triggers of a host and their components. Out: every event delivered, its outcomes
 logged; and one task for each listener, whose end does not concern the others.

@@ -1,4 +1,4 @@
-"""Staying connected to a server that may go away and come back.
+"""Reconnection to a server that goes away and comes back.
 
 In: how to connect and what to do with a connection. Out: the same again after each loss, with
 waits that grow, until the policy's time is up.

@@ -1,4 +1,4 @@
-"""Reading the tables of a trigger: texts, some required, nothing unknown.
+"""Tables of triggers: their required and optional texts, and templates in them.
 
 In: a table and its keys. Out: the texts, with a sentence for each fault.
 

@@ -1,4 +1,4 @@
-"""The seam between the host and a kind of trigger: HTTP, Redis, MQTT, cron or a program's own.
+"""Interface of the kinds of triggers: HTTP, Redis, MQTT, cron or a program's own.
 
 In: the tables ``[[trigger.KIND]]`` and ``[application.trigger.KIND]`` of an application. Out: an
 object that says which components they use and by which export, and what listens for events.

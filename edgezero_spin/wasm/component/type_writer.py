@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 IndexOf = Callable[[int], int]
-"""Where a type is in what is written, by its index in what was read."""
+"""Index of a type in the written component, by its index in the one that was read."""
 
 _PRIMITIVES = {primitive: bytes([number]) for number, primitive in PRIMITIVES.items()}
 _SORTS = {sort: bytes([number]) for number, sort in SORTS.items()} | {

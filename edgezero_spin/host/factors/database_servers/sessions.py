@@ -1,4 +1,4 @@
-"""Sessions: what a guest's connection handle stands for.
+"""Sessions: a guest's connection handle, and the connection behind it.
 
 In: a pool of connections. Out: a ``Session``. It belongs to its handle and to the streams of
 rows that were begun on it; with the last of them its server connection goes back to the pool.

@@ -1,4 +1,4 @@
-"""Key-value stores that do several things at once: batches, counters, compare and swap.
+"""Key-value stores with batches, counters, and compare and swap.
 
 ``wasi:keyvalue`` asks more of a store than ``KeyValueBackend`` promises. ``wide`` returns a
 store that does it all: the backend itself where it can, or else a ``Sequential`` around it.

@@ -1,4 +1,4 @@
-"""Read where ``runtime-config.toml`` puts the key-value stores of an application.
+"""Key-value stores of an application, as ``runtime-config.toml`` places them.
 
 In: the tables ``[key_value_store.<label>]``, the state directory, and the entries of the command
 line. Out: a ``KeyValueSettings`` for each label, ``default`` always among them. No file is

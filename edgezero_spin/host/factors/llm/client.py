@@ -1,4 +1,4 @@
-"""Asking a server for text and embeddings.
+"""Client of a server of language models: text and embeddings.
 
 In: a server, a path and a body. Out: the body of its answer, or an ``LlmError``. The answer's
 status does not count; what it says does, as in Spin.

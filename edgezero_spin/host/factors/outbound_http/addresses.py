@@ -1,4 +1,4 @@
-"""From a host's name to a connected socket.
+"""Name resolution, and a connection to one of the addresses.
 
 The addresses of a name are looked up once, and the connection is made to one of them: what
 was checked is what is connected to. A name with several addresses is tried as in RFC 8305:

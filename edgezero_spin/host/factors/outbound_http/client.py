@@ -1,4 +1,4 @@
-"""Send guests' requests to the network.
+"""HTTP client for guests' requests.
 
 One event loop on a thread of its own carries all outbound exchanges of a host; it starts
 with the first of them. Bodies stream both ways at once through the guests' channels, with

@@ -1,4 +1,4 @@
-"""Whether a request has a body, and how its length is said.
+"""Framing of request bodies: a length, chunks, or no body.
 
 In: a request as the guest made it. Out: its headers and its body as they go out.
 

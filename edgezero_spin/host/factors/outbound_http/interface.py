@@ -1,4 +1,4 @@
-"""``wasi:http/outgoing-handler``: whether a component may send a request, and sending it.
+"""``wasi:http/outgoing-handler``: permission to send a request, and its sending.
 
 ``OutboundHosts`` answers for the ``allowed_outbound_hosts`` of one component; its entries
 are templates, filled in at each request because variables may change (NET-6, NET-12). What

@@ -1,4 +1,4 @@
-"""Whether a component may connect to a database or a broker.
+"""Permission to connect to a database or a broker.
 
 In: an address as the guest gives it. Out: yes or no, and a line for the operator when it is
 no (NET-30). Which error the guest gets is for each interface to say.

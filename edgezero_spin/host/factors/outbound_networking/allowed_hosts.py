@@ -1,4 +1,4 @@
-"""Decide whether a component may connect to where it wants to.
+"""Allowed outbound hosts: the addresses that a component may connect to.
 
 In: the entries of ``allowed_outbound_hosts``, a function that fills in their templates, and
 an address as a guest gives it. Out: yes or no. Nothing is connected and no name is looked

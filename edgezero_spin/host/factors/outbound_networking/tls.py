@@ -1,4 +1,4 @@
-"""Whom an application's connections trust, and who they say they are.
+"""TLS of outbound connections: trusted certificates, and those of the client.
 
 Source: contract spin-host.md, OUTH-18, NET-44.
 """

@@ -1,4 +1,4 @@
-"""Read where ``runtime-config.toml`` puts the SQLite databases of an application.
+"""SQLite databases of an application, as ``runtime-config.toml`` places them.
 
 In: the tables ``[sqlite_database.<label>]`` and the state directory. Out: a ``Database`` for
 each label, ``default`` always among them. No file is opened.

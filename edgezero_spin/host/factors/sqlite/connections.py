@@ -1,4 +1,4 @@
-"""Run the statements of guests on SQLite, one connection for each handle.
+"""SQLite connections of guests, one for each handle.
 
 In: a ``Database``, which says where it is, and SQL as a guest gives it. Out: columns and rows,
 or a ``SqliteError`` with SQLite's words.

@@ -1,4 +1,4 @@
-"""SQLite databases: where each lives, and who may open it how.
+"""SQLite databases: their places, and how each may be opened.
 
 Source: contract spin-host.md, DB-2.
 """

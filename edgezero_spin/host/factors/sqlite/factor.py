@@ -1,4 +1,4 @@
-"""SQLite databases of an application: which label is which.
+"""SQLite databases of an application, by label.
 
 In: the labels that components list, and where the runtime configuration puts each. Out: a
 ``Database`` for each label, which opens connections; or one error that names every label

@@ -1,4 +1,4 @@
-"""Read which providers of variables ``runtime-config.toml`` names.
+"""Providers of variables, as ``runtime-config.toml`` names them.
 
 In: the tables ``[[variables_provider]]`` and the values of the command line. Out: the
 providers in the order in which they are asked. None of them is asked yet.

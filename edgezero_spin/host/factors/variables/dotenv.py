@@ -1,4 +1,4 @@
-"""Read the text of a ``.env`` file.
+"""Reader of ``.env`` files.
 
 An entry is ``NAME=value``, with ``export`` in front if one likes, and ends with its line
 unless a quote is open. ``#`` starts a comment at the beginning of a line, of a value or

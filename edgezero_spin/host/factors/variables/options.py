@@ -1,4 +1,4 @@
-"""Read what ``--variable`` is given.
+"""Values of the option ``--variable``.
 
 Source: contract spin-host.md, VAR-20.
 """

@@ -1,4 +1,4 @@
-"""Answer a component's questions for the values of its variables.
+"""Resolver of the values of a component's variables.
 
 A component reads the names of its own ``variables`` table. Each is a template over the
 variables of the application, and those come from the providers in order, or from their

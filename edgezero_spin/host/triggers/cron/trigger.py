@@ -1,4 +1,4 @@
-"""The cron trigger: expressions, and the moments at which they come true.
+"""The cron trigger: expressions, and the components that are called by them.
 
 In: the tables ``[[trigger.cron]]``. Out: a ``CronTriggers`` with one listener for each entry. A
 moment is not missed because the last one's handler still runs, and not made up for when the host

@@ -1,4 +1,4 @@
-"""Topic filters of MQTT: which topics they match, and which texts are none.
+"""Topic filters of MQTT: their syntax, and the topics that they match.
 
 Source: https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/mqtt-v3.1.1.html, 4.7.
 """

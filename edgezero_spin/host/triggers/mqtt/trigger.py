@@ -1,4 +1,4 @@
-"""The MQTT trigger: who subscribes to which topic, and the messages that come.
+"""The MQTT trigger: topics, and the components that take their messages.
 
 In: the tables ``[[trigger.mqtt]]`` and ``[application.trigger.mqtt]``. Out: an ``MqttTriggers``
 with one listener for each entry, which takes one message at a time.

@@ -1,4 +1,4 @@
-"""The Redis trigger: who subscribes to which channel, and the messages that come.
+"""The Redis trigger: channels, and the components that take their messages.
 
 In: the tables ``[[trigger.redis]]`` and ``[application.trigger.redis]``. Out: a ``RedisTriggers``
 with one listener for each server.

@@ -1,4 +1,4 @@
-"""From a path of a guest to a directory of the host and a name in it.
+"""Resolution of a guest's paths: a directory of the host, and a name in it.
 
 A path is walked one name at a time, each opened relative to the one before and without
 following links by itself, so that neither ``..`` nor a link, not even one made in the middle
