@@ -14,7 +14,7 @@ from typing import Any
 
 from edgezero_spin.errors import EdgeZeroError
 from edgezero_spin.explorer.application import ExploredApplication
-from edgezero_spin.host.factors.sqlite.connections import ResultTooLarge, SqliteError
+from edgezero_spin.host.factors.sqlite.connections import RowsTooLargeError, SqliteError
 from edgezero_spin.stores.backend import KeyValueBackend
 
 __all__ = [
@@ -135,7 +135,7 @@ def run_statement(
     try:
         columns, rows = connection.execute(statement, max_bytes=MOST_RESULT_BYTES)
         changes = connection.changes()
-    except ResultTooLarge as error:
+    except RowsTooLargeError as error:
         raise ExplorerError(
             422, f"the result is too large for this page; add a LIMIT ({error})"
         ) from error

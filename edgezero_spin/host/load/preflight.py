@@ -9,6 +9,7 @@ Source: contract spin-host.md, RESP-15, GEN-7, MAN-63 to MAN-70.
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,6 +37,7 @@ def refusals(manifest: SpinManifest, exports_of: Callable[[Path], Sequence[str]]
 
     Args:
         manifest: The application.
+        exports_of: Returns the names that the component in a file exports, or raises.
     """
     problems: list[str] = []
 
@@ -59,11 +61,7 @@ def refusals(manifest: SpinManifest, exports_of: Callable[[Path], Sequence[str]]
         for trigger in plan.triggers:
             for id in dict.fromkeys(component for _, component in trigger.components):
                 if id in sources:
-                    attempt(
-                        lambda trigger=trigger, id=id: trigger.check_exports(  # type: ignore[misc]
-                            id, lambda: exports_of(sources[id])
-                        )
-                    )
+                    attempt(partial(trigger.check_exports, id, partial(exports_of, sources[id])))
     yield from dict.fromkeys(problems)
 
 

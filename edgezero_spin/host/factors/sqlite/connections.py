@@ -27,7 +27,7 @@ from edgezero_spin.host.factors.sqlite.memory import (
 )
 from edgezero_spin.host.factors.sqlite.rules import MAX_VALUE_BYTES, Rules
 from edgezero_spin.host.factors.sqlite.statements import (
-    ResultTooLarge,
+    RowsTooLargeError,
     SqliteError,
     SqliteRow,
     bounded_rows,
@@ -35,14 +35,14 @@ from edgezero_spin.host.factors.sqlite.statements import (
     prepare,
 )
 from edgezero_spin.host.factors.sqlite.threads import (
-    LeftBehind,
+    LeftBehindError,
     left_behind,
     run_statement,
 )
 
 __all__ = [
     "DatabaseConnection",
-    "ResultTooLarge",
+    "RowsTooLargeError",
     "SqliteError",
 ]
 
@@ -101,7 +101,7 @@ class DatabaseConnection:
             The names of the columns, and the rows.
 
         Raises:
-            ResultTooLarge: There are more rows than that.
+            RowsTooLargeError: There are more rows than that.
             SqliteError: The statement failed.
         """
         return self.statement(
@@ -201,7 +201,7 @@ class DatabaseConnection:
                 clean=lambda: self._clean_up(native, memory),
                 owner=self._database,
             )
-        except LeftBehind as error:
+        except LeftBehindError as error:
             self._native = None
             self._left = True
             raise SqliteError(self._reason or str(error)) from error

@@ -14,7 +14,7 @@ import apsw
 from edgezero_spin.host.factors.bounds import size_of
 from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection
 from edgezero_spin.host.factors.sqlite.statements import (
-    ResultTooLarge,
+    RowsTooLargeError,
     SqliteRow,
     check_parameters,
     prepare,
@@ -64,7 +64,7 @@ class RowCursor:
             most_bytes: Size after which no more are added.
 
         Raises:
-            ResultTooLarge: There is a larger row than may be kept.
+            RowsTooLargeError: There is a larger row than may be kept.
             SqliteError: The statement failed, or was stopped.
         """
         connection = self._connection
@@ -100,7 +100,9 @@ class RowCursor:
         for row in cursor:
             row_bytes = sum(map(size_of, row))
             if row_bytes > self._max_row_bytes:
-                raise ResultTooLarge(f"query result exceeds limit of {self._max_row_bytes} bytes")
+                raise RowsTooLargeError(
+                    f"query result exceeds limit of {self._max_row_bytes} bytes"
+                )
             rows.append(row)
             size += row_bytes
             if len(rows) >= most or size >= most_bytes:

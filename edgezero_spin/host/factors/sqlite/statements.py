@@ -20,7 +20,7 @@ from edgezero_spin.host.factors.bounds import size_of
 
 __all__ = [
     "PreparedStatement",
-    "ResultTooLarge",
+    "RowsTooLargeError",
     "SqliteError",
     "SqliteRow",
     "bounded_rows",
@@ -44,7 +44,7 @@ class SqliteError(HostError):
         self.full = full
 
 
-class ResultTooLarge(SqliteError):  # noqa: N818 - names the state, as its base names the family
+class RowsTooLargeError(SqliteError):
     """The rows of a statement are more than a guest may be given."""
 
 
@@ -111,7 +111,7 @@ def bounded_rows(cursor: apsw.Cursor, max_bytes: int) -> list[SqliteRow]:
     """Return the rows of a statement that was begun.
 
     Raises:
-        ResultTooLarge: They are more than ``max_bytes``.
+        RowsTooLargeError: They are more than ``max_bytes``.
         apsw.Error: The statement fails.
     """
     rows: list[SqliteRow] = []
@@ -120,7 +120,7 @@ def bounded_rows(cursor: apsw.Cursor, max_bytes: int) -> list[SqliteRow]:
         for row in cursor:
             size += sum(map(size_of, row))
             if size > max_bytes:
-                raise ResultTooLarge(f"query result exceeds limit of {max_bytes} bytes")
+                raise RowsTooLargeError(f"query result exceeds limit of {max_bytes} bytes")
             rows.append(row)
     finally:
         cursor.close(True)

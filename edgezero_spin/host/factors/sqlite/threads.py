@@ -5,7 +5,7 @@ values may take a long time. A statement therefore runs on a thread of its own w
 guest's thread looks after it: it stops a statement whose time is up or that holds too much,
 and where that is not heard it leaves the statement behind, which ends at its next operation.
 
-In: a ``Statement`` that says what to do. Out: what it returns or raises, or ``LeftBehind``.
+In: a ``Statement`` that says what to do. Out: what it returns or raises, or ``LeftBehindError``.
 """
 
 import threading
@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from edgezero_spin.errors import HostError
 
-__all__ = ["GRACE_S", "LOOK_S", "LeftBehind", "left_behind", "run_statement"]
+__all__ = ["GRACE_S", "LOOK_S", "LeftBehindError", "left_behind", "run_statement"]
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ MAX_IDLE = 16
 """Threads that wait for the next statement."""
 
 
-class LeftBehind(HostError):  # noqa: N818 - names the state
+class LeftBehindError(HostError):
     """The statement was stopped and goes on for now, and nobody waits for it."""
 
 
@@ -142,7 +142,7 @@ def run_statement(
         owner: Whom ``left_behind`` counts it for.
 
     Raises:
-        LeftBehind: It was stopped and did not end.
+        LeftBehindError: It was stopped and did not end.
         BaseException: What ``work`` raises.
     """
     job = _Job(work, clean)
@@ -157,7 +157,7 @@ def run_statement(
         stop()
         if monotonic() - stopped_at > GRACE_S:
             if _threads.leave(job, owner):  # type: ignore[arg-type]
-                raise LeftBehind("the statement goes on although it was stopped")
+                raise LeftBehindError("the statement goes on although it was stopped")
             break
     if job.error is not None:
         raise job.error
