@@ -13,6 +13,7 @@ from edgezero_spin.cli.options import (
     common_options,
     common_options_without_v,
     manifest_option,
+    project_manifest_option,
 )
 from edgezero_spin.cli.replaced import find_project
 from edgezero_spin.cli.template_options import TemplateFlags, name_and_template, template_options
@@ -96,14 +97,7 @@ def _store_arguments(command: F) -> F:
     for option in (
         common_options,
         adapter_name_option,
-        click.option(
-            "--manifest",
-            metavar="FILE",
-            type=click.Path(path_type=Path),
-            default=Path("edgezero.toml"),
-            show_default=True,
-            help="The project's manifest.",
-        ),
+        project_manifest_option,
         click.argument("id"),
     ):
         command = option(command)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import click
 
-from edgezero_spin.cli.options import adapter_option, common_options
+from edgezero_spin.cli.options import adapter_option, common_options, format_option
 
 __all__ = ["cache", "clear", "show"]
 
@@ -42,14 +42,7 @@ def cache(context: click.Context) -> None:
 
 
 @cache.command(epilog=SHOW_EPILOG, short_help="Show where they are and what they take.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How it is written.",
-)
+@format_option("text", "json", help="How it is written.")
 @adapter_option
 @common_options
 def show(form: Literal["text", "json"] = "text") -> None:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import click
 
-from edgezero_spin.cli.options import adapter_name_option, adapter_option, common_options
+from edgezero_spin.cli.options import (
+    adapter_name_option,
+    adapter_option,
+    common_options,
+    format_option,
+    project_manifest_option,
+)
 from edgezero_spin.cli.progress import busy
 
 if TYPE_CHECKING:
@@ -52,14 +58,7 @@ def _all_of(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 _source_options = _all_of(
-    click.option(
-        "--manifest",
-        metavar="FILE",
-        type=click.Path(path_type=Path),
-        default=Path("edgezero.toml"),
-        show_default=True,
-        help="The project's manifest.",
-    ),
+    project_manifest_option,
     click.option(
         "--app-config",
         metavar="FILE",
@@ -100,14 +99,6 @@ _key_option = click.option(
     help="The entry of the whole configuration. Default: the id of the store, or what "
     "EDGEZERO__STORES__CONFIG__<ID>__KEY says.",
 )
-_format_option = click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How the outcome is written.",
-)
 
 
 @click.group(epilog=EPILOG, short_help="Check, compare and push the app's configuration.")
@@ -120,7 +111,7 @@ def config() -> None:
 @config.command(epilog=VALIDATE_EPILOG, short_help="Check manifest and configuration.")
 @_source_options
 @click.option("--strict", is_flag=True, help="Also check kinds of stores and handlers.")
-@_format_option
+@format_option("text", "json", help="How the outcome is written.")
 @adapter_option
 @common_options
 def validate(
@@ -204,12 +195,8 @@ def push(
 @_store_options
 @_key_option
 @click.option("--exit-code", is_flag=True, help="End with 1 when a push would change anything.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "unified", "structured"]),
-    default="text",
-    show_default=True,
+@format_option(
+    *("text", "json", "unified", "structured"),
     help="Keys only, as text or JSON; or the values that differ, as a diff or place by place.",
 )
 @common_options

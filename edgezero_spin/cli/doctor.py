@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from edgezero_spin.cli.options import adapter_option, common_options, manifest_option
+from edgezero_spin.cli.options import adapter_option, common_options, format_option, manifest_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,14 +32,7 @@ _COLORS = {"ok": "green", "remark": "yellow", "problem": "red"}
 
 @click.command(epilog=EPILOG, short_help="Say what is wrong, and how to mend it.")
 @manifest_option
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How the findings are written.",
-)
+@format_option("text", "json", help="How the findings are written.")
 @click.option(
     "--fix",
     is_flag=True,

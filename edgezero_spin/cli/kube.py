@@ -1,7 +1,9 @@
 """``edgezero kube``: an image on SpinKube, with the flags of ``spin kube``."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
@@ -14,6 +16,8 @@ from edgezero_spin.cli.options import (
 )
 
 __all__ = ["kube", "scaffold"]
+
+F = TypeVar("F", bound=Callable[..., object])
 
 EPILOG = """\b
 Example:
@@ -92,6 +96,18 @@ def kube() -> None:
     """
 
 
+def _utilization_option(kind: str, shown: str) -> Callable[[F], F]:
+    return click.option(
+        f"--autoscaler-target-{kind}-utilization",
+        f"{kind}_utilization",
+        metavar="PERCENT",
+        type=int,
+        default=60,
+        show_default=True,
+        help=f"The part of the {shown} limit that the autoscaler aims at.",
+    )
+
+
 @kube.command(epilog=SCAFFOLD_EPILOG, short_help="Write a SpinApp for an image.")
 @click.option(
     "-f", "--from", "image", metavar="IMAGE", required=True, help="The image, by tag or digest."
@@ -124,24 +140,8 @@ def kube() -> None:
     type=click.Choice(["hpa", "keda"]),
     help="Write a HorizontalPodAutoscaler or a ScaledObject of KEDA. Needs both limits.",
 )
-@click.option(
-    "--autoscaler-target-cpu-utilization",
-    "cpu_utilization",
-    metavar="PERCENT",
-    type=int,
-    default=60,
-    show_default=True,
-    help="The part of the CPU limit that the autoscaler aims at.",
-)
-@click.option(
-    "--autoscaler-target-memory-utilization",
-    "memory_utilization",
-    metavar="PERCENT",
-    type=int,
-    default=60,
-    show_default=True,
-    help="The part of the memory limit that the autoscaler aims at.",
-)
+@_utilization_option("cpu", "CPU")
+@_utilization_option("memory", "memory")
 @click.option(
     "--executor",
     metavar="NAME",
@@ -216,7 +216,7 @@ def scaffold(
     secret_variables: tuple[tuple[tuple[str, str], ...], ...],
     components: tuple[tuple[str, ...], ...],
     out: Path | None,
-    **more: object,
+    **fields: Any,
 ) -> None:
     """Write a SpinApp that runs IMAGE, as `spin kube scaffold` does.
 
@@ -235,7 +235,7 @@ def scaffold(
         variables=dict(pair for pairs in variables for pair in pairs),
         secret_variables=_secrets(secret_variables),
         components=tuple(name for names in components for name in names),
-        **more,  # type: ignore[arg-type]
+        **fields,
     )
     text = write_resources(request)
     if verify_keys and not pinned:

@@ -7,6 +7,7 @@ What they say is kept in the one ``CommonSettings`` of the run. Where Spin's com
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -20,8 +21,11 @@ __all__ = [
     "build_option",
     "common_options",
     "common_options_without_v",
+    "component_ids_option",
+    "format_option",
     "insecure_option",
     "manifest_option",
+    "project_manifest_option",
     "rest_of",
     "verify_key_option",
 ]
@@ -181,6 +185,41 @@ def manifest_option(command: F) -> F:
         type=click.Path(),
         help="spin.toml, or its folder. Default: the one here, else above, else the nearest below.",
     )(command)
+
+
+def project_manifest_option(command: F) -> F:
+    """Add ``--manifest``: the ``edgezero.toml`` of the project."""
+    return click.option(
+        "--manifest",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        default=Path("edgezero.toml"),
+        show_default=True,
+        help="The project's manifest.",
+    )(command)
+
+
+def component_ids_option(*names: str) -> Callable[[F], F]:
+    """Add a flag, by default ``-c/--component-id``: the components that run."""
+    return click.option(
+        *(names or ("-c", "--component-id")),
+        "component_ids",
+        metavar="ID",
+        multiple=True,
+        help="Run this component only. May be given several times.",
+    )
+
+
+def format_option(*forms: str, help: str) -> Callable[[F], F]:
+    """Add ``--format``, whose value the command gets as ``form``; the first is the default."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(forms),
+        default=forms[0],
+        show_default=True,
+        help=help,
+    )
 
 
 def build_option(command: F) -> F:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from edgezero_spin.cli.not_here import refused_flag
-from edgezero_spin.cli.options import adapter_option, common_options
+from edgezero_spin.cli.options import adapter_option, common_options, format_option
 
 __all__ = ["list_plugins", "plugin_command", "plugins"]
 
@@ -56,14 +56,7 @@ def plugins() -> None:
     reason="other plugins are in a catalogue on the network: use `spin plugins list`",
 )
 @click.option("--filter", "part", metavar="TEXT", default="", help="Those with this in the name.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["plain", "json"]),
-    default="plain",
-    show_default=True,
-    help="How they are written.",
-)
+@format_option("plain", "json", help="How they are written.")
 @adapter_option
 @common_options
 def list_plugins(installed: bool, summary: bool, part: str, form: str) -> None:

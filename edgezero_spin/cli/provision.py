@@ -5,7 +5,11 @@ from pathlib import Path
 
 import click
 
-from edgezero_spin.cli.options import adapter_name_option, common_options
+from edgezero_spin.cli.options import (
+    adapter_name_option,
+    common_options,
+    project_manifest_option,
+)
 
 __all__ = ["provision"]
 
@@ -17,14 +21,7 @@ Example:
 
 
 @click.command(epilog=EPILOG, short_help="Add the app's stores to spin.toml.")
-@click.option(
-    "--manifest",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    default=Path("edgezero.toml"),
-    show_default=True,
-    help="The project's manifest.",
-)
+@project_manifest_option
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
 @adapter_name_option
 @common_options

@@ -8,7 +8,12 @@ from click.core import ParameterSource
 
 from edgezero_spin.cli.embedded import run_host
 from edgezero_spin.cli.not_here import refused_flag
-from edgezero_spin.cli.options import adapter_name_option, common_options, manifest_option
+from edgezero_spin.cli.options import (
+    adapter_name_option,
+    common_options,
+    component_ids_option,
+    manifest_option,
+)
 from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.replaced import find_project, run_replacement
 from edgezero_spin.cli.reuse_options import ReuseFlags, reuse_options
@@ -39,14 +44,7 @@ Example:
     "--from-registry",
     reason="serve runs a project's files; `edgezero up` runs what is in a registry",
 )
-@click.option(
-    "-c",
-    "--component-id",
-    "component_ids",
-    metavar="ID",
-    multiple=True,
-    help="Run this component only. May be given several times.",
-)
+@component_ids_option()
 @run_options
 @reuse_options
 @adapter_name_option

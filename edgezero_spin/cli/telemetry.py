@@ -39,5 +39,25 @@ def telemetry_observer() -> "Observer | None":
     for warning in settings.warnings:
         click.echo(f"[edgezero] {warning}", err=True)
     telemetry = start_telemetry(settings)
+    _mark_messages(", ".join(settings.collectors))
     click.get_current_context().call_on_close(telemetry.close)
     return telemetry.observer
+
+
+def _mark_messages(collectors: str) -> None:
+    """Write what OpenTelemetry logs in the form of the host's log, with the collectors' names."""
+    # Imported by OpenTelemetry anyway, and slow to import without it.
+    import logging
+
+    def named(record: logging.LogRecord) -> bool:
+        record.msg, record.args = f"telemetry to {collectors}: {record.getMessage()}", ()
+        return True
+
+    # There is one where the log is JSON.
+    own = [handler.formatter for handler in logging.getLogger().handlers]
+    handler = logging.StreamHandler()
+    handler.setFormatter(own[0] if own else logging.Formatter("[edgezero] %(message)s"))
+    handler.addFilter(named)
+    log = logging.getLogger("opentelemetry")
+    log.addHandler(handler)
+    log.propagate = False

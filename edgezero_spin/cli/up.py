@@ -9,6 +9,7 @@ from edgezero_spin.cli.options import (
     adapter_option,
     build_option,
     common_options,
+    component_ids_option,
     insecure_option,
     verify_key_option,
 )
@@ -71,14 +72,7 @@ class _Up(click.Command):
 )
 @insecure_option
 @verify_key_option
-@click.option(
-    "-c",
-    "--component-id",
-    "component_ids",
-    metavar="ID",
-    multiple=True,
-    help="Run this component only. May be given several times.",
-)
+@component_ids_option()
 @click.option("--profile", metavar="NAME", help="Use this profile of the manifest.")
 @build_option
 @run_options

@@ -4,7 +4,7 @@ import click
 
 from edgezero_spin.cli.host_options import HostFlags, host_options
 from edgezero_spin.cli.not_here import refused_flag
-from edgezero_spin.cli.options import adapter_option, common_options
+from edgezero_spin.cli.options import adapter_option, common_options, component_ids_option
 from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.run_options import RunFlags, run_options
 from edgezero_spin.cli.side_pages import side_pages
@@ -58,13 +58,7 @@ class _Watch(click.Command):
     help="Milliseconds without a further change before one is acted upon. Default: 100.",
 )
 @click.option("--skip-build", is_flag=True, help="Build nothing; reload when a build was run.")
-@click.option(
-    "--component-id",
-    "component_ids",
-    metavar="ID",
-    multiple=True,
-    help="Run this component only. May be given several times.",
-)
+@component_ids_option("--component-id")
 @click.option("--build", is_flag=True, hidden=True)
 @refused_flag(
     "--from-registry",

@@ -6,7 +6,7 @@ through that writer. A failure that is the app's own fault shows its traceback t
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from edgezero_spin.core.errors import BodyReadError
 from edgezero_spin.core.response import Response
@@ -24,12 +24,9 @@ from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.http.gateway import CompleteResponse, RequestHead
 from edgezero_spin.host.http.observed import ObservedResponse, observed_request
-from edgezero_spin.host.http.request_handler import ResponseWriter
+from edgezero_spin.host.http.request_handler import Responder, ResponseWriter
 from edgezero_spin.host.http.responses import is_bodiless
 from edgezero_spin.host.observers import Observer
-
-if TYPE_CHECKING:
-    from edgezero_spin.host.http.responder import Responder
 
 __all__ = ["AppHandler", "FailureHandler"]
 
@@ -60,7 +57,7 @@ class AppHandler:
 
     def begin(
         self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
-    ) -> "Responder | None":
+    ) -> Responder | None:
         """Begin to answer a request; ``None`` when that is done already."""
         following = None
         if self._observer is not None:
@@ -81,7 +78,7 @@ class AppHandler:
 
     def _begin(
         self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
-    ) -> "Responder | None":
+    ) -> Responder | None:
         admitted = self.native.gateway.admit(head)
         if isinstance(admitted, CompleteResponse):
             _send(writer, head.method, admitted.status, list(admitted.headers), admitted.body)
@@ -127,7 +124,7 @@ class FailureHandler:
 
     def begin(
         self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
-    ) -> "Responder | None":
+    ) -> Responder | None:
         """Answer with the failure."""
         if self._observer is not None:
             following = self._observer.request_began(observed_request(head, "", None, None))
@@ -145,14 +142,13 @@ class FailureHandler:
         """Nothing is open."""
 
 
-def _started(answering: "_Answering") -> "Responder":
+def _started(answering: "_Answering") -> Responder:
     answering.task = asyncio.get_running_loop().create_task(answering.run())
-    # The server asks for ``resume`` and ``abandon`` alone.
-    return cast("Responder", answering)
+    return answering
 
 
 class _Answering:
-    """One request on its way to its response; what a server takes for a ``Responder``."""
+    """One request on its way to its response; a ``Responder``."""
 
     def __init__(
         self,

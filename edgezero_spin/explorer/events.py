@@ -21,7 +21,7 @@ EVERY_S = 0.1
 
 
 class EventStream:
-    """One browser that listens; what a server takes for a ``Responder``.
+    """One browser that listens; a ``Responder``.
 
     Attributes:
         over: Nothing is sent any more.

@@ -16,15 +16,15 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from edgezero_spin.explorer.application import ExploredApplication
 from edgezero_spin.explorer.events import EventStream
-from edgezero_spin.explorer.recorder import Recorder
+from edgezero_spin.explorer.recorder import OWN_FIELD, Recorder
 from edgezero_spin.explorer.stores import (
     MOST_VALUE_BYTES,
-    Refusal,
+    ExplorerError,
     delete_value,
     list_keys,
     list_tables,
@@ -36,11 +36,9 @@ from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.exchange.loops import call_in
 from edgezero_spin.host.http.gateway import RequestHead
-from edgezero_spin.host.http.request_handler import ResponseWriter
+from edgezero_spin.host.http.request_handler import Responder, ResponseWriter
 from edgezero_spin.host.http.side_server import send_text
-
-if TYPE_CHECKING:
-    from edgezero_spin.host.http.responder import Responder
+from edgezero_spin.stores.backend import BackendError
 
 __all__ = ["Explorer", "new_token"]
 
@@ -102,7 +100,7 @@ class Explorer:
 
     def begin(
         self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
-    ) -> "Responder | None":
+    ) -> Responder | None:
         """Begin to answer."""
         refusal = self._refusal(head)
         if refusal is not None:
@@ -122,8 +120,8 @@ class Explorer:
             self._streams = {stream for stream in self._streams if not stream.over}
             stream = EventStream(self._recorder, writer)
             self._streams.add(stream)
-            return cast("Responder", stream)
-        return cast("Responder", _Answer(body, writer, head, partial(self._answer, head, path)))
+            return stream
+        return _Answer(body, writer, head, partial(self._answer, head, path))
 
     def end(self) -> None:
         """End what browsers listen to, and statements that run. Called in the server's loop."""
@@ -131,33 +129,35 @@ class Explorer:
         for stream in self._streams:
             stream.end()
 
-    def _refusal(self, head: RequestHead) -> Refusal | None:
+    def _refusal(self, head: RequestHead) -> ExplorerError | None:
         """Why a request is not answered; ``None`` where it is."""
         fields = [(name.lower(), value) for name, value in head.headers]
         hosts = [value for name, value in fields if name == b"host"]
         port = (self.origin or "").rpartition(":")[2]
         own = {f"{name}:{port}".encode() for name in ("127.0.0.1", "localhost", "[::1]")}
         if len(hosts) != 1 or hosts[0].lower() not in own:
-            return Refusal(403, "this page is for a browser on the same machine")
+            return ExplorerError(403, "this page is for a browser on the same machine")
         given = head.path.removeprefix("/").partition("/")[0]
         if not secrets.compare_digest(given.encode("utf-8", "replace"), self.token.encode()):
-            return Refusal(403, "open the address that edgezero printed: it ends in a token")
+            return ExplorerError(403, "open the address that edgezero printed: it ends in a token")
         for name, value in fields:
             if name == b"origin" and value != b"http://" + hosts[0]:
-                return Refusal(403, "another site asks")
+                return ExplorerError(403, "another site asks")
             if name == b"sec-fetch-site" and value not in (b"same-origin", b"none"):
-                return Refusal(403, "another site asks")
-        own_field = any(name == b"x-edgezero-explorer" for name, _ in fields)
+                return ExplorerError(403, "another site asks")
+        own_field = any(name == OWN_FIELD for name, _ in fields)
         if head.method not in _READING and not own_field:
-            return Refusal(403, "only the page itself changes anything")
+            return ExplorerError(403, "only the page itself changes anything")
         return None
 
     def _answer(self, head: RequestHead, path: str, data: bytes) -> tuple[int, Any]:
         """Return status and content of an answer. Called on a thread of its own."""
         try:
             return 200, self._find(head, path, data)
-        except Refusal as refusal:
-            return refusal.status, {"problem": refusal.problem}
+        except ExplorerError as error:
+            return error.status, {"problem": error.problem}
+        except BackendError as error:
+            return 502, {"problem": error.message}
         except Exception:
             logger.exception("the explorer cannot answer %s", path)
             return 500, {"problem": "the explorer failed; the log of the host says why"}
@@ -176,7 +176,7 @@ class Explorer:
             case ["api", "requests", number], "GET":
                 found = self._recorder.request(_number(number))
                 if found is None:
-                    raise Refusal(404, "this request is not kept any more")
+                    raise ExplorerError(404, "this request is not kept any more")
                 return found
             case ["api", "application"], "GET":
                 return self._explored().overview()
@@ -191,7 +191,7 @@ class Explorer:
                 return run_statement(
                     self._explored(), unquote(label), _text(data), self._ended.is_set
                 )
-        raise Refusal(404, "there is nothing here")
+        raise ExplorerError(404, "there is nothing here")
 
     def _value(self, method: str, label: str, key: str, data: bytes) -> Any:
         if method == "GET":
@@ -200,17 +200,17 @@ class Explorer:
             return write_value(self._explored(), label, key, data)
         if method == "DELETE":
             return delete_value(self._explored(), label, key)
-        raise Refusal(405, "GET, PUT and DELETE only")
+        raise ExplorerError(405, "GET, PUT and DELETE only")
 
     def _explored(self) -> ExploredApplication:
         found = self._application()
         if found is None:
-            raise Refusal(503, "no application runs at this moment")
+            raise ExplorerError(503, "no application runs at this moment")
         return found
 
 
 class _Answer:
-    """An answer that is worked out when the whole body is there; taken for a ``Responder``.
+    """An answer that is worked out when the whole body is there; a ``Responder``.
 
     That happens on a thread of its own: a store may be slow, and a statement run for long, while
     the page goes on. Nobody waits for the thread when the explorer ends.
@@ -286,7 +286,7 @@ def _text(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise Refusal(422, "a statement is text in UTF-8") from None
+        raise ExplorerError(422, "a statement is text in UTF-8") from None
 
 
 def _send_json(writer: ResponseWriter, method: str, status: int, value: Any) -> None:

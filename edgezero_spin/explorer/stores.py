@@ -1,7 +1,8 @@
 """Stores in the explorer: looking into them, and changing an entry.
 
-In: an ``ExploredApplication``, a label, and what is asked. Out: values that become JSON. A store
-that refuses, or a statement that fails, is a ``Refusal`` with its words.
+In: an ``ExploredApplication``, a label, and what is asked. Out: values that become JSON. What is
+not there and a statement that fails are an ``ExplorerError``; a store that refuses raises its own
+``BackendError``.
 """
 
 import base64
@@ -11,13 +12,14 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any
 
+from edgezero_spin.errors import EdgeZeroError
 from edgezero_spin.explorer.application import ExploredApplication
 from edgezero_spin.host.factors.sqlite.connections import ResultTooLarge, SqliteError
-from edgezero_spin.stores.backend import BackendError, KeyValueBackend
+from edgezero_spin.stores.backend import KeyValueBackend
 
 __all__ = [
     "MOST_VALUE_BYTES",
-    "Refusal",
+    "ExplorerError",
     "delete_value",
     "list_keys",
     "list_tables",
@@ -36,8 +38,8 @@ STATEMENT_S = 10.0
 """Seconds after which a statement is stopped."""
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure of the explorer
-    """What was asked cannot be done.
+class ExplorerError(EdgeZeroError):
+    """What was asked of the explorer cannot be done.
 
     Attributes:
         status: Of the answer.
@@ -59,27 +61,17 @@ def list_keys(app: ExploredApplication, label: str, *, prefix: str, after: str) 
         prefix: What the keys begin with.
         after: The last key of the page before; empty for the first page.
     """
-    store = _store(app, label)
-    try:
-        wanted = (
-            key
-            for key in store.keys()  # noqa: SIM118 - a store is no dictionary
-            if key.startswith(prefix) and (not after or key > after)
-        )
-        page = heapq.nsmallest(PAGE + 1, wanted)
-    except BackendError as error:
-        raise Refusal(502, error.message) from error
+    keys = _store(app, label).keys()
+    wanted = (key for key in keys if key.startswith(prefix) and (not after or key > after))
+    page = heapq.nsmallest(PAGE + 1, wanted)
     return {"keys": page[:PAGE], "more": len(page) > PAGE}
 
 
 def read_value(app: ExploredApplication, label: str, key: str) -> dict[str, Any]:
     """Return a value, as text where it is one."""
-    try:
-        value = _store(app, label).get(key)
-    except BackendError as error:
-        raise Refusal(502, error.message) from error
+    value = _store(app, label).get(key)
     if value is None:
-        raise Refusal(404, f"no key {key!r} in {label!r}")
+        raise ExplorerError(404, f"no key {key!r} in {label!r}")
     shown = bytes(value[:MOST_VALUE_BYTES])
     try:
         text: str | None = shown.decode()
@@ -97,20 +89,14 @@ def read_value(app: ExploredApplication, label: str, key: str) -> dict[str, Any]
 def write_value(app: ExploredApplication, label: str, key: str, value: bytes) -> dict[str, Any]:
     """Write a value."""
     if not key:
-        raise Refusal(422, "a key is not empty")
-    try:
-        _store(app, label).set(key, value)
-    except BackendError as error:
-        raise Refusal(502, error.message) from error
+        raise ExplorerError(422, "a key is not empty")
+    _store(app, label).set(key, value)
     return {"key": key, "bytes": len(value)}
 
 
 def delete_value(app: ExploredApplication, label: str, key: str) -> dict[str, Any]:
     """Delete an entry."""
-    try:
-        _store(app, label).delete(key)
-    except BackendError as error:
-        raise Refusal(502, error.message) from error
+    _store(app, label).delete(key)
     return {"key": key}
 
 
@@ -141,23 +127,23 @@ def run_statement(
     """
     database = app.databases.get(label)
     if database is None:
-        raise Refusal(404, f"no database {label!r}")
+        raise ExplorerError(404, f"no database {label!r}")
     if not statement.strip():
-        raise Refusal(422, "there is no statement")
+        raise ExplorerError(422, "there is no statement")
     until_s = monotonic() + STATEMENT_S
     connection = database.connect(lambda: monotonic() < until_s and not is_ended())
     try:
         columns, rows = connection.execute(statement, max_bytes=MOST_RESULT_BYTES)
         changes = connection.changes()
     except ResultTooLarge as error:
-        raise Refusal(
+        raise ExplorerError(
             422, f"the result is too large for this page; add a LIMIT ({error})"
         ) from error
     except SqliteError as error:
         if monotonic() >= until_s:
             problem = f"the statement was stopped after {STATEMENT_S:g} seconds"
-            raise Refusal(422, problem) from error
-        raise Refusal(422, str(error)) from error
+            raise ExplorerError(422, problem) from error
+        raise ExplorerError(422, str(error)) from error
     finally:
         connection.close()
     return {
@@ -182,5 +168,5 @@ def _store(app: ExploredApplication, label: str) -> KeyValueBackend:
     stores: Mapping[str, KeyValueBackend] = app.key_value
     found = stores.get(label)
     if found is None:
-        raise Refusal(404, f"no key-value store {label!r}")
+        raise ExplorerError(404, f"no key-value store {label!r}")
     return found

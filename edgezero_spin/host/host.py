@@ -34,8 +34,7 @@ from edgezero_spin.host.http.asgi import AsgiApplication
 from edgezero_spin.host.http.embedded import answer
 from edgezero_spin.host.http.gateway import RequestHead
 from edgezero_spin.host.http.messages import HttpRequest, HttpResponse
-from edgezero_spin.host.http.request_handler import ResponseWriter
-from edgezero_spin.host.http.responder import Responder
+from edgezero_spin.host.http.request_handler import Responder, ResponseWriter
 from edgezero_spin.host.http.routes import InvalidRoutesError
 from edgezero_spin.host.http.service import Service
 from edgezero_spin.host.http.service_chaining import OutboundSender
@@ -367,7 +366,7 @@ class Host:
         await self._dispatcher.run(say)
 
     async def drain_events(self, timeout_s: float, hurried: asyncio.Event | None = None) -> None:
-        """Wait for the events under way.
+        """Wait for the events under way. What has not ended by then is logged; ``close`` ends it.
 
         Args:
             timeout_s: For how long.

@@ -24,8 +24,7 @@ from edgezero_spin.host.host import Host
 from edgezero_spin.host.http.asgi import AsgiApplication
 from edgezero_spin.host.http.gateway import RequestHead
 from edgezero_spin.host.http.messages import HttpRequest, HttpResponse
-from edgezero_spin.host.http.request_handler import ResponseWriter
-from edgezero_spin.host.http.responder import Responder
+from edgezero_spin.host.http.request_handler import Responder, ResponseWriter
 
 __all__ = ["DRAIN_S", "Switch"]
 

@@ -197,30 +197,23 @@ def _autoscaling_faults(request: KubeRequest) -> Iterator[str]:
 
 
 def _resource_faults(request: KubeRequest) -> Iterator[str]:
-    for kind, limit, wanted in (
-        ("cpu", request.cpu_limit, request.cpu_request),
-        ("memory", request.memory_limit, request.memory_request),
+    cpu = ("--cpu-limit", request.cpu_limit)
+    memory = ("--memory-limit", request.memory_limit)
+    for flag, text, (limit_flag, limit_text) in (
+        (*cpu, cpu),
+        ("--cpu-request", request.cpu_request, cpu),
+        (*memory, memory),
+        ("--memory-request", request.memory_request, memory),
+        ("--invocation-memory", request.invocation_memory, memory),
     ):
-        for flag, text in ((f"--{kind}-limit", limit), (f"--{kind}-request", wanted)):
-            if text is not None and _quantity(text) is None:
-                yield _not_a_quantity(flag, text)
-        if wanted is not None and limit is not None:
-            most, least = _quantity(limit), _quantity(wanted)
-            if most is not None and least is not None and least > most:
-                yield f"--{kind}-request, {wanted}, is more than --{kind}-limit, {limit}"
-    most_text = request.memory_limit
-    each = request.invocation_memory
-    if each is not None:
-        memory = _quantity(each)
-        most = None if most_text is None else _quantity(most_text)
-        if memory is None:
-            yield _not_a_quantity("--invocation-memory", each)
-        elif most is not None and memory > most:
-            yield f"--invocation-memory, {each}, is more than --memory-limit, {most_text}"
-
-
-def _not_a_quantity(flag: str, text: str) -> str:
-    return f"{flag}: {text!r} is not a quantity such as 100m, 0.5 or 128Mi"
+        if text is None:
+            continue
+        amount = _quantity(text)
+        limit = None if limit_text is None else _quantity(limit_text)
+        if amount is None:
+            yield f"{flag}: {text!r} is not a quantity such as 100m, 0.5 or 128Mi"
+        elif limit is not None and amount > limit:
+            yield f"{flag}, {text}, is more than {limit_flag}, {limit_text}"
 
 
 def _quantity(text: str) -> Decimal | None:

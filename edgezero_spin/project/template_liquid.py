@@ -17,6 +17,13 @@ from edgezero_spin.project.template_rendering import NotLiquidError
 __all__ = ["Liquid"]
 
 
+class _Environment(Environment):
+    """The engine, with limits on what a template can make it do."""
+
+    loop_iteration_limit = 1_000_000
+    output_stream_limit = 64 * 1024 * 1024
+
+
 class Liquid:
     """Liquid with filters and partials."""
 
@@ -30,7 +37,7 @@ class Liquid:
             partials: Texts by the name that they are included by.
         """
         # A name that nobody gave is an error where it is printed and false in a condition.
-        self._engine = Environment(
+        self._engine = _Environment(
             undefined=FalsyStrictUndefined, loader=DictLoader(dict(partials))
         )
         for name, filter in filters.items():
@@ -41,7 +48,7 @@ class Liquid:
 
         Raises:
             NotLiquidError: It is not Liquid.
-            ProjectError: It uses a name or a filter that there is not.
+            ProjectError: It uses a name or a filter that there is not, or makes more than 64 MiB.
         """
         try:
             template = self._engine.from_string(text, name=name)

@@ -7,8 +7,6 @@ what it makes of the answers in a new application and in an existing one. Render
 Source: contract spin-host.md, TPL-1 to TPL-7 and TPL-13.
 """
 
-import re
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +17,7 @@ from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest.errors import Problems
 from edgezero_spin.manifest.table_reader import TableReader
 from edgezero_spin.manifest.toml_file import load_toml
+from edgezero_spin.project.template_pattern import check_pattern, fits_pattern
 
 __all__ = [
     "COMPONENT_ID",
@@ -71,13 +70,11 @@ class TemplateParameter:
         """Return a value that fits.
 
         Raises:
-            ProjectError: It does not; the message says what would.
+            ProjectError: It does not, and the message says what would; or that cannot be told.
         """
         if self.allowed and value not in self.allowed:
             raise ProjectError(f"{self.name}: {value!r} is not one of {', '.join(self.allowed)}")
-        # In Spin's dialect `$` is the very end; in Python a line end may follow it.
-        pattern = re.sub(r"(?<!\\)\$$", r"\\Z", self.pattern or "")
-        if re.search(pattern, value) is None:
+        if self.pattern is not None and not fits_pattern(self.pattern, value):
             raise ProjectError(f"{self.name}: {value!r} does not match {self.pattern}")
         return value
 
@@ -307,19 +304,7 @@ def _read_parameter(name: str, table: TableReader) -> TemplateParameter:
         allowed=table.texts("allowed_values"),
     )
     table.refuse_rest()
-    if parameter.pattern is not None:
-        _check_pattern(table, parameter.pattern)
+    fault = None if parameter.pattern is None else check_pattern(parameter.pattern)
+    if fault is not None:
+        table.problem("pattern", fault)
     return parameter
-
-
-def _check_pattern(table: TableReader, pattern: str) -> None:
-    """Note a pattern that Python's regular expressions refuse, or read in another way."""
-    try:
-        with warnings.catch_warnings():
-            # [[:alpha:]] is a class of Spin's dialect and a list of brackets in Python's.
-            warnings.simplefilter("error", FutureWarning)
-            re.compile(pattern)
-    except (re.error, FutureWarning) as error:
-        table.problem(
-            "pattern", f"{pattern!r} is not a regular expression that Python has: {error}"
-        )

@@ -1,5 +1,6 @@
 """Telemetry of ``edgezero up``, switched on by the environment."""
 
+import json
 import os
 import signal
 import subprocess
@@ -33,6 +34,27 @@ def test_what_up_sends(app: Path) -> None:
         assert collector.span("GET /...").attributes["network.peer.address"] == "127.0.0.1"
         assert collector.logs and "spin.request_count" in collector.points
         assert {resource["service.name"] for resource in collector.resources} == {"shop"}
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_a_collector_refuses(app: Path, form: str) -> None:
+    """Is a line of the host's log that names the collector, and says no password."""
+    with collecting() as collector:
+        collector.status = 400
+        address = collector.url.replace("://", "://me:s3cret@")
+        env = {"OTEL_EXPORTER_OTLP_ENDPOINT": address}
+        with running("-f", app, "--log-format", form, "--format", "json", env=env) as (
+            told,
+            process,
+        ):
+            assert get(told["base_url"] + "/h") == (200, b"hello")
+            process.send_signal(signal.SIGINT)
+            errors = process.communicate(timeout=30)[1]
+    [line] = [line for line in errors.splitlines() if "Failed to export spans" in line]
+    message = json.loads(line)["message"] if form == "json" else line.removeprefix("[edgezero] ")
+    where = collector.url.removeprefix("http://")
+    assert message.startswith(f"telemetry to {where}: Failed to export spans")
+    assert "400" in message and "s3cret" not in errors
 
 
 def test_what_cannot_be_sent(app: Path) -> None:

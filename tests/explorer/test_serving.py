@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -245,6 +246,16 @@ def test_a_key_value_store(browser: Browser) -> None:
     assert (binary["text"], binary["base64"], binary["bytes"]) == (None, "/wA=", 2)
     browser.json(f"{store}/value?key=n007", "DELETE")
     assert browser.ask(f"{store}/value?key=n007")[0] == 404
+
+
+def test_a_store_that_refuses(browser: Browser, tmp_path: Path) -> None:
+    """Its words are the answer."""
+    value = "api/key-value/default/value?key=a"
+    browser.json(value, "PUT", "x")
+    with contextlib.closing(sqlite3.connect(next(tmp_path.rglob("*key_value.db")))) as file, file:
+        file.execute("update spin_key_value set value = 7")
+    status, found, _ = browser.ask(value)
+    assert status == 502 and "the value is a number (7)" in found["problem"]
 
 
 def test_a_database(browser: Browser) -> None:

@@ -3,12 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import cast
 
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.http.gateway import RequestHead
-from edgezero_spin.host.http.request_handler import ResponseWriter
-from edgezero_spin.host.http.responder import Responder
+from edgezero_spin.host.http.request_handler import Responder, ResponseWriter
 
 __all__ = ["Program", "Request", "Response", "Served", "answering", "echo"]
 
@@ -116,7 +114,7 @@ class Served:
         task = asyncio.ensure_future(self._program(Request(head, body), response))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
-        return cast("Responder", response)
+        return response
 
 
 def answering(*parts: bytes, status: int = 200, headers: tuple[Pair, ...] = ()) -> Program:

@@ -18,7 +18,7 @@ from edgezero_spin.project.template_manifest import (
     TemplateParameter,
 )
 from edgezero_spin.project.template_store import find_template
-from tests.project.test_templates import template
+from tests.project.test_templates import template, without_patterns
 from tests.rights import public_folder, without_rights
 
 SPIN = """\
@@ -322,11 +322,11 @@ def test_a_folder_that_cannot_be_written() -> None:
             without_rights(),
             pytest.raises(ProjectError, match=r"cannot make .*Permission denied"),
         ):
-            add(folder)
+            add(folder, template=without_patterns(COMPONENT_ID))
         assert everything(folder) == {"spin.toml": SPIN.encode()}
         # The component's folder can be made, but the manifest cannot be changed.
         folder.chmod(0o777)
         (folder / "spin.toml").chmod(0o444)
         with without_rights(), pytest.raises(ProjectError, match=r"cannot write.*read-only"):
-            add(folder)
+            add(folder, template=without_patterns(COMPONENT_ID))
         assert everything(folder) == {"spin.toml": SPIN.encode()}

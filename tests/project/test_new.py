@@ -18,7 +18,7 @@ from edgezero_spin.project.new import NewProject, create_project
 from edgezero_spin.project.provision import provision
 from edgezero_spin.project.template_manifest import PROJECT_ID, ProjectTemplate
 from edgezero_spin.project.template_store import find_template
-from tests.project.test_templates import template
+from tests.project.test_templates import template, without_patterns
 from tests.rights import public_folder, without_rights
 
 
@@ -204,7 +204,7 @@ def test_a_parent_that_cannot_be_written() -> None:
             without_rights(),
             pytest.raises(ProjectError, match=r"cannot create.*Permission denied"),
         ):
-            make(folder)
+            create_project("my-app", without_patterns(PROJECT_ID), parent=folder, vcs=False)
         assert list(folder.iterdir()) == []
 
 

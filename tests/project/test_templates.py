@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path, PurePosixPath
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,6 +41,13 @@ def template(folder: Path, manifest: str = "", **files: bytes) -> ProjectTemplat
     return load_template(folder)
 
 
+def without_patterns(id: str) -> ProjectTemplate:
+    """A template of ours for a user who cannot run this Python, which searches for patterns."""
+    made = find_template(id)
+    plain = [attrs.evolve(parameter, pattern=None) for parameter in made.parameters]
+    return attrs.evolve(made, parameters=tuple(plain))
+
+
 def rendered(made: ProjectTemplate, **values: str) -> dict[str, bytes]:
     """The files of a new application by name."""
     names = {name.replace("_", "-"): value for name, value in values.items()}
@@ -61,6 +69,20 @@ def test_files_are_liquid_and_other_files_are_copied(tmp_path: Path) -> None:
         "b.txt": "my-app {{ kept }} ä".encode(),
         "c.bin": b"\xff{{project-name}}",
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"{% for a in (1..2000) %}{% for b in (1..2000) %}{% endfor %}{% endfor %}",
+        b"{% for a in (1..90000) %}" + b"x" * 1000 + b"{% endfor %}",
+    ],
+)
+def test_a_template_that_makes_too_much_is_an_error(text: bytes, tmp_path: Path) -> None:
+    """Loops and what they write have an end, and the file is named."""
+    made = template(tmp_path, endless__txt=text)
+    with pytest.raises(ProjectError, match=r"endless\.txt.*limit"):
+        rendered(made)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from edgezero_spin.host.exchange.upload import Upload
 from edgezero_spin.host.execution.executor import InstanceWatch
 from edgezero_spin.host.http.gateway import RequestHead
 from edgezero_spin.host.http.messages import HttpResponse, ResponseAborted
-from edgezero_spin.host.http.responder import Responder
+from edgezero_spin.host.http.request_handler import Responder
 from edgezero_spin.host.http.service import Service
 
 __all__ = ["answer"]

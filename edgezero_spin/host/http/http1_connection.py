@@ -22,6 +22,7 @@ from edgezero_spin.host.http.http1_response import Http1Response
 from edgezero_spin.host.http.read_flow import ReadFlow
 from edgezero_spin.host.http.received import Received
 from edgezero_spin.host.http.request_body import RequestBody
+from edgezero_spin.host.http.request_handler import Responder
 from edgezero_spin.host.http.request_head import (
     NO_BODY,
     Refused,
@@ -31,7 +32,6 @@ from edgezero_spin.host.http.request_head import (
     parse_target,
 )
 from edgezero_spin.host.http.resets import LINGER_S, end_sending
-from edgezero_spin.host.http.responder import Responder
 
 __all__ = ["Http1Connection"]
 

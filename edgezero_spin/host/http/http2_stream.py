@@ -25,8 +25,7 @@ from edgezero_spin.host.http.gateway import RequestHead
 from edgezero_spin.host.http.http2_head import response_fields
 from edgezero_spin.host.http.http2_limits import STREAM_WINDOW
 from edgezero_spin.host.http.request_body import trailers_of
-from edgezero_spin.host.http.request_handler import RequestHandler
-from edgezero_spin.host.http.responder import Responder
+from edgezero_spin.host.http.request_handler import RequestHandler, Responder
 from edgezero_spin.host.http.settings import ServerSettings
 
 __all__ = ["Http2Stream", "StreamOwner"]

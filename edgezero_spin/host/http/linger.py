@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from edgezero_spin.host.exchange.exchange import LINGER_S
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.http.responder import Responder
+    from edgezero_spin.host.http.responder import ComponentResponder
 
 __all__ = ["Linger"]
 
@@ -27,16 +27,16 @@ class Linger:
         """
         self._relieve = relieve
         self._loop = asyncio.get_running_loop()
-        self._waiting: set[Responder] = set()
+        self._waiting: set[ComponentResponder] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, responder: "Responder") -> None:
+    def add(self, responder: "ComponentResponder") -> None:
         """Look at this one too."""
         self._waiting.add(responder)
         if self._timer is None:
             self._timer = self._loop.call_later(LINGER_S, self._look)
 
-    def discard(self, responder: "Responder") -> None:
+    def discard(self, responder: "ComponentResponder") -> None:
         """Look at it no more."""
         self._waiting.discard(responder)
 

@@ -7,19 +7,15 @@ any more.
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
 
 from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.http.gateway import RequestHead
+from edgezero_spin.host.http.request_handler import Responder, ResponseWriter
 from edgezero_spin.host.observers import (
     ObservedRequest,
     RequestObserver,
     RequestOutcome,
 )
-
-if TYPE_CHECKING:
-    from edgezero_spin.host.http.request_handler import ResponseWriter
-    from edgezero_spin.host.http.responder import Responder
 
 __all__ = ["CLIENT_LEFT", "ObservedResponse", "observed_request"]
 
@@ -52,13 +48,13 @@ def observed_request(
 
 
 class ObservedResponse:
-    """The way back to a client and what tells of it, both passed on; a ``ResponseWriter``."""
+    """The way back to a client and what tells of it, both passed on."""
 
     __slots__ = ("_began", "_observer", "_over", "_responder", "_size", "_status", "_writer")
 
-    _responder: "Responder"
+    _responder: Responder
 
-    def __init__(self, observer: RequestObserver, writer: "ResponseWriter") -> None:
+    def __init__(self, observer: RequestObserver, writer: ResponseWriter) -> None:
         """Begin with a request.
 
         Args:
@@ -72,13 +68,12 @@ class ObservedResponse:
         self._size = 0
         self._over = False
 
-    def responder(self, responder: "Responder | None") -> "Responder | None":
+    def responder(self, responder: Responder | None) -> Responder | None:
         """Return what tells the host of the client in place of this."""
         if responder is None:
             return None
         self._responder = responder
-        # A server asks for ``resume`` and ``abandon`` alone.
-        return cast("Responder", self)
+        return self
 
     # ResponseWriter
 

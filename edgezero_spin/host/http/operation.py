@@ -13,15 +13,11 @@ Source: our own; the names are those that Kubernetes and Prometheus are set up w
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.http.gateway import RequestHead
-from edgezero_spin.host.http.request_handler import ResponseWriter
+from edgezero_spin.host.http.request_handler import Responder, ResponseWriter
 from edgezero_spin.host.http.side_server import send_text
-
-if TYPE_CHECKING:
-    from edgezero_spin.host.http.responder import Responder
 
 __all__ = ["METRICS_TYPE", "OperationPage"]
 
@@ -48,7 +44,7 @@ class OperationPage:
 
     def begin(
         self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
-    ) -> "Responder | None":
+    ) -> Responder | None:
         """Answer."""
         if head.method not in ("GET", "HEAD"):
             send_text(

@@ -1,4 +1,4 @@
-"""The seam between servers and what answers: a ``RequestHandler`` and its ``ResponseWriter``.
+"""The seam between servers and what answers: request handlers, responders, response writers.
 
 In: the head of a request, the channel of its body, and the way back to its client: an HTTP/1.1
 connection, an HTTP/2 stream, an ASGI ``send`` or a program that called ``Host.handle``. Out: one
@@ -7,16 +7,13 @@ business.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.http.gateway import RequestHead
 
-if TYPE_CHECKING:
-    from edgezero_spin.host.http.responder import Responder
-
-__all__ = ["RequestHandler", "ResponseWriter"]
+__all__ = ["RequestHandler", "Responder", "ResponseWriter"]
 
 
 class ResponseWriter(Protocol):
@@ -38,6 +35,16 @@ class ResponseWriter(Protocol):
         """Break the response off after ``start``, so that nobody takes it for whole."""
 
 
+class Responder(Protocol):
+    """Works on one response. All methods are called in the loop that called ``begin``."""
+
+    def resume(self) -> None:
+        """Go on: the client has caught up with reading."""
+
+    def abandon(self) -> None:
+        """Stop: nobody waits for the response any more."""
+
+
 class RequestHandler(Protocol):
     """What a server serves: a ``Host`` or a ``Switch``.
 
@@ -49,5 +56,5 @@ class RequestHandler(Protocol):
 
     def begin(
         self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
-    ) -> "Responder | None":
+    ) -> Responder | None:
         """Begin to answer a request; ``None`` when that is done already. Called in a loop."""

@@ -28,7 +28,7 @@ from edgezero_spin.host.http.responses import OVERLOADED, answer_for, is_bodiles
 if TYPE_CHECKING:
     from edgezero_spin.host.http.service import Service
 
-__all__ = ["COLLECTED_BYTES", "Responder", "send_answer"]
+__all__ = ["COLLECTED_BYTES", "ComponentResponder", "send_answer"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -36,12 +36,8 @@ COLLECTED_BYTES = 64 * 1024
 """Bytes that are taken of a body whose request waits for an instance."""
 
 
-def _nothing() -> None:
-    return None
-
-
-class Responder:
-    """One request on its way to its response.
+class ComponentResponder:
+    """One request on its way to its response; a ``Responder``.
 
     Attributes:
         exchange: As the guest sees it.
@@ -112,7 +108,7 @@ class Responder:
     def _start_with_body(self) -> None:
         body = self.exchange.body
         if body is not None and not self._started and not self.over and self._may_start(body):
-            body.on_data = _nothing
+            body.on_data = lambda: None
             body.limit = BODY_BUDGET
             self._start()
             body.on_space()

@@ -19,15 +19,11 @@ from edgezero_spin.host.execution.runner import Runner
 from edgezero_spin.host.http.gateway import CompleteResponse, ComponentCall, Gateway, RequestHead
 from edgezero_spin.host.http.linger import Linger
 from edgezero_spin.host.http.observed import ObservedResponse, observed_request
-from edgezero_spin.host.http.request_handler import ResponseWriter
-from edgezero_spin.host.http.responder import Responder, send_answer
+from edgezero_spin.host.http.request_handler import Responder, ResponseWriter
+from edgezero_spin.host.http.responder import ComponentResponder, send_answer
 from edgezero_spin.host.observers import Observer, RequestObserver
 
 __all__ = ["Service"]
-
-
-def _nothing() -> None:
-    return None
 
 
 class Service:
@@ -45,7 +41,7 @@ class Service:
         self.runner = runner
         self.observer = observer
         self._lingers: WeakKeyDictionary[asyncio.AbstractEventLoop, Linger] = WeakKeyDictionary()
-        self._uploads: list[Responder] = []
+        self._uploads: list[ComponentResponder] = []
 
     def begin(
         self,
@@ -54,8 +50,8 @@ class Service:
         writer: ResponseWriter,
         *,
         watch: InstanceWatch | None = None,
-        done: Callable[[], None] = _nothing,
-    ) -> "Responder | None":
+        done: Callable[[], None] = lambda: None,
+    ) -> Responder | None:
         """Begin to answer a request.
 
         Args:
@@ -78,7 +74,7 @@ class Service:
             return None
         admitted.exchange.body = body
         admitted.exchange.observer = following
-        responder = Responder(self, admitted, writer, watch, done)
+        responder = ComponentResponder(self, admitted, writer, watch, done)
         told = responder if observed is None else observed.responder(responder)
         responder.start()
         return None if responder.over else told
@@ -104,7 +100,7 @@ class Service:
             linger = self._lingers[loop] = Linger(self.runner.pool.relieve)
         return linger
 
-    def claim_upload(self, responder: "Responder") -> bool:
+    def claim_upload(self, responder: ComponentResponder) -> bool:
         """Let a request in whose body is incomplete, unless such ones have half of all places."""
         self._uploads = [known for known in self._uploads if known.is_uploading]
         if len(self._uploads) >= max(1, self.runner.places // 2):

@@ -120,7 +120,7 @@ class PrometheusObserver(Observer):
 
 class _Timed(RequestObserver):
     __slots__ = ("_component_id", "_seconds")
-    sees_calls = False
+    sees_component = False
 
     def __init__(self, seconds: Histogram, component_id: str) -> None:
         self._seconds = seconds

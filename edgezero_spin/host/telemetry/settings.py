@@ -52,11 +52,13 @@ class TelemetrySettings:
 
     Attributes:
         protocols: How each signal that is on is sent; keys are of ``SIGNALS``.
+        collectors: Host and port of each server that something is sent to.
         output_in_spans: Whether what components print becomes events of spans.
         warnings: What to tell whoever started the host.
     """
 
     protocols: Mapping[str, Protocol]
+    collectors: tuple[str, ...]
     output_in_spans: bool = True
     warnings: tuple[str, ...] = ()
 
@@ -71,16 +73,19 @@ def telemetry_settings(environ: Mapping[str, str]) -> TelemetrySettings | None:
     if environ.get("OTEL_SDK_DISABLED"):
         return None
     protocols: dict[str, Protocol] = {}
+    collectors: list[str] = []
     warnings: list[str] = []
     for signal in SIGNALS:
         own = f"OTEL_EXPORTER_OTLP_{signal.upper()}_"
-        if environ.get(_ENDPOINT) or environ.get(f"{own}ENDPOINT"):
+        endpoint = environ.get(f"{own}ENDPOINT") or environ.get(_ENDPOINT)
+        if endpoint:
             name = f"{own}PROTOCOL" if environ.get(f"{own}PROTOCOL") else _PROTOCOL
             protocols[signal] = _protocol(environ.get(name) or "http/protobuf", name, warnings)
             for variable in (_ENDPOINT, f"{own}ENDPOINT"):
                 _check_endpoint(variable, environ.get(variable), protocols[signal])
             for variable in (_HEADERS, f"{own}HEADERS"):
                 _check_headers(variable, environ.get(variable))
+            collectors.append(_authority(endpoint))
     level = environ.get("SPIN_OTEL_TRACING_LEVEL", "").strip().lower()
     if level in _LEVELS_WITHOUT_SPANS:
         protocols.pop("traces", None)
@@ -88,6 +93,7 @@ def telemetry_settings(environ: Mapping[str, str]) -> TelemetrySettings | None:
         return None
     return TelemetrySettings(
         protocols=protocols,
+        collectors=tuple(dict.fromkeys(collectors)),
         output_in_spans=not environ.get("SPIN_DISABLE_LOG_TO_TRACING"),
         warnings=tuple(warnings),
     )
@@ -126,6 +132,12 @@ def _check_endpoint(variable: str, text: str | None, protocol: Protocol) -> None
             f"{variable} is not the address of a collector; write http:// or https://, a host and "
             "a port, such as http://127.0.0.1:4318"
         )
+
+
+def _authority(endpoint: str) -> str:
+    """Return host and port of an address, without the user and the password."""
+    url = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}")
+    return url.netloc.rpartition("@")[2]
 
 
 def _check_headers(variable: str, text: str | None) -> None:

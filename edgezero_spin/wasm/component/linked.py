@@ -23,7 +23,6 @@ and ``Explainer.md``.
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Union
 
 import attrs
 
@@ -139,7 +138,7 @@ class LiftedFunction:
     options: Options
 
 
-Function = Union[ImportedFunction, LiftedFunction]  # noqa: UP007 - sphinx shows it as written
+Function = ImportedFunction | LiftedFunction
 
 
 @attrs.frozen
@@ -214,9 +213,7 @@ class WasiFunction:
     memory: CoreExport | None = None
 
 
-Canonical = Union[  # noqa: UP007 - as above
-    LoweredFunction, ResourceFunction, Builtin, WasiFunction
-]
+Canonical = LoweredFunction | ResourceFunction | Builtin | WasiFunction
 
 
 @attrs.frozen
@@ -291,9 +288,7 @@ class ExportedInstance:
     exports: Mapping[str, "ComponentExport"] = attrs.field(hash=False)
 
 
-ComponentExport = Union[  # noqa: UP007 - the forward reference is a string
-    ImportedFunction, LiftedFunction, ExportedInstance, ResourceType, ValueType
-]
+ComponentExport = ImportedFunction | LiftedFunction | ExportedInstance | ResourceType | ValueType
 
 
 @attrs.frozen

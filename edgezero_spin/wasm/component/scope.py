@@ -4,7 +4,7 @@ Source: WebAssembly/component-model, ``design/mvp/Explainer.md``, "Index Spaces"
 """
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, Union
+from typing import Any, TypeVar
 
 import attrs
 
@@ -45,7 +45,7 @@ class TypeClosure:
     scope: "ComponentScope"
 
 
-TypeItem = Union[ValueType, FunctionType, ResourceType, TypeClosure]  # noqa: UP007 - one style
+TypeItem = ValueType | FunctionType | ResourceType | TypeClosure
 
 
 @attrs.frozen(eq=False)
@@ -85,17 +85,17 @@ class CoreItem:
 
 CoreInstanceItem = dict[str, tuple[Sort, CoreItem]]
 
-ScopeItem = Union[  # noqa: UP007 - one style
-    Function,
-    TypeItem,
-    InstanceItem,
-    ComponentItem,
-    ModuleItem,
-    CoreItem,
-    CoreInstanceItem,
-    CoreFunctionType,
-    CoreModuleType,
-]
+ScopeItem = (
+    Function
+    | TypeItem
+    | InstanceItem
+    | ComponentItem
+    | ModuleItem
+    | CoreItem
+    | CoreInstanceItem
+    | CoreFunctionType
+    | CoreModuleType
+)
 
 
 class Names:

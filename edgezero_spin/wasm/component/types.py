@@ -9,7 +9,6 @@ Source: WebAssembly/component-model, ``design/mvp/Binary.md``, "Type Definitions
 """
 
 from enum import Enum
-from typing import Union
 
 import attrs
 
@@ -189,21 +188,21 @@ class FutureType:
     payload: "ValueType | None"
 
 
-ValueType = Union[  # noqa: UP007 - the forward references are strings
-    Primitive,
-    RecordType,
-    VariantType,
-    ListType,
-    TupleType,
-    FlagsType,
-    EnumType,
-    OptionType,
-    ResultType,
-    OwnType,
-    BorrowType,
-    StreamType,
-    FutureType,
-]
+ValueType = (
+    Primitive
+    | RecordType
+    | VariantType
+    | ListType
+    | TupleType
+    | FlagsType
+    | EnumType
+    | OptionType
+    | ResultType
+    | OwnType
+    | BorrowType
+    | StreamType
+    | FutureType
+)
 
 
 @attrs.frozen(cache_hash=True)

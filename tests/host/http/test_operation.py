@@ -7,9 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from edgezero_spin.host.http.gateway import RequestHead
 from edgezero_spin.host.http.listening import bind
+from edgezero_spin.host.http.observed import observed_request
 from edgezero_spin.host.http.operation import OperationPage
 from edgezero_spin.host.http.side_server import side_server
+from edgezero_spin.host.observers import combine
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.telemetry.prometheus import PrometheusObserver
 from tests.host.support import until
@@ -67,6 +70,16 @@ def value(text: str, name: str) -> float:
     found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
     assert found is not None, text
     return float(found[1])
+
+
+def test_metrics_follow_no_calls() -> None:
+    """A request is counted from the outside, so its component runs as if nobody observed it."""
+    observer = combine([PrometheusObserver()])
+    assert observer is not None
+    head = RequestHead("GET", "/a", None, ())
+    following = observer.request_began(observed_request(head, "shop", "shop", "/..."))
+    assert following is not None
+    assert (following.sees_component, following.sees_end) == (False, True)
 
 
 def test_what_prometheus_reads(shared_engine: Engine) -> None:

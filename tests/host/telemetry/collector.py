@@ -51,6 +51,7 @@ class Collector:
         resources: Attributes of each resource that sent something.
         scopes: Names of scopes.
         headers: Header fields of the last request.
+        status: Of its answers.
     """
 
     def __init__(self) -> None:
@@ -61,6 +62,7 @@ class Collector:
         self.resources: list[dict[str, Any]] = []
         self.scopes: set[str] = set()
         self.headers: dict[str, str] = {}
+        self.status = 200
         self._changed = threading.Condition()
 
     def wait_for(self, find: Callable[["Collector"], T | None]) -> T:
@@ -150,7 +152,7 @@ def collecting() -> Iterator[Collector]:
                 body = gzip.decompress(body)
             collector.headers = {name.lower(): value for name, value in self.headers.items()}
             collector.receive(self.path, body)
-            self.send_response(200)
+            self.send_response(collector.status)
             self.send_header("content-length", "0")
             self.end_headers()
 

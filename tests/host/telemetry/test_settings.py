@@ -1,4 +1,4 @@
-"""Which variables switch telemetry on, and what they say about it."""
+"""Settings of telemetry: the variables that switch it on, and those that are refused."""
 
 import pytest
 
@@ -73,6 +73,20 @@ def test_output_in_spans() -> None:
 
 
 LOGS_ENDPOINT = "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"
+
+
+@pytest.mark.parametrize(
+    ("environ", "collectors"),
+    [
+        ({ENDPOINT: "https://me:s3cret@c.example/base?a=s3cret"}, ("c.example",)),
+        ({ENDPOINT: URL, LOGS_ENDPOINT: "http://[::1]:9/x"}, ("127.0.0.1:4318", "[::1]:9")),
+        ({ENDPOINT: "c:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, ("c:4317",)),
+    ],
+)
+def test_names_of_collectors(environ: dict[str, str], collectors: tuple[str, ...]) -> None:
+    """Host and port alone, each once; for messages, so without what may be secret."""
+    settings = telemetry_settings(environ)
+    assert settings is not None and settings.collectors == collectors
 
 
 @pytest.mark.parametrize("name", [ENDPOINT, LOGS_ENDPOINT])

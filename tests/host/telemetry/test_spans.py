@@ -1,4 +1,4 @@
-"""How calls of host functions are named in traces."""
+"""Names and attributes of the spans of host functions."""
 
 import pytest
 
