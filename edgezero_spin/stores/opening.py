@@ -1,4 +1,4 @@
-"""From a declaration, a platform and an environment to the stores of one request.
+"""Opening of stores: a declaration, a platform and an environment, and the stores of one request.
 
 Source: contract edgezero.md, KV-28, REG-4 to REG-9. Stores are opened at first use, where
 upstream opens all of them for every request; ``eager=True`` gives its order and its failures.

@@ -60,7 +60,7 @@ class Postgres(SqlDatabase):
 
 
 _known: dict[tuple[str, tuple[tuple[str, ...], ...]], tuple[int, ...]] = {}
-"""Which case each parameter of a statement was last sent as."""
+"""The case that each parameter of a statement was last sent as."""
 
 
 def _refused_parameter(failure: DatabaseFailure) -> int | None:
