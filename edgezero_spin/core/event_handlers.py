@@ -13,7 +13,7 @@ Source: our own; contract services.md, RDT-7, CRN-6, MQT-7, for what a component
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, TypeAlias, TypeVar
 
 import attrs
@@ -89,27 +89,6 @@ class _EventHandler:
     trigger: DeclaredTrigger
     pattern: TopicPattern
     function: Callable[..., object]
-
-
-class _NoSource:
-    """A request that nobody sent, with the payload of an event for its body."""
-
-    scheme = authority = query = None
-    method = "EVENT"
-    raw_path = b"/"
-
-    def __init__(self, payload: bytes) -> None:
-        self._payload = payload
-
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        return ()
-
-    async def read(self, limit: int) -> bytes:
-        piece, self._payload = self._payload[:limit], self._payload[limit:]
-        return piece
-
-    async def trailers(self) -> Sequence[tuple[str, bytes]]:
-        return ()
 
 
 class EventHandlers:
@@ -223,7 +202,8 @@ class EventHandlers:
         """
         handler, captured = self._find(event, chosen)
         payload = b"" if isinstance(event, CronEvent) else event.payload
-        request = Request(_NoSource(payload))
+        # Nobody sent it: it carries the payload to whatever takes a body.
+        request = Request.of("EVENT", "/", body=payload)
         request.event = event
         request._captured = captured
         return request, self._endpoints[handler.trigger]

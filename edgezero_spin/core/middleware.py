@@ -21,7 +21,7 @@ from edgezero_spin.core.response import Response
 __all__ = ["ErrorResponder", "Middleware", "Next", "chain", "log_requests"]
 
 Next: TypeAlias = Callable[[Request], Awaitable[Response]]
-"""What is behind a middleware: the next one, or the handler."""
+"""The next middleware, or the handler."""
 
 Middleware: TypeAlias = Callable[[Request, Next], Awaitable[Response]]
 """A function around every handler: it is given the request and what is behind it."""

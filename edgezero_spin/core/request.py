@@ -14,7 +14,6 @@ from collections.abc import (
     Coroutine,
     Iterable,
     Mapping,
-    Sequence,
 )
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
@@ -36,9 +35,10 @@ from edgezero_spin.core.payloads import form_pairs, json_reader
 from edgezero_spin.core.percent import parse_pairs, percent_decode
 from edgezero_spin.core.sources import MemorySource, RequestSource
 from edgezero_spin.core.streaming import ByteSource, SourceStream
+from edgezero_spin.core.trailers import read_trailers
 from edgezero_spin.core.uploads import FormValue, PartStream, read_form
 from edgezero_spin.stores.config import ConfigStore
-from edgezero_spin.stores.databases.errors import DatabaseKind
+from edgezero_spin.stores.declaration import DatabaseKind
 from edgezero_spin.stores.key_value import KeyValueStore
 from edgezero_spin.stores.opening import Stores
 from edgezero_spin.stores.registry import Registry
@@ -154,11 +154,10 @@ class Request:
             target,
             self.headers if headers is None else headers,
             body,
+            self.trailers if is_shared else (),
         )
         source.scheme = source.scheme or self.scheme
         source.authority = source.authority or self.authority
-        if is_shared:
-            source.trailers = self._trailer_pairs  # type: ignore[method-assign]
         changed = Request(source)
         changed.body_limit = self.body_limit
         changed._states = self._states
@@ -420,9 +419,7 @@ class Request:
         fields = self._trailers
         if fields is None:
             self._streamed = True
-            while await self._source.read(_CHUNK_BYTES):
-                pass
-            fields = self._trailers = Headers.received(await self._source.trailers())
+            fields = self._trailers = await read_trailers(self._source)
         return fields
 
     # What the app declared
@@ -587,9 +584,6 @@ class Request:
             chunks.append(chunk)
         # One chunk is what nearly every body is.
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-    async def _trailer_pairs(self) -> Sequence[tuple[str, _Bytes]]:
-        return (await self.trailers()).pairs
 
     async def _remaining(self) -> AsyncIterator[_Bytes]:
         source = self._begin()

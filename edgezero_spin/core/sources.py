@@ -5,7 +5,15 @@ body only when a handler wants them, because on a component each is a call to th
 ``MemorySource`` holds a request that a test or a middleware wrote.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from typing import Protocol
 
 from edgezero_spin.core.headers import HeaderInput, Headers
@@ -59,7 +67,7 @@ class MemorySource:
         target: A path with or without query, or a whole URL. Characters that cannot stand
             in a request line are percent-encoded, as a client would.
         body: The body, or its chunks in the order in which reads shall give them.
-        trailers: The fields behind it.
+        trailers: The fields behind it, or a coroutine function that returns them.
     """
 
     def __init__(
@@ -68,7 +76,7 @@ class MemorySource:
         target: str,
         headers: HeaderInput = (),
         body: bytes | Iterable[bytes] | AsyncIterable[bytes] = b"",
-        trailers: HeaderInput = (),
+        trailers: HeaderInput | Callable[[], Awaitable[HeaderInput]] = (),
     ) -> None:
         self.method = method
         self.scheme: str | None = None
@@ -108,4 +116,5 @@ class MemorySource:
 
     async def trailers(self) -> Sequence[tuple[str, bytes]]:
         """The fields that were given."""
-        return Headers(self._trailers).pairs
+        fields = self._trailers
+        return Headers(await fields() if callable(fields) else fields).pairs

@@ -1,19 +1,22 @@
 """Trailers: fields behind a body, for what is known only when the body has been sent.
 
-In: fields, or a function that returns them then. Out: pairs as a host takes them.
+In: fields, or a function that returns them then; a body that arrives. Out: pairs as a host takes
+them; the fields behind that body.
 
 Source: RFC 9110, 6.5; RFC 9112, 7.1.2.
 """
 
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
 from edgezero_spin.core.headers import HOST_ONLY, HeaderInput, Headers, MutableHeaders
 
-__all__ = ["TrailerInput", "announce_trailers"]
+__all__ = ["TrailerInput", "announce_trailers", "read_trailers"]
 
 TrailerInput: TypeAlias = HeaderInput | Callable[[], HeaderInput]
 """Fields, or a function without parameters that returns them when the body has been sent."""
+
+_CHUNK_BYTES = 64 * 1024
 
 # They say how the message is framed or where it goes, which is over by then.
 _REFUSED = HOST_ONLY | {"content-length", "te", "trailer"}
@@ -40,6 +43,24 @@ def announce_trailers(
     pairs = _pairs(trailers)
     headers.setdefault("trailer", ", ".join(dict.fromkeys(name for name, _ in pairs)))
     return lambda: pairs
+
+
+class _Body(Protocol):
+    """A body as it arrives."""
+
+    async def read(self, limit: int) -> bytes: ...
+    async def trailers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+async def read_trailers(body: _Body) -> Headers:
+    """Return the fields behind a body that arrives; what was not read of it is skipped.
+
+    Raises:
+        Exception: The body broke off.
+    """
+    while await body.read(_CHUNK_BYTES):
+        pass
+    return Headers.received(await body.trailers())
 
 
 def _pairs(fields: HeaderInput) -> list[tuple[str, bytes]]:

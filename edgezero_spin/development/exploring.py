@@ -1,4 +1,4 @@
-"""What the explorer shows of an app that is served natively.
+"""Native applications as the explorer shows them.
 
 In: a ``NativeApplication``. Out: an ``ExploredApplication``. Sizes and imports are those of
 components; a native app has neither.

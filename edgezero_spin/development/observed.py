@@ -1,6 +1,6 @@
 """Observed apps: calls of stores and secrets, and output, of an app that is served natively.
 
-In: what follows the request that a task answers. Out: the same stores and streams, which tell of
+In: the observer of the request that a task answers. Out: the same stores and streams, which tell of
 what the app does with them, as host functions of a component do.
 """
 
@@ -16,7 +16,7 @@ from edgezero_spin.stores.backend import KeyValueBackend
 __all__ = ["FOLLOWING", "VARIABLES", "ObservedStore", "note_call", "output_followed"]
 
 FOLLOWING: ContextVar[RequestObserver | None] = ContextVar("following", default=None)
-"""What follows the request that the running task answers."""
+"""The observer of the request that the running task answers."""
 
 _KEY_VALUE = "fermyon:spin/key-value@2.0.0"
 VARIABLES = "fermyon:spin/variables@2.0.0"

@@ -1,4 +1,4 @@
-"""Do at build time what an instance would otherwise do once at its first request.
+"""Warm-up: what an instance would otherwise do at its first request, done while it is built.
 
 The first use of ``weakref.finalize`` in an interpreter imports ``atexit`` and registers a hook:
 250 000 wasm instructions, more than half of what an empty handler costs. Made here, that first

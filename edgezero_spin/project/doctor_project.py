@@ -37,7 +37,7 @@ from edgezero_spin.project.serve import RUNTIME_CONFIG
 from edgezero_spin.project.spin_needed import outdated_spin
 from edgezero_spin.project.staleness import stale_source
 from edgezero_spin.project.toml_edit import TomlEditError, insert_text
-from edgezero_spin.project.trigger_check import TRIGGER_EXPORTS
+from edgezero_spin.project.world import TRIGGER_EXPORTS
 
 __all__ = ["examine_app", "examine_spin"]
 
@@ -222,7 +222,7 @@ def _not_started(
     """Yield the kinds of trigger that a component has handlers for and that never start it."""
     started = {trigger.type for trigger in manifest.triggers if trigger.component == id}
     for kind, names in TRIGGER_EXPORTS.items():
-        if kind not in started and any(name in exports for name in names):
+        if kind not in started and not names.isdisjoint(exports):
             yield remark(
                 f"component {id} has a handler of {kind} triggers, and no [[trigger.{kind}]] of "
                 f"{manifest.path} starts it",

@@ -1,4 +1,4 @@
-"""Whether ``spin.toml`` starts what an app handles, and nothing else.
+"""Agreement of the triggers in ``spin.toml`` with the handlers of an app.
 
 In: the triggers that an app has handlers for, and the component that it becomes. Out: nothing where
 ``spin.toml`` agrees, else one error that says what to write.
@@ -9,7 +9,7 @@ environment of each says which handler it is for.
 Source: our own; contract services.md, RDT-1, CRN-1, MQT-1, for the tables.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,7 @@ import attrs
 from edgezero_spin.errors import ManifestError, ProjectError
 from edgezero_spin.manifest.spin import ManifestComponent, SpinManifest, load_spin_manifest
 
-__all__ = ["TRIGGER_EXPORTS", "AppTrigger", "TriggerMismatchError", "check_triggers"]
+__all__ = ["AppTrigger", "TriggerMismatchError", "check_triggers"]
 
 TRIGGER = "EDGEZERO__TRIGGER"
 MANIFEST = "spin.toml"
@@ -29,17 +29,9 @@ TriggerKind = Literal["redis", "mqtt", "cron"]
 _KEYS: dict[TriggerKind, str] = {"redis": "channel", "mqtt": "topic", "cron": "cron_expression"}
 
 
-TRIGGER_EXPORTS: Mapping[str, tuple[str, ...]] = {
-    "redis": ("fermyon:spin/inbound-redis", "spin:redis/inbound-redis@3.0.0"),
-    "mqtt": ("handle-message",),
-    "cron": ("handle-cron-event",),
-}
-"""What a component exports for the triggers of each kind."""
-
-
 @attrs.frozen
 class AppTrigger:
-    """What a handler of an app is started by.
+    """The trigger of a handler.
 
     Attributes:
         kind: ``redis``, ``mqtt`` or ``cron``.

@@ -23,6 +23,7 @@ __all__ = [
     "GENERATED_WORLD",
     "INTERFACES",
     "SPIN_FOR",
+    "TRIGGER_EXPORTS",
     "WASI_VERSIONS",
     "Interfaces",
     "Need",
@@ -166,7 +167,18 @@ INTERFACES: Mapping[Wasi, Mapping[Need, Interfaces]] = MappingProxyType(
         },
     }
 )
-"""What serves each need on each WASI."""
+"""The interfaces of each need, by WASI."""
+
+TRIGGER_EXPORTS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        need.removesuffix("_trigger"): frozenset(
+            name for rows in INTERFACES.values() for name in rows[need].export_names
+        )
+        for need in get_args(Need)
+        if need.endswith("_trigger")
+    }
+)
+"""The exports of components by the kind of trigger that calls them, of either WASI."""
 
 FIXED_WORLDS: tuple[str, ...] = tuple(
     f"{trigger}{more}"
@@ -176,7 +188,7 @@ FIXED_WORLDS: tuple[str, ...] = tuple(
 """The worlds of ``edgezero_spin/wit/world.wit``, for plain componentize-py."""
 
 GENERATED_WORLD = "edgezero:component/component"
-"""What the world is called that ``world_text`` writes."""
+"""The name of the world that ``world_text`` writes."""
 
 
 def world_text(needs: Collection[Need], wasi: Wasi = DEFAULT_WASI) -> str:

@@ -1,4 +1,4 @@
-"""Test a compiled component, or a whole ``spin.toml``, on the embedded host.
+"""Test client of a compiled component, or of a whole ``spin.toml``, on the embedded host.
 
 The component may be written in any language: the client knows nothing of how it was made.
 Stores are in memory and belong to the client, instances are fresh for each request as they

@@ -1,4 +1,4 @@
-"""What became of an event that a test handed over."""
+"""Results of events that a test handed over."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Test an app in this process: no wasm, no build, and the stores of a Spin host."""
+"""Test client of an app in this process: no wasm, no build, and the stores of a Spin host."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""From what a test writes to what a store holds.
+"""Contents of stores, from the values that a test writes.
 
 In: ``bytes``, text or a JSON-able value. Out: ``bytes``. Bytes and text are taken as they
 are, everything else is written as the JSON that ``KeyValueStore.put`` would write; a text

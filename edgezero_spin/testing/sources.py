@@ -1,4 +1,4 @@
-"""Is there a component to test, and is it what the sources say?
+"""Freshness of the component under test: whether it is built, and from the sources as they are.
 
 In: a manifest. Out: its component files, or an error that says what to run. A component is
 stale when a file that its manifest watches (``[component.ID.build] watch``) is newer.

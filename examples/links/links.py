@@ -1,4 +1,4 @@
-"""What a link is, and the two stores that hold the links and their visits."""
+"""Links, their visits, and the two stores that keep them."""
 
 import re
 from base64 import urlsafe_b64encode

@@ -1,4 +1,4 @@
-"""What an operator decides: the configuration of the service, its flags and its API key."""
+"""Settings of the operator: the configuration of the service, its flags and its API key."""
 
 import hmac
 from typing import Annotated

@@ -14,6 +14,7 @@ from edgezero_spin.core.outbound.transport import OutboundError, OutboundReply
 from edgezero_spin.core.payloads import json_reader
 from edgezero_spin.core.response_status import ResponseStatus
 from edgezero_spin.core.streaming import ByteSource, SourceStream
+from edgezero_spin.core.trailers import read_trailers
 
 __all__ = ["OutboundResponse", "OutboundStatusError"]
 
@@ -128,9 +129,7 @@ class OutboundResponse(ResponseStatus):
         fields = self._trailers
         if fields is None:
             self._streamed = True
-            while await self._reply.read(_CHUNK_BYTES):
-                pass
-            fields = self._trailers = Headers.received(await self._reply.trailers())
+            fields = self._trailers = await read_trailers(self._reply)
         return fields
 
     def iter_bytes(self) -> SourceStream:

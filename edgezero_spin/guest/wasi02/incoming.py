@@ -1,4 +1,4 @@
-"""Read an ``incoming-request``: nothing before the handler asks for it.
+"""Requests as the host hands them to a component: nothing is read before the handler asks for it.
 
 Each call to the host costs about 27 000 instructions, and more when it is an
 instance's first. So method and path are read at once (routing needs them), headers and

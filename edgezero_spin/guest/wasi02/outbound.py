@@ -1,4 +1,4 @@
-"""Send requests through the host: the ``OutboundTransport`` of a component.
+"""Outbound HTTP: the ``OutboundTransport`` of a component.
 
 The body goes out before the answer is waited for, and every resource is dropped in the
 order that WASI asks for: children before parents.

@@ -1,4 +1,4 @@
-"""Write a response, its body first as far as the host takes it at once.
+"""Responses to the host, the body first as far as it is taken at once.
 
 A body that fits what ``check-write`` grants is written and finished before the response is
 set, and of a larger one as much as is granted. So head and body leave the host in one packet;

@@ -1,4 +1,4 @@
-"""Read an ``incoming-body``: that of a request that came in, or of the answer to one sent out.
+"""Bodies that arrive: of a request that came in, or of the answer to one that was sent.
 
 The stream is a child of the body and a pollable one of the stream; whoever drops a parent
 first is ended by the host. So they are kept here and go in that order, also when a task is

@@ -10,9 +10,9 @@ import re
 from typing import Any, ClassVar
 
 from edgezero_spin.stores.databases.backend import DatabaseFailure
-from edgezero_spin.stores.databases.errors import DatabaseKind
 from edgezero_spin.stores.databases.parameters import Candidates
 from edgezero_spin.stores.databases.sql import SqlDatabase
+from edgezero_spin.stores.declaration import DatabaseKind
 
 __all__ = ["Postgres"]
 
@@ -60,7 +60,7 @@ class Postgres(SqlDatabase):
 
 
 _known: dict[tuple[str, tuple[tuple[str, ...], ...]], tuple[int, ...]] = {}
-"""Which case each parameter of a statement was last sent as."""
+"""The case that each parameter of a statement was last sent as."""
 
 
 def _refused_parameter(failure: DatabaseFailure) -> int | None:

@@ -1,4 +1,4 @@
-"""What every test of the Links example starts with: its configuration and its secret."""
+"""Fixtures of the Links example: its configuration and its secret."""
 
 import tomllib
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What every test of the Notes example starts with: its configuration and its secret."""
+"""Fixtures of the Notes example: its configuration and its secret."""
 
 import tomllib
 from pathlib import Path
