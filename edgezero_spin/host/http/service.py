@@ -51,6 +51,7 @@ class Service:
         *,
         watch: InstanceWatch | None = None,
         done: Callable[[], None] = lambda: None,
+        observed: bool = True,
     ) -> Responder | None:
         """Begin to answer a request.
 
@@ -58,16 +59,17 @@ class Service:
             body: Where its bytes come in; ``None`` for none.
             watch: Told when the instance that answers starts and ends.
             done: Called in the loop when nobody works on the response any more.
+            observed: Whether the observer is told of the request.
 
         Returns:
             What tells of the client; ``None`` when the response is out already.
         """
         admitted = self.gateway.admit(head)
-        following = observed = None
-        if self.observer is not None:
+        following = counted = None
+        if observed and self.observer is not None:
             following = self._observe(self.observer, head, admitted)
             if following is not None and following.sees_end:
-                writer = observed = ObservedResponse(following, writer)
+                writer = counted = ObservedResponse(following, writer)
         if isinstance(admitted, CompleteResponse):
             send_answer(writer, admitted, head.method)
             done()
@@ -75,7 +77,7 @@ class Service:
         admitted.exchange.body = body
         admitted.exchange.observer = following
         responder = ComponentResponder(self, admitted, writer, watch, done)
-        told = responder if observed is None else observed.responder(responder)
+        told = responder if counted is None else counted.responder(responder)
         responder.start()
         return None if responder.over else told
 
