@@ -11,7 +11,6 @@ Source: contract spin-host.md, RESP-1 to RESP-9, HTTP-17, HTTP-18.
 
 import asyncio
 from collections.abc import Callable
-from weakref import WeakKeyDictionary
 
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.execution.executor import InstanceWatch
@@ -40,7 +39,7 @@ class Service:
         self.gateway = gateway
         self.runner = runner
         self.observer = observer
-        self._lingers: WeakKeyDictionary[asyncio.AbstractEventLoop, Linger] = WeakKeyDictionary()
+        self._lingers: dict[asyncio.AbstractEventLoop, Linger] = {}
         self._uploads: list[ComponentResponder] = []
 
     def begin(
@@ -99,6 +98,9 @@ class Service:
         loop = asyncio.get_running_loop()
         linger = self._lingers.get(loop)
         if linger is None:
+            for known in tuple(self._lingers):
+                if known.is_closed():
+                    self._lingers.pop(known, None)
             linger = self._lingers[loop] = Linger(self.runner.pool.relieve)
         return linger
 
