@@ -234,41 +234,42 @@ __all__ = [
 ]
 
 # Where two rooms offer a name, the first one's is meant.
-_ROOMS = ("core", "guest", "stores", "errors", "events")
+_ROOMS = ("core", "guest", "stores", "errors")
 
-
-# Ready middleware: a module each, which only a component that uses it carries.
-_READY = {"access_log", "compress", "request_ids", "security_headers", "static_files"}
-
-
-# Databases, each with what it needs, likewise.
-_DATABASES = {
-    "DatabaseError",
-    "DatabaseOpenError",
-    "Interval",
-    "ManyRowsError",
-    "MySql",
-    "NoRowError",
-    "Postgres",
-    "QueryError",
-    "Range",
-    "Redis",
-    "RowError",
-    "Sqlite",
+# Names that are loaded one by one, and their modules: only a component that uses them carries them.
+_LOADED_ALONE = {
+    "access_log": "core.access_log",
+    "compress": "core.compress",
+    "request_ids": "core.request_ids",
+    "security_headers": "core.security_headers",
+    "static_files": "core.static_files",
+    "CronEvent": "events",
+    "MqttMessage": "events",
+    "RedisMessage": "events",
+    "DatabaseError": "stores.databases",
+    "DatabaseOpenError": "stores.databases",
+    "Interval": "stores.databases",
+    "ManyRowsError": "stores.databases",
+    "MySql": "stores.databases",
+    "NoRowError": "stores.databases",
+    "Postgres": "stores.databases",
+    "QueryError": "stores.databases",
+    "Range": "stores.databases",
+    "Redis": "stores.databases",
+    "RowError": "stores.databases",
+    "Sqlite": "stores.databases",
 }
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in _READY:
-        return getattr(import_module(f"{__name__}.core.{name}"), name)
-    if name in _DATABASES:
-        return getattr(import_module(f"{__name__}.stores.databases"), name)
+    if name in _LOADED_ALONE:
+        return getattr(import_module(f"{__name__}.{_LOADED_ALONE[name]}"), name)
     for room in _ROOMS:
         module = import_module(f"{__name__}.{room}")
         for offered in module.__all__:
-            if offered in __all__ and offered not in _DATABASES:
+            if offered in __all__ and offered not in _LOADED_ALONE:
                 globals().setdefault(offered, getattr(module, offered))
     return globals()[name]
 

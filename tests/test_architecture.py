@@ -108,6 +108,8 @@ LATE = {
     # Reads a manifest while the component is built; an app without one never loads it.
     ("core/app.py", "edgezero_spin.core.from_manifest"),
     ("core/from_manifest.py", "edgezero_spin.manifest"),
+    # Handlers of events; an app without them never loads what calls them.
+    ("core/app.py", "edgezero_spin.core.event_handlers"),
     # Describes the app while it is compiled; an app without a description never loads it.
     ("core/app.py", "edgezero_spin.core.openapi"),
     ("core/app.py", "edgezero_spin.core.openapi.serving"),

@@ -17,7 +17,6 @@ import attrs
 
 from edgezero_spin.core.binding import Endpoint
 from edgezero_spin.core.compilation import compile_routes
-from edgezero_spin.core.event_handlers import AppEvent, EventHandlers
 from edgezero_spin.core.exception_handlers import ExceptionHandlers, begin_body
 from edgezero_spin.core.introspection import ManifestJson
 from edgezero_spin.core.middleware import chain
@@ -35,6 +34,7 @@ from edgezero_spin.stores.declaration import StoreDeclaration, StoreIds
 from edgezero_spin.stores.opening import Stores
 
 if TYPE_CHECKING:
+    from edgezero_spin.core.event_handlers import AppEvent, DeclaredTrigger, EventHandlers
     from edgezero_spin.core.openapi import ApiDescription, SecurityScheme
 
 __all__ = ["DEFAULT_NAME", "App"]
@@ -115,7 +115,7 @@ class App(Router):
         self._prepares: list[Callable[[], None]] = []
         self._exception_handlers = ExceptionHandlers()
         self._mounts: list[Mount] = []
-        self.events = EventHandlers(self._changed)
+        self._events: EventHandlers | None = None
         self._table = RouteTable(())
         self._entry: Endpoint | None = None
         self._endpoint: Endpoint = self._call_route
@@ -373,6 +373,21 @@ class App(Router):
         return self._table.routes
 
     @property
+    def events(self) -> "EventHandlers":
+        """The handlers of events."""
+        if self._events is None:
+            # Only an app that has some carries what calls them.
+            from edgezero_spin.core.event_handlers import EventHandlers
+
+            self._events = EventHandlers(self._changed)
+        return self._events
+
+    @property
+    def triggers(self) -> "tuple[DeclaredTrigger, ...]":
+        """What starts the handlers of events, as ``spin.toml`` has to have it."""
+        return () if self._events is None else self._events.triggers
+
+    @property
     def needs(self) -> frozenset[str]:
         """What the app answers and uses, which decides the world of its component.
 
@@ -393,7 +408,7 @@ class App(Router):
             "redis": stores.redis,
             "postgres": stores.postgres,
             "mysql": stores.mysql,
-            **{f"{trigger.kind}_trigger": True for trigger in self.events.triggers},
+            **{f"{trigger.kind}_trigger": True for trigger in self.triggers},
         }
         return frozenset(name for name, needed in found.items() if needed)
 
@@ -421,8 +436,9 @@ class App(Router):
         exceptions = self._exception_handlers
         routes = compile_routes(declared, handlers, offers, exceptions, self._miss)
         self._table = self._states[RouteTable] = RouteTable(routes)
-        self.events.compile(offers)
-        handlers += self.events.functions()
+        if self._events is not None:
+            self._events.compile(offers)
+            handlers += self._events.functions()
         mounted = [mount.target for mount in self._mounts if isinstance(mount.target, App)]
         for app in mounted:
             app.compile()
@@ -442,7 +458,7 @@ class App(Router):
 
     async def take(
         self,
-        event: AppEvent,
+        event: "AppEvent",
         stores: _Stores = None,
         *,
         chosen: str | None = None,

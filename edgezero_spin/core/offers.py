@@ -18,13 +18,9 @@ from edgezero_spin.core.callables import spelled
 from edgezero_spin.core.headers import Headers
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.scalars import without_none
-from edgezero_spin.events import CronEvent, MqttMessage, RedisMessage
-from edgezero_spin.stores.databases.connecting import DatabaseHandle
+from edgezero_spin.stores.declaration import DATABASE_CLASSES
 
-__all__ = ["EVENTS", "STORE_KINDS", "Offers", "check_event", "check_offered", "kind_of"]
-
-EVENTS: Any = (RedisMessage, MqttMessage, CronEvent)
-"""What starts a handler that no request starts."""
+__all__ = ["STORE_KINDS", "Offers", "check_event", "check_offered", "is_event", "kind_of"]
 
 # Databases by their kind: their classes are loaded by the apps that use them.
 STORE_KINDS: Any = (
@@ -99,7 +95,7 @@ def check_event(hint: Any, event: type | None) -> None:
         TypeError: It is another event, or part of a request where there is none.
     """
     hint, _ = without_none(hint)
-    if hint in EVENTS and hint is not event:
+    if is_event(hint) and hint is not event:
         started = "a request" if event is None else f"a {event.__name__}"
         raise TypeError(f"the handler is started by {started}, not by a {hint.__name__}")
     if event is not None and hint in (Request, Headers):
@@ -113,5 +109,12 @@ def _table_of(attribute: str) -> str:
 
 def kind_of(hint: Any) -> Any:
     """Return the kind of a database, any other annotation as it is."""
-    is_database = isinstance(hint, type) and issubclass(hint, DatabaseHandle)
-    return getattr(hint, "kind", hint) if is_database else hint
+    return next((kind for kind, class_ in DATABASE_CLASSES.items() if class_ is hint), hint)
+
+
+def is_event(hint: Any) -> bool:
+    """Whether an annotation is an event: a message of Redis or MQTT, a moment of cron.
+
+    Told by the module, because an app without handlers of events does not load it.
+    """
+    return isinstance(hint, type) and hint.__module__ == "edgezero_spin.events"

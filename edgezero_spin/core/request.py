@@ -38,7 +38,7 @@ from edgezero_spin.core.sources import MemorySource, RequestSource
 from edgezero_spin.core.streaming import ByteSource, SourceStream
 from edgezero_spin.core.uploads import FormValue, PartStream, read_form
 from edgezero_spin.stores.config import ConfigStore
-from edgezero_spin.stores.databases.errors import DatabaseKind
+from edgezero_spin.stores.declaration import DatabaseKind
 from edgezero_spin.stores.key_value import KeyValueStore
 from edgezero_spin.stores.opening import Stores
 from edgezero_spin.stores.registry import Registry

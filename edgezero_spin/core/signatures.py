@@ -45,11 +45,11 @@ from edgezero_spin.core.models import (
     field_of,
 )
 from edgezero_spin.core.offers import (
-    EVENTS,
     STORE_KINDS,
     Offers,
     check_event,
     check_offered,
+    is_event,
     kind_of,
 )
 from edgezero_spin.core.outbound import Outbound
@@ -205,7 +205,7 @@ def _argument(parameter: inspect.Parameter, hint: Any, names: tuple[str, ...]) -
     absent = parameter.default
     if absent is parameter.empty:
         absent = None if nullable else MISSING
-    if hint in EVENTS:
+    if is_event(hint):
         return Argument(event_itself)
     if hint is Request:
         return Argument(request_itself)

@@ -39,7 +39,7 @@ from edgezero_spin.manifest.spin import SpinManifest, load_spin_manifest
 from edgezero_spin.manifest.spin.locking import lock_application
 from edgezero_spin.project.app_targets import app_target
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend, SecretNameInvalid
-from edgezero_spin.stores.databases import DatabaseKind
+from edgezero_spin.stores.declaration import DatabaseKind
 from edgezero_spin.stores.opening import open_on_platform
 
 __all__ = ["AppPlace", "DevError", "NativeApplication", "Placed", "app_of", "load_native"]
@@ -155,7 +155,7 @@ class NativeApplication:
 
 def _unstarted(app: App) -> tuple[str, ...]:
     """Say which handlers nothing calls while an app is served natively."""
-    kinds = sorted({trigger.kind for trigger in app.events.triggers})
+    kinds = sorted({trigger.kind for trigger in app.triggers})
     if not kinds:
         return ()
     return (

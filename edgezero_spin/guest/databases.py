@@ -15,11 +15,10 @@ from typing import Any
 import attrs
 
 from edgezero_spin.guest.bindings import Err, imported
-from edgezero_spin.stores import StoreDeclaration
+from edgezero_spin.stores import DatabaseKind, StoreDeclaration
 from edgezero_spin.stores.databases import (
     DECODERS,
     DatabaseFailure,
-    DatabaseKind,
     Parameter,
     ServerMessage,
 )

@@ -1,4 +1,4 @@
-"""What the handler of an event is given, and what becomes of an error, by the bindings.
+"""Events and their errors, between the bindings of triggers and an app.
 
 In: the arguments that the host calls an export with. Out: an event of the app; and for an error the
 value that the interface wants.
@@ -14,12 +14,7 @@ from edgezero_spin.core.app import App
 from edgezero_spin.core.event_handlers import TRIGGER, AppEvent, EventHandlers, TriggerType
 from edgezero_spin.events import CronEvent, MqttMessage, RedisMessage
 
-__all__ = ["ErrorValues", "chosen_trigger", "event_of", "takes_events"]
-
-
-def takes_events(app: App) -> bool:
-    """Whether an app has handlers of triggers."""
-    return bool(app.events.triggers)
+__all__ = ["ErrorValues", "chosen_trigger", "event_of"]
 
 
 def chosen_trigger() -> str | None:
@@ -52,7 +47,7 @@ class ErrorValues:
 
     def __init__(self, app: App) -> None:
         """Look at the bindings of what the app's triggers call."""
-        kinds = {trigger.kind for trigger in app.events.triggers}
+        kinds = {trigger.kind for trigger in app.triggers}
         self._modules = {kind: _types_of(kind) for kind in kinds}
 
     def of(self, kind: TriggerType, text: str) -> Any:

@@ -106,7 +106,7 @@ def run_app(app: App) -> type[Any]:
     gc.freeze()
     # componentize-py looks for a class by the name of each interface, in the app's module.
     names = ["HttpHandler"] if asynchronous else []
-    if app.events.triggers:
+    if app.triggers:
         names += ["InboundRedis", "WitWorld"]
     sys._getframe(1).f_globals.update(dict.fromkeys(names, handler))
     return handler

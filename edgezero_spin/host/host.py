@@ -366,7 +366,7 @@ class Host:
         await self._dispatcher.run(say)
 
     async def drain_events(self, timeout_s: float, hurried: asyncio.Event | None = None) -> None:
-        """Wait for the events under way.
+        """Wait for the events under way. What has not ended by then is logged; ``close`` ends it.
 
         Args:
             timeout_s: For how long.

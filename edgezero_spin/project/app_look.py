@@ -86,7 +86,7 @@ if "missing" not in answer and "kind" not in answer:
         refuse(error)
     # A handler that is no App's answers HTTP, too.
     answer["needs"] = sorted(set().union(*(a.needs for a in apps)) if apps else ["http"])
-    answer["triggers"] = [[t.kind, t.text, t.qos] for a in apps for t in a.events.triggers]
+    answer["triggers"] = [[t.kind, t.text, t.qos] for a in apps for t in a.triggers]
 answer["modules"] = sorted(
     name for name, module in sys.modules.items()
     if name not in before and getattr(module, "__spec__", None) and name == module.__spec__.name

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from edgezero_spin.stores.converting import converter
     from edgezero_spin.stores.databases import (
         DatabaseError,
-        DatabaseKind,
         DatabaseOpenError,
         DatabasePlatform,
         Interval,
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
         RowError,
         Sqlite,
     )
-    from edgezero_spin.stores.declaration import StoreDeclaration, StoreIds
+    from edgezero_spin.stores.declaration import DatabaseKind, StoreDeclaration, StoreIds
     from edgezero_spin.stores.errors import (
         ConfigInternalError,
         ConfigStoreError,
@@ -177,12 +176,10 @@ _MODULES = (
     "structuring",
 )
 
-
 # An app without databases carries none of them.
 _DATABASES = frozenset(
     {
         "DatabaseError",
-        "DatabaseKind",
         "DatabaseOpenError",
         "DatabasePlatform",
         "Interval",

@@ -7,12 +7,22 @@ Source: contract edgezero.md, APP-3, MAN-18 (b) to (h), MAN-19.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import attrs
 
 from edgezero_spin.environment import ascii_lower, has_control
 
-__all__ = ["StoreDeclaration", "StoreIds"]
+if TYPE_CHECKING:
+    from edgezero_spin.stores.databases.connecting import DatabaseHandle
+
+__all__ = ["DATABASE_CLASSES", "DatabaseKind", "StoreDeclaration", "StoreIds"]
+
+DatabaseKind = Literal["sqlite", "redis", "postgres", "mysql"]
+"""A kind of database, as ``App(...)`` and ``edgezero.toml`` spell it."""
+
+DATABASE_CLASSES: "dict[DatabaseKind, type[DatabaseHandle[Any]]]" = {}
+"""The facades of databases that are loaded, by kind; the module of each is called after it."""
 
 
 @attrs.frozen
@@ -71,10 +81,9 @@ class StoreDeclaration:
     mysql: StoreIds | None = None
 
     @property
-    def databases(self) -> tuple[str, ...]:
+    def databases(self) -> tuple[DatabaseKind, ...]:
         """The kinds of database that are declared."""
-        kinds = ("sqlite", "redis", "postgres", "mysql")
-        return tuple(kind for kind in kinds if getattr(self, kind) is not None)
+        return tuple(kind for kind in get_args(DatabaseKind) if getattr(self, kind) is not None)
 
     @property
     def servers(self) -> bool:

@@ -10,20 +10,13 @@ from typing import TYPE_CHECKING, Any
 from edgezero_spin.environment import EnvironmentLayer
 from edgezero_spin.stores.backend import BackendError, StorePlatform
 from edgezero_spin.stores.config import ConfigStore
-from edgezero_spin.stores.databases.backend import DatabaseFailure
-from edgezero_spin.stores.databases.connecting import (
+from edgezero_spin.stores.declaration import (
     DATABASE_CLASSES,
-    Connected,
-    hide_address,
+    DatabaseKind,
+    StoreDeclaration,
+    StoreIds,
 )
-from edgezero_spin.stores.databases.errors import DatabaseKind, DatabaseOpenError
-from edgezero_spin.stores.declaration import StoreDeclaration, StoreIds
-from edgezero_spin.stores.errors import (
-    SecretError,
-    SecretInternalError,
-    SecretNotFoundError,
-    StoreOpenError,
-)
+from edgezero_spin.stores.errors import SecretInternalError, StoreOpenError
 from edgezero_spin.stores.key_value import KeyValueStore
 from edgezero_spin.stores.registry import Registry
 from edgezero_spin.stores.secrets import SecretHandle, SecretStore
@@ -189,51 +182,30 @@ class _DeclaredStores(Stores):
 
     def _open_secrets(self, id: str) -> SecretStore:
         layer = self._layer or self._snapshot()
-        if self._handle is None:
-            try:
-                self._handle = SecretHandle(self._platform.secrets())
-            except BackendError as error:
-                raise SecretInternalError(error.message) from error
-        return SecretStore(self._handle, layer.store_name("secrets", id))
+        try:
+            handle = self._handle or self._secret_handle()
+        except BackendError as error:
+            raise SecretInternalError(error.message) from error
+        return SecretStore(handle, layer.store_name("secrets", id))
 
     def new_databases(self, kind: DatabaseKind) -> Registry[Any] | None:
         declared: StoreIds | None = getattr(self._declaration, kind)
         if declared is None:
             return None
-        return DATABASE_CLASSES[kind].registry(declared, self._connect)
+        # Its class is there: an app loads those of the kinds that it declares.
+        return DATABASE_CLASSES[kind].registry(
+            declared, self._platform, self._store_name, self._secret_handle
+        )
 
-    async def _connect(self, kind: DatabaseKind, id: str) -> Connected[Any]:
-        """Connect to a database; a label opens SQLite, a variable has the address of a server."""
-        database = f"{kind}[{id!r}]"
-        target = (self._layer or self._snapshot()).store_name(kind, id)
-        address = "" if kind == "sqlite" else await self._address(database, target)
-        open_database = getattr(self._platform, "open_database", None)
-        if open_database is None:
-            raise DatabaseOpenError(database, "nothing here opens databases")
-        try:
-            return await open_database(kind, address or target), address
-        except DatabaseFailure as failure:
-            message = hide_address(failure.message, address)
-            raise DatabaseOpenError(database, message, failure.case) from None
-        except BackendError as error:
-            raise DatabaseOpenError(database, error.message) from None
+    def _store_name(self, kind: str, id: str) -> str:
+        return (self._layer or self._snapshot()).store_name(kind, id)
 
-    async def _address(self, database: str, variable: str) -> str:
-        try:
-            if self._handle is None:
-                self._handle = SecretHandle(self._platform.secrets())
-            return await self._handle.require_str("default", variable)
-        except SecretNotFoundError:
-            raise DatabaseOpenError(
-                database,
-                f"no variable {variable!r} is set, which has the address of the server; declare "
-                "it in spin.toml and map it in the component's variables",
-                "undefined",
-            ) from None
-        except (BackendError, SecretError) as error:
-            raise DatabaseOpenError(
-                database, f"the variable {variable!r}, which has the address: {error}"
-            ) from None
+    def _secret_handle(self) -> SecretHandle:
+        """Raises ``BackendError`` where the platform has no secrets."""
+        handle = self._handle
+        if handle is None:
+            handle = self._handle = SecretHandle(self._platform.secrets())
+        return handle
 
     def _snapshot(self) -> EnvironmentLayer:
         layer = self._layer = EnvironmentLayer.from_mapping(self._environ())

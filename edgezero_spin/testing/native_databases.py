@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from edgezero_spin.stores.backend import BackendError
-from edgezero_spin.stores.databases import DatabaseFailure, DatabaseKind
+from edgezero_spin.stores.databases import DatabaseFailure
+from edgezero_spin.stores.declaration import DatabaseKind
 from edgezero_spin.testing.databases import DatabaseViews
 from edgezero_spin.testing.grants import AppGrants, ComponentGrants
 from edgezero_spin.testing.store_control import StoreControl

@@ -18,8 +18,6 @@ from edgezero_spin.core.app import App
 from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.request import Request
 from edgezero_spin.guest.drive import runner
-from edgezero_spin.guest.event_results import takes_events
-from edgezero_spin.guest.wasi02.events import add_event_exports
 from edgezero_spin.guest.wasi02.incoming import IncomingSource
 from edgezero_spin.guest.wasi02.outgoing import send_bytes, send_stream
 from edgezero_spin.guest.wasi02.stores import platform
@@ -95,7 +93,10 @@ def incoming_handler(app: App) -> type[Any]:
                 _answer_failure(response_out)
             source.close()
 
-    if takes_events(app):
+    if app.triggers:
+        # Only an app with handlers of events carries what takes them.
+        from edgezero_spin.guest.wasi02.events import add_event_exports
+
         add_event_exports(IncomingHandler, app, run, stores)
     IncomingHandler.app = app  # type: ignore[attr-defined]
     return IncomingHandler

@@ -13,8 +13,8 @@ from edgezero_spin.guest.databases import (
     bind_databases,
     failure_of,
 )
-from edgezero_spin.stores import StoreDeclaration
-from edgezero_spin.stores.databases import DatabaseKind, Parameter
+from edgezero_spin.stores import DatabaseKind, StoreDeclaration
+from edgezero_spin.stores.databases import Parameter
 
 __all__ = ["bound"]
 

@@ -36,7 +36,7 @@ def add_event_exports(handler: type[Any], app: App, stores: Stores) -> None:
     """
     errors = ErrorValues(app)
     events = app.events
-    kinds = {trigger.kind for trigger in events.triggers}
+    kinds = {trigger.kind for trigger in app.triggers}
     numbers: dict[str, int] = {}
     if "redis" in kinds:
         numbers["redis"] = export_index(exports.InboundRedis, "handle_message", 1)

@@ -22,10 +22,8 @@ from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
 from edgezero_spin.core.streaming import BodyStream
-from edgezero_spin.guest.event_results import takes_events
 from edgezero_spin.guest.response_rules import headers_of_nothing
 from edgezero_spin.guest.wasi03.event_loop import loop
-from edgezero_spin.guest.wasi03.events import add_event_exports
 from edgezero_spin.guest.wasi03.export_index import export_index
 from edgezero_spin.guest.wasi03.incoming import IncomingSource
 from edgezero_spin.guest.wasi03.outgoing import BodyWriter, response_of, response_passing_on
@@ -115,7 +113,10 @@ def incoming_handler(app: App) -> type[Any]:
 
             return start(serve(asked), loop, respond)
 
-    if takes_events(app):
+    if app.triggers:
+        # Only an app with handlers of events carries what takes them.
+        from edgezero_spin.guest.wasi03.events import add_event_exports
+
         add_event_exports(IncomingHandler, app, stores)
     IncomingHandler.app = app  # type: ignore[attr-defined]
     return IncomingHandler

@@ -21,7 +21,7 @@ from time import monotonic, thread_time
 
 import attrs
 
-from edgezero_spin.host.errors import EngineBusy, GuestTrapped
+from edgezero_spin.host.errors import DeadlineExceeded, EngineBusy, GuestTrapped
 from edgezero_spin.host.exchange.call import Failure, FailureKind, GuestCall
 from edgezero_spin.host.exchange.loops import LoopThread
 from edgezero_spin.host.execution.clock import Clock
@@ -355,6 +355,7 @@ class ConcurrentExecutor:
         with self._lock:
             if shared.ended:
                 return False
+            self._tell_expired(shared)
             queue = self._queues[shared.component]
             shared.calls = [call for call in shared.calls if not call.over]
             if not shared.has_accepted:
@@ -445,26 +446,36 @@ class ConcurrentExecutor:
         if not shared.calls and not shared.moves:
             self._end(shared, _GONE, None)
         elif shared.moves:
-            self._end(shared, TIMED_OUT, GuestTrapped(str(TIMED_OUT)))
+            self._end(shared, TIMED_OUT, DeadlineExceeded(str(TIMED_OUT)))
         else:
             self._end(shared, _OPEN, GuestTrapped(str(_OPEN)))
 
     def _expire(self, component: SharedComponent, call: SharedCall) -> None:
         """Answer a request whose time is up; its instance accepts no more (IL-40)."""
-        found = None
         with self._lock:
             queue = self._queues[component]
-            for shared in queue.instances:
-                if call in shared.calls and not call.answered:
-                    # Before anybody is told, who might ask again at once.
-                    shared.left = 0
-                    found = shared
+            shared = next((each for each in queue.instances if call in each.calls), None)
+            if shared is not None and not call.answered:
+                # Before anybody is told, who might ask again at once.
+                shared.left = 0
         if not call.expire():
             return
-        logger.error("Error processing %s: %s: %s", call.call.what, call.component_id, TIMED_OUT)
-        if found is not None:
-            found.wake()
+        if shared is None:
+            _log_expired(call)
+        else:
+            # Its turn may end by the deadline, too, which says more: where the guest was.
+            shared.expired.append(call)
+            if shared.ended:
+                self._tell_expired(shared)
+            shared.wake()
         self._serve(queue)
+
+    def _tell_expired(self, shared: ConcurrentInstance) -> None:
+        """Say which requests of an instance ran out of time, each once."""
+        with self._lock:
+            while shared.expired:
+                shared.told_expired = True
+                _log_expired(shared.expired.popleft())
 
     # Ends
 
@@ -487,8 +498,7 @@ class ConcurrentExecutor:
             queue = self._queues[shared.component]
             queue.instances.remove(shared)
         left = [call for call in shared.calls if not call.over]
-        if error is not None:
-            self._report(shared, error, left)
+        self._report(shared, error, left)
         shared.break_off(failure, error)
         if shared.instance is None and not isinstance(error, EngineBusy):
             # What it was made for would meet the same (IL-15).
@@ -512,16 +522,25 @@ class ConcurrentExecutor:
         self._serve(queue)
 
     def _report(
-        self, shared: ConcurrentInstance, error: BaseException, left: Sequence[SharedCall]
+        self, shared: ConcurrentInstance, error: BaseException | None, left: Sequence[SharedCall]
     ) -> None:
+        """Say in the log how an instance ended, once for those whose time was up."""
         component_id = shared.component.grants.component_id
-        if left and all(call.call.abandoned for call in left):
+        cancelled = self._closed is not None
+        abandoned = bool(left) and all(call.call.abandoned for call in left)
+        if isinstance(error, DeadlineExceeded) and not cancelled and not abandoned:
+            if not left and shared.told_expired and not shared.expired:
+                logger.info("%s was stopped after its time was up: %s", component_id, error)
+                return
+            shared.expired.clear()
+        self._tell_expired(shared)
+        if abandoned and error is not None:
             # Many guests take the failed write for the end of the world; it is not news.
             logger.info("%s stopped after its clients had left: %s", component_id, error)
-            return
-        answered = bool(left) and all(call.answered for call in left)
-        what = shared.called_with
-        report(component_id, what, error, answered=answered, cancelled=self._closed is not None)
+        elif error is not None:
+            answered = bool(left) and all(call.answered for call in left)
+            what = shared.called_with
+            report(component_id, what, error, answered=answered, cancelled=cancelled)
 
     def cancel(self, reason: str) -> None:
         """End every instance, at once or when its guest comes to a wait."""
@@ -546,6 +565,10 @@ class ConcurrentExecutor:
         """Keep no instance from now on. Twice is harmless."""
         self.cancel("the host was closed")
         self._loop.close(LOOP_TIMEOUT_S)
+
+
+def _log_expired(call: SharedCall) -> None:
+    logger.error("Error processing %s: %s: %s", call.call.what, call.component_id, TIMED_OUT)
 
 
 @attrs.frozen

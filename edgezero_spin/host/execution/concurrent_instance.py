@@ -80,7 +80,8 @@ class ConcurrentInstance:
         until_s: When it ends unless something happens; ``None`` for never.
         answered_since_s: Since when no request waits for its response.
         warned: The log says that it blocks its requests.
-        slept: Its present turn slept.
+        expired: Requests whose time was up and of which the log does not say so yet.
+        told_expired: The log says of one that its time was up.
         called_with: What its last call was, for the log.
     """
 
@@ -103,6 +104,8 @@ class ConcurrentInstance:
     answered_since_s: float | None = attrs.field(default=None, init=False)
     timer_set: bool = attrs.field(default=False, init=False)
     warned: bool = attrs.field(default=False, init=False)
+    expired: deque[SharedCall] = attrs.field(factory=deque, init=False)
+    told_expired: bool = attrs.field(default=False, init=False)
     begun: int = attrs.field(default=0, init=False)
     called_with: str = attrs.field(default="request", init=False)
     _accepted: deque[SharedCall] = attrs.field(factory=deque, init=False)

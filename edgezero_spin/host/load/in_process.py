@@ -22,10 +22,10 @@ from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.stores.databases import (
     DECODERS,
     DatabaseFailure,
-    DatabaseKind,
     Parameter,
     ServerMessage,
 )
+from edgezero_spin.stores.declaration import DatabaseKind
 
 __all__ = ["InProcessDatabases"]
 

@@ -68,13 +68,8 @@ class Dispatcher:
         self.reconnect = reconnect
         self._components = components
         self._runner = runner
-        self._under_way: set[asyncio.Future[EventOutcome]] = set()
+        self._under_way: dict[asyncio.Future[EventOutcome], Delivery] = {}
         self._look: asyncio.TimerHandle | None = None
-
-    @property
-    def busy(self) -> bool:
-        """Whether an event is under way."""
-        return bool(self._under_way)
 
     async def deliver(
         self, trigger: ConfiguredTrigger, event: object, watch: InstanceWatch | None = None
@@ -111,14 +106,14 @@ class Dispatcher:
                 ObservedEvent(kind, delivery.subject, self._application, id)
             )
         following = event.observer
-        self._under_way.add(future)
+        self._under_way[future] = delivery
         if self._look is None:
             self._look = loop.call_later(LOOK_S, self._relieve, loop)
         try:
             await self._start(self._components[kind, id], event, watch)
             outcome = await future
         finally:
-            self._under_way.discard(future)
+            del self._under_way[future]
         if following is not None:
             problem = None if outcome.ok else outcome.detail or outcome.kind.value
             following.event_ended(monotonic() - began_s, problem)
@@ -187,7 +182,7 @@ class Dispatcher:
         return None
 
     async def drain(self, timeout_s: float, hurried: asyncio.Event | None = None) -> None:
-        """Wait for the events under way.
+        """Wait for the events under way, and say in the log which of them did not end.
 
         Args:
             timeout_s: For how long.
@@ -204,6 +199,14 @@ class Dispatcher:
         )
         gone.cancel()
         hurry.cancel()
+        for future, delivery in self._under_way.items():
+            if not future.done():
+                logger.warning(
+                    "%s%s was cut off in component %s: the host stops",
+                    delivery.what,
+                    f" {delivery.subject[:200]!r}" if delivery.subject else "",
+                    delivery.component_id,
+                )
 
 
 class _Sink:

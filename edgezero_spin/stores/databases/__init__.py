@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from edgezero_spin.stores.databases.decoding import DECODERS
     from edgezero_spin.stores.databases.errors import (
         DatabaseError,
-        DatabaseKind,
         DatabaseOpenError,
         ManyRowsError,
         NoRowError,
@@ -40,7 +39,6 @@ __all__ = [
     "DatabaseError",
     "DatabaseFailure",
     "DatabaseHandle",
-    "DatabaseKind",
     "DatabaseOpenError",
     "DatabasePlatform",
     "Interval",
@@ -72,7 +70,6 @@ _MODULES = {
     "DatabaseHandle": "connecting",
     "DECODERS": "decoding",
     "DatabaseError": "errors",
-    "DatabaseKind": "errors",
     "DatabaseOpenError": "errors",
     "ManyRowsError": "errors",
     "NoRowError": "errors",

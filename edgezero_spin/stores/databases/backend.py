@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import attrs
 
 from edgezero_spin.stores.backend import BackendError
-from edgezero_spin.stores.databases.errors import DatabaseKind
+from edgezero_spin.stores.declaration import DatabaseKind
 
 __all__ = [
     "DatabaseFailure",

@@ -2,36 +2,25 @@
 
 ``DatabaseHandle`` is what all kinds have in common.
 
-In: declared ids, and what connects to one of them. Out: connections, and errors without the
-address or password of a server.
+In: declared ids, and what opens them. Out: connections, and errors without the address or password
+of a server.
 """
 
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Generic, Self, TypeVar
-from urllib.parse import unquote
 from weakref import ref
 
-from edgezero_spin.stores.databases.backend import DatabaseFailure
-from edgezero_spin.stores.databases.errors import DatabaseKind, QueryError
-from edgezero_spin.stores.declaration import StoreIds
+from edgezero_spin.stores.backend import StorePlatform
+from edgezero_spin.stores.databases.backend import DatabaseFailure, RedisBackend, SqlBackend
+from edgezero_spin.stores.databases.errors import QueryError
+from edgezero_spin.stores.databases.opening import Connected, DatabaseOpener, hide_address
+from edgezero_spin.stores.declaration import DATABASE_CLASSES, DatabaseKind, StoreIds
 from edgezero_spin.stores.registry import Registry
+from edgezero_spin.stores.secrets import SecretHandle
 
-__all__ = ["DATABASE_CLASSES", "Connected", "DatabaseHandle", "hide_address"]
+__all__ = ["DatabaseHandle"]
 
-C = TypeVar("C")
-
-_PASSWORD = re.compile(
-    r"//[^/@\s]*?:(?P<url>[^/\s]*)@"
-    r"|(?:^|[\s?&])password\s*=\s*(?:'(?P<quoted>(?:[^'\\]|\\.)*)'|(?P<plain>[^\s&]*))"
-)
-
-Connected = tuple[C, str]
-"""A connection, and the address that it was made by, which no text may have."""
-
-
-DATABASE_CLASSES: "dict[DatabaseKind, type[DatabaseHandle[Any]]]" = {}
-"""The facades that are loaded, by kind; the module of each is called after it."""
+C = TypeVar("C", bound=SqlBackend | RedisBackend)
 
 
 class DatabaseHandle(Generic[C]):
@@ -66,10 +55,19 @@ class DatabaseHandle(Generic[C]):
     def registry(
         cls,
         declared: StoreIds,
-        connect: Callable[[DatabaseKind, str], Awaitable[Connected[C]]],
+        platform: StorePlatform,
+        store_name: Callable[[str, str], str],
+        secrets: Callable[[], SecretHandle],
     ) -> "Registry[Self]":
-        """Return the databases of one request; they are there as long as it."""
+        """Return the databases of one request; they are there as long as it.
 
+        Args:
+            declared: Their ids.
+            platform: Opens them.
+            store_name: Returns the label, or the variable with the address, by kind and id.
+            secrets: Returns the variables; may raise ``BackendError``.
+        """
+        connect = DatabaseOpener(platform, store_name, secrets).open
         # What makes the databases must not keep the registry either.
         made: Registry[Self] = Registry(cls.kind, declared, lambda id: cls(id, siblings, connect))
         siblings = ref(made)
@@ -117,7 +115,7 @@ class DatabaseHandle(Generic[C]):
         """
         connection, self._connection = self._connection, None
         if connection is not None:
-            _close(connection)
+            connection.close()
 
     async def _connected(self, statement: str) -> C:
         if self._connection is None:
@@ -130,7 +128,7 @@ class DatabaseHandle(Generic[C]):
                 self._connection, self._address = connection, address
             else:
                 # Another task of the request was quicker.
-                _close(connection)
+                connection.close()
         return self._connection
 
     def _error_of(self, failure: DatabaseFailure, statement: str) -> QueryError:
@@ -147,19 +145,3 @@ class DatabaseHandle(Generic[C]):
             detail=server.detail,
             extras=server.extras,
         )
-
-
-def _close(connection: Any) -> None:
-    connection.close()
-
-
-def hide_address(text: str, address: str) -> str:
-    """Return a text without an address, and without the password in it."""
-    if not address:
-        return text
-    text = text.replace(address, "(address)")
-    for match in _PASSWORD.finditer(address):
-        secret = match["url"] or match["quoted"] or match["plain"]
-        if secret:
-            text = text.replace(secret, "***").replace(unquote(secret), "***")
-    return text

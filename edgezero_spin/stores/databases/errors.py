@@ -15,22 +15,17 @@ No text has an address or a password.
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal
 
 from edgezero_spin.errors import StoreError
 
 __all__ = [
     "DatabaseError",
-    "DatabaseKind",
     "DatabaseOpenError",
     "ManyRowsError",
     "NoRowError",
     "QueryError",
     "RowError",
 ]
-
-DatabaseKind = Literal["sqlite", "redis", "postgres", "mysql"]
-"""A kind of database, as ``App(...)`` and ``edgezero.toml`` spell it."""
 
 
 class DatabaseError(StoreError):

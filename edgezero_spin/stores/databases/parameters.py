@@ -15,8 +15,8 @@ from typing import Any
 from uuid import UUID
 
 from edgezero_spin.stores.databases.backend import Parameter
-from edgezero_spin.stores.databases.errors import DatabaseKind
 from edgezero_spin.stores.databases.postgres_types import Interval, Range
+from edgezero_spin.stores.declaration import DatabaseKind
 from edgezero_spin.stores.json_values import JsonValueError, encode
 
 __all__ = ["Candidates", "parameters_of"]

@@ -10,9 +10,9 @@ import re
 from typing import Any, ClassVar
 
 from edgezero_spin.stores.databases.backend import DatabaseFailure
-from edgezero_spin.stores.databases.errors import DatabaseKind
 from edgezero_spin.stores.databases.parameters import Candidates
 from edgezero_spin.stores.databases.sql import SqlDatabase
+from edgezero_spin.stores.declaration import DatabaseKind
 
 __all__ = ["Postgres"]
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeVar, overload
 
 from edgezero_spin.stores.databases.backend import DatabaseFailure, RedisBackend
 from edgezero_spin.stores.databases.connecting import DatabaseHandle
-from edgezero_spin.stores.databases.errors import DatabaseKind
+from edgezero_spin.stores.declaration import DatabaseKind
 from edgezero_spin.stores.json_values import decode, encode
 from edgezero_spin.stores.structuring import structurer
 

@@ -5,8 +5,8 @@ Source: contract spin-host.md, DB-1 to DB-3.
 
 from typing import Any, ClassVar
 
-from edgezero_spin.stores.databases.errors import DatabaseKind
 from edgezero_spin.stores.databases.sql import SqlDatabase
+from edgezero_spin.stores.declaration import DatabaseKind
 
 __all__ = ["Sqlite"]
 

@@ -1,5 +1,6 @@
 """Requests that share an instance of WASI 0.3: who gets in, and what each is told at its end."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from edgezero_spin.host import ConcurrencyPolicy, Host, HostSettings
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.execution.guest import GuestComponent
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, InstanceLimits, make_engine
+from tests.host.support import HostLog, until
 from tests.host.wire import WAIT_S
 
 GUEST = Path(__file__).parents[1] / "guests" / "shared.wat"
@@ -21,10 +23,15 @@ class Asked:
     """A request to the guest ``shared.wat``, on its way or answered."""
 
     def __init__(self, host: Host, component: GuestComponent, method: str) -> None:
+        self.host = host
         self.exchange = Exchange(method, "/", [], authority="localhost")
         self._told = threading.Event()
         self.exchange.announce = self._told.set
         host._runner.start(component, self.exchange)
+
+    async def has_gone(self) -> None:
+        """Wait until no instance is busy any more."""
+        await until(lambda: self.host.running == 0)
 
     @property
     def waits(self) -> bool:
@@ -146,6 +153,18 @@ def test_one_that_waits_too_long_is_told_alone(asking: Callable[..., Ask]) -> No
     assert second.waits
     assert ask("GET").number == 2
     assert second.told == "guest timed out"
+
+
+def test_one_line_says_that_a_time_was_up(asking: Callable[..., Ask]) -> None:
+    """Whether the instance ends at once, as one that computes, or waits to its own end."""
+    # IL-40, IL-41, IL-44
+    with HostLog() as log:
+        ask = asking(request_timeout_s=0.3)
+        for asked in map(ask, ("PUT", "TRACE")):
+            assert "timed out" in asked.told or "deadline" in asked.told
+            asyncio.run(asked.has_gone())
+    assert log.content.count(b"Error processing request") == 2
+    assert b"deadline" in log.content
 
 
 def test_fuel_is_one_for_all_requests_of_an_instance(asking: Callable[..., Ask]) -> None:

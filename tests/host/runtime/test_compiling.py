@@ -1,10 +1,12 @@
 """Waiting for a compilation: what it returns, what is said, and that Ctrl-C ends it."""
 
+import contextlib
 import logging
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -98,28 +100,43 @@ def test_what_takes_long_is_told_once(
     assert record.getMessage().startswith("compiling app.wasm; ")
 
 
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let processes that begin here be interrupted.
+
+    A shell without job control has what it runs in the background ignore SIGINT, and all that
+    begins below it inherits that.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("command", ["up", "watch"])
 def test_ctrl_c_ends_a_start_that_compiles(tmp_path: Path, command: str) -> None:
     """The process ends long before the compilation would, and leaves no folder behind."""
     (tmp_path / "app" / "tmp").mkdir(parents=True)
     (tmp_path / "app" / "app.wasm").write_bytes(slow_component())
     (tmp_path / "app" / "spin.toml").write_text(MANIFEST)
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "edgezero_spin.cli",
-            command,
-            "--disable-cache",
-            "--listen",
-            "[::1]:0",
-        ],
-        cwd=tmp_path / "app",
-        env={"PATH": "", "TMPDIR": str(tmp_path / "app" / "tmp")},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    with interruptible():
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "edgezero_spin.cli",
+                command,
+                "--disable-cache",
+                "--listen",
+                "[::1]:0",
+            ],
+            cwd=tmp_path / "app",
+            env={"PATH": "", "TMPDIR": str(tmp_path / "app" / "tmp")},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     with process:
         assert process.stderr is not None
         lines = iter(process.stderr.readline, "")

@@ -18,7 +18,7 @@ from edgezero_spin.host import (
 )
 from edgezero_spin.host.errors import HandlerError
 from edgezero_spin.host.runtime.engine import Engine
-from tests.host.support import HostLog
+from tests.host.support import HostLog, until
 from tests.host.triggers.applications import hosted, write_app
 from tests.host.triggers.guest import CRON, CRON_2, MQTT, MQTT_OLD, REDIS, REDIS_3
 
@@ -128,7 +128,7 @@ def test_a_deadline_ends_a_component_that_takes_too_long(
 ) -> None:
     """One that computes and one that sleeps; the limit is that of requests.
 
-    What the log says of it, then and later, speaks of the event.
+    The log has one line for each, which speaks of the event.
     """
     path = write_app(tmp_path, TRIGGERS[kind], interface)
     settings = HostSettings(cache_dir=None, request_timeout_s=0.2)
@@ -138,10 +138,39 @@ def test_a_deadline_ends_a_component_that_takes_too_long(
             for letter in "cl":
                 [outcome] = await host.trigger(event(kind, letter))
                 assert outcome.kind is OutcomeKind.FAILED
+            # Each instance has ended, and all that there is to say of it was said.
+            await until(lambda: host.running == host.waiting == 0)
 
         asyncio.run(run())
-    assert log.wait_for(f"Error processing {kind} ".encode())
-    assert b"Error processing request" not in log.content
+    assert log.content.count(f"Error processing {kind} ".encode()) == 2
+    assert log.content.count(b"Error processing") == 2
+
+
+@pytest.mark.parametrize(("kind", "interface"), KINDS)
+def test_an_event_that_does_not_end_is_named(
+    kind: str, interface: str, shared_engine: Engine, tmp_path: Path
+) -> None:
+    """The host waits no longer for a handler that sleeps, and says which event was cut off."""
+    path = write_app(tmp_path, TRIGGERS[kind], interface)
+    subject = {"redis": "orders", "cron": "0 0 3 * * *", "mqtt": "rooms/7/door"}[kind]
+    with HostLog() as log, hosted(path, shared_engine) as (host, _):
+
+        async def run() -> None:
+            await host.trigger(event(kind, "o"))
+            await host.drain_events(10)
+            assert log.content == b""
+            sleeping = asyncio.create_task(host.trigger(event(kind, "l")))
+            await until(lambda: host.running > 0)
+            await host.drain_events(0)
+            host.close()
+            [outcome] = await sleeping
+            assert outcome.detail == "the host was closed"
+
+        asyncio.run(run())
+    what = "event" if kind == "cron" else "message"
+    assert log.content.decode() == (
+        f"{kind} {what} '{subject}' was cut off in component worker: the host stops\n"
+    )
 
 
 def test_several_kinds_call_one_component(shared_engine: Engine, tmp_path: Path) -> None:

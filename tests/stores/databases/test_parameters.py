@@ -10,8 +10,8 @@ import attrs
 import pytest
 
 from edgezero_spin import Interval, Range
-from edgezero_spin.stores.databases.errors import DatabaseKind
 from edgezero_spin.stores.databases.parameters import parameters_of
+from edgezero_spin.stores.declaration import DatabaseKind
 
 
 class Color(Enum):

@@ -90,8 +90,7 @@ def prepare(native: apsw.Connection, text: str) -> PreparedStatement:
         cursor.execute(text, _UNBOUND)
     cursor.close()
     if found is None or _EMPTY_STATEMENT.match(text):
-        # What SQLite says of running nothing.
-        raise SqliteError("bad parameter or other API misuse")
+        raise SqliteError("the statement is empty; there is no SQL before its end")
     return found
 
 

@@ -166,6 +166,15 @@ def test_what_sqlite_says_is_io(
     assert run(state, connection, "SELECT count(*) FROM t")[1] == [[("integer", 0)]]
 
 
+@pytest.mark.parametrize("statement", ["", " \n", ";", "-- nothing", "/* nothing", "; SELECT 1"])
+def test_an_empty_statement_is_named(
+    state: InstanceState, connection: SqliteConnectionResource, statement: str
+) -> None:
+    """Nothing to run is a mistake of the guest's, whatever comes behind it."""
+    empty = ("io", "the statement is empty; there is no SQL before its end")
+    assert failure(state, connection, statement) == empty
+
+
 def test_rows_and_changes(state: InstanceState, connection: SqliteConnectionResource) -> None:
     """Version 3 tells the last row and how many changed; reading does not count (DB-1)."""
 
