@@ -59,8 +59,7 @@ class Checkout:
     def case(self, *arguments: str) -> float:
         """Run a case of ``checkout_cases`` and return its seconds."""
         script = Path(__file__).with_name("checkout_cases.py")
-        # Without its folder on the path, where `concurrent` is a benchmark.
-        argv = [sys.executable, "-P", str(script), *arguments]
+        argv = [sys.executable, str(script), *arguments]
         done = subprocess.run(
             argv, env=self.environ(), cwd=self.folder, check=True, capture_output=True, text=True
         )

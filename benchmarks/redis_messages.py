@@ -91,8 +91,7 @@ def _processor_s(process_id: int) -> float:
 
 
 def _until(process: "subprocess.Popen[str]", wanted: str) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
+    for line in process.stdout or ():
         if wanted in line:
             return
     raise RuntimeError(f"the host ended before it said {wanted!r}")

@@ -1,4 +1,4 @@
-"""Serve an application with a kind of trigger of our own: files that appear in a folder.
+"""A kind of trigger of our own: files that appear in a folder.
 
     python folder_trigger.py SPIN_TOML
 

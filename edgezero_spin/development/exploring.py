@@ -5,7 +5,8 @@ components; a native app has neither.
 """
 
 from edgezero_spin.development.application import NativeApplication
-from edgezero_spin.explorer.application import ExploredApplication, shown_variables
+from edgezero_spin.explorer.application import OPENAPI_PATH, ExploredApplication, shown_variables
+from edgezero_spin.host.http.gateway import RequestHead
 from edgezero_spin.host.load.application import PublicRoute
 
 __all__ = ["explored_native"]
@@ -30,6 +31,7 @@ def explored_native(native: NativeApplication, url: str | None) -> ExploredAppli
     return ExploredApplication(
         name=native.gateway.application,
         url=url,
+        describes_itself=lambda: _describes_itself(native),
         routes=tuple(
             PublicRoute(part.id, route.path, False, route.method) for route in native.app.routes
         ),
@@ -38,3 +40,9 @@ def explored_native(native: NativeApplication, url: str | None) -> ExploredAppli
         key_value=native.stores,
         databases={},
     )
+
+
+def _describes_itself(native: NativeApplication) -> bool:
+    component_id, _ = native.gateway.matched(RequestHead("GET", OPENAPI_PATH, None, ()))
+    has_route = any(route.path == OPENAPI_PATH for route in native.app.routes)
+    return has_route and component_id == native.part.id

@@ -6,28 +6,35 @@ may be looked into. Values of secrets do not leave here.
 Source: our own; the masking follows ``secret`` in the variables of a manifest.
 """
 
+import asyncio
 import functools
-import http.client
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import attrs
 
 from edgezero_spin.errors import EdgeZeroError
-from edgezero_spin.explorer.recorder import OWN_FIELD
 from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.variables import VariableResolver
 from edgezero_spin.host.host import Host
+from edgezero_spin.host.http.messages import HttpRequest
 from edgezero_spin.host.load.application import PublicRoute
 from edgezero_spin.host.load.plan import ComponentPlan
 from edgezero_spin.project.inspection import inspect_component
 from edgezero_spin.stores.backend import KeyValueBackend
 
-__all__ = ["MASK", "ExploredApplication", "explored_host", "shown_component", "shown_variables"]
+__all__ = [
+    "MASK",
+    "OPENAPI_PATH",
+    "ExploredApplication",
+    "explored_host",
+    "shown_component",
+    "shown_variables",
+]
 
+OPENAPI_PATH = "/openapi.json"
 OPENAPI_TIMEOUT_S = 2.0
 MOST_OPENAPI_BYTES = 16 * 1024 * 1024
 
@@ -43,6 +50,7 @@ class ExploredApplication:
         name: Its name.
         version: Its version; empty for none.
         url: Where it answers; ``None`` while it does not.
+        describes_itself: Tells whether it has an OpenAPI document. That may take a while.
         routes: Public routes in the order in which they are tried.
         components: As ``shown_component`` gives them.
         variables: As ``shown_variables`` gives them.
@@ -53,6 +61,7 @@ class ExploredApplication:
     name: str
     version: str = ""
     url: str | None
+    describes_itself: Callable[[], bool]
     routes: tuple[PublicRoute, ...]
     components: tuple[Mapping[str, Any], ...]
     variables: tuple[Mapping[str, Any], ...]
@@ -65,7 +74,7 @@ class ExploredApplication:
             "name": self.name,
             "version": self.version,
             "url": self.url,
-            "openapi": [] if self.url is None else _openapi_paths(self.url),
+            "openapi": [OPENAPI_PATH, "/docs"] if self.describes_itself() else [],
             "routes": [
                 {
                     "component": route.id,
@@ -82,24 +91,26 @@ class ExploredApplication:
         }
 
 
-def _openapi_paths(url: str) -> list[str]:
-    """Return where an app describes itself; nothing where it does not."""
-    parts = urlsplit(url)
-    if parts.scheme != "http" or parts.hostname is None:
-        return []
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=OPENAPI_TIMEOUT_S)
+async def _describes_itself(host: Host) -> bool:
+    """Whether an app answers with an OpenAPI document; it is asked without being observed."""
+    request = HttpRequest(target=OPENAPI_PATH)
     try:
-        connection.request("GET", "/openapi.json", headers={OWN_FIELD.decode(): "1"})
-        answer = connection.getresponse()
-        # An app may answer every path, also by what never ends: no more is read than says so.
-        media_type = answer.headers.get_content_type()
-        is_json = answer.status == 200 and media_type.endswith("json")
-        is_one = is_json and "openapi" in json.loads(answer.read(MOST_OPENAPI_BYTES))
-    except (OSError, ValueError, TypeError, RecursionError, http.client.HTTPException):
-        return []
-    finally:
-        connection.close()
-    return ["/openapi.json", "/docs"] if is_one else []
+        async with (
+            asyncio.timeout(OPENAPI_TIMEOUT_S),
+            await host.handle(request, observed=False) as response,
+        ):
+            media_type = (response.header("content-type") or "").partition(";")[0].strip()
+            if response.status != 200 or not media_type.endswith("json"):
+                return False
+            # An app may answer every path, also by what never ends.
+            content = bytearray()
+            async for piece in response.iter_bytes():
+                content += piece
+                if len(content) > MOST_OPENAPI_BYTES:
+                    return False
+            return "openapi" in json.loads(content)
+    except (EdgeZeroError, TimeoutError, ValueError, TypeError, RecursionError):
+        return False
 
 
 def explored_host(host: Host) -> ExploredApplication:
@@ -119,6 +130,7 @@ def explored_host(host: Host) -> ExploredApplication:
         name=plan.name,
         version=plan.version,
         url=host.origin,
+        describes_itself=lambda: asyncio.run(_describes_itself(host)),
         routes=host.routes,
         components=tuple(shown_component(part) for part in plan.components),
         variables=tuple(variables),

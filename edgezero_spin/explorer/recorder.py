@@ -29,7 +29,7 @@ from edgezero_spin.host.observers import (
     RequestOutcome,
 )
 
-__all__ = ["MOST_CALLS", "MOST_CHARACTERS", "MOST_REQUESTS", "OWN_FIELD", "Recorder", "Seen"]
+__all__ = ["MOST_CALLS", "MOST_CHARACTERS", "MOST_REQUESTS", "Recorder", "Seen"]
 
 MOST_REQUESTS = 1000
 MOST_CHARACTERS = 4 * 1024 * 1024
@@ -38,9 +38,6 @@ MOST_CALLS = 100
 MOST_OUTPUT = 16 * 1024
 """Characters of one request's output that are kept: the first ones."""
 MOST_TEXT = 500
-
-OWN_FIELD = b"x-edgezero-explorer"
-"""A request with this header field is the explorer's own, and is not kept."""
 
 # Chatty and of no interest: what every response is written with.
 _UNSHOWN = ("wasi:io/", "wasi:http/types", "wasi:cli/", "wasi:clocks/", "wasi:random/")
@@ -270,10 +267,8 @@ class Recorder(Observer):
         """Whether a call is shown."""
         return not interface.startswith(_UNSHOWN) and not function.startswith("[resource-drop]")
 
-    def request_began(self, request: ObservedRequest) -> Seen | None:
-        """Keep the request, unless it is the explorer's own."""
-        if any(name.lower() == OWN_FIELD for name, _ in request.headers):
-            return None
+    def request_began(self, request: ObservedRequest) -> Seen:
+        """Keep the request."""
         with self._lock:
             self._total += 1
             seen = Seen(self, next(self._numbers), request)
@@ -283,7 +278,7 @@ class Recorder(Observer):
         self.changed(seen)
         return seen
 
-    def event_began(self, event: ObservedEvent) -> Seen | None:
+    def event_began(self, event: ObservedEvent) -> Seen:
         """Keep an event like a request, by its kind and its subject."""
         return self.request_began(
             ObservedRequest(

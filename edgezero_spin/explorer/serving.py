@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, unquote
 
 from edgezero_spin.explorer.application import ExploredApplication
 from edgezero_spin.explorer.events import EventStream
-from edgezero_spin.explorer.recorder import OWN_FIELD, Recorder
+from edgezero_spin.explorer.recorder import Recorder
 from edgezero_spin.explorer.stores import (
     MOST_VALUE_BYTES,
     ExplorerError,
@@ -60,6 +60,8 @@ _FILES = {
     "explorer.css": ("explorer.css", "text/css; charset=utf-8"),
     "explorer.js": ("explorer.js", "text/javascript; charset=utf-8"),
 }
+_PAGE_FIELD = b"x-edgezero-explorer"
+"""A header field that a page of another site cannot send."""
 _READING = ("GET", "HEAD")
 MOST_DIGITS = 18
 """Of the number of a request."""
@@ -145,7 +147,7 @@ class Explorer:
                 return ExplorerError(403, "another site asks")
             if name == b"sec-fetch-site" and value not in (b"same-origin", b"none"):
                 return ExplorerError(403, "another site asks")
-        own_field = any(name == OWN_FIELD for name, _ in fields)
+        own_field = any(name == _PAGE_FIELD for name, _ in fields)
         if head.method not in _READING and not own_field:
             return ExplorerError(403, "only the page itself changes anything")
         return None

@@ -403,7 +403,7 @@ class Host:
         return AsgiApplication(self)
 
     async def handle(
-        self, request: HttpRequest, watch: InstanceWatch | None = None
+        self, request: HttpRequest, watch: InstanceWatch | None = None, *, observed: bool = True
     ) -> HttpResponse:
         """Answer one request.
 
@@ -413,6 +413,7 @@ class Host:
         Args:
             request: What is asked.
             watch: Told when the instance that answers starts and ends.
+            observed: Whether observers are told of the request, the access log among them.
         """
         path, mark, query = request.target.partition("?")
         headers = request.headers
@@ -426,7 +427,9 @@ class Host:
             request.scheme,
             request.client,
         )
-        return await answer(self._service, head, request.body, request.trailers, watch)
+        return await answer(
+            self._service, head, request.body, request.trailers, watch, observed=observed
+        )
 
     def begin(
         self,

@@ -389,6 +389,33 @@ def test_the_explorer(folder: Path) -> None:
         assert running.stop() == 0
 
 
+@pytest.mark.parametrize(
+    ("route", "app", "paths"),
+    [
+        ("/...", "app.openapi()", ["/openapi.json", "/docs"]),
+        ("/shop/...", "app.openapi()", []),
+        ("/...", "", []),
+    ],
+    ids=["documented", "out of reach", "undocumented"],
+)
+def test_the_explorer_links_an_openapi_document(
+    tmp_path: Path, route: str, app: str, paths: list[str]
+) -> None:
+    """Where the app has one and a request gets there; the app is not asked."""
+    (tmp_path / "spin.toml").write_text(EVENTS_MANIFEST.replace("/...", route))
+    (tmp_path / "app.py").write_text(EVENTS_APP + app)
+    running = Dev(tmp_path, "--explorer")
+    try:
+        page = running.line_with("explorer at http://").rpartition(" ")[2]
+        running.line_with("Loaded the app")
+        with urllib.request.urlopen(f"{page}api/application", timeout=TIMEOUT_S) as answer:
+            assert json.loads(answer.read())["openapi"] == paths
+        with urllib.request.urlopen(f"{page}api/requests", timeout=TIMEOUT_S) as answer:
+            assert json.loads(answer.read())["total"] == 0
+    finally:
+        assert running.stop() == 0
+
+
 def test_triggers_that_do_not_run_are_named(tmp_path: Path) -> None:
     """Whoever waits for a message or a moment is told that none comes, and what runs them."""
     (tmp_path / "spin.toml").write_text(EVENTS_MANIFEST)

@@ -8,7 +8,6 @@ from edgezero_spin.explorer.call_text import call_text
 from edgezero_spin.explorer.recorder import (
     MOST_CALLS,
     MOST_REQUESTS,
-    OWN_FIELD,
     Recorder,
     Seen,
 )
@@ -76,14 +75,6 @@ def test_listeners_hear_of_every_change() -> None:
     begin(recorder)
     assert [each["status"] for each in heard] == [None, 404]
     assert {each["number"] for each in heard} == {seen.number}
-
-
-def test_requests_of_the_explorer_are_not_kept() -> None:
-    """Nor counted."""
-    recorder = Recorder()
-    own = request()._replace(headers=[(OWN_FIELD.title(), b"1")])
-    assert recorder.request_began(own) is None
-    assert recorder.total == 0 and recorder.latest() == []
 
 
 def test_older_requests_make_way() -> None:

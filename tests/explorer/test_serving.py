@@ -18,8 +18,10 @@ from edgezero_spin.explorer.application import explored_host
 from edgezero_spin.explorer.recorder import Recorder
 from edgezero_spin.explorer.serving import Explorer
 from edgezero_spin.host import Host
+from edgezero_spin.host.http.access_log import AccessLog
 from edgezero_spin.host.http.listening import bind
 from edgezero_spin.host.http.side_server import side_server
+from edgezero_spin.host.observers import Observer
 from tests.host.support import SCRIPT
 
 MANIFEST = """\
@@ -48,6 +50,9 @@ allowed_outbound_hosts = ["https://example.com"]
 said = "{{ greeting }} world"
 address = "redis://:{{ token }}@r"
 """
+
+
+DOCUMENTED = ["/openapi.json", "/docs"]
 
 
 @attrs.frozen
@@ -100,13 +105,16 @@ class Browser:
 
 
 @contextlib.contextmanager
-def exploring(folder: Path) -> Iterator[Browser]:
-    """Serve an application with an explorer."""
+def exploring(folder: Path, *observers: Observer, more: str = "") -> Iterator[Browser]:
+    """Serve an application with an explorer, with these observers and more of a manifest."""
     (folder / "guest.wat").write_text(SCRIPT.read_text())
-    (folder / "spin.toml").write_text(MANIFEST)
+    (folder / "spin.toml").write_text(MANIFEST + more)
     recorder = Recorder()
     with Host.from_manifest(
-        folder / "spin.toml", observers=[recorder], state_dir=folder / "state", follow=()
+        folder / "spin.toml",
+        observers=[recorder, *observers],
+        state_dir=folder / "state",
+        follow=(),
     ) as host:
         explorer = Explorer(recorder, lambda: explored_host(host))
         with (
@@ -228,6 +236,36 @@ def test_the_application(browser: Browser) -> None:
     assert "hush" not in json.dumps(found)
     assert (found["key_value"], found["databases"]) == (["default"], ["default"])
     assert browser.json("api/requests")["requests"] == []
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body", "paths"),
+    [
+        ("application/vnd.oai.openapi+json; version=3.1", '{"openapi": "3.1.0"}', DOCUMENTED),
+        ("application/json", '{"other": 1}', []),
+        ("application/json", "{", []),
+        ("application/json", "1", []),
+        ("text/html", '{"openapi": "3.1.0"}', []),
+    ],
+)
+def test_an_app_that_describes_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, media_type: str, body: str, paths: list[str]
+) -> None:
+    """Has its document linked; it is asked for that without a line in the access log."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    lines: list[str] = []
+    more = f"""
+[[trigger.http]]
+route = "/openapi.json"
+static_response = {{ headers = {{ content-type = "{media_type}" }}, body = '{body}' }}
+"""
+    with exploring(tmp_path, AccessLog("text", lines.append), more=more) as browser:
+        assert browser.json("api/application")["openapi"] == paths
+        assert browser.json("api/requests")["total"] == 0
+        assert lines == []
+        browser.visit("/openapi.json")
+        browser.answered(1)
+    assert [line.split()[2] for line in lines] == ["/openapi.json"]
 
 
 def test_a_key_value_store(browser: Browser) -> None:

@@ -1,6 +1,8 @@
 """Whole requests through real instances: what a client gets for whatever a guest does."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -164,6 +166,20 @@ def test_a_body_is_echoed_while_it_arrives(host: Host) -> None:
         return content
 
     assert asyncio.run(asyncio.wait_for(run(), 30)) == b"first " + b"x" * 3_000_000
+
+
+def test_loops_that_are_closed_are_let_go(host: Host) -> None:
+    """A program that runs one loop for each request keeps the latest at most."""
+    loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
+    async def run() -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        await (await host.handle(HttpRequest("GET", "/h"))).read()
+
+    for _ in range(5):
+        asyncio.run(run())
+    gc.collect()
+    assert sum(loop() is not None for loop in loops) <= 1
 
 
 def test_a_guest_that_does_not_read_holds_the_sender_back(host: Host) -> None:

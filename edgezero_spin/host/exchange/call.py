@@ -1,7 +1,6 @@
-"""Calls: what an executor runs in an instance, whatever started it.
+"""Calls: the common part of an HTTP request and of an event, which is all that executors know.
 
-An ``Exchange`` is the call of an HTTP request, an ``Event`` that of any other trigger. This module
-holds what executors need to know of both.
+An ``Exchange`` is the call of an HTTP request, a ``TriggerEvent`` that of any other trigger.
 """
 
 import enum

@@ -25,6 +25,8 @@ async def answer(
     body: bytes | AsyncIterable[bytes],
     trailers: list[Pair],
     watch: InstanceWatch | None,
+    *,
+    observed: bool = True,
 ) -> HttpResponse:
     """Answer one request; return when the head of the response is known.
 
@@ -32,6 +34,7 @@ async def answer(
         body: All bytes, or pieces as they become known.
         trailers: Fields behind them.
         watch: Told when the instance that answers starts and ends.
+        observed: Whether observers are told of the request.
     """
     channel, upload = None, None
     if not isinstance(body, bytes):
@@ -42,7 +45,7 @@ async def answer(
         channel.put(body)
         channel.end(trailers or None)
     reader = _PullWriter()
-    reader.responder = service.begin(head, channel, reader, watch=watch)
+    reader.responder = service.begin(head, channel, reader, watch=watch, observed=observed)
     if upload is not None and not isinstance(body, bytes):
         reader.pump = asyncio.create_task(_pump(body, trailers, upload))
     try:

@@ -1,4 +1,4 @@
-"""Decide what answers a request: the host itself, a static response or a component.
+"""The gateway: what answers a request, the host itself, a static response or a component.
 
 In: the head of a request. Out: a ``CompleteResponse`` that needs no wasm, or a
 ``ComponentCall`` that the runner can start once its body is attached. No sockets and no threads.
@@ -102,7 +102,7 @@ HEALTHY = CompleteResponse(200, (), b"OK")
 
 
 class Gateway:
-    """The front door of one application.
+    """Finds what answers the requests of one application.
 
     Attributes:
         routes: Its public routes.

@@ -1,4 +1,4 @@
-"""Match request paths to the routes of one application.
+"""Routes: matching of request paths to the triggers of one application.
 
 ``[[trigger.http]]`` gives each component a route: exact (``/cart``), with parameters
 (``/users/:id``), or with a trailing wildcard (``/static/...``). This module turns the

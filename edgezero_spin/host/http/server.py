@@ -1,4 +1,4 @@
-"""Serve one application on a socket and from its triggers: what ``edgezero serve`` and ``up`` run.
+"""The server of one application: its socket, its triggers and its end on a signal.
 
 HTTP/1.1 on httptools, on uvloop where it is installed. It sends no ``Server`` header, bounds
 what a client can make it hold and for how long, and stops cleanly: the listener closes,

@@ -11,7 +11,6 @@ Source: contract spin-host.md, RESP-1 to RESP-9, HTTP-17, HTTP-18.
 
 import asyncio
 from collections.abc import Callable
-from weakref import WeakKeyDictionary
 
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.execution.executor import InstanceWatch
@@ -40,7 +39,7 @@ class Service:
         self.gateway = gateway
         self.runner = runner
         self.observer = observer
-        self._lingers: WeakKeyDictionary[asyncio.AbstractEventLoop, Linger] = WeakKeyDictionary()
+        self._lingers: dict[asyncio.AbstractEventLoop, Linger] = {}
         self._uploads: list[ComponentResponder] = []
 
     def begin(
@@ -51,6 +50,7 @@ class Service:
         *,
         watch: InstanceWatch | None = None,
         done: Callable[[], None] = lambda: None,
+        observed: bool = True,
     ) -> Responder | None:
         """Begin to answer a request.
 
@@ -58,16 +58,17 @@ class Service:
             body: Where its bytes come in; ``None`` for none.
             watch: Told when the instance that answers starts and ends.
             done: Called in the loop when nobody works on the response any more.
+            observed: Whether the observer is told of the request.
 
         Returns:
             What tells of the client; ``None`` when the response is out already.
         """
         admitted = self.gateway.admit(head)
-        following = observed = None
-        if self.observer is not None:
+        following = counted = None
+        if observed and self.observer is not None:
             following = self._observe(self.observer, head, admitted)
             if following is not None and following.sees_end:
-                writer = observed = ObservedResponse(following, writer)
+                writer = counted = ObservedResponse(following, writer)
         if isinstance(admitted, CompleteResponse):
             send_answer(writer, admitted, head.method)
             done()
@@ -75,7 +76,7 @@ class Service:
         admitted.exchange.body = body
         admitted.exchange.observer = following
         responder = ComponentResponder(self, admitted, writer, watch, done)
-        told = responder if observed is None else observed.responder(responder)
+        told = responder if counted is None else counted.responder(responder)
         responder.start()
         return None if responder.over else told
 
@@ -97,6 +98,9 @@ class Service:
         loop = asyncio.get_running_loop()
         linger = self._lingers.get(loop)
         if linger is None:
+            for known in tuple(self._lingers):
+                if known.is_closed():
+                    self._lingers.pop(known, None)
             linger = self._lingers[loop] = Linger(self.runner.pool.relieve)
         return linger
 

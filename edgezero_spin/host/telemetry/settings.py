@@ -42,9 +42,6 @@ class TelemetryError(HostError):
         super().__init__(problem)
         self.problem = problem
 
-    def __str__(self) -> str:
-        return self.problem
-
 
 @attrs.frozen(kw_only=True)
 class TelemetrySettings:

@@ -62,9 +62,6 @@ class TriggerFailedError(HostError):
         super().__init__(problem)
         self.problem = problem
 
-    def __str__(self) -> str:
-        return self.problem
-
 
 @attrs.frozen(kw_only=True)
 class TriggerEntry:

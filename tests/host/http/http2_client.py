@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Self
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from typing import Any, Self
 
 import attrs
 from h2.config import H2Configuration
@@ -21,9 +21,13 @@ from h2.events import (
 from hyperframe.frame import Frame, GoAwayFrame
 
 from edgezero_spin.host.http.listening import Listening
+from tests.host.http.test_http1_connection import serving
+from tests.host.programs import Program
 from tests.host.wire import WAIT_S
 
-__all__ = ["Answer", "Http2Client", "ask"]
+__all__ = ["PREFACE", "Answer", "Http2Client", "ask", "fields", "with_client"]
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 RawPair = tuple[bytes, bytes]
 
@@ -203,3 +207,30 @@ async def ask(where: Listening, *begun: object, **options: object) -> Answer:
     """One request on a connection of its own; the arguments are those of ``begin``."""
     async with Http2Client.connected(where) as client:
         return await client.answer(client.begin(*begun, **options))  # type: ignore[arg-type]
+
+
+def with_client(
+    program: Program, run: Callable[[Http2Client], Coroutine[Any, Any, Any]], **options: Any
+) -> Any:
+    """Run one client of a program; what comes of it."""
+
+    async def connected() -> Any:
+        async with (
+            serving(program, **options) as where,
+            Http2Client.connected(where) as client,
+        ):
+            return await run(client)
+
+    return asyncio.run(connected())
+
+
+def fields(**changed: bytes | None) -> list[RawPair]:
+    """The fields of a plain GET, some of them changed or left out."""
+    plain: dict[str, bytes | None] = {
+        "method": b"GET",
+        "scheme": b"http",
+        "authority": b"a",
+        "path": b"/",
+        **changed,
+    }
+    return [(f":{name}".encode(), value) for name, value in plain.items() if value is not None]
