@@ -73,7 +73,7 @@ def refused_options(command: F) -> F:
 
 
 def check_environment(environ: Mapping[str, str] | None = None) -> None:
-    """Hear the variables that Spin hears and no flag stands for.
+    """Read the variables that Spin reads and no flag stands for.
 
     Raises:
         click.UsageError: One asks for what this host cannot do.
