@@ -16,7 +16,10 @@ PAGES = sorted(
 )
 PUBLIC = (
     "edgezero_spin",
+    "edgezero_spin.core.introspection",
+    "edgezero_spin.guest",
     "edgezero_spin.testing",
+    "edgezero_spin.testing.contracts",
     "edgezero_spin.host",
     "edgezero_spin.host.triggers",
     "edgezero_spin.stores",

@@ -52,6 +52,7 @@ OFFERING = (
     "edgezero_spin.guest",
     "edgezero_spin.testing",
     "edgezero_spin.host",
+    "edgezero_spin.host.triggers",
     "edgezero_spin.manifest",
     "edgezero_spin.errors",
     # What stands beside them in most programs.

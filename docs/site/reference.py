@@ -98,6 +98,7 @@ PAGES = (
     ),
     Page("contracts", "Contracts of store backends", "edgezero_spin.testing.contracts"),
     Page("host", "The embedded host", "edgezero_spin.host"),
+    Page("triggers", "Kinds of triggers", "edgezero_spin.host.triggers"),
     Page("manifest", "The manifest of an app", "edgezero_spin.manifest"),
     Page("errors", "Families of errors", "edgezero_spin.errors"),
 )

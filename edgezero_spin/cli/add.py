@@ -1,15 +1,15 @@
 """``edgezero add``: one more store or component, in every file that has to know of it."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from edgezero_spin.cli.options import (
     adapter_name_option,
     adapter_option,
+    all_options,
     common_options,
     common_options_without_v,
     manifest_option,
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from edgezero_spin.project.add_store import StoreKind
 
 __all__ = ["add", "component", "config_store", "kv", "secrets"]
-
-F = TypeVar("F", bound=Callable[..., object])
 
 EPILOG = """\b
 Example:
@@ -93,15 +91,9 @@ def add() -> None:
     """
 
 
-def _store_arguments(command: F) -> F:
-    for option in (
-        common_options,
-        adapter_name_option,
-        project_manifest_option,
-        click.argument("id"),
-    ):
-        command = option(command)
-    return command
+_store_arguments = all_options(
+    click.argument("id"), project_manifest_option, adapter_name_option, common_options
+)
 
 
 def _add_store(kind: "StoreKind", id: str, manifest: Path, adapter: str | None) -> None:

@@ -2,15 +2,15 @@
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from edgezero_spin.cli.options import (
     adapter_name_option,
     adapter_option,
+    all_options,
     common_options,
     format_option,
     project_manifest_option,
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from edgezero_spin.project.config_push import PushPlan, PushRequest
 
 __all__ = ["config", "diff", "push", "validate"]
-
-F = TypeVar("F", bound=Callable[..., object])
 
 EPILOG = """\b
 Example:
@@ -48,16 +46,7 @@ Example:
 """
 
 
-def _all_of(*options: Callable[[F], F]) -> Callable[[F], F]:
-    def add(command: F) -> F:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
-
-
-_source_options = _all_of(
+_source_options = all_options(
     project_manifest_option,
     click.option(
         "--app-config",
@@ -74,7 +63,7 @@ _source_options = _all_of(
         "configuration.",
     ),
 )
-_store_options = _all_of(
+_store_options = all_options(
     adapter_name_option,
     click.option(
         "--store",

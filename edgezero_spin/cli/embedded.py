@@ -1,4 +1,4 @@
-"""Put a host on a socket and say so."""
+"""The embedded host on a socket, with the lines that announce it."""
 
 import functools
 import gc

@@ -2,16 +2,16 @@
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from edgezero_spin.cli.options import all_options
 
 if TYPE_CHECKING:
     import socket
 
 __all__ = ["EXPLORER_OPTIONS", "bind_explorer", "explorer_options", "take_explorer_port"]
-
-F = TypeVar("F", bound=Callable[..., object])
 
 EXPLORER_OPTIONS = (
     click.option(
@@ -28,7 +28,7 @@ EXPLORER_OPTIONS = (
 )
 
 
-def explorer_options(command: F) -> F:
+def explorer_options(command: Callable[..., object]) -> Callable[..., object]:
     """Add the flags; the command gets them as ``explorer_port``."""
 
     @functools.wraps(command)
@@ -36,9 +36,7 @@ def explorer_options(command: F) -> F:
         port = take_explorer_port(values)
         return command(*arguments, explorer_port=port, **values)
 
-    for option in reversed(EXPLORER_OPTIONS):
-        option(gathered)
-    return gathered  # type: ignore[return-value]
+    return all_options(*EXPLORER_OPTIONS)(gathered)
 
 
 def take_explorer_port(values: dict[str, Any]) -> int | None:

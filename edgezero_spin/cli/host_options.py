@@ -8,12 +8,13 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from edgezero_spin.cli.explorer_options import EXPLORER_OPTIONS, take_explorer_port
 from edgezero_spin.cli.not_here import check_environment, refused_options
+from edgezero_spin.cli.options import all_options
 from edgezero_spin.cli.reuse_options import REUSE_OPTIONS, ReuseFlags
 from edgezero_spin.cli.values import Duration, DurationSpan
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from edgezero_spin.host.settings import RunOptions
 
 __all__ = ["HostFlags", "host_options"]
-
-F = TypeVar("F", bound=Callable[..., object])
 
 
 # No attrs class: importing attrs for it would be a sixth of the time of `--help`.
@@ -313,10 +312,11 @@ _OPTIONS = (
         help="How the host's own log is written, on standard error. Default: text.",
     ),
     *EXPLORER_OPTIONS,
+    refused_options,
 )
 
 
-def host_options(command: F) -> F:
+def host_options(command: Callable[..., object]) -> Callable[..., object]:
     """Add the flags; the command gets them as ``more``."""
 
     @functools.wraps(command)
@@ -339,10 +339,7 @@ def host_options(command: F) -> F:
         more = HostFlags(**own, reuse=reuse, explorer_port=explorer)
         return command(*arguments, more=more, **values)
 
-    for option in reversed(_OPTIONS):
-        option(gathered)
-    refused_options(gathered)
-    return gathered  # type: ignore[return-value]
+    return all_options(*_OPTIONS)(gathered)
 
 
 def _pooling_is_switched_off() -> bool:

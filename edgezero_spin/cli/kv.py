@@ -5,18 +5,21 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgezero_spin.cli.options import adapter_option, common_options, manifest_option
+from edgezero_spin.cli.options import (
+    adapter_option,
+    all_options,
+    common_options,
+    manifest_option,
+)
 
 if TYPE_CHECKING:
     from edgezero_spin.host.load.local_stores import LocalStore
 
 __all__ = ["delete", "export", "get", "kv", "list_keys", "put"]
-
-F = TypeVar("F", bound=Callable[..., object])
 
 EPILOG = """\b
 Example:
@@ -53,7 +56,7 @@ class _Store:
         )
 
 
-def _store_options(command: F) -> F:
+def _store_options(command: Callable[..., object]) -> Callable[..., object]:
     """Add the flags that name a store; the command gets it as ``store``."""
 
     @functools.wraps(command)
@@ -68,19 +71,8 @@ def _store_options(command: F) -> F:
         store = _Store(manifest, label, state_dir, runtime_config_file)
         return command(*arguments, store=store, **values)
 
-    for option in (
-        adapter_option,
-        click.option(
-            "--runtime-config-file",
-            metavar="FILE",
-            envvar="RUNTIME_CONFIG_FILE",
-            show_envvar=True,
-            type=click.Path(dir_okay=False, path_type=Path),
-            help="The runtime configuration. Default: runtime-config.toml beside spin.toml.",
-        ),
-        click.option(
-            "--state-dir", metavar="DIR", help="Where data is. Default: .spin beside spin.toml."
-        ),
+    return all_options(
+        manifest_option,
         click.option(
             "--store",
             "label",
@@ -89,10 +81,19 @@ def _store_options(command: F) -> F:
             show_default=True,
             help="The label of the store.",
         ),
-        manifest_option,
-    ):
-        gathered = option(gathered)
-    return gathered  # type: ignore[return-value]
+        click.option(
+            "--state-dir", metavar="DIR", help="Where data is. Default: .spin beside spin.toml."
+        ),
+        click.option(
+            "--runtime-config-file",
+            metavar="FILE",
+            envvar="RUNTIME_CONFIG_FILE",
+            show_envvar=True,
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="The runtime configuration. Default: runtime-config.toml beside spin.toml.",
+        ),
+        adapter_option,
+    )(gathered)
 
 
 @click.group(epilog=EPILOG, short_help="List, read and change entries of key-value stores.")

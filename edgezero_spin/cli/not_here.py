@@ -11,6 +11,8 @@ from typing import TypeVar
 
 import click
 
+from edgezero_spin.cli.options import all_options
+
 __all__ = ["check_environment", "refused_flag", "refused_options"]
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -52,7 +54,7 @@ def _features(context: click.Context, parameter: click.Parameter, value: tuple[s
 
 def refused_options(command: F) -> F:
     """Add the flags of ``spin up`` that this host cannot do."""
-    for option in (
+    return all_options(
         refused_flag(
             "--experimental-wasi-otel",
             is_flag=True,
@@ -67,13 +69,11 @@ def refused_options(command: F) -> F:
             expose_value=False,
             callback=_features,
         ),
-    ):
-        command = option(command)
-    return command
+    )(command)
 
 
 def check_environment(environ: Mapping[str, str] | None = None) -> None:
-    """Hear the variables that Spin hears and no flag stands for.
+    """Read the variables that Spin reads and no flag stands for.
 
     Raises:
         click.UsageError: One asks for what this host cannot do.

@@ -18,6 +18,7 @@ __all__ = [
     "PassThrough",
     "adapter_name_option",
     "adapter_option",
+    "all_options",
     "build_option",
     "common_options",
     "common_options_without_v",
@@ -89,6 +90,17 @@ def rest_of(context: click.Context) -> tuple[str, ...]:
     return rest
 
 
+def all_options(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Return what adds several options to a command, in this order."""
+
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
 def _change_directory(
     context: click.Context, parameter: click.Parameter, folder: str | None
 ) -> None:
@@ -123,14 +135,15 @@ def common_options_without_v(command: F) -> F:
 
 
 def _common_options(command: F, *verbose: str) -> F:
-    for option in (
+    return all_options(
         click.option(
-            "--no-color",
-            is_flag=True,
+            "-C",
+            "folder",
+            metavar="DIR",
             is_eager=True,
             expose_value=False,
-            callback=_disable_color,
-            help="No colours. So does the variable NO_COLOR.",
+            callback=_change_directory,
+            help="Run as if started in DIR.",
         ),
         click.option(
             *verbose,
@@ -141,17 +154,14 @@ def _common_options(command: F, *verbose: str) -> F:
             help="Show the traceback behind an error.",
         ),
         click.option(
-            "-C",
-            "folder",
-            metavar="DIR",
+            "--no-color",
+            is_flag=True,
             is_eager=True,
             expose_value=False,
-            callback=_change_directory,
-            help="Run as if started in DIR.",
+            callback=_disable_color,
+            help="No colours. So does the variable NO_COLOR.",
         ),
-    ):
-        command = option(command)
-    return command
+    )(command)
 
 
 def adapter_option(command: F) -> F:

@@ -1,4 +1,4 @@
-"""A sign of life for what takes longer than a second."""
+"""Progress lines on standard error, for what takes longer than a second."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Look for a command of the project's own before a built-in does the work.
+"""Commands of a project that replace built-in ones.
 
 In: an action, and the adapter as it was typed. Out: the project and its adapter; a line of
 ``[adapters.<name>.commands]`` is announced and run, and says whether it did.

@@ -8,18 +8,17 @@ Source: contract wasi03.md, IL-1 to IL-7.
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import click
 
+from edgezero_spin.cli.options import all_options
 from edgezero_spin.cli.values import DurationSpan, Span
 
 if TYPE_CHECKING:
     from edgezero_spin.host import ConcurrencyPolicy, ReusePolicy
 
 __all__ = ["REUSE_OPTIONS", "Policies", "ReuseFlags", "reuse_options"]
-
-F = TypeVar("F", bound=Callable[..., object])
 
 
 class Policies(TypedDict):
@@ -102,7 +101,7 @@ REUSE_OPTIONS = (
 )
 
 
-def reuse_options(command: F) -> F:
+def reuse_options(command: Callable[..., object]) -> Callable[..., object]:
     """Add the flags; the command gets them as ``reuse``."""
 
     @functools.wraps(command)
@@ -110,9 +109,7 @@ def reuse_options(command: F) -> F:
         own = {name: values.pop(name) for name in ReuseFlags._fields}
         return command(*arguments, reuse=ReuseFlags(**own), **values)
 
-    for option in reversed(REUSE_OPTIONS):
-        option(gathered)
-    return gathered  # type: ignore[return-value]
+    return all_options(*REUSE_OPTIONS)(gathered)
 
 
 def _ends(name: str, span: tuple[int, int] | None) -> dict[str, Any]:

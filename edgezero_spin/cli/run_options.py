@@ -7,11 +7,11 @@ In: a command function. Out: the same with the flags added, their values gathere
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from edgezero_spin.cli.options import KeyValue
+from edgezero_spin.cli.options import KeyValue, all_options
 from edgezero_spin.cli.telemetry import telemetry_observer
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from edgezero_spin.host.settings import RunOptions
 
 __all__ = ["ACCESS_LOG_OPTIONS", "RunFlags", "run_options"]
-
-F = TypeVar("F", bound=Callable[..., object])
 
 
 # No attrs class: importing attrs for it would be a sixth of the time of `--help`.
@@ -158,7 +156,7 @@ _OPTIONS = (
 )
 
 
-def run_options(command: F) -> F:
+def run_options(command: Callable[..., object]) -> Callable[..., object]:
     """Add the flags; the command gets them as ``flags``."""
 
     @functools.wraps(command)
@@ -170,6 +168,4 @@ def run_options(command: F) -> F:
             raise click.UsageError("--quiet and --follow do not go together")
         return command(*arguments, flags=RunFlags(**own), **values)
 
-    for option in reversed(_OPTIONS):
-        option(gathered)
-    return gathered  # type: ignore[return-value]
+    return all_options(*_OPTIONS)(gathered)

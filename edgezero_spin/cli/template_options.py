@@ -11,20 +11,18 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from edgezero_spin.cli.not_here import refused_flag
-from edgezero_spin.cli.options import KeyValue
+from edgezero_spin.cli.options import KeyValue, all_options
 
 if TYPE_CHECKING:
     from edgezero_spin.project.template_manifest import ProjectTemplate, TemplateParameter
     from edgezero_spin.project.template_values import Ask
 
 __all__ = ["TemplateFlags", "name_and_template", "template_options"]
-
-F = TypeVar("F", bound=Callable[..., object])
 
 
 # No attrs class: importing attrs for it would be a sixth of the time of `--help`.
@@ -149,10 +147,15 @@ _OPTIONS = (
         is_flag=True,
         help="Write into a folder that has files, and over those of the same name.",
     ),
+    refused_flag(
+        *("-E", "--target-environment"),
+        reason="the templates of a target environment are named by a catalogue on the network, "
+        "which this command does not ask; name a template with -t",
+    ),
 )
 
 
-def template_options(command: F) -> F:
+def template_options(command: Callable[..., object]) -> Callable[..., object]:
     """Add the flags; the command gets them as ``flags``."""
 
     @functools.wraps(command)
@@ -164,14 +167,7 @@ def template_options(command: F) -> F:
             raise click.UsageError("--template and --tag exclude each other")
         return command(*arguments, flags=flags, **values)
 
-    for option in reversed(_OPTIONS):
-        option(gathered)
-    refused_flag(
-        *("-E", "--target-environment"),
-        reason="the templates of a target environment are named by a catalogue on the network, "
-        "which this command does not ask; name a template with -t",
-    )(gathered)
-    return gathered  # type: ignore[return-value]
+    return all_options(*_OPTIONS)(gathered)
 
 
 def name_and_template(

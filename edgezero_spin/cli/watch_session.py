@@ -11,7 +11,7 @@ import contextlib
 import functools
 import signal
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -218,10 +218,8 @@ async def _run(settings: "WatchSettings", make: "Callable[[], _Serving]", screen
         watching = asyncio.create_task(watch_files(settings, serving.reload, screen))
         waiting = asyncio.ensure_future(interrupted.wait())
         try:
-            await asyncio.wait(
-                [watching, waiting, serving.over],  # type: ignore[type-var]
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            ends: list[asyncio.Future[Any]] = [watching, waiting, serving.over]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
             watching.cancel()

@@ -1,8 +1,7 @@
-"""Read ``[stores.kv]``, ``[stores.config]`` and ``[stores.secrets]`` of ``edgezero.toml``, and the
-tables of ``[databases]``, which are ours.
+"""Tables of stores and databases in ``edgezero.toml``: ``[stores.<kind>]``, ``[databases.<kind>]``.
 
-In: both tables. Out: a ``StoreDeclaration``. The rules for ids are those of
-``StoreIds``; this module adds what only a file can get wrong: keys of older manifests,
+In: both tables; ``[databases]`` is our own. Out: a ``StoreDeclaration``. The rules for ids are
+those of ``StoreIds``; this module adds what only a file can get wrong: keys of older manifests,
 kinds that do not exist, values of another type.
 
 Source: contract edgezero.md, MAN-10, MAN-18, MAN-19.

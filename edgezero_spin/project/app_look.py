@@ -1,4 +1,4 @@
-"""Import an app in a process of its own, and see what it declares.
+"""Declarations of an app, read in a process of its own.
 
 In: ``module`` and attribute, and the folder. Out: an ``AppLook``, or an error that says what
 is wrong in the app's own terms. Nothing of the app is ever imported into this process.

@@ -1,4 +1,4 @@
-"""Say what a component imports and exports, what it was made with, and where its size goes.
+"""Inspection of a component: imports, exports, tools and sizes.
 
 In: a component file, from any tool chain. Out: an ``Inspection``. The binary is read
 section by section; nothing is compiled and nothing runs.

@@ -1,4 +1,4 @@
-"""Find the files of a project that nobody named."""
+"""Files of a project where no flag names them."""
 
 from collections.abc import Iterator
 from pathlib import Path

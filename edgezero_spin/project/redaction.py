@@ -1,4 +1,4 @@
-"""Keep values out of what a person, or a log, gets to read.
+"""Redaction: values kept out of messages and logs.
 
 Source: our own; contract edgezero.md, PSH-8: values are never printed, only keys.
 """

@@ -1,4 +1,4 @@
-"""A file or folder under another name, beside the one that it becomes when it is complete.
+"""Scratch files and folders, written beside the target that they become.
 
 Whoever makes one holds a lock on it for as long as it is needed. What a killed process left
 behind is locked by nobody: the next one that writes to the same place removes it, after a

@@ -1,4 +1,4 @@
-"""Whether the Spin of this machine is too old for a component.
+"""Version of Spin that a component needs, compared with the installed one.
 
 In: the file of a component. Out: the version that it needs and the one that is there, where the
 latter is older.

@@ -1,4 +1,4 @@
-"""Is a component older than a source that it is built from?
+"""Sources of a component that are newer than its file.
 
 In: a component of a manifest. Out: a source that changed after it was built: one that
 ``[component.ID.build] watch`` names, or for an app that says nothing, any of its modules.

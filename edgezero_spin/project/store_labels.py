@@ -1,5 +1,4 @@
-"""Add a label to a list of ``[component.<id>]`` in the text of a ``spin.toml``: to
-``key_value_stores`` or ``sqlite_databases``.
+"""Labels in the text of a ``spin.toml``: in ``key_value_stores`` or ``sqlite_databases``.
 
 In: the text, a component id and a label. Out: the text with the label in the array, or the
 same text when it was there. Every other byte stays as it is; see ``toml_edit``.

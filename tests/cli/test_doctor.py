@@ -66,6 +66,8 @@ def broken(tmp_path: Path) -> Path:
 
 def test_what_can_be_mended_is_mended(broken: Path) -> None:
     """Each once, comments stay, and what is left is still told."""  # DOC-1, CLI-40
+    (broken / ".spin").mkdir()
+    (broken / ".spin" / "last-build.txt").write_text("debug")
     done = edgezero("doctor", "--fix", "--yes", cwd=broken)
     assert (done.returncode, done.stderr) == (1, "")
     fixed = [line for line in done.stdout.splitlines() if line.startswith("Fixed: ")]
@@ -74,6 +76,8 @@ def test_what_can_be_mended_is_mended(broken: Path) -> None:
         f"Fixed: add [key_value_store.notes] to {broken / 'runtime-config.toml'}",
     ]
     assert (broken / "shop.wasm").read_text() == "x\n"
+    # As `edgezero build` notes it, so that `edgezero up` does not warn (CLI-15).
+    assert (broken / ".spin" / "last-build.txt").read_text() == "<anonymous>"
     assert (broken / "spin.toml").read_text() == BROKEN
     config = (broken / "runtime-config.toml").read_text()
     assert config.startswith("# ours\n")

@@ -16,6 +16,7 @@ MODULES = (
     "edgezero_spin.errors",
     "edgezero_spin.guest",
     "edgezero_spin.host",
+    "edgezero_spin.host.triggers",
     "edgezero_spin.manifest",
     "edgezero_spin.stores",
     "edgezero_spin.testing",

@@ -1,4 +1,4 @@
-"""Credentials for registries: the logins that Spin, Docker and their kin left on this machine.
+"""Credentials for registries: logins of Spin, Docker and compatible tools.
 
 In: a registry's host. Out: ``Credentials``, or ``None`` for nobody in particular.
 

@@ -1,4 +1,4 @@
-"""Requests to one repository of a registry: who asks, and what a refusal means.
+"""Sessions with one repository of an OCI registry: authentication, and refusals as errors.
 
 In: a method and a URL. Out: an answer with one of the statuses that are expected, or one error
 that says what to do. A registry that wants a token says where it is; who has no credentials, or

@@ -1,4 +1,4 @@
-"""Check what only the whole manifest can tell: templates and where they may lead.
+"""Checks of a whole manifest: templates, and where they may lead.
 
 Source: contract spin-host.md, MAN-91, MAN-92 and VAR-3.
 """

@@ -1,4 +1,4 @@
-"""OCI registries: who asks, what is in a repository, and the applications that Spin puts there."""
+"""Images of Spin applications in OCI registries: pulled, pushed and verified."""
 
 from edgezero_spin.host.registry.images.pulling import PulledImage, pull_image, resolve_image
 from edgezero_spin.host.registry.images.pushing import PushedImage, push_manifest

@@ -1,4 +1,4 @@
-"""Do the same with many things, several at a time, and stop soon when one goes wrong.
+"""Parallel transfers: several at a time, stopped soon when one fails.
 
 The threads are daemons: one that waits for a silent registry holds up neither Ctrl-C nor the
 end of the process, as those of an executor would.

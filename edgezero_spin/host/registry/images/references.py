@@ -1,4 +1,4 @@
-"""From what a person types for an image to its repository, and back to one error.
+"""References of images: opened as repositories, every failure of the registry one error.
 
 Source: contract spin-host.md, OCI-23 to OCI-28.
 """
