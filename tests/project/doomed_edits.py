@@ -2,23 +2,22 @@
 
 Run as a program by the tests: it has one thread, so it can fork as often as it likes.
 
-    python -m tests.project.doomed_edits kill provision|store|component|project FOLDER TIMES
+    python -m tests.project.doomed_edits kill provision|store|component|project FOLDER
     python -m tests.project.doomed_edits starve provision|store|component|project FOLDER
 
-A child does its edit and undoes it, over and over, until it is killed. After each death the
-files must be in one of the states that the edit may leave, and the edit must then work.
+A child dies before the first thing that its edit does to files, the next one before the second,
+and so on. After each death the files must be in one of the states that the edit may leave, and
+the edit must then work.
 """
 
-import contextlib
 import os
-import random
 import resource
 import shutil
 import signal
 import sys
-import time
 from abc import ABC, abstractmethod
 from collections import Counter
+from itertools import count
 from pathlib import Path
 
 from edgezero_spin.errors import ProjectError
@@ -32,6 +31,19 @@ from edgezero_spin.project.template_manifest import COMPONENT_ID, PROJECT_ID
 from edgezero_spin.project.template_store import find_template
 
 __all__ = ["EDITS", "kill_edits", "starve_edits"]
+
+FILE_OPERATIONS = {
+    "open",
+    "os.chmod",
+    "os.link",
+    "os.mkdir",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.symlink",
+    "os.truncate",
+}
+"""Audit events before which a process dies: each is raised before the thing is done."""
 
 SPIN = b"""\
 # old
@@ -187,25 +199,25 @@ EDITS: dict[str, type[Edit]] = {
 }
 
 
-def kill_edits(edit: Edit, times: int) -> Counter[str]:
-    """Kill process after process that does nothing but edit; check the files after each.
+def kill_edits(edit: Edit) -> Counter[str]:
+    """Kill process after process, each one file operation later; check the files after each.
 
     Returns:
         How often each state was found, and under ``caught`` how many scratch files are left:
         so many died while they wrote.
     """
-    moments = random.Random(6)
     found: Counter[str] = Counter()
     clean = len(list(edit.folder.rglob(".*")))
-    for _ in range(times):
+    for operation in count(1):
         child = os.fork()
         if child == 0:
-            _edit_for_ever(edit)
-        # The moment of death is what is being tested, so it has to pass.
-        time.sleep(moments.uniform(0.0005, 0.03))
-        os.kill(child, signal.SIGKILL)
+            _edit_until(operation, edit)
         _, status = os.waitpid(child, 0)
-        assert os.WIFSIGNALED(status)
+        if os.waitstatus_to_exitcode(status) == 0:
+            assert edit.state() == "new"
+            edit.undo()
+            break
+        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
         found[edit.state()] += 1
         # Whatever the dead have left, the next one is not in its way.
         edit.do()
@@ -256,18 +268,27 @@ def _edit_below(limit: int, edit: Edit) -> None:
         os._exit(status)
 
 
-def _edit_for_ever(edit: Edit) -> None:
+def _edit_until(operation: int, edit: Edit) -> None:
+    """Do the edit, and die before the file operation of that number."""
+    left = operation
+
+    def die_in_time(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal left
+        if event in FILE_OPERATIONS and str(arguments[0]).startswith(str(edit.folder)):
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    status = 1
     try:
-        with contextlib.suppress(KeyboardInterrupt):
-            while True:
-                edit.do()
-                edit.undo()
+        sys.addaudithook(die_in_time)
+        edit.do()
+        status = 0
     finally:
-        os._exit(1)
+        os._exit(status)
 
 
 if __name__ == "__main__":
     subject = EDITS[sys.argv[2]](Path(sys.argv[3]))
-    kill = sys.argv[1] == "kill"
-    counts = kill_edits(subject, int(sys.argv[4])) if kill else starve_edits(subject)
+    counts = kill_edits(subject) if sys.argv[1] == "kill" else starve_edits(subject)
     print(" ".join(f"{state}={count}" for state, count in sorted(counts.items())))

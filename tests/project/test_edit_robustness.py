@@ -8,8 +8,6 @@ import pytest
 
 from tests.project.doomed_edits import EDITS
 
-KILLS = 100
-
 
 def doomed(*arguments: str) -> dict[str, int]:
     """Run ``tests.project.doomed_edits``; how often each state was found."""
@@ -28,11 +26,14 @@ def doomed(*arguments: str) -> dict[str, int]:
 
 @pytest.mark.parametrize("edit", EDITS)
 def test_a_killed_edit_leaves_whole_files(edit: str, tmp_path: Path) -> None:
-    """Byte for byte, at whatever moment the process dies; running it again completes it."""
-    counts = doomed("kill", edit, str(tmp_path), str(KILLS))
+    """Byte for byte, before whichever of its file operations the process dies.
+
+    Running it again completes the edit.
+    """
+    counts = doomed("kill", edit, str(tmp_path))
     # Otherwise no process died while it wrote, and nothing was shown.
-    assert counts.pop("caught") > 0, counts
-    assert sum(counts.values()) == KILLS
+    assert counts["caught"] > 0, counts
+    assert counts["old"] > 1, counts
 
 
 @pytest.mark.parametrize("edit", EDITS)
