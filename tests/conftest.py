@@ -1,4 +1,9 @@
-"""Settings for the whole suite, the order of its files, and the time that builds are given."""
+"""Settings for the whole suite: what its processes share, their order, and the time of builds."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -10,6 +15,18 @@ settings.load_profile("suite")
 BUILD_TIMEOUT_S = 600
 """For a test that may be the first to need a component: it compiles it, or waits for a process
 that does."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have all processes of the run keep what they build (tests/kept_builds)."""
+    if hasattr(config, "workerinput"):
+        return
+    kept = tempfile.mkdtemp(prefix="edgezero-kept-builds-")
+    config.add_cleanup(lambda: shutil.rmtree(kept, ignore_errors=True))
+    os.environ["KEPT_BUILDS"] = kept
+    found = os.environ.get("PYTHONPATH")
+    paths = [str(Path(__file__).parent / "kept_builds"), *([found] if found else [])]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
 
 
 @pytest.hookimpl(trylast=True)
