@@ -190,6 +190,26 @@ class EventHandlers:
             f'environment = {{ {TRIGGER} = "{known[0].text}" }}'
         )
 
+    def event_of(
+        self, kind: TriggerType, value: bytes | int, topic: str | None, chosen: str | None
+    ) -> AppEvent:
+        """Return an event from what a component is given.
+
+        Args:
+            kind: The kind of trigger.
+            value: The payload of a message, or the timestamp of a moment.
+            topic: Of a message of MQTT; other kinds do not say where theirs are from.
+            chosen: What ``EDGEZERO__TRIGGER`` says; ``None`` for nothing.
+
+        Raises:
+            NoEventHandlerError: There is no handler, or several and nothing says which is meant.
+        """
+        if isinstance(value, int):
+            return CronEvent(self.expected(kind, chosen).text, value)
+        if topic is not None:
+            return MqttMessage(topic, value)
+        return RedisMessage(self.expected(kind, chosen).text, value)
+
     def request_of(self, event: AppEvent, chosen: str | None = None) -> tuple[Request, Endpoint]:
         """Return what the handler of an event is called with, and the call.
 

@@ -160,9 +160,13 @@ class _Serving:
                 await stop.wait()
             finally:
                 ended = events is not None and events.done()
+                if events is not None:
+                    # At once: whoever takes over begins to listen when requests go there.
+                    events.cancel()
+                    await asyncio.wait({events})
                 await asyncio.gather(
                     self._end_requests(requests, hurried),
-                    self._end_events(triggers, events, hurried),
+                    self._end_events(triggers, hurried),
                 )
             if ended and not serves and events is not None:
                 events.result()
@@ -203,15 +207,8 @@ class _Serving:
             return None
         return asyncio.create_task(triggers.run_triggers(self.say))
 
-    async def _end_events(
-        self,
-        triggers: TriggerRunner | None,
-        events: asyncio.Task[None] | None,
-        hurried: asyncio.Event,
-    ) -> None:
-        if triggers is not None and events is not None:
-            events.cancel()
-            await asyncio.wait({events})
+    async def _end_events(self, triggers: TriggerRunner | None, hurried: asyncio.Event) -> None:
+        if triggers is not None:
             await triggers.drain_events(self.settings.drain_s, hurried)
 
 

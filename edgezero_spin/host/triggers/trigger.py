@@ -174,6 +174,12 @@ class EventSink(Protocol):
     def say(self, line: str) -> None:
         """Tell whoever started the host where the trigger listens."""
 
+    def began(self) -> None:
+        """Tell that the listener listens, or has said in the log why it does not yet.
+
+        Twice is harmless, and so is never: whoever waits for it does not wait long.
+        """
+
     async def deliver(self, event: object) -> Sequence[EventOutcome]:
         """Have every component take an event that is meant for it, at the same time.
 

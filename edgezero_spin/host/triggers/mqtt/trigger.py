@@ -237,4 +237,4 @@ class _MqttListener:
                     await events.deliver(EntryEvent(entry.id, came))
             raise ServerGoneError(f"disconnected from {self.broker.host}")
 
-        await stay_connected(self.name, listen, events.reconnect)
+        await stay_connected(self.name, listen, events)
