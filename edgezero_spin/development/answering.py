@@ -122,9 +122,9 @@ class AppHandler:
         """Whether there is something to listen for."""
         return any(trigger.listeners for trigger in self.native.triggers)
 
-    async def run_triggers(self, say: Callable[[str], None]) -> None:
+    async def run_triggers(self, say: Callable[[str], None]) -> bool:
         """Listen for events until cancelled; see ``Host.run_triggers``."""
-        await self._dispatcher.run(say)
+        return await self._dispatcher.run(say)
 
     async def drain_events(self, timeout_s: float, hurried: asyncio.Event | None = None) -> None:
         """Wait for the events under way; see ``Host.drain_events``."""

@@ -19,6 +19,7 @@ from typing import Any
 import attrs
 
 from edgezero_spin.core.app import App
+from edgezero_spin.core.event_handlers import KINDS
 from edgezero_spin.development.observed import FOLLOWING, VARIABLES, ObservedStore, note_call
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.host.exchange.handler_type import HandlerType
@@ -258,20 +259,24 @@ def _components_of(manifest: SpinManifest, place: AppPlace) -> Mapping[str, Mani
 def _startable(
     app: LockedApp, place: AppPlace, made: Collection[str]
 ) -> tuple[LockedApp, tuple[str, ...]]:
-    """Leave out what starts components that are not served, and say so."""
+    """Leave out what starts other components, or no handler of an app, and say so."""
     others = [
         trigger
         for trigger in app.triggers
-        if trigger.trigger_type != HTTP and trigger.component not in made
+        if trigger.trigger_type not in (HTTP, *KINDS)
+        or (trigger.trigger_type != HTTP and trigger.component not in made)
     ]
     if not others:
         return app, ()
-    kinds = ", ".join(sorted({trigger.trigger_type for trigger in others}))
-    ids = ", ".join(sorted({repr(trigger.component) for trigger in others}))
+    left_out = ", ".join(
+        dict.fromkeys(
+            f"the {other.trigger_type} trigger of {other.component!r}" for other in others
+        )
+    )
     kept = tuple(trigger for trigger in app.triggers if trigger not in others)
     return attrs.evolve(app, triggers=kept), (
-        f"`edgezero dev` serves {place.component_id!r} alone: nothing takes the {kinds} events of "
-        f"{ids}; `edgezero watch` runs all components",
+        f"`edgezero dev` serves the app of {place.component_id!r} alone, without {left_out}; "
+        "`edgezero watch` runs all",
     )
 
 

@@ -349,7 +349,7 @@ class Host:
         """Whether ``run_triggers`` has something to do."""
         return any(trigger.listeners for trigger in self.application.triggers)
 
-    async def run_triggers(self, say: Callable[[str], None] = _no_line) -> None:
+    async def run_triggers(self, say: Callable[[str], None] = _no_line) -> bool:
         """Listen for events of every trigger but HTTP, until cancelled.
 
         A server that is gone is looked for as long as ``HostSettings.reconnect`` says. A trigger
@@ -359,10 +359,14 @@ class Host:
         Args:
             say: Told where they listen, line by line.
 
+        Returns:
+            Whether the application has done what it was started for, as one with a command has.
+
         Raises:
+            ApplicationFailedError: It has failed to.
             TriggerFailedError: None is left, and one of them failed.
         """
-        await self._dispatcher.run(say)
+        return await self._dispatcher.run(say)
 
     async def drain_events(self, timeout_s: float, hurried: asyncio.Event | None = None) -> None:
         """Wait for the events under way. What has not ended by then is logged; ``close`` ends it.

@@ -146,6 +146,8 @@ component = "returns"
 [[trigger.cron]]
 cron_expression = "* * * * * *"
 component = "foreign"
+[[trigger.command]]
+component = "shop"
 [component.foreign]
 source = "foreign.wasm"
 [component.returns]
@@ -177,8 +179,8 @@ def tick(event: CronEvent) -> None:
         redis(tmp_path) as (port, connection),
         running(tmp_path, port, more.format(port=broker), app) as dev,
     ):
-        said = dev.line_with("`edgezero dev` serves 'shop' alone")
-        assert "nothing takes the cron events of 'foreign'" in said
+        said = dev.line_with("`edgezero dev` serves the app of 'shop' alone")
+        assert "without the cron trigger of 'foreign', the command trigger of 'shop'" in said
         # Of several handlers a component is told which one is meant, and `shop` is not.
         dev.line_with("component 'shop' has handlers of several redis triggers")
         dev.line_with("Loaded")

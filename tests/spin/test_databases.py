@@ -74,7 +74,7 @@ def test_both_hosts_give_the_same(both: Both, method: str, path: str) -> None:
     assert b"false" not in answer.body
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres", "mysql"])
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_both_hosts_say_the_same_of_an_empty_statement(both: Both, kind: str) -> None:
     """Whether its rows are read or not."""
     for statement in (*EMPTY, "; SELECT 1"):

@@ -23,6 +23,7 @@ from edgezero_spin.host.execution.runner import Runner
 from edgezero_spin.host.execution.workers import Overloaded
 from edgezero_spin.host.observers import ObservedEvent, Observer
 from edgezero_spin.host.triggers.trigger import (
+    ApplicationFailedError,
     ConfiguredTrigger,
     Delivery,
     EventSink,
@@ -179,15 +180,20 @@ class Dispatcher:
             self._takers.relieve()
             self._look = loop.call_later(LOOK_S, self._relieve, loop)
 
-    async def run(self, say: Callable[[str], None]) -> None:
+    async def run(self, say: Callable[[str], None]) -> bool:
         """Run every listener until cancelled, or until none is left.
 
         Args:
             say: Told where they listen.
 
+        Returns:
+            Whether the application has done what it was started for, so that all of it ends.
+
         Raises:
+            ApplicationFailedError: It has failed to.
             TriggerFailedError: None is left, and one of them failed; all failures are in the log.
         """
+        over: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         listeners = [(each, trigger) for trigger in self.triggers for each in trigger.listeners]
         waiting = set(range(len(listeners)))
 
@@ -198,19 +204,24 @@ class Dispatcher:
 
         tasks = [
             asyncio.create_task(
-                self._run(listener, _Sink(self, trigger, say, functools.partial(began, number)))
+                self._run(
+                    listener, _Sink(self, trigger, say, functools.partial(began, number), over)
+                )
             )
             for number, (listener, trigger) in enumerate(listeners)
         ]
+        ended = asyncio.gather(*tasks)
         try:
-            failures = await asyncio.gather(*tasks)
+            await asyncio.wait((ended, over), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
+            ended.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        failed = [failure for failure in failures if failure is not None]
+        if over.done():
+            return over.result()
+        failed = [failure for failure in ended.result() if failure is not None]
         if failed:
             raise TriggerFailedError(failed[0])
+        return False
 
     async def _run(self, listener: Listener, events: EventSink) -> str | None:
         """Run one listener; return why it failed."""
@@ -263,15 +274,25 @@ class _Sink:
         trigger: ConfiguredTrigger,
         say: Callable[[str], None],
         began: Callable[[], None],
+        over: asyncio.Future[bool],
     ) -> None:
         self._dispatcher = dispatcher
         self._trigger = trigger
         self.say = say
         self.began = began
+        self._over = over
 
     @property
     def reconnect(self) -> ReconnectPolicy:
         return self._dispatcher.reconnect
+
+    def end(self, problem: str | None = None) -> None:
+        if self._over.done():
+            return
+        if problem is None:
+            self._over.set_result(True)
+        else:
+            self._over.set_exception(ApplicationFailedError(problem))
 
     async def deliver(self, event: object) -> Sequence[EventOutcome]:
         # Whoever stops the trigger lets the event end: what a guest began, it may finish.
