@@ -104,7 +104,6 @@ class Placed:
     """Stands for a component where the gateway asks what answers.
 
     Attributes:
-        id: Its id.
         handler_type: How a component takes requests.
     """
 

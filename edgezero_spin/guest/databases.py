@@ -109,7 +109,6 @@ class Connection:
 
     Attributes:
         binding: The interface of its kind.
-        kind: Which that is.
     """
 
     def __init__(self, binding: DatabaseBinding, kind: DatabaseKind, native: Any) -> None:
