@@ -19,7 +19,7 @@ from edgezero_spin.stores.structuring import structure
 from edgezero_spin.testing.errors import KitError, StatusError
 from edgezero_spin.testing.store_log import StoreLog
 
-__all__ = ["BodySource", "ClientResponse", "StepRunner", "Usage"]
+__all__ = ["BodySource", "ClientResponse", "Recorded", "StepRunner", "Usage"]
 
 # pytest shows a failure where the test made it happen, not here.
 __tracebackhide__ = True

@@ -143,6 +143,9 @@ def _operation_of(route: Route, schemas: Schemas) -> Schema | None:
     if notes.hidden:
         return None
     reader = SignatureReader(route.names, schemas)
+    for dependency in route.dependencies:
+        if dependency.call is not None:
+            reader.depend(dependency.call)
     reader.read(route.handler)
     summary, description = _prose(route.handler, notes)
     found: Schema = {
