@@ -71,7 +71,6 @@ class KeyChange:
     """What a push would mean for one key.
 
     Attributes:
-        key: The key.
         change: ``new``, ``changed``, ``unchanged``; or ``only stored`` for a key that the
             configuration does not have, which a push leaves alone.
     """

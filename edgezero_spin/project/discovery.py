@@ -50,7 +50,6 @@ class SpinProject:
 
     Attributes:
         path: The file.
-        component_id: The component.
         application: ``[application].name``; ``None`` when the file has no such text.
         labels: The key-value labels that the component may open.
     """

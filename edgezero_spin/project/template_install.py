@@ -48,7 +48,6 @@ class TemplateSource:
     Attributes:
         git: A repository, as ``git clone`` takes it.
         branch: Its branch or tag; ``None`` for the tag of this Spin, else its usual branch.
-        folder: A folder.
     """
 
     git: str | None = None

@@ -36,7 +36,6 @@ class NativeComponent:
     """An app with what its component may use.
 
     Attributes:
-        app: The app.
         own: What the manifest grants it; ``None`` without a manifest.
         grants: What the application has; likewise.
         databases: Opens its databases; to be closed.
@@ -57,7 +56,6 @@ class NativeComponent:
         """Put an app where its manifest puts it.
 
         Args:
-            app: The app.
             own: See the attribute.
             grants: See the attribute.
             stores: Of the test.

@@ -29,7 +29,6 @@ def add_event_exports(
 
     Args:
         handler: The class.
-        app: The app.
         run: Runs a coroutine to its end.
         stores: Opens the stores of one event; ``None`` for an app without.
     """

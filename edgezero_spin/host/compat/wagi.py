@@ -146,7 +146,6 @@ def load_command(
 
     Args:
         cache_dir: Where compiled code is kept; ``None`` for nowhere.
-        link_component: Links it.
 
     Raises:
         ComponentError: The file cannot be used.

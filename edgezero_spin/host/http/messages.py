@@ -5,7 +5,6 @@ ways; an ``HttpResponse`` that is not read to its end has to be closed.
 """
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
-from types import TracebackType
 from typing import Protocol, Self
 
 import attrs
@@ -167,10 +166,5 @@ class HttpResponse:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         await self.aclose()

@@ -48,7 +48,6 @@ class HttpEntry:
     """One HTTP trigger: a route and what answers there.
 
     Attributes:
-        id: Its id.
         route: The route's text; ``None`` for a private one.
         component: Id of the component that answers.
         static: What is answered without one.

@@ -49,7 +49,6 @@ def export_trapping(
 
     Args:
         out: The component; nothing is in it but imports.
-        interface: The interface.
         functions: The type of each of its functions, its resources resolved.
         outer: Where the types around the interface are in ``out``.
 

@@ -17,6 +17,8 @@ import threading
 from collections.abc import Coroutine
 from typing import Any
 
+from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.factors.outbound_http.connections import (
     ConnectionTarget,
     HttpConnectionPool,
@@ -27,7 +29,6 @@ from edgezero_spin.host.factors.outbound_http.exchange import (
     Timeouts,
     wire_pairs,
 )
-from edgezero_spin.host.factors.outbound_http.framing import framed
 from edgezero_spin.host.factors.outbound_http.interface import Destination
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.outbound_networking.tls import default_tls
@@ -48,6 +49,12 @@ LOOKUPS_AT_ONCE = 64
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _PAST_ASCII = re.compile(rb"[\x80-\xff]")
+
+# Some servers insist on a length (411).
+_EXPECTS_CONTENT = frozenset({"POST", "PUT", "PATCH"})
+# These hardly ever have any; chunks behind such a head are what some servers refuse, and others
+# take for the next request.
+_BODILESS = frozenset({"GET", "HEAD", "CONNECT"})
 
 
 class HttpClient:
@@ -114,7 +121,7 @@ class HttpClient:
         # What was compared with the manifest is what is connected to.
         host = str(parse_host_name(destination.host))
         method = method_text(request.method)
-        headers, body = framed(method, request)
+        headers, body = _framed(method, request)
         outgoing = NetworkRequest(
             method=method.encode(),
             target=_target(request.path or "/"),
@@ -190,3 +197,23 @@ def _timeouts(options: RequestOptions | None) -> Timeouts:
             )
         )
     )
+
+
+def _framed(method: str, request: SendableRequest) -> tuple[list[Pair], ByteChannel | None]:
+    """Return headers and body as they go out.
+
+    Whoever writes a body that does not go out is not told, as under Spin.
+
+    Source: RFC 9110, 8.6 and 9.3.1; RFC 9112, 6. hyper, and with it Spin, leaves bodies out in the
+    same cases, and says ``content-length: 0`` in all.
+    """
+    headers = request.headers.entries
+    body = None if request.body is None else request.body.channel
+    if any(name == "content-length" for name, _ in headers):
+        return headers, body
+    if request.body is not None and method in _BODILESS:
+        request.ignore_body()
+        body = None
+    if body is None and method in _EXPECTS_CONTENT:
+        headers = [*headers, ("content-length", b"0")]
+    return headers, body

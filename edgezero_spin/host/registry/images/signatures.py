@@ -110,7 +110,6 @@ def check_signatures(
     Args:
         repository: Where the image and its signatures are.
         digest: Of the image's manifest, which was checked against its content.
-        keys: The keys.
         reference: The image, for errors.
 
     Raises:
