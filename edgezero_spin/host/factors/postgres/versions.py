@@ -20,7 +20,7 @@ from edgezero_spin.host.factors.postgres.parameters import ParameterValueError
 if TYPE_CHECKING:
     from edgezero_spin.host.factors.postgres.columns import PostgresColumn
 
-__all__ = ["VERSION_1", "VERSION_2", "VERSION_3", "VERSION_4", "InterfaceVersion"]
+__all__ = ["VERSION_2", "VERSION_3", "VERSION_4", "InterfaceVersion"]
 
 _UNSUPPORTED = ("unsupported", None)
 _BASIC = frozenset(
@@ -42,12 +42,10 @@ class InterfaceVersion:
     Attributes:
         cases: The cases of values that it has; ``None`` for all.
         structured: Whether failed queries and types have a structure.
-        other: The name of the case for other errors.
     """
 
     cases: frozenset[str] | None = None
     structured: bool = False
-    other: str = "other"
 
     def parameters(self, values: Sequence[Parameter]) -> Sequence[Parameter]:
         """Return parameters, which the newest version has all cases of.
@@ -130,7 +128,6 @@ def _db_error(error: DbError) -> dict[str, Any]:
     }
 
 
-VERSION_1 = InterfaceVersion(_BASIC, other="other-error")
 VERSION_2 = InterfaceVersion(_BASIC)
 VERSION_3 = InterfaceVersion(_BASIC | {"date", "time", "datetime", "timestamp"})
 VERSION_4 = InterfaceVersion(structured=True)
