@@ -31,7 +31,7 @@ from edgezero_spin.wasm.component.layout import (
 )
 from edgezero_spin.wasm.component.linked import Encoding
 
-__all__ = ["PACKS", "Stage", "Staging", "store_staged"]
+__all__ = ["PACKS", "Area", "Stage", "Staging", "StagingFull", "store_staged"]
 
 _TEXT, _LIST, _RECORD, _ROW, _VARIANT = 4, 5, 6, 7, 8
 _WIDTHS: Final = {1: 0, 2: 1, 4: 2, 8: 3}
