@@ -104,11 +104,7 @@ def build(
     if not (whole and run_replacement(project, adapter, "build", rest)):
         path = spin_manifest_of(project, adapter, manifest)
         build_components(
-            path,
-            component_ids,
-            profile=profile,
-            arguments=rest,
-            check=not skip_target_checks,
+            path, component_ids, profile=profile, arguments=rest, check=not skip_target_checks
         )
     if serve:
         path = spin_manifest_of(project, adapter, manifest)

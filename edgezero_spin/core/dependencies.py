@@ -28,14 +28,7 @@ class Parameters:
         simple: Whether all are given by position, and none has to be awaited.
     """
 
-    __slots__ = (
-        "_readers",
-        "arguments",
-        "cleans_up",
-        "has_dependencies",
-        "simple",
-        "waits",
-    )
+    __slots__ = ("_readers", "arguments", "cleans_up", "has_dependencies", "simple", "waits")
 
     def __init__(
         self,
@@ -61,10 +54,7 @@ class Parameters:
         self.cleans_up = any(dependency.cleans_up for dependency in dependencies)
 
     def calling(
-        self,
-        call: Callable[..., Any],
-        waits: bool,
-        finish: Callable[[Any], Any] | None = None,
+        self, call: Callable[..., Any], waits: bool, finish: Callable[[Any], Any] | None = None
     ) -> Callable[[Request], Any]:
         """Return the function that makes a call with what a request brings.
 

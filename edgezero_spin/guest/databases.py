@@ -16,12 +16,7 @@ import attrs
 
 from edgezero_spin.guest.bindings import Err, imported
 from edgezero_spin.stores import DatabaseKind, StoreDeclaration
-from edgezero_spin.stores.databases import (
-    DECODERS,
-    DatabaseFailure,
-    Parameter,
-    ServerMessage,
-)
+from edgezero_spin.stores.databases import DECODERS, DatabaseFailure, Parameter, ServerMessage
 
 __all__ = ["Connection", "DatabaseBinding", "DatabaseInterface", "bound_databases", "failure_of"]
 

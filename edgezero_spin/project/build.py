@@ -28,13 +28,7 @@ from edgezero_spin.manifest.spin import (
 from edgezero_spin.project.children import run_child, search_path
 from edgezero_spin.project.commands import shell_quote
 
-__all__ = [
-    "BuildFailedError",
-    "BuildStep",
-    "check_workdir",
-    "plan_build",
-    "run_step",
-]
+__all__ = ["BuildFailedError", "BuildStep", "check_workdir", "plan_build", "run_step"]
 
 
 @attrs.frozen(kw_only=True)

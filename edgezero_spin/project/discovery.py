@@ -14,11 +14,7 @@ from typing import Any
 import attrs
 
 from edgezero_spin.errors import ProjectError
-from edgezero_spin.manifest import (
-    AppManifest,
-    InvalidManifestError,
-    ManifestUnreadableError,
-)
+from edgezero_spin.manifest import AppManifest, InvalidManifestError, ManifestUnreadableError
 from edgezero_spin.manifest.errors import tell_problems
 from edgezero_spin.manifest.toml_file import parse_toml, read_text
 

@@ -23,10 +23,7 @@ from edgezero_spin.project.git import run_git
 from edgezero_spin.project.scratch import scratch_folder
 from edgezero_spin.project.spin_data import SPIN_VERSION
 from edgezero_spin.project.template_manifest import ProjectTemplate, load_template
-from edgezero_spin.project.template_store import (
-    installed_templates,
-    template_folder,
-)
+from edgezero_spin.project.template_store import installed_templates, template_folder
 
 __all__ = [
     "InstallResult",

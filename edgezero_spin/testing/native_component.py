@@ -85,10 +85,7 @@ class NativeComponent:
         return self.grants.allows(self.own, scheme, authority, self._variables)
 
     async def respond(
-        self,
-        request: KitRequest,
-        headers: list[tuple[str, bytes]],
-        transport: OutboundTransport,
+        self, request: KitRequest, headers: list[tuple[str, bytes]], transport: OutboundTransport
     ) -> "NativeAnswer":
         """Answer a request.
 
@@ -104,8 +101,7 @@ class NativeComponent:
         # An app that brings a transport of its own keeps it.
         asked._transport = transport
         response = await self.app.handle(
-            asked,
-            lambda: open_on_platform(self.app.declaration, self._platform, self.environment),
+            asked, lambda: open_on_platform(self.app.declaration, self._platform, self.environment)
         )
         taken = as_a_host_takes_it(response, request.method)
         # A response that a host refuses is an error, and an error has no work behind it.

@@ -20,10 +20,7 @@ __all__ = ["add_event_exports"]
 
 
 def add_event_exports(
-    handler: type[Any],
-    app: App,
-    run: Callable[[Any], Any],
-    stores: Callable[[], Stores] | None,
+    handler: type[Any], app: App, run: Callable[[Any], Any], stores: Callable[[], Stores] | None
 ) -> None:
     """Give the class that a component exports the methods of its triggers.
 

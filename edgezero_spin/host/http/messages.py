@@ -11,12 +11,7 @@ import attrs
 
 from edgezero_spin.errors import HostError
 
-__all__ = [
-    "HttpRequest",
-    "HttpResponse",
-    "ResponseAborted",
-    "ResponseBodyReader",
-]
+__all__ = ["HttpRequest", "HttpResponse", "ResponseAborted", "ResponseBodyReader"]
 
 
 class ResponseAborted(HostError):  # noqa: N818 - read as a statement about the response

@@ -13,11 +13,7 @@ from typing import Any, Self
 
 import attrs
 
-from edgezero_spin.host.compat.wagi import (
-    ENTRY_POINT,
-    CommandComponent,
-    WagiSettings,
-)
+from edgezero_spin.host.compat.wagi import ENTRY_POINT, CommandComponent, WagiSettings
 from edgezero_spin.host.exchange.fields import FORBIDDEN, is_token, is_value
 from edgezero_spin.host.execution.executor import Served
 from edgezero_spin.host.execution.guest import GuestComponent, handler_of
