@@ -13,7 +13,7 @@ import attrs
 
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
 from edgezero_spin.host.factors.database_servers.errors import ResultTooLargeError
-from edgezero_spin.host.factors.database_servers.sessions import Parameter, Row
+from edgezero_spin.host.factors.database_servers.sessions import NULL, Parameter
 from edgezero_spin.host.factors.postgres.errors import DbError, PostgresError
 from edgezero_spin.host.factors.postgres.parameters import ParameterValueError
 
@@ -69,7 +69,9 @@ class InterfaceVersion:
     def _has(self, column: "PostgresColumn") -> bool:
         return bool(column.case) and (self.cases is None or column.case in self.cases)
 
-    def rows(self, columns: "Sequence[PostgresColumn]", rows: "list[Row]") -> "list[Row]":
+    def rows(
+        self, columns: "Sequence[PostgresColumn]", rows: Sequence[Any]
+    ) -> Sequence[Sequence[tuple[str, Any]]]:
         """Return rows; values that the version has no case for are ``unsupported``."""
         if self.structured:
             return rows
@@ -78,13 +80,13 @@ class InterfaceVersion:
             return rows
         return [
             [
-                value if known or value[0] == "db-null" else _UNSUPPORTED
+                value if known or value[0] == NULL else _UNSUPPORTED
                 for known, value in zip(has, row, strict=True)
             ]
             for row in rows
         ]
 
-    def row_set(self, columns: "Sequence[PostgresColumn]", rows: "list[Row]") -> dict[str, Any]:
+    def row_set(self, columns: "Sequence[PostgresColumn]", rows: Sequence[Any]) -> dict[str, Any]:
         """Return a result; one without rows has no columns (PG-47)."""
         return {
             "columns": self.columns(columns) if rows else [],
