@@ -328,7 +328,7 @@ def _linked(
     from edgezero_spin.wasm.component.errors import WasmError
     from edgezero_spin.wasm.component.linking import ProvidedComponent, link, validate
 
-    read: "dict[int, Component | CoreGuest]" = {}
+    read: dict[int, Component | CoreGuest] = {}
 
     def provided(part: ProvidedImport) -> ProvidedComponent:
         # One that provides several imports is one instance.
