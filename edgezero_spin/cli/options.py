@@ -178,9 +178,7 @@ def adapter_option(command: F) -> F:
 def adapter_name_option(command: F) -> F:
     """Add ``--adapter`` for commands on a project, whose manifest says which there are."""
     return click.option(
-        "--adapter",
-        metavar="NAME",
-        help="The platform, as edgezero.toml names it. Default: spin.",
+        "--adapter", metavar="NAME", help="The platform, as edgezero.toml names it. Default: spin."
     )(command)
 
 
@@ -223,12 +221,7 @@ def component_ids_option(*names: str) -> Callable[[F], F]:
 def format_option(*forms: str, help: str) -> Callable[[F], F]:
     """Add ``--format``, whose value the command gets as ``form``; the first is the default."""
     return click.option(
-        "--format",
-        "form",
-        type=click.Choice(forms),
-        default=forms[0],
-        show_default=True,
-        help=help,
+        "--format", "form", type=click.Choice(forms), default=forms[0], show_default=True, help=help
     )
 
 

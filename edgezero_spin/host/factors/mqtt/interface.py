@@ -17,10 +17,7 @@ from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.mqtt.address import parse_mqtt_address
 from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
-from edgezero_spin.host.factors.outbound_networking.slot_waits import (
-    MAX_CONNECTIONS,
-    claim_slot,
-)
+from edgezero_spin.host.factors.outbound_networking.slot_waits import MAX_CONNECTIONS, claim_slot
 from edgezero_spin.host.runtime.interface import Interface, WitError
 
 if TYPE_CHECKING:
@@ -149,22 +146,14 @@ def _deliver(
 
 
 def _publish(
-    state: InstanceState,
-    connection: MqttConnectionResource,
-    topic: str,
-    payload: bytes,
-    qos: str,
+    state: InstanceState, connection: MqttConnectionResource, topic: str, payload: bytes, qos: str
 ) -> None:
     with blocking(state):
         _deliver(state, connection, topic, payload, qos, lambda: check(state))
 
 
 async def _publish_async(
-    state: InstanceState,
-    connection: MqttConnectionResource,
-    topic: str,
-    payload: bytes,
-    qos: str,
+    state: InstanceState, connection: MqttConnectionResource, topic: str, payload: bytes, qos: str
 ) -> None:
     call = ThreadCall(state)
     await call.run(lambda: _deliver(state, connection, topic, payload, qos, call.check))

@@ -17,10 +17,7 @@ from edgezero_spin.host.factors.database_servers.errors import (
     DatabaseServerError,
     ResultTooLargeError,
 )
-from edgezero_spin.host.factors.database_servers.sessions import (
-    Parameter,
-    RowStream,
-)
+from edgezero_spin.host.factors.database_servers.sessions import Parameter, RowStream
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.mysql.opening import KIND, begin_open
 from edgezero_spin.host.runtime.host_sources import FutureValue

@@ -23,7 +23,6 @@ from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.postgres.opening import KIND, begin_open
 from edgezero_spin.host.factors.postgres.parameters import ParameterValueError
 from edgezero_spin.host.factors.postgres.versions import (
-    VERSION_1,
     VERSION_2,
     VERSION_3,
     VERSION_4,
@@ -115,7 +114,7 @@ def _execute(
         return connection.session.execute(statement, parameters, lambda: check(state))
 
 
-def _by_address(call: HostFunction, version: InterfaceVersion) -> HostFunction:
+def _by_address(call: HostFunction) -> HostFunction:
     """Return a function of the unversioned interface, which connects for each call (PG-1)."""
 
     def function(
@@ -227,8 +226,8 @@ INTERFACES = (
     Interface(
         "fermyon:spin/postgres",
         {
-            "query": _by_address(partial(_query, VERSION_1), VERSION_1),
-            "execute": _by_address(partial(_execute, VERSION_1), VERSION_1),
+            "query": _by_address(partial(_query, VERSION_2)),
+            "execute": _by_address(partial(_execute, VERSION_2)),
         },
     ),
 )
