@@ -30,7 +30,7 @@ def host(raw_03: Path, target: str, tmp_path_factory: pytest.TempPathFactory) ->
         yield opened
 
 
-def ask(host: Host, target: str, body: bytes = b"", **headers: str) -> Asked:
+def ask(host: Host, target: str, body: bytes | AsyncIterator[bytes] = b"", **headers: str) -> Asked:
     """Ask once."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return asyncio.run(Asking(host)(target, body, named))
