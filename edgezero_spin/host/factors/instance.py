@@ -186,7 +186,12 @@ class InstanceState:
                 self._waiting = False
 
     def check(self) -> None:
-        """Raise what ``wait`` would, without sleeping."""
+        """Raise what ``wait`` would, without sleeping.
+
+        Raises:
+            Trap: The host is stopping.
+            DeadlineExceeded: The instance's time is up.
+        """
         if self._cancelled is not None:
             raise Trap(self._cancelled)
         deadline = self.deadline_ns
