@@ -151,7 +151,6 @@ class InstanceUsage(NamedTuple):
     """What an instance spent from its making to its end.
 
     Attributes:
-        component_id: Of which component.
         cpu_s: Seconds of processor time, host functions included.
         initial_memory_bytes: Linear memory when it was made.
         memory_bytes: Linear memory at its end; it never shrinks.
