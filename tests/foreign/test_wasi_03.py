@@ -91,7 +91,7 @@ allowed_outbound_hosts = [
     def load_host(**options: Any) -> Host:
         # An instance outlives the pauses of a busy machine.
         lasting = ConcurrencyPolicy(idle_timeout_s=600)
-        settings = HostSettings(cache_dir=None, concurrency=lasting)
+        settings = HostSettings(concurrency=lasting)
         return Host.from_manifest(path, engine=engine, settings=settings, **options)
 
     return load_host
