@@ -181,7 +181,7 @@ def test_work_after_the_response(run: Run) -> None:
     policy = ConcurrencyPolicy(idle_timeout_s=0.05)
 
     async def work(ask: Asking) -> None:
-        name = (await ask("/late/400")).text
+        name = (await ask("/late/2000")).text
         assert (await ask.count())[0] == name
         await asyncio.sleep(0.2)
         assert ask.host.running == 1
@@ -215,14 +215,15 @@ def test_a_handler_that_waits_too_long(run: Run) -> None:
     async def work(ask: Asking) -> None:
         name, _ = await ask.count()
         late = asyncio.create_task(ask("/sleep/20000"))
-        await asyncio.sleep(0.3)
-        neighbour = asyncio.create_task(ask("/sleep/300"))
+        # Begun before the other's time is up, done after it, and far from the end of its own.
+        await asyncio.sleep(1.2)
+        neighbour = asyncio.create_task(ask("/sleep/500"))
         answer = await late
         assert (answer.status, answer.text) == (500, "")
         assert (await neighbour).text == name
         assert (await ask.count())[0] != name
 
-    run(work, request_timeout_s=0.5)
+    run(work, request_timeout_s=1.5)
 
 
 def test_what_follows_the_last_response_has_its_time(run: Run) -> None:
