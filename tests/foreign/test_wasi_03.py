@@ -74,7 +74,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def load(component: Path, engine: Engine, folder: Path, target: str, redis: str) -> Any:
+def load(component: Path, engine: Engine, folder: Path, target: str, redis: str) -> Iterator[Any]:
     """Load the guest with everything that it may have."""
     grants = f"""\
 key_value_stores = ["default"]
@@ -95,7 +95,10 @@ allowed_outbound_hosts = [
         settings = HostSettings(concurrency=lasting)
         return Host.from_manifest(path, engine=engine, settings=settings, **options)
 
-    return load_host
+    with pytest.MonkeyPatch.context() as patched:
+        # On a busy machine an instance may look as if it computed.
+        patched.setattr("edgezero_spin.host.execution.concurrent.PATIENCE_S", PATIENCE_S)
+        yield load_host
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +156,7 @@ def test_requests_that_wait_share_an_instance(client: httpx.Client, release: str
         pytest.skip("a fresh instance each")
     before = _ask(client, "/counted")
     with ThreadPoolExecutor(4) as pool:
-        seen = list(pool.map(lambda _: _ask(client, "/counted?ms=300"), range(4)))
+        seen = list(pool.map(lambda _: _ask(client, "/counted?ms=1000"), range(4)))
     assert max(seen) == before + 4
 
 
@@ -349,12 +352,8 @@ def test_rows_of_postgres_are_a_stream(client: httpx.Client) -> None:
     }
 
 
-def test_an_exit_ends_the_instance(
-    load: Any, release: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_exit_ends_the_instance(load: Any, release: str) -> None:
     """Like a trap, whatever the status; the next request has another instance."""  # WE-2
-    # On a busy machine an instance may look as if it computed.
-    monkeypatch.setattr("edgezero_spin.host.execution.concurrent.PATIENCE_S", PATIENCE_S)
     with (
         load(state_dir="", follow=()) as host,
         serving(host) as port,
