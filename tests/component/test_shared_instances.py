@@ -255,8 +255,11 @@ def test_a_loop_in_a_handler_ends_its_instance(run: Run) -> None:
     run(work, request_timeout_s=0.3)
 
 
-def test_a_handler_that_blocks_is_reported(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_handler_that_blocks_is_reported(
+    run: Run, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Others go to another instance, and the log says why.  # IL-12, SK-43"""
+    monkeypatch.undo()
 
     async def work(ask: Asking) -> None:
         name, _ = await ask.count()
