@@ -185,7 +185,7 @@ def test_work_after_the_response(run: Run) -> None:
     policy = ConcurrencyPolicy(idle_timeout_s=0.05)
 
     async def work(ask: Asking) -> None:
-        name = (await ask("/late/2000")).text
+        name = (await ask("/late/1000")).text
         assert (await ask.count())[0] == name
         await asyncio.sleep(0.2)
         assert ask.host.running == 1
