@@ -131,6 +131,7 @@ class Host:
                 fuel=settings.count_instructions,
             )
         )
+        network = network or NetworkRules()
         self._sender = OutboundSender(network)
         observers = tuple(observers)
         try:

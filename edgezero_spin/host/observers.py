@@ -21,11 +21,12 @@ Source: our own.
 import functools
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 __all__ = [
     "CallEnded",
     "ComponentUsage",
+    "ConnectionUse",
     "HostCall",
     "InstanceUsage",
     "ObservedEvent",
@@ -111,11 +112,14 @@ class HostCall(NamedTuple):
         interface: The interface, ``fermyon:spin/key-value@2.0.0``; of WASI 0.2 without version.
         function: Its function, ``[method]store.get``.
         arguments: In Python form; see ``runtime.interface``. They are the guest's: not to change.
+        backend: What is behind a store, a database or a model that the call is about, without
+            credentials; ``None`` for calls about nothing of the kind.
     """
 
     interface: str
     function: str
     arguments: tuple[Any, ...]
+    backend: str | None = None
 
 
 class OutgoingCall(NamedTuple):
@@ -163,6 +167,27 @@ class InstanceUsage(NamedTuple):
     initial_memory_bytes: int
     memory_bytes: int
     instructions: int | None
+
+
+class ConnectionUse(NamedTuple):
+    """A connection that a component may open, may not, or has closed.
+
+    Attributes:
+        kind: ``http``, ``redis``, ``pg``, ``mysql``, ``mqtt`` or ``wasi-sockets``.
+        event: What became of it.
+        waited_s: Seconds that it waited for another one to be closed; ``None`` where it did not.
+        limit: What refused it: the limit of its kind, or that of all; ``None`` where nothing did.
+        utilization: From 0 to 1, how much of the limit of its kind is used now; ``None`` for no
+            limit.
+        total_utilization: The same of the limit of all.
+    """
+
+    kind: str
+    event: Literal["acquired", "rejected", "released"]
+    waited_s: float | None
+    limit: Literal["factor", "global"] | None
+    utilization: float | None
+    total_utilization: float | None
 
 
 class OutboundObserver:
@@ -260,6 +285,9 @@ class Observer:
     def instance_ended(self, usage: InstanceUsage) -> None:
         """An instance was closed."""
 
+    def connection_used(self, use: ConnectionUse) -> None:
+        """A component opened or closed a connection to a server, or was refused one."""
+
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         """A component wrote to ``stdout`` or ``stderr`` outside of any request that is followed."""
 
@@ -299,6 +327,10 @@ class _All(Observer):
     def instance_ended(self, usage: InstanceUsage) -> None:
         for each in self._observers:
             _told(each.instance_ended, usage)
+
+    def connection_used(self, use: ConnectionUse) -> None:
+        for each in self._observers:
+            _told(each.connection_used, use)
 
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         for each in self._observers:

@@ -19,12 +19,14 @@ from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
 from opentelemetry.trace import SpanKind, Tracer, set_span_in_context
 
 from edgezero_spin.host.observers import (
+    ConnectionUse,
     InstanceUsage,
     ObservedEvent,
     ObservedRequest,
     Observer,
     RequestObserver,
 )
+from edgezero_spin.host.telemetry.connections import ConnectionInstruments
 from edgezero_spin.host.telemetry.following import TracedComponent, TracedRequest, UntracedRequest
 from edgezero_spin.host.telemetry.output_text import escaped, text_of
 from edgezero_spin.host.telemetry.spans import is_traced
@@ -66,6 +68,7 @@ class TelemetryObserver(Observer):
         self._inferred: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._histograms: tuple[Histogram, Histogram, Histogram] | None = None
+        self._connections: ConnectionInstruments | None = None
         if meter is not None:
             # Counted here, where it costs a tenth of what an instrument of its own does.
             meter.create_observable_counter("spin.request_count", [self._request_counts])
@@ -75,6 +78,7 @@ class TelemetryObserver(Observer):
                 meter.create_histogram("spin.component_memory_used_on_init"),
                 meter.create_histogram("spin.component_memory_used"),
             )
+            self._connections = ConnectionInstruments(meter)
 
     def follows(self, interface: str, function: str) -> bool:
         """Whether calls of a function are in traces."""
@@ -136,6 +140,11 @@ class TelemetryObserver(Observer):
             sizes = {"component_id": component_id, "unit": "By"}
             initial.record(usage.initial_memory_bytes, sizes)
             memory.record(usage.memory_bytes, sizes)
+
+    def connection_used(self, use: ConnectionUse) -> None:
+        """Record what became of a connection, and how much of its limits is used."""
+        if self._connections is not None:
+            self._connections.record(use)
 
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         """Log what a component printed outside of a request."""

@@ -129,16 +129,23 @@ class _Family:
         operations: Which of their functions are shown.
         describe: How.
         blames: Whether errors say whose fault they are.
+        backend: The attribute that says what is behind a call; empty for none.
     """
 
     pattern: str
     operations: Set[str]
     describe: Describe
     blames: bool = False
+    backend: str = ""
 
 
 _FAMILIES = (
-    _Family(r"(fermyon:spin|spin:key-value)/key-value@", _STORE, _plain("spin_key_value")),
+    _Family(
+        r"(fermyon:spin|spin:key-value)/key-value@",
+        _STORE,
+        _plain("spin_key_value"),
+        backend="kv.backend",
+    ),
     _Family(
         r"wasi:keyvalue/store@", _STORE - {"get_keys"} | {"list_keys"}, _plain("wasi_key_value")
     ),
@@ -154,6 +161,7 @@ _FAMILIES = (
         {"open", "execute", "open_async", "execute_async"},
         _sqlite,
         blames=True,
+        backend="sqlite.backend",
     ),
     _Family(
         r"(fermyon:spin|spin:postgres)/postgres(@|$)",
@@ -172,7 +180,12 @@ _FAMILIES = (
     ),
     _Family(r"(fermyon:spin|spin:redis)/redis@", _REDIS_CALLS, _redis, blames=True),
     _Family(r"(fermyon:spin|spin:mqtt)/mqtt@", {"open", "publish"}, _mqtt),
-    _Family(r"fermyon:spin/llm(@|$)", {"infer", "generate_embeddings"}, _llm),
+    _Family(
+        r"fermyon:spin/llm(@|$)",
+        {"infer", "generate_embeddings"},
+        _llm,
+        backend="llm.backend",
+    ),
 )
 
 
@@ -199,6 +212,8 @@ def span_of(call: HostCall) -> CallSpan | None:
     if found is None:
         return None
     name, attributes = found.describe(_operation(call.function), call.arguments)
+    if found.backend and call.backend is not None:
+        attributes[found.backend] = call.backend
     return CallSpan(name, attributes, name == "spin_outbound_mqtt.publish", found.blames)
 
 
