@@ -29,8 +29,8 @@ from edgezero_spin.host.triggers.trigger import ReconnectPolicy
 
 __all__ = [
     "ComponentUsage",
-    "ConnectionUse",
     "ConcurrencyPolicy",
+    "ConnectionUse",
     "CronEvent",
     "EventOutcome",
     "Host",

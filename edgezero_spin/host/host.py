@@ -40,6 +40,7 @@ from edgezero_spin.host.http.service import Service
 from edgezero_spin.host.http.service_chaining import OutboundSender
 from edgezero_spin.host.http.trigger import HTTP
 from edgezero_spin.host.load.application import Application, PublicRoute, load_application
+from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, in_file
 from edgezero_spin.host.load.starting import (
     FoundApplication,
@@ -147,7 +148,11 @@ class Host:
                     deadline_s=settings.request_timeout_s,
                 ),
                 sender=self._sender,
-                interfaces=interfaces,
+                interfaces=(
+                    host_interfaces(wasi_otel=settings.wasi_otel)
+                    if interfaces is None
+                    else interfaces
+                ),
                 adapt=adapt,
                 databases=databases,
                 network=network,

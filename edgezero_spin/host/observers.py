@@ -27,6 +27,7 @@ __all__ = [
     "CallEnded",
     "ComponentUsage",
     "ConnectionUse",
+    "GuestTelemetry",
     "HostCall",
     "InstanceUsage",
     "ObservedEvent",
@@ -205,6 +206,39 @@ class OutboundObserver:
         """The head of the response is there, or there will be none: the error says why."""
 
 
+class GuestTelemetry:
+    """Takes what a component gives ``wasi:otel``; every method does nothing.
+
+    Values are records of the interface in Python form; see ``runtime.interface``. A text that is
+    returned says what is wrong with the call.
+    """
+
+    def outer_span_context(self) -> dict[str, Any]:
+        """Return the context of the span that the component runs in."""
+        return {
+            "trace-id": "0" * 32,
+            "span-id": "0" * 16,
+            "trace-flags": set(),
+            "is-remote": False,
+            "trace-state": [],
+        }
+
+    def span_started(self, context: dict[str, Any]) -> str | None:
+        """A span of the component begins; what it calls from now on is below it."""
+        return None
+
+    def span_ended(self, span: dict[str, Any]) -> str | None:
+        """A span of the component has ended."""
+        return None
+
+    def metrics_exported(self, metrics: dict[str, Any]) -> str | None:
+        """The component has metrics to send. May take as long as that takes, on any thread."""
+        return None
+
+    def log_emitted(self, record: dict[str, Any]) -> None:
+        """The component logs."""
+
+
 class RequestObserver:
     """Follows one request; every method does nothing. Subclass it for what matters.
 
@@ -240,6 +274,10 @@ class RequestObserver:
     def headers(self) -> Sequence[tuple[str, bytes]]:
         """Return fields for requests that the host sends for the component, to a model's server."""
         return ()
+
+    def telemetry(self) -> GuestTelemetry | None:
+        """Return what takes spans, metrics and log records of the component's own."""
+        return None
 
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         """The component wrote to ``stdout`` or ``stderr``."""
@@ -383,6 +421,10 @@ class _AllOfRequest(RequestObserver):
 
     def headers(self) -> Sequence[tuple[str, bytes]]:
         return [pair for each in self._observers for pair in _told(each.headers) or ()]
+
+    def telemetry(self) -> GuestTelemetry | None:
+        found = (_told(each.telemetry) for each in self._observers)
+        return next((each for each in found if each is not None), None)
 
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         for each in self._observers:

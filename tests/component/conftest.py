@@ -43,19 +43,28 @@ def _componentize_plainly(folder: Path, world: str, output: Path) -> None:
 def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     """Compile a guest of ``tests/component/guests`` by its folder's name, once a session.
 
-    With a ``world``, componentize-py alone compiles it. Once also where several processes run
+    With a ``world``, componentize-py alone compiles it; with an ``own_world``, `edgezero
+    componentize --world` does. Once also where several processes run
     the tests (pytest-xdist): the first one to ask compiles, and the others wait for it.
     """
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "components"
     folder.mkdir(exist_ok=True)
 
-    def compile_guest(name: str, wasi: Wasi = DEFAULT_WASI, *, world: str | None = None) -> Path:
+    def compile_guest(
+        name: str,
+        wasi: Wasi = DEFAULT_WASI,
+        *,
+        world: str | None = None,
+        own_world: str | None = None,
+    ) -> Path:
         output = folder / f"{name}-{wasi}.wasm"
         with (folder / f"{name}-{wasi}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not output.exists() and world is None:
-                componentize_app("app", output=output, folder=GUESTS / name, wasi=wasi)
+                componentize_app(
+                    "app", output=output, folder=GUESTS / name, wasi=wasi, world=own_world
+                )
             elif not output.exists() and world is not None:
                 _componentize_plainly(GUESTS / name, world, output)
         return output

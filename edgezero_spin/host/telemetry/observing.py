@@ -16,6 +16,7 @@ from typing import Any
 from opentelemetry._logs import Logger
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanKind, Tracer, set_span_in_context
 
 from edgezero_spin.host.observers import (
@@ -28,6 +29,7 @@ from edgezero_spin.host.observers import (
 )
 from edgezero_spin.host.telemetry.connections import ConnectionInstruments
 from edgezero_spin.host.telemetry.following import TracedComponent, TracedRequest, UntracedRequest
+from edgezero_spin.host.telemetry.guest_telemetry import GuestExports
 from edgezero_spin.host.telemetry.output_text import escaped, text_of
 from edgezero_spin.host.telemetry.spans import is_traced
 from edgezero_spin.host.telemetry.trace_context import NO_TRACE, ChosenIds, context_of
@@ -47,6 +49,7 @@ class TelemetryObserver(Observer):
         output_in_spans: bool = True,
         ids: ChosenIds | None = None,
         bound: int | None = None,
+        guests: GuestExports | None = None,
     ) -> None:
         """Send nothing yet.
 
@@ -58,7 +61,9 @@ class TelemetryObserver(Observer):
             ids: What the tracer takes the ids of traces from; needed for ``bound``.
             bound: A trace that begins here is left out where the lower half of its id is not below
                 this; ``None`` asks the sampler each time.
+            guests: What takes the spans, metrics and log records of components' own.
         """
+        self.guests = guests or GuestExports(Resource({}))
         self.tracer = tracer
         self._ids = ids
         self._bound = bound
@@ -91,7 +96,7 @@ class TelemetryObserver(Observer):
             self._count("http", request.application, component_id)
         tracer = self.tracer
         if tracer is None:
-            return None if self.logger is None else UntracedRequest(self, 0, NO_TRACE)
+            return self._untraced()
         context = context_of(request.headers)
         if context is NO_TRACE and self._bound is not None and self._ids is not None:
             # Most traces are left out, and to learn that from a span costs ten times as much.
@@ -114,7 +119,7 @@ class TelemetryObserver(Observer):
             self._count(event.trigger_type, event.application, event.component_id)
         tracer = self.tracer
         if tracer is None:
-            return None if self.logger is None else UntracedRequest(self, 0, NO_TRACE)
+            return self._untraced()
         if not redis:
             return TracedComponent(self, tracer, NO_TRACE)
         span = tracer.start_span(
@@ -126,6 +131,12 @@ class TelemetryObserver(Observer):
         if not span.is_recording():
             return UntracedRequest(self, 0, set_span_in_context(span, NO_TRACE))
         return TracedRequest(self, tracer, span)
+
+    def _untraced(self) -> RequestObserver | None:
+        """What follows a request where there are no traces; nothing for metrics of the host."""
+        if self.logger is None and self.guests.metrics is None:
+            return None
+        return UntracedRequest(self, 0, NO_TRACE)
 
     def _count(self, trigger_type: str, application: str, component_id: str) -> None:
         with self._lock:
