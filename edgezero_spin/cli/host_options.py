@@ -29,38 +29,7 @@ __all__ = ["HostFlags", "host_options"]
 
 # No attrs class: importing attrs for it would be a sixth of the time of `--help`.
 class HostFlags(NamedTuple):
-    """What the flags say.
-
-    Attributes:
-        tls_cert: Certificate file; ``tls_key`` comes with it.
-        tls_key: Key file.
-        output_format: How address and routes are printed, ``plain`` or ``json``.
-        truncate_logs: Empty the logs of earlier runs.
-        max_log_bytes: Size of a log file past which the next one is begun.
-        sqlite: Statements to run first.
-        allow_transient_write: Components may change their copy of the files.
-        direct_mounts: Components see the folders themselves.
-        max_head_bytes: Bytes that the head of a request may have.
-        body_timeout: Seconds that a client may take for a part of a body.
-        min_body_rate: Bytes that give it another second.
-        request_timeout: Least and most seconds that an instance may take.
-        max_instance_memory: Bytes of memory that it may take.
-        durability: What is promised of a write, ``full`` or ``relaxed``; ``None`` for what the
-            command does by itself.
-        max_instances: How many may serve at once; ``None`` for the host's own number.
-        reuse: How long an instance lives.
-        ready: Instances of each component to make ahead of time.
-        reconnect_timeout: Seconds that a trigger looks for a server that is gone.
-        work_dir: Where what belongs to this run goes.
-        cache_dir: Where downloads are kept.
-        cache_file: Says where compiled components are kept.
-        disable_cache: Compile anew.
-        disable_pooling: Allocate instances one by one.
-        debug_info: Let native debuggers see into guests.
-        wasi_otel: Let components report telemetry of their own.
-        operation_listen: Where health, readiness and metrics are served; ``None`` for nowhere.
-        explorer_port: Port of the explorer, 0 for any; ``None`` for no explorer.
-    """
+    """What the flags say, each in the field of its option; ``None`` where none was given."""
 
     tls_cert: str | None
     tls_key: str | None

@@ -166,7 +166,6 @@ class EventHandlers:
         """Return the one trigger of a kind that a component is started for.
 
         Args:
-            kind: The kind.
             chosen: What ``EDGEZERO__TRIGGER`` says; ``None`` for nothing.
 
         Raises:
@@ -194,7 +193,6 @@ class EventHandlers:
         """Return what the handler of an event is called with, and the call.
 
         Args:
-            event: The event.
             chosen: What ``EDGEZERO__TRIGGER`` says; ``None`` for nothing.
 
         Raises:

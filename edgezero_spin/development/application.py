@@ -24,8 +24,8 @@ from edgezero_spin.core.sources import RequestSource
 from edgezero_spin.development.observed import FOLLOWING, VARIABLES, ObservedStore, note_call
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.host.exchange.handler_type import HandlerType
+from edgezero_spin.host.factors.database_servers.pools import ConnectionPools
 from edgezero_spin.host.factors.instance import Grants
-from edgezero_spin.host.factors.mysql.factor import Mysql
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
 from edgezero_spin.host.factors.postgres.factor import PostgresConnections
 from edgezero_spin.host.factors.variables import VariableError, VariableResolver
@@ -104,7 +104,6 @@ class Placed:
     """Stands for a component where the gateway asks what answers.
 
     Attributes:
-        id: Its id.
         handler_type: How a component takes requests.
     """
 
@@ -233,7 +232,8 @@ def _database_grants(
     owned: contextlib.ExitStack,
 ) -> Grants:
     """Return what the component may use, as far as databases ask."""
-    postgres, mysql = PostgresConnections(), Mysql()
+    postgres = PostgresConnections()
+    mysql: ConnectionPools[Any] = ConnectionPools()
     owned.callback(postgres.close)
     owned.callback(mysql.close)
     databases = prepared.databases.by_label

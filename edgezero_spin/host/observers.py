@@ -156,7 +156,6 @@ class InstanceUsage(NamedTuple):
     """What an instance spent from its making to its end.
 
     Attributes:
-        component_id: Of which component.
         cpu_s: Seconds of processor time, host functions included.
         initial_memory_bytes: Linear memory when it was made.
         memory_bytes: Linear memory at its end; it never shrinks.
@@ -330,6 +329,9 @@ class Observer:
         """A component wrote to ``stdout`` or ``stderr`` outside of any request that is followed."""
 
 
+_FAILED = "an observer failed: %s"
+
+
 def combine(observers: Iterable[Observer]) -> Observer | None:
     """Return one observer that tells all of these and never raises; ``None`` for none."""
     known = tuple(observers)
@@ -341,7 +343,7 @@ def _told(tell: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return tell(*arguments)
     except Exception:
-        logger.exception("an observer failed: %s", getattr(tell, "__qualname__", tell))
+        logger.exception(_FAILED, getattr(tell, "__qualname__", tell))
         return None
 
 
@@ -353,7 +355,15 @@ class _All(Observer):
         return any(_told(each.follows, interface, function) for each in self._observers)
 
     def request_began(self, request: ObservedRequest) -> RequestObserver | None:
-        return _all_of_request([_told(each.request_began, request) for each in self._observers])
+        if len(self._observers) > 1:
+            return _all_of_request([_told(each.request_began, request) for each in self._observers])
+        # Called for each request, and mostly for one that need not be told of much.
+        try:
+            found = self._observers[0].request_began(request)
+        except Exception:
+            logger.exception(_FAILED, "request_began")
+            return None
+        return found if found is None or found.never_raises else _AllOfRequest([found])
 
     def event_began(self, event: ObservedEvent) -> RequestObserver | None:
         return _all_of_request([_told(each.event_began, event) for each in self._observers])

@@ -19,13 +19,7 @@ from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.guest.response_rules import headers_of_nothing
 from edgezero_spin.guest.wasi02.waiting import has_loop, until_ready
 
-__all__ = [
-    "BodyWriter",
-    "HeaderRefusedError",
-    "PeerGoneError",
-    "send_bytes",
-    "send_stream",
-]
+__all__ = ["BodyWriter", "HeaderRefusedError", "PeerGoneError", "send_bytes", "send_stream"]
 
 _SMALL = 4096
 _Closed = streams.StreamError_Closed
@@ -106,10 +100,7 @@ def send_bytes(
 
 
 def _send_nothing(
-    outparam: types.ResponseOutparam,
-    status: int,
-    headers: list[tuple[str, bytes]],
-    method: str,
+    outparam: types.ResponseOutparam, status: int, headers: list[tuple[str, bytes]], method: str
 ) -> None:
     """Answer without a body.
 

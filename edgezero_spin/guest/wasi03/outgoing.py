@@ -197,7 +197,6 @@ def response_passing_on(
     """Make a response resource whose body is the host's: it sends that by itself.
 
     Args:
-        status: The status.
         headers: The header fields.
         contents, trailers: Stream and future of a body that came in.
 

@@ -42,7 +42,7 @@ class Grants:
         key_value: Label to store, for the labels that the manifest lists.
         databases: Label to SQLite database, likewise; see ``sqlite_connections.Database``.
         postgres: Connections to PostgreSQL servers; see ``postgres.factor.PostgresConnections``.
-        mysql: Connections to MySQL servers; see ``mysql.factor.Mysql``.
+        mysql: Connections to MySQL servers; a ``ConnectionPools``.
         llm: Asks the server of language models; see ``llm.client.LlmClient``. ``None`` for none.
         variables: Resolves the component's variables.
         ai_models: Language models that the manifest lists.
@@ -186,7 +186,12 @@ class InstanceState:
                 self._waiting = False
 
     def check(self) -> None:
-        """Raise what ``wait`` would, without sleeping."""
+        """Raise what ``wait`` would, without sleeping.
+
+        Raises:
+            Trap: The host is stopping.
+            DeadlineExceeded: The instance's time is up.
+        """
         if self._cancelled is not None:
             raise Trap(self._cancelled)
         deadline = self.deadline_ns

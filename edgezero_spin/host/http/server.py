@@ -28,10 +28,16 @@ from edgezero_spin.host.execution.signals import (
 )
 from edgezero_spin.host.http.connections import Connections
 from edgezero_spin.host.http.http1_connection import Http1Connection
-from edgezero_spin.host.http.listening import BACKLOG, DEFAULT_LISTEN, ListenError, Listening, bind
+from edgezero_spin.host.http.listening import (
+    BACKLOG,
+    DEFAULT_LISTEN,
+    ListenError,
+    Listening,
+    bind,
+    server_context,
+)
 from edgezero_spin.host.http.request_handler import RequestHandler
 from edgezero_spin.host.http.settings import ServerSettings
-from edgezero_spin.host.http.tls import server_context
 
 __all__ = [
     "DEFAULT_LISTEN",

@@ -17,10 +17,10 @@ import attrs
 
 from edgezero_spin.host.compat.wagi import load_command
 from edgezero_spin.host.execution.executor import Served
+from edgezero_spin.host.factors.database_servers.pools import ConnectionPools
 from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.llm.config import LlmServer
 from edgezero_spin.host.factors.logs import Logs
-from edgezero_spin.host.factors.mysql.factor import Mysql
 from edgezero_spin.host.factors.outbound_http.interface import HttpSender, OutboundHosts
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.postgres.factor import PostgresConnections
@@ -91,7 +91,7 @@ class Application:
     served: Mapping[tuple[str, str], Served]
     routes: tuple[PublicRoute, ...]
     postgres: PostgresConnections
-    mysql: Mysql
+    mysql: ConnectionPools[Any]
 
     def close(self) -> None:
         """Close the connections that its components' instances left. Twice is harmless."""
@@ -147,7 +147,8 @@ def load_application(
     _warn(table)
     databases = databases or {}
     network = network or NetworkRules()
-    postgres, mysql = PostgresConnections(), Mysql()
+    postgres = PostgresConnections()
+    mysql: ConnectionPools[Any] = ConnectionPools()
     model_client = None if llm is None else _llm_client(llm)
     interfaces = host_interfaces() if interfaces is None else interfaces
     if observer is not None:

@@ -93,7 +93,6 @@ class ProvidedImport:
 
     Attributes:
         name: Of the import.
-        component: The component.
         export: What of it is used; ``None`` for all of its exports.
         host_name: Its name in the linked form; no two of a component are the same.
         providers: Those of its own imports.

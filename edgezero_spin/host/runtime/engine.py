@@ -9,6 +9,7 @@ what components built by componentize-py need.
 import logging
 import sys
 import threading
+from functools import cached_property
 from typing import Self
 
 import attrs
@@ -18,6 +19,7 @@ from wasmtime import _ffi as ffi
 
 from edgezero_spin.host.errors import EngineError
 from edgezero_spin.host.runtime.engine_version import engine_version
+from edgezero_spin.host.runtime.list_writer import ListWriterModule
 from edgezero_spin.host.runtime.memory_slots import MemorySlots
 from edgezero_spin.host.runtime.pool import SLOT_BYTES, can_map, can_reserve, set_pool
 
@@ -172,6 +174,11 @@ class Engine:
         self.pooling = pooling
         self.slots = slots
         self.ticker = _Ticker(native)
+
+    @cached_property
+    def list_writer(self) -> ListWriterModule:
+        """What writes large lists to guests, compiled when the first one comes."""
+        return ListWriterModule(self.native)
 
     def compile_key(self) -> str:
         """Return the part of a cache key that stands for engine, version and machine."""

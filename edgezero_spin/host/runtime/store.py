@@ -12,6 +12,7 @@ from typing import Any
 
 from edgezero_spin.host.errors import GuestTrapped, InstanceError, Trap
 from edgezero_spin.host.runtime.engine import TICK_S, Engine, InstanceLimits
+from edgezero_spin.host.runtime.list_writer import ListWriter
 from edgezero_spin.host.runtime.native import (
     EXTERN_BYTES,
     EXTERN_ITEM,
@@ -184,11 +185,22 @@ class Store:
         """
         found = self._calls.get(core)
         if found is None:
-            slots, trap = self._areas
-            function = ctypes.c_size_t(self.export_address(core))
-            found = (self._context, function, slots, ctypes.c_size_t(count), trap)
-            self._calls[core] = found
+            found = self._calls[core] = self.arguments_of(self.export_address(core), count)
         return found
+
+    def arguments_of(self, function: int, count: int) -> tuple[Any, ...]:
+        """Return the same for the function at this address."""
+        slots, trap = self._areas
+        return self._context, ctypes.c_size_t(function), slots, ctypes.c_size_t(count), trap
+
+    def list_writer(self, memory: CoreExport, realloc: CoreExport) -> ListWriter | None:
+        """Return what writes large lists to a memory; ``None`` where that is not to be had."""
+        if self._engine.settings.fuel:
+            return None
+        try:
+            return ListWriter(self, self._engine.list_writer, memory, realloc)
+        except InstanceError:
+            return None
 
     def export_address(self, source: CoreExport) -> int:
         """Return the address of the engine's function or memory for a core export.

@@ -69,7 +69,7 @@ class TelemetryObserver(Observer):
         self._bound = bound
         self.logger = logger
         self.output_in_spans = output_in_spans
-        self._counted: Counter[tuple[str, str, str]] = Counter()
+        self._counted: dict[tuple[str, str, str], int] = {}
         self._inferred: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._histograms: tuple[Histogram, Histogram, Histogram] | None = None
@@ -139,8 +139,9 @@ class TelemetryObserver(Observer):
         return UntracedRequest(self, 0, NO_TRACE)
 
     def _count(self, trigger_type: str, application: str, component_id: str) -> None:
+        key = (trigger_type, application, component_id)
         with self._lock:
-            self._counted[trigger_type, application, component_id] += 1
+            self._counted[key] = self._counted.get(key, 0) + 1
 
     def instance_ended(self, usage: InstanceUsage) -> None:
         """Record what an instance spent (TEL-41)."""

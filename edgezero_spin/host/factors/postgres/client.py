@@ -40,7 +40,7 @@ from edgezero_spin.host.factors.postgres.results import PostgresRows, db_error
 
 __all__ = ["PostgresConnection"]
 
-CHUNK_ROWS = 64
+CHUNK_ROWS = 256
 """Rows that the client library gathers, where an error takes them with it."""
 
 CANCEL_TIMEOUT_S = 2.0

@@ -119,7 +119,6 @@ class DatabaseConnection:
 
         Args:
             text: The statement.
-            values: Its values.
             work: What runs it.
         """
         return work()
