@@ -33,7 +33,7 @@ from edgezero_spin.host.observers import (
 )
 from edgezero_spin.host.telemetry.guest_telemetry import ComponentTelemetry
 from edgezero_spin.host.telemetry.output_text import escaped, text_of
-from edgezero_spin.host.telemetry.spans import problem_of, span_of
+from edgezero_spin.host.telemetry.spans import masked, problem_of, span_of
 from edgezero_spin.host.telemetry.trace_context import NO_TRACE, Pairs, headers_of, trace_id_of
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class _TracedSending(OutboundObserver):
     ) -> None:
         attributes: dict[str, str | int] = {
             "http.request.method": call.method,
-            "url.full": call.url,
+            "url.full": masked(call.url),
         }
         if call.host:
             attributes["server.address"] = call.host

@@ -15,7 +15,7 @@ import attrs
 
 from edgezero_spin.host.observers import HostCall
 
-__all__ = ["CallSpan", "is_traced", "problem_of", "span_of"]
+__all__ = ["CallSpan", "is_traced", "masked", "problem_of", "span_of"]
 
 Attributes = dict[str, str | int | bool]
 Describe = Callable[[str, tuple[Any, ...]], tuple[str, Attributes]]
@@ -235,7 +235,9 @@ def _address(text: str) -> Attributes:
     return attributes
 
 
-_SECRETS = re.compile(r"(?<=://)[^/@\s]*@|(?<=password=)(?:'[^']*'|\S+)", re.IGNORECASE)
+_SECRETS = re.compile(
+    r"(?<=://)[^/@\s]*@|(?P<name>\bpass(?:word|wd|phrase)?\s*=\s*)(?:'[^']*'|\S+)", re.IGNORECASE
+)
 _OF_THE_HOST = frozenset(
     {"connection-failed", "io", "other", "runtime-error", "too-many-connections"}
 )
@@ -254,7 +256,12 @@ def problem_of(error: BaseException) -> tuple[str, str]:
     else:
         text = str(case) if case is not None else str(error) or type(error).__name__
     blame = "host" if payload is None or case in _OF_THE_HOST else "guest"
-    return _SECRETS.sub("***@", text), blame
+    return masked(text), blame
+
+
+def masked(text: str) -> str:
+    """Return a text without the passwords in addresses, of URLs and of the form NAME=VALUE."""
+    return _SECRETS.sub(lambda found: f"{found['name']}***" if found["name"] else "***@", text)
 
 
 def _plain_text(value: Any) -> str:

@@ -109,7 +109,7 @@ def test_only_functions_that_the_host_has_are_traced_and_few_of_them() -> None:
         ),
         (
             WitError(("other", "host=a password='hu sh' dbname=b")),
-            "other: host=a password=***@ dbname=b",
+            "other: host=a password=*** dbname=b",
             "host",
         ),
         (

@@ -78,7 +78,7 @@ def log() -> str:
             outside.trace_id, outside.span_id, outside.trace_flags,
         )
     )  # fmt: skip
-    return outside.trace_id
+    return str(outside.trace_id)
 
 
 @app.get("/metrics")
