@@ -55,7 +55,7 @@ from edgezero_spin.host.observers import Observer, combine
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, InstanceLimits, make_engine
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.settings import HostSettings, RunOptions
-from edgezero_spin.host.triggers.dispatching import Dispatcher
+from edgezero_spin.host.triggers.dispatching import Dispatcher, InstanceTakers
 from edgezero_spin.stores.backend import KeyValueBackend
 
 __all__ = ["Host"]
@@ -186,8 +186,7 @@ class Host:
             self._runner.prepare(component)
         self._dispatcher = Dispatcher(
             self.application.triggers,
-            self.application.served,
-            self._runner,
+            InstanceTakers(self.application.served, self._runner),
             settings.reconnect,
             application=plan.name,
             observer=combine(observers),
@@ -356,7 +355,7 @@ class Host:
         """Whether ``run_triggers`` has something to do."""
         return any(trigger.listeners for trigger in self.application.triggers)
 
-    async def run_triggers(self, say: Callable[[str], None] = _no_line) -> None:
+    async def run_triggers(self, say: Callable[[str], None] = _no_line) -> bool:
         """Listen for events of every trigger but HTTP, until cancelled.
 
         A server that is gone is looked for as long as ``HostSettings.reconnect`` says. A trigger
@@ -366,10 +365,14 @@ class Host:
         Args:
             say: Told where they listen, line by line.
 
+        Returns:
+            Whether the application has done what it was started for, as one with a command has.
+
         Raises:
+            ApplicationFailedError: It has failed to.
             TriggerFailedError: None is left, and one of them failed.
         """
-        await self._dispatcher.run(say)
+        return await self._dispatcher.run(say)
 
     async def drain_events(self, timeout_s: float, hurried: asyncio.Event | None = None) -> None:
         """Wait for the events under way. What has not ended by then is logged; ``close`` ends it.
