@@ -14,7 +14,7 @@ import click
 
 from edgezero_spin.cli.explorer_options import EXPLORER_OPTIONS, take_explorer_port
 from edgezero_spin.cli.not_here import check_environment, refused_options
-from edgezero_spin.cli.options import all_options
+from edgezero_spin.cli.options import all_options, notify
 from edgezero_spin.cli.reuse_options import REUSE_OPTIONS, ReuseFlags
 from edgezero_spin.cli.telemetry import telemetry_observer
 from edgezero_spin.cli.values import Duration, DurationSpan
@@ -107,10 +107,9 @@ class HostFlags(NamedTuple):
         from edgezero_spin.host.runtime.pool import instances_in_pool
 
         if self.wasi_otel and telemetry_observer() is None:
-            click.echo(
-                "[edgezero] --experimental-wasi-otel: no OTEL_EXPORTER_OTLP_... variable names a "
-                "collector, so what components report is dropped",
-                err=True,
+            notify(
+                "--experimental-wasi-otel: no OTEL_EXPORTER_OTLP_... variable names a collector, "
+                "so what components report is dropped"
             )
         least_s, most_s = self.request_timeout or (None, None)
         settings = HostSettings(

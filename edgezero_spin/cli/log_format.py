@@ -7,7 +7,7 @@ import json
 import logging
 from datetime import UTC, datetime
 
-__all__ = ["JsonFormatter", "write_log_as_json"]
+__all__ = ["JsonFormatter", "json_line", "write_log_as_json"]
 
 
 class JsonFormatter(logging.Formatter):
@@ -29,6 +29,11 @@ class JsonFormatter(logging.Formatter):
         text = json.dumps(members, ensure_ascii=False)
         # What a guest or a client chose may be a part of it, and a terminal obeys some of that.
         return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
+def json_line(text: str) -> str:
+    """Return what a command tells a person as a line of a log in JSON."""
+    return JsonFormatter().format(logging.makeLogRecord({"msg": text, "levelname": "INFO"}))
 
 
 def write_log_as_json() -> None:

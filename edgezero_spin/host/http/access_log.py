@@ -74,7 +74,7 @@ class AccessLog(Observer):
                 "duration_ms": took,
                 "bytes": size,
             }
-            trace_id = outcome.trace_id() or trace_id_of(request)
+            trace_id = outcome.trace_id() or _trace_id_of(request)
             if trace_id is not None:
                 members["trace_id"] = trace_id
             self._write(json.dumps(members, ensure_ascii=False))
@@ -92,7 +92,7 @@ class AccessLog(Observer):
         return f"{text}.{ms - seconds * 1000:03}Z"
 
 
-def trace_id_of(request: ObservedRequest) -> str | None:
+def _trace_id_of(request: ObservedRequest) -> str | None:
     """Return the id of the trace that a client says that its request is in."""
     given = [value for name, value in request.headers if name.lower() == b"traceparent"]
     found = _TRACE_PARENT.fullmatch(given[0]) if len(given) == 1 else None
