@@ -106,13 +106,11 @@ class PostgresConnection:
         encoded = encode_parameters(parameters)
         native = self._usable()
         try:
-            # Whoever reads rows one by one needs the names of their types before the first.
-            at_once = not parameters and not one_by_one
+            # Whoever reads rows one by one needs the names of their types before the first, and
+            # a parameter that is not given is to fail before the server runs anything.
+            at_once = not (parameters or one_by_one or "$" in statement)
             oids, description = self._prepare(statement, run=at_once)
-            if at_once and oids:
-                # The server refuses it as well.
-                self._drain()
-            elif at_once:
+            if at_once:
                 return PostgresRows(self, PostgresRowReader(description, self._name_of))
             unknown = {
                 oid
