@@ -98,11 +98,21 @@ class Ascription(Evaluation):
         item = self.ascribe(each.type, actual, scope, (each.name,), at)
         check_annotation(each.name, each.type.sort, each.implements, item, scope.import_labels, at)
         if not scope.is_instance_type:
-            check_visibility(self.types, scope, scope.imported, each.type.sort, item, "import", at)
+            self.check_visibility(scope, scope.imported, each.type.sort, item, "import", at)
         if each.type.sort == Sort.TYPE and isinstance(item, ResourceType):
             scope.import_labels[each.name] = item
         scope.spaces[each.type.sort].append(item)
         return each.type.sort, item
+
+    def check_visibility(
+        self, scope: ComponentScope, visible: set[Any], sort: Sort, item: Any, what: str, at: int
+    ) -> None:
+        """Check that the types that an import or export needs have a name; see ``extern_rules``."""
+        if isinstance(item, TypeClosure) and item.form.is_instance:
+            with self.scratch():
+                exports = self.declared(item, None, None, ("",), at)[1]
+            item, sort = InstanceItem(exports), Sort.INSTANCE
+        check_visibility(self.types, scope, visible, sort, item, what, at)
 
     # Types with what is given
 
@@ -146,8 +156,7 @@ class Ascription(Evaluation):
                         each.name, type_.sort, each.implements, item, scope.export_labels, at
                     )
                     if not is_instance:
-                        visible = scope.named
-                        check_visibility(self.types, scope, visible, type_.sort, item, "export", at)
+                        self.check_visibility(scope, scope.named, type_.sort, item, "export", at)
                     if isinstance(item, ResourceType):
                         scope.export_labels[each.name] = item
                     scope.spaces[type_.sort].append(item)

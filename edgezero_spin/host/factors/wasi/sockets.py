@@ -113,7 +113,9 @@ def creator(kind: type[Socket], settings: dict[str, Any], too_many: Any) -> Host
     """A function that makes sockets; ``too_many`` is the error where there is room for none."""
 
     def create(state: InstanceState, family: str) -> Socket:
-        if not state.grants.network.socket_slots.claim():
+        slots = state.grants.network.socket_slots
+        if not slots.claim():
+            slots.give_up()
             raise WitError(too_many)
         return kind(family, dict(settings))
 
