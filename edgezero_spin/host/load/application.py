@@ -48,6 +48,7 @@ __all__ = [
     "check_plan",
     "http_triggers",
     "load_application",
+    "resolved_triggers",
 ]
 
 logger = logging.getLogger("edgezero_spin.host")
@@ -141,7 +142,7 @@ def load_application(
         LinkError: A file fits no executor.
     """
     check_plan(plan)
-    triggers = _resolved(plan, variables)
+    triggers = resolved_triggers(plan, variables)
     http = http_triggers(triggers)
     table = http.route_table()
     _warn(table)
@@ -155,6 +156,8 @@ def load_application(
         from edgezero_spin.host.factors.observed_calls import ObservedInterfaces
 
         interfaces = ObservedInterfaces(interfaces, observer)
+        for slots in network.slots:
+            slots.observer = observer
     loadable: dict[str, _Loadable] = {}
     for part in plan.components:
         grants = Grants(
@@ -208,10 +211,14 @@ def http_triggers(triggers: Sequence[ConfiguredTrigger]) -> HttpTriggers:
     )
 
 
-def _resolved(
+def resolved_triggers(
     plan: ApplicationPlan, variables: VariableResolver | None
 ) -> tuple[ConfiguredTrigger, ...]:
-    """Fill in the templates of triggers (TRG-3)."""
+    """Return the triggers of an application, their templates filled in (TRG-3).
+
+    Raises:
+        ApplicationError: A value is missing, or is none that can be used.
+    """
     resolver = variables or VariableResolver({}, {})
     problems: list[str] = []
     triggers = []

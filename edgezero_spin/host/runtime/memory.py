@@ -34,7 +34,7 @@ Source: wasmtime, ``hostcall_fuel``, which Spin leaves as it is.
 """
 
 _WRITABLE = 0x200
-_NO_BYTES = memoryview(b"")
+_NO_BYTES = memoryview(bytearray())
 
 
 class Context:

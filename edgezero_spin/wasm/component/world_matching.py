@@ -126,8 +126,8 @@ def match_world(surface: ComponentSurface, world: ComponentType) -> WorldMismatc
         imports=tuple(sorted(name for name, found in imports.items() if found is None)),
         exports=tuple(sorted(lacking)),
         types=(
-            *_import_mismatches(surface.used, _flat(offered), imports),
-            *_export_mismatches(_flat(wanted), surface.exported, exports),
+            *_mismatches("import", surface.used, _flat(offered), imports),
+            *_mismatches("export", _flat(wanted), surface.exported, exports),
         ),
     )
 
@@ -152,42 +152,30 @@ def _flat_exports(exports: Mapping[str, ComponentExport]) -> dict[Path, Any]:
     return found
 
 
-def _import_mismatches(
-    used: Mapping[Path, Any], offered: Mapping[Path, Any], names: Mapping[str, str | None]
+def _mismatches(
+    kind: str, needed: Mapping[Path, Any], given: Mapping[Path, Any], names: Mapping[str, Any]
 ) -> Iterable[TypeMismatch]:
+    """Yield the first difference of each interface that both sides have.
+
+    Args:
+        kind: ``import``, where the component needs what the world has; or ``export``.
+        names: What the interfaces that are needed are called on the other side.
+    """
+    giver = "environment" if kind == "import" else "component"
     seen = set()
-    for path, item in used.items():
+    for path, item in needed.items():
         there = names[path[0]]
         if there is None or path[0] in seen:
             continue
-        given = offered.get((there, *path[1:]))
-        reason = (
-            f"the environment has no {_kind(item)} `{path[-1]}` in it"
-            if given is None
-            else _item_fault(given, item, path)
-        )
+        found = given.get((there, *path[1:]))
+        if found is None:
+            reason: str | None = f"the {giver} has no {_kind(item)} `{path[-1]}` in it"
+        else:
+            sides = (found, item) if kind == "import" else (item, found)
+            reason = _item_fault(*sides, path)
         if reason is not None:
             seen.add(path[0])
-            yield TypeMismatch("import", path[0], reason)
-
-
-def _export_mismatches(
-    wanted: Mapping[Path, Any], exported: Mapping[Path, Any], names: Mapping[str, str | None]
-) -> Iterable[TypeMismatch]:
-    seen = set()
-    for path, item in wanted.items():
-        there = names[path[0]]
-        if there is None or path[0] in seen:
-            continue
-        given = exported.get((there, *path[1:]))
-        reason = (
-            f"the component has no {_kind(item)} `{path[-1]}` in it"
-            if given is None
-            else _item_fault(item, given, path)
-        )
-        if reason is not None:
-            seen.add(path[0])
-            yield TypeMismatch("export", path[0], reason)
+            yield TypeMismatch(kind, path[0], reason)
 
 
 # Types

@@ -9,7 +9,6 @@ Source: contract services.md, section 3; spin-host.md, DB-7, NET-25, NET-42, NET
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from edgezero_spin.host.factors.blocking import blocking, check
 from edgezero_spin.host.factors.bounds import claim, release
 from edgezero_spin.host.factors.database_servers.calls import ThreadCall
 from edgezero_spin.host.factors.extras import missing_extra
@@ -92,10 +91,8 @@ def _open(
 ) -> MqttConnectionResource:
     _begin_open(state, address)
     try:
-        with blocking(state):
-            return _finish_open(
-                state, address, username, password, keep_alive_s, lambda: check(state)
-            )
+        with state.asleep():
+            return _finish_open(state, address, username, password, keep_alive_s, state.check)
     except BaseException:
         release(state, KIND)
         raise
@@ -148,8 +145,8 @@ def _deliver(
 def _publish(
     state: InstanceState, connection: MqttConnectionResource, topic: str, payload: bytes, qos: str
 ) -> None:
-    with blocking(state):
-        _deliver(state, connection, topic, payload, qos, lambda: check(state))
+    with state.asleep():
+        _deliver(state, connection, topic, payload, qos, state.check)
 
 
 async def _publish_async(

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from edgezero_spin.host.factors.blocking import blocking, check
 from edgezero_spin.host.factors.database_servers.calls import RowSource, ThreadCall
 from edgezero_spin.host.factors.database_servers.connections import ConnectionResource
 from edgezero_spin.host.factors.database_servers.errors import (
@@ -97,8 +96,8 @@ def _query(
     values: Sequence[Parameter],
 ) -> dict[str, Any]:
     parameters = _parameters(version, values)
-    with _query_errors(version), blocking(state):
-        columns, rows = connection.session.query(statement, parameters, lambda: check(state))
+    with _query_errors(version), state.asleep():
+        columns, rows = connection.session.query(statement, parameters, state.check)
     return version.row_set(columns, rows)
 
 
@@ -110,8 +109,8 @@ def _execute(
     values: Sequence[Parameter],
 ) -> int:
     parameters = _parameters(version, values)
-    with _execute_errors(version), blocking(state):
-        return connection.session.execute(statement, parameters, lambda: check(state))
+    with _execute_errors(version), state.asleep():
+        return connection.session.execute(statement, parameters, state.check)
 
 
 def _by_address(call: HostFunction) -> HostFunction:

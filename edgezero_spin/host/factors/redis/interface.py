@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
-from edgezero_spin.host.factors.blocking import blocking, check, in_thread
+from edgezero_spin.host.factors.blocking import in_thread
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, claim, release
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
@@ -48,7 +48,7 @@ class RedisConnectionResource:
 
     def used(self, state: InstanceState) -> AbstractContextManager[None]:
         """Hold the connection during one call."""
-        return blocking(state)
+        return state.asleep()
 
     def close(self) -> None:
         """Close it."""
@@ -109,6 +109,7 @@ def _place(state: InstanceState) -> Iterator[ConnectionSlots]:
     if not claim(state, _KIND):
         raise WitError(("too-many-connections", None))
     if not slots.claim():
+        slots.give_up()
         release(state, _KIND)
         raise WitError(("too-many-connections", None))
     try:
@@ -123,12 +124,12 @@ def _place(state: InstanceState) -> Iterator[ConnectionSlots]:
 
 def _connect(state: InstanceState, server: RedisAddress) -> RedisConnection:
     blocked = state.grants.network.blocked.blocks
-    return RedisConnection(server, check=lambda: check(state), blocked=blocked)
+    return RedisConnection(server, check=state.check, blocked=blocked)
 
 
 def _open(state: InstanceState, address: str) -> RedisConnectionResource:
     server = _address(state, address, apart=False)
-    with _place(state) as slots, blocking(state):
+    with _place(state) as slots, state.asleep():
         return RedisConnectionResource(_connect(state, server), slots)
 
 

@@ -9,19 +9,14 @@ Source: contract spin-host.md, DB-1 to DB-3, CONF-12 and CONF-13.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from edgezero_spin.host.factors.blocking import check, is_live
+from edgezero_spin.host.factors.blocking import is_live
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, claim, release
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, SqliteError
 from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
 from edgezero_spin.host.factors.sqlite.statements import SqliteRow
-from edgezero_spin.host.runtime.interface import (
-    HostFunction,
-    Interface,
-    VariantTable,
-    WitError,
-)
+from edgezero_spin.host.runtime.interface import HostFunction, Interface, VariantTable, WitError
 
 __all__ = [
     "INTERFACES",
@@ -96,7 +91,7 @@ def execute(
             statement, [value for _, value in parameters], max_bytes=MAX_RESULT_BYTES
         )
     except SqliteError as error:
-        check(state)
+        state.check()
         raise error_of(error) from error
     return {"columns": columns, "rows": row_results(columns, rows)}
 
