@@ -111,8 +111,8 @@ def test_all_lines_of_a_request_name_its_trace(app: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
         lines = [json.loads(line) for line in process.stderr]
-    told = [line["message"] for line in lines if line.get("level") == "info"]
-    assert [text.split(" at ")[0] for text in told[:2]] == ["operation page", "explorer"]
+    notes = [line["message"] for line in lines if line.get("level") == "info"]
+    assert [text.split(" at ")[0] for text in notes[:2]] == ["operation page", "explorer"]
     printed = [line for line in lines if "stream" in line]
     assert {line["stream"] for line in printed} == {"stdout", "stderr"}
     access = {line["path"]: line["trace_id"] for line in lines if "status" in line}
