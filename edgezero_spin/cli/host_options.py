@@ -14,8 +14,9 @@ import click
 
 from edgezero_spin.cli.explorer_options import EXPLORER_OPTIONS, take_explorer_port
 from edgezero_spin.cli.not_here import check_environment, refused_options
-from edgezero_spin.cli.options import all_options
+from edgezero_spin.cli.options import all_options, notify
 from edgezero_spin.cli.reuse_options import REUSE_OPTIONS, ReuseFlags
+from edgezero_spin.cli.telemetry import telemetry_observer
 from edgezero_spin.cli.values import Duration, DurationSpan
 
 if TYPE_CHECKING:
@@ -54,8 +55,10 @@ class HostFlags(NamedTuple):
     disable_cache: bool
     disable_pooling: bool
     debug_info: bool
+    wasi_otel: bool
     operation_listen: str | None
     explorer_port: int | None
+    log_as_json: bool
 
     @property
     def as_json(self) -> bool:
@@ -87,6 +90,7 @@ class HostFlags(NamedTuple):
         return {
             "truncate_logs": self.truncate_logs,
             "max_log_bytes": self.max_log_bytes,
+            "echo_as_json": self.log_as_json,
             "sqlite": self.sqlite,
             "transient_write": self.allow_transient_write,
             "direct_mounts": self.direct_mounts,
@@ -102,6 +106,11 @@ class HostFlags(NamedTuple):
         from edgezero_spin.host import HostSettings, ReconnectPolicy
         from edgezero_spin.host.runtime.pool import instances_in_pool
 
+        if self.wasi_otel and telemetry_observer() is None:
+            notify(
+                "--experimental-wasi-otel: no OTEL_EXPORTER_OTLP_... variable names a collector, "
+                "so what components report is dropped"
+            )
         least_s, most_s = self.request_timeout or (None, None)
         settings = HostSettings(
             request_timeout_s=most_s,
@@ -110,6 +119,7 @@ class HostFlags(NamedTuple):
             durable_writes=durable if self.durability is None else self.durability == "full",
             pooling=not self.disable_pooling,
             debug_info=self.debug_info,
+            wasi_otel=self.wasi_otel,
             count_instructions=self.explorer_port is not None,
             reconnect=ReconnectPolicy(timeout_s=self.reconnect_timeout),
             **self.reuse.policies(ready=self.ready),
@@ -271,6 +281,13 @@ _OPTIONS = (
     click.option("--disable-pooling", is_flag=True, help="Allocate instances one by one."),
     click.option("--debug-info", is_flag=True, help="Let native debuggers see into components."),
     click.option(
+        "--experimental-wasi-otel",
+        "wasi_otel",
+        is_flag=True,
+        help="Send spans, metrics and logs that components report by wasi:otel, to the collectors "
+        "that OTEL_EXPORTER_OTLP_... name.",
+    ),
+    click.option(
         "--operation-listen",
         metavar="ADDRESS",
         help="Serve /healthz, /readyz and /metrics there, beside the application.",
@@ -279,7 +296,8 @@ _OPTIONS = (
         "--log-format",
         type=click.Choice(["text", "json"]),
         default="text",
-        help="How the host's own log is written, on standard error. Default: text.",
+        help="How the host's own log and what components print are written, on standard error. "
+        "Default: text.",
     ),
     *EXPLORER_OPTIONS,
     refused_options,
@@ -293,7 +311,7 @@ def host_options(command: Callable[..., object]) -> Callable[..., object]:
     def gathered(*arguments: Any, **values: Any) -> object:
         reuse = ReuseFlags(*(values.pop(name) for name in ReuseFlags._fields))
         explorer = take_explorer_port(values)
-        taken = ("reuse", "explorer_port")
+        taken = ("reuse", "explorer_port", "log_as_json")
         own = {name: values.pop(name) for name in HostFlags._fields if name not in taken}
         if (own["tls_cert"] is None) != (own["tls_key"] is None):
             raise click.UsageError("--tls-cert and --tls-key go together")
@@ -301,7 +319,8 @@ def host_options(command: Callable[..., object]) -> Callable[..., object]:
             raise click.UsageError("--cache and --disable-cache contradict each other")
         own["disable_pooling"] |= _pooling_is_switched_off()
         check_environment()
-        if values.pop("log_format") == "json":
+        own["log_as_json"] = values.pop("log_format") == "json"
+        if own["log_as_json"]:
             # Not needed for `--help`, and slow to import for that.
             from edgezero_spin.cli.log_format import write_log_as_json
 

@@ -48,6 +48,8 @@ class HostSettings:
         debug_info: Let native debuggers see into guests (ENG-10).
         count_instructions: Count the instructions of guests, for observers. They are slower, and
             compiled by themselves. An engine that is shared decides for itself.
+        wasi_otel: Let components report spans, metrics and log records of their own by
+            ``wasi:otel``, which is experimental (TEL-47). An observer takes them.
         reuse: Whether instances are made ahead of time, and whether they serve more than
             one request, one after the other (FLAG-6).
         concurrency: How many requests share an instance of WASI 0.3, and how long it lives.
@@ -65,6 +67,7 @@ class HostSettings:
     pooling: bool = True
     debug_info: bool = False
     count_instructions: bool = False
+    wasi_otel: bool = False
     reuse: ReusePolicy = attrs.field(factory=ReusePolicy)
     concurrency: ConcurrencyPolicy = attrs.field(factory=ConcurrencyPolicy)
     reconnect: ReconnectPolicy = attrs.field(factory=ReconnectPolicy)
@@ -92,6 +95,7 @@ class RunOptions(TypedDict, total=False):
         max_log_bytes: Size of a log file past which the next one is begun; one that was full
             is kept beside it.
         echo_to: Where output is echoed; ``None`` means this process's stderr.
+        echo_as_json: Echo each line as a JSON object: time, component, stream, message, trace.
         profile: The build profile of the manifest.
         components: Run these and their triggers only; all when empty (LOCK-43).
         direct_mounts: Let guests see the manifest's folders themselves, not a copy, so
@@ -118,6 +122,7 @@ class RunOptions(TypedDict, total=False):
     truncate_logs: bool
     max_log_bytes: int
     echo_to: BinaryIO | None
+    echo_as_json: bool
     profile: str | None
     components: Iterable[str]
     direct_mounts: bool

@@ -42,15 +42,25 @@ def _componentize_plainly(folder: Path, world: str, output: Path) -> None:
 def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     """Compile a guest of ``tests/component/guests`` by its folder's name, once a run.
 
-    With a ``world``, componentize-py alone compiles it.
+    With a ``world``, componentize-py alone compiles it; with an ``own_world``, `edgezero
+    componentize --world` does.
     """
 
-    def compile_guest(name: str, wasi: Wasi = DEFAULT_WASI, *, world: str | None = None) -> Path:
+    def compile_guest(
+        name: str,
+        wasi: Wasi = DEFAULT_WASI,
+        *,
+        world: str | None = None,
+        own_world: str | None = None,
+    ) -> Path:
         file = f"{name}-{wasi}.wasm"
 
         def make(folder: Path) -> None:
             if world is None:
-                componentize_app("app", output=folder / file, folder=GUESTS / name, wasi=wasi)
+                output = folder / file
+                componentize_app(
+                    "app", output=output, folder=GUESTS / name, wasi=wasi, world=own_world
+                )
             else:
                 _componentize_plainly(GUESTS / name, world, folder / file)
 
