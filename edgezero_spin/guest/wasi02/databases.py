@@ -31,7 +31,8 @@ _INTERFACES: dict[DatabaseKind, DatabaseInterface] = {
     ),
     "postgres": DatabaseInterface(
         name="spin:postgres/postgres@4.0.0",
-        modules=("postgres", "spin_postgres_postgres_4_0_0", "spin_postgres_postgres_4_2_0"),
+        # Where there are several versions, the one without a number is an old one.
+        modules=("spin_postgres_postgres_4_0_0", "spin_postgres_postgres_4_2_0", "postgres"),
         asynchronous=False,
     ),
     "mysql": DatabaseInterface(
