@@ -17,15 +17,17 @@ _IN_COMPONENT = sys.platform == "wasi"
 if _IN_COMPONENT:
     # These need the bindings, which exist nowhere but in a component. What is not imported while
     # it is built, a handler cannot ask for.
-    import edgezero_spin.guest.wasi02.databases
-    import edgezero_spin.guest.wasi03.databases
     import edgezero_spin.stores.databases.mysql
     import edgezero_spin.stores.databases.postgres
     import edgezero_spin.stores.databases.redis
     import edgezero_spin.stores.databases.sqlite  # noqa: F401
+    from edgezero_spin.guest.wasi02.databases import INTERFACES as INTERFACES_02
     from edgezero_spin.guest.wasi02.stores import platform as blocking_platform
+    from edgezero_spin.guest.wasi03.databases import INTERFACES as INTERFACES_03
     from edgezero_spin.guest.wasi03.stores import platform as async_platform
 
+    for interface in (*INTERFACES_02.values(), *INTERFACES_03.values()):
+        interface.loaded()
     explain_unawaited()
 
 __all__ = ["open_stores"]

@@ -110,7 +110,7 @@ def printed_by_all(spin: Program, folder: Path) -> list[bytes]:
             started(ours, folder, folder / "ours"),
             started(list(spin.command), folder, folder / "theirs"),
         ):
-            end = time.monotonic() + 60
+            end = time.monotonic() + 300
             while subscribers(connection) < 2 and time.monotonic() < end:
                 time.sleep(0.05)
             for message in MESSAGES:
