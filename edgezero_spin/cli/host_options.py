@@ -16,6 +16,7 @@ from edgezero_spin.cli.explorer_options import EXPLORER_OPTIONS, take_explorer_p
 from edgezero_spin.cli.not_here import check_environment, refused_options
 from edgezero_spin.cli.options import all_options
 from edgezero_spin.cli.reuse_options import REUSE_OPTIONS, ReuseFlags
+from edgezero_spin.cli.telemetry import telemetry_observer
 from edgezero_spin.cli.values import Duration, DurationSpan
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class HostFlags(NamedTuple):
     disable_cache: bool
     disable_pooling: bool
     debug_info: bool
+    wasi_otel: bool
     operation_listen: str | None
     explorer_port: int | None
 
@@ -102,6 +104,12 @@ class HostFlags(NamedTuple):
         from edgezero_spin.host import HostSettings, ReconnectPolicy
         from edgezero_spin.host.runtime.pool import instances_in_pool
 
+        if self.wasi_otel and telemetry_observer() is None:
+            click.echo(
+                "[edgezero] --experimental-wasi-otel: no OTEL_EXPORTER_OTLP_... variable names a "
+                "collector, so what components report is dropped",
+                err=True,
+            )
         least_s, most_s = self.request_timeout or (None, None)
         settings = HostSettings(
             request_timeout_s=most_s,
@@ -110,6 +118,7 @@ class HostFlags(NamedTuple):
             durable_writes=durable if self.durability is None else self.durability == "full",
             pooling=not self.disable_pooling,
             debug_info=self.debug_info,
+            wasi_otel=self.wasi_otel,
             count_instructions=self.explorer_port is not None,
             reconnect=ReconnectPolicy(timeout_s=self.reconnect_timeout),
             **self.reuse.policies(ready=self.ready),
@@ -270,6 +279,13 @@ _OPTIONS = (
     ),
     click.option("--disable-pooling", is_flag=True, help="Allocate instances one by one."),
     click.option("--debug-info", is_flag=True, help="Let native debuggers see into components."),
+    click.option(
+        "--experimental-wasi-otel",
+        "wasi_otel",
+        is_flag=True,
+        help="Send spans, metrics and logs that components report by wasi:otel, to the collectors "
+        "that OTEL_EXPORTER_OTLP_... name.",
+    ),
     click.option(
         "--operation-listen",
         metavar="ADDRESS",

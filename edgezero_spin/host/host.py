@@ -40,6 +40,7 @@ from edgezero_spin.host.http.service import Service
 from edgezero_spin.host.http.service_chaining import OutboundSender
 from edgezero_spin.host.http.trigger import HTTP
 from edgezero_spin.host.load.application import Application, PublicRoute, load_application
+from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, in_file
 from edgezero_spin.host.load.starting import (
     FoundApplication,
@@ -131,6 +132,7 @@ class Host:
                 fuel=settings.count_instructions,
             )
         )
+        network = network or NetworkRules()
         self._sender = OutboundSender(network)
         observers = tuple(observers)
         try:
@@ -142,11 +144,14 @@ class Host:
                 variables=variables,
                 logs=logs or Logs(None),
                 limits=InstanceLimits(
-                    memory_bytes=settings.max_instance_memory,
-                    deadline_s=settings.request_timeout_s,
+                    memory_bytes=settings.max_instance_memory, deadline_s=settings.request_timeout_s
                 ),
                 sender=self._sender,
-                interfaces=interfaces,
+                interfaces=(
+                    host_interfaces(wasi_otel=settings.wasi_otel)
+                    if interfaces is None
+                    else interfaces
+                ),
                 adapt=adapt,
                 databases=databases,
                 network=network,
@@ -423,12 +428,7 @@ class Host:
         if not any(name.lower() == b"host" for name, _ in headers):
             headers = [(b"host", b"localhost"), *headers]
         head = RequestHead(
-            request.method,
-            path,
-            query if mark else None,
-            headers,
-            request.scheme,
-            request.client,
+            request.method, path, query if mark else None, headers, request.scheme, request.client
         )
         return await answer(
             self._service, head, request.body, request.trailers, watch, observed=observed

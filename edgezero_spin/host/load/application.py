@@ -156,6 +156,8 @@ def load_application(
         from edgezero_spin.host.factors.observed_calls import ObservedInterfaces
 
         interfaces = ObservedInterfaces(interfaces, observer)
+        for slots in network.slots:
+            slots.observer = observer
     loadable: dict[str, _Loadable] = {}
     for part in plan.components:
         grants = Grants(

@@ -21,7 +21,13 @@ from edgezero_spin.host.errors import EngineError
 from edgezero_spin.host.runtime.engine_version import engine_version
 from edgezero_spin.host.runtime.list_writer import ListWriterModule
 from edgezero_spin.host.runtime.memory_slots import MemorySlots
-from edgezero_spin.host.runtime.pool import SLOT_BYTES, can_map, can_reserve, set_pool
+from edgezero_spin.host.runtime.pool import (
+    SLOT_BYTES,
+    TABLE_ELEMENTS,
+    can_map,
+    can_reserve,
+    set_pool,
+)
 
 __all__ = [
     "Engine",
@@ -160,6 +166,7 @@ class Engine:
         pooling: Whether the pool was granted.
         native: The engine below.
         slots: The pool's slots, where the engine wipes but what an instance wrote.
+        table_elements: Most elements of a table; ``None`` where the pool sees to it.
     """
 
     def __init__(
@@ -174,6 +181,7 @@ class Engine:
         self.pooling = pooling
         self.slots = slots
         self.ticker = _Ticker(native)
+        self.table_elements = None if pooling else TABLE_ELEMENTS
 
     @cached_property
     def list_writer(self) -> ListWriterModule:

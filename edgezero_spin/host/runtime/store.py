@@ -36,6 +36,8 @@ __all__ = ["Store"]
 _NO_DEADLINE = 1 << 60
 """Epoch ticks that no engine lives to see."""
 _UNLIMITED_FUEL = (1 << 64) - 1
+_TABLES = 128
+"""Most tables of an instance outside a pool."""
 _SLOTS = 32
 """Slots for the parameters and results of a core call; no function has more."""
 
@@ -108,8 +110,11 @@ class Store:
             InstanceError: The engine does not count that.
         """
         settings = self._engine.settings
-        if limits.memory_bytes is not None:
-            store_limiter(self._store, limits.memory_bytes, -1, -1, -1, -1)
+        memory, elements = limits.memory_bytes, self._engine.table_elements
+        if elements is not None:
+            store_limiter(self._store, -1 if memory is None else memory, elements, -1, _TABLES, -1)
+        elif memory is not None:
+            store_limiter(self._store, memory, -1, -1, -1, -1)
         if settings.fuel:
             self._fuel_given = _UNLIMITED_FUEL if limits.fuel is None else limits.fuel
             problem = set_fuel(self.context, self._fuel_given)

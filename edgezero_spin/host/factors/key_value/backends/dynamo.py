@@ -46,6 +46,7 @@ class DynamoKeyValue:
 
     Attributes:
         table: Where they are.
+        summary: The same for traces.
         remote: It is on another machine.
     """
 
@@ -54,6 +55,7 @@ class DynamoKeyValue:
     def __init__(self, table: DynamoTable) -> None:
         """Connect to nothing yet."""
         self.table = table
+        self.summary = f"AWS DynamoDB region: {table.region}, table: {table.table}"
         given = {}
         if table.access_key is not None and table.secret_key is not None:
             given = {
