@@ -63,7 +63,7 @@ def refused_options(command: F) -> F:
             hidden=True,
             expose_value=False,
             callback=_features,
-        ),
+        )
     )(command)
 
 

@@ -105,11 +105,7 @@ def serve(
         options["settings"] = HostSettings(**reuse.policies())
         with Host.from_manifest(path, **options) as host:
             triggers.check(host)
-            run_host(
-                host,
-                listen,
-                settings=ServerSettings(find_free_port=flags.find_free_port),
-            )
+            run_host(host, listen, settings=ServerSettings(find_free_port=flags.find_free_port))
         return
     run_spin(
         ServeRequest(

@@ -21,11 +21,7 @@ from edgezero_spin.development.application import NativeApplication, Placed
 from edgezero_spin.development.events import AppTakers
 from edgezero_spin.development.observed import FOLLOWING
 from edgezero_spin.development.outbound import NetworkTransport
-from edgezero_spin.development.pages import (
-    exception_response,
-    failure_response,
-    wants_html,
-)
+from edgezero_spin.development.pages import exception_response, failure_response, wants_html
 from edgezero_spin.errors import EdgeZeroError
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.exchange import Exchange

@@ -144,8 +144,7 @@ class Host:
                 variables=variables,
                 logs=logs or Logs(None),
                 limits=InstanceLimits(
-                    memory_bytes=settings.max_instance_memory,
-                    deadline_s=settings.request_timeout_s,
+                    memory_bytes=settings.max_instance_memory, deadline_s=settings.request_timeout_s
                 ),
                 sender=self._sender,
                 interfaces=(
@@ -429,12 +428,7 @@ class Host:
         if not any(name.lower() == b"host" for name, _ in headers):
             headers = [(b"host", b"localhost"), *headers]
         head = RequestHead(
-            request.method,
-            path,
-            query if mark else None,
-            headers,
-            request.scheme,
-            request.client,
+            request.method, path, query if mark else None, headers, request.scheme, request.client
         )
         return await answer(
             self._service, head, request.body, request.trailers, watch, observed=observed

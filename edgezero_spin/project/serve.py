@@ -145,9 +145,7 @@ def run_spin(request: ServeRequest) -> None:
     arguments = ["spin", *spin_arguments(request)]
     try:
         status = run_child(
-            arguments,
-            folder=request.manifest.parent,
-            environment=spin_environment(os.environ),
+            arguments, folder=request.manifest.parent, environment=spin_environment(os.environ)
         )
     except OSError as error:
         raise ProjectError(

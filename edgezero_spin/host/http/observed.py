@@ -122,4 +122,7 @@ class ObservedResponse:
         if not self._over:
             self._over = True
             seconds = time.perf_counter() - self._began
-            self._observer.ended(RequestOutcome(self._status, self._size, seconds, aborted))
+            observer = self._observer
+            observer.ended(
+                RequestOutcome(self._status, self._size, seconds, aborted, observer.trace_id)
+            )

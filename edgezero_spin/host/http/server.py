@@ -176,8 +176,7 @@ class _Serving:
                     events.cancel()
                     await asyncio.wait({events})
                 await asyncio.gather(
-                    self._end_requests(requests, hurried),
-                    self._end_events(triggers, hurried),
+                    self._end_requests(requests, hurried), self._end_events(triggers, hurried)
                 )
             if over and events is not None and _is_over(events, serves):
                 events.result()

@@ -20,15 +20,7 @@ Tables = tuple[Interface, ...]
 
 def _wasi_02() -> Tables:
     from edgezero_spin.host.factors.outbound_http import interface as outbound_http
-    from edgezero_spin.host.factors.wasi import (
-        cli,
-        clocks,
-        filesystem,
-        http,
-        io,
-        random,
-        sockets,
-    )
+    from edgezero_spin.host.factors.wasi import cli, clocks, filesystem, http, io, random, sockets
 
     return (
         io.ERROR,
@@ -45,14 +37,7 @@ def _wasi_02() -> Tables:
 
 
 def _wasi_03() -> Tables:
-    from edgezero_spin.host.factors.wasi_03 import (
-        cli,
-        clocks,
-        filesystem,
-        http,
-        random,
-        sockets,
-    )
+    from edgezero_spin.host.factors.wasi_03 import cli, clocks, filesystem, http, random, sockets
 
     modules = (cli, clocks, random, filesystem, sockets, http)
     return tuple(table for module in modules for table in module.INTERFACES_03)

@@ -168,13 +168,13 @@ class VariantTable(Sequence[Any]):
         """Return the same with lists for rows."""
         return VariantTable(self.cases, self.columns, self._count, null=self.null)
 
-    def case_of(self, column: int) -> str | None:
-        """Return the case that all payloads of a column have, if it is one."""
-        cases, payloads = self.cases[column], self.columns[column]
+    def column(self, index: int) -> tuple[str | list[str], Sequence[Any]]:
+        """Return the case of all payloads of a column or of each, and the payloads."""
+        cases, payloads = self.cases[index], self.columns[index]
         if isinstance(cases, str):
-            return cases if None not in payloads else None
+            return cases if None not in payloads else self.cases_of(index), payloads
         classes = set(map(type, payloads))
-        return cases[classes.pop()] if len(classes) == 1 else None
+        return cases[classes.pop()] if len(classes) == 1 else self.cases_of(index), payloads
 
     def cases_of(self, column: int) -> list[str]:
         """Return the case of each payload of a column."""

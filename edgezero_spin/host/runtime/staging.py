@@ -204,7 +204,7 @@ class Staging:
 
         def stage_lists(area: Area, values: Sequence[Any]) -> int:
             if row is not None and isinstance(values, VariantTable) and not values.field:
-                return row(area, map(_column(values), range(len(values.columns))))
+                return row(area, map(values.column, range(len(values.columns))))
             if not _are(values, list, tuple):
                 raise TypeError("no list")
             lengths = [*map(len, values)]
@@ -233,7 +233,7 @@ class Staging:
                 if isinstance(names, str):
                     cases: Any = numbers[names]
                 else:
-                    cases = [numbers[name] for name in names]
+                    cases = [*map(numbers.__getitem__, names)]
                 fields += count * size, stage(area, cases, payloads)
                 count += 1
             record = area.node(_RECORD, count, *fields)
@@ -348,11 +348,6 @@ def _is_row(fields: Sequence[wit.ValueType]) -> bool:
         case [wit.ListType(wit.VariantType(), None)]:
             return True
     return False
-
-
-def _column(table: VariantTable) -> Callable[[int], _Column]:
-    """Return what gives a column."""
-    return lambda index: (table.case_of(index) or table.cases_of(index), table.columns[index])
 
 
 def _grouped(used: set[int], cases: Sequence[int], payloads: Sequence[Any]) -> dict[int, list[Any]]:

@@ -16,11 +16,7 @@ from typing import Any
 import attrs
 
 from edgezero_spin.host.observers import Observer
-from edgezero_spin.host.telemetry.settings import (
-    Protocol,
-    TelemetryError,
-    TelemetrySettings,
-)
+from edgezero_spin.host.telemetry.settings import Protocol, TelemetryError, TelemetrySettings
 
 __all__ = ["SCOPE", "Telemetry", "start_telemetry"]
 

@@ -154,10 +154,7 @@ def resource_of(record: Record | None) -> Resource:
 def scope_of(record: Record) -> InstrumentationScope:
     """Read an ``instrumentation-scope``."""
     return InstrumentationScope(
-        record["name"],
-        record["version"],
-        record["schema-url"],
-        _attributes(record["attributes"]),
+        record["name"], record["version"], record["schema-url"], _attributes(record["attributes"])
     )
 
 

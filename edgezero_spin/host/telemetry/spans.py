@@ -181,10 +181,7 @@ _FAMILIES = (
     _Family(r"(fermyon:spin|spin:redis)/redis@", _REDIS_CALLS, _redis, blames=True),
     _Family(r"(fermyon:spin|spin:mqtt)/mqtt@", {"open", "publish"}, _mqtt),
     _Family(
-        r"fermyon:spin/llm(@|$)",
-        {"infer", "generate_embeddings"},
-        _llm,
-        backend="llm.backend",
+        r"fermyon:spin/llm(@|$)", {"infer", "generate_embeddings"}, _llm, backend="llm.backend"
     ),
 )
 

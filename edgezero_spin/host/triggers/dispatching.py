@@ -248,11 +248,7 @@ class Dispatcher:
             return
         gone = asyncio.ensure_future(asyncio.wait(set(self._under_way)))
         hurry = asyncio.ensure_future((hurried or asyncio.Event()).wait())
-        await asyncio.wait(
-            (gone, hurry),
-            timeout=timeout_s,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        await asyncio.wait((gone, hurry), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
         hurry.cancel()
         for future, delivery in self._under_way.items():

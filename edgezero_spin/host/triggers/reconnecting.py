@@ -38,9 +38,7 @@ class ServerGoneError(HostError):
 
 
 async def stay_connected(
-    name: str,
-    attempt: Callable[[Callable[[], None]], Awaitable[None]],
-    events: EventSink,
+    name: str, attempt: Callable[[Callable[[], None]], Awaitable[None]], events: EventSink
 ) -> NoReturn:
     """Connect, and again whenever the connection is lost.
 

@@ -23,10 +23,7 @@ from edgezero_spin.wasm.component.definitions import (
 )
 from edgezero_spin.wasm.component.errors import InvalidError
 from edgezero_spin.wasm.component.extern_rules import check_annotation, check_visibility
-from edgezero_spin.wasm.component.linked import (
-    HostResource,
-    ImportedFunction,
-)
+from edgezero_spin.wasm.component.linked import HostResource, ImportedFunction
 from edgezero_spin.wasm.component.matching import check_module
 from edgezero_spin.wasm.component.plan import Evaluation, Exports
 from edgezero_spin.wasm.component.scope import (
@@ -37,10 +34,7 @@ from edgezero_spin.wasm.component.scope import (
     ScopeItem,
     TypeClosure,
 )
-from edgezero_spin.wasm.component.types import (
-    FunctionType,
-    ResourceType,
-)
+from edgezero_spin.wasm.component.types import FunctionType, ResourceType
 
 __all__ = ["EXPORT", "Ascription"]
 

@@ -22,10 +22,7 @@ from edgezero_spin.host.factors.database_servers.errors import (
 from edgezero_spin.host.factors.database_servers.pools import ConnectionPool, PooledConnection
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
-from edgezero_spin.host.factors.outbound_networking.slot_waits import (
-    MAX_CONNECTIONS,
-    claim_slot,
-)
+from edgezero_spin.host.factors.outbound_networking.slot_waits import MAX_CONNECTIONS, claim_slot
 from edgezero_spin.host.runtime.interface import VariantTable
 
 __all__ = ["NULL", "Opening", "Parameter", "RowStream", "Rows", "Session", "SqlConnection"]

@@ -244,9 +244,5 @@ def _tls_files(table: TableReader, base: Path) -> "TlsFiles | None":
         )
         return None
     return TlsFiles(
-        platform_roots=platform,
-        webpki_roots=webpki,
-        roots=roots,
-        certificate=certificate,
-        key=key,
+        platform_roots=platform, webpki_roots=webpki, roots=roots, certificate=certificate, key=key
     )

@@ -25,10 +25,7 @@ class ConnectionSlots:
     """
 
     def __init__(
-        self,
-        most: int | None = None,
-        total: "ConnectionSlots | None" = None,
-        kind: str = "",
+        self, most: int | None = None, total: "ConnectionSlots | None" = None, kind: str = ""
     ) -> None:
         self.most = most
         self.total = total

@@ -9,6 +9,7 @@ functions in ``src/backend/utils/adt``.
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from struct import Struct
 from struct import error as StructError  # noqa: N812 - it is a class
 from typing import Any
@@ -28,7 +29,7 @@ from psycopg.types.numeric import (
 )
 from psycopg.types.string import ByteaBinaryLoader, TextBinaryLoader
 
-from edgezero_spin.host.factors.bounds import ENTRY_OVERHEAD, size_of
+from edgezero_spin.host.factors.bounds import ENTRY_OVERHEAD, size_of_row
 from edgezero_spin.host.factors.database_servers.sessions import NULL
 from edgezero_spin.host.factors.postgres.calendar import HOUR_US, date_of_days, time_of_us
 from edgezero_spin.host.factors.postgres.numeric import decode_numeric
@@ -41,7 +42,8 @@ _INT4, _INT8 = Struct("!i").unpack_from, Struct("!q").unpack_from
 _INTERVAL = Struct("!qii").unpack
 _EMPTY, _LOWER_INCLUSIVE, _UPPER_INCLUSIVE, _LOWER_INFINITE, _UPPER_INFINITE = 1, 2, 4, 8, 16
 _INT4_ENDS = (-(2**31), 2**31 - 1)
-_INT8_ENDS = (-(2**63), 2**63 - 1)
+# Far beyond the years that PostgreSQL has.
+_INT8_END_HOURS = (-(2**63) // HOUR_US, (2**63 - 1) // HOUR_US)
 
 
 # PostgreSQL writes jsonb with one blank after each comma and colon, and no other outside strings.
@@ -80,23 +82,30 @@ def _date(days: int) -> tuple[int, int, int]:
     return date_of_days(days)
 
 
+class _Hours(dict[int, tuple[int, ...]]):
+    """Year, month, day and hour, by the hours since the start of 2000."""
+
+    def __missing__(self, hours: int) -> tuple[int, ...]:
+        if hours in _INT8_END_HOURS:
+            raise ValueError("an infinite time")
+        days, hour = divmod(hours, 24)
+        found = self[hours] = (*date_of_days(days), hour)
+        return found
+
+
 def _datetimes(column: Iterable[int | None]) -> list[tuple[int, ...] | None]:
-    known: dict[int, tuple[int, ...]] = {}
-    found: list[tuple[int, ...] | None] = []
-    for microseconds in column:
-        if microseconds is None:
-            found.append(None)
-            continue
-        hours, rest = divmod(microseconds, HOUR_US)
-        beginning = known.get(hours)
-        if beginning is None:
-            if microseconds in _INT8_ENDS:
-                raise ValueError("an infinite time")
-            days, hour = divmod(hours, 24)
-            beginning = known[hours] = (*date_of_days(days), hour)
-        seconds, fraction = divmod(rest, 1_000_000)
-        found.append((*beginning, seconds // 60, seconds % 60, fraction * 1000))
-    return found
+    hours = _Hours()
+    return [
+        None
+        if moment is None
+        else (
+            *hours[moment // HOUR_US],
+            (rest := moment % HOUR_US) // 60_000_000,
+            rest // 1_000_000 % 60,
+            rest % 1_000_000 * 1000,
+        )
+        for moment in column
+    ]
 
 
 def _interval(data: bytes) -> dict[str, int]:
@@ -222,15 +231,14 @@ def _bytes_of_texts(values: Iterable[str]) -> int:
     return len(joined) if joined.isascii() else len(joined.encode())
 
 
-def _bytes_of_lists(values: Iterable[list[Any]]) -> int:
-    return sum(size_of(part) for value in values for part in value)
-
-
 # What the values of a case count beside the fixed size of each.
 _SIZES: dict[str, Callable[[Iterable[Any]], int]] = {
     **dict.fromkeys(("str", "decimal"), _bytes_of_texts),
     **dict.fromkeys(("binary", "jsonb", "unsupported"), lambda values: sum(map(len, values))),
-    **dict.fromkeys(("array-int32", "array-int64", "array-decimal", "array-str"), _bytes_of_lists),
+    **dict.fromkeys(
+        ("array-int32", "array-int64", "array-decimal", "array-str"),
+        lambda values: sum(map(size_of_row, values)),
+    ),
 }
 
 
@@ -243,13 +251,21 @@ class PostgresRowReader:
         Args:
             name_of: Returns the server's name of a type.
         """
-        oids = [result.ftype(index) for index in range(result.nfields)]
-        self.columns = [
-            _column(result.fname(index) or b"", oid, name_of) for index, oid in enumerate(oids)
-        ]
-        self._oids = oids
-        self._cases = [column.case or "unsupported" for column in self.columns]
+        self._oids = [result.ftype(index) for index in range(result.nfields)]
+        self._names = [result.fname(index) or b"" for index in range(result.nfields)]
+        self._name_of = name_of
+        self._cases = [_case_of(oid) or "unsupported" for oid in self._oids]
         self._transformer = Transformer(_ADAPTERS)
+
+    @cached_property
+    def columns(self) -> Sequence[PostgresColumn]:
+        """The columns; the server may be asked for the names of their types."""
+        return [
+            PostgresColumn(name.decode(errors="replace"), case, "" if case else self._name_of(oid))
+            for name, oid, case in zip(
+                self._names, self._oids, map(_case_of, self._oids), strict=True
+            )
+        ]
 
     @property
     def no_rows(self) -> VariantTable:
@@ -297,7 +313,6 @@ class PostgresRowReader:
         return ColumnValueError(0, str(error))
 
 
-def _column(name: bytes, oid: int, name_of: Callable[[int], str]) -> PostgresColumn:
+def _case_of(oid: int) -> str:
     type_ = TYPES.get(oid)
-    case = "" if type_ is None else type_.column
-    return PostgresColumn(name.decode(errors="replace"), case, "" if case else name_of(oid))
+    return "" if type_ is None else type_.column

@@ -62,10 +62,14 @@ class PostgresRows:
     """The rows of a statement that runs. Read them to the end, or ``close`` them."""
 
     def __init__(self, connection: "PostgresConnection", reader: PostgresRowReader) -> None:
-        self.columns: Sequence[PostgresColumn] = reader.columns
         self._connection = connection
         self._reader = reader
         self._open = True
+
+    @property
+    def columns(self) -> Sequence[PostgresColumn]:
+        """The columns, once the rows are read or the names of all types are known."""
+        return self._reader.columns
 
     @property
     def at_hand(self) -> bool:

@@ -34,17 +34,9 @@ from edgezero_spin.host.factors.sqlite.statements import (
     check_parameters,
     prepare,
 )
-from edgezero_spin.host.factors.sqlite.threads import (
-    LeftBehindError,
-    left_behind,
-    run_statement,
-)
+from edgezero_spin.host.factors.sqlite.threads import LeftBehindError, left_behind, run_statement
 
-__all__ = [
-    "DatabaseConnection",
-    "RowsTooLargeError",
-    "SqliteError",
-]
+__all__ = ["DatabaseConnection", "RowsTooLargeError", "SqliteError"]
 
 BUSY_TIMEOUT_S = 5.0
 

@@ -16,12 +16,7 @@ from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, Sq
 from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
 from edgezero_spin.host.factors.sqlite.statements import SqliteRow
-from edgezero_spin.host.runtime.interface import (
-    HostFunction,
-    Interface,
-    VariantTable,
-    WitError,
-)
+from edgezero_spin.host.runtime.interface import HostFunction, Interface, VariantTable, WitError
 
 __all__ = [
     "INTERFACES",

@@ -13,13 +13,7 @@ from typing import Any
 
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
-from edgezero_spin.host.factors.wasi.io import (
-    InputStream,
-    IoError,
-    OutputStream,
-    Parent,
-    Pollable,
-)
+from edgezero_spin.host.factors.wasi.io import InputStream, IoError, OutputStream, Parent, Pollable
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
 __all__ = [
@@ -210,15 +204,9 @@ _TYPES = {
 }
 
 INTERFACES = (
+    Interface("wasi:sockets/network", {"network-error-code": lambda state, error: None}, _TYPES),
     Interface(
-        "wasi:sockets/network",
-        {"network-error-code": lambda state, error: None},
-        _TYPES,
-    ),
-    Interface(
-        "wasi:sockets/instance-network",
-        {"instance-network": lambda state: Network()},
-        _TYPES,
+        "wasi:sockets/instance-network", {"instance-network": lambda state: Network()}, _TYPES
     ),
     Interface(
         "wasi:sockets/ip-name-lookup",
