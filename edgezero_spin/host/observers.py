@@ -36,6 +36,7 @@ __all__ = [
     "RequestObserver",
     "RequestOutcome",
     "combine",
+    "tell",
 ]
 
 logger = logging.getLogger("edgezero_spin.host")
@@ -189,7 +190,8 @@ class RequestObserver:
         sees_component: ``False`` for one that is told nothing of what its component begins, ends,
             calls and fails at; of what it sends and prints it is.
         sees_end: ``False`` for one whose ``ended`` need not be called.
-        never_raises: It takes care of its own failures; one that is alone is called directly then.
+        never_raises: It takes care of its own failures, as by ``tell``; one that is alone is called
+            directly then.
     """
 
     __slots__ = ()
@@ -238,9 +240,11 @@ class Observer:
     Attributes:
         sees_components: ``False`` for one that is told of requests alone, from the outside: then
             components run as if nobody observed them.
+        never_raises: As of a ``RequestObserver``.
     """
 
     sees_components = True
+    never_raises = False
 
     def follows(self, interface: str, function: str) -> bool:
         """Whether ``call_began`` is wanted for a function. Asked while components are loaded."""
@@ -267,15 +271,17 @@ class Observer:
 def combine(observers: Iterable[Observer]) -> Observer | None:
     """Return one observer that tells all of these and never raises; ``None`` for none."""
     known = tuple(observers)
+    if len(known) == 1 and known[0].never_raises:
+        return known[0]
     return _All(known) if known else None
 
 
-def _told(tell: Callable[..., Any], *arguments: Any) -> Any:
+def tell(method: Callable[..., Any], *arguments: Any) -> Any:
     """Call a method of an observer; ``None`` where it fails."""
     try:
-        return tell(*arguments)
+        return method(*arguments)
     except Exception:
-        logger.exception("an observer failed: %s", getattr(tell, "__qualname__", tell))
+        logger.exception("an observer failed: %s", getattr(method, "__qualname__", method))
         return None
 
 
@@ -284,25 +290,25 @@ class _All(Observer):
         self._observers = observers
 
     def follows(self, interface: str, function: str) -> bool:
-        return any(_told(each.follows, interface, function) for each in self._observers)
+        return any(tell(each.follows, interface, function) for each in self._observers)
 
     def request_began(self, request: ObservedRequest) -> RequestObserver | None:
-        return _all_of_request([_told(each.request_began, request) for each in self._observers])
+        return _all_of_request([tell(each.request_began, request) for each in self._observers])
 
     def event_began(self, event: ObservedEvent) -> RequestObserver | None:
-        return _all_of_request([_told(each.event_began, event) for each in self._observers])
+        return _all_of_request([tell(each.event_began, event) for each in self._observers])
 
     def instance_made(self, component_id: str) -> None:
         for each in self._observers:
-            _told(each.instance_made, component_id)
+            tell(each.instance_made, component_id)
 
     def instance_ended(self, usage: InstanceUsage) -> None:
         for each in self._observers:
-            _told(each.instance_ended, usage)
+            tell(each.instance_ended, usage)
 
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         for each in self._observers:
-            _told(each.output, component_id, stream, data)
+            tell(each.output, component_id, stream, data)
 
 
 def _all_of_request(found: "Sequence[RequestObserver | None]") -> "RequestObserver | None":
@@ -325,51 +331,51 @@ class _AllOfRequest(RequestObserver):
     def component_began(self, component_id: str, *, executor: str = "wasm") -> None:
         for each in self._observers:
             if each.sees_component:
-                _told(functools.partial(each.component_began, executor=executor), component_id)
+                tell(functools.partial(each.component_began, executor=executor), component_id)
 
     def component_ended(self, usage: ComponentUsage) -> None:
         for each in self._observers:
             if each.sees_component:
-                _told(each.component_ended, usage)
+                tell(each.component_ended, usage)
 
     def call_began(self, call: HostCall) -> CallEnded | None:
-        found = [_told(each.call_began, call) for each in self._observers if each.sees_component]
+        found = [tell(each.call_began, call) for each in self._observers if each.sees_component]
         ends = [end for end in found if end is not None]
         if not ends:
             return None
 
         def ended(error: BaseException | None) -> None:
             for end in reversed(ends):
-                _told(end, error)
+                tell(end, error)
 
         return ended
 
     def sending(self, call: OutgoingCall) -> OutboundObserver | None:
-        found = [_told(each.sending, call) for each in self._observers]
+        found = [tell(each.sending, call) for each in self._observers]
         known = tuple([each for each in found if each is not None])
         return _AllOfOutbound(known) if known else None
 
     def headers(self) -> Sequence[tuple[str, bytes]]:
-        return [pair for each in self._observers for pair in _told(each.headers) or ()]
+        return [pair for each in self._observers for pair in tell(each.headers) or ()]
 
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         for each in self._observers:
-            _told(each.output, component_id, stream, data)
+            tell(each.output, component_id, stream, data)
 
     def failed(self, problem: str) -> None:
         for each in self._observers:
             if each.sees_component:
-                _told(each.failed, problem)
+                tell(each.failed, problem)
 
     def ended(self, outcome: RequestOutcome) -> None:
         for each in self._observers:
             if each.sees_end:
-                _told(each.ended, outcome)
+                tell(each.ended, outcome)
 
     def event_ended(self, seconds: float, problem: str | None) -> None:
         for each in self._observers:
             if each.sees_end:
-                _told(each.event_ended, seconds, problem)
+                tell(each.event_ended, seconds, problem)
 
 
 class _AllOfOutbound(OutboundObserver):
@@ -377,11 +383,11 @@ class _AllOfOutbound(OutboundObserver):
         self._observers = observers
 
     def headers(self) -> Sequence[tuple[str, bytes]]:
-        return [pair for each in self._observers for pair in _told(each.headers) or ()]
+        return [pair for each in self._observers for pair in tell(each.headers) or ()]
 
     def chained(self, component_id: str) -> RequestObserver | None:
-        return _all_of_request([_told(each.chained, component_id) for each in self._observers])
+        return _all_of_request([tell(each.chained, component_id) for each in self._observers])
 
     def ended(self, status: int | None, error: str | None) -> None:
         for each in self._observers:
-            _told(each.ended, status, error)
+            tell(each.ended, status, error)

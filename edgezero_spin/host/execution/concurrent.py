@@ -50,7 +50,7 @@ BLOCKED_S = 1.0
 LOOP_TIMEOUT_S = 2.0
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class _Waiting:
     """A request that has no instance yet."""
 

@@ -135,7 +135,11 @@ class ConcurrentInstance:
     @property
     def _has_backpressure(self) -> bool:
         instance = self.instance
-        return instance is not None and any(part.backpressure for part in instance.components)
+        if instance is not None:
+            for part in instance.components:
+                if part.backpressure:
+                    return True
+        return False
 
     @property
     def tasks(self) -> Scheduler:

@@ -18,6 +18,7 @@ from edgezero_spin.host.observers import (
     Observer,
     RequestObserver,
     RequestOutcome,
+    tell,
 )
 
 __all__ = ["AccessLog", "AccessLogForm"]
@@ -39,6 +40,7 @@ class AccessLog(Observer):
     """Writes lines."""
 
     sees_components = False
+    never_raises = True
 
     def __init__(self, form: str = "text", write: Callable[[str], None] = _print) -> None:
         """Write to standard error unless told otherwise.
@@ -89,13 +91,14 @@ class AccessLog(Observer):
 class _LoggedRequest(RequestObserver):
     __slots__ = ("_log", "_request")
     sees_component = False
+    never_raises = True
 
     def __init__(self, log: AccessLog, request: ObservedRequest) -> None:
         self._log = log
         self._request = request
 
     def ended(self, outcome: RequestOutcome) -> None:
-        self._log.note(self._request, outcome)
+        tell(self._log.note, self._request, outcome)
 
 
 def _shown(text: str) -> str:

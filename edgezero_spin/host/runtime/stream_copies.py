@@ -63,6 +63,8 @@ class _Elements:
 class _GuestBuffer:
     """Elements in a guest's memory, or room for them."""
 
+    __slots__ = ("_at", "_count", "_cx", "_elements", "progress")
+
     of_host = False
 
     def __init__(self, cx: Context, elements: _Elements, at: int, count: int) -> None:
