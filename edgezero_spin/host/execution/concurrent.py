@@ -59,7 +59,6 @@ class _Waiting:
     watch: InstanceWatch | None
     nested: bool
     loop_owner: LoopOwner | None = attrs.field(factory=current_loop_owner)
-    since_s: float = attrs.field(factory=monotonic)
 
 
 @attrs.define(eq=False)

@@ -242,7 +242,8 @@ class ConcurrentInstance:
             tasks = self.tasks
             while self._accepted:
                 self._begin(self._accepted.popleft(), tasks)
-            tasks.pump()
+            if tasks.is_due:
+                tasks.pump()
         except BaseException as error:
             self.owner.end(self, error)
         self._flush()

@@ -33,7 +33,8 @@ def _print(line: str) -> None:
     stderr = sys.stderr
     # One call of the system for a line, where standard error is what it usually is.
     stderr.write(line + "\n")
-    stderr.flush()
+    if not getattr(stderr, "line_buffering", False):
+        stderr.flush()
 
 
 class AccessLog(Observer):
@@ -60,7 +61,11 @@ class AccessLog(Observer):
     def note(self, request: ObservedRequest, outcome: RequestOutcome) -> None:
         """Write the line of one request."""
         now = self._now()
-        method, path = _shown(request.method), _shown(request.path)
+        method, path = request.method, request.path
+        if not method.isalpha() or len(method) > MOST_SHOWN:
+            method = _shown(method)
+        if not path.isprintable() or " " in path or len(path) > MOST_SHOWN:
+            path = _shown(path)
         took = round(outcome.seconds * 1000, 1)
         component, status, size = request.component_id, outcome.status, outcome.body_bytes
         if self._as_json:

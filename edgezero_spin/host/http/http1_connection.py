@@ -190,8 +190,7 @@ class Http1Connection(asyncio.Protocol):
 
     def _await_head(self) -> None:
         self._flow.resume()
-        if self._received.is_empty:
-            self._received.clear()
+        self._received.forget_used()
         if not self._deadlines.expects_bytes:
             self._deadlines.read_within(self._limits.keep_alive_s)
 

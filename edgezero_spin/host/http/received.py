@@ -53,6 +53,11 @@ class Received:
         """Throw all away."""
         self.data, self.at, self._scanned = b"", 0, 0
 
+    def forget_used(self) -> None:
+        """Free the bytes, unless some are left."""
+        if self.at >= len(self.data):
+            self.data, self.at, self._scanned = b"", 0, 0
+
     def take_head(self, max_bytes: int) -> bytes | None:
         """Return the next head with its empty line; ``None`` when it is not all there.
 
