@@ -9,7 +9,7 @@ line break in a value would start a header of its own.
 Source: RFC 9110 section 5; contract edgezero.md, EXT-5, SPN-1, SPN-5.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeAlias, overload
 
 __all__ = ["HOST_ONLY", "HeaderInput", "Headers", "MutableHeaders"]
@@ -40,29 +40,17 @@ class Headers:
     where that decodes, else Latin-1. ``get_bytes`` gives what was sent.
     """
 
-    __slots__ = ("_first", "_pairs")
-
-    # The first value of each name, of fields that do not change.
-    _first: dict[str, bytes] | None
+    __slots__ = ("_pairs",)
 
     def __init__(self, fields: "HeaderInput" = ()) -> None:
         pairs = fields._pairs if isinstance(fields, Headers) else _checked(fields)
         self._pairs: list[tuple[str, bytes]] = list(pairs)
-        self._first = None
 
     @classmethod
     def received(cls, pairs: Iterable[tuple[str, bytes]]) -> Self:
         """Take fields from a host as they are, names lower-cased and nothing checked."""
         headers = cls.__new__(cls)
-        own = list(pairs)
-        # Built-in functions do it: a step of Python for each field would cost a component more.
-        first = dict(reversed(own))
-        names = "".join(first)
-        if names != names.lower():
-            own = [(name.lower(), value) for name, value in own]
-            first = dict(reversed(own))
-        headers._pairs = own
-        headers._first = first if cls is Headers else None
+        headers._pairs = [(name.lower(), value) for name, value in pairs]
         return headers
 
     @property
@@ -73,8 +61,6 @@ class Headers:
     def get_bytes(self, name: str) -> bytes | None:
         """Return the first value as it was sent, or ``None``."""
         name = name.lower()
-        if self._first is not None:
-            return self._first.get(name)
         for known, value in self._pairs:
             if known == name:
                 return value
@@ -106,11 +92,8 @@ class Headers:
         """Return every field as text, repeats included."""
         return [(name, _text(value)) for name, value in self._pairs]
 
-    def items_of(self, names: Collection[str]) -> list[tuple[str, str]]:
+    def items_of(self, names: Container[str]) -> list[tuple[str, str]]:
         """Return the fields of some names as text, repeats included. Names are in lower case."""
-        first = self._first
-        if first is not None and len(first) == len(self._pairs):
-            return [(name, _text(first[name])) for name in names if name in first]
         return [(name, _text(value)) for name, value in self._pairs if name in names]
 
     def __getitem__(self, name: str) -> str:
@@ -156,7 +139,6 @@ class MutableHeaders(Headers):
         """Share a list of checked, lower-case fields: changes show in both."""
         headers = cls.__new__(cls)
         headers._pairs = pairs
-        headers._first = None
         return headers
 
     def add(self, name: str, value: str | bytes) -> None:
