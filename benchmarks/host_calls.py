@@ -27,6 +27,17 @@ from edgezero_spin.host.runtime.resources import ResourceTable
 HOST = "bench:host/api"
 TURNS = 5
 HEADERS = [(f"header-{index}", b"some value, not long") for index in range(10)]
+KEYS = [f"user:{index}" for index in range(1000)]
+PAIRS = [(f"user:{index}", b"some value, not long") for index in range(1000)]
+ROWS = [
+    [
+        ("integer", index),
+        ("text", f"some text for row {index}"),
+        ("real", index / 3),
+        ("null", None),
+    ]
+    for index in range(1000)
+]
 
 
 class Thing:
@@ -124,6 +135,27 @@ def _cases() -> dict[str, Case]:
             lambda state, thing: HEADERS,
             _stock(HEADERS),
         ),
+        "method() -> list of 1000 keys": Case(
+            f"{self_} (result (list string))",
+            "(param i32 i32)",
+            "(call $f (local.get $thing) (i32.const 16))",
+            lambda state, thing: KEYS,
+            _stock(KEYS),
+        ),
+        "method() -> list of 1000 pairs": Case(
+            f"{self_} (result (list (tuple string (list u8))))",
+            "(param i32 i32)",
+            "(call $f (local.get $thing) (i32.const 16))",
+            lambda state, thing: PAIRS,
+            _stock(PAIRS),
+        ),
+        "method() -> 1000 rows of 4 values": Case(
+            f"{self_} (result (list (list $value)))",
+            "(param i32 i32)",
+            "(call $f (local.get $thing) (i32.const 16))",
+            lambda state, thing: ROWS,
+            _stock([[payload for _, payload in row] for row in ROWS]),
+        ),
         "read() -> 4 KiB": read(small),
         "read() -> 64 KiB": read(large),
         "write(4 KiB)": write(len(small)),
@@ -138,6 +170,9 @@ def _text(case: Case) -> str:
     (export "thing" (type $thing (sub resource)))
     (type $problem-shape (variant (case "failed" (own $thing)) (case "closed")))
     (export "problem" (type $problem (eq $problem-shape)))
+    (type $value-shape (variant
+      (case "null") (case "integer" s64) (case "real" f64) (case "text" string)))
+    (export "value" (type $value (eq $value-shape)))
     (export "make" (func (result (own $thing))))
     (export "f" (func {case.type_}))))
   (alias export $host "thing" (type $thing))
@@ -227,6 +262,8 @@ def measure(calls: int) -> Mapping[str, tuple[float, float]]:
                 _stock_side(load_component(engine, path, joined=True), case),
             )
             counts = (calls, max(calls // 20, 1) if "KiB" in name else max(calls // 4, 1))
+            if "1000" in name:
+                counts = (max(calls // 20, 1), 1)
             best = [float("inf"), float("inf")]
             for _ in range(TURNS):
                 for side, (run, count) in enumerate(zip(sides, counts, strict=True)):

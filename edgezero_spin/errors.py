@@ -15,14 +15,7 @@ Catch ``EdgeZeroError`` for all of them. A caller's mistake in a Python call is 
 This module imports nothing of ours and runs inside the component.
 """
 
-__all__ = [
-    "EdgeError",
-    "EdgeZeroError",
-    "HostError",
-    "ManifestError",
-    "ProjectError",
-    "StoreError",
-]
+__all__ = ["EdgeError", "EdgeZeroError", "HostError", "ManifestError", "ProjectError", "StoreError"]
 
 
 class EdgeZeroError(Exception):

@@ -74,6 +74,9 @@ LIBRARIES = {
         "redis",
         "boto3",
         "opentelemetry",
+        # What its exporters send with.
+        "grpc",
+        "requests",
         "prometheus_client",
         "botocore",
         "cryptography",

@@ -18,7 +18,11 @@ try:
 except ImportError:  # the interpreter of componentize-py 0.17, on which spin-sdk 3 builds
     zlib = None  # type: ignore[assignment]
 
-__all__ = ["Archive", "ArchiveWriter", "FileEntry", "ModuleEntry"]
+__all__ = ["PLAIN_MARSHAL", "Archive", "ArchiveWriter", "FileEntry", "ModuleEntry"]
+
+PLAIN_MARSHAL = 2
+"""The last version of marshal whose bytes follow from the value alone. Later ones tell which
+strings are interned and what else refers to an object, so that two builds of one app differ."""
 
 _CHUNK_BYTES = 64 * 1024
 """Bytes before compression from which on a chunk is closed."""
@@ -112,7 +116,7 @@ class ArchiveWriter:
         """Return what was collected as bytes, which ``Archive.read_from`` reads."""
         self._close()
         sizes = [len(chunk) for chunk in self._chunks]
-        index = zlib.compress(marshal.dumps((sizes, self._modules, self._files)), 9)
+        index = zlib.compress(marshal.dumps((sizes, self._modules, self._files), PLAIN_MARSHAL), 9)
         return b"".join([len(index).to_bytes(8, "big"), index, *self._chunks])
 
 

@@ -14,7 +14,7 @@ import sys
 from importlib.machinery import SourceFileLoader
 from typing import NamedTuple
 
-from edgezero_spin.bundle.archive import Archive, ArchiveWriter
+from edgezero_spin.bundle.archive import PLAIN_MARSHAL, Archive, ArchiveWriter
 from edgezero_spin.bundle.files import BundledFiles, install
 from edgezero_spin.bundle.importer import ArchiveFinder, LastFinder, PatchingFinder
 from edgezero_spin.bundle.refusals import PATCHES
@@ -58,7 +58,8 @@ class BundlePlan(NamedTuple):
 
     def dumps(self) -> bytes:
         """Return the plan as bytes."""
-        return marshal.dumps((self.folder, [tuple(m) for m in self.modules], self.extensions))
+        value = self.folder, [tuple(module) for module in self.modules], self.extensions
+        return marshal.dumps(value, PLAIN_MARSHAL)
 
     @classmethod
     def loads(cls, data: bytes) -> "BundlePlan":

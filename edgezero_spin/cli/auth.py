@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from edgezero_spin.project.commands import CommandName
     from edgezero_spin.project.deploy import AuthAction
 
-__all__ = ["auth", "login", "logout", "status"]
+__all__ = ["auth"]
 
 EPILOG = """\b
 Example:
@@ -36,43 +36,19 @@ def auth(context: click.Context, adapter: str | None) -> None:
     context.meta[__name__] = adapter
 
 
-@auth.command(epilog=EPILOG.format("login"))
-@adapter_name_option
-@common_options
-@click.pass_context
-def login(context: click.Context, adapter: str | None) -> None:
-    """Log in, by `spin cloud login`."""
-    _run("login", adapter or context.meta[__name__])
+def _add(action: "AuthAction", replaced_by: "CommandName", help: str) -> None:
+    @auth.command(action, epilog=EPILOG.format(action), help=help)
+    @adapter_name_option
+    @common_options
+    @click.pass_context
+    def command(context: click.Context, adapter: str | None) -> None:
+        from edgezero_spin.project.deploy import run_spin_cloud
+
+        project, adapter = find_project(adapter or context.meta[__name__])
+        if not run_replacement(project, adapter, replaced_by):
+            run_spin_cloud(action)
 
 
-@auth.command(epilog=EPILOG.format("logout"))
-@adapter_name_option
-@common_options
-@click.pass_context
-def logout(context: click.Context, adapter: str | None) -> None:
-    """Log out, by `spin cloud logout`."""
-    _run("logout", adapter or context.meta[__name__])
-
-
-@auth.command(epilog=EPILOG.format("status"))
-@adapter_name_option
-@common_options
-@click.pass_context
-def status(context: click.Context, adapter: str | None) -> None:
-    """Show who is logged in, by `spin cloud info`."""
-    _run("status", adapter or context.meta[__name__])
-
-
-_ACTIONS: "dict[AuthAction, CommandName]" = {
-    "login": "auth login",
-    "logout": "auth logout",
-    "status": "auth status",
-}
-
-
-def _run(action: "AuthAction", adapter: str | None) -> None:
-    from edgezero_spin.project.deploy import run_spin_cloud
-
-    project, adapter = find_project(adapter)
-    if not run_replacement(project, adapter, _ACTIONS[action]):
-        run_spin_cloud(action)
+_add("login", "auth login", "Log in, by `spin cloud login`.")
+_add("logout", "auth logout", "Log out, by `spin cloud logout`.")
+_add("status", "auth status", "Show who is logged in, by `spin cloud info`.")

@@ -13,6 +13,7 @@ from edgezero_spin.cli.options import (
     manifest_option,
     rest_of,
 )
+from edgezero_spin.cli.progress import busy
 from edgezero_spin.cli.replaced import find_project, run_replacement
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class _Build(PassThrough):
     "--skip-target-checks",
     "--skip-target-check",
     is_flag=True,
-    help="Do not say that the targets of the manifest are not compared with the components.",
+    help="Do not compare the components with the targets of the manifest.",
 )
 @click.option(
     "--skip-generate-wits",
@@ -103,11 +104,7 @@ def build(
     if not (whole and run_replacement(project, adapter, "build", rest)):
         path = spin_manifest_of(project, adapter, manifest)
         build_components(
-            path,
-            component_ids,
-            profile=profile,
-            arguments=rest,
-            name_targets=not skip_target_checks,
+            path, component_ids, profile=profile, arguments=rest, check=not skip_target_checks
         )
     if serve:
         path = spin_manifest_of(project, adapter, manifest)
@@ -134,14 +131,14 @@ def build_components(
     *,
     profile: str | None = None,
     arguments: Sequence[str] = (),
-    name_targets: bool = True,
+    check: bool = True,
 ) -> None:
     """Run the build commands of a ``spin.toml``, and say which.
 
     Args:
-        name_targets: Warn of target environments, which nothing here checks.
+        check: Compare what was built with the target environments of the manifest.
     """
-    from edgezero_spin.project.build import named_targets, plan_build, run_step
+    from edgezero_spin.project.build import plan_build, run_step
     from edgezero_spin.project.last_build import note_last_build
 
     steps = plan_build(
@@ -152,19 +149,42 @@ def build_components(
     )
     if not steps:
         click.echo("None of the components have a build command.")
-        return
     for step in steps:
         say_build_step(step)
         run_step(step, arguments)
-    note_last_build(manifest.parent, profile)
-    _say("Finished", "building all Spin components")
-    targets = named_targets(manifest, profile=profile) if name_targets else ()
-    if targets:
-        click.echo(
-            f"[edgezero] Warning: whether the components fit the targets {', '.join(targets)} is "
-            "not checked here; `spin build` does (--skip-target-checks leaves this line out)",
-            err=True,
-        )
+    if steps:
+        note_last_build(manifest.parent, profile)
+        _say("Finished", "building all Spin components")
+    if check:
+        _check_targets(manifest, component_ids, profile)
+
+
+def _check_targets(manifest: Path, component_ids: Sequence[str], profile: str | None) -> None:
+    """Compare what was built with the target environments, where the manifest names any."""
+    from edgezero_spin.errors import ManifestError
+    from edgezero_spin.manifest.spin import load_builds, load_spin_manifest
+
+    try:
+        whole = load_spin_manifest(manifest, profile=profile)
+    except ManifestError:
+        # What is wrong with it was told before the build.
+        if load_builds(manifest, profile=profile).has_targets:
+            click.echo(
+                "[edgezero] Warning: the faults of the manifest keep its deployment targets from "
+                "being checked",
+                err=True,
+            )
+        return
+    if not whole.has_targets:
+        return
+    # Slow to import, and most manifests name no targets.
+    from edgezero_spin.host.registry.downloads import Downloads
+    from edgezero_spin.host.runtime.component_loading import read_wasm
+    from edgezero_spin.host.settings import default_downloads_dir
+    from edgezero_spin.project.target_check import check_targets
+
+    with busy("Checking the deployment targets..."):
+        check_targets(whole, component_ids, Downloads(default_downloads_dir()), read_wasm)
 
 
 def warn_of_another_profile(manifest: Path, profile: str | None) -> None:

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -136,20 +136,7 @@ def validate(
 @click.option("--yes", "-y", is_flag=True, help="Do not ask on a terminal; write at once.")
 @click.option("--no-diff", is_flag=True, help="Ask without showing what changes.")
 @common_options
-def push(
-    manifest: Path,
-    app_config: Path | None,
-    no_env: bool,
-    model: str | None,
-    adapter: str | None,
-    store: str | None,
-    local: bool,
-    runtime_config: Path | None,
-    key: str | None,
-    dry_run: bool,
-    yes: bool,
-    no_diff: bool,
-) -> None:
+def push(dry_run: bool, yes: bool, no_diff: bool, **options: Any) -> None:
     """Write the app's configuration to the store that its component reads.
 
     Each value is an entry. With a model all of it is one entry more, for AppConfig[T] and for
@@ -160,15 +147,7 @@ def push(
     """
     from edgezero_spin.project.config_push import push_config
 
-    request = _push_request(
-        _request(manifest, app_config, no_env, model),
-        adapter,
-        store,
-        local,
-        runtime_config,
-        key,
-        dry_run,
-    )
+    request = _push_request(dry_run=dry_run, **options)
     if yes or dry_run or not sys.stdin.isatty():
         with busy("Pushing the configuration"):
             outcome = push_config(request)
@@ -190,17 +169,7 @@ def push(
 )
 @common_options
 def diff(
-    manifest: Path,
-    app_config: Path | None,
-    no_env: bool,
-    model: str | None,
-    adapter: str | None,
-    store: str | None,
-    local: bool,
-    runtime_config: Path | None,
-    key: str | None,
-    exit_code: bool,
-    form: Literal["text", "json", "unified", "structured"],
+    exit_code: bool, form: Literal["text", "json", "unified", "structured"], **options: Any
 ) -> int:
     """Tell for each key whether a push would add or change it.
 
@@ -213,10 +182,7 @@ def diff(
     from edgezero_spin.project.config_diff import NotComparedError, diff_config
 
     try:
-        request = _request(manifest, app_config, no_env, model)
-        found = diff_config(
-            _push_request(request, adapter, store, local, runtime_config, key, True)
-        )
+        found = diff_config(_push_request(dry_run=True, **options))
     except EdgeZeroError as error:
         raise NotComparedError(str(error)) from error
     if form == "json":
@@ -272,29 +238,20 @@ def _show(found: "ConfigDiff") -> None:
 
 
 def _push_request(
-    source: "ConfigRequest",
+    *,
+    manifest: Path,
+    app_config: Path | None,
+    no_env: bool,
+    model: str | None,
     adapter: str | None,
-    store: str | None,
-    local: bool,
-    runtime_config: Path | None,
-    key: str | None,
-    dry_run: bool,
+    **push: Any,
 ) -> "PushRequest":
+    import attrs
+
     from edgezero_spin.project.config_push import PushRequest
 
-    return PushRequest(
-        manifest=source.manifest,
-        app_config=source.app_config,
-        model=source.model,
-        overlay=source.overlay,
-        environ=source.environ,
-        adapter=adapter or "spin",
-        store=store,
-        key=key,
-        local=local,
-        dry_run=dry_run,
-        runtime_config=runtime_config,
-    )
+    source = _request(manifest, app_config, no_env, model)
+    return PushRequest(**attrs.asdict(source, recurse=False), adapter=adapter or "spin", **push)
 
 
 def _request(

@@ -50,7 +50,8 @@ def dev(
     those that spin.toml grants. An app that cannot be loaded answers with its traceback until the
     fix is saved.
 
-    Triggers of Redis, MQTT and cron are not run: `edgezero watch` and `up` do.
+    Handlers of Redis, MQTT and cron triggers get their events, by the servers and schedules that
+    spin.toml names.
 
     What runs is CPython, not the component: an app may use threads, sockets, every module and the
     whole disk here. Files of the manifest are not mounted; the current folder is that of the app.

@@ -28,19 +28,27 @@ async def _serve(settings: DevSettings, listening: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await supervise(settings, listening, _report, stop)
+    await supervise(settings, listening, _Report(), stop)
 
 
-def _report(load: AppLoad) -> None:
-    if load.error is not None:
-        mark = click.style("Error:", fg="red", bold=True)
-        click.echo(f"[edgezero] {mark} {load.error}", err=True)
-        click.echo("[edgezero] waiting for a change", err=True)
-        return
-    if load.first:
+class _Report:
+    """Tells whoever sits before it what was loaded."""
+
+    def __init__(self) -> None:
+        self._notices: tuple[str, ...] = ()
+
+    def __call__(self, load: AppLoad) -> None:
+        if load.error is not None:
+            mark = click.style("Error:", fg="red", bold=True)
+            click.echo(f"[edgezero] {mark} {load.error}", err=True)
+            click.echo("[edgezero] waiting for a change", err=True)
+            return
         for notice in load.notices:
-            click.echo(notice, err=True)
-    what = "Loaded" if load.first else "Reloaded"
-    took = f"{(load.seconds or 0) * 1000:.0f} ms"
-    routes = "1 route" if load.routes == 1 else f"{load.routes} routes"
-    click.echo(f"{what} the app, {routes}, in {took}", err=True)
+            # What was said of the load before need not be said again.
+            if notice not in self._notices:
+                click.echo(notice, err=True)
+        self._notices = load.notices
+        what = "Loaded" if load.first else "Reloaded"
+        took = f"{(load.seconds or 0) * 1000:.0f} ms"
+        routes = "1 route" if load.routes == 1 else f"{load.routes} routes"
+        click.echo(f"{what} the app, {routes}, in {took}", err=True)

@@ -37,7 +37,7 @@ _COLORS = {"ok": "green", "remark": "yellow", "problem": "red"}
     "--fix",
     is_flag=True,
     help="Mend what can be mended: labels, stanzas of the runtime configuration, components that "
-    "are not built. Asks before each.",
+    "are not built, the version of spin.toml. Asks before each.",
 )
 @click.option("-y", "--yes", is_flag=True, help="With --fix: ask nothing.")
 @adapter_option

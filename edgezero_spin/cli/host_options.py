@@ -16,6 +16,7 @@ from edgezero_spin.cli.explorer_options import EXPLORER_OPTIONS, take_explorer_p
 from edgezero_spin.cli.not_here import check_environment, refused_options
 from edgezero_spin.cli.options import all_options
 from edgezero_spin.cli.reuse_options import REUSE_OPTIONS, ReuseFlags
+from edgezero_spin.cli.telemetry import telemetry_observer
 from edgezero_spin.cli.values import Duration, DurationSpan
 
 if TYPE_CHECKING:
@@ -28,37 +29,7 @@ __all__ = ["HostFlags", "host_options"]
 
 # No attrs class: importing attrs for it would be a sixth of the time of `--help`.
 class HostFlags(NamedTuple):
-    """What the flags say.
-
-    Attributes:
-        tls_cert: Certificate file; ``tls_key`` comes with it.
-        tls_key: Key file.
-        output_format: How address and routes are printed, ``plain`` or ``json``.
-        truncate_logs: Empty the logs of earlier runs.
-        max_log_bytes: Size of a log file past which the next one is begun.
-        sqlite: Statements to run first.
-        allow_transient_write: Components may change their copy of the files.
-        direct_mounts: Components see the folders themselves.
-        max_head_bytes: Bytes that the head of a request may have.
-        body_timeout: Seconds that a client may take for a part of a body.
-        min_body_rate: Bytes that give it another second.
-        request_timeout: Least and most seconds that an instance may take.
-        max_instance_memory: Bytes of memory that it may take.
-        durability: What is promised of a write, ``full`` or ``relaxed``; ``None`` for what the
-            command does by itself.
-        max_instances: How many may serve at once; ``None`` for the host's own number.
-        reuse: How long an instance lives.
-        ready: Instances of each component to make ahead of time.
-        reconnect_timeout: Seconds that a trigger looks for a server that is gone.
-        work_dir: Where what belongs to this run goes.
-        cache_dir: Where downloads are kept.
-        cache_file: Says where compiled components are kept.
-        disable_cache: Compile anew.
-        disable_pooling: Allocate instances one by one.
-        debug_info: Let native debuggers see into guests.
-        operation_listen: Where health, readiness and metrics are served; ``None`` for nowhere.
-        explorer_port: Port of the explorer, 0 for any; ``None`` for no explorer.
-    """
+    """What the flags say, each in the field of its option; ``None`` where none was given."""
 
     tls_cert: str | None
     tls_key: str | None
@@ -84,6 +55,7 @@ class HostFlags(NamedTuple):
     disable_cache: bool
     disable_pooling: bool
     debug_info: bool
+    wasi_otel: bool
     operation_listen: str | None
     explorer_port: int | None
 
@@ -132,6 +104,12 @@ class HostFlags(NamedTuple):
         from edgezero_spin.host import HostSettings, ReconnectPolicy
         from edgezero_spin.host.runtime.pool import instances_in_pool
 
+        if self.wasi_otel and telemetry_observer() is None:
+            click.echo(
+                "[edgezero] --experimental-wasi-otel: no OTEL_EXPORTER_OTLP_... variable names a "
+                "collector, so what components report is dropped",
+                err=True,
+            )
         least_s, most_s = self.request_timeout or (None, None)
         settings = HostSettings(
             request_timeout_s=most_s,
@@ -140,6 +118,7 @@ class HostFlags(NamedTuple):
             durable_writes=durable if self.durability is None else self.durability == "full",
             pooling=not self.disable_pooling,
             debug_info=self.debug_info,
+            wasi_otel=self.wasi_otel,
             count_instructions=self.explorer_port is not None,
             reconnect=ReconnectPolicy(timeout_s=self.reconnect_timeout),
             **self.reuse.policies(ready=self.ready),
@@ -300,6 +279,13 @@ _OPTIONS = (
     ),
     click.option("--disable-pooling", is_flag=True, help="Allocate instances one by one."),
     click.option("--debug-info", is_flag=True, help="Let native debuggers see into components."),
+    click.option(
+        "--experimental-wasi-otel",
+        "wasi_otel",
+        is_flag=True,
+        help="Send spans, metrics and logs that components report by wasi:otel, to the collectors "
+        "that OTEL_EXPORTER_OTLP_... name.",
+    ),
     click.option(
         "--operation-listen",
         metavar="ADDRESS",

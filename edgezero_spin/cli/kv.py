@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgezero_spin.cli.options import (
-    adapter_option,
-    all_options,
-    common_options,
-    manifest_option,
-)
+from edgezero_spin.cli.options import adapter_option, all_options, common_options, manifest_option
 
 if TYPE_CHECKING:
     from edgezero_spin.host.load.local_stores import LocalStore

@@ -55,11 +55,6 @@ def _features(context: click.Context, parameter: click.Parameter, value: tuple[s
 def refused_options(command: F) -> F:
     """Add the flags of ``spin up`` that this host cannot do."""
     return all_options(
-        refused_flag(
-            "--experimental-wasi-otel",
-            is_flag=True,
-            reason="this host gives components no wasi:otel; `spin up` does",
-        ),
         # The other one is part of WebAssembly by now, and always on.
         click.option(
             "--experimental-wasm-feature",
@@ -68,7 +63,7 @@ def refused_options(command: F) -> F:
             hidden=True,
             expose_value=False,
             callback=_features,
-        ),
+        )
     )(command)
 
 

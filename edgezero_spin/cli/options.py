@@ -124,17 +124,7 @@ def _disable_color(context: click.Context, parameter: click.Parameter, chosen: b
     context.color = settings.color
 
 
-def common_options(command: F) -> F:
-    """Add ``-C DIR``, ``-v`` and ``--no-color``."""
-    return _common_options(command, "-v", "--verbose")
-
-
-def common_options_without_v(command: F) -> F:
-    """Add ``-C DIR``, ``--verbose`` and ``--no-color``: ``-v`` means something else here."""
-    return _common_options(command, "--verbose")
-
-
-def _common_options(command: F, *verbose: str) -> F:
+def _common_options(*verbose: str) -> Callable[[F], F]:
     return all_options(
         click.option(
             "-C",
@@ -161,52 +151,49 @@ def _common_options(command: F, *verbose: str) -> F:
             callback=_disable_color,
             help="No colours. So does the variable NO_COLOR.",
         ),
-    )(command)
+    )
 
 
-def adapter_option(command: F) -> F:
-    """Add ``--adapter``; Spin is the only platform, and the default."""
-    return click.option(
-        "--adapter",
-        type=click.Choice(["spin"], case_sensitive=False),
-        default="spin",
-        expose_value=False,
-        help="The platform. Default: spin.",
-    )(command)
+common_options = _common_options("-v", "--verbose")
+"""``-C DIR``, ``-v`` and ``--no-color``."""
 
+common_options_without_v = _common_options("--verbose")
+"""``-C DIR``, ``--verbose`` and ``--no-color``: ``-v`` means something else here."""
 
-def adapter_name_option(command: F) -> F:
-    """Add ``--adapter`` for commands on a project, whose manifest says which there are."""
-    return click.option(
-        "--adapter",
-        metavar="NAME",
-        help="The platform, as edgezero.toml names it. Default: spin.",
-    )(command)
+adapter_option = click.option(
+    "--adapter",
+    type=click.Choice(["spin"], case_sensitive=False),
+    default="spin",
+    expose_value=False,
+    help="The platform. Default: spin.",
+)
+"""``--adapter``; Spin is the only platform, and the default."""
 
+adapter_name_option = click.option(
+    "--adapter", metavar="NAME", help="The platform, as edgezero.toml names it. Default: spin."
+)
+"""``--adapter`` for commands on a project, whose manifest says which there are."""
 
-def manifest_option(command: F) -> F:
-    """Add ``-f/--from``: the manifest of the application, or the folder that holds it."""
-    return click.option(
-        "-f",
-        "--from",
-        "--file",
-        "manifest",
-        metavar="PATH",
-        type=click.Path(),
-        help="spin.toml, or its folder. Default: the one here, else above, else the nearest below.",
-    )(command)
+manifest_option = click.option(
+    "-f",
+    "--from",
+    "--file",
+    "manifest",
+    metavar="PATH",
+    type=click.Path(),
+    help="spin.toml, or its folder. Default: the one here, else above, else the nearest below.",
+)
+"""``-f/--from``: the manifest of the application, or the folder that holds it."""
 
-
-def project_manifest_option(command: F) -> F:
-    """Add ``--manifest``: the ``edgezero.toml`` of the project."""
-    return click.option(
-        "--manifest",
-        metavar="FILE",
-        type=click.Path(path_type=Path),
-        default=Path("edgezero.toml"),
-        show_default=True,
-        help="The project's manifest.",
-    )(command)
+project_manifest_option = click.option(
+    "--manifest",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    default=Path("edgezero.toml"),
+    show_default=True,
+    help="The project's manifest.",
+)
+"""``--manifest``: the ``edgezero.toml`` of the project."""
 
 
 def component_ids_option(*names: str) -> Callable[[F], F]:
@@ -223,41 +210,31 @@ def component_ids_option(*names: str) -> Callable[[F], F]:
 def format_option(*forms: str, help: str) -> Callable[[F], F]:
     """Add ``--format``, whose value the command gets as ``form``; the first is the default."""
     return click.option(
-        "--format",
-        "form",
-        type=click.Choice(forms),
-        default=forms[0],
-        show_default=True,
-        help=help,
+        "--format", "form", type=click.Choice(forms), default=forms[0], show_default=True, help=help
     )
 
 
-def build_option(command: F) -> F:
-    """Add ``--build``: build before what the command does."""
-    return click.option(
-        "--build",
-        is_flag=True,
-        envvar="SPIN_ALWAYS_BUILD",
-        show_envvar=True,
-        help="Run the build commands first.",
-    )(command)
+build_option = click.option(
+    "--build",
+    is_flag=True,
+    envvar="SPIN_ALWAYS_BUILD",
+    show_envvar=True,
+    help="Run the build commands first.",
+)
+"""``--build``: build before what the command does."""
 
+insecure_option = click.option(
+    "-k", "--insecure", is_flag=True, help="Ask the registry over plain HTTP, without TLS."
+)
+"""``-k/--insecure``: whether the registry is asked without TLS."""
 
-def insecure_option(command: F) -> F:
-    """Add ``-k/--insecure``: whether the registry is asked without TLS."""
-    return click.option(
-        "-k", "--insecure", is_flag=True, help="Ask the registry over plain HTTP, without TLS."
-    )(command)
-
-
-def verify_key_option(command: F) -> F:
-    """Add ``--verify-key``: who must have signed an image."""
-    return click.option(
-        "--verify-key",
-        "verify_keys",
-        metavar="FILE",
-        type=click.Path(),
-        multiple=True,
-        help="Refuse an image that the key of this file did not sign: a cosign.pub. May be given "
-        "several times; one signature suffices.",
-    )(command)
+verify_key_option = click.option(
+    "--verify-key",
+    "verify_keys",
+    metavar="FILE",
+    type=click.Path(),
+    multiple=True,
+    help="Refuse an image that the key of this file did not sign: a cosign.pub. May be given "
+    "several times; one signature suffices.",
+)
+"""``--verify-key``: who must have signed an image."""

@@ -5,11 +5,7 @@ from pathlib import Path
 
 import click
 
-from edgezero_spin.cli.options import (
-    adapter_name_option,
-    common_options,
-    project_manifest_option,
-)
+from edgezero_spin.cli.options import adapter_name_option, common_options, project_manifest_option
 
 __all__ = ["provision"]
 

@@ -55,10 +55,9 @@ def registry() -> None:
     """Push applications to OCI registries, pull them, and log in."""
 
 
-def _cache_option(command: F) -> F:
-    return click.option(
-        "--cache-dir", metavar="DIR", help="Where downloaded content is kept. Default: Spin's."
-    )(command)
+_cache_option = click.option(
+    "--cache-dir", metavar="DIR", help="Where downloaded content is kept. Default: Spin's."
+)
 
 
 class _Push(click.Command):

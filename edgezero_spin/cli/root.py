@@ -26,6 +26,7 @@ COMMANDS = (
     "test",
     "templates",
     "plugins",
+    "targets",
     "kube",
     "inspect",
     "openapi",

@@ -23,20 +23,11 @@ __all__ = ["ACCESS_LOG_OPTIONS", "RunFlags", "run_options"]
 
 # No attrs class: importing attrs for it would be a sixth of the time of `--help`.
 class RunFlags(NamedTuple):
-    """What the flags say; ``None`` and empty mean: as the engine does by itself.
+    """What the flags say, each in the field of its option.
 
-    Attributes:
-        listen: Address and port.
-        find_free_port: Where the port is taken, try the next ones.
-        state_dir: Where data and logs go; an empty text keeps everything in memory.
-        log_dir: Where the components' output goes; an empty text drops it.
-        runtime_config_file: The runtime configuration.
-        variables: As Spin spells them.
-        environment: Environment variables of every component.
-        key_values: Entries for the store ``default``.
-        follow: Ids of the components whose output is shown; all when empty.
-        quiet: Show no component's output.
-        access_log: ``text`` or ``json``; ``None`` for no line per request.
+    ``None`` and empty mean: as the engine does by itself. An empty text for ``state_dir`` keeps
+    everything in memory, one for ``log_dir`` drops the components' output; ``access_log`` is
+    ``None`` for no line per request.
     """
 
     listen: str | None

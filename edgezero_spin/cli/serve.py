@@ -18,6 +18,7 @@ from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.replaced import find_project, run_replacement
 from edgezero_spin.cli.reuse_options import ReuseFlags, reuse_options
 from edgezero_spin.cli.run_options import RunFlags, run_options
+from edgezero_spin.cli.trigger_options import TriggerFlags, WithArguments, trigger_options
 
 if TYPE_CHECKING:
     from edgezero_spin.manifest import AppManifest
@@ -32,7 +33,9 @@ Example:
 """
 
 
-@click.command(epilog=EPILOG, short_help="Serve the application on a local port.")
+@click.command(
+    cls=WithArguments, epilog=EPILOG, short_help="Serve the application on a local port."
+)
 @manifest_option
 @click.option(
     "--engine",
@@ -46,6 +49,7 @@ Example:
 )
 @component_ids_option()
 @run_options
+@trigger_options
 @reuse_options
 @adapter_name_option
 @common_options
@@ -56,6 +60,7 @@ def serve(
     engine: "EngineChoice",
     component_ids: tuple[str, ...],
     flags: RunFlags,
+    triggers: TriggerFlags,
     reuse: ReuseFlags,
     adapter: str | None,
 ) -> None:
@@ -96,13 +101,11 @@ def serve(
         show_compilations()
         options = flags.host_options()
         options["components"] = component_ids
+        options["triggers"] = triggers.kinds()
         options["settings"] = HostSettings(**reuse.policies())
         with Host.from_manifest(path, **options) as host:
-            run_host(
-                host,
-                listen,
-                settings=ServerSettings(find_free_port=flags.find_free_port),
-            )
+            triggers.check(host)
+            run_host(host, listen, settings=ServerSettings(find_free_port=flags.find_free_port))
         return
     run_spin(
         ServeRequest(
@@ -118,7 +121,7 @@ def serve(
             follow=flags.follow,
             quiet=flags.quiet,
             components=component_ids,
-            reuse=reuse.spin_arguments(),
+            more=(*reuse.spin_arguments(), *triggers.spin_arguments()),
         )
     )
 

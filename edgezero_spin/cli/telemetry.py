@@ -8,6 +8,8 @@ Source: contract services.md, TEL-1 to TEL-9.
 
 import functools
 import os
+import re
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from edgezero_spin.host.observers import Observer
 
 __all__ = ["telemetry_observer"]
+
+REPEAT_S = 300
+"""Seconds in which a collector that takes nothing is told of once."""
 
 
 @functools.cache
@@ -49,15 +54,41 @@ def _mark_messages(collectors: str) -> None:
     # Imported by OpenTelemetry anyway, and slow to import without it.
     import logging
 
-    def named(record: logging.LogRecord) -> bool:
-        record.msg, record.args = f"telemetry to {collectors}: {record.getMessage()}", ()
+    said: dict[str, float] = {}
+
+    def is_new(record: logging.LogRecord) -> bool:
+        template = str(record.msg)
+        if "shutdown" in template.lower() and "timeout" not in template:
+            # That it stops is no news: this command ends.
+            return False
+        now = time.monotonic()
+        # One collector that is gone is one message, for all signals and attempts.
+        subject = "export" if "export" in template else template
+        if now - said.get(subject, -REPEAT_S) < REPEAT_S:
+            return False
+        said[subject] = now
+        reason = _reason_of(record.getMessage())
+        if record.exc_info and record.exc_info[1] is not None:
+            reason += (
+                f" ({_reason_of(str(record.exc_info[1])) or type(record.exc_info[1]).__name__})"
+            )
+            record.exc_info = None
+        more = f"; not said again for {REPEAT_S // 60} minutes" if subject == "export" else ""
+        record.msg, record.args = f"telemetry to {collectors}: {reason}{more}", ()
         return True
 
     # There is one where the log is JSON.
     own = [handler.formatter for handler in logging.getLogger().handlers]
     handler = logging.StreamHandler()
     handler.setFormatter(own[0] if own else logging.Formatter("[edgezero] %(message)s"))
-    handler.addFilter(named)
+    handler.addFilter(is_new)
     log = logging.getLogger("opentelemetry")
     log.addHandler(handler)
     log.propagate = False
+
+
+def _reason_of(message: str) -> str:
+    """Return what the system says, where a message of the SDK quotes it, or else the message."""
+    found = re.search(r"\[Errno -?\d+\] ([^\"')]+)", message)
+    reason = found[1] if found else message
+    return " ".join(reason.split()).rstrip(".")

@@ -27,19 +27,7 @@ __all__ = ["TemplateFlags", "name_and_template", "template_options"]
 
 # No attrs class: importing attrs for it would be a sixth of the time of `--help`.
 class TemplateFlags(NamedTuple):
-    """What the flags say.
-
-    Attributes:
-        template: Its id or folder; ``None`` for the usual one.
-        tags: What the template has to be tagged with.
-        output: The folder for the files; ``None`` for the usual one.
-        init: The files go to the current folder.
-        values: Parameters of the template.
-        values_file: A file with more of them.
-        accept_defaults: Nobody is asked.
-        no_vcs: No files for git.
-        allow_overwrite: Files that exist are replaced.
-    """
+    """What the flags say, each in the field of its option; ``None`` means the usual one."""
 
     template: str | None
     tags: tuple[str, ...]

@@ -16,6 +16,7 @@ from edgezero_spin.cli.options import (
 from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.run_options import RunFlags, run_options
 from edgezero_spin.cli.side_pages import side_pages
+from edgezero_spin.cli.trigger_options import TriggerFlags, WithArguments, trigger_options
 
 __all__ = ["up"]
 
@@ -28,7 +29,7 @@ Example:
 """
 
 
-class _Up(click.Command):
+class _Up(WithArguments):
     """Knows what a name without a flag was meant to be."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -76,6 +77,7 @@ class _Up(click.Command):
 @click.option("--profile", metavar="NAME", help="Use this profile of the manifest.")
 @build_option
 @run_options
+@trigger_options
 @host_options
 @adapter_option
 @common_options
@@ -89,13 +91,15 @@ def up(
     profile: str | None,
     build: bool,
     flags: RunFlags,
+    triggers: TriggerFlags,
     more: HostFlags,
 ) -> None:
     """Serve an application until Ctrl-C, as `spin up` does.
 
     Always by the embedded host, whatever is installed; `edgezero serve` leaves that open
     and knows edgezero.toml. Logins to registries are those of `spin registry login`, else
-    of `docker login`. Only a spin.toml is built by --build.
+    of `docker login`. Only a spin.toml is built by --build. What stands behind -- are the
+    arguments of the program of a command trigger, with whose end all of it ends.
     """
     from edgezero_spin.host import Host, RunOptions
     from edgezero_spin.project.app_source import choose_source
@@ -112,6 +116,7 @@ def up(
         **more.run_options(),
         "components": component_ids,
         "profile": profile,
+        "triggers": triggers.kinds(),
     }
     with side_pages(more.operation_listen, more.explorer_port) as pages:
         options["observers"] = (*options["observers"], *pages.observers)
@@ -132,6 +137,7 @@ def up(
                 warn_of_another_profile(path, profile)
             starting = Host.from_manifest(path, **options)
         with starting as host:
+            triggers.check(host)
             pages.host = lambda: host
             run_host(
                 host,

@@ -9,14 +9,7 @@ __all__ = ["Duration", "DurationSpan", "Span"]
 _SECONDS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "μs": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
-class DurationSpan(click.ParamType[tuple[float, float]]):
-    """A time such as ``500ms``, or a range of them: ``1..8s``; in seconds (FLAG-7, IL-5, IL-7).
-
-    Numbers are whole, as for Spin: half a second is ``500ms``.
-    """
-
-    name = "TIME|A..B"
-
+class _ZeroOrNot:
     def __init__(self, *, zero: bool = False) -> None:
         """Take times above 0.
 
@@ -24,6 +17,15 @@ class DurationSpan(click.ParamType[tuple[float, float]]):
             zero: Take 0, too.
         """
         self._zero = zero
+
+
+class DurationSpan(_ZeroOrNot, click.ParamType[tuple[float, float]]):
+    """A time such as ``500ms``, or a range of them: ``1..8s``; in seconds (FLAG-7, IL-5, IL-7).
+
+    Numbers are whole, as for Spin: half a second is ``500ms``.
+    """
+
+    name = "TIME|A..B"
 
     def convert(
         self, value: object, parameter: click.Parameter | None, context: click.Context | None
@@ -48,18 +50,10 @@ class DurationSpan(click.ParamType[tuple[float, float]]):
         return least_s, most_s
 
 
-class Duration(click.ParamType[float]):
+class Duration(_ZeroOrNot, click.ParamType[float]):
     """A time such as ``500ms``, in seconds."""
 
     name = "TIME"
-
-    def __init__(self, *, zero: bool = False) -> None:
-        """Take times above 0.
-
-        Args:
-            zero: Take 0, too.
-        """
-        self._zero = zero
 
     def convert(
         self, value: object, parameter: click.Parameter | None, context: click.Context | None

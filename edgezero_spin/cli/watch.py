@@ -1,5 +1,7 @@
 """``edgezero watch``: build and serve an application, again whenever its files change."""
 
+import contextlib
+
 import click
 
 from edgezero_spin.cli.host_options import HostFlags, host_options
@@ -8,6 +10,7 @@ from edgezero_spin.cli.options import adapter_option, common_options, component_
 from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.run_options import RunFlags, run_options
 from edgezero_spin.cli.side_pages import side_pages
+from edgezero_spin.cli.trigger_options import TriggerFlags, WithArguments, trigger_options
 
 __all__ = ["watch"]
 
@@ -19,18 +22,26 @@ Example:
 """
 
 
-class _Watch(click.Command):
-    """Takes flags behind ``--`` as well, where ``spin watch`` wants those of ``spin up``."""
+class _Watch(WithArguments):
+    """Takes flags behind ``--`` as well, where ``spin watch`` wants those of ``spin up``.
+
+    Behind a second one are the arguments of a program.
+    """
+
+    behind = "[-- FLAG...] [-- ARGUMENT...]"
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Leave the separator out; behind it, ``-c`` is the component and not the screen."""
         at = args.index("--") if "--" in args else len(args)
-        behind = [
+        flags = args[at + 1 :]
+        end = flags.index("--") if "--" in flags else len(flags)
+        flags, arguments = flags[:end], flags[end:]
+        flags = [
             f"--component-id={word[2:]}" if word.startswith("-c") and word != "-c" else word
-            for word in args[at + 1 :]
+            for word in flags
         ]
-        behind = ["--component-id" if word == "-c" else word for word in behind]
-        return super().parse_args(ctx, [*args[:at], *behind])
+        flags = ["--component-id" if word == "-c" else word for word in flags]
+        return super().parse_args(ctx, [*args[:at], *flags, *arguments])
 
 
 @click.command(
@@ -70,6 +81,7 @@ class _Watch(click.Command):
     reason="watch asks no registry; `edgezero up` runs what is in one",
 )
 @run_options
+@trigger_options
 @host_options
 @adapter_option
 @common_options
@@ -82,6 +94,7 @@ def watch(
     component_ids: tuple[str, ...],
     build: bool,
     flags: RunFlags,
+    triggers: TriggerFlags,
     more: HostFlags,
 ) -> None:
     """Build and serve an application until Ctrl-C, as `spin watch` does.
@@ -109,8 +122,13 @@ def watch(
             "observers": (*run["observers"], *pages.observers),
             "components": component_ids,
             "profile": profile,
+            "triggers": triggers.kinds(),
         }
-        return Host.from_manifest(path, **options)
+        with contextlib.ExitStack() as failing:
+            host = failing.enter_context(Host.from_manifest(path, **options))
+            triggers.check(host)
+            failing.pop_all()
+        return host
 
     settings = WatchSettings(
         manifest=path,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import attrs
 
+from edgezero_spin.core.annotations import Depends
 from edgezero_spin.core.binding import Endpoint
 from edgezero_spin.core.compilation import compile_routes
 from edgezero_spin.core.exception_handlers import ExceptionHandlers, begin_body
@@ -68,8 +69,10 @@ class App(Router):
             before every request, and then one that cannot be opened fails it.
         body_limit: Bytes of a request body that a buffering read keeps; 413 past it.
         state: Objects that handlers get by their type, ``State[Settings]``.
+        dependencies: Are called before every handler of a route, ``Depends(require_key)``.
 
     Raises:
+        TypeError: A dependency is not a ``Depends``.
         ValueError: A store id is malformed, or an option has no such value.
     """
 
@@ -90,12 +93,13 @@ class App(Router):
         open_stores: Literal["lazy", "eager"] = "lazy",
         body_limit: int = DEFAULT_BODY_LIMIT,
         state: Iterable[object] = (),
+        dependencies: Iterable[Depends] = (),
     ) -> None:
         if open_stores not in ("lazy", "eager"):
             raise ValueError(f"open_stores is 'lazy' or 'eager', got {open_stores!r}")
         if body_limit < 0:
             raise ValueError(f"body_limit must be at least 0, got {body_limit}")
-        super().__init__()
+        super().__init__(dependencies=dependencies)
         self.name = name
         self.declaration = StoreDeclaration(
             kv=_store_ids(kv),
@@ -442,7 +446,10 @@ class App(Router):
         mounted = [mount.target for mount in self._mounts if isinstance(mount.target, App)]
         for app in mounted:
             app.compile()
-        if any(map(sends_requests, handlers)) or any(app.outbound_http for app in mounted):
+        called = [depends.call for route in declared for depends in route.dependencies]
+        if any(map(sends_requests, filter(None, [*handlers, *called]))) or any(
+            app.outbound_http for app in mounted
+        ):
             self.outbound_http = True
         self._endpoint = exceptions.answering(self._call_route)
         layers = [resolved(layer) for layer in self._layers]

@@ -64,7 +64,6 @@ class AppConfigReader:
         """Return the configuration for a request, read at most once for it.
 
         Args:
-            request: The request.
             store: The id of a config store; the default one unless given.
             key: The entry; that of the store unless given.
 

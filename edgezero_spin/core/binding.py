@@ -6,10 +6,11 @@ little as possible left to do for each request. How parameters are filled is in 
 Source: contract edgezero.md, HND-1 to HND-3.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, TypeAlias
 
+from edgezero_spin.core.annotations import Depends
 from edgezero_spin.core.callables import hints_of, is_async, name_of
 from edgezero_spin.core.dependencies import Parameters
 from edgezero_spin.core.offers import Offers
@@ -29,6 +30,7 @@ def bind(
     names: tuple[str, ...],
     elsewhere: frozenset[str] = frozenset(),
     offers: Offers | None = None,
+    dependencies: Sequence[Depends] = (),
 ) -> Endpoint:
     """Return the call of a handler.
 
@@ -38,12 +40,13 @@ def bind(
         elsewhere: Path parameters that other routes of this handler have; here they take
             their default.
         offers: What the app declares; ``None`` to find out at the request.
+        dependencies: What is called before it, and gives it nothing.
 
     Raises:
         TypeError: A parameter cannot be filled from a request or by the app, or nothing can be
             answered of what the handler returns.
     """
-    parameters = parameters_of(handler, names, elsewhere, offers)
+    parameters = parameters_of(handler, names, elsewhere, offers, dependencies)
     returned = hints_of(handler).get("return")
     if not hasattr(handler, "__wrapped__"):
         # A decorator may make something else of what the function returns.

@@ -46,12 +46,24 @@ def compile_routes(
     routes = []
     for route, handler in zip(declared, handlers, strict=True):
         own = route.pattern.names
-        call = bind(handler, own, frozenset(names[id(handler)] - {*own}), offers)
+        elsewhere = frozenset(names[id(handler)] - {*own})
+        call = bind(handler, own, elsewhere, offers, route.dependencies)
         refuse = None
         if route.layers:
             layers = [resolved(layer) for layer in route.layers]
             call = chain(layers, exceptions.answering(call), exceptions.answer)
             refuse = chain(layers, exceptions.answering(miss), exceptions.answer)
         name = route.name or str(getattr(handler, "__name__", ""))
-        routes.append(Route(route.method, route.pattern, handler, call, name, route.tags, refuse))
+        routes.append(
+            Route(
+                route.method,
+                route.pattern,
+                handler,
+                call,
+                name,
+                route.tags,
+                route.dependencies,
+                refuse,
+            )
+        )
     return routes

@@ -28,15 +28,7 @@ class Parameters:
         simple: Whether all are given by position, and none has to be awaited.
     """
 
-    __slots__ = (
-        "_plan",
-        "_readers",
-        "arguments",
-        "cleans_up",
-        "has_dependencies",
-        "simple",
-        "waits",
-    )
+    __slots__ = ("_readers", "arguments", "cleans_up", "has_dependencies", "simple", "waits")
 
     def __init__(
         self,
@@ -51,20 +43,18 @@ class Parameters:
                 name of them, and whether the pairs have to be awaited.
         """
         self.arguments = arguments
-        self._plan = [(a.extract, a.waits, a.keyword) for a in arguments]
         self._readers = readers
         self.waits = any(a.waits for a in arguments) or any(waits for _, _, waits in readers)
-        self.simple = not readers and not any(a.keyword or a.waits for a in arguments)
+        self.simple = not readers and not any(
+            a.keyword or a.waits or not a.passed for a in arguments
+        )
         owners = [getattr(argument.extract, "__self__", None) for argument in arguments]
         dependencies = [owner for owner in owners if isinstance(owner, Dependency)]
         self.has_dependencies = bool(dependencies)
         self.cleans_up = any(dependency.cleans_up for dependency in dependencies)
 
     def calling(
-        self,
-        call: Callable[..., Any],
-        waits: bool,
-        finish: Callable[[Any], Any] | None = None,
+        self, call: Callable[..., Any], waits: bool, finish: Callable[[Any], Any] | None = None
     ) -> Callable[[Request], Any]:
         """Return the function that makes a call with what a request brings.
 
@@ -77,6 +67,7 @@ class Parameters:
             finish: What makes the function's result of that of the call.
         """
         given: dict[str, Any] = {"call": call}
+        first = []
         lines = []
         for number, (pairs, read, pairs_wait) in enumerate(self._readers):
             given[f"pairs_{number}"], given[f"read_{number}"] = pairs, read
@@ -85,10 +76,16 @@ class Parameters:
                 f"named.update(read_{number}({found}))" if number else f"named = read_0({found})"
             )
         passed = []
-        for number, (extract, extract_waits, keyword) in enumerate(self._plan):
-            given[f"extract_{number}"] = extract
-            lines.append(f"value_{number} = {'await ' * extract_waits}extract_{number}(request)")
-            passed.append(f"{'' if keyword is None else f'{keyword}='}value_{number}")
+        for number, argument in enumerate(self.arguments):
+            given[f"extract_{number}"] = argument.extract
+            value = f"{'await ' * argument.waits}extract_{number}(request)"
+            if not argument.passed:
+                # Whoever may not come in is not told what is wrong with the query.
+                first.append(value)
+                continue
+            lines.append(f"value_{number} = {value}")
+            keyword = "" if argument.keyword is None else f"{argument.keyword}="
+            passed.append(f"{keyword}value_{number}")
         # Those by position come first, whatever the order in which they are made.
         passed.sort(key=lambda argument: "=" in argument)
         result = f"{'await ' * waits}call({', '.join(passed + ['**named'] * bool(self._readers))})"
@@ -98,7 +95,7 @@ class Parameters:
         head = "async def" if self.waits or waits else "def"
         # What is given is a default, because locals are read fastest.
         defaults = ", ".join(f"{name}={name}" for name in given)
-        body = "\n    ".join([*lines, f"return {result}"])
+        body = "\n    ".join([*first, *lines, f"return {result}"])
         exec(f"{head} called(request, {defaults}):\n    {body}\n", given)
         called: Callable[[Request], Any] = given["called"]
         return called

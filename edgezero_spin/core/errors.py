@@ -64,12 +64,7 @@ class HttpError(EdgeError):
     """
 
     def __init__(
-        self,
-        status: int,
-        message: str = "",
-        *,
-        kind: str | None = None,
-        headers: HeaderInput = (),
+        self, status: int, message: str = "", *, kind: str | None = None, headers: HeaderInput = ()
     ) -> None:
         if not 400 <= status <= 599:
             raise ValueError(f"an error status is 400 to 599, got {status}")

@@ -27,6 +27,7 @@ from edgezero_spin.errors import EdgeZeroError
 from edgezero_spin.events import CronEvent, MqttMessage, RedisMessage
 
 __all__ = [
+    "KINDS",
     "TRIGGER",
     "AppEvent",
     "DeclaredTrigger",
@@ -46,11 +47,13 @@ EXAMPLES = {"redis": "orders", "mqtt": "doors/{door}/open", "cron": "0 */5 * * *
 QUALITIES = (0, 1, 2)
 FIELDS = (6, 7)
 
-_KINDS: Mapping[TriggerType, type[AppEvent]] = {
+KINDS: Mapping[TriggerType, type[AppEvent]] = {
     "redis": RedisMessage,
     "mqtt": MqttMessage,
     "cron": CronEvent,
 }
+"""The events that an app can have handlers of, by the kind of trigger."""
+
 _Handler = TypeVar("_Handler", bound=Callable[..., object])
 
 
@@ -157,7 +160,7 @@ class EventHandlers:
             TypeError: A signature cannot be filled from such an event or by the app.
         """
         for handler in self._handlers:
-            of_kind = attrs.evolve(offers, event=_KINDS[handler.trigger.kind])
+            of_kind = attrs.evolve(offers, event=KINDS[handler.trigger.kind])
             self._endpoints[handler.trigger] = bind(
                 handler.function, handler.pattern.names, frozenset(), of_kind
             )
@@ -166,7 +169,6 @@ class EventHandlers:
         """Return the one trigger of a kind that a component is started for.
 
         Args:
-            kind: The kind.
             chosen: What ``EDGEZERO__TRIGGER`` says; ``None`` for nothing.
 
         Raises:
@@ -190,11 +192,30 @@ class EventHandlers:
             f'environment = {{ {TRIGGER} = "{known[0].text}" }}'
         )
 
+    def event_of(
+        self, kind: TriggerType, value: bytes | int, topic: str | None, chosen: str | None
+    ) -> AppEvent:
+        """Return an event from what a component is given.
+
+        Args:
+            kind: The kind of trigger.
+            value: The payload of a message, or the timestamp of a moment.
+            topic: Of a message of MQTT; other kinds do not say where theirs are from.
+            chosen: What ``EDGEZERO__TRIGGER`` says; ``None`` for nothing.
+
+        Raises:
+            NoEventHandlerError: There is no handler, or several and nothing says which is meant.
+        """
+        if isinstance(value, int):
+            return CronEvent(self.expected(kind, chosen).text, value)
+        if topic is not None:
+            return MqttMessage(topic, value)
+        return RedisMessage(self.expected(kind, chosen).text, value)
+
     def request_of(self, event: AppEvent, chosen: str | None = None) -> tuple[Request, Endpoint]:
         """Return what the handler of an event is called with, and the call.
 
         Args:
-            event: The event.
             chosen: What ``EDGEZERO__TRIGGER`` says; ``None`` for nothing.
 
         Raises:
@@ -212,7 +233,7 @@ class EventHandlers:
         found = []
         for handler in self._handlers:
             trigger = handler.trigger
-            if not isinstance(event, _KINDS[trigger.kind]) or chosen not in (None, trigger.text):
+            if not isinstance(event, KINDS[trigger.kind]) or chosen not in (None, trigger.text):
                 continue
             captured: tuple[bytes, ...] | None = ()
             if isinstance(event, MqttMessage):
@@ -223,7 +244,7 @@ class EventHandlers:
                 found.append((handler, captured))
         if len(found) == 1:
             return found[0]
-        [kind] = [name for name, type_ in _KINDS.items() if isinstance(event, type_)]
+        [kind] = [name for name, type_ in KINDS.items() if isinstance(event, type_)]
         if not found:
             texts = ", ".join(repr(t.text) for t in self.triggers if t.kind == kind) or "none"
             raise NoEventHandlerError(

@@ -49,9 +49,7 @@ class Event:
     event: str | None = attrs.field(default=None, validator=_one_line, kw_only=True)
     id: str | None = attrs.field(default=None, validator=_one_line, kw_only=True)
     retry: int | None = attrs.field(
-        default=None,
-        validator=attrs.validators.optional(attrs.validators.ge(0)),
-        kw_only=True,
+        default=None, validator=attrs.validators.optional(attrs.validators.ge(0)), kw_only=True
     )
 
     def encode(self) -> bytes:

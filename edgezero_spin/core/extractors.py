@@ -45,14 +45,20 @@ _LOCALHOST = "localhost"
 
 
 class Argument:
-    """How one parameter is filled: ``extract(request)``, awaited if ``waits``."""
+    """How one parameter is filled: ``extract(request)``, awaited if ``waits``.
 
-    __slots__ = ("extract", "keyword", "waits")
+    Attributes:
+        keyword: The name by which it is given, ``None`` for by position.
+        passed: Whether it is given at all; a dependency of a route is called for what it does.
+    """
+
+    __slots__ = ("extract", "keyword", "passed", "waits")
 
     def __init__(self, extract: _Extractor, waits: bool = False) -> None:
         self.extract = extract
         self.waits = waits
         self.keyword: str | None = None
+        self.passed = True
 
 
 def marked(source: str, model: Any, absent: Any) -> Argument:

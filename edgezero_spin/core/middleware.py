@@ -35,7 +35,6 @@ def chain(layers: list[Middleware], endpoint: Endpoint, answer: ErrorResponder) 
     """Put layers around an endpoint, the first one outermost.
 
     Args:
-        layers: The layers.
         endpoint: What they stand around; it raises nothing.
         answer: What makes a response of what a layer raises.
     """

@@ -7,14 +7,7 @@ Source: contract edgezero.md, CTX-1, CTX-2, BOD-1 to BOD-4, SPN-1 to SPN-3. Bodi
 without a cap; reads that keep a whole body in memory have a limit and answer 413 past it.
 """
 
-from collections.abc import (
-    AsyncIterable,
-    AsyncIterator,
-    Callable,
-    Coroutine,
-    Iterable,
-    Mapping,
-)
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from edgezero_spin.core.addresses import parse_client_address
@@ -25,12 +18,7 @@ from edgezero_spin.core.cookies import parse_cookies
 from edgezero_spin.core.errors import BadRequest, BodyReadError, Internal, PayloadTooLarge
 from edgezero_spin.core.headers import HeaderInput, Headers
 from edgezero_spin.core.models import BAD_FORM, BAD_PATH, BAD_QUERY, fields_reader
-from edgezero_spin.core.multipart import (
-    MAX_HEADER_BYTES,
-    MAX_PARTS,
-    MultipartParser,
-    boundary_of,
-)
+from edgezero_spin.core.multipart import MAX_HEADER_BYTES, MAX_PARTS, MultipartParser, boundary_of
 from edgezero_spin.core.payloads import form_pairs, json_reader
 from edgezero_spin.core.percent import parse_pairs, percent_decode
 from edgezero_spin.core.sources import MemorySource, RequestSource

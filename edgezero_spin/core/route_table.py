@@ -19,6 +19,7 @@ from edgezero_spin.core.errors import MethodNotAllowed, RouteNotFound
 from edgezero_spin.core.patterns import Pattern
 
 if TYPE_CHECKING:
+    from edgezero_spin.core.annotations import Depends
     from edgezero_spin.core.request import Request
     from edgezero_spin.core.response import Response
 
@@ -36,11 +37,23 @@ class Route:
         call: The handler with its parameters bound: request in, response out.
         name: What ``url_for`` knows it by.
         tags: The groups that it belongs to in a description of the API.
+        dependencies: What is called before the handler.
         refuse: What answers a request for its path by a method that no route has, ``None`` where
             no middleware of a group stands around that answer.
     """
 
-    __slots__ = ("call", "handler", "method", "name", "names", "path", "pattern", "refuse", "tags")
+    __slots__ = (
+        "call",
+        "dependencies",
+        "handler",
+        "method",
+        "name",
+        "names",
+        "path",
+        "pattern",
+        "refuse",
+        "tags",
+    )
 
     def __init__(
         self,
@@ -50,6 +63,7 @@ class Route:
         call: "Callable[[Request], Awaitable[Response]]",
         name: str = "",
         tags: tuple[str, ...] = (),
+        dependencies: "tuple[Depends, ...]" = (),
         refuse: "Callable[[Request], Awaitable[Response]] | None" = None,
     ) -> None:
         self.refuse = refuse
@@ -61,6 +75,7 @@ class Route:
         self.call = call
         self.name = name
         self.tags = tags
+        self.dependencies = dependencies
 
     def __repr__(self) -> str:
         return f"<Route {self.method} {self.path}>"

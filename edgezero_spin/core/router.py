@@ -14,6 +14,7 @@ from typing import TypeAlias, TypeVar
 
 import attrs
 
+from edgezero_spin.core.annotations import Depends
 from edgezero_spin.core.middleware import Middleware
 from edgezero_spin.core.patterns import Pattern, parse_pattern
 from edgezero_spin.core.references import Reference
@@ -39,6 +40,7 @@ class Declaration:
         name: What ``url_for`` knows it by, unless that is the name of the function.
         tags: The groups that it belongs to in a description of the API.
         layers: The middleware of its routers, the outermost first.
+        dependencies: What is called before the handler, those of its routers first.
     """
 
     method: str
@@ -47,6 +49,7 @@ class Declaration:
     name: str | None = None
     tags: tuple[str, ...] = ()
     layers: tuple[Layer, ...] = ()
+    dependencies: tuple[Depends, ...] = ()
 
 
 @attrs.frozen
@@ -54,6 +57,7 @@ class _Inclusion:
     router: "Router"
     prefix: str
     tags: tuple[str, ...]
+    dependencies: tuple[Depends, ...]
 
 
 class Router:
@@ -66,8 +70,11 @@ class Router:
         prefix: What every path begins with, ``/notes`` or ``/users/{user}``.
         middleware: Layers around its handlers, the outermost first.
         tags: The groups that its routes belong to in a description of the API.
+        dependencies: Are called before each of its handlers, ``Depends(require_key)``, whose
+            results nobody takes.
 
     Raises:
+        TypeError: A dependency is not a ``Depends``.
         ValueError: The prefix is not a pattern, or ends with a slash.
     """
 
@@ -79,9 +86,11 @@ class Router:
         *,
         middleware: Iterable[Middleware] = (),
         tags: Iterable[str] = (),
+        dependencies: Iterable[Depends] = (),
     ) -> None:
         self.prefix = checked_prefix(prefix)
         self.tags = _texts("tags", tags)
+        self.dependencies = _checked_dependencies(dependencies)
         self._entries: list[Declaration | _Inclusion] = []
         self._layers: list[Layer] = []
         self._owners: list[Router] = []
@@ -95,6 +104,7 @@ class Router:
         *,
         name: str | None = None,
         tags: Iterable[str] = (),
+        dependencies: Iterable[Depends] = (),
     ) -> Callable[[_Handler], _Handler]:
         """Declare a handler for a path: ``@app.route("/notes/{id}", methods=["GET", "PUT"])``.
 
@@ -104,9 +114,11 @@ class Router:
             methods: HTTP methods in any case.
             name: What ``url_for`` knows it by; the name of the function when not given.
             tags: The groups that it belongs to in a description of the API.
+            dependencies: Are called before the handler, those of its routers first.
 
         Raises:
-            TypeError: The path is not text, as where ``@app.get`` has no parentheses.
+            TypeError: The path is not text, as where ``@app.get`` has no parentheses, or a
+                dependency is not a ``Depends``.
             ValueError: The path is not a pattern, or there is no method.
         """
         if not isinstance(path, str):
@@ -118,12 +130,14 @@ class Router:
         if not named or not all(named):
             raise ValueError(f"route {path!r} needs at least one method")
         own_tags = _texts("tags", tags)
+        needed = _checked_dependencies(dependencies)
 
         def declare(handler: _Handler) -> _Handler:
             if not callable(handler):
                 raise TypeError(f"route {path!r}: {handler!r} is not a function")
             self._entries += [
-                Declaration(method, pattern, handler, name, own_tags) for method in named
+                Declaration(method, pattern, handler, name, own_tags, (), needed)
+                for method in named
             ]
             self._changed()
             return handler
@@ -131,46 +145,81 @@ class Router:
         return declare
 
     def get(
-        self, path: str, *, name: str | None = None, tags: Iterable[str] = ()
+        self,
+        path: str,
+        *,
+        name: str | None = None,
+        tags: Iterable[str] = (),
+        dependencies: Iterable[Depends] = (),
     ) -> Callable[[_Handler], _Handler]:
         """Declare a handler for ``GET``, and for ``HEAD`` without its body."""
-        return self.route(path, ("GET",), name=name, tags=tags)
+        return self.route(path, ("GET",), name=name, tags=tags, dependencies=dependencies)
 
     def head(
-        self, path: str, *, name: str | None = None, tags: Iterable[str] = ()
+        self,
+        path: str,
+        *,
+        name: str | None = None,
+        tags: Iterable[str] = (),
+        dependencies: Iterable[Depends] = (),
     ) -> Callable[[_Handler], _Handler]:
         """Declare a handler for ``HEAD`` where the one of ``GET`` would do too much."""
-        return self.route(path, ("HEAD",), name=name, tags=tags)
+        return self.route(path, ("HEAD",), name=name, tags=tags, dependencies=dependencies)
 
     def post(
-        self, path: str, *, name: str | None = None, tags: Iterable[str] = ()
+        self,
+        path: str,
+        *,
+        name: str | None = None,
+        tags: Iterable[str] = (),
+        dependencies: Iterable[Depends] = (),
     ) -> Callable[[_Handler], _Handler]:
         """Declare a handler for ``POST``."""
-        return self.route(path, ("POST",), name=name, tags=tags)
+        return self.route(path, ("POST",), name=name, tags=tags, dependencies=dependencies)
 
     def put(
-        self, path: str, *, name: str | None = None, tags: Iterable[str] = ()
+        self,
+        path: str,
+        *,
+        name: str | None = None,
+        tags: Iterable[str] = (),
+        dependencies: Iterable[Depends] = (),
     ) -> Callable[[_Handler], _Handler]:
         """Declare a handler for ``PUT``."""
-        return self.route(path, ("PUT",), name=name, tags=tags)
+        return self.route(path, ("PUT",), name=name, tags=tags, dependencies=dependencies)
 
     def patch(
-        self, path: str, *, name: str | None = None, tags: Iterable[str] = ()
+        self,
+        path: str,
+        *,
+        name: str | None = None,
+        tags: Iterable[str] = (),
+        dependencies: Iterable[Depends] = (),
     ) -> Callable[[_Handler], _Handler]:
         """Declare a handler for ``PATCH``."""
-        return self.route(path, ("PATCH",), name=name, tags=tags)
+        return self.route(path, ("PATCH",), name=name, tags=tags, dependencies=dependencies)
 
     def delete(
-        self, path: str, *, name: str | None = None, tags: Iterable[str] = ()
+        self,
+        path: str,
+        *,
+        name: str | None = None,
+        tags: Iterable[str] = (),
+        dependencies: Iterable[Depends] = (),
     ) -> Callable[[_Handler], _Handler]:
         """Declare a handler for ``DELETE``."""
-        return self.route(path, ("DELETE",), name=name, tags=tags)
+        return self.route(path, ("DELETE",), name=name, tags=tags, dependencies=dependencies)
 
     def options(
-        self, path: str, *, name: str | None = None, tags: Iterable[str] = ()
+        self,
+        path: str,
+        *,
+        name: str | None = None,
+        tags: Iterable[str] = (),
+        dependencies: Iterable[Depends] = (),
     ) -> Callable[[_Handler], _Handler]:
         """Declare a handler for ``OPTIONS``; none is answered unasked."""
-        return self.route(path, ("OPTIONS",), name=name, tags=tags)
+        return self.route(path, ("OPTIONS",), name=name, tags=tags, dependencies=dependencies)
 
     def middleware(self, layer: _Middleware) -> _Middleware:
         """Put a layer around every handler; the first declared is the outermost.
@@ -184,22 +233,38 @@ class Router:
         self._changed()
         return layer
 
-    def include(self, router: "Router", prefix: str = "", *, tags: Iterable[str] = ()) -> None:
+    def include(
+        self,
+        router: "Router",
+        prefix: str = "",
+        *,
+        tags: Iterable[str] = (),
+        dependencies: Iterable[Depends] = (),
+    ) -> None:
         """Take over the routes of a router, those that it gets later too.
 
         Args:
             router: The router. It may be included several times, under several prefixes.
             prefix: Stands before the prefix of the router.
             tags: Are added to those of the router.
+            dependencies: Are called before those of the router.
 
         Raises:
+            TypeError: It is not a router, or a dependency is not a ``Depends``.
             ValueError: The prefix is not a pattern, or the router includes this one.
         """
         if not isinstance(router, Router) or router._is_root:
             raise TypeError(f"include takes a Router, got {router!r}; an App is mounted")
         if router is self or router._contains(self):
             raise ValueError("a router cannot include itself")
-        self._entries.append(_Inclusion(router, checked_prefix(prefix), _texts("tags", tags)))
+        self._entries.append(
+            _Inclusion(
+                router,
+                checked_prefix(prefix),
+                _texts("tags", tags),
+                _checked_dependencies(dependencies),
+            )
+        )
         router._owners.append(self)
         self._changed()
 
@@ -207,7 +272,11 @@ class Router:
         """Yield every route in order, those of included routers where they were included."""
         for entry in self._entries:
             if isinstance(entry, Declaration):
-                yield attrs.evolve(entry, tags=(*self.tags, *entry.tags))
+                yield attrs.evolve(
+                    entry,
+                    tags=(*self.tags, *entry.tags),
+                    dependencies=(*self.dependencies, *entry.dependencies),
+                )
                 continue
             inner = entry.router
             for found in inner.declarations():
@@ -218,6 +287,7 @@ class Router:
                     pattern=parse_pattern(text) if text or self._is_root else found.pattern,
                     tags=tuple(dict.fromkeys((*self.tags, *entry.tags, *found.tags))),
                     layers=(*inner._layers, *found.layers),
+                    dependencies=(*self.dependencies, *entry.dependencies, *found.dependencies),
                 )
 
     def _contains(self, router: "Router") -> bool:
@@ -246,6 +316,16 @@ def checked_prefix(prefix: str) -> str:
         if "{*" in prefix.replace("{{", ""):
             raise ValueError(f"the prefix {prefix!r} takes the whole rest of the path")
     return prefix
+
+
+def _checked_dependencies(dependencies: Iterable[Depends]) -> tuple[Depends, ...]:
+    if isinstance(dependencies, Depends) or callable(dependencies):
+        raise TypeError(f"dependencies is a sequence, as [Depends(..)], got {dependencies!r}")
+    found = tuple(dependencies)
+    for dependency in found:
+        if not isinstance(dependency, Depends) or dependency.call is None:
+            raise TypeError(f"dependencies are Depends(function), got {dependency!r}")
+    return found
 
 
 def _texts(name: str, texts: Iterable[str]) -> tuple[str, ...]:

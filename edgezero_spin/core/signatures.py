@@ -13,7 +13,7 @@ Source: contract edgezero.md, HND-1, EXT-1 to EXT-14.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NoReturn, get_args, get_origin
 
 import attrs
@@ -90,16 +90,26 @@ def parameters_of(
     names: tuple[str, ...],
     elsewhere: frozenset[str],
     offers: Offers | None,
+    dependencies: Sequence[Depends] = (),
 ) -> Parameters:
     """Return what fills a call of a handler.
+
+    Args:
+        function: The handler.
+        names: The path parameters of the route, in order.
+        elsewhere: Path parameters that other routes of the handler have.
+        offers: What the app declares; ``None`` to find out at the request.
+        dependencies: What is called before it, and gives it nothing.
 
     Raises:
         TypeError: A parameter cannot be filled from a request or by the app.
     """
-    return _parameters(function, _Scope(names, elsewhere, offers))
+    return _parameters(function, _Scope(names, elsewhere, offers), dependencies)
 
 
-def _parameters(function: Callable[..., object], scope: _Scope) -> Parameters:
+def _parameters(
+    function: Callable[..., object], scope: _Scope, dependencies: Sequence[Depends] = ()
+) -> Parameters:
     role = "dependency" if scope.inside else "handler"
     where = f"{role} {name_of(function)}"
     if function in scope.inside:
@@ -111,6 +121,13 @@ def _parameters(function: Callable[..., object], scope: _Scope) -> Parameters:
     except ValueError as error:
         raise TypeError(f"{where}: {error}") from error
     arguments = []
+    for dependency in dependencies:
+        try:
+            called = _dependency(dependency, scope)
+        except TypeError as error:
+            raise TypeError(f"{where}: dependencies of its route: {error}") from error
+        called.passed = False
+        arguments.append(called)
     groups: dict[str, dict[str, Field]] = {}
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):

@@ -1,24 +1,27 @@
 """Requests of the embedded host's server, answered by an app in this process.
 
 In: the head of a request, the channel of its body and a ``ResponseWriter``. Out: the app's response
-through that writer. A failure that is the app's own fault shows its traceback to a browser.
+through that writer. A failure that is the app's own fault shows its traceback to a browser. Events
+of its triggers come in beside them.
 """
 
 import asyncio
+import functools
 import logging
+import math
+from collections.abc import Callable
 from typing import cast
 
+from edgezero_spin.core.app import App
 from edgezero_spin.core.errors import BodyReadError
+from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
 from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.development.application import NativeApplication, Placed
+from edgezero_spin.development.events import AppTakers
 from edgezero_spin.development.observed import FOLLOWING
 from edgezero_spin.development.outbound import NetworkTransport
-from edgezero_spin.development.pages import (
-    exception_response,
-    failure_response,
-    wants_html,
-)
+from edgezero_spin.development.pages import exception_response, failure_response, wants_html
 from edgezero_spin.errors import EdgeZeroError
 from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.exchange import Exchange
@@ -27,6 +30,8 @@ from edgezero_spin.host.http.observed import ObservedResponse, observed_request
 from edgezero_spin.host.http.request_handler import Responder, ResponseWriter
 from edgezero_spin.host.http.responses import is_bodiless
 from edgezero_spin.host.observers import Observer
+from edgezero_spin.host.triggers.dispatching import Dispatcher
+from edgezero_spin.host.triggers.trigger import ReconnectPolicy
 
 __all__ = ["AppHandler", "FailureHandler"]
 
@@ -36,7 +41,7 @@ _Pair = tuple[str, bytes]
 
 
 class AppHandler:
-    """A ``RequestHandler`` for one app.
+    """A ``RequestHandler`` and ``TriggerRunner`` for one app.
 
     Attributes:
         origin: The URL of the server.
@@ -48,12 +53,19 @@ class AppHandler:
 
         Args:
             native: The app.
-            observer: Told of its requests.
+            observer: Told of its requests and events.
         """
         self.origin: str | None = None
         self.native = native
         self._observer = observer
-        self._transport: NetworkTransport | None = None
+        self._transports: dict[str, NetworkTransport] = {}
+        self._dispatcher = Dispatcher(
+            native.triggers,
+            AppTakers(native, self._transport),
+            ReconnectPolicy(timeout_s=math.inf),
+            application=native.gateway.application,
+            observer=observer,
+        )
 
     def begin(
         self, head: RequestHead, body: ByteChannel | None, writer: ResponseWriter
@@ -83,23 +95,52 @@ class AppHandler:
         if isinstance(admitted, CompleteResponse):
             _send(writer, head.method, admitted.status, list(admitted.headers), admitted.body)
             return None
-        placed = cast("Placed", admitted.component)
-        own = self.native.place.component_id
-        if placed.id != own:
-            text = (
-                f"`edgezero dev` serves {own!r} alone; `edgezero watch` serves {placed.id!r}, too\n"
-            )
+        id = cast("Placed", admitted.component).id
+        component = self.native.components.get(id)
+        if component is None:
+            own = self.native.place.component_id
+            text = f"`edgezero dev` serves {own!r} alone; `edgezero watch` serves {id!r}, too\n"
             _send(writer, head.method, 501, [("content-type", b"text/plain")], text.encode())
             return None
-        if self._transport is None:
-            self._transport = NetworkTransport(self.native.outbound, self.origin or "")
         admitted.exchange.body = body
-        return _started(_Answering(self.native, self._transport, admitted.exchange, writer))
+        request = Request(_Source(admitted.exchange))
+        request._transport = self._transport(id)
+        request._stores = functools.partial(component.open_stores, self.native.app)
+        return _started(_Answering(self.native.app, request, admitted.exchange, writer))
+
+    @property
+    def takes_requests(self) -> bool:
+        """Always: what has no route says so."""
+        return True
+
+    @property
+    def listens(self) -> bool:
+        """Whether there is something to listen for."""
+        return any(trigger.listeners for trigger in self.native.triggers)
+
+    async def run_triggers(self, say: Callable[[str], None]) -> bool:
+        """Listen for events until cancelled; see ``Host.run_triggers``."""
+        return await self._dispatcher.run(say)
+
+    async def drain_events(self, timeout_s: float, hurried: asyncio.Event | None = None) -> None:
+        """Wait for the events under way; see ``Host.drain_events``."""
+        await self._dispatcher.drain(timeout_s, hurried)
+
+    async def begun(self) -> None:
+        """Wait until every listener listens, or has said why it does not yet."""
+        if self.listens:
+            await self._dispatcher.begun.wait()
 
     async def aclose(self) -> None:
         """Close the connections of requests that the app sent."""
-        if self._transport is not None:
-            await self._transport.aclose()
+        for transport in self._transports.values():
+            await transport.aclose()
+
+    def _transport(self, component_id: str) -> NetworkTransport:
+        if component_id not in self._transports:
+            outbound = self.native.components[component_id].outbound
+            self._transports[component_id] = NetworkTransport(outbound, self.origin or "")
+        return self._transports[component_id]
 
 
 class FailureHandler:
@@ -151,15 +192,11 @@ class _Answering:
     """One request on its way to its response; a ``Responder``."""
 
     def __init__(
-        self,
-        native: NativeApplication,
-        transport: NetworkTransport,
-        exchange: Exchange,
-        writer: ResponseWriter,
+        self, app: App, request: Request, exchange: Exchange, writer: ResponseWriter
     ) -> None:
         self.task: asyncio.Task[None] | None = None
-        self.native = native
-        self._transport = transport
+        self._app = app
+        self._request = request
         self._exchange = exchange
         self._writer = writer
         self._caught_up = asyncio.Event()
@@ -175,9 +212,8 @@ class _Answering:
 
     async def run(self) -> None:
         """Answer."""
-        source = _Source(self._exchange)
-        request = self.native.request(source, self._transport)
-        response = await self.native.app.handle(request)
+        request = self._request
+        response = await self._app.handle(request)
         error = request.error
         following = FOLLOWING.get()
         if error is not None and following is not None:

@@ -1,8 +1,9 @@
 """One app as its manifest places it, on the stores and variables of this machine.
 
 In: a ``spin.toml`` and the component to serve. Out: a ``NativeApplication``: the app, its routes,
-the stores that its component may open, its variables, and where it may send requests. Stores are
-the files of Spin, so that they are the same under ``edgezero up`` and ``spin up``.
+what starts it, the stores that its component may open, its variables, and where it may send
+requests. Stores are the files of Spin, so that they are the same under ``edgezero up`` and
+``spin up``.
 
 Source: contract spin-host.md, KV-1, VAR-1 to VAR-11, NET-1 to NET-12, ROUTE-1 to ROUTE-13.
 """
@@ -11,38 +12,53 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from edgezero_spin.core.app import App
-from edgezero_spin.core.outbound import OutboundTransport
-from edgezero_spin.core.request import Request
-from edgezero_spin.core.sources import RequestSource
+from edgezero_spin.core.event_handlers import KINDS
 from edgezero_spin.development.observed import FOLLOWING, VARIABLES, ObservedStore, note_call
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.host.exchange.handler_type import HandlerType
+from edgezero_spin.host.factors.database_servers.pools import ConnectionPools
 from edgezero_spin.host.factors.instance import Grants
-from edgezero_spin.host.factors.mysql.factor import Mysql
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
 from edgezero_spin.host.factors.postgres.factor import PostgresConnections
 from edgezero_spin.host.factors.variables import VariableError, VariableResolver
 from edgezero_spin.host.http.gateway import Gateway
-from edgezero_spin.host.load.application import http_triggers
+from edgezero_spin.host.http.trigger import HTTP
+from edgezero_spin.host.load.application import http_triggers, resolved_triggers
 from edgezero_spin.host.load.in_process import InProcessDatabases
 from edgezero_spin.host.load.plan import ComponentPlan
 from edgezero_spin.host.load.starting import FoundApplication, PreparedApplication, prepare
 from edgezero_spin.host.settings import RunOptions
-from edgezero_spin.manifest.spin import SpinManifest, load_spin_manifest
+from edgezero_spin.host.triggers.trigger import ConfiguredTrigger
+from edgezero_spin.manifest.spin import (
+    LockedApp,
+    ManifestComponent,
+    SpinManifest,
+    load_spin_manifest,
+)
 from edgezero_spin.manifest.spin.locking import lock_application
 from edgezero_spin.project.app_targets import app_target
+from edgezero_spin.project.trigger_check import AppTrigger, components_of, trigger_problems
+from edgezero_spin.stores import Stores
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend, SecretNameInvalid
 from edgezero_spin.stores.declaration import DatabaseKind
 from edgezero_spin.stores.opening import open_on_platform
 
-__all__ = ["AppPlace", "DevError", "NativeApplication", "Placed", "app_of", "load_native"]
+__all__ = [
+    "AppComponent",
+    "AppPlace",
+    "DevError",
+    "NativeApplication",
+    "Placed",
+    "app_of",
+    "load_native",
+]
 
 
 class DevError(ProjectError):
@@ -104,7 +120,6 @@ class Placed:
     """Stands for a component where the gateway asks what answers.
 
     Attributes:
-        id: Its id.
         handler_type: How a component takes requests.
     """
 
@@ -113,55 +128,63 @@ class Placed:
 
 
 @attrs.frozen(kw_only=True)
+class AppComponent:
+    """One of the components that an app becomes.
+
+    Attributes:
+        part: What it is granted.
+        outbound: Where it may send requests.
+        platform: Its stores, variables and databases.
+    """
+
+    part: ComponentPlan
+    outbound: OutboundHosts
+    platform: "_Platform"
+
+    def open_stores(self, app: App) -> Stores:
+        """Open the stores that an app has as this component."""
+        return open_on_platform(app.declaration, self.platform, lambda: self.part.environment)
+
+
+@attrs.frozen(kw_only=True)
 class NativeApplication:
-    """An app, ready to answer.
+    """An app, ready to answer and to take events.
 
     Attributes:
         app: The app, compiled.
         place: Where it came from.
         gateway: Finds the component that answers a request.
-        part: What its component is granted.
-        outbound: Where it may send requests.
+        components: Those that the app becomes, by id.
+        triggers: What starts them.
         notices: Lines for whoever started it.
     """
 
     app: App
     place: AppPlace
     gateway: Gateway
-    part: ComponentPlan
-    outbound: OutboundHosts
+    components: Mapping[str, AppComponent]
+    triggers: Sequence[ConfiguredTrigger]
     notices: tuple[str, ...]
-    _platform: "_Platform"
+
+    @property
+    def own(self) -> AppComponent:
+        """The component that is served."""
+        return self.components[self.place.component_id]
+
+    @property
+    def part(self) -> ComponentPlan:
+        """What it is granted."""
+        return self.own.part
 
     @property
     def stores(self) -> Mapping[str, KeyValueBackend]:
         """Key-value stores by label."""
-        return self._platform._stores
+        return self.own.platform.stores
 
     @property
     def variables(self) -> VariableResolver:
         """Values of its variables."""
-        return self._platform._variables
-
-    def request(self, source: RequestSource, transport: OutboundTransport) -> Request:
-        """Return a request for the app."""
-        asked = Request(source)
-        asked._transport = transport
-        environment = self.part.environment
-        declaration, platform = self.app.declaration, self._platform
-        asked._stores = lambda: open_on_platform(declaration, platform, lambda: environment)
-        return asked
-
-
-def _unstarted(app: App) -> tuple[str, ...]:
-    """Say which handlers nothing calls while an app is served natively."""
-    kinds = sorted({trigger.kind for trigger in app.triggers})
-    if not kinds:
-        return ()
-    return (
-        f"Requests only: nothing starts the handlers of {', '.join(kinds)} triggers here. "
-        "`edgezero watch` builds the component and runs them.",
-    )
+        return self.own.platform.variables
 
 
 def load_native(
@@ -185,12 +208,14 @@ def load_native(
         id: attrs.evolve(component, source=str(manifest.path.absolute()), files=(), dependencies={})
         for id, component in manifest.components.items()
     }
-    locked = lock_application(attrs.evolve(manifest, components=bare), in_place=True)
+    made = _components_of(manifest, place)
+    locked, left_out = _startable(
+        lock_application(attrs.evolve(manifest, components=bare), in_place=True), place, made
+    )
     found = FoundApplication(locked, manifest.base_dir, manifest.path, manifest.warnings)
     prepared = prepare(found, manifest.base_dir, owned, options)
     parts = {part.id: part for part in prepared.plan.components}
-    part = parts.get(place.component_id)
-    if part is None:
+    if place.component_id not in parts:
         raise DevError(f"{path}: no trigger names the component {place.component_id!r}")
     for id in parts:
         other = [
@@ -198,13 +223,11 @@ def load_native(
         ]
         if other:
             raise DevError(f"{path}: unknown key_value_stores label {other[0]!r}")
-    app = _import_app(place, part.environment)
+    triggers = resolved_triggers(prepared.plan, prepared.variables)
+    app = _import_app(place, parts[place.component_id].environment)
     app.compile()
-    http = http_triggers(prepared.plan.triggers)
+    http = http_triggers(triggers)
     placed: Mapping[str, object] = {id: Placed(id) for id in parts}
-    outbound = OutboundHosts(
-        part.allowed_outbound_hosts, component_ids=list(parts), variables=prepared.variables
-    )
     return NativeApplication(
         app=app,
         place=place,
@@ -214,14 +237,74 @@ def load_native(
             http.static,
             {"name": prepared.plan.name, "version": prepared.plan.version},
         ),
+        components={
+            id: _component(part, list(parts), prepared, owned)
+            for id, part in parts.items()
+            if id in made
+        },
+        triggers=triggers,
+        notices=(*prepared.notices, *left_out, *_unfitting(app, manifest, made)),
+    )
+
+
+def _components_of(manifest: SpinManifest, place: AppPlace) -> Mapping[str, ManifestComponent]:
+    """Return the components that the app becomes: those with the file of the one that is served."""
+    own = manifest.components[place.component_id]
+    if not isinstance(own.source, str):
+        return {place.component_id: own}
+    return components_of(manifest, manifest.base_dir / own.source)
+
+
+def _startable(
+    app: LockedApp, place: AppPlace, made: Collection[str]
+) -> tuple[LockedApp, tuple[str, ...]]:
+    """Leave out what starts other components, or no handler of an app, and say so."""
+    others = [
+        trigger
+        for trigger in app.triggers
+        if trigger.trigger_type not in (HTTP, *KINDS)
+        or (trigger.trigger_type != HTTP and trigger.component not in made)
+    ]
+    if not others:
+        return app, ()
+    left_out = ", ".join(
+        dict.fromkeys(
+            f"the {other.trigger_type} trigger of {other.component!r}" for other in others
+        )
+    )
+    kept = tuple(trigger for trigger in app.triggers if trigger not in others)
+    return attrs.evolve(app, triggers=kept), (
+        f"`edgezero dev` serves the app of {place.component_id!r} alone, without {left_out}; "
+        "`edgezero watch` runs all",
+    )
+
+
+def _unfitting(
+    app: App, manifest: SpinManifest, made: Mapping[str, ManifestComponent]
+) -> tuple[str, ...]:
+    """Say which handlers of events the manifest does not start, and the other way round."""
+    declared = [AppTrigger(each.kind, each.text, each.qos) for each in app.triggers]
+    problems = trigger_problems(declared, manifest, made)
+    return tuple(f"{manifest.path}: {problem}" for problem in problems)
+
+
+def _component(
+    part: ComponentPlan,
+    ids: Sequence[str],
+    prepared: PreparedApplication,
+    owned: contextlib.ExitStack,
+) -> AppComponent:
+    outbound = OutboundHosts(
+        part.allowed_outbound_hosts, component_ids=list(ids), variables=prepared.variables
+    )
+    return AppComponent(
         part=part,
         outbound=outbound,
-        notices=(*prepared.notices, *_unstarted(app)),
         platform=_Platform(
-            place.component_id,
-            {label: prepared.stores.backends[label] for label in part.key_value_stores},
-            prepared.variables,
-            InProcessDatabases(_database_grants(part, prepared, outbound, owned)),
+            component_id=part.id,
+            stores={label: prepared.stores.backends[label] for label in part.key_value_stores},
+            variables=prepared.variables,
+            databases=InProcessDatabases(_database_grants(part, prepared, outbound, owned)),
         ),
     )
 
@@ -233,7 +316,8 @@ def _database_grants(
     owned: contextlib.ExitStack,
 ) -> Grants:
     """Return what the component may use, as far as databases ask."""
-    postgres, mysql = PostgresConnections(), Mysql()
+    postgres = PostgresConnections()
+    mysql: ConnectionPools[Any] = ConnectionPools()
     owned.callback(postgres.close)
     owned.callback(mysql.close)
     databases = prepared.databases.by_label
@@ -271,17 +355,17 @@ def _import_app(place: AppPlace, environment: Mapping[str, str]) -> App:
 class _Platform:
     """The stores of one component, as the facades see them."""
 
-    _component_id: str
-    _stores: Mapping[str, KeyValueBackend]
-    _variables: VariableResolver
-    _databases: InProcessDatabases
+    component_id: str
+    stores: Mapping[str, KeyValueBackend]
+    variables: VariableResolver
+    databases: InProcessDatabases
 
     async def open_database(self, kind: DatabaseKind, target: str) -> Any:
         """Connect; see ``DatabasePlatform``."""
-        return await self._databases.open_database(kind, target)
+        return await self.databases.open_database(kind, target)
 
     def open_key_value(self, label: str) -> KeyValueBackend:
-        store = self._stores.get(label)
+        store = self.stores.get(label)
         if store is None:
             raise BackendError(
                 "access-denied (the label is not in this component's key_value_stores in spin.toml)"
@@ -295,7 +379,7 @@ class _Platform:
         """Return a variable."""
         try:
             with note_call(VARIABLES, "get", name):
-                return self._variables.get(self._component_id, name)
+                return self.variables.get(self.component_id, name)
         except VariableError as error:
             if error.case == "undefined":
                 return None

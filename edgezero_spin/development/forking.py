@@ -12,7 +12,9 @@ Source: our own; ``fork`` leaves no thread behind because this process has none.
 
 import asyncio
 import contextlib
+import functools
 import gc
+import io
 import json
 import os
 import select
@@ -43,6 +45,9 @@ __all__ = ["main", "run_app"]
 DRAIN_S = 5.0
 """Seconds that requests may take which the code before a save still answers."""
 
+BEGIN_S = 2.0
+"""Seconds that triggers have to connect before the app counts as loaded without them."""
+
 STOP_S = 1.0
 """Seconds that the code before a save has to stop accepting."""
 
@@ -58,6 +63,9 @@ def main() -> None:
     # Bytecode is taken for that of a source by its second and its size, and two saves in one second
     # may well have one size.
     sys.dont_write_bytecode = True
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What an app prints is seen when it does, also behind a pipe.
+        sys.stdout.reconfigure(line_buffering=True)
     # What is there now is shared with every fork, and no collector has to look at it.
     gc.freeze()
     before: _Worker | None = None
@@ -133,8 +141,6 @@ def _run_worker(
             handler, said = _load(owned, options, _observer(options, recorder))
             if before is not None:
                 before.stop()
-            with contextlib.suppress(ConnectionError):
-                control.sendall(json.dumps(said).encode() + b"\n")
             shown = owned.enter_context(contextlib.ExitStack())
             shown.enter_context(_exploring(options, recorder, handler))
 
@@ -143,7 +149,12 @@ def _run_worker(
                 shown.close()
                 os.close(held)
 
-            asyncio.run(_serve(handler, listening, stopping))
+            def loaded(lines: list[str]) -> None:
+                said.setdefault("notices", []).extend(lines)
+                with contextlib.suppress(ConnectionError):
+                    control.sendall(json.dumps(said).encode() + b"\n")
+
+            asyncio.run(_serve(handler, listening, loaded, stopping))
     except BaseException:
         traceback.print_exc()
         status = 1
@@ -233,8 +244,15 @@ def _own_traceback(error: BaseException) -> str:
 async def _serve(
     handler: AppHandler | FailureHandler,
     listening: socket.socket,
+    loaded: Callable[[list[str]], None],
     stopping: Callable[[], None],
 ) -> None:
+    """Serve until SIGTERM.
+
+    Args:
+        loaded: Called once requests and events are taken, with what there is to say of these.
+        stopping: Called when no more are.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -244,8 +262,28 @@ async def _serve(
         loop.call_soon_threadsafe(stop.set)
 
     signal.signal(signal.SIGTERM, end)
-    settings = ServerSettings(drain_s=DRAIN_S)
-    await serve_async(handler, listening, on_stopping=stopping, settings=settings, stop=stop)
+    lines: list[str] = []
+    say: Callable[[str], None] = lines.append
+
+    async def tell() -> None:
+        nonlocal say
+        if isinstance(handler, AppHandler):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(handler.begun(), BEGIN_S)
+        # A server that comes later has its lines by themselves.
+        say = functools.partial(print, file=sys.stderr, flush=True)
+        loaded(lines)
+
+    telling = asyncio.create_task(tell())
+    await serve_async(
+        handler,
+        listening,
+        on_stopping=stopping,
+        settings=ServerSettings(drain_s=DRAIN_S),
+        say=lambda line: say(line),
+        stop=stop,
+    )
+    telling.cancel()
     await handler.aclose()
 
 

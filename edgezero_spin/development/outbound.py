@@ -46,7 +46,7 @@ class NetworkTransport:
         url = httpx.URL(f"{request.scheme}://{request.authority}{request.target}")
         destination = Destination(request.scheme, request.authority, url.host, url.port)
         if not self._hosts.allows(destination):
-            raise _failed(
+            raise OutboundError.of_code(
                 "HTTP-request-denied",
                 f"add {request.scheme}://{request.authority} to allowed_outbound_hosts in "
                 "spin.toml",
@@ -68,7 +68,7 @@ class NetworkTransport:
         try:
             return _Reply(await self._client.send(sent, stream=True))
         except httpx.HTTPError as error:
-            raise _failed(_code_of(error), str(error)) from error
+            raise OutboundError.of_code(_code_of(error), str(error)) from error
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -115,8 +115,3 @@ def _code_of(error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.ConnectError):
         return "DNS-error" if "[Errno -" in str(error) else "connection-refused"
     return "HTTP-protocol-error"
-
-
-def _failed(code: str, detail: str = "") -> OutboundError:
-    said = f"{code} ({detail})" if detail else code
-    return OutboundError(f"Spin outbound HTTP error: {said}", code)

@@ -39,10 +39,7 @@ def failure_response(title: str, text: str, *, html: bool, reload: bool = False)
         return Response(f"{title}\n\n{text}\n", 500, content_type="text/plain; charset=utf-8")
     refresh = '<meta http-equiv="refresh" content="1">' if reload else ""
     page = _PAGE.format(
-        title=escape(title),
-        refresh=refresh,
-        text=escape(text),
-        after=_RELOADED if reload else "",
+        title=escape(title), refresh=refresh, text=escape(text), after=_RELOADED if reload else ""
     )
     return Response(page, 500, content_type="text/html; charset=utf-8")
 

@@ -47,7 +47,6 @@ class ExploredApplication:
     """What there is of one application.
 
     Attributes:
-        name: Its name.
         version: Its version; empty for none.
         url: Where it answers; ``None`` while it does not.
         describes_itself: Tells whether it has an OpenAPI document. That may take a while.

@@ -7,7 +7,7 @@ size, and nothing that may be a password is: not an address, not the value of a 
 from typing import Any
 
 from edgezero_spin.host.observers import HostCall
-from edgezero_spin.manifest.image_reference import without_credentials
+from edgezero_spin.host.telemetry.spans import masked
 
 __all__ = ["call_text"]
 
@@ -28,9 +28,7 @@ def call_text(call: HostCall) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, str):
-        text = without_credentials(value)
-        if "password=" in text:
-            text = "(an address with a password)"
+        text = masked(value)
         return f'"{text[:_LONGEST]}{"..." if len(text) > _LONGEST else ""}"'
     if isinstance(value, (bytes, bytearray, memoryview)):
         return f"({len(value)} bytes)"

@@ -28,6 +28,7 @@ from edgezero_spin.host.observers import (
     RequestObserver,
     RequestOutcome,
 )
+from edgezero_spin.host.telemetry.spans import masked, problem_of
 
 __all__ = ["MOST_CALLS", "MOST_CHARACTERS", "MOST_REQUESTS", "Recorder", "Seen"]
 
@@ -132,14 +133,13 @@ class Seen(RequestObserver):
         def ended(error: BaseException | None) -> None:
             entry["ms"] = round((time.perf_counter() - began) * 1000, 2)
             if error is not None:
-                payload = getattr(error, "payload", error)
-                self._grow(entry, "error", str(payload))
+                self._grow(entry, "error", problem_of(error)[0])
 
         return ended
 
     def sending(self, call: OutgoingCall) -> OutboundObserver | None:
         """Keep the request as a call."""
-        entry = self._add_call("http", f"{call.method} {call.url}")
+        entry = self._add_call("http", f"{call.method} {masked(call.url)}")
         return None if entry is None else _Sending(self, entry)
 
     def output(self, component_id: str, stream: str, data: bytes) -> None:
@@ -212,7 +212,7 @@ class _Sending(OutboundObserver):
         if status is not None:
             self._entry["result"] = str(status)
         if error is not None:
-            self._seen._grow(self._entry, "error", error)
+            self._seen._grow(self._entry, "error", masked(error))
 
 
 class Recorder(Observer):

@@ -19,14 +19,7 @@ import attrs
 
 from edgezero_spin.stores import BackendError, SecretNameInvalid, StoreDeclaration
 
-__all__ = [
-    "Err",
-    "StoreInterfaces",
-    "bind_stores",
-    "imported",
-    "secret_failure",
-    "store_failure",
-]
+__all__ = ["Err", "StoreInterfaces", "bind_stores", "imported", "secret_failure", "store_failure"]
 
 
 def _first(*names: str) -> Any:

@@ -9,21 +9,16 @@ Source: componentize-py 0.25; ``fermyon:spin@2.0.0``, ``spin:postgres@4.0.0`` an
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from edgezero_spin.guest.bindings import Err, imported
 from edgezero_spin.stores import DatabaseKind, StoreDeclaration
-from edgezero_spin.stores.databases import (
-    DECODERS,
-    DatabaseFailure,
-    Parameter,
-    ServerMessage,
-)
+from edgezero_spin.stores.databases import DECODERS, DatabaseFailure, Parameter, ServerMessage
 
-__all__ = ["DatabaseBinding", "DatabaseInterface", "bind_databases", "failure_of"]
+__all__ = ["Connection", "DatabaseBinding", "DatabaseInterface", "bound_databases", "failure_of"]
 
 _UPPER = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -63,6 +58,18 @@ class DatabaseBinding:
     _interface: DatabaseInterface
     _readers: Mapping[type, Callable[[Any], Any]]
 
+    async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function of the interface.
+
+        Raises:
+            DatabaseFailure: It returned an error.
+        """
+        try:
+            result = function(*arguments)
+            return await result if self._interface.asynchronous else result
+        except Err as error:
+            raise failure_of(error.value) from None
+
     def parameters(self, parameters: Sequence[Parameter]) -> list[Any]:
         """Return parameters as the interface takes them."""
         return [self.case_of(self._interface.parameter, *parameter) for parameter in parameters]
@@ -92,7 +99,69 @@ class DatabaseBinding:
         return bound[0], self._types.RangeBoundKind[bound[1].upper()]
 
 
-def bind_databases(
+class Connection:
+    """An open connection, for the backends of the facades.
+
+    Attributes:
+        binding: The interface of its kind.
+    """
+
+    def __init__(self, binding: DatabaseBinding, kind: DatabaseKind, native: Any) -> None:
+        self.binding = binding
+        self.kind = kind
+        self._native = native
+
+    def close(self) -> None:
+        """Close it. Twice is harmless."""
+        native, self._native = self._native, None
+        if native is not None:
+            native.__exit__(None, None, None)
+
+    async def _call(self, function: str, *arguments: Any) -> Any:
+        return await self.binding.call(getattr(self._native, function), *arguments)
+
+    async def _run(self, function: str, statement: str, parameters: Sequence[Parameter]) -> Any:
+        return await self._call(function, statement, self.binding.parameters(parameters))
+
+
+class _RedisConnection(Connection):
+    """A ``RedisBackend``."""
+
+    async def call(self, function: str, *arguments: Any) -> Any:
+        if function == "execute":
+            replies = await self._run(function, *arguments)
+            return [("", getattr(reply, "value", None)) for reply in replies]
+        return await self._call("del_" if function == "del" else function, *arguments)
+
+
+def bound_databases(
+    declaration: StoreDeclaration,
+    known: Mapping[DatabaseKind, DatabaseInterface],
+    world: str,
+    sql: type[Connection],
+) -> Callable[[DatabaseKind, str], Awaitable[Any]]:
+    """Return what opens the databases that an app declares; see ``DatabasePlatform``.
+
+    Args:
+        declaration: What the app declares.
+        known: The interfaces of one generation of WASI.
+        world: A fixed world that has them, for messages.
+        sql: A ``SqlBackend``.
+
+    Raises:
+        ImportError: The world lacks an interface; names it and the way out.
+    """
+    bindings = _bindings(declaration, known, world)
+
+    async def open_database(kind: DatabaseKind, target: str) -> Any:
+        binding = bindings[kind]
+        native = await binding.call(binding.open, target)
+        return (_RedisConnection if kind == "redis" else sql)(binding, kind, native)
+
+    return open_database
+
+
+def _bindings(
     declaration: StoreDeclaration, known: Mapping[DatabaseKind, DatabaseInterface], world: str
 ) -> dict[DatabaseKind, DatabaseBinding]:
     """Return a binding for each kind of database that is declared.

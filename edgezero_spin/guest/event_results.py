@@ -12,7 +12,6 @@ from typing import Any
 
 from edgezero_spin.core.app import App
 from edgezero_spin.core.event_handlers import TRIGGER, AppEvent, EventHandlers, TriggerType
-from edgezero_spin.events import CronEvent, MqttMessage, RedisMessage
 
 __all__ = ["ErrorValues", "chosen_trigger", "event_of"]
 
@@ -33,13 +32,9 @@ def event_of(events: EventHandlers, kind: TriggerType, arguments: tuple[Any, ...
     Raises:
         NoEventHandlerError: There is no handler, or several and nothing says which is meant.
     """
-    if kind == "mqtt":
-        payload, metadata = arguments
-        return MqttMessage(metadata.topic, payload)
-    text = events.expected(kind, chosen_trigger()).text
-    if kind == "redis":
-        return RedisMessage(text, arguments[0])
-    return CronEvent(text, arguments[0].timestamp)
+    value = arguments[0].timestamp if kind == "cron" else arguments[0]
+    topic = arguments[1].topic if kind == "mqtt" else None
+    return events.event_of(kind, value, topic, chosen_trigger())
 
 
 class ErrorValues:

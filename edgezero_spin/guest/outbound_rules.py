@@ -40,8 +40,7 @@ def failure(code: Any) -> OutboundError:
     """Return the error for an error code; ``None`` for one that the host did not give."""
     word = "unknown" if code is None else code_name(code)
     detail = getattr(code, "value", None)
-    said = f"{word} ({detail})" if isinstance(detail, str) else word
-    return OutboundError(f"Spin outbound HTTP error: {said}", word)
+    return OutboundError.of_code(word, detail if isinstance(detail, str) else "")
 
 
 def code_name(code: Any) -> str:

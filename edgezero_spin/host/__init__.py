@@ -12,6 +12,7 @@ from edgezero_spin.host.host import Host
 from edgezero_spin.host.http.messages import HttpRequest, HttpResponse, ResponseAborted
 from edgezero_spin.host.observers import (
     ComponentUsage,
+    ConnectionUse,
     HostCall,
     InstanceUsage,
     ObservedEvent,
@@ -29,6 +30,7 @@ from edgezero_spin.host.triggers.trigger import ReconnectPolicy
 __all__ = [
     "ComponentUsage",
     "ConcurrencyPolicy",
+    "ConnectionUse",
     "CronEvent",
     "EventOutcome",
     "Host",

@@ -210,7 +210,6 @@ class HandlerError(HostError):
     Raised while an application is loaded.
 
     Attributes:
-        component_id: The component.
         problem: What it exports instead.
     """
 

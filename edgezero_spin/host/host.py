@@ -40,6 +40,7 @@ from edgezero_spin.host.http.service import Service
 from edgezero_spin.host.http.service_chaining import OutboundSender
 from edgezero_spin.host.http.trigger import HTTP
 from edgezero_spin.host.load.application import Application, PublicRoute, load_application
+from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, in_file
 from edgezero_spin.host.load.starting import (
     FoundApplication,
@@ -54,7 +55,7 @@ from edgezero_spin.host.observers import Observer, combine
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, InstanceLimits, make_engine
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.settings import HostSettings, RunOptions
-from edgezero_spin.host.triggers.dispatching import Dispatcher
+from edgezero_spin.host.triggers.dispatching import Dispatcher, InstanceTakers
 from edgezero_spin.stores.backend import KeyValueBackend
 
 __all__ = ["Host"]
@@ -131,6 +132,7 @@ class Host:
                 fuel=settings.count_instructions,
             )
         )
+        network = network or NetworkRules()
         self._sender = OutboundSender(network)
         observers = tuple(observers)
         try:
@@ -142,11 +144,14 @@ class Host:
                 variables=variables,
                 logs=logs or Logs(None),
                 limits=InstanceLimits(
-                    memory_bytes=settings.max_instance_memory,
-                    deadline_s=settings.request_timeout_s,
+                    memory_bytes=settings.max_instance_memory, deadline_s=settings.request_timeout_s
                 ),
                 sender=self._sender,
-                interfaces=interfaces,
+                interfaces=(
+                    host_interfaces(wasi_otel=settings.wasi_otel)
+                    if interfaces is None
+                    else interfaces
+                ),
                 adapt=adapt,
                 databases=databases,
                 network=network,
@@ -180,8 +185,7 @@ class Host:
             self._runner.prepare(component)
         self._dispatcher = Dispatcher(
             self.application.triggers,
-            self.application.served,
-            self._runner,
+            InstanceTakers(self.application.served, self._runner),
             settings.reconnect,
             application=plan.name,
             observer=combine(observers),
@@ -350,7 +354,7 @@ class Host:
         """Whether ``run_triggers`` has something to do."""
         return any(trigger.listeners for trigger in self.application.triggers)
 
-    async def run_triggers(self, say: Callable[[str], None] = _no_line) -> None:
+    async def run_triggers(self, say: Callable[[str], None] = _no_line) -> bool:
         """Listen for events of every trigger but HTTP, until cancelled.
 
         A server that is gone is looked for as long as ``HostSettings.reconnect`` says. A trigger
@@ -360,10 +364,14 @@ class Host:
         Args:
             say: Told where they listen, line by line.
 
+        Returns:
+            Whether the application has done what it was started for, as one with a command has.
+
         Raises:
+            ApplicationFailedError: It has failed to.
             TriggerFailedError: None is left, and one of them failed.
         """
-        await self._dispatcher.run(say)
+        return await self._dispatcher.run(say)
 
     async def drain_events(self, timeout_s: float, hurried: asyncio.Event | None = None) -> None:
         """Wait for the events under way. What has not ended by then is logged; ``close`` ends it.
@@ -420,12 +428,7 @@ class Host:
         if not any(name.lower() == b"host" for name, _ in headers):
             headers = [(b"host", b"localhost"), *headers]
         head = RequestHead(
-            request.method,
-            path,
-            query if mark else None,
-            headers,
-            request.scheme,
-            request.client,
+            request.method, path, query if mark else None, headers, request.scheme, request.client
         )
         return await answer(
             self._service, head, request.body, request.trailers, watch, observed=observed

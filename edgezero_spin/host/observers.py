@@ -21,11 +21,13 @@ Source: our own.
 import functools
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 __all__ = [
     "CallEnded",
     "ComponentUsage",
+    "ConnectionUse",
+    "GuestTelemetry",
     "HostCall",
     "InstanceUsage",
     "ObservedEvent",
@@ -112,11 +114,14 @@ class HostCall(NamedTuple):
         interface: The interface, ``fermyon:spin/key-value@2.0.0``; of WASI 0.2 without version.
         function: Its function, ``[method]store.get``.
         arguments: In Python form; see ``runtime.interface``. They are the guest's: not to change.
+        backend: What is behind a store, a database or a model that the call is about, without
+            credentials; ``None`` for calls about nothing of the kind.
     """
 
     interface: str
     function: str
     arguments: tuple[Any, ...]
+    backend: str | None = None
 
 
 class OutgoingCall(NamedTuple):
@@ -152,7 +157,6 @@ class InstanceUsage(NamedTuple):
     """What an instance spent from its making to its end.
 
     Attributes:
-        component_id: Of which component.
         cpu_s: Seconds of processor time, host functions included.
         initial_memory_bytes: Linear memory when it was made.
         memory_bytes: Linear memory at its end; it never shrinks.
@@ -164,6 +168,27 @@ class InstanceUsage(NamedTuple):
     initial_memory_bytes: int
     memory_bytes: int
     instructions: int | None
+
+
+class ConnectionUse(NamedTuple):
+    """A connection that a component may open, may not, or has closed.
+
+    Attributes:
+        kind: ``http``, ``redis``, ``pg``, ``mysql``, ``mqtt`` or ``wasi-sockets``.
+        event: What became of it.
+        waited_s: Seconds that it waited for another one to be closed; ``None`` where it did not.
+        limit: What refused it: the limit of its kind, or that of all; ``None`` where nothing did.
+        utilization: From 0 to 1, how much of the limit of its kind is used now; ``None`` for no
+            limit.
+        total_utilization: The same of the limit of all.
+    """
+
+    kind: str
+    event: Literal["acquired", "rejected", "released"]
+    waited_s: float | None
+    limit: Literal["factor", "global"] | None
+    utilization: float | None
+    total_utilization: float | None
 
 
 class OutboundObserver:
@@ -179,6 +204,39 @@ class OutboundObserver:
 
     def ended(self, status: int | None, error: str | None) -> None:
         """The head of the response is there, or there will be none: the error says why."""
+
+
+class GuestTelemetry:
+    """Takes what a component gives ``wasi:otel``; every method does nothing.
+
+    Values are records of the interface in Python form; see ``runtime.interface``. A text that is
+    returned says what is wrong with the call.
+    """
+
+    def outer_span_context(self) -> dict[str, Any]:
+        """Return the context of the span that the component runs in."""
+        return {
+            "trace-id": "0" * 32,
+            "span-id": "0" * 16,
+            "trace-flags": set(),
+            "is-remote": False,
+            "trace-state": [],
+        }
+
+    def span_started(self, context: dict[str, Any]) -> str | None:
+        """A span of the component begins; what it calls from now on is below it."""
+        return None
+
+    def span_ended(self, span: dict[str, Any]) -> str | None:
+        """A span of the component has ended."""
+        return None
+
+    def metrics_exported(self, metrics: dict[str, Any]) -> str | None:
+        """The component has metrics to send. May take as long as that takes, on any thread."""
+        return None
+
+    def log_emitted(self, record: dict[str, Any]) -> None:
+        """The component logs."""
 
 
 class RequestObserver:
@@ -217,6 +275,10 @@ class RequestObserver:
     def headers(self) -> Sequence[tuple[str, bytes]]:
         """Return fields for requests that the host sends for the component, to a model's server."""
         return ()
+
+    def telemetry(self) -> GuestTelemetry | None:
+        """Return what takes spans, metrics and log records of the component's own."""
+        return None
 
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         """The component wrote to ``stdout`` or ``stderr``."""
@@ -264,8 +326,14 @@ class Observer:
     def instance_ended(self, usage: InstanceUsage) -> None:
         """An instance was closed."""
 
+    def connection_used(self, use: ConnectionUse) -> None:
+        """A component opened or closed a connection to a server, or was refused one."""
+
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         """A component wrote to ``stdout`` or ``stderr`` outside of any request that is followed."""
+
+
+_FAILED = "an observer failed: %s"
 
 
 def combine(observers: Iterable[Observer]) -> Observer | None:
@@ -281,7 +349,7 @@ def tell(method: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return method(*arguments)
     except Exception:
-        logger.exception("an observer failed: %s", getattr(method, "__qualname__", method))
+        logger.exception(_FAILED, getattr(method, "__qualname__", method))
         return None
 
 
@@ -293,7 +361,15 @@ class _All(Observer):
         return any(tell(each.follows, interface, function) for each in self._observers)
 
     def request_began(self, request: ObservedRequest) -> RequestObserver | None:
-        return _all_of_request([tell(each.request_began, request) for each in self._observers])
+        if len(self._observers) > 1:
+            return _all_of_request([tell(each.request_began, request) for each in self._observers])
+        # Called for each request, and mostly for one that need not be told of much.
+        try:
+            found = self._observers[0].request_began(request)
+        except Exception:
+            logger.exception(_FAILED, "request_began")
+            return None
+        return found if found is None or found.never_raises else _AllOfRequest([found])
 
     def event_began(self, event: ObservedEvent) -> RequestObserver | None:
         return _all_of_request([tell(each.event_began, event) for each in self._observers])
@@ -305,6 +381,10 @@ class _All(Observer):
     def instance_ended(self, usage: InstanceUsage) -> None:
         for each in self._observers:
             tell(each.instance_ended, usage)
+
+    def connection_used(self, use: ConnectionUse) -> None:
+        for each in self._observers:
+            tell(each.connection_used, use)
 
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         for each in self._observers:
@@ -357,6 +437,10 @@ class _AllOfRequest(RequestObserver):
 
     def headers(self) -> Sequence[tuple[str, bytes]]:
         return [pair for each in self._observers for pair in tell(each.headers) or ()]
+
+    def telemetry(self) -> GuestTelemetry | None:
+        found = (tell(each.telemetry) for each in self._observers)
+        return next((each for each in found if each is not None), None)
 
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         for each in self._observers:

@@ -48,6 +48,8 @@ class HostSettings:
         debug_info: Let native debuggers see into guests (ENG-10).
         count_instructions: Count the instructions of guests, for observers. They are slower, and
             compiled by themselves. An engine that is shared decides for itself.
+        wasi_otel: Let components report spans, metrics and log records of their own by
+            ``wasi:otel``, which is experimental (TEL-47). An observer takes them.
         reuse: Whether instances are made ahead of time, and whether they serve more than
             one request, one after the other (FLAG-6).
         concurrency: How many requests share an instance of WASI 0.3, and how long it lives.
@@ -65,6 +67,7 @@ class HostSettings:
     pooling: bool = True
     debug_info: bool = False
     count_instructions: bool = False
+    wasi_otel: bool = False
     reuse: ReusePolicy = attrs.field(factory=ReusePolicy)
     concurrency: ConcurrencyPolicy = attrs.field(factory=ConcurrencyPolicy)
     reconnect: ReconnectPolicy = attrs.field(factory=ReconnectPolicy)

@@ -87,7 +87,7 @@ class Switch:
         """Always: the next host may have triggers that listen."""
         return True
 
-    async def run_triggers(self, say: Callable[[str], None] = _no_line) -> None:
+    async def run_triggers(self, say: Callable[[str], None] = _no_line) -> bool:
         """Listen for events of the host that is current, until cancelled; see ``Host``.
 
         A host whose triggers have all failed does nothing more until it is replaced.

@@ -107,13 +107,15 @@ class TableReader:
         where = f"`{self.key}`" if self.key else "the top of the file"
         self.problem(name, f"missing field `{name}`", f"Add `{name}` to {where}.")
 
+    def items_of(self, name: str) -> list[tuple[str, Any]]:
+        """Return a list, each item after its place, empty when the key is absent."""
+        return [
+            (item_key(self.place(name), index), item) for index, item in enumerate(self._list(name))
+        ]
+
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a list of strings, empty when the key is absent."""
-        return tuple(
-            item
-            for index, item in enumerate(self._list(name))
-            if self._is_text(item, item_key(self.place(name), index))
-        )
+        return tuple(item for place, item in self.items_of(name) if self._is_text(item, place))
 
     def flag(self, name: str, default: bool = False) -> bool:
         """Return a boolean, ``default`` when the key is absent."""
@@ -164,8 +166,7 @@ class TableReader:
     def tables(self, name: str) -> list["TableReader"]:
         """Return readers for a list of tables, none when the key is absent."""
         readers = []
-        for index, item in enumerate(self._list(name)):
-            place = item_key(self.place(name), index)
+        for place, item in self.items_of(name):
             if isinstance(item, dict):
                 readers.append(TableReader(item, place, self.problems))
             else:

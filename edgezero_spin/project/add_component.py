@@ -83,7 +83,6 @@ class AddedComponent:
     Attributes:
         id: The component.
         manifest: The ``spin.toml``.
-        files: The files that it has.
         folders: Folders that it has beside those of its files.
         named: The ``edgezero.toml`` and the component that had to be named there as the app;
             ``None`` when none had to be.
@@ -114,7 +113,6 @@ def add_component(request: ComponentRequest, *, ask: Ask | None = None) -> Added
     """Add a component to an application.
 
     Args:
-        request: Which.
         ask: Asks a person for values that are not given and have no default.
 
     Raises:

@@ -25,12 +25,7 @@ from edgezero_spin.project.config_checks import ConfigProblemsError
 from edgezero_spin.project.files import replace_files
 from edgezero_spin.project.provision import DATA_FILE, Provisioned, missing_store_tables, provision
 from edgezero_spin.project.serve import RUNTIME_CONFIG
-from edgezero_spin.project.toml_edit import (
-    TomlEditError,
-    append_item,
-    insert_text,
-    parse_document,
-)
+from edgezero_spin.project.toml_edit import TomlEditError, append_item, insert_text, parse_document
 
 __all__ = ["AddedStore", "StoreKind", "add_store", "with_stanzas"]
 

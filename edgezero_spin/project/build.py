@@ -28,14 +28,7 @@ from edgezero_spin.manifest.spin import (
 from edgezero_spin.project.children import run_child, search_path
 from edgezero_spin.project.commands import shell_quote
 
-__all__ = [
-    "BuildFailedError",
-    "BuildStep",
-    "check_workdir",
-    "named_targets",
-    "plan_build",
-    "run_step",
-]
+__all__ = ["BuildFailedError", "BuildStep", "check_workdir", "plan_build", "run_step"]
 
 
 @attrs.frozen(kw_only=True)
@@ -139,23 +132,6 @@ def plan_build(
             for number, command in enumerate(commands, 1)
         )
     return tuple(steps)
-
-
-def named_targets(manifest_path: Path, *, profile: str | None = None) -> tuple[str, ...]:
-    """Return the target environments of an application and its components, each once.
-
-    Raises:
-        ManifestError: The manifest cannot be read.
-    """
-    manifest = load_builds(manifest_path, profile=profile)
-    lists = [manifest.targets, *(each.targets for each in manifest.components.values())]
-    named = [target for targets in lists for target in targets or ()]
-    return tuple(
-        dict.fromkeys(
-            next(iter(target.values())) if isinstance(target, dict) else str(target)
-            for target in named
-        )
-    )
 
 
 def run_step(step: BuildStep, arguments: Sequence[str] = ()) -> None:

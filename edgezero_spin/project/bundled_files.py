@@ -42,7 +42,6 @@ class BundledData:
     """An archive of files.
 
     Attributes:
-        archive: It.
         left_out: What is too large to travel, with its size.
     """
 

@@ -205,11 +205,7 @@ def manifest_command(
         # The line runs in another folder, where a relative path would lead elsewhere.
         environment[MANIFEST_VARIABLE] = str(manifest.path)
     return ManifestCommand(
-        action=action,
-        adapter=adapter,
-        line=line,
-        folder=manifest.root,
-        environment=environment,
+        action=action, adapter=adapter, line=line, folder=manifest.root, environment=environment
     )
 
 

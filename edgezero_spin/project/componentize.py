@@ -271,6 +271,14 @@ def _make_library(folder: Path, *, folders: Sequence[tuple[Path, Path]]) -> None
         raise _componentize_failure("the standard library", done, [], [])
 
 
+_SHORT_NAMES = {
+    "wasi:http/types@0.2.0": "types",
+    "wasi:clocks/monotonic-clock@0.3.0": "monotonic_clock",
+    "wasi:otel/types@0.2.0-rc.2": "otel_types",
+}
+"""How the guest imports what a world with ``wasi:otel`` has two of."""
+
+
 def _full_name(world: str) -> str:
     if "/" in world:
         return world
@@ -339,7 +347,10 @@ def _componentize(
 
 
 def _command(world: Sequence[str], folders: Sequence[Path], scratch: Path) -> list[str]:
-    argv = ["componentize-py", "-q", *world, "componentize"]
+    argv = ["componentize-py", "-q", *world]
+    for interface, name in _SHORT_NAMES.items():
+        argv += ["--import-interface-name", f"{interface}={name}"]
+    argv.append("componentize")
     for folder in folders:
         argv += ["-p", str(folder)]
     return [*argv, "-o", str(scratch / "component.wasm")]

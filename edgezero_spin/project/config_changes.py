@@ -71,7 +71,6 @@ class KeyChange:
     """What a push would mean for one key.
 
     Attributes:
-        key: The key.
         change: ``new``, ``changed``, ``unchanged``; or ``only stored`` for a key that the
             configuration does not have, which a push leaves alone.
     """
@@ -86,9 +85,7 @@ def shown_key(key: str) -> str:
 
 
 def changes_of(
-    entries: Iterable[ConfigEntry],
-    stored: Mapping[str, bytes],
-    whole: ConfigEntry | None = None,
+    entries: Iterable[ConfigEntry], stored: Mapping[str, bytes], whole: ConfigEntry | None = None
 ) -> tuple[KeyChange, ...]:
     """Return one change for each key, those of the entries first and in their order.
 
@@ -110,9 +107,7 @@ def changes_of(
 
 
 def would_set(
-    entries: Iterable[ConfigEntry],
-    stored: Mapping[str, bytes],
-    whole: ConfigEntry | None = None,
+    entries: Iterable[ConfigEntry], stored: Mapping[str, bytes], whole: ConfigEntry | None = None
 ) -> list[str]:
     """Return the lines of a dry run: each key, and what a push would do to it."""
     return [

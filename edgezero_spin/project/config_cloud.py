@@ -32,7 +32,6 @@ class CloudPushError(ConfigPushError):
     """A run of ``spin cloud key-value set`` failed.
 
     Attributes:
-        application: The application.
         label: The store's label.
         status: Exit status of the run; -1 when a signal ended it.
         said: What it wrote to standard error, values hidden.
@@ -87,7 +86,6 @@ class CloudTarget:
 
     Attributes:
         application: ``[application].name`` of ``spin.toml``.
-        label: The label.
     """
 
     application: str

@@ -25,19 +25,10 @@ from edgezero_spin.manifest.app_config import (
     secret_fields,
 )
 from edgezero_spin.project.commands import check_adapter, check_built_in
-from edgezero_spin.project.config_changes import (
-    ConfigPushError,
-    ConfigTarget,
-    all_of,
-    shown_key,
-)
+from edgezero_spin.project.config_changes import ConfigPushError, ConfigTarget, all_of, shown_key
 from edgezero_spin.project.config_checks import ConfigProblemsError, Finding
 from edgezero_spin.project.config_cloud import CloudTarget
-from edgezero_spin.project.config_inspect import (
-    ConfigInspection,
-    ConfigRequest,
-    inspect_config,
-)
+from edgezero_spin.project.config_inspect import ConfigInspection, ConfigRequest, inspect_config
 from edgezero_spin.project.config_sqlite import SqliteTarget
 from edgezero_spin.project.config_targets import choose_target
 from edgezero_spin.project.discovery import SpinProject, discover_component
@@ -193,11 +184,7 @@ def plan_push(request: PushRequest, *, head: str = "config push") -> PushPlan:
         )
     spin = discover_component(manifest)
     chosen = choose_target(
-        manifest,
-        spin,
-        label,
-        local=request.local,
-        runtime_config=request.runtime_config,
+        manifest, spin, label, local=request.local, runtime_config=request.runtime_config
     )
     chosen.target.check((*found.entries, *all_of(whole)))
     secrets = () if found.model is None else secret_fields(found.model)

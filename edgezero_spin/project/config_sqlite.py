@@ -16,12 +16,7 @@ import attrs
 
 from edgezero_spin.manifest.app_config import ConfigEntry
 from edgezero_spin.manifest.spin.key_value_table import CREATE, UPSERT
-from edgezero_spin.project.config_changes import (
-    ConfigPushError,
-    all_of,
-    shown_key,
-    would_set,
-)
+from edgezero_spin.project.config_changes import ConfigPushError, all_of, shown_key, would_set
 
 __all__ = ["SqlitePushError", "SqliteTarget"]
 

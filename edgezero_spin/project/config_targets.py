@@ -13,11 +13,7 @@ from pathlib import Path
 import attrs
 
 from edgezero_spin.manifest import AppManifest, ManifestUnreadableError
-from edgezero_spin.manifest.runtime_config import (
-    RuntimeConfig,
-    TypedTable,
-    load_runtime_config,
-)
+from edgezero_spin.manifest.runtime_config import RuntimeConfig, TypedTable, load_runtime_config
 from edgezero_spin.project.config_changes import ConfigPushError, ConfigTarget
 from edgezero_spin.project.config_cloud import CloudTarget
 from edgezero_spin.project.config_redis import RedisTarget

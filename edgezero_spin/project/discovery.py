@@ -14,11 +14,7 @@ from typing import Any
 import attrs
 
 from edgezero_spin.errors import ProjectError
-from edgezero_spin.manifest import (
-    AppManifest,
-    InvalidManifestError,
-    ManifestUnreadableError,
-)
+from edgezero_spin.manifest import AppManifest, InvalidManifestError, ManifestUnreadableError
 from edgezero_spin.manifest.errors import tell_problems
 from edgezero_spin.manifest.toml_file import parse_toml, read_text
 
@@ -50,7 +46,6 @@ class SpinProject:
 
     Attributes:
         path: The file.
-        component_id: The component.
         application: ``[application].name``; ``None`` when the file has no such text.
         labels: The key-value labels that the component may open.
     """

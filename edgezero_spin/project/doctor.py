@@ -18,6 +18,7 @@ from edgezero_spin.project.doctor_machine import examine_machine
 from edgezero_spin.project.doctor_project import examine_app, examine_spin
 from edgezero_spin.project.doctor_report import DoctorFinding, problem, remark
 from edgezero_spin.project.locate import spin_manifest_of
+from edgezero_spin.project.manifest_repair import examine_version
 
 __all__ = ["Refusals", "examine"]
 
@@ -56,10 +57,13 @@ def examine(
         else:
             yield problem(str(error), "Write the file, or correct where it is looked for.")
         return
+    versions = list(examine_version(path))
+    yield from versions
     try:
         manifest = load_spin_manifest(path)
     except EdgeZeroError as error:
-        yield problem(str(error), "Correct the file.")
+        if not any(found.level == "problem" for found in versions):
+            yield problem(str(error), "Correct the file.")
         return
     config = None if project is None else project.stores.config
     layer = EnvironmentLayer.from_mapping(environ)

@@ -10,11 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from edgezero_spin.project.doctor_report import DoctorFinding, fine, problem, remark
 from edgezero_spin.project.spin_environment import SPIN_MEMORY_SETTINGS
-from edgezero_spin.project.spin_version import (
-    VERIFIED_MAJORS,
-    installed_spin,
-    parse_spin_major,
-)
+from edgezero_spin.project.spin_version import VERIFIED_MAJORS, installed_spin, parse_spin_major
 
 __all__ = ["OLDEST_PYTHON", "TOOLS", "examine_machine"]
 

@@ -27,7 +27,6 @@ class SpinText:
 
     Attributes:
         path: The file.
-        text: What is in it.
         root: Its values; floats are not kept as such.
     """
 

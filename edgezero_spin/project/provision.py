@@ -99,7 +99,6 @@ class Provisioned:
 
     Attributes:
         path: The ``spin.toml``.
-        component_id: The component in it.
         dry_run: Whether nothing was written.
         labels: Key-value stores in the order declared, then config stores, then SQLite databases.
         secrets: Secret stores in the order declared.

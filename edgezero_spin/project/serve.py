@@ -57,7 +57,7 @@ class ServeRequest:
         follow: Ids of the components whose output is shown; all when empty.
         quiet: Show no component's output.
         components: Ids of the components that are run; all when empty.
-        reuse: Flags of ``spin up`` that say how long an instance lives.
+        more: Further words of its command line, as they are.
     """
 
     manifest: Path
@@ -72,7 +72,7 @@ class ServeRequest:
     follow: tuple[str, ...] = ()
     quiet: bool = False
     components: tuple[str, ...] = ()
-    reuse: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
 
 
 def choose_engine(wanted: EngineChoice) -> Literal["spin", "embedded"]:
@@ -127,7 +127,7 @@ def spin_arguments(request: ServeRequest) -> list[str]:
         arguments += ["--component-id", component_id]
     if request.quiet:
         arguments.append("--quiet")
-    return [*arguments, *request.reuse]
+    return [*arguments, *request.more]
 
 
 def _from_anywhere(folder: str) -> str:
@@ -145,9 +145,7 @@ def run_spin(request: ServeRequest) -> None:
     arguments = ["spin", *spin_arguments(request)]
     try:
         status = run_child(
-            arguments,
-            folder=request.manifest.parent,
-            environment=spin_environment(os.environ),
+            arguments, folder=request.manifest.parent, environment=spin_environment(os.environ)
         )
     except OSError as error:
         raise ProjectError(

@@ -9,7 +9,6 @@ Source: contract spin-host.md, CLI-23, TPL-1, TPL-14, TPL-15; services.md, NEW-5
 import contextlib
 import os
 import shutil
-import subprocess
 import tempfile
 import tomllib
 from collections.abc import Iterator
@@ -20,13 +19,11 @@ import attrs
 import tomli_w
 
 from edgezero_spin.errors import EdgeZeroError, ProjectError
+from edgezero_spin.project.git import run_git
 from edgezero_spin.project.scratch import scratch_folder
 from edgezero_spin.project.spin_data import SPIN_VERSION
 from edgezero_spin.project.template_manifest import ProjectTemplate, load_template
-from edgezero_spin.project.template_store import (
-    installed_templates,
-    template_folder,
-)
+from edgezero_spin.project.template_store import installed_templates, template_folder
 
 __all__ = [
     "InstallResult",
@@ -48,7 +45,6 @@ class TemplateSource:
     Attributes:
         git: A repository, as ``git clone`` takes it.
         branch: Its branch or tag; ``None`` for the tag of this Spin, else its usual branch.
-        folder: A folder.
     """
 
     git: str | None = None
@@ -211,26 +207,12 @@ def _local(source: TemplateSource) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="edgezero-") as scratch:
         clone = Path(scratch) / "repository"
         branch = source.branch
-        if branch is None and _git("ls-remote", "--exit-code", "--", source.git, _TAG) is None:
+        if branch is None and run_git("ls-remote", "--exit-code", "--", source.git, _TAG) is None:
             branch = _TAG
         chosen = () if branch is None else ("--branch", branch)
-        failure = _git("clone", "--quiet", "--depth", "1", *chosen, "--", source.git, str(clone))
+        failure = run_git("clone", "--quiet", "--depth", "1", *chosen, "--", source.git, str(clone))
         if failure is not None:
             # git may quote the address, with the password in it.
             reason = failure.replace(source.git, source.shown)
             raise ProjectError(f"cannot clone {source.shown}: {reason}")
         yield clone
-
-
-def _git(*arguments: str) -> str | None:
-    """Run git; return what it complains of, ``None`` when it is done."""
-    try:
-        done = subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, errors="replace", check=False
-        )
-    except OSError as error:
-        raise ProjectError(f"git cannot be run: {error.strerror or error}") from error
-    if done.returncode == 0:
-        return None
-    lines = done.stderr.strip().splitlines()
-    return lines[-1] if lines else f"git ended with status {done.returncode}"

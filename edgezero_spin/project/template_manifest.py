@@ -87,7 +87,6 @@ class Condition:
         entry: Names from the root of ``spin.toml`` to the entry.
         skip_files: Files of ``content``.
         skip_parameters: Parameters that are not asked for.
-        skip_snippets: Snippets.
     """
 
     entry: tuple[str, ...]

@@ -19,12 +19,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from edgezero_spin.errors import ProjectError
-from edgezero_spin.project.new_names import (
-    dotted_pascal_case,
-    kebab_case,
-    pascal_case,
-    snake_case,
-)
+from edgezero_spin.project.new_names import dotted_pascal_case, kebab_case, pascal_case, snake_case
 from edgezero_spin.project.template_manifest import ProjectTemplate, SnippetKind, TemplateVariant
 
 if TYPE_CHECKING:

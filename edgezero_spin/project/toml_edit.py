@@ -93,7 +93,6 @@ def insert_text(text: str, table: TablePath, key: str, value: str) -> str:
         text: A document, as for ``append_item``.
         table: The path of the table, which is made where it lacks.
         key: A bare key that is not in it yet.
-        value: Its value.
 
     Raises:
         TomlEditError: The text is not TOML, has the key, or cannot be edited safely.

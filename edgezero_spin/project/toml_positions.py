@@ -33,7 +33,6 @@ class TomlValue:
     """A value, from ``start`` up to but not including ``end``.
 
     Attributes:
-        kind: What it is.
         start: Offset of its first character.
         end: Offset after its last.
         items: The values of an array.
@@ -58,7 +57,6 @@ class TomlEntry:
         start: Offset of the key.
         part_ends: Offset after each of the dotted parts that are written here; the parts
             before them come from the section or the table around.
-        value: The value.
     """
 
     path: tuple[str, ...]

@@ -9,7 +9,7 @@ environment of each says which handler it is for.
 Source: our own; contract services.md, RDT-1, CRN-1, MQT-1, for the tables.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,13 @@ import attrs
 from edgezero_spin.errors import ManifestError, ProjectError
 from edgezero_spin.manifest.spin import ManifestComponent, SpinManifest, load_spin_manifest
 
-__all__ = ["AppTrigger", "TriggerMismatchError", "check_triggers"]
+__all__ = [
+    "AppTrigger",
+    "TriggerMismatchError",
+    "check_triggers",
+    "components_of",
+    "trigger_problems",
+]
 
 TRIGGER = "EDGEZERO__TRIGGER"
 MANIFEST = "spin.toml"
@@ -84,9 +90,34 @@ def check_triggers(triggers: Sequence[AppTrigger], output: Path, folder: Path) -
     if found is None:
         return
     manifest, components = found
-    problems = tuple(dict.fromkeys(_problems(triggers, manifest, components)))
+    problems = trigger_problems(triggers, manifest, components)
     if problems:
         raise TriggerMismatchError(manifest.path, problems)
+
+
+def components_of(manifest: SpinManifest, output: Path) -> dict[str, ManifestComponent]:
+    """Return the components of a manifest that are made from one file, by id."""
+    return {
+        id: component
+        for id, component in manifest.components.items()
+        if isinstance(component.source, str)
+        and (manifest.base_dir / component.source).resolve() == output.resolve()
+    }
+
+
+def trigger_problems(
+    triggers: Sequence[AppTrigger],
+    manifest: SpinManifest,
+    components: Mapping[str, ManifestComponent],
+) -> tuple[str, ...]:
+    """Say where a manifest and the handlers of an app do not fit, and what to write.
+
+    Args:
+        triggers: Those that the app has handlers for.
+        manifest: The manifest.
+        components: Those that the app becomes.
+    """
+    return tuple(dict.fromkeys(_problems(triggers, manifest, components)))
 
 
 def _manifest_of(
@@ -102,12 +133,7 @@ def _manifest_of(
         except ManifestError:
             # Whoever runs it tells; the component can be built.
             return None
-        made = {
-            id: component
-            for id, component in manifest.components.items()
-            if isinstance(component.source, str)
-            and (manifest.base_dir / component.source).resolve() == output.resolve()
-        }
+        made = components_of(manifest, output)
         return (manifest, made) if made else None
     return None
 
@@ -115,7 +141,7 @@ def _manifest_of(
 def _problems(
     triggers: Sequence[AppTrigger],
     manifest: SpinManifest,
-    components: dict[str, ManifestComponent],
+    components: Mapping[str, ManifestComponent],
 ) -> Iterator[str]:
     started: set[AppTrigger] = set()
     for entry in manifest.triggers:

@@ -70,7 +70,6 @@ class WatchSettings:
 
     Attributes:
         manifest: The application's ``spin.toml``.
-        profile: A profile of it.
         debounce_ms: Milliseconds without a further change before one is acted upon.
         skip_build: Build nothing; reload when what is run changes.
         skip_assets: Changes of ``files`` need no reload.

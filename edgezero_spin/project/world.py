@@ -183,7 +183,7 @@ TRIGGER_EXPORTS: Mapping[str, frozenset[str]] = MappingProxyType(
 FIXED_WORLDS: tuple[str, ...] = tuple(
     f"{trigger}{more}"
     for trigger in ("http-trigger", "http-service")
-    for more in ("", "-stores", "-platform")
+    for more in ("", "-stores", "-platform", "-otel")
 )
 """The worlds of ``edgezero_spin/wit/world.wit``, for plain componentize-py."""
 

@@ -157,56 +157,23 @@ __all__ = [
 ]
 
 _MODULES = (
-    "aliases",
-    "backend",
-    "config",
-    "config_envelope",
-    "config_model",
-    "constraints",
-    "converting",
-    "declaration",
-    "errors",
-    "json_values",
-    "key_value",
-    "memory",
-    "opening",
-    "paging",
-    "registry",
-    "secrets",
-    "structuring",
-)
-
-# An app without databases carries none of them.
-_DATABASES = frozenset(
-    {
-        "DatabaseError",
-        "DatabaseOpenError",
-        "DatabasePlatform",
-        "Interval",
-        "ManyRowsError",
-        "MySql",
-        "NoRowError",
-        "Postgres",
-        "QueryError",
-        "Range",
-        "Redis",
-        "RowError",
-        "Sqlite",
-    }
+    *("aliases", "backend", "config", "config_envelope", "config_model", "constraints"),
+    *("converting", "declaration", "errors", "json_values", "key_value", "memory", "opening"),
+    *("paging", "registry", "secrets", "structuring"),
 )
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in _DATABASES:
-        found = globals()[name] = getattr(import_module(f"{__name__}.databases"), name)
-        return found
     for part in _MODULES:
         module = import_module(f"{__name__}.{part}")
         for offered in module.__all__:
             if offered in __all__:
                 globals()[offered] = getattr(module, offered)
+    if name not in globals():
+        # An app without databases carries none of them.
+        globals()[name] = getattr(import_module(f"{__name__}.databases"), name)
     return globals()[name]
 
 

@@ -55,7 +55,34 @@ __all__ = [
 ]
 
 
-class KeyValueError(StoreError):
+class _TextError(StoreError):
+    """An error whose texts are formats of its attributes."""
+
+    _text = ""
+    _answer = ""
+
+    def __str__(self) -> str:
+        return self._text.format_map(vars(self)) if self._text else super().__str__()
+
+    @property
+    def answer(self) -> str:
+        """The message that a client may read."""
+        return self._answer.format_map(vars(self)) if self._answer else str(self)
+
+
+class _MessageError(_TextError):
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class _CauseError(_TextError):
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+class KeyValueError(_TextError):
     """A key-value store refused or failed."""
 
 
@@ -71,18 +98,12 @@ class KeyNotFoundError(KeyValueError):
 
     kind = "not_found"
     status = 404
+    _text = "key not found: {key}"
+    _answer = "kv key not found: {key}"
 
     def __init__(self, key: str) -> None:
         super().__init__(key)
         self.key = key
-
-    def __str__(self) -> str:
-        return f"key not found: {self.key}"
-
-    @property
-    def answer(self) -> str:
-        """The message that a client may read."""
-        return f"kv key not found: {self.key}"
 
 
 class KeyValueUnavailableError(KeyValueError):
@@ -90,12 +111,10 @@ class KeyValueUnavailableError(KeyValueError):
 
     kind = "service_unavailable"
     status = 503
-
-    def __str__(self) -> str:
-        return "kv store unavailable"
+    _text = "kv store unavailable"
 
 
-class KeyValueValidationError(KeyValueError):
+class KeyValueValidationError(_MessageError, KeyValueError):
     """A key, prefix, value, cursor, limit or time to live is out of bounds.
 
     Raised before the host is asked for anything.
@@ -106,58 +125,30 @@ class KeyValueValidationError(KeyValueError):
 
     kind = "bad_request"
     status = 400
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
-
-    def __str__(self) -> str:
-        return f"validation error: {self.message}"
-
-    @property
-    def answer(self) -> str:
-        """The message that a client may read."""
-        return f"kv validation error: {self.message}"
+    _text = "validation error: {message}"
+    _answer = "kv validation error: {message}"
 
 
-class KeyValueSerializationError(KeyValueError):
+class KeyValueSerializationError(_CauseError, KeyValueError):
     """A value has no JSON form, or stored bytes are not the JSON of the type asked for.
 
     Attributes:
         cause: What is wrong, with the path inside the value when there is one.
     """
 
-    def __init__(self, cause: str) -> None:
-        super().__init__(cause)
-        self.cause = cause
-
-    def __str__(self) -> str:
-        return f"serialization error: {self.cause}"
-
-    @property
-    def answer(self) -> str:
-        """The message that a client may read."""
-        return f"internal error: kv serialization error: {self.cause}"
+    _text = "serialization error: {cause}"
+    _answer = "internal error: kv serialization error: {cause}"
 
 
-class KeyValueInternalError(KeyValueError):
+class KeyValueInternalError(_CauseError, KeyValueError):
     """The host failed at an operation.
 
     Attributes:
         cause: The operation and the host's own words, ``get failed: ...``.
     """
 
-    def __init__(self, cause: str) -> None:
-        super().__init__(cause)
-        self.cause = cause
-
-    def __str__(self) -> str:
-        return f"kv store error: {self.cause}"
-
-    @property
-    def answer(self) -> str:
-        """The message that a client may read."""
-        return f"internal error: {self.cause}"
+    _text = "kv store error: {cause}"
+    _answer = "internal error: {cause}"
 
 
 class KeyValueUnsupportedError(KeyValueError):
@@ -169,16 +160,14 @@ class KeyValueUnsupportedError(KeyValueError):
 
     kind = "not_implemented"
     status = 501
+    _text = "kv operation not supported by backend: {operation}"
 
     def __init__(self, operation: str) -> None:
         super().__init__(operation)
         self.operation = operation
 
-    def __str__(self) -> str:
-        return f"kv operation not supported by backend: {self.operation}"
 
-
-class KeyValueLimitError(KeyValueError):
+class KeyValueLimitError(_MessageError, KeyValueError):
     """A listing matches more keys than the store's ``max_list_keys`` allows.
 
     Attributes:
@@ -187,25 +176,15 @@ class KeyValueLimitError(KeyValueError):
 
     kind = "service_unavailable"
     status = 503
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
-
-    def __str__(self) -> str:
-        return f"kv backend limit exceeded: {self.message}"
+    _text = "kv backend limit exceeded: {message}"
 
 
-class ConfigStoreError(StoreError):
+class ConfigStoreError(_MessageError):
     """A config store refused or failed.
 
     Attributes:
         message: What went wrong.
     """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
 
 
 class InvalidConfigKeyError(ConfigStoreError):
@@ -220,35 +199,21 @@ class ConfigUnavailableError(ConfigStoreError):
 
     kind = "service_unavailable"
     status = 503
-
-    def __str__(self) -> str:
-        return f"config store unavailable: {self.message}"
-
-    @property
-    def answer(self) -> str:
-        """The message that a client may read."""
-        return self.message
+    _text = "config store unavailable: {message}"
+    _answer = "{message}"
 
 
 class ConfigInternalError(ConfigStoreError):
     """The store behind the config cannot work as it is set up."""
 
-    def __str__(self) -> str:
-        return f"config store error: {self.message}"
-
-    @property
-    def answer(self) -> str:
-        """The message that a client may read."""
-        return f"internal error: {self.message}"
+    _text = "config store error: {message}"
+    _answer = "internal error: {message}"
 
 
-class SecretError(StoreError):
+class SecretError(_TextError):
     """A secret could not be had. The answer names neither secret, store nor cause."""
 
-    @property
-    def answer(self) -> str:
-        """The message that a client may read."""
-        return "internal error: secret store operation failed"
+    _answer = "internal error: secret store operation failed"
 
 
 class SecretNotFoundError(SecretError):
@@ -258,52 +223,33 @@ class SecretNotFoundError(SecretError):
         name: Store and key, ``default/API_KEY``, as the program spelled them.
     """
 
+    _text = "secret not found: {name}"
+    _answer = "internal error: required secret is not configured"
+
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.name = name
 
-    def __str__(self) -> str:
-        return f"secret not found: {self.name}"
 
-    @property
-    def answer(self) -> str:
-        """The message that a client may read."""
-        return "internal error: required secret is not configured"
-
-
-class SecretValidationError(SecretError):
+class SecretValidationError(_MessageError, SecretError):
     """The name of a secret or of its store is not one that the platform accepts.
 
     Attributes:
         message: Which rule was broken.
     """
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
-
-    def __str__(self) -> str:
-        return f"validation error: {self.message}"
-
-    @property
-    def answer(self) -> str:
-        """The message that a client may read."""
-        return "internal error: secret lookup failed"
+    _text = "validation error: {message}"
+    _answer = "internal error: secret lookup failed"
 
 
-class SecretInternalError(SecretError):
+class SecretInternalError(_CauseError, SecretError):
     """The host failed to look a secret up, or its value is not text.
 
     Attributes:
         cause: The host's own words. For the log only.
     """
 
-    def __init__(self, cause: str) -> None:
-        super().__init__(cause)
-        self.cause = cause
-
-    def __str__(self) -> str:
-        return f"secret store error: {self.cause}"
+    _text = "secret store error: {cause}"
 
 
 class SecretUnavailableError(SecretError):
@@ -311,17 +257,11 @@ class SecretUnavailableError(SecretError):
 
     kind = "service_unavailable"
     status = 503
-
-    def __str__(self) -> str:
-        return "secret store unavailable"
-
-    @property
-    def answer(self) -> str:
-        """The message that a client may read."""
-        return "secret store unavailable"
+    _text = "secret store unavailable"
+    _answer = "secret store unavailable"
 
 
-class StoreOpenError(StoreError):
+class StoreOpenError(_TextError):
     """A declared store could not be opened on this platform.
 
     Raised at the first use of the store, or before the request is handled when stores are
@@ -333,6 +273,8 @@ class StoreOpenError(StoreError):
         label: The platform's name for it.
         cause: The host's own words.
     """
+
+    _answer = "internal error: {store_kind} store '{id}' could not be opened"
 
     def __init__(self, store_kind: str, id: str, label: str, cause: str) -> None:
         super().__init__(store_kind, id, label, cause)
@@ -353,11 +295,6 @@ class StoreOpenError(StoreError):
             f"error: open `{self.label}`: {self.cause} (grant the label in the component's "
             f"`key_value_stores` and configure it in runtime-config.toml)"
         )
-
-    @property
-    def answer(self) -> str:
-        """The message that a client may read."""
-        return f"internal error: {self.store_kind} store '{self.id}' could not be opened"
 
 
 class UndeclaredStoreError(StoreError, LookupError):

@@ -21,7 +21,6 @@ class SecretPlace:
     """One place that names a secret.
 
     Attributes:
-        field: The field.
         place: Dotted, with indices: ``mirrors[1].token``.
         value: What is there: a text, unless the tree does not fit its model.
         store: The id of the store that is named beside it; ``None`` for the default store.
@@ -66,7 +65,6 @@ def with_secrets(tree: Any, values: Mapping[str, str]) -> Any:
     """Return a tree in which some places have another value; the given one stays as it is.
 
     Args:
-        tree: The tree.
         values: The value by place.
     """
     if not values:

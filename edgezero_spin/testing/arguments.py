@@ -28,24 +28,14 @@ OF_TEXT = {
 
 
 def check_arguments(
-    given: Mapping[str, Any],
-    *,
-    now: Any = None,
-    seed: Any = None,
-    deadline_s: Any = None,
+    *, now: Any = None, seed: Any = None, deadline_s: Any = None, **mappings: Any
 ) -> None:
-    """Make sure that arguments of a client are of their kinds.
-
-    Args:
-        given: Those that are mappings, by name.
-        now: A time.
-        seed: A whole number.
-        deadline_s: Seconds, more than 0.
+    """Make sure that arguments of a client are of their kinds, most of them mappings.
 
     Raises:
         PreloadError: One is not; the message says which, and what would do.
     """
-    for name, value in given.items():
+    for name, value in mappings.items():
         if value is None:
             continue
         if not isinstance(value, Mapping):

@@ -17,7 +17,6 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
 from datetime import datetime
-from types import TracebackType
 from typing import Any, Self
 
 from edgezero_spin.core.event_handlers import AppEvent
@@ -276,12 +275,7 @@ class Client(abc.ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
 

@@ -110,15 +110,13 @@ class ComponentClient(Client):
             UnknownVariableError: The manifest knows no such variable.
         """
         check_arguments(
-            {
-                "kv": kv,
-                "config": config,
-                "sqlite": sqlite,
-                "secrets": secrets,
-                "variables": variables,
-                "env": env,
-                "cookies": cookies,
-            },
+            kv=kv,
+            config=config,
+            sqlite=sqlite,
+            secrets=secrets,
+            variables=variables,
+            env=env,
+            cookies=cookies,
             now=now,
             seed=seed,
             deadline_s=deadline_s,

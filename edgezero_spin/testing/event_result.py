@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from edgezero_spin.testing.errors import KitError
-from edgezero_spin.testing.response import Usage
+from edgezero_spin.testing.response import Recorded, Usage
 from edgezero_spin.testing.store_log import StoreLog
 
 __all__ = ["EventResult"]
@@ -12,7 +12,7 @@ __all__ = ["EventResult"]
 __tracebackhide__ = True
 
 
-class EventResult:
+class EventResult(Recorded):
     """How a handler took an event.
 
     Attributes:
@@ -31,11 +31,10 @@ class EventResult:
         usage: Usage | None = None,
     ) -> None:
         """Made by a client."""
+        super().__init__(calls, output)
         self.event = event
         self.error = error
         self.usage = usage
-        self._calls = calls
-        self._output = output
 
     @property
     def ok(self) -> bool:
@@ -51,21 +50,6 @@ class EventResult:
         if self.error is not None:
             raise KitError(f"{self.event} failed: {self.error}\n{self.stderr}".rstrip())
         return self
-
-    @property
-    def calls(self) -> StoreLog:
-        """The calls on stores since the event was handed over."""
-        return self._calls()
-
-    @property
-    def stdout(self) -> str:
-        """What was written to standard output since then."""
-        return self._output()[0].decode("utf-8", "replace")
-
-    @property
-    def stderr(self) -> str:
-        """What was written to standard error since then."""
-        return self._output()[1].decode("utf-8", "replace")
 
     def __repr__(self) -> str:
         return f"<{self.event}: {self.error or 'ok'}>"

@@ -27,7 +27,6 @@ class ComponentGrants:
     """What one component may use.
 
     Attributes:
-        id: Its id.
         labels: Key-value labels that it may open.
         databases: Labels of SQLite databases that it may open.
         variables: Name to template.

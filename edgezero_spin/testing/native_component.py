@@ -36,7 +36,6 @@ class NativeComponent:
     """An app with what its component may use.
 
     Attributes:
-        app: The app.
         own: What the manifest grants it; ``None`` without a manifest.
         grants: What the application has; likewise.
         databases: Opens its databases; to be closed.
@@ -57,7 +56,6 @@ class NativeComponent:
         """Put an app where its manifest puts it.
 
         Args:
-            app: The app.
             own: See the attribute.
             grants: See the attribute.
             stores: Of the test.
@@ -87,10 +85,7 @@ class NativeComponent:
         return self.grants.allows(self.own, scheme, authority, self._variables)
 
     async def respond(
-        self,
-        request: KitRequest,
-        headers: list[tuple[str, bytes]],
-        transport: OutboundTransport,
+        self, request: KitRequest, headers: list[tuple[str, bytes]], transport: OutboundTransport
     ) -> "NativeAnswer":
         """Answer a request.
 
@@ -106,8 +101,7 @@ class NativeComponent:
         # An app that brings a transport of its own keeps it.
         asked._transport = transport
         response = await self.app.handle(
-            asked,
-            lambda: open_on_platform(self.app.declaration, self._platform, self.environment),
+            asked, lambda: open_on_platform(self.app.declaration, self._platform, self.environment)
         )
         taken = as_a_host_takes_it(response, request.method)
         # A response that a host refuses is an error, and an error has no work behind it.

@@ -73,9 +73,9 @@ class NativeDatabases:
         return await InProcessDatabases(grants).open_database(kind, target)
 
     def _made(self) -> "Grants":
+        from edgezero_spin.host.factors.database_servers.pools import ConnectionPools
         from edgezero_spin.host.factors.instance import Grants
         from edgezero_spin.host.factors.logs import Logs
-        from edgezero_spin.host.factors.mysql.factor import Mysql
         from edgezero_spin.host.factors.postgres.factor import PostgresConnections
 
         id = "" if self._own is None else self._own.id
@@ -83,7 +83,7 @@ class NativeDatabases:
             component_id=id,
             databases=_Databases(self._own, self._views, self._stores),
             postgres=PostgresConnections(),
-            mysql=Mysql(),
+            mysql=ConnectionPools(),
             log=Logs(None).of(id),
         )
 

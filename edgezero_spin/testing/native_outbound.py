@@ -59,7 +59,7 @@ class NativeTransport:
         """Send a request and return its answer."""
         authority = request.authority
         if not self.component.allows(request.scheme, authority):
-            raise _failed("HTTP-request-denied")
+            raise OutboundError.of_code("HTTP-request-denied")
         body = b"".join(
             [chunk async for chunk in request.body]
             if isinstance(request.body, AsyncIterable)
@@ -82,7 +82,7 @@ class NativeTransport:
         answer = self.script.answer(asked)
         if answer.error is not None:
             code = answer.code
-            raise _failed(code, "" if code == answer.error else answer.error)
+            raise OutboundError.of_code(code, "" if code == answer.error else answer.error)
         return _Reply(answer.status, list(answer.headers.pairs), answer.content)
 
     async def _ask_itself(self, asked: SentRequest, target: str) -> "_Reply":
@@ -93,7 +93,7 @@ class NativeTransport:
         id, added = found
         component = self.components.get(id)
         if component is None:
-            raise _failed("internal-error", self._without_app(id, asked))
+            raise OutboundError.of_code("internal-error", self._without_app(id, asked))
         return await self._ask(
             component, request, [*kept_headers(request), *added], asked.timeout_s
         )
@@ -105,8 +105,8 @@ class NativeTransport:
         if other is None:
             grants = self.component.grants
             if grants is not None and id in grants.components:
-                raise _failed("internal-error", self._without_app(id, asked))
-            raise _failed("destination-not-found")
+                raise OutboundError.of_code("internal-error", self._without_app(id, asked))
+            raise OutboundError.of_code("destination-not-found")
         request = _inbound(asked, target, authority)
         full_url = f"http://{DEFAULT_AUTHORITY}{target}"
         added = added_headers(request, full_url=full_url, client_addr="0.0.0.0:0")
@@ -139,14 +139,14 @@ class NativeTransport:
     ) -> "_Reply":
         depth = _depth.get()
         if depth + 1 >= MAX_DEPTH:
-            raise _failed("connection-limit-reached")
+            raise OutboundError.of_code("connection-limit-reached")
         token = _depth.set(depth + 1)
         try:
             try:
                 async with asyncio.timeout(timeout_s):
                     answer = await self.respond(component, request, headers)
             except TimeoutError:
-                raise _failed("connection-read-timeout") from None
+                raise OutboundError.of_code("connection-read-timeout") from None
             response = answer.response
             pairs = response_headers(response, request.method)
             length = promised_length(pairs, request.method)
@@ -177,11 +177,6 @@ def _inbound(asked: SentRequest, target: str, authority: str) -> KitRequest:
         asked.content,
         list(asked.trailers.pairs),
     )
-
-
-def _failed(code: str, detail: str = "") -> OutboundError:
-    said = f"{code} ({detail})" if detail else code
-    return OutboundError(f"Spin outbound HTTP error: {said}", code)
 
 
 class _Reply:

@@ -8,7 +8,6 @@ import codecs
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
-from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, overload
 
 import attrs
@@ -20,7 +19,7 @@ from edgezero_spin.stores.structuring import structure
 from edgezero_spin.testing.errors import KitError, StatusError
 from edgezero_spin.testing.store_log import StoreLog
 
-__all__ = ["BodySource", "ClientResponse", "StepRunner", "Usage"]
+__all__ = ["BodySource", "ClientResponse", "Recorded", "StepRunner", "Usage"]
 
 # pytest shows a failure where the test made it happen, not here.
 __tracebackhide__ = True
@@ -72,7 +71,32 @@ class StepRunner(Protocol):
         """The same for a caller with an event loop."""
 
 
-class ClientResponse(ResponseStatus):
+class Recorded:
+    """What an application did for a request or an event."""
+
+    def __init__(
+        self, calls: Callable[[], StoreLog], output: Callable[[], tuple[bytes, bytes]]
+    ) -> None:
+        self._calls = calls
+        self._output = output
+
+    @property
+    def calls(self) -> StoreLog:
+        """The calls on stores since it began."""
+        return self._calls()
+
+    @property
+    def stdout(self) -> str:
+        """What was written to standard output since it began."""
+        return self._output()[0].decode("utf-8", "replace")
+
+    @property
+    def stderr(self) -> str:
+        """What was written to standard error since it began."""
+        return self._output()[1].decode("utf-8", "replace")
+
+
+class ClientResponse(Recorded, ResponseStatus):
     """An answer.
 
     Attributes:
@@ -97,6 +121,7 @@ class ClientResponse(ResponseStatus):
         output: Callable[[], tuple[bytes, bytes]],
     ) -> None:
         """Made by a client."""
+        super().__init__(calls, output)
         self.request = request
         self.status = status
         self.headers = Headers.received(headers)
@@ -104,8 +129,6 @@ class ClientResponse(ResponseStatus):
         self.usage: Usage | None = None
         self._source = source
         self._runner = runner
-        self._calls = calls
-        self._output = output
         self._content: bytes | None = None
         self._on_end: list[Callable[[ClientResponse], None]] = []
 
@@ -259,43 +282,16 @@ class ClientResponse(ResponseStatus):
         for tell in ended:
             tell(self)
 
-    # What happened on the way
-
-    @property
-    def calls(self) -> StoreLog:
-        """The calls on stores since this request began."""
-        return self._calls()
-
-    @property
-    def stdout(self) -> str:
-        """What was written to standard output since this request began."""
-        return self._output()[0].decode("utf-8", "replace")
-
-    @property
-    def stderr(self) -> str:
-        """What was written to standard error since this request began."""
-        return self._output()[1].decode("utf-8", "replace")
-
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
 
     def __repr__(self) -> str:

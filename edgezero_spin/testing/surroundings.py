@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any, TextIO
 
 from edgezero_spin.core.unawaited import explain_unawaited
@@ -112,12 +111,7 @@ class Surroundings:
             if self._depth == 1 and not self.left_behind:
                 self._change()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         with self._lock:
             self._depth -= 1
             if not self._depth:

@@ -14,12 +14,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 
-from edgezero_spin.bundle.unavailable import (
-    COMPILED,
-    NOT_BUNDLED,
-    PAGE,
-    why_unavailable,
-)
+from edgezero_spin.bundle.unavailable import COMPILED, NOT_BUNDLED, PAGE, why_unavailable
 from edgezero_spin.core.app import App
 
 __all__ = ["ComponentImportWarning", "warn_of_unavailable_imports"]

@@ -6,6 +6,7 @@ import pytest
 
 from tests.cli.running import edgezero, get, refusal, running
 from tests.host.support import SCRIPT
+from tests.wasm.component.wit_components import dummy_component, encoded
 
 MANIFEST = """\
 spin_manifest_version = 2
@@ -161,13 +162,89 @@ def test_a_build_that_fails_serves_nothing(tmp_path: Path) -> None:
     assert edgezero("build", "-f", tmp_path, "--up", "--listen", "127.0.0.1:0").returncode == 7
 
 
-def test_targets_are_named_and_not_checked(tmp_path: Path) -> None:
-    """What is not done is said once, unless the flag asks not to."""
-    write(tmp_path, '"true"', '[component.one.profile.x]\nsource = "x"\n')
+WIT = """package acme:up@1.0.0;
+interface getter { get: func() -> u32; }
+interface evil { cackle: func(); }
+world getting { import getter; }
+world cackling { import evil; }
+"""
+
+
+@pytest.fixture
+def targeted(tmp_path: Path) -> Path:
+    """A project that names a target, and whose build copies its component."""
+    (tmp_path / "up.wasm").write_bytes(encoded(WIT))
+    (tmp_path / "env.toml").write_text(
+        '[triggers.http]\nworlds = [{ path = "up.wasm", world = "acme:up/getting@1.0.0" }]\n'
+    )
+    for world in ("getting", "cackling"):
+        (tmp_path / f"{world}.wasm").write_bytes(dummy_component(WIT, world))
+    write(tmp_path, '"cp cackling.wasm one.wasm"')
     text = (tmp_path / "spin.toml").read_text()
-    targets = 'targets = ["spin-up:4.1", { path = "own.toml" }]\n'
-    (tmp_path / "spin.toml").write_text(text.replace('name = "app"\n', f'name = "app"\n{targets}'))
-    done = edgezero("build", cwd=tmp_path)
-    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
-    assert "the targets spin-up:4.1, own.toml is not checked here" in done.stderr
-    assert edgezero("build", "--skip-target-checks", cwd=tmp_path).stderr == ""
+    targets = 'targets = [{ path = "env.toml" }]'
+    (tmp_path / "spin.toml").write_text(text.replace('"app"', f'"app"\n{targets}'))
+    return tmp_path
+
+
+def test_what_was_built_is_compared_with_its_targets(targeted: Path) -> None:
+    """The import is named, the status is 1, and nothing is served."""  # CLI-14, MAN-13
+    for more in ((), ("--up", "--listen", "127.0.0.1:0")):
+        done = edgezero("build", *more, cwd=targeted)
+        assert done.stdout.endswith("Finished building all Spin components\n")
+        assert refusal(done) == (
+            '[edgezero] Error: Component one (file "one.wasm") can\'t run in environment env '
+            "(world acme:up/getting@1.0.0).\n"
+            "The component requires the following imports, which the environment does not "
+            "provide:\n  - acme:up/evil@1.0.0\n"
+            "All components built successfully, but one or more was incompatible with one or "
+            "more of the deployment targets.\n"
+        )
+    text = (targeted / "spin.toml").read_text()
+    (targeted / "spin.toml").write_text(text.replace("cp cackling", "cp getting"))
+    done = edgezero("build", cwd=targeted)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("flag", ["--skip-target-checks", "--skip-target-check"])
+def test_targets_can_be_left_alone(targeted: Path, flag: str) -> None:
+    """The flag has Spin's two spellings."""
+    done = edgezero("build", flag, cwd=targeted)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_targets_count_where_nothing_is_built(targeted: Path) -> None:
+    """Components that are made elsewhere are compared as well; other commands that build, too."""
+    (targeted / "one.wasm").write_bytes((targeted / "cackling.wasm").read_bytes())
+    text = (targeted / "spin.toml").read_text()
+    (targeted / "spin.toml").write_text(text.partition("[component.one.build]")[0])
+    assert "acme:up/evil@1.0.0" in refusal(edgezero("build", cwd=targeted))
+    up = edgezero("up", "--build", "--listen", "127.0.0.1:0", cwd=targeted)
+    assert "acme:up/evil@1.0.0" in refusal(up)
+
+
+def test_a_manifest_with_other_faults_is_built_and_not_compared(targeted: Path) -> None:
+    """It is said that the targets are not checked."""
+    text = (targeted / "spin.toml").read_text()
+    (targeted / "spin.toml").write_text(text + '[component.two]\nsource = "x"\nwhat = 1\n')
+    done = edgezero("build", cwd=targeted)
+    assert done.returncode == 0
+    assert "component.two.what: unknown field" in done.stderr
+    assert "keep its deployment targets from being checked" in done.stderr
+
+
+def test_the_catalogue_is_listed_and_fetched(tmp_path: Path) -> None:
+    """Without it, the command says how to get it; without its server, one error says so."""
+    env = {
+        "XDG_CACHE_HOME": str(tmp_path),
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{(tmp_path / 'none').as_uri()}.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/spinframework/spin-environments",
+    }
+    done = edgezero("targets", "list", env=env)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "edgezero targets update" in done.stderr
+    assert "cannot be fetched from https://" in refusal(edgezero("targets", "update", env=env))
+    folder = tmp_path / "spin/environments/envs/spin-up"
+    folder.mkdir(parents=True)
+    (folder / "spin-up@3.2.toml").touch()
+    assert edgezero("targets", "list", env=env).stdout == "spin-up@3.2\n"

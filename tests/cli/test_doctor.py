@@ -107,6 +107,20 @@ def test_a_project_is_in_order_after_it(tmp_path: Path) -> None:
     ]
 
 
+def test_an_old_manifest_is_mended_step_by_step(tmp_path: Path) -> None:
+    """What one repair brings to light is mended in the same run (CLI-40)."""
+    manifest = tmp_path / "spin.toml"
+    text = 'name = "old"\n[[component]]\nid = "a"\nsource = "a.wat"\n'
+    manifest.write_text(f'spin_version = "1"\n{text}')
+    (tmp_path / "a.wat").write_text("(component)")
+    done = edgezero("doctor", "--fix", "--yes", cwd=tmp_path)
+    fixed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("Fixed: ")]
+    assert fixed == ["replace", "add", "set", "upgrade"]
+    assert "spin_manifest_version = 2\n" in manifest.read_text()
+    assert (tmp_path / "spin.toml.v1_backup").read_text().startswith("spin_manifest_version")
+    assert "Fixed: " not in edgezero("doctor", "--fix", "--yes", cwd=tmp_path).stdout
+
+
 def test_a_fix_that_fails_leaves_the_others(broken: Path) -> None:
     """It is said why, and the next one is tried."""
     (broken / "spin.toml").write_text(BROKEN.replace("echo x > shop.wasm", "exit 7"))

@@ -188,6 +188,29 @@ def test_a_project_in_the_current_folder_is_in_order(tmp_path: Path) -> None:
     assert edgezero("config", "validate", "--strict", cwd=folder).returncode == 0
 
 
+def test_a_project_with_a_database(tmp_path: Path) -> None:
+    """Its own tests pass, and spin.toml grants the database that its app names."""
+    done = edgezero("new", "-t", "edgezero-sqlite", "todo", "-a", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "todo"
+    component = tomllib.loads((folder / "spin.toml").read_text())["component"]["todo"]
+    assert component["sqlite_databases"] == ["default"]
+    assert 'App(sqlite=["default"])' in (folder / "app.py").read_text()
+    tested = own_tests(folder)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def own_tests(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the tests of a project that was made."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def test_a_project_of_handlers_of_events(tmp_path: Path) -> None:
     """Its own tests pass, spin.toml starts each of its handlers, and values reach both."""
     arguments = ("new", "-t", "edgezero-events", "shop", "-v", "redis-channel=returns", "-a")
@@ -197,11 +220,5 @@ def test_a_project_of_handlers_of_events(tmp_path: Path) -> None:
     look = look_at_app("app", "", folder)
     assert [trigger.text for trigger in look.triggers] == ["returns", "0 */5 * * * *"]
     check_triggers(look.triggers, folder / "app.wasm", folder)
-    tested = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    tested = own_tests(folder)
     assert tested.returncode == 0, tested.stdout + tested.stderr

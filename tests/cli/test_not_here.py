@@ -15,7 +15,6 @@ from tests.host.support import SCRIPT
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (["--experimental-wasi-otel"], "this host gives components no wasi:otel; `spin up` does"),
         (
             ["--experimental-wasm-feature", "function-references"],
             "function-references: this host's engine runs without",

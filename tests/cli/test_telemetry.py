@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,34 @@ def test_what_up_sends(app: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_a_collector_that_is_gone(app: Path, form: str, protocol: str) -> None:
+    """Is one line of the host's log for all signals and attempts, and fails no request (TEL-9)."""
+    if protocol == "grpc":
+        pytest.importorskip("opentelemetry.exporter.otlp.proto.grpc")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    env = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+        "OTEL_BSP_SCHEDULE_DELAY": "10",
+        "OTEL_BLRP_SCHEDULE_DELAY": "10",
+        "OTEL_METRIC_EXPORT_INTERVAL": "10",
+    }
+    with running("-f", app, "--log-format", form, "--format", "json", env=env) as (told, process):
+        assert process.stderr is not None
+        for _ in range(3):
+            assert get(told["base_url"] + "/w") == (200, b"hello")
+        lines = [next(line for line in process.stderr if "telemetry to" in line)]
+        process.send_signal(signal.SIGINT)
+        lines += process.communicate(timeout=30)[1].splitlines()
+    [line] = [line for line in lines if "telemetry" in line or "xport" in line]
+    message = json.loads(line)["message"] if form == "json" else line.removeprefix("[edgezero] ")
+    assert message.startswith(f"telemetry to 127.0.0.1:{port}: ")
+    assert "onnection refused" in message and "5 minutes" in message
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
 def test_what_a_collector_refuses(app: Path, form: str) -> None:
     """Is a line of the host's log that names the collector, and says no password."""
     with collecting() as collector:
@@ -50,10 +79,10 @@ def test_what_a_collector_refuses(app: Path, form: str) -> None:
             assert get(told["base_url"] + "/h") == (200, b"hello")
             process.send_signal(signal.SIGINT)
             errors = process.communicate(timeout=30)[1]
-    [line] = [line for line in errors.splitlines() if "Failed to export spans" in line]
+    [line] = [line for line in errors.splitlines() if "Failed to export" in line]
     message = json.loads(line)["message"] if form == "json" else line.removeprefix("[edgezero] ")
     where = collector.url.removeprefix("http://")
-    assert message.startswith(f"telemetry to {where}: Failed to export spans")
+    assert message.startswith(f"telemetry to {where}: Failed to export")
     assert "400" in message and "s3cret" not in errors
 
 

@@ -98,6 +98,7 @@ def test_what_is_listed(repository: Path, env: dict[str, str]) -> None:
         "edgezero-component",
         "edgezero-events",
         "edgezero-http",
+        "edgezero-sqlite",
         "one",
         "two",
     ]

@@ -14,7 +14,8 @@ from tests.cli.running import edgezero, refusal
 from tests.host.redis_server import free_port, running_redis
 from tests.host.support import SCRIPT
 from tests.host.triggers.applications import write_app
-from tests.host.triggers.guest import CRON_2, REDIS
+from tests.host.triggers.guest import CRON_2, MQTT_OLD, REDIS
+from tests.host.triggers.test_command import PROGRAM_01, program
 
 QUIET = ("--state-dir", "")
 
@@ -144,3 +145,72 @@ def test_a_missing_extra_is_named(tmp_path: Path) -> None:
     )
     done = edgezero("up", "-f", path, *QUIET, env={"PYTHONPATH": os.fspath(tmp_path / "site")})
     assert "cron triggers need the extra `cron`: pip install 'edgezero-spin[cron]'" in refusal(done)
+
+
+COMMAND = (
+    '[[trigger.command]]\ncomponent = "program"\n[component.program]\nsource = "program.wat"\n'
+)
+HEAD = 'spin_manifest_version = 2\n[application]\nname = "program"\n'
+
+
+def test_up_runs_a_program_and_ends_with_it(tmp_path: Path) -> None:
+    """Its arguments stand behind `--`; the status is 0, or 1 where it fails, with one line."""
+    # CMD-1 to CMD-3
+    (tmp_path / "spin.toml").write_text(HEAD + COMMAND)
+    (tmp_path / "program.wat").write_text(PROGRAM_01)
+    done = edgezero("up", "-f", tmp_path, *QUIET, "--", "--listen", "two words")
+    assert done.returncode == 0, done.stderr
+    assert "program\0--listen\0two words\0" in done.stdout + done.stderr
+    done = edgezero("serve", "-C", tmp_path, "--engine", "embedded", *QUIET)
+    assert done.returncode == 0, done.stderr
+    failed = refusal(edgezero("up", "-f", tmp_path, *QUIET, "--", "x"))
+    assert "component 'program': guest call failed: the guest exited with status 3" in failed
+
+
+def test_a_program_that_ends_ends_the_application(tmp_path: Path) -> None:
+    """Requests beside it, too."""  # CMD-3, TRG-5
+    http = '[[trigger.http]]\nroute = "/..."\ncomponent = "web"\n'
+    (tmp_path / "spin.toml").write_text(
+        f'{HEAD}{http}{COMMAND}[component.web]\nsource = "web.wat"\n'
+    )
+    (tmp_path / "web.wat").write_text(SCRIPT.read_text())
+    (tmp_path / "program.wat").write_text(program("0.2.0", "(i32.const 0)"))
+    arguments = ("up", "-f", tmp_path, *QUIET, "--listen", "127.0.0.1:0")
+    assert edgezero(*arguments).returncode == 0
+    (tmp_path / "program.wat").write_text(program("0.2.0", "(i32.const 1)"))
+    assert "component 'program': guest call failed: error" in refusal(edgezero(*arguments))
+
+
+def test_a_test_of_mqtt_triggers(tmp_path: Path) -> None:
+    """Each component gets a message, one after another, until one fails; no broker is there."""
+    # MQT-6
+    table = '[[trigger.mqtt]]\ntopic = "a/#"\nqos = "0"\ncomponent = "{}"\n'
+    triggers = (
+        f'[application.trigger.mqtt]\naddress = "mqtt://127.0.0.1:{free_port()}"\n'
+        'username = ""\npassword = "geheim"\nkeep_alive_interval = "30"\n'
+    )
+    triggers += table.format("worker") + table.format("second")
+    path = write_app(tmp_path, triggers, MQTT_OLD, ids=("worker", "second"))
+    failing = edgezero("up", "-f", path, *QUIET, "--test")
+    assert "component 'worker' failed: wasm trap" in refusal(failing)
+    assert (failing.stdout + failing.stderr).count("test message\n") == 1
+    # The guest traps at this letter.
+    wat = tmp_path / "guest.wat"
+    wat.write_text(wat.read_text().replace(f"(i32.const {ord('t')})", "(i32.const 0)"))
+    for command in (("up", "-f", path), ("serve", "-C", tmp_path, "--engine", "embedded")):
+        done = edgezero(*command, *QUIET, "--test")
+        assert (done.returncode, "Error" in done.stderr) == (0, False), done.stderr
+        assert (done.stdout + done.stderr).count("test message\n") == 2
+
+
+def test_what_no_trigger_of_the_application_takes_is_refused(tmp_path: Path) -> None:
+    """A flag and arguments of other kinds, with the kinds that there are."""  # TRG-6, V-65
+    path = redis_app(tmp_path, free_port())
+    done = edgezero("up", "-f", path, *QUIET, "--test")
+    said = " ".join(done.stderr.split())
+    assert done.returncode == 2
+    assert "--test is for MQTT triggers; the application has others alone (redis)" in said
+    done = edgezero("up", "-f", path, *QUIET, "--", "--quiet")
+    said = " ".join(done.stderr.split())
+    assert done.returncode == 2
+    assert "what stands behind -- is for the program of a command trigger" in said

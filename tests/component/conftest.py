@@ -1,7 +1,5 @@
-"""Components of this session: each guest is compiled once, and served when a test asks."""
+"""Components of this session: each guest is compiled once a run."""
 
-import fcntl
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +10,8 @@ import pytest
 import edgezero_spin
 from edgezero_spin.project.componentize import componentize_app
 from edgezero_spin.project.world import DEFAULT_WASI, Wasi
+from tests.built_once import built_once
+from tests.component.hosts_03 import PATIENCE_S
 
 GUESTS = Path(__file__).parent / "guests"
 WIT = Path(edgezero_spin.__file__).parent / "wit"
@@ -41,24 +41,31 @@ def _componentize_plainly(folder: Path, world: str, output: Path) -> None:
 
 @pytest.fixture(scope="session")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """Compile a guest of ``tests/component/guests`` by its folder's name, once a session.
+    """Compile a guest of ``tests/component/guests`` by its folder's name, once a run.
 
-    With a ``world``, componentize-py alone compiles it. Once also where several processes run
-    the tests (pytest-xdist): the first one to ask compiles, and the others wait for it.
+    With a ``world``, componentize-py alone compiles it; with an ``own_world``, `edgezero
+    componentize --world` does.
     """
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "components"
-    folder.mkdir(exist_ok=True)
 
-    def compile_guest(name: str, wasi: Wasi = DEFAULT_WASI, *, world: str | None = None) -> Path:
-        output = folder / f"{name}-{wasi}.wasm"
-        with (folder / f"{name}-{wasi}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not output.exists() and world is None:
-                componentize_app("app", output=output, folder=GUESTS / name, wasi=wasi)
-            elif not output.exists() and world is not None:
-                _componentize_plainly(GUESTS / name, world, output)
-        return output
+    def compile_guest(
+        name: str,
+        wasi: Wasi = DEFAULT_WASI,
+        *,
+        world: str | None = None,
+        own_world: str | None = None,
+    ) -> Path:
+        file = f"{name}-{wasi}.wasm"
+
+        def make(folder: Path) -> None:
+            if world is None:
+                output = folder / file
+                componentize_app(
+                    "app", output=output, folder=GUESTS / name, wasi=wasi, world=own_world
+                )
+            else:
+                _componentize_plainly(GUESTS / name, world, folder / file)
+
+        return built_once(tmp_path_factory, f"{name}-{wasi}", make) / file
 
     return compile_guest
 
@@ -67,3 +74,9 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
 def raw_03(build: Build) -> Path:
     """The guest ``raw_03``, which speaks ``wasi:http@0.3.0`` itself."""
     return build("raw_03", wasi="0.3", world="http-service-platform")
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no instance look as if it computed, which it may on a busy machine."""
+    monkeypatch.setattr("edgezero_spin.host.execution.concurrent.PATIENCE_S", PATIENCE_S)

@@ -1,7 +1,6 @@
 """In which order a component answers: as much of the body as is taken, then the head."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -17,6 +16,7 @@ from edgezero_spin.host.runtime.engine import EngineSettings, make_engine
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.host.runtime.prepared import PreparedComponent
+from edgezero_spin.host.settings import HostSettings
 from tests.component.conftest import Build
 
 SET = "[static]response-outparam.set"
@@ -50,17 +50,17 @@ def recording(interfaces: dict[str, Interface]) -> dict[str, Interface]:
 
 @pytest.fixture(scope="module")
 def linked(build: Build) -> Iterator[PreparedComponent]:
-    """The guest ``answers``, joined to a host that takes notes."""
-    component: Path = build("answers")
+    """The guest ``behaviours``, joined to a host that takes notes."""
     with make_engine(EngineSettings(pooling=False)) as engine:
-        yield link(engine, load_component(engine, component), recording(dict(host_interfaces())))
+        component = load_component(engine, build("behaviours"), HostSettings().cache_dir)
+        yield link(engine, component, recording(dict(host_interfaces())))
 
 
 def ask(linked: PreparedComponent, target: str, method: str = "GET") -> tuple[ResponseHead, bytes]:
-    """Have a fresh instance answer, while a reader takes what is written."""
+    """Have a fresh instance answer below ``/answers``, and take what it writes meanwhile."""
     seen.clear()
     state = InstanceState(Grants(component_id="answers", log=Logs(None).of("answers")))
-    exchange = Exchange(method, target, [])
+    exchange = Exchange(method, f"/answers{target}", [])
     parts: list[bytes] = []
 
     def read() -> None:

@@ -13,6 +13,7 @@ from edgezero_spin.project.componentize import componentize_app
 from edgezero_spin.project.errors import AppImportError
 from edgezero_spin.wasm.component.definitions import CoreModule
 from edgezero_spin.wasm.component.reader import read_component
+from tests.component.conftest import Build
 from tests.component.servers import manifest
 
 APP = """\
@@ -93,25 +94,9 @@ def test_an_import_that_fails_only_inside_shows_the_apps_own_lines(project: Path
     assert not list(project.glob(".out.wasm.*"))
 
 
-STREAMING = """\
-from collections.abc import AsyncIterator
-
-from edgezero_spin import App, Request
-
-app = App()
-
-
-@app.post("/copy")
-async def copy(request: Request) -> AsyncIterator[bytes]:
-    async for chunk in request.stream():
-        yield chunk
-"""
-
-
-def test_a_guest_that_streams_does_not_keep_what_it_sent(tmp_path: Path) -> None:
+def test_a_guest_that_streams_does_not_keep_what_it_sent(build: Build, tmp_path: Path) -> None:
     """Four times its memory passes through, each piece by way of the handler."""
-    (tmp_path / "app.py").write_text(STREAMING)
-    built = componentize_app("app:app", output=tmp_path / "out.wasm", folder=tmp_path)
+    component = build("behaviours")
     limit = 32 * 1024 * 1024
     piece = bytes(range(256)) * 256
     count = 4 * limit // len(piece)
@@ -122,7 +107,7 @@ def test_a_guest_that_streams_does_not_keep_what_it_sent(tmp_path: Path) -> None
 
     async def run() -> int:
         settings = HostSettings(max_instance_memory=limit)
-        with Host.from_manifest(manifest(built.path, tmp_path), settings=settings) as host:
+        with Host.from_manifest(manifest(component, tmp_path), settings=settings) as host:
             response = await host.handle(HttpRequest("POST", "/copy", body=pieces()))
             assert response.status == 200
             received = 0

@@ -42,7 +42,6 @@ def test_every_answer_of_a_suite_is_the_same_in_both_modes(
         cwd=folder,
         env={
             **os.environ,
-            "PYTHONPATH": str(EXAMPLES.parent),
             "PYTHONDONTWRITEBYTECODE": "1",
             "KIT_RECORD": str(record),
         },

@@ -14,6 +14,9 @@ from tests.component.servers import manifest
 from tests.component.upstream import upstream
 from tests.conformance.serving import serving
 
+# Each test asks the instance that the one before it asked.
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 @pytest.fixture(scope="module")
 def target() -> Iterator[str]:
@@ -30,7 +33,7 @@ def host(raw_03: Path, target: str, tmp_path_factory: pytest.TempPathFactory) ->
         yield opened
 
 
-def ask(host: Host, target: str, body: bytes = b"", **headers: str) -> Asked:
+def ask(host: Host, target: str, body: bytes | AsyncIterator[bytes] = b"", **headers: str) -> Asked:
     """Ask once."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return asyncio.run(Asking(host)(target, body, named))
@@ -159,7 +162,21 @@ def test_a_body_that_its_maker_breaks_off(host: Host) -> None:
 def test_a_request_body_as_the_response(host: Host) -> None:
     """It is passed on without the guest.  # WH-32, V3-45"""
     content = bytes(range(32, 127)) * 11_000
-    assert ask(host, "/echo", content).text == content.decode()
+    answer = ask(host, "/echo", content)
+    assert answer.text == content.decode()
+    assert answer.headers["content-length"] == str(len(content))
+
+
+def test_a_request_body_of_unknown_length_as_the_response(host: Host) -> None:
+    """The response does not say a length either.  # WH-32, WH-35"""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"one"
+        yield b"two"
+
+    answer = ask(host, "/echo", pieces())
+    assert answer.text == "onetwo"
+    assert "content-length" not in answer.headers
 
 
 def test_an_upload_after_the_response(host: Host) -> None:

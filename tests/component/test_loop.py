@@ -11,9 +11,9 @@ from tests.component.servers import embedded
 
 @pytest.fixture(scope="module")
 def client(build: Build) -> Iterator[httpx.Client]:
-    """A client of the guest ``loop`` on the embedded host."""
+    """A client of the guest ``outbound`` on the embedded host."""
     with (
-        embedded(build("loop")) as server,
+        embedded(build("outbound")) as server,
         httpx.Client(base_url=server.url, timeout=30) as opened,
     ):
         yield opened
@@ -26,7 +26,7 @@ def test_a_sleep_takes_its_time(client: httpx.Client) -> None:
 
 def test_tasks_run_together(client: httpx.Client) -> None:
     """A task group works: the request itself runs as a task."""
-    assert client.get("/together").json() == [30, 10, 20]
+    assert client.get("/sleeps").json() == [30, 10, 20]
 
 
 def test_a_timeout_cuts_a_sleep_short(client: httpx.Client) -> None:

@@ -20,6 +20,7 @@ from edgezero_spin.host.runtime.component_loading import load_component
 from edgezero_spin.host.runtime.engine import EngineSettings, make_engine
 from edgezero_spin.host.runtime.linking import link
 from edgezero_spin.host.runtime.prepared import PreparedComponent
+from edgezero_spin.host.settings import HostSettings
 from tests.component.conftest import Build
 
 Call = Callable[[Exchange], "Answer"]
@@ -43,7 +44,8 @@ class Answer:
 def linked(build: Build) -> Iterator[PreparedComponent]:
     """The guest ``behaviours``, linked to the host's interfaces."""
     with make_engine(EngineSettings(pooling=False)) as engine:
-        yield link(engine, load_component(engine, build("behaviours")), host_interfaces())
+        component = load_component(engine, build("behaviours"), HostSettings().cache_dir)
+        yield link(engine, component, host_interfaces())
 
 
 @pytest.fixture

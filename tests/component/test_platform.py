@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from edgezero_spin.host.factors.database_servers.pools import ConnectionPools
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.mysql.factor import Mysql
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
 from edgezero_spin.host.factors.postgres.factor import PostgresConnections
 from edgezero_spin.host.factors.sqlite.database import Database
@@ -257,7 +257,7 @@ answer = (same, types, other, count, old.rows, old.columns[1].data_type.name, ol
 
 def test_mysql(linked: PreparedComponent) -> None:
     """Values go both ways, through both versions; errors arrive."""
-    mysql = Mysql()
+    mysql: ConnectionPools[Any] = ConnectionPools()
     with running_mariadb() as port:
         state = instance_state(outbound=OutboundHosts([f"mysql://localhost:{port}"]), mysql=mysql)
         answer = run_in(

@@ -9,7 +9,7 @@ import pytest
 
 from edgezero_spin.host import ConcurrencyPolicy, Host, HostSettings, HttpRequest, Switch
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
-from tests.component.hosts_03 import PATIENCE_S, Asked, Asking, until
+from tests.component.hosts_03 import Asked, Asking, until
 
 Work = Callable[[Asking], Awaitable[None]]
 Run = Callable[..., None]
@@ -57,6 +57,7 @@ async def gone(ask: Asking) -> None:
     await until(none_left)
 
 
+@pytest.mark.usefixtures("patient")
 def test_an_instance_serves_128_requests(run: Run) -> None:
     """Two hundred, one after the other: two instances.  # IL-1, V3-18"""
 
@@ -68,6 +69,7 @@ def test_an_instance_serves_128_requests(run: Run) -> None:
     run(work)
 
 
+@pytest.mark.usefixtures("patient")
 def test_how_many_may_be_said(run: Run) -> None:
     """Three requests, one at a time.  # IL-1, IL-2, IL-5"""
     policy = ConcurrencyPolicy(least_served=3, most_served=3, least_concurrent=1, most_concurrent=1)
@@ -80,13 +82,10 @@ def test_how_many_may_be_said(run: Run) -> None:
     run(work, concurrency=policy)
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize(("count", "instances"), [(16, 1), (17, 2), (100, 7)])
-def test_requests_that_wait_share_an_instance(
-    run: Run, count: int, instances: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_requests_that_wait_share_an_instance(run: Run, count: int, instances: int) -> None:
     """Sixteen in each.  # IL-2, IL-11, IL-13, V3-19, V3-20"""
-    # On a busy machine an instance may look as if it computed.
-    monkeypatch.setattr("edgezero_spin.host.execution.concurrent.PATIENCE_S", PATIENCE_S)
 
     async def work(ask: Asking) -> None:
         await ask.count()
@@ -192,6 +191,7 @@ def test_work_after_the_response(run: Run) -> None:
     run(work, concurrency=policy)
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_client_that_leaves_before_the_response(run: Run) -> None:
     """Its handler runs to its end, and the instance goes on.  # IL-27, V3-30"""
 
@@ -206,6 +206,7 @@ def test_a_client_that_leaves_before_the_response(run: Run) -> None:
     run(work)
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_handler_that_waits_too_long(run: Run) -> None:
     """A 500 when its time is up; its neighbour goes on, the instance takes no more.
 

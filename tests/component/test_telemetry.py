@@ -112,6 +112,8 @@ def test_calls_are_spans_below_the_component(guest: Path, collector: Collector) 
     for name in ("spin_key_value.open", "spin_key_value.set", "spin_key_value.get"):
         span = collector.span(name)
         assert (span.kind, span.parent, span.failed) == ("client", component.span_id, False)
+    backend = collector.span("spin_key_value.open").attributes["kv.backend"]
+    assert backend == f'"{guest.parent / "cache.db"}"'
     assert collector.span("spin_variables.get").attributes == {"key": "token"}
     assert [log[2] for log in collector.logs if "stored" in log[0]] == [component.trace_id]
     assert "hush" not in str(collector.spans)
@@ -136,6 +138,8 @@ def test_the_trace_goes_on_in_what_is_sent(
         "server.address": "127.0.0.1",
         "server.port": port,
     }
+    points = collector.wait_for(lambda c: c.points.get("outbound_connection_permits_acquired"))
+    assert [attributes for attributes, _ in points] == [{"kind": "http", "waited": False}]
     [headers] = server.headers
     version, trace_id, span_id, flags = headers["traceparent"].split("-")
     assert (version, trace_id, span_id) == ("00", span.trace_id, span.span_id)

@@ -23,8 +23,8 @@ SUM = {"x-sum": "7", "x-other": "ä"}
 
 @pytest.fixture(scope="module", params=["0.2", "0.3"])
 def component(build: Build, request: pytest.FixtureRequest) -> Path:
-    """The guest ``trailers`` for either generation."""
-    return build("trailers", wasi=request.param)
+    """The guest ``outbound`` for either generation."""
+    return build("outbound", wasi=request.param)
 
 
 @pytest.fixture(scope="module", params=["native", "0.2", "0.3"])
@@ -32,9 +32,9 @@ def client(request: pytest.FixtureRequest, build: Build) -> Iterator[Client]:
     """The app in this process, and as a component of either generation."""
     with ExitStack() as stack:
         if request.param == "native":
-            yield stack.enter_context(TestClient(import_app("app:app", GUESTS / "trailers")))
+            yield stack.enter_context(TestClient(import_app("app:app", GUESTS / "outbound")))
         else:
-            component = build("trailers", wasi=request.param)
+            component = build("outbound", wasi=request.param)
             yield stack.enter_context(ComponentClient(component))
 
 
@@ -144,7 +144,7 @@ def test_trailers_of_requests_that_go_out(port: int, path: str, answer: bytes) -
 @pytest.mark.parametrize("path", ["/read", "/fixed"])
 def test_trailers_of_native_requests_that_go_out(path: str) -> None:
     """An app in this process sends and reads them likewise."""
-    with TestClient(import_app("app:app", GUESTS / "trailers")) as client:
+    with TestClient(import_app("app:app", GUESTS / "outbound")) as client:
         text, fields = client.put(f"/through?http://self{path}", content=b"body").json()
     assert (text, fields) == (
         ('[["x-there","1"]]', [])

@@ -24,7 +24,7 @@ from edgezero_spin.host.runtime.interface import Err, Ok, Some
 from edgezero_spin.host.runtime.prepared import Imports, PreparedComponent
 from edgezero_spin.host.runtime.resources import ResourceTable
 from edgezero_spin.wasm.component.linked import LiftedFunction
-from edgezero_spin.wasm.component.linking import link, validate
+from edgezero_spin.wasm.component.linking import link, unused_modules, validate
 from edgezero_spin.wasm.component.reader import read_component
 from edgezero_spin.wasm.component.types import (
     ListType,
@@ -133,9 +133,12 @@ class _Run:
         wasm = (self._folder / command["filename"]).read_bytes()
         component = read_component(wasm)
         validate(component)
+        linked = link(component)
+        for module in unused_modules(component, linked):
+            wasmtime.Module.validate(self._engine.native, module)
         return PreparedComponent(
             self._engine,
-            link(component),
+            linked,
             Imports(),
             lambda wasm: wasmtime.Module(self._engine.native, wasm),
         )

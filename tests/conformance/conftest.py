@@ -23,8 +23,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.component)
-            # The first one installs and compiles what all of them run.
-            item.add_marker(pytest.mark.timeout(400))
 
 
 @pytest.fixture(scope="session")

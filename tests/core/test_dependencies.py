@@ -7,7 +7,17 @@ from typing import Annotated, Any
 import attrs
 import pytest
 
-from edgezero_spin.core import App, Depends, Header, HttpError, NotFound, Outbound, Request
+from edgezero_spin.core import (
+    App,
+    Depends,
+    Header,
+    HttpError,
+    Json,
+    NotFound,
+    Outbound,
+    Request,
+    Router,
+)
 from edgezero_spin.stores import Ge
 from tests.core.asking import ask, error_of
 
@@ -163,5 +173,101 @@ def test_a_dependency_that_sends_requests() -> None:
     def handler(upstream: Annotated[str, Depends(upstream)]) -> None: ...
 
     app = serving(handler)
+    app.compile()
+    assert app.outbound_http
+
+
+def test_dependencies_of_groups_are_called_first() -> None:
+    """Those of the app before those of routers and routes, each once, and before any field."""
+    called: list[str] = []
+
+    def named(name: str) -> Depends:
+        def dependency() -> Iterator[None]:
+            called.append(name)
+            yield
+            called.append(f"{name} ends")
+
+        return Depends(dependency)
+
+    shared = named("shared")
+    inner = Router("/inner", dependencies=[named("inner"), shared])
+    outer = Router("/outer", dependencies=[named("outer")])
+    app = App(dependencies=[named("app")])
+
+    @inner.get("/{n}", dependencies=[named("route"), shared])
+    def handler(n: int, page: int = 0) -> int:
+        called.append("handler")
+        return n + page
+
+    outer.include(inner, dependencies=[named("inclusion")])
+    app.include(outer)
+    assert ask(app, "GET", "/outer/inner/3?page=4").body == b"7"
+    order = ["app", "outer", "inclusion", "inner", "shared", "route"]
+    assert called == [*order, "handler", *(f"{name} ends" for name in reversed(order))]
+    called.clear()
+    assert ask(app, "GET", "/outer/inner/3?page=x").status == 400
+    assert called == order
+
+
+def test_a_dependency_of_a_group_refuses_before_anything_is_read() -> None:
+    """Whoever may not come in learns nothing of the query, and the body stays unread."""
+
+    async def no_entry(key: Header[str] = "") -> None:
+        raise HttpError(401, "no entry")
+
+    app = App()
+    router = Router(dependencies=[Depends(no_entry)])
+
+    @router.post("/")
+    def handler(n: int, body: Json[dict[str, int]]) -> None:
+        raise AssertionError(n, body)
+
+    app.include(router)
+    assert ask(app, "POST", "/?n=x", body=b"{").status == 401
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "message"),
+    [
+        (len, "dependencies is a sequence"),
+        (Depends(len), "dependencies is a sequence"),
+        ([len], "dependencies are Depends(function), got <built-in function len>"),
+        ([Depends()], "dependencies are Depends(function), got Depends(call=None)"),
+    ],
+)
+def test_what_is_no_list_of_dependencies(dependencies: Any, message: str) -> None:
+    """It is refused where it is written, with what to write."""
+    for declare in (
+        lambda: App(dependencies=dependencies),
+        lambda: Router(dependencies=dependencies),
+        lambda: App().get("/", dependencies=dependencies),
+        lambda: App().include(Router(), dependencies=dependencies),
+    ):
+        with pytest.raises(TypeError) as raised:
+            declare()
+        assert message in str(raised.value)
+
+
+def test_a_dependency_of_a_route_that_cannot_be_served() -> None:
+    """The message names the handler and the dependency."""
+
+    def dependency(thing: object) -> None: ...
+
+    app = App()
+
+    @app.get("/", dependencies=[Depends(dependency)])
+    def handler() -> None: ...
+
+    with pytest.raises(TypeError, match=r"handler .*handler: dependencies of its route: depend"):
+        app.compile()
+
+
+def test_a_dependency_of_a_route_that_sends_requests() -> None:
+    """The component is granted the network for it."""
+
+    def upstream(outbound: Outbound) -> None: ...
+
+    app = App(dependencies=[Depends(upstream)])
+    app.get("/")(lambda: None)
     app.compile()
     assert app.outbound_http

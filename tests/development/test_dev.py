@@ -1,16 +1,11 @@
 """``edgezero dev``, as it is typed: an app over a real socket, loaded anew at every save."""
 
 import contextlib
-import http.client
 import json
 import os
-import queue
-import signal
-import subprocess
-import sys
 import threading
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,6 +14,7 @@ import pytest
 
 from edgezero_spin.host.load.local_stores import open_store
 from tests.cli.running import edgezero, refusal
+from tests.development.running import TIMEOUT_S, Dev, save
 
 MANIFEST = """\
 spin_manifest_version = 2
@@ -104,90 +100,24 @@ async def slow() -> str:
         await asyncio.sleep(0.01)
     return "slow one"
 """
-TIMEOUT_S = 60
 pytestmark = [
     pytest.mark.timeout(180),
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork"),
 ]
 
 
-class Dev:
-    """A running ``edgezero dev``.
-
-    Attributes:
-        port: Where it listens.
-    """
-
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        command = [sys.executable, "-m", "edgezero_spin.cli", "dev", "--listen", "127.0.0.1:0"]
-        self.process = subprocess.Popen(
-            [*command, *arguments],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self._lines: queue.Queue[str] = queue.Queue()
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-        self.port = int(self.line_with("Serving http://").rpartition(":")[2])
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        with self.process.stdout:
-            for line in self.process.stdout:
-                self._lines.put(line)
-
-    def line_with(self, text: str) -> str:
-        """The next line with a text in it."""
-        while True:
-            line = self._lines.get(timeout=TIMEOUT_S)
-            if text in line:
-                return line.rstrip()
-
-    def ask(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> tuple[int, str]:
-        """Status and body of an answer, over a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
-        with contextlib.closing(connection):
-            connection.request(method, path, body, dict(headers or {}))
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-
-    def stop(self) -> int:
-        """Ctrl-C; return the status."""
-        self.process.send_signal(signal.SIGINT)
-        status = self.process.wait(TIMEOUT_S)
-        self._thread.join(TIMEOUT_S)
-        return status
-
-
-EVENTS_MANIFEST = """spin_manifest_version = 2
-application = { name = "events" }
+PLAIN_MANIFEST = """spin_manifest_version = 2
+application = { name = "plain" }
 [[trigger.http]]
 route = "/..."
-component = "events"
-[component.events]
+component = "plain"
+[component.plain]
 source = "app.wasm"
 build.command = "edgezero componentize app:app -o app.wasm"
 """
-
-EVENTS_APP = """from edgezero_spin import App
+PLAIN_APP = """from edgezero_spin import App
 
 app = App()
-
-
-@app.redis("orders")
-async def on_order() -> None: ...
-
-
-@app.cron("0 * * * * *")
-async def on_minute() -> None: ...
 
 
 @app.get("/")
@@ -237,14 +167,6 @@ def dev(folder: Path) -> Iterator[Dev]:
         yield running
     finally:
         assert running.stop() == 0
-
-
-def save(folder: Path, name: str, before: str, after: str) -> None:
-    """Change a file as an editor does."""
-    path = folder / name
-    text = path.read_text()
-    assert before in text
-    path.write_text(text.replace(before, after))
 
 
 def test_every_save_is_seen(folder: Path, dev: Dev) -> None:
@@ -402,8 +324,8 @@ def test_the_explorer_links_an_openapi_document(
     tmp_path: Path, route: str, app: str, paths: list[str]
 ) -> None:
     """Where the app has one and a request gets there; the app is not asked."""
-    (tmp_path / "spin.toml").write_text(EVENTS_MANIFEST.replace("/...", route))
-    (tmp_path / "app.py").write_text(EVENTS_APP + app)
+    (tmp_path / "spin.toml").write_text(PLAIN_MANIFEST.replace("/...", route))
+    (tmp_path / "app.py").write_text(PLAIN_APP + app)
     running = Dev(tmp_path, "--explorer")
     try:
         page = running.line_with("explorer at http://").rpartition(" ")[2]
@@ -412,19 +334,6 @@ def test_the_explorer_links_an_openapi_document(
             assert json.loads(answer.read())["openapi"] == paths
         with urllib.request.urlopen(f"{page}api/requests", timeout=TIMEOUT_S) as answer:
             assert json.loads(answer.read())["total"] == 0
-    finally:
-        assert running.stop() == 0
-
-
-def test_triggers_that_do_not_run_are_named(tmp_path: Path) -> None:
-    """Whoever waits for a message or a moment is told that none comes, and what runs them."""
-    (tmp_path / "spin.toml").write_text(EVENTS_MANIFEST)
-    (tmp_path / "app.py").write_text(EVENTS_APP)
-    running = Dev(tmp_path)
-    try:
-        line = running.line_with("Requests only")
-        assert "the handlers of cron, redis triggers" in line and "`edgezero watch`" in line
-        running.line_with("Loaded the app, 1 route, in")
     finally:
         assert running.stop() == 0
 

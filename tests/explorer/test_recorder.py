@@ -11,6 +11,7 @@ from edgezero_spin.explorer.recorder import (
     Recorder,
     Seen,
 )
+from edgezero_spin.host.errors import WitError
 from edgezero_spin.host.observers import (
     ComponentUsage,
     HostCall,
@@ -133,9 +134,24 @@ def test_calls_are_shown_without_secrets() -> None:
     for call in (
         HostCall("spin:postgres/postgres@4.0.0", "[static]connection.open", (address,)),
         HostCall("spin:postgres/postgres@4.0.0", "[static]connection.open", ("password=hush",)),
+        HostCall("spin:postgres/postgres@4.0.0", "[static]connection.open", ("PASSWORD = 'hush'",)),
         HostCall("fermyon:spin/mqtt@2.0.0", "[static]connection.open", ("mqtt://m", "a", "hush")),
         HostCall(KV, "[method]store.set", (object(), "token", b"hush")),
     ):
         assert "hush" not in call_text(call)
     written = HostCall(KV, "[method]store.set", (object(), "a", b"xyz"))
     assert call_text(written) == 'set "a" (3 bytes)'
+
+
+def test_requests_and_errors_are_shown_without_secrets() -> None:
+    """Neither the address of a request has a password, nor what went wrong with it or a call."""
+    recorder = Recorder()
+    seen = recorder.request_began(request())
+    sent = seen.sending(OutgoingCall("GET", "http://anna:hush@there/", "there", None))
+    assert sent is not None
+    sent.ended(None, "cannot reach http://anna:hush@there/")
+    ended = seen.call_began(HostCall("spin:postgres/postgres@4.0.0", "open", ()))
+    assert ended is not None
+    ended(WitError(("connection-failed", "no server at host=db password=hush")))
+    assert "hush" not in str(seen.full())
+    assert "connection-failed" in str(seen.full())

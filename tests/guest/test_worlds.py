@@ -52,7 +52,7 @@ def test_our_interfaces_are_those_of_spin_sdk(spin_sdk_wit: Path) -> None:
         for name, body in package_interfaces(folder).items():
             assert body == reference[name], f"{package} {name}"
             compared.append(f"{package} {name}")
-    assert len(compared) == 29, compared
+    assert len(compared) == 33, compared
     # Those of the trigger plugins, which spin-sdk does not carry.
     assert of_plugins == {
         "fermyon:spin-cron@2.0.0",
@@ -99,7 +99,10 @@ def test_the_fixed_worlds_are_few_and_import_what_the_rows_say() -> None:
         assert imports(trigger) == needed["http"]
         stores = needed["http"] | needed["key_value"] | needed["variables"]
         assert imports(f"{trigger}-stores") == stores
-        assert imports(f"{trigger}-platform") == set().union(*needed.values())
+        platform = set().union(*needed.values())
+        assert imports(f"{trigger}-platform") == platform
+        otel = {f"wasi:otel/{name}@0.2.0-rc.2" for name in ("tracing", "metrics", "logs")}
+        assert imports(f"{trigger}-otel") == platform | otel
 
 
 def test_a_world_has_what_is_needed_and_no_more() -> None:

@@ -95,7 +95,7 @@ def test_the_embedded_host_serves_where_spin_is_not(wanted: str, chosen: str) ->
                 key_values={"k": "v"},
                 follow=("one",),
                 quiet=True,
-                reuse=("--max-instance-reuse-count", "5..10"),
+                more=("--max-instance-reuse-count", "5..10"),
             ),
             [
                 *("up", "--listen", "127.0.0.1:8080", "--find-free-port"),

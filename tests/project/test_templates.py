@@ -310,10 +310,10 @@ def defaults(made: ProjectTemplate) -> dict[str, str]:
     return {parameter.name: parameter.default or "" for parameter in made.parameters} | ANYTHING
 
 
-def test_there_are_three_templates() -> None:
-    """One for a project with HTTP, one for a project with events, one for a component."""
+def test_there_are_four_templates() -> None:
+    """Projects with HTTP, with a database and with events, and one for a component."""
     found = {made.id for made in built_in_templates()}
-    assert found == {PROJECT_ID, COMPONENT_ID, "edgezero-events"}
+    assert found == {PROJECT_ID, COMPONENT_ID, "edgezero-events", "edgezero-sqlite"}
 
 
 def test_our_project_works_with_spin_new() -> None:

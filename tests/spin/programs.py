@@ -19,8 +19,9 @@ __all__ = ["EMBEDDED", "Program", "Running", "StartFailedError", "find_spin", "r
 
 SERVING = re.compile(r"^(?:Serving |  \"base_url\": \")http://127\.0\.0\.1:(\d+)", re.MULTILINE)
 
-# Spin compiles a component of Python the first time that it sees it.
-START_S = 120
+# Both compile a component of Python the first time that they see it, and three where two pieces of
+# middleware stand before it, which takes minutes on a machine with other work.
+START_S = 600
 
 
 @attrs.frozen

@@ -1,5 +1,6 @@
 """Databases of an app on both hosts: the same component, servers and answers."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.host.debian_servers import running_mariadb, running_postgres
 from tests.host.redis_server import running_redis
 from tests.spin.applications import probe_manifest
 from tests.spin.conftest import Both, Serve
+from tests.stores.databases.test_on_servers import EMPTY
 
 GUEST = Path(__file__).parents[1] / "component" / "guests" / "databases"
 
@@ -70,3 +72,13 @@ def test_both_hosts_give_the_same(both: Both, method: str, path: str) -> None:
     answer = both.same(path, method=method)
     assert answer.status == 200, answer.body
     assert b"false" not in answer.body
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_both_hosts_say_the_same_of_an_empty_statement(both: Both, kind: str) -> None:
+    """Whether its rows are read or not."""
+    for statement in (*EMPTY, "; SELECT 1"):
+        for reads in (False, True):
+            asked = {"kind": kind, "statement": statement, "reads": reads}
+            answer = both.same("/error", method="POST", body=json.dumps(asked).encode())
+            assert answer.status == 200, answer.body

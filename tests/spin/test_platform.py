@@ -131,6 +131,17 @@ connection.execute("INSERT INTO t VALUES (1), (2)", [])
 answer = caught(sqlite3.Connection.open, "forbidden"), connection.changes(), \\
     connection.last_insert_rowid(), caught(connection.execute, "SELECT", [])
 """,
+    "SQLite without a statement": """
+connection = sqlite3.Connection.open("default")
+texts = ["", " ", ";", ";;", "-- nothing", "/* nothing */", "/* open", "-- a\\n;", "; SELECT 1",
+         "-- a\\nSELECT 1", "/* a */ SELECT 1 -- b", "SELECT 1;", "SELECT 1; SELECT 2", " SELECT 1",
+         "SELECT 1; nonsense", "SELECT 1; -- b", ";SELECT ?"]
+empty = [(text, caught(connection.execute, text, [])) for text in texts]
+given = caught(connection.execute, "", [sqlite3.Value_Integer(1)])
+old = sqlite1.open("default")
+answer = empty, given, [caught(sqlite1.execute, old, text, []) for text in ("", "-- a", ";")]
+sqlite1.close(old)
+""",
     "Redis": """
 answer = [caught(redis2.Connection.open, address) for address in
           ("redis://denied.invalid", "nonsense", "http://allowed.invalid", "")], [

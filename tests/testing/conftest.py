@@ -9,6 +9,7 @@ import pytest
 from edgezero_spin import App
 from edgezero_spin.project.componentize import componentize_app
 from edgezero_spin.testing import TestClient
+from tests.built_once import built_once
 from tests.host.redis_server import running_redis
 from tests.testing.notes_app import make_app
 
@@ -42,10 +43,12 @@ def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def wasm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The app of these tests as a component, compiled once."""
-    folder = tmp_path_factory.mktemp("kit")
-    shutil.copy(HERE / "notes_app.py", folder)
-    shutil.copy(HERE / "guests" / "kit.py", folder)
-    output = folder / "kit.wasm"
-    componentize_app("kit", output=output, folder=folder)
-    return output
+    """The app of these tests as a component, in a folder that tests may write to."""
+
+    def make(made: Path) -> None:
+        shutil.copy(HERE / "notes_app.py", made)
+        shutil.copy(HERE / "guests" / "kit.py", made)
+        componentize_app("kit", output=made / "kit.wasm", folder=made)
+
+    built = built_once(tmp_path_factory, "kit", make) / "kit.wasm"
+    return Path(shutil.copy(built, tmp_path_factory.mktemp("kit")))

@@ -104,6 +104,8 @@ class Scratch:
                 **os.environ,
                 "PYTHONPATH": str(ROOT),
                 "PYTEST_ADDOPTS": "",
+                # Hypothesis alone takes three times as long to load as all the rest.
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
                 **({} if cache is None else {"XDG_CACHE_HOME": str(cache)}),
             },
             capture_output=True,
@@ -382,7 +384,7 @@ def test_workers_build_once(scratch: Scratch, flags: tuple[str, ...]) -> None:
     scratch.write("tests/test_app.py", "\n".join(tests))
     shutil.copy(scratch.folder / "script.wat", scratch.folder / "app.wasm")
     os.utime(scratch.folder / "app.wasm", (1, 1) if not flags else None)
-    ran = scratch.run("-n", "2", "--spin-mode", "both", "--spin-stats", *flags)
+    ran = scratch.run("-p", "xdist", "-n", "2", "--spin-mode", "both", "--spin-stats", *flags)
     assert ran.status == 0, ran.text
     assert "8 passed" in ran.text
     assert len(re.findall(r"^ +[\d,]+ .*\[component\]$", ran.text, re.MULTILINE)) == 4

@@ -2,7 +2,7 @@
 
 In: an app and what is said of it. Out: an OpenAPI 3.1.0 document, the same one for the same app.
 
-Source: OpenAPI 3.1.0, "OpenAPI Object".
+Source: OpenAPI 3.1.0, "OpenAPI Object" and "Operation Object".
 """
 
 import re
@@ -12,14 +12,17 @@ from edgezero_spin.core.openapi.declarations import (
     ApiDescription,
     ApiKey,
     Basic,
+    OperationNotes,
     SecurityScheme,
+    notes_of,
 )
-from edgezero_spin.core.openapi.operations import operation_of
-from edgezero_spin.core.openapi.schemas import Schema, Schemas
+from edgezero_spin.core.openapi.parameters import SignatureReader
+from edgezero_spin.core.openapi.responses import responses_of
+from edgezero_spin.core.openapi.schemas import Schema, Schemas, doc_of
+from edgezero_spin.core.route_table import Route
 
 if TYPE_CHECKING:
     from edgezero_spin.core.app import App
-    from edgezero_spin.core.route_table import Route
 
 __all__ = ["openapi_document"]
 
@@ -50,7 +53,7 @@ def openapi_document(app: "App", description: ApiDescription | None = None) -> d
             said.docs_path,
         ):
             continue
-        found = operation_of(route, schemas)
+        found = _operation_of(route, schemas)
         if found is not None:
             path = _REST.sub("{", route.path)
             paths.setdefault(path, {})[route.method.lower()] = found
@@ -132,3 +135,38 @@ def _scheme(scheme: SecurityScheme) -> Schema:
     if scheme.description:
         found["description"] = scheme.description
     return found
+
+
+def _operation_of(route: Route, schemas: Schemas) -> Schema | None:
+    """Return the operation of a route; ``None`` for one that is not to be described."""
+    notes = notes_of(route.handler)
+    if notes.hidden:
+        return None
+    reader = SignatureReader(route.names, schemas)
+    for dependency in route.dependencies:
+        if dependency.call is not None:
+            reader.depend(dependency.call)
+    reader.read(route.handler)
+    summary, description = _prose(route.handler, notes)
+    found: Schema = {
+        "tags": list(dict.fromkeys((*route.tags, *notes.tags))),
+        "summary": summary,
+        "description": description,
+        "operationId": notes.operation_id,
+        "parameters": reader.parameters(),
+        "requestBody": reader.body(notes.example),
+        "responses": responses_of(route, notes, reader, schemas),
+        "deprecated": notes.deprecated,
+    }
+    security = notes.security if notes.security is not None else reader.security
+    kept = {name: value for name, value in found.items() if value}
+    if security is not None:
+        kept["security"] = [{name: []} for name in security]
+    return kept
+
+
+def _prose(handler: Any, notes: OperationNotes) -> tuple[str | None, str | None]:
+    text = doc_of(handler) or ""
+    first, _, rest = text.partition("\n\n")
+    summary = notes.summary or " ".join(first.split()).removesuffix(".") or None
+    return summary, notes.description or rest.strip() or None

@@ -65,7 +65,7 @@ class SignatureReader:
     def _read(self, parameter: inspect.Parameter, hint: Any) -> None:
         depends = _extra(parameter.default, hint, Depends)
         if depends is not None:
-            self._depend(depends.call)
+            self.depend(depends.call or _argument(hint))
             return
         marker = _extra(None, hint, Marker)
         name, default = parameter.name, parameter.default
@@ -82,7 +82,8 @@ class SignatureReader:
         elif marker.source in _IN:
             self._add_marked(marker.source, parameter, hint)
 
-    def _depend(self, call: Callable[..., Any]) -> None:
+    def depend(self, call: Callable[..., Any]) -> None:
+        """Read what a dependency says of itself, and its signature."""
         notes = notes_of(call)
         if notes.security is not None:
             self.security = (*(self.security or ()), *notes.security)

@@ -71,7 +71,6 @@ def responses_of(
     """Return the responses of a route by status, in order.
 
     Args:
-        route: The route.
         notes: What ``@operation`` says of its handler.
         reader: What has read its signature.
         schemas: The schemas of the document.

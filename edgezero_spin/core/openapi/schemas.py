@@ -17,11 +17,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get
 
 import attrs
 
-from edgezero_spin.core.openapi.bounds import (
-    json_value,
-    keywords_of_extras,
-    keywords_of_validator,
-)
+from edgezero_spin.core.openapi.bounds import json_value, keywords_of_extras, keywords_of_validator
 from edgezero_spin.stores.aliases import outside_names, resolved_hints
 from edgezero_spin.stores.structure_hooks import is_model, supertype
 from edgezero_spin.stores.text_values import text_form

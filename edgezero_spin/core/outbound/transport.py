@@ -28,6 +28,12 @@ class OutboundError(Internal):
         super().__init__(cause)
         self.code = code
 
+    @classmethod
+    def of_code(cls, code: str, detail: str = "") -> "OutboundError":
+        """Return the error of a host that says a code of ``wasi:http``, and why where it does."""
+        said = f"{code} ({detail})" if detail else code
+        return cls(f"Spin outbound HTTP error: {said}", code)
+
 
 @attrs.frozen(kw_only=True)
 class OutboundRequest:

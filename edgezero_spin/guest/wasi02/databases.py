@@ -6,13 +6,7 @@ Source: ``fermyon:spin@2.0.0``, ``spin:postgres@4.0.0``.
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from edgezero_spin.guest.bindings import Err
-from edgezero_spin.guest.databases import (
-    DatabaseBinding,
-    DatabaseInterface,
-    bind_databases,
-    failure_of,
-)
+from edgezero_spin.guest.databases import Connection, DatabaseInterface, bound_databases
 from edgezero_spin.stores import DatabaseKind, StoreDeclaration
 from edgezero_spin.stores.databases import Parameter
 
@@ -50,27 +44,8 @@ _INTERFACES: dict[DatabaseKind, DatabaseInterface] = {
 
 
 def bound(declaration: StoreDeclaration) -> Callable[[DatabaseKind, str], Awaitable[Any]]:
-    """Return what opens the databases that an app declares; see ``DatabasePlatform``.
-
-    Raises:
-        ImportError: The world lacks an interface; names it and the way out.
-    """
-    bindings = bind_databases(declaration, _INTERFACES, _WORLD)
-
-    async def open_database(kind: DatabaseKind, target: str) -> Any:
-        return await _opened(bindings[kind], kind, target)
-
-    return open_database
-
-
-async def _opened(binding: DatabaseBinding, kind: DatabaseKind, target: str) -> Any:
-    try:
-        native = binding.open(target)
-    except Err as error:
-        raise failure_of(error.value) from None
-    if kind == "redis":
-        return _RedisConnection(binding, native)
-    return (_SqliteConnection if kind == "sqlite" else _SqlConnection)(binding, native)
+    """Return what opens the databases that an app declares; see ``bound_databases``."""
+    return bound_databases(declaration, _INTERFACES, _WORLD, _SqlConnection)
 
 
 class _Rows:
@@ -88,54 +63,15 @@ class _Rows:
         self._rows = ()
 
 
-class _Connection:
-    """What all connections have in common."""
-
-    def __init__(self, binding: DatabaseBinding, native: Any) -> None:
-        self._binding = binding
-        self._native = native
-
-    def close(self) -> None:
-        native, self._native = self._native, None
-        if native is not None:
-            native.__exit__(None, None, None)
-
-    def _call(self, function: str, *arguments: Any) -> Any:
-        try:
-            return getattr(self._native, function)(*arguments)
-        except Err as error:
-            raise failure_of(error.value) from None
-
-
-class _SqlConnection(_Connection):
-    """A ``SqlBackend`` to a server."""
+class _SqlConnection(Connection):
+    """A ``SqlBackend``."""
 
     async def query(self, statement: str, parameters: Sequence[Parameter]) -> _Rows:
-        found = self._call("query", statement, self._binding.parameters(parameters))
-        return _Rows([column.name for column in found.columns], self._binding.rows(found.rows))
+        function = "execute" if self.kind == "sqlite" else "query"
+        found = await self._run(function, statement, parameters)
+        names = [getattr(column, "name", column) for column in found.columns]
+        return _Rows(names, self.binding.rows(found.rows))
 
     async def execute(self, statement: str, parameters: Sequence[Parameter]) -> int | None:
-        count: int | None = self._call("execute", statement, self._binding.parameters(parameters))
-        return count
-
-
-class _SqliteConnection(_Connection):
-    """A ``SqlBackend`` to a SQLite database."""
-
-    async def query(self, statement: str, parameters: Sequence[Parameter]) -> _Rows:
-        found = self._call("execute", statement, self._binding.parameters(parameters))
-        return _Rows(found.columns, self._binding.rows(found.rows))
-
-    async def execute(self, statement: str, parameters: Sequence[Parameter]) -> None:
-        self._call("execute", statement, self._binding.parameters(parameters))
-
-
-class _RedisConnection(_Connection):
-    """A ``RedisBackend``."""
-
-    async def call(self, function: str, *arguments: Any) -> Any:
-        if function == "execute":
-            command, parameters = arguments
-            replies = self._call("execute", command, self._binding.parameters(parameters))
-            return [("", getattr(reply, "value", None)) for reply in replies]
-        return self._call("del_" if function == "del" else function, *arguments)
+        result = await self._run("execute", statement, parameters)
+        return None if self.kind == "sqlite" else result

@@ -20,16 +20,12 @@ __all__ = ["add_event_exports"]
 
 
 def add_event_exports(
-    handler: type[Any],
-    app: App,
-    run: Callable[[Any], Any],
-    stores: Callable[[], Stores] | None,
+    handler: type[Any], app: App, run: Callable[[Any], Any], stores: Callable[[], Stores] | None
 ) -> None:
     """Give the class that a component exports the methods of its triggers.
 
     Args:
         handler: The class.
-        app: The app.
         run: Runs a coroutine to its end.
         stores: Opens the stores of one event; ``None`` for an app without.
     """

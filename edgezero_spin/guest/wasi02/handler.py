@@ -9,7 +9,6 @@ design.md, "Deliberate differences".
 """
 
 import os
-import sys
 from typing import Any
 
 from wit_world.imports import types
@@ -18,19 +17,13 @@ from edgezero_spin.core.app import App
 from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.request import Request
 from edgezero_spin.guest.drive import runner
+from edgezero_spin.guest.response_rules import FAILED, FAILED_HEADERS, report
 from edgezero_spin.guest.wasi02.incoming import IncomingSource
 from edgezero_spin.guest.wasi02.outgoing import send_bytes, send_stream
 from edgezero_spin.guest.wasi02.stores import platform
 from edgezero_spin.stores import Stores, open_on_platform
 
 __all__ = ["incoming_handler"]
-
-_FAILED = b'{"error":{"message":"internal error","status":500,"kind":"internal"}}'
-# A list: the runtime lowers no other sequence to a WIT list.
-_FAILED_HEADERS = [
-    ("content-type", b"application/json"),
-    ("content-length", str(len(_FAILED)).encode()),
-]
 
 
 def _transport() -> OutboundTransport:
@@ -89,7 +82,7 @@ def incoming_handler(app: App) -> type[Any]:
             try:
                 run(serve(source, response_out))
             except BaseException:
-                _report()
+                report()
                 _answer_failure(response_out)
             source.close()
 
@@ -102,15 +95,11 @@ def incoming_handler(app: App) -> type[Any]:
     return IncomingHandler
 
 
-def _report() -> None:
-    sys.excepthook(*sys.exc_info())
-
-
 def _answer_failure(outparam: types.ResponseOutparam) -> None:
     """Answer 500, unless an answer is out already."""
     if getattr(outparam, "handle", None) is None:
         return
     try:
-        send_bytes(outparam, 500, _FAILED_HEADERS, _FAILED)
+        send_bytes(outparam, 500, FAILED_HEADERS, FAILED)
     except BaseException:
-        _report()
+        report()

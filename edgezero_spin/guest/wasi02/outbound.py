@@ -15,7 +15,8 @@ from edgezero_spin.core.outbound import OutboundError, OutboundRequest
 from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.guest.methods import method_types, scheme_types
 from edgezero_spin.guest.outbound_rules import failure, framing, timeout_ns
-from edgezero_spin.guest.wasi02.outgoing import BodyWriter, PeerGoneError
+from edgezero_spin.guest.response_rules import PeerGoneError
+from edgezero_spin.guest.wasi02.outgoing import BodyWriter
 from edgezero_spin.guest.wasi02.reading import BodyReader
 from edgezero_spin.guest.wasi02.waiting import until_ready
 

@@ -16,16 +16,10 @@ from componentize_py_types import Err, Ok
 from wit_world.imports import streams, types
 
 from edgezero_spin.core.streaming import BodyStream
-from edgezero_spin.guest.response_rules import headers_of_nothing
+from edgezero_spin.guest.response_rules import HeaderRefusedError, PeerGoneError, headers_of_nothing
 from edgezero_spin.guest.wasi02.waiting import has_loop, until_ready
 
-__all__ = [
-    "BodyWriter",
-    "HeaderRefusedError",
-    "PeerGoneError",
-    "send_bytes",
-    "send_stream",
-]
+__all__ = ["BodyWriter", "send_bytes", "send_stream"]
 
 _SMALL = 4096
 _Closed = streams.StreamError_Closed
@@ -33,14 +27,6 @@ _Fields = types.Fields
 _OutgoingResponse = types.OutgoingResponse
 _finish = types.OutgoingBody.finish
 _set = types.ResponseOutparam.set
-
-
-class HeaderRefusedError(Exception):
-    """The host does not take a response header: its name or value is not valid HTTP."""
-
-
-class PeerGoneError(Exception):
-    """Nobody reads the response any more."""
 
 
 def _response(status: int, headers: list[tuple[str, bytes]]) -> types.OutgoingResponse:
@@ -106,10 +92,7 @@ def send_bytes(
 
 
 def _send_nothing(
-    outparam: types.ResponseOutparam,
-    status: int,
-    headers: list[tuple[str, bytes]],
-    method: str,
+    outparam: types.ResponseOutparam, status: int, headers: list[tuple[str, bytes]], method: str
 ) -> None:
     """Answer without a body.
 

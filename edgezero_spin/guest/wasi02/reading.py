@@ -13,7 +13,7 @@ from componentize_py_types import Err, Ok
 from wit_world.imports import streams, types
 
 from edgezero_spin.guest.outbound_rules import code_name
-from edgezero_spin.guest.wasi02.outgoing import PeerGoneError
+from edgezero_spin.guest.response_rules import PeerGoneError
 from edgezero_spin.guest.wasi02.waiting import has_loop, until_ready
 
 __all__ = ["BodyReader"]

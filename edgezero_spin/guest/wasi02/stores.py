@@ -97,12 +97,7 @@ class ComponentPlatform:
 
     __slots__ = ("_open", "_secrets", "open_database")
 
-    def __init__(
-        self,
-        open_store: Any,
-        secrets: _Variables | None,
-        open_database: Any,
-    ) -> None:
+    def __init__(self, open_store: Any, secrets: _Variables | None, open_database: Any) -> None:
         self._open = open_store
         self._secrets = secrets
         self.open_database = open_database

@@ -8,9 +8,10 @@ from typing import Any
 
 from edgezero_spin.guest.bindings import Err
 from edgezero_spin.guest.databases import (
+    Connection,
     DatabaseBinding,
     DatabaseInterface,
-    bind_databases,
+    bound_databases,
     failure_of,
 )
 from edgezero_spin.stores import DatabaseKind, StoreDeclaration
@@ -57,25 +58,8 @@ _EXECUTE = {"postgres": "execute_async", "mysql": "execute"}
 
 
 def bound(declaration: StoreDeclaration) -> Callable[[DatabaseKind, str], Awaitable[Any]]:
-    """Return what opens the databases that an app declares; see ``DatabasePlatform``.
-
-    Raises:
-        ImportError: The world lacks an interface; names it and the way out.
-    """
-    bindings = bind_databases(declaration, _INTERFACES, _WORLD)
-
-    async def open_database(kind: DatabaseKind, target: str) -> Any:
-        return await _opened(bindings[kind], kind, target)
-
-    return open_database
-
-
-async def _opened(binding: DatabaseBinding, kind: DatabaseKind, target: str) -> Any:
-    try:
-        native = await binding.open(target)
-    except Err as error:
-        raise failure_of(error.value) from None
-    return (_RedisConnection if kind == "redis" else _SqlConnection)(binding, kind, native)
+    """Return what opens the databases that an app declares; see ``bound_databases``."""
+    return bound_databases(declaration, _INTERFACES, _WORLD, _SqlConnection)
 
 
 class _Rows:
@@ -118,37 +102,16 @@ class _Rows:
         self._stream = self._end = None
 
 
-class _Connection:
-    """What all connections have in common."""
-
-    def __init__(self, binding: DatabaseBinding, kind: DatabaseKind, native: Any) -> None:
-        self._binding = binding
-        self._kind = kind
-        self._native = native
-
-    def close(self) -> None:
-        native, self._native = self._native, None
-        if native is not None:
-            native.__exit__(None, None, None)
-
-    async def _call(self, function: str, *arguments: Any) -> Any:
-        try:
-            return await getattr(self._native, function)(*arguments)
-        except Err as error:
-            raise failure_of(error.value) from None
-
-
-class _SqlConnection(_Connection):
+class _SqlConnection(Connection):
     """A ``SqlBackend``."""
 
     async def query(self, statement: str, parameters: Sequence[Parameter]) -> _Rows:
-        values = self._binding.parameters(parameters)
-        columns, stream, end = await self._call(_QUERY[self._kind], statement, values)
+        columns, stream, end = await self._run(_QUERY[self.kind], statement, parameters)
         names = [getattr(column, "name", column) for column in columns]
-        return _Rows(names, stream, end, self._binding)
+        return _Rows(names, stream, end, self.binding)
 
     async def execute(self, statement: str, parameters: Sequence[Parameter]) -> int | None:
-        if self._kind == "sqlite":
+        if self.kind == "sqlite":
             rows = await self.query(statement, parameters)
             try:
                 while await rows.read():
@@ -156,17 +119,5 @@ class _SqlConnection(_Connection):
             finally:
                 rows.close()
             return None
-        values = self._binding.parameters(parameters)
-        count: int | None = await self._call(_EXECUTE[self._kind], statement, values)
+        count: int | None = await self._run(_EXECUTE[self.kind], statement, parameters)
         return count
-
-
-class _RedisConnection(_Connection):
-    """A ``RedisBackend``."""
-
-    async def call(self, function: str, *arguments: Any) -> Any:
-        if function == "execute":
-            command, parameters = arguments
-            replies = await self._call("execute", command, self._binding.parameters(parameters))
-            return [("", getattr(reply, "value", None)) for reply in replies]
-        return await self._call("del_" if function == "del" else function, *arguments)

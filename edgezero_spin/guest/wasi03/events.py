@@ -31,7 +31,6 @@ def add_event_exports(handler: type[Any], app: App, stores: Stores) -> None:
 
     Args:
         handler: The class.
-        app: The app.
         stores: Its stores, for all events of an instance.
     """
     errors = ErrorValues(app)

@@ -18,7 +18,6 @@ def export_index(protocol: Any, method: str, arguments: int) -> int:
 
     Args:
         protocol: The generated class.
-        method: Its method.
         arguments: How many that has.
     """
     seen: list[int] = []

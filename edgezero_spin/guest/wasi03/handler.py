@@ -7,7 +7,6 @@ Source: ``wasi:http/handler@0.3.0``; contract wasi03.md, WH-30 to WH-42, PY-20.
 """
 
 import os
-import sys
 from asyncio import Task
 from collections.abc import Coroutine
 from typing import Any
@@ -22,7 +21,7 @@ from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
 from edgezero_spin.core.streaming import BodyStream
-from edgezero_spin.guest.response_rules import headers_of_nothing
+from edgezero_spin.guest.response_rules import FAILED, FAILED_HEADERS, headers_of_nothing, report
 from edgezero_spin.guest.wasi03.event_loop import loop
 from edgezero_spin.guest.wasi03.export_index import export_index
 from edgezero_spin.guest.wasi03.incoming import IncomingSource
@@ -32,12 +31,6 @@ from edgezero_spin.guest.wasi03.tasks import current, spawn, start
 from edgezero_spin.stores import open_on_platform
 
 __all__ = ["incoming_handler"]
-
-_FAILED = b'{"error":{"message":"internal error","status":500,"kind":"internal"}}'
-_FAILED_HEADERS = [
-    ("content-type", b"application/json"),
-    ("content-length", str(len(_FAILED)).encode()),
-]
 
 
 def _transport() -> OutboundTransport:
@@ -68,7 +61,7 @@ def incoming_handler(app: App) -> type[Any]:
         try:
             return await handle_request(request, stores)
         except BaseException:
-            _report()
+            report()
             return None
 
     class IncomingHandler:
@@ -99,7 +92,7 @@ def incoming_handler(app: App) -> type[Any]:
                     else:
                         head = response_passing_on(status, pairs, *given)
                 except BaseException:
-                    _report()
+                    report()
                     if work is not None:
                         work.close()
                     source.close()
@@ -156,10 +149,6 @@ async def _work_behind(work: "Coroutine[Any, Any, None]", source: IncomingSource
 
 
 def _fail(index: int, borrows: int) -> None:
-    head, body = response_of(500, _FAILED_HEADERS)
+    head, body = response_of(500, FAILED_HEADERS)
     runtime.call_task_return(index, borrows, Ok(head))
-    body.send(current(), _FAILED)
-
-
-def _report() -> None:
-    sys.excepthook(*sys.exc_info())
+    body.send(current(), FAILED)

@@ -57,7 +57,6 @@ class _Reply:
     """The answer of one exchange.
 
     Attributes:
-        status: The status.
         headers: The header fields, in order.
     """
 

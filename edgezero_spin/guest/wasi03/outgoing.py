@@ -14,16 +14,11 @@ from componentize_py_types import Err, Ok
 from wit_world.imports import wasi_http_types as types
 
 from edgezero_spin.core.streaming import BodyStream
+from edgezero_spin.guest.response_rules import HeaderRefusedError, PeerGoneError
 from edgezero_spin.guest.wasi03.ends import index_of, new_future, new_stream
 from edgezero_spin.guest.wasi03.tasks import ComponentTask, await_result, watch
 
-__all__ = [
-    "BodyWriter",
-    "HeaderRefusedError",
-    "PeerGoneError",
-    "response_of",
-    "response_passing_on",
-]
+__all__ = ["BodyWriter", "response_of", "response_passing_on"]
 
 _Fields = types.Fields
 _Response = types.Response
@@ -36,14 +31,6 @@ _TRAILERS = index_of(
     "future_new",
     lambda: _COMPLETE,
 )
-
-
-class HeaderRefusedError(Exception):
-    """The host does not take a header of the response."""
-
-
-class PeerGoneError(Exception):
-    """Nobody reads the body any more."""
 
 
 class BodyWriter:
@@ -197,7 +184,6 @@ def response_passing_on(
     """Make a response resource whose body is the host's: it sends that by itself.
 
     Args:
-        status: The status.
         headers: The header fields.
         contents, trailers: Stream and future of a body that came in.
 

@@ -133,12 +133,7 @@ class ComponentPlatform:
 
     __slots__ = ("_secrets", "open_database", "open_store", "opened")
 
-    def __init__(
-        self,
-        open_store: Any,
-        secrets: _Variables | None,
-        open_database: Any,
-    ) -> None:
+    def __init__(self, open_store: Any, secrets: _Variables | None, open_database: Any) -> None:
         self.open_store = open_store
         self.opened: dict[str, Any] = {}
         self._secrets = secrets

@@ -15,12 +15,7 @@ from pathlib import Path
 
 import attrs
 
-from edgezero_spin.host.compat.cgi import (
-    OutputError,
-    arguments_for,
-    read_output,
-    variables_for,
-)
+from edgezero_spin.host.compat.cgi import OutputError, arguments_for, read_output, variables_for
 from edgezero_spin.host.compat.whole_bodies import read_request, respond
 from edgezero_spin.host.errors import GuestTrapped, LinkError, Trap, WitError
 from edgezero_spin.host.exchange.exchange import Exchange
@@ -33,13 +28,7 @@ from edgezero_spin.host.runtime.component_loading import CompiledComponent, load
 from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.prepared import PreparedComponent
 
-__all__ = [
-    "BODY_LIMIT_BYTES",
-    "ENTRY_POINT",
-    "CommandComponent",
-    "WagiSettings",
-    "load_command",
-]
+__all__ = ["BODY_LIMIT_BYTES", "ENTRY_POINT", "CommandComponent", "WagiSettings", "load_command"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -123,8 +112,7 @@ class CommandComponent:
                     note_ended(instance, state)
         except WitError:
             logger.error(
-                "%s: the program ended with an error; its output is used",
-                self.grants.component_id,
+                "%s: the program ended with an error; its output is used", self.grants.component_id
             )
         except GuestTrapped as error:
             # A core module is told that there is no space left, and may end for that.
@@ -146,7 +134,6 @@ def load_command(
 
     Args:
         cache_dir: Where compiled code is kept; ``None`` for nowhere.
-        link_component: Links it.
 
     Raises:
         ComponentError: The file cannot be used.

@@ -59,6 +59,7 @@ def configure(
     config = wasmtime.WasiConfig()
     command = state.command
     if command is None:
+        config.argv = list(state.grants.arguments)
         config.env = list(state.grants.environment if environment is None else environment)
         config.stdout_custom = lambda data: state.sink("stdout").write(data)
         stdin = b""

@@ -33,7 +33,6 @@ class EventOutcome:
     """How one component took one event.
 
     Attributes:
-        component_id: The component.
         kind: How its function ended; programs decide by this alone.
         detail: What it returned or why it failed, for people; empty where it returned ``ok``.
     """

@@ -79,7 +79,6 @@ def event_function(
     """Return the function of a component that takes the events of a trigger.
 
     Args:
-        component_id: The component.
         kind: The kind of the trigger, for messages.
         exports: What the component exports.
         functions: Those that the trigger may call.

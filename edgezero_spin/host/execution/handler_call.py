@@ -79,9 +79,10 @@ class HandlerCall:
 
     def _request_of(self, post: Post) -> Request03:
         exchange = self.exchange
-        contents = ReceivedBody(exchange.body, post)
+        headers = Fields(exchange.headers, immutable=True)
+        contents = ReceivedBody(exchange.body, post, promised_length(headers))
         self._request = request = Request03(
-            Fields(exchange.headers, immutable=True),
+            headers,
             contents,
             method=method_variant(exchange.method),
             path=exchange.target,
@@ -119,9 +120,11 @@ class HandlerCall:
             response.take(), length=length, size_error="HTTP-response-body-size", post=post
         )
         self._promise(response, body, length)
-        body.start()
         # What a clone of the request's headers brings along is the server's to say (WH-40).
         headers = [pair for pair in response.headers.entries if pair[0] not in FORBIDDEN]
+        if length is None and body.known_length is not None:
+            headers.append(("content-length", str(body.known_length).encode()))
+        body.start()
         exchange.respond(ResponseHead(response.status, headers, body.channel))
         body.ended.when(self._ended)
 

@@ -131,11 +131,12 @@ class InstanceExecutor:
         def run() -> None:
             component.pace.runs_here()
             begun_s = thread_time()
-            slept = False
+            slept, ended_s = False, None
             try:
-                slept = self._run(component, call, None, sleeping, begun_s)
+                slept, ended_s = self._run(component, call, None, sleeping, begun_s)
             finally:
-                component.pace.ran_here(thread_time() - begun_s, slept=slept)
+                ended_s = thread_time() if ended_s is None else ended_s
+                component.pace.ran_here(ended_s - begun_s, slept=slept)
 
         def elsewhere() -> None:
             self._pool.give_back(lambda: self._run_there(component, call, None))
@@ -150,7 +151,7 @@ class InstanceExecutor:
         self, component: SerialComponent, call: GuestCall, watch: InstanceWatch | None
     ) -> None:
         """Run the request on a thread of the pool."""
-        slept = self._run(component, call, watch, self._pool.sleeping)
+        slept, _ = self._run(component, call, watch, self._pool.sleeping)
         component.pace.ran_elsewhere(slept=slept)
 
     def _run(
@@ -160,11 +161,12 @@ class InstanceExecutor:
         watch: InstanceWatch | None,
         sleeping: Callable[[bool], None],
         begun_s: float | None = None,
-    ) -> bool:
+    ) -> tuple[bool, float | None]:
         """Run the request on the calling thread, whose processor time was ``begun_s``.
 
         Returns:
-            Whether the thread slept meanwhile.
+            Whether the thread slept meanwhile, and its processor time at the end where that was
+            taken and little followed.
         """
         started = None if watch is not None else self.instance_pool.take(component)
         state = InstanceState(component.grants) if started is None else started.state
@@ -173,7 +175,7 @@ class InstanceExecutor:
         state.before_wait = call.flush
         state.around_wait = sleeping
         clean = False
-        meter = None
+        meter = ended_s = None
         if component.grants.observer is not None:
             meter = RequestMeter(
                 call, state, None if started is None else started.instance, began_s=begun_s
@@ -191,7 +193,7 @@ class InstanceExecutor:
                 slept = state.slept
         finally:
             if meter is not None:
-                meter.end(None if started is None else started.instance)
+                ended_s = meter.end(None if started is None else started.instance)
             # The call has the state by its body.
             state.before_wait = _nothing
             # Only now: until here whoever stops this request would stop the next one, too.
@@ -199,10 +201,11 @@ class InstanceExecutor:
                 state.close()
             elif not clean or watch is not None or not self._keep(component, started):
                 started.close()
+                ended_s = None
             call.released()
         if watch is None:
             self.instance_pool.refill(component)
-        return slept
+        return slept, ended_s
 
     def _make(
         self,

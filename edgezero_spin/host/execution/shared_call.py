@@ -46,7 +46,6 @@ class SharedCall(Protocol):
         """Call the guest's function.
 
         Args:
-            instance: The instance.
             post: Has work done on the instance's thread.
         """
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 from edgezero_spin.host.errors import DeadlineExceeded, Trap
 from edgezero_spin.host.factors.instance import InstanceState
 
-__all__ = ["blocking", "blocking_if_remote", "check", "in_thread", "is_live"]
+__all__ = ["blocking_if_remote", "in_thread", "is_live"]
 
 MAX_THREADS = 64
 """Calls of services in progress, of all instances with asynchronous functions."""
@@ -24,33 +24,18 @@ _threads = ThreadPoolExecutor(MAX_THREADS, "edgezero-service")
 T = TypeVar("T")
 
 
-def check(state: InstanceState) -> None:
-    """Raise what a wait of no length raises.
-
-    Raises:
-        Trap: The host is stopping.
-        DeadlineExceeded: The instance's time is up.
-    """
-    state.check()
-
-
 def is_live(state: InstanceState) -> bool:
-    """Whether ``check`` would raise nothing."""
+    """Whether ``state.check`` would raise nothing."""
     try:
-        check(state)
+        state.check()
     except (DeadlineExceeded, Trap):
         return False
     return True
 
 
-def blocking(state: InstanceState) -> AbstractContextManager[None]:
-    """Count the thread as asleep, and send what the guest wrote so far."""
-    return state.asleep()
-
-
 def blocking_if_remote(state: InstanceState, service: object) -> AbstractContextManager[None]:
-    """``blocking`` while a service is asked that says of itself that it is ``remote``."""
-    return blocking(state) if getattr(service, "remote", False) else nullcontext()
+    """``state.asleep`` while a service is asked that says of itself that it is ``remote``."""
+    return state.asleep() if getattr(service, "remote", False) else nullcontext()
 
 
 async def in_thread(work: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:

@@ -39,10 +39,11 @@ class Grants:
 
     Attributes:
         environment: What ``wasi:cli/environment`` answers, in order.
+        arguments: What ``wasi:cli/environment`` answers for a program's arguments.
         key_value: Label to store, for the labels that the manifest lists.
         databases: Label to SQLite database, likewise; see ``sqlite_connections.Database``.
         postgres: Connections to PostgreSQL servers; see ``postgres.factor.PostgresConnections``.
-        mysql: Connections to MySQL servers; see ``mysql.factor.Mysql``.
+        mysql: Connections to MySQL servers; a ``ConnectionPools``.
         llm: Asks the server of language models; see ``llm.client.LlmClient``. ``None`` for none.
         variables: Resolves the component's variables.
         ai_models: Language models that the manifest lists.
@@ -57,6 +58,7 @@ class Grants:
 
     component_id: str
     environment: tuple[tuple[str, str], ...] = ()
+    arguments: tuple[str, ...] = ()
     key_value: Mapping[str, KeyValueBackend] = attrs.field(factory=dict)
     databases: Mapping[str, Any] = attrs.field(factory=dict)
     postgres: Any = None
@@ -186,7 +188,12 @@ class InstanceState:
                 self._waiting = False
 
     def check(self) -> None:
-        """Raise what ``wait`` would, without sleeping."""
+        """Raise what ``wait`` would, without sleeping.
+
+        Raises:
+            Trap: The host is stopping.
+            DeadlineExceeded: The instance's time is up.
+        """
         if self._cancelled is not None:
             raise Trap(self._cancelled)
         deadline = self.deadline_ns

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from edgezero_spin.host.factors.backend_names import backend_namer
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.observers import CallEnded, HostCall, Observer
 from edgezero_spin.host.runtime.host_sources import Promise
@@ -50,11 +51,14 @@ class ObservedInterfaces(Mapping[str, Interface]):
 
 
 def _observed(interface: str, name: str, function: HostFunction) -> HostFunction:
+    name_backend = backend_namer(interface, name)
+
     def call(state: InstanceState, *arguments: Any) -> Any:
         request = state.request_observer
         if request is None or not request.sees_component:
             return function(state, *arguments)
-        ended = request.call_began(HostCall(interface, name, arguments))
+        backend = None if name_backend is None else name_backend(state, arguments)
+        ended = request.call_began(HostCall(interface, name, arguments, backend))
         if ended is None:
             return function(state, *arguments)
         try:

@@ -6,7 +6,7 @@ of it happens on the instance's thread; nothing here waits.
 Source: contract wasi03.md, WE-4, WE-22 to WE-24, SK-4 and SK-5.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from edgezero_spin.host.exchange.channel import PIECE
@@ -88,7 +88,7 @@ class PartwiseSource(ReportedSource):
     def __init__(self, *, apart: bool) -> None:
         super().__init__()
         self._apart = apart
-        self.ready: list[Any] = []
+        self.ready: Sequence[Any] = ()
         self.whole = False
         self.failure: WitError | None = None
 
@@ -114,11 +114,11 @@ class PartwiseSource(ReportedSource):
         await in_thread(self.look_up)
         return most
 
-    def arrived(self, most: int) -> list[Any]:
+    def arrived(self, most: int) -> Sequence[Any]:
         """Return what a coroutine looked up."""
         return self._take(most)
 
-    def _take(self, most: int) -> list[Any]:
+    def _take(self, most: int) -> Sequence[Any]:
         if not self.ready and self.failure is not None:
             raise self.failure
         taken, self.ready = self.ready[: most or 1], self.ready[most or 1 :]

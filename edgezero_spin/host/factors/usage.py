@@ -69,9 +69,10 @@ class RequestMeter:
         if observer is not None and observer.sees_component:
             observer.component_began(state.grants.component_id, executor=executor)
 
-    def end(self, instance: Instance | None) -> None:
-        """Tell what was spent."""
-        spent_s = thread_time() - self._began_s
+    def end(self, instance: Instance | None) -> float:
+        """Tell what was spent; return the thread's processor time."""
+        ended_s = thread_time()
+        spent_s = ended_s - self._began_s
         state, observer = self._state, self._call.observer
         state.cpu_s += spent_s
         state.following = None
@@ -79,3 +80,4 @@ class RequestMeter:
             fuel = None if instance is None else instance.fuel_used
             instructions = None if fuel is None else fuel - self._fuel
             observer.component_ended(ComponentUsage(spent_s, instructions))
+        return ended_s

@@ -1,16 +1,18 @@
-"""The socket that a server listens on: its address, and what can be wrong with it.
+"""The socket that a server listens on: its address and its certificate.
 
-Source: contract spin-host.md, OUT-4, OUT-8, FLAG-1.
+Source: contract spin-host.md, OUT-4, OUT-8, FLAG-1, FLAG-2.
 """
 
 import errno
 import socket
+import ssl
+from pathlib import Path
 
 import attrs
 
 from edgezero_spin.errors import HostError
 
-__all__ = ["BACKLOG", "DEFAULT_LISTEN", "ListenError", "Listening", "bind"]
+__all__ = ["BACKLOG", "DEFAULT_LISTEN", "ListenError", "Listening", "bind", "server_context"]
 
 DEFAULT_LISTEN = "127.0.0.1:3000"
 """Address and port of ``spin up`` (FLAG-1)."""
@@ -118,3 +120,41 @@ def _resolve(listen: str, name: str, port: int) -> tuple[int, str]:
     found.sort(key=lambda entry: entry[0] != socket.AF_INET)
     family, _, _, _, address = found[0]
     return family, str(address[0])
+
+
+def server_context(listen: str, certificate: str, key: str) -> ssl.SSLContext:
+    """Return the context of a listener, of a certificate chain and its key in PEM.
+
+    A key that is encrypted is refused: nobody is asked for its password.
+
+    Raises:
+        ListenError: A file cannot be read, or they are not a certificate and its key.
+    """
+    for path in (certificate, key):
+        try:
+            Path(path).read_bytes()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ListenError(listen, f"cannot read {path}: {reason}") from error
+
+    def refuse() -> str:
+        raise ListenError(
+            listen,
+            f"the private key {key} is encrypted; serve with one that is not: "
+            "openssl pkey -in KEY -out PLAIN_KEY",
+        )
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    try:
+        context.load_cert_chain(certificate, key, password=refuse)
+    except (ssl.SSLError, ValueError) as error:
+        reason = getattr(error, "reason", None) or str(error)
+        if reason == "KEY_VALUES_MISMATCH":
+            problem = f"the private key {key} does not belong to the certificate {certificate}"
+        else:
+            problem = (
+                f"{certificate} and {key} are not a certificate and its key, both in PEM: {reason}"
+            )
+        raise ListenError(listen, problem) from error
+    return context

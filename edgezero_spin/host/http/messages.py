@@ -5,19 +5,13 @@ ways; an ``HttpResponse`` that is not read to its end has to be closed.
 """
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
-from types import TracebackType
 from typing import Protocol, Self
 
 import attrs
 
 from edgezero_spin.errors import HostError
 
-__all__ = [
-    "HttpRequest",
-    "HttpResponse",
-    "ResponseAborted",
-    "ResponseBodyReader",
-]
+__all__ = ["HttpRequest", "HttpResponse", "ResponseAborted", "ResponseBodyReader"]
 
 
 class ResponseAborted(HostError):  # noqa: N818 - read as a statement about the response
@@ -167,10 +161,5 @@ class HttpResponse:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         await self.aclose()

@@ -17,7 +17,6 @@ from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.exchange.loops import call_in
 from edgezero_spin.host.http.body_pace import BodyPace
-from edgezero_spin.host.http.chunks import ChunkedPieces
 from edgezero_spin.host.http.deadlines import Deadlines
 from edgezero_spin.host.http.headers import HeaderNotTextError, client_headers
 from edgezero_spin.host.http.read_flow import ReadFlow
@@ -29,6 +28,8 @@ __all__ = ["RequestBody", "trailers_of"]
 
 DISCARDED_BYTES = 1024 * 1024
 """Bytes of a body that nobody reads any more, before its connection is closed instead."""
+
+_EMPTY_LINE = b"\r\n\r\n"
 
 
 class RequestBody:
@@ -61,7 +62,7 @@ class RequestBody:
         self._limits = limits
         self._on_excess = on_excess
         self._left: int | None = 0
-        self._pieces = ChunkedPieces()
+        self._pieces = _ChunkedPieces()
         self._pace = BodyPace(limits.body_timeout_s, limits.min_body_rate)
         self._discarded = 0
 
@@ -73,7 +74,7 @@ class RequestBody:
         if framing.length is not None:
             self.parser.skip_body()
         self._left = framing.length
-        self._pieces = ChunkedPieces()
+        self._pieces = _ChunkedPieces()
         self._discarded = 0
         self.channel = body = ByteChannel()
         body.on_space = self._space
@@ -165,3 +166,27 @@ def trailers_of(fields: list[tuple[bytes, bytes]]) -> list[Pair] | None:
         return client_headers(fields)
     except HeaderNotTextError:
         return None
+
+
+class _ChunkedPieces:
+    """Splits the bytes of a chunked body behind each empty line, as which it ends (RFC 9112, 7.1).
+
+    So no byte behind its end is given to its parser, which knows which one was the end.
+    """
+
+    __slots__ = ("_tail",)
+
+    def __init__(self) -> None:
+        self._tail = b""
+
+    def end_of_piece(self, data: bytes | bytearray, at: int) -> int:
+        """Return where the piece ends that begins at ``at``."""
+        # An empty line may have begun in the piece before.
+        found = (self._tail + bytes(data[at : at + 3])).find(_EMPTY_LINE)
+        if found >= 0:
+            end = at + found + 4 - len(self._tail)
+        else:
+            found = data.find(_EMPTY_LINE, at)
+            end = len(data) if found < 0 else found + 4
+        self._tail = (self._tail + bytes(data[max(at, end - 3) : end]))[-3:]
+        return end

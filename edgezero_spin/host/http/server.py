@@ -28,10 +28,17 @@ from edgezero_spin.host.execution.signals import (
 )
 from edgezero_spin.host.http.connections import Connections
 from edgezero_spin.host.http.http1_connection import Http1Connection
-from edgezero_spin.host.http.listening import BACKLOG, DEFAULT_LISTEN, ListenError, Listening, bind
+from edgezero_spin.host.http.listening import (
+    BACKLOG,
+    DEFAULT_LISTEN,
+    ListenError,
+    Listening,
+    bind,
+    server_context,
+)
 from edgezero_spin.host.http.request_handler import RequestHandler
 from edgezero_spin.host.http.settings import ServerSettings
-from edgezero_spin.host.http.tls import server_context
+from edgezero_spin.host.triggers.trigger import ApplicationFailedError
 
 __all__ = [
     "DEFAULT_LISTEN",
@@ -57,7 +64,7 @@ class TriggerRunner(Protocol):
     def listens(self) -> bool:
         """Whether there is something to listen for."""
 
-    async def run_triggers(self, say: Callable[[str], None]) -> None:
+    async def run_triggers(self, say: Callable[[str], None]) -> bool:
         """Listen until cancelled; see ``Host.run_triggers``."""
 
     async def drain_events(self, timeout_s: float, hurried: asyncio.Event | None) -> None:
@@ -153,18 +160,25 @@ class _Serving:
             open_.enter_context(handling(signalled))
             requests = None if listener is None else await self._begin_requests(listener)
             events = self._begin_events(triggers)
-            if events is not None and not serves:
-                # When the last trigger has ended, nothing is left to do.
-                events.add_done_callback(lambda _: stop.set())
+
+            def ended(done: asyncio.Task[bool]) -> None:
+                if _is_over(done, serves):
+                    stop.set()
+
+            if events is not None:
+                events.add_done_callback(ended)
             try:
                 await stop.wait()
             finally:
-                ended = events is not None and events.done()
+                over = events is not None and events.done()
+                if events is not None:
+                    # At once: whoever takes over begins to listen when requests go there.
+                    events.cancel()
+                    await asyncio.wait({events})
                 await asyncio.gather(
-                    self._end_requests(requests, hurried),
-                    self._end_events(triggers, events, hurried),
+                    self._end_requests(requests, hurried), self._end_events(triggers, hurried)
                 )
-            if ended and not serves and events is not None:
+            if over and events is not None and _is_over(events, serves):
                 events.result()
 
     @contextlib.contextmanager
@@ -198,21 +212,24 @@ class _Serving:
             self.on_stopping()
             await connections.drain(hurried)
 
-    def _begin_events(self, triggers: TriggerRunner | None) -> asyncio.Task[None] | None:
+    def _begin_events(self, triggers: TriggerRunner | None) -> asyncio.Task[bool] | None:
         if triggers is None or not triggers.listens:
             return None
         return asyncio.create_task(triggers.run_triggers(self.say))
 
-    async def _end_events(
-        self,
-        triggers: TriggerRunner | None,
-        events: asyncio.Task[None] | None,
-        hurried: asyncio.Event,
-    ) -> None:
-        if triggers is not None and events is not None:
-            events.cancel()
-            await asyncio.wait({events})
+    async def _end_events(self, triggers: TriggerRunner | None, hurried: asyncio.Event) -> None:
+        if triggers is not None:
             await triggers.drain_events(self.settings.drain_s, hurried)
+
+
+def _is_over(events: asyncio.Task[bool], serves: bool) -> bool:
+    """Whether nothing is left to do, now that no trigger listens any more."""
+    if events.cancelled():
+        return False
+    error = events.exception()
+    if error is None:
+        return events.result() or not serves
+    return isinstance(error, ApplicationFailedError) or not serves
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

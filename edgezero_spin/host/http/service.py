@@ -13,16 +13,53 @@ import asyncio
 from collections.abc import Callable
 
 from edgezero_spin.host.exchange.channel import ByteChannel
+from edgezero_spin.host.exchange.exchange import LINGER_S
 from edgezero_spin.host.execution.executor import InstanceWatch
 from edgezero_spin.host.execution.runner import Runner
 from edgezero_spin.host.http.gateway import CompleteResponse, ComponentCall, Gateway, RequestHead
-from edgezero_spin.host.http.linger import Linger
 from edgezero_spin.host.http.observed import ObservedResponse, observed_request
 from edgezero_spin.host.http.request_handler import Responder, ResponseWriter
 from edgezero_spin.host.http.responder import ComponentResponder, send_answer
 from edgezero_spin.host.observers import Observer, RequestObserver
 
-__all__ = ["Service"]
+__all__ = ["Linger", "Service"]
+
+
+class Linger:
+    """Looks every few milliseconds at what guests of one loop left unannounced.
+
+    What a guest does on its own thread is announced through its ``Exchange``, but not by one that
+    is busy.
+    """
+
+    def __init__(self, relieve: Callable[[], None]) -> None:
+        """Look at nothing yet.
+
+        Args:
+            relieve: Called at each look while anybody waits.
+        """
+        self._relieve = relieve
+        self._loop = asyncio.get_running_loop()
+        self._waiting: set[ComponentResponder] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, responder: ComponentResponder) -> None:
+        """Look at this one too."""
+        self._waiting.add(responder)
+        if self._timer is None:
+            self._timer = self._loop.call_later(LINGER_S, self._look)
+
+    def discard(self, responder: ComponentResponder) -> None:
+        """Look at it no more."""
+        self._waiting.discard(responder)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._waiting:
+            self._relieve()
+            for responder in list(self._waiting):
+                responder.look()
+            self._timer = self._loop.call_later(LINGER_S, self._look)
 
 
 class Service:

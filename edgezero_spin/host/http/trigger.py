@@ -13,11 +13,7 @@ from typing import Any, Self
 
 import attrs
 
-from edgezero_spin.host.compat.wagi import (
-    ENTRY_POINT,
-    CommandComponent,
-    WagiSettings,
-)
+from edgezero_spin.host.compat.wagi import ENTRY_POINT, CommandComponent, WagiSettings
 from edgezero_spin.host.exchange.fields import FORBIDDEN, is_token, is_value
 from edgezero_spin.host.execution.executor import Served
 from edgezero_spin.host.execution.guest import GuestComponent, handler_of
@@ -48,7 +44,6 @@ class HttpEntry:
     """One HTTP trigger: a route and what answers there.
 
     Attributes:
-        id: Its id.
         route: The route's text; ``None`` for a private one.
         component: Id of the component that answers.
         static: What is answered without one.

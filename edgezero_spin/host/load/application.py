@@ -17,10 +17,10 @@ import attrs
 
 from edgezero_spin.host.compat.wagi import load_command
 from edgezero_spin.host.execution.executor import Served
+from edgezero_spin.host.factors.database_servers.pools import ConnectionPools
 from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.llm.config import LlmServer
 from edgezero_spin.host.factors.logs import Logs
-from edgezero_spin.host.factors.mysql.factor import Mysql
 from edgezero_spin.host.factors.outbound_http.interface import HttpSender, OutboundHosts
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.postgres.factor import PostgresConnections
@@ -48,6 +48,7 @@ __all__ = [
     "check_plan",
     "http_triggers",
     "load_application",
+    "resolved_triggers",
 ]
 
 logger = logging.getLogger("edgezero_spin.host")
@@ -91,7 +92,7 @@ class Application:
     served: Mapping[tuple[str, str], Served]
     routes: tuple[PublicRoute, ...]
     postgres: PostgresConnections
-    mysql: Mysql
+    mysql: ConnectionPools[Any]
 
     def close(self) -> None:
         """Close the connections that its components' instances left. Twice is harmless."""
@@ -141,19 +142,22 @@ def load_application(
         LinkError: A file fits no executor.
     """
     check_plan(plan)
-    triggers = _resolved(plan, variables)
+    triggers = resolved_triggers(plan, variables)
     http = http_triggers(triggers)
     table = http.route_table()
     _warn(table)
     databases = databases or {}
     network = network or NetworkRules()
-    postgres, mysql = PostgresConnections(), Mysql()
+    postgres = PostgresConnections()
+    mysql: ConnectionPools[Any] = ConnectionPools()
     model_client = None if llm is None else _llm_client(llm)
     interfaces = host_interfaces() if interfaces is None else interfaces
     if observer is not None:
         from edgezero_spin.host.factors.observed_calls import ObservedInterfaces
 
         interfaces = ObservedInterfaces(interfaces, observer)
+        for slots in network.slots:
+            slots.observer = observer
     loadable: dict[str, _Loadable] = {}
     for part in plan.components:
         grants = Grants(
@@ -207,10 +211,14 @@ def http_triggers(triggers: Sequence[ConfiguredTrigger]) -> HttpTriggers:
     )
 
 
-def _resolved(
+def resolved_triggers(
     plan: ApplicationPlan, variables: VariableResolver | None
 ) -> tuple[ConfiguredTrigger, ...]:
-    """Fill in the templates of triggers (TRG-3)."""
+    """Return the triggers of an application, their templates filled in (TRG-3).
+
+    Raises:
+        ApplicationError: A value is missing, or is none that can be used.
+    """
     resolver = variables or VariableResolver({}, {})
     problems: list[str] = []
     triggers = []

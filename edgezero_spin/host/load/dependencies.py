@@ -136,8 +136,7 @@ def granted(interfaces: Mapping[str, Interface], inherit: Inherited) -> Mapping[
             functions = _NO_ENVIRONMENT
         restrict = _Restriction(kinds)
         seen[key] = attrs.evolve(
-            interface,
-            functions={name: restrict(function) for name, function in functions.items()},
+            interface, functions={name: restrict(function) for name, function in functions.items()}
         )
     return seen
 

@@ -19,12 +19,7 @@ from edgezero_spin.host.factors.postgres.interface import INTERFACES as POSTGRES
 from edgezero_spin.host.factors.redis.interface import REDIS_3
 from edgezero_spin.host.factors.sqlite.interface_3_1 import SQLITE_3_1
 from edgezero_spin.host.runtime.interface import Interface
-from edgezero_spin.stores.databases import (
-    DECODERS,
-    DatabaseFailure,
-    Parameter,
-    ServerMessage,
-)
+from edgezero_spin.stores.databases import DECODERS, DatabaseFailure, Parameter, ServerMessage
 from edgezero_spin.stores.declaration import DatabaseKind
 
 __all__ = ["InProcessDatabases"]

@@ -20,15 +20,7 @@ Tables = tuple[Interface, ...]
 
 def _wasi_02() -> Tables:
     from edgezero_spin.host.factors.outbound_http import interface as outbound_http
-    from edgezero_spin.host.factors.wasi import (
-        cli,
-        clocks,
-        filesystem,
-        http,
-        io,
-        random,
-        sockets,
-    )
+    from edgezero_spin.host.factors.wasi import cli, clocks, filesystem, http, io, random, sockets
 
     return (
         io.ERROR,
@@ -45,14 +37,7 @@ def _wasi_02() -> Tables:
 
 
 def _wasi_03() -> Tables:
-    from edgezero_spin.host.factors.wasi_03 import (
-        cli,
-        clocks,
-        filesystem,
-        http,
-        random,
-        sockets,
-    )
+    from edgezero_spin.host.factors.wasi_03 import cli, clocks, filesystem, http, random, sockets
 
     modules = (cli, clocks, random, filesystem, sockets, http)
     return tuple(table for module in modules for table in module.INTERFACES_03)
@@ -106,6 +91,18 @@ def _llm() -> Tables:
     return interface.INTERFACES
 
 
+def _otel() -> Tables:
+    from edgezero_spin.host.factors import otel
+
+    return otel.OTEL
+
+
+def _otel_off() -> Tables:
+    from edgezero_spin.host.factors import otel
+
+    return otel.OTEL_OFF
+
+
 def _wasi_01() -> Tables:
     from edgezero_spin.host.compat import wasi_01
 
@@ -124,6 +121,7 @@ _BEGINNINGS: tuple[tuple[str, Callable[[], Tables]], ...] = (
     ("wasi_snapshot_preview1", _wasi_01),
     ("wasi:keyvalue/", _key_value),
     ("wasi:config/", _variables),
+    ("wasi:otel/", _otel),
     ("wasi:", _wasi_02),
     ("spin:key-value/", _key_value),
     ("fermyon:spin/key-value@", _key_value),
@@ -145,7 +143,7 @@ _BEGINNINGS: tuple[tuple[str, Callable[[], Tables]], ...] = (
 )
 _ALL = (
     *(_wasi_01, _wasi_02, _wasi_03, _key_value, _variables),
-    *(_sqlite, _redis, _postgres, _mysql, _mqtt, _llm, _others),
+    *(_sqlite, _redis, _postgres, _mysql, _mqtt, _llm, _otel, _others),
 )
 
 
@@ -158,8 +156,13 @@ def _home_of(name: str) -> Callable[[], Tables] | None:
 class HostInterfaces(Mapping[str, Interface]):
     """Every interface of this host by name, as ``linking.link`` takes them."""
 
-    def __init__(self) -> None:
-        """Import nothing yet."""
+    def __init__(self, *, wasi_otel: bool = False) -> None:
+        """Import nothing yet.
+
+        Args:
+            wasi_otel: Whether calls of the experimental ``wasi:otel`` do what they should.
+        """
+        self._otel = _otel if wasi_otel else _otel_off
         self._tables: dict[str, Interface] = {}
         self._read: set[Callable[[], Tables]] = set()
         self._lock = threading.Lock()
@@ -182,10 +185,11 @@ class HostInterfaces(Mapping[str, Interface]):
     def _import(self, home: Callable[[], Tables]) -> None:
         with self._lock:
             if home not in self._read:
-                self._tables.update({table.name: table for table in home()})
+                tables = self._otel() if home is _otel else home()
+                self._tables.update({table.name: table for table in tables})
                 self._read.add(home)
 
 
-def host_interfaces() -> Mapping[str, Interface]:
-    """Return the interfaces of this host by name."""
-    return HostInterfaces()
+def host_interfaces(*, wasi_otel: bool = False) -> Mapping[str, Interface]:
+    """Return the interfaces of this host by name; see ``HostInterfaces``."""
+    return HostInterfaces(wasi_otel=wasi_otel)

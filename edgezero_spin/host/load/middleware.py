@@ -42,7 +42,6 @@ def link_behind_middleware(
 
     Args:
         engine: What everything runs on.
-        component: The component.
         component_id: Its id, for messages.
         dependencies: What satisfies its imports, by import.
         middleware: Outermost first; at least one.

@@ -137,11 +137,7 @@ def _chained(part: LockedComponent, known: Iterable[str]) -> Iterable[str]:
 
 
 def plan_of(
-    app: LockedApp,
-    kinds: Sequence[Trigger],
-    *,
-    file: Path | None = None,
-    writable: bool = False,
+    app: LockedApp, kinds: Sequence[Trigger], *, file: Path | None = None, writable: bool = False
 ) -> ApplicationPlan:
     """Return what to run of a locked application.
 

@@ -74,9 +74,7 @@ def _plan(manifest: SpinManifest) -> ApplicationPlan:
 
 
 def _check_config(
-    config: RuntimeConfig,
-    manifest: SpinManifest,
-    attempt: Callable[[Callable[[], object]], object],
+    config: RuntimeConfig, manifest: SpinManifest, attempt: Callable[[Callable[[], object]], object]
 ) -> None:
     attempt(lambda: resolve_runtime(config, app_dir=manifest.base_dir))
     attempt(lambda: configured_databases(config, None))

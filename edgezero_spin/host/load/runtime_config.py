@@ -15,10 +15,7 @@ import attrs
 from edgezero_spin.host.factors.key_value.config import KeyValueSettings, configured_stores
 from edgezero_spin.manifest.runtime_config import RuntimeConfig
 
-__all__ = [
-    "RuntimeSettings",
-    "resolve_runtime",
-]
+__all__ = ["RuntimeSettings", "resolve_runtime"]
 
 
 @attrs.frozen(kw_only=True)

@@ -29,27 +29,14 @@ from edgezero_spin.host.factors.variables import (
 )
 from edgezero_spin.host.factors.variables.config import variable_providers
 from edgezero_spin.host.load.content import place_content
-from edgezero_spin.host.load.plan import (
-    ApplicationError,
-    ApplicationPlan,
-    keep_components,
-    plan_of,
-)
-from edgezero_spin.host.load.runtime_config import (
-    RuntimeSettings,
-    resolve_runtime,
-)
+from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, keep_components, plan_of
+from edgezero_spin.host.load.runtime_config import RuntimeSettings, resolve_runtime
 from edgezero_spin.host.load.trigger_kinds import kinds_of
 from edgezero_spin.host.registry.cache import ContentCache
 from edgezero_spin.host.registry.downloads import Downloads
 from edgezero_spin.host.settings import HostSettings, RunOptions, default_downloads_dir
 from edgezero_spin.manifest.runtime_config import load_runtime_config
-from edgezero_spin.manifest.spin import (
-    LockedApp,
-    load_lock,
-    load_spin_manifest,
-    lock_application,
-)
+from edgezero_spin.manifest.spin import LockedApp, load_lock, load_spin_manifest, lock_application
 
 __all__ = [
     "FoundApplication",
@@ -104,10 +91,7 @@ def find_manifest(path: str | Path, work_dir: Path, options: RunOptions) -> Foun
         )
     manifest = load_spin_manifest(path, profile=options.get("profile"))
     app = lock_application(
-        manifest,
-        assets_dir=work_dir / "assets",
-        in_place=direct,
-        fetch=_downloads(options),
+        manifest, assets_dir=work_dir / "assets", in_place=direct, fetch=_downloads(options)
     )
     app_dir = None if is_component(path) else manifest.base_dir
     return FoundApplication(app, app_dir, manifest.path, manifest.warnings)

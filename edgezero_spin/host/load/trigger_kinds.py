@@ -29,6 +29,7 @@ BUILT_IN: tuple[Trigger, ...] = (
     _Late("redis", "RedisTriggerKind"),
     _Late("mqtt", "MqttTriggerKind"),
     _Late("cron", "CronTriggerKind"),
+    _Late("command", "CommandTriggerKind"),
 )
 
 

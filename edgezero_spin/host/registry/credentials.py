@@ -17,13 +17,7 @@ import attrs
 
 from edgezero_spin.manifest.decoding import decode_json
 
-__all__ = [
-    "Credentials",
-    "decode_auth",
-    "docker_credentials",
-    "find_credentials",
-    "spin_auth_path",
-]
+__all__ = ["Credentials", "decode_auth", "docker_credentials", "find_credentials", "spin_auth_path"]
 
 HELPER_TIMEOUT_S = 30.0
 

@@ -17,6 +17,9 @@ __all__ = ["Downloads"]
 TIMEOUT_S = 30.0
 """Seconds that a server may be silent."""
 
+MAX_DOCUMENT_BYTES = 1024 * 1024
+"""Bytes of a file that is read as a whole."""
+
 _PIECE = 256 * 1024
 
 
@@ -41,25 +44,60 @@ class Downloads:
             FetchError: It cannot be had, or is not what the digest says.
         """
         if isinstance(source, PackageSource):
-            # Its client is slow to import, and most applications have no package.
-            from edgezero_spin.host.registry.packages import find_release
-
-            release = find_release(source, self._package_config)
-            kept = self.cache.kept(release.digest)
-            if kept is not None:
-                return kept
-            with release.open() as pieces:
-                return self.cache.store(release.digest, pieces, size=release.size)
+            return self.package(source)[1]
         kept = self.cache.kept(source.digest)
         if kept is not None:
             return kept
-        if not source.url.lower().startswith(("http://", "https://")):
-            raise FetchError("only http and https can be downloaded")
         return self.cache.store(source.digest, _pieces(source.url))
+
+    def package(self, source: PackageSource | str) -> tuple[str, Path]:
+        """Return the digest and the file of a package.
+
+        Args:
+            source: The package, or the image that it is in.
+
+        Raises:
+            FetchError: It cannot be had.
+        """
+        # Its client is slow to import, and most applications have no package.
+        from edgezero_spin.host.registry.packages import find_image_layer, find_release
+
+        if isinstance(source, str):
+            release = find_image_layer(source, self._package_config)
+        else:
+            release = find_release(source, self._package_config)
+        kept = self.cache.kept(release.digest)
+        if kept is not None:
+            return release.digest, kept
+        with release.open() as pieces:
+            return release.digest, self.cache.store(release.digest, pieces, size=release.size)
+
+    def kept(self, digest: str) -> Path | None:
+        """Return the file with a digest if it is here and whole.
+
+        Raises:
+            FetchError: It is not a digest.
+        """
+        return self.cache.kept(digest)
+
+    def document(self, url: str) -> bytes:
+        """Return a small file that a URL answers.
+
+        Raises:
+            FetchError: It cannot be had, or has more than ``MAX_DOCUMENT_BYTES``.
+        """
+        content = bytearray()
+        for piece in _pieces(url):
+            content += piece
+            if len(content) > MAX_DOCUMENT_BYTES:
+                raise FetchError(f"it is larger than {MAX_DOCUMENT_BYTES} bytes")
+        return bytes(content)
 
 
 def _pieces(url: str) -> Iterator[bytes]:
     """Yield what a URL answers."""
+    if not url.lower().startswith(("http://", "https://")):
+        raise FetchError("only http and https can be downloaded")
     # Slow to import, and most applications are on this disk.
     import http.client
     import urllib.error

@@ -21,12 +21,7 @@ from edgezero_spin.manifest.errors import Problems, tell_problems
 from edgezero_spin.manifest.spin import FetchError
 from edgezero_spin.manifest.table_reader import TableReader
 
-__all__ = [
-    "PackageConfig",
-    "PackageRegistry",
-    "config_path",
-    "load_package_config",
-]
+__all__ = ["PackageConfig", "PackageRegistry", "config_path", "load_package_config"]
 
 _FALLBACKS = {"wasi": "wasi.dev", "ba": "bytecodealliance.org"}
 """Namespaces whose registry everybody knows."""

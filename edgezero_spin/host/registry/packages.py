@@ -21,6 +21,7 @@ import httpx
 from edgezero_spin.host.registry.package_config import PackageRegistry, load_package_config
 from edgezero_spin.host.registry.repository import OciRepository
 from edgezero_spin.host.registry.session import RegistryEndpoint
+from edgezero_spin.manifest.image_reference import parse_image_reference
 from edgezero_spin.manifest.spin import FetchError, PackageSource
 from edgezero_spin.manifest.spin.versions import (
     Requirement,
@@ -29,7 +30,7 @@ from edgezero_spin.manifest.spin.versions import (
     parse_version,
 )
 
-__all__ = ["Release", "find_release"]
+__all__ = ["Release", "find_image_layer", "find_release"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -82,6 +83,35 @@ def find_release(source: PackageSource, config: Path | None = None) -> Release:
     return _oci_release(registry, metadata, source.package, requirement)
 
 
+def find_image_layer(reference: str, config: Path | None = None) -> Release:
+    """Return the first layer of an image: the package in an image that is no application.
+
+    Args:
+        reference: The image, ``ghcr.io/acme/wit:1.0.0``.
+        config: The configuration of registries; the user's own when ``None``.
+
+    Raises:
+        FetchError: There is none, or the registry cannot be asked.
+    """
+    try:
+        image = parse_image_reference(reference)
+    except ValueError as error:
+        raise FetchError(str(error)) from error
+    registry = load_package_config(config).registry_for("", image.api_host)
+    return _first_layer(
+        registry.endpoint(image.api_host), image.repository, image.version, reference
+    )
+
+
+def _first_layer(endpoint: RegistryEndpoint, name: str, version: str, what: str) -> Release:
+    with OciRepository(endpoint, name) as repository:
+        layers = repository.manifest(version).layers
+    if not layers:
+        raise FetchError(f"{what} on {endpoint.host} is not a package: it has no layers")
+    digest, size = layers[0].digest, layers[0].size
+    return Release(digest, size, partial(_opened_blob, endpoint, name, digest))
+
+
 def _best(package: str, requirement: Requirement, versions: Iterable[str]) -> Version:
     known = []
     for text in versions:
@@ -125,14 +155,11 @@ def _oci_release(
 ) -> Release:
     host, name = _repository_of(registry, metadata, package)
     endpoint = registry.endpoint(host)
-    with OciRepository(endpoint, name) as repository:
-        exact = requirement.exact
-        version = exact or _best(package, requirement, repository.tags())
-        layers = repository.manifest(str(version)).layers
-    if not layers:
-        raise FetchError(f"{package} {version} on {host} is not a package: it has no layers")
-    digest, size = layers[0].digest, layers[0].size
-    return Release(digest, size, partial(_opened_blob, endpoint, name, digest))
+    version = requirement.exact
+    if version is None:
+        with OciRepository(endpoint, name) as repository:
+            version = _best(package, requirement, repository.tags())
+    return _first_layer(endpoint, name, str(version), f"{package} {version}")
 
 
 @contextmanager

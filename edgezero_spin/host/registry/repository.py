@@ -79,7 +79,6 @@ class Referrer:
     """A manifest that refers to another one.
 
     Attributes:
-        digest: Of it.
         artifact_type: What it is; empty where the list does not say.
     """
 
@@ -220,7 +219,6 @@ class OciRepository:
         """Store a blob, unless it is there. Return whether it was sent.
 
         Args:
-            blob: What it is.
             content: Makes its bytes; may be called twice.
 
         Raises:

@@ -79,10 +79,7 @@ class Callee:
         tasks = scheduler_of(owner)
         tasks.expect(completion)
         task = self.task(
-            owner,
-            lambda: values,
-            completion.finish,
-            lambda error: completion.finish(None, error),
+            owner, lambda: values, completion.finish, lambda error: completion.finish(None, error)
         )
         try:
             task.start((self.entered, False))

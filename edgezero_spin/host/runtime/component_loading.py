@@ -11,6 +11,7 @@ import logging
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 import wasmtime
@@ -20,6 +21,10 @@ from edgezero_spin.host.runtime.compiled_cache import CompiledCache
 from edgezero_spin.host.runtime.compiling import compiling
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.wasm.component.linked import LinkedComponent
+
+if TYPE_CHECKING:
+    from edgezero_spin.wasm.component.core_guest import CoreGuest
+    from edgezero_spin.wasm.component.definitions import Component
 
 __all__ = [
     "CompiledComponent",
@@ -93,7 +98,6 @@ class ProvidedImport:
 
     Attributes:
         name: Of the import.
-        component: The component.
         export: What of it is used; ``None`` for all of its exports.
         host_name: Its name in the linked form; no two of a component are the same.
         providers: Those of its own imports.
@@ -237,13 +241,20 @@ def _compile(
 ) -> CompiledForm:
     # What was compiled before needs none of this.
     from edgezero_spin.host.runtime.proposals import refused_proposal
+    from edgezero_spin.wasm.component.core_guest import read_guest
     from edgezero_spin.wasm.component.errors import WasmError
+    from edgezero_spin.wasm.component.linking import unused_modules
     from edgezero_spin.wasm.fuse.fusing import fuse
 
     engine, cache = component.engine, component.cache
     wasm = component.wasm()
     try:
-        fused = fuse(_linked(wasm, providers), cache=None if cache is None else _CodeEntries(cache))
+        root = read_guest(wasm)
+        linked = _linked(root, providers)
+        for module in unused_modules(root, linked):
+            # The engine never compiles it, and an invalid one makes the component invalid.
+            wasmtime.Module.validate(engine.native, module)
+        fused = fuse(linked, cache=None if cache is None else _CodeEntries(cache))
         proposal = refused_proposal(fused)
         if proposal is not None:
             raise ComponentError(
@@ -302,7 +313,9 @@ class _CodeEntries:
         self.cache.store_bytes(f"code {key}", entry)
 
 
-def _linked(wasm: bytes, providers: tuple[ProvidedImport, ...]) -> LinkedComponent:
+def _linked(
+    root: "Component | CoreGuest", providers: tuple[ProvidedImport, ...]
+) -> LinkedComponent:
     """Link a component with those that it depends on.
 
     Raises:
@@ -310,12 +323,10 @@ def _linked(wasm: bytes, providers: tuple[ProvidedImport, ...]) -> LinkedCompone
         ComponentError: The file of a dependency is not valid.
         wasm.component.errors.WasmError: The component is not valid.
     """
-    from edgezero_spin.wasm.component.core_guest import CoreGuest, read_guest
-    from edgezero_spin.wasm.component.definitions import Component
+    from edgezero_spin.wasm.component.core_guest import read_guest
     from edgezero_spin.wasm.component.errors import WasmError
     from edgezero_spin.wasm.component.linking import ProvidedComponent, link, validate
 
-    root = read_guest(wasm)
     read: dict[int, Component | CoreGuest] = {}
 
     def provided(part: ProvidedImport) -> ProvidedComponent:

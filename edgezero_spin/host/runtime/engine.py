@@ -9,6 +9,7 @@ what components built by componentize-py need.
 import logging
 import sys
 import threading
+from functools import cached_property
 from typing import Self
 
 import attrs
@@ -18,8 +19,15 @@ from wasmtime import _ffi as ffi
 
 from edgezero_spin.host.errors import EngineError
 from edgezero_spin.host.runtime.engine_version import engine_version
+from edgezero_spin.host.runtime.list_writer import ListWriterModule
 from edgezero_spin.host.runtime.memory_slots import MemorySlots
-from edgezero_spin.host.runtime.pool import SLOT_BYTES, can_map, can_reserve, set_pool
+from edgezero_spin.host.runtime.pool import (
+    SLOT_BYTES,
+    TABLE_ELEMENTS,
+    can_map,
+    can_reserve,
+    set_pool,
+)
 
 __all__ = [
     "Engine",
@@ -158,6 +166,7 @@ class Engine:
         pooling: Whether the pool was granted.
         native: The engine below.
         slots: The pool's slots, where the engine wipes but what an instance wrote.
+        table_elements: Most elements of a table; ``None`` where the pool sees to it.
     """
 
     def __init__(
@@ -172,6 +181,12 @@ class Engine:
         self.pooling = pooling
         self.slots = slots
         self.ticker = _Ticker(native)
+        self.table_elements = None if pooling else TABLE_ELEMENTS
+
+    @cached_property
+    def list_writer(self) -> ListWriterModule:
+        """What writes large lists to guests, compiled when the first one comes."""
+        return ListWriterModule(self.native)
 
     def compile_key(self) -> str:
         """Return the part of a cache key that stands for engine, version and machine."""

@@ -18,12 +18,7 @@ if TYPE_CHECKING:
     from edgezero_spin.host.runtime.instance import Instance
     from edgezero_spin.host.runtime.tasks import Task
 
-__all__ = [
-    "Call",
-    "ComponentInstance",
-    "GuestResource",
-    "Handle",
-]
+__all__ = ["Call", "ComponentInstance", "GuestResource", "Handle"]
 
 DEFAULT_HANDLE_LIMIT = 100_000
 """Handles that one component instance may hold at once unless told otherwise."""

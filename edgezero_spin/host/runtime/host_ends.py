@@ -89,10 +89,7 @@ class StreamReader:
         return shared.source if isinstance(shared, HostShared) else None
 
     def read_now(
-        self,
-        most: int,
-        done: Callable[[Any], None],
-        takes: Callable[[int], bool] | None = None,
+        self, most: int, done: Callable[[Any], None], takes: Callable[[int], bool] | None = None
     ) -> None:
         """Read on the instance's thread.
 

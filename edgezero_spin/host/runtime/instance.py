@@ -11,13 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from struct import Struct
 from typing import Any, Protocol, Self, TypeVar
 
-from edgezero_spin.host.errors import (
-    EngineBusy,
-    GuestTrapped,
-    InstanceError,
-    Trap,
-    WitError,
-)
+from edgezero_spin.host.errors import EngineBusy, GuestTrapped, InstanceError, Trap, WitError
 from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
 from edgezero_spin.host.runtime.handles import ComponentInstance, Handle
 from edgezero_spin.host.runtime.interface import Err, HostState, Ok

@@ -12,7 +12,7 @@ and then the WIT parameters in Python form, and returns the WIT result in Python
 | ``tuple<..>`` | ``tuple`` |
 | ``record`` | ``dict`` with the WIT field names (``status-code``) |
 | ``variant`` | ``(case, payload)``, payload ``None`` where the case has none |
-| ``list<variant>`` | a ``list`` of these (``Variants`` is accepted from the host) |
+| ``list<list<variant>>`` | a ``list`` of these (``VariantTable`` is accepted from the host) |
 | ``enum`` | the case name |
 | ``flags`` | ``frozenset`` of names (any set is accepted from the host) |
 | ``option<T>`` | ``None`` or the value; ``Some(value)`` where ``T`` is itself an option |
@@ -29,7 +29,7 @@ Any exception but ``WitError`` stops the guest and reaches the caller of ``Insta
 with its traceback.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, overload
 
 import attrs
@@ -49,7 +49,7 @@ __all__ = [
     "ResourceTable",
     "Some",
     "Trap",
-    "Variants",
+    "VariantTable",
     "WitError",
 ]
 
@@ -89,33 +89,132 @@ class Some:
     value: Any = None
 
 
-class Variants(Sequence[tuple[str, Any]]):
-    """A ``list<variant>``, its cases and its payloads apart; equal to the list of both.
+Cases = str | Mapping[type, str]
+"""The case of a column's values, or that of each by its class."""
 
-    A table whose rows have the same cases returns them without a tuple for each value.
+
+class VariantTable(Sequence[Any]):
+    """A ``list<list<variant>>``, or of records with such a list alone, by its columns.
+
+    What has a table returns it without a tuple for each value. It is equal to the list of its
+    rows, and has its items.
+
+    Attributes:
+        cases: The case of each column.
+        columns: The payloads of each column.
+        null: The case of ``None`` in a column of one case.
+        field: The name of the record's field; empty where rows are lists.
     """
 
-    __slots__ = ("cases", "payloads")
+    __slots__ = ("_count", "cases", "columns", "field", "null")
     __hash__ = None  # type: ignore[assignment] # as of any list
 
-    def __init__(self, cases: tuple[str, ...], payloads: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        cases: Sequence[Cases],
+        columns: Sequence[Sequence[Any]],
+        count: int,
+        *,
+        null: str = "",
+        field: str = "",
+    ) -> None:
+        """Note the columns.
+
+        Args:
+            count: How many rows there are.
+
+        Raises:
+            ValueError: A column has not one payload for each row.
+        """
+        if len(cases) != len(columns) or any(len(column) != count for column in columns):
+            raise ValueError("a table has columns with a value for each row")
         self.cases = cases
-        self.payloads = payloads
+        self.columns = columns
+        self.null = null
+        self.field = field
+        self._count = count
+
+    @classmethod
+    def of_rows(
+        cls,
+        cases: Sequence[Cases],
+        rows: Sequence[Sequence[Any]],
+        *,
+        null: str = "",
+        field: str = "",
+    ) -> "VariantTable":
+        """Return the table of these rows.
+
+        Raises:
+            ValueError: A row has not one payload for each column.
+        """
+        columns = [*zip(*rows, strict=True)] if rows else [()] * len(cases)
+        return cls(cases, columns, len(rows), null=null, field=field)
+
+    @classmethod
+    def joined(cls, tables: "Sequence[VariantTable]") -> "VariantTable":
+        """Return the rows of several tables with the same cases, one at least."""
+        if len(tables) == 1:
+            return tables[0]
+        columns: list[list[Any]] = [[] for _ in tables[0].columns]
+        for table in tables:
+            for column, part in zip(columns, table.columns, strict=True):
+                column.extend(part)
+        return tables[0]._alike(columns, sum(map(len, tables)))
+
+    def _alike(self, columns: Sequence[Sequence[Any]], count: int) -> "VariantTable":
+        return VariantTable(self.cases, columns, count, null=self.null, field=self.field)
+
+    def listed(self) -> "VariantTable":
+        """Return the same with lists for rows."""
+        return VariantTable(self.cases, self.columns, self._count, null=self.null)
+
+    def column(self, index: int) -> tuple[str | list[str], Sequence[Any]]:
+        """Return the case of all payloads of a column or of each, and the payloads."""
+        cases, payloads = self.cases[index], self.columns[index]
+        if isinstance(cases, str):
+            return cases if None not in payloads else self.cases_of(index), payloads
+        classes = set(map(type, payloads))
+        return cases[classes.pop()] if len(classes) == 1 else self.cases_of(index), payloads
+
+    def cases_of(self, column: int) -> list[str]:
+        """Return the case of each payload of a column."""
+        cases, payloads = self.cases[column], self.columns[column]
+        if isinstance(cases, str):
+            null = self.null
+            return [null if payload is None else cases for payload in payloads]
+        return [cases[type(payload)] for payload in payloads]
 
     def __len__(self) -> int:
-        return len(self.cases)
+        return self._count
+
+    def __iter__(self) -> Iterator[Any]:
+        columns = [
+            zip(self.cases_of(index), column, strict=True)
+            for index, column in enumerate(self.columns)
+        ]
+        rows: Iterator[Any] = map(list, zip(*columns, strict=True))
+        if not columns:
+            rows = iter([[] for _ in range(self._count)])
+        return ({self.field: row} for row in rows) if self.field else rows
 
     @overload
-    def __getitem__(self, index: int) -> tuple[str, Any]: ...
+    def __getitem__(self, index: int) -> Any: ...
     @overload
-    def __getitem__(self, index: slice) -> "Variants": ...
-    def __getitem__(self, index: int | slice) -> "tuple[str, Any] | Variants":
+    def __getitem__(self, index: slice) -> "VariantTable": ...
+    def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
-            return Variants(self.cases[index], self.payloads[index])
-        return self.cases[index], self.payloads[index]
+            count = len(range(self._count)[index])
+            return self._alike([column[index] for column in self.columns], count)
+        at = range(self._count)[index]
+        (row,) = self[at : at + 1]
+        return row
+
+    def __add__(self, other: Sequence[Any]) -> list[Any]:
+        return [*self, *other]
 
     def __eq__(self, other: object) -> bool:
-        return list(self) == (list(other) if isinstance(other, Variants) else other)
+        return list(self) == (list(other) if isinstance(other, VariantTable) else other)
 
     def __repr__(self) -> str:
         return repr(list(self))

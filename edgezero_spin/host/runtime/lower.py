@@ -19,12 +19,7 @@ from edgezero_spin.host.runtime.primitives import (
 from edgezero_spin.host.runtime.storing import Storing, flag_bits, split_case
 from edgezero_spin.host.runtime.text import Put
 from edgezero_spin.wasm.component import types as wit
-from edgezero_spin.wasm.component.layout import (
-    Formats,
-    cases_of,
-    fields_of,
-    layout_of,
-)
+from edgezero_spin.wasm.component.layout import Formats, cases_of, fields_of, layout_of
 
 __all__ = ["Lowering"]
 

@@ -12,10 +12,11 @@ outside.
 Source: ``CanonicalABI.md``, "Lifting and Lowering Context".
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.runtime.handles import Call, ComponentInstance, Handle
+from edgezero_spin.host.runtime.list_writer import ListWriter
 from edgezero_spin.host.runtime.native import bytes_view, call, memory_data, memory_size
 from edgezero_spin.wasm.component.linked import CoreExport
 
@@ -33,7 +34,7 @@ Source: wasmtime, ``hostcall_fuel``, which Spin leaves as it is.
 """
 
 _WRITABLE = 0x200
-_NO_BYTES = memoryview(b"")
+_NO_BYTES = memoryview(bytearray())
 
 
 class Context:
@@ -52,6 +53,7 @@ class Context:
         "_memory",
         "_realloc",
         "_sources",
+        "_writer",
         "call",
         "entries",
         "f32",
@@ -90,6 +92,8 @@ class Context:
         self._sources = (memory, realloc)
         self._memory = 0
         self._realloc: tuple[Any, ...] | None = None
+        # False until it is asked for.
+        self._writer: ListWriter | Literal[False] | None = False
         self._view(_NO_BYTES)
 
     def _view(self, view: memoryview) -> None:
@@ -166,6 +170,16 @@ class Context:
         self.u8[at : at + size] = data
         return at
 
+    @property
+    def writer(self) -> ListWriter | None:
+        """What writes large lists; ``None`` where they are written an element at a time."""
+        if self._writer is False:
+            memory, realloc = self._sources
+            self._writer = None
+            if memory is not None and realloc is not None:
+                self._writer = self.owner.list_writer(memory, realloc)
+        return self._writer
+
     def charge(self, size: int) -> None:
         """Count bytes that elements of a list make the host hold.
 
@@ -178,7 +192,7 @@ class Context:
 
     def release(self) -> None:
         """Let go of the memory, which goes back to the engine."""
-        self._memory, self._realloc = 0, None
+        self._memory, self._realloc, self._writer = 0, None, None
         self._view(_NO_BYTES)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from edgezero_spin.host.errors import ValueMismatchError
 from edgezero_spin.host.runtime.host_ends import is_readable
-from edgezero_spin.host.runtime.interface import Err, Ok, Some, Variants
+from edgezero_spin.host.runtime.interface import Err, Ok, Some, VariantTable
 from edgezero_spin.wasm.component import types as wit
 
 __all__ = ["describe", "misfit", "misfit_of_arguments"]
@@ -67,7 +67,10 @@ class _Search:
                 fits = _is_bytes(value, length)
                 expected = f"{describe(type_)} (bytes, or a contiguous buffer)"
             case wit.ListType(element, length):
-                fits = isinstance(value, list | tuple | Variants) and length in (None, len(value))
+                fits = isinstance(value, list | tuple | VariantTable) and length in (
+                    None,
+                    len(value),
+                )
                 expected = f"{describe(type_)} (a list or tuple)"
                 if fits:
                     return self._first(

@@ -40,6 +40,7 @@ __all__ = [
     "linker_define",
     "linker_pre",
     "memory_data",
+    "memory_new",
     "memory_size",
     "new_store",
     "new_trap",
@@ -104,6 +105,7 @@ call = _releasing("wasmtime_func_call_unchecked", Size, Size, Size, Size, Size, 
 """``(context, function, slots, their number, address for a trap) -> error or 0``."""
 
 memory_data = _keeping("wasmtime_memory_data", Size, Size, Size)
+memory_new = _keeping("wasmtime_memory_new", Size, Size, Size, Size)
 memory_size = _keeping("wasmtime_memory_data_size", Size, Size, Size)
 bytes_view: Callable[[int, int, int], memoryview] = ctypes.PYFUNCTYPE(
     ctypes.py_object, Size, ctypes.c_ssize_t, ctypes.c_int

@@ -25,7 +25,15 @@ from wasmtime import _ffi as ffi
 from edgezero_spin.host.errors import EngineError
 from edgezero_spin.host.runtime.engine_version import engine_version
 
-__all__ = ["VARIABLES", "can_map", "can_reserve", "instances_in_pool", "pool_overrides", "set_pool"]
+__all__ = [
+    "TABLE_ELEMENTS",
+    "VARIABLES",
+    "can_map",
+    "can_reserve",
+    "instances_in_pool",
+    "pool_overrides",
+    "set_pool",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +67,9 @@ _LARGEST = 2**32 - 1
 
 _LARGEST_PER_MODULE = 10_000
 """More memories or tables than any module can have; the engine loops for minutes over 2^32."""
+
+TABLE_ELEMENTS = 200_000
+"""Most elements of a table."""
 
 _ELEMENT_BYTES = 16
 _STACK_BYTES = 2 * _MIB + 64 * 1024
@@ -126,7 +137,7 @@ def set_pool(
         "max_tables_per_component": 64,
         "max_memories_per_module": 32,
         "max_tables_per_module": 64,
-        "table_elements": 200_000,
+        "table_elements": TABLE_ELEMENTS,
         "max_memory_size": max_memory_bytes,
         "linear_memory_keep_resident": memory_keep_resident_bytes,
         "table_keep_resident": table_keep_resident_bytes,

@@ -12,6 +12,7 @@ from typing import Any
 
 from edgezero_spin.host.errors import GuestTrapped, InstanceError, Trap
 from edgezero_spin.host.runtime.engine import TICK_S, Engine, InstanceLimits
+from edgezero_spin.host.runtime.list_writer import ListWriter
 from edgezero_spin.host.runtime.native import (
     EXTERN_BYTES,
     EXTERN_ITEM,
@@ -35,6 +36,8 @@ __all__ = ["Store"]
 _NO_DEADLINE = 1 << 60
 """Epoch ticks that no engine lives to see."""
 _UNLIMITED_FUEL = (1 << 64) - 1
+_TABLES = 128
+"""Most tables of an instance outside a pool."""
 _SLOTS = 32
 """Slots for the parameters and results of a core call; no function has more."""
 
@@ -107,8 +110,11 @@ class Store:
             InstanceError: The engine does not count that.
         """
         settings = self._engine.settings
-        if limits.memory_bytes is not None:
-            store_limiter(self._store, limits.memory_bytes, -1, -1, -1, -1)
+        memory, elements = limits.memory_bytes, self._engine.table_elements
+        if elements is not None:
+            store_limiter(self._store, -1 if memory is None else memory, elements, -1, _TABLES, -1)
+        elif memory is not None:
+            store_limiter(self._store, memory, -1, -1, -1, -1)
         if settings.fuel:
             self._fuel_given = _UNLIMITED_FUEL if limits.fuel is None else limits.fuel
             problem = set_fuel(self.context, self._fuel_given)
@@ -184,11 +190,22 @@ class Store:
         """
         found = self._calls.get(core)
         if found is None:
-            slots, trap = self._areas
-            function = ctypes.c_size_t(self.export_address(core))
-            found = (self._context, function, slots, ctypes.c_size_t(count), trap)
-            self._calls[core] = found
+            found = self._calls[core] = self.arguments_of(self.export_address(core), count)
         return found
+
+    def arguments_of(self, function: int, count: int) -> tuple[Any, ...]:
+        """Return the same for the function at this address."""
+        slots, trap = self._areas
+        return self._context, ctypes.c_size_t(function), slots, ctypes.c_size_t(count), trap
+
+    def list_writer(self, memory: CoreExport, realloc: CoreExport) -> ListWriter | None:
+        """Return what writes large lists to a memory; ``None`` where that is not to be had."""
+        if self._engine.settings.fuel:
+            return None
+        try:
+            return ListWriter(self, self._engine.list_writer, memory, realloc)
+        except InstanceError:
+            return None
 
     def export_address(self, source: CoreExport) -> int:
         """Return the address of the engine's function or memory for a core export.

@@ -16,7 +16,7 @@ from typing import Any
 
 from edgezero_spin.host.runtime.handles import GuestResource, Handle
 from edgezero_spin.host.runtime.host_ends import shared_of
-from edgezero_spin.host.runtime.interface import Err, Ok, Variants
+from edgezero_spin.host.runtime.interface import Err, Ok, VariantTable
 from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.host.runtime.primitives import (
     STORES,
@@ -24,9 +24,9 @@ from edgezero_spin.host.runtime.primitives import (
     UnsupportedTypeError,
     store_word,
 )
+from edgezero_spin.host.runtime.staging import PACKS, Staging, store_staged
 from edgezero_spin.host.runtime.streams import ReadableEnd, interned
 from edgezero_spin.host.runtime.text import TEXT_PUTS, Put, allowed, put_bytes
-from edgezero_spin.host.runtime.variant_runs import variant_run
 from edgezero_spin.wasm.component import types as wit
 from edgezero_spin.wasm.component.layout import (
     cases_of,
@@ -73,6 +73,7 @@ class Storing:
         self._from_host = from_host
         self._text = TEXT_PUTS[encoding]
         self._stores: dict[wit.ValueType, Store] = {}
+        self._staging = Staging(encoding, split_case, flag_bits)
 
     def store(self, type_: wit.ValueType) -> Store:
         """Return ``(context, address, value)``."""
@@ -231,22 +232,15 @@ class Storing:
 
         return index_of
 
-    def _put(self, type_: wit.ValueType) -> Put:
-        """Return what puts a string or list into memory."""
-        return self._items(type_.element) if isinstance(type_, wit.ListType) else self._text
-
     def _items(self, element: wit.ValueType) -> Put:
         if element is wit.Primitive.U8:
             return put_bytes
         run = self.run(element)
         layout = layout_of(element)
         size, alignment = layout.size, layout.alignment
-        kinds: Any = (
-            list | tuple | Variants if isinstance(element, wit.VariantType) else list | tuple
-        )
 
         def put(cx: Context, value: Any) -> tuple[int, int]:
-            if not isinstance(value, kinds):
+            if not isinstance(value, list | tuple | VariantTable):
                 raise TypeError("no list")
             count = len(value)
             total = allowed(size * count)
@@ -265,16 +259,34 @@ class Storing:
                 cx.u8[at : at + len(data)] = data
 
             return store_bytes
-        if isinstance(element, wit.VariantType):
-            return variant_run(element, self.store, self._put)
         store, size = self.store(element), layout_of(element).size
+        if isinstance(element, wit.Primitive) and element in PACKS:
+            bytes_of = PACKS[element]
+
+            def store_numbers(cx: Context, at: int, value: Any) -> None:
+                data = bytes_of(value)
+                cx.u8[at : at + len(data)] = data
+
+            return store_numbers
 
         def store_run(cx: Context, at: int, value: Any) -> None:
             for part in value:
                 store(cx, at, part)
                 at += size
 
-        return store_run
+        staged = self._staging.worthwhile(element)
+        if staged is None:
+            return store_run
+        stage, least = staged
+
+        def store_large(cx: Context, at: int, value: Any) -> None:
+            done = 0
+            if len(value) >= least:
+                done = store_staged(cx, stage, at, size, value)
+            if done < len(value):
+                store_run(cx, at + done * size, value[done:] if done else value)
+
+        return store_large
 
 
 def _store_put(put: Put) -> Store:

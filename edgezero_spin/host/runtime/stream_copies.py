@@ -7,10 +7,12 @@ Source: ``CanonicalABI.md``, "Buffer State", "``canon {stream,future}.{read,writ
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from edgezero_spin.host.errors import Trap
+from edgezero_spin.host.errors import Trap, ValueMismatchError
 from edgezero_spin.host.runtime.converters import Converters
 from edgezero_spin.host.runtime.handles import ComponentInstance
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context
+from edgezero_spin.host.runtime.misfit import misfit
+from edgezero_spin.host.runtime.storing import MISFITS
 from edgezero_spin.host.runtime.streams import (
     COMPLETED,
     DROPPED,
@@ -43,6 +45,7 @@ class _Elements:
     def __init__(self, builtin: Builtin, element: ValueType | None, converters: Converters) -> None:
         self.size, self.alignment = 0, 1
         self.nothing = element is None
+        self._element, self._class_of = element, converters.class_of
         if element is None:
             return
         layout = layout_of(element)
@@ -58,6 +61,14 @@ class _Elements:
             )
             for from_host in (False, True)
         }
+
+    def misfit(self, items: Any) -> ValueMismatchError | None:
+        """Return which of the host's items does not fit, ``None`` if all of them do."""
+        for index, item in enumerate(items):
+            found = misfit(self._element, item, self._class_of)
+            if found is not None:
+                return ValueMismatchError(f"item {index}{found.place}", found.expected, found.value)
+        return None
 
 
 class _GuestBuffer:
@@ -103,7 +114,10 @@ class _GuestBuffer:
         elements = self._elements
         count = len(items)
         if not elements.nothing:
-            elements.lower[from_host](self._cx, self._at, items)
+            try:
+                elements.lower[from_host](self._cx, self._at, items)
+            except MISFITS as error:
+                raise elements.misfit(items) or error from error
             self._at += count * elements.size
         self.progress += count
 

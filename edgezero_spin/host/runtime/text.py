@@ -14,7 +14,7 @@ from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context, too_much
 from edgezero_spin.host.runtime.traps import unaligned
 from edgezero_spin.wasm.component.linked import Encoding
 
-__all__ = ["TEXT_LIFTS", "TEXT_PUTS", "UTF16_TAG", "Put", "allowed", "put_bytes"]
+__all__ = ["MAX_LIST_BYTES", "TEXT_LIFTS", "TEXT_PUTS", "UTF16_TAG", "Put", "allowed", "put_bytes"]
 
 UTF16_TAG = 1 << 31
 """In a length of ``latin1+utf16``: the text is UTF-16."""

@@ -34,13 +34,7 @@ from edgezero_spin.wasm.component.layout import (
     slots,
 )
 from edgezero_spin.wasm.component.linked import LoweredFunction
-from edgezero_spin.wasm.component.types import (
-    BorrowType,
-    ListType,
-    OwnType,
-    Primitive,
-    ResultType,
-)
+from edgezero_spin.wasm.component.types import BorrowType, ListType, OwnType, Primitive, ResultType
 
 __all__ = [
     "LoweredCall",

@@ -18,12 +18,7 @@ from edgezero_spin.host.errors import (
     OutOfMemory,
     Trap,
 )
-from edgezero_spin.host.runtime.native import (
-    delete_trap,
-    error_message,
-    trap_code,
-    trap_message,
-)
+from edgezero_spin.host.runtime.native import delete_trap, error_message, trap_code, trap_message
 
 __all__ = [
     "cannot_enter",

@@ -60,7 +60,6 @@ class Waitable:
     Attributes:
         index: Its handle.
         event: Computes the pending event; ``None`` where there is none.
-        set: The set it is in.
         waited: A call that blocks waits for it.
     """
 

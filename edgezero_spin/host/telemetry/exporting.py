@@ -16,11 +16,7 @@ from typing import Any
 import attrs
 
 from edgezero_spin.host.observers import Observer
-from edgezero_spin.host.telemetry.settings import (
-    Protocol,
-    TelemetryError,
-    TelemetrySettings,
-)
+from edgezero_spin.host.telemetry.settings import Protocol, TelemetryError, TelemetrySettings
 
 __all__ = ["SCOPE", "Telemetry", "start_telemetry"]
 
@@ -89,6 +85,7 @@ def start_telemetry(settings: TelemetrySettings) -> Telemetry:
 def _start(settings: TelemetrySettings) -> Telemetry:
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 
+    from edgezero_spin.host.telemetry.guest_telemetry import GuestExports
     from edgezero_spin.host.telemetry.observing import TelemetryObserver
     from edgezero_spin.host.telemetry.trace_context import ChosenIds
 
@@ -97,14 +94,15 @@ def _start(settings: TelemetrySettings) -> Telemetry:
         resource = resource.merge(Resource({SERVICE_NAME: SCOPE}))
     exporters = {signal: _exporter(signal, settings) for signal in settings.protocols}
     providers: list[Any] = []
-    tracer = meter = logger = None
+    tracer = meter = logger = spans = records = None
     ids = ChosenIds()
     if "traces" in exporters:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
         traces = TracerProvider(resource=resource, shutdown_on_exit=False, id_generator=ids)
-        traces.add_span_processor(BatchSpanProcessor(exporters["traces"]))
+        spans = BatchSpanProcessor(exporters["traces"])
+        traces.add_span_processor(spans)
         tracer = traces.get_tracer(SCOPE)
         providers.append(traces)
     if "metrics" in exporters:
@@ -120,11 +118,18 @@ def _start(settings: TelemetrySettings) -> Telemetry:
         from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 
         logs = LoggerProvider(resource=resource, shutdown_on_exit=False)
-        logs.add_log_record_processor(BatchLogRecordProcessor(exporters["logs"]))
+        records = BatchLogRecordProcessor(exporters["logs"])
+        logs.add_log_record_processor(records)
         logger = logs.get_logger(SCOPE)
         providers.append(logs)
     observer = TelemetryObserver(
-        tracer, meter, logger, output_in_spans=settings.output_in_spans, ids=ids, bound=_bound()
+        tracer,
+        meter,
+        logger,
+        output_in_spans=settings.output_in_spans,
+        ids=ids,
+        bound=_bound(),
+        guests=GuestExports(resource, spans, exporters.get("metrics"), records),
     )
     return Telemetry(observer, tuple(providers), tuple(exporters.values()))
 
@@ -158,7 +163,36 @@ def _has_service_name() -> bool:
 
 def _exporter(signal: str, settings: TelemetrySettings) -> Any:
     protocol: Protocol = settings.protocols[signal]
-    package = "http" if protocol == "http/protobuf" else "grpc"
+    compression = settings.compressions[signal]
+    more: dict[str, Any]
+    if protocol == "grpc":
+        import grpc
+
+        package = "grpc"
+        # It knows no variable that says `none`.
+        names = {"gzip": "Gzip", "deflate": "Deflate", "none": "NoCompression"}
+        more = {"compression": grpc.Compression[names[compression]]}
+    else:
+        from opentelemetry.exporter.otlp.proto.http import Compression
+
+        package = "http"
+        more = {"compression": Compression(compression), "session": _session()}
     module, name = _EXPORTERS[signal]
     found = importlib.import_module(f"opentelemetry.exporter.otlp.proto.{package}.{module}")
-    return getattr(found, name)()
+    # The SDK takes seconds, and reads the variable as seconds, too, which no other SDK does.
+    return getattr(found, name)(timeout=settings.timeouts_s[signal], **more)
+
+
+def _session() -> Any:
+    from requests import Session
+
+    class CollectorSession(Session):
+        """Trusts whom its exporter says; elsewhere REQUESTS_CA_BUNDLE has the last word."""
+
+        def merge_environment_settings(
+            self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+        ) -> Any:
+            verify = self.verify if verify is None else verify
+            return super().merge_environment_settings(url, proxies, stream, verify, cert)
+
+    return CollectorSession()

@@ -4,7 +4,7 @@ In: what a host tells of one request, of the component that answers it and of wh
 spans of a tracer, and what components print as log records of the ``TelemetryObserver``. A request
 without a span is followed all the same where its output is logged or its trace goes on.
 
-Source: contract services.md, TEL-20 to TEL-31, TEL-44 to TEL-46.
+Source: contract services.md, TEL-20 to TEL-31, TEL-44 to TEL-48.
 """
 
 from random import getrandbits
@@ -31,8 +31,9 @@ from edgezero_spin.host.observers import (
     RequestObserver,
     RequestOutcome,
 )
+from edgezero_spin.host.telemetry.guest_telemetry import ComponentTelemetry
 from edgezero_spin.host.telemetry.output_text import escaped, text_of
-from edgezero_spin.host.telemetry.spans import problem_of, span_of
+from edgezero_spin.host.telemetry.spans import masked, problem_of, span_of
 from edgezero_spin.host.telemetry.trace_context import NO_TRACE, Pairs, headers_of, trace_id_of
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ __all__ = ["TracedComponent", "TracedRequest", "UntracedRequest"]
 class UntracedRequest(RequestObserver):
     """Follows a request without a span: its output is logged, and its trace goes on."""
 
-    __slots__ = ("_context", "_low", "_observer")
+    __slots__ = ("_context", "_guest", "_low", "_observer")
     sees_component = False
     sees_end = False
     never_raises = True
@@ -56,6 +57,7 @@ class UntracedRequest(RequestObserver):
         self._observer = observer
         self._low = low
         self._context = context
+        self._guest: ComponentTelemetry | None = None
 
     def context(self) -> Context:
         """Return the context of what the component sends; most send nothing."""
@@ -69,7 +71,12 @@ class UntracedRequest(RequestObserver):
         return None if self._context is NO_TRACE else _Propagating(self)
 
     def headers(self) -> Pairs:
-        return headers_of(self.context())
+        return headers_of(self.context() if self._guest is None else self._guest.current)
+
+    def telemetry(self) -> ComponentTelemetry:
+        if self._guest is None:
+            self._guest = ComponentTelemetry(self._observer.guests, self.context)
+        return self._guest
 
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         self._observer.log(component_id, data, self.context())
@@ -97,6 +104,7 @@ class TracedComponent(RequestObserver):
         self._tracer = tracer
         self._context = context
         self._span: Span | None = None
+        self._guest: ComponentTelemetry | None = None
 
     def component_began(self, component_id: str, *, executor: str = "wasm") -> None:
         name = f"execute_{executor}_component {component_id}"
@@ -115,7 +123,7 @@ class TracedComponent(RequestObserver):
             self._observer.inferred(str(call.arguments[0]))
         kind = SpanKind.PRODUCER if shown.produces else SpanKind.CLIENT
         span = self._tracer.start_span(
-            shown.name, context=self._context, kind=kind, attributes=shown.attributes
+            shown.name, context=self._current, kind=kind, attributes=shown.attributes
         )
 
         def ended(error: BaseException | None) -> None:
@@ -129,10 +137,20 @@ class TracedComponent(RequestObserver):
         return ended
 
     def sending(self, call: OutgoingCall) -> OutboundObserver:
-        return _TracedSending(self._observer, self._tracer, self._context, call)
+        return _TracedSending(self._observer, self._tracer, self._current, call)
 
     def headers(self) -> Pairs:
-        return headers_of(self._context)
+        return headers_of(self._current)
+
+    def telemetry(self) -> ComponentTelemetry:
+        if self._guest is None:
+            self._guest = ComponentTelemetry(self._observer.guests, lambda: self._context)
+        return self._guest
+
+    @property
+    def _current(self) -> Context:
+        """What spans of the host are below: one of the component's own (TEL-48), or its own."""
+        return self._context if self._guest is None else self._guest.current
 
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         self._observer.log(component_id, data, self._context)
@@ -184,7 +202,7 @@ class _TracedSending(OutboundObserver):
     ) -> None:
         attributes: dict[str, str | int] = {
             "http.request.method": call.method,
-            "url.full": call.url,
+            "url.full": masked(call.url),
         }
         if call.host:
             attributes["server.address"] = call.host

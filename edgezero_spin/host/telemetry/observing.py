@@ -16,16 +16,20 @@ from typing import Any
 from opentelemetry._logs import Logger
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanKind, Tracer, set_span_in_context
 
 from edgezero_spin.host.observers import (
+    ConnectionUse,
     InstanceUsage,
     ObservedEvent,
     ObservedRequest,
     Observer,
     RequestObserver,
 )
+from edgezero_spin.host.telemetry.connections import ConnectionInstruments
 from edgezero_spin.host.telemetry.following import TracedComponent, TracedRequest, UntracedRequest
+from edgezero_spin.host.telemetry.guest_telemetry import GuestExports
 from edgezero_spin.host.telemetry.output_text import escaped, text_of
 from edgezero_spin.host.telemetry.spans import is_traced
 from edgezero_spin.host.telemetry.trace_context import NO_TRACE, ChosenIds, context_of
@@ -45,6 +49,7 @@ class TelemetryObserver(Observer):
         output_in_spans: bool = True,
         ids: ChosenIds | None = None,
         bound: int | None = None,
+        guests: GuestExports | None = None,
     ) -> None:
         """Send nothing yet.
 
@@ -56,16 +61,19 @@ class TelemetryObserver(Observer):
             ids: What the tracer takes the ids of traces from; needed for ``bound``.
             bound: A trace that begins here is left out where the lower half of its id is not below
                 this; ``None`` asks the sampler each time.
+            guests: What takes the spans, metrics and log records of components' own.
         """
+        self.guests = guests or GuestExports(Resource({}))
         self.tracer = tracer
         self._ids = ids
         self._bound = bound
         self.logger = logger
         self.output_in_spans = output_in_spans
-        self._counted: Counter[tuple[str, str, str]] = Counter()
+        self._counted: dict[tuple[str, str, str], int] = {}
         self._inferred: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._histograms: tuple[Histogram, Histogram, Histogram] | None = None
+        self._connections: ConnectionInstruments | None = None
         if meter is not None:
             # Counted here, where it costs a tenth of what an instrument of its own does.
             meter.create_observable_counter("spin.request_count", [self._request_counts])
@@ -75,6 +83,7 @@ class TelemetryObserver(Observer):
                 meter.create_histogram("spin.component_memory_used_on_init"),
                 meter.create_histogram("spin.component_memory_used"),
             )
+            self._connections = ConnectionInstruments(meter)
 
     def follows(self, interface: str, function: str) -> bool:
         """Whether calls of a function are in traces."""
@@ -87,7 +96,7 @@ class TelemetryObserver(Observer):
             self._count("http", request.application, component_id)
         tracer = self.tracer
         if tracer is None:
-            return None if self.logger is None else UntracedRequest(self, 0, NO_TRACE)
+            return self._untraced()
         context = context_of(request.headers)
         if context is NO_TRACE and self._bound is not None and self._ids is not None:
             # Most traces are left out, and to learn that from a span costs ten times as much.
@@ -110,7 +119,7 @@ class TelemetryObserver(Observer):
             self._count(event.trigger_type, event.application, event.component_id)
         tracer = self.tracer
         if tracer is None:
-            return None if self.logger is None else UntracedRequest(self, 0, NO_TRACE)
+            return self._untraced()
         if not redis:
             return TracedComponent(self, tracer, NO_TRACE)
         span = tracer.start_span(
@@ -123,9 +132,16 @@ class TelemetryObserver(Observer):
             return UntracedRequest(self, 0, set_span_in_context(span, NO_TRACE))
         return TracedRequest(self, tracer, span)
 
+    def _untraced(self) -> RequestObserver | None:
+        """What follows a request where there are no traces; nothing for metrics of the host."""
+        if self.logger is None and self.guests.metrics is None:
+            return None
+        return UntracedRequest(self, 0, NO_TRACE)
+
     def _count(self, trigger_type: str, application: str, component_id: str) -> None:
+        key = (trigger_type, application, component_id)
         with self._lock:
-            self._counted[trigger_type, application, component_id] += 1
+            self._counted[key] = self._counted.get(key, 0) + 1
 
     def instance_ended(self, usage: InstanceUsage) -> None:
         """Record what an instance spent (TEL-41)."""
@@ -136,6 +152,11 @@ class TelemetryObserver(Observer):
             sizes = {"component_id": component_id, "unit": "By"}
             initial.record(usage.initial_memory_bytes, sizes)
             memory.record(usage.memory_bytes, sizes)
+
+    def connection_used(self, use: ConnectionUse) -> None:
+        """Record what became of a connection, and how much of its limits is used."""
+        if self._connections is not None:
+            self._connections.record(use)
 
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         """Log what a component printed outside of a request."""

@@ -5,7 +5,7 @@ the end; others say how long requests take, and what the host is doing.
 
 In: events of the host. Out: the text of the exposition format 0.0.4.
 
-Source: contract services.md, TEL-40, TEL-41; Prometheus' exposition format.
+Source: contract services.md, TEL-40, TEL-41, TEL-43; Prometheus' exposition format.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,6 +16,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from edgezero_spin.host.observers import (
+    ConnectionUse,
     InstanceUsage,
     ObservedEvent,
     ObservedRequest,
@@ -28,6 +29,7 @@ __all__ = ["HostFigures", "PrometheusObserver"]
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _MIB = 1024 * 1024
+_UTILIZATION = (0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 _BYTES = tuple(size * _MIB for size in (1, 4, 8, 16, 24, 32, 48, 64, 96, 128, 256, 512, 1024))
 
 
@@ -88,6 +90,39 @@ class PrometheusObserver(Observer):
             registry=registry,
         )
 
+        self._acquired = Counter(
+            "outbound_connection_permits_acquired",
+            "Connections of components to servers.",
+            ["kind", "waited"],
+            registry=registry,
+        )
+        self._rejected = Counter(
+            "outbound_connection_permits_rejected",
+            "Connections that a limit refused.",
+            ["kind", "limit"],
+            registry=registry,
+        )
+        self._waits = Histogram(
+            "outbound_connection_permit_wait_duration_seconds",
+            "Seconds that a connection waited for another one to be closed.",
+            ["kind"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._of_kind = Histogram(
+            "outbound_connection_factor_utilization",
+            "How much of the limit on connections of a kind is used.",
+            ["kind"],
+            buckets=_UTILIZATION,
+            registry=registry,
+        )
+        self._of_all = Histogram(
+            "outbound_connection_global_utilization",
+            "How much of the limit on connections of all kinds is used.",
+            buckets=_UTILIZATION,
+            registry=registry,
+        )
+
     def show(self, host: Callable[[], HostFigures | None]) -> None:
         """Show the present figures of a host, too.
 
@@ -116,6 +151,21 @@ class PrometheusObserver(Observer):
         self._cpu.labels(usage.component_id).observe(usage.cpu_s)
         self._initial.labels(usage.component_id).observe(usage.initial_memory_bytes)
         self._memory.labels(usage.component_id).observe(usage.memory_bytes)
+
+    def connection_used(self, use: ConnectionUse) -> None:
+        """Count a connection, and note how much of its limits is used."""
+        if use.event == "rejected":
+            self._rejected.labels(use.kind, use.limit).inc()
+            return
+        if use.event == "acquired":
+            if use.waited_s is not None:
+                self._waits.labels(use.kind).observe(use.waited_s)
+            waited = "false" if use.waited_s is None else "true"
+            self._acquired.labels(use.kind, waited).inc()
+        if use.utilization is not None:
+            self._of_kind.labels(use.kind).observe(use.utilization)
+        if use.total_utilization is not None:
+            self._of_all.observe(use.total_utilization)
 
 
 class _Timed(RequestObserver):

@@ -15,7 +15,7 @@ import attrs
 
 from edgezero_spin.host.observers import HostCall
 
-__all__ = ["CallSpan", "is_traced", "problem_of", "span_of"]
+__all__ = ["CallSpan", "is_traced", "masked", "problem_of", "span_of"]
 
 Attributes = dict[str, str | int | bool]
 Describe = Callable[[str, tuple[Any, ...]], tuple[str, Attributes]]
@@ -129,16 +129,23 @@ class _Family:
         operations: Which of their functions are shown.
         describe: How.
         blames: Whether errors say whose fault they are.
+        backend: The attribute that says what is behind a call; empty for none.
     """
 
     pattern: str
     operations: Set[str]
     describe: Describe
     blames: bool = False
+    backend: str = ""
 
 
 _FAMILIES = (
-    _Family(r"(fermyon:spin|spin:key-value)/key-value@", _STORE, _plain("spin_key_value")),
+    _Family(
+        r"(fermyon:spin|spin:key-value)/key-value@",
+        _STORE,
+        _plain("spin_key_value"),
+        backend="kv.backend",
+    ),
     _Family(
         r"wasi:keyvalue/store@", _STORE - {"get_keys"} | {"list_keys"}, _plain("wasi_key_value")
     ),
@@ -154,6 +161,7 @@ _FAMILIES = (
         {"open", "execute", "open_async", "execute_async"},
         _sqlite,
         blames=True,
+        backend="sqlite.backend",
     ),
     _Family(
         r"(fermyon:spin|spin:postgres)/postgres(@|$)",
@@ -172,7 +180,9 @@ _FAMILIES = (
     ),
     _Family(r"(fermyon:spin|spin:redis)/redis@", _REDIS_CALLS, _redis, blames=True),
     _Family(r"(fermyon:spin|spin:mqtt)/mqtt@", {"open", "publish"}, _mqtt),
-    _Family(r"fermyon:spin/llm(@|$)", {"infer", "generate_embeddings"}, _llm),
+    _Family(
+        r"fermyon:spin/llm(@|$)", {"infer", "generate_embeddings"}, _llm, backend="llm.backend"
+    ),
 )
 
 
@@ -199,6 +209,8 @@ def span_of(call: HostCall) -> CallSpan | None:
     if found is None:
         return None
     name, attributes = found.describe(_operation(call.function), call.arguments)
+    if found.backend and call.backend is not None:
+        attributes[found.backend] = call.backend
     return CallSpan(name, attributes, name == "spin_outbound_mqtt.publish", found.blames)
 
 
@@ -220,7 +232,9 @@ def _address(text: str) -> Attributes:
     return attributes
 
 
-_SECRETS = re.compile(r"(?<=://)[^/@\s]*@|(?<=password=)(?:'[^']*'|\S+)", re.IGNORECASE)
+_SECRETS = re.compile(
+    r"(?<=://)[^/@\s]*@|(?P<name>\bpass(?:word|wd|phrase)?\s*=\s*)(?:'[^']*'|\S+)", re.IGNORECASE
+)
 _OF_THE_HOST = frozenset(
     {"connection-failed", "io", "other", "runtime-error", "too-many-connections"}
 )
@@ -239,7 +253,12 @@ def problem_of(error: BaseException) -> tuple[str, str]:
     else:
         text = str(case) if case is not None else str(error) or type(error).__name__
     blame = "host" if payload is None or case in _OF_THE_HOST else "guest"
-    return _SECRETS.sub("***@", text), blame
+    return masked(text), blame
+
+
+def masked(text: str) -> str:
+    """Return a text without the passwords in addresses, of URLs and of the form NAME=VALUE."""
+    return _SECRETS.sub(lambda found: f"{found['name']}***" if found["name"] else "***@", text)
 
 
 def _plain_text(value: Any) -> str:

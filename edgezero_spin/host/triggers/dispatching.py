@@ -1,15 +1,18 @@
-"""Dispatch of events, from the listeners of triggers to the instances that take them.
+"""Dispatch of events, from the listeners of triggers to what takes them.
 
-In: the configured triggers of a host and their components. Out: every event delivered, its outcomes
-logged; and one task for each listener, whose end does not concern the others.
+In: the configured triggers of an application, and ``EventTakers``: the instances of a host, or an
+app in this process. Out: every event delivered, its outcomes logged; and one task for each
+listener, whose end does not concern the others.
 
 Source: contract services.md, TRG-5, TRG-9, RDT-8, CRN-6.
 """
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
+from typing import Protocol
 
 from edgezero_spin.host.exchange.call import Failure, FailureKind
 from edgezero_spin.host.exchange.event import EventOutcome, OutcomeKind, TriggerEvent
@@ -20,6 +23,7 @@ from edgezero_spin.host.execution.runner import Runner
 from edgezero_spin.host.execution.workers import Overloaded
 from edgezero_spin.host.observers import ObservedEvent, Observer
 from edgezero_spin.host.triggers.trigger import (
+    ApplicationFailedError,
     ConfiguredTrigger,
     Delivery,
     EventSink,
@@ -28,7 +32,7 @@ from edgezero_spin.host.triggers.trigger import (
     TriggerFailedError,
 )
 
-__all__ = ["Dispatcher"]
+__all__ = ["Dispatcher", "EventTakers", "InstanceTakers"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -39,14 +43,63 @@ PLACE_TIMEOUT_S = 10.0
 """Seconds that an event waits for a place where all are taken."""
 
 
+class EventTakers(Protocol):
+    """The components of an application, as far as events concern them."""
+
+    async def start(
+        self, kind: str, delivery: Delivery, event: TriggerEvent, watch: InstanceWatch | None
+    ) -> None:
+        """Begin to take an event; what it comes to is told by the event itself."""
+
+    def relieve(self) -> None:
+        """Look whether handlers that compute keep others waiting."""
+
+
+class InstanceTakers:
+    """The components of a host; an ``EventTakers``."""
+
+    def __init__(self, components: Mapping[tuple[str, str], Served], runner: Runner) -> None:
+        """Start nothing yet.
+
+        Args:
+            components: What takes events, by kind and component id.
+            runner: Runs it.
+        """
+        self._components = components
+        self._runner = runner
+        self.relieve = runner.pool.relieve
+
+    async def start(
+        self, kind: str, delivery: Delivery, event: TriggerEvent, watch: InstanceWatch | None
+    ) -> None:
+        """Give an event to an instance, and wait for a place where all are taken."""
+        component = self._components[kind, delivery.component_id]
+        until_s = monotonic() + PLACE_TIMEOUT_S
+        while True:
+            try:
+                self._runner.start(component, event, watch)
+            except Overloaded as error:
+                if monotonic() < until_s and not self._runner.pool.closed:
+                    await asyncio.sleep(LOOK_S)
+                    continue
+                detail = f"no place for it: {error}"
+                logger.error("Error processing %s: %s: %s", event.what, event.component_id, detail)
+                event.finish(Failure(FailureKind.BUSY, detail))
+                event.released()
+            return
+
+
 class Dispatcher:
-    """Delivers the events of one host; used in one event loop at a time."""
+    """Delivers the events of one application; used in one event loop at a time.
+
+    Attributes:
+        begun: Set once every listener listens, or has said why it does not yet.
+    """
 
     def __init__(
         self,
         triggers: Sequence[ConfiguredTrigger],
-        components: Mapping[tuple[str, str], Served],
-        runner: Runner,
+        takers: EventTakers,
         reconnect: ReconnectPolicy,
         *,
         application: str = "",
@@ -56,8 +109,7 @@ class Dispatcher:
 
         Args:
             triggers: What listens.
-            components: What takes events, by kind and component id.
-            runner: Runs it.
+            takers: What takes events.
             reconnect: How triggers get back to their servers.
             application: Name of the application.
             observer: Told of every event; ``None`` where nobody is.
@@ -66,8 +118,8 @@ class Dispatcher:
         self._observer = observer
         self.triggers = tuple(triggers)
         self.reconnect = reconnect
-        self._components = components
-        self._runner = runner
+        self.begun = asyncio.Event()
+        self._takers = takers
         self._under_way: dict[asyncio.Future[EventOutcome], Delivery] = {}
         self._look: asyncio.TimerHandle | None = None
 
@@ -110,7 +162,7 @@ class Dispatcher:
         if self._look is None:
             self._look = loop.call_later(LOOK_S, self._relieve, loop)
         try:
-            await self._start(self._components[kind, id], event, watch)
+            await self._takers.start(kind, delivery, event, watch)
             outcome = await future
         finally:
             del self._under_way[future]
@@ -122,52 +174,54 @@ class Dispatcher:
             logger.error("Component %s handler failed: %s (%s)", id, outcome.detail, delivery.what)
         return outcome
 
-    async def _start(
-        self, component: Served, event: TriggerEvent, watch: InstanceWatch | None
-    ) -> None:
-        until_s = monotonic() + PLACE_TIMEOUT_S
-        while True:
-            try:
-                self._runner.start(component, event, watch)
-            except Overloaded as error:
-                if monotonic() < until_s and not self._runner.pool.closed:
-                    await asyncio.sleep(LOOK_S)
-                    continue
-                detail = f"no place for it: {error}"
-                logger.error("Error processing %s: %s: %s", event.what, event.component_id, detail)
-                event.finish(Failure(FailureKind.BUSY, detail))
-                event.released()
-            return
-
     def _relieve(self, loop: asyncio.AbstractEventLoop) -> None:
         self._look = None
         if self._under_way:
-            self._runner.pool.relieve()
+            self._takers.relieve()
             self._look = loop.call_later(LOOK_S, self._relieve, loop)
 
-    async def run(self, say: Callable[[str], None]) -> None:
+    async def run(self, say: Callable[[str], None]) -> bool:
         """Run every listener until cancelled, or until none is left.
 
         Args:
             say: Told where they listen.
 
+        Returns:
+            Whether the application has done what it was started for, so that all of it ends.
+
         Raises:
+            ApplicationFailedError: It has failed to.
             TriggerFailedError: None is left, and one of them failed; all failures are in the log.
         """
+        over: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        listeners = [(each, trigger) for trigger in self.triggers for each in trigger.listeners]
+        waiting = set(range(len(listeners)))
+
+        def began(number: int) -> None:
+            waiting.discard(number)
+            if not waiting:
+                self.begun.set()
+
         tasks = [
-            asyncio.create_task(self._run(listener, _Sink(self, trigger, say)))
-            for trigger in self.triggers
-            for listener in trigger.listeners
+            asyncio.create_task(
+                self._run(
+                    listener, _Sink(self, trigger, say, functools.partial(began, number), over)
+                )
+            )
+            for number, (listener, trigger) in enumerate(listeners)
         ]
+        ended = asyncio.gather(*tasks)
         try:
-            failures = await asyncio.gather(*tasks)
+            await asyncio.wait((ended, over), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
+            ended.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        failed = [failure for failure in failures if failure is not None]
+        if over.done():
+            return over.result()
+        failed = [failure for failure in ended.result() if failure is not None]
         if failed:
             raise TriggerFailedError(failed[0])
+        return False
 
     async def _run(self, listener: Listener, events: EventSink) -> str | None:
         """Run one listener; return why it failed."""
@@ -179,6 +233,8 @@ class Dispatcher:
         except Exception as error:
             logger.exception("%s ended", listener.name)
             return f"{listener.name} ended: {type(error).__name__}"
+        finally:
+            events.began()
         return None
 
     async def drain(self, timeout_s: float, hurried: asyncio.Event | None = None) -> None:
@@ -192,11 +248,7 @@ class Dispatcher:
             return
         gone = asyncio.ensure_future(asyncio.wait(set(self._under_way)))
         hurry = asyncio.ensure_future((hurried or asyncio.Event()).wait())
-        await asyncio.wait(
-            (gone, hurry),
-            timeout=timeout_s,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        await asyncio.wait((gone, hurry), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
         hurry.cancel()
         for future, delivery in self._under_way.items():
@@ -213,15 +265,30 @@ class _Sink:
     """Where one trigger brings its events; an ``EventSink``."""
 
     def __init__(
-        self, dispatcher: Dispatcher, trigger: ConfiguredTrigger, say: Callable[[str], None]
+        self,
+        dispatcher: Dispatcher,
+        trigger: ConfiguredTrigger,
+        say: Callable[[str], None],
+        began: Callable[[], None],
+        over: asyncio.Future[bool],
     ) -> None:
         self._dispatcher = dispatcher
         self._trigger = trigger
         self.say = say
+        self.began = began
+        self._over = over
 
     @property
     def reconnect(self) -> ReconnectPolicy:
         return self._dispatcher.reconnect
+
+    def end(self, problem: str | None = None) -> None:
+        if self._over.done():
+            return
+        if problem is None:
+            self._over.set_result(True)
+        else:
+            self._over.set_exception(ApplicationFailedError(problem))
 
     async def deliver(self, event: object) -> Sequence[EventOutcome]:
         # Whoever stops the trigger lets the event end: what a guest began, it may finish.

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import NoReturn
 
 from edgezero_spin.errors import HostError
-from edgezero_spin.host.triggers.trigger import ReconnectPolicy, TriggerFailedError
+from edgezero_spin.host.triggers.trigger import EventSink, TriggerFailedError
 
 __all__ = ["ServerGoneError", "stay_connected"]
 
@@ -38,9 +38,7 @@ class ServerGoneError(HostError):
 
 
 async def stay_connected(
-    name: str,
-    attempt: Callable[[Callable[[], None]], Awaitable[None]],
-    policy: ReconnectPolicy,
+    name: str, attempt: Callable[[Callable[[], None]], Awaitable[None]], events: EventSink
 ) -> NoReturn:
     """Connect, and again whenever the connection is lost.
 
@@ -50,12 +48,13 @@ async def stay_connected(
         name: What is connected to, for the log.
         attempt: Connects and listens; calls its argument once it is connected. Raises
             ``ServerGoneError`` when it cannot be or is no longer.
-        policy: How long to try, and how often.
+        events: Says how long to try, and how often; told when it listens, or cannot yet.
 
     Raises:
         TriggerFailedError: It could not be connected to for as long as the policy allows, or what
             ``attempt`` raised.
     """
+    policy = events.reconnect
     connected_s: float | None = None
     lost_s: float | None = None
     delay_s = policy.first_delay_s
@@ -63,8 +62,9 @@ async def stay_connected(
     def connected() -> None:
         nonlocal connected_s, lost_s
         if lost_s is not None:
-            logger.info("%s: connected again", name)
+            logger.warning("%s: connected again", name)
         connected_s, lost_s = monotonic(), None
+        events.began()
 
     while True:
         try:
@@ -79,6 +79,7 @@ async def stay_connected(
                 lost_s = now
                 if policy.timeout_s > 0:
                     logger.error("%s: %s; trying again%s", name, error, _for(policy.timeout_s))
+                    events.began()
             left_s = policy.timeout_s - (now - lost_s)
             if left_s <= 0:
                 gave_up = f"; gave up after {policy.timeout_s:g} s" if policy.timeout_s > 0 else ""

@@ -30,6 +30,7 @@ from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.prepared import PreparedComponent
 
 __all__ = [
+    "ApplicationFailedError",
     "ConfiguredTrigger",
     "Delivery",
     "EventSink",
@@ -61,6 +62,10 @@ class TriggerFailedError(HostError):
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
         self.problem = problem
+
+
+class ApplicationFailedError(TriggerFailedError):
+    """What an application was started for has failed; nothing of it goes on."""
 
 
 @attrs.frozen(kw_only=True)
@@ -173,6 +178,19 @@ class EventSink(Protocol):
 
     def say(self, line: str) -> None:
         """Tell whoever started the host where the trigger listens."""
+
+    def began(self) -> None:
+        """Tell that the listener listens, or has said in the log why it does not yet.
+
+        Twice is harmless, and so is never: whoever waits for it does not wait long.
+        """
+
+    def end(self, problem: str | None = None) -> None:
+        """End the application, with all of its triggers: it has done what it was started for.
+
+        Args:
+            problem: Why it has not.
+        """
 
     async def deliver(self, event: object) -> Sequence[EventOutcome]:
         """Have every component take an event that is meant for it, at the same time.

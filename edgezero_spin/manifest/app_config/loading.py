@@ -25,11 +25,7 @@ from edgezero_spin.manifest.app_config.errors import (
 )
 from edgezero_spin.manifest.app_config.overlay import overlay
 from edgezero_spin.manifest.app_manifest import AppManifest
-from edgezero_spin.manifest.errors import (
-    InvalidManifestError,
-    ManifestUnreadableError,
-    Problem,
-)
+from edgezero_spin.manifest.errors import InvalidManifestError, ManifestUnreadableError, Problem
 from edgezero_spin.manifest.toml_file import parse_toml, read_text
 
 __all__ = [
@@ -108,10 +104,7 @@ def load_raw_app_config(
 
 
 def load_app_config(
-    path: str | Path,
-    app_name: str,
-    model: type[M],
-    environ: Mapping[str, str] | None = None,
+    path: str | Path, app_name: str, model: type[M], environ: Mapping[str, str] | None = None
 ) -> M:
     """Return the model of a configuration. Arguments as for ``load_raw_app_config``.
 

@@ -17,6 +17,7 @@ from edgezero_spin.manifest.spin.schema import (
     ManifestComponent,
     PackageSource,
     Profile,
+    TargetReference,
     UrlSource,
 )
 from edgezero_spin.manifest.table_reader import TableReader, kind_of
@@ -96,23 +97,21 @@ def read_common(
     )
 
 
-def read_targets(table: TableReader) -> tuple[object, ...]:
+def read_targets(table: TableReader) -> tuple[TargetReference, ...]:
     """Read references to environments: texts, or tables with ``url`` or ``path``."""
-    targets = table.value("targets")
-    if targets is None:
-        return ()
-    if not isinstance(targets, list):
-        table.problem("targets", f"invalid type: expected a list, got {kind_of(targets)}")
-        return ()
-    for index, target in enumerate(targets):
-        known = isinstance(target, dict) and list(target) in (["url"], ["path"])
-        if not known and not isinstance(target, str):
-            table.problems.add(
-                item_key(table.place("targets"), index),
-                "this is not a target environment",
-                'Write a name, { url = "..." } or { path = "..." }.',
-            )
-    return tuple(targets)
+    found = []
+    for place, value in table.items_of("targets"):
+        match value:
+            case str():
+                found.append(TargetReference("name", value))
+            case {"url": str() as url} if len(value) == 1:
+                found.append(TargetReference("url", url))
+            case {"path": str() as path} if len(value) == 1:
+                found.append(TargetReference("path", path))
+            case _:
+                remedy = 'Write a name, { url = "..." } or { path = "..." }.'
+                table.problems.add(place, "this is not a target environment", remedy)
+    return tuple(found)
 
 
 def _read_source(table: TableReader, *, required: bool = True) -> ComponentSource:

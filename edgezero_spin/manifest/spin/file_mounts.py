@@ -124,11 +124,7 @@ def _matches(folder: Path, pattern: str) -> Iterable[Path]:
 
 
 def _tree(
-    paths: Iterable[Path],
-    root: Path,
-    target: Path,
-    app_dir: Path,
-    excluded: list[re.Pattern[str]],
+    paths: Iterable[Path], root: Path, target: Path, app_dir: Path, excluded: list[re.Pattern[str]]
 ) -> Iterator[tuple[Path, Path]]:
     """Yield each file with its copy's path, those that are excluded left out."""
     for path in paths:

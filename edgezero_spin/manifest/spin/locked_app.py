@@ -13,6 +13,8 @@ from typing import Any
 
 import attrs
 
+from edgezero_spin.manifest.spin.schema import Variable
+
 __all__ = [
     "COMPONENT_HOST_REQUIREMENTS",
     "HOST_REQUIREMENTS",
@@ -69,18 +71,8 @@ class ContentRef:
 
 
 @attrs.frozen(kw_only=True)
-class LockedVariable:
-    """A variable of the application.
-
-    Attributes:
-        description: For people.
-        default: Its value when no provider has one; ``None`` means that one must.
-        secret: Whether its value should not be shown.
-    """
-
-    description: str | None = None
-    default: str | None = None
-    secret: bool = False
+class LockedVariable(Variable):
+    """A variable of the application."""
 
     def to_value(self) -> dict[str, Any]:
         """Return the JSON object."""

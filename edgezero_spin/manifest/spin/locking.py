@@ -95,11 +95,7 @@ def lock_application(
     return LockedApp(
         metadata=_metadata(manifest),
         variables={
-            name: LockedVariable(
-                description=variable.description,
-                default=variable.default,
-                secret=variable.secret,
-            )
+            name: LockedVariable(**attrs.asdict(variable))
             for name, variable in manifest.variables.items()
         },
         triggers=locked_triggers,

@@ -139,9 +139,7 @@ def _with_profile(component: ManifestComponent, name: str | None) -> ManifestCom
     build = component.build
     if profile.build is not None:
         build = attrs.evolve(
-            build or Build(command=()),
-            command=profile.build.command,
-            listed=profile.build.listed,
+            build or Build(command=()), command=profile.build.command, listed=profile.build.listed
         )
     return attrs.evolve(
         component,

@@ -10,7 +10,7 @@ Source: contract spin-host.md, sections 1.2 to 1.4 and 1.7.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -29,6 +29,7 @@ __all__ = [
     "PackageSource",
     "Profile",
     "SpinManifest",
+    "TargetReference",
     "UrlDependency",
     "UrlSource",
     "Variable",
@@ -200,6 +201,22 @@ class ComponentDependency:
 DeclaredDependency = PackageDependency | LocalDependency | UrlDependency | ComponentDependency
 
 
+@attrs.frozen
+class TargetReference:
+    """An environment, as ``targets`` names it.
+
+    Attributes:
+        kind: ``name`` in the catalogue, ``url`` or ``path`` of the definition.
+        value: The name, URL or path.
+    """
+
+    kind: Literal["name", "url", "path"]
+    value: str
+
+    def __str__(self) -> str:
+        return self.value
+
+
 @attrs.frozen(kw_only=True)
 class Profile:
     """What a named profile changes in a component.
@@ -251,7 +268,7 @@ class ManifestComponent:
     key_value_stores: tuple[str, ...] = ()
     sqlite_databases: tuple[str, ...] = ()
     ai_models: tuple[str, ...] = ()
-    targets: tuple[Any, ...] | None = None
+    targets: tuple[TargetReference, ...] | None = None
     build: Build | None = None
     tool: Mapping[str, Any] = attrs.field(factory=dict)
     dependencies_inherit: bool | None = None
@@ -291,7 +308,7 @@ class SpinManifest:
         version: Of the application, may be empty.
         description: For people, may be empty.
         authors: May be empty.
-        targets: Environments it should run in; for other tools.
+        targets: Environments it should run in, compared after a build.
         trigger_configs: Type of trigger to the settings of all its triggers.
         tool: Settings of other tools, by their name.
         variables: Of the application, by name.
@@ -306,7 +323,7 @@ class SpinManifest:
     version: str = ""
     description: str = ""
     authors: tuple[str, ...] = ()
-    targets: tuple[Any, ...] = ()
+    targets: tuple[TargetReference, ...] = ()
     trigger_configs: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     tool: Mapping[str, Any] = attrs.field(factory=dict)
     variables: Mapping[str, Variable] = attrs.field(factory=dict)
@@ -314,6 +331,11 @@ class SpinManifest:
     components: Mapping[str, ManifestComponent] = attrs.field(factory=dict)
     profile: str | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether it names an environment that components should run in."""
+        return bool(self.targets) or any(each.targets for each in self.components.values())
 
     @property
     def base_dir(self) -> Path:

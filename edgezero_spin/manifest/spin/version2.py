@@ -8,11 +8,7 @@ Source: contract spin-host.md, MAN-10 to MAN-24.
 from collections.abc import Mapping
 
 from edgezero_spin.manifest.keys import item_key
-from edgezero_spin.manifest.spin.components import (
-    COMPONENT_FIELDS,
-    read_component,
-    read_targets,
-)
+from edgezero_spin.manifest.spin.components import COMPONENT_FIELDS, read_component, read_targets
 from edgezero_spin.manifest.spin.dependencies import read_trigger_dependencies
 from edgezero_spin.manifest.spin.identifiers import kebab_fault, snake_fault
 from edgezero_spin.manifest.spin.schema import (

@@ -14,11 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Self, TypeVar, overload
 
-from edgezero_spin.stores.databases.backend import (
-    DatabaseFailure,
-    SqlBackend,
-    SqlRows,
-)
+from edgezero_spin.stores.databases.backend import DatabaseFailure, SqlBackend, SqlRows
 from edgezero_spin.stores.databases.connecting import DatabaseHandle
 from edgezero_spin.stores.databases.errors import DatabaseError, ManyRowsError, NoRowError
 from edgezero_spin.stores.databases.parameters import Candidates, parameters_of

@@ -5,10 +5,15 @@ Source: contract spin-host.md, DB-1 to DB-3.
 
 from typing import Any, ClassVar
 
+from edgezero_spin.stores.databases.backend import DatabaseFailure
+from edgezero_spin.stores.databases.errors import QueryError
 from edgezero_spin.stores.databases.sql import SqlDatabase
 from edgezero_spin.stores.declaration import DatabaseKind
 
 __all__ = ["Sqlite"]
+
+MISUSE = "bad parameter or other API misuse"
+"""What SQLite says where a text has no statement, and a host with it."""
 
 
 class Sqlite(SqlDatabase):
@@ -34,3 +39,8 @@ class Sqlite(SqlDatabase):
         ``RETURNING`` tells which rows it touched, ``one(int, "SELECT changes()")`` how many.
         """
         await self._call("execute", statement, parameters)
+
+    def _error_of(self, failure: DatabaseFailure, statement: str) -> QueryError:
+        if failure.message == MISUSE:
+            failure = DatabaseFailure(failure.case, f"the statement is empty ({MISUSE})")
+        return super()._error_of(failure, statement)

@@ -59,7 +59,6 @@ def open_recorded(
     """Record that a database is opened, and return it; ``None`` for one that is not granted.
 
     Args:
-        label: Its label.
         granted: The labels that the component may open.
         views: The databases of the test.
         control: Records, and fails on request.

@@ -23,10 +23,7 @@ from edgezero_spin.wasm.component.definitions import (
 )
 from edgezero_spin.wasm.component.errors import InvalidError
 from edgezero_spin.wasm.component.extern_rules import check_annotation, check_visibility
-from edgezero_spin.wasm.component.linked import (
-    HostResource,
-    ImportedFunction,
-)
+from edgezero_spin.wasm.component.linked import HostResource, ImportedFunction
 from edgezero_spin.wasm.component.matching import check_module
 from edgezero_spin.wasm.component.plan import Evaluation, Exports
 from edgezero_spin.wasm.component.scope import (
@@ -37,10 +34,7 @@ from edgezero_spin.wasm.component.scope import (
     ScopeItem,
     TypeClosure,
 )
-from edgezero_spin.wasm.component.types import (
-    FunctionType,
-    ResourceType,
-)
+from edgezero_spin.wasm.component.types import FunctionType, ResourceType
 
 __all__ = ["EXPORT", "Ascription"]
 
@@ -98,11 +92,21 @@ class Ascription(Evaluation):
         item = self.ascribe(each.type, actual, scope, (each.name,), at)
         check_annotation(each.name, each.type.sort, each.implements, item, scope.import_labels, at)
         if not scope.is_instance_type:
-            check_visibility(self.types, scope, scope.imported, each.type.sort, item, "import", at)
+            self.check_visibility(scope, scope.imported, each.type.sort, item, "import", at)
         if each.type.sort == Sort.TYPE and isinstance(item, ResourceType):
             scope.import_labels[each.name] = item
         scope.spaces[each.type.sort].append(item)
         return each.type.sort, item
+
+    def check_visibility(
+        self, scope: ComponentScope, visible: set[Any], sort: Sort, item: Any, what: str, at: int
+    ) -> None:
+        """Check that the types that an import or export needs have a name; see ``extern_rules``."""
+        if isinstance(item, TypeClosure) and item.form.is_instance:
+            with self.scratch():
+                exports = self.declared(item, None, None, ("",), at)[1]
+            item, sort = InstanceItem(exports), Sort.INSTANCE
+        check_visibility(self.types, scope, visible, sort, item, what, at)
 
     # Types with what is given
 
@@ -146,8 +150,7 @@ class Ascription(Evaluation):
                         each.name, type_.sort, each.implements, item, scope.export_labels, at
                     )
                     if not is_instance:
-                        visible = scope.named
-                        check_visibility(self.types, scope, visible, type_.sort, item, "export", at)
+                        self.check_visibility(scope, scope.named, type_.sort, item, "export", at)
                     if isinstance(item, ResourceType):
                         scope.export_labels[each.name] = item
                     scope.spaces[type_.sort].append(item)

@@ -233,10 +233,7 @@ def core_function_type(signature: CoreSignature) -> CoreFunctionType:
 
 
 def resource_function(
-    definition: CanonicalDefinition,
-    scope: ComponentScope,
-    resource: ResourceType,
-    owner: object,
+    definition: CanonicalDefinition, scope: ComponentScope, resource: ResourceType, owner: object
 ) -> CoreItem:
     """Return ``resource.new``, ``resource.drop`` or ``resource.rep``.
 

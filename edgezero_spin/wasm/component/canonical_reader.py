@@ -104,10 +104,7 @@ def read_canonical(cursor: Cursor) -> CanonicalDefinition:
         return CanonicalDefinition(offset=at, name=OF_TYPE[byte], index=cursor.u32())
     if byte in OF_TYPE_WITH_OPTIONS:
         return CanonicalDefinition(
-            offset=at,
-            name=OF_TYPE_WITH_OPTIONS[byte],
-            index=cursor.u32(),
-            options=_options(cursor),
+            offset=at, name=OF_TYPE_WITH_OPTIONS[byte], index=cursor.u32(), options=_options(cursor)
         )
     if byte in OF_TYPE_WITH_FLAG:
         return CanonicalDefinition(

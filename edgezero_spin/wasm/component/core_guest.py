@@ -24,13 +24,12 @@ from edgezero_spin.wasm.component.definitions import (
     Component,
     ComponentType,
     Definition,
-    ExportDefinition,
-    Sort,
     TypeDefinition,
 )
 from edgezero_spin.wasm.component.errors import MalformedError, UnsupportedError, WasmError
 from edgezero_spin.wasm.component.linked import Encoding
 from edgezero_spin.wasm.component.reader import read_component
+from edgezero_spin.wasm.component.wit_package import exported_world
 from edgezero_spin.wasm.core_module import CUSTOM, CoreModuleContent, read_core_module
 
 __all__ = ["CoreGuest", "GuestKind", "World", "read_core_guest", "read_guest"]
@@ -133,23 +132,13 @@ def _world(section: bytes, at: int) -> World:
         encoding = _encoding(section)
         for outer in read_component(section).definitions:
             if isinstance(outer, TypeDefinition) and isinstance(outer.form, ComponentType):
-                return World(_exported_world(outer.form), encoding)
+                found = exported_world(outer.form)
+                if found is None:
+                    raise MalformedError("no world is exported", 0)
+                return World(found[1], encoding)
     except WasmError as error:
         raise MalformedError(f"damaged component-type section: {error.reason}", at) from error
     raise MalformedError("a component-type section without a world", at)
-
-
-def _exported_world(package: ComponentType) -> ComponentType:
-    """Return the component type that a component type exports."""
-    types = [each.form for each in package.declarators if isinstance(each, TypeDefinition)]
-    for each in package.declarators:
-        if isinstance(each, ExportDefinition) and each.type is not None:
-            index = each.type.index
-            if each.type.sort == Sort.COMPONENT and index is not None and index < len(types):
-                world = types[index]
-                if isinstance(world, ComponentType) and not world.is_instance:
-                    return world
-    raise MalformedError("no world is exported", 0)
 
 
 def _encoding(section: bytes) -> Encoding:

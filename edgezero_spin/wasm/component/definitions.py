@@ -123,7 +123,6 @@ class ExternType:
     """The type of an import or export.
 
     Attributes:
-        sort: What it is.
         index: Index of its type; ``None`` with ``Bound.SUB_RESOURCE``.
         bound: Of a type.
     """

@@ -38,7 +38,7 @@ from edgezero_spin.wasm.component.definitions import (
     ValueRef,
 )
 from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError
-from edgezero_spin.wasm.component.extern_rules import check_annotation, check_visibility
+from edgezero_spin.wasm.component.extern_rules import check_annotation
 from edgezero_spin.wasm.component.layout import I32
 from edgezero_spin.wasm.component.linked import (
     CoreExport,
@@ -140,7 +140,7 @@ class Evaluator(Ascription):
                 raise InvalidError(f"expected {each.type.sort.value}, found {sort.value}", at)
             item = self.ascribe(each.type, (sort, item), scope, (each.name,), at)
         check_annotation(each.name, sort, each.implements, item, scope.export_labels, at)
-        check_visibility(self.types, scope, scope.named, sort, item, "export", at)
+        self.check_visibility(scope, scope.named, sort, item, "export", at)
         if isinstance(item, ResourceType):
             scope.export_labels[each.name] = item
             item.name = each.name if item.name == "resource" else item.name
@@ -244,9 +244,8 @@ class Evaluator(Ascription):
         for name, (sort, index), implements in each.exports:
             item = scope.item(sort, index, each.offset)
             made.exports.add(name, "export", each.offset)
+            # No resource type has a label here, so that no name may be annotated.
             check_annotation(name, sort, implements, item, made.export_labels, each.offset)
-            if isinstance(item, ResourceType):
-                made.export_labels[name] = item
             exports[name] = sort, item
         scope.spaces[Sort.INSTANCE].append(InstanceItem(exports))
 

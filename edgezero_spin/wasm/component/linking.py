@@ -8,14 +8,14 @@ Refused: core modules and components as imports of the root that it instantiates
 Source: WebAssembly/component-model, ``design/mvp/Explainer.md``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
 
 from edgezero_spin.wasm.component.adapting import adapt
 from edgezero_spin.wasm.component.core_guest import CoreGuest
-from edgezero_spin.wasm.component.definitions import Component, Sort
+from edgezero_spin.wasm.component.definitions import Component, CoreModule, Sort
 from edgezero_spin.wasm.component.errors import InvalidError
 from edgezero_spin.wasm.component.evaluating import Evaluator
 from edgezero_spin.wasm.component.linked import (
@@ -33,7 +33,7 @@ from edgezero_spin.wasm.component.scope import (
 )
 from edgezero_spin.wasm.component.types import FunctionType
 
-__all__ = ["ProvidedComponent", "link", "link_with_scope", "validate"]
+__all__ = ["ProvidedComponent", "link", "link_with_scope", "unused_modules", "validate"]
 
 
 @attrs.frozen
@@ -105,6 +105,18 @@ def validate(component: Component | CoreGuest) -> None:
     linker = Evaluator()
     with linker.scratch():
         _instantiate(linker, component)
+
+
+def unused_modules(component: Component | CoreGuest, linked: LinkedComponent) -> Iterator[bytes]:
+    """Yield the core modules of a component that its linked form does not have."""
+    used = {id(core.module) for core in linked.core_instances}
+    left = [component]
+    while left:
+        for each in left.pop().definitions:
+            if isinstance(each, Component):
+                left.append(each)
+            elif isinstance(each, CoreModule) and id(each.data) not in used:
+                yield each.data
 
 
 def _provided(

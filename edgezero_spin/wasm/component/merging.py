@@ -47,7 +47,6 @@ class MergedInterface:
         """Add what one of them has.
 
         Args:
-            interface: It.
             outer: Where the types around it are in what is written.
         """
         own: list[int] = []

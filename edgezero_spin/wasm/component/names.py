@@ -5,10 +5,18 @@ Definitions" and "Name Uniqueness".
 """
 
 import re
+from collections.abc import Iterable
 
 import attrs
 
-__all__ = ["ExternName", "canonical_name", "is_label", "parse_extern_name"]
+__all__ = [
+    "ExternName",
+    "canonical_name",
+    "compatible_name",
+    "is_label",
+    "parse_extern_name",
+    "version_track",
+]
 
 _LABEL = r"(?:[a-z][0-9a-z]*|[A-Z][0-9A-Z]*)(?:-(?:[0-9a-z]+|[0-9A-Z]+))*"
 _WORDS = r"[a-z][0-9a-z]*(?:-[0-9a-z]+)*"
@@ -31,6 +39,8 @@ _DRAFT = re.compile(
     r"|url=<[^<>]*>(?:,integrity=<[^<>]+>)?|integrity=<[^<>]+>)"
 )
 _LABELS = re.compile(_LABEL)
+# Compatible are releases of one major version or, below 1.0, of one minor version above 0.
+_RELEASE = re.compile(r"(?P<track>@(?:[1-9]\d*|0\.[1-9]\d*))(?P<rest>(?:\.\d+){1,2})(?:\+.*)?\Z")
 
 
 @attrs.frozen
@@ -74,3 +84,27 @@ def canonical_name(text: str) -> str:
         resource, _, field = name.partition(".")
         return resource if resource == field else name
     return name
+
+
+def version_track(name: str) -> str:
+    """Return the name of an interface, its version as far as it decides on compatibility.
+
+    ``wasi:http/types@0.2.6`` becomes ``wasi:http/types@0.2``; a pre-release, and a version that is
+    compatible with no other, stay what they are.
+    """
+    return _RELEASE.sub(r"\g<track>", name)
+
+
+def compatible_name(name: str, offered: Iterable[str]) -> str | None:
+    """Return the name that one means: itself, else the latest that is compatible."""
+    given = list(offered)
+    if name in given:
+        return name
+    track = version_track(name)
+    fitting = [each for each in given if version_track(each) == track and each != track]
+    return max(fitting, key=_release_number, default=None)
+
+
+def _release_number(name: str) -> tuple[int, ...]:
+    version = name.partition("@")[2].partition("+")[0]
+    return tuple(int(part) for part in version.split("."))

@@ -125,7 +125,6 @@ class ComponentScope:
     Attributes:
         parent: The scope around this one, ``None`` for a root.
         is_type: It is that of a component or instance type.
-        is_instance_type: It is that of an instance type.
         instance: Index of the component instance, -1 in a type.
         spaces: Items of each sort, by index.
         imports, exports: Names taken.

@@ -39,9 +39,7 @@ _Case = tuple[str, ValueType | None]
 
 
 def _function(
-    *parameters: tuple[str, ValueType],
-    ok: ValueType | None = None,
-    error: ValueType | None = None,
+    *parameters: tuple[str, ValueType], ok: ValueType | None = None, error: ValueType | None = None
 ) -> FunctionType:
     return FunctionType(parameters, None if error is None else ResultType(ok, error))
 

@@ -11,11 +11,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from edgezero_spin.wasm.component.composing import ComposedPart, compose
-from edgezero_spin.wasm.component.definitions import (
-    Component,
-    ExportDefinition,
-    ImportDefinition,
-)
+from edgezero_spin.wasm.component.definitions import Component, ExportDefinition, ImportDefinition
 from edgezero_spin.wasm.component.dependency_names import (
     CompositionError,
     Inherited,
@@ -26,10 +22,7 @@ from edgezero_spin.wasm.component.errors import WasmError
 from edgezero_spin.wasm.component.linking import validate
 from edgezero_spin.wasm.component.reader import read_component
 
-__all__ = [
-    "SpinDependency",
-    "compose_dependencies",
-]
+__all__ = ["SpinDependency", "compose_dependencies"]
 
 # Interfaces by the kind of configuration that they use, whatever their version.
 _KINDS: Mapping[str, tuple[str, ...]] = {

@@ -9,13 +9,7 @@ services.md, CPS-6.
 
 from collections.abc import Callable, Iterable, Mapping
 
-from edgezero_spin.wasm.binary import (
-    MODULE,
-    number_bytes,
-    section_bytes,
-    text_bytes,
-    vector_bytes,
-)
+from edgezero_spin.wasm.binary import MODULE, number_bytes, section_bytes, text_bytes, vector_bytes
 from edgezero_spin.wasm.component.canonical_writer import canonical_bytes
 from edgezero_spin.wasm.component.definitions import (
     AliasDefinition,
@@ -49,7 +43,6 @@ def export_trapping(
 
     Args:
         out: The component; nothing is in it but imports.
-        interface: The interface.
         functions: The type of each of its functions, its resources resolved.
         outer: Where the types around the interface are in ``out``.
 

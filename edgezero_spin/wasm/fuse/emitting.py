@@ -56,7 +56,6 @@ class ModuleLayout:
     """Which entities the fused module has, in the order of their indices.
 
     Attributes:
-        imports: What it imports.
         defined: What it defines, by kind.
     """
 
@@ -135,7 +134,6 @@ def content_of(
     Args:
         program: The program, with everything reached.
         layout: What of it the module has.
-        exports: What it exports.
         names: The names of each import; ``None`` leaves the imports out.
     """
     content = ModuleSections(program.types, {}, [])

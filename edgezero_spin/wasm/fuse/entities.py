@@ -56,7 +56,6 @@ class Entity:
     """A function, table, memory, global, tag or segment.
 
     Attributes:
-        kind: What it is.
         member: The member that defines it; ``None`` for an import of the fused module.
         index: Among those that the member defines.
         type: Its type; ``None`` for a segment.

@@ -18,7 +18,6 @@ copies must not go through here; see ``project/componentize.py``.
 Source: wit-dylib, as componentize-py 0.25 has it.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 
 import attrs
@@ -33,6 +32,7 @@ from edgezero_spin.wasm.component.linked import (
     CoreInstance,
     LinkedComponent,
 )
+from edgezero_spin.wasm.component.names import version_track
 from edgezero_spin.wasm.component.types import FunctionType, ListType, Primitive
 from edgezero_spin.wasm.core_module import CODE, EXPORT, FUNCTION, IMPORT
 from edgezero_spin.wasm.fuse.encoding import ModuleSections, body_bytes, export_bytes, parameters
@@ -41,7 +41,6 @@ from edgezero_spin.wasm.fuse.renaming import Renaming
 __all__ = ["with_freed_bytes"]
 
 _ENVIRONMENT, _OF_THE_RUNTIME, _FREE = "env", "wit_dylib_dealloc_bytes", "free"
-_RELEASE = re.compile(r"(@(?:0\.)?\d+)[.\d]*\Z")
 _COPIED = (ListType(Primitive.U8), ListType(Primitive.S8))
 
 
@@ -111,20 +110,15 @@ def _given(instance: CoreInstance, name: str) -> CoreExport | None:
 
 
 def _calls(linked: LinkedComponent, bindings: CoreInstance) -> Iterator[_Call]:
-    types = {(_track(each.path[0]), each.path[-1]): each.type for each in linked.imports}
+    types = {(version_track(each.path[0]), each.path[-1]): each.type for each in linked.imports}
     for given in bindings.imports:
-        type_ = types.get((_track(given.module), given.name))
+        type_ = types.get((version_track(given.module), given.name))
         if type_ is None:
             continue
         signature = core_signature(type_, lowered=True)
         copies = () if signature.spilled else tuple(_copies(type_))
         if copies:
             yield _Call(given, core_function_type(signature), copies)
-
-
-def _track(interface: str) -> str:
-    """Return the name of an interface, its version as far as it decides on compatibility."""
-    return _RELEASE.sub(r"\1", interface)
 
 
 def _copies(type_: FunctionType) -> Iterator[int]:

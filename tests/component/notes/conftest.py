@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.built_once import built_once
 from tests.cli.running import edgezero
 from tests.component.notes.serving import Served, serving
 from tests.examples.loading import EXAMPLES
@@ -17,13 +18,15 @@ GRANTS = ("--variable", f"admin_token={TOKEN}")
 @pytest.fixture(scope="package")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the example, built by its own build command."""
-    folder = tmp_path_factory.mktemp("notes") / "notes"
-    left_behind = shutil.ignore_patterns(".*", "*.wasm", "__pycache__")
-    shutil.copytree(EXAMPLES / "notes", folder, ignore=left_behind)
-    done = edgezero("build", cwd=folder, timeout=110)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "Finished building all Spin components"
-    return folder
+
+    def make(made: Path) -> None:
+        left_behind = shutil.ignore_patterns(".*", "*.wasm", "__pycache__")
+        shutil.copytree(EXAMPLES / "notes", made, ignore=left_behind, dirs_exist_ok=True)
+        done = edgezero("build", cwd=made, timeout=400)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] == "Finished building all Spin components"
+
+    return built_once(tmp_path_factory, "notes", make)
 
 
 @pytest.fixture

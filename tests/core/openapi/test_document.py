@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import attrs
 import pytest
 from openapi_spec_validator import validate
 
-from edgezero_spin import App
+from edgezero_spin import App, Depends, Header, Router
 from edgezero_spin.core.openapi import (
     ApiDescription,
     ApiKey,
@@ -239,3 +240,28 @@ def test_an_example_is_described() -> None:
     done = edgezero("openapi", "app:app", cwd=EXAMPLES / "notes")
     assert done.returncode == 0, done.stderr
     validate(json.loads(done.stdout))
+
+
+def test_dependencies_of_groups_and_classes_are_described() -> None:
+    """What a group asks for before its handlers, and the class that a parameter depends on."""
+
+    @attrs.frozen
+    class Paging:
+        size: int = 20
+
+    @operation(security=["token"], responses={401: None})
+    def check(x_key: Header[str]) -> None: ...
+
+    app = App()
+    router = Router(dependencies=[Depends(check)])
+
+    @router.get("/list")
+    def handler(paging: Annotated[Paging, Depends()]) -> None: ...
+
+    app.include(router)
+    app.openapi(security_schemes={"token": Bearer()})
+    described = openapi_document(app)["paths"]["/list"]["get"]
+    named = [(place["in"], place["name"]) for place in described["parameters"]]
+    assert named == [("query", "size"), ("header", "x-key")]
+    assert described["security"] == [{"token": []}]
+    assert "401" in described["responses"]

@@ -12,7 +12,7 @@ from edgezero_spin.host.http.listening import bind
 from edgezero_spin.host.http.observed import observed_request
 from edgezero_spin.host.http.operation import OperationPage
 from edgezero_spin.host.http.side_server import side_server
-from edgezero_spin.host.observers import combine
+from edgezero_spin.host.observers import ConnectionUse, combine
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.telemetry.prometheus import PrometheusObserver
 from tests.host.support import until
@@ -80,6 +80,21 @@ def test_metrics_follow_no_calls() -> None:
     following = observer.request_began(observed_request(head, "shop", "shop", "/..."))
     assert following is not None
     assert (following.sees_component, following.sees_end) == (False, True)
+
+
+def test_connections_that_prometheus_reads() -> None:
+    """By kind, with the limit that refused one."""
+    # TEL-43
+    metrics = PrometheusObserver()
+    metrics.connection_used(ConnectionUse("pg", "acquired", 0.2, None, 0.5, 0.1))
+    metrics.connection_used(ConnectionUse("pg", "rejected", None, "factor", 1.0, 0.1))
+    text = metrics.text().decode()
+    prefix = "outbound_connection_permit"
+    assert value(text, f'{prefix}s_acquired_total{{kind="pg",waited="true"}}') == 1
+    assert value(text, f'{prefix}s_rejected_total{{kind="pg",limit="factor"}}') == 1
+    assert value(text, f'{prefix}_wait_duration_seconds_sum{{kind="pg"}}') == 0.2
+    assert value(text, 'outbound_connection_factor_utilization_sum{kind="pg"}') == 0.5
+    assert value(text, "outbound_connection_global_utilization_sum") == 0.1
 
 
 def test_what_prometheus_reads(shared_engine: Engine) -> None:

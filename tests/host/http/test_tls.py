@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgezero_spin.host.http.listening import ListenError
-from edgezero_spin.host.http.tls import server_context
+from edgezero_spin.host.http.listening import ListenError, server_context
 from tests.certificates import make_certificate
 
 

@@ -30,6 +30,7 @@ class Registry(ThreadingHTTPServer):
         manifests: Those of other images, by repository and tag or digest; JSON values or bytes.
         media_types: Of manifests, where it is another one.
         blobs: Content by digest; what stands under a digest need not have it.
+        files: Other content, by path.
         metadata: What it says of itself; ``None`` for nothing.
         users: Who may read, by password; anybody when empty.
         open_to_all: Tokens are given to anybody, but there have to be some.
@@ -62,6 +63,7 @@ class Registry(ThreadingHTTPServer):
         self.manifests: dict[tuple[str, str], Any] = {}
         self.media_types: dict[tuple[str, str], str] = {}
         self.blobs: dict[str, bytes] = {}
+        self.files: dict[str, bytes] = {}
         self.metadata: dict[str, Any] | None = None
         self.users: dict[str, str] = {}
         self.open_to_all = False
@@ -160,6 +162,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._note()
         if registry.refusing is not None:
             self._send(registry.refusing)
+        elif url.path in registry.files:
+            self._send(200, registry.files[url.path])
         elif url.path == "/.well-known/wasm-pkg/registry.json":
             found = registry.metadata
             self._send(404 if found is None else 200, json.dumps(found).encode())

@@ -249,6 +249,16 @@ def test_a_guest_reads_what_the_host_has(engine: Engine, content: bytes, packed:
             assert instance.call(None, "first") == int.from_bytes(content[:4], "little")
 
 
+@pytest.mark.parametrize("items", [(-1, 2), ["x"], (256,), [None]])
+def test_items_of_the_host_that_do_not_fit(engine: Engine, items: object) -> None:
+    """The error says which, and the guest does not go on."""
+    with instance_of(engine, READER) as instance:
+        with pytest.raises(ValueMismatchError, match=r"item 0: expected u8"):
+            instance.call(None, "read", items)
+        with pytest.raises(InstanceError):
+            instance.call(None, "first")
+
+
 def test_a_source_is_pulled_when_the_guest_reads(engine: Engine) -> None:
     """A source that answers later wakes the guest; it is asked for no more than is read."""
     asked = []

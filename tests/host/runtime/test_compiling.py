@@ -27,6 +27,7 @@ component = { source = "app.wasm" }
 HELLO = Path(__file__).parents[2] / "foreign" / "guests" / "hello.wat"
 
 
+@pytest.fixture(scope="module")
 def slow_component() -> bytes:
     """A component that takes the engine many seconds: functions of very many instructions.
 
@@ -115,10 +116,12 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("command", ["up", "watch"])
-def test_ctrl_c_ends_a_start_that_compiles(tmp_path: Path, command: str) -> None:
+def test_ctrl_c_ends_a_start_that_compiles(
+    slow_component: bytes, tmp_path: Path, command: str
+) -> None:
     """The process ends long before the compilation would, and leaves no folder behind."""
     (tmp_path / "app" / "tmp").mkdir(parents=True)
-    (tmp_path / "app" / "app.wasm").write_bytes(slow_component())
+    (tmp_path / "app" / "app.wasm").write_bytes(slow_component)
     (tmp_path / "app" / "spin.toml").write_text(MANIFEST)
     with interruptible():
         process = subprocess.Popen(
@@ -142,6 +145,6 @@ def test_ctrl_c_ends_a_start_that_compiles(tmp_path: Path, command: str) -> None
         lines = iter(process.stderr.readline, "")
         assert any("compiling app.wasm" in line for line in lines)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
     assert process.returncode in (0, 130)
     assert list((tmp_path / "app" / "tmp").iterdir()) == []

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host.errors import (
+    ComponentError,
     DeadlineExceeded,
     EngineBusy,
     GuestTrapped,
@@ -53,6 +54,30 @@ def test_deadlines_again_after_a_rest(engine: Engine, tmp_path: Path) -> None:
             pytest.raises(DeadlineExceeded),
         ):
             instance.call(None, "run")
+
+
+def _tables(start: str) -> str:
+    return f"""(component
+      (core module $m {start}
+        (func (export "run") (result i32)
+          (table.grow 0 (ref.null func) (i32.const 150000))
+          (table.grow 0 (ref.null func) (i32.const 150000))
+          i32.sub))
+      (core instance $i (instantiate $m))
+      (func (export "run") (result s32) (canon lift (core func $i "run"))))"""
+
+
+@pytest.mark.parametrize("pooling", [False, True])
+def test_tables_have_an_end(tmp_path: Path, pooling: bool) -> None:
+    """Growing one past 200 000 elements fails in the guest, and none begins larger.
+
+    Without a pool as with one: elements are memory of the host that no other limit counts.
+    """
+    with make_engine(EngineSettings(pooling=pooling, max_instances=2)) as engine:
+        with instance_of(linked_to(engine, tmp_path, _tables("(table 1 funcref)"), {})) as one:
+            assert one.call(None, "run") == 1 - -1
+        with pytest.raises((GuestTrapped, ComponentError), match="table"):
+            instance_of(linked_to(engine, tmp_path, _tables("(table 200001 funcref)"), {}))
 
 
 def test_fuel(tmp_path: Path) -> None:

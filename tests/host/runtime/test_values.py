@@ -275,6 +275,20 @@ def test_bytes_larger_than_the_scratch_array(echoes: Echoes) -> None:
         assert instance.state.seen.pop() == data[:size]
 
 
+@pytest.mark.parametrize("name", ["string", "list<u8>", "list<u32>", "headers"])
+def test_nothing_needs_no_memory(engine: Engine, tmp_path: Path, name: str) -> None:
+    """An allocator may answer 0 for no bytes, before the memory was ever looked at."""
+    shape = SHAPES[name]
+    text = echo_text(shape.type_, shape.flat)
+    body = "(local $at i32) (local $missing i32)"
+    assert body in text
+    text = text.replace(body, f"{body} (if (i32.eqz (local.get 3)) (then (return (i32.const 0))))")
+    linked = linked_to(engine, tmp_path, text, {"echo": _note_and_return})
+    nothing = {"string": "", "list<u8>": b""}.get(name, [])
+    with instance_of(linked) as instance:
+        assert instance.call(None, "echo", nothing) == nothing
+
+
 scalars = st.characters(exclude_categories=["Cs"])
 texts = st.text(scalars)
 records = st.fixed_dictionaries({"status-code": st.integers(0, 65535), "name": texts})

@@ -1,7 +1,9 @@
 """An OTLP collector on loopback: takes what is sent over HTTP, and decodes the protobufs."""
 
 import gzip
+import ssl
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +15,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.certificates import Certificate
 
 __all__ = ["Collector", "Span", "collecting"]
 
@@ -51,6 +55,7 @@ class Collector:
         resources: Attributes of each resource that sent something.
         scopes: Names of scopes.
         headers: Header fields of the last request.
+        paths: Those of requests: what each is about, however it came.
         status: Of its answers.
     """
 
@@ -62,6 +67,7 @@ class Collector:
         self.resources: list[dict[str, Any]] = []
         self.scopes: set[str] = set()
         self.headers: dict[str, str] = {}
+        self.paths: set[str] = set()
         self.status = 200
         self._changed = threading.Condition()
 
@@ -86,6 +92,7 @@ class Collector:
     def receive(self, path: str, body: bytes) -> None:
         """Decode one request."""
         with self._changed:
+            self.paths.add(path)
             if path.endswith("/v1/traces"):
                 self._traces(ExportTraceServiceRequest.FromString(body))
             elif path.endswith("/v1/metrics"):
@@ -141,8 +148,8 @@ class Collector:
 
 
 @contextmanager
-def collecting() -> Iterator[Collector]:
-    """Run a collector while the block does."""
+def collecting(certificate: Certificate | None = None) -> Iterator[Collector]:
+    """Run a collector while the block does; with a certificate over TLS."""
     collector = Collector()
 
     class Handler(BaseHTTPRequestHandler):
@@ -150,6 +157,8 @@ def collecting() -> Iterator[Collector]:
             body = self.rfile.read(int(self.headers["content-length"]))
             if self.headers.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)
+            elif self.headers.get("content-encoding") == "deflate":
+                body = zlib.decompress(body)
             collector.headers = {name.lower(): value for name, value in self.headers.items()}
             collector.receive(self.path, body)
             self.send_response(collector.status)
@@ -161,6 +170,11 @@ def collecting() -> Iterator[Collector]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     collector.url = f"http://127.0.0.1:{server.server_port}"
+    if certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate.chain, certificate.key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        collector.url = collector.url.replace("http:", "https:")
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

@@ -9,6 +9,7 @@ import pytest
 
 from edgezero_spin.host import Host, HostSettings, HttpRequest
 from edgezero_spin.host.factors.logs import Logs
+from edgezero_spin.host.observers import ConnectionUse
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.telemetry.exporting import Telemetry, start_telemetry
 from edgezero_spin.host.telemetry.settings import TelemetrySettings, telemetry_settings
@@ -146,6 +147,36 @@ def test_what_instances_spend(shared_engine: Engine, collector: Collector) -> No
         [(attributes, point)] = collector.points[name]
         assert attributes == {"component_id": "script", "unit": unit}
         assert point.count == 3 and point.sum > 0
+
+
+def test_connections_of_components(collector: Collector) -> None:
+    """Are counted by kind, with waits and with how much of their limits is used (TEL-43)."""
+    with telemetry() as started:
+        for use in (
+            ConnectionUse("http", "acquired", None, None, None, None),
+            ConnectionUse("http", "acquired", 0.25, None, 0.5, 0.97),
+            ConnectionUse("http", "rejected", None, "global", 0.5, 1.0),
+            ConnectionUse("http", "released", None, None, 0.0, 0.2),
+        ):
+            started.observer.connection_used(use)
+    points = collector.wait_for(
+        lambda c: c.points if "outbound_connection_permits_acquired" in c.points else None
+    )
+    acquired = points["outbound_connection_permits_acquired"]
+    assert {attributes["waited"]: point.as_int for attributes, point in acquired} == {
+        False: 1,
+        True: 1,
+    }
+    [(attributes, point)] = points["outbound_connection_permits_rejected"]
+    assert (attributes, point.as_int) == ({"kind": "http", "limit": "global"}, 1)
+    [(attributes, point)] = points["outbound_connection_permit_wait_duration_ms"]
+    assert (attributes, point.sum) == ({"kind": "http"}, 250.0)
+    [(attributes, point)] = points["outbound_connection_factor_utilization"]
+    assert attributes == {"kind": "http"} and list(point.explicit_bounds) == [
+        *(0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+    ]
+    [(attributes, point)] = points["outbound_connection_global_utilization"]
+    assert attributes == {} and list(point.bucket_counts) == [1, 0, 0, 0, 0, 1, 0]
 
 
 @pytest.mark.parametrize("in_spans", [True, False])

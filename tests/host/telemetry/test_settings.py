@@ -1,5 +1,7 @@
 """Settings of telemetry: the variables that switch it on, and those that are refused."""
 
+import re
+
 import pytest
 
 from edgezero_spin.host.telemetry.settings import TelemetryError, telemetry_settings
@@ -54,6 +56,37 @@ def test_a_protocol_that_nobody_knows() -> None:
     assert settings is not None and settings.protocols == ALL
     (warning,) = settings.warnings
     assert "'soap' is not a valid OTLP protocol, defaulting to http/protobuf" in warning
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "says"),
+    [
+        ("COMPRESSION", "zstd", "write gzip, deflate or none"),
+        ("TRACES_COMPRESSION", "br", "write gzip, deflate or none"),
+        ("TIMEOUT", "10s", "write milliseconds"),
+        ("METRICS_TIMEOUT", "0", "write milliseconds"),
+        ("CERTIFICATE", "/nowhere/ca.pem", "cannot read /nowhere/ca.pem: No such file"),
+        ("LOGS_CLIENT_KEY", __file__, "is not in PEM"),
+    ],
+)
+def test_what_cannot_be_used(variable: str, text: str, says: str) -> None:
+    """Is an error at the start that names the variable."""
+    environ = {ENDPOINT: URL, f"OTEL_EXPORTER_OTLP_{variable}": text}
+    with pytest.raises(TelemetryError, match=re.escape(says)) as raised:
+        telemetry_settings(environ)
+    assert variable in str(raised.value)
+
+
+def test_times_are_in_milliseconds() -> None:
+    """As everywhere but in the SDK for Python; one signal may have its own (TEL-7)."""
+    environ = {
+        ENDPOINT: URL,
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "2500",
+        "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT": "500",
+    }
+    found = telemetry_settings(environ)
+    assert found is not None
+    assert found.timeouts_s == {"traces": 2.5, "metrics": 2.5, "logs": 0.5}
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_only_functions_that_the_host_has_are_traced_and_few_of_them() -> None:
         ),
         (
             WitError(("other", "host=a password='hu sh' dbname=b")),
-            "other: host=a password=***@ dbname=b",
+            "other: host=a password=*** dbname=b",
             "host",
         ),
         (
@@ -123,3 +123,18 @@ def test_only_functions_that_the_host_has_are_traced_and_few_of_them() -> None:
 def test_problems(error: BaseException, problem: str, blame: str) -> None:
     """In words, and without credentials."""
     assert problem_of(error) == (problem, blame)
+
+
+@pytest.mark.parametrize(
+    ("interface", "function", "attribute"),
+    [
+        ("fermyon:spin/key-value@2.0.0", "[static]store.open", "kv.backend"),
+        ("spin:key-value/key-value@3.0.0", "[static]store.open", "kv.backend"),
+        ("spin:sqlite/sqlite@3.1.0", "[static]connection.open-async", "sqlite.backend"),
+        ("fermyon:spin/llm@2.0.0", "infer", "llm.backend"),
+    ],
+)
+def test_the_backend_of_a_call(interface: str, function: str, attribute: str) -> None:
+    """Is an attribute where the host knows it (TEL-23, TEL-25, TEL-30)."""
+    span = span_of(HostCall(interface, function, ("default", ""), "there"))
+    assert span is not None and span.attributes[attribute] == "there"

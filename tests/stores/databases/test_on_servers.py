@@ -74,6 +74,9 @@ class Servers:
         }
 
 
+EMPTY = ["", " ", ";", "-- nothing", "/* nothing */", "-- nothing\n;"]
+
+
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """Redis, PostgreSQL and MariaDB of Debian."""
@@ -215,6 +218,30 @@ def test_a_statement_that_fails_says_why(
     assert text in found["text"]
     assert found["text"].startswith(f"{kind}[")
     assert found["text"].endswith(f", in: {statement.split()[0] if kind == 'redis' else statement}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "statements"),
+    [
+        ("sqlite", "the statement is empty (bad parameter or other API misuse)", EMPTY),
+        ("postgres", None, EMPTY),
+        # A comment is a statement for MariaDB.
+        ("mysql", "Query was empty", ["", " ", ";"]),
+    ],
+)
+def test_a_statement_that_is_empty(
+    client: Client, kind: str, text: str | None, statements: list[str]
+) -> None:
+    """PostgreSQL has no rows for it, the others refuse it."""
+    for statement in statements:
+        for reads in (False, True):
+            asked = {"kind": kind, "statement": statement, "reads": reads}
+            found = client.post("/error", json=asked).json()
+            if text is None:
+                assert found == {}
+            else:
+                assert found["type"] == "QueryError"
+                assert text in found["text"]
 
 
 def test_what_the_manifest_does_not_allow_is_not_connected_to(

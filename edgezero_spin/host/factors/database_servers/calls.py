@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from edgezero_spin.host.errors import Trap
-from edgezero_spin.host.factors.blocking import check, in_thread
+from edgezero_spin.host.factors.blocking import in_thread
 from edgezero_spin.host.factors.database_servers.sessions import RowStream, Session
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.streams import PartwiseSource
@@ -36,7 +36,7 @@ class ThreadCall:
         """Raise what ends a wait."""
         if not self._wanted:
             raise Trap("the call was cancelled")
-        check(self._state)
+        self._state.check()
 
     async def run(self, work: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:
         """Do the work; if the call is cancelled, it stops at its next wait."""
@@ -86,7 +86,7 @@ class RowSource(PartwiseSource):
 
     def look_up(self) -> None:
         """Wait for the next rows."""
-        self._session.fill(self._stream, ROWS_AT_ONCE, lambda: check(self._state))
+        self._session.fill(self._stream, ROWS_AT_ONCE, self._state.check)
         self._take_ready()
 
     def _take_ready(self) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
-from edgezero_spin.host.factors.blocking import blocking, check
 from edgezero_spin.host.factors.bounds import release
 from edgezero_spin.host.factors.database_servers.calls import ThreadCall
 from edgezero_spin.host.factors.database_servers.errors import DatabaseServerError
@@ -47,8 +46,8 @@ class ConnectionResource:
         """
         with _failures():
             opening = begin()
-        with _given_up(opening), blocking(state):
-            return cls(opening.finish(lambda: check(state)))
+        with _given_up(opening), state.asleep():
+            return cls(opening.finish(state.check))
 
     @classmethod
     def open_async(cls, state: InstanceState, begin: Begin) -> Coroutine[Any, Any, Self]:

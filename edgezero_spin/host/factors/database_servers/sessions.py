@@ -22,20 +22,19 @@ from edgezero_spin.host.factors.database_servers.errors import (
 from edgezero_spin.host.factors.database_servers.pools import ConnectionPool, PooledConnection
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
-from edgezero_spin.host.factors.outbound_networking.slot_waits import (
-    MAX_CONNECTIONS,
-    claim_slot,
-)
+from edgezero_spin.host.factors.outbound_networking.slot_waits import MAX_CONNECTIONS, claim_slot
+from edgezero_spin.host.runtime.interface import VariantTable
 
-__all__ = ["Opening", "Parameter", "Row", "RowStream", "Rows", "Session", "SqlConnection"]
+__all__ = ["NULL", "Opening", "Parameter", "RowStream", "Rows", "Session", "SqlConnection"]
 
 TOO_MANY = "too many connections"
 PATIENCE_S = 0.25
 
 Parameter = tuple[str, Any]
 """Case and payload of a ``parameter-value``."""
-Row = Sequence[tuple[str, Any]]
-"""Case and payload of each ``db-value``."""
+
+NULL = "db-null"
+"""The case of a ``db-value`` that stands for NULL."""
 
 
 class Rows(Protocol):
@@ -49,7 +48,7 @@ class Rows(Protocol):
     def at_hand(self) -> bool:
         """Whether reading would not wait for the server."""
 
-    def read(self, most_bytes: int) -> tuple[list[Row], int]:
+    def read(self, most_bytes: int) -> tuple[VariantTable, int]:
         """Return the next rows, none at the end, and what they count.
 
         Args:
@@ -157,7 +156,7 @@ class Session(Generic[C]):
 
     def query(
         self, statement: str, parameters: Sequence[Parameter], check: Callable[[], None]
-    ) -> tuple[Sequence[Any], list[Row]]:
+    ) -> tuple[Sequence[Any], VariantTable]:
         """Run a statement; return its columns and rows.
 
         Raises:
@@ -167,13 +166,15 @@ class Session(Generic[C]):
         """
         with self.use(check) as connection:
             rows = connection.query(statement, parameters)
-            found: list[Row] = []
+            found: list[VariantTable] = []
             left = MAX_RESULT_BYTES
             while True:
                 piece, size = rows.read(left)
+                if found and not piece:
+                    return rows.columns, VariantTable.joined(found)
+                found.append(piece)
                 if not piece:
-                    return rows.columns, found
-                found += piece
+                    return rows.columns, piece
                 left -= size
 
     def execute(
@@ -274,21 +275,22 @@ class RowStream:
         self.unwanted = False
         self._rows = rows
         self._left = MAX_RESULT_BYTES if limit_whole else None
-        self._taken: list[Row] = []
+        self._taken: list[VariantTable] = []
+        self._count = 0
 
     @property
     def filled(self) -> bool:
         """Whether there is something to read, the end included."""
         return bool(self._taken) or self.ended
 
-    def taken(self) -> tuple[list[Row], bool]:
+    def taken(self) -> tuple[Sequence[Any], bool]:
         """Return the rows that were taken in, and whether they are the last."""
-        rows, self._taken = self._taken, []
-        return rows, self.ended
+        taken, self._taken, self._count = self._taken, [], 0
+        return VariantTable.joined(taken) if taken else (), self.ended
 
     def take_in(self, most: int) -> None:
         """Wait for a row, and take in what came with it, so many at most."""
-        while len(self._taken) < most and not self.ended:
+        while self._count < most and not self.ended:
             if self._taken and not self._rows.at_hand:
                 return
             left = self._left
@@ -312,7 +314,8 @@ class RowStream:
             return 0
         if rows:
             self.has_rows = True
-            self._taken += rows
+            self._taken.append(rows)
+            self._count += len(rows)
         else:
             self.ended = True
         return size

@@ -77,6 +77,9 @@ class Sequential:
 
     What several threads do through one such object, or through any two that share a lock,
     happens in some order; a counter loses nothing.
+
+    Attributes:
+        summary: Where the backend keeps its entries, for traces.
     """
 
     # Two wrappers of one backend must exclude each other, so they share this.
@@ -89,6 +92,7 @@ class Sequential:
             lock: Held during every change; by default one that all wrappers share.
         """
         self.backend = backend
+        self.summary: str = getattr(backend, "summary", "unknown")
         self._lock = lock or self._shared
 
     def get(self, key: str) -> bytes | None:

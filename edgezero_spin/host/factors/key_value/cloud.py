@@ -15,13 +15,7 @@ import attrs
 
 from edgezero_spin.host.factors.extras import missing_extra
 
-__all__ = [
-    "CloudStore",
-    "CosmosContainer",
-    "DynamoTable",
-    "cloud_fault",
-    "cloud_store",
-]
+__all__ = ["CloudStore", "CosmosContainer", "DynamoTable", "cloud_fault", "cloud_store"]
 
 
 @attrs.frozen(kw_only=True)

@@ -14,11 +14,7 @@ from typing import TYPE_CHECKING
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.factors.key_value.cloud import CloudStore, CosmosContainer, DynamoTable
-from edgezero_spin.host.factors.labels import (
-    UnresolvedLabelError,
-    check_labels,
-    used_labels,
-)
+from edgezero_spin.host.factors.labels import UnresolvedLabelError, check_labels, used_labels
 from edgezero_spin.host.factors.redis.address import RedisAddress
 from edgezero_spin.host.factors.redis.pool import RedisPool
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend

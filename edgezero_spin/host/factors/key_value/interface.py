@@ -5,10 +5,13 @@ is ``other(...)`` and never stops the guest. Which backend serves a label was de
 start-up; see ``key_value_stores``.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, size_of
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.key_value.remote import as_used_by
-from edgezero_spin.host.runtime.interface import Interface, WitError
+from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 
 __all__ = [
@@ -16,6 +19,7 @@ __all__ = [
     "MAX_OPEN_STORES",
     "MAX_RESULT_BYTES",
     "StoreResource",
+    "calling",
     "open_backend",
     "too_large",
 ]
@@ -75,25 +79,24 @@ def _get(state: InstanceState, store: StoreResource, key: str) -> bytes | None:
     return value
 
 
-def _set(state: InstanceState, store: StoreResource, key: str, value: bytes) -> None:
-    try:
-        store.backend.set(key, value)
-    except BackendError as error:
-        raise _other(error.message) from error
+def calling(
+    name: str, form: Callable[[KeyValueBackend], KeyValueBackend] | None = None
+) -> HostFunction:
+    """Return the function of a handle that calls a method of its store.
 
+    Args:
+        name: The method.
+        form: Returns the store in the form that has it; ``None`` where every store has it.
+    """
 
-def _delete(state: InstanceState, store: StoreResource, key: str) -> None:
-    try:
-        store.backend.delete(key)
-    except BackendError as error:
-        raise _other(error.message) from error
+    def call(state: InstanceState, store: StoreResource, *arguments: Any) -> Any:
+        backend = store.backend if form is None else form(store.backend)
+        try:
+            return getattr(backend, name)(*arguments)
+        except BackendError as error:
+            raise _other(error.message) from error
 
-
-def _exists(state: InstanceState, store: StoreResource, key: str) -> bool:
-    try:
-        return store.backend.exists(key)
-    except BackendError as error:
-        raise _other(error.message) from error
+    return call
 
 
 def _get_keys(state: InstanceState, store: StoreResource) -> list[str]:
@@ -116,9 +119,9 @@ KEY_VALUE = Interface(
     {
         "[static]store.open": _open,
         "[method]store.get": _get,
-        "[method]store.set": _set,
-        "[method]store.delete": _delete,
-        "[method]store.exists": _exists,
+        "[method]store.set": calling("set"),
+        "[method]store.delete": calling("delete"),
+        "[method]store.exists": calling("exists"),
         "[method]store.get-keys": _get_keys,
     },
     {"store": StoreResource},

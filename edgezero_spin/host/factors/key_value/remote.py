@@ -9,7 +9,6 @@ from contextlib import closing
 from itertools import islice
 from typing import TypeVar
 
-from edgezero_spin.host.factors.blocking import blocking, check
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.key_value.batches import wide
 from edgezero_spin.stores.backend import KeyValueBackend
@@ -38,22 +37,22 @@ class RemoteStore:
 
     def get(self, key: str) -> bytes | None:
         """Return the value, or ``None`` when the key is absent."""
-        with blocking(self._state):
+        with self._state.asleep():
             return self._backend.get(key)
 
     def set(self, key: str, value: bytes) -> None:
         """Write the value, replacing what was there."""
-        with blocking(self._state):
+        with self._state.asleep():
             self._backend.set(key, value)
 
     def delete(self, key: str) -> None:
         """Remove the key, if it is there."""
-        with blocking(self._state):
+        with self._state.asleep():
             self._backend.delete(key)
 
     def exists(self, key: str) -> bool:
         """Tell whether the key is there."""
-        with blocking(self._state):
+        with self._state.asleep():
             return self._backend.exists(key)
 
     def keys(self) -> Iterator[str]:
@@ -67,32 +66,32 @@ class RemoteStore:
 
     def _some_at_a_time(self, find: Callable[[], Iterable[T]], most: int) -> Iterator[T]:
         # Whoever asks stops where a result gets too large, which may be long before its end.
-        with blocking(self._state):
+        with self._state.asleep():
             found = iter(find())
             some = list(islice(found, most))
         while len(some) == most:
             yield from some
-            check(self._state)
-            with blocking(self._state):
+            self._state.check()
+            with self._state.asleep():
                 some = list(islice(found, most))
         yield from some
 
     def set_many(self, entries: Sequence[tuple[str, bytes]]) -> None:
         """Write every entry."""
-        with blocking(self._state):
+        with self._state.asleep():
             self._backend.set_many(entries)
 
     def delete_many(self, keys: Sequence[str]) -> None:
         """Remove every key."""
-        with blocking(self._state):
+        with self._state.asleep():
             self._backend.delete_many(keys)
 
     def increment(self, key: str, delta: int) -> int:
         """Add to a counter and return its new value."""
-        with blocking(self._state):
+        with self._state.asleep():
             return self._backend.increment(key, delta)
 
     def compare_and_set(self, key: str, expected: bytes, value: bytes) -> bool:
         """Write the value if the store still holds the expected one."""
-        with blocking(self._state):
+        with self._state.asleep():
             return self._backend.compare_and_set(key, expected, value)

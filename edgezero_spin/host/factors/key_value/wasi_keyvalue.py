@@ -13,7 +13,7 @@ from edgezero_spin.host.factors.bounds import claim, release, size_of
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.key_value import interface as key_value
 from edgezero_spin.host.factors.key_value.batches import wide
-from edgezero_spin.host.factors.key_value.interface import KEY_VALUE, StoreResource
+from edgezero_spin.host.factors.key_value.interface import KEY_VALUE, StoreResource, calling
 from edgezero_spin.host.runtime.interface import Interface, WitError
 from edgezero_spin.stores.backend import BackendError
 
@@ -88,29 +88,17 @@ def _get_many(
     return found
 
 
+_set_all, _delete_all = calling("set_many", wide), calling("delete_many", wide)
+
+
 def _set_many(state: InstanceState, bucket: Bucket, entries: list[tuple[str, bytes]]) -> None:
-    if not entries:
-        return
-    try:
-        wide(bucket.backend).set_many(entries)
-    except BackendError as error:
-        raise _other(error.message) from error
+    if entries:
+        _set_all(state, bucket, entries)
 
 
 def _delete_many(state: InstanceState, bucket: Bucket, keys: list[str]) -> None:
-    if not keys:
-        return
-    try:
-        wide(bucket.backend).delete_many(keys)
-    except BackendError as error:
-        raise _other(error.message) from error
-
-
-def _increment(state: InstanceState, bucket: Bucket, key: str, delta: int) -> int:
-    try:
-        return wide(bucket.backend).increment(key, delta)
-    except BackendError as error:
-        raise _other(error.message) from error
+    if keys:
+        _delete_all(state, bucket, keys)
 
 
 def _new_cas(state: InstanceState, bucket: Bucket, key: str) -> Cas:
@@ -172,7 +160,7 @@ INTERFACES = (
         {
             "[static]cas.new": _new_cas,
             "[method]cas.current": _current,
-            "increment": _increment,
+            "increment": calling("increment", wide),
             "swap": _swap,
         },
         {"bucket": Bucket, "cas": Cas},

@@ -10,6 +10,7 @@ import json
 import threading
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -29,9 +30,15 @@ class LlmError(HostError):
 
 
 class LlmClient:
-    """Asks one server, one question at a time (LLM-3). From any thread."""
+    """Asks one server, one question at a time (LLM-3). From any thread.
+
+    Attributes:
+        summary: The server, for traces.
+    """
 
     def __init__(self, server: LlmServer) -> None:
+        url = urlsplit(server.url)
+        self.summary = f"model at {url._replace(netloc=url.netloc.rpartition('@')[2]).geturl()}"
         self._server = server
         self._lock = threading.Lock()
 

@@ -110,9 +110,7 @@ def _infer(
             },
         },
         lambda found: _inferred(
-            found["text"],
-            found["usage"]["promptTokenCount"],
-            found["usage"]["generatedTokenCount"],
+            found["text"], found["usage"]["promptTokenCount"], found["usage"]["generatedTokenCount"]
         ),
     )
 

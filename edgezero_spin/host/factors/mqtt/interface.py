@@ -9,7 +9,6 @@ Source: contract services.md, section 3; spin-host.md, DB-7, NET-25, NET-42, NET
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from edgezero_spin.host.factors.blocking import blocking, check
 from edgezero_spin.host.factors.bounds import claim, release
 from edgezero_spin.host.factors.database_servers.calls import ThreadCall
 from edgezero_spin.host.factors.extras import missing_extra
@@ -17,10 +16,7 @@ from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.mqtt.address import parse_mqtt_address
 from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
-from edgezero_spin.host.factors.outbound_networking.slot_waits import (
-    MAX_CONNECTIONS,
-    claim_slot,
-)
+from edgezero_spin.host.factors.outbound_networking.slot_waits import MAX_CONNECTIONS, claim_slot
 from edgezero_spin.host.runtime.interface import Interface, WitError
 
 if TYPE_CHECKING:
@@ -95,10 +91,8 @@ def _open(
 ) -> MqttConnectionResource:
     _begin_open(state, address)
     try:
-        with blocking(state):
-            return _finish_open(
-                state, address, username, password, keep_alive_s, lambda: check(state)
-            )
+        with state.asleep():
+            return _finish_open(state, address, username, password, keep_alive_s, state.check)
     except BaseException:
         release(state, KIND)
         raise
@@ -149,22 +143,14 @@ def _deliver(
 
 
 def _publish(
-    state: InstanceState,
-    connection: MqttConnectionResource,
-    topic: str,
-    payload: bytes,
-    qos: str,
+    state: InstanceState, connection: MqttConnectionResource, topic: str, payload: bytes, qos: str
 ) -> None:
-    with blocking(state):
-        _deliver(state, connection, topic, payload, qos, lambda: check(state))
+    with state.asleep():
+        _deliver(state, connection, topic, payload, qos, state.check)
 
 
 async def _publish_async(
-    state: InstanceState,
-    connection: MqttConnectionResource,
-    topic: str,
-    payload: bytes,
-    qos: str,
+    state: InstanceState, connection: MqttConnectionResource, topic: str, payload: bytes, qos: str
 ) -> None:
     call = ThreadCall(state)
     await call.run(lambda: _deliver(state, connection, topic, payload, qos, call.check))

@@ -24,7 +24,7 @@ from edgezero_spin.host.factors.database_servers.errors import (
     DatabaseServerError,
     ResultTooLargeError,
 )
-from edgezero_spin.host.factors.database_servers.sessions import Parameter, Row
+from edgezero_spin.host.factors.database_servers.sessions import Parameter
 from edgezero_spin.host.factors.mysql.address import MysqlAddress
 from edgezero_spin.host.factors.mysql.sockets import (
     MAX_PACKET_BYTES,
@@ -40,6 +40,7 @@ from edgezero_spin.host.factors.mysql.values import (
     encode_parameters,
 )
 from edgezero_spin.host.factors.outbound_networking.sockets import connect, is_readable
+from edgezero_spin.host.runtime.interface import VariantTable
 
 __all__ = ["MysqlConnection", "MysqlError", "MysqlRows", "connect_mysql"]
 
@@ -146,7 +147,7 @@ class MysqlRows:
         """Whether reading would not wait for the server."""
         return self._connection.at_hand
 
-    def read(self, most_bytes: int) -> tuple[list[Row], int]:
+    def read(self, most_bytes: int) -> tuple[VariantTable, int]:
         """Return the next rows, none at the end, and what they count.
 
         Args:
@@ -156,7 +157,7 @@ class MysqlRows:
             MysqlError: The statement failed, or a value cannot be read.
             ResultTooLargeError: They count more.
         """
-        rows: list[Row] = []
+        rows: list[list[Any]] = []
         total = 0
         while len(rows) < self._chunk and (data := self._connection.next_row()) is not None:
             try:
@@ -167,7 +168,7 @@ class MysqlRows:
             if total > most_bytes:
                 raise ResultTooLargeError
             rows.append(row)
-        return rows, total
+        return self._reader.table(rows), total
 
     def close(self) -> None:
         """Leave the rows that are left to the next statement, which reads past them."""

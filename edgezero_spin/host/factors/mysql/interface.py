@@ -9,7 +9,6 @@ from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from edgezero_spin.host.factors.blocking import blocking, check
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
 from edgezero_spin.host.factors.database_servers.calls import RowSource, ThreadCall
 from edgezero_spin.host.factors.database_servers.connections import ConnectionResource
@@ -17,10 +16,7 @@ from edgezero_spin.host.factors.database_servers.errors import (
     DatabaseServerError,
     ResultTooLargeError,
 )
-from edgezero_spin.host.factors.database_servers.sessions import (
-    Parameter,
-    RowStream,
-)
+from edgezero_spin.host.factors.database_servers.sessions import Parameter, RowStream
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.mysql.opening import KIND, begin_open
 from edgezero_spin.host.runtime.host_sources import FutureValue
@@ -72,8 +68,8 @@ def _query(
     statement: str,
     values: Sequence[Parameter],
 ) -> dict[str, Any]:
-    with _errors(), blocking(state):
-        columns, rows = connection.session.query(statement, values, lambda: check(state))
+    with _errors(), state.asleep():
+        columns, rows = connection.session.query(statement, values, state.check)
     if not columns:
         raise WitError(("other", UNABLE_TO_STREAM))
     return {"columns": _columns(columns), "rows": rows}
@@ -85,8 +81,8 @@ def _execute(
     statement: str,
     values: Sequence[Parameter],
 ) -> None:
-    with _errors(), blocking(state):
-        connection.session.execute(statement, values, lambda: check(state))
+    with _errors(), state.asleep():
+        connection.session.execute(statement, values, state.check)
 
 
 async def _query_async(

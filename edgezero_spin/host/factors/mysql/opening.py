@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from edgezero_spin.host.factors.database_servers.errors import DatabaseServerError
+from edgezero_spin.host.factors.database_servers.pools import ConnectionPools
 from edgezero_spin.host.factors.database_servers.sessions import Opening
 from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.mysql.address import MysqlAddress, parse_mysql_address
-from edgezero_spin.host.factors.mysql.factor import Mysql
 from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def begin_open(state: InstanceState, text: str) -> "Opening[MysqlConnection]":
     if missing is not None:
         raise DatabaseServerError(missing)
     grants = state.grants
-    mysql: Mysql = grants.mysql
-    pool = mysql.pools.pool((grants.component_id, text), _connect(address))
+    mysql: ConnectionPools[MysqlConnection] = grants.mysql
+    pool = mysql.pool((grants.component_id, text), _connect(address))
     return Opening.begin(state, KIND, pool, grants.network.mysql_slots)
 
 

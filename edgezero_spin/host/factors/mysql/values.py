@@ -15,7 +15,8 @@ import attrs
 from pymysql.constants import FIELD_TYPE, FLAG
 
 from edgezero_spin.host.factors.bounds import ENTRY_OVERHEAD
-from edgezero_spin.host.factors.database_servers.sessions import Parameter, Row
+from edgezero_spin.host.factors.database_servers.sessions import NULL, Parameter
+from edgezero_spin.host.runtime.interface import VariantTable
 
 __all__ = [
     "MysqlColumn",
@@ -24,8 +25,6 @@ __all__ = [
     "column_of",
     "encode_parameters",
 ]
-
-NULL = ("db-null", None)
 
 _UNSIGNED = 0x8000
 _LENGTHS = {0xFC: 2, 0xFD: 3, 0xFE: 8}
@@ -105,23 +104,24 @@ class MysqlRowReader:
 
     def __init__(self, columns: Sequence[MysqlColumn]) -> None:
         self.columns = columns
+        self._cases = [column.case for column in columns]
         # A row begins with a zero and a bit for each NULL, after two that are not used.
         self._values = 1 + (len(columns) + 9) // 8
 
-    def row(self, data: bytes) -> tuple[Row, int]:
-        """Return a row, and what it counts against the limit of a result.
+    def row(self, data: bytes) -> tuple[list[Any], int]:
+        """Return the values of a row, and what it counts against the limit of a result.
 
         Raises:
             UnreadableValueError: A value cannot be read.
         """
         at = self._values
         nulls = int.from_bytes(data[1:at], "little") >> 2
-        row: list[tuple[str, Any]] = []
+        row: list[Any] = []
         size = 0
         for column in self.columns:
             size += ENTRY_OVERHEAD
             if nulls & 1:
-                row.append(NULL)
+                row.append(None)
             else:
                 if column.read is None:
                     raise UnreadableValueError(
@@ -134,11 +134,15 @@ class MysqlRowReader:
                     raise UnreadableValueError(
                         f"Cannot convert value in column {column.name}: {error}"
                     ) from None
-                row.append((column.case, value))
+                row.append(value)
                 size += end - at
                 at = end
             nulls >>= 1
         return row, size
+
+    def table(self, rows: Sequence[Sequence[Any]]) -> VariantTable:
+        """Return rows as a guest has them."""
+        return VariantTable.of_rows(self._cases, rows, null=NULL)
 
 
 def encode_parameters(parameters: Sequence[Parameter]) -> bytes:
@@ -146,7 +150,7 @@ def encode_parameters(parameters: Sequence[Parameter]) -> bytes:
     nulls = 0
     types, values = [], []
     for index, (case, value) in enumerate(parameters):
-        if case == "db-null":
+        if case == NULL:
             nulls |= 1 << index
             types.append(FIELD_TYPE.NULL)
             continue

@@ -113,12 +113,17 @@ class HttpConnectionPool:
                     self._slots.release()
                     raise
         except TimeoutError as error:
+            if late == "connection-limit-reached":
+                self._slots.give_up()
             raise NetworkFailure(late) from error
 
     async def _kept_or_slot(self, place: ConnectionTarget, *, new: bool) -> ClientConnection | None:
         """Return a connection that waited for use, or ``None`` with a slot for a new one."""
         if self._slots.none_at_all:
+            self._slots.give_up()
             raise NetworkFailure("connection-limit-reached")
+        began = monotonic()
+        waited = False
         changed = asyncio.Event()
         loop = asyncio.get_running_loop()
         told = contextlib.ExitStack()
@@ -128,7 +133,7 @@ class HttpConnectionPool:
                 kept = None if new else self._kept(place)
                 if kept is not None:
                     return kept
-                if self._slots.claim():
+                if self._slots.claim(monotonic() - began if waited else None):
                     return None
                 if self._idle:
                     self.discard(self._idle.popleft())
@@ -138,6 +143,7 @@ class HttpConnectionPool:
                     told.callback(self._waiting.discard, changed)
                     told.enter_context(self._slots.waiter(lambda: call_in(loop, changed.set)))
                 else:
+                    waited = True
                     await changed.wait()
 
     def _kept(self, place: ConnectionTarget) -> ClientConnection | None:

@@ -8,14 +8,7 @@ within addresses.
 """
 
 from collections.abc import Iterable
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import attrs
 
@@ -84,9 +77,7 @@ def parse_blocked(entries: Iterable[str]) -> BlockedNetworks:
     return BlockedNetworks(tuple(networks), private)
 
 
-def _meanings(
-    address: IPv4Address | IPv6Address,
-) -> Iterable[IPv4Address | IPv6Address]:
+def _meanings(address: IPv4Address | IPv6Address) -> Iterable[IPv4Address | IPv6Address]:
     """The address, and the IPv4 address inside an IPv6 one."""
     yield address
     if isinstance(address, IPv4Address):

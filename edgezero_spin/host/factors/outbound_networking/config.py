@@ -32,10 +32,6 @@ MAX_HTTP_CONNECTIONS = 256
 MOST = 2**31 - 1
 
 
-def _http_slots() -> ConnectionSlots:
-    return ConnectionSlots(MAX_HTTP_CONNECTIONS)
-
-
 @attrs.frozen(kw_only=True)
 class NetworkRules:
     """The rules of one application; the slots count for all its instances.
@@ -56,15 +52,27 @@ class NetworkRules:
 
     blocked: BlockedNetworks = attrs.field(factory=BlockedNetworks)
     pooling: bool = True
-    http_slots: ConnectionSlots = attrs.field(factory=_http_slots)
-    redis_slots: ConnectionSlots = attrs.field(factory=ConnectionSlots)
-    postgres_slots: ConnectionSlots = attrs.field(factory=ConnectionSlots)
-    mysql_slots: ConnectionSlots = attrs.field(factory=ConnectionSlots)
-    mqtt_slots: ConnectionSlots = attrs.field(factory=ConnectionSlots)
+    http_slots: ConnectionSlots = attrs.field(
+        factory=lambda: ConnectionSlots(MAX_HTTP_CONNECTIONS, kind="http")
+    )
+    redis_slots: ConnectionSlots = attrs.field(factory=lambda: ConnectionSlots(kind="redis"))
+    postgres_slots: ConnectionSlots = attrs.field(factory=lambda: ConnectionSlots(kind="pg"))
+    mysql_slots: ConnectionSlots = attrs.field(factory=lambda: ConnectionSlots(kind="mysql"))
+    mqtt_slots: ConnectionSlots = attrs.field(factory=lambda: ConnectionSlots(kind="mqtt"))
     max_mqtt_payload: int | None = None
-    socket_slots: ConnectionSlots = attrs.field(factory=ConnectionSlots)
+    socket_slots: ConnectionSlots = attrs.field(
+        factory=lambda: ConnectionSlots(kind="wasi-sockets")
+    )
     tls: "ClientTls" = attrs.field(factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def slots(self) -> tuple[ConnectionSlots, ...]:
+        """The slots of every kind."""
+        return (
+            *(self.http_slots, self.redis_slots, self.postgres_slots),
+            *(self.mysql_slots, self.mqtt_slots, self.socket_slots),
+        )
 
 
 def read_network_rules(config: RuntimeConfig | None) -> NetworkRules:
@@ -92,16 +100,17 @@ def read_network_rules(config: RuntimeConfig | None) -> NetworkRules:
     tls = _client_tls(root, config.path.parent)
     problems.raise_any()
     total = None if max_total is None else ConnectionSlots(max_total)
+    max_http = MAX_HTTP_CONNECTIONS if max_http is None else max_http
     return NetworkRules(
         blocked=blocked,
         pooling=pooling,
-        http_slots=ConnectionSlots(MAX_HTTP_CONNECTIONS if max_http is None else max_http, total),
-        redis_slots=ConnectionSlots(max_redis, total),
-        postgres_slots=ConnectionSlots(max_postgres, total),
-        mysql_slots=ConnectionSlots(max_mysql, total),
-        mqtt_slots=ConnectionSlots(max_mqtt, total),
+        http_slots=ConnectionSlots(max_http, total, "http"),
+        redis_slots=ConnectionSlots(max_redis, total, "redis"),
+        postgres_slots=ConnectionSlots(max_postgres, total, "pg"),
+        mysql_slots=ConnectionSlots(max_mysql, total, "mysql"),
+        mqtt_slots=ConnectionSlots(max_mqtt, total, "mqtt"),
         max_mqtt_payload=max_payload,
-        socket_slots=ConnectionSlots(max_sockets, total),
+        socket_slots=ConnectionSlots(max_sockets, total, "wasi-sockets"),
         tls=tls,
         warnings=tuple(f"{config.path}: {warning}" for warning in problems.warnings),
     )
@@ -235,9 +244,5 @@ def _tls_files(table: TableReader, base: Path) -> "TlsFiles | None":
         )
         return None
     return TlsFiles(
-        platform_roots=platform,
-        webpki_roots=webpki,
-        roots=roots,
-        certificate=certificate,
-        key=key,
+        platform_roots=platform, webpki_roots=webpki, roots=roots, certificate=certificate, key=key
     )

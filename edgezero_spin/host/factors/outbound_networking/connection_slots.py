@@ -1,11 +1,14 @@
 """The limit on connections of one kind that an application holds at once.
 
-Source: contract spin-host.md, NET-40 to NET-43.
+Source: contract spin-host.md, NET-40 to NET-43; services.md, TEL-43.
 """
 
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from typing import Literal
+
+from edgezero_spin.host.observers import ConnectionUse, Observer
 
 __all__ = ["ConnectionSlots"]
 
@@ -17,11 +20,17 @@ class ConnectionSlots:
         most: Connections at once; ``None`` for any number.
         total: The connections of every kind, of which these are some; ``None`` for no such
             limit (NET-41).
+        kind: What an observer is told that they are.
+        observer: Told of each; ``None`` where nobody is.
     """
 
-    def __init__(self, most: int | None = None, total: "ConnectionSlots | None" = None) -> None:
+    def __init__(
+        self, most: int | None = None, total: "ConnectionSlots | None" = None, kind: str = ""
+    ) -> None:
         self.most = most
         self.total = total
+        self.kind = kind
+        self.observer: Observer | None = None
         self._lock = threading.Lock()
         self._held = 0
         self._waiters: list[Callable[[], None]] = []
@@ -31,8 +40,16 @@ class ConnectionSlots:
         """Whether waiting for a slot is in vain."""
         return self.most == 0 or (self.total is not None and self.total.none_at_all)
 
-    def claim(self) -> bool:
-        """Take a slot; return ``False`` when there is none left."""
+    @property
+    def _utilization(self) -> float | None:
+        return self._held / self.most if self.most else None
+
+    def claim(self, waited_s: float | None = None) -> bool:
+        """Take a slot; return ``False`` when there is none left.
+
+        Args:
+            waited_s: Seconds that the caller waited for it; ``None`` where it did not.
+        """
         with self._lock:
             if self.most is not None and self._held >= self.most:
                 return False
@@ -42,7 +59,16 @@ class ConnectionSlots:
             with self._lock:
                 self._held -= 1
             return False
+        if self.observer is not None:
+            self._tell("acquired", waited_s=waited_s)
         return True
+
+    def give_up(self) -> None:
+        """Tell the observer that a connection is refused for lack of a slot."""
+        if self.observer is not None:
+            total = self.total
+            exhausted = total is not None and total.most is not None and total._held >= total.most
+            self._tell("rejected", limit="global" if exhausted else "factor")
 
     def release(self) -> None:
         """Give a slot back."""
@@ -54,6 +80,20 @@ class ConnectionSlots:
         # All of them: who is told first may have lost interest.
         for waiter in waiters:
             waiter()
+        if self.observer is not None:
+            self._tell("released")
+
+    def _tell(
+        self,
+        event: Literal["acquired", "rejected", "released"],
+        *,
+        waited_s: float | None = None,
+        limit: Literal["factor", "global"] | None = None,
+    ) -> None:
+        total = None if self.total is None else self.total._utilization
+        use = ConnectionUse(self.kind, event, waited_s, limit, self._utilization, total)
+        if self.observer is not None:
+            self.observer.connection_used(use)
 
     @contextlib.contextmanager
     def waiter(self, told: Callable[[], None]) -> Iterator[None]:

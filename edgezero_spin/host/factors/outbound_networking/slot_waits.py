@@ -34,12 +34,14 @@ def claim_slot(slots: ConnectionSlots, held: int, check: Callable[[], None]) -> 
     if slots.claim():
         return True
     if slots.none_at_all or (slots.most is not None and held >= slots.most):
+        slots.give_up()
         return False
-    until = monotonic() + WAIT_S
+    began = monotonic()
     released = threading.Event()
     with slots.waiter(released.set):
-        while not slots.claim():
-            if monotonic() >= until:
+        while not slots.claim(monotonic() - began):
+            if monotonic() >= began + WAIT_S:
+                slots.give_up()
                 return False
             released.wait(PATIENCE_S)
             released.clear()

@@ -8,7 +8,6 @@ Source: contract spin-host.md, LIFE-7.
 from collections.abc import Callable
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from time import monotonic
-from types import TracebackType
 from typing import Self
 
 __all__ = ["PATIENCE_S", "READ", "WRITE", "Check", "SocketWait"]
@@ -63,10 +62,5 @@ class SocketWait:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()

@@ -9,10 +9,11 @@ Source: ``src/backend/utils/adt/datetime.c`` (``date2j``); contract services.md,
 
 from functools import lru_cache
 
-__all__ = ["DAY_US", "date_of_days", "days_of_date", "time_of_us", "us_of_time"]
+__all__ = ["DAY_US", "HOUR_US", "date_of_days", "days_of_date", "time_of_us", "us_of_time"]
 
-DAY_US = 86_400_000_000
-"""Microseconds of a day."""
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
+"""Microseconds of an hour, and of a day."""
 
 _DAYS_OF_400_YEARS = 146_097
 # Days from 1 March of the year 0 to 1 January 2000.

@@ -5,7 +5,8 @@ waits here: this module waits for its socket, asks now and then whether it may g
 the connection up when it may not.
 
 Every statement is prepared, so that the server says which types its parameters have, and runs in
-the extended protocol with binary parameters and results.
+the extended protocol with binary parameters and results. One without parameters is prepared,
+described and run in one round trip.
 
 Source: contract services.md, PG-21 to PG-24, PG-56 to PG-66;
 https://www.postgresql.org/docs/current/libpq-async.html.
@@ -18,7 +19,14 @@ from time import monotonic
 
 from psycopg import Error as LibraryError
 from psycopg.postgres import types as builtin_types
-from psycopg.pq import ConnStatus, ExecStatus, Format, PollingStatus, TransactionStatus
+from psycopg.pq import (
+    ConnStatus,
+    ExecStatus,
+    Format,
+    PipelineStatus,
+    PollingStatus,
+    TransactionStatus,
+)
 from psycopg.pq.abc import PGconn, PGresult
 
 from edgezero_spin.host.factors.database_servers.sessions import Parameter
@@ -40,7 +48,7 @@ from edgezero_spin.host.factors.postgres.results import PostgresRows, db_error
 
 __all__ = ["PostgresConnection"]
 
-CHUNK_ROWS = 64
+CHUNK_ROWS = 256
 """Rows that the client library gathers, where an error takes them with it."""
 
 CANCEL_TIMEOUT_S = 2.0
@@ -98,7 +106,12 @@ class PostgresConnection:
         encoded = encode_parameters(parameters)
         native = self._usable()
         try:
-            oids, description = self._prepare(statement)
+            # Whoever reads rows one by one needs the names of their types before the first, and
+            # a parameter that is not given is to fail before the server runs anything.
+            at_once = not (parameters or one_by_one or "$" in statement)
+            oids, description = self._prepare(statement, run=at_once)
+            if at_once:
+                return PostgresRows(self, PostgresRowReader(description, self._name_of))
             unknown = {
                 oid
                 for oid in (*oids, *map(description.ftype, range(description.nfields)))
@@ -150,13 +163,15 @@ class PostgresConnection:
         while True:
             result = self._next()
             if result is None:
-                self._running = False
+                self._drain()
                 self._forget_notices()
                 return None
             status = ExecStatus(result.status)
             if status is ExecStatus.FATAL_ERROR:
                 error = self._error(result, running=True)
-                self._drain()
+                # A server that is gone says no more.
+                with suppress(PostgresError):
+                    self._drain()
                 raise error
             if status in _COPIES:
                 self.close()
@@ -241,31 +256,37 @@ class PostgresConnection:
             raise PostgresError("the rows of another statement on the connection are not all read")
         return self._native
 
-    def _prepare(self, statement: str) -> tuple[list[int], PGresult]:
-        """Prepare a statement; return the types of its parameters, and what describes it."""
+    def _prepare(self, statement: str, *, run: bool = False) -> tuple[list[int], PGresult]:
+        """Prepare a statement; return the types of its parameters, and what describes it.
+
+        Args:
+            run: Run it as well, without parameters.
+        """
         native = self._usable()
         if "\0" in statement:
             raise PostgresError("a statement contains no NUL")
         native.enter_pipeline_mode()
         native.send_prepare(b"", statement.encode())
         native.send_describe_prepared(b"")
+        if run:
+            native.send_query_prepared(b"", None, result_format=Format.BINARY)
         native.pipeline_sync()
+        # What the server says of the statement comes with its first rows.
+        self._running = True
         self._flush()
-        failure: PostgresError | None = None
         described: PGresult | None = None
-        while True:
+        for _ in range(2):
             result = self._next()
-            if result is None:
-                continue
-            status = ExecStatus(result.status)
-            if status is ExecStatus.PIPELINE_SYNC:
-                break
-            if status is ExecStatus.FATAL_ERROR:
+            if result is not None and result.status == ExecStatus.FATAL_ERROR:
                 failure = self._error(result)
+                self._drain()
+                raise failure
             described = result
-        native.exit_pipeline_mode()
-        if failure is not None:
-            raise failure
+            self._next()
+        if run:
+            native.set_chunked_rows_mode(CHUNK_ROWS)
+        else:
+            self._drain()
         if described is None:
             raise PostgresError("the server did not describe the statement")
         return [described.param_type(index) for index in range(described.nparams)], described
@@ -279,6 +300,8 @@ class PostgresConnection:
         return self._names.get(oid)
 
     def _name_of(self, oid: int) -> str:
+        if self._name(oid) is None and not self._running:
+            self._look_up({oid})
         return self._name(oid) or str(oid)
 
     def _look_up(self, oids: set[int]) -> None:
@@ -319,10 +342,16 @@ class PostgresConnection:
             raise
 
     def _drain(self, until: float | None = None) -> None:
-        """Read the statement to its end."""
-        if not self.broken:
-            while self._next(until) is not None:
-                pass
+        """Read the statement to its end, and that of its pipeline."""
+        native = self._native
+        while native is not None and not self.broken:
+            result = self._next(until)
+            if native.pipeline_status == PipelineStatus.OFF:
+                if result is None:
+                    break
+            elif result is not None and result.status == ExecStatus.PIPELINE_SYNC:
+                native.exit_pipeline_mode()
+                break
         self._running = False
 
     def _forget_notices(self) -> None:

@@ -8,14 +8,14 @@ functions in ``src/backend/utils/adt``.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from struct import Struct
 from struct import error as StructError  # noqa: N812 - it is a class
 from typing import Any
 from uuid import UUID
 
 import attrs
-from psycopg.abc import Buffer
 from psycopg.adapt import AdaptersMap, Loader, Transformer
 from psycopg.pq import Format
 from psycopg.pq.abc import PGresult
@@ -30,11 +30,11 @@ from psycopg.types.numeric import (
 from psycopg.types.string import ByteaBinaryLoader, TextBinaryLoader
 
 from edgezero_spin.host.factors.bounds import ENTRY_OVERHEAD, size_of
-from edgezero_spin.host.factors.database_servers.sessions import Row
-from edgezero_spin.host.factors.postgres.calendar import DAY_US, date_of_days, time_of_us
+from edgezero_spin.host.factors.database_servers.sessions import NULL
+from edgezero_spin.host.factors.postgres.calendar import HOUR_US, date_of_days, time_of_us
 from edgezero_spin.host.factors.postgres.numeric import decode_numeric
 from edgezero_spin.host.factors.postgres.types import TYPES, Oid
-from edgezero_spin.host.runtime.interface import Variants
+from edgezero_spin.host.runtime.interface import VariantTable
 
 __all__ = ["ColumnValueError", "PostgresColumn", "PostgresRowReader"]
 
@@ -42,7 +42,8 @@ _INT4, _INT8 = Struct("!i").unpack_from, Struct("!q").unpack_from
 _INTERVAL = Struct("!qii").unpack
 _EMPTY, _LOWER_INCLUSIVE, _UPPER_INCLUSIVE, _LOWER_INFINITE, _UPPER_INFINITE = 1, 2, 4, 8, 16
 _INT4_ENDS = (-(2**31), 2**31 - 1)
-_INT8_ENDS = (-(2**63), 2**63 - 1)
+# Far beyond the years that PostgreSQL has.
+_INT8_END_HOURS = (-(2**63) // HOUR_US, (2**63 - 1) // HOUR_US)
 
 
 # PostgreSQL writes jsonb with one blank after each comma and colon, and no other outside strings.
@@ -75,19 +76,36 @@ class PostgresColumn:
     type_name: str = ""
 
 
-def _date(data: bytes) -> tuple[int, int, int]:
-    (days,) = _INT4(data)
+def _date(days: int) -> tuple[int, int, int]:
     if days in _INT4_ENDS:
         raise ValueError("an infinite date")
     return date_of_days(days)
 
 
-def _datetime(data: bytes) -> tuple[int, ...]:
-    (microseconds,) = _INT8(data)
-    if microseconds in _INT8_ENDS:
-        raise ValueError("an infinite time")
-    days, rest = divmod(microseconds, DAY_US)
-    return *date_of_days(days), *time_of_us(rest)
+class _Hours(dict[int, tuple[int, ...]]):
+    """Year, month, day and hour, by the hours since the start of 2000."""
+
+    def __missing__(self, hours: int) -> tuple[int, ...]:
+        if hours in _INT8_END_HOURS:
+            raise ValueError("an infinite time")
+        days, hour = divmod(hours, 24)
+        found = self[hours] = (*date_of_days(days), hour)
+        return found
+
+
+def _datetimes(column: Iterable[int | None]) -> list[tuple[int, ...] | None]:
+    hours = _Hours()
+    return [
+        None
+        if moment is None
+        else (
+            *hours[moment // HOUR_US],
+            (rest := moment % HOUR_US) // 60_000_000,
+            rest // 1_000_000 % 60,
+            rest % 1_000_000 * 1000,
+        )
+        for moment in column
+    ]
 
 
 def _interval(data: bytes) -> dict[str, int]:
@@ -157,45 +175,46 @@ def _int8(data: bytes) -> int:
     return int(_INT8(data)[0])
 
 
-def _loader(decode: Callable[[bytes], Any]) -> type[Loader]:
-    class DecodingLoader(Loader):
-        format = Format.BINARY
-
-        def load(self, data: Buffer) -> Any:
-            return decode(bytes(data))
-
-    return DecodingLoader
-
-
 _LOADERS: dict[int, type[Loader]] = {
     Oid.BOOL: BoolBinaryLoader,
-    Oid.BYTEA: ByteaBinaryLoader,
     Oid.INT2: Int2BinaryLoader,
     Oid.INT4: Int4BinaryLoader,
     Oid.INT8: Int8BinaryLoader,
     Oid.FLOAT4: Float4BinaryLoader,
     Oid.FLOAT8: Float8BinaryLoader,
     **dict.fromkeys((Oid.TEXT, Oid.VARCHAR, Oid.BPCHAR), TextBinaryLoader),
-    Oid.DATE: _loader(_date),
-    Oid.TIME: _loader(lambda data: time_of_us(_int8(data))),
-    **dict.fromkeys((Oid.TIMESTAMP, Oid.TIMESTAMPTZ), _loader(_datetime)),
-    Oid.UUID: _loader(lambda data: str(UUID(bytes=data))),
-    Oid.JSONB: _loader(_jsonb),
-    Oid.NUMERIC: _loader(decode_numeric),
-    Oid.INT4RANGE: _loader(_range(_int4)),
-    Oid.INT8RANGE: _loader(_range(_int8)),
-    Oid.NUMRANGE: _loader(_range(decode_numeric)),
-    Oid.INT4_ARRAY: _loader(_array(_int4)),
-    Oid.INT8_ARRAY: _loader(_array(_int8)),
-    Oid.NUMERIC_ARRAY: _loader(_array(decode_numeric)),
-    **dict.fromkeys((Oid.TEXT_ARRAY, Oid.VARCHAR_ARRAY, Oid.BPCHAR_ARRAY), _loader(_array(_text))),
-    Oid.INTERVAL: _loader(_interval),
+    # Days, and microseconds.
+    Oid.DATE: Int4BinaryLoader,
+    **dict.fromkeys((Oid.TIME, Oid.TIMESTAMP, Oid.TIMESTAMPTZ), Int8BinaryLoader),
 }
+"""Compiled loaders; every other type keeps its bytes."""
+
+
+def _each(decode: Callable[[Any], Any]) -> Callable[[Iterable[Any]], list[Any]]:
+    return lambda column: [None if value is None else decode(value) for value in column]
+
+
+_DECODERS: dict[int, Callable[[Iterable[Any]], list[Any]]] = {
+    Oid.DATE: _each(_date),
+    Oid.TIME: _each(time_of_us),
+    **dict.fromkeys((Oid.TIMESTAMP, Oid.TIMESTAMPTZ), _datetimes),
+    Oid.UUID: _each(lambda data: str(UUID(bytes=data))),
+    Oid.JSONB: _each(_jsonb),
+    Oid.NUMERIC: _each(decode_numeric),
+    Oid.INT4RANGE: _each(_range(_int4)),
+    Oid.INT8RANGE: _each(_range(_int8)),
+    Oid.NUMRANGE: _each(_range(decode_numeric)),
+    Oid.INT4_ARRAY: _each(_array(_int4)),
+    Oid.INT8_ARRAY: _each(_array(_int8)),
+    Oid.NUMERIC_ARRAY: _each(_array(decode_numeric)),
+    **dict.fromkeys((Oid.TEXT_ARRAY, Oid.VARCHAR_ARRAY, Oid.BPCHAR_ARRAY), _each(_array(_text))),
+    Oid.INTERVAL: _each(_interval),
+}
+"""What makes WIT values of a column that was loaded, where they are not the same."""
 
 
 def _adapters() -> AdaptersMap:
     adapters = AdaptersMap()
-    # Every other type keeps its bytes.
     adapters.register_loader(0, ByteaBinaryLoader)
     for oid, loader in _LOADERS.items():
         adapters.register_loader(int(oid), loader)
@@ -204,9 +223,12 @@ def _adapters() -> AdaptersMap:
 
 _ADAPTERS = _adapters()
 
+_FAULTS = (ValueError, LookupError, StructError)
+
 
 def _bytes_of_texts(values: Iterable[str]) -> int:
-    return len("".join(values).encode())
+    joined = "".join(values)
+    return len(joined) if joined.isascii() else len(joined.encode())
 
 
 def _bytes_of_lists(values: Iterable[list[Any]]) -> int:
@@ -230,44 +252,53 @@ class PostgresRowReader:
         Args:
             name_of: Returns the server's name of a type.
         """
-        oids = [result.ftype(index) for index in range(result.nfields)]
-        self.columns = [
-            _column(result.fname(index) or b"", oid, name_of) for index, oid in enumerate(oids)
-        ]
-        self._oids = oids
-        self._cases = tuple([column.case or "unsupported" for column in self.columns])
-        self._sized = [
-            (index, _SIZES[case]) for index, case in enumerate(self._cases) if case in _SIZES
-        ]
+        self._oids = [result.ftype(index) for index in range(result.nfields)]
+        self._names = [result.fname(index) or b"" for index in range(result.nfields)]
+        self._name_of = name_of
+        self._cases = [_case_of(oid) or "unsupported" for oid in self._oids]
         self._transformer = Transformer(_ADAPTERS)
 
-    def rows(self, result: PGresult) -> tuple[list[Row], int]:
-        """Return rows, and what they count against the limit of a result.
+    @cached_property
+    def columns(self) -> Sequence[PostgresColumn]:
+        """The columns; the server may be asked for the names of their types."""
+        return [
+            PostgresColumn(name.decode(errors="replace"), case, "" if case else self._name_of(oid))
+            for name, oid, case in zip(
+                self._names, self._oids, map(_case_of, self._oids), strict=True
+            )
+        ]
+
+    @property
+    def no_rows(self) -> VariantTable:
+        """The end of the rows."""
+        return VariantTable.of_rows(self._cases, (), null=NULL)
+
+    def rows(self, result: PGresult) -> tuple[VariantTable, int]:
+        """Return rows, one at least, and what they count against the limit of a result.
 
         Raises:
             ColumnValueError: A value cannot be read.
         """
-        transformer, cases = self._transformer, self._cases
-        transformer.set_pgresult(result)
+        self._transformer.set_pgresult(result)
         try:
-            tuples = transformer.load_rows(0, result.ntuples, tuple)
-        except (ValueError, LookupError, StructError) as error:
+            loaded = self._transformer.load_rows(0, result.ntuples, tuple)
+        except _FAULTS as error:
             raise self._fault(result, error) from None
-        size = len(tuples) * len(cases) * ENTRY_OVERHEAD
-        for index, bytes_of in self._sized:
-            size += bytes_of([row[index] for row in tuples if row[index] is not None])
-        return [self._row(row) for row in tuples], size
-
-    def _row(self, row: tuple[Any, ...]) -> Row:
-        cases = self._cases
-        if None in row:
-            cases = tuple(
-                [
-                    "db-null" if value is None else case
-                    for case, value in zip(cases, row, strict=True)
-                ]
-            )
-        return Variants(cases, row)
+        count, columns = len(loaded), []
+        size = count * len(self._oids) * ENTRY_OVERHEAD
+        for index, column in enumerate(zip(*loaded, strict=True)):
+            decode, bytes_of = _DECODERS.get(self._oids[index]), _SIZES.get(self._cases[index])
+            values: Sequence[Any] = column
+            if decode is not None:
+                try:
+                    values = decode(column)
+                except _FAULTS as error:
+                    raise ColumnValueError(index, str(error)) from None
+            if bytes_of is not None:
+                known = values if None not in values else [v for v in values if v is not None]
+                size += bytes_of(known)
+            columns.append(values)
+        return VariantTable(self._cases, columns, count, null=NULL), size
 
     def _fault(self, result: PGresult, error: Exception) -> ColumnValueError:
         """Return the error with the column that it is in."""
@@ -278,12 +309,11 @@ class PostgresRowReader:
                 try:
                     if value is not None:
                         load(value)
-                except (ValueError, LookupError, StructError) as found:
+                except _FAULTS as found:
                     return ColumnValueError(index, str(found))
         return ColumnValueError(0, str(error))
 
 
-def _column(name: bytes, oid: int, name_of: Callable[[int], str]) -> PostgresColumn:
+def _case_of(oid: int) -> str:
     type_ = TYPES.get(oid)
-    case = "" if type_ is None else type_.column
-    return PostgresColumn(name.decode(errors="replace"), case, "" if case else name_of(oid))
+    return "" if type_ is None else type_.column

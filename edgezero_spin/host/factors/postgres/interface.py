@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from edgezero_spin.host.factors.blocking import blocking, check
 from edgezero_spin.host.factors.database_servers.calls import RowSource, ThreadCall
 from edgezero_spin.host.factors.database_servers.connections import ConnectionResource
 from edgezero_spin.host.factors.database_servers.errors import (
@@ -23,7 +22,6 @@ from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.postgres.opening import KIND, begin_open
 from edgezero_spin.host.factors.postgres.parameters import ParameterValueError
 from edgezero_spin.host.factors.postgres.versions import (
-    VERSION_1,
     VERSION_2,
     VERSION_3,
     VERSION_4,
@@ -98,8 +96,8 @@ def _query(
     values: Sequence[Parameter],
 ) -> dict[str, Any]:
     parameters = _parameters(version, values)
-    with _query_errors(version), blocking(state):
-        columns, rows = connection.session.query(statement, parameters, lambda: check(state))
+    with _query_errors(version), state.asleep():
+        columns, rows = connection.session.query(statement, parameters, state.check)
     return version.row_set(columns, rows)
 
 
@@ -111,11 +109,11 @@ def _execute(
     values: Sequence[Parameter],
 ) -> int:
     parameters = _parameters(version, values)
-    with _execute_errors(version), blocking(state):
-        return connection.session.execute(statement, parameters, lambda: check(state))
+    with _execute_errors(version), state.asleep():
+        return connection.session.execute(statement, parameters, state.check)
 
 
-def _by_address(call: HostFunction, version: InterfaceVersion) -> HostFunction:
+def _by_address(call: HostFunction) -> HostFunction:
     """Return a function of the unversioned interface, which connects for each call (PG-1)."""
 
     def function(
@@ -227,8 +225,8 @@ INTERFACES = (
     Interface(
         "fermyon:spin/postgres",
         {
-            "query": _by_address(partial(_query, VERSION_1), VERSION_1),
-            "execute": _by_address(partial(_execute, VERSION_1), VERSION_1),
+            "query": _by_address(partial(_query, VERSION_2)),
+            "execute": _by_address(partial(_execute, VERSION_2)),
         },
     ),
 )

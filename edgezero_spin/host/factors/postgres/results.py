@@ -10,13 +10,13 @@ from psycopg.pq import DiagnosticField
 from psycopg.pq.abc import PGresult
 
 from edgezero_spin.host.factors.database_servers.errors import ResultTooLargeError
-from edgezero_spin.host.factors.database_servers.sessions import Row
 from edgezero_spin.host.factors.postgres.columns import (
     ColumnValueError,
     PostgresColumn,
     PostgresRowReader,
 )
 from edgezero_spin.host.factors.postgres.errors import DbError, PostgresError
+from edgezero_spin.host.runtime.interface import VariantTable
 
 if TYPE_CHECKING:
     from edgezero_spin.host.factors.postgres.client import PostgresConnection
@@ -62,17 +62,21 @@ class PostgresRows:
     """The rows of a statement that runs. Read them to the end, or ``close`` them."""
 
     def __init__(self, connection: "PostgresConnection", reader: PostgresRowReader) -> None:
-        self.columns: Sequence[PostgresColumn] = reader.columns
         self._connection = connection
         self._reader = reader
         self._open = True
+
+    @property
+    def columns(self) -> Sequence[PostgresColumn]:
+        """The columns, once the rows are read or the names of all types are known."""
+        return self._reader.columns
 
     @property
     def at_hand(self) -> bool:
         """Whether reading would not wait for the server."""
         return not self._open or self._connection.at_hand
 
-    def read(self, most_bytes: int) -> tuple[list[Row], int]:
+    def read(self, most_bytes: int) -> tuple[VariantTable, int]:
         """Return the next rows, none at the end, and what they count.
 
         Args:
@@ -83,7 +87,7 @@ class PostgresRows:
             ResultTooLargeError: They count more; the statement was ended.
         """
         if not self._open:
-            return [], 0
+            return self._reader.no_rows, 0
         try:
             result = self._connection.next_rows()
         except BaseException:
@@ -91,7 +95,7 @@ class PostgresRows:
             raise
         if result is None:
             self._open = False
-            return [], 0
+            return self._reader.no_rows, 0
         try:
             rows, size = self._reader.rows(result)
         except ColumnValueError as error:

@@ -13,14 +13,14 @@ import attrs
 
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
 from edgezero_spin.host.factors.database_servers.errors import ResultTooLargeError
-from edgezero_spin.host.factors.database_servers.sessions import Parameter, Row
+from edgezero_spin.host.factors.database_servers.sessions import NULL, Parameter
 from edgezero_spin.host.factors.postgres.errors import DbError, PostgresError
 from edgezero_spin.host.factors.postgres.parameters import ParameterValueError
 
 if TYPE_CHECKING:
     from edgezero_spin.host.factors.postgres.columns import PostgresColumn
 
-__all__ = ["VERSION_1", "VERSION_2", "VERSION_3", "VERSION_4", "InterfaceVersion"]
+__all__ = ["VERSION_2", "VERSION_3", "VERSION_4", "InterfaceVersion"]
 
 _UNSUPPORTED = ("unsupported", None)
 _BASIC = frozenset(
@@ -42,12 +42,10 @@ class InterfaceVersion:
     Attributes:
         cases: The cases of values that it has; ``None`` for all.
         structured: Whether failed queries and types have a structure.
-        other: The name of the case for other errors.
     """
 
     cases: frozenset[str] | None = None
     structured: bool = False
-    other: str = "other"
 
     def parameters(self, values: Sequence[Parameter]) -> Sequence[Parameter]:
         """Return parameters, which the newest version has all cases of.
@@ -71,7 +69,9 @@ class InterfaceVersion:
     def _has(self, column: "PostgresColumn") -> bool:
         return bool(column.case) and (self.cases is None or column.case in self.cases)
 
-    def rows(self, columns: "Sequence[PostgresColumn]", rows: "list[Row]") -> "list[Row]":
+    def rows(
+        self, columns: "Sequence[PostgresColumn]", rows: Sequence[Any]
+    ) -> Sequence[Sequence[tuple[str, Any]]]:
         """Return rows; values that the version has no case for are ``unsupported``."""
         if self.structured:
             return rows
@@ -80,13 +80,13 @@ class InterfaceVersion:
             return rows
         return [
             [
-                value if known or value[0] == "db-null" else _UNSUPPORTED
+                value if known or value[0] == NULL else _UNSUPPORTED
                 for known, value in zip(has, row, strict=True)
             ]
             for row in rows
         ]
 
-    def row_set(self, columns: "Sequence[PostgresColumn]", rows: "list[Row]") -> dict[str, Any]:
+    def row_set(self, columns: "Sequence[PostgresColumn]", rows: Sequence[Any]) -> dict[str, Any]:
         """Return a result; one without rows has no columns (PG-47)."""
         return {
             "columns": self.columns(columns) if rows else [],
@@ -128,7 +128,6 @@ def _db_error(error: DbError) -> dict[str, Any]:
     }
 
 
-VERSION_1 = InterfaceVersion(_BASIC, other="other-error")
 VERSION_2 = InterfaceVersion(_BASIC)
 VERSION_3 = InterfaceVersion(_BASIC | {"date", "time", "datetime", "timestamp"})
 VERSION_4 = InterfaceVersion(structured=True)

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
-from edgezero_spin.host.factors.blocking import blocking, check, in_thread
+from edgezero_spin.host.factors.blocking import in_thread
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, claim, release
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
@@ -48,7 +48,7 @@ class RedisConnectionResource:
 
     def used(self, state: InstanceState) -> AbstractContextManager[None]:
         """Hold the connection during one call."""
-        return blocking(state)
+        return state.asleep()
 
     def close(self) -> None:
         """Close it."""
@@ -109,6 +109,7 @@ def _place(state: InstanceState) -> Iterator[ConnectionSlots]:
     if not claim(state, _KIND):
         raise WitError(("too-many-connections", None))
     if not slots.claim():
+        slots.give_up()
         release(state, _KIND)
         raise WitError(("too-many-connections", None))
     try:
@@ -123,12 +124,12 @@ def _place(state: InstanceState) -> Iterator[ConnectionSlots]:
 
 def _connect(state: InstanceState, server: RedisAddress) -> RedisConnection:
     blocked = state.grants.network.blocked.blocks
-    return RedisConnection(server, check=lambda: check(state), blocked=blocked)
+    return RedisConnection(server, check=state.check, blocked=blocked)
 
 
 def _open(state: InstanceState, address: str) -> RedisConnectionResource:
     server = _address(state, address, apart=False)
-    with _place(state) as slots, blocking(state):
+    with _place(state) as slots, state.asleep():
         return RedisConnectionResource(_connect(state, server), slots)
 
 
@@ -173,6 +174,10 @@ def _number_of(reply: Any, most: int = 2**63 - 1) -> int:
     return reply
 
 
+def _count_of(reply: Any) -> int:
+    return _number_of(reply, MAX_COUNT)
+
+
 def _texts_of(reply: Any) -> list[str]:
     if not isinstance(reply, list):
         raise WitError(("type-error", None))
@@ -182,42 +187,27 @@ def _texts_of(reply: Any) -> list[str]:
         raise WitError(("type-error", None)) from None
 
 
-def _publish(
-    state: InstanceState, connection: RedisConnectionResource, channel: str, payload: bytes
-) -> None:
-    _call(state, connection, "PUBLISH", channel, payload)
+# Name of a function to the command that it sends and what makes its result of the reply.
+_COMMANDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "publish": ("PUBLISH", lambda reply: None),
+    "get": ("GET", _value_of),
+    "set": ("SET", lambda reply: None),
+    "incr": ("INCR", _number_of),
+    "del": ("DEL", _count_of),
+    "sadd": ("SADD", _count_of),
+    "smembers": ("SMEMBERS", _texts_of),
+    "srem": ("SREM", _count_of),
+}
 
 
-def _get(state: InstanceState, connection: RedisConnectionResource, key: str) -> bytes | None:
-    return _value_of(_call(state, connection, "GET", key))
+def _method(command: str, result_of: Callable[[Any], Any]) -> Callable[..., Any]:
+    def call(state: InstanceState, connection: RedisConnectionResource, *arguments: Any) -> Any:
+        # A list is the last parameter, and its values are parts of the command.
+        *first, last = arguments
+        values = last if isinstance(last, list | tuple) else [last]
+        return result_of(_call(state, connection, command, *first, *values))
 
-
-def _set(state: InstanceState, connection: RedisConnectionResource, key: str, value: bytes) -> None:
-    _call(state, connection, "SET", key, value)
-
-
-def _incr(state: InstanceState, connection: RedisConnectionResource, key: str) -> int:
-    return _number_of(_call(state, connection, "INCR", key))
-
-
-def _del(state: InstanceState, connection: RedisConnectionResource, keys: list[str]) -> int:
-    return _number_of(_call(state, connection, "DEL", *keys), MAX_COUNT)
-
-
-def _sadd(
-    state: InstanceState, connection: RedisConnectionResource, key: str, values: list[str]
-) -> int:
-    return _number_of(_call(state, connection, "SADD", key, *values), MAX_COUNT)
-
-
-def _smembers(state: InstanceState, connection: RedisConnectionResource, key: str) -> list[str]:
-    return _texts_of(_call(state, connection, "SMEMBERS", key))
-
-
-def _srem(
-    state: InstanceState, connection: RedisConnectionResource, key: str, values: list[str]
-) -> int:
-    return _number_of(_call(state, connection, "SREM", key, *values), MAX_COUNT)
+    return call
 
 
 def _execute(
@@ -246,14 +236,7 @@ def _flat(reply: Any) -> Iterator[Result]:
 
 
 _METHODS: dict[str, Callable[..., Any]] = {
-    "publish": _publish,
-    "get": _get,
-    "set": _set,
-    "incr": _incr,
-    "del": _del,
-    "sadd": _sadd,
-    "smembers": _smembers,
-    "srem": _srem,
+    **{name: _method(*command) for name, command in _COMMANDS.items()},
     "execute": _execute,
 }
 

@@ -34,17 +34,9 @@ from edgezero_spin.host.factors.sqlite.statements import (
     check_parameters,
     prepare,
 )
-from edgezero_spin.host.factors.sqlite.threads import (
-    LeftBehindError,
-    left_behind,
-    run_statement,
-)
+from edgezero_spin.host.factors.sqlite.threads import LeftBehindError, left_behind, run_statement
 
-__all__ = [
-    "DatabaseConnection",
-    "RowsTooLargeError",
-    "SqliteError",
-]
+__all__ = ["DatabaseConnection", "RowsTooLargeError", "SqliteError"]
 
 BUSY_TIMEOUT_S = 5.0
 
@@ -66,7 +58,11 @@ T = TypeVar("T")
 
 
 class DatabaseConnection:
-    """One connection of one guest, used by one thread at a time: others wait for their turn."""
+    """One connection of one guest, used by one thread at a time: others wait for their turn.
+
+    Attributes:
+        database: What it is to.
+    """
 
     def __init__(
         self,
@@ -74,7 +70,7 @@ class DatabaseConnection:
         is_live: Callable[[], bool] | None = None,
         account: MemoryAccount | None = None,
     ) -> None:
-        self._database = database
+        self.database = database
         self._is_live = is_live or _always
         self._account = account or MemoryAccount()
         self._native: apsw.Connection | None = None
@@ -115,7 +111,6 @@ class DatabaseConnection:
 
         Args:
             text: The statement.
-            values: Its values.
             work: What runs it.
         """
         return work()
@@ -184,7 +179,7 @@ class DatabaseConnection:
             raise SqliteError("the connection is closed")
         if self._left:
             raise SqliteError("the connection is busy with a statement that was stopped")
-        if left_behind(self._database) >= MAX_LEFT_BEHIND:
+        if left_behind(self.database) >= MAX_LEFT_BEHIND:
             raise SqliteError("too many statements that were stopped have not ended yet")
         if self._account.left_bytes <= 0:
             raise SqliteError(self._out_of_memory())
@@ -199,7 +194,7 @@ class DatabaseConnection:
                 look=lambda: self._look(memory),
                 stop=lambda: self._stop(native, memory),
                 clean=lambda: self._clean_up(native, memory),
-                owner=self._database,
+                owner=self.database,
             )
         except LeftBehindError as error:
             self._native = None
@@ -292,13 +287,13 @@ class DatabaseConnection:
 
     def _connect(self) -> apsw.Connection:
         set_process_limit()
-        path = self._database.path
+        path = self.database.path
         if path is not None:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise SqliteError(f"{path.parent}: {error.strerror or error}") from error
-        uri = self._database.uri
+        uri = self.database.uri
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
         if path is None and uri is not None:
             flags |= apsw.SQLITE_OPEN_URI
@@ -312,10 +307,10 @@ class DatabaseConnection:
             raise _failure(error) from error
         if path is None:
             native.execute(f"PRAGMA max_page_count = {self._max_pages()}")
-        elif not self._database.durable:
+        elif not self.database.durable:
             native.execute("PRAGMA synchronous = NORMAL")
         rules = self._rules = Rules(
-            attach_files=self._database.allow_attach_file,
+            attach_files=self.database.allow_attach_file,
             in_memory=path is None,
             max_pages=self._max_pages(),
             busy_timeout_s=BUSY_TIMEOUT_S,

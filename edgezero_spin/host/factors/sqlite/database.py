@@ -36,6 +36,11 @@ class Database:
     allow_attach_file: bool = False
     durable: bool = True
 
+    @property
+    def summary(self) -> str:
+        """Where it is, for traces."""
+        return "a temporary in-memory database" if self.path is None else f'"{self.path}"'
+
     def connect(
         self, is_live: Callable[[], bool] | None = None, account: "MemoryAccount | None" = None
     ) -> "DatabaseConnection":

@@ -12,11 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgezero_spin.errors import HostError
-from edgezero_spin.host.factors.labels import (
-    UnresolvedLabelError,
-    check_labels,
-    used_labels,
-)
+from edgezero_spin.host.factors.labels import UnresolvedLabelError, check_labels, used_labels
 from edgezero_spin.host.factors.sqlite.database import Database
 
 if TYPE_CHECKING:

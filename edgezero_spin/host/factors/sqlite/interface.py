@@ -6,17 +6,17 @@ The interfaces of version 2 and 3 differ in two functions.
 Source: contract spin-host.md, DB-1 to DB-3, CONF-12 and CONF-13.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from edgezero_spin.host.factors.blocking import check, is_live
+from edgezero_spin.host.factors.blocking import is_live
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, claim, release
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, SqliteError
 from edgezero_spin.host.factors.sqlite.database import Database
 from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
 from edgezero_spin.host.factors.sqlite.statements import SqliteRow
-from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
+from edgezero_spin.host.runtime.interface import HostFunction, Interface, VariantTable, WitError
 
 __all__ = [
     "INTERFACES",
@@ -26,12 +26,18 @@ __all__ = [
     "error_of",
     "execute",
     "open_connection",
-    "row_record",
+    "row_results",
 ]
 
 _KIND = "sqlite connection"
 
-_CASES = {int: "integer", float: "real", str: "text", bytes: "blob", type(None): "null"}
+_CASES: dict[type, str] = {
+    int: "integer",
+    float: "real",
+    str: "text",
+    bytes: "blob",
+    type(None): "null",
+}
 
 
 class SqliteConnectionResource:
@@ -85,14 +91,14 @@ def execute(
             statement, [value for _, value in parameters], max_bytes=MAX_RESULT_BYTES
         )
     except SqliteError as error:
-        check(state)
+        state.check()
         raise error_of(error) from error
-    return {"columns": columns, "rows": [row_record(row) for row in rows]}
+    return {"columns": columns, "rows": row_results(columns, rows)}
 
 
-def row_record(row: SqliteRow) -> dict[str, Any]:
-    """A ``row-result``."""
-    return {"values": [(_CASES[type(value)], value) for value in row]}
+def row_results(columns: Sequence[str], rows: Sequence[SqliteRow]) -> VariantTable:
+    """Return a list of ``row-result``."""
+    return VariantTable.of_rows([_CASES] * len(columns), rows, field="values")
 
 
 def _open_as(

@@ -19,7 +19,7 @@ from edgezero_spin.host.factors.sqlite.interface import (
     VERSION_3,
     SqliteConnectionResource,
     error_of,
-    row_record,
+    row_results,
 )
 from edgezero_spin.host.factors.sqlite.statements import SqliteRow
 from edgezero_spin.host.factors.streams import PartwiseSource
@@ -47,7 +47,7 @@ class _Rows(PartwiseSource):
             self.whole = self.cursor.ended
         except SqliteError as error:
             self.failure = error_of(error)
-        self.ready = [row_record(row) for row in rows]
+        self.ready = row_results(self.cursor.columns, rows)
         if self.whole or self.failure is not None:
             self.cursor.close()
 

@@ -8,7 +8,6 @@ Source: contract spin-host.md, DB-1 and DB-3.
 """
 
 import contextlib
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,17 +64,20 @@ class PreparedStatement:
 # Leaves every parameter unbound; ``apsw.ext.query_info`` does the same, and much else.
 _UNBOUND: Any = apsw._null_bindings  # type: ignore[attr-defined]
 
-_EMPTY_STATEMENT = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))*;", re.DOTALL)
+MISUSE = "bad parameter or other API misuse"
+"""What SQLite says where it is to run nothing, and Spin with it."""
 
 
 def prepare(native: apsw.Connection, text: str) -> PreparedStatement:
     """Have SQLite read the first statement of a text, and run nothing.
 
+    Returns:
+        The statement; one without a text where there is none.
+
     Raises:
-        SqliteError: There is none.
         apsw.Error: SQLite cannot read it.
     """
-    found: PreparedStatement | None = None
+    found = PreparedStatement("", 0, [])
 
     def trace(cursor: apsw.Cursor, statement: str, bindings: object) -> bool:
         nonlocal found
@@ -89,22 +91,22 @@ def prepare(native: apsw.Connection, text: str) -> PreparedStatement:
     with contextlib.suppress(apsw.ExecTraceAbort):
         cursor.execute(text, _UNBOUND)
     cursor.close()
-    if found is None or _EMPTY_STATEMENT.match(text):
-        raise SqliteError("the statement is empty; there is no SQL before its end")
     return found
 
 
 def check_parameters(prepared: PreparedStatement, values: Sequence[Any]) -> None:
-    """Make sure that a statement is given as many values as it takes.
+    """Make sure that there is a statement, and that it is given as many values as it takes.
 
     Raises:
-        SqliteError: There are more, or fewer.
+        SqliteError: It is not so; in the words of Spin.
     """
     if prepared.parameters != len(values):
         raise SqliteError(
             f"Wrong number of parameters passed to query. Got {len(values)}, needed "
             f"{prepared.parameters}"
         )
+    if not prepared.text:
+        raise SqliteError(MISUSE)
 
 
 def bounded_rows(cursor: apsw.Cursor, max_bytes: int) -> list[SqliteRow]:

@@ -49,7 +49,6 @@ class DescribedVariable:
     """A variable of a component, for people.
 
     Attributes:
-        name: Its name.
         value: Its value now; ``None`` where it has none.
         secret: Whether a secret is part of it, so that the value should not be shown.
         problem: Why it has no value.

@@ -107,7 +107,7 @@ def _environment(state: InstanceState) -> tuple[tuple[str, str], ...]:
 
 def _arguments(state: InstanceState) -> list[str]:
     command = state.command
-    return [] if command is None else list(command.arguments)
+    return list(state.grants.arguments if command is None else command.arguments)
 
 
 def _stdin(state: InstanceState) -> InputStream:

@@ -57,9 +57,6 @@ INTERFACES = (
         },
     ),
     # A component never learns where its host stands: the zone is UTC.
-    Interface(
-        "wasi:clocks/timezone",
-        {"display": _display, "utc-offset": lambda state, when: 0},
-    ),
+    Interface("wasi:clocks/timezone", {"display": _display, "utc-offset": lambda state, when: 0}),
 )
 """All of ``wasi:clocks``."""

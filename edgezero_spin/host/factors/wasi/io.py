@@ -48,11 +48,7 @@ class IoError:
     __slots__ = ("filesystem", "http", "text")
 
     def __init__(
-        self,
-        text: str,
-        *,
-        http: tuple[str, Any] | None = None,
-        filesystem: str | None = None,
+        self, text: str, *, http: tuple[str, Any] | None = None, filesystem: str | None = None
     ) -> None:
         self.text = text
         self.http = http
@@ -115,10 +111,7 @@ class Pollable:
     __slots__ = ("parent", "ready", "until_ns")
 
     def __init__(
-        self,
-        ready: Callable[[], bool],
-        until_ns: int | None = None,
-        parent: Parent | None = None,
+        self, ready: Callable[[], bool], until_ns: int | None = None, parent: Parent | None = None
     ) -> None:
         self.ready = ready
         self.until_ns = until_ns

@@ -26,8 +26,7 @@ INTERFACES = (
         {"get-insecure-random-bytes": _bytes, "get-insecure-random-u64": _u64},
     ),
     Interface(
-        "wasi:random/insecure-seed",
-        {"insecure-seed": lambda state: (_u64(state), _u64(state))},
+        "wasi:random/insecure-seed", {"insecure-seed": lambda state: (_u64(state), _u64(state))}
     ),
 )
 """All of ``wasi:random``."""

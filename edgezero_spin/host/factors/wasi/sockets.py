@@ -13,13 +13,7 @@ from typing import Any
 
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
-from edgezero_spin.host.factors.wasi.io import (
-    InputStream,
-    IoError,
-    OutputStream,
-    Parent,
-    Pollable,
-)
+from edgezero_spin.host.factors.wasi.io import InputStream, IoError, OutputStream, Parent, Pollable
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
 __all__ = [
@@ -113,7 +107,9 @@ def creator(kind: type[Socket], settings: dict[str, Any], too_many: Any) -> Host
     """A function that makes sockets; ``too_many`` is the error where there is room for none."""
 
     def create(state: InstanceState, family: str) -> Socket:
-        if not state.grants.network.socket_slots.claim():
+        slots = state.grants.network.socket_slots
+        if not slots.claim():
+            slots.give_up()
             raise WitError(too_many)
         return kind(family, dict(settings))
 
@@ -208,15 +204,9 @@ _TYPES = {
 }
 
 INTERFACES = (
+    Interface("wasi:sockets/network", {"network-error-code": lambda state, error: None}, _TYPES),
     Interface(
-        "wasi:sockets/network",
-        {"network-error-code": lambda state, error: None},
-        _TYPES,
-    ),
-    Interface(
-        "wasi:sockets/instance-network",
-        {"instance-network": lambda state: Network()},
-        _TYPES,
+        "wasi:sockets/instance-network", {"instance-network": lambda state: Network()}, _TYPES
     ),
     Interface(
         "wasi:sockets/ip-name-lookup",

@@ -21,13 +21,7 @@ from typing import IO
 from edgezero_spin.host.registry.cache import ContentCache
 from edgezero_spin.manifest.spin import FetchError
 
-__all__ = [
-    "FREE_BYTES",
-    "MAX_HEADER_BYTES",
-    "MAX_RATIO",
-    "MAX_UNPACKED_BYTES",
-    "unpack_archive",
-]
+__all__ = ["FREE_BYTES", "MAX_HEADER_BYTES", "MAX_RATIO", "MAX_UNPACKED_BYTES", "unpack_archive"]
 
 MAX_UNPACKED_BYTES = 2 * 1024 * 1024 * 1024
 """Bytes that one archive may unpack to."""
@@ -98,10 +92,7 @@ def _check_name(member: tarfile.TarInfo) -> None:
 
 
 def _take(
-    archive: tarfile.TarFile,
-    member: tarfile.TarInfo,
-    wanted: Collection[str],
-    cache: ContentCache,
+    archive: tarfile.TarFile, member: tarfile.TarInfo, wanted: Collection[str], cache: ContentCache
 ) -> None:
     if member.issparse():
         raise FetchError(f"its member {member.name!r} is a sparse file, which no registry needs")

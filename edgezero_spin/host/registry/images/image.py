@@ -80,7 +80,6 @@ class Needed:
     """Content that an application names.
 
     Attributes:
-        digest: Of it.
         kind: A component or a dependency, or a file.
         place: Where it is named, for people.
     """

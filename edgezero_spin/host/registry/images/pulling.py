@@ -37,11 +37,7 @@ from edgezero_spin.host.registry.images.signatures import (
     load_keys,
 )
 from edgezero_spin.host.registry.repository import Blob, Manifest, OciRepository, small_blob
-from edgezero_spin.manifest.image_reference import (
-    DEFAULT_TAG,
-    ImageReference,
-    without_credentials,
-)
+from edgezero_spin.manifest.image_reference import DEFAULT_TAG, ImageReference, without_credentials
 from edgezero_spin.manifest.spin import (
     FetchError,
     LockedApp,
@@ -77,10 +73,7 @@ class PulledImage:
 
 
 def resolve_image(
-    reference: str,
-    *,
-    insecure: bool = False,
-    verify: KeySource | Iterable[KeySource] | None = None,
+    reference: str, *, insecure: bool = False, verify: KeySource | Iterable[KeySource] | None = None
 ) -> str:
     """Return a reference that no push can move: what is behind a tag now, by its digest.
 

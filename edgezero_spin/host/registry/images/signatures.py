@@ -110,7 +110,6 @@ def check_signatures(
     Args:
         repository: Where the image and its signatures are.
         digest: Of the image's manifest, which was checked against its content.
-        keys: The keys.
         reference: The image, for errors.
 
     Raises:
@@ -251,10 +250,7 @@ def _load_key(source: KeySource) -> PublicKey:
     name, content = _read_key(source)
     try:
         from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives.asymmetric.ec import (
-            SECP256R1,
-            EllipticCurvePublicKey,
-        )
+        from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
     except ImportError as error:
         raise FetchError(

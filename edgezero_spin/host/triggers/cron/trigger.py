@@ -136,6 +136,7 @@ class _CronListener:
         schedule = CronSchedule(self.entry.expression)
         under_way: set[asyncio.Task[object]] = set()
         due = schedule.after(datetime.now(UTC))
+        events.began()
         while due is not None:
             left_s = due.timestamp() - time()
             if left_s > 0:

@@ -79,6 +79,14 @@ class MqttTriggerKind:
 
     kind = MQTT
 
+    def __init__(self, *, test: bool = False) -> None:
+        """Listen to the broker.
+
+        Args:
+            test: Give each component one message instead, and end (MQT-6).
+        """
+        self._test = test
+
     def configure(self, declared: TriggerDeclarations) -> "MqttTriggers":
         """Read topics, address and login."""
         missing = missing_extra("mqtt triggers", "mqtt", "paho.mqtt.client")
@@ -107,6 +115,7 @@ class MqttTriggerKind:
             username=settings["username"],
             password=settings["password"],
             keep_alive_s=int(keep_alive),
+            test=self._test,
         )
 
 
@@ -132,6 +141,7 @@ class MqttTriggers(EventTriggers[MqttEntry]):
         username, password: Who we are for it, likewise.
         keep_alive_s: Seconds of silence after which the broker asks.
         broker: The broker, once it is resolved.
+        test: Each component gets one message, and no broker is asked.
     """
 
     address: str = attrs.field(repr=False, kw_only=True)
@@ -139,6 +149,7 @@ class MqttTriggers(EventTriggers[MqttEntry]):
     password: str = attrs.field(repr=False, kw_only=True)
     keep_alive_s: int = attrs.field(kw_only=True)
     broker: MqttAddress | None = attrs.field(default=None, kw_only=True)
+    test: bool = attrs.field(default=False, kw_only=True)
     kind = MQTT
     functions = FUNCTIONS
 
@@ -200,9 +211,11 @@ class MqttTriggers(EventTriggers[MqttEntry]):
 
     @property
     def listeners(self) -> Sequence[Listener]:
-        """One for each entry."""
+        """One for each entry; in a test one for all."""
         if self.broker is None:
             return ()
+        if self.test:
+            return [_MqttTest(self.entries)]
         # The client library need not be there for an application without MQTT.
         from edgezero_spin.host.triggers.mqtt.subscription import MqttLogin
 
@@ -237,4 +250,24 @@ class _MqttListener:
                     await events.deliver(EntryEvent(entry.id, came))
             raise ServerGoneError(f"disconnected from {self.broker.host}")
 
-        await stay_connected(self.name, listen, events.reconnect)
+        await stay_connected(self.name, listen, events)
+
+
+@attrs.frozen
+class _MqttTest:
+    """Gives each component one message, one after another, and ends the application (MQT-6)."""
+
+    entries: tuple[MqttEntry, ...]
+
+    @property
+    def name(self) -> str:
+        return "test of the mqtt triggers"
+
+    async def run(self, events: EventSink) -> None:
+        for entry in self.entries:
+            message = MqttMessage("test", b"test message")
+            for outcome in await events.deliver(EntryEvent(entry.id, message)):
+                if not outcome.ok:
+                    events.end(f"component {outcome.component_id!r} failed: {outcome.detail}")
+                    return
+        events.end()

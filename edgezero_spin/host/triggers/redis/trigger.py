@@ -244,4 +244,4 @@ class _RedisListener:
                     await events.deliver(_FromServer(server, RedisMessage(channel, payload)))
             raise ServerGoneError(f"disconnected from {self.server}")
 
-        await stay_connected(self.name, listen, events.reconnect)
+        await stay_connected(self.name, listen, events)

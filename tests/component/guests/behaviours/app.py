@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import attrs
 
-from edgezero_spin import App, Headers, Json, Request, Response, run_app
+from edgezero_spin import App, Headers, Json, NotFound, Request, Response, Router, run_app
 
 app = App("behaviours", body_limit=1024 * 1024)
 
@@ -177,5 +177,61 @@ async def calls() -> str:
     _calls += 1
     return str(_calls)
 
+
+# Answers with lengths that are right and wrong, whole and streamed.
+answers = Router(prefix="/answers")
+
+
+@answers.get("/text")
+async def short_text() -> str:
+    return "hello"
+
+
+@answers.get("/json")
+async def short_value() -> dict[str, int]:
+    return {"a": 1}
+
+
+@answers.get("/bytes")
+async def some_bytes() -> Response:
+    return Response(b"x" * 200_000)
+
+
+@answers.get("/large")
+async def large_bytes() -> Response:
+    return Response(b"x" * 3_000_000)
+
+
+@answers.get("/missing")
+async def missing() -> str:
+    raise NotFound("nothing")
+
+
+@answers.get("/fails")
+async def failing() -> str:
+    raise ValueError("no")
+
+
+@answers.get("/nothing")
+async def empty() -> Response:
+    return Response()
+
+
+@answers.get("/stream")
+async def two_pieces() -> Iterator[bytes]:
+    return iter([b"first", b"second"])
+
+
+@answers.get("/late")
+async def late_piece() -> Iterator[bytes]:
+    return iter([b"", b"second"])
+
+
+@answers.get("/wrong/{length}")
+async def wrong_length(length: int) -> Response:
+    return Response(b"four", headers={"content-length": str(length)})
+
+
+app.include(answers)
 
 IncomingHandler = run_app(app)

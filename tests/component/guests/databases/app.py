@@ -183,10 +183,11 @@ async def redis(cache: Redis) -> dict[str, object]:
 
 @attrs.frozen
 class Failing:
-    """A statement that fails."""
+    """A statement that fails, whose rows are read or not."""
 
     kind: str
     statement: str
+    reads: bool = False
 
 
 @app.post("/error")
@@ -198,6 +199,8 @@ async def error(
     try:
         if failing.kind == "redis":
             await redis.execute(*failing.statement.split())
+        elif failing.reads:
+            await databases[failing.kind].rows(dict, failing.statement)
         else:
             await databases[failing.kind].execute(failing.statement)
     except DatabaseError as failure:

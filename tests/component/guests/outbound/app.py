@@ -1,11 +1,19 @@
-"""Sends requests: to the URL in a header, as a proxy and as a client."""
+"""Requests that go out, handlers that suspend, and fields behind bodies.
+
+One app for three subjects, because each app is a build of its own.
+"""
 
 import asyncio
 import gc
+import random
+import time
+from collections.abc import AsyncIterator
 
 from edgezero_spin import App, Headers, Outbound, OutboundError, Request, Response, run_app
 
 app = App("outbound")
+
+tasks: list[asyncio.Task[None]] = []
 
 
 @app.route("/forward", methods=["GET", "POST", "PUT"])
@@ -96,6 +104,116 @@ async def give_up(headers: Headers, outbound: Outbound) -> str:
     asyncio.create_task(outbound.send("GET", f"{target}/never"))  # noqa: RUF006 - left behind
     await asyncio.sleep(0)
     return ", ".join(said)
+
+
+@app.get("/sleep/{ms}")
+async def sleep(ms: int) -> str:
+    started = time.monotonic()
+    await asyncio.sleep(ms / 1000)
+    return str(time.monotonic() - started)
+
+
+@app.get("/sleeps")
+async def sleeps() -> list[int]:
+    async def after(ms: int) -> int:
+        await asyncio.sleep(ms / 1000)
+        return ms
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(after(ms)) for ms in (30, 10, 20)]
+    return [task.result() for task in tasks]
+
+
+@app.get("/timeout")
+async def timeout() -> str:
+    try:
+        async with asyncio.timeout(0.01):
+            await asyncio.sleep(60)
+    except TimeoutError:
+        return "timed out"
+    return "slept"
+
+
+@app.get("/ticks/{count}")
+async def ticks(count: int) -> AsyncIterator[bytes]:
+    async def chunks() -> AsyncIterator[bytes]:
+        for i in range(count):
+            await asyncio.sleep(0.001)
+            yield f"{i}\n".encode()
+
+    return chunks()
+
+
+@app.get("/stuck")
+async def stuck() -> str:
+    await asyncio.get_running_loop().create_future()
+    return "never"
+
+
+@app.get("/left-behind")
+async def left_behind() -> str:
+    tasks.append(asyncio.create_task(asyncio.sleep(60)))
+    return "answered"
+
+
+@app.get("/random")
+async def numbers() -> list[float]:
+    return [random.random(), random.random()]
+
+
+@app.get("/plain")
+async def plain() -> str:
+    return "no suspension"
+
+
+@app.put("/read")
+async def read(request: Request) -> list[list[str]]:
+    """The trailers of the request, whatever was read of its body."""
+    if request.query_string:
+        await request.bytes()
+    fields = await request.trailers()
+    return [[name, value.decode()] for name, value in fields.pairs]
+
+
+@app.route("/fixed", methods=["GET", "PUT"])
+async def fixed() -> Response:
+    return Response("body", trailers={"x-sum": "1", "X-Other": "ä"})
+
+
+@app.get("/counted/{count}")
+async def counted(count: int) -> Response:
+    """Trailers that are known at the end of the body."""
+    size = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal size
+        for number in range(count):
+            piece = b"%d\n" % number
+            size += len(piece)
+            yield piece
+
+    return Response(body(), headers={"trailer": "x-size"}, trailers=lambda: {"x-size": str(size)})
+
+
+@app.get("/failing")
+async def failing() -> Response:
+    """Trailers that have no place there."""
+    return Response("body", trailers=lambda: {"content-length": "4"})
+
+
+@app.put("/echo")
+async def echo(request: Request) -> Response:
+    return Response(request.stream())
+
+
+@app.put("/through")
+async def through(request: Request, outbound: Outbound) -> list[object]:
+    """What another service is sent, and what it answers, both with trailers."""
+    body = await request.bytes()
+    answer = await outbound.send("PUT", request.query_string, body=body, trailers={"x-there": "1"})
+    text = await answer.text()
+    fields = await answer.trailers()
+    return [text, [[name, value.decode()] for name, value in fields.pairs]]
 
 
 IncomingHandler = run_app(app)

@@ -11,9 +11,9 @@ import pytest
 from edgezero_spin.host.errors import DeadlineExceeded
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
 from edgezero_spin.host.factors.database_servers import sessions
+from edgezero_spin.host.factors.database_servers.pools import ConnectionPools
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.mysql import sockets
-from edgezero_spin.host.factors.mysql.factor import Mysql
 from edgezero_spin.host.factors.mysql.interface import MysqlConnectionResource
 from edgezero_spin.host.factors.mysql.opening import KIND
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
@@ -57,7 +57,7 @@ def port(certificate: Certificate) -> Iterator[int]:
 @pytest.fixture
 def make_state() -> Iterator[MakeState]:
     """Makes instances of one application, which may connect to anything on this machine."""
-    mysql = Mysql()
+    mysql: ConnectionPools[Any] = ConnectionPools()
 
     def make(*entries: str, **grants: Any) -> InstanceState:
         allowed = entries or ("mysql://localhost:*",)

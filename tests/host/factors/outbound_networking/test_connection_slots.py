@@ -2,7 +2,10 @@
 
 import pytest
 
+from edgezero_spin.host.factors.outbound_networking import slot_waits
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
+from edgezero_spin.host.factors.outbound_networking.slot_waits import claim_slot
+from edgezero_spin.host.observers import ConnectionUse, Observer
 
 
 @pytest.mark.parametrize(("most", "claims"), [(0, [False]), (1, [True, False]), (None, [True] * 3)])
@@ -50,3 +53,56 @@ def test_no_slot_at_all_is_known_at_once() -> None:
     assert ConnectionSlots(0).none_at_all
     assert ConnectionSlots(1, ConnectionSlots(0)).none_at_all
     assert not ConnectionSlots(1, ConnectionSlots(1)).none_at_all
+
+
+class Uses(Observer):
+    """What became of connections."""
+
+    def __init__(self, *kinds: ConnectionSlots) -> None:
+        self.seen: list[ConnectionUse] = []
+        for slots in kinds:
+            slots.observer = self
+
+    def connection_used(self, use: ConnectionUse) -> None:
+        self.seen.append(use)
+
+
+def test_an_observer_is_told_of_each_connection() -> None:
+    """What became of it, which limit refused it, and how much of both is used then (TEL-43)."""
+    total = ConnectionSlots(2)
+    http, redis = ConnectionSlots(4, total, "http"), ConnectionSlots(1, total, "redis")
+    uses = Uses(http, redis)
+    assert redis.claim() and not redis.claim()
+    redis.give_up()
+    assert http.claim() and not http.claim()
+    http.give_up()
+    redis.release()
+    assert uses.seen == [
+        ConnectionUse("redis", "acquired", None, None, 1.0, 0.5),
+        ConnectionUse("redis", "rejected", None, "factor", 1.0, 0.5),
+        ConnectionUse("http", "acquired", None, None, 0.25, 1.0),
+        ConnectionUse("http", "rejected", None, "global", 0.25, 1.0),
+        ConnectionUse("redis", "released", None, None, 0.0, 0.5),
+    ]
+
+
+def test_a_wait_is_told_with_its_length() -> None:
+    """Once, when it ends with a connection (TEL-43)."""
+    slots = ConnectionSlots(1, kind="mysql")
+    assert slots.claim()
+    uses = Uses(slots)
+    assert claim_slot(slots, 0, slots.release)
+    assert [use.event for use in uses.seen] == ["released", "acquired"]
+    waited_s = uses.seen[1].waited_s
+    assert waited_s is not None and 0 <= waited_s < slot_waits.WAIT_S
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_a_wait_in_vain_is_told_as_a_refusal(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, whether or not it took time."""
+    monkeypatch.setattr(slot_waits, "WAIT_S", 0.0)
+    slots = ConnectionSlots(most, kind="pg")
+    assert slots.claim() or most == 0
+    uses = Uses(slots)
+    assert not claim_slot(slots, 0, lambda: None)
+    assert [(use.event, use.limit) for use in uses.seen] == [("rejected", "factor")]

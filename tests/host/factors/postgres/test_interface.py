@@ -259,6 +259,26 @@ def test_an_error_among_the_rows(state: InstanceState, connection: Connection) -
     assert (kind, error["code"]) == ("db-error", "22012")
 
 
+def test_a_parameter_that_is_not_given(state: InstanceState, connection: Connection) -> None:
+    """It is missed before the server runs anything, so that a transaction goes on."""
+    query(state, connection, "BEGIN")
+    _, (_, text) = statement_error(state, connection, "SELECT $1::int4")
+    assert text == "expected 1 parameters but got 0"
+    assert query(state, connection, "SELECT 1")["rows"] == [[("int32", 1)]]
+    query(state, connection, "ROLLBACK")
+
+
+@pytest.mark.parametrize("parameters", [(), (("str", "x"),)])
+def test_the_name_of_a_type_of_the_database(
+    state: InstanceState, connection: Connection, parameters: tuple[Any, ...]
+) -> None:
+    """A column of a type that no client knows has its name, with parameters and without."""
+    query(state, connection, "CREATE TYPE pg_temp.mood AS ENUM ('good')")
+    sql = "SELECT 'good'::pg_temp.mood AS m" + ", $1::text AS t" * len(parameters)
+    column = query(state, connection, sql, *parameters)["columns"][0]
+    assert column == {"name": "m", "data-type": ("other", "mood")}
+
+
 def test_results_are_bounded(
     state: InstanceState, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

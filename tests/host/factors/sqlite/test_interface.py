@@ -166,13 +166,25 @@ def test_what_sqlite_says_is_io(
     assert run(state, connection, "SELECT count(*) FROM t")[1] == [[("integer", 0)]]
 
 
-@pytest.mark.parametrize("statement", ["", " \n", ";", "-- nothing", "/* nothing", "; SELECT 1"])
-def test_an_empty_statement_is_named(
+@pytest.mark.parametrize("statement", ["", " \n", ";", ";;", "-- nothing", "/* nothing", "-- a\n;"])
+def test_an_empty_statement_is_refused(
     state: InstanceState, connection: SqliteConnectionResource, statement: str
 ) -> None:
-    """Nothing to run is a mistake of the guest's, whatever comes behind it."""
-    empty = ("io", "the statement is empty; there is no SQL before its end")
-    assert failure(state, connection, statement) == empty
+    """In the words of SQLite, as Spin has them; values for it are too many."""  # DB-3
+    misuse = ("io", "bad parameter or other API misuse")
+    assert failure(state, connection, statement) == misuse
+    case, text = failure(state, connection, statement, ("integer", 1))
+    assert (case, text) == (
+        "io",
+        "Wrong number of parameters passed to query. Got 1, needed 0",
+    )
+
+
+def test_what_is_empty_in_front_counts_for_nothing(
+    state: InstanceState, connection: SqliteConnectionResource
+) -> None:
+    """The first statement is the first that does something."""
+    assert run(state, connection, ";; /* a */ ; SELECT 1; nonsense")[1] == [[("integer", 1)]]
 
 
 def test_rows_and_changes(state: InstanceState, connection: SqliteConnectionResource) -> None:

@@ -49,6 +49,7 @@ class CosmosKeyValue:
 
     Attributes:
         place: Where they are.
+        summary: The same for traces.
     """
 
     remote = True
@@ -60,6 +61,7 @@ class CosmosKeyValue:
             url: Where the account answers; the public cloud when ``None``.
         """
         self.place = place
+        self.summary = f"Azure CosmosDB database: {place.database}, collection: {place.container}"
         self._url = url or place.url
         self._lock = threading.Lock()
         self._open = contextlib.ExitStack()

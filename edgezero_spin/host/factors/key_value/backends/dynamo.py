@@ -46,6 +46,7 @@ class DynamoKeyValue:
 
     Attributes:
         table: Where they are.
+        summary: The same for traces.
         remote: It is on another machine.
     """
 
@@ -54,6 +55,7 @@ class DynamoKeyValue:
     def __init__(self, table: DynamoTable) -> None:
         """Connect to nothing yet."""
         self.table = table
+        self.summary = f"AWS DynamoDB region: {table.region}, table: {table.table}"
         given = {}
         if table.access_key is not None and table.secret_key is not None:
             given = {
@@ -119,7 +121,7 @@ class DynamoKeyValue:
                 "ConsistentRead": self.table.consistent_read,
             }
             request = {name: wanted}
-            for turn in range(COUNTER_TRIES):
+            for _ in self._tries("DynamoDB left some of the keys unread"):
                 with self._answered():
                     answer = self._client.batch_get_item(RequestItems=request)
                 for item in answer.get("Responses", {}).get(name, ()):
@@ -129,9 +131,6 @@ class DynamoKeyValue:
                 request = answer.get("UnprocessedKeys") or {}
                 if not request:
                     break
-                self._wait(turn)
-            else:
-                raise BackendError("DynamoDB left some of the keys unread")
 
     def set_many(self, entries: Sequence[tuple[str, bytes]]) -> None:
         """Write every entry, some at a time; the last of one key counts."""
@@ -145,14 +144,13 @@ class DynamoKeyValue:
 
     def increment(self, key: str, delta: int) -> int:
         """Add to a counter, which is decimal text here, and return its new value."""
-        for turn in range(COUNTER_TRIES):
+        for _ in self._tries("others changed the counter at each try"):
             stored = _value_of(self._item(key, "VAL", consistent=True))
             total = counter_value(_number(stored) + delta)
             new = str(total).encode()
             if self._update(key, "SET #VAL = :new", stored, {":new": {"B": new}}):
-                return total
-            self._wait(turn)
-        raise BackendError("others changed the counter at each try")
+                break
+        return total
 
     def compare_and_set(self, key: str, expected: bytes, value: bytes) -> bool:
         """Write the value if the store still holds the expected one."""
@@ -206,19 +204,20 @@ class DynamoKeyValue:
         name = self.table.table
         for batch in _batches(requests, WRITE_BATCH):
             left = {name: batch}
-            for turn in range(COUNTER_TRIES):
+            for _ in self._tries("DynamoDB left some of the entries unwritten"):
                 with self._answered():
                     answer = self._client.batch_write_item(RequestItems=left)
                 left = answer.get("UnprocessedItems") or {}
                 if not left:
                     break
-                self._wait(turn)
-            else:
-                raise BackendError("DynamoDB left some of the entries unwritten")
 
-    def _wait(self, turn: int) -> None:
-        # What was left over or changed by others is asked for again after a while.
-        self._pause.wait(0.01 * 2**turn)
+    def _tries(self, problem: str) -> Iterator[None]:
+        """Yield as often as something is tried, and raise the problem behind the last time."""
+        for turn in range(COUNTER_TRIES):
+            yield
+            # What was left over or changed by others is asked for again after a while.
+            self._pause.wait(0.01 * 2**turn)
+        raise BackendError(problem)
 
     @contextmanager
     def _answered(self) -> Iterator[None]:

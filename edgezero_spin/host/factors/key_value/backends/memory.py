@@ -16,6 +16,8 @@ MAX_STORE_BYTES = 1024 * 1024 * 1024
 class BoundedMemoryKeyValue(MemoryKeyValue):
     """Counts what it holds. Whoever writes from several threads does so under a lock."""
 
+    summary = "a temporary in-memory store"
+
     def __init__(self) -> None:
         super().__init__()
         self._held_bytes = 0

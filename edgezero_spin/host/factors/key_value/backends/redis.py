@@ -23,6 +23,7 @@ class RedisKeyValue:
 
     Attributes:
         pool: Connections to the server.
+        summary: Where that is, for traces.
         remote: It is on another machine.
     """
 
@@ -30,6 +31,7 @@ class RedisKeyValue:
 
     def __init__(self, pool: RedisPool) -> None:
         self.pool = pool
+        self.summary = f"Redis at {pool.address}"
 
     def get(self, key: str) -> bytes | None:
         """Return the value, or ``None`` when the key is absent."""

@@ -173,11 +173,13 @@ class SqliteKeyValue:
     Attributes:
         file: The database.
         label: The value of the ``store`` column.
+        summary: The file, for traces.
     """
 
     def __init__(self, file: SqliteFile, label: str) -> None:
         self.file = file
         self.label = label
+        self.summary = f'"{file.path}"'
 
     def get(self, key: str) -> bytes | None:
         """Return the value, or ``None`` when the key is absent."""

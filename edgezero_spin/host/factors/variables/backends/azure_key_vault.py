@@ -33,8 +33,6 @@ class ServicePrincipal:
     """Who asks.
 
     Attributes:
-        tenant_id: Its tenant.
-        client_id: Its id.
         client_secret: Its password.
         authority: URL of the service that knows it.
     """

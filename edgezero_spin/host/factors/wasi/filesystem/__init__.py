@@ -61,10 +61,7 @@ def get_directories(state: InstanceState) -> list[tuple[Descriptor, str]]:
             raise Trap(f"{mount.guest_path} cannot be opened: {error.strerror}") from error
         flags = {"read", "mutate-directory"} if mount.writable else {"read"}
         descriptor = Descriptor(
-            OpenFile(state, number),
-            directory=True,
-            flags=frozenset(flags),
-            writable=mount.writable,
+            OpenFile(state, number), directory=True, flags=frozenset(flags), writable=mount.writable
         )
         directories.append((descriptor, mount.guest_path))
     return directories
@@ -93,9 +90,7 @@ INTERFACES = (
         },
     ),
     Interface(
-        "wasi:filesystem/preopens",
-        {"get-directories": get_directories},
-        {"descriptor": Descriptor},
+        "wasi:filesystem/preopens", {"get-directories": get_directories}, {"descriptor": Descriptor}
     ),
 )
 """All of ``wasi:filesystem``."""

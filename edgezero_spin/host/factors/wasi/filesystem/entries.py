@@ -87,11 +87,7 @@ def _link_at(
         located(changing(new_descriptor), new_path, follow=False) as (directory, name),
     ):
         os.link(
-            old_name,
-            name,
-            src_dir_fd=old_directory,
-            dst_dir_fd=directory,
-            follow_symlinks=False,
+            old_name, name, src_dir_fd=old_directory, dst_dir_fd=directory, follow_symlinks=False
         )
 
 

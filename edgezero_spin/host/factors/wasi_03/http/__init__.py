@@ -16,11 +16,7 @@ from edgezero_spin.host.factors.wasi_03.http.bodies import (
     promised_length,
 )
 from edgezero_spin.host.factors.wasi_03.http.client import CLIENT_03
-from edgezero_spin.host.factors.wasi_03.http.messages import (
-    Request03,
-    RequestOptions03,
-    Response03,
-)
+from edgezero_spin.host.factors.wasi_03.http.messages import Request03, RequestOptions03, Response03
 from edgezero_spin.host.runtime.interface import Interface
 
 __all__ = [

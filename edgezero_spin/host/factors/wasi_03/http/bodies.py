@@ -57,18 +57,21 @@ class ReceivedBody:
     """What a guest reads as a stream: the body of a message that came in.
 
     Attributes:
+        left: Bytes that are still to come, where the message said how many there are.
         trailers: What follows the body, as the future answers: known at its end.
     """
 
-    __slots__ = ("_channel", "_done", "_most", "_post", "trailers")
+    __slots__ = ("_channel", "_done", "_most", "_post", "left", "trailers")
 
-    def __init__(self, channel: ByteChannel | None, post: Post) -> None:
+    def __init__(self, channel: ByteChannel | None, post: Post, length: int | None = None) -> None:
         """Read nothing yet.
 
         Args:
             channel: The bytes; ``None`` for none.
             post: Has work done on the thread of the instance that reads.
+            length: How many bytes there are, where that is known.
         """
+        self.left = length if channel is not None else 0
         self.trailers = Promise()
         self._channel = channel
         self._post = post
@@ -102,6 +105,8 @@ class ReceivedBody:
         data = channel.take(self._most)
         if data:
             self._done = None
+            if self.left is not None:
+                self.left -= len(data)
             done(data)
         elif ended:
             self._done = None
@@ -212,6 +217,11 @@ class BodyForwarder:
         self._going = False
         self._again = False
         self._over = False
+
+    @property
+    def known_length(self) -> int | None:
+        """How many bytes a body has that is passed on as it came, where that is known (WH-32)."""
+        return None if self._spliced is None else self._spliced.left
 
     def _host_made(self) -> ReceivedBody | None:
         contents = self._contents

@@ -10,10 +10,7 @@ from edgezero_spin.host.exchange.fields import together
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import WEB_SCHEMES, Destination, dispatch
 from edgezero_spin.host.factors.wasi.http.fields import Fields
-from edgezero_spin.host.factors.wasi.http.outbound import (
-    FutureIncomingResponse,
-    IncomingResponse,
-)
+from edgezero_spin.host.factors.wasi.http.outbound import FutureIncomingResponse, IncomingResponse
 from edgezero_spin.host.factors.wasi.http.values import ErrorCode
 from edgezero_spin.host.factors.wasi_03.http.bodies import (
     PROTOCOL_ERROR,

@@ -1,0 +1,1 @@
+"""Trigger ``command``: one run of a program."""
