@@ -104,6 +104,7 @@ def test_requests_that_compute_do_not(run: Run) -> None:
     run(work, parallel=4)
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_request_with_a_head_counts_no_more(run: Run) -> None:
     """Twenty bodies run in one instance.  # IL-2, V3-22"""
 
