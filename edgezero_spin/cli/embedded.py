@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgezero_spin.cli.options import notify
 from edgezero_spin.cli.startup import startup_json, startup_lines
 
 if TYPE_CHECKING:
@@ -44,9 +45,10 @@ def run_host(
     from edgezero_spin.host.http.server import DEFAULT_LISTEN, Listening, serve
 
     for notice in host.notices:
-        click.echo(notice, err=True)
+        notify(notice, marked=False)
     if not host.takes_requests and listen is not None:
-        click.echo("The application has no HTTP triggers: nothing listens on --listen", err=True)
+        no_http = "The application has no HTTP triggers: nothing listens on --listen"
+        notify(no_http, marked=False)
     if not host.takes_requests and pages is not None:
         pages.serving()
 

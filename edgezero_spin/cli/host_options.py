@@ -14,7 +14,7 @@ import click
 
 from edgezero_spin.cli.explorer_options import EXPLORER_OPTIONS, take_explorer_port
 from edgezero_spin.cli.not_here import check_environment, refused_options
-from edgezero_spin.cli.options import all_options
+from edgezero_spin.cli.options import all_options, notify
 from edgezero_spin.cli.reuse_options import REUSE_OPTIONS, ReuseFlags
 from edgezero_spin.cli.telemetry import telemetry_observer
 from edgezero_spin.cli.values import Duration, DurationSpan
@@ -58,6 +58,7 @@ class HostFlags(NamedTuple):
     wasi_otel: bool
     operation_listen: str | None
     explorer_port: int | None
+    log_as_json: bool
 
     @property
     def as_json(self) -> bool:
@@ -89,6 +90,7 @@ class HostFlags(NamedTuple):
         return {
             "truncate_logs": self.truncate_logs,
             "max_log_bytes": self.max_log_bytes,
+            "echo_as_json": self.log_as_json,
             "sqlite": self.sqlite,
             "transient_write": self.allow_transient_write,
             "direct_mounts": self.direct_mounts,
@@ -105,10 +107,9 @@ class HostFlags(NamedTuple):
         from edgezero_spin.host.runtime.pool import instances_in_pool
 
         if self.wasi_otel and telemetry_observer() is None:
-            click.echo(
-                "[edgezero] --experimental-wasi-otel: no OTEL_EXPORTER_OTLP_... variable names a "
-                "collector, so what components report is dropped",
-                err=True,
+            notify(
+                "--experimental-wasi-otel: no OTEL_EXPORTER_OTLP_... variable names a collector, "
+                "so what components report is dropped"
             )
         least_s, most_s = self.request_timeout or (None, None)
         settings = HostSettings(
@@ -295,7 +296,8 @@ _OPTIONS = (
         "--log-format",
         type=click.Choice(["text", "json"]),
         default="text",
-        help="How the host's own log is written, on standard error. Default: text.",
+        help="How the host's own log and what components print are written, on standard error. "
+        "Default: text.",
     ),
     *EXPLORER_OPTIONS,
     refused_options,
@@ -309,7 +311,7 @@ def host_options(command: Callable[..., object]) -> Callable[..., object]:
     def gathered(*arguments: Any, **values: Any) -> object:
         reuse = ReuseFlags(*(values.pop(name) for name in ReuseFlags._fields))
         explorer = take_explorer_port(values)
-        taken = ("reuse", "explorer_port")
+        taken = ("reuse", "explorer_port", "log_as_json")
         own = {name: values.pop(name) for name in HostFlags._fields if name not in taken}
         if (own["tls_cert"] is None) != (own["tls_key"] is None):
             raise click.UsageError("--tls-cert and --tls-key go together")
@@ -317,7 +319,8 @@ def host_options(command: Callable[..., object]) -> Callable[..., object]:
             raise click.UsageError("--cache and --disable-cache contradict each other")
         own["disable_pooling"] |= _pooling_is_switched_off()
         check_environment()
-        if values.pop("log_format") == "json":
+        own["log_as_json"] = values.pop("log_format") == "json"
+        if own["log_as_json"]:
             # Not needed for `--help`, and slow to import for that.
             from edgezero_spin.cli.log_format import write_log_as_json
 

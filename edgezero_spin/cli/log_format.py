@@ -7,7 +7,7 @@ import json
 import logging
 from datetime import UTC, datetime
 
-__all__ = ["JsonFormatter", "write_log_as_json"]
+__all__ = ["JsonFormatter", "json_line", "write_log_as_json"]
 
 
 class JsonFormatter(logging.Formatter):
@@ -16,14 +16,24 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return one line."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        members = {
+        members: dict[str, object] = {
             "time": at.replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "message": record.getMessage(),
         }
         if record.exc_info:
             members["exception"] = self.formatException(record.exc_info)
-        return json.dumps(members, ensure_ascii=False)
+        trace_id = getattr(record, "trace_id", None)
+        if trace_id is not None:
+            members["trace_id"] = trace_id
+        text = json.dumps(members, ensure_ascii=False)
+        # What a guest or a client chose may be a part of it, and a terminal obeys some of that.
+        return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
+def json_line(text: str) -> str:
+    """Return what a command tells a person as a line of a log in JSON."""
+    return JsonFormatter().format(logging.makeLogRecord({"msg": text, "levelname": "INFO"}))
 
 
 def write_log_as_json() -> None:
@@ -36,6 +46,7 @@ def write_log_as_json() -> None:
         logging.getLogger().addHandler(handlers[-1])
     for handler in handlers:
         handler.setFormatter(JsonFormatter())
+    logging.captureWarnings(True)
     # What has been written is not written once more by the root.
     host_log = logging.getLogger("edgezero_spin")
     host_log.propagate = not host_log.handlers

@@ -26,6 +26,7 @@ __all__ = [
     "format_option",
     "insecure_option",
     "manifest_option",
+    "notify",
     "project_manifest_option",
     "rest_of",
     "verify_key_option",
@@ -88,6 +89,24 @@ def rest_of(context: click.Context) -> tuple[str, ...]:
     """Return what was typed after ``--``."""
     rest: tuple[str, ...] = context.meta.get(_REST, ())
     return rest
+
+
+def notify(text: str, *, marked: bool = True) -> None:
+    """Tell a person on standard error what a command that serves is about to do.
+
+    Args:
+        text: One line.
+        marked: Say that it comes from this command, where it is not a line of a log in JSON.
+    """
+    context = click.get_current_context(silent=True)
+    if context is not None and context.params.get("log_format") == "json":
+        # Slow to import where nobody asked for it.
+        from edgezero_spin.cli.log_format import json_line
+
+        text = json_line(text)
+    elif marked:
+        text = f"[edgezero] {text}"
+    click.echo(text, err=True)
 
 
 def all_options(*options: Callable[[F], F]) -> Callable[[F], F]:

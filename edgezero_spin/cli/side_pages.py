@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-import click
+from edgezero_spin.cli.options import notify
 
 if TYPE_CHECKING:
     from edgezero_spin.host import Host
@@ -63,7 +63,7 @@ class SidePages:
         listener = bind(listen, if_taken="Give --operation-listen another port; 0 is any free one.")
         with side_server(page, listener) as where:
             paths = "/healthz, /readyz, /metrics"
-            click.echo(f"[edgezero] operation page at {where.url} ({paths})", err=True)
+            notify(f"operation page at {where.url} ({paths})")
             yield
 
     @contextlib.contextmanager
@@ -83,7 +83,7 @@ class SidePages:
         self.observers.append(recorder)
         explorer = Explorer(recorder, explored)
         with side_server(explorer, bind_explorer(port), on_end=explorer.end):
-            click.echo(f"[edgezero] explorer at {explorer.url}", err=True)
+            notify(f"explorer at {explorer.url}")
             yield
 
 

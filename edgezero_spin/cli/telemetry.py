@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgezero_spin.cli.options import notify
+
 if TYPE_CHECKING:
     from edgezero_spin.host.observers import Observer
 
@@ -42,7 +44,7 @@ def telemetry_observer() -> "Observer | None":
     from edgezero_spin.host.telemetry.exporting import start_telemetry
 
     for warning in settings.warnings:
-        click.echo(f"[edgezero] {warning}", err=True)
+        notify(warning)
     telemetry = start_telemetry(settings)
     _mark_messages(", ".join(settings.collectors))
     click.get_current_context().call_on_close(telemetry.close)

@@ -9,6 +9,7 @@ Source: our own; the masking follows ``secret`` in the variables of a manifest.
 import asyncio
 import functools
 import json
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -108,8 +109,22 @@ async def _describes_itself(host: Host) -> bool:
                 if len(content) > MOST_OPENAPI_BYTES:
                     return False
             return "openapi" in json.loads(content)
-    except (EdgeZeroError, TimeoutError, ValueError, TypeError, RecursionError):
+    except (EdgeZeroError, ValueError, TypeError, RecursionError):
         return False
+
+
+_described: "weakref.WeakKeyDictionary[Host, bool]" = weakref.WeakKeyDictionary()
+
+
+def _asked_once(host: Host) -> bool:
+    """Whether an app describes itself: what it is made of stays, and so does the answer."""
+    found = _described.get(host)
+    if found is None:
+        try:
+            found = _described[host] = asyncio.run(_describes_itself(host))
+        except TimeoutError:
+            return False
+    return found
 
 
 def explored_host(host: Host) -> ExploredApplication:
@@ -129,7 +144,7 @@ def explored_host(host: Host) -> ExploredApplication:
         name=plan.name,
         version=plan.version,
         url=host.origin,
-        describes_itself=lambda: asyncio.run(_describes_itself(host)),
+        describes_itself=lambda: _asked_once(host),
         routes=host.routes,
         components=tuple(shown_component(part) for part in plan.components),
         variables=tuple(variables),

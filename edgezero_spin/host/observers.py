@@ -99,12 +99,14 @@ class RequestOutcome(NamedTuple):
         body_bytes: Bytes of its body that were sent.
         seconds: From the head of the request to the end of the response.
         aborted: Why the response breaks off; ``None`` where it is whole.
+        trace_id: Returns the id of its trace, where an observer gave it one.
     """
 
     status: int
     body_bytes: int
     seconds: float
     aborted: str | None = None
+    trace_id: Callable[[], str | None] = lambda: None
 
 
 class HostCall(NamedTuple):
@@ -280,6 +282,10 @@ class RequestObserver:
         """Return what takes spans, metrics and log records of the component's own."""
         return None
 
+    def trace_id(self) -> str | None:
+        """Return the id of the trace that the request is in, in 32 hex digits, for logs."""
+        return None
+
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         """The component wrote to ``stdout`` or ``stderr``."""
 
@@ -440,6 +446,10 @@ class _AllOfRequest(RequestObserver):
 
     def telemetry(self) -> GuestTelemetry | None:
         found = (tell(each.telemetry) for each in self._observers)
+        return next((each for each in found if each is not None), None)
+
+    def trace_id(self) -> str | None:
+        found = (_told(each.trace_id) for each in self._observers)
         return next((each for each in found if each is not None), None)
 
     def output(self, component_id: str, stream: str, data: bytes) -> None:

@@ -95,6 +95,7 @@ class RunOptions(TypedDict, total=False):
         max_log_bytes: Size of a log file past which the next one is begun; one that was full
             is kept beside it.
         echo_to: Where output is echoed; ``None`` means this process's stderr.
+        echo_as_json: Echo each line as a JSON object: time, component, stream, message, trace.
         profile: The build profile of the manifest.
         components: Run these and their triggers only; all when empty (LOCK-43).
         direct_mounts: Let guests see the manifest's folders themselves, not a copy, so
@@ -121,6 +122,7 @@ class RunOptions(TypedDict, total=False):
     truncate_logs: bool
     max_log_bytes: int
     echo_to: BinaryIO | None
+    echo_as_json: bool
     profile: str | None
     components: Iterable[str]
     direct_mounts: bool

@@ -99,6 +99,28 @@ def test_off_by_default(app: Path) -> None:
         assert sum(f"socket:[{inode}]" in inodes for inode in listening) == 1
 
 
+def test_all_lines_of_a_request_name_its_trace(app: Path) -> None:
+    """Those of the component, of the host and of the access log, each an object of JSON."""
+    flags = ["--access-log-format", "json", "--log-format", "json", "--format", "json"]
+    flags += ["--operation-listen", "127.0.0.1:0", "--explorer", "--experimental-wasi-otel"]
+    nobody = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    with running("-f", app, *flags, env=nobody) as (told, process):
+        urllib.request.urlopen(told["base_url"] + "/w", timeout=30).read()
+        with pytest.raises(urllib.error.HTTPError, match="500"):
+            urllib.request.urlopen(told["base_url"] + "/t", timeout=30)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        lines = [json.loads(line) for line in process.stderr]
+    notes = [line["message"] for line in lines if line.get("level") == "info"]
+    assert [text.split(" at ")[0] for text in notes[:2]] == ["operation page", "explorer"]
+    printed = [line for line in lines if "stream" in line]
+    assert {line["stream"] for line in printed} == {"stdout", "stderr"}
+    access = {line["path"]: line["trace_id"] for line in lines if "status" in line}
+    assert {line["trace_id"] for line in printed} == {access["/w"]}
+    [error] = [line for line in lines if line.get("level") == "error" and "trace_id" in line]
+    assert error["trace_id"] == access["/t"] != access["/w"]
+
+
 def test_logs_as_json(app: Path) -> None:
     """Each line of the access log, of the host's own log and of its libraries is one object."""
     flags = ["--access-log-format", "json", "--log-format", "json"]

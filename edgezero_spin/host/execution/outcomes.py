@@ -38,8 +38,9 @@ def finish_returned(component_id: str, call: GuestCall) -> bool:
         call.finish(UNFINISHED)
         return call.whole
     failure = call.failure or NO_RESPONSE
+    traced = _traced(call)
     call.finish(failure)
-    logger.error("Error processing %s: %s: %s", call.what, component_id, failure)
+    logger.error("Error processing %s: %s: %s", call.what, component_id, failure, extra=traced)
     return False
 
 
@@ -53,16 +54,29 @@ def finish_failed(
     """
     answered = call.answered
     left = answered and call.abandoned
+    traced = _traced(call)
     call.finish(failure_of(error))
     if left:
         # Many guests take the failed write for the end of the world; it is not news.
         logger.info("%s stopped after its client had left: %s", component_id, error)
     else:
-        report(component_id, call.what, error, answered=answered, cancelled=cancelled)
+        report(component_id, call.what, error, answered=answered, cancelled=cancelled, extra=traced)
+
+
+def _traced(call: GuestCall) -> dict[str, object] | None:
+    """Return what a line of the log has of the trace that a call is in."""
+    trace_id = None if call.observer is None else call.observer.trace_id()
+    return None if trace_id is None else {"trace_id": trace_id}
 
 
 def report(
-    component_id: str, what: str, error: BaseException, *, answered: bool, cancelled: bool
+    component_id: str,
+    what: str,
+    error: BaseException,
+    *,
+    answered: bool,
+    cancelled: bool,
+    extra: dict[str, object] | None = None,
 ) -> None:
     """Say in the log how a guest ended before its time (RESP-4, RESP-7).
 
@@ -71,6 +85,7 @@ def report(
         error: What it raised.
         answered: The client has the head of a response.
         cancelled: The host stopped its guests before.
+        extra: What else the record of the log has.
     """
     prefix = "Component error after response started" if answered else f"Error processing {what}"
     if isinstance(error, GuestExit) and error.code == 0 and answered:
@@ -81,8 +96,8 @@ def report(
             logger.info("%s was stopped: %s", component_id, error)
             return
         detail = f"\n{error.backtrace}" if error.backtrace else ""
-        logger.error("%s: %s: %s%s", prefix, component_id, error, detail)
+        logger.error("%s: %s: %s%s", prefix, component_id, error, detail, extra=extra)
     elif isinstance(error, EngineBusy):
-        logger.error("%s: %s: %s", prefix, component_id, error)
+        logger.error("%s: %s: %s", prefix, component_id, error, extra=extra)
     else:
-        logger.error("%s: %s", prefix, component_id, exc_info=error)
+        logger.error("%s: %s", prefix, component_id, exc_info=error, extra=extra)

@@ -245,11 +245,15 @@ class InstanceState:
         """The open log of ``stdout`` or ``stderr``, made at the first write (ENV-5)."""
         sink = self._sinks.get(stream)
         if sink is None:
-            sink = self.grants.log.open(stream)
+            sink = self.grants.log.open(stream, self._trace_id)
             if self.grants.observer is not None:
                 sink = ObservedSink(sink, lambda data: self._wrote(stream, data))
             self._sinks[stream] = sink
         return sink
+
+    def _trace_id(self) -> str | None:
+        request = self.request_observer
+        return None if request is None else request.trace_id()
 
     def _wrote(self, stream: str, data: bytes) -> None:
         component_id, observer = self.grants.component_id, self.grants.observer

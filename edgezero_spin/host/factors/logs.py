@@ -8,17 +8,21 @@ A file that is full is renamed to ``<component>_<stream>.1.txt``, in the place o
 and a new one begun; so a component cannot fill the disk. On a terminal, control characters are
 shown as escapes: what a component prints may be what a client sent.
 
+With ``as_json`` what is echoed is one JSON object a line, of what a component printed as one line.
+
 A disk that is full or a directory that vanished never stops a request: the bytes are lost
 and the host says so once.
 """
 
 import codecs
+import json
 import logging
 import os
 import re
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,6 +49,11 @@ DEFAULT_MAX_BYTES = 16 * 1024 * 1024
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 _echo_lock = threading.Lock()
+
+MOST_LINE_BYTES = 64 * 1024
+"""Bytes of a line without an end that become an object of JSON."""
+
+TraceId = Callable[[], str | None]
 
 
 class LogDirectoryError(HostError):
@@ -190,6 +199,62 @@ def _escape(found: "re.Match[str]") -> str:
     return found[0].encode("unicode_escape").decode("ascii")
 
 
+class _JsonSink(Sink):
+    """A sink that echoes each line as JSON."""
+
+    __slots__ = ("_about", "_line", "_trace_id")
+
+    def __init__(
+        self, file: _LogFile | None, echo: "_Echo", about: dict[str, str], trace_id: TraceId
+    ) -> None:
+        super().__init__(file, None)
+        self._echo = echo
+        self._about = about
+        self._trace_id = trace_id
+        self._line = b""
+
+    def write(self, data: bytes) -> None:
+        """Append bytes, and echo the lines that they end."""
+        echo, self._echo = self._echo, None
+        super().write(data)
+        self._echo = echo
+        *lines, self._line = (self._line + data).split(b"\n")
+        while len(self._line) > MOST_LINE_BYTES:
+            lines.append(self._line[:MOST_LINE_BYTES])
+            self._line = self._line[MOST_LINE_BYTES:]
+        if lines:
+            self._show(lines)
+
+    def _show(self, lines: list[bytes]) -> None:
+        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        trace_id = self._trace_id()
+        traced = {} if trace_id is None else {"trace_id": trace_id}
+        shown = (
+            json.dumps(
+                {
+                    "time": at,
+                    **self._about,
+                    "message": line.removesuffix(b"\r").decode("utf-8", "backslashreplace"),
+                    **traced,
+                },
+                ensure_ascii=False,
+            )
+            for line in lines
+        )
+        text = _CONTROLS.sub(
+            lambda found: f"\\u{ord(found[0]):04x}", "".join(f"{s}\n" for s in shown)
+        )
+        if self._echo is not None:
+            self._echo.write(text.encode())
+
+    def close(self) -> None:
+        """Show a last line that has no end, and close the file."""
+        if self._line:
+            line, self._line = self._line, b""
+            self._show([line])
+        super().close()
+
+
 class _Echo:
     """The host's stderr, or what an embedding program put in its place."""
 
@@ -241,18 +306,41 @@ class ComponentLog:
         paths: Stream name to file; empty without a log directory.
     """
 
-    __slots__ = ("_echo", "_files", "paths")
+    __slots__ = ("_echo", "_files", "_json_id", "paths")
 
     def __init__(
-        self, paths: dict[str, Path], echo: _Echo | None, max_bytes: int = DEFAULT_MAX_BYTES
+        self,
+        paths: dict[str, Path],
+        echo: _Echo | None,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        *,
+        json_id: str | None = None,
     ) -> None:
+        """Open nothing yet.
+
+        Args:
+            paths: Stream name to file.
+            echo: Where output is echoed; ``None`` for nowhere.
+            max_bytes: Size of a file past which the next one is begun.
+            json_id: The component's id where each line is echoed as JSON; ``None`` where not.
+        """
         self.paths = paths
+        self._json_id = json_id
         self._files = {stream: _LogFile(path, max_bytes) for stream, path in paths.items()}
         self._echo = echo
 
-    def open(self, stream: str) -> Sink:
-        """Return the sink of ``stdout`` or ``stderr``; nothing is opened before a write."""
-        return Sink(self._files.get(stream), self._echo)
+    def open(self, stream: str, trace_id: TraceId = lambda: None) -> Sink:
+        """Return the sink of ``stdout`` or ``stderr``; nothing is opened before a write.
+
+        Args:
+            stream: Which of the two.
+            trace_id: Returns the id of the trace that a line belongs to.
+        """
+        file = self._files.get(stream)
+        if self._json_id is not None and self._echo is not None:
+            about = {"component": self._json_id, "stream": stream}
+            return _JsonSink(file, self._echo, about, trace_id)
+        return Sink(file, self._echo)
 
 
 class Logs:
@@ -270,6 +358,7 @@ class Logs:
         echo_to: BinaryIO | None = None,
         truncate: bool = False,
         max_bytes: int = DEFAULT_MAX_BYTES,
+        as_json: bool = False,
     ) -> None:
         """Make the directory.
 
@@ -280,6 +369,7 @@ class Logs:
             truncate: Empty the files of earlier runs (ENV-6).
             max_bytes: Size of a file past which the next one is begun; one that was full is
                 kept beside it.
+            as_json: Echo each line as a JSON object, with time, component, stream and message.
 
         Raises:
             LogDirectoryError: The directory cannot be made or written.
@@ -288,6 +378,7 @@ class Logs:
         self._follow = None if follow is None else frozenset(follow)
         self._echo = _Echo(echo_to)
         self._max_bytes = max_bytes
+        self._as_json = as_json
         if directory is not None:
             self._prepare(directory, truncate)
 
@@ -307,9 +398,11 @@ class Logs:
     def of(self, component_id: str) -> ComponentLog:
         """The log of one component."""
         directory = self.directory
+        json_id = component_id if self._as_json else None
         if directory is None:
-            return ComponentLog({}, self._echo)
+            return ComponentLog({}, self._echo, json_id=json_id)
         name = _UNSAFE.sub("_", component_id)
         paths = {stream: directory / f"{name}_{stream}.txt" for stream in STREAMS}
         followed = self._follow is None or component_id in self._follow
-        return ComponentLog(paths, self._echo if followed else None, self._max_bytes)
+        echo = self._echo if followed else None
+        return ComponentLog(paths, echo, self._max_bytes, json_id=json_id)

@@ -8,6 +8,7 @@ Source: our own; the members of the JSON form are those of the text.
 """
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from edgezero_spin.host.observers import (
 __all__ = ["AccessLog", "AccessLogForm"]
 
 AccessLogForm = Literal["text", "json"]
+
+_TRACE_PARENT = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 MOST_SHOWN = 200
 """Characters of a method or a path that a line has."""
@@ -69,7 +72,7 @@ class AccessLog(Observer):
         took = round(outcome.seconds * 1000, 1)
         component, status, size = request.component_id, outcome.status, outcome.body_bytes
         if self._as_json:
-            members = {
+            members: dict[str, object] = {
                 "time": now,
                 "method": method,
                 "path": path,
@@ -78,6 +81,9 @@ class AccessLog(Observer):
                 "duration_ms": took,
                 "bytes": size,
             }
+            trace_id = outcome.trace_id() or _trace_id_of(request)
+            if trace_id is not None:
+                members["trace_id"] = trace_id
             self._write(json.dumps(members, ensure_ascii=False))
         else:
             self._write(f"{now} {method} {path} {component or '-'} {status} {took}ms {size}B")
@@ -91,6 +97,13 @@ class AccessLog(Observer):
             text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
             self._second = (seconds, text)
         return f"{text}.{ms - seconds * 1000:03}Z"
+
+
+def _trace_id_of(request: ObservedRequest) -> str | None:
+    """Return the id of the trace that a client says that its request is in."""
+    given = [value for name, value in request.headers if name.lower() == b"traceparent"]
+    found = _TRACE_PARENT.fullmatch(given[0]) if len(given) == 1 else None
+    return found[1].decode() if found is not None and found[1].strip(b"0") else None
 
 
 class _LoggedRequest(RequestObserver):

@@ -126,4 +126,7 @@ class ObservedResponse:
             # Each of both has the other.
             self._responder = None
             seconds = time.perf_counter() - self._began
-            self._observer.ended(RequestOutcome(self._status, self._size, seconds, aborted))
+            observer = self._observer
+            observer.ended(
+                RequestOutcome(self._status, self._size, seconds, aborted, observer.trace_id)
+            )

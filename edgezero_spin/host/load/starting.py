@@ -341,6 +341,7 @@ def _logs(plan: ApplicationPlan, directory: Path | None, options: RunOptions) ->
         echo_to=options.get("echo_to"),
         truncate=options.get("truncate_logs", False),
         max_bytes=options.get("max_log_bytes", DEFAULT_MAX_BYTES),
+        as_json=options.get("echo_as_json", False),
     )
 
 

@@ -19,6 +19,7 @@ from opentelemetry.trace import (
     Status,
     StatusCode,
     Tracer,
+    get_current_span,
     set_span_in_context,
 )
 
@@ -40,6 +41,11 @@ if TYPE_CHECKING:
     from edgezero_spin.host.telemetry.observing import TelemetryObserver
 
 __all__ = ["TracedComponent", "TracedRequest", "UntracedRequest"]
+
+
+def _trace_id_in(context: Context) -> str | None:
+    trace_id = get_current_span(context).get_span_context().trace_id
+    return f"{trace_id:032x}" if trace_id else None
 
 
 class UntracedRequest(RequestObserver):
@@ -77,6 +83,9 @@ class UntracedRequest(RequestObserver):
         if self._guest is None:
             self._guest = ComponentTelemetry(self._observer.guests, self.context)
         return self._guest
+
+    def trace_id(self) -> str | None:
+        return _trace_id_in(self.context())
 
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         self._observer.log(component_id, data, self.context())
@@ -146,6 +155,9 @@ class TracedComponent(RequestObserver):
         if self._guest is None:
             self._guest = ComponentTelemetry(self._observer.guests, lambda: self._context)
         return self._guest
+
+    def trace_id(self) -> str | None:
+        return _trace_id_in(self._context)
 
     @property
     def _current(self) -> Context:

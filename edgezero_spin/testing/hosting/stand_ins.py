@@ -4,7 +4,7 @@ Source: contract spin-host.md, TEST-17, TEST-20, TEST-26, TEST-30.
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from edgezero_spin.host.factors.logs import ComponentLog, Sink
@@ -116,5 +116,5 @@ class _KitSink(Sink):
 class KitLog(ComponentLog):
     __slots__ = ()
 
-    def open(self, stream: str) -> Sink:
+    def open(self, stream: str, trace_id: Callable[[], str | None] = lambda: None) -> Sink:
         return _KitSink(stream)

@@ -1,11 +1,12 @@
 """Component logs: files, echo, faults that must not reach a request."""
 
+import json
 import logging
 from pathlib import Path
 
 import pytest
 
-from edgezero_spin.host.factors.logs import LogDirectoryError, Logs
+from edgezero_spin.host.factors.logs import MOST_LINE_BYTES, LogDirectoryError, Logs
 from tests.host.support import Capture
 
 
@@ -141,3 +142,55 @@ def test_a_terminal_obeys_no_component(tmp_path: Path, writes: list[bytes], show
         sink.close()
         assert target.content == expected
         assert (tmp_path / "a_stdout.txt").read_bytes() == b"".join(writes)
+
+
+def json_lines(*pieces: bytes, trace_id: str | None = None) -> list[dict[str, str]]:
+    """What is echoed as JSON of an instance that writes pieces and ends."""
+    echo = Capture()
+    logs = Logs(None, echo_to=echo, as_json=True)  # type: ignore[arg-type]
+    sink = logs.of("shop").open("stderr", lambda: trace_id)
+    for piece in pieces:
+        sink.write(piece)
+    sink.close()
+    sink.close()
+    text = echo.content.decode()
+    assert text.isprintable() or set(text) & set(map(chr, range(32))) == {"\n"}
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "messages"),
+    [
+        ((b"hello\n",), ["hello"]),
+        ((b"Traceback:\n  F", b" 1\r\nValueError\n"), ["Traceback:", "  F 1", "ValueError"]),
+        ((b"no end",), ["no end"]),
+        ((b"\n\n",), ["", ""]),
+        ((b"", b""), []),
+        (("\u00e9".encode()[:1],), ["\\xc3"]),
+        (("\u00e9".encode()[:1], "\u00e9".encode()[1:] + b"\n"), ["\u00e9"]),
+        ((b"\xff\x1b[31m\xc2\x9b\n",), ["\\xff\x1b[31m\x9b"]),
+        ((b'{"a": "b"}\n',), ['{"a": "b"}']),
+        ((b"x" * (MOST_LINE_BYTES + 1),), ["x" * MOST_LINE_BYTES, "x"]),
+    ],
+)  # fmt: skip
+def test_output_as_json(pieces: tuple[bytes, ...], messages: list[str]) -> None:
+    """Each line that a component prints is one object, whatever is in it."""
+    lines = json_lines(*pieces)
+    assert [line["message"] for line in lines] == messages
+    for line in lines:
+        assert line.pop("time").endswith("Z")
+        line.pop("message")
+        assert line == {"component": "shop", "stream": "stderr"}
+
+
+def test_output_as_json_with_a_trace() -> None:
+    """The request's, where there is one."""
+    [line] = json_lines(b"hello\n", trace_id="ab" * 16)
+    assert line["trace_id"] == "ab" * 16
+
+
+def test_output_as_json_leaves_files_as_they_are(tmp_path: Path) -> None:
+    """They have the bytes that were written."""
+    logs = Logs(tmp_path, echo_to=Capture(), as_json=True)  # type: ignore[arg-type]
+    write(logs, "shop", "stdout", b"\xffa\nb")
+    assert (tmp_path / "shop_stdout.txt").read_bytes() == b"\xffa\nb"

@@ -8,7 +8,7 @@ import pytest
 from edgezero_spin.host.http.access_log import AccessLog
 from edgezero_spin.host.http.gateway import RequestHead
 from edgezero_spin.host.http.observed import ObservedResponse, observed_request
-from edgezero_spin.host.observers import combine
+from edgezero_spin.host.observers import RequestOutcome, combine
 
 
 class Writer:
@@ -139,3 +139,22 @@ def test_a_line_is_one_line(path: str, shown: str) -> None:
     lines, handler, _ = noted(path, form="text")
     handler.writer.send(200, [], b"")
     assert lines[0].split(" ")[2] == shown and "\n" not in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "trace_id"),
+    [
+        ([b"00-" + b"a" * 32 + b"-b7ad6b7169203331-01"], "a" * 32),
+        ([b"00-" + b"0" * 32 + b"-b7ad6b7169203331-01"], None),
+        ([b"00-\xff-b7ad6b7169203331-01"], None),
+        ([b"00-" + b"a" * 32 + b"-b7ad6b7169203331-01"] * 2, None),
+        ([], None),
+    ],
+)  # fmt: skip
+def test_the_trace_of_a_client(fields: list[bytes], trace_id: str | None) -> None:
+    """Is in the line, where it is one (TEL-45)."""
+    lines: list[str] = []
+    head = RequestHead("GET", "/a", None, [(b"TraceParent", value) for value in fields])
+    request = observed_request(head, "app", "shop", "/...")
+    AccessLog("json", lines.append).note(request, RequestOutcome(200, 1, 0.1))
+    assert json.loads(lines[0]).get("trace_id") == trace_id
