@@ -449,7 +449,7 @@ class _AllOfRequest(RequestObserver):
         return next((each for each in found if each is not None), None)
 
     def trace_id(self) -> str | None:
-        found = (_told(each.trace_id) for each in self._observers)
+        found = (tell(each.trace_id) for each in self._observers)
         return next((each for each in found if each is not None), None)
 
     def output(self, component_id: str, stream: str, data: bytes) -> None:

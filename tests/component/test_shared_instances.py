@@ -9,7 +9,7 @@ import pytest
 
 from edgezero_spin.host import ConcurrencyPolicy, Host, HostSettings, HttpRequest, Switch
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
-from tests.component.hosts_03 import Asked, Asking, until
+from tests.component.hosts_03 import PATIENCE_S, Asked, Asking, until
 
 Work = Callable[[Asking], Awaitable[None]]
 Run = Callable[..., None]
@@ -63,7 +63,6 @@ async def gone(ask: Asking) -> None:
     await until(none_left)
 
 
-@pytest.mark.usefixtures("patient")
 def test_an_instance_serves_128_requests(run: Run) -> None:
     """Two hundred, one after the other: two instances.  # IL-1, V3-18"""
 
@@ -75,7 +74,6 @@ def test_an_instance_serves_128_requests(run: Run) -> None:
     run(work)
 
 
-@pytest.mark.usefixtures("patient")
 def test_how_many_may_be_said(run: Run) -> None:
     """Three requests, one at a time.  # IL-1, IL-2, IL-5"""
     policy = ConcurrencyPolicy(least_served=3, most_served=3, least_concurrent=1, most_concurrent=1)
@@ -88,7 +86,6 @@ def test_how_many_may_be_said(run: Run) -> None:
     run(work, concurrency=policy)
 
 
-@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize(("count", "instances"), [(16, 1), (17, 2), (100, 7)])
 def test_requests_that_wait_share_an_instance(run: Run, count: int, instances: int) -> None:
     """Sixteen in each.  # IL-2, IL-11, IL-13, V3-19, V3-20"""
@@ -112,7 +109,6 @@ def test_requests_that_compute_do_not(run: Run, monkeypatch: pytest.MonkeyPatch)
     run(work, parallel=4)
 
 
-@pytest.mark.usefixtures("patient")
 def test_a_request_with_a_head_counts_no_more(run: Run) -> None:
     """Twenty bodies run in one instance.  # IL-2, V3-22"""
 
@@ -200,7 +196,6 @@ def test_work_after_the_response(run: Run) -> None:
     run(work, concurrency=policy)
 
 
-@pytest.mark.usefixtures("patient")
 def test_a_client_that_leaves_before_the_response(run: Run) -> None:
     """Its handler runs to its end, and the instance goes on.  # IL-27, V3-30"""
 
@@ -215,7 +210,6 @@ def test_a_client_that_leaves_before_the_response(run: Run) -> None:
     run(work)
 
 
-@pytest.mark.usefixtures("patient")
 def test_a_handler_that_waits_too_long(run: Run) -> None:
     """A 500 when its time is up; its neighbour goes on, the instance takes no more.
 
