@@ -20,7 +20,6 @@ def edgezero(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     typed: str | None = None,
-    timeout: float = 60,
 ) -> subprocess.CompletedProcess[str]:
     """Run one command line to its end, with what is typed then, and return what it printed."""
     return subprocess.run(
@@ -30,7 +29,6 @@ def edgezero(
         input=typed,
         capture_output=True,
         text=True,
-        timeout=timeout,
         check=False,
     )
 

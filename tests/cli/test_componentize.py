@@ -132,7 +132,7 @@ def test_a_folder_that_is_not_there_is_named(project: Path) -> None:
 def test_one_line_about_the_component(project: Path) -> None:
     """Success is a whole file and one line with its name, sizes, world and time."""
     (project / "app.wasm").write_bytes(b"the one before")
-    done = edgezero("componentize", "app:app", "-o", "app.wasm", cwd=project, timeout=110)
+    done = edgezero("componentize", "app:app", "-o", "app.wasm", cwd=project)
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
     path, sizes, world, seconds = line.split("  ")

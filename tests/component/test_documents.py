@@ -59,7 +59,6 @@ class Session:
                 env=self.env,
                 capture_output=True,
                 text=True,
-                timeout=100,
                 check=False,
             )
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"

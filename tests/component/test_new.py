@@ -3,13 +3,11 @@
 from pathlib import Path
 
 import httpx
-import pytest
 
 from tests.cli.running import edgezero
 from tests.component.notes.serving import serving
 
 
-@pytest.mark.timeout(480)
 def test_a_new_project_builds_serves_and_passes_its_own_tests(tmp_path: Path) -> None:
     """Nothing has to be edited on the way, with a second component or without."""
     # NEW-1, NEW-12, TPL-13, TV-180, TV-181
@@ -19,7 +17,7 @@ def test_a_new_project_builds_serves_and_passes_its_own_tests(tmp_path: Path) ->
         # Builds both components.
         ["test", "-C", "my-app"],
     ):
-        done = edgezero(*command, cwd=tmp_path, timeout=280)
+        done = edgezero(*command, cwd=tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
     assert "skipped" not in done.stdout
     folder = tmp_path / "my-app"

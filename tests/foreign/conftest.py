@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgezero_spin.host import Host, HostSettings
+from edgezero_spin.host import Host
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from tests.component.servers import manifest
 
@@ -37,6 +37,6 @@ def load(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Load:
 
     def load_component(component: Path, grants: str = "") -> Host:
         path = manifest(component, tmp_path_factory.mktemp("application"), grants)
-        return Host.from_manifest(path, engine=engine, settings=HostSettings(cache_dir=None))
+        return Host.from_manifest(path, engine=engine)
 
     return load_component

@@ -20,7 +20,7 @@ TOKEN = "let-me-in"
 
 def run(*arguments: str, cwd: Path) -> None:
     """Run a command of ``edgezero`` that has to succeed."""
-    done = edgezero(*arguments, cwd=cwd, timeout=300)
+    done = edgezero(*arguments, cwd=cwd)
     assert done.returncode == 0, done.stderr
 
 

@@ -110,7 +110,6 @@ class Scratch:
             },
             capture_output=True,
             text=True,
-            timeout=100,
             check=False,
         )
         return Ran(done.returncode, done.stdout + done.stderr)

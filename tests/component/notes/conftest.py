@@ -22,7 +22,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def make(made: Path) -> None:
         left_behind = shutil.ignore_patterns(".*", "*.wasm", "__pycache__")
         shutil.copytree(EXAMPLES / "notes", made, ignore=left_behind, dirs_exist_ok=True)
-        done = edgezero("build", cwd=made, timeout=400)
+        done = edgezero("build", cwd=made)
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1] == "Finished building all Spin components"
 

@@ -70,7 +70,6 @@ def outcomes(client: Client) -> list[dict[str, Any]]:
     return seen
 
 
-@pytest.mark.timeout(300)
 def test_a_visit_is_the_same_in_both_modes(built: Path) -> None:
     """Status, headers, body, store calls and what is stored, one request after the other."""
     values = tomllib.loads((built / "notes.toml").read_text(encoding="utf-8"))

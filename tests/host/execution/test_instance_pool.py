@@ -87,14 +87,14 @@ def test_an_instance_that_failed_serves_no_more(
 def test_a_deadline_begins_with_each_request(shared_engine: Engine) -> None:
     """An instance that waited for its request has its whole time before it (LIFE-7)."""
     policy = ReusePolicy(ready=1, least_served=9, most_served=9)
-    settings = HostSettings(cache_dir=None, parallel=1, reuse=policy, request_timeout_s=0.2)
+    settings = HostSettings(cache_dir=None, parallel=1, reuse=policy, request_timeout_s=0.5)
 
     async def scenario(host: Host) -> list[int]:
         await until(lambda: host.waiting == 1)
         # Longer than a request may take: waiting is not the guest's time.
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.6)
         first = await statuses(host, "/g")
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.6)
         return [*first, *await statuses(host, "/g", "/b", "/g")]
 
     with script_host(shared_engine, settings=settings) as host, HostLog():

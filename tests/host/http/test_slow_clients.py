@@ -92,7 +92,7 @@ def test_a_body_that_moves_on_has_its_time() -> None:
     """A client that keeps the pace has; bytes now and then, or framing alone, are not enough."""
 
     async def run(piece: bytes, rate: int) -> bytes:
-        async with serving_program(echo, body_timeout_s=0.3, min_body_rate=rate) as where:
+        async with serving_program(echo, body_timeout_s=1, min_body_rate=rate) as where:
             reader, writer = await asyncio.open_connection(where.host, where.port)
             writer.write(
                 b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
@@ -102,7 +102,7 @@ def test_a_body_that_moves_on_has_its_time() -> None:
                 for _ in range(10):
                     writer.write(piece)
                     await writer.drain()
-                    await asyncio.sleep(0.06)
+                    await asyncio.sleep(0.13)
                 writer.write(b"0\r\n\r\n")
             answer = await asyncio.wait_for(reader.read(-1), WAIT_S)
             writer.close()

@@ -38,7 +38,6 @@ def test_a_reader_who_saves_the_files_sees_the_tests_pass(tmp_path: Path) -> Non
             },
             capture_output=True,
             text=True,
-            timeout=100,
             check=False,
         )
     assert done.returncode == 0, done.stdout + done.stderr
