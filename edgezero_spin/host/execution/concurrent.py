@@ -472,6 +472,8 @@ class ConcurrentExecutor:
     def _tell_expired(self, shared: ConcurrentInstance) -> None:
         """Say which requests of an instance ran out of time, each once."""
         with self._lock:
+            if shared.told_deadline:
+                shared.expired.clear()
             while shared.expired:
                 shared.told_expired = True
                 _log_expired(shared.expired.popleft())
@@ -531,7 +533,8 @@ class ConcurrentExecutor:
             if not left and shared.told_expired and not shared.expired:
                 logger.info("%s was stopped after its time was up: %s", component_id, error)
                 return
-            shared.expired.clear()
+            # Of a request that is just being answered in its place, this line is enough, too.
+            shared.told_deadline = True
         self._tell_expired(shared)
         if abandoned and error is not None:
             # Many guests take the failed write for the end of the world; it is not news.
