@@ -14,6 +14,9 @@ from tests.component.servers import manifest
 from tests.component.upstream import upstream
 from tests.conformance.serving import serving
 
+# Each test asks the instance that the one before it asked.
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 @pytest.fixture(scope="module")
 def target() -> Iterator[str]:
