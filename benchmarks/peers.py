@@ -182,7 +182,9 @@ _SPIN_SDKS = {
 }
 
 
-def build_spin_sdk(folder: Path, output: Path, release: str = "3.4.1") -> None:
+def build_spin_sdk(
+    folder: Path, output: Path, release: str = "3.4.1", trigger: str = "http"
+) -> None:
     """Compile a handler on a release of spin-sdk with the componentize-py that it was made for.
 
     Raises:
@@ -190,6 +192,7 @@ def build_spin_sdk(folder: Path, output: Path, release: str = "3.4.1") -> None:
         RuntimeError: It does not compile the handler.
     """
     tool_release, world = _SPIN_SDKS[release]
+    world = world.replace("http", trigger)
     home = FOLDER / f"spin-sdk-{release}"
     python = home / "bin" / "python"
     with _alone():

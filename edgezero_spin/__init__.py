@@ -71,7 +71,8 @@ if TYPE_CHECKING:
     from edgezero_spin.core.static_files import static_files
     from edgezero_spin.errors import EdgeError, EdgeZeroError, StoreError
     from edgezero_spin.events import CronEvent, MqttMessage, RedisMessage
-    from edgezero_spin.guest import open_stores, run_app, wait
+    from edgezero_spin.guest import run_app, wait
+    from edgezero_spin.guest.adopt import open_stores
     from edgezero_spin.stores import (
         Alias,
         ConfigStore,
@@ -238,6 +239,7 @@ _ROOMS = ("core", "guest", "stores", "errors")
 
 # Names that are loaded one by one, and their modules: only a component that uses them carries them.
 _LOADED_ALONE = {
+    "open_stores": "guest.adopt",
     "access_log": "core.access_log",
     "compress": "core.compress",
     "request_ids": "core.request_ids",

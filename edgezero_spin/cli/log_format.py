@@ -7,7 +7,7 @@ import json
 import logging
 from datetime import UTC, datetime
 
-__all__ = ["JsonFormatter", "json_line", "write_log_as_json"]
+__all__ = ["JsonFormatter", "json_line", "marked_formatter", "write_log_as_json"]
 
 
 class JsonFormatter(logging.Formatter):
@@ -34,6 +34,13 @@ class JsonFormatter(logging.Formatter):
 def json_line(text: str) -> str:
     """Return what a command tells a person as a line of a log in JSON."""
     return JsonFormatter().format(logging.makeLogRecord({"msg": text, "levelname": "INFO"}))
+
+
+def marked_formatter() -> logging.Formatter:
+    """Return the form of messages that a person is to know the command by: the log's, if JSON."""
+    found = [handler.formatter for handler in logging.getLogger().handlers]
+    written = next((each for each in found if isinstance(each, JsonFormatter)), None)
+    return written or logging.Formatter("[edgezero] %(message)s")
 
 
 def write_log_as_json() -> None:

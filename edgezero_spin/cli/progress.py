@@ -28,12 +28,13 @@ def show_compilations() -> None:
     # Slow to import, and of no use to most commands.
     import logging
 
+    from edgezero_spin.cli.log_format import marked_formatter
     from edgezero_spin.host.runtime.compiling import LOGGER
 
     log = logging.getLogger(LOGGER)
     if not log.handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("[edgezero] %(message)s"))
+        handler.setFormatter(marked_formatter())
         log.addHandler(handler)
         log.setLevel(logging.INFO)
         log.propagate = False

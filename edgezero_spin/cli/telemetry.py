@@ -56,6 +56,8 @@ def _mark_messages(collectors: str) -> None:
     # Imported by OpenTelemetry anyway, and slow to import without it.
     import logging
 
+    from edgezero_spin.cli.log_format import marked_formatter
+
     said: dict[str, float] = {}
 
     def is_new(record: logging.LogRecord) -> bool:
@@ -79,10 +81,8 @@ def _mark_messages(collectors: str) -> None:
         record.msg, record.args = f"telemetry to {collectors}: {reason}{more}", ()
         return True
 
-    # There is one where the log is JSON.
-    own = [handler.formatter for handler in logging.getLogger().handlers]
     handler = logging.StreamHandler()
-    handler.setFormatter(own[0] if own else logging.Formatter("[edgezero] %(message)s"))
+    handler.setFormatter(marked_formatter())
     handler.addFilter(is_new)
     log = logging.getLogger("opentelemetry")
     log.addHandler(handler)

@@ -3,6 +3,7 @@
 Source: design.md, "Without an App".
 """
 
+import functools
 import os
 import sys
 from collections.abc import Sequence
@@ -14,10 +15,19 @@ from edgezero_spin.stores.backend import StorePlatform
 _IN_COMPONENT = sys.platform == "wasi"
 
 if _IN_COMPONENT:
-    # These need the bindings, which exist nowhere but in a component.
+    # These need the bindings, which exist nowhere but in a component. What is not imported while
+    # it is built, a handler cannot ask for.
+    import edgezero_spin.stores.databases.mysql
+    import edgezero_spin.stores.databases.postgres
+    import edgezero_spin.stores.databases.redis
+    import edgezero_spin.stores.databases.sqlite  # noqa: F401
+    from edgezero_spin.guest.wasi02.databases import INTERFACES as INTERFACES_02
     from edgezero_spin.guest.wasi02.stores import platform as blocking_platform
+    from edgezero_spin.guest.wasi03.databases import INTERFACES as INTERFACES_03
     from edgezero_spin.guest.wasi03.stores import platform as async_platform
 
+    for interface in (*INTERFACES_02.values(), *INTERFACES_03.values()):
+        interface.loaded()
     explain_unawaited()
 
 __all__ = ["open_stores"]
@@ -28,10 +38,14 @@ def open_stores(
     kv: Sequence[str] = (),
     config: Sequence[str] = (),
     secrets: Sequence[str] = (),
+    sqlite: Sequence[str] = (),
+    redis: Sequence[str] = (),
+    postgres: Sequence[str] = (),
+    mysql: Sequence[str] = (),
     eager: bool = False,
     blocking: bool = False,
 ) -> Stores:
-    """Open the component's stores by logical id, inside any handler.
+    """Open the component's stores and databases by logical id, inside any handler.
 
     The facades are coroutines. On WASI 0.3 (spin-sdk 4 and 5) they are awaited, and other
     requests go on meanwhile. On WASI 0.2 (spin-sdk 3), and with ``blocking``, a handler that is
@@ -44,7 +58,12 @@ def open_stores(
         kv: Logical ids of key-value stores, the first one the default.
         config: Logical ids of config stores, likewise.
         secrets: Logical ids of secret stores, likewise.
-        eager: Open all of them now instead of at first use. Implies ``blocking``.
+        sqlite: Logical ids of SQLite databases, likewise.
+        redis: Variables with the addresses of Redis servers, likewise.
+        postgres: The same of PostgreSQL servers.
+        mysql: The same of MySQL servers.
+        eager: Open all stores now instead of at first use; databases are not opened. Implies
+            ``blocking``.
         blocking: Use the interfaces of WASI 0.2 in a component of WASI 0.3, too. All requests
             of the instance wait for such a call.
 
@@ -59,15 +78,24 @@ def open_stores(
             "with edgezero_spin.stores.open_stores"
         )
     declaration = StoreDeclaration(
-        kv=StoreIds.of(kv) if kv else None,
-        config=StoreIds.of(config) if config else None,
-        secrets=StoreIds.of(secrets) if secrets else None,
+        kv=_ids(kv),
+        config=_ids(config),
+        secrets=_ids(secrets),
+        sqlite=_ids(sqlite),
+        redis=_ids(redis),
+        postgres=_ids(postgres),
+        mysql=_ids(mysql),
     )
     return open_on_platform(
         declaration, _platform(declaration, blocking or eager), lambda: os.environ, eager=eager
     )
 
 
+def _ids(ids: Sequence[str]) -> StoreIds | None:
+    return StoreIds.of(ids, ids[0]) if ids else None
+
+
+@functools.lru_cache(maxsize=16)
 def _platform(declaration: StoreDeclaration, blocking: bool) -> StorePlatform:
     if not blocking:
         try:

@@ -44,6 +44,11 @@ class DatabaseInterface:
     parameter: str = "ParameterValue"
     value: str = "DbValue"
 
+    def loaded(self) -> tuple[Any, Any]:
+        """Return its module and that of its types; ``None`` where the world does not import it."""
+        module = imported(f"Connection.{self.opens}", self.asynchronous, *self.modules)
+        return module, imported("", self.asynchronous, *self.types) or module
+
 
 @attrs.frozen
 class DatabaseBinding:
@@ -173,15 +178,13 @@ def _bindings(
     for kind, interface in known.items():
         if getattr(declaration, kind) is None:
             continue
-        function = f"Connection.{interface.opens}"
-        module = imported(function, interface.asynchronous, *interface.modules)
+        module, types = interface.loaded()
         if module is None:
             raise ImportError(
                 f"the app declares {kind}, but the world of this component does not import "
                 f"{interface.name}: build it with `edgezero componentize`, which writes the "
                 f"world, or name one that has it (-w {world})"
             )
-        types = imported("", interface.asynchronous, *interface.types) or module
         opened = getattr(module.Connection, interface.opens)
         found[kind] = DatabaseBinding(opened, types, interface, _readers(kind, interface, types))
     return found

@@ -83,7 +83,9 @@ def _node(folder: Path, *arguments: str) -> str:
     return said
 
 
-def build_spin_sdk_with_stores(guest: Path, folder: Path, release: str = "3.4.1") -> Path:
+def build_spin_sdk_with_stores(
+    guest: Path, folder: Path, release: str = "3.4.1", trigger: str = "http"
+) -> Path:
     """Compile a spin-sdk app that imports this package, WIT and all; return the component."""
     app = folder / "app"
     shutil.copytree(guest, app, ignore=shutil.ignore_patterns("__pycache__"))
@@ -95,5 +97,5 @@ def build_spin_sdk_with_stores(guest: Path, folder: Path, release: str = "3.4.1"
     if extensions is not None and extensions.origin is not None:
         shutil.copy(extensions.origin, app)
     output = folder / "app.wasm"
-    build_spin_sdk(app, output, release)
+    build_spin_sdk(app, output, release, trigger)
     return output

@@ -5,6 +5,7 @@ and by those that 2.0.0 brought itself), one written by hand as text. Each was m
 tools of its own world and is served over real HTTP.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -27,6 +28,8 @@ from tests.foreign.building import (
     build_spin_sdk_with_stores,
 )
 from tests.foreign.conftest import Load
+from tests.host.debian_servers import running_mariadb, running_postgres
+from tests.host.redis_server import running_redis
 
 GUESTS = Path(__file__).parent / "guests"
 ROOT = Path(__file__).parent.parent.parent
@@ -196,16 +199,31 @@ def test_typed_stores_in_a_handler_of_spin_sdk(
         pytest.skip(str(error))
     grants = """\
 key_value_stores = ["default"]
+sqlite_databases = ["default"]
+allowed_outbound_hosts = ["*://127.0.0.1:*"]
 environment = { EDGEZERO__STORES__KV__NOTES__NAME = "default" }
-variables = { password = "hunter2" }
+[component.guest.variables]
+password = "hunter2"
 """
-    with load(component, grants) as host, serving(host) as port:
+    with contextlib.ExitStack() as running:
+        if guest == "spin_sdk_5_blocking":
+            redis = running.enter_context(running_redis(folder))
+            postgres = running.enter_context(running_postgres())
+            mysql = running.enter_context(running_mariadb())
+            grants += f"""\
+cache_url = "redis://127.0.0.1:{redis}"
+postgres_url = "postgres://postgres:postgres@127.0.0.1:{postgres}/postgres?sslmode=disable"
+mysql_url = "mysql://spin:spin@127.0.0.1:{mysql}/spin_dev"
+"""
+        host = running.enter_context(load(component, grants))
+        port = running.enter_context(serving(host))
         base = f"http://127.0.0.1:{port}"
         assert [httpx.get(f"{base}/note", timeout=60).text for _ in range(2)] == [
             "typed 1",
             "typed 2",
         ]
         assert httpx.get(f"{base}/secret", timeout=60).text == "hunter2"
+        assert [httpx.get(f"{base}/visits", timeout=60).text for _ in range(2)] == ["1", "2"]
 
 
 def test_the_page_on_testing_is_true(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ component = "notes"
 [component.notes]
 source = {source}
 key_value_stores = ["default"]
+sqlite_databases = ["default"]
 environment = {{ EDGEZERO__STORES__KV__NOTES__NAME = "default" }}
 variables = {{ password = "{{{{ password }}}}" }}
 """
@@ -45,3 +46,4 @@ def test_typed_stores_in_an_async_handler(release: str, spin: Program, tmp_path:
         answers = [ask(served.port, "/note").body for _ in range(2)]
         assert answers == [b"typed 1", b"typed 2"]
         assert ask(served.port, "/secret").body == b"hunter2"
+        assert ask(served.port, "/visits").body == b"1"

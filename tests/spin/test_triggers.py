@@ -11,6 +11,8 @@ import wasmtime
 
 from edgezero_spin.host.factors.redis.address import parse_redis_address
 from edgezero_spin.host.factors.redis.client import RedisConnection
+from edgezero_spin.project.componentize import componentize_app
+from edgezero_spin.project.world import WASI_VERSIONS, Wasi
 from tests.host.redis_server import running_redis
 from tests.host.triggers.guest import CRON_2, MQTT_OLD, REDIS, REDIS_3, guest
 from tests.spin.programs import EMBEDDED, Program
@@ -70,28 +72,58 @@ def test_a_guest_prints_the_same_on_both(
     """
     # RDT-3, RDT-7, RDT-8, V-61, V-63
     (tmp_path / "guest.wasm").write_bytes(wasmtime.wat2wasm(guest(*kinds)))
+    assert printed_by_all(spin, tmp_path) == [b"".join(message + b"\n" for message in MESSAGES)] * 4
+
+
+APP = """from edgezero_spin import App, RedisMessage, run_app
+
+app = App()
+
+
+@app.redis("orders")
+async def on_order(message: RedisMessage) -> None:
+    print(message.payload)
+    if message.payload.startswith(b"e"):
+        raise LookupError("no such order")
+
+
+IncomingHandler = run_app(app)
+"""
+
+
+@pytest.mark.parametrize("wasi", WASI_VERSIONS)
+def test_an_app_takes_the_same_on_both(wasi: Wasi, spin: Program, tmp_path: Path) -> None:
+    """Its component of either WASI is one that Spin's Redis trigger runs."""
+    (tmp_path / "app.py").write_text(APP)
+    componentize_app("app", output=tmp_path / "guest.wasm", folder=tmp_path, wasi=wasi)
+    expected = "".join(f"{message!r}\n" for message in MESSAGES)
+    assert printed_by_all(spin, tmp_path) == [expected.encode()] * 4
+
+
+def printed_by_all(spin: Program, folder: Path) -> list[bytes]:
+    """What both components print of the messages, on this host and on Spin."""
     ours = list(EMBEDDED.command)
-    with running_redis(tmp_path) as port:
-        (tmp_path / "spin.toml").write_text(MANIFEST.format(port=port))
+    with running_redis(folder) as port:
+        (folder / "spin.toml").write_text(MANIFEST.format(port=port))
         connection = RedisConnection(parse_redis_address(f"redis://127.0.0.1:{port}"))
         with (
-            started(ours, tmp_path, tmp_path / "ours"),
-            started(list(spin.command), tmp_path, tmp_path / "theirs"),
+            started(ours, folder, folder / "ours"),
+            started(list(spin.command), folder, folder / "theirs"),
         ):
-            end = time.monotonic() + 60
+            end = time.monotonic() + 300
             while subscribers(connection) < 2 and time.monotonic() < end:
                 time.sleep(0.05)
             for message in MESSAGES:
                 assert connection.call("PUBLISH", "orders", message) == 2
-            expected = b"".join(message + b"\n" for message in MESSAGES)
+            ends = (MESSAGES[-1] + b"\n", MESSAGES[-1] + b"'\n")
             files = [
-                tmp_path / place / f"{id}_stdout.txt"
+                folder / place / f"{id}_stdout.txt"
                 for place in ("ours", "theirs")
                 for id in ("worker", "second")
             ]
             while time.monotonic() < end and not all(
-                file.exists() and file.read_bytes().endswith(b"z\n") for file in files
+                file.exists() and file.read_bytes().endswith(ends) for file in files
             ):
                 time.sleep(0.05)
         connection.close()
-    assert [file.read_bytes() for file in files] == [expected] * 4
+    return [file.read_bytes() for file in files]

@@ -10,15 +10,15 @@ from edgezero_spin.guest.databases import Connection, DatabaseInterface, bound_d
 from edgezero_spin.stores import DatabaseKind, StoreDeclaration
 from edgezero_spin.stores.databases import Parameter
 
-__all__ = ["bound"]
+__all__ = ["INTERFACES", "bound"]
 
 _WORLD = "edgezero:spin/http-trigger-platform@0.1.0"
 
 
-_INTERFACES: dict[DatabaseKind, DatabaseInterface] = {
+INTERFACES: dict[DatabaseKind, DatabaseInterface] = {
     "sqlite": DatabaseInterface(
         name="fermyon:spin/sqlite@2.0.0",
-        modules=("sqlite", "fermyon_spin_sqlite_2_0_0"),
+        modules=("sqlite", "fermyon_spin_sqlite_2_0_0", "spin_sqlite_sqlite"),
         asynchronous=False,
         parameter="Value",
         value="Value",
@@ -31,7 +31,8 @@ _INTERFACES: dict[DatabaseKind, DatabaseInterface] = {
     ),
     "postgres": DatabaseInterface(
         name="spin:postgres/postgres@4.0.0",
-        modules=("postgres", "spin_postgres_postgres_4_0_0", "spin_postgres_postgres_4_2_0"),
+        # Where there are several versions, the one without a number is an old one.
+        modules=("spin_postgres_postgres_4_0_0", "spin_postgres_postgres_4_2_0", "postgres"),
         asynchronous=False,
     ),
     "mysql": DatabaseInterface(
@@ -41,11 +42,12 @@ _INTERFACES: dict[DatabaseKind, DatabaseInterface] = {
         asynchronous=False,
     ),
 }
+"""The interface of each kind."""
 
 
 def bound(declaration: StoreDeclaration) -> Callable[[DatabaseKind, str], Awaitable[Any]]:
     """Return what opens the databases that an app declares; see ``bound_databases``."""
-    return bound_databases(declaration, _INTERFACES, _WORLD, _SqlConnection)
+    return bound_databases(declaration, INTERFACES, _WORLD, _SqlConnection)
 
 
 class _Rows:

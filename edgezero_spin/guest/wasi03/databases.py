@@ -17,12 +17,12 @@ from edgezero_spin.guest.databases import (
 from edgezero_spin.stores import DatabaseKind, StoreDeclaration
 from edgezero_spin.stores.databases import Parameter
 
-__all__ = ["bound"]
+__all__ = ["INTERFACES", "bound"]
 
 _WORLD = "edgezero:spin/http-service-platform@0.1.0"
 
 
-_INTERFACES: dict[DatabaseKind, DatabaseInterface] = {
+INTERFACES: dict[DatabaseKind, DatabaseInterface] = {
     "sqlite": DatabaseInterface(
         name="spin:sqlite/sqlite@3.1.0",
         modules=("sqlite", "spin_sqlite_sqlite_3_1_0"),
@@ -55,11 +55,12 @@ _ROWS_PER_READ = 256
 # How the functions of each kind are called.
 _QUERY = {"sqlite": "execute_async", "postgres": "query_async", "mysql": "query"}
 _EXECUTE = {"postgres": "execute_async", "mysql": "execute"}
+"""The interface of each kind."""
 
 
 def bound(declaration: StoreDeclaration) -> Callable[[DatabaseKind, str], Awaitable[Any]]:
     """Return what opens the databases that an app declares; see ``bound_databases``."""
-    return bound_databases(declaration, _INTERFACES, _WORLD, _SqlConnection)
+    return bound_databases(declaration, INTERFACES, _WORLD, _SqlConnection)
 
 
 class _Rows:

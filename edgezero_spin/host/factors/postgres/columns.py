@@ -29,7 +29,7 @@ from psycopg.types.numeric import (
 )
 from psycopg.types.string import ByteaBinaryLoader, TextBinaryLoader
 
-from edgezero_spin.host.factors.bounds import ENTRY_OVERHEAD, size_of
+from edgezero_spin.host.factors.bounds import ENTRY_OVERHEAD, size_of_row
 from edgezero_spin.host.factors.database_servers.sessions import NULL
 from edgezero_spin.host.factors.postgres.calendar import HOUR_US, date_of_days, time_of_us
 from edgezero_spin.host.factors.postgres.numeric import decode_numeric
@@ -231,15 +231,14 @@ def _bytes_of_texts(values: Iterable[str]) -> int:
     return len(joined) if joined.isascii() else len(joined.encode())
 
 
-def _bytes_of_lists(values: Iterable[list[Any]]) -> int:
-    return sum(size_of(part) for value in values for part in value)
-
-
 # What the values of a case count beside the fixed size of each.
 _SIZES: dict[str, Callable[[Iterable[Any]], int]] = {
     **dict.fromkeys(("str", "decimal"), _bytes_of_texts),
     **dict.fromkeys(("binary", "jsonb", "unsupported"), lambda values: sum(map(len, values))),
-    **dict.fromkeys(("array-int32", "array-int64", "array-decimal", "array-str"), _bytes_of_lists),
+    **dict.fromkeys(
+        ("array-int32", "array-int64", "array-decimal", "array-str"),
+        lambda values: sum(map(size_of_row, values)),
+    ),
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import apsw
 
-from edgezero_spin.host.factors.bounds import size_of
+from edgezero_spin.host.factors.bounds import size_of_row
 from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection
 from edgezero_spin.host.factors.sqlite.statements import (
     RowsTooLargeError,
@@ -98,7 +98,7 @@ class RowCursor:
     ) -> None:
         size = 0
         for row in cursor:
-            row_bytes = sum(map(size_of, row))
+            row_bytes = size_of_row(row)
             if row_bytes > self._max_row_bytes:
                 raise RowsTooLargeError(
                     f"query result exceeds limit of {self._max_row_bytes} bytes"

@@ -15,7 +15,7 @@ import apsw
 import attrs
 
 from edgezero_spin.errors import HostError
-from edgezero_spin.host.factors.bounds import size_of
+from edgezero_spin.host.factors.bounds import size_of_row
 
 __all__ = [
     "PreparedStatement",
@@ -120,7 +120,7 @@ def bounded_rows(cursor: apsw.Cursor, max_bytes: int) -> list[SqliteRow]:
     size = 0
     try:
         for row in cursor:
-            size += sum(map(size_of, row))
+            size += size_of_row(row)
             if size > max_bytes:
                 raise RowsTooLargeError(f"query result exceeds limit of {max_bytes} bytes")
             rows.append(row)

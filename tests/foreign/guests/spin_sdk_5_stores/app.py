@@ -17,9 +17,16 @@ class Note:
 
 
 class HttpHandler(http.Handler):
-    """``/note`` writes the next revision of a note, ``/secret`` reads a secret."""
+    """``/note`` revises a note, ``/secret`` reads a secret, ``/visits`` counts."""
 
     async def handle_request(self, request: Request) -> Response:
+        if request.uri == "/visits":
+            db = open_stores(sqlite=["default"]).sqlite
+            assert db is not None
+            await db.execute("CREATE TABLE IF NOT EXISTS visits (at TEXT)")
+            await db.execute("INSERT INTO visits VALUES (datetime())")
+            count = await db.one(int, "SELECT count(*) FROM visits")
+            return Response(200, {}, str(count).encode())
         stores = open_stores(kv=["notes"], secrets=["passwords"])
         assert stores.kv is not None
         assert stores.secrets is not None

@@ -17,9 +17,16 @@ class Note:
 
 
 class IncomingHandler(Base):
-    """``/note`` writes the next revision of a note, ``/secret`` reads a secret."""
+    """``/note`` revises a note, ``/secret`` reads a secret, ``/visits`` counts."""
 
     def handle_request(self, request: Request) -> Response:
+        if request.uri == "/visits":
+            db = open_stores(sqlite=["default"]).sqlite
+            assert db is not None
+            wait(db.execute("CREATE TABLE IF NOT EXISTS visits (at TEXT)"))
+            wait(db.execute("INSERT INTO visits VALUES (datetime())"))
+            count = wait(db.one(int, "SELECT count(*) FROM visits"))
+            return Response(200, {}, str(count).encode())
         stores = open_stores(kv=["notes"], secrets=["passwords"])
         assert stores.kv is not None
         assert stores.secrets is not None

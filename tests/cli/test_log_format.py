@@ -1,0 +1,65 @@
+"""The form of the log of commands that serve."""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from edgezero_spin.cli.log_format import (
+    JsonFormatter,
+    json_line,
+    marked_formatter,
+    write_log_as_json,
+)
+
+RECORD = {"levelname": "WARNING", "created": 1_800_000_000.25}
+
+
+@pytest.fixture(autouse=True)
+def _handlers() -> Iterator[None]:
+    """The handlers of this process are as they were when a test ends."""
+    logs = [logging.getLogger(), logging.getLogger("edgezero_spin")]
+    before = [(log, log.handlers[:], log.propagate) for log in logs]
+    for log in logs:
+        log.handlers = []
+    yield
+    for log, handlers, propagate in before:
+        log.handlers, log.propagate = handlers, propagate
+    logging.captureWarnings(False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["two\nlines", "\x1b[31mred\x9b", "a \U000e0001 tag", "\udcff", "\u202eturned", 'a "quote"'],
+)
+def test_a_line_is_one_printable_object(text: str) -> None:
+    """Whatever a guest or a client put into it."""
+    line = JsonFormatter().format(logging.makeLogRecord({**RECORD, "msg": text}))
+    assert line.isprintable()
+    assert json.loads(line) == {
+        "time": "2027-01-15T08:00:00.250Z",
+        "level": "warning",
+        "message": text,
+    }
+
+
+def test_a_traceback_is_a_member() -> None:
+    """And not lines of its own; so is the trace of a request."""
+    try:
+        raise ValueError("odd")
+    except ValueError as error:
+        info = (type(error), error, error.__traceback__)
+    fields = {**RECORD, "msg": "failed", "exc_info": info, "trace_id": "ab"}
+    line = json.loads(JsonFormatter().format(logging.makeLogRecord(fields)))
+    assert line["exception"].endswith("ValueError: odd") and "\n" in line["exception"]
+    assert line["trace_id"] == "ab"
+
+
+def test_messages_for_people() -> None:
+    """Are marked in a log of text, and objects in one of JSON."""
+    record = logging.makeLogRecord({**RECORD, "msg": "compiling"})
+    assert marked_formatter().format(record) == "[edgezero] compiling"
+    write_log_as_json()
+    assert json.loads(marked_formatter().format(record))["message"] == "compiling"
+    assert json.loads(json_line("served"))["level"] == "info"

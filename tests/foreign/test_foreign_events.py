@@ -1,0 +1,69 @@
+"""Handlers of events that were written on other kits run on this host, unchanged."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.peers import PeerMissingError
+from edgezero_spin.host import Host, HostSettings, OutcomeKind, RedisMessage
+from edgezero_spin.host.load.local_stores import open_store
+from edgezero_spin.host.runtime.engine import Engine
+from tests.foreign.building import build_spin_sdk_with_stores
+from tests.host.support import Capture, HostLog
+
+GUESTS = Path(__file__).parent / "guests"
+MANIFEST = """spin_manifest_version = 2
+[application]
+name = "orders"
+[application.trigger.redis]
+address = "redis://127.0.0.1:1"
+[[trigger.redis]]
+channel = "orders"
+component = "orders"
+[component.orders]
+source = {source}
+key_value_stores = ["default"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("guest", "release"), [("spin_sdk_redis", "3.4.1"), ("spin_sdk_5_redis", "5.0.0")]
+)
+def test_a_redis_handler_of_spin_sdk(
+    guest: str, release: str, engine: Engine, tmp_path: Path
+) -> None:
+    """It takes messages of any bytes, has its stores, and a failure leaves the next one alone."""
+    # RDT-7, RDT-8
+    try:
+        component = build_spin_sdk_with_stores(
+            GUESTS / guest, tmp_path / "build", release, trigger="redis"
+        )
+    except PeerMissingError as error:
+        pytest.skip(str(error))
+    path = tmp_path / "spin.toml"
+    path.write_text(MANIFEST.format(source=json.dumps(str(component))))
+    printed: Any = Capture()
+    settings = HostSettings(cache_dir=None)
+    with (
+        HostLog() as log,
+        Host.from_manifest(
+            path, engine=engine, settings=settings, echo_to=printed, log_dir=""
+        ) as host,
+    ):
+
+        async def take(payload: bytes) -> OutcomeKind:
+            [outcome] = await host.trigger(RedisMessage("orders", payload))
+            return outcome.kind
+
+        async def run() -> list[OutcomeKind]:
+            return [await take(payload) for payload in (b"bad", b"", b"\xff\x00")]
+
+        assert asyncio.run(run()) == [OutcomeKind.FAILED, OutcomeKind.OK, OutcomeKind.OK]
+    assert rb"took b'\xff\x00'" in printed.content
+    assert b"no such order" in printed.content
+    assert b"Error processing redis message" in log.content
+    with open_store(tmp_path, "default") as store:
+        assert store.get("message") == b"\xff\x00"
