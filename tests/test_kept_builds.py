@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-BUILD = (
-    "import pathlib; pathlib.Path('entry/weight').touch(); pathlib.Path('out').write_text('made')"
-)
+SCRIPT = """
+from pathlib import Path
+print("ran")
+Path("entry/weight").touch()
+Path("out").write_text("made")
+"""
 
 
 def build(folder: Path) -> str:
