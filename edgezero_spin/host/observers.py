@@ -38,6 +38,7 @@ __all__ = [
     "RequestObserver",
     "RequestOutcome",
     "combine",
+    "tell",
 ]
 
 logger = logging.getLogger("edgezero_spin.host")
@@ -249,7 +250,8 @@ class RequestObserver:
         sees_component: ``False`` for one that is told nothing of what its component begins, ends,
             calls and fails at; of what it sends and prints it is.
         sees_end: ``False`` for one whose ``ended`` need not be called.
-        never_raises: It takes care of its own failures; one that is alone is called directly then.
+        never_raises: It takes care of its own failures, as by ``tell``; one that is alone is called
+            directly then.
     """
 
     __slots__ = ()
@@ -306,9 +308,11 @@ class Observer:
     Attributes:
         sees_components: ``False`` for one that is told of requests alone, from the outside: then
             components run as if nobody observed them.
+        never_raises: As of a ``RequestObserver``.
     """
 
     sees_components = True
+    never_raises = False
 
     def follows(self, interface: str, function: str) -> bool:
         """Whether ``call_began`` is wanted for a function. Asked while components are loaded."""
@@ -341,15 +345,17 @@ _FAILED = "an observer failed: %s"
 def combine(observers: Iterable[Observer]) -> Observer | None:
     """Return one observer that tells all of these and never raises; ``None`` for none."""
     known = tuple(observers)
+    if len(known) == 1 and known[0].never_raises:
+        return known[0]
     return _All(known) if known else None
 
 
-def _told(tell: Callable[..., Any], *arguments: Any) -> Any:
+def tell(method: Callable[..., Any], *arguments: Any) -> Any:
     """Call a method of an observer; ``None`` where it fails."""
     try:
-        return tell(*arguments)
+        return method(*arguments)
     except Exception:
-        logger.exception(_FAILED, getattr(tell, "__qualname__", tell))
+        logger.exception(_FAILED, getattr(method, "__qualname__", method))
         return None
 
 
@@ -358,11 +364,11 @@ class _All(Observer):
         self._observers = observers
 
     def follows(self, interface: str, function: str) -> bool:
-        return any(_told(each.follows, interface, function) for each in self._observers)
+        return any(tell(each.follows, interface, function) for each in self._observers)
 
     def request_began(self, request: ObservedRequest) -> RequestObserver | None:
         if len(self._observers) > 1:
-            return _all_of_request([_told(each.request_began, request) for each in self._observers])
+            return _all_of_request([tell(each.request_began, request) for each in self._observers])
         # Called for each request, and mostly for one that need not be told of much.
         try:
             found = self._observers[0].request_began(request)
@@ -372,23 +378,23 @@ class _All(Observer):
         return found if found is None or found.never_raises else _AllOfRequest([found])
 
     def event_began(self, event: ObservedEvent) -> RequestObserver | None:
-        return _all_of_request([_told(each.event_began, event) for each in self._observers])
+        return _all_of_request([tell(each.event_began, event) for each in self._observers])
 
     def instance_made(self, component_id: str) -> None:
         for each in self._observers:
-            _told(each.instance_made, component_id)
+            tell(each.instance_made, component_id)
 
     def instance_ended(self, usage: InstanceUsage) -> None:
         for each in self._observers:
-            _told(each.instance_ended, usage)
+            tell(each.instance_ended, usage)
 
     def connection_used(self, use: ConnectionUse) -> None:
         for each in self._observers:
-            _told(each.connection_used, use)
+            tell(each.connection_used, use)
 
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         for each in self._observers:
-            _told(each.output, component_id, stream, data)
+            tell(each.output, component_id, stream, data)
 
 
 def _all_of_request(found: "Sequence[RequestObserver | None]") -> "RequestObserver | None":
@@ -411,59 +417,59 @@ class _AllOfRequest(RequestObserver):
     def component_began(self, component_id: str, *, executor: str = "wasm") -> None:
         for each in self._observers:
             if each.sees_component:
-                _told(functools.partial(each.component_began, executor=executor), component_id)
+                tell(functools.partial(each.component_began, executor=executor), component_id)
 
     def component_ended(self, usage: ComponentUsage) -> None:
         for each in self._observers:
             if each.sees_component:
-                _told(each.component_ended, usage)
+                tell(each.component_ended, usage)
 
     def call_began(self, call: HostCall) -> CallEnded | None:
-        found = [_told(each.call_began, call) for each in self._observers if each.sees_component]
+        found = [tell(each.call_began, call) for each in self._observers if each.sees_component]
         ends = [end for end in found if end is not None]
         if not ends:
             return None
 
         def ended(error: BaseException | None) -> None:
             for end in reversed(ends):
-                _told(end, error)
+                tell(end, error)
 
         return ended
 
     def sending(self, call: OutgoingCall) -> OutboundObserver | None:
-        found = [_told(each.sending, call) for each in self._observers]
+        found = [tell(each.sending, call) for each in self._observers]
         known = tuple([each for each in found if each is not None])
         return _AllOfOutbound(known) if known else None
 
     def headers(self) -> Sequence[tuple[str, bytes]]:
-        return [pair for each in self._observers for pair in _told(each.headers) or ()]
+        return [pair for each in self._observers for pair in tell(each.headers) or ()]
 
     def telemetry(self) -> GuestTelemetry | None:
-        found = (_told(each.telemetry) for each in self._observers)
+        found = (tell(each.telemetry) for each in self._observers)
         return next((each for each in found if each is not None), None)
 
     def trace_id(self) -> str | None:
-        found = (_told(each.trace_id) for each in self._observers)
+        found = (tell(each.trace_id) for each in self._observers)
         return next((each for each in found if each is not None), None)
 
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         for each in self._observers:
-            _told(each.output, component_id, stream, data)
+            tell(each.output, component_id, stream, data)
 
     def failed(self, problem: str) -> None:
         for each in self._observers:
             if each.sees_component:
-                _told(each.failed, problem)
+                tell(each.failed, problem)
 
     def ended(self, outcome: RequestOutcome) -> None:
         for each in self._observers:
             if each.sees_end:
-                _told(each.ended, outcome)
+                tell(each.ended, outcome)
 
     def event_ended(self, seconds: float, problem: str | None) -> None:
         for each in self._observers:
             if each.sees_end:
-                _told(each.event_ended, seconds, problem)
+                tell(each.event_ended, seconds, problem)
 
 
 class _AllOfOutbound(OutboundObserver):
@@ -471,11 +477,11 @@ class _AllOfOutbound(OutboundObserver):
         self._observers = observers
 
     def headers(self) -> Sequence[tuple[str, bytes]]:
-        return [pair for each in self._observers for pair in _told(each.headers) or ()]
+        return [pair for each in self._observers for pair in tell(each.headers) or ()]
 
     def chained(self, component_id: str) -> RequestObserver | None:
-        return _all_of_request([_told(each.chained, component_id) for each in self._observers])
+        return _all_of_request([tell(each.chained, component_id) for each in self._observers])
 
     def ended(self, status: int | None, error: str | None) -> None:
         for each in self._observers:
-            _told(each.ended, status, error)
+            tell(each.ended, status, error)

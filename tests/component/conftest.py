@@ -11,6 +11,7 @@ import edgezero_spin
 from edgezero_spin.project.componentize import componentize_app
 from edgezero_spin.project.world import DEFAULT_WASI, Wasi
 from tests.built_once import built_once
+from tests.component.hosts_03 import PATIENCE_S
 
 GUESTS = Path(__file__).parent / "guests"
 WIT = Path(edgezero_spin.__file__).parent / "wit"
@@ -73,3 +74,9 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
 def raw_03(build: Build) -> Path:
     """The guest ``raw_03``, which speaks ``wasi:http@0.3.0`` itself."""
     return build("raw_03", wasi="0.3", world="http-service-platform")
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no instance look as if it computed, which it may on a busy machine."""
+    monkeypatch.setattr("edgezero_spin.host.execution.concurrent.PATIENCE_S", PATIENCE_S)

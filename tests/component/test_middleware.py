@@ -11,7 +11,7 @@ from edgezero_spin.errors import HostError
 from edgezero_spin.host import ConcurrencyPolicy, Host, HostSettings
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from tests.component.conftest import GUESTS, Build
-from tests.component.hosts_03 import PATIENCE_S, Asked, Asking
+from tests.component.hosts_03 import Asked, Asking
 from tests.conformance.building import build_guest
 
 MANIFEST = """\
@@ -57,11 +57,9 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture
 def load(
-    guard: Path, raw_03: Path, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    guard: Path, raw_03: Path, engine: Engine, tmp_path: Path, patient: None
 ) -> Iterator[Load]:
     """Load the application with this middleware; closed after the test."""
-    # On a busy machine an instance may look as if it computed.
-    monkeypatch.setattr("edgezero_spin.host.execution.concurrent.PATIENCE_S", PATIENCE_S)
     opened: list[Host] = []
 
     def load_host(middleware: str, inner: Path = raw_03) -> Host:

@@ -31,7 +31,8 @@ def _nothing() -> None:
     return None
 
 
-@attrs.frozen
+# Not frozen: one is made at each request, which would take four times as long.
+@attrs.define
 class ResponseHead:
     """What precedes a response's body.
 
@@ -128,6 +129,9 @@ class Exchange(GuestCall):
         response = self.response
         body = None if response is None else response.body
         if body is not None and (self.eager or body.ended or body.size >= ANNOUNCE_AT):
+            if body.ended:
+                # Nothing follows, and without a circle both are freed with the last request.
+                body.on_data = _nothing
             self.unannounced = False
             self.announce()
         else:
@@ -172,3 +176,7 @@ class Exchange(GuestCall):
         if self.body is not None:
             self.body.close()
         self.flush()
+
+    def leave(self) -> None:
+        """Leave as the server's side: from now on nothing is announced."""
+        self.announce = _nothing

@@ -59,7 +59,10 @@ def is_value(value: bytes) -> bool:
 
 def size_of(entries: Iterable[Pair]) -> int:
     """Bytes that the entries count against ``FIELDS_LIMIT``."""
-    return sum(len(name) + len(value) + ENTRY_OVERHEAD for name, value in entries)
+    size = 0
+    for name, value in entries:
+        size += len(name) + len(value) + ENTRY_OVERHEAD
+    return size
 
 
 def together(entries: list[Pair]) -> list[Pair]:

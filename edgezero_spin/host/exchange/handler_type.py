@@ -12,6 +12,9 @@ __all__ = ["HandlerType"]
 class HandlerType(enum.Enum):
     """How a component takes a request or an event and gives its result."""
 
+    # Members are looked up at each request; the hash of ``Enum`` is that of the name, in Python.
+    __hash__ = object.__hash__
+
     WASI_0_2 = "wasi:http/incoming-handler@0.2"
     """A request and a response whose bodies are streams."""
     WASI_0_3 = "wasi:http/handler@0.3"

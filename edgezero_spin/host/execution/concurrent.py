@@ -50,7 +50,7 @@ BLOCKED_S = 1.0
 LOOP_TIMEOUT_S = 2.0
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class _Waiting:
     """A request that has no instance yet."""
 
@@ -59,7 +59,6 @@ class _Waiting:
     watch: InstanceWatch | None
     nested: bool
     loop_owner: LoopOwner | None = attrs.field(factory=current_loop_owner)
-    since_s: float = attrs.field(factory=monotonic)
 
 
 @attrs.define(eq=False)
@@ -473,6 +472,8 @@ class ConcurrentExecutor:
     def _tell_expired(self, shared: ConcurrentInstance) -> None:
         """Say which requests of an instance ran out of time, each once."""
         with self._lock:
+            if shared.told_deadline:
+                shared.expired.clear()
             while shared.expired:
                 shared.told_expired = True
                 _log_expired(shared.expired.popleft())
@@ -532,7 +533,8 @@ class ConcurrentExecutor:
             if not left and shared.told_expired and not shared.expired:
                 logger.info("%s was stopped after its time was up: %s", component_id, error)
                 return
-            shared.expired.clear()
+            # Of a request that is just being answered in its place, this line is enough, too.
+            shared.told_deadline = True
         self._tell_expired(shared)
         if abandoned and error is not None:
             # Many guests take the failed write for the end of the world; it is not news.

@@ -82,6 +82,7 @@ class ConcurrentInstance:
         warned: The log says that it blocks its requests.
         expired: Requests whose time was up and of which the log does not say so yet.
         told_expired: The log says of one that its time was up.
+        told_deadline: The log says of the instance that it ended for that.
         called_with: What its last call was, for the log.
     """
 
@@ -106,6 +107,7 @@ class ConcurrentInstance:
     warned: bool = attrs.field(default=False, init=False)
     expired: deque[SharedCall] = attrs.field(factory=deque, init=False)
     told_expired: bool = attrs.field(default=False, init=False)
+    told_deadline: bool = attrs.field(default=False, init=False)
     begun: int = attrs.field(default=0, init=False)
     called_with: str = attrs.field(default="request", init=False)
     _accepted: deque[SharedCall] = attrs.field(factory=deque, init=False)
@@ -135,7 +137,11 @@ class ConcurrentInstance:
     @property
     def _has_backpressure(self) -> bool:
         instance = self.instance
-        return instance is not None and any(part.backpressure for part in instance.components)
+        if instance is not None:
+            for part in instance.components:
+                if part.backpressure:
+                    return True
+        return False
 
     @property
     def tasks(self) -> Scheduler:
@@ -238,7 +244,8 @@ class ConcurrentInstance:
             tasks = self.tasks
             while self._accepted:
                 self._begin(self._accepted.popleft(), tasks)
-            tasks.pump()
+            if tasks.is_due:
+                tasks.pump()
         except BaseException as error:
             self.owner.end(self, error)
         self._flush()

@@ -187,7 +187,9 @@ class InstancePool:
         with self._lock:
             if self._closed:
                 return False
-            idle = self._by_component.setdefault(component, _Idle())
+            idle = self._by_component.get(component)
+            if idle is None:
+                idle = self._by_component[component] = _Idle()
             if len(idle.used) >= self.policy.most_kept:
                 return False
             started.until = self.policy.idle_until()

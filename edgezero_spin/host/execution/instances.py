@@ -194,6 +194,8 @@ class InstanceExecutor:
         finally:
             if meter is not None:
                 ended_s = meter.end(None if started is None else started.instance)
+            # The call has the state by its body.
+            state.before_wait = _nothing
             # Only now: until here whoever stops this request would stop the next one, too.
             if started is None:
                 state.close()
@@ -231,8 +233,8 @@ class InstanceExecutor:
     def _keep(self, component: SerialComponent, started: PooledInstance) -> bool:
         if started.left == 1:
             return False
-        started.state.before_wait = _nothing
-        started.instance.restart_deadline(None)
+        if component.limits.deadline_s is not None:
+            started.instance.restart_deadline(None)
         return self.instance_pool.put_back(component, started)
 
     def _call(

@@ -194,7 +194,7 @@ class LoopOwner:
                 pending, self._pending = self._pending, []
             for callback in pending:
                 self._loop.call_soon(callback)
-            if monotonic() > until and self._jobs:
+            if self._jobs and monotonic() > until:
                 # The loop runs one round.
                 self._loop.stop()
                 break

@@ -5,10 +5,7 @@ Each request has a deadline of its own, which is set when its instance begins to
 Source: contract spin-host.md, LIFE-7, LIFE-8, FLAG-7.
 """
 
-import contextlib
 import random
-import threading
-from collections.abc import Iterator
 from time import monotonic_ns
 
 import attrs
@@ -29,31 +26,37 @@ class RunningInstances:
     def __init__(self) -> None:
         """Begin with none."""
         self.cancelled = False
-        self._lock = threading.Lock()
         self._states: set[InstanceState] = set()
 
     def __len__(self) -> int:
         return len(self._states)
 
-    @contextlib.contextmanager
-    def serving(self, state: InstanceState, deadline_s: float | None) -> Iterator[None]:
+    def serving(self, state: InstanceState, deadline_s: float | None) -> "_Serving":
         """Count an instance while the block runs, and have its time begin."""
         state.deadline_ns = None if deadline_s is None else monotonic_ns() + int(deadline_s * 1e9)
-        with self._lock:
-            self._states.add(state)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._states.discard(state)
+        return _Serving(self._states, state)
 
     def cancel(self, reason: str) -> None:
         """Trap every guest at its next wait."""
         self.cancelled = True
-        with self._lock:
-            states = list(self._states)
-        for state in states:
+        for state in self._states.copy():
             state.cancel(reason)
+
+
+class _Serving:
+    """Counts an instance. Either change of the set is one step of the interpreter."""
+
+    __slots__ = ("_state", "_states")
+
+    def __init__(self, states: set[InstanceState], state: InstanceState) -> None:
+        self._states = states
+        self._state = state
+
+    def __enter__(self) -> None:
+        self._states.add(self._state)
+
+    def __exit__(self, *exc: object) -> None:
+        self._states.discard(self._state)
 
 
 def limits_of_request(limits: InstanceLimits, least_deadline_s: float | None) -> InstanceLimits:

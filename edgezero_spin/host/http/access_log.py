@@ -19,6 +19,7 @@ from edgezero_spin.host.observers import (
     Observer,
     RequestObserver,
     RequestOutcome,
+    tell,
 )
 
 __all__ = ["AccessLog", "AccessLogForm"]
@@ -35,13 +36,15 @@ def _print(line: str) -> None:
     stderr = sys.stderr
     # One call of the system for a line, where standard error is what it usually is.
     stderr.write(line + "\n")
-    stderr.flush()
+    if not getattr(stderr, "line_buffering", False):
+        stderr.flush()
 
 
 class AccessLog(Observer):
     """Writes lines."""
 
     sees_components = False
+    never_raises = True
 
     def __init__(self, form: str = "text", write: Callable[[str], None] = _print) -> None:
         """Write to standard error unless told otherwise.
@@ -61,7 +64,11 @@ class AccessLog(Observer):
     def note(self, request: ObservedRequest, outcome: RequestOutcome) -> None:
         """Write the line of one request."""
         now = self._now()
-        method, path = _shown(request.method), _shown(request.path)
+        method, path = request.method, request.path
+        if not method.isalpha() or len(method) > MOST_SHOWN:
+            method = _shown(method)
+        if not path.isprintable() or " " in path or len(path) > MOST_SHOWN:
+            path = _shown(path)
         took = round(outcome.seconds * 1000, 1)
         component, status, size = request.component_id, outcome.status, outcome.body_bytes
         if self._as_json:
@@ -102,13 +109,14 @@ def _trace_id_of(request: ObservedRequest) -> str | None:
 class _LoggedRequest(RequestObserver):
     __slots__ = ("_log", "_request")
     sees_component = False
+    never_raises = True
 
     def __init__(self, log: AccessLog, request: ObservedRequest) -> None:
         self._log = log
         self._request = request
 
     def ended(self, outcome: RequestOutcome) -> None:
-        self._log.note(self._request, outcome)
+        tell(self._log.note, self._request, outcome)
 
 
 def _shown(text: str) -> str:

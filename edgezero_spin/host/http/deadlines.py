@@ -13,7 +13,7 @@ __all__ = ["Deadlines"]
 class Deadlines:
     """When a client has to have sent something, and taken something."""
 
-    __slots__ = ("_loop", "_on_read", "_on_write", "_read_by", "_timer", "_write_by")
+    __slots__ = ("_due", "_loop", "_on_read", "_on_write", "_read_by", "_timer", "_write_by")
 
     def __init__(self, on_read: Callable[[], None], on_write: Callable[[], None]) -> None:
         """Expect nothing yet.
@@ -28,6 +28,8 @@ class Deadlines:
         self._read_by = math.inf
         self._write_by = math.inf
         self._timer: asyncio.TimerHandle | None = None
+        # When the timer looks.
+        self._due = math.inf
 
     @property
     def expects_bytes(self) -> bool:
@@ -36,7 +38,9 @@ class Deadlines:
 
     def read_within(self, seconds: float) -> None:
         """Expect something to be sent."""
-        self.read_by(self._loop.time() + seconds)
+        self._read_by = by = self._loop.time() + seconds
+        if by < self._due:
+            self._arm()
 
     def read_by(self, time: float) -> None:
         """Expect something to be sent before a time of the loop's clock."""
@@ -61,19 +65,19 @@ class Deadlines:
         self._read_by = self._write_by = math.inf
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+            self._timer, self._due = None, math.inf
 
     def _arm(self) -> None:
         due = min(self._read_by, self._write_by)
-        timer = self._timer
-        if timer is not None:
-            if timer.when() <= due:
-                return
-            timer.cancel()
+        if self._due <= due:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = due
         self._timer = self._loop.call_at(due, self._look)
 
     def _look(self) -> None:
-        self._timer = None
+        self._timer, self._due = None, math.inf
         now = self._loop.time()
         if self._write_by <= now:
             self._write_by = math.inf

@@ -47,6 +47,8 @@ def status_line(status: int) -> bytes:
     return f"HTTP/1.1 {status} {_REASONS.get(status, '')}\r\n".encode("ascii")
 
 
+_FRAMING = frozenset({"connection", "content-length", "date", "transfer-encoding"})
+
 _STATUS_LINES = {status: status_line(status) for status in range(200, 1000)}
 
 _date: tuple[int, bytes, bytes] = (0, b"", b"")
@@ -95,17 +97,17 @@ def response_head(
         ValueError: A value has a line break in it.
     """
     lines = [_STATUS_LINES[status], date_line()]
-    count = 2
     has_length = closing = False
     for name, value in headers:
-        if name == "content-length":
-            has_length = True
-        elif name == "date" or name == "transfer-encoding":
-            continue
-        elif name == "connection":
-            closing = closing or b"close" in value.lower()
+        if name in _FRAMING:
+            if name == "content-length":
+                has_length = True
+            elif name == "connection":
+                closing = closing or b"close" in value.lower()
+            else:
+                continue
         lines += (name.encode("ascii"), b": ", value, b"\r\n")
-        count += 1
+    count = 2 + len(lines) // 4
     if method == "HEAD" or status in BODILESS:
         framing = Framing.NONE
     elif has_length:

@@ -7,6 +7,7 @@ Source: contract spin-host.md, ROUTE-10 to ROUTE-13, RV-90 to RV-96, HDR-1 to HD
 MAN-27, HTTP-1, HTTP-9.
 """
 
+import functools
 import json
 import logging
 import re
@@ -40,7 +41,8 @@ _AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?
 HIGHEST_PORT = 65535
 
 
-@attrs.frozen
+# Not frozen: one is made at each request, which would take four times as long.
+@attrs.define
 class RequestHead:
     """What is known of a request before its body.
 
@@ -74,7 +76,7 @@ class CompleteResponse:
     body: bytes = b""
 
 
-@attrs.frozen
+@attrs.define
 class ComponentCall:
     """A request for a component.
 
@@ -153,8 +155,9 @@ class Gateway:
             return BAD_REQUEST
         target = path if head.query is None else f"{path}?{head.query}"
         component = self._components[declaration.id]
+        handler_type = component.handler_type
         try:
-            headers = _HEADERS[component.handler_type](head.headers)
+            headers = _HEADERS[handler_type](head.headers)
         except HeaderNotTextError as error:
             logger.error("Error processing request: %s: %s", declaration.id, error)
             return HEADER_NOT_TEXT
@@ -170,7 +173,7 @@ class Gateway:
         )
         exchange = Exchange(head.method, target, headers, authority=host)
         exchange.route = declaration.route
-        if component.handler_type is HandlerType.WASI_0_3:
+        if handler_type is HandlerType.WASI_0_3:
             # Guests of WASI 0.2 are told HTTP whatever the listener speaks (HTTP-1, WH-10).
             exchange.scheme = head.scheme.upper()
         return ComponentCall(component, exchange)
@@ -208,13 +211,22 @@ class Gateway:
 
 def _host_of(headers: Sequence[RawPair]) -> str | None:
     """The one ``Host`` header, if it names an authority (RV-94)."""
-    found = [value for name, value in headers if name == b"host" or name.lower() == b"host"]
-    if len(found) != 1:
-        return None
-    match = _AUTHORITY.fullmatch(found[0])
+    found = None
+    for name, value in headers:
+        if name == b"host" or name.lower() == b"host":
+            if found is not None:
+                return None
+            found = value
+    return None if found is None else _authority(found)
+
+
+@functools.lru_cache(maxsize=128)
+def _authority(value: bytes) -> str | None:
+    """Return the text of an authority; the clients of an application use few of them."""
+    match = _AUTHORITY.fullmatch(value)
     if match is None:
         return None
     port = match[1]
     if port is not None and int(port) > HIGHEST_PORT:
         return None
-    return found[0].decode("ascii")
+    return value.decode("ascii")

@@ -160,10 +160,9 @@ class Http1Connection(asyncio.Protocol):
     # Reading ------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        if self._is_closing:
-            return
-        self._received.add(data)
-        self._process()
+        if not self._is_closing:
+            self._received.add(data)
+            self._process()
 
     def _process(self) -> None:
         """Read on, unless the request before has to be answered first."""
@@ -191,8 +190,7 @@ class Http1Connection(asyncio.Protocol):
 
     def _await_head(self) -> None:
         self._flow.resume()
-        if self._received.is_empty:
-            self._received.clear()
+        self._received.forget_used()
         if not self._deadlines.expects_bytes:
             self._deadlines.read_within(self._limits.keep_alive_s)
 
@@ -243,7 +241,7 @@ class Http1Connection(asyncio.Protocol):
             hosts = [value.lower() for name, value in fields if name == b"host"]
             if hosts != [authority.lower()]:
                 # A ``Host`` that has to agree (RV-94): two of them are refused.
-                fields.append((b"host", authority))
+                fields = [*fields, (b"host", authority)]
         return RequestHead(
             line.method,
             target.path,

@@ -52,8 +52,6 @@ class ObservedResponse:
 
     __slots__ = ("_began", "_observer", "_over", "_responder", "_size", "_status", "_writer")
 
-    _responder: Responder
-
     def __init__(self, observer: RequestObserver, writer: ResponseWriter) -> None:
         """Begin with a request.
 
@@ -67,12 +65,14 @@ class ObservedResponse:
         self._status = 0
         self._size = 0
         self._over = False
+        self._responder: Responder | None = None
 
     def responder(self, responder: Responder | None) -> Responder | None:
         """Return what tells the host of the client in place of this."""
         if responder is None:
             return None
-        self._responder = responder
+        if not self._over:
+            self._responder = responder
         return self
 
     # ResponseWriter
@@ -110,17 +110,21 @@ class ObservedResponse:
 
     def resume(self) -> None:
         """Go on: the client has caught up with reading."""
-        self._responder.resume()
+        if self._responder is not None:
+            self._responder.resume()
 
     def abandon(self) -> None:
         """Stop: nobody waits for the response any more."""
         self._status = self._status or CLIENT_LEFT
-        self._responder.abandon()
+        if self._responder is not None:
+            self._responder.abandon()
         self._end("the client left")
 
     def _end(self, aborted: str | None = None) -> None:
         if not self._over:
             self._over = True
+            # Each of both has the other.
+            self._responder = None
             seconds = time.perf_counter() - self._began
             observer = self._observer
             observer.ended(

@@ -53,6 +53,11 @@ class Received:
         """Throw all away."""
         self.data, self.at, self._scanned = b"", 0, 0
 
+    def forget_used(self) -> None:
+        """Free the bytes, unless some are left."""
+        if self.at >= len(self.data):
+            self.data, self.at, self._scanned = b"", 0, 0
+
     def take_head(self, max_bytes: int) -> bytes | None:
         """Return the next head with its empty line; ``None`` when it is not all there.
 
@@ -60,23 +65,24 @@ class Received:
             Refused: 431 past ``max_bytes``, 400 for what is none.
         """
         data, at = self.data, self.at
-        while data[at : at + 2] == b"\r\n":
+        while data.startswith(b"\r\n", at):
             at += 2
-        self.at = at
         start = max(at, self._scanned)
-        end = data.find(_END, max(at, start - 3))
-        size = (len(data) if end < 0 else end + 4) - at
+        end = data.find(_END, max(at, start - 3)) + 4
+        if end > 3:
+            if end - at > max_bytes:
+                raise Refused(431)
+            self._scanned, self.at = 0, end
+            return bytes(data[at:end])
+        self.at = at
+        size = len(data) - at
         if size > max_bytes:
             raise Refused(431)
-        if end < 0:
-            # A line that ends without CR would let this wait for an end that is there.
-            if _BARE_LF.search(data, start) or (size and data[at] in _NO_METHOD):
-                raise Refused(400)
-            self._scanned = len(data)
-            return None
-        self._scanned = 0
-        self.at = end + 4
-        return bytes(data[at : end + 4])
+        # A line that ends without CR would let this wait for an end that is there.
+        if _BARE_LF.search(data, start) or (size and data[at] in _NO_METHOD):
+            raise Refused(400)
+        self._scanned = len(data)
+        return None
 
     def take_rest(self) -> bytes:
         """Return everything that was not used."""

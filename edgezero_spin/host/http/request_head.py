@@ -51,7 +51,8 @@ class Refused(Exception):  # noqa: N818 - read as a statement: the request was r
         self.status = status
 
 
-@attrs.frozen
+# Not frozen: one is made at each request, which would take four times as long.
+@attrs.define
 class Target:
     """What a request asks for.
 
@@ -66,7 +67,7 @@ class Target:
     authority: bytes | None = None
 
 
-@attrs.frozen
+@attrs.define
 class RequestLine:
     """A request line.
 
@@ -75,12 +76,14 @@ class RequestLine:
         target: As sent.
         is_1_0: The client speaks HTTP/1.0.
         for_parser: The head with a method that httptools knows.
+        fields_at: Where its field lines begin.
     """
 
     method: str
     target: bytes
     is_1_0: bool
     for_parser: bytes
+    fields_at: int
 
 
 def parse_request_line(head: bytes) -> RequestLine:
@@ -97,12 +100,13 @@ def parse_request_line(head: bytes) -> RequestLine:
         raise Refused(505)
     known = _PARSED_METHODS.get(method)
     if known is not None:
-        return RequestLine(known, target, minor == b"0", head)
+        return RequestLine(known, target, minor == b"0", head, match.end())
     if method == b"CONNECT":
         # An authority asks for a tunnel, which no component can be (RFC 9110, 9.3.6).
         raise Refused(501 if _AUTHORITY.fullmatch(target) else 400)
-    rest = head[len(method) :]
-    return RequestLine(method.decode("ascii"), target, minor == b"0", _STAND_IN + rest)
+    stand_in = _STAND_IN + head[len(method) :]
+    fields_at = match.end() + len(_STAND_IN) - len(method)
+    return RequestLine(method.decode("ascii"), target, minor == b"0", stand_in, fields_at)
 
 
 def parse_target(method: str, target: bytes) -> Target:

@@ -30,7 +30,7 @@ class RequestParser:
     """Reads the requests of one connection, one after the other.
 
     Attributes:
-        fields: Of the present head.
+        fields: Of the present head; it may be the list of the head before.
         judged: Those of them that say how the body is framed.
         trailers: What followed the chunks.
         keep_alive: The client wishes to keep the connection.
@@ -38,6 +38,8 @@ class RequestParser:
 
     __slots__ = (
         "_in_head",
+        "_is_1_0",
+        "_lines",
         "_max_trailer_bytes",
         "_on_data",
         "_on_end",
@@ -68,6 +70,8 @@ class RequestParser:
         self._on_data = on_data
         self._on_end = on_end
         self._in_head = True
+        self._is_1_0 = False
+        self._lines = b""
         self._too_many = False
         self._trailer_bytes = 0
         self._parser = httptools.HttpRequestParser(self)
@@ -75,11 +79,18 @@ class RequestParser:
     def read_head(self, line: RequestLine) -> None:
         """Read a head.
 
+        Field lines that are those of the request before, as they often are on one connection,
+        are not read again, unless they say how a body is framed.
+
         Raises:
             Refused: 400 for field lines that are none, 431 for too many.
         """
         head = line.for_parser
+        lines = head[line.fields_at :]
+        if lines == self._lines and line.is_1_0 is self._is_1_0:
+            return
         self._begin()
+        self._lines = b""
         try:
             try:
                 self._parser.feed_data(head)
@@ -90,6 +101,8 @@ class RequestParser:
                 self._parser.feed_data(_UPGRADE.sub(b"", head))
         except httptools.HttpParserError as error:
             raise Refused(431 if self._too_many else 400) from error
+        if not self.judged:
+            self._lines, self._is_1_0 = lines, line.is_1_0
 
     def read_chunks(self, data: bytes) -> None:
         """Read a part of a chunked body.

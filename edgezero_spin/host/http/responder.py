@@ -240,6 +240,7 @@ class ComponentResponder:
 
     def _end(self) -> None:
         self.over = True
+        self.exchange.leave()
         self._linger.discard(self)
         self._done()
 

@@ -10,6 +10,7 @@ import logging
 
 from edgezero_spin.host.exchange.call import FailureKind
 from edgezero_spin.host.exchange.exchange import Exchange, ResponseHead
+from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.http.gateway import CompleteResponse
 
 __all__ = ["OVERLOADED", "SERVER_ERROR", "answer_for", "is_bodiless", "wire_head"]
@@ -22,6 +23,8 @@ OVERLOADED = CompleteResponse(503)
 LOWEST_FINAL_STATUS = 200
 HIGHEST_STATUS = 999
 BODILESS = (204, 304)
+
+_NO_BYTES = ("content-length", b"0")
 
 
 def answer_for(exchange: Exchange) -> CompleteResponse:
@@ -36,7 +39,7 @@ def is_bodiless(method: str, status: int) -> bool:
     return method == "HEAD" or status in BODILESS
 
 
-def wire_head(head: ResponseHead, method: str) -> tuple[int, list[tuple[str, bytes]]] | None:
+def wire_head(head: ResponseHead, method: str) -> tuple[int, list[Pair]] | None:
     """Status and headers as they go out, or ``None`` when they cannot (RESP-1, RESP-2).
 
     Args:
@@ -47,22 +50,24 @@ def wire_head(head: ResponseHead, method: str) -> tuple[int, list[tuple[str, byt
     if not LOWEST_FINAL_STATUS <= status <= HIGHEST_STATUS:
         logger.error("a response with the status %d cannot be sent", status)
         return None
-    headers: list[tuple[str, bytes]] = []
-    lengths: set[bytes] = set()
-    place = None
-    for pair in head.headers:
-        if pair[0] == "content-length":
-            lengths.add(pair[1])
-            place = len(headers) if place is None else place
-        else:
-            headers.append(pair)
+    headers = head.headers
+    lengths = [value for name, value in headers if name == "content-length"]
     if status in BODILESS:
-        return status, headers
-    if head.body is None and method != "HEAD":
-        lengths = {b"0"}
-    if len(lengths) > 1 or not all(length.isdigit() for length in lengths):
+        return status, _without_length(headers) if lengths else headers
+    empty = head.body is None and method != "HEAD"
+    if not lengths:
+        return status, [*headers, _NO_BYTES] if empty else headers
+    length = b"0" if empty else lengths[0]
+    if not empty and (not length.isdigit() or len(set(lengths)) > 1):
         logger.error("a response has a content-length that is not a number")
         return None
-    for length in lengths:
-        headers.insert(len(headers) if place is None else place, ("content-length", length))
+    if len(lengths) > 1 or length != lengths[0]:
+        # At the place of the first.
+        place = [name for name, _ in headers].index("content-length")
+        headers = _without_length(headers)
+        headers.insert(place, ("content-length", length))
     return status, headers
+
+
+def _without_length(headers: list[Pair]) -> list[Pair]:
+    return [pair for pair in headers if pair[0] != "content-length"]

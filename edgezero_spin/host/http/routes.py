@@ -98,7 +98,8 @@ class TriggerRoute:
         )
 
 
-@attrs.frozen
+# Not frozen: one is made at each request, which would take four times as long.
+@attrs.define
 class RouteMatch:
     """A request path and the route that it found.
 
@@ -387,7 +388,9 @@ def _regex_of(sections: Sequence[_Section]) -> str:
 
 def _match_of(route: TriggerRoute, groups: tuple[str | None, ...], path: str) -> RouteMatch:
     names = route.parameters
-    parameters = tuple((name, text or "") for name, text in zip(names, groups, strict=False))
+    parameters: tuple[tuple[str, str], ...] = ()
+    if names:
+        parameters = tuple((name, text or "") for name, text in zip(names, groups, strict=False))
     if len(groups) == len(names):
         return RouteMatch(route, parameters, "")
     taken = groups[-1]

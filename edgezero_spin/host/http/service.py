@@ -126,9 +126,8 @@ class Service:
             component_id: str | None = admitted.component.grants.component_id
         else:
             component_id, route = gateway.matched(head)
-        return observer.request_began(
-            observed_request(head, gateway.application, component_id, route)
-        )
+        request = observed_request(head, gateway.application, component_id, route)
+        return observer.request_began(request)
 
     def linger(self) -> Linger:
         """The one of the running loop."""

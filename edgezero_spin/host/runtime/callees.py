@@ -33,6 +33,8 @@ class Callee:
     Attributes:
         entered: The component instances that a call from outside enters.
         from_host: Its caller is the host.
+        is_async: It is of asynchronous type.
+        needs_exclusive: It runs only while no other task of its component instance does.
     """
 
     def __init__(
@@ -42,6 +44,11 @@ class Callee:
         self._number = number
         self.entered = entered
         self.from_host = from_host
+        options = function.options
+        self.is_async = function.type.is_async
+        self.needs_exclusive = self.is_async and (
+            not options.is_async or options.callback is not None
+        )
 
     def begin(self, task: Task) -> None:
         """Start the function."""

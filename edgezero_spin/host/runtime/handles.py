@@ -109,12 +109,13 @@ class ComponentInstance:
         free = self._free
         if free:
             index = free.pop()
-        else:
-            index = self._next
-            self._next = index + 1
-        entries = self.entries
-        entries[index] = entry
-        if len(entries) > self.limit:
+            self.entries[index] = entry
+            return index
+        # With no index free, all below this one are in use.
+        index = self._next
+        self._next = index + 1
+        self.entries[index] = entry
+        if index > self.limit:
             raise Trap(f"the instance holds {self.limit} host resources, which is its limit")
         return index
 

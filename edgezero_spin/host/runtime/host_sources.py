@@ -44,7 +44,8 @@ class Source(Protocol):
         """
 
 
-@attrs.frozen
+# Not frozen: one is made at each request, which would take four times as long.
+@attrs.define
 class FutureValue:
     """The value of a future that the host gives to a guest.
 

@@ -63,14 +63,15 @@ class HostState(Protocol):
     table: ResourceTable
 
 
-@attrs.frozen
+# Not frozen: one is made at each request, which would take four times as long.
+@attrs.define(unsafe_hash=True)
 class Ok:
     """The ``ok`` case of a ``result`` that is nested in another type."""
 
     value: Any = None
 
 
-@attrs.frozen
+@attrs.define(unsafe_hash=True)
 class Err:
     """The ``err`` case of a ``result`` that is nested in another type."""
 

@@ -9,6 +9,7 @@ Source: ``CanonicalABI.md``, "Flat Lifting".
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from edgezero_spin.host.runtime.handles import Handle
 from edgezero_spin.host.runtime.loading import Loading, flag_names, label_of, makers_of
 from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.host.runtime.primitives import (
@@ -64,14 +65,28 @@ class Lifting(Loading):
                 labels = type_.labels
                 return lambda cx, flat: label_of(labels, flat[at])
             case wit.OwnType() | wit.BorrowType():
-                handle = self._handle(type_)
-                return lambda cx, flat: handle(cx, flat[at] & _MASK)
+                return self._lift_handle(type_, at)
             case wit.StreamType() | wit.FutureType():
                 end = self._end(type_)
                 return lambda cx, flat: end(cx, flat[at] & _MASK)
             case wit.VariantType() | wit.OptionType() | wit.ResultType():
                 return self._lift_variant(type_, formats, at)
         raise UnsupportedTypeError(type(type_).__name__)
+
+    def _lift_handle(self, type_: wit.OwnType | wit.BorrowType, at: int) -> Lift:
+        handle = self._handle(type_)
+        if not self.is_plain_borrow(type_):
+            return lambda cx, flat: handle(cx, flat[at] & _MASK)
+        resource = self._identity(type_.resource)
+
+        # The ``self`` of a method, spelt out because most calls have one.
+        def lift_borrow(cx: Context, flat: Sequence[Any]) -> Any:
+            entry = cx.entries.get(flat[at] & _MASK)
+            if entry.__class__ is not Handle or entry.type is not resource:
+                raise cx.instance.mismatch(flat[at] & _MASK)
+            return entry.rep
+
+        return lift_borrow
 
     def _lift_record(
         self, type_: wit.RecordType | wit.TupleType, formats: Formats, at: int

@@ -182,6 +182,12 @@ class Loading:
             return lambda cx, index: GuestResource(cx.owner, resource, rep_of(cx, index), owned)
         return rep_of
 
+    def is_plain_borrow(self, type_: wit.OwnType | wit.BorrowType) -> bool:
+        """Whether a handle gives the host's object, and nothing is noted of it."""
+        if isinstance(type_, wit.OwnType) or self._lends:
+            return False
+        return not self._to_host or self._class_of(self._identity(type_.resource)) is not None
+
     def _end(self, type_: wit.StreamType | wit.FutureType) -> Load:
         """Return ``(context, index) -> what both ends share``, or the reader for the host."""
         to_host = self._to_host
@@ -196,10 +202,12 @@ class Loading:
 
     def _items(self, element: wit.ValueType) -> "Callable[[Context, int, int], Any]":
         """Return ``(context, address, count) -> list`` for a list anywhere in memory."""
+        if element is wit.Primitive.U8:
+            return _bytes
         run = self.run(element)
         layout = layout_of(element)
         size, mask = layout.size, layout.alignment - 1
-        held = 0 if element is wit.Primitive.U8 else max(size, _ELEMENT_BYTES)
+        held = max(size, _ELEMENT_BYTES)
 
         def items(cx: Context, at: int, count: int) -> Any:
             total = size * count
@@ -209,8 +217,7 @@ class Loading:
                 raise unaligned("list ")
             if at + total > cx.size:
                 cx.extend(at + total, "list content out-of-bounds")
-            if held:
-                cx.charge(held * count)
+            cx.charge(held * count)
             return run(cx, at, count)
 
         return items
@@ -272,6 +279,15 @@ def makers_of(
             return [_same, _same]
         case wit.ResultType():
             return [Ok, Err]
+
+
+def _bytes(cx: Context, at: int, count: int) -> bytes:
+    """Return a list of bytes, which counts by itself; see ``MAX_CALL_BYTES``."""
+    if count > MAX_CALL_BYTES:
+        raise too_much()
+    if at + count > cx.size:
+        cx.extend(at + count, "list content out-of-bounds")
+    return cx.u8[at : at + count].tobytes()
 
 
 def _same(value: Any) -> Any:

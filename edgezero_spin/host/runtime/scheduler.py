@@ -136,6 +136,11 @@ class Scheduler:
         """Whether there is no task left."""
         return not self.live
 
+    @property
+    def is_due(self) -> bool:
+        """Whether something was posted, or a task stands in the queue."""
+        return bool(self._posted or self._queue)
+
     def expect(self, completion: Completion) -> None:
         """Note a completion that a trap of any task has to end."""
         self._waiting[completion] = None

@@ -199,12 +199,16 @@ class Storing:
                 raise TypeError("no such resource")
             return value
 
+        if owned and class_ is not None:
+
+            def index_of_object(cx: Context, value: Any) -> int:
+                if not isinstance(value, class_):
+                    raise TypeError("no such resource")
+                return cx.instance.add(Handle(resource, value))
+
+            return index_of_object
         if owned:
-
-            def index_of_own(cx: Context, value: Any) -> int:
-                return cx.instance.add(Handle(resource, rep_of(cx, value)))
-
-            return index_of_own
+            return lambda cx, value: cx.instance.add(Handle(resource, rep_of(cx, value)))
         if self._is_local(resource):
             return rep_of
 

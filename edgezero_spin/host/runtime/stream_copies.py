@@ -74,6 +74,8 @@ class _Elements:
 class _GuestBuffer:
     """Elements in a guest's memory, or room for them."""
 
+    __slots__ = ("_at", "_count", "_cx", "_elements", "progress")
+
     of_host = False
 
     def __init__(self, cx: Context, elements: _Elements, at: int, count: int) -> None:
@@ -121,15 +123,22 @@ class _GuestBuffer:
 
 
 class _GuestParty:
-    """A guest's side of a copy: what happens to it becomes an event of its end."""
+    """A guest's side of a copy: what happens to it later becomes an event of its end.
 
-    __slots__ = ("buffer", "component", "end")
+    Attributes:
+        begins: The call that begins the operation has not returned.
+        result: How the operation ended meanwhile; ``None`` where it did not.
+    """
+
+    __slots__ = ("begins", "buffer", "component", "end", "result")
     takes = None
 
     def __init__(self, component: ComponentInstance, end: End, buffer: _GuestBuffer) -> None:
         self.component: ComponentInstance | None = component
         self.end = end
         self.buffer = buffer
+        self.begins = True
+        self.result: int | None = None
 
     def copied(self, reclaim: Callable[[], None]) -> None:
         def event() -> WaitableEvent:
@@ -139,15 +148,22 @@ class _GuestParty:
         self.end.notify(event)
 
     def done(self, result: int) -> None:
-        self.end.notify(lambda: self._event(result))
+        if self.begins:
+            self.result = result
+        else:
+            self.end.notify(lambda: self._event(result))
 
     def _event(self, result: int) -> WaitableEvent:
+        end = self.end
+        return end.event_code, end.index, self.deliver(result)
+
+    def deliver(self, result: int) -> int:
+        """Have the operation be over; return its result with the count of elements."""
         end = self.end
         is_future = end.shared.is_future
         finished = result == DROPPED or (is_future and result == COMPLETED)
         end.state = CopyState.DONE if finished else CopyState.IDLE
-        packed = result if is_future else result | self.buffer.progress << 4
-        return end.event_code, end.index, packed
+        return result if is_future else result | self.buffer.progress << 4
 
 
 class Copies:
@@ -199,6 +215,9 @@ class Copies:
             end.shared.read(party)
         else:
             end.shared.write(party)
+        party.begins = False
+        if party.result is not None:
+            return party.deliver(party.result)
         return self._result(owner, end, is_async=self._async_copy)
 
     def cancel(self, owner: "Instance", component: ComponentInstance, index: int) -> int:
@@ -234,5 +253,6 @@ class Copies:
         end = end_at(component, index, self._class, self._type)
         end.check_drop()
         component.remove(index)
-        end.join(None)
+        if end.set is not None or end.waited:
+            end.join(None)
         end.shared.drop()

@@ -238,9 +238,9 @@ class End(Waitable):
         Raises:
             Trap: One is in progress, or the end is done.
         """
-        if self.busy:
-            raise Trap("cannot have concurrent operations active on a future/stream")
-        if self.state is CopyState.DONE:
+        if self.state is not CopyState.IDLE:
+            if self.busy:
+                raise Trap("cannot have concurrent operations active on a future/stream")
             raise Trap(f"cannot {self._verb()} {self.kind} {self._why_done()}")
 
     def _verb(self) -> str:
@@ -260,9 +260,10 @@ class End(Waitable):
         Raises:
             Trap: An operation is in progress, or a future was not written.
         """
-        if self.busy:
+        state = self.state
+        if state is CopyState.COPYING or state is CopyState.CANCELLING:
             raise Trap(f"cannot {'remove' if self.readable else 'drop'} busy {self.kind}")
-        if self.shared.is_future and not self.readable and self.state is not CopyState.DONE:
+        if self.shared.is_future and not self.readable and state is not CopyState.DONE:
             raise Trap("cannot drop future write end without first writing a value")
 
     def take_out(self) -> Shared:
@@ -271,9 +272,9 @@ class End(Waitable):
         Raises:
             Trap: It is busy, done or in a waitable set.
         """
-        if self.busy:
-            raise Trap(f"cannot lift {self.kind} while an operation on it is in progress")
-        if self.state is CopyState.DONE:
+        if self.state is not CopyState.IDLE:
+            if self.busy:
+                raise Trap(f"cannot lift {self.kind} while an operation on it is in progress")
             raise Trap(f"cannot lift {self.kind} {self._why_done()}")
         if self.set is not None:
             raise Trap(f"cannot lift {self.kind} while it's in a waitable set")
@@ -323,6 +324,8 @@ def end_at(
         Trap: The handle is none, or to something else.
     """
     entry = component.entries.get(index)
+    if entry.__class__ is class_ and entry.shared.type is type_:
+        return entry  # type: ignore[no-any-return, unused-ignore]
     if not isinstance(entry, End):
         raise component.mismatch(index)
     found = entry.shared.type

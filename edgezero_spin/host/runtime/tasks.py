@@ -118,14 +118,12 @@ class Task:
     def must_not_block(self) -> bool:
         """Whether the function has to return before anything may block."""
         callee = self.callee
-        return not self.resolved and (callee is None or not callee.function.type.is_async)
+        return not self.resolved and (callee is None or not callee.is_async)
 
     @property
     def _needs_exclusive(self) -> bool:
-        if self.callee is None or not self.callee.function.type.is_async:
-            return False
-        options = self.callee.function.options
-        return not options.is_async or options.callback is not None
+        callee = self.callee
+        return callee is not None and callee.needs_exclusive
 
     def start(self, frame: Frame) -> None:
         """Begin, or wait for the turn.
@@ -137,7 +135,7 @@ class Task:
         self._check_enter(frame[0])
         tasks = scheduler_of(self.owner)
         tasks.live.add(self)
-        if callee is not None and callee.function.type.is_async and not self._is_free(waiting=True):
+        if callee is not None and callee.is_async and not self._is_free(waiting=True):
             component.starting += 1
             self.wake()
         else:

@@ -78,7 +78,8 @@ class LinkedInstance:
     dependency: str | None = None
 
 
-@attrs.frozen
+# Looked up at each call of a core function.
+@attrs.frozen(cache_hash=True)
 class CoreExport:
     """A definition that an instantiated core module exports.
 

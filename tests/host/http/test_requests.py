@@ -195,6 +195,47 @@ def test_a_connection_of_http_1_0_is_kept_where_that_is_wished(
     assert answer.count(b"HTTP/1.1") == (2 if headers else 1)
 
 
+async def _fields(request: Request, response: Response) -> None:
+    """Answer with the path and the fields."""
+    await request.read()
+    fields = [b"=".join(pair) for pair in request.head.headers]
+    said = b" ".join([request.head.path.encode(), *fields, b";"])
+    response.send(200, [("content-length", str(len(said)).encode())], said)
+
+
+def test_each_request_of_a_connection_has_its_own_fields() -> None:
+    """Whether its field lines are those of the request before, are longer, or frame a body."""
+    requests = [
+        b"GET /1 HTTP/1.1\r\nHost: a\r\nX: 1\r\n\r\n",
+        b"odd /2 HTTP/1.1\r\nHost: a\r\nX: 1\r\n\r\n",
+        b"GET http://b/3 HTTP/1.1\r\nHost: a\r\nX: 1\r\n\r\n",
+        b"GET /4 HTTP/1.1\r\nHost: a\r\nX: 1\r\n\r\n",
+        b"GET /5 HTTP/1.1\r\nHost: a\r\nX: 1\r\nY: 2\r\n\r\n",
+        b"POST /6 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab",
+        b"POST /7 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\ncd",
+        b"POST /8 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+        b"POST /9 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+        b"GET /10 HTTP/1.1\r\nHost: a\r\n\r\n",
+        # The same lines, and the connection is not kept.
+        b"GET /11 HTTP/1.0\r\nHost: a\r\n\r\n",
+    ]
+    answer = exchange(_fields, b"".join(requests))
+    assert re.findall(rb"/[0-9]+ h[^;]*;", answer) == [
+        b"/1 host=a x=1 ;",
+        b"/2 host=a x=1 ;",
+        b"/3 host=a x=1 host=b ;",
+        b"/4 host=a x=1 ;",
+        b"/5 host=a x=1 y=2 ;",
+        b"/6 host=a content-length=2 ;",
+        b"/7 host=a content-length=2 ;",
+        b"/8 host=a transfer-encoding=chunked ;",
+        b"/9 host=a transfer-encoding=chunked ;",
+        b"/10 host=a ;",
+        b"/11 host=a ;",
+    ]
+    assert answer.count(b"connection: close\r\n") == 1
+
+
 def test_a_client_that_waits_is_told_to_go_on() -> None:
     """Once, before the answer; and not where all of the body came with the head."""
     head = b"POST / HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n" + LAST + b"\r\n"

@@ -1,6 +1,7 @@
 """From an application to its client: through a socket, through ASGI, and at the server's end."""
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -27,6 +28,25 @@ def test_thousands_of_requests_in_one_piece_are_answered(shared_engine: Engine) 
         answer = asyncio.run(run(host))
     assert answer.startswith(b"HTTP/1.1 201 Created")
     assert answer.count(b"HTTP/1.1 200 OK") == count + 1
+
+
+def test_an_answered_request_is_freed_at_once(shared_engine: Engine) -> None:
+    """Nothing of it waits for the garbage collector, which would have more to do with each."""
+    count = 200
+
+    async def run(host: Host) -> int:
+        async with serving(host) as where:
+            await exchange(where, get("/n"))
+            gc.collect()
+            await exchange(where, b"GET /c HTTP/1.1\r\nHost: a\r\n\r\n" * count + get("/n"))
+            return gc.collect()
+
+    gc.disable()
+    try:
+        with script_host(shared_engine) as host:
+            assert asyncio.run(run(host)) < count
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("expect", ["", "Expect: 100-continue\r\n"])

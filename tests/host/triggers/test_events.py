@@ -1,6 +1,7 @@
 """Events that a program hands to a host: who takes them, and how it may go."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from edgezero_spin.host import (
     ReusePolicy,
 )
 from edgezero_spin.host.errors import HandlerError
+from edgezero_spin.host.execution.event_component import EventCall
 from edgezero_spin.host.runtime.engine import Engine
 from tests.host.support import HostLog, until
 from tests.host.triggers.applications import hosted, write_app
@@ -144,6 +146,34 @@ def test_a_deadline_ends_a_component_that_takes_too_long(
         asyncio.run(run())
     assert log.content.count(f"Error processing {kind} ".encode()) == 2
     assert log.content.count(b"Error processing") == 2
+
+
+def test_a_time_out_is_told_once(
+    shared_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the guest is stopped while its event is being ended in its place."""
+    path = write_app(tmp_path, TRIGGERS["mqtt"], MQTT)
+    settings = HostSettings(cache_dir=None, request_timeout_s=0.2)
+    expire = EventCall.expire
+    with HostLog() as log, hosted(path, shared_engine, settings=settings) as (host, _):
+        told = threading.Event()
+
+        def expire_late(call: EventCall) -> bool:
+            found = expire(call)
+            while b"Error processing" not in log.content and not told.wait(0.005):
+                pass
+            return found
+
+        monkeypatch.setattr(EventCall, "expire", expire_late)
+
+        async def run() -> None:
+            [outcome] = await host.trigger(event("mqtt", "c"))
+            assert outcome.kind is OutcomeKind.FAILED
+            await until(lambda: host.running == host.waiting == 0)
+
+        asyncio.run(run())
+        told.set()
+    assert log.content.count(b"Error processing") == 1
 
 
 @pytest.mark.parametrize(("kind", "interface"), KINDS)

@@ -32,6 +32,11 @@ __all__ = [
 
 Post = Callable[[Callable[[], None]], None]
 
+
+def _nothing() -> None:
+    return None
+
+
 _WAITING = 64 * 1024
 """Bytes of a body that wait for who takes them. A write may be longer: it is one piece."""
 
@@ -127,7 +132,8 @@ class ReceivedBody:
     close = close_now
 
 
-@attrs.frozen
+# Not frozen: one is made at each request, which would take four times as long.
+@attrs.define
 class OutgoingContents:
     """The body that a guest gives to a message of its own.
 
@@ -243,6 +249,8 @@ class BodyForwarder:
 
     def _end(self) -> None:
         self._over = True
+        # Each of both has the other.
+        self.channel.on_space = _nothing
         self.ended.settle(None)
 
     def _told(self) -> None:

@@ -15,6 +15,7 @@ from edgezero_spin.host.runtime.interface import HostFunction, Trap, WitError
 __all__ = ["FUNCTIONS", "read_only"]
 
 _INVALID = ("invalid-syntax", None)
+_LENGTH_OF_LENGTH = len("content-length")
 _MOST_DIGITS = 20
 _LARGEST_LENGTH = (1 << 64) - 1
 
@@ -50,7 +51,11 @@ def _plain(name: str, values: Sequence[bytes]) -> Sequence[bytes]:
 
 
 def _from_list(state: InstanceState, entries: Iterable[Pair]) -> Fields:
-    plain = [(name, value) for name, given in entries for value in _plain(name, (given,))]
+    plain: list[Pair] = []
+    for name, value in entries:
+        if len(name) == _LENGTH_OF_LENGTH:
+            (value,) = _plain(name, (value,))
+        plain.append((name, value))
     fields: Fields = _changed(lambda: Fields.from_list(plain))
     hold(state, fields.size)
     return fields

@@ -42,14 +42,34 @@ class _Message:
     Attributes:
         headers: Its fields, immutable.
         contents: Its body: one that came in, or the guest's own; ``None`` after it was taken.
-        sent: How the transmission of a guest's own message ended: the value of its future.
-        verdict: What the guest says of a body that it received (WH-18).
     """
 
     headers: Fields
     contents: ReceivedBody | OutgoingContents | None
-    sent: Promise = attrs.field(factory=Promise, init=False)
-    verdict: Promise = attrs.field(factory=Promise, init=False)
+    # Made when they are asked for: few messages need both.
+    _sent: Promise | None = attrs.field(default=None, init=False)
+    _verdict: Promise | None = attrs.field(default=None, init=False)
+    _released: bool = attrs.field(default=False, init=False)
+
+    @property
+    def sent(self) -> Promise:
+        """How the transmission of a guest's own message ended: the value of its future."""
+        if self._sent is None:
+            self._sent = self._promise()
+        return self._sent
+
+    @property
+    def verdict(self) -> Promise:
+        """What the guest says of a body that it received (WH-18)."""
+        if self._verdict is None:
+            self._verdict = self._promise()
+        return self._verdict
+
+    def _promise(self) -> Promise:
+        promise = Promise()
+        if self._released:
+            promise.settle(Ok(None))
+        return promise
 
     @property
     def held_bytes(self) -> int:
@@ -70,8 +90,10 @@ class _Message:
         contents = self.take()
         if contents is not None:
             contents.close_now()
-        self.sent.settle(Ok(None))
-        self.verdict.settle(Ok(None))
+        self._released = True
+        for promise in (self._sent, self._verdict):
+            if promise is not None:
+                promise.settle(Ok(None))
 
 
 class RequestOptions03(RequestOptions):
