@@ -173,7 +173,7 @@ def test_the_built_in_build_adds_them_to_each_command(tmp_path: Path, spin: Reco
 def test_two_dashes_are_needed(app: Path) -> None:
     """A word that is not a flag is wrong usage, so that a slip is not passed on."""
     assert edgezero("deploy", "now", cwd=app).returncode == 2
-    assert edgezero("serve", "--", "x", cwd=app).returncode == 2  # BLD-2: serve takes none
+    assert edgezero("serve", "x", cwd=app).returncode == 2
 
 
 def test_build_tells_of_secrets(app: Path) -> None:
