@@ -20,6 +20,9 @@ from pathlib import Path
 
 __all__ = ["keep"]
 
+MOST = 32
+"""Builds that are kept, the latest ones: each has 20 MB."""
+
 
 def files_of(folder: Path) -> Iterator[Path]:
     """Yield the files that a build can read, below a folder, in order."""
@@ -70,5 +73,7 @@ def keep(arguments: list[str], folder: str) -> None:
         # Another process may have been as quick.
         with contextlib.suppress(OSError):
             made.rename(found)
+        for old in sorted(kept.iterdir(), key=os.path.getmtime)[:-MOST]:
+            shutil.rmtree(old, ignore_errors=True)
 
     atexit.register(store)
