@@ -243,7 +243,11 @@ def test_trailers_go_out_behind_chunks(port: int) -> None:
 def test_an_upload_that_its_client_cuts(port: int, host: Host) -> None:
     """The stream ends, and its trailers are an error.  # IL-29, V3-48"""
     with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
-        client.sendall(b"PUT /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n12345")
+        fields = "host: a\r\ncontent-length: 100\r\nexpect: 100-continue\r\n\r\n"
+        client.sendall(f"PUT /upload HTTP/1.1\r\n{fields}".encode())
+        # A client that is gone before the guest begins never reaches it.
+        assert client.recv(100).startswith(b"HTTP/1.1 100 ")
+        client.sendall(b"12345")
         client.shutdown(socket.SHUT_RDWR)
     asyncio.run(Asking(host).noted("5 err(HttpProtocolError)"))
 
