@@ -1,5 +1,6 @@
 """The form of the log of commands that serve."""
 
+import contextlib
 import json
 import logging
 from collections.abc import Iterator
@@ -16,17 +17,19 @@ from edgezero_spin.cli.log_format import (
 RECORD = {"levelname": "WARNING", "created": 1_800_000_000.25}
 
 
-@pytest.fixture(autouse=True)
-def _handlers() -> Iterator[None]:
-    """The handlers of this process are as they were when a test ends."""
+@contextlib.contextmanager
+def logs_without_handlers() -> Iterator[None]:
+    """What is done to the handlers of this process, those of pytest among them, is undone."""
     logs = [logging.getLogger(), logging.getLogger("edgezero_spin")]
-    before = [(log, log.handlers[:], log.propagate) for log in logs]
+    before = [(log, log.handlers, log.propagate) for log in logs]
     for log in logs:
         log.handlers = []
-    yield
-    for log, handlers, propagate in before:
-        log.handlers, log.propagate = handlers, propagate
-    logging.captureWarnings(False)
+    try:
+        yield
+    finally:
+        for log, handlers, propagate in before:
+            log.handlers, log.propagate = handlers, propagate
+        logging.captureWarnings(False)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +62,8 @@ def test_a_traceback_is_a_member() -> None:
 def test_messages_for_people() -> None:
     """Are marked in a log of text, and objects in one of JSON."""
     record = logging.makeLogRecord({**RECORD, "msg": "compiling"})
-    assert marked_formatter().format(record) == "[edgezero] compiling"
-    write_log_as_json()
-    assert json.loads(marked_formatter().format(record))["message"] == "compiling"
-    assert json.loads(json_line("served"))["level"] == "info"
+    with logs_without_handlers():
+        assert marked_formatter().format(record) == "[edgezero] compiling"
+        write_log_as_json()
+        assert json.loads(marked_formatter().format(record))["message"] == "compiling"
+        assert json.loads(json_line("served"))["level"] == "info"
