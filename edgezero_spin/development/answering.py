@@ -18,7 +18,7 @@ from edgezero_spin.core.request import Request
 from edgezero_spin.core.response import Response
 from edgezero_spin.core.streaming import BodyStream
 from edgezero_spin.development.application import NativeApplication, Placed
-from edgezero_spin.development.events import AppTakers
+from edgezero_spin.development.events import AppReceivers
 from edgezero_spin.development.observed import FOLLOWING
 from edgezero_spin.development.outbound import NetworkTransport
 from edgezero_spin.development.pages import exception_response, failure_response, wants_html
@@ -61,7 +61,7 @@ class AppHandler:
         self._transports: dict[str, NetworkTransport] = {}
         self._dispatcher = Dispatcher(
             native.triggers,
-            AppTakers(native, self._transport),
+            AppReceivers(native, self._transport),
             ReconnectPolicy(timeout_s=math.inf),
             application=native.gateway.application,
             observer=observer,

@@ -16,11 +16,11 @@ from edgezero_spin.host.exchange.event import TriggerEvent
 from edgezero_spin.host.execution.executor import InstanceWatch
 from edgezero_spin.host.triggers.trigger import Delivery
 
-__all__ = ["AppTakers"]
+__all__ = ["AppReceivers"]
 
 
-class AppTakers:
-    """The components that an app becomes; an ``EventTakers``."""
+class AppReceivers:
+    """The components that an app becomes; an ``EventReceivers``."""
 
     def __init__(
         self, native: NativeApplication, transport: Callable[[str], OutboundTransport]

@@ -55,7 +55,7 @@ from edgezero_spin.host.observers import Observer, combine
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, InstanceLimits, make_engine
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.settings import HostSettings, RunOptions
-from edgezero_spin.host.triggers.dispatching import Dispatcher, InstanceTakers
+from edgezero_spin.host.triggers.dispatching import Dispatcher, InstanceReceivers
 from edgezero_spin.stores.backend import KeyValueBackend
 
 __all__ = ["Host"]
@@ -185,7 +185,7 @@ class Host:
             self._runner.prepare(component)
         self._dispatcher = Dispatcher(
             self.application.triggers,
-            InstanceTakers(self.application.served, self._runner),
+            InstanceReceivers(self.application.served, self._runner),
             settings.reconnect,
             application=plan.name,
             observer=combine(observers),

@@ -1,7 +1,7 @@
 """Dispatch of events, from the listeners of triggers to what takes them.
 
-In: the configured triggers of an application, and ``EventTakers``: the instances of a host, or an
-app in this process. Out: every event delivered, its outcomes logged; and one task for each
+In: the configured triggers of an application, and ``EventReceivers``: the instances of a host, or
+an app in this process. Out: every event delivered, its outcomes logged; and one task for each
 listener, whose end does not concern the others.
 
 Source: contract services.md, TRG-5, TRG-9, RDT-8, CRN-6.
@@ -32,7 +32,7 @@ from edgezero_spin.host.triggers.trigger import (
     TriggerFailedError,
 )
 
-__all__ = ["Dispatcher", "EventTakers", "InstanceTakers"]
+__all__ = ["Dispatcher", "EventReceivers", "InstanceReceivers"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
@@ -43,7 +43,7 @@ PLACE_TIMEOUT_S = 10.0
 """Seconds that an event waits for a place where all are taken."""
 
 
-class EventTakers(Protocol):
+class EventReceivers(Protocol):
     """The components of an application, as far as events concern them."""
 
     async def start(
@@ -55,8 +55,8 @@ class EventTakers(Protocol):
         """Look whether handlers that compute keep others waiting."""
 
 
-class InstanceTakers:
-    """The components of a host; an ``EventTakers``."""
+class InstanceReceivers:
+    """The components of a host; an ``EventReceivers``."""
 
     def __init__(self, components: Mapping[tuple[str, str], Served], runner: Runner) -> None:
         """Start nothing yet.
@@ -99,7 +99,7 @@ class Dispatcher:
     def __init__(
         self,
         triggers: Sequence[ConfiguredTrigger],
-        takers: EventTakers,
+        receivers: EventReceivers,
         reconnect: ReconnectPolicy,
         *,
         application: str = "",
@@ -109,7 +109,7 @@ class Dispatcher:
 
         Args:
             triggers: What listens.
-            takers: What takes events.
+            receivers: What takes events.
             reconnect: How triggers get back to their servers.
             application: Name of the application.
             observer: Told of every event; ``None`` where nobody is.
@@ -119,7 +119,7 @@ class Dispatcher:
         self.triggers = tuple(triggers)
         self.reconnect = reconnect
         self.begun = asyncio.Event()
-        self._takers = takers
+        self._receivers = receivers
         self._under_way: dict[asyncio.Future[EventOutcome], Delivery] = {}
         self._look: asyncio.TimerHandle | None = None
 
@@ -162,7 +162,7 @@ class Dispatcher:
         if self._look is None:
             self._look = loop.call_later(LOOK_S, self._relieve, loop)
         try:
-            await self._takers.start(kind, delivery, event, watch)
+            await self._receivers.start(kind, delivery, event, watch)
             outcome = await future
         finally:
             del self._under_way[future]
@@ -177,7 +177,7 @@ class Dispatcher:
     def _relieve(self, loop: asyncio.AbstractEventLoop) -> None:
         self._look = None
         if self._under_way:
-            self._takers.relieve()
+            self._receivers.relieve()
             self._look = loop.call_later(LOOK_S, self._relieve, loop)
 
     async def run(self, say: Callable[[str], None]) -> bool:
