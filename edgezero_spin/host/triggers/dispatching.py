@@ -210,15 +210,16 @@ class Dispatcher:
             )
             for number, (listener, trigger) in enumerate(listeners)
         ]
-        ended = asyncio.gather(*tasks)
         try:
-            await asyncio.wait((ended, over), return_when=asyncio.FIRST_COMPLETED)
+            while not over.done() and (listening := [task for task in tasks if not task.done()]):
+                await asyncio.wait((*listening, over), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            ended.cancel()
+            for task in tasks:
+                task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         if over.done():
             return over.result()
-        failed = [failure for failure in ended.result() if failure is not None]
+        failed = [failure for task in tasks if (failure := task.result()) is not None]
         if failed:
             raise TriggerFailedError(failed[0])
         return False
