@@ -1,8 +1,8 @@
 """Messages of a real Redis server, and what becomes of them when it is not as it should be."""
 
 import asyncio
-import gc
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
