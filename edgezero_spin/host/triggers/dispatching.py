@@ -12,7 +12,7 @@ import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
 from edgezero_spin.host.exchange.call import Failure, FailureKind
 from edgezero_spin.host.exchange.event import EventOutcome, OutcomeKind, TriggerEvent
@@ -211,8 +211,10 @@ class Dispatcher:
             for number, (listener, trigger) in enumerate(listeners)
         ]
         try:
-            while not over.done() and (listening := [task for task in tasks if not task.done()]):
-                await asyncio.wait((*listening, over), return_when=asyncio.FIRST_COMPLETED)
+            while not over.done() and not all(task.done() for task in tasks):
+                waited_for: list[asyncio.Future[Any]] = [over, *tasks]
+                left = [future for future in waited_for if not future.done()]
+                await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
