@@ -1,4 +1,4 @@
-"""What a command line gives to one kind of trigger alone: ``--test``, and words behind ``--``.
+"""Flags of single kinds of trigger: ``--test``, and the arguments behind ``--``.
 
 In: a command function. Out: the same with the flag added, which gets a ``TriggerFlags``.
 

@@ -101,14 +101,14 @@ class App(Router):
             raise ValueError(f"body_limit must be at least 0, got {body_limit}")
         super().__init__(dependencies=dependencies)
         self.name = name
-        self.declaration = StoreDeclaration(
-            kv=_store_ids(kv),
-            config=_store_ids(config),
-            secrets=_store_ids(secrets),
-            sqlite=_store_ids(sqlite),
-            redis=_store_ids(redis),
-            postgres=_store_ids(postgres),
-            mysql=_store_ids(mysql),
+        self.declaration = StoreDeclaration.of(
+            kv=kv,
+            config=config,
+            secrets=secrets,
+            sqlite=sqlite,
+            redis=redis,
+            postgres=postgres,
+            mysql=mysql,
         )
         self.outbound_http = outbound_http
         self.transport: OutboundTransport | None = None
@@ -589,11 +589,3 @@ class App(Router):
         request._states = {**request._states, **self._states}
         request._app = self
         return await (entry if self._layers else self._endpoint)(request)
-
-
-def _store_ids(ids: Sequence[str] | StoreIds) -> StoreIds | None:
-    if isinstance(ids, StoreIds):
-        return ids
-    if isinstance(ids, str):
-        raise TypeError(f"store ids are a sequence of texts, not the text {ids!r}")
-    return StoreIds.of(ids, ids[0]) if ids else None

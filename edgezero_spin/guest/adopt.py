@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from edgezero_spin.core.unawaited import explain_unawaited
-from edgezero_spin.stores import StoreDeclaration, StoreIds, Stores, open_on_platform
+from edgezero_spin.stores import StoreDeclaration, Stores, open_on_platform
 from edgezero_spin.stores.backend import StorePlatform
 
 _IN_COMPONENT = sys.platform == "wasi"
@@ -77,22 +77,18 @@ def open_stores(
             "open_stores works inside a component; natively, open stores on a MemoryPlatform "
             "with edgezero_spin.stores.open_stores"
         )
-    declaration = StoreDeclaration(
-        kv=_ids(kv),
-        config=_ids(config),
-        secrets=_ids(secrets),
-        sqlite=_ids(sqlite),
-        redis=_ids(redis),
-        postgres=_ids(postgres),
-        mysql=_ids(mysql),
+    declaration = StoreDeclaration.of(
+        kv=kv,
+        config=config,
+        secrets=secrets,
+        sqlite=sqlite,
+        redis=redis,
+        postgres=postgres,
+        mysql=mysql,
     )
     return open_on_platform(
         declaration, _platform(declaration, blocking or eager), lambda: os.environ, eager=eager
     )
-
-
-def _ids(ids: Sequence[str]) -> StoreIds | None:
-    return StoreIds.of(ids, ids[0]) if ids else None
 
 
 @functools.lru_cache(maxsize=16)

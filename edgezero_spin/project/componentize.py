@@ -276,7 +276,7 @@ _SHORT_NAMES = {
     "wasi:clocks/monotonic-clock@0.3.0": "monotonic_clock",
     "wasi:otel/types@0.2.0-rc.2": "otel_types",
 }
-"""How the guest imports what a world with ``wasi:otel`` has two of."""
+"""Module names of interfaces whose own name a world with ``wasi:otel`` has twice."""
 
 
 def _full_name(world: str) -> str:

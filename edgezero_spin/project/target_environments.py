@@ -36,7 +36,7 @@ from edgezero_spin.wasm.component.wit_package import read_worlds
 __all__ = ["DEFAULT_REGISTRY", "EnvironmentLoader", "PackageFetch", "TargetEnvironment"]
 
 DEFAULT_REGISTRY: Final = "spinframework.dev"
-"""Where the package of a world is that is named alone."""
+"""Registry of a world's package where none is named."""
 
 _LOCK = Path(".spin") / "target-environments.lock"
 

@@ -80,6 +80,16 @@ class StoreDeclaration:
     postgres: StoreIds | None = None
     mysql: StoreIds | None = None
 
+    @classmethod
+    def of(cls, **ids: Sequence[str] | StoreIds) -> "StoreDeclaration":
+        """Return a declaration of ids by kind; the first one of a sequence is the default.
+
+        Raises:
+            TypeError: There is no such kind, or a text stands for its ids.
+            ValueError: As ``StoreIds.of``.
+        """
+        return cls(**{kind: _ids_with_first_default(given) for kind, given in ids.items()})
+
     @property
     def databases(self) -> tuple[DatabaseKind, ...]:
         """The kinds of database that are declared."""
@@ -94,6 +104,14 @@ class StoreDeclaration:
     def empty(self) -> bool:
         """Whether it declares nothing."""
         return self == StoreDeclaration()
+
+
+def _ids_with_first_default(ids: Sequence[str] | StoreIds) -> StoreIds | None:
+    if isinstance(ids, StoreIds):
+        return ids
+    if isinstance(ids, str):
+        raise TypeError(f"store ids are a sequence of texts, not the text {ids!r}")
+    return StoreIds.of(ids, ids[0]) if ids else None
 
 
 def _check_ids(ids: tuple[str, ...]) -> None:

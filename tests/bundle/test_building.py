@@ -1,4 +1,4 @@
-"""What a build leaves for the component: its bytes follow from what they say."""
+"""Plan and index of a component: their bytes follow from their values."""
 
 from edgezero_spin.bundle.building import BundlePlan, PlannedModule
 

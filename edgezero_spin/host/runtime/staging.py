@@ -31,7 +31,7 @@ from edgezero_spin.wasm.component.layout import (
 )
 from edgezero_spin.wasm.component.linked import Encoding
 
-__all__ = ["PACKS", "Area", "Stage", "Staging", "StagingFull", "store_staged"]
+__all__ = ["PACKS", "Area", "Stage", "Staging", "StagingFullError", "store_staged"]
 
 _TEXT, _LIST, _RECORD, _ROW, _VARIANT = 4, 5, 6, 7, 8
 _WIDTHS: Final = {1: 0, 2: 1, 4: 2, 8: 3}
@@ -86,7 +86,7 @@ _MIN_ALLOCATIONS: Final = 64
 """Calls of ``realloc`` that a list needs, about, for staging it to pay."""
 
 
-class StagingFull(Exception):  # noqa: N818 - it says that a list is to be staged in parts
+class StagingFullError(Exception):
     """A list does not fit the staging memory."""
 
 
@@ -102,7 +102,7 @@ class Area:
         """Append bytes and return their address.
 
         Raises:
-            StagingFull: There is no room.
+            StagingFullError: There is no room.
         """
         self.check(len(data))
         at = self._end
@@ -111,9 +111,9 @@ class Area:
         return at
 
     def check(self, size: int) -> None:
-        """Raise ``StagingFull`` where there is no room for so many bytes more."""
+        """Raise ``StagingFullError`` where there is no room for so many bytes more."""
         if self._end + size > STAGING_BYTES:
-            raise StagingFull
+            raise StagingFullError
 
     def node(self, *words: int) -> int:
         """Append a node and return its address."""
@@ -210,7 +210,7 @@ class Staging:
             lengths = [*map(len, values)]
             area.check(least * sum(lengths))
             if max(lengths, default=0) * size > MAX_LIST_BYTES:
-                raise StagingFull
+                raise StagingFullError
             if row is not None and len(values) >= MIN_ELEMENTS and len(set(lengths)) == 1:
                 return row(area, map(_apart, zip(*values, strict=True)))
             items = stage(area, [*chain.from_iterable(values)])
@@ -421,7 +421,7 @@ def store_staged(cx: Context, stage: Stage, at: int, size: int, values: Sequence
         area = Area()
         try:
             node = stage(area, part)
-        except StagingFull:
+        except StagingFullError:
             most = len(part) // 2
             if most < MIN_ELEMENTS:
                 return done

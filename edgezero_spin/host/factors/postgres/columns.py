@@ -210,7 +210,7 @@ _DECODERS: dict[int, Callable[[Iterable[Any]], list[Any]]] = {
     **dict.fromkeys((Oid.TEXT_ARRAY, Oid.VARCHAR_ARRAY, Oid.BPCHAR_ARRAY), _each(_array(_text))),
     Oid.INTERVAL: _each(_interval),
 }
-"""What makes WIT values of a column that was loaded, where they are not the same."""
+"""Conversions of loaded columns to WIT values, for types where the two differ."""
 
 
 def _adapters() -> AdaptersMap:

@@ -65,7 +65,7 @@ class PreparedStatement:
 _UNBOUND: Any = apsw._null_bindings  # type: ignore[attr-defined]
 
 MISUSE = "bad parameter or other API misuse"
-"""What SQLite says where it is to run nothing, and Spin with it."""
+"""Error of SQLite, and so of Spin, for a text that has no statement."""
 
 
 def prepare(native: apsw.Connection, text: str) -> PreparedStatement:
