@@ -10,7 +10,7 @@ services.md, CPS-6.
 from collections.abc import Callable, Iterable, Mapping
 
 from edgezero_spin.wasm.binary import MODULE, number_bytes, section_bytes, text_bytes, vector_bytes
-from edgezero_spin.wasm.component.canonical_writer import canonical_bytes
+from edgezero_spin.wasm.component.canonical_format import canonical_bytes
 from edgezero_spin.wasm.component.definitions import (
     AliasDefinition,
     Bound,

@@ -20,8 +20,7 @@ from collections.abc import Iterator
 import attrs
 
 from edgezero_spin.wasm.binary import sections
-from edgezero_spin.wasm.component.canonical_reader import read_canonical
-from edgezero_spin.wasm.component.canonical_writer import canonical_bytes
+from edgezero_spin.wasm.component.canonical_format import canonical_bytes, read_canonical
 from edgezero_spin.wasm.component.cursor import Cursor
 from edgezero_spin.wasm.component.definitions import (
     AliasDefinition,
