@@ -1,7 +1,7 @@
 """Connecting to the servers of a PostgreSQL address.
 
-In: an address, networks that are blocked, and whom to trust. Out: a connection, logged in. Names
-are looked up here, once, so that the address that was judged is the
+In: an address, networks that are blocked, and whom to trust. Out: a connection of the client
+library, logged in. Names are looked up here, once, so that the address that was judged is the
 one that is connected to; TLS always verifies the certificate and its name.
 
 Nothing of the account that runs the host is used for a guest: no password file, client
@@ -30,7 +30,6 @@ from edgezero_spin.host.factors.outbound_networking.socket_waits import (
     SocketWait,
 )
 from edgezero_spin.host.factors.postgres.address import PostgresAddress, PostgresServer
-from edgezero_spin.host.factors.postgres.client import PostgresConnection
 from edgezero_spin.host.factors.postgres.errors import PostgresError
 
 __all__ = ["connect"]
@@ -58,10 +57,11 @@ _NO_TLS = b"server does not support SSL"
 
 def connect(
     address: PostgresAddress,
+    *,
     roots: Callable[[], Path],
     check: Check,
     blocked: Callable[[str], bool],
-) -> PostgresConnection:
+) -> PGconn:
     """Return a connection to the first server that lets us in.
 
     Args:
@@ -87,8 +87,7 @@ def connect(
         for index, place in enumerate(places):
             share_s = (until - monotonic()) / (len(places) - index)
             try:
-                native = _log_in(address, server, place, roots, check, monotonic() + share_s)
-                return PostgresConnection(native, check)
+                return _log_in(address, server, place, roots, check, monotonic() + share_s)
             except PostgresError as error:
                 failures.append(error.message)
     raise PostgresError("; ".join(dict.fromkeys(failures)))

@@ -1,21 +1,20 @@
 """Root certificates as files, which is how libpq takes them.
 
 In: a certificate that a guest adds, or none. Out: a file with the platform's and Mozilla's roots
-and that one. Files are removed with the folder that they are in. TLS is loaded with the first.
+and that one. Files are written once and removed with the folder that they are in.
 
 Source: contract services.md, PG-26, PG-27.
 """
 
 import hashlib
+import ssl
 import tempfile
 import threading
-from collections import OrderedDict
 from pathlib import Path
 
-__all__ = ["RootFiles", "check_certificate"]
+import certifi
 
-MAX_FILES = 32
-"""Files that are kept: each has all roots, and a guest may add any number of certificates."""
+__all__ = ["RootFiles", "check_certificate"]
 
 
 def check_certificate(text: str) -> None:
@@ -24,8 +23,6 @@ def check_certificate(text: str) -> None:
     Raises:
         ValueError: It is not one.
     """
-    import ssl
-
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
     except (ssl.SSLError, ValueError) as error:
@@ -39,7 +36,7 @@ class RootFiles:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._files: OrderedDict[str, Path] = OrderedDict()
+        self._files: dict[str, Path] = {}
 
     def file(self, certificate: str | None) -> Path:
         """Return a file with all roots.
@@ -53,12 +50,12 @@ class RootFiles:
                 self._folder = tempfile.TemporaryDirectory(prefix="edgezero-roots-")
             found = self._files.get(name)
             if found is None:
-                found = self._files[name] = Path(self._folder.name, f"{name}.pem")
-                added = () if certificate is None else (certificate.encode(),)
-                found.write_bytes(b"\n".join((*_usual_roots(), *added, b"")))
-                if len(self._files) > MAX_FILES:
-                    self._files.popitem(last=False)[1].unlink(missing_ok=True)
-            self._files.move_to_end(name)
+                found = Path(self._folder.name, f"{name}.pem")
+                texts = [*_platform_roots(), Path(certifi.where()).read_bytes()]
+                if certificate is not None:
+                    texts.append(certificate.encode())
+                found.write_bytes(b"\n".join(texts) + b"\n")
+                self._files[name] = found
             return found
 
     def close(self) -> None:
@@ -70,15 +67,10 @@ class RootFiles:
             folder.cleanup()
 
 
-def _usual_roots() -> list[bytes]:
-    import ssl
-
-    import certifi
-
+def _platform_roots() -> list[bytes]:
     paths = ssl.get_default_verify_paths()
-    files = [Path(certifi.where())]
     if paths.cafile is not None:
-        files.append(Path(paths.cafile))
-    elif paths.capath is not None:
-        files += sorted(Path(paths.capath).glob("*.0"))
-    return [file.read_bytes() for file in files]
+        return [Path(paths.cafile).read_bytes()]
+    if paths.capath is None:
+        return []
+    return [file.read_bytes() for file in sorted(Path(paths.capath).glob("*.0"))]

@@ -15,6 +15,7 @@ from edgezero_spin.host.factors.database_servers.pools import ConnectionPools
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.mysql import sockets
 from edgezero_spin.host.factors.mysql.interface import MysqlConnectionResource
+from edgezero_spin.host.factors.mysql.opening import KIND
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
 from edgezero_spin.host.factors.outbound_networking import slot_waits
 from edgezero_spin.host.factors.outbound_networking.blocked import parse_blocked
