@@ -180,7 +180,7 @@ def test_a_lost_broker_leaves_its_descriptor_to_other_sockets() -> None:
             other, peer = socket.socketpair()
             await asyncio.to_thread(broker.close)
             async with asyncio.timeout(20):
-                while _is_open(lost):
+                while _is_open(lost):  # noqa: ASYNC110 - nobody tells
                     await asyncio.sleep(0)
                 readable = asyncio.Event()
                 with other, peer, socket.socket(fileno=os.dup2(other.fileno(), lost)):
