@@ -16,7 +16,6 @@ import attrs
 
 from edgezero_spin.manifest.spin import (
     FilePlacement,
-    LocalDependency,
     ManifestComponent,
     SpinManifest,
 )
@@ -129,8 +128,8 @@ def _content_of(component: ManifestComponent, base: Path, with_assets: bool) -> 
     if isinstance(component.source, str):
         yield _Files(_joined(base, component.source))
     for dependency in component.dependencies.values():
-        if isinstance(dependency, LocalDependency):
-            yield _Files(_joined(base, dependency.path))
+        if isinstance(dependency.source, str):
+            yield _Files(_joined(base, dependency.source))
     for mount in component.files if with_assets else ():
         if isinstance(mount, FilePlacement):
             yield _Files(_joined(base, mount.source))
