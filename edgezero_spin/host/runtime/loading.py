@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.runtime.handles import GuestResource, Handle
 from edgezero_spin.host.runtime.host_ends import reader_of
 from edgezero_spin.host.runtime.interface import Err, Ok, Some
@@ -24,7 +25,7 @@ from edgezero_spin.host.runtime.primitives import (
 )
 from edgezero_spin.host.runtime.streams import ReadableEnd, end_at, interned
 from edgezero_spin.host.runtime.text import TEXT_LIFTS, UTF16_TAG
-from edgezero_spin.host.runtime.traps import invalid_discriminant, unaligned
+from edgezero_spin.host.runtime.traps import invalid_discriminant
 from edgezero_spin.wasm.component import types as wit
 from edgezero_spin.wasm.component.layout import (
     cases_of,
@@ -122,9 +123,7 @@ class Loading:
                 return lambda cx, at: end(cx, cx.u32[at >> 2])
             case wit.VariantType() | wit.OptionType() | wit.ResultType():
                 return self._load_variant(type_)
-        raise UnsupportedTypeError(
-            type_.value if isinstance(type_, wit.Primitive) else type(type_).__name__
-        )
+        raise UnsupportedTypeError(type_)
 
     def _load_record(self, type_: wit.RecordType | wit.TupleType) -> Load:
         names, types = fields_of(type_)
@@ -214,7 +213,7 @@ class Loading:
             if total > MAX_CALL_BYTES:
                 raise too_much()
             if at & mask:
-                raise unaligned("list ")
+                raise Trap("list unaligned pointer")
             if at + total > cx.size:
                 cx.extend(at + total, "list content out-of-bounds")
             cx.charge(held * count)

@@ -110,7 +110,7 @@ class _Search:
                 expected = (
                     "a stream (a source, bytes, a list or an open reader)"
                     if isinstance(type_, wit.StreamType)
-                    else "a future (an Answer or an open reader)"
+                    else "a future (a FutureValue or an open reader)"
                 )
             case _:
                 fits, expected = False, describe(type_)

@@ -13,7 +13,7 @@ from typing import Any
 from edgezero_spin.host.errors import LinkError, Trap
 from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.wasm.component.layout import layout_of
-from edgezero_spin.wasm.component.types import Primitive
+from edgezero_spin.wasm.component.types import Primitive, ValueType
 
 __all__ = [
     "LOADS",
@@ -48,8 +48,9 @@ _MASK64 = (1 << 64) - 1
 class UnsupportedTypeError(LinkError):
     """A type that cannot cross; whoever knows the function adds its name."""
 
-    def __init__(self, type_: str) -> None:
-        super().__init__("", f"values of type {type_} are not supported")
+    def __init__(self, type_: ValueType) -> None:
+        name = type_.value if isinstance(type_, Primitive) else type(type_).__name__
+        super().__init__("", f"values of type {name} are not supported")
 
 
 def _char(code: int) -> str:
@@ -121,7 +122,7 @@ def lift_primitive(type_: Primitive, given: str, at: int) -> Lift:
             return lambda cx, flat: _char(flat[at] & _MASK32)
         case Primitive.S32 | Primitive.U32 | Primitive.S64 | Primitive.U64:
             return lambda cx, flat: flat[at]
-    raise UnsupportedTypeError(type_.value)
+    raise UnsupportedTypeError(type_)
 
 
 def _code(value: str) -> int:
@@ -256,4 +257,4 @@ def converter(type_: Primitive, wanted: str) -> Callable[[Any], Any]:
                 return value & mask if signed else value
 
             return convert
-    raise UnsupportedTypeError(type_.value)
+    raise UnsupportedTypeError(type_)

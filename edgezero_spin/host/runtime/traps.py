@@ -26,7 +26,6 @@ __all__ = [
     "failure_of_error",
     "failure_of_trap",
     "invalid_discriminant",
-    "unaligned",
 ]
 
 _INTERRUPT = 10
@@ -60,11 +59,6 @@ def cannot_leave() -> Trap:
 def invalid_discriminant() -> Trap:
     """Return the trap for a case that a variant or enum does not have."""
     return Trap("invalid variant discriminant")
-
-
-def unaligned(what: str = "") -> Trap:
-    """Return the trap for a pointer that is not aligned as its type asks."""
-    return Trap(f"{what}unaligned pointer")
 
 
 def failure_of_trap(trap: int) -> GuestTrapped:
