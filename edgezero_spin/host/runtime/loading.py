@@ -69,6 +69,8 @@ class Loading:
         self._to_host = to_host
         self._lends = lends
         self._text = TEXT_LIFTS[encoding]
+        # Their lengths are sums of a tag and a number.
+        self._tags_lengths = encoding is Encoding.LATIN1_UTF16
         self._loads: dict[wit.ValueType, Load] = {}
 
     def load(self, type_: wit.ValueType) -> Load:
@@ -228,7 +230,7 @@ class Loading:
                 return lambda cx, at, count: cx.u8[at : at + count].tobytes()
             case wit.TupleType(
                 (wit.Primitive.STRING, wit.Primitive.STRING | wit.ListType(wit.Primitive.U8, None))
-            ):
+            ) if not self._tags_lengths:
                 return self._pairs(element)
             case wit.Primitive() if element in RUNS:
                 name, shift = RUNS[element]

@@ -40,7 +40,7 @@ from edgezero_spin.wasm.component.linked import Encoding
 
 __all__ = ["BYTES", "MISFITS", "Storing", "flag_bits", "split_case"]
 
-MISFITS = (TypeError, ValueError, KeyError, AttributeError, StructError)
+MISFITS = (TypeError, ValueError, KeyError, AttributeError, OverflowError, StructError)
 """Exceptions of values that do not fit their type."""
 
 BYTES = bytes | bytearray | memoryview
