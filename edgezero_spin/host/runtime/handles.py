@@ -12,6 +12,7 @@ Source: ``CanonicalABI.md``, "Component Instance State", "Table State" and "Reso
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgezero_spin.host.errors import Trap
+from edgezero_spin.host.runtime.traps import table_full
 from edgezero_spin.wasm.component.types import ResourceType
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class ComponentInstance:
         self._next = index + 1
         self.entries[index] = entry
         if index > self.limit:
-            raise Trap(f"the instance holds {self.limit} host resources, which is its limit")
+            raise table_full(self.limit)
         return index
 
     def remove(self, index: int) -> None:

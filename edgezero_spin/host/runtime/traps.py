@@ -26,6 +26,7 @@ __all__ = [
     "failure_of_error",
     "failure_of_trap",
     "invalid_discriminant",
+    "table_full",
 ]
 
 _INTERRUPT = 10
@@ -59,6 +60,11 @@ def cannot_leave() -> Trap:
 def invalid_discriminant() -> Trap:
     """Return the trap for a case that a variant or enum does not have."""
     return Trap("invalid variant discriminant")
+
+
+def table_full(limit: int) -> Trap:
+    """Return the trap for an instance that holds more than it may, which leaks handles."""
+    return Trap(f"the instance holds {limit} host resources, which is its limit")
 
 
 def failure_of_trap(trap: int) -> GuestTrapped:
