@@ -6,7 +6,7 @@ store that does it all: the backend itself where it can, or else a ``Sequential`
 
 import struct
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
@@ -94,8 +94,18 @@ class Sequential:
         self.backend = backend
         self.summary: str = getattr(backend, "summary", "unknown")
         self._lock = lock or self._shared
-        # What changes nothing needs no lock.
-        self.get, self.exists, self.keys = backend.get, backend.exists, backend.keys
+
+    def get(self, key: str) -> bytes | None:
+        """Return the value, or ``None`` when the key is absent."""
+        return self.backend.get(key)
+
+    def exists(self, key: str) -> bool:
+        """Tell whether the key is there."""
+        return self.backend.exists(key)
+
+    def keys(self) -> Iterable[str]:
+        """Return every key once."""
+        return self.backend.keys()
 
     def set(self, key: str, value: bytes) -> None:
         """Write the value, replacing what was there."""
