@@ -36,15 +36,13 @@ from edgezero_spin.manifest.spin.locked_app import (
 )
 from edgezero_spin.manifest.spin.schema import (
     Build,
+    ComponentReference,
     ComponentSource,
     DeclaredDependency,
-    LocalDependency,
     ManifestComponent,
     ManifestTrigger,
-    PackageDependency,
     PackageSource,
     SpinManifest,
-    UrlDependency,
     UrlSource,
 )
 
@@ -114,9 +112,7 @@ class _Locker:
     fetch: Fetch | None
     problems: Problems
 
-    def content(
-        self, source: str | UrlSource | PackageSource, key: str, context: str
-    ) -> ContentRef:
+    def content(self, source: ComponentSource, key: str, context: str) -> ContentRef:
         """Return a reference to some wasm, or note why there is none."""
         if isinstance(source, str):
             return _file_ref(self.base_dir / source)
@@ -130,19 +126,11 @@ class _Locker:
 
     def dependency(self, dependency: DeclaredDependency, name: str, key: str) -> LockedDependency:
         """Lock what satisfies one import."""
-        context = f"Failed to load component dependency `{name}`"
-        source: ComponentSource
-        if isinstance(dependency, LocalDependency):
-            source = dependency.path
-        elif isinstance(dependency, UrlDependency):
-            source = UrlSource(dependency.url, dependency.digest)
-        elif isinstance(dependency, PackageDependency):
-            package = dependency.package or name.partition("@")[0].partition("/")[0]
-            source = PackageSource(package, dependency.version, dependency.registry, exact=False)
-        else:
+        source = dependency.source
+        if isinstance(source, ComponentReference):
             raise TypeError("the manifest is not in its canonical form")
         return LockedDependency(
-            source=self.content(source, key, context),
+            source=self.content(source, key, f"Failed to load component dependency `{name}`"),
             export=dependency.export,
             inherit=dependency.inherit or False,
         )
