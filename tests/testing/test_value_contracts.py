@@ -13,13 +13,13 @@ from edgezero_spin.host.factors.key_value.backends.sqlite import SqliteFile, Sql
 from edgezero_spin.host.factors.redis.address import RedisAddress
 from edgezero_spin.host.factors.redis.client import RedisConnection
 from edgezero_spin.host.factors.redis.pool import RedisPool
-from edgezero_spin.host.factors.variables import (
+from edgezero_spin.host.factors.variables.errors import VariableError
+from edgezero_spin.host.factors.variables.providers import (
     EnvironmentProvider,
     StaticProvider,
-    VariableError,
     VariableProvider,
-    VariableResolver,
 )
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.manifest.spin.locked_app import LockedVariable
 from edgezero_spin.stores import ConfigStore, MemoryKeyValue, MemorySecrets
 from edgezero_spin.stores.backend import (

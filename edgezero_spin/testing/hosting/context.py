@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from edgezero_spin.host.factors.variables import VariableResolver
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.testing.databases import DatabaseViews
 from edgezero_spin.testing.outbound import HttpScript
 from edgezero_spin.testing.store_control import StoreControl

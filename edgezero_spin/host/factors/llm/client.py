@@ -17,7 +17,7 @@ import httpx
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, too_large
 from edgezero_spin.host.factors.llm.config import LlmServer
-from edgezero_spin.host.factors.outbound_networking.waits import Check, locked, no_check
+from edgezero_spin.host.factors.waits import Check, locked, no_check
 
 __all__ = ["LlmClient", "LlmError"]
 

@@ -16,12 +16,12 @@ from edgezero_spin.host.factors.database_servers.calls import ThreadCall
 from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.mqtt.address import parse_mqtt_address
-from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
+from edgezero_spin.host.factors.outbound_networking.allowed_hosts import may_connect
 from edgezero_spin.host.factors.outbound_networking.connection_slots import (
     MAX_CONNECTIONS,
     ConnectionSlots,
 )
-from edgezero_spin.host.factors.outbound_networking.waits import Check
+from edgezero_spin.host.factors.waits import Check
 from edgezero_spin.host.runtime.interface import Interface, WitError
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from edgezero_spin.host.factors.database_servers.errors import (
 from edgezero_spin.host.factors.database_servers.sessions import Opening, Parameter
 from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
+from edgezero_spin.host.factors.outbound_networking.allowed_hosts import may_connect
 from edgezero_spin.host.factors.postgres.address import PostgresServer, parse_postgres_address
 from edgezero_spin.host.factors.postgres.factor import PostgresConnections, check_certificate
 from edgezero_spin.host.factors.postgres.parameters import ParameterValueError

@@ -13,7 +13,7 @@ from typing import Any
 
 from edgezero_spin.host.factors.blocking import blocking_if_remote, in_thread
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.variables import VariableError
+from edgezero_spin.host.factors.variables.errors import VariableError
 from edgezero_spin.host.runtime.interface import Interface, WitError
 
 __all__ = ["VARIABLES", "VARIABLES_3", "WASI_CONFIG"]

@@ -7,13 +7,10 @@ import pytest
 
 from edgezero_spin.host.errors import WitError
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
-from edgezero_spin.host.factors.variables import (
-    ProviderError,
-    StaticProvider,
-    VariableProvider,
-    VariableResolver,
-)
 from edgezero_spin.host.factors.variables.backends.vault import VaultProvider
+from edgezero_spin.host.factors.variables.errors import ProviderError
+from edgezero_spin.host.factors.variables.providers import StaticProvider, VariableProvider
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.manifest.spin.locked_app import LockedVariable
 from tests.host.factors.outbound_http.asking import request_of
 from tests.host.factors.variables.vault_stand_in import TOKEN, Vault, running_vault
