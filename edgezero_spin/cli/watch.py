@@ -6,11 +6,16 @@ import click
 
 from edgezero_spin.cli.host_options import HostFlags, host_options
 from edgezero_spin.cli.not_here import refused_flag
-from edgezero_spin.cli.options import adapter_option, common_options, component_ids_option
+from edgezero_spin.cli.options import (
+    PassThrough,
+    adapter_option,
+    common_options,
+    component_ids_option,
+)
 from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.run_options import RunFlags, run_options
 from edgezero_spin.cli.side_pages import side_pages
-from edgezero_spin.cli.trigger_options import TriggerFlags, WithArguments, trigger_options
+from edgezero_spin.cli.trigger_options import TriggerFlags, trigger_options
 
 __all__ = ["watch"]
 
@@ -22,7 +27,7 @@ Example:
 """
 
 
-class _Watch(WithArguments):
+class _Watch(PassThrough):
     """Takes flags behind ``--`` as well, where ``spin watch`` wants those of ``spin up``.
 
     Behind a second one are the arguments of a program.
