@@ -468,6 +468,8 @@ class Host:
         self._resources.close()
         if self._own_engine:
             self._engine.close()
+        if self._service.observer is not None:
+            self._service.observer.host_closed()
 
     def __enter__(self) -> Self:
         return self
