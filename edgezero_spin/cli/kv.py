@@ -12,7 +12,7 @@ import click
 from edgezero_spin.cli.options import adapter_option, all_options, common_options, manifest_option
 
 if TYPE_CHECKING:
-    from edgezero_spin.stores.backend import KeyValueBackend
+    from edgezero_spin.host.load.local_stores import KeyValueBackend
 
 __all__ = ["delete", "export", "get", "kv", "list_keys", "put"]
 

@@ -21,7 +21,7 @@ from edgezero_spin.manifest.runtime_config import (
 from edgezero_spin.stores import MemoryKeyValue
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 
-__all__ = ["StoreAccessError", "open_store"]
+__all__ = ["KeyValueBackend", "StoreAccessError", "open_store"]
 
 
 class StoreAccessError(HostError):
