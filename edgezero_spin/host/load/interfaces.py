@@ -44,9 +44,9 @@ def _wasi_03() -> Tables:
 
 
 def _key_value() -> Tables:
-    from edgezero_spin.host.factors.key_value import interface, interface_3, wasi_keyvalue
+    from edgezero_spin.host.factors.key_value import interface, wasi_keyvalue
 
-    return (interface.KEY_VALUE, interface_3.KEY_VALUE_3, *wasi_keyvalue.INTERFACES)
+    return (interface.KEY_VALUE, interface.KEY_VALUE_3, *wasi_keyvalue.INTERFACES)
 
 
 def _variables() -> Tables:
