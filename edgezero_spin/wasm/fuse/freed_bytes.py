@@ -30,8 +30,13 @@ from edgezero_spin.wasm.component.linked import (
     LinkedComponent,
 )
 from edgezero_spin.wasm.core_module import CODE, EXPORT, FUNCTION, IMPORT
-from edgezero_spin.wasm.fuse.encoding import ModuleSections, body_bytes, export_bytes
 from edgezero_spin.wasm.fuse.renaming import Renaming
+from edgezero_spin.wasm.module_writer import (
+    ModuleSections,
+    body_bytes,
+    export_bytes,
+    function_import_bytes,
+)
 
 __all__ = ["with_freed_bytes"]
 
@@ -86,21 +91,23 @@ def _with_freeing(
 
 
 def _freeing_module() -> bytes:
-    content = ModuleSections({}, {}, [])
-    pop_list, realloc, dealloc = (
-        number_bytes(content.type_index(CoreFunctionType((I32,) * count, (I32,) * (count < 5))))
+    content = ModuleSections()
+    pop_list, realloc, _ = types = [
+        content.type_index(CoreFunctionType((I32,) * count, (I32,) * (count < 5)))
         for count in _PARAMETERS
-    )
-    kinds = (b"\0" + pop_list, b"\0" + realloc, b"\0" + dealloc, b"\x02\0\0")
+    ]
     content.sections = {
         IMPORT: [
-            text_bytes("env") + text_bytes(name) + kind
-            for name, kind in zip(_GIVEN, kinds, strict=True)
+            *(
+                function_import_bytes("env", name, type_)
+                for name, type_ in zip(_GIVEN, types, strict=False)
+            ),
+            text_bytes("env") + text_bytes(_GIVEN[-1]) + b"\x02\0\0",
         ],
-        FUNCTION: [pop_list, realloc],
+        FUNCTION: [number_bytes(pop_list), number_bytes(realloc)],
         EXPORT: [
-            export_bytes(_POP_LIST, 0, number_bytes(3)),
-            export_bytes(_REALLOC, 0, number_bytes(4)),
+            export_bytes(_POP_LIST, 0, number_bytes(len(types))),
+            export_bytes(_REALLOC, 0, number_bytes(len(types) + 1)),
         ],
         CODE: [body_bytes(_POP_LIST_CODE), body_bytes(_REALLOC_CODE)],
     }
