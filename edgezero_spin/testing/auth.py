@@ -89,7 +89,10 @@ async def _send_by_flow(request: KitRequest, auth: Any, send: _Send) -> ClientRe
     asked = httpx.Request(
         request.method,
         url,
-        headers=[("host", request.authority.encode()), *request.headers],
+        headers=[
+            (name.encode(), value)
+            for name, value in [("host", request.authority.encode()), *request.headers]
+        ],
         # Not ``content``, for which fields would be added.
         stream=httpx.ByteStream(request.body if isinstance(request.body, bytes) else b""),
     )
