@@ -12,7 +12,7 @@ import click
 from edgezero_spin.cli.options import adapter_option, all_options, common_options, manifest_option
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.load.local_stores import LocalStore
+    from edgezero_spin.host.load.local_stores import KeyValueBackend
 
 __all__ = ["delete", "export", "get", "kv", "list_keys", "put"]
 
@@ -38,7 +38,7 @@ class _Store:
         self._state_dir = state_dir
         self._runtime = runtime
 
-    def open(self, *, writing: bool = False) -> "AbstractContextManager[LocalStore]":
+    def open(self, *, writing: bool = False) -> "AbstractContextManager[KeyValueBackend]":
         from edgezero_spin.host.load.local_stores import open_store
         from edgezero_spin.project.locate import find_spin_manifest
 
@@ -102,7 +102,7 @@ def kv() -> None:
     """
 
 
-def _keys(backend: "LocalStore", prefix: str) -> list[str]:
+def _keys(backend: "KeyValueBackend", prefix: str) -> list[str]:
     return sorted(filter(lambda key: key.startswith(prefix), backend.keys()))
 
 

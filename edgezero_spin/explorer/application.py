@@ -130,12 +130,11 @@ def _asked_once(host: Host) -> bool:
 def explored_host(host: Host) -> ExploredApplication:
     """Return what there is of the application of a host."""
     plan = host.application.plan
-    served = host.application.components
+    granted = {id: served.grants for (_, id), served in host.application.served.items()}
     key_value: dict[str, KeyValueBackend] = {}
     databases: dict[str, Database] = {}
     variables: list[Mapping[str, Any]] = []
-    for id, component in served.items():
-        grants = component.grants
+    for id, grants in granted.items():
         key_value.update(grants.key_value)
         databases.update(grants.databases)
         if grants.variables is not None:

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from edgezero_spin.wasm.binary import number_bytes, text_bytes
+from edgezero_spin.wasm.binary import number_bytes
 from edgezero_spin.wasm.component.canonical import core_function_type
 from edgezero_spin.wasm.component.definitions import CoreFunctionType
 from edgezero_spin.wasm.component.layout import I32, core_signature, layout_of
@@ -35,8 +35,14 @@ from edgezero_spin.wasm.component.linked import (
 from edgezero_spin.wasm.component.names import version_track
 from edgezero_spin.wasm.component.types import FunctionType, ListType, Primitive
 from edgezero_spin.wasm.core_module import CODE, EXPORT, FUNCTION, IMPORT
-from edgezero_spin.wasm.fuse.encoding import ModuleSections, body_bytes, export_bytes, parameters
+from edgezero_spin.wasm.fuse.encoding import parameters
 from edgezero_spin.wasm.fuse.renaming import Renaming
+from edgezero_spin.wasm.module_writer import (
+    ModuleSections,
+    body_bytes,
+    export_bytes,
+    function_import_bytes,
+)
 
 __all__ = ["with_freed_bytes"]
 
@@ -132,7 +138,7 @@ def _copies(type_: FunctionType) -> Iterator[int]:
 def _freeing_module(calls: Sequence[_Call]) -> bytes:
     """Return a module whose exports call its imports and then free; its last import frees."""
     count = len(calls)
-    content = ModuleSections({}, {}, [])
+    content = ModuleSections()
     types = [content.type_index(each.type) for each in calls]
     free = content.type_index(CoreFunctionType((I32,), ()))
     bodies = []
@@ -144,7 +150,7 @@ def _freeing_module(calls: Sequence[_Call]) -> bytes:
     names = [(each.given.module, each.given.name) for each in calls]
     content.sections = {
         IMPORT: [
-            text_bytes(module) + text_bytes(name) + b"\0" + number_bytes(type_)
+            function_import_bytes(module, name, type_)
             for (module, name), type_ in zip([*names, ("", "")], [*types, free], strict=True)
         ],
         FUNCTION: [number_bytes(type_) for type_ in types],

@@ -83,6 +83,7 @@ class CommandTriggers(EventTriggers[EventEntry]):
 
     arguments: tuple[str, ...] = ()
     kind = COMMAND
+    event_type = CommandRun
     functions = ()
 
     def check_exports(self, component_id: str, exports: Callable[[], Sequence[str]]) -> None:
@@ -111,11 +112,13 @@ class CommandTriggers(EventTriggers[EventEntry]):
             is_fresh=True,
         )
 
-    def deliveries(self, event: object) -> Sequence[Delivery] | None:
+    def takes(self, entry: EventEntry, event: CommandRun) -> bool:
+        """Always: there is one command."""
+        return True
+
+    def delivery(self, entry: EventEntry, event: CommandRun) -> Delivery:
         """Return the run."""
-        if not isinstance(event, CommandRun):
-            return None
-        return [Delivery(entry.component, (), "command", entry.component) for entry in self.entries]
+        return Delivery(entry.component, (), "command", entry.component)
 
     @property
     def listeners(self) -> Sequence[Listener]:

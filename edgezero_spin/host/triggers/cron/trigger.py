@@ -19,9 +19,9 @@ from edgezero_spin.host.execution.event_component import EventFunction
 from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.triggers.cron.schedule import EXAMPLE, CronSchedule
 from edgezero_spin.host.triggers.event_triggers import (
-    EntryEvent,
     EventEntry,
     EventTriggers,
+    ListenerEvent,
     component_of,
 )
 from edgezero_spin.host.triggers.tables import read_texts
@@ -99,22 +99,17 @@ class CronTriggers(EventTriggers[CronEntry]):
     """The cron triggers of an application; a ``ConfiguredTrigger``."""
 
     kind = CRON
+    event_type = CronEvent
     functions = FUNCTIONS
 
-    def deliveries(self, event: object) -> Sequence[Delivery] | None:
-        """Return the components that are due."""
-        id = None
-        if isinstance(event, EntryEvent):
-            id, event = event.entry_id, event.event
-        if not isinstance(event, CronEvent):
-            return None
-        return [
-            Delivery(
-                entry.component, ({"timestamp": event.timestamp},), "cron event", event.expression
-            )
-            for entry in self.entries
-            if entry.expression == event.expression and id in (None, entry.id)
-        ]
+    def takes(self, entry: CronEntry, event: CronEvent) -> bool:
+        """Whether an entry has the expression."""
+        return entry.expression == event.expression
+
+    def delivery(self, entry: CronEntry, event: CronEvent) -> Delivery:
+        """Return the moment."""
+        metadata = {"timestamp": event.timestamp}
+        return Delivery(entry.component, (metadata,), "cron event", event.expression)
 
     @property
     def listeners(self) -> Sequence[Listener]:
@@ -143,7 +138,7 @@ class _CronListener:
                 await asyncio.sleep(min(left_s, MOST_SLEEP_S))
                 continue
             now = time()
-            event = EntryEvent(self.entry.id, CronEvent(self.entry.expression, int(now)))
+            event = ListenerEvent([self.entry], CronEvent(self.entry.expression, int(now)))
             # It starts at once, even while its previous run lasts (CRN-5).
             task: asyncio.Task[object] = asyncio.ensure_future(events.deliver(event))
             under_way.add(task)

@@ -16,9 +16,9 @@ from edgezero_spin.host.execution.event_component import EventFunction
 from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.factors.mqtt.address import MqttAddress, parse_mqtt_address
 from edgezero_spin.host.triggers.event_triggers import (
-    EntryEvent,
     EventEntry,
     EventTriggers,
+    ListenerEvent,
     component_of,
 )
 from edgezero_spin.host.triggers.mqtt.topics import filter_fault, topic_matches
@@ -151,6 +151,7 @@ class MqttTriggers(EventTriggers[MqttEntry]):
     broker: MqttAddress | None = attrs.field(default=None, kw_only=True)
     test: bool = attrs.field(default=False, kw_only=True)
     kind = MQTT
+    event_type = MqttMessage
     functions = FUNCTIONS
 
     def resolved(self, render: Callable[[str], str]) -> Self:
@@ -191,23 +192,14 @@ class MqttTriggers(EventTriggers[MqttEntry]):
             password=texts["password"] or "",
         )
 
-    def deliveries(self, event: object) -> Sequence[Delivery] | None:
-        """Return the components whose filter matches (MQT-3)."""
-        id = None
-        if isinstance(event, EntryEvent):
-            id, event = event.entry_id, event.event
-        if not isinstance(event, MqttMessage):
-            return None
-        return [
-            Delivery(
-                entry.component,
-                (event.payload, {"topic": event.topic}),
-                "mqtt message",
-                event.topic,
-            )
-            for entry in self.entries
-            if (topic_matches(entry.topic, event.topic) if id is None else id == entry.id)
-        ]
+    def takes(self, entry: MqttEntry, event: MqttMessage) -> bool:
+        """Whether the filter of an entry matches (MQT-3)."""
+        return topic_matches(entry.topic, event.topic)
+
+    def delivery(self, entry: MqttEntry, event: MqttMessage) -> Delivery:
+        """Return the message."""
+        arguments = (event.payload, {"topic": event.topic})
+        return Delivery(entry.component, arguments, "mqtt message", event.topic)
 
     @property
     def listeners(self) -> Sequence[Listener]:
@@ -247,7 +239,7 @@ class _MqttListener:
                 connected()
                 async for message in subscription.messages():
                     came = MqttMessage(message.topic, bytes(message.payload), message.qos)
-                    await events.deliver(EntryEvent(entry.id, came))
+                    await events.deliver(ListenerEvent([entry], came))
             raise ServerGoneError(f"disconnected from {self.broker.host}")
 
         await stay_connected(self.name, listen, events)
@@ -266,7 +258,7 @@ class _MqttTest:
     async def run(self, events: EventSink) -> None:
         for entry in self.entries:
             message = MqttMessage("test", b"test message")
-            for outcome in await events.deliver(EntryEvent(entry.id, message)):
+            for outcome in await events.deliver(ListenerEvent([entry], message)):
                 if not outcome.ok:
                     events.end(f"component {outcome.component_id!r} failed: {outcome.detail}")
                     return
