@@ -16,7 +16,7 @@ from edgezero_spin.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.load.local_stores import LocalStore
+    from edgezero_spin.host.load.local_stores import KeyValueBackend
 
 __all__ = ["delete", "export", "get", "kv", "list_keys", "put"]
 
@@ -40,7 +40,7 @@ class _Store(NamedTuple):
     state_dir: str | None
     runtime_config_file: Path | None
 
-    def open(self, *, writing: bool = False) -> "AbstractContextManager[LocalStore]":
+    def open(self, *, writing: bool = False) -> "AbstractContextManager[KeyValueBackend]":
         from edgezero_spin.host.load.local_stores import open_store
         from edgezero_spin.project.locate import find_spin_manifest
 
@@ -84,7 +84,7 @@ def kv() -> None:
     """
 
 
-def _keys(backend: "LocalStore", prefix: str) -> list[str]:
+def _keys(backend: "KeyValueBackend", prefix: str) -> list[str]:
     return sorted(filter(lambda key: key.startswith(prefix), backend.keys()))
 
 

@@ -69,12 +69,12 @@ def serve(
     --engine names an engine, or the command starts a Spin that is not installed.
     Components are not built first: run `edgezero build` for that.
     """
+    from edgezero_spin.manifest.runtime_config import find_runtime_config
     from edgezero_spin.project.commands import check_built_in, resolve_listen
     from edgezero_spin.project.locate import spin_manifest_of
     from edgezero_spin.project.serve import (
         ServeRequest,
         choose_engine,
-        find_runtime_config,
         run_spin,
         starts_missing_spin,
     )
@@ -113,7 +113,7 @@ def serve(
             find_free_port=flags.find_free_port,
             state_dir=flags.state_dir,
             log_dir=flags.log_dir,
-            runtime_config=flags.runtime_config_file or find_runtime_config(path),
+            runtime_config=flags.runtime_config_file or find_runtime_config(path.parent),
             variables=flags.variables,
             environment=dict(flags.environment),
             key_values=dict(flags.key_values),

@@ -106,9 +106,11 @@ def watch(
 
     A change of what `build.watch` names, or of spin.toml, builds and reloads; one of a
     component file or of `files` reloads. Requests that are being answered are answered by
-    the application that they came to. While a build fails, what ran before goes on.
+    the application that they came to. While a build fails, or what was built does not fit
+    the targets of the manifest, what ran before goes on.
     """
-    from edgezero_spin.cli.watch_session import Screen, watch_and_serve
+    from edgezero_spin.cli.build import check_targets
+    from edgezero_spin.cli.watch_session import Screen, run_on_thread, watch_and_serve
     from edgezero_spin.host import Host, RunOptions
     from edgezero_spin.project.locate import find_spin_manifest
     from edgezero_spin.project.watching import WatchSettings
@@ -141,6 +143,7 @@ def watch(
         debounce_ms=debounce_ms,
         skip_build=skip_build,
         skip_assets=more.direct_mounts,
+        check=lambda: run_on_thread(lambda: check_targets(path, profile=profile)),
     )
     with side_pages(more.operation_listen, more.explorer_port) as pages:
         watch_and_serve(settings, start, flags, more, Screen(clear), pages)

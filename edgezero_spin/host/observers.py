@@ -338,6 +338,9 @@ class Observer:
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         """A component wrote to ``stdout`` or ``stderr`` outside of any request that is followed."""
 
+    def host_closed(self) -> None:
+        """A host that it follows was closed."""
+
 
 _FAILED = "an observer failed: %s"
 
@@ -395,6 +398,10 @@ class _All(Observer):
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         for each in self._observers:
             tell(each.output, component_id, stream, data)
+
+    def host_closed(self) -> None:
+        for each in self._observers:
+            tell(each.host_closed)
 
 
 def _all_of_request(found: "Sequence[RequestObserver | None]") -> "RequestObserver | None":

@@ -50,7 +50,16 @@ def observed_request(
 class ObservedResponse:
     """The way back to a client and what tells of it, both passed on."""
 
-    __slots__ = ("_began", "_observer", "_over", "_responder", "_size", "_status", "_writer")
+    __slots__ = (
+        "_began",
+        "_observer",
+        "_over",
+        "_responder",
+        "_size",
+        "_status",
+        "_writer",
+        "ready",
+    )
 
     def __init__(self, observer: RequestObserver, writer: ResponseWriter) -> None:
         """Begin with a request.
@@ -62,6 +71,7 @@ class ObservedResponse:
         self._observer = observer
         self._began = time.perf_counter()
         self._writer = writer
+        self.ready = writer.ready
         self._status = 0
         self._size = 0
         self._over = False
@@ -76,10 +86,6 @@ class ObservedResponse:
         return self
 
     # ResponseWriter
-
-    def ready(self) -> bool:
-        """Whether the client keeps up with reading."""
-        return self._writer.ready()
 
     def send(self, status: int, headers: Sequence[Pair], body: bytes) -> None:
         """Send a whole response."""

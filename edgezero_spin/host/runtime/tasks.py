@@ -93,9 +93,9 @@ class Task:
         self,
         owner: "Instance",
         component: ComponentInstance,
-        callee: "Callee | None",
-        arguments: Arguments,
-        resolve: Resolve,
+        callee: "Callee | None" = None,
+        arguments: Arguments = tuple,
+        resolve: Resolve = lambda _: None,
         reject: Callable[[BaseException], None] | None = None,
     ) -> None:
         self.owner = owner

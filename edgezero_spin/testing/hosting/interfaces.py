@@ -11,7 +11,7 @@ from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.clocks import datetime_of
 from edgezero_spin.host.factors.wasi.random import MAX_RANDOM_BYTES
 from edgezero_spin.host.factors.wasi_03.clocks import instant_of
-from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.load.interfaces import HostInterfaces
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.testing.hosting.context import CURRENT, current_client
 
@@ -20,7 +20,7 @@ __all__ = ["kit_interfaces"]
 
 def kit_interfaces() -> dict[str, Interface]:
     """Return what components under test can import, by name."""
-    tables = dict(host_interfaces())
+    tables = dict(HostInterfaces())
     replaced = {
         **_replaced("", wall_clock="wall-clock", now=_now, seed="insecure-seed"),
         **_replaced("@0.3", wall_clock="system-clock", now=_now_03, seed="get-insecure-seed"),

@@ -43,9 +43,9 @@ from edgezero_spin.wasm.component.types import (
     ValueType,
 )
 
-__all__ = ["builtin", "core_function_type", "lift", "lower", "resource_function"]
+__all__ = ["REALLOC", "builtin", "core_function_type", "lift", "lower", "resource_function"]
 
-_REALLOC = CoreFunctionType((I32,) * 4, (I32,))
+REALLOC = CoreFunctionType((I32,) * 4, (I32,))
 _CALLBACK = CoreFunctionType((I32,) * 3, (I32,))
 # Parameters and results of built-ins, each an i32 but those of context.get and context.set.
 _SIGNATURES = {
@@ -127,7 +127,7 @@ def _read_options(definition: CanonicalDefinition, scope: ComponentScope, export
 def _check_core(name: str, item: CoreItem, at: int) -> None:
     if name == "memory" and item.type.limits is not None and item.type.limits.is_64:
         raise UnsupportedError("memories with 64-bit addresses are refused", at)
-    wanted = {"realloc": _REALLOC, "callback": _CALLBACK}.get(name)
+    wanted = {"realloc": REALLOC, "callback": _CALLBACK}.get(name)
     if wanted is not None and item.type.function != wanted:
         raise InvalidError(
             f"canonical option `{name}` uses a function with an incorrect signature", at

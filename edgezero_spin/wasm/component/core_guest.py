@@ -82,12 +82,7 @@ class CoreGuest:
 
 
 def read_guest(data: bytes) -> Component | CoreGuest:
-    """Read a component, or a core module that is to be adapted.
-
-    Raises:
-        MalformedError, InvalidError: It is damaged.
-        UnsupportedError: It has a form that is refused by name, or cannot be adapted.
-    """
+    """Read a component, or a core module that is to be adapted; see both readers."""
     return read_core_guest(data) if data.startswith(MODULE) else read_component(data)
 
 
@@ -129,8 +124,9 @@ def _world(section: bytes, at: int) -> World:
             at,
         )
     try:
+        definitions = read_component(section).definitions
         encoding = _encoding(section)
-        for outer in read_component(section).definitions:
+        for outer in definitions:
             if isinstance(outer, TypeDefinition) and isinstance(outer.form, ComponentType):
                 found = exported_world(outer.form)
                 if found is None:

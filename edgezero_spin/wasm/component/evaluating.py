@@ -67,7 +67,8 @@ from edgezero_spin.wasm.component.types import (
     StreamType,
     ValueType,
 )
-from edgezero_spin.wasm.core_module import read_core_module, reexport_module
+from edgezero_spin.wasm.core_module import read_core_module
+from edgezero_spin.wasm.module_writer import reexport_module
 
 __all__ = ["Evaluator"]
 
