@@ -17,7 +17,7 @@ from edgezero_spin.manifest.spin.schema import (
     UrlSource,
 )
 from edgezero_spin.manifest.spin.versions import Version, parse_version
-from edgezero_spin.manifest.table_reader import TableReader, kind_of
+from edgezero_spin.manifest.table_reader import TableReader
 
 __all__ = ["read_component_dependencies", "read_trigger_dependencies"]
 
@@ -99,9 +99,7 @@ def _read_dependency(table: TableReader, name: str) -> DeclaredDependency | None
     if isinstance(value, str):
         return DeclaredDependency(source=PackageSource(_package_of(name), value, exact=False))
     if not isinstance(value, dict):
-        table.problem(
-            name, f"invalid type: expected a string or a table, got {kind_of(value)}", _FORMS
-        )
+        table.wrong_type(table.place(name), "a string or a table", value, _FORMS)
         return None
     return _read_form(TableReader(value, table.place(name), table.problems), name)
 
