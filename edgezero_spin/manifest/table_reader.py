@@ -1,4 +1,4 @@
-"""Read a TOML table key by key; note what is wrong and go on.
+"""Reader of a TOML table, key by key, that notes what is wrong and goes on.
 
 A reader hands out values of the type that was asked for. Where the file holds
 something else it notes a problem and hands out a neutral value, so that one pass

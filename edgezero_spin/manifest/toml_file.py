@@ -1,4 +1,4 @@
-"""Read one TOML file from disk, with errors that say where and what to do.
+"""TOML files, read with errors that say where and what to do.
 
 In: a path. Out: the tables as plain Python values, in the order of the file.
 

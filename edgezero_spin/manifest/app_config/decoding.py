@@ -1,4 +1,4 @@
-"""Build the model of an app's configuration from the tree of its file.
+"""Models of an app's configuration, built from the tree of its file.
 
 In: a tree of TOML values and an attrs class. Out: the model, or everything that does not
 fit, with its place. Dates and times reach the model through their texts, which is how fields

@@ -1,4 +1,4 @@
-"""Flatten a configuration to the entries that a store keeps.
+"""Entries of a configuration, as a store keeps them.
 
 ``[service]`` with ``timeout_ms = 1500`` becomes the key ``service.timeout_ms`` with the text
 ``1500``. A list is one entry, as compact JSON. A date or time is its TOML text. What is not

@@ -1,4 +1,4 @@
-"""Load ``<name>.toml``: read, parse, override from the environment, build the model.
+"""Loading of ``<name>.toml``: read, parsed, overridden from the environment, made a model.
 
 In: the path, the app's name and the variables. Out: the tree of the file, or a model of it;
 or every problem, step by step. Nothing is written.

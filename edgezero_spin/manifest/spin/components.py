@@ -1,4 +1,4 @@
-"""Read one component table; the keys are nearly the same in both manifest versions.
+"""Tables of components; the keys are nearly the same in both manifest versions.
 
 Source: contract spin-host.md, MAN-30 to MAN-48 and MAN-82.
 """

@@ -1,4 +1,4 @@
-"""Read what satisfies the imports of a component, and check that it is unambiguous.
+"""Declared dependencies: what satisfies the imports of a component, without ambiguity.
 
 Source: contract spin-host.md, MAN-23 and MAN-71 to MAN-75.
 """

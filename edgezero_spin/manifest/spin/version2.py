@@ -1,4 +1,4 @@
-"""Read a manifest of version 2.
+"""Manifests of version 2.
 
 In: the root table. Out: a ``SpinManifest`` as the file has it; ids are given later.
 

@@ -1,4 +1,4 @@
-"""Bring an application from an OCI registry into the application cache.
+"""Pull of an application from an OCI registry into the application cache.
 
 In: a reference. Out: a ``PulledImage``: the locked application, its content in the cache, and
 the digest of the manifest, by which the image can be signed, checked and asked for again.
