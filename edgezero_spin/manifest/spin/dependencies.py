@@ -128,6 +128,9 @@ def _read_form(table: TableReader, name: str | None) -> DeclaredDependency | Non
             package = table.required_text("package")
         else:
             package = table.text("package") or _package_of(name)
+        fault = package_fault(package) if package else None
+        if fault is not None:
+            table.problem("package", f"this is not a name of a package: {fault}")
         source = PackageSource(package, version, registry, exact=False)
     else:
         table.problems.add(table.key, "this says nowhere where the dependency is", _FORMS)
