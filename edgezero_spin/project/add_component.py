@@ -22,13 +22,13 @@ import attrs
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest import AppManifest
 from edgezero_spin.manifest.adapter_tables import Adapter
+from edgezero_spin.manifest.runtime_config import RUNTIME_CONFIG
 from edgezero_spin.manifest.spin.identifiers import kebab_fault
 from edgezero_spin.project.files import replace_files
 from edgezero_spin.project.manifest_additions import SpinText, read_spin_text
 from edgezero_spin.project.new_folders import made_folders, with_parents
 from edgezero_spin.project.new_names import kebab_case
 from edgezero_spin.project.provision import missing_store_tables
-from edgezero_spin.project.serve import RUNTIME_CONFIG
 from edgezero_spin.project.template_manifest import ProjectTemplate, TemplateVariant
 from edgezero_spin.project.template_rendering import render_template
 from edgezero_spin.project.template_values import Ask, choose_values

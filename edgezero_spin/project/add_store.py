@@ -19,12 +19,12 @@ import attrs
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest import AppManifest
 from edgezero_spin.manifest.errors import Problems
+from edgezero_spin.manifest.runtime_config import RUNTIME_CONFIG
 from edgezero_spin.manifest.store_tables import read_stores
 from edgezero_spin.manifest.table_reader import TableReader
 from edgezero_spin.project.config_checks import ConfigProblemsError
 from edgezero_spin.project.files import replace_files
 from edgezero_spin.project.provision import DATA_FILE, Provisioned, missing_store_tables, provision
-from edgezero_spin.project.serve import RUNTIME_CONFIG
 from edgezero_spin.project.toml_edit import TomlEditError, append_item, insert_text, parse_document
 
 __all__ = ["AddedStore", "StoreKind", "add_store", "with_stanzas"]

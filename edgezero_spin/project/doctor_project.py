@@ -13,7 +13,7 @@ import attrs
 from edgezero_spin.environment import EnvironmentLayer
 from edgezero_spin.errors import ManifestError, ProjectError
 from edgezero_spin.manifest import AppManifest
-from edgezero_spin.manifest.runtime_config import RuntimeConfig, load_runtime_config
+from edgezero_spin.manifest.runtime_config import RUNTIME_CONFIG, RuntimeConfig, load_runtime_config
 from edgezero_spin.manifest.spin import ManifestComponent, SpinManifest
 from edgezero_spin.project.add_store import with_stanzas
 from edgezero_spin.project.build import plan_build, run_step
@@ -31,7 +31,6 @@ from edgezero_spin.project.files import replace_file
 from edgezero_spin.project.inspection import InspectionError, inspect_component
 from edgezero_spin.project.last_build import note_last_build
 from edgezero_spin.project.provision import DATA_FILE, missing_store_tables, provision
-from edgezero_spin.project.serve import RUNTIME_CONFIG
 from edgezero_spin.project.spin_needed import outdated_spin
 from edgezero_spin.project.staleness import stale_source
 from edgezero_spin.project.toml_edit import TomlEditError, insert_text

@@ -22,7 +22,7 @@ from edgezero_spin.environment import EnvironmentLayer, ascii_lower
 from edgezero_spin.errors import ManifestError, ProjectError
 from edgezero_spin.manifest import AppManifest
 from edgezero_spin.manifest.app_config.overlay import ascii_upper
-from edgezero_spin.manifest.runtime_config import load_runtime_config
+from edgezero_spin.manifest.runtime_config import RUNTIME_CONFIG, load_runtime_config
 from edgezero_spin.manifest.spin.identifiers import label_fault, snake_fault
 from edgezero_spin.manifest.toml_file import load_toml
 from edgezero_spin.project.config_checks import (
@@ -35,7 +35,6 @@ from edgezero_spin.project.config_checks import (
 )
 from edgezero_spin.project.discovery import discover_component
 from edgezero_spin.project.files import replace_file
-from edgezero_spin.project.serve import RUNTIME_CONFIG
 from edgezero_spin.project.store_labels import KEY, SQLITE_KEY, LabelEditError, add_label, has_label
 
 __all__ = [

@@ -12,7 +12,7 @@ Source: contract edgezero.md, FLT-1 to FLT-15 with OPQ-12 to OPQ-14, GEN-5 to GE
 import datetime
 import math
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
 
@@ -45,20 +45,16 @@ class ConfigEntry:
     value: str = attrs.field(repr=False)
 
 
-def flatten(
-    tree: Mapping[str, Any], problems: list[Problem], *, omit: Collection[str] = ()
-) -> tuple[ConfigEntry, ...]:
+def flatten(tree: Mapping[str, Any], problems: list[Problem]) -> tuple[ConfigEntry, ...]:
     """Return the entries of a tree.
 
     Args:
         tree: The root table; ``None`` stands for what is not set.
         problems: Values that have no text, and values that share a key, are added here.
-        omit: Fields of the root table to leave out.
     """
     places: dict[str, str] = {}
     entries = []
-    kept = {name: value for name, value in tree.items() if name not in omit}
-    for key, place, value in _leaves(kept, "", ""):
+    for key, place, value in _leaves(tree, "", ""):
         twin = places.setdefault(key, place)
         if twin != place:
             reason = f"has the same entry key `{key}` as {twin}"
@@ -67,7 +63,7 @@ def flatten(
             entries.append(ConfigEntry(key, _text_of(value)))
         except JsonValueError as error:
             problems.append(Problem(place, str(error)))
-    for place in non_finite_places(kept):
+    for place in non_finite_places(tree):
         problems.append(not_finite(place))
     return tuple(entries)
 

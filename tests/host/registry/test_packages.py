@@ -351,7 +351,7 @@ def test_no_password_is_told(tmp_path: Path, registry: Registry) -> None:
         fetched(tmp_path, registry, text=text)
     assert "lets nobody read acme/hello" in str(caught.value)
     found = load_package_config(configured(tmp_path, text)).registry_for("a:b", registry.host)
-    assert found.credentials == Credentials("me", "wr0ng")
+    assert found.oci.credentials == Credentials("me", "wr0ng")
     assert "wr0ng" not in str(caught.value) + repr(found)
 
 

@@ -6,7 +6,7 @@ does.
 Source: contract services.md, section 3; spin-host.md, DB-7, NET-25, NET-42, NET-43.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from edgezero_spin.host.factors.bounds import claim, release
@@ -15,8 +15,11 @@ from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.mqtt.address import parse_mqtt_address
 from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
-from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
-from edgezero_spin.host.factors.outbound_networking.slot_waits import MAX_CONNECTIONS, claim_slot
+from edgezero_spin.host.factors.outbound_networking.connection_slots import (
+    MAX_CONNECTIONS,
+    ConnectionSlots,
+)
+from edgezero_spin.host.factors.outbound_networking.waits import Check
 from edgezero_spin.host.runtime.interface import Interface, WitError
 
 if TYPE_CHECKING:
@@ -66,13 +69,13 @@ def _finish_open(
     username: str,
     password: str,
     keep_alive_s: int,
-    check: Callable[[], None],
+    check: Check,
 ) -> MqttConnectionResource:
     from edgezero_spin.host.factors.mqtt.client import MqttConnection
 
     rules = state.grants.network
     slots = rules.mqtt_slots
-    if not claim_slot(slots, state.held[KIND] - 1, check):
+    if not slots.wait(state.held[KIND] - 1, check):
         raise WitError(("too-many-connections", None))
     try:
         parsed = parse_mqtt_address(address)
@@ -124,7 +127,7 @@ def _deliver(
     topic: str,
     payload: bytes,
     qos: str,
-    check: Callable[[], None],
+    check: Check,
 ) -> None:
     from edgezero_spin.host.factors.mqtt.client import MqttError
 

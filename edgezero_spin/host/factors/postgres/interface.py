@@ -9,10 +9,10 @@ Source: contract services.md, section 1.
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from edgezero_spin.host.factors.database_servers.calls import RowSource, ThreadCall
-from edgezero_spin.host.factors.database_servers.connections import ConnectionResource
+from edgezero_spin.host.factors.database_servers.connections import ConnectionResource, by_address
 from edgezero_spin.host.factors.database_servers.errors import (
     DatabaseServerError,
     ResultTooLargeError,
@@ -31,9 +31,6 @@ from edgezero_spin.host.runtime.host_sources import FutureValue
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
 
 __all__ = ["INTERFACES", "ConnectionBuilderResource", "PostgresConnectionResource"]
-
-
-T = TypeVar("T")
 
 
 class PostgresConnectionResource(ConnectionResource):
@@ -111,21 +108,6 @@ def _execute(
     parameters = _parameters(version, values)
     with _execute_errors(version), state.asleep():
         return connection.session.execute(statement, parameters, state.check)
-
-
-def _by_address(call: HostFunction) -> HostFunction:
-    """Return a function of the unversioned interface, which connects for each call (PG-1)."""
-
-    def function(
-        state: InstanceState, address: str, statement: str, values: Sequence[Parameter]
-    ) -> Any:
-        connection = _open(state, address)
-        try:
-            return call(state, connection, statement, values)
-        finally:
-            connection.drop(state)
-
-    return function
 
 
 def _set_ca_root(
@@ -225,8 +207,8 @@ INTERFACES = (
     Interface(
         "fermyon:spin/postgres",
         {
-            "query": _by_address(partial(_query, VERSION_2)),
-            "execute": _by_address(partial(_execute, VERSION_2)),
+            "query": by_address(_open, partial(_query, VERSION_2)),
+            "execute": by_address(_open, partial(_execute, VERSION_2)),
         },
     ),
 )

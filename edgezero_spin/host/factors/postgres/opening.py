@@ -8,7 +8,7 @@ Source: contract services.md, PG-13 to PG-20, SVC-9, SVC-10; spin-host.md, NET-2
 
 import ipaddress
 import re
-from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from edgezero_spin.host.factors.database_servers.errors import DatabaseServerError
@@ -17,7 +17,6 @@ from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
 from edgezero_spin.host.factors.postgres.address import (
-    PostgresAddress,
     PostgresServer,
     parse_postgres_address,
 )
@@ -38,7 +37,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 def begin_open(
     state: InstanceState, text: str, certificate: str | None = None
 ) -> "Opening[PostgresConnection]":
-    """Judge an address, and take a place for the handle; on the instance's thread.
+    """Judge an address, and take a place for the handle.
 
     Args:
         certificate: A root certificate to trust beside the usual ones, in PEM.
@@ -56,12 +55,13 @@ def begin_open(
     missing = missing_extra("connections to PostgreSQL", "postgres", "psycopg")
     if missing is not None:
         raise DatabaseServerError(missing)
+    from edgezero_spin.host.factors.postgres.connecting import connect
+
     grants = state.grants
     postgres: PostgresConnections = grants.postgres
-    pool = postgres.pools.pool(
-        (grants.component_id, text, certificate), _connect(postgres, address, certificate)
-    )
-    return Opening.begin(state, KIND, pool, grants.network.postgres_slots)
+    connect_ = partial(connect, address, partial(postgres.roots.file, certificate))
+    pool = postgres.pools.pool((grants.component_id, text, certificate), connect_)
+    return Opening(state, KIND, pool, grants.network.postgres_slots)
 
 
 def _check_permitted(state: InstanceState, server: PostgresServer) -> None:
@@ -79,20 +79,3 @@ def _is_host(name: str) -> bool:
     except ValueError:
         return False
     return "%" not in name
-
-
-def _connect(
-    postgres: PostgresConnections, address: PostgresAddress, certificate: str | None
-) -> "Callable[[Callable[[], None], Callable[[str], bool]], PostgresConnection]":
-    def connected(
-        check: Callable[[], None], blocked: Callable[[str], bool]
-    ) -> "PostgresConnection":
-        from edgezero_spin.host.factors.postgres.client import PostgresConnection
-        from edgezero_spin.host.factors.postgres.connecting import connect
-
-        native = connect(
-            address, roots=lambda: postgres.roots(certificate), check=check, blocked=blocked
-        )
-        return PostgresConnection(native, check)
-
-    return connected

@@ -1,7 +1,7 @@
 """Root certificates as files, which is how libpq takes them.
 
 In: a certificate that a guest adds, or none. Out: a file with the platform's and Mozilla's roots
-and that one. Files are written once and removed with the folder that they are in.
+and that one. Files are removed with the folder that they are in.
 
 Source: contract services.md, PG-26, PG-27.
 """
@@ -10,11 +10,13 @@ import hashlib
 import ssl
 import tempfile
 import threading
+from collections import OrderedDict
 from pathlib import Path
 
-import certifi
-
 __all__ = ["RootFiles", "check_certificate"]
+
+MAX_FILES = 32
+"""Files that are kept: each has all roots, and a guest may add any number of certificates."""
 
 
 def check_certificate(text: str) -> None:
@@ -36,7 +38,7 @@ class RootFiles:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._files: dict[str, Path] = {}
+        self._files: OrderedDict[str, Path] = OrderedDict()
 
     def file(self, certificate: str | None) -> Path:
         """Return a file with all roots.
@@ -51,11 +53,12 @@ class RootFiles:
             found = self._files.get(name)
             if found is None:
                 found = Path(self._folder.name, f"{name}.pem")
-                texts = [*_platform_roots(), Path(certifi.where()).read_bytes()]
-                if certificate is not None:
-                    texts.append(certificate.encode())
-                found.write_bytes(b"\n".join(texts) + b"\n")
+                added = () if certificate is None else (certificate.encode(),)
+                found.write_bytes(b"\n".join((*_usual_roots(), *added, b"")))
                 self._files[name] = found
+                if len(self._files) > MAX_FILES:
+                    self._files.popitem(last=False)[1].unlink(missing_ok=True)
+            self._files.move_to_end(name)
             return found
 
     def close(self) -> None:
@@ -67,10 +70,14 @@ class RootFiles:
             folder.cleanup()
 
 
-def _platform_roots() -> list[bytes]:
+def _usual_roots() -> list[bytes]:
+    # It takes time to load, which an application without PostgreSQL need not spend.
+    import certifi
+
     paths = ssl.get_default_verify_paths()
+    files = [Path(certifi.where())]
     if paths.cafile is not None:
-        return [Path(paths.cafile).read_bytes()]
-    if paths.capath is None:
-        return []
-    return [file.read_bytes() for file in sorted(Path(paths.capath).glob("*.0"))]
+        files.append(Path(paths.cafile))
+    elif paths.capath is not None:
+        files += sorted(Path(paths.capath).glob("*.0"))
+    return [file.read_bytes() for file in files]

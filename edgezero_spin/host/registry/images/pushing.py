@@ -20,7 +20,7 @@ from pathlib import Path
 
 import attrs
 
-from edgezero_spin.host.registry.cache import ContentCache
+from edgezero_spin.host.registry.cache import ContentCache, digest_of
 from edgezero_spin.host.registry.downloads import Downloads
 from edgezero_spin.host.registry.images.image import APPLICATION_TYPE
 from edgezero_spin.host.registry.images.layers import (
@@ -245,7 +245,7 @@ def _push(
         }
     )
     digest = repository.put_manifest(tag, content)
-    found = bytes_layer(content, IMAGE_MANIFEST).blob.digest
+    found = digest_of(content)
     return PushedImage(digest=found, confirmed=digest == found)
 
 

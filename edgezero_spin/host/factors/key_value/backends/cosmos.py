@@ -45,7 +45,7 @@ _CHANGED = 412
 
 
 class CosmosKeyValue:
-    """The documents of a container; a ``WideKeyValue``.
+    """The documents of a container; a ``BatchBackend``.
 
     Attributes:
         place: Where they are.
