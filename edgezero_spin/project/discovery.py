@@ -23,6 +23,7 @@ __all__ = ["ComponentUnknownError", "SpinProject", "discover_component", "spin_m
 _ADAPTER = "spin"
 
 
+@attrs.frozen
 class ComponentUnknownError(ProjectError):
     """It cannot be told which component of ``spin.toml`` an app is.
 
@@ -31,10 +32,8 @@ class ComponentUnknownError(ProjectError):
         remedy: What to change, as a sentence.
     """
 
-    def __init__(self, reason: str, remedy: str = "") -> None:
-        super().__init__(reason, remedy)
-        self.reason = reason
-        self.remedy = remedy
+    reason: str
+    remedy: str = ""
 
     def __str__(self) -> str:
         return f"{self.reason}. {self.remedy}" if self.remedy else self.reason
