@@ -40,7 +40,7 @@ from edgezero_spin.host.http.service import Service
 from edgezero_spin.host.http.service_chaining import OutboundSender
 from edgezero_spin.host.http.trigger import HTTP
 from edgezero_spin.host.load.application import Application, PublicRoute, load_application
-from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.load.interfaces import HostInterfaces
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, in_file
 from edgezero_spin.host.load.starting import (
     FoundApplication,
@@ -141,21 +141,21 @@ class Host:
                 engine=self._engine,
                 cache_dir=settings.cache_dir,
                 stores=stores or {},
+                databases=databases or {},
                 variables=variables,
+                network=network,
+                llm=llm,
                 logs=logs or Logs(None),
                 limits=InstanceLimits(
                     memory_bytes=settings.max_instance_memory, deadline_s=settings.request_timeout_s
                 ),
                 sender=self._sender,
                 interfaces=(
-                    host_interfaces(wasi_otel=settings.wasi_otel)
+                    HostInterfaces(wasi_otel=settings.wasi_otel)
                     if interfaces is None
                     else interfaces
                 ),
                 adapt=adapt,
-                databases=databases,
-                network=network,
-                llm=llm,
                 reuses=settings.reuse.most_served > 1,
                 observer=combine(each for each in observers if each.sees_components),
             )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from edgezero_spin.host.runtime.interface import Interface
 
-__all__ = ["HostInterfaces", "host_interfaces"]
+__all__ = ["HostInterfaces"]
 
 Tables = tuple[Interface, ...]
 
@@ -188,8 +188,3 @@ class HostInterfaces(Mapping[str, Interface]):
                 tables = self._otel() if home is _otel else home()
                 self._tables.update({table.name: table for table in tables})
                 self._read.add(home)
-
-
-def host_interfaces(*, wasi_otel: bool = False) -> Mapping[str, Interface]:
-    """Return the interfaces of this host by name; see ``HostInterfaces``."""
-    return HostInterfaces(wasi_otel=wasi_otel)
