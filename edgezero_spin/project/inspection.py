@@ -37,6 +37,7 @@ CANDIDATE = "@0.3.0-rc"
 SPIN_FOR_CANDIDATE = "4.0"
 
 
+@attrs.frozen
 class InspectionError(ProjectError):
     """A file is not a component that can be read.
 
@@ -45,10 +46,8 @@ class InspectionError(ProjectError):
         problem: What is wrong with it.
     """
 
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(path, problem)
-        self.path = path
-        self.problem = problem
+    path: Path
+    problem: str
 
     def __str__(self) -> str:
         return f"{self.path}: {self.problem}"

@@ -1,4 +1,4 @@
-"""Turn a manifest into a locked application.
+"""Locking: from a manifest to a locked application.
 
 In: a ``SpinManifest`` in its canonical form. Out: a ``LockedApp``, with absolute ``file://``
 URLs for everything it needs. Files are copied where asked; wasm is not opened, and what has
@@ -61,7 +61,6 @@ class FetchError(Exception):
 
 def lock_application(
     manifest: SpinManifest,
-    base_dir: Path | None = None,
     *,
     assets_dir: Path | None = None,
     in_place: bool = False,
@@ -71,7 +70,6 @@ def lock_application(
 
     Args:
         manifest: As ``load_spin_manifest`` gives it.
-        base_dir: What relative paths start from; the manifest's folder when ``None``.
         assets_dir: Files of each component are copied to a folder in it, named like the
             component. Needed when a component has files, unless they are mounted in place.
         in_place: Mount folders where they are, without a copy (``--direct-mounts``).
@@ -80,9 +78,8 @@ def lock_application(
     Raises:
         InvalidManifestError: Files or sources cannot be had; it names them all.
     """
-    base_dir = (manifest.base_dir if base_dir is None else base_dir).absolute()
     problems = Problems(manifest.path, "Failed to load Spin app from")
-    locker = _Locker(base_dir, assets_dir, in_place, fetch, problems)
+    locker = _Locker(manifest.base_dir.absolute(), assets_dir, in_place, fetch, problems)
     triggers = [_lock_trigger(trigger, locker) for trigger in manifest.triggers]
     components = {
         id: _lock_component(id, component, locker) for id, component in manifest.components.items()
