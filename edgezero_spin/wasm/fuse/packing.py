@@ -140,7 +140,7 @@ class _Packing:
         for each in component.definitions:
             if isinstance(each, CanonicalDefinition) and each.name != "lift":
                 try:
-                    yield self._names.source(next(functions).source), each  # type: ignore[misc]
+                    yield self._names.of(next(functions).source), each
                 except KeyError:
                     # An option that the fused module lacks: nothing calls this function.
                     continue
