@@ -13,6 +13,8 @@ from enum import Enum
 import attrs
 
 __all__ = [
+    "AnyRecord",
+    "AnyVariant",
     "BorrowType",
     "EnumType",
     "FlagsType",
@@ -188,6 +190,8 @@ class FutureType:
     payload: "ValueType | None"
 
 
+AnyRecord = RecordType | TupleType
+AnyVariant = VariantType | OptionType | ResultType
 ValueType = (
     Primitive
     | RecordType
