@@ -25,11 +25,7 @@ Entry = TypeVar("Entry")
 
 
 class Call:
-    """One call of a lifted function, as far as borrowed handles end with it.
-
-    Attributes:
-        borrows: Borrowed handles that the callee still holds.
-    """
+    """One call of a lifted function: how many borrowed handles its callee still holds."""
 
     __slots__ = ("borrows",)
 

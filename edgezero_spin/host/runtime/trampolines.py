@@ -140,10 +140,7 @@ def host_call(
 def guest_call(
     lower: LoweredFunction, invoke: Invoke, converters: Converters, number: int
 ) -> Trampoline:
-    """Return the trampoline to a function that a component instance lifts.
-
-    Args:
-        number: Index of the caller's context in ``Instance.contexts``.
+    """Return the trampoline to a function that a component instance lifts; see ``host_call``.
 
     Raises:
         LinkError: A type cannot cross.
@@ -185,11 +182,7 @@ def missing(lower: LoweredFunction, error: Callable[[], BaseException]) -> Tramp
 
 
 def core_call(function: CoreFunction, number: int) -> Trampoline:
-    """Return the trampoline to a core function of the host.
-
-    Args:
-        number: Index of the caller's context in ``Instance.contexts``.
-    """
+    """Return the trampoline to a core function of the host; see ``host_call``."""
     formats = {"i32": "I", "i64": "Q"}
     parameters: Formats = tuple(formats[each] for each in function.parameters)
     results: Formats = tuple(formats[each] for each in function.results)

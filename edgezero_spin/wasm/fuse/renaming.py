@@ -43,11 +43,7 @@ _Part = TypeVar("_Part")
 
 @attrs.frozen
 class Renaming:
-    """A renaming.
-
-    Attributes:
-        export: Returns the new name of a core export.
-    """
+    """A renaming; ``export`` returns the new name of a core export."""
 
     export: Callable[[CoreExport], CoreExport]
 
