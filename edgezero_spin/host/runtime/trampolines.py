@@ -95,11 +95,11 @@ def host_call(
         LinkError: A type cannot cross.
     """
     type_ = lower.callee.type
-    kinds = [part for _, part in type_.parameters]
+    kinds = type_.parameter_types
     # Nothing of the guest runs during the call, so a handle can only be lent and taken by
     # two parameters of one call.
-    lends = contains([*kinds], OwnType) and contains([*kinds], BorrowType)
-    lists = contains([*kinds], ListType) or Primitive.STRING in kinds
+    lends = contains(kinds, OwnType) and contains(kinds, BorrowType)
+    lists = contains(kinds, ListType) or Primitive.STRING in kinds
     call = LoweredCall(lower, converters, to_host=True, lends=lends)
     signature, areas, unpack = call.signature, call.areas, call.unpack
     call_function = _invoker(function, call.lifts)

@@ -180,7 +180,12 @@ class FunctionType:
     is_async: bool = False
 
     @property
+    def parameter_types(self) -> tuple[ValueType, ...]:
+        """The types of the parameters."""
+        return tuple(type_ for _, type_ in self.parameters)
+
+    @property
     def types(self) -> tuple[ValueType, ...]:
         """The types of the parameters, then that of the result if there is one."""
-        parameters = tuple(type_ for _, type_ in self.parameters)
-        return parameters if self.result is None else (*parameters, self.result)
+        types = self.parameter_types
+        return types if self.result is None else (*types, self.result)
