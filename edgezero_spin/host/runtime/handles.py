@@ -24,6 +24,9 @@ DEFAULT_HANDLE_LIMIT = 100_000
 """Handles that one component instance may hold at once unless told otherwise."""
 
 
+_new = object.__new__
+
+
 class Call:
     """One call of a lifted function, as far as borrowed handles end with it.
 
@@ -117,6 +120,17 @@ class ComponentInstance:
         self.entries[index] = entry
         if index > self.limit:
             raise Trap(f"the instance holds {self.limit} host resources, which is its limit")
+        return index
+
+    def add_own(self, type_: ResourceType, rep: Any) -> int:
+        """Add a handle that owns a resource, as ``add`` does."""
+        # Spelt out: this is done for each resource that a guest gets.
+        handle: Handle = _new(Handle)
+        handle.type, handle.rep, handle.call, handle.lends = type_, rep, None, 0
+        if not self._free:
+            return self.add(handle)
+        index = self._free.pop()
+        self.entries[index] = handle
         return index
 
     def remove(self, index: int) -> None:
