@@ -20,7 +20,7 @@ from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.execution.instance_pool import PooledInstance
 from edgezero_spin.host.execution.pace import QUICK_SHARED_S, Pace
 from edgezero_spin.host.factors.instance import Grants
-from edgezero_spin.host.factors.wasi.http import IncomingRequest, ResponseOutparam
+from edgezero_spin.host.factors.wasi.http.inbound import IncomingRequest, ResponseOutparam
 from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.prepared import PreparedComponent
 from edgezero_spin.wasm.component.linked import (

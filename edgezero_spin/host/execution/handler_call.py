@@ -15,13 +15,12 @@ from edgezero_spin.host.exchange.fields import FORBIDDEN
 from edgezero_spin.host.execution.shared_call import TIMED_OUT, Post
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi.http.values import error_text, method_variant
-from edgezero_spin.host.factors.wasi_03.http import (
+from edgezero_spin.host.factors.wasi_03.http.bodies import (
     BodyForwarder,
     ReceivedBody,
-    Request03,
-    Response03,
     promised_length,
 )
+from edgezero_spin.host.factors.wasi_03.http.messages import Request03, Response03
 from edgezero_spin.host.runtime.instance import Instance
 from edgezero_spin.host.runtime.interface import Err, Ok
 from edgezero_spin.host.runtime.scheduler import Completion

@@ -16,6 +16,7 @@ from edgezero_spin.host.runtime.host_sources import FutureValue, HostShared, sou
 from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.scheduler import loop_of_this_thread
 from edgezero_spin.host.runtime.streams import CANCELLED, COMPLETED, DROPPED, Shared
+from edgezero_spin.host.runtime.tasks import scheduler_of
 from edgezero_spin.wasm.component.types import FutureType, StreamType
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class StreamReader:
         self._owner = owner
         self._shared: Shared | None = shared
         self.type = shared.type
-        _count(owner, 1)
+        scheduler_of(owner).readers += 1
 
     @property
     def is_open(self) -> bool:
@@ -112,19 +113,19 @@ class StreamReader:
             else:
                 loop.call_soon_threadsafe(_set_result, future, items)
 
-        _post(self._owner, lambda: self.read_now(most, done))
+        scheduler_of(self._owner).post(lambda: self.read_now(most, done))
         return await future
 
     def close_now(self) -> None:
         """Drop the end on the instance's thread: the guest's writes then end with DROPPED."""
         shared, self._shared = self._shared, None
         if shared is not None:
-            _count(self._owner, -1)
+            scheduler_of(self._owner).readers -= 1
             shared.drop()
 
     def close(self) -> None:
         """Drop the end, from any thread. Closing twice is harmless."""
-        _post(self._owner, self.close_now)
+        scheduler_of(self._owner).post(self.close_now)
 
     def hand_over(self) -> Shared:
         """Give the end away, to a guest.
@@ -135,7 +136,7 @@ class StreamReader:
         shared, self._shared = self._shared, None
         if shared is None:
             raise ValueError("the stream or future is closed or was given away")
-        _count(self._owner, -1)
+        scheduler_of(self._owner).readers -= 1
         return shared
 
 
@@ -161,22 +162,9 @@ def _set_result(future: "asyncio.Future[Any]", value: Any) -> None:
         future.set_result(value)
 
 
-def _count(owner: "Instance", change: int) -> None:
-    tasks = owner.tasks
-    if tasks is not None:
-        tasks.readers += change
-
-
-def _post(owner: "Instance", work: Callable[[], None]) -> None:
-    tasks = owner.tasks
-    if tasks is not None:
-        tasks.post(work)
-
-
 def posting() -> Callable[[Callable[[], None]], None]:
     """Return what has work done on the thread of the instance that runs now, from any thread."""
-    owner = running.get()
-    return lambda work: _post(owner, work)
+    return scheduler_of(running.get()).post
 
 
 def reader_of(owner: "Instance", shared: Shared) -> StreamReader:

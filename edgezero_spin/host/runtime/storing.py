@@ -38,12 +38,13 @@ from edgezero_spin.wasm.component.layout import (
 )
 from edgezero_spin.wasm.component.linked import Encoding
 
-__all__ = ["MISFITS", "Storing", "flag_bits", "split_case"]
+__all__ = ["BYTES", "MISFITS", "Storing", "flag_bits", "split_case"]
 
-MISFITS = (TypeError, ValueError, KeyError, AttributeError, StructError)
+MISFITS = (TypeError, ValueError, KeyError, AttributeError, OverflowError, StructError)
 """Exceptions of values that do not fit their type."""
 
-_BYTES = bytes | bytearray | memoryview
+BYTES = bytes | bytearray | memoryview
+"""What the host may pass as a list of bytes of fixed length."""
 
 
 class Storing:
@@ -94,7 +95,7 @@ class Storing:
                 return _store_put(self._items(element))
             case wit.ListType(element, int(length)):
                 run = self.run(element)
-                kind: Any = _BYTES if element is wit.Primitive.U8 else list | tuple
+                kind: Any = BYTES if element is wit.Primitive.U8 else list | tuple
 
                 def store_list(cx: Context, at: int, value: Any) -> None:
                     if not isinstance(value, kind) or len(value) != length:
@@ -118,9 +119,7 @@ class Storing:
                 return store_handle
             case wit.VariantType() | wit.OptionType() | wit.ResultType():
                 return self._store_variant(type_)
-        raise UnsupportedTypeError(
-            type_.value if isinstance(type_, wit.Primitive) else type(type_).__name__
-        )
+        raise UnsupportedTypeError(type_)
 
     def _store_record(self, type_: wit.RecordType | wit.TupleType) -> Store:
         names, types = fields_of(type_)

@@ -22,7 +22,6 @@ from edgezero_spin.host.runtime.waitables import (
     TASK_CANCELLED,
     WaitableEvent,
     WaitableSet,
-    waitable_set_at,
 )
 
 if TYPE_CHECKING:
@@ -243,7 +242,7 @@ class Task:
             self.end()
             return
         if code == _WAIT:
-            wset = waitable_set_at(self.component, packed >> 4)
+            wset = self.component.entry(packed >> 4, WaitableSet)
             self._set = wset
             wset.sleep(self)
             if wset.ready or self.cancel is Cancel.PENDING:

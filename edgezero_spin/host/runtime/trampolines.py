@@ -22,13 +22,14 @@ from edgezero_spin.host.runtime.lifted import Invoke
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context
 from edgezero_spin.host.runtime.misfit import misfit
 from edgezero_spin.host.runtime.native import areas_of
-from edgezero_spin.host.runtime.primitives import Lift
+from edgezero_spin.host.runtime.primitives import Lift, Store
 from edgezero_spin.host.runtime.running import running
 from edgezero_spin.host.runtime.storing import MISFITS
 from edgezero_spin.host.runtime.traps import cannot_leave
 from edgezero_spin.wasm.component.layout import (
     CoreSignature,
     Formats,
+    Layout,
     cases_of,
     core_signature,
     layout_of,
@@ -286,16 +287,7 @@ def finish_result(
         return nothing
     lowering = converters.lowering(lower.options.encoding, lower.instance, from_host=from_host)
     if signature.returned:
-        store, layout = lowering.store(result), layout_of(result)
-        size, alignment = layout.size, layout.alignment
-
-        def returned(cx: Context, area: Any, flat: Sequence[Any], value: Any) -> None:
-            at = flat[-1]
-            if at & (alignment - 1) or at + size > cx.size:
-                cx.check(at, size, alignment)
-            store(cx, at, value)
-
-        return returned
+        return _stored(lowering.store(result), layout_of(result))
     scalar = lowering.scalar(result)
     pack_into = slots(signature.results).pack_into
 
@@ -303,6 +295,19 @@ def finish_result(
         pack_into(area, 0, scalar(cx, value))
 
     return flat_result
+
+
+def _stored(store: Store, layout: Layout) -> _Finish:
+    """Return what stores a value where the last core parameter points."""
+    size, alignment = layout.size, layout.alignment
+
+    def finish(cx: Context, area: Any, flat: Sequence[Any], value: Any) -> None:
+        at = flat[-1]
+        if at & (alignment - 1) or at + size > cx.size:
+            cx.check(at, size, alignment)
+        store(cx, at, value)
+
+    return finish
 
 
 def _give_back(cx: Context) -> None:

@@ -1,4 +1,4 @@
-"""Put an application into an OCI registry, as ``spin registry push`` does.
+"""Push of an application to an OCI registry, as ``spin registry push`` does it.
 
 In: a manifest on this disk and a reference. Out: an image with a layer for each component and
 each file that is not small, or one archive for each folder where those would be too many; and

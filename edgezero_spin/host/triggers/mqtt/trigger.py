@@ -19,7 +19,7 @@ from edgezero_spin.host.triggers.event_triggers import (
     EventEntry,
     EventTriggers,
     ListenerEvent,
-    component_of,
+    read_entry,
 )
 from edgezero_spin.host.triggers.mqtt.topics import filter_fault, topic_matches
 from edgezero_spin.host.triggers.reconnecting import ServerGoneError, stay_connected
@@ -120,14 +120,11 @@ class MqttTriggerKind:
 
 
 def _entry(entry: TriggerEntry, problems: list[str]) -> MqttEntry:
-    place = f"trigger {entry.id!r}"
-    texts = read_texts(
-        place, entry.settings, {"topic": "sensors/+/temperature", "qos": "1"}, problems=problems
-    )
-    component = component_of(entry, problems)
+    examples = {"topic": "sensors/+/temperature", "qos": "1"}
+    component, texts = read_entry(entry, examples, problems=problems)
     qos = texts.get("qos", "0")
     if qos not in QUALITIES:
-        problems.append(f'{place}: qos {qos!r} is not "0", "1" or "2"')
+        problems.append(f'trigger {entry.id!r}: qos {qos!r} is not "0", "1" or "2"')
         qos = "0"
     return MqttEntry(id=entry.id, component=component, topic=texts.get("topic", ""), qos=int(qos))
 

@@ -23,7 +23,7 @@ from edgezero_spin.host.triggers.event_triggers import (
     EventEntry,
     EventTriggers,
     ListenerEvent,
-    component_of,
+    read_entry,
 )
 from edgezero_spin.host.triggers.reconnecting import ServerGoneError, stay_connected
 from edgezero_spin.host.triggers.redis.subscription import Subscription
@@ -102,14 +102,10 @@ class RedisTriggerKind:
 
 
 def _entry(entry: TriggerEntry, default: str | None, problems: list[str]) -> RedisEntry:
-    place = f"trigger {entry.id!r}"
-    texts = read_texts(
-        place, entry.settings, {"channel": "orders"}, ("address",), problems=problems
-    )
-    component = component_of(entry, problems)
+    component, texts = read_entry(entry, {"channel": "orders"}, ("address",), problems=problems)
     if "address" not in texts and default is None:
         problems.append(
-            f"{place}: no server; write [application.trigger.redis] with "
+            f"trigger {entry.id!r}: no server; write [application.trigger.redis] with "
             f'address = "{EXAMPLE}", or an address into the trigger'
         )
     return RedisEntry(
