@@ -71,9 +71,7 @@ def _with_freeing(
     linked: LinkedComponent, bindings: int, given: list[CoreImport]
 ) -> tuple[LinkedComponent, Renaming]:
     renaming = Renaming(
-        lambda export: attrs.evolve(
-            export, instance=export.instance + (export.instance >= bindings)
-        )
+        lambda export: export._replace(instance=export.instance + (export.instance >= bindings))
     )
     instances = [renaming.core_instance(each) for each in linked.core_instances]
     instances[bindings] = attrs.evolve(
