@@ -24,6 +24,9 @@ __all__ = ["Call", "ComponentInstance", "GuestResource", "Handle"]
 Entry = TypeVar("Entry")
 
 
+_new = object.__new__
+
+
 class Call:
     """One call of a lifted function: how many borrowed handles its callee still holds."""
 
@@ -114,6 +117,17 @@ class ComponentInstance:
         self.entries[index] = entry
         if index > self.limit:
             raise table_full(self.limit)
+        return index
+
+    def add_own(self, type_: ResourceType, rep: Any) -> int:
+        """Add a handle that owns a resource, as ``add`` does."""
+        # Spelt out: this is done for each resource that a guest gets.
+        handle: Handle = _new(Handle)
+        handle.type, handle.rep, handle.call, handle.lends = type_, rep, None, 0
+        if not self._free:
+            return self.add(handle)
+        index = self._free.pop()
+        self.entries[index] = handle
         return index
 
     def remove(self, index: int) -> None:

@@ -25,19 +25,22 @@ if TYPE_CHECKING:
 __all__ = ["FutureReader", "StreamReader", "is_readable", "posting", "reader_of", "shared_of"]
 
 
-class _HostBuffer:
-    """Room on the host's side."""
+class _HostParty:
+    """The host's side of a read."""
+
+    __slots__ = ("_done", "component", "items", "remaining", "takes")
 
     of_host = True
     is_empty = False
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(
+        self, most: int, done: Callable[[Any], None], takes: Callable[[int], bool] | None
+    ) -> None:
+        self.component: ComponentInstance | None = None
+        self.remaining = most
         self.items: Any = None
-
-    @property
-    def remaining(self) -> int:
-        return 0 if self.items is not None else self._most
+        self.takes = takes
+        self._done = done
 
     def take(self, count: int, *, to_host: bool) -> Any:
         raise RuntimeError("the host reads here")
@@ -45,25 +48,14 @@ class _HostBuffer:
     def put(self, items: Any, *, from_host: bool) -> None:
         # Bytes of a source are views; whoever reads them may keep them.
         self.items = items
-
-
-class _HostParty:
-    """The host's side of a read."""
-
-    def __init__(
-        self, most: int, done: Callable[[Any], None], takes: Callable[[int], bool] | None
-    ) -> None:
-        self.component: ComponentInstance | None = None
-        self.buffer = _HostBuffer(most)
-        self.takes = takes
-        self._done = done
+        self.remaining = 0
 
     def copied(self, reclaim: Callable[[], None]) -> None:
         reclaim()
         self.done(COMPLETED)
 
     def done(self, result: int) -> None:
-        items = self.buffer.items
+        items = self.items
         if items is None and result == COMPLETED:
             items = b""
         self._done(None if result in (DROPPED, CANCELLED) and items is None else items)
@@ -71,6 +63,8 @@ class _HostParty:
 
 class StreamReader:
     """A readable end of a stream that the host has."""
+
+    __slots__ = ("_owner", "_shared", "type")
 
     def __init__(self, owner: "Instance", shared: Shared) -> None:
         self._owner = owner
@@ -148,6 +142,8 @@ class StreamReader:
 
 class FutureReader(StreamReader):
     """A readable end of a future that the host has."""
+
+    __slots__ = ()
 
     async def get(self) -> Any:
         """Return the value.

@@ -124,7 +124,7 @@ class HostShared(Shared):
         else:
             self.pending = reader
             if not self._pulling:
-                self._pull(reader.buffer.remaining)
+                self._pull(reader.remaining)
 
     def _pull(self, most: int) -> None:
         self._pulling = True
@@ -174,9 +174,9 @@ class HostShared(Shared):
 
     def _give(self, reader: Party) -> None:
         items = self._left
-        count = min(reader.buffer.remaining, len(items))
+        count = min(reader.remaining, len(items))
         if count:
-            reader.buffer.put(items[:count], from_host=True)
+            reader.put(items[:count], from_host=True)
             self._left = items[count:] if count < len(items) else None
         reader.done(COMPLETED)
 

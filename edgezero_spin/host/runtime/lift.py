@@ -98,10 +98,12 @@ class Lifting(Loading):
         return loaded
 
     def _lift_handle(self, type_: wit.OwnType | wit.BorrowType, at: int) -> Lift:
-        handle = self._handle(type_)
-        if not self.is_plain_borrow(type_):
-            return lambda cx, flat: handle(cx, flat[at] & _MASK)
         resource = self._identity(type_.resource)
+        if not self.is_plain(type_):
+            handle = self._handle(type_)
+            return lambda cx, flat: handle(cx, flat[at] & _MASK)
+        if isinstance(type_, wit.OwnType):
+            return lambda cx, flat: cx.instance.take_own(flat[at] & _MASK, resource)
 
         # The ``self`` of a method, spelt out because most calls have one.
         def lift_borrow(cx: Context, flat: Sequence[Any]) -> Any:

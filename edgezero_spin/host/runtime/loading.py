@@ -182,9 +182,9 @@ class Loading:
             return lambda cx, index: GuestResource(cx.owner, resource, rep_of(cx, index), owned)
         return rep_of
 
-    def is_plain_borrow(self, type_: wit.OwnType | wit.BorrowType) -> bool:
+    def is_plain(self, type_: wit.OwnType | wit.BorrowType) -> bool:
         """Whether a handle gives the host's object, and nothing is noted of it."""
-        if isinstance(type_, wit.OwnType) or self._lends:
+        if isinstance(type_, wit.BorrowType) and self._lends:
             return False
         return not self._to_host or self._class_of(self._identity(type_.resource)) is not None
 

@@ -84,26 +84,6 @@ class Storing:
             found = self._stores[type_] = self._store(type_)
         return found
 
-    def case_of_result(self, type_: wit.ResultType, case: int) -> Store:
-        """Return ``(context, address, payload)`` for one case of a result in memory."""
-        cases = cases_of(type_)
-        payload, offset = cases[case], payload_offset(cases)
-        if payload is None:
-
-            def store_nothing(cx: Context, at: int, value: Any) -> None:
-                if value is not None:
-                    raise TypeError("the case has no payload")
-                cx.u8[at] = case
-
-            return store_nothing
-        store = self.store(payload)
-
-        def store_case(cx: Context, at: int, value: Any) -> None:
-            cx.u8[at] = case
-            store(cx, at + offset, value)
-
-        return store_case
-
     def _store(self, type_: wit.ValueType) -> Store:
         match type_:
             case wit.Primitive.STRING:
@@ -169,11 +149,24 @@ class Storing:
         offset = payload_offset(cases)
         stores = [None if case is None else self.store(case) for case in cases]
         word = store_word(discriminant_size(len(cases)))
+        is_byte = discriminant_size(len(cases)) == 1
         split = split_case(type_)
+        if isinstance(type_, wit.OptionType) and not isinstance(type_.payload, wit.OptionType):
+            store_some = self.store(type_.payload)
+
+            def store_option(cx: Context, at: int, value: Any) -> None:
+                cx.u8[at] = value is not None
+                if value is not None:
+                    store_some(cx, at + offset, value)
+
+            return store_option
 
         def store_variant(cx: Context, at: int, value: Any) -> None:
             case, payload = split(value)
-            word(cx, at, case)
+            if is_byte:
+                cx.u8[at] = case
+            else:
+                word(cx, at, case)
             store = stores[case]
             if store is not None:
                 store(cx, at + offset, payload)
@@ -204,11 +197,11 @@ class Storing:
             def index_of_object(cx: Context, value: Any) -> int:
                 if not isinstance(value, class_):
                     raise TypeError("no such resource")
-                return cx.instance.add(Handle(resource, value))
+                return cx.instance.add_own(resource, value)
 
             return index_of_object
         if owned:
-            return lambda cx, value: cx.instance.add(Handle(resource, rep_of(cx, value)))
+            return lambda cx, value: cx.instance.add_own(resource, rep_of(cx, value))
         if self._is_local(resource):
             return rep_of
 

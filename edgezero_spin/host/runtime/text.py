@@ -84,8 +84,13 @@ def put_bytes(cx: Context, value: Any) -> tuple[int, int]:
 
 def _put_utf8(cx: Context, value: str) -> tuple[int, int]:
     data = value.encode()
-    size = allowed(len(data))
-    return cx.put(data, size, 1), size
+    size = len(data)
+    # As ``cx.put`` and ``allowed``, spelt out for what most texts are.
+    if size > MAX_LIST_BYTES:
+        allowed(size)
+    at = cx.allocate(size, 1)
+    cx.u8[at : at + size] = data
+    return at, size
 
 
 def _put_utf16(cx: Context, value: str) -> tuple[int, int]:
