@@ -81,6 +81,8 @@ def _copies_of(
         source = app_dir / mount.source
         target = destination / mount.destination.lstrip("/")
         if source.is_dir():
+            # Before the folder is read, which may be the whole disk.
+            _inside(source, app_dir)
             yield from _tree(_below(source), source, target, app_dir, excluded)
         elif not source.exists():
             raise FileMountError(f'File or directory "{mount.source}" does not exist')
@@ -101,11 +103,13 @@ def _copies_of(
     if source.is_dir():
         # Spin puts the folder's path before paths that have it already: `static/x` becomes
         # `static/static/x`. Who wants it once writes a placement, or `static/**/*`.
+        _inside(source, app_dir)
         yield from _tree(_below(source), app_dir, destination / mount, app_dir, excluded)
     elif source.exists():
         yield source, destination / mount
     elif _MAGIC.search(mount):
         _check_pattern(mount, "Failed to resolve glob pattern")
+        _inside(source, app_dir)
         # A pattern that ends in `**` matches folders only, of which none is copied.
         paths = [] if mount.split("/")[-1] == "**" else _matches(app_dir, mount)
         yield from _tree(paths, app_dir, destination, app_dir, excluded)

@@ -139,6 +139,10 @@ def test_excludes_do_not_apply_to_single_files(app: Path) -> None:
         (FilePlacement("top.txt", "../../x"), "outside the guest's files"),
         (FilePlacement("../shared", "../x"), "outside the guest's files"),
         (FilePlacement("/etc", "/"), "outside the application directory"),
+        # Before the whole disk is read.
+        (FilePlacement("/", "/"), "outside the application directory"),
+        ("/", "outside the application directory"),
+        ("/**/*", "outside the application directory"),
         (FilePlacement("/etc/hostname", "x"), "outside the application directory"),
     ],
 )
