@@ -19,7 +19,7 @@ from pathlib import Path
 from edgezero_spin.errors import ManifestError
 from edgezero_spin.manifest.spin.schema import FileMount, FilePlacement, ManifestComponent
 
-__all__ = ["FileMountError", "copy_files", "direct_mounts"]
+__all__ = ["FileMountError", "character_class", "copy_files", "direct_mounts"]
 
 _MAGIC = re.compile(r"[*?\[]")
 _WILDCARDS = re.compile(r"\*+")
@@ -212,11 +212,39 @@ def _pattern_of(text: str) -> re.Pattern[str]:
                 regex += ".*"
         elif letter == "?":
             regex += "."
-        elif letter == "[" and "]" in text[index + 1 :]:
-            end = text.index("]", index + 1)
-            inside = text[index:end].replace("\\", "\\\\").replace("[", "\\[")
-            regex += f"[^{inside[1:]}]" if inside.startswith("!") else f"[{inside}]"
-            index = end + 1
+        elif letter == "[" and (found := character_class(text, index)):
+            letters, index = found
+            regex += letters
         else:
             regex += re.escape(letter)
     return re.compile(regex, re.DOTALL)
+
+
+def character_class(text: str, start: int) -> tuple[str, int] | None:
+    """Translate the brackets in a glob.
+
+    Args:
+        text: The glob.
+        start: Where what is in them begins.
+
+    Returns:
+        The regular expression, and where the glob goes on; ``None`` where they are not closed.
+    """
+    negated = text.startswith("!", start)
+    index = start + negated
+    end = text.find("]", index + 1)
+    if end < 0:
+        return None
+    letters = ""
+    while index < end:
+        if text[index + 1] == "-" and index + 2 < end:
+            # A range that ends before it begins has no letters.
+            if text[index] <= text[index + 2]:
+                letters += f"{re.escape(text[index])}-{re.escape(text[index + 2])}"
+            index += 3
+        else:
+            letters += re.escape(text[index])
+            index += 1
+    if not letters:
+        return "." if negated else "(?!)", end + 1
+    return f"[{'^' if negated else ''}{letters}]", end + 1
