@@ -30,7 +30,8 @@ key_value_stores = ["default"]
 
 
 @pytest.mark.parametrize(
-    ("guest", "release"), [("spin_sdk_redis", "3.4.1"), ("spin_sdk_5_redis", "5.0.0")]
+    ("guest", "release"),
+    [("spin_sdk_redis", "3.4.1"), ("spin_sdk_5_redis", "4.0.0"), ("spin_sdk_5_redis", "5.0.0")],
 )
 def test_a_redis_handler_of_spin_sdk(
     guest: str, release: str, engine: Engine, tmp_path: Path

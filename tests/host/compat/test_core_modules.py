@@ -73,6 +73,54 @@ HANDLER = """(module
     (call $drop-stream (local.get $stream))
     (call $finish (local.get $body) (i32.const 0) (i32.const 0) (i32.const 512))))"""
 
+# As Rust compiles a handler of WASI 0.3 for wasm32-wasip1: it waits, and answers when it is woken.
+HANDLER_03 = """(module
+  (import "wasi:clocks/monotonic-clock@0.3.0" "[async-lower]wait-for"
+    (func $wait-for (param i64) (result i32)))
+  (import "wasi:http/types@0.3.0" "[constructor]fields" (func $fields (result i32)))
+  (import "wasi:http/types@0.3.0" "[future-new-1][static]response.new"
+    (func $trailers (result i64)))
+  (import "wasi:http/types@0.3.0" "[async-lower][future-write-1][static]response.new"
+    (func $write (param i32 i32) (result i32)))
+  (import "wasi:http/types@0.3.0" "[static]response.new"
+    (func $response (param i32 i32 i32 i32 i32)))
+  (import "wasi:http/types@0.3.0" "[method]response.set-status-code"
+    (func $status (param i32 i32) (result i32)))
+  (import "wasi:http/types@0.3.0" "[resource-drop]request" (func $drop (param i32)))
+  (import "[export]wasi:http/handler@0.3.0" "[task-return]handle"
+    (func $return (param i32 i32 i32 i64 i32 i32 i32 i32)))
+  (import "$root" "[waitable-set-new]" (func $set (result i32)))
+  (import "$root" "[waitable-join]" (func $join (param i32 i32)))
+  (import "$root" "[subtask-drop]" (func $subtask-drop (param i32)))
+  (import "$root" "[context-set-0]" (func $keep (param i32)))
+  (import "$root" "[context-get-0]" (func $kept (result i32)))
+  (import "wasi_snapshot_preview1" "environ_sizes_get"
+    (func $sizes (param i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 65536))
+  (func (export "[async-lift]wasi:http/handler@0.3.0#handle") (param $request i32) (result i32)
+    (local $set i32)
+    (call $drop (local.get $request))
+    (drop (call $sizes (i32.const 8) (i32.const 12)))
+    (call $keep (i32.add (i32.const 200) (i32.load (i32.const 8))))
+    (local.set $set (call $set))
+    (call $join
+      (i32.shr_u (call $wait-for (i64.const 1000000)) (i32.const 4)) (local.get $set))
+    (i32.or (i32.const 2) (i32.shl (local.get $set) (i32.const 4))))
+  (func (export "[callback][async-lift]wasi:http/handler@0.3.0#handle")
+    (param $event i32) (param $subtask i32) (param $state i32) (result i32)
+    (local $trailers i64)
+    (call $subtask-drop (local.get $subtask))
+    (local.set $trailers (call $trailers))
+    (call $response (call $fields) (i32.const 0) (i32.const 0)
+      (i32.wrap_i64 (local.get $trailers)) (i32.const 16))
+    (drop (call $write
+      (i32.wrap_i64 (i64.shr_u (local.get $trailers) (i64.const 32))) (i32.const 1024)))
+    (drop (call $status (i32.load (i32.const 16)) (call $kept)))
+    (call $return (i32.const 0) (i32.load (i32.const 16))
+      (i32.const 0) (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
+    (i32.const 0)))"""
+
 ENVIRONMENT = """(drop (call $environ_get (i32.const 600) (i32.const 2048)))
   (local.set $size (i32.const 11))"""
 RANDOM = "(drop (call $random_get (i32.const 2048) (i32.const 8))) (local.set $size (i32.const 8))"
@@ -136,6 +184,15 @@ def run(shared_engine: Engine) -> Run:
         )
 
     return make
+
+
+# GEN-8
+def test_a_handler_of_wasi_03_is_adapted(run: Run, tmp_path: Path) -> None:
+    """It waits, is called back, and has WASI 0.1 beside; requests may share its instance."""
+    module = tmp_path / "handler.wasm"
+    module.write_bytes(embedded(HANDLER_03, WIT, "http-service", tmp_path))
+    with run(module, environment={"A": "1", "B": "2"}) as host:
+        assert [ask(host) for _ in range(3)] == [(202, b"")] * 3
 
 
 # GEN-8, ENV-1 to ENV-5
