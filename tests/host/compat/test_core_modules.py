@@ -96,7 +96,11 @@ HANDLER_03 = """(module
   (import "$root" "[context-get-0]" (func $kept (result i32)))
   (import "wasi_snapshot_preview1" "environ_sizes_get"
     (func $sizes (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "random_get" (func $random_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write"
+    (func $fd_write (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 2)
+  (data (i32.const 2048) "woken\\n")
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 65536))
   (func (export "[async-lift]wasi:http/handler@0.3.0#handle") (param $request i32) (result i32)
     (local $set i32)
@@ -110,6 +114,9 @@ HANDLER_03 = """(module
   (func (export "[callback][async-lift]wasi:http/handler@0.3.0#handle")
     (param $event i32) (param $subtask i32) (param $state i32) (result i32)
     (local $trailers i64)
+    (drop (call $random_get (i32.const 32) (i32.const 8)))
+    (i32.store (i32.const 32) (i32.const 2048)) (i32.store (i32.const 36) (i32.const 6))
+    (drop (call $fd_write (i32.const 1) (i32.const 32) (i32.const 1) (i32.const 40)))
     (call $subtask-drop (local.get $subtask))
     (local.set $trailers (call $trailers))
     (call $response (call $fields) (i32.const 0) (i32.const 0)
@@ -217,6 +224,22 @@ def test_what_a_handler_prints_is_logged(run: Run, descriptor: int, tmp_path: Pa
     with run(handler(PRINT.replace("FD", str(descriptor)), tmp_path), logs) as host:
         assert ask(host) == (200, b"")
     assert b"to stdout" in logs.content
+
+
+def test_a_test_sees_what_a_handler_prints(tmp_path: Path) -> None:
+    """On the answer that it printed for, though the engine writes on a thread of its own."""
+    code = PRINT.replace("FD", "2") + RANDOM
+    with ComponentClient(handler(code, tmp_path), seed=7) as client:
+        assert [client.get("/").stderr for _ in range(2)] == ["to stdout\n"] * 2
+
+
+def test_a_test_of_a_handler_of_wasi_03_has_its_own(tmp_path: Path) -> None:
+    """Variables before its first request, random bytes and output after a pause."""
+    module = tmp_path / "handler.wasm"
+    module.write_bytes(embedded(HANDLER_03, WIT, "http-service", tmp_path))
+    with ComponentClient(module, env={"A": "1"}) as client:
+        for answer in (client.get("/") for _ in range(2)):
+            assert (answer.status, answer.stdout) == (201, "woken\n")
 
 
 def test_a_handler_that_exits_is_no_answer(run: Run, tmp_path: Path) -> None:
