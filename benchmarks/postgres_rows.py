@@ -25,7 +25,7 @@ from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
 from edgezero_spin.host.factors.postgres.factor import PostgresConnections
-from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.load.interfaces import HostInterfaces
 from edgezero_spin.host.runtime.component_loading import load_component
 from edgezero_spin.host.runtime.engine import EngineSettings, make_engine
 from edgezero_spin.host.runtime.linking import link
@@ -129,7 +129,7 @@ def measure(rows: int, columns: int) -> dict[str, list[tuple[float, float]]]:
             statement = f"SELECT {', '.join(names)} FROM t"
             text, binary = connection.cursor(), connection.cursor(binary=True)
             component = load_component(engine, _component(Path(name)))
-            linked = link(engine, component, host_interfaces())
+            linked = link(engine, component, HostInterfaces())
             state = InstanceState(
                 Grants(
                     component_id="bench",

@@ -1,5 +1,6 @@
 """``edgezero build``: run each component's build command, and say which."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,13 @@ from edgezero_spin.cli.replaced import find_project, run_replacement
 if TYPE_CHECKING:
     from edgezero_spin.project.build import BuildStep
 
-__all__ = ["build", "build_components", "say_build_step", "warn_of_another_profile"]
+__all__ = [
+    "build",
+    "build_components",
+    "check_targets",
+    "say_build_step",
+    "warn_of_another_profile",
+]
 
 EPILOG = """\b
 Example:
@@ -91,9 +98,11 @@ def build(
 
     A command `build` in [adapters.spin.commands] of edgezero.toml runs instead. What
     follows -- is added to each command. Ends with the status of the first command that
-    fails.
+    fails. What was built is compared with the targets of spin.toml, if it names any.
     """
-    from edgezero_spin.project.commands import inside_command
+    from edgezero_spin.environment import ascii_lower
+    from edgezero_spin.errors import ProjectError
+    from edgezero_spin.project.commands import BUILT_IN, inside_command
     from edgezero_spin.project.locate import spin_manifest_of
 
     project, adapter = find_project(adapter, manifest)
@@ -106,6 +115,14 @@ def build(
         build_components(
             path, component_ids, profile=profile, arguments=rest, check=not skip_target_checks
         )
+    elif not skip_target_checks and ascii_lower(adapter) in BUILT_IN:
+        try:
+            path = spin_manifest_of(project, adapter, manifest)
+        except ProjectError:
+            # The command need not have left one.
+            pass
+        else:
+            check_targets(path)
     if serve:
         path = spin_manifest_of(project, adapter, manifest)
         _serve(context, path, profile, [*context.args, *rest_of(context)])
@@ -156,10 +173,12 @@ def build_components(
         note_last_build(manifest.parent, profile)
         _say("Finished", "building all Spin components")
     if check:
-        _check_targets(manifest, component_ids, profile)
+        check_targets(manifest, component_ids, profile)
 
 
-def _check_targets(manifest: Path, component_ids: Sequence[str], profile: str | None) -> None:
+def check_targets(
+    manifest: Path, component_ids: Sequence[str] = (), profile: str | None = None
+) -> None:
     """Compare what was built with the target environments, where the manifest names any."""
     from edgezero_spin.errors import ManifestError
     from edgezero_spin.manifest.spin import load_builds, load_spin_manifest
@@ -167,13 +186,14 @@ def _check_targets(manifest: Path, component_ids: Sequence[str], profile: str | 
     try:
         whole = load_spin_manifest(manifest, profile=profile)
     except ManifestError:
-        # What is wrong with it was told before the build.
-        if load_builds(manifest, profile=profile).has_targets:
-            click.echo(
-                "[edgezero] Warning: the faults of the manifest keep its deployment targets from "
-                "being checked",
-                err=True,
-            )
+        # What is wrong with it was told before the build, or is by what uses it.
+        with contextlib.suppress(ManifestError):
+            if load_builds(manifest, profile=profile).has_targets:
+                click.echo(
+                    "[edgezero] Warning: the faults of the manifest keep its deployment targets "
+                    "from being checked",
+                    err=True,
+                )
         return
     if not whole.has_targets:
         return
@@ -181,10 +201,10 @@ def _check_targets(manifest: Path, component_ids: Sequence[str], profile: str | 
     from edgezero_spin.host.registry.downloads import Downloads
     from edgezero_spin.host.runtime.component_loading import read_wasm
     from edgezero_spin.host.settings import default_downloads_dir
-    from edgezero_spin.project.target_check import check_targets
+    from edgezero_spin.project.target_check import check_targets as check
 
     with busy("Checking the deployment targets..."):
-        check_targets(whole, component_ids, Downloads(default_downloads_dir()), read_wasm)
+        check(whole, component_ids, Downloads(default_downloads_dir()), read_wasm)
 
 
 def warn_of_another_profile(manifest: Path, profile: str | None) -> None:

@@ -1,18 +1,22 @@
 """``edgezero kv``: the entries of an application's key-value stores."""
 
-import functools
 import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from edgezero_spin.cli.options import adapter_option, all_options, common_options, manifest_option
+from edgezero_spin.cli.options import (
+    adapter_option,
+    common_options,
+    gathered,
+    manifest_option,
+    runtime_config_option,
+)
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.load.local_stores import LocalStore
+    from edgezero_spin.host.load.local_stores import KeyValueBackend
 
 __all__ = ["delete", "export", "get", "kv", "list_keys", "put"]
 
@@ -27,68 +31,46 @@ def _example(line: str) -> str:
     return f"\b\nExample:\n  {line}\n"
 
 
-class _Store:
-    """Where the store is that the flags name."""
+# No attrs class: importing attrs for it would be a sixth of the time of `--help`.
+class _Store(NamedTuple):
+    """Where the store is that the flags name, each in the field of its option."""
 
-    def __init__(
-        self, manifest: str | None, label: str, state_dir: str | None, runtime: Path | None
-    ) -> None:
-        self._manifest = manifest
-        self._label = label
-        self._state_dir = state_dir
-        self._runtime = runtime
+    manifest: str | None
+    label: str
+    state_dir: str | None
+    runtime_config_file: Path | None
 
-    def open(self, *, writing: bool = False) -> "AbstractContextManager[LocalStore]":
+    def open(self, *, writing: bool = False) -> "AbstractContextManager[KeyValueBackend]":
         from edgezero_spin.host.load.local_stores import open_store
         from edgezero_spin.project.locate import find_spin_manifest
 
         return open_store(
-            find_spin_manifest(self._manifest).parent,
-            self._label,
-            state_dir=self._state_dir,
-            runtime_config=self._runtime,
+            find_spin_manifest(self.manifest).parent,
+            self.label,
+            state_dir=self.state_dir,
+            runtime_config=self.runtime_config_file,
             writing=writing,
         )
 
 
-def _store_options(command: Callable[..., object]) -> Callable[..., object]:
-    """Add the flags that name a store; the command gets it as ``store``."""
-
-    @functools.wraps(command)
-    def gathered(
-        *arguments: Any,
-        manifest: str | None,
-        label: str,
-        state_dir: str | None,
-        runtime_config_file: Path | None,
-        **values: Any,
-    ) -> object:
-        store = _Store(manifest, label, state_dir, runtime_config_file)
-        return command(*arguments, store=store, **values)
-
-    return all_options(
-        manifest_option,
-        click.option(
-            "--store",
-            "label",
-            metavar="LABEL",
-            default="default",
-            show_default=True,
-            help="The label of the store.",
-        ),
-        click.option(
-            "--state-dir", metavar="DIR", help="Where data is. Default: .spin beside spin.toml."
-        ),
-        click.option(
-            "--runtime-config-file",
-            metavar="FILE",
-            envvar="RUNTIME_CONFIG_FILE",
-            show_envvar=True,
-            type=click.Path(dir_okay=False, path_type=Path),
-            help="The runtime configuration. Default: runtime-config.toml beside spin.toml.",
-        ),
-        adapter_option,
-    )(gathered)
+_store_options = gathered(
+    "store",
+    lambda values: _Store(**{name: values.pop(name) for name in _Store._fields}),
+    manifest_option,
+    click.option(
+        "--store",
+        "label",
+        metavar="LABEL",
+        default="default",
+        show_default=True,
+        help="The label of the store.",
+    ),
+    click.option(
+        "--state-dir", metavar="DIR", help="Where data is. Default: .spin beside spin.toml."
+    ),
+    runtime_config_option,
+    adapter_option,
+)
 
 
 @click.group(epilog=EPILOG, short_help="List, read and change entries of key-value stores.")
@@ -102,7 +84,7 @@ def kv() -> None:
     """
 
 
-def _keys(backend: "LocalStore", prefix: str) -> list[str]:
+def _keys(backend: "KeyValueBackend", prefix: str) -> list[str]:
     return sorted(filter(lambda key: key.startswith(prefix), backend.keys()))
 
 

@@ -1,14 +1,16 @@
 """Flags that every command takes, before or after its name.
 
-In: a command function. Out: the same with ``-C``, ``-v`` and ``--no-color`` added.
+In: a command function. Out: the same with ``-C``, ``-v`` and ``--no-color`` added, or with flags
+that several commands have, their values gathered in one argument.
 What they say is kept in the one ``CommonSettings`` of the run. Where Spin's command has another
 ``-v``, ``common_options_without_v`` leaves that letter to it.
 """
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -24,15 +26,18 @@ __all__ = [
     "common_options_without_v",
     "component_ids_option",
     "format_option",
+    "gathered",
     "insecure_option",
     "manifest_option",
     "notify",
     "project_manifest_option",
     "rest_of",
+    "runtime_config_option",
     "verify_key_option",
 ]
 
-F = TypeVar("F", bound=Callable[..., object])
+Command = Callable[..., object]
+F = TypeVar("F", bound=Command)
 
 
 class CommonSettings:
@@ -67,19 +72,24 @@ class KeyValue(click.ParamType[tuple[str, str]]):
 
 
 class PassThrough(click.Command):
-    """A command that hands on what is typed after ``--``, see ``rest_of``."""
+    """A command that hands on what is typed after ``--``, see ``rest_of``.
+
+    Attributes:
+        behind: How the line of usage shows that.
+    """
+
+    behind = "[-- ARGUMENT...]"
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Set aside what follows the first ``--``, then read the flags before it."""
-        if "--" in args:
-            at = args.index("--")
-            ctx.meta[_REST] = tuple(args[at + 1 :])
-            args = args[:at]
-        return super().parse_args(ctx, args)
+        at = args.index("--") if "--" in args else len(args)
+        # Also where nothing follows: a command that runs another one has its meta in common.
+        ctx.meta[_REST] = tuple(args[at + 1 :])
+        return super().parse_args(ctx, args[:at])
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Name it in the usage line."""
-        return [*super().collect_usage_pieces(ctx), "[-- ARGUMENT...]"]
+        return [*super().collect_usage_pieces(ctx), self.behind]
 
 
 _REST = "edgezero_spin.rest"
@@ -116,6 +126,27 @@ def all_options(*options: Callable[[F], F]) -> Callable[[F], F]:
         for option in reversed(options):
             command = option(command)
         return command
+
+    return add
+
+
+def gathered(
+    name: str, read: Callable[[dict[str, Any]], object], *options: Callable[[Command], Command]
+) -> Callable[[Command], Command]:
+    """Return what adds several options to a command, which gets what they say as one argument.
+
+    Args:
+        name: Of the argument.
+        read: Makes it, and takes the values of the options out of those of the command.
+    """
+
+    def add(command: Command) -> Command:
+        @functools.wraps(command)
+        def run(*arguments: Any, **values: Any) -> object:
+            said = read(values)
+            return command(*arguments, **{name: said}, **values)
+
+        return all_options(*options)(run)
 
     return add
 
@@ -232,6 +263,16 @@ def format_option(*forms: str, help: str) -> Callable[[F], F]:
         "--format", "form", type=click.Choice(forms), default=forms[0], show_default=True, help=help
     )
 
+
+runtime_config_option = click.option(
+    "--runtime-config-file",
+    metavar="FILE",
+    envvar="RUNTIME_CONFIG_FILE",
+    show_envvar=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The runtime configuration. Default: runtime-config.toml beside spin.toml, if any.",
+)
+"""``--runtime-config-file``: what Spin's variable names, too."""
 
 build_option = click.option(
     "--build",

@@ -9,6 +9,7 @@ from click.core import ParameterSource
 from edgezero_spin.cli.embedded import run_host
 from edgezero_spin.cli.not_here import refused_flag
 from edgezero_spin.cli.options import (
+    PassThrough,
     adapter_name_option,
     common_options,
     component_ids_option,
@@ -18,7 +19,7 @@ from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.replaced import find_project, run_replacement
 from edgezero_spin.cli.reuse_options import ReuseFlags, reuse_options
 from edgezero_spin.cli.run_options import RunFlags, run_options
-from edgezero_spin.cli.trigger_options import TriggerFlags, WithArguments, trigger_options
+from edgezero_spin.cli.trigger_options import TriggerFlags, trigger_options
 
 if TYPE_CHECKING:
     from edgezero_spin.manifest import AppManifest
@@ -33,9 +34,7 @@ Example:
 """
 
 
-@click.command(
-    cls=WithArguments, epilog=EPILOG, short_help="Serve the application on a local port."
-)
+@click.command(cls=PassThrough, epilog=EPILOG, short_help="Serve the application on a local port.")
 @manifest_option
 @click.option(
     "--engine",
@@ -70,12 +69,12 @@ def serve(
     --engine names an engine, or the command starts a Spin that is not installed.
     Components are not built first: run `edgezero build` for that.
     """
+    from edgezero_spin.manifest.runtime_config import find_runtime_config
     from edgezero_spin.project.commands import check_built_in, resolve_listen
     from edgezero_spin.project.locate import spin_manifest_of
     from edgezero_spin.project.serve import (
         ServeRequest,
         choose_engine,
-        find_runtime_config,
         run_spin,
         starts_missing_spin,
     )
@@ -114,7 +113,7 @@ def serve(
             find_free_port=flags.find_free_port,
             state_dir=flags.state_dir,
             log_dir=flags.log_dir,
-            runtime_config=flags.runtime_config_file or find_runtime_config(path),
+            runtime_config=flags.runtime_config_file or find_runtime_config(path.parent),
             variables=flags.variables,
             environment=dict(flags.environment),
             key_values=dict(flags.key_values),

@@ -6,6 +6,7 @@ from edgezero_spin.cli.build import build_components, warn_of_another_profile
 from edgezero_spin.cli.embedded import run_host
 from edgezero_spin.cli.host_options import HostFlags, host_options
 from edgezero_spin.cli.options import (
+    PassThrough,
     adapter_option,
     build_option,
     common_options,
@@ -16,7 +17,7 @@ from edgezero_spin.cli.options import (
 from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.run_options import RunFlags, run_options
 from edgezero_spin.cli.side_pages import side_pages
-from edgezero_spin.cli.trigger_options import TriggerFlags, WithArguments, trigger_options
+from edgezero_spin.cli.trigger_options import TriggerFlags, trigger_options
 
 __all__ = ["up"]
 
@@ -29,7 +30,7 @@ Example:
 """
 
 
-class _Up(WithArguments):
+class _Up(PassThrough):
     """Knows what a name without a flag was meant to be."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

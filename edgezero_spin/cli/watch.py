@@ -6,11 +6,16 @@ import click
 
 from edgezero_spin.cli.host_options import HostFlags, host_options
 from edgezero_spin.cli.not_here import refused_flag
-from edgezero_spin.cli.options import adapter_option, common_options, component_ids_option
+from edgezero_spin.cli.options import (
+    PassThrough,
+    adapter_option,
+    common_options,
+    component_ids_option,
+)
 from edgezero_spin.cli.progress import show_compilations
 from edgezero_spin.cli.run_options import RunFlags, run_options
 from edgezero_spin.cli.side_pages import side_pages
-from edgezero_spin.cli.trigger_options import TriggerFlags, WithArguments, trigger_options
+from edgezero_spin.cli.trigger_options import TriggerFlags, trigger_options
 
 __all__ = ["watch"]
 
@@ -22,7 +27,7 @@ Example:
 """
 
 
-class _Watch(WithArguments):
+class _Watch(PassThrough):
     """Takes flags behind ``--`` as well, where ``spin watch`` wants those of ``spin up``.
 
     Behind a second one are the arguments of a program.
@@ -101,9 +106,11 @@ def watch(
 
     A change of what `build.watch` names, or of spin.toml, builds and reloads; one of a
     component file or of `files` reloads. Requests that are being answered are answered by
-    the application that they came to. While a build fails, what ran before goes on.
+    the application that they came to. While a build fails, or what was built does not fit
+    the targets of the manifest, what ran before goes on.
     """
-    from edgezero_spin.cli.watch_session import Screen, watch_and_serve
+    from edgezero_spin.cli.build import check_targets
+    from edgezero_spin.cli.watch_session import Screen, run_on_thread, watch_and_serve
     from edgezero_spin.host import Host, RunOptions
     from edgezero_spin.project.locate import find_spin_manifest
     from edgezero_spin.project.watching import WatchSettings
@@ -136,6 +143,7 @@ def watch(
         debounce_ms=debounce_ms,
         skip_build=skip_build,
         skip_assets=more.direct_mounts,
+        check=lambda: run_on_thread(lambda: check_targets(path, profile=profile)),
     )
     with side_pages(more.operation_listen, more.explorer_port) as pages:
         watch_and_serve(settings, start, flags, more, Screen(clear), pages)

@@ -11,7 +11,7 @@ import contextlib
 import functools
 import signal
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from edgezero_spin.project.build import BuildStep
     from edgezero_spin.project.watching import WatchSettings
 
-__all__ = ["Screen", "watch_and_serve"]
+__all__ = ["Screen", "run_on_thread", "watch_and_serve"]
+
+_Result = TypeVar("_Result")
 
 
 class Screen:
@@ -65,9 +67,24 @@ class Screen:
             click.clear()
 
 
-def _close(loading: "Future[Host]") -> None:
-    if loading.exception() is None:
-        loading.result().close()
+async def run_on_thread(run: Callable[[], _Result]) -> _Result:
+    """Run something that takes a while; what it returns to nobody is closed, if it can be."""
+    from edgezero_spin.host.runtime.compiling import on_thread
+
+    running = on_thread(run)
+    try:
+        return await asyncio.shield(asyncio.wrap_future(running))
+    except asyncio.CancelledError:
+        # The thread does not stop, and nobody waits for it.
+        running.add_done_callback(_close)
+        raise
+
+
+def _close(running: "Future[_Result]") -> None:
+    if running.exception() is None:
+        close = getattr(running.result(), "close", None)
+        if close is not None:
+            close()
 
 
 class _Serving:
@@ -102,7 +119,7 @@ class _Serving:
         """
         from edgezero_spin.host import Switch
 
-        host = await self._load()
+        host = await run_on_thread(self._start)
         for notice in host.notices:
             if notice not in self._noticed:
                 self._noticed.add(notice)
@@ -120,17 +137,6 @@ class _Serving:
         if host.routes != self._routes:
             self._announce(host.routes)
         click.echo("Reloaded the application", err=True)
-
-    async def _load(self) -> "Host":
-        from edgezero_spin.host.runtime.compiling import on_thread
-
-        loading = on_thread(self._start)
-        try:
-            return await asyncio.shield(asyncio.wrap_future(loading))
-        except asyncio.CancelledError:
-            # The thread does not stop, and nobody waits for it; what it makes is closed.
-            loading.add_done_callback(_close)
-            raise
 
     async def _serve(self, switch: "Switch") -> None:
         from edgezero_spin.host.http.server import DEFAULT_LISTEN, serve_async

@@ -1,7 +1,7 @@
 """Requests that a natively served app sends, allowed as its manifest says.
 
 In: what ``Outbound`` gives a transport. Out: the answer of the network or of this application.
-httpx carries it: nothing is followed, decompressed or added, and no proxy is asked.
+A transport of httpx carries it: nothing is followed, decompressed or added, and no proxy is asked.
 
 Source: contract spin-host.md, OUTH-15, OUTH-17, NET-1 to NET-12, CHAIN-1.
 """
@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 
 from edgezero_spin.core.outbound import OutboundError, OutboundRequest
+from edgezero_spin.host.factors.outbound_http.httpx_failures import httpx_error_code
 from edgezero_spin.host.factors.outbound_http.interface import Destination, OutboundHosts
 
 __all__ = ["NetworkTransport"]
 
 DEFAULT_TIMEOUT_S = 600.0
-_SELF = "self.alt"
 
 
 class NetworkTransport:
@@ -32,10 +32,7 @@ class NetworkTransport:
         """
         self._hosts = hosts
         self._origin = httpx.URL(origin)
-        self._client = httpx.AsyncClient(
-            follow_redirects=False, trust_env=False, timeout=DEFAULT_TIMEOUT_S
-        )
-        self._client.headers.clear()
+        self._transport = httpx.AsyncHTTPTransport(trust_env=False)
 
     async def send(self, request: OutboundRequest) -> "_Reply":
         """Send a request and return its answer.
@@ -43,7 +40,10 @@ class NetworkTransport:
         Raises:
             OutboundError: It is not allowed, or did not arrive.
         """
-        url = httpx.URL(f"{request.scheme}://{request.authority}{request.target}")
+        try:
+            url = httpx.URL(f"{request.scheme}://{request.authority}{request.target}")
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise OutboundError.of_code(httpx_error_code(error), str(error)) from error
         destination = Destination(request.scheme, request.authority, url.host, url.port)
         if not self._hosts.allows(destination):
             raise OutboundError.of_code(
@@ -66,13 +66,13 @@ class NetworkTransport:
             extensions={"timeout": timeout.as_dict()},
         )
         try:
-            return _Reply(await self._client.send(sent, stream=True))
+            return _Reply(await self._transport.handle_async_request(sent))
         except httpx.HTTPError as error:
-            raise OutboundError.of_code(_code_of(error), str(error)) from error
+            raise OutboundError.of_code(httpx_error_code(error), str(error)) from error
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._client.aclose()
+        await self._transport.aclose()
 
 
 class _Reply:
@@ -105,13 +105,3 @@ class _Reply:
     def close(self) -> None:
         # httpx closes the connection with the generator.
         self._rest = b""
-
-
-def _code_of(error: httpx.HTTPError) -> str:
-    if isinstance(error, httpx.ConnectTimeout):
-        return "connection-timeout"
-    if isinstance(error, httpx.TimeoutException):
-        return "connection-read-timeout"
-    if isinstance(error, httpx.ConnectError):
-        return "DNS-error" if "[Errno -" in str(error) else "connection-refused"
-    return "HTTP-protocol-error"

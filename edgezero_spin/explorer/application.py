@@ -17,8 +17,8 @@ from typing import Any
 import attrs
 
 from edgezero_spin.errors import EdgeZeroError
-from edgezero_spin.host.factors.sqlite.database import Database
-from edgezero_spin.host.factors.variables import VariableResolver
+from edgezero_spin.host.factors.sqlite.factor import Database
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.host.host import Host
 from edgezero_spin.host.http.messages import HttpRequest
 from edgezero_spin.host.load.application import PublicRoute
@@ -130,12 +130,11 @@ def _asked_once(host: Host) -> bool:
 def explored_host(host: Host) -> ExploredApplication:
     """Return what there is of the application of a host."""
     plan = host.application.plan
-    served = host.application.components
+    granted = {id: served.grants for (_, id), served in host.application.served.items()}
     key_value: dict[str, KeyValueBackend] = {}
     databases: dict[str, Database] = {}
     variables: list[Mapping[str, Any]] = []
-    for id, component in served.items():
-        grants = component.grants
+    for id, grants in granted.items():
         key_value.update(grants.key_value)
         databases.update(grants.databases)
         if grants.variables is not None:

@@ -105,7 +105,8 @@ class Seen(RequestObserver):
         with self._lock:
             return {
                 **self.brief(),
-                "call_list": list(self._calls),
+                # Copies: a call that ends meanwhile gets more keys.
+                "call_list": [dict(entry) for entry in self._calls],
                 "output": [{"stream": stream, "text": text} for stream, text in self._output],
                 "output_cut": self._cut,
             }

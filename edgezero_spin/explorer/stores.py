@@ -6,6 +6,7 @@ not there and a statement that fails are an ``ExplorerError``; a store that refu
 """
 
 import base64
+import codecs
 import heapq
 import math
 from collections.abc import Callable, Mapping
@@ -73,8 +74,10 @@ def read_value(app: ExploredApplication, label: str, key: str) -> dict[str, Any]
     if value is None:
         raise ExplorerError(404, f"no key {key!r} in {label!r}")
     shown = bytes(value[:MOST_VALUE_BYTES])
+    cut = len(value) > len(shown)
     try:
-        text: str | None = shown.decode()
+        # The end may be in the middle of a character.
+        text: str | None = codecs.utf_8_decode(shown, "strict", not cut)[0]
     except UnicodeDecodeError:
         text = None
     return {
@@ -82,7 +85,7 @@ def read_value(app: ExploredApplication, label: str, key: str) -> dict[str, Any]
         "bytes": len(value),
         "text": text,
         "base64": None if text is not None else base64.b64encode(shown).decode(),
-        "cut": len(value) > len(shown),
+        "cut": cut,
     }
 
 

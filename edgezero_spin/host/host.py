@@ -28,8 +28,8 @@ from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.llm.config import LlmServer
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
-from edgezero_spin.host.factors.sqlite.database import Database
-from edgezero_spin.host.factors.variables import VariableResolver
+from edgezero_spin.host.factors.sqlite.factor import Database
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.host.http.asgi import AsgiApplication
 from edgezero_spin.host.http.embedded import answer
 from edgezero_spin.host.http.gateway import RequestHead
@@ -40,7 +40,7 @@ from edgezero_spin.host.http.service import Service
 from edgezero_spin.host.http.service_chaining import OutboundSender
 from edgezero_spin.host.http.trigger import HTTP
 from edgezero_spin.host.load.application import Application, PublicRoute, load_application
-from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.load.interfaces import HostInterfaces
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, in_file
 from edgezero_spin.host.load.starting import (
     FoundApplication,
@@ -141,21 +141,21 @@ class Host:
                 engine=self._engine,
                 cache_dir=settings.cache_dir,
                 stores=stores or {},
+                databases=databases or {},
                 variables=variables,
+                network=network,
+                llm=llm,
                 logs=logs or Logs(None),
                 limits=InstanceLimits(
                     memory_bytes=settings.max_instance_memory, deadline_s=settings.request_timeout_s
                 ),
                 sender=self._sender,
                 interfaces=(
-                    host_interfaces(wasi_otel=settings.wasi_otel)
+                    HostInterfaces(wasi_otel=settings.wasi_otel)
                     if interfaces is None
                     else interfaces
                 ),
                 adapt=adapt,
-                databases=databases,
-                network=network,
-                llm=llm,
                 reuses=settings.reuse.most_served > 1,
                 observer=combine(each for each in observers if each.sees_components),
             )
@@ -468,6 +468,8 @@ class Host:
         self._resources.close()
         if self._own_engine:
             self._engine.close()
+        if self._service.observer is not None:
+            self._service.observer.host_closed()
 
     def __enter__(self) -> Self:
         return self

@@ -338,6 +338,9 @@ class Observer:
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         """A component wrote to ``stdout`` or ``stderr`` outside of any request that is followed."""
 
+    def host_closed(self) -> None:
+        """A host that it follows was closed."""
+
 
 _FAILED = "an observer failed: %s"
 
@@ -367,15 +370,14 @@ class _All(Observer):
         return any(tell(each.follows, interface, function) for each in self._observers)
 
     def request_began(self, request: ObservedRequest) -> RequestObserver | None:
-        if len(self._observers) > 1:
-            return _all_of_request([tell(each.request_began, request) for each in self._observers])
-        # Called for each request, and mostly for one that need not be told of much.
-        try:
-            found = self._observers[0].request_began(request)
-        except Exception:
-            logger.exception(_FAILED, "request_began")
-            return None
-        return found if found is None or found.never_raises else _AllOfRequest([found])
+        found = []
+        # Without ``tell``: this is called for each request.
+        for each in self._observers:
+            try:
+                found.append(each.request_began(request))
+            except Exception:
+                logger.exception(_FAILED, "request_began")
+        return _all_of_request(found)
 
     def event_began(self, event: ObservedEvent) -> RequestObserver | None:
         return _all_of_request([tell(each.event_began, event) for each in self._observers])
@@ -395,6 +397,10 @@ class _All(Observer):
     def output(self, component_id: str, stream: str, data: bytes) -> None:
         for each in self._observers:
             tell(each.output, component_id, stream, data)
+
+    def host_closed(self) -> None:
+        for each in self._observers:
+            tell(each.host_closed)
 
 
 def _all_of_request(found: "Sequence[RequestObserver | None]") -> "RequestObserver | None":

@@ -1,4 +1,4 @@
-"""Read ``[[triggers.http]]`` of ``edgezero.toml``: the routes of an app.
+"""Routes of an app: ``[[triggers.http]]`` of ``edgezero.toml``.
 
 Source: contract edgezero.md, MAN-3 to MAN-7; the handler syntax is Python's own (OPQ-11).
 """
@@ -6,7 +6,7 @@ Source: contract edgezero.md, MAN-3 to MAN-7; the handler syntax is Python's own
 import attrs
 
 from edgezero_spin.manifest.keys import item_key
-from edgezero_spin.manifest.table_reader import TableReader, kind_of
+from edgezero_spin.manifest.table_reader import TableReader
 
 __all__ = ["HttpTrigger", "parse_handler", "read_http_triggers"]
 
@@ -85,11 +85,8 @@ def _read_methods(table: TableReader) -> tuple[str, ...]:
 
 
 def _read_body_mode(table: TableReader) -> str | None:
-    given = table.value("body-mode")
+    given = table.optional_text("body-mode")
     if given is None:
-        return None
-    if not isinstance(given, str):
-        table.problem("body-mode", f"invalid type: expected a string, got {kind_of(given)}")
         return None
     mode = given.strip().lower()
     if mode not in _BODY_MODES:

@@ -1,4 +1,4 @@
-"""Read ``runtime-config.toml``: where an application's stores live and who gives it values.
+"""``runtime-config.toml``: where an application's stores are and who gives it values.
 
 In: a path. Out: a ``RuntimeConfig`` with what the file says. Which types of stores and
 providers exist is for the host to know: here a type is a text, and its settings stay
@@ -17,7 +17,16 @@ from edgezero_spin.manifest.errors import Problems
 from edgezero_spin.manifest.table_reader import TableReader
 from edgezero_spin.manifest.toml_file import parse_toml, read_text
 
-__all__ = ["RuntimeConfig", "TypedTable", "load_runtime_config"]
+__all__ = [
+    "RUNTIME_CONFIG",
+    "RuntimeConfig",
+    "TypedTable",
+    "find_runtime_config",
+    "load_runtime_config",
+]
+
+RUNTIME_CONFIG = "runtime-config.toml"
+"""Name of the file beside a manifest."""
 
 _TABLES_FOR_LATER = (
     "outbound_http",
@@ -71,6 +80,12 @@ class RuntimeConfig:
     sqlite_databases: Mapping[str, TypedTable] = attrs.field(factory=dict)
     others: Mapping[str, Any] = attrs.field(factory=dict)
     warnings: tuple[str, ...] = ()
+
+
+def find_runtime_config(folder: Path) -> Path | None:
+    """Return the file in the folder of a manifest, if there is one."""
+    path = folder / RUNTIME_CONFIG
+    return path if path.is_file() else None
 
 
 def load_runtime_config(path: str | Path) -> RuntimeConfig:

@@ -5,9 +5,9 @@ is wrong in the app's own terms. Nothing of the app is ever imported into this p
 """
 
 import json
-import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -144,23 +144,21 @@ def describe_app(module: str, attribute: str, root: Path) -> dict[str, Any]:
 
 def _ask(script: str, module: str, attribute: str, root: Path) -> dict[str, Any]:
     target = f"{module}:{attribute}" if attribute else module
-    read_end, write_end = os.pipe()
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-c", script, module, attribute, str(write_end)],
+    # Not a pipe: an answer may be larger than what one holds, and nobody reads it meanwhile.
+    with tempfile.TemporaryFile() as file:
+        done = subprocess.run(
+            [sys.executable, "-c", script, module, attribute, str(file.fileno())],
             cwd=root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            pass_fds=[write_end],
+            pass_fds=[file.fileno()],
+            check=False,
         )
-    finally:
-        os.close(write_end)
-    with os.fdopen(read_end, encoding="utf-8") as stream:
-        said, _ = process.communicate()
-        text = stream.read()
-    if process.returncode != 0 or not text:
-        shown = own_traceback(said.decode(errors="replace"))
+        file.seek(0)
+        text = file.read()
+    if done.returncode != 0 or not text:
+        shown = own_traceback(done.stdout.decode(errors="replace"))
         what = shown.splitlines()[-1] if shown else ""
         if what.startswith("ModuleNotFoundError: ") and "\n  File " not in shown:
             # Nothing of the app ran: that the module is not there says it all.

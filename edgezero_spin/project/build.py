@@ -20,7 +20,6 @@ import attrs
 
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest.spin import (
-    LocalDependency,
     ManifestComponent,
     load_builds,
     load_spin_manifest,
@@ -183,8 +182,8 @@ def _dependencies_first(components: Mapping[str, ManifestComponent]) -> Iterable
             return
         entered.add(component_id)
         for dependency in components[component_id].dependencies.values():
-            if isinstance(dependency, LocalDependency):
-                needed = by_source.get(os.path.normpath(dependency.path))
+            if isinstance(dependency.source, str):
+                needed = by_source.get(os.path.normpath(dependency.source))
                 if needed is not None:
                     place(needed)
         ordered[component_id] = None

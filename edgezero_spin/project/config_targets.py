@@ -13,13 +13,17 @@ from pathlib import Path
 import attrs
 
 from edgezero_spin.manifest import AppManifest, ManifestUnreadableError
-from edgezero_spin.manifest.runtime_config import RuntimeConfig, TypedTable, load_runtime_config
+from edgezero_spin.manifest.runtime_config import (
+    RUNTIME_CONFIG,
+    RuntimeConfig,
+    TypedTable,
+    load_runtime_config,
+)
 from edgezero_spin.project.config_changes import ConfigPushError, ConfigTarget
 from edgezero_spin.project.config_cloud import CloudTarget
 from edgezero_spin.project.config_redis import RedisTarget
 from edgezero_spin.project.config_sqlite import SqliteTarget
 from edgezero_spin.project.discovery import SpinProject
-from edgezero_spin.project.serve import RUNTIME_CONFIG
 
 __all__ = ["ChosenTarget", "choose_target", "deploys_to_cloud"]
 

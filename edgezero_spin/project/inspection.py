@@ -41,12 +41,14 @@ __all__ = [
 CUSTOM, CORE_MODULE, NESTED, IMPORT, EXPORT = 0, 1, 4, 10, 11
 CODE, DATA = 10, 11
 KINDS = {0: "core", 1: "func", 2: "value", 3: "type", 4: "component", 5: "instance"}
-
+MAX_DEPTH = 100
+"""Components in each other that wasmtime accepts."""
 
 CANDIDATE = "@0.3.0-rc"
 SPIN_FOR_CANDIDATE = "4.0"
 
 
+@attrs.frozen
 class InspectionError(ProjectError):
     """A file is not a component that can be read.
 
@@ -55,10 +57,8 @@ class InspectionError(ProjectError):
         problem: What is wrong with it.
     """
 
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(path, problem)
-        self.path = path
-        self.problem = problem
+    path: Path
+    problem: str
 
     def __str__(self) -> str:
         return f"{self.path}: {self.problem}"
@@ -136,7 +136,7 @@ def inspect_component(path: Path) -> Inspection:
         if data.startswith(MODULE):
             reading.guest(data)
         else:
-            reading.component(data, 0, len(data), outermost=True)
+            reading.component(data, 0, len(data))
     except WasmError as error:
         raise InspectionError(
             path,
@@ -251,19 +251,21 @@ class _Reading:
         self.exports |= set(linked.exports)
         self.module(data, 0, len(data))
 
-    def component(self, data: bytes, at: int, end: int, *, outermost: bool) -> None:
+    def component(self, data: bytes, at: int, end: int, depth: int = 0) -> None:
+        if depth > MAX_DEPTH:
+            raise ValueError(f"more than {MAX_DEPTH} components are nested in each other")
         self.other += 8
         for number, start, stop in sections(data, at + 8, end):
             size = stop - start
             if number == CORE_MODULE:
                 self.module(data, start, stop)
             elif number == NESTED:
-                self.component(data, start, stop, outermost=False)
+                self.component(data, start, stop, depth + 1)
             elif number == CUSTOM:
                 self.custom(data, start, stop)
             else:
                 self.other += size
-                if outermost and number in (IMPORT, EXPORT):
+                if depth == 0 and number in (IMPORT, EXPORT):
                     names = self.imports if number == IMPORT else self.exports
                     names.update(_names(data, start, stop, exports=number == EXPORT))
 

@@ -9,7 +9,6 @@ services.md, NEW-1 and NEW-2.
 """
 
 import os
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -17,6 +16,7 @@ import attrs
 
 from edgezero_spin.errors import ProjectError
 from edgezero_spin.project.files import replace_files
+from edgezero_spin.project.git import run_git
 from edgezero_spin.project.new_folders import made_folders, with_parents
 from edgezero_spin.project.new_names import project_name
 from edgezero_spin.project.scratch import scratch_folder
@@ -170,11 +170,8 @@ def _start_repository(folder: Path) -> Iterator[str]:
     if any((outer / _REPOSITORY).exists() for outer in (inside, *inside.parents)):
         return
     try:
-        done = subprocess.run(
-            ["git", "init", "--quiet"], cwd=folder, capture_output=True, text=True, check=False
-        )
-    except OSError as error:
-        yield f"git init was not run: {error.strerror or error}"
-        return
-    if done.returncode:
-        yield f"git init failed: {done.stderr.strip()}"
+        failure = run_git("-C", str(folder), "init", "--quiet")
+    except ProjectError as error:
+        failure = str(error)
+    if failure is not None:
+        yield f"git init failed: {failure}"

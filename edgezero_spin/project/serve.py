@@ -24,17 +24,14 @@ from edgezero_spin.project.spin_environment import spin_environment
 from edgezero_spin.project.spin_needed import outdated_spin
 
 __all__ = [
-    "RUNTIME_CONFIG",
     "EngineChoice",
     "ServeRequest",
     "choose_engine",
-    "find_runtime_config",
     "run_spin",
     "spin_arguments",
     "starts_missing_spin",
 ]
 
-RUNTIME_CONFIG = "runtime-config.toml"
 
 EngineChoice = Literal["auto", "spin", "embedded"]
 
@@ -90,12 +87,6 @@ def starts_missing_spin(project: AppManifest | None, adapter: str) -> bool:
     declared = None if project is None else project.adapter(adapter)
     words = [] if declared is None else (declared.commands.serve or "").split()
     return words[:1] == ["spin"] and shutil.which("spin") is None
-
-
-def find_runtime_config(manifest: Path) -> Path | None:
-    """Return the ``runtime-config.toml`` beside a manifest, or ``None``."""
-    path = manifest.parent / RUNTIME_CONFIG
-    return path if path.is_file() else None
 
 
 def spin_arguments(request: ServeRequest) -> list[str]:

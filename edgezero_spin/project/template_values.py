@@ -7,7 +7,6 @@ Source: contract spin-host.md, TPL-6, TPL-9 and TPL-11.
 """
 
 import os
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from edgezero_spin.errors import ProjectError
 from edgezero_spin.manifest.errors import Problems
 from edgezero_spin.manifest.table_reader import TableReader
 from edgezero_spin.manifest.toml_file import load_toml
+from edgezero_spin.project.git import git_setting
 from edgezero_spin.project.template_manifest import (
     ProjectTemplate,
     TemplateParameter,
@@ -89,19 +89,11 @@ def load_values(path: Path) -> dict[str, str]:
 
 def _surroundings(project_name: str, output_path: str) -> dict[str, str]:
     """The names that every template may use."""
-    username = _git("config", "user.name") or os.environ.get("USER", "")
-    address = _git("config", "user.email")
+    username = git_setting("user.name") or os.environ.get("USER", "")
+    address = git_setting("user.email")
     return {
         "project-name": project_name,
         "output-path": output_path,
         "username": username,
         "authors": f"{username} <{address}>" if address else username,
     }
-
-
-def _git(*arguments: str) -> str:
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    except OSError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -16,10 +16,10 @@ import attrs
 
 from edgezero_spin.manifest.spin import (
     FilePlacement,
-    LocalDependency,
     ManifestComponent,
     SpinManifest,
 )
+from edgezero_spin.project.locate import NOT_SEARCHED
 
 __all__ = [
     "Signature",
@@ -37,7 +37,6 @@ Snapshot = Mapping[str, Signature]
 """Path to signature; what is not there has no entry."""
 
 _MAGIC = re.compile(r"[*?\[]")
-_NOT_SEARCHED = frozenset({"node_modules", "target", "__pycache__", "venv"})
 
 
 @attrs.frozen
@@ -59,7 +58,7 @@ class _Files:
         for folder, inner, names in os.walk(self.root):
             # What a pattern does not name outright is not looked for in there.
             inner[:] = [
-                name for name in inner if not name.startswith(".") and name not in _NOT_SEARCHED
+                name for name in inner if not name.startswith(".") and name not in NOT_SEARCHED
             ]
             for name in names:
                 path = os.path.join(folder, name)  # noqa: PTH118 - many paths, quickly
@@ -129,8 +128,8 @@ def _content_of(component: ManifestComponent, base: Path, with_assets: bool) -> 
     if isinstance(component.source, str):
         yield _Files(_joined(base, component.source))
     for dependency in component.dependencies.values():
-        if isinstance(dependency, LocalDependency):
-            yield _Files(_joined(base, dependency.path))
+        if isinstance(dependency.source, str):
+            yield _Files(_joined(base, dependency.source))
     for mount in component.files if with_assets else ():
         if isinstance(mount, FilePlacement):
             yield _Files(_joined(base, mount.source))
@@ -185,12 +184,24 @@ def _regex_of(glob: str) -> str:
         index += 1
         end = glob.find("]", index + 1)
         if letter == "[" and end > 0:
-            inside = glob[index:end].replace("\\", "\\\\").replace("[", "\\[")
-            regex += f"[^/{inside[1:]}]" if inside.startswith("!") else f"[{inside}]"
+            regex += _class_of(glob[index:end])
             index = end + 1
         else:
             regex += {"*": "[^/]*", "?": "[^/]"}.get(letter, re.escape(letter))
     return regex
+
+
+def _class_of(inside: str) -> str:
+    """Translate what stands in brackets, which never means a slash."""
+    negated = inside.startswith("!")
+    escaped = re.sub(r"[^-\w]", r"\\\g<0>", inside[negated:])
+    letters = f"[{'^' if negated else ''}{escaped}]"
+    try:
+        re.compile(letters)
+    except re.error:
+        # Without letters, or with a range that ends before it begins.
+        letters = "." if negated else "(?!)"
+    return f"(?!/){letters}"
 
 
 def _nearest_folder(path: Path) -> Path:

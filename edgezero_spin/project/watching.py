@@ -4,8 +4,8 @@ In: a manifest, and what to do for a reload. Out: calls of ``reload`` at the rig
 and builds. What serves is the caller's business, and so is how to look: this module says
 when.
 
-A build that fails leaves what runs as it is, and so does a manifest that cannot be read. A
-change in the middle of a build ends it and starts another one.
+A build that fails, or fails its check, leaves what runs as it is, and so does a manifest that
+cannot be read. A change in the middle of a build ends it and starts another one.
 
 Source: contract spin-host.md, CLI-16 and CLI-17.
 """
@@ -73,6 +73,7 @@ class WatchSettings:
         debounce_ms: Milliseconds without a further change before one is acted upon.
         skip_build: Build nothing; reload when what is run changes.
         skip_assets: Changes of ``files`` need no reload.
+        check: Called after a build; its ``EdgeZeroError`` says why what was built cannot be used.
     """
 
     manifest: Path
@@ -80,6 +81,7 @@ class WatchSettings:
     debounce_ms: int = 100
     skip_build: bool = False
     skip_assets: bool = False
+    check: Callable[[], Awaitable[None]] | None = None
 
 
 async def watch(
@@ -229,12 +231,14 @@ class _Watcher:
                 self._reporter.building(step)
                 if not await self._run(step):
                     return False
+            if steps:
+                note_last_build(self._settings.manifest.parent, self._settings.profile)
+            self._reporter.built(len(steps))
+            if self._settings.check is not None:
+                await self._settings.check()
         except EdgeZeroError as error:
             self._reporter.failed(error, serving=self._serving)
             return False
-        if steps:
-            note_last_build(self._settings.manifest.parent, self._settings.profile)
-        self._reporter.built(len(steps))
         return True
 
     async def _run(self, step: BuildStep) -> bool:

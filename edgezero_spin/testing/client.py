@@ -17,12 +17,14 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
 from datetime import datetime
+from types import EllipsisType
 from typing import Any, Self
 
 from edgezero_spin.core.event_handlers import AppEvent
 from edgezero_spin.core.headers import HeaderInput
 from edgezero_spin.events import CronEvent, MqttMessage, RedisMessage
 from edgezero_spin.stores.json_values import encode
+from edgezero_spin.testing.auth import AuthInput, checked_auth, send_with_auth
 from edgezero_spin.testing.clock import nanoseconds_of
 from edgezero_spin.testing.cookie_jar import Cookies
 from edgezero_spin.testing.databases import DatabaseViews
@@ -54,6 +56,7 @@ class Client(abc.ABC):
         secrets: Variables by the name that the application asks for, alive as well.
         deadline_s: Seconds that one request may take; ``None`` for no limit.
         cookies: What answers have set, sent with the next requests; see ``Cookies``.
+        auth: The credentials of requests that have none of their own, ``None`` for none.
         http: Answers to what the application sends out; see ``HttpScript``.
         usages: What each request cost a component; empty for a native app.
     """
@@ -71,6 +74,7 @@ class Client(abc.ABC):
         deadline_s: float | None,
         grace_s: float = 0.0,
         cookies: Mapping[str, str] | None = None,
+        auth: AuthInput = None,
         now_ns: int | None = None,
     ) -> None:
         self.stores = stores
@@ -80,6 +84,7 @@ class Client(abc.ABC):
         self.deadline_s = deadline_s
         clock = time.time if now_ns is None else lambda: now_ns / 1e9
         self.cookies = Cookies(cookies, clock)
+        self.auth = checked_auth(auth)
         self.http = HttpScript()
         self.usages: list[Usage] = []
         self._portal = Portal(deadline_s, grace_s)
@@ -123,6 +128,7 @@ class Client(abc.ABC):
         content: Content = b"",
         trailers: HeaderInput = (),
         cookies: Mapping[str, str] | None = None,
+        auth: "AuthInput | EllipsisType" = ...,
     ) -> ClientResponse:
         """Send a request and read the whole answer.
 
@@ -138,6 +144,9 @@ class Client(abc.ABC):
             content: The body, or its pieces.
             trailers: Fields behind the body.
             cookies: Cookies of this request only, over those of the client.
+            auth: Its credentials as httpx takes them: ``(user, password)`` for Basic, a function
+                that takes an ``httpx.Request`` and returns it, or an ``httpx.Auth``; ``None`` for
+                none, whatever the client has.
 
         Raises:
             NoAnswerError: The deadline passed.
@@ -154,6 +163,7 @@ class Client(abc.ABC):
             content=content,
             trailers=trailers,
             cookies=cookies,
+            auth=auth,
         )
         response: ClientResponse = self._portal.call(self._whole(asked), str(asked))
         return response
@@ -256,7 +266,10 @@ class Client(abc.ABC):
         return response
 
     async def _send(self, request: KitRequest) -> ClientResponse:
-        response = await self._answer(self.cookies.sent_with(request))
+        return await send_with_auth(self.cookies.sent_with(request), self.auth, self._send_once)
+
+    async def _send_once(self, request: KitRequest) -> ClientResponse:
+        response = await self._answer(request)
         self.cookies.take(request, response.headers)
         return response
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from edgezero_spin.core.event_handlers import AppEvent
 from edgezero_spin.manifest.spin import load_spin_manifest
 from edgezero_spin.testing.arguments import check_arguments
+from edgezero_spin.testing.auth import AuthInput
 from edgezero_spin.testing.client import DEFAULT_DEADLINE_S, Client
 from edgezero_spin.testing.clock import nanoseconds_of
 from edgezero_spin.testing.databases import DatabaseViews
@@ -29,7 +30,7 @@ from edgezero_spin.testing.sources import check_fresh, component_files, state_of
 from edgezero_spin.testing.store_control import StoreControl
 
 if TYPE_CHECKING:
-    from edgezero_spin.host.factors.variables import VariableResolver
+    from edgezero_spin.host.factors.variables.resolver import VariableResolver
 
 __all__ = ["ComponentClient"]
 
@@ -72,6 +73,7 @@ class ComponentClient(Client):
         variables: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
         cookies: Mapping[str, str] | None = None,
+        auth: AuthInput = None,
         now: datetime | None = None,
         seed: int | None = None,
         deadline_s: float | None = DEFAULT_DEADLINE_S,
@@ -93,6 +95,8 @@ class ComponentClient(Client):
             secrets: Variables by the name that the component asks for.
             variables: Variables of the application, for the templates of the manifest.
             env: Environment variables, over those of the manifest.
+            cookies: Cookies that the client has from the beginning, by name.
+            auth: Credentials of its requests; see ``request``.
             now: What the component's clock says, instead of the time that it is; UTC unless
                 it has a zone.
             seed: Makes what is random for the component the same in every run.
@@ -160,6 +164,7 @@ class ComponentClient(Client):
             deadline_s=deadline_s,
             grace_s=GRACE_S,
             cookies=cookies,
+            auth=auth,
             now_ns=now_ns,
         )
         self.granted: Mapping[str, tuple[str, ...]] | None = (

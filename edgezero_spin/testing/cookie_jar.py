@@ -180,7 +180,7 @@ class Cookies(MutableMapping[str, str]):
     def _expiry(self, said: Mapping[str, str]) -> float | None:
         age = said.get("max-age", "")
         if age.removeprefix("-").isdecimal():
-            return self._now() + int(age)
+            return self._now() + float(age)
         return parse_http_date(said.get("expires", ""))
 
 

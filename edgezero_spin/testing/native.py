@@ -14,6 +14,7 @@ from edgezero_spin.core.response import Response
 from edgezero_spin.environment import EnvironmentLayer
 from edgezero_spin.manifest.spin import load_spin_manifest
 from edgezero_spin.testing.arguments import check_arguments
+from edgezero_spin.testing.auth import AuthInput
 from edgezero_spin.testing.client import DEFAULT_DEADLINE_S, Client
 from edgezero_spin.testing.clock import nanoseconds_of
 from edgezero_spin.testing.databases import DatabaseViews
@@ -67,6 +68,7 @@ class TestClient(Client):
         variables: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
         cookies: Mapping[str, str] | None = None,
+        auth: AuthInput = None,
         now: datetime | None = None,
         seed: int | None = None,
         manifest: "str | PathLike[str] | None" = None,
@@ -90,6 +92,7 @@ class TestClient(Client):
             variables: Variables of the application, for the templates of ``manifest``.
             env: Environment variables, ``EDGEZERO__*`` among them.
             cookies: Cookies that the client has from the beginning, by name.
+            auth: Credentials of its requests; see ``request``.
             now: What the clock says during requests, instead of the time that it is; UTC
                 unless it has a zone. Needs time-machine, of the extra ``testing``.
             seed: Makes what is random for the app the same in every run.
@@ -158,6 +161,7 @@ class TestClient(Client):
             secrets=dict(secrets or {}),
             deadline_s=deadline_s,
             cookies=cookies,
+            auth=auth,
             now_ns=now_ns,
         )
         self.variables: dict[str, str] = dict(variables or {})

@@ -12,8 +12,6 @@ What nobody scripted is refused: no test reaches the network by accident.
 Source: contract spin-host.md, TEST-15, TEST-16, TEST-30.
 """
 
-import socket
-import ssl
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +29,6 @@ __all__ = [
     "ScriptRule",
     "ScriptedAnswer",
     "SentRequest",
-    "error_code_of",
     "is_self",
 ]
 
@@ -286,27 +283,29 @@ def _fetched(request: SentRequest) -> ScriptedAnswer:
     # Only a test that lets requests through needs a client.
     try:
         import httpx
+
+        from edgezero_spin.host.factors.outbound_http.httpx_failures import httpx_error_code
     except ImportError:
         return ScriptedAnswer(
             error="letting requests through needs httpx: pip install 'edgezero-spin[tools]'"
         )
     kept = ("host", "content-length", "transfer-encoding", "connection")
     timeout_s = HOST_TIMEOUT_S if request.timeout_s is None else request.timeout_s
-    sent = httpx.Request(
-        request.method,
-        request.url,
-        headers=[(n.encode(), value) for n, value in request.headers.pairs if n not in kept],
-        content=request.content or None,
-        extensions={"timeout": httpx.Timeout(timeout_s).as_dict()},
-    )
     try:
+        sent = httpx.Request(
+            request.method,
+            request.url,
+            headers=[(n.encode(), value) for n, value in request.headers.pairs if n not in kept],
+            content=request.content or None,
+            extensions={"timeout": httpx.Timeout(timeout_s).as_dict()},
+        )
         # No environment: a proxy or a .netrc of the developer's is none of the component's.
         with httpx.HTTPTransport(trust_env=False) as transport:
             answer = transport.handle_request(sent)
             # As it came: ``read`` would decode it.
             content = b"".join(answer.iter_raw())
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return ScriptedAnswer(error=error_code_of(error))
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        return ScriptedAnswer(error=httpx_error_code(error))
     pairs = [
         pair
         for pair in Headers.received(
@@ -315,24 +314,3 @@ def _fetched(request: SentRequest) -> ScriptedAnswer:
         if pair[0] not in ("transfer-encoding", "connection", "keep-alive")
     ]
     return ScriptedAnswer(answer.status_code, Headers(pairs), content)
-
-
-def error_code_of(error: BaseException) -> str:
-    """Return the error code of ``wasi:http`` for what httpx raised (OUTH-6 to OUTH-10)."""
-    name = type(error).__name__
-    chain: BaseException | None = error
-    while chain is not None:
-        if isinstance(chain, socket.gaierror):
-            return "DNS-error"
-        if isinstance(chain, ssl.SSLError):
-            return "TLS-protocol-error"
-        chain = chain.__cause__ or chain.__context__
-    return {
-        "ConnectError": "connection-refused",
-        "ConnectTimeout": "connection-timeout",
-        "PoolTimeout": "connection-timeout",
-        "ReadTimeout": "connection-read-timeout",
-        "WriteTimeout": "connection-write-timeout",
-        "ReadError": "connection-terminated",
-        "WriteError": "connection-terminated",
-    }.get(name, "HTTP-protocol-error")

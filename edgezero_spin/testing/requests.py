@@ -37,6 +37,8 @@ class KitRequest:
         body: All bytes, or pieces in order.
         trailers: Fields behind the body.
         cookies: Cookies of this request, by name, over those of its client.
+        auth: Its credentials, ``...`` for those of its client; see ``testing.auth``.
+        user_info: User and password in its URL, as they stand there.
     """
 
     method: str
@@ -48,6 +50,8 @@ class KitRequest:
     body: bytes | Iterable[bytes]
     trailers: list[tuple[str, bytes]] = attrs.field(factory=list)
     cookies: Mapping[str, str] = attrs.field(factory=dict)
+    auth: Any = attrs.field(default=..., repr=False)
+    user_info: str = attrs.field(default="", repr=False)
 
     @property
     def target(self) -> str:
@@ -70,6 +74,7 @@ def make_request(
     content: Content = b"",
     trailers: HeaderInput = (),
     cookies: Mapping[str, str] | None = None,
+    auth: Any = ...,
 ) -> KitRequest:
     """Put a request together.
 
@@ -85,11 +90,12 @@ def make_request(
         fields = [pair for pair in fields if pair[0] != "content-length"]
         body = [body] if isinstance(body, bytes) else body
     path, mark, query = target.partition("#")[0].partition("?")
-    scheme, authority = "http", DEFAULT_AUTHORITY
+    scheme, authority, user_info = "http", DEFAULT_AUTHORITY, ""
     before, separator, rest = path.partition("://")
     if separator and before.isalpha():
         scheme = before.lower()
         authority, slash, path = rest.partition("/")
+        user_info, _, authority = authority.rpartition("@")
         path = slash + path
     for name, value in fields:
         if name == "host":
@@ -108,6 +114,8 @@ def make_request(
         body,
         behind,
         dict(cookies or {}),
+        auth,
+        user_info,
     )
 
 

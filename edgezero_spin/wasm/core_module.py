@@ -10,7 +10,7 @@ Source: WebAssembly core specification, 5.5 (modules).
 
 import attrs
 
-from edgezero_spin.wasm.binary import MODULE, section_bytes, vector_bytes
+from edgezero_spin.wasm.binary import MODULE
 from edgezero_spin.wasm.component.cursor import Cursor
 from edgezero_spin.wasm.component.definitions import (
     CoreExternType,
@@ -28,43 +28,27 @@ from edgezero_spin.wasm.core_types import (
 )
 
 __all__ = [
+    "SECTION_ORDER",
+    "CoreDefinition",
     "CoreModuleContent",
-    "GlobalDefinition",
-    "TableDefinition",
+    "read_constant",
     "read_core_module",
-    "reexport_module",
-    "skip_constant",
 ]
 
 CUSTOM, TYPE, IMPORT, FUNCTION, TABLE, MEMORY, GLOBAL, EXPORT, START = range(9)
 ELEMENT, CODE, DATA, DATA_COUNT, TAG = range(9, 14)
-_ORDER: tuple[int, ...] = (
-    TYPE,
-    IMPORT,
-    FUNCTION,
-    TABLE,
-    MEMORY,
-    TAG,
-    GLOBAL,
-    EXPORT,
-    START,
-    ELEMENT,
-)
-_ORDER += (DATA_COUNT, CODE, DATA)
+SECTION_ORDER: tuple[int, ...] = (TYPE, IMPORT, FUNCTION, TABLE, MEMORY, TAG, GLOBAL, EXPORT)
+SECTION_ORDER += (START, ELEMENT, DATA_COUNT, CODE, DATA)
 
 
 @attrs.frozen
-class GlobalDefinition:
-    """A global that the module defines: its type, and where its constant expression is."""
+class CoreDefinition:
+    """A table or global that the module defines.
 
-    type: CoreExternType
-    start: int
-    end: int
-
-
-@attrs.frozen
-class TableDefinition:
-    """A table that the module defines; ``start`` is ``None`` where it is filled with null."""
+    Attributes:
+        start, end: Where its constant expression is; no start for a table that is filled with
+            null.
+    """
 
     type: CoreExternType
     start: int | None
@@ -96,9 +80,9 @@ class CoreModuleContent:
     import_types: list[int] = attrs.Factory(list)
     functions: list[int] = attrs.Factory(list)
     tags: list[int] = attrs.Factory(list)
-    tables: list[TableDefinition] = attrs.Factory(list)
+    tables: list[CoreDefinition] = attrs.Factory(list)
     memories: list[CoreExternType] = attrs.Factory(list)
-    globals: list[GlobalDefinition] = attrs.Factory(list)
+    globals: list[CoreDefinition] = attrs.Factory(list)
     exports: list[tuple[str, int, int]] = attrs.Factory(list)
     start: int | None = None
     sections: dict[int, tuple[int, int]] = attrs.Factory(dict)
@@ -133,9 +117,9 @@ def read_core_module(data: bytes) -> CoreModuleContent:
             name = section.name()
             module.customs.append((name, section.at, section.end))
             continue
-        if number not in _ORDER:
+        if number not in SECTION_ORDER:
             cursor.fail(f"malformed section id {number}", at)
-        place = _ORDER.index(number)
+        place = SECTION_ORDER.index(number)
         if place <= last:
             cursor.fail("section out of order", at)
         last = place
@@ -152,26 +136,17 @@ def read_core_module(data: bytes) -> CoreModuleContent:
     return module
 
 
-def reexport_module(type_: CoreFunctionType) -> bytes:
-    """Return a module that imports a function by empty names and exports it by one."""
-    function = b"\x60" + vector_bytes(type_.parameters) + vector_bytes(type_.results)
-    return (
-        MODULE
-        + section_bytes(TYPE, vector_bytes([function]))
-        + section_bytes(IMPORT, vector_bytes([b"\0\0\0\0"]))
-        + section_bytes(EXPORT, vector_bytes([b"\0\0\0"]))
-    )
-
-
-def skip_constant(cursor: Cursor) -> None:
-    """Pass over a constant expression and its end."""
+def read_constant(cursor: Cursor) -> list[tuple[int, int, int]]:
+    """Read a constant expression and its end; return opcode, start and end of each instruction."""
+    found: list[tuple[int, int, int]] = []
     while True:
         at = cursor.at
         opcode = cursor.byte()
         if opcode == 0x0B:
-            return
+            return found
         if opcode in (0x41, 0x42):
-            _skip_number(cursor)
+            while cursor.byte() >= 0x80:
+                pass
         elif opcode == 0x43:
             cursor.take(4)
         elif opcode == 0x44:
@@ -184,11 +159,7 @@ def skip_constant(cursor: Cursor) -> None:
             cursor.take(16)
         elif opcode not in (0x6A, 0x6B, 0x6C, 0x7C, 0x7D, 0x7E):
             cursor.fail(f"unknown instruction {opcode:#x} in a constant expression", at)
-
-
-def _skip_number(cursor: Cursor) -> None:
-    while cursor.byte() >= 0x80:
-        pass
+        found.append((opcode, at, cursor.at))
 
 
 def _types(module: CoreModuleContent, cursor: Cursor) -> None:
@@ -231,10 +202,10 @@ def _tables(module: CoreModuleContent, cursor: Cursor) -> None:
             cursor.choose("table", 0)
             type_ = read_table_type(cursor)
             start = cursor.at
-            skip_constant(cursor)
+            read_constant(cursor)
         else:
             type_ = read_table_type(cursor)
-        module.tables.append(TableDefinition(type_, start, cursor.at))
+        module.tables.append(CoreDefinition(type_, start, cursor.at))
         module.spaces[1].append(type_)
 
 
@@ -249,8 +220,8 @@ def _globals(module: CoreModuleContent, cursor: Cursor) -> None:
     for _ in range(cursor.u32()):
         type_ = read_global_type(cursor)
         start = cursor.at
-        skip_constant(cursor)
-        module.globals.append(GlobalDefinition(type_, start, cursor.at))
+        read_constant(cursor)
+        module.globals.append(CoreDefinition(type_, start, cursor.at))
         module.spaces[3].append(type_)
 
 

@@ -222,6 +222,26 @@ def test_targets_count_where_nothing_is_built(targeted: Path) -> None:
     assert "acme:up/evil@1.0.0" in refusal(up)
 
 
+@pytest.mark.parametrize(
+    ("more", "flags", "refused"),
+    [
+        pytest.param("", (), True, id="compared"),
+        pytest.param("", ("--skip-target-checks",), False, id="left alone"),
+        pytest.param("; rm spin.toml", (), False, id="without a manifest"),
+        pytest.param("; echo x > spin.toml", (), False, id="with one that is none"),
+    ],
+)
+def test_targets_count_where_a_line_of_the_project_builds(
+    targeted: Path, more: str, flags: tuple[str, ...], refused: bool
+) -> None:
+    """``build`` of ``edgezero.toml`` replaces the build and not what follows it."""  # CLI-14
+    line = f"cp cackling.wasm one.wasm{more}"
+    (targeted / "edgezero.toml").write_text(f'[adapters.spin.commands]\nbuild = "{line}"\n')
+    done = edgezero("build", *flags, cwd=targeted)
+    assert (targeted / "one.wasm").is_file()
+    assert ("acme:up/evil@1.0.0" in done.stderr, done.returncode) == (refused, int(refused))
+
+
 def test_a_manifest_with_other_faults_is_built_and_not_compared(targeted: Path) -> None:
     """It is said that the targets are not checked."""
     text = (targeted / "spin.toml").read_text()

@@ -47,10 +47,9 @@ def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:
     message = refusal(edgezero("new", "a", "--adapter", "ghost", cwd=tmp_path))
     assert "`ghost` is not registered in this build" in message
     message = refusal(edgezero("new", "a", "--template", "nope", cwd=tmp_path))
-    assert (
-        "no template 'nope' (available: edgezero-component, edgezero-events, edgezero-http"
-        in message
-    )
+    known = ("component", "cron", "events", "http")
+    offered = ", ".join(f"edgezero-{name}" for name in known)
+    assert f"no template 'nope' (available: {offered}" in message
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
@@ -211,14 +210,25 @@ def own_tests(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_project_of_handlers_of_events(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "values", "triggers"),
+    [
+        ("events", ["redis-channel=returns"], ["returns", "0 */5 * * * *"]),
+        ("redis", ["redis-channel=returns"], ["returns"]),
+        ("cron", ["cron-expression=0 0 3 * * *"], ["0 0 3 * * *"]),
+        ("mqtt", ["mqtt-topic=doors"], ["doors/+"]),
+    ],
+)
+def test_a_project_of_handlers_of_events(
+    tmp_path: Path, kind: str, values: list[str], triggers: list[str]
+) -> None:
     """Its own tests pass, spin.toml starts each of its handlers, and values reach both."""
-    arguments = ("new", "-t", "edgezero-events", "shop", "-v", "redis-channel=returns", "-a")
-    done = edgezero(*arguments, cwd=tmp_path)
+    given = [word for value in values for word in ("-v", value)]
+    done = edgezero("new", "-t", f"edgezero-{kind}", "shop", *given, "-a", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "shop"
     look = look_at_app("app", "", folder)
-    assert [trigger.text for trigger in look.triggers] == ["returns", "0 */5 * * * *"]
+    assert [trigger.text for trigger in look.triggers] == triggers
     check_triggers(look.triggers, folder / "app.wasm", folder)
     tested = own_tests(folder)
     assert tested.returncode == 0, tested.stdout + tested.stderr

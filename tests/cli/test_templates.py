@@ -96,8 +96,11 @@ def test_what_is_listed(repository: Path, env: dict[str, str]) -> None:
     listed = edgezero("templates", "list", env=env).stdout
     assert [line.split()[0] for line in listed.splitlines()] == [
         "edgezero-component",
+        "edgezero-cron",
         "edgezero-events",
         "edgezero-http",
+        "edgezero-mqtt",
+        "edgezero-redis",
         "edgezero-sqlite",
         "one",
         "two",

@@ -83,6 +83,23 @@ def test_up_listens_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
             assert process.wait(20) == 0
 
 
+def test_an_event_that_does_not_end_is_cut_off_and_told(tmp_path: Path) -> None:
+    """A second signal waits for it no longer; the line names what was not taken."""
+    # LIFE-10, TRG-5
+    with running_redis(tmp_path) as port:
+        path = redis_app(tmp_path, port)
+        with started("up", "-f", path, *QUIET) as process:
+            read_until(process, "orders: [worker]")
+            # It sleeps for an hour.
+            publish(port, b"l: sleeps")
+            read_until(process, "l: sleeps")
+            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
+            said, _ = process.communicate(timeout=20)
+    assert "redis message 'orders' was cut off in component worker: the host stops" in said
+    assert process.returncode == 0
+
+
 def test_up_with_no_trigger_left_fails(tmp_path: Path) -> None:
     """One line says what happened, and the status is 1; the password is in none."""  # V-64
     port = free_port()

@@ -16,6 +16,7 @@ import pytest
 
 from tests.cli.running import edgezero, refusal
 from tests.host.support import SCRIPT
+from tests.wasm.component.wit_components import encoded
 
 MANIFEST = """\
 spin_manifest_version = 2
@@ -266,3 +267,17 @@ def test_a_manifest_that_cannot_be_read_ends_the_command(app: Path) -> None:
     """At the start there is nothing to fall back to."""
     (app / "spin.toml").write_text("[")
     assert "spin.toml" in refusal(edgezero("watch", "-f", app))
+
+
+def test_what_does_not_fit_its_targets_is_not_served(app: Path) -> None:
+    """It is told after the build, and the next change tries again."""  # CLI-14, MAN-13
+    (app / "world.wasm").write_bytes(encoded("package a:b; world bare {}"))
+    (app / "env.toml").write_text(
+        '[triggers.http]\nworlds = [{ path = "world.wasm", world = "a:b/bare" }]\n'
+    )
+    put(app / "spin.toml", MANIFEST.replace('"demo"', '"demo"\ntargets = [{ path = "env.toml" }]'))
+    with watching(app) as output:
+        output.until("Component hello .* can't run in environment env")
+        output.until("waiting for a change")
+        put(app / "spin.toml", MANIFEST)
+        assert get(port_of(output)) == b"hello"

@@ -9,8 +9,8 @@ import pytest
 from edgezero_spin.host.exchange.exchange import Exchange, ResponseHead
 from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.factors.logs import Logs
-from edgezero_spin.host.factors.wasi.http import IncomingRequest, ResponseOutparam
-from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.factors.wasi.http.inbound import IncomingRequest, ResponseOutparam
+from edgezero_spin.host.load.interfaces import HostInterfaces
 from edgezero_spin.host.runtime.component_loading import load_component
 from edgezero_spin.host.runtime.engine import EngineSettings, make_engine
 from edgezero_spin.host.runtime.interface import Interface
@@ -53,7 +53,7 @@ def linked(build: Build) -> Iterator[PreparedComponent]:
     """The guest ``behaviours``, joined to a host that takes notes."""
     with make_engine(EngineSettings(pooling=False)) as engine:
         component = load_component(engine, build("behaviours"), HostSettings().cache_dir)
-        yield link(engine, component, recording(dict(host_interfaces())))
+        yield link(engine, component, recording(dict(HostInterfaces())))
 
 
 def ask(linked: PreparedComponent, target: str, method: str = "GET") -> tuple[ResponseHead, bytes]:

@@ -41,3 +41,14 @@ def test_a_new_project_builds_serves_and_passes_its_own_tests(tmp_path: Path) ->
         assert client.get("/reports/alice").text == "Hello, alice!"
     # The stores are in the folder, where every host looks for them.
     assert (folder / ".spin" / "sqlite_key_value.db").is_file()
+
+
+def test_a_new_project_for_events_passes_its_own_tests(tmp_path: Path) -> None:
+    """On the component that it builds, with the trigger of its spin.toml."""  # NEW-12
+    # The others differ in what tests/component/test_events.py tries.
+    made = edgezero("new", "-t", "edgezero-mqtt", "shop", "-a", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    done = edgezero("test", "-C", "shop", "--mode", "component", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "shop" / "app.wasm").is_file()
+    assert "skipped" not in done.stdout

@@ -14,8 +14,8 @@ from edgezero_spin.host.exchange.channel import ByteChannel
 from edgezero_spin.host.exchange.exchange import Exchange
 from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.factors.logs import Logs
-from edgezero_spin.host.factors.wasi.http import IncomingRequest, ResponseOutparam
-from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.factors.wasi.http.inbound import IncomingRequest, ResponseOutparam
+from edgezero_spin.host.load.interfaces import HostInterfaces
 from edgezero_spin.host.runtime.component_loading import load_component
 from edgezero_spin.host.runtime.engine import EngineSettings, make_engine
 from edgezero_spin.host.runtime.linking import link
@@ -45,7 +45,7 @@ def linked(build: Build) -> Iterator[PreparedComponent]:
     """The guest ``behaviours``, linked to the host's interfaces."""
     with make_engine(EngineSettings(pooling=False)) as engine:
         component = load_component(engine, build("behaviours"), HostSettings().cache_dir)
-        yield link(engine, component, host_interfaces())
+        yield link(engine, component, HostInterfaces())
 
 
 @pytest.fixture

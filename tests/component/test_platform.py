@@ -15,9 +15,9 @@ from edgezero_spin.host.factors.database_servers.pools import ConnectionPools
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
 from edgezero_spin.host.factors.postgres.factor import PostgresConnections
-from edgezero_spin.host.factors.sqlite.database import Database
-from edgezero_spin.host.factors.variables import VariableResolver
-from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.factors.sqlite.factor import Database
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
+from edgezero_spin.host.load.interfaces import HostInterfaces
 from edgezero_spin.host.runtime.component_loading import load_component
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.host.runtime.linking import link
@@ -48,7 +48,7 @@ def linked(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Prepared
     subprocess.run(
         [tool, *world, "componentize", "-p", str(FOLDER), "-o", str(output), "app"], check=True
     )
-    return link(engine, load_component(engine, output), host_interfaces())
+    return link(engine, load_component(engine, output), HostInterfaces())
 
 
 def run_in(linked: PreparedComponent, state: InstanceState, code: str) -> str:

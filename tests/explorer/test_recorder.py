@@ -65,6 +65,19 @@ def test_a_request_from_its_head_to_its_end() -> None:
     ]
 
 
+def test_what_is_told_of_a_request_changes_no_more() -> None:
+    """A call that ends while the answer is written to a browser changes a later answer only."""
+    recorder = Recorder()
+    seen = begin(recorder)
+    ended = seen.call_began(HostCall(KV, "[method]store.get", (object(), "greeting")))
+    assert ended is not None
+    found = recorder.request(seen.number)
+    ended(WitError(("other", "broken")))
+    later = recorder.request(seen.number)
+    assert found is not None and "error" not in found["call_list"][0]
+    assert later is not None and "error" in later["call_list"][0]
+
+
 def test_listeners_hear_of_every_change() -> None:
     """Until they stop listening."""
     recorder = Recorder()

@@ -23,6 +23,8 @@ from edgezero_spin.host.http.listening import bind
 from edgezero_spin.host.http.side_server import side_server
 from edgezero_spin.host.observers import Observer
 from tests.host.support import SCRIPT
+from tests.host.triggers.applications import write_app
+from tests.host.triggers.guest import REDIS
 
 MANIFEST = """\
 spin_manifest_version = 2
@@ -284,6 +286,45 @@ def test_a_key_value_store(browser: Browser) -> None:
     assert (binary["text"], binary["base64"], binary["bytes"]) == (None, "/wA=", 2)
     browser.json(f"{store}/value?key=n007", "DELETE")
     assert browser.ask(f"{store}/value?key=n007")[0] == 404
+
+
+def test_a_long_text_is_cut_between_characters(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its beginning stays a text; other bytes are shown as such."""
+    monkeypatch.setattr(stores, "MOST_VALUE_BYTES", 4)
+    value = "api/key-value/default/value?key=a"
+    for content, text, encoded in (
+        ("aaa\u00e9".encode(), "aaa", None),
+        ("aa\u00e9".encode(), "aa\u00e9", None),
+        (b"aaa\xc3", None, "YWFhww=="),
+        (b"a\xff\xff\xff\xff", None, "Yf///w=="),
+    ):
+        browser.json(value, "PUT", content)
+        found = browser.json(value)
+        assert (found["text"], found["base64"]) == (text, encoded)
+        assert found["cut"] is (found["bytes"] > 4)
+
+
+def test_components_that_take_events_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their stores and variables are shown, too."""
+    trigger = """
+[variables]
+greeting = { default = "hello" }
+[application.trigger.redis]
+address = "redis://127.0.0.1:1"
+[[trigger.redis]]
+channel = "a"
+component = "worker"
+"""
+    path = write_app(tmp_path, trigger, REDIS)
+    grants = 'key_value_stores = ["default"]\nvariables = { said = "{{ greeting }}" }\n'
+    path.write_text(path.read_text() + grants)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with Host.from_manifest(path, state_dir="", log_dir="") as host:
+        found = explored_host(host)
+    assert list(found.key_value) == ["default"]
+    assert [variable["value"] for variable in found.variables] == ["hello"]
 
 
 def test_a_store_that_refuses(browser: Browser, tmp_path: Path) -> None:

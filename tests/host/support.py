@@ -12,7 +12,7 @@ from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.host import Host
 from edgezero_spin.host.http.trigger import HttpEntry, HttpTriggers
-from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.load.interfaces import HostInterfaces
 from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.interface import WitError
@@ -33,7 +33,7 @@ __all__ = [
 
 SCRIPT = Path(__file__).parent / "guests" / "script.wat"
 
-INTERFACES = host_interfaces()
+INTERFACES = HostInterfaces()
 
 
 class Capture(io.RawIOBase):

@@ -12,7 +12,7 @@ from edgezero_spin.host.factors.sqlite.config import configured_databases
 from edgezero_spin.host.factors.variables.backends.azure_key_vault import AzureKeyVaultProvider
 from edgezero_spin.host.factors.variables.config import variable_providers
 from edgezero_spin.host.factors.wasi.sockets import NOT_PROVIDED
-from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.load.interfaces import HostInterfaces
 from edgezero_spin.host.load.runtime_config import resolve_runtime
 from edgezero_spin.manifest.runtime_config import load_runtime_config
 from tests.documents import File, read_session
@@ -116,4 +116,4 @@ def test_its_names_are_those_of_the_host() -> None:
         "fermyon:spin/llm",
     ):
         assert name in text
-        assert any(interface.startswith(name) for interface in host_interfaces())
+        assert any(interface.startswith(name) for interface in HostInterfaces())

@@ -9,7 +9,7 @@ import pytest
 from edgezero_spin.host import Host, HostSettings, HttpRequest
 from edgezero_spin.host.errors import GuestTrapped
 from edgezero_spin.host.factors.instance import Grants, InstanceState
-from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.load.interfaces import HostInterfaces
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.instance import Instance
 from tests.host.support import script_plan
@@ -60,7 +60,7 @@ def test_a_watch_follows_a_request(shared_engine: Engine, target: str, status: i
 def test_interfaces_can_be_wrapped(shared_engine: Engine) -> None:
     """A function put in place of the host's own is what the guest calls."""
     called = []
-    interfaces = dict(host_interfaces())
+    interfaces = dict(HostInterfaces())
     stdout = interfaces["wasi:cli/stdout"]
     original = stdout.functions["get-stdout"]
 

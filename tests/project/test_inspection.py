@@ -168,6 +168,26 @@ def test_a_core_module_is_what_it_is_adapted_to(tmp_path: Path) -> None:
     assert found.parts[0].size_bytes == found.size_bytes
 
 
+def nested(depth: int) -> bytes:
+    """A component with so many others in each other."""
+    data = b"\0asm\x0d\0\x01\0"
+    for _ in range(depth):
+        data = b"\0asm\x0d\0\x01\0\x04" + _leb128(len(data)) + data
+    return data
+
+
+def _leb128(number: int) -> bytes:
+    groups = [number >> shift & 127 for shift in range(0, max(number.bit_length(), 1), 7)]
+    return bytes([*(group | 128 for group in groups[:-1]), groups[-1]])
+
+
+def test_components_in_each_other(tmp_path: Path) -> None:
+    """As many are read as wasmtime takes."""
+    path = tmp_path / "app.wasm"
+    path.write_bytes(nested(100))
+    assert inspect_component(path).size_bytes == path.stat().st_size
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
@@ -178,6 +198,8 @@ def test_a_core_module_is_what_it_is_adapted_to(tmp_path: Path) -> None:
         pytest.param(b"\0asm\x0d\0\x01\0\x0a\x7f", "is damaged", id="cut short"),
         pytest.param(b"\0asm\x0d\0\x01\0\x0a\xff\xff\xff", "is damaged", id="a size without end"),
         pytest.param(b"\0asm\x0d\0\x01\0\x0a\x03\x01\x00\x05", "is damaged", id="a name too long"),
+        pytest.param(nested(101), "is damaged: more than 100 components", id="nested too deeply"),
+        pytest.param(nested(5000), "is damaged: more than 100 components", id="far too deeply"),
     ],
 )
 def test_files_that_are_none(tmp_path: Path, content: bytes | None, problem: str) -> None:

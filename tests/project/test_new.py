@@ -18,6 +18,7 @@ from edgezero_spin.project.new import NewProject, create_project
 from edgezero_spin.project.provision import provision
 from edgezero_spin.project.template_manifest import PROJECT_ID, ProjectTemplate
 from edgezero_spin.project.template_store import find_template
+from edgezero_spin.project.template_values import choose_values
 from tests.project.test_templates import template, without_patterns
 from tests.rights import public_folder, without_rights
 
@@ -150,6 +151,18 @@ def test_a_machine_without_git_gets_a_warning(
     assert (made.path / "app.py").exists()
     assert len(made.warnings) == 1
     assert "git init" in made.warnings[0]
+
+
+def test_an_author_whose_name_is_not_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be read is replaced; the rest of the name and the project are there."""  # TPL-9
+    (tmp_path / "gitconfig").write_bytes(b"[user]\n\tname = J\xfcrgen\n\temail = j@a.example\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    made = find_template(PROJECT_ID)
+    assert create_project("a", made, parent=tmp_path).warnings == ()
+    values = choose_values(
+        made, made.for_new_application(), {"app-name": "a"}, project_name="a", output_path="a"
+    )
+    assert values["authors"] == "J\ufffdrgen <j@a.example>"
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "broken link"])

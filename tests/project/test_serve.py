@@ -8,11 +8,11 @@ import pytest
 import wasmtime
 
 from edgezero_spin.errors import ProjectError
+from edgezero_spin.manifest.runtime_config import find_runtime_config
 from edgezero_spin.project.commands import CommandFailedError
 from edgezero_spin.project.serve import (
     ServeRequest,
     choose_engine,
-    find_runtime_config,
     run_spin,
     spin_arguments,
 )
@@ -161,9 +161,9 @@ def test_a_spin_that_a_signal_ended(spin: Path, tmp_path: Path) -> None:
 
 def test_runtime_configuration_beside_the_manifest_is_used(tmp_path: Path) -> None:
     """``runtime-config.toml`` needs no flag where it lies beside spin.toml."""  # BLD-11, OPQ-7
-    assert find_runtime_config(tmp_path / "spin.toml") is None
+    assert find_runtime_config(tmp_path) is None
     (tmp_path / "runtime-config.toml").touch()
-    assert find_runtime_config(tmp_path / "spin.toml") == tmp_path / "runtime-config.toml"
+    assert find_runtime_config(tmp_path) == tmp_path / "runtime-config.toml"
 
 
 def test_the_command_passes_it_on(spin: Path, tmp_path: Path) -> None:

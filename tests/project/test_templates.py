@@ -310,10 +310,10 @@ def defaults(made: ProjectTemplate) -> dict[str, str]:
     return {parameter.name: parameter.default or "" for parameter in made.parameters} | ANYTHING
 
 
-def test_there_are_four_templates() -> None:
-    """Projects with HTTP, with a database and with events, and one for a component."""
-    found = {made.id for made in built_in_templates()}
-    assert found == {PROJECT_ID, COMPONENT_ID, "edgezero-events", "edgezero-sqlite"}
+def test_which_templates_there_are() -> None:
+    """Projects with HTTP, a database and each kind of event, and one for a component."""
+    found = {made.id.removeprefix("edgezero-") for made in built_in_templates()}
+    assert found == {"http", "sqlite", "events", "redis", "mqtt", "cron", "component"}
 
 
 def test_our_project_works_with_spin_new() -> None:

@@ -56,6 +56,11 @@ def names_in(folder: Path, paths: object) -> set[str]:
             'watch = ["*.py"]\nworkdir = "src"', {"src/a.py", "src/in/b.py"}, id="workdir"
         ),
         pytest.param('watch = ["nothing/*.py"]', set(), id="nothing there"),
+        pytest.param('watch = ["src/[z-a].py"]', set(), id="a range that ends before it begins"),
+        pytest.param('watch = ["src/[!z-a].py"]', {"src/a.py"}, id="all but such a range"),
+        pytest.param('watch = ["src/[^b].py"]', set(), id="a mark that negates nothing"),
+        pytest.param('watch = ["src[!b]a.py", "src[.-0]a.py"]', set(), id="no letter is a slash"),
+        pytest.param('watch = ["src/[!-b].py"]', {"src/a.py"}, id="a dash beside the mark"),
     ],
 )
 def test_what_a_build_reads(tmp_path: Path, build: str, expected: set[str]) -> None:

@@ -354,6 +354,24 @@ def test_a_broken_manifest_leaves_what_runs(app: Path) -> None:
     assert then == ["clear", "building hello", "built 1", "loaded one"]
 
 
+def test_what_fails_its_check_is_not_loaded(app: Path) -> None:
+    """What ran before goes on, and the next build is checked again."""
+
+    async def check() -> None:
+        if (app / "hello.wasm").read_text() == "bad":
+            raise ProjectError("fits nowhere")
+
+    async def scenario() -> None:
+        async with watching(app, check=check) as journal:
+            await journal.until("loaded one")
+            put(app / "src" / "hello", "bad")
+            assert "built 1" in await journal.until("failed serving: fits nowhere")
+            put(app / "src" / "hello", "two")
+            assert "loaded bad" not in await journal.until("loaded two")
+
+    asyncio.run(scenario())
+
+
 def test_a_manifest_that_is_broken_at_the_start_ends_the_watch(app: Path) -> None:
     """There is nothing to wait for."""
     put(app / "spin.toml", "[")

@@ -70,6 +70,9 @@ def free_port() -> int:
     [
         pytest.param("http://127.0.0.1:{free}/", None, "connection-refused", id="nobody listens"),
         pytest.param("http://nobody.invalid/", None, "DNS-error", id="no such name"),
+        pytest.param("http://a..b/", None, "DNS-error", id="no name"),
+        pytest.param("http://xn--/", None, "DNS-error", id="no label"),
+        pytest.param("http://1.2.3.999/", None, "DNS-error", id="no address"),
         pytest.param("{target}/never", 0.05, "connection-read-timeout", id="no answer in time"),
         pytest.param("https://{authority}/", None, "TLS-protocol-error", id="no TLS"),
     ],

@@ -3,6 +3,7 @@
 Source: contract spin-host.md, WAGI-1, WAGI-3, WAGI-6, LIFE-7.
 """
 
+from time import thread_time
 from typing import Any
 
 import attrs
@@ -76,8 +77,11 @@ class CommandExecutor:
         limits = limits_of_request(component.limits, self._least_deadline_s)
         failure: BaseException | None = None
         meter = None
-        if component.grants.observer is not None:
-            meter = RequestMeter(exchange, state, None, executor="wagi")
+        began_s = thread_time()
+        observer = None if component.grants.observer is None else exchange.observer
+        state.following = observer
+        if observer is not None and observer.sees_component:
+            meter = RequestMeter(observer, component.grants.component_id, None, executor="wagi")
         try:
             with self._running.serving(state, limits.deadline_s):
                 try:
@@ -101,6 +105,8 @@ class CommandExecutor:
                     if watch is not None:
                         watch.ended(None, failure)
         finally:
+            state.cpu_s += thread_time() - began_s
+            state.following = None
             if meter is not None:
-                meter.end(None)
+                meter.end(state.cpu_s, None)
             state.close()

@@ -176,10 +176,13 @@ class InstanceExecutor:
         state.around_wait = sleeping
         clean = False
         meter = ended_s = None
-        if component.grants.observer is not None:
-            meter = RequestMeter(
-                call, state, None if started is None else started.instance, began_s=begun_s
-            )
+        is_observed = component.grants.observer is not None
+        if is_observed:
+            begun_s = thread_time() if begun_s is None else begun_s
+            state.following = observer = call.observer
+            if observer is not None and observer.sees_component:
+                instance = None if started is None else started.instance
+                meter = RequestMeter(observer, component.grants.component_id, instance)
         try:
             with self._running.serving(state, limits.deadline_s):
                 if watch is not None:
@@ -192,8 +195,13 @@ class InstanceExecutor:
                     clean = self._call(component, call, started, watch)
                 slept = state.slept
         finally:
-            if meter is not None:
-                ended_s = meter.end(None if started is None else started.instance)
+            if is_observed and begun_s is not None:
+                ended_s = thread_time()
+                state.cpu_s += ended_s - begun_s
+                state.following = None
+                if meter is not None:
+                    instance = None if started is None else started.instance
+                    meter.end(ended_s - begun_s, instance)
             # The call has the state by its body.
             state.before_wait = _nothing
             # Only now: until here whoever stops this request would stop the next one, too.

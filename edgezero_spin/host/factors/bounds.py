@@ -23,6 +23,7 @@ __all__ = [
     "release",
     "size_of",
     "size_of_row",
+    "too_large",
 ]
 
 MAX_HANDLES = 256
@@ -39,6 +40,11 @@ COUNTED_AFTER = 16 * 1024 * 1024
 
 # What each value counts besides its bytes, as in the reference.
 ENTRY_OVERHEAD = 24
+
+
+def too_large(limit: int = MAX_RESULT_BYTES) -> str:
+    """Say that a result counts more than its limit, as Spin does."""
+    return f"query result exceeds limit of {limit} bytes"
 
 
 def size_of(value: object) -> int:

@@ -96,7 +96,7 @@ def response_head(
     Raises:
         ValueError: A value has a line break in it.
     """
-    lines = [_STATUS_LINES[status], date_line()]
+    lines = [_STATUS_LINES[status], _date_now()[2]]
     has_length = closing = False
     for name, value in headers:
         if name in _FRAMING:

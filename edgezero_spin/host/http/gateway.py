@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from edgezero_spin.host.exchange.exchange import Exchange
-from edgezero_spin.host.exchange.fields import FIELDS_LIMIT, size_of
+from edgezero_spin.host.exchange.fields import FIELDS_LIMIT, Pair, size_of
 from edgezero_spin.host.exchange.handler_type import HandlerType
 from edgezero_spin.host.execution.executor import Served
 from edgezero_spin.host.http.headers import (
@@ -30,11 +30,14 @@ from edgezero_spin.host.http.headers import (
 )
 from edgezero_spin.host.http.routes import WELL_KNOWN_PREFIX, TriggerRouteTable
 
-__all__ = ["CompleteResponse", "ComponentCall", "Gateway", "RequestHead"]
+__all__ = ["CompleteResponse", "ComponentCall", "Gateway", "KeptHeaders", "RawPair", "RequestHead"]
 
 logger = logging.getLogger("edgezero_spin.host")
 
 RawPair = tuple[bytes, bytes]
+KeptHeaders = dict[HandlerType, tuple[str, list[Pair]]]
+"""The authority that header fields name, and what a component sees of them, by how it takes
+requests."""
 
 _AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 
@@ -53,6 +56,8 @@ class RequestHead:
         headers: As they came in.
         scheme: Of the listener.
         client: Address and port of the peer; ``None`` when it is not known.
+        kept: What was made of the headers, for further requests with the same ones; ``None`` where
+            there will be none.
     """
 
     method: str
@@ -61,6 +66,7 @@ class RequestHead:
     headers: Sequence[RawPair]
     scheme: str = "http"
     client: tuple[str, int] | None = None
+    kept: KeptHeaders | None = None
 
 
 @attrs.frozen
@@ -149,22 +155,21 @@ class Gateway:
         declaration = match.route.declaration
         if declaration.static:
             return self._static[declaration.id]
-        host = _host_of(head.headers)
-        if host is None:
-            logger.warning("a request without a usable Host header was refused")
-            return BAD_REQUEST
-        target = path if head.query is None else f"{path}?{head.query}"
         component = self._components[declaration.id]
         handler_type = component.handler_type
-        try:
-            headers = _HEADERS[handler_type](head.headers)
-        except HeaderNotTextError as error:
-            logger.error("Error processing request: %s: %s", declaration.id, error)
-            return HEADER_NOT_TEXT
-        if size_of(headers) > FIELDS_LIMIT:
-            return HEADERS_TOO_LARGE
+        kept = head.kept
+        visible = None if kept is None else kept.get(handler_type)
+        if visible is None:
+            made = _visible(head.headers, handler_type, declaration.id)
+            if isinstance(made, CompleteResponse):
+                return made
+            visible = made
+            if kept is not None:
+                kept[handler_type] = visible
+        host, headers = visible
+        target = path if head.query is None else f"{path}?{head.query}"
         peer = head.client
-        headers += host_headers(
+        headers = headers + host_headers(
             match,
             scheme=head.scheme,
             host=host,
@@ -207,6 +212,22 @@ class Gateway:
             logger.warning(
                 "a request to %r matched none of the application's routes (said once)", path
             )
+
+
+def _visible(
+    received: Sequence[RawPair], handler_type: HandlerType, component_id: str
+) -> tuple[str, list[Pair]] | CompleteResponse:
+    """Return the authority and what a component sees of a client's fields, or why it sees none."""
+    host = _host_of(received)
+    if host is None:
+        logger.warning("a request without a usable Host header was refused")
+        return BAD_REQUEST
+    try:
+        headers = _HEADERS[handler_type](received)
+    except HeaderNotTextError as error:
+        logger.error("Error processing request: %s: %s", component_id, error)
+        return HEADER_NOT_TEXT
+    return HEADERS_TOO_LARGE if size_of(headers) > FIELDS_LIMIT else (host, headers)
 
 
 def _host_of(headers: Sequence[RawPair]) -> str | None:

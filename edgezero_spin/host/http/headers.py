@@ -10,6 +10,7 @@ way to learn what they say; in WASI HTTP the authority carries what ``Host`` sai
 Source: contract spin-host.md, HDR-1 to HDR-15.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Set
 
@@ -133,6 +134,7 @@ def host_headers(
     return pairs
 
 
+@functools.lru_cache(maxsize=256)
 def peer_text(host: str, port: int) -> str:
     """Write an address as ``ip:port``, IPv6 in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

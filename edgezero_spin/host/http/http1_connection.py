@@ -17,7 +17,7 @@ from typing import cast
 
 from edgezero_spin.host.http.connections import Connections, shown
 from edgezero_spin.host.http.deadlines import Deadlines
-from edgezero_spin.host.http.gateway import RequestHead
+from edgezero_spin.host.http.gateway import KeptHeaders, RawPair, RequestHead
 from edgezero_spin.host.http.http1_response import Http1Response
 from edgezero_spin.host.http.read_flow import ReadFlow
 from edgezero_spin.host.http.received import Received
@@ -31,6 +31,7 @@ from edgezero_spin.host.http.request_head import (
     parse_request_line,
     parse_target,
 )
+from edgezero_spin.host.http.request_parser import RequestParser
 from edgezero_spin.host.http.resets import LINGER_S, end_sending
 
 __all__ = ["Http1Connection"]
@@ -216,11 +217,11 @@ class Http1Connection(asyncio.Protocol):
         response, body = self._response, self._body
         response.begin(line)
         parser = body.parser
-        parser.read_head(line)
+        parser.read_head(head, line)
         response.keep_alive = parser.keep_alive and not self._connections.stopping
         judged = parser.judged
         framing = body_framing(judged, is_1_0=line.is_1_0) if judged else NO_BODY
-        request = self._request(line, parser.fields)
+        request = self._request(line, parser)
         channel = body.expect(framing)
         received = self._received
         if channel is not None and not received.is_empty:
@@ -234,14 +235,16 @@ class Http1Connection(asyncio.Protocol):
             if waits and not response.is_started:
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _request(self, line: RequestLine, fields: list[tuple[bytes, bytes]]) -> RequestHead:
+    def _request(self, line: RequestLine, parser: RequestParser) -> RequestHead:
         target = parse_target(line.method, line.target)
+        fields: list[RawPair] = parser.fields
+        kept: KeptHeaders | None = parser.kept
         authority = target.authority
         if authority is not None:
             hosts = [value.lower() for name, value in fields if name == b"host"]
             if hosts != [authority.lower()]:
                 # A ``Host`` that has to agree (RV-94): two of them are refused.
-                fields = [*fields, (b"host", authority)]
+                fields, kept = [*fields, (b"host", authority)], None
         return RequestHead(
             line.method,
             target.path,
@@ -249,6 +252,7 @@ class Http1Connection(asyncio.Protocol):
             fields,
             self._connections.scheme,
             self._client,
+            kept,
         )
 
     # Writing ------------------------------------------------------------------------

@@ -34,23 +34,24 @@ def observed_request(
         component_id: What answers; ``None`` for the host itself.
         route: The route that matched.
     """
-    return ObservedRequest(
-        head.method,
-        head.path,
-        head.query,
-        head.scheme,
-        head.headers,
-        head.client,
-        application,
-        component_id,
-        route,
-    )
+    # What ``ObservedRequest(...)`` does; that is a call more, of a function in Python.
+    fields = head.method, head.path, head.query, head.scheme, head.headers, head.client
+    return tuple.__new__(ObservedRequest, (*fields, application, component_id, route))
 
 
 class ObservedResponse:
     """The way back to a client and what tells of it, both passed on."""
 
-    __slots__ = ("_began", "_observer", "_over", "_responder", "_size", "_status", "_writer")
+    __slots__ = (
+        "_began",
+        "_observer",
+        "_over",
+        "_responder",
+        "_size",
+        "_status",
+        "_writer",
+        "ready",
+    )
 
     def __init__(self, observer: RequestObserver, writer: ResponseWriter) -> None:
         """Begin with a request.
@@ -62,6 +63,7 @@ class ObservedResponse:
         self._observer = observer
         self._began = time.perf_counter()
         self._writer = writer
+        self.ready = writer.ready
         self._status = 0
         self._size = 0
         self._over = False
@@ -76,10 +78,6 @@ class ObservedResponse:
         return self
 
     # ResponseWriter
-
-    def ready(self) -> bool:
-        """Whether the client keeps up with reading."""
-        return self._writer.ready()
 
     def send(self, status: int, headers: Sequence[Pair], body: bytes) -> None:
         """Send a whole response."""

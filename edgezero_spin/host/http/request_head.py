@@ -11,6 +11,7 @@ Source: RFC 9112, sections 2, 3, 6; RFC 9110, 4.2, 9.3.6, 10.1.1; ``docs/hosting
 table.
 """
 
+import functools
 import re
 from collections.abc import Sequence
 
@@ -38,6 +39,10 @@ _PARSED_METHODS = {
 }
 _STAND_IN = b"POST"
 
+MOST_KEPT = 256
+"""Bytes of a request line, and of a target, that are kept with what they say. The clients of an
+application send few different ones again and again."""
+
 
 class Refused(Exception):  # noqa: N818 - read as a statement: the request was refused
     """A request cannot be served as it stands.
@@ -51,8 +56,7 @@ class Refused(Exception):  # noqa: N818 - read as a statement: the request was r
         self.status = status
 
 
-# Not frozen: one is made at each request, which would take four times as long.
-@attrs.define
+@attrs.frozen
 class Target:
     """What a request asks for.
 
@@ -67,7 +71,7 @@ class Target:
     authority: bytes | None = None
 
 
-@attrs.define
+@attrs.frozen
 class RequestLine:
     """A request line.
 
@@ -75,15 +79,15 @@ class RequestLine:
         method: As sent.
         target: As sent.
         is_1_0: The client speaks HTTP/1.0.
-        for_parser: The head with a method that httptools knows.
-        fields_at: Where its field lines begin.
+        size: Its bytes.
+        stand_in: A method that httptools knows, in place of one that it does not.
     """
 
     method: str
     target: bytes
     is_1_0: bool
-    for_parser: bytes
-    fields_at: int
+    size: int
+    stand_in: bytes | None = None
 
 
 def parse_request_line(head: bytes) -> RequestLine:
@@ -92,7 +96,12 @@ def parse_request_line(head: bytes) -> RequestLine:
     Raises:
         Refused: 400 for a line that is none, 501 for a tunnel, 505 for another version.
     """
-    match = _LINE.match(head)
+    line = head[: head.find(b"\r\n") + 2]
+    return _kept_line(line) if len(line) <= MOST_KEPT else _read_line(line)
+
+
+def _read_line(line: bytes) -> RequestLine:
+    match = _LINE.fullmatch(line)
     if match is None:
         raise Refused(400)
     method, target, major, minor = match.groups()
@@ -100,13 +109,14 @@ def parse_request_line(head: bytes) -> RequestLine:
         raise Refused(505)
     known = _PARSED_METHODS.get(method)
     if known is not None:
-        return RequestLine(known, target, minor == b"0", head, match.end())
+        return RequestLine(known, target, minor == b"0", len(line))
     if method == b"CONNECT":
         # An authority asks for a tunnel, which no component can be (RFC 9110, 9.3.6).
         raise Refused(501 if _AUTHORITY.fullmatch(target) else 400)
-    stand_in = _STAND_IN + head[len(method) :]
-    fields_at = match.end() + len(_STAND_IN) - len(method)
-    return RequestLine(method.decode("ascii"), target, minor == b"0", stand_in, fields_at)
+    return RequestLine(method.decode("ascii"), target, minor == b"0", len(line), _STAND_IN)
+
+
+_kept_line = functools.lru_cache(maxsize=256)(_read_line)
 
 
 def parse_target(method: str, target: bytes) -> Target:
@@ -115,6 +125,11 @@ def parse_target(method: str, target: bytes) -> Target:
     Raises:
         Refused: It has none of these forms, or a scheme that is not HTTP's.
     """
+    kept = len(target) <= MOST_KEPT
+    return _kept_target(method, target) if kept else _read_target(method, target)
+
+
+def _read_target(method: str, target: bytes) -> Target:
     authority = None
     if target[:1] == b"/":
         plain = target.partition(b"#")[0] if b"#" in target else target
@@ -135,6 +150,9 @@ def parse_target(method: str, target: bytes) -> Target:
         raw_query.decode("utf-8", "surrogateescape") if mark else None,
         authority,
     )
+
+
+_kept_target = functools.lru_cache(maxsize=256)(_read_target)
 
 
 @attrs.frozen

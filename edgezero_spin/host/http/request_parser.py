@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import httptools
 
-from edgezero_spin.host.http.gateway import RawPair
+from edgezero_spin.host.http.gateway import KeptHeaders, RawPair
 from edgezero_spin.host.http.request_head import Refused, RequestLine
 
 __all__ = ["MAX_FIELDS", "RequestParser"]
@@ -32,6 +32,7 @@ class RequestParser:
     Attributes:
         fields: Of the present head; it may be the list of the head before.
         judged: Those of them that say how the body is framed.
+        kept: What was made of the fields, for requests with the same ones.
         trailers: What followed the chunks.
         keep_alive: The client wishes to keep the connection.
     """
@@ -49,6 +50,7 @@ class RequestParser:
         "fields",
         "judged",
         "keep_alive",
+        "kept",
         "trailers",
     )
 
@@ -64,6 +66,7 @@ class RequestParser:
         """
         self.fields: list[RawPair] = []
         self.judged: list[RawPair] = []
+        self.kept: KeptHeaders = {}
         self.trailers: list[RawPair] = []
         self.keep_alive = True
         self._max_trailer_bytes = max_trailer_bytes
@@ -76,8 +79,8 @@ class RequestParser:
         self._trailer_bytes = 0
         self._parser = httptools.HttpRequestParser(self)
 
-    def read_head(self, line: RequestLine) -> None:
-        """Read a head.
+    def read_head(self, head: bytes, line: RequestLine) -> None:
+        """Read a head that begins with this line.
 
         Field lines that are those of the request before, as they often are on one connection,
         are not read again, unless they say how a body is framed.
@@ -85,12 +88,13 @@ class RequestParser:
         Raises:
             Refused: 400 for field lines that are none, 431 for too many.
         """
-        head = line.for_parser
-        lines = head[line.fields_at :]
+        lines = head[line.size :]
         if lines == self._lines and line.is_1_0 is self._is_1_0:
             return
         self._begin()
         self._lines = b""
+        if line.stand_in is not None:
+            head = line.stand_in + head[len(line.method) :]
         try:
             try:
                 self._parser.feed_data(head)
@@ -121,6 +125,7 @@ class RequestParser:
 
     def _begin(self) -> None:
         self.fields, self.judged, self.trailers = [], [], []
+        self.kept = {}
         self._in_head = True
         self._trailer_bytes = 0
 

@@ -44,6 +44,9 @@ __all__ = [
 WELL_KNOWN_PREFIX = "/.well-known/spin/"
 """Paths below it are answered by the host and never reach a component."""
 
+MOST_KEPT = 256
+"""Characters of a path that is kept with the route that it found."""
+
 _LITERAL, _PARAMETER, _WILDCARD, _SLASH, _DOT = range(5)
 # Where two routes differ first, the section with the lower rank wins.
 _RANKS = {_LITERAL: 0, _PARAMETER: 1, _WILDCARD: 2, _SLASH: 3, _DOT: 3}
@@ -98,8 +101,7 @@ class TriggerRoute:
         )
 
 
-# Not frozen: one is made at each request, which would take four times as long.
-@attrs.define
+@attrs.frozen
 class RouteMatch:
     """A request path and the route that it found.
 
@@ -178,6 +180,7 @@ class TriggerRouteTable:
         # that is all of it, and those that may match any.
         self._by_first: dict[str, list[tuple[int, _Pattern]]] = defaultdict(list)
         self._any_first: list[tuple[int, _Pattern]] = []
+        self._kept = functools.lru_cache(maxsize=256)(self._find)
         for place, pattern in enumerate(patterns):
             if pattern.literal is not None:
                 self._literals.setdefault(pattern.literal, pattern.route)
@@ -193,6 +196,9 @@ class TriggerRouteTable:
             path: The path as the client sent it, without the query, not decoded. Slashes
                 at both ends are ignored.
         """
+        return self._kept(path) if len(path) <= MOST_KEPT else self._find(path)
+
+    def _find(self, path: str) -> RouteMatch | None:
         trimmed = path.strip("/")
         literal = self._literals.get(trimmed)
         if literal is not None:

@@ -24,13 +24,12 @@ from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.outbound_http.interface import HttpSender, OutboundHosts
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.postgres.factor import PostgresConnections
-from edgezero_spin.host.factors.sqlite.database import Database
-from edgezero_spin.host.factors.variables import VariableResolver
+from edgezero_spin.host.factors.sqlite.factor import Database
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.host.http.gateway import Gateway
 from edgezero_spin.host.http.routes import TriggerRouteTable
 from edgezero_spin.host.http.trigger import HttpTriggers
 from edgezero_spin.host.load.dependencies import dependencies_of
-from edgezero_spin.host.load.interfaces import host_interfaces
 from edgezero_spin.host.load.middleware import link_behind_middleware
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, ComponentPlan
 from edgezero_spin.host.observers import Observer
@@ -106,29 +105,29 @@ def load_application(
     engine: Engine,
     cache_dir: Path | None,
     stores: Mapping[str, KeyValueBackend],
+    databases: Mapping[str, Database],
     variables: VariableResolver | None,
+    network: NetworkRules,
+    llm: LlmServer | None,
     logs: Logs,
     limits: InstanceLimits,
-    sender: HttpSender | None = None,
-    interfaces: Mapping[str, Interface] | None = None,
-    adapt: Callable[[Grants], Grants] | None = None,
-    databases: Mapping[str, Database] | None = None,
-    network: NetworkRules | None = None,
-    llm: LlmServer | None = None,
-    reuses: bool = False,
-    observer: Observer | None = None,
+    sender: HttpSender,
+    interfaces: Mapping[str, Interface],
+    adapt: Callable[[Grants], Grants] | None,
+    reuses: bool,
+    observer: Observer | None,
 ) -> Application:
     """Compile, link and check.
 
     Args:
         cache_dir: Where compiled components are kept; ``None`` for nowhere.
         stores: Label to store; every label that a component lists is in it.
-        sender: Sends the requests that components may send; ``None`` for a host without.
-        interfaces: What components can import; ``None`` for all that this host has.
-        adapt: Has the last word on what each component is granted.
         databases: Label to SQLite database; every label that a component lists is in it.
-        network: What the operator lets connections do; ``None`` for the usual.
+        network: What the operator lets connections do.
         llm: The server of language models; ``None`` for none.
+        sender: Sends the requests that components may send.
+        interfaces: What components can import.
+        adapt: Has the last word on what each component is granted.
         reuses: Whether an instance takes more than one event.
         observer: Told of instances and calls; ``None`` where nobody is.
 
@@ -146,12 +145,9 @@ def load_application(
     http = http_triggers(triggers)
     table = http.route_table()
     _warn(table)
-    databases = databases or {}
-    network = network or NetworkRules()
     postgres = PostgresConnections()
     mysql: ConnectionPools[Any] = ConnectionPools()
     model_client = None if llm is None else _llm_client(llm)
-    interfaces = host_interfaces() if interfaces is None else interfaces
     if observer is not None:
         from edgezero_spin.host.factors.observed_calls import ObservedInterfaces
 
@@ -184,8 +180,9 @@ def load_application(
         )
         if adapt is not None:
             grants = adapt(grants)
-        linker = _Linker(engine, part, interfaces, cache_dir)
-        loadable[part.id] = _Loadable(part, linker, grants, limits, is_fresh=not reuses)
+        loadable[part.id] = _Loadable(
+            part, engine, interfaces, cache_dir, grants, limits, is_fresh=not reuses
+        )
     served = {
         (trigger.kind, id): trigger.load(loadable[id])
         for trigger in triggers
@@ -244,7 +241,9 @@ class _Loadable:
     """A component of the plan before it is known how it is called; a ``LoadableComponent``."""
 
     part: ComponentPlan
-    linker: "_Linker"
+    engine: Engine
+    interfaces: Mapping[str, Interface]
+    cache_dir: Path | None
     grants: Grants
     limits: InstanceLimits
     is_fresh: bool = attrs.field(kw_only=True)
@@ -255,45 +254,31 @@ class _Loadable:
 
     @functools.cached_property
     def linked(self) -> PreparedComponent:
-        part, linker = self.part, self.linker
+        part = self.part
         joined = bool(part.dependencies or part.middleware)
-        return linker(load_component(linker.engine, part.source, linker.cache_dir, joined=joined))
+        return self._link(load_component(self.engine, part.source, self.cache_dir, joined=joined))
 
     @property
     def program(self) -> PreparedComponent:
-        linker = self.linker
-        return load_command(linker.engine, self.part.source, linker.cache_dir, linker)
+        return load_command(self.engine, self.part.source, self.cache_dir, self._link)
 
-
-@attrs.frozen
-class _Linker:
-    """Links a component of the plan, with its dependencies."""
-
-    engine: Engine
-    part: ComponentPlan
-    interfaces: Mapping[str, Interface]
-    cache_dir: Path | None
-
-    def __call__(self, component: CompiledComponent) -> PreparedComponent:
+    def _link(self, component: CompiledComponent) -> PreparedComponent:
+        """Link the component with its dependencies."""
+        engine, part, interfaces = self.engine, self.part, self.interfaces
         dependencies = dependencies_of(
-            self.engine,
-            component,
-            self.part.id,
-            self.part.dependencies,
-            self.interfaces,
-            self.cache_dir,
+            engine, component, part.id, part.dependencies, interfaces, self.cache_dir
         )
-        if self.part.middleware:
+        if part.middleware:
             return link_behind_middleware(
-                self.engine,
+                engine,
                 component,
-                self.part.id,
+                part.id,
                 dependencies,
-                self.part.middleware,
-                self.interfaces,
+                part.middleware,
+                interfaces,
                 self.cache_dir,
             )
-        return link(self.engine, component, self.interfaces, dependencies)
+        return link(engine, component, interfaces, dependencies)
 
 
 def check_plan(plan: ApplicationPlan) -> None:

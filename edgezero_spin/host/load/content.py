@@ -83,6 +83,13 @@ class _Placer:
                 name: self._dependency(f"{place}: dependency '{name}'", dependency)
                 for name, dependency in part.dependencies.items()
             },
+            trigger_dependencies={
+                role: tuple(
+                    self._dependency(f"{place}: {role} {position}", dependency)
+                    for position, dependency in enumerate(dependencies, 1)
+                )
+                for role, dependencies in part.trigger_dependencies.items()
+            },
         )
 
     def _dependency(self, place: str, dependency: LockedDependency) -> LockedDependency:

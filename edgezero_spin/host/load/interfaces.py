@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from edgezero_spin.host.runtime.interface import Interface
 
-__all__ = ["HostInterfaces", "host_interfaces"]
+__all__ = ["HostInterfaces"]
 
 Tables = tuple[Interface, ...]
 
@@ -44,21 +44,21 @@ def _wasi_03() -> Tables:
 
 
 def _key_value() -> Tables:
-    from edgezero_spin.host.factors.key_value import interface, interface_3, wasi_keyvalue
+    from edgezero_spin.host.factors.key_value import interface, wasi_keyvalue
 
-    return (interface.KEY_VALUE, interface_3.KEY_VALUE_3, *wasi_keyvalue.INTERFACES)
+    return (interface.KEY_VALUE, interface.KEY_VALUE_3, *wasi_keyvalue.INTERFACES)
 
 
 def _variables() -> Tables:
-    from edgezero_spin.host.factors.variables import interface, wasi_config
+    from edgezero_spin.host.factors.variables import interface
 
-    return (interface.VARIABLES, interface.VARIABLES_3, wasi_config.WASI_CONFIG)
+    return (interface.VARIABLES, interface.VARIABLES_3, interface.WASI_CONFIG)
 
 
 def _sqlite() -> Tables:
-    from edgezero_spin.host.factors.sqlite import interface, interface_3_1
+    from edgezero_spin.host.factors.sqlite import interface
 
-    return (*interface.INTERFACES, interface_3_1.SQLITE_3_1)
+    return interface.INTERFACES
 
 
 def _redis() -> Tables:
@@ -188,8 +188,3 @@ class HostInterfaces(Mapping[str, Interface]):
                 tables = self._otel() if home is _otel else home()
                 self._tables.update({table.name: table for table in tables})
                 self._read.add(home)
-
-
-def host_interfaces(*, wasi_otel: bool = False) -> Mapping[str, Interface]:
-    """Return the interfaces of this host by name; see ``HostInterfaces``."""
-    return HostInterfaces(wasi_otel=wasi_otel)

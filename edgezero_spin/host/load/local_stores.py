@@ -9,20 +9,19 @@ Source: contract spin-host.md, KV-40 to KV-44, STATE-1.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.factors.key_value.factor import KeyValueStores
 from edgezero_spin.host.load.runtime_config import resolve_runtime
-from edgezero_spin.host.load.starting import RUNTIME_CONFIG
-from edgezero_spin.manifest.runtime_config import load_runtime_config
+from edgezero_spin.manifest.runtime_config import (
+    RUNTIME_CONFIG,
+    find_runtime_config,
+    load_runtime_config,
+)
 from edgezero_spin.stores import MemoryKeyValue
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 
-__all__ = ["LocalStore", "StoreAccessError", "open_store"]
-
-LocalStore: TypeAlias = KeyValueBackend
-"""An open store: bytes by key."""
+__all__ = ["KeyValueBackend", "StoreAccessError", "open_store"]
 
 
 class StoreAccessError(HostError):
@@ -64,14 +63,15 @@ def open_store(
         StoreAccessError: There is no such store, it is kept in memory, or it failed.
         HostError: Its file or its settings cannot be used.
     """
-    beside = app_dir / RUNTIME_CONFIG
-    path = runtime_config or (beside if beside.is_file() else None)
+    path = runtime_config or find_runtime_config(app_dir)
     config = None if path is None else load_runtime_config(path)
     stores = resolve_runtime(config, app_dir=app_dir, state_dir=state_dir).key_value
     if label not in stores:
         known = ", ".join(stores)
         raise StoreAccessError(
-            label, f"there is none; define [key_value_store.{label}] in {beside} (known: {known})"
+            label,
+            f"there is none; define [key_value_store.{label}] in {app_dir / RUNTIME_CONFIG} "
+            f"(known: {known})",
         )
     place = stores[label].place
     if place is None:

@@ -20,9 +20,12 @@ from edgezero_spin.host.factors.variables.config import variable_providers
 from edgezero_spin.host.load.application import check_plan, http_triggers
 from edgezero_spin.host.load.plan import ApplicationPlan, plan_of
 from edgezero_spin.host.load.runtime_config import resolve_runtime
-from edgezero_spin.host.load.starting import RUNTIME_CONFIG
 from edgezero_spin.host.load.trigger_kinds import BUILT_IN
-from edgezero_spin.manifest.runtime_config import RuntimeConfig, load_runtime_config
+from edgezero_spin.manifest.runtime_config import (
+    RuntimeConfig,
+    find_runtime_config,
+    load_runtime_config,
+)
 from edgezero_spin.manifest.spin import SpinManifest, lock_application
 
 __all__ = ["refusals"]
@@ -48,8 +51,8 @@ def refusals(manifest: SpinManifest, exports_of: Callable[[Path], Sequence[str]]
             problems.append(str(error))
             return None
 
-    path = manifest.base_dir / RUNTIME_CONFIG
-    if path.is_file():
+    path = find_runtime_config(manifest.base_dir)
+    if path is not None:
         config = attempt(lambda: load_runtime_config(path))
         if config is not None:
             _check_config(config, manifest, attempt)

@@ -28,7 +28,6 @@ class RuntimeSettings:
         max_instance_memory: Bytes of memory that one instance may use; ``None`` for the
             engine's own limit.
         key_value: Stores by label; ``default`` is always there.
-        config: The file, if there was one.
         summary: ``Using runtime config ...``, empty when there is nothing to say.
         warnings: Remarks for people.
     """
@@ -37,7 +36,6 @@ class RuntimeSettings:
     log_dir: Path | None = None
     max_instance_memory: int | None = None
     key_value: Mapping[str, KeyValueSettings] = attrs.field(factory=dict)
-    config: RuntimeConfig | None = None
     summary: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -61,24 +59,16 @@ def resolve_runtime(
     Raises:
         RuntimeConfigError: A store is of a kind that this host does not have.
     """
-    state = _folder(
-        state_dir,
-        None if config is None else config.state_dir,
-        None if app_dir is None else app_dir / ".spin",
-    )
-    logs = _folder(
-        log_dir,
-        None if config is None else config.log_dir,
-        None if state is None else state / "logs",
-    )
+    said = config or RuntimeConfig(path=Path())
+    state = _folder(state_dir, said.state_dir, None if app_dir is None else app_dir / ".spin")
+    logs = _folder(log_dir, said.log_dir, None if state is None else state / "logs")
     return RuntimeSettings(
         state_dir=state,
         log_dir=logs,
-        max_instance_memory=None if config is None else config.max_instance_memory,
+        max_instance_memory=said.max_instance_memory,
         key_value=configured_stores(config, state),
-        config=config,
-        summary="" if config is None else _summary(config),
-        warnings=() if config is None else config.warnings,
+        summary=_summary(said),
+        warnings=said.warnings,
     )
 
 

@@ -22,12 +22,10 @@ from edgezero_spin.host.factors.logs import DEFAULT_MAX_BYTES, Logs
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules, read_network_rules
 from edgezero_spin.host.factors.sqlite.config import configured_databases
 from edgezero_spin.host.factors.sqlite.factor import Databases
-from edgezero_spin.host.factors.variables import (
-    ClosingProvider,
-    VariableResolver,
-    read_variable_options,
-)
 from edgezero_spin.host.factors.variables.config import variable_providers
+from edgezero_spin.host.factors.variables.options import read_variable_options
+from edgezero_spin.host.factors.variables.providers import ClosingProvider
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.host.load.content import place_content
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, keep_components, plan_of
 from edgezero_spin.host.load.runtime_config import RuntimeSettings, resolve_runtime
@@ -35,7 +33,7 @@ from edgezero_spin.host.load.trigger_kinds import kinds_of
 from edgezero_spin.host.registry.cache import ContentCache
 from edgezero_spin.host.registry.downloads import Downloads
 from edgezero_spin.host.settings import HostSettings, RunOptions, default_downloads_dir
-from edgezero_spin.manifest.runtime_config import load_runtime_config
+from edgezero_spin.manifest.runtime_config import find_runtime_config, load_runtime_config
 from edgezero_spin.manifest.spin import LockedApp, load_lock, load_spin_manifest, lock_application
 
 __all__ = [
@@ -49,7 +47,6 @@ __all__ = [
     "prepare",
 ]
 
-RUNTIME_CONFIG = "runtime-config.toml"
 DOTENV = ".env"
 
 _COMPONENT_SUFFIXES = (".wasm", ".wat")
@@ -231,13 +228,14 @@ def prepare(
     if options.get("work_dir") is not None:
         (work_dir / "spin.lock").write_text(app.to_json() + "\n", encoding="utf-8")
     beside = found.file.parent if found.file.is_file() else None
-    file = options.get("runtime_config") if "runtime_config" in options else _config_in(beside)
+    usual = None if beside is None else find_runtime_config(beside)
+    file = options.get("runtime_config", usual)
     config = None if file is None else load_runtime_config(file)
     runtime = resolve_runtime(
         config,
         app_dir=found.app_dir,
-        state_dir=_text(options.get("state_dir")),
-        log_dir=_text(options.get("log_dir")),
+        state_dir=options.get("state_dir"),
+        log_dir=options.get("log_dir"),
     )
     network = read_network_rules(config)
     models = read_llm_settings(config)
@@ -290,11 +288,6 @@ def prepare(
     )
 
 
-def _config_in(folder: Path | None) -> Path | None:
-    path = None if folder is None else folder / RUNTIME_CONFIG
-    return path if path is not None and path.is_file() else None
-
-
 def _dotenv_path(folder: Path | None) -> Path:
     here = Path(DOTENV)
     return here if folder is None or here.is_file() else folder / DOTENV
@@ -308,10 +301,6 @@ def _with_environment(app: LockedApp, environment: Mapping[str, str]) -> LockedA
             attrs.evolve(part, env={**part.env, **environment}) for part in app.components
         ),
     )
-
-
-def _text(path: str | Path | None) -> str | None:
-    return None if path is None else str(path)
 
 
 def _raw(value: str | bytes) -> bytes:

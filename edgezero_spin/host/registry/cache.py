@@ -18,14 +18,26 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from edgezero_spin.manifest.spin import FetchError
 
-__all__ = ["KINDS", "MAX_BYTES", "ContentCache", "ContentKind", "check_digest"]
+__all__ = [
+    "KINDS",
+    "MAX_BYTES",
+    "PIECE_BYTES",
+    "ContentCache",
+    "ContentKind",
+    "check_digest",
+    "digest_of",
+    "measure",
+    "pieces_of",
+]
 
 MAX_BYTES = 1024 * 1024 * 1024
 """Bytes of one download; more is not a component."""
+
+PIECE_BYTES = 256 * 1024
 
 ContentKind = Literal["wasm", "data"]
 """Which folder content is in: components and their dependencies, or anything else."""
@@ -37,6 +49,10 @@ KINDS: tuple[ContentKind, ...] = ("wasm", "data")
 
 _PART = ".part-"
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
 
 
 class ContentCache:
@@ -203,6 +219,23 @@ class ContentCache:
         return path
 
 
+def digest_of(content: bytes | bytearray) -> str:
+    """Return the digest of some bytes."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def measure(path: Path) -> tuple[str, int]:
+    """Return the digest of a file, and its size."""
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}", file.tell()
+
+
+def pieces_of(file: _Readable) -> Iterator[bytes]:
+    """Yield what is left of a file."""
+    while piece := file.read(PIECE_BYTES):
+        yield piece
+
+
 def check_digest(digest: str) -> str:
     """Return a digest in small letters.
 
@@ -238,8 +271,7 @@ def _sweep(folder: Path) -> None:
 
 def _has_digest(path: Path, digest: str) -> bool:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == digest.lower()[7:]
+        return measure(path)[0] == digest.lower()
     except OSError:
         return False
 

@@ -30,10 +30,14 @@ class Credentials:
     password: str = attrs.field(repr=False)
 
     @property
+    def encoded(self) -> str:
+        """``user:password`` in base64."""
+        return base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+
+    @property
     def basic(self) -> str:
         """The value of an ``Authorization`` header."""
-        whole = f"{self.username}:{self.password}".encode()
-        return f"Basic {base64.b64encode(whole).decode()}"
+        return f"Basic {self.encoded}"
 
 
 def find_credentials(host: str) -> Credentials | None:

@@ -9,7 +9,7 @@ Source: contract spin-host.md, MAN-31 to MAN-33 and MAN-72.
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgezero_spin.host.registry.cache import ContentCache
+from edgezero_spin.host.registry.cache import ContentCache, pieces_of
 from edgezero_spin.manifest.spin import FetchError, PackageSource, UrlSource
 
 __all__ = ["Downloads"]
@@ -19,8 +19,6 @@ TIMEOUT_S = 30.0
 
 MAX_DOCUMENT_BYTES = 1024 * 1024
 """Bytes of a file that is read as a whole."""
-
-_PIECE = 256 * 1024
 
 
 class Downloads:
@@ -106,8 +104,7 @@ def _pieces(url: str) -> Iterator[bytes]:
     try:
         # The scheme is http or https, and redirects lead to no other that reads files.
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
-            while piece := response.read(_PIECE):
-                yield piece
+            yield from pieces_of(response)
             left = response.length
     except urllib.error.HTTPError as error:
         error.close()

@@ -1,9 +1,8 @@
-"""Log in to a registry: try a name and a password, and keep them where Spin keeps its own.
+"""Logins to registries: a name and a password, tried and kept where Spin keeps its own.
 
 Source: contract spin-host.md, OCI-22 and OCI-23.
 """
 
-import base64
 import contextlib
 import json
 import os
@@ -74,10 +73,9 @@ def log_in(server: str, credentials: Credentials, *, insecure: bool = False) -> 
 def _store(host: str, credentials: Credentials) -> Path:
     """Add a login to Spin's file, which nobody else may read."""
     path = spin_auth_path()
-    whole = f"{credentials.username}:{credentials.password}".encode()
     try:
         content = _read(path)
-        content["auths"][host] = base64.b64encode(whole).decode()
+        content["auths"][host] = credentials.encoded
         path.parent.mkdir(parents=True, exist_ok=True)
         # A file of this kind is for its owner alone from the start.
         descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=".registry-auth-")

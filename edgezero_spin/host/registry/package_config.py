@@ -36,30 +36,19 @@ class PackageRegistry:
         kind: ``oci`` or ``local``; ``None`` where the registry itself says.
         metadata: What the registry would say of itself; ``None`` to ask it.
         root: The folder of a local one.
-        plain: Ask it without TLS.
-        trusting: Accept any certificate.
-        roots: Certificates in PEM that it is trusted by, besides the system's.
-        credentials: Who asks; ``None`` for nobody in particular.
+        oci: How it is asked where its packages are images.
     """
 
     name: str
     kind: str | None = None
     metadata: Mapping[str, Any] | None = None
     root: Path | None = None
-    plain: bool = False
-    trusting: bool = False
-    roots: tuple[str, ...] = ()
-    credentials: Credentials | None = None
+    oci: RegistryEndpoint
 
     def endpoint(self, host: str) -> RegistryEndpoint:
         """Return how a host is asked that this registry keeps its packages on."""
-        return RegistryEndpoint(
-            host=host,
-            plain=self.plain,
-            trusting=self.trusting,
-            roots=self.roots,
-            credentials=self.credentials or find_credentials(host),
-        )
+        credentials = self.oci.credentials or find_credentials(host)
+        return attrs.evolve(self.oci, host=host, credentials=credentials)
 
 
 @attrs.frozen(kw_only=True)
@@ -119,14 +108,17 @@ class PackageConfig:
             kind=kind,
             metadata=metadata,
             root=None if root is None else Path(root),
-            plain=oci.text("protocol") == "http",
-            trusting=oci.flag("accept_invalid_certificates"),
-            roots=tuple(
-                certificate.required_text("data")
-                for certificate in oci.tables("extra_root_certificates")
-                if certificate.text("encoding") == "pem"
+            oci=RegistryEndpoint(
+                host=name,
+                plain=oci.text("protocol") == "http",
+                trusting=oci.flag("accept_invalid_certificates"),
+                roots=tuple(
+                    certificate.required_text("data")
+                    for certificate in oci.tables("extra_root_certificates")
+                    if certificate.text("encoding") == "pem"
+                ),
+                credentials=_credentials(oci),
             ),
-            credentials=_credentials(oci),
         )
         if problems.found:
             raise FetchError(tell_problems(str(self.path), problems.found))

@@ -7,7 +7,6 @@ Source: contract spin-host.md, MAN-32, MAN-33 and MAN-72;
 https://tag-runtime.cncf.io/wgs/wasm/deliverables/wasm-oci-artifact/.
 """
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -18,9 +17,10 @@ from typing import Any
 import attrs
 import httpx
 
+from edgezero_spin.host.registry.cache import measure, pieces_of
 from edgezero_spin.host.registry.package_config import PackageRegistry, load_package_config
 from edgezero_spin.host.registry.repository import OciRepository
-from edgezero_spin.host.registry.session import RegistryEndpoint
+from edgezero_spin.host.registry.session import RegistryEndpoint, content_of, document_of
 from edgezero_spin.manifest.image_reference import parse_image_reference
 from edgezero_spin.manifest.spin import FetchError, PackageSource
 from edgezero_spin.manifest.spin.versions import (
@@ -36,7 +36,6 @@ logger = logging.getLogger("edgezero_spin.host")
 
 METADATA_PATH = "/.well-known/wasm-pkg/registry.json"
 METADATA_TIMEOUT_S = 10.0
-_PIECE = 256 * 1024
 
 
 @attrs.frozen
@@ -136,18 +135,16 @@ def _local_release(registry: PackageRegistry, package: str, requirement: Require
     names = [path.stem for path in folder.glob("*.wasm")]
     path = folder / f"{_best(package, requirement, names)}.wasm"
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            size = file.tell()
+        digest, size = measure(path)
     except OSError as error:
         raise FetchError(f"cannot read {path}: {error.strerror}") from error
 
     @contextmanager
     def opened() -> Iterator[Iterable[bytes]]:
         with path.open("rb") as file:
-            yield iter(lambda: file.read(_PIECE), b"")
+            yield pieces_of(file)
 
-    return Release(f"sha256:{digest}", size, opened)
+    return Release(digest, size, opened)
 
 
 def _oci_release(
@@ -198,11 +195,12 @@ def _metadata_of(registry: PackageRegistry) -> Mapping[str, Any]:
     scheme = "http" if registry.name.partition(":")[0] == "localhost" else "https"
     url = f"{scheme}://{registry.name}{METADATA_PATH}"
     try:
-        response = httpx.get(url, timeout=METADATA_TIMEOUT_S, follow_redirects=True)
-        if response.status_code == 404:
-            return {}
-        found = response.raise_for_status().json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        with httpx.stream(
+            "GET", url, timeout=METADATA_TIMEOUT_S, follow_redirects=True
+        ) as response:
+            if response.status_code == 404:
+                return {}
+            return document_of(content_of(response.raise_for_status()), registry.name)
+    except (httpx.HTTPError, httpx.InvalidURL, FetchError) as error:
         logger.warning("the registry %s says nothing of itself: %s", registry.name, error)
         return {}
-    return found if isinstance(found, dict) else {}

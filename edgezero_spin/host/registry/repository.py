@@ -6,7 +6,6 @@ Source: https://github.com/opencontainers/distribution-spec; contract spin-host.
 OCI-28.
 """
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -16,6 +15,7 @@ from urllib.parse import urljoin
 import attrs
 import httpx
 
+from edgezero_spin.host.registry.cache import digest_of
 from edgezero_spin.host.registry.session import (
     OciSession,
     RegistryEndpoint,
@@ -115,8 +115,9 @@ class OciRepository:
             with self._session.answer("GET", url, self._name) as response:
                 document = document_of(content_of(response), self._host)
                 following = _NEXT.search(response.headers.get("link", ""))
-            tags = document.get("tags") or ()
-            found += [tag for tag in tags if isinstance(tag, str)]
+            tags = document.get("tags")
+            if isinstance(tags, list):
+                found += [tag for tag in tags if isinstance(tag, str)]
             if following is None:
                 return found
             url = urljoin(url, following[1])
@@ -161,7 +162,7 @@ class OciRepository:
         content = content_of(response)
         promised = response.headers.get("docker-content-digest", "")
         type_of_answer = response.headers.get("content-type", "").partition(";")[0].strip()
-        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        digest = digest_of(content)
         wanted = version if by_digest else promised
         if wanted.startswith("sha256:") and wanted != digest:
             raise FetchError(
@@ -269,7 +270,7 @@ class OciRepository:
             expected_status=(200, 201),
         ) as response:
             digest: str | None = response.headers.get("docker-content-digest")
-        found = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        found = digest_of(content)
         if digest is not None and digest.startswith("sha256:") and digest != found:
             raise FetchError(
                 f"the registry {self._host} has the digest {digest} for {what}, not {found}: it, "
@@ -302,7 +303,7 @@ def small_blob(repository: OciRepository, blob: Blob, what: str) -> bytes:
         content += piece
         if len(content) > blob.size:
             break
-    found = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    found = digest_of(content)
     if len(content) != blob.size or found != blob.digest.lower():
         raise FetchError(
             f"{what} is not what the manifest says: expected {blob.digest} of "

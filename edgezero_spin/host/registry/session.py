@@ -8,7 +8,6 @@ Source: https://github.com/opencontainers/distribution-spec; RFC 6750 for the ch
 contract spin-host.md, OCI-25.
 """
 
-import json
 import re
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,6 +18,7 @@ import attrs
 import httpx
 
 from edgezero_spin.host.registry.credentials import Credentials
+from edgezero_spin.manifest.decoding import decode_json
 from edgezero_spin.manifest.spin import FetchError
 
 __all__ = ["MAX_DOCUMENT_BYTES", "OciSession", "RegistryEndpoint", "content_of", "document_of"]
@@ -267,8 +267,8 @@ def document_of(content: bytes, host: str) -> dict[str, Any]:
         FetchError: It is not one.
     """
     try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
+        document = decode_json(content)
+    except ValueError:
         document = None
     if not isinstance(document, dict):
         raise FetchError(f"{host} answered with what is not a JSON object")
@@ -287,8 +287,8 @@ def _release(response: httpx.Response) -> None:
 def _code_in(response: httpx.Response) -> str:
     """The name that the specification has for a failure; what else is said may be anything."""
     try:
-        code = json.loads(content_of(response))["errors"][0]["code"]
-    except (httpx.HTTPError, FetchError, ValueError, RecursionError, LookupError, TypeError):
+        code = decode_json(content_of(response))["errors"][0]["code"]
+    except (httpx.HTTPError, FetchError, ValueError, LookupError, TypeError):
         return ""
     return f" ({code})" if isinstance(code, str) and _CODE.fullmatch(code) else ""
 

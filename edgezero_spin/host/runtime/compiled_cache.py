@@ -122,15 +122,11 @@ class CompiledCache:
 
     def load(self, engine: wasmtime.Engine, digest: str) -> wasmtime.Module | None:
         """Return a compiled module, or ``None`` when there is no entry to trust."""
-        path = self.path_of(digest)
-        if not self._is_private() or not self._is_ours(path, digest):
+        path = self._trusted(digest)
+        if path is None:
             return None
         try:
-            code = wasmtime.Module.deserialize_file(engine, str(path))
-            # For the order in which entries are removed.
-            with contextlib.suppress(OSError):
-                os.utime(path)
-            return code
+            return wasmtime.Module.deserialize_file(engine, str(path))
         except wasmtime.WasmtimeError as error:
             _log.info("compiling again, the engine refuses %s: %s", path, error)
             return None
@@ -142,16 +138,13 @@ class CompiledCache:
 
     def load_bytes(self, key: str) -> bytes | None:
         """Return what was kept under a key, or ``None`` when there is no entry to trust."""
-        path = self.path_of(key)
-        if not self._is_private() or not self._is_ours(path, key):
+        path = self._trusted(key)
+        if path is None:
             return None
         try:
             content = path.read_bytes()
         except OSError:
             return None
-        # For the order in which entries are removed.
-        with contextlib.suppress(OSError):
-            os.utime(path)
         length, _ = _END.unpack_from(content, len(content) - _END.size)
         return content[: len(content) - _END.size - length]
 
@@ -159,6 +152,16 @@ class CompiledCache:
         """Keep something under a key, replacing what there was."""
         if self._is_private():
             self._write(key, content)
+
+    def _trusted(self, digest: str) -> Path | None:
+        """Return where an entry lies, ``None`` when there is none to trust; note its use."""
+        path = self.path_of(digest)
+        if not self._is_private() or not self._is_ours(path, digest):
+            return None
+        # For the order in which entries are removed.
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return path
 
     def _write(self, digest: str, code: bytes) -> None:
         trailer = json.dumps(
@@ -218,7 +221,10 @@ class CompiledCache:
 
     def _is_ours(self, path: Path, digest: str) -> bool:
         try:
-            with path.open("rb") as file, _mapped(file.fileno()) as content:
+            with (
+                path.open("rb") as file,
+                mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+            ):
                 length, magic = _END.unpack_from(content, len(content) - _END.size)
                 end = len(content) - _END.size
                 if magic != _MAGIC or length > end:
@@ -231,7 +237,3 @@ class CompiledCache:
             return False
         expected = {"wasm": digest, "engine": self.engine_key, "size": size, "crc32": found}
         return bool(trailer == expected)
-
-
-def _mapped(descriptor: int) -> mmap.mmap:
-    return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)

@@ -254,7 +254,7 @@ def _compile(
         for module in unused_modules(root, linked):
             # The engine never compiles it, and an invalid one makes the component invalid.
             wasmtime.Module.validate(engine.native, module)
-        fused = fuse(linked, cache=None if cache is None else _CodeEntries(cache))
+        fused = fuse(linked, cache=cache)
         proposal = refused_proposal(fused)
         if proposal is not None:
             raise ComponentError(
@@ -296,21 +296,6 @@ def _kept_form(engine: Engine, cache: CompiledCache, key: str) -> CompiledForm |
             return None
         modules[core.module] = module
     return CompiledForm(linked, modules)
-
-
-@attrs.frozen
-class _CodeEntries:
-    """Keeps the fuser's code modules among the compiled code; ``wasm.fuse.CodeCache``."""
-
-    cache: CompiledCache
-
-    def load(self, key: str) -> bytes | None:
-        """Return an entry, ``None`` if there is none."""
-        return self.cache.load_bytes(f"code {key}")
-
-    def store(self, key: str, entry: bytes) -> None:
-        """Keep an entry."""
-        self.cache.store_bytes(f"code {key}", entry)
 
 
 def _linked(

@@ -11,7 +11,7 @@ from typing import Any
 from edgezero_spin.host.runtime.lift import Lifting
 from edgezero_spin.host.runtime.lower import Lowering
 from edgezero_spin.host.runtime.memory import Context
-from edgezero_spin.host.runtime.primitives import Lift, Lower
+from edgezero_spin.host.runtime.primitives import Lift
 from edgezero_spin.wasm.component import types as wit
 from edgezero_spin.wasm.component.layout import (
     CoreSignature,
@@ -22,16 +22,13 @@ from edgezero_spin.wasm.component.layout import (
 )
 from edgezero_spin.wasm.component.linked import (
     Builtin,
-    ComponentExport,
     Encoding,
-    ExportedInstance,
-    Function,
     HostResource,
-    LiftedFunction,
     LinkedComponent,
     LocalResource,
     LoweredFunction,
     Options,
+    lifted_functions,
 )
 
 __all__ = ["Converters", "contains", "lift_parameters", "lower_parameters", "needs_async"]
@@ -107,17 +104,8 @@ def lift_parameters(
     first lift checks it.
     """
     types = [part for _, part in type_.parameters]
-    if signature.spilled:
-        return _spilled_lifts(lifting, types)
-    lifts = []
-    at = 0
-    for part in types:
-        lifts.append(lifting.lift(part, signature.parameters, at))
-        at += len(layout_of(part).flat or ())
-    return lifts
-
-
-def _spilled_lifts(lifting: Lifting, types: list[wit.ValueType]) -> list[Lift]:
+    if not signature.spilled:
+        return lifting.lift_all(types, signature.parameters)
     record = layout_of(wit.TupleType(tuple(types)))
 
     def lift_of(load: Any, offset: int) -> Lift:
@@ -150,11 +138,7 @@ def lower_parameters(
             store(cx, at, values)
 
         return lower_spilled
-    lowers: list[Lower] = []
-    at = 0
-    for part in types:
-        lowers.append(lowering.lower(part, signature.parameters, at))
-        at += len(layout_of(part).flat or ())
+    lowers = lowering.lower_all(types, signature.parameters)
 
     def lower_flat(cx: Context, values: tuple[Any, ...], flat: list[Any]) -> None:
         for lower, value in zip(lowers, values, strict=True):
@@ -166,30 +150,23 @@ def lower_parameters(
 def needs_async(linked: LinkedComponent) -> bool:
     """Tell whether a component needs the asynchronous ABI."""
 
-    def is_async(function: Function, options: Options | None) -> bool:
-        type_ = function.type
-        parts = [part for _, part in type_.parameters]
+    def is_async(type_: wit.FunctionType, options: Options) -> bool:
         return (
             type_.is_async
-            or (options is not None and options.is_async)
-            or contains([*parts, type_.result], wit.StreamType, wit.FutureType)
+            or options.is_async
+            or contains([*type_.types], wit.StreamType, wit.FutureType)
         )
 
-    for core in linked.core_instances:
-        for imported in core.imports:
-            match imported.source:
-                case Builtin():
-                    return True
-                case LoweredFunction(_, callee, options) if is_async(callee, options):
-                    return True
-    left: list[Mapping[str, ComponentExport]] = [linked.exports]
-    while left:
-        for export in left.pop().values():
-            if isinstance(export, ExportedInstance):
-                left.append(export.exports)
-            elif isinstance(export, LiftedFunction) and is_async(export, export.options):
+    for source in linked.canonicals():
+        match source:
+            case Builtin():
                 return True
-    return False
+            case LoweredFunction(_, callee, options) if is_async(callee.type, options):
+                return True
+    return any(
+        is_async(function.type, function.options)
+        for _, function in lifted_functions(linked.exports)
+    )
 
 
 def contains(types: "list[wit.ValueType | None]", *kinds: type) -> bool:

@@ -7,15 +7,14 @@ Source: contract spin-host.md, LIFE-2, LIFE-6 and LIFE-9; ``wasmtime/func.h``, `
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from struct import Struct
-from typing import Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from edgezero_spin.host.errors import EngineBusy, GuestTrapped, InstanceError, Trap, WitError
-from edgezero_spin.host.runtime.engine import Engine, InstanceLimits
+from edgezero_spin.host.errors import EngineBusy, GuestTrapped, InstanceError, WitError
+from edgezero_spin.host.runtime.engine import InstanceLimits
 from edgezero_spin.host.runtime.handles import ComponentInstance, Handle
 from edgezero_spin.host.runtime.interface import Err, HostState, Ok
-from edgezero_spin.host.runtime.lifted import Invoke
 from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.host.runtime.native import memory_data, memory_size
 from edgezero_spin.host.runtime.running import running
@@ -23,10 +22,14 @@ from edgezero_spin.host.runtime.scheduler import Completion, Scheduler
 from edgezero_spin.host.runtime.store import Store
 from edgezero_spin.host.runtime.streams import ReadableEnd
 from edgezero_spin.host.runtime.tasks import Task
-from edgezero_spin.wasm.component.linked import CoreExport, HostResource, LocalResource
+from edgezero_spin.host.runtime.traps import cannot_enter
+from edgezero_spin.wasm.component.linked import CoreExport, HostResource
 from edgezero_spin.wasm.component.types import ResourceType
 
-__all__ = ["ContextSource", "ExportedFunction", "Instance", "Template"]
+if TYPE_CHECKING:
+    from edgezero_spin.host.runtime.prepared import PreparedComponent
+
+__all__ = ["ContextSource", "Instance"]
 
 _log = logging.getLogger(__name__)
 
@@ -35,54 +38,6 @@ _one_i32 = Struct("<I12x")
 _Result = TypeVar("_Result")
 ContextSource = tuple[int, CoreExport | None, CoreExport | None]
 """Component instance, memory and ``realloc`` of a context."""
-
-
-class ExportedFunction(Protocol):
-    """An exported function, ready to be called."""
-
-    @property
-    def name(self) -> str:
-        """For messages."""
-
-    @property
-    def invoke(self) -> Invoke:
-        """Calls it."""
-
-    @property
-    def parameters(self) -> int:
-        """How many parameters it has."""
-
-    @property
-    def submit(self) -> "Callable[[Instance, tuple[Any, ...], Completion], None] | None":
-        """Starts a call, where the function may wait."""
-
-    @property
-    def fallible(self) -> bool:
-        """Whether the result is a ``result``."""
-
-
-class Template(Protocol):
-    """What instances are made from; ``PreparedComponent``."""
-
-    engine: Engine
-    engine_address: int
-    contexts: Sequence[ContextSource]
-    memories: Sequence[CoreExport]
-    image: int
-    component_count: int
-    resources: Mapping[ResourceType, LocalResource | HostResource]
-
-    def prepared(self, interface: str | None, function: str) -> ExportedFunction:
-        """Return an exported function."""
-
-    def start(self, instance: "Instance") -> None:
-        """Instantiate the core modules."""
-
-    def scheduler(self, instance: "Instance") -> Scheduler | None:
-        """Return what runs the tasks of an instance, if its component has any."""
-
-    def entered(self, callee: int, caller: int | None) -> Sequence[int]:
-        """Return the component instances that a call from one to another enters."""
 
 
 class Instance(Store):
@@ -97,28 +52,30 @@ class Instance(Store):
         tasks: Runs the tasks of a component with asynchronous functions; ``None`` for others.
     """
 
-    __slots__ = ("_entered", "_running", "_template", "components", "contexts", "state", "tasks")
+    __slots__ = ("_entered", "_prepared", "_running", "components", "contexts", "state", "tasks")
 
-    def __init__(self, template: Template, state: HostState, limits: InstanceLimits) -> None:
+    def __init__(
+        self, prepared: "PreparedComponent", state: HostState, limits: InstanceLimits
+    ) -> None:
         """Called by ``PreparedComponent.instantiate``."""
-        super().__init__(template.engine, template.engine_address)
-        self._template = template
+        super().__init__(prepared.engine, prepared.engine_address)
+        self._prepared = prepared
         self._running = False
         self._entered = False
         self.state: Any = state
         limit = state.table.limit
-        self.components = [ComponentInstance(limit) for _ in range(template.component_count)]
+        self.components = [ComponentInstance(limit) for _ in range(len(prepared.linked.instances))]
         state.table.handles = [component.entries for component in self.components]
         self.contexts: list[Context] = []
         self.tasks: Scheduler | None = None
-        self.tasks = template.scheduler(self)
+        self.tasks = prepared.scheduler(self)
         self.contexts = [
             Context(self, self.components[number], memory, realloc)
-            for number, memory, realloc in template.contexts
+            for number, memory, realloc in prepared.contexts
         ]
         try:
             self.apply(limits)
-            self._inside(lambda: template.start(self))
+            self._inside(lambda: prepared.start(self))
         except BaseException:
             self.close()
             raise
@@ -133,7 +90,7 @@ class Instance(Store):
 
     def _memories(self) -> Iterator[tuple[int, int]]:
         """Yield address and size of the memories that values cross to."""
-        for source in self._template.memories:
+        for source in self._prepared.memories:
             memory = self.export_address(source)
             yield memory_data(self.context, memory), memory_size(self.context, memory)
 
@@ -152,10 +109,8 @@ class Instance(Store):
             ValueMismatchError: An argument does not fit its type.
             BaseException: Whatever a host function raised, with its traceback.
         """
-        export = self._template.prepared(interface, function)
-        if len(args) != export.parameters:
-            raise TypeError(f"{export.name} takes {export.parameters} arguments, got {len(args)}")
-        value = self.enter(lambda: export.invoke(self, args))
+        export = self._prepared.export(interface, function, len(args))
+        value = self.enter(export.invoke, self, args)
         if not export.fallible:
             return value
         if isinstance(value, Err):
@@ -184,24 +139,18 @@ class Instance(Store):
             InstanceError: The instance is closed, in a call or trapped before, or has no such
                 export.
         """
-        export = self._template.prepared(interface, function)
-        if len(args) != export.parameters:
-            raise TypeError(f"{export.name} takes {export.parameters} arguments, got {len(args)}")
+        export = self._prepared.export(interface, function, len(args))
         completion = Completion()
         if when_done is not None:
             completion.when_done(when_done)
         submit = export.submit
         if submit is None:
-            completion.finish(self.enter(lambda: export.invoke(self, args)))
+            completion.finish(self.enter(export.invoke, self, args))
         else:
-            self.enter(lambda: submit(self, args, completion))
+            self.enter(submit, self, args, completion)
         return completion
 
-    def end(self) -> None:
-        """Note that the instance is of no more use."""
-        self.trapped = True
-
-    def enter(self, work: Callable[[], _Result]) -> _Result:
+    def enter(self, work: Callable[..., _Result], *arguments: Any) -> _Result:
         """Do something that may call the guest.
 
         Raises:
@@ -214,14 +163,14 @@ class Instance(Store):
         if not self._store:
             raise InstanceError("the instance is closed")
         self._entered = True
-        return self._inside(work)
+        return self._inside(work, *arguments)
 
-    def _inside(self, work: Callable[[], _Result]) -> _Result:
+    def _inside(self, work: Callable[..., _Result], *arguments: Any) -> _Result:
         """Run what may call the guest, with this instance as the thread's present one."""
         token = running.set(self)
         self._running = True
         try:
-            return work()
+            return work(*arguments)
         except (GuestTrapped, EngineBusy):
             self.trapped = True
             raise
@@ -240,32 +189,33 @@ class Instance(Store):
         Args:
             caller: The component instance that drops it, ``None`` for the host.
         """
-        owner = self._template.resources[type_]
+        owner = self._prepared.linked.resources[type_]
         if isinstance(owner, HostResource):
             drop = getattr(rep, "drop", None)
             if drop is not None:
                 drop(self.state)
             return
-        entered = self._template.entered(owner.instance, caller)
+        entered = self._prepared.entered(owner.instance, caller)
         for index in entered:
             if not self.components[index].may_enter:
-                raise Trap("wasm trap: cannot enter component instance")
+                raise cannot_enter()
         if owner.destructor is None:
             return
         for index in entered:
             self.components[index].may_enter = False
         tasks = self.tasks
         # A destructor is a call of its own: it may not block, and has its own context.
-        previous = None if tasks is None else tasks.enter((entered, False), self._task(owner))
+        previous = (
+            None
+            if tasks is None
+            else tasks.enter((entered, False), Task(self, self.components[owner.instance]))
+        )
         _one_i32.pack_into(self.slots, 0, rep)
         self.run(owner.destructor, 1)
         if tasks is not None and previous is not None:
             tasks.leave(previous)
         for index in entered:
             self.components[index].may_enter = True
-
-    def _task(self, owner: LocalResource) -> Task:
-        return Task(self, self.components[owner.instance], None, tuple, lambda _: None)
 
     def close(self) -> None:
         """Free the instance and drop what it held.
@@ -277,10 +227,10 @@ class Instance(Store):
             return
         if self._running:
             raise InstanceError("the instance is in a call and cannot be closed now")
-        slots = self._template.engine.slots
+        slots = self._engine.slots
         if slots is not None and self._entered:
             for address, size in self._memories():
-                slots.map(address, size, self._template.image)
+                slots.map(address, size, self._prepared.image)
         store = self.detach()
         if self.tasks is not None:
             self.tasks.fail(InstanceError("the instance was closed"))

@@ -33,6 +33,7 @@ from edgezero_spin.wasm.component.linked import (
     ExportedInstance,
     LiftedFunction,
     LinkedComponent,
+    lifted_functions,
 )
 from edgezero_spin.wasm.component.types import ResultType
 
@@ -70,7 +71,6 @@ class PreparedComponent:
         contexts: Contexts of its lifts and lowers, by number.
         memories: Those that its contexts have.
         image: Its number, which stands for what its memories begin with.
-        component_count: How many component instances it is made of.
     """
 
     def __init__(
@@ -100,8 +100,6 @@ class PreparedComponent:
             for name, export in linked.exports.items()
             if isinstance(export, ExportedInstance | LiftedFunction)
         )
-        self.resources = linked.resources
-        self.component_count = len(linked.instances)
         self._name = name
         self._functions = ComponentFunctions(linked, imports, name)
         self._lock = threading.Lock()
@@ -116,7 +114,8 @@ class PreparedComponent:
                 JoinedModule(engine.native, plan, module, list(self._sources(plan)))
             )
         # Instances have a context for each, so all are numbered before the first one.
-        self._number_exports(linked.exports)
+        for _, function in lifted_functions(linked.exports):
+            self._functions.number(function.instance, function.options)
         self.contexts: Sequence[ContextSource] = tuple(self._functions.contexts)
         memories = [memory for _, memory, _ in self.contexts if memory is not None]
         self.memories: Sequence[CoreExport] = tuple(dict.fromkeys(memories))
@@ -126,13 +125,6 @@ class PreparedComponent:
         for imported in plan.imports:
             source = imported.source
             yield source if isinstance(source, CoreExport) else self._functions.define(source)
-
-    def _number_exports(self, exports: Mapping[str, ComponentExport]) -> None:
-        for export in exports.values():
-            if isinstance(export, LiftedFunction):
-                self._functions.number(export.instance, export.options)
-            elif isinstance(export, ExportedInstance):
-                self._number_exports(export.exports)
 
     def export_of(self, interface: str) -> str | None:
         """Return the export that serves an interface: that name, or a WASI 0.2 release of it.
@@ -171,18 +163,24 @@ class PreparedComponent:
             if module.start is not None:
                 instance.run(CoreExport(number, module.start), 0)
 
-    def prepared(self, interface: str | None, function: str) -> PreparedExport:
+    def export(self, interface: str | None, function: str, arguments: int) -> PreparedExport:
         """Return an exported function, preparing its converters at the first call.
+
+        Args:
+            arguments: How many it is called with.
 
         Raises:
             InstanceError: No such export.
             LinkError: The function uses a type that cannot cross.
+            TypeError: It takes more or fewer arguments.
         """
         key = (interface, function)
         found = self._exports.get(key)
         if found is None:
             with self._lock:
                 found = self._exports[key] = self._prepare(interface, function)
+        if arguments != found.parameters:
+            raise TypeError(f"{found.name} takes {found.parameters} arguments, got {arguments}")
         return found
 
     def entered(self, callee: int, caller: int | None) -> Sequence[int]:
@@ -223,8 +221,7 @@ class PreparedComponent:
         if not self._functions.runs_tasks:
             return None
         # Start functions run as a task of no function.
-        start = Task(instance, instance.components[0], None, tuple, lambda _: None)
-        return Scheduler(instance, start)
+        return Scheduler(instance, Task(instance, instance.components[0]))
 
     def close(self) -> None:
         """Free what the engine keeps. No instance may be made afterwards."""

@@ -194,7 +194,7 @@ class Scheduler:
 
     def fail(self, error: BaseException) -> None:
         """End every call in progress: the instance cannot go on."""
-        self._owner.end()
+        self._owner.trapped = True
         self.on_wake = None
         for completion in list(self._waiting):
             completion.finish(None, error)

@@ -6,8 +6,8 @@ a ``ConfiguredTrigger`` that is the same for all of them. Tables and listeners a
 Source: contract services.md, TRG-1, TRG-2, TRG-11.
 """
 
-from collections.abc import Callable, Sequence
-from typing import ClassVar, Generic, Self, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import attrs
 
@@ -16,9 +16,15 @@ from edgezero_spin.host.execution.event_component import (
     EventFunction,
     check_export_names,
 )
-from edgezero_spin.host.triggers.trigger import LoadableComponent, TriggerEntry, event_component
+from edgezero_spin.host.triggers.tables import read_texts
+from edgezero_spin.host.triggers.trigger import (
+    Delivery,
+    LoadableComponent,
+    TriggerEntry,
+    event_component,
+)
 
-__all__ = ["EntryEvent", "EventEntry", "EventTriggers", "component_of"]
+__all__ = ["EventEntry", "EventTriggers", "ListenerEvent", "read_entry"]
 
 
 @attrs.frozen(kw_only=True)
@@ -34,28 +40,39 @@ class EventEntry:
     component: str
 
 
-def component_of(entry: TriggerEntry, problems: list[str]) -> str:
-    """Return the component of an entry.
+def read_entry(
+    entry: TriggerEntry,
+    required: Mapping[str, str],
+    optional: Sequence[str] = (),
+    *,
+    problems: list[str],
+) -> tuple[str, dict[str, str]]:
+    """Return the component of an entry, and the texts of its table.
 
     Args:
         entry: The entry.
-        problems: Gets a sentence where it names none.
+        required: Keys that have to be there, each with an example of its value.
+        optional: Keys that may be there.
+        problems: Gets a sentence for each fault.
     """
-    if entry.component is None:
-        problems.append(f'trigger {entry.id!r}: component is missing; write component = "..."')
-    return entry.component or ""
+    place = f"trigger {entry.id!r}"
+    known = ("component", *optional)
+    texts = read_texts(place, entry.settings, required, known, problems=problems)
+    if entry.component is None and "component" not in entry.settings:
+        problems.append(f'{place}: component is missing; write component = "..."')
+    return entry.component or "", texts
 
 
 @attrs.frozen
-class EntryEvent:
-    """An event of the listener of one entry, which is not for other entries.
+class ListenerEvent:
+    """An event of a listener, which is for the entries that it listens for alone.
 
     Attributes:
-        entry_id: Id of the entry.
+        entries: The entries.
         event: The event.
     """
 
-    entry_id: str
+    entries: Sequence[Any]
     event: object
 
 
@@ -69,11 +86,13 @@ class EventTriggers(Generic[_Entry]):
     Attributes:
         entries: In the order of the manifest.
         kind: The kind.
+        event_type: The class of its events.
         functions: Those that it may call, of which a component exports one.
     """
 
     entries: tuple[_Entry, ...]
     kind: ClassVar[str]
+    event_type: ClassVar[type]
     functions: ClassVar[Sequence[EventFunction]]
 
     @property
@@ -92,3 +111,22 @@ class EventTriggers(Generic[_Entry]):
     def load(self, component: LoadableComponent) -> EventComponent:
         """Return a component with the function that is called."""
         return event_component(component, self.kind, self.functions)
+
+    def deliveries(self, event: object) -> Sequence[Delivery] | None:
+        """Return what the components of its entries get, in the manifest's order."""
+        entries: Sequence[_Entry] | None = None
+        if isinstance(event, ListenerEvent):
+            entries, event = event.entries, event.event
+        if not isinstance(event, self.event_type):
+            return None
+        if entries is None:
+            entries = [entry for entry in self.entries if self.takes(entry, event)]
+        return [self.delivery(entry, event) for entry in entries]
+
+    def takes(self, entry: _Entry, event: Any) -> bool:
+        """Whether an event that no listener brought is for an entry."""
+        raise NotImplementedError
+
+    def delivery(self, entry: _Entry, event: Any) -> Delivery:
+        """Return an event as the component of an entry gets it."""
+        raise NotImplementedError

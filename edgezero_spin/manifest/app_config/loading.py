@@ -1,4 +1,4 @@
-"""Load ``<name>.toml``: read, parse, override from the environment, build the model.
+"""Loading of ``<name>.toml``: read, parsed, overridden from the environment, made a model.
 
 In: the path, the app's name and the variables. Out: the tree of the file, or a model of it;
 or every problem, step by step. Nothing is written.
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import attrs
 
 from edgezero_spin.manifest.app_config.decoding import Decoded, decode_model
-from edgezero_spin.manifest.app_config.entries import non_finite_places, not_finite
+from edgezero_spin.manifest.app_config.entries import non_finite_numbers
 from edgezero_spin.manifest.app_config.errors import (
     AppConfigError,
     AppConfigRuleError,
@@ -146,7 +146,7 @@ def read_app_config(
         tree = overlay(tree, app_name, environ, problems, variables)
         if problems:
             errors.append(EnvironmentOverlayError(path, problems))
-    strange = [not_finite(place) for place in non_finite_places(tree)]
+    strange = non_finite_numbers(tree)
     if strange:
         errors.append(AppConfigValueError(path, strange))
     return LoadedAppConfig(path, tree, tuple(errors), variables)

@@ -1,30 +1,26 @@
-"""Read what satisfies the imports of a component, and check that it is unambiguous.
+"""Declared dependencies: what satisfies the imports of a component, without ambiguity.
 
 Source: contract spin-host.md, MAN-23 and MAN-71 to MAN-75.
 """
 
-import re
 from itertools import combinations
 
 import attrs
 
 from edgezero_spin.manifest.spin.identifiers import kebab_fault, package_fault
 from edgezero_spin.manifest.spin.schema import (
-    ComponentDependency,
+    ComponentReference,
+    ComponentSource,
     DeclaredDependency,
     Inheritance,
-    LocalDependency,
-    PackageDependency,
-    UrlDependency,
+    PackageSource,
+    UrlSource,
 )
-from edgezero_spin.manifest.table_reader import TableReader, kind_of
+from edgezero_spin.manifest.spin.versions import Version, parse_version
+from edgezero_spin.manifest.table_reader import TableReader
 
 __all__ = ["read_component_dependencies", "read_trigger_dependencies"]
 
-_SEMVER = re.compile(
-    r"(?P<major>\d+)\.(?P<minor>\d+)\.(?P<patch>\d+)"
-    r"(?:-(?P<pre>[0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?"
-)
 _FORMS = "Write a version, or a table with `version`, `path`, `url` and `digest`, or `component`."
 
 
@@ -35,7 +31,7 @@ class _PackageName:
     text: str
     package: str
     interface: str | None
-    version: str | None
+    version: Version | None
 
 
 def read_component_dependencies(component: TableReader) -> dict[str, DeclaredDependency]:
@@ -67,7 +63,7 @@ def read_trigger_dependencies(trigger: TableReader) -> dict[str, tuple[DeclaredD
     roles = trigger.table("dependencies")
     found: dict[str, tuple[DeclaredDependency, ...]] = {}
     for role in roles:
-        read = [_read_form(item, exports=False) for item in roles.tables(role)]
+        read = [_read_form(item, None) for item in roles.tables(role)]
         found[role] = tuple(item for item in read if item is not None)
     return found
 
@@ -84,12 +80,14 @@ def _read_name(table: TableReader, name: str) -> _PackageName | None:
     fault = package_fault(package)
     if slash:
         fault = fault or kebab_fault(interface)
-    if at and not _SEMVER.fullmatch(version):
+    try:
+        parsed = parse_version(version) if at else None
+    except ValueError:
         fault = fault or f'"{version}" is not a semantic version'
     if fault is not None:
         table.problem(name, f"this is not a name of a dependency: {fault}")
         return None
-    return _PackageName(name, package, interface if slash else None, version if at else None)
+    return _PackageName(name, package, interface if slash else None, parsed)
 
 
 def _is_package(name: str) -> bool:
@@ -99,44 +97,49 @@ def _is_package(name: str) -> bool:
 def _read_dependency(table: TableReader, name: str) -> DeclaredDependency | None:
     value = table.value(name)
     if isinstance(value, str):
-        return PackageDependency(version=value)
+        return DeclaredDependency(source=PackageSource(_package_of(name), value, exact=False))
     if not isinstance(value, dict):
-        table.problem(
-            name, f"invalid type: expected a string or a table, got {kind_of(value)}", _FORMS
-        )
+        table.wrong_type(table.place(name), "a string or a table", value, _FORMS)
         return None
-    return _read_form(TableReader(value, table.place(name), table.problems), exports=True)
+    return _read_form(TableReader(value, table.place(name), table.problems), name)
 
 
-def _read_form(table: TableReader, *, exports: bool) -> DeclaredDependency | None:
-    """Read one of the four forms of a table; they are told apart by one key each."""
-    found: DeclaredDependency | None = None
-    export = table.optional_text("export") if exports else None
-    inherit = _read_inheritance(table)
+def _package_of(name: str) -> str:
+    """Return the package in the name of a dependency; empty where it is a plain name."""
+    return name.partition("@")[0].partition("/")[0] if _is_package(name) else ""
+
+
+def _read_form(table: TableReader, name: str | None) -> DeclaredDependency | None:
+    """Read one of the four forms of a table; they are told apart by one key each.
+
+    Args:
+        name: The import; ``None`` for the role of a trigger, which has neither package nor export.
+    """
+    source: ComponentSource | ComponentReference
     if "component" in table:
-        id = table.required_text("component")
-        found = ComponentDependency(component=id, export=export, inherit=inherit)
+        source = ComponentReference(table.required_text("component"))
     elif "path" in table:
-        path = table.required_text("path", blank=False)
-        found = LocalDependency(path=path, export=export, inherit=inherit)
+        source = table.required_text("path", blank=False)
     elif "url" in table:
-        found = UrlDependency(
-            url=table.required_text("url"),
-            digest=table.required_text("digest"),
-            export=export,
-            inherit=inherit,
-        )
+        source = UrlSource(table.required_text("url"), table.required_text("digest"))
     elif "version" in table:
-        found = PackageDependency(
-            version=table.required_text("version"),
-            registry=table.optional_text("registry"),
-            package=table.optional_text("package") if exports else table.required_text("package"),
-            export=export,
-            inherit=inherit,
-        )
+        version, registry = table.required_text("version"), table.optional_text("registry")
+        if name is None:
+            package = table.required_text("package")
+        else:
+            package = table.text("package") or _package_of(name)
+        fault = package_fault(package) if package else None
+        if fault is not None:
+            table.problem("package", f"this is not a name of a package: {fault}")
+        source = PackageSource(package, version, registry, exact=False)
     else:
         table.problems.add(table.key, "this says nowhere where the dependency is", _FORMS)
         return None
+    found = DeclaredDependency(
+        source=source,
+        export=None if name is None else table.optional_text("export"),
+        inherit=_read_inheritance(table),
+    )
     table.refuse_rest()
     return found
 
@@ -151,18 +154,15 @@ def _read_inheritance(table: TableReader) -> Inheritance:
 def _check_fit(
     table: TableReader, name: str, package: _PackageName | None, dependency: DeclaredDependency
 ) -> None:
-    if (
-        not _is_package(name)
-        and isinstance(dependency, PackageDependency)
-        and not dependency.package
-    ):
+    source = dependency.source
+    if isinstance(source, PackageSource) and not source.package:
         table.problem(
             name, f'dependency "{name}" must specify a package name', "Add `package` to it."
         )
     if (
         package is not None
         and package.interface is None
-        and isinstance(dependency, PackageDependency | LocalDependency)
+        and isinstance(source, PackageSource | str)
         and dependency.export is not None
     ):
         table.problem(
@@ -181,14 +181,9 @@ def _conflict(one: _PackageName, other: _PackageName) -> bool:
     return not (one.interface and other.interface and one.interface != other.interface)
 
 
-def _line_of(version: str) -> tuple[str, ...]:
+def _line_of(version: Version) -> tuple[int | str, ...]:
     """Return what all versions compatible with this one have in common."""
-    parts = _SEMVER.fullmatch(version)
-    if parts is None:
-        return (version,)
-    major, minor, patch, pre = parts["major"], parts["minor"], parts["patch"], parts["pre"]
-    if pre:
-        return (major, minor, patch, pre)
-    if major != "0":
-        return (major,)
-    return (major, minor) if minor != "0" else (major, minor, patch)
+    if version.pre:
+        return (*version.numbers, *version.pre)
+    fixed = next((index for index, number in enumerate(version.numbers) if number), 2)
+    return version.numbers[: fixed + 1]

@@ -1,4 +1,4 @@
-"""Copy the files that a component sees into one folder.
+"""Files that a component sees, copied into one folder.
 
 In: the manifest's ``files`` and ``exclude_files``, and the application's folder. Out: a
 folder with everything at the path where the guest will see it.

@@ -1,4 +1,4 @@
-"""Read a ``spin.lock``, ours or Spin's.
+"""Lock files: ``spin.lock``, ours or Spin's.
 
 Source: contract spin-host.md, LOCK-1 to LOCK-9 and LOCK-33.
 """

@@ -1,4 +1,4 @@
-"""Turn a manifest into a locked application.
+"""Locking: from a manifest to a locked application.
 
 In: a ``SpinManifest`` in its canonical form. Out: a ``LockedApp``, with absolute ``file://``
 URLs for everything it needs. Files are copied where asked; wasm is not opened, and what has
@@ -36,15 +36,13 @@ from edgezero_spin.manifest.spin.locked_app import (
 )
 from edgezero_spin.manifest.spin.schema import (
     Build,
+    ComponentReference,
     ComponentSource,
     DeclaredDependency,
-    LocalDependency,
     ManifestComponent,
     ManifestTrigger,
-    PackageDependency,
     PackageSource,
     SpinManifest,
-    UrlDependency,
     UrlSource,
 )
 
@@ -63,7 +61,6 @@ class FetchError(Exception):
 
 def lock_application(
     manifest: SpinManifest,
-    base_dir: Path | None = None,
     *,
     assets_dir: Path | None = None,
     in_place: bool = False,
@@ -73,7 +70,6 @@ def lock_application(
 
     Args:
         manifest: As ``load_spin_manifest`` gives it.
-        base_dir: What relative paths start from; the manifest's folder when ``None``.
         assets_dir: Files of each component are copied to a folder in it, named like the
             component. Needed when a component has files, unless they are mounted in place.
         in_place: Mount folders where they are, without a copy (``--direct-mounts``).
@@ -82,9 +78,8 @@ def lock_application(
     Raises:
         InvalidManifestError: Files or sources cannot be had; it names them all.
     """
-    base_dir = (manifest.base_dir if base_dir is None else base_dir).absolute()
     problems = Problems(manifest.path, "Failed to load Spin app from")
-    locker = _Locker(base_dir, assets_dir, in_place, fetch, problems)
+    locker = _Locker(manifest.base_dir.absolute(), assets_dir, in_place, fetch, problems)
     triggers = [_lock_trigger(trigger, locker) for trigger in manifest.triggers]
     components = {
         id: _lock_component(id, component, locker) for id, component in manifest.components.items()
@@ -114,9 +109,7 @@ class _Locker:
     fetch: Fetch | None
     problems: Problems
 
-    def content(
-        self, source: str | UrlSource | PackageSource, key: str, context: str
-    ) -> ContentRef:
+    def content(self, source: ComponentSource, key: str, context: str) -> ContentRef:
         """Return a reference to some wasm, or note why there is none."""
         if isinstance(source, str):
             return _file_ref(self.base_dir / source)
@@ -130,19 +123,11 @@ class _Locker:
 
     def dependency(self, dependency: DeclaredDependency, name: str, key: str) -> LockedDependency:
         """Lock what satisfies one import."""
-        context = f"Failed to load component dependency `{name}`"
-        source: ComponentSource
-        if isinstance(dependency, LocalDependency):
-            source = dependency.path
-        elif isinstance(dependency, UrlDependency):
-            source = UrlSource(dependency.url, dependency.digest)
-        elif isinstance(dependency, PackageDependency):
-            package = dependency.package or name.partition("@")[0].partition("/")[0]
-            source = PackageSource(package, dependency.version, dependency.registry, exact=False)
-        else:
+        source = dependency.source
+        if isinstance(source, ComponentReference):
             raise TypeError("the manifest is not in its canonical form")
         return LockedDependency(
-            source=self.content(source, key, context),
+            source=self.content(source, key, f"Failed to load component dependency `{name}`"),
             export=dependency.export,
             inherit=dependency.inherit or False,
         )

@@ -1,4 +1,4 @@
-"""Bring a manifest into its canonical form.
+"""The canonical form of a manifest.
 
 In this order: ids for triggers without one, inline components moved to the others, the
 chosen profile, what dependencies inherit, and dependencies on components of the same
@@ -16,16 +16,12 @@ from edgezero_spin.manifest.keys import join_key
 from edgezero_spin.manifest.spin.identifiers import kebab_fault
 from edgezero_spin.manifest.spin.schema import (
     Build,
-    ComponentDependency,
-    ComponentSource,
+    ComponentReference,
     DeclaredDependency,
-    LocalDependency,
     ManifestComponent,
     ManifestTrigger,
-    PackageDependency,
+    PackageSource,
     SpinManifest,
-    UrlDependency,
-    UrlSource,
 )
 
 __all__ = ["normalize"]
@@ -191,9 +187,9 @@ def _resolved(
     components: Mapping[str, ManifestComponent],
     problems: Problems,
 ) -> DeclaredDependency:
-    if not isinstance(dependency, ComponentDependency):
+    if not isinstance(dependency.source, ComponentReference):
         return dependency
-    id = dependency.component
+    id = dependency.source.id
     target = components.get(id)
     if target is None:
         problems.add(join_key("component", user), f"dependency ID {id} does not exist")
@@ -206,7 +202,11 @@ def _resolved(
             f"{id} cannot be used as a dependency of {user} because it specifies: "
             f"{', '.join(extra)}",
         )
-    return _on_source(target.source, dependency)
+    source = target.source
+    if isinstance(source, PackageSource):
+        # The version of a dependency is a requirement.
+        source = attrs.evolve(source, exact=False)
+    return attrs.evolve(dependency, source=source)
 
 
 def _own_resources(component: ManifestComponent) -> list[str]:
@@ -221,18 +221,3 @@ def _own_resources(component: ManifestComponent) -> list[str]:
         "variables": component.variables,
     }
     return [name for name, value in held.items() if value]
-
-
-def _on_source(source: ComponentSource, dependency: ComponentDependency) -> DeclaredDependency:
-    export, inherit = dependency.export, dependency.inherit
-    if isinstance(source, str):
-        return LocalDependency(path=source, export=export, inherit=inherit)
-    if isinstance(source, UrlSource):
-        return UrlDependency(url=source.url, digest=source.digest, export=export, inherit=inherit)
-    return PackageDependency(
-        version=source.version,
-        registry=source.registry,
-        package=source.package,
-        export=export,
-        inherit=inherit,
-    )

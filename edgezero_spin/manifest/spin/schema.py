@@ -16,21 +16,18 @@ import attrs
 
 __all__ = [
     "Build",
-    "ComponentDependency",
+    "ComponentReference",
     "ComponentSource",
     "DeclaredDependency",
     "FileMount",
     "FilePlacement",
     "Inheritance",
-    "LocalDependency",
     "ManifestComponent",
     "ManifestTrigger",
-    "PackageDependency",
     "PackageSource",
     "Profile",
     "SpinManifest",
     "TargetReference",
-    "UrlDependency",
     "UrlSource",
     "Variable",
 ]
@@ -132,73 +129,30 @@ Inheritance = bool | tuple[str, ...] | None
 ``None`` means that the manifest does not say, which is nothing."""
 
 
-@attrs.frozen(kw_only=True)
-class PackageDependency:
-    """A dependency from a registry.
+@attrs.frozen
+class ComponentReference:
+    """A component of the same application in the place of a source; gone after loading.
 
     Attributes:
-        version: A version requirement.
-        registry: The registry; ``None`` means the user's default.
-        package: ``namespace:name``; ``None`` means the one in the dependency's name.
+        id: Its id.
+    """
+
+    id: str
+
+
+@attrs.frozen(kw_only=True)
+class DeclaredDependency:
+    """What satisfies an import of a component.
+
+    Attributes:
+        source: Where its wasm is.
         export: The export that satisfies the import.
         inherit: What it may use of its component.
     """
 
-    version: str
-    registry: str | None = None
-    package: str | None = None
+    source: ComponentSource | ComponentReference
     export: str | None = None
     inherit: Inheritance = None
-
-
-@attrs.frozen(kw_only=True)
-class LocalDependency:
-    """A dependency on a file.
-
-    Attributes:
-        path: Relative to the manifest's folder.
-        export: The export that satisfies the import.
-        inherit: What it may use of its component.
-    """
-
-    path: str
-    export: str | None = None
-    inherit: Inheritance = None
-
-
-@attrs.frozen(kw_only=True)
-class UrlDependency:
-    """A dependency to download.
-
-    Attributes:
-        url: Where from.
-        digest: ``sha256:`` and 64 hexadecimal digits.
-        export: The export that satisfies the import.
-        inherit: What it may use of its component.
-    """
-
-    url: str
-    digest: str
-    export: str | None = None
-    inherit: Inheritance = None
-
-
-@attrs.frozen(kw_only=True)
-class ComponentDependency:
-    """A dependency on another component of the application; gone after loading.
-
-    Attributes:
-        component: Its id.
-        export: The export that satisfies the import.
-        inherit: What it may use of its component.
-    """
-
-    component: str
-    export: str | None = None
-    inherit: Inheritance = None
-
-
-DeclaredDependency = PackageDependency | LocalDependency | UrlDependency | ComponentDependency
 
 
 @attrs.frozen

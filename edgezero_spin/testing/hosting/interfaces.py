@@ -11,24 +11,24 @@ from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.clocks import datetime_of
 from edgezero_spin.host.factors.wasi.random import MAX_RANDOM_BYTES
 from edgezero_spin.host.factors.wasi_03.clocks import instant_of
-from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.load.interfaces import HostInterfaces
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.runtime.memory import Context
-from edgezero_spin.testing.hosting.context import CURRENT, surface
+from edgezero_spin.testing.hosting.context import CURRENT, current_client
 
 __all__ = ["kit_interfaces"]
 
 
 def kit_interfaces() -> dict[str, Interface]:
     """Return what components under test can import, by name."""
-    tables = dict(host_interfaces())
+    tables = dict(HostInterfaces())
     replaced = {
         **_replaced("", wall_clock="wall-clock", now=_now, seed="insecure-seed"),
         **_replaced("@0.3", wall_clock="system-clock", now=_now_03, seed="get-insecure-seed"),
     }
     core_functions = {
         "clock_time_get": wasi_01.clock_function(_now_ns),
-        "random_get": wasi_01.random_function(lambda length: surface().random_bytes(length)),
+        "random_get": wasi_01.random_function(lambda length: current_client().random_bytes(length)),
     }
     tables[wasi_01.INTERFACE.name] = attrs.evolve(
         wasi_01.INTERFACE,
@@ -102,7 +102,7 @@ def _write(state: InstanceState, stream: str, data: bytes) -> None:
 
 
 def _environment(state: InstanceState) -> list[tuple[str, str]]:
-    return list({**dict(state.grants.environment), **surface().env}.items())
+    return list({**dict(state.grants.environment), **current_client().env}.items())
 
 
 def _now(state: InstanceState) -> dict[str, Any]:
@@ -114,13 +114,13 @@ def _now_03(state: InstanceState) -> dict[str, Any]:
 
 
 def _now_ns() -> int:
-    now = surface().now_ns
+    now = current_client().now_ns
     return time.time_ns() if now is None else now
 
 
 def _random(state: InstanceState, length: int) -> bytes:
-    return surface().random_bytes(min(length, MAX_RANDOM_BYTES))
+    return current_client().random_bytes(min(length, MAX_RANDOM_BYTES))
 
 
 def _random_u64(state: InstanceState) -> int:
-    return int.from_bytes(surface().random_bytes(8), "little")
+    return int.from_bytes(current_client().random_bytes(8), "little")

@@ -13,12 +13,12 @@ WASI 0.1 stays what it is: core functions, provided by the host.
 Source: wit-component, ``validation`` and ``encoding``; contract spin-host.md, GEN-8.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import attrs
 
-from edgezero_spin.wasm.binary import MODULE, section_bytes, text_bytes, vector_bytes
+from edgezero_spin.wasm.binary import number_bytes
 from edgezero_spin.wasm.component.ascription import EXPORT
 from edgezero_spin.wasm.component.builtin_names import (
     NamedBuiltin,
@@ -54,7 +54,7 @@ from edgezero_spin.wasm.component.linked import (
 )
 from edgezero_spin.wasm.component.plan import Exports
 from edgezero_spin.wasm.component.scope import InstanceItem
-from edgezero_spin.wasm.component.spin_1 import SPIN_1_EXPORTS, SPIN_1_IMPORTS
+from edgezero_spin.wasm.component.spin_1 import SPIN_1_EXPORTS, SPIN_1_IMPORTS, SPIN_1_RENAMED
 from edgezero_spin.wasm.component.types import (
     FunctionType,
     FutureType,
@@ -63,8 +63,14 @@ from edgezero_spin.wasm.component.types import (
     StreamType,
     ValueType,
 )
-from edgezero_spin.wasm.core_module import CODE, FUNCTION, IMPORT, START, TYPE
+from edgezero_spin.wasm.core_module import CODE, FUNCTION, IMPORT, START
 from edgezero_spin.wasm.core_module import EXPORT as EXPORT_SECTION
+from edgezero_spin.wasm.module_writer import (
+    ModuleSections,
+    body_bytes,
+    export_bytes,
+    function_import_bytes,
+)
 
 __all__ = ["ROOT", "adapt"]
 
@@ -86,7 +92,6 @@ _WITH_OPTIONS = (
     "error-context.new",
     "error-context.debug-message",
 )
-_FUNCTION_TYPES = {0: b"\x60\0\0", 1: b"\x60\0\1" + I32}
 
 
 def adapt(
@@ -152,14 +157,10 @@ class _Adaptation:
 
     def _add_spin_1(self) -> None:
         for module, (interface, functions) in SPIN_1_IMPORTS.items():
-            self._imports[module] = {
-                name: (
-                    Sort.FUNCTION,
-                    ImportedFunction((interface, imported), type_),
-                    Encoding.UTF8,
-                )
-                for name, (imported, type_) in functions.items()
-            }
+            for name, type_ in functions.items():
+                function = ImportedFunction((interface, SPIN_1_RENAMED.get(name, name)), type_)
+                found = self._imports.setdefault(module, {})
+                found[name] = Sort.FUNCTION, function, Encoding.UTF8
 
     def exports(self) -> Exports:
         """Add the core instances; return the exports."""
@@ -380,29 +381,28 @@ class _Adaptation:
         raise InvalidError(reason, 0)
 
 
-def _module(parts: Iterable[tuple[int, bytes]]) -> bytes:
-    return MODULE + b"".join(section_bytes(number, content) for number, content in parts)
+def _caller() -> ModuleSections:
+    """Return the sections of a module that imports a function without parameters and results."""
+    content = ModuleSections()
+    type_ = content.type_index(CoreFunctionType((), ()))
+    content.sections[IMPORT] = [function_import_bytes("", "", type_)]
+    return content
 
 
 def _running_module() -> bytes:
     """Return a module whose ``run`` calls its import and returns 0, which is ``ok``."""
-    return _module(
-        [
-            (TYPE, vector_bytes(_FUNCTION_TYPES.values())),
-            (IMPORT, vector_bytes([b"\0\0\0\0"])),
-            (FUNCTION, vector_bytes([b"\1"])),
-            (EXPORT_SECTION, vector_bytes([text_bytes("run") + b"\0\1"])),
-            (CODE, vector_bytes([b"\6\0\x10\0\x41\0\x0b"])),
-        ]
-    )
+    content = _caller()
+    type_ = content.type_index(CoreFunctionType((), (I32,)))
+    content.sections |= {
+        FUNCTION: [number_bytes(type_)],
+        EXPORT_SECTION: [export_bytes("run", 0, b"\1")],
+        CODE: [body_bytes(b"\x10\0\x41\0")],
+    }
+    return content.module()
 
 
 def _starting_module() -> bytes:
     """Return a module that calls its import when it is instantiated."""
-    return _module(
-        [
-            (TYPE, vector_bytes([_FUNCTION_TYPES[0]])),
-            (IMPORT, vector_bytes([b"\0\0\0\0"])),
-            (START, b"\0"),
-        ]
-    )
+    content = _caller()
+    content.sections[START] = [b"\0"]
+    return content.module()

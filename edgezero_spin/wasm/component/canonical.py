@@ -45,6 +45,7 @@ from edgezero_spin.wasm.component.types import (
 
 __all__ = [
     "CALLBACK",
+    "REALLOC",
     "builtin",
     "builtin_function_type",
     "core_function_type",
@@ -53,7 +54,7 @@ __all__ = [
     "resource_function",
 ]
 
-_REALLOC = CoreFunctionType((I32,) * 4, (I32,))
+REALLOC = CoreFunctionType((I32,) * 4, (I32,))
 CALLBACK = CoreFunctionType((I32,) * 3, (I32,))
 """Core type of what is called for an event of an asynchronous function."""
 
@@ -137,7 +138,7 @@ def _read_options(definition: CanonicalDefinition, scope: ComponentScope, export
 def _check_core(name: str, item: CoreItem, at: int) -> None:
     if name == "memory" and item.type.limits is not None and item.type.limits.is_64:
         raise UnsupportedError("memories with 64-bit addresses are refused", at)
-    wanted = {"realloc": _REALLOC, "callback": CALLBACK}.get(name)
+    wanted = {"realloc": REALLOC, "callback": CALLBACK}.get(name)
     if wanted is not None and item.type.function != wanted:
         raise InvalidError(
             f"canonical option `{name}` uses a function with an incorrect signature", at

@@ -36,7 +36,13 @@ from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError
 from edgezero_spin.wasm.component.linking import link
 from edgezero_spin.wasm.component.merging import MergedInterface
 from edgezero_spin.wasm.component.reader import read_component
-from edgezero_spin.wasm.component.sections import ComponentSections
+from edgezero_spin.wasm.component.sections import (
+    COMPONENT,
+    IMPORT,
+    INSTANCE,
+    TYPE,
+    ComponentSections,
+)
 from edgezero_spin.wasm.component.trapping import export_trapping
 from edgezero_spin.wasm.component.type_writer import (
     extern_name_bytes,
@@ -47,8 +53,6 @@ from edgezero_spin.wasm.component.type_writer import (
 from edgezero_spin.wasm.component.types import FunctionType
 
 __all__ = ["ComposedPart", "compose"]
-
-COMPONENT, INSTANCE, ALIAS, TYPE, IMPORT, EXPORT = 4, 5, 6, 7, 10, 11
 
 
 @attrs.frozen
@@ -173,14 +177,8 @@ class _Composition:
     def export_all(self, number: int) -> None:
         """Export what a part exports."""
         for exported, sort in self.spaces[number].exports:
-            index = self._export(number, sort, exported.name)
-            name = extern_name_bytes(exported.name, exported.implements)
-            item = name + sort_bytes(sort) + number_bytes(index) + b"\0"
-            self.out.add(EXPORT, item, sort)
-
-    def _export(self, number: int, sort: Sort, name: str) -> int:
-        place = sort_bytes(sort) + b"\0" + number_bytes(self._instances[number])
-        return self.out.add(ALIAS, place + text_bytes(name), sort)
+            index = self.out.alias(sort, self._instances[number], exported.name)
+            self.out.export(exported.name, sort, index, exported.implements)
 
     def _argument(self, number: int, declared: ImportDefinition) -> tuple[Sort, int]:
         """Return what satisfies an import, written where it is not yet."""
@@ -198,7 +196,7 @@ class _Composition:
                 return Sort.INSTANCE, self._instances[provider]
             for each, sort in self.spaces[provider].exports:
                 if each.name == export:
-                    return sort, self._export(provider, sort, export)
+                    return sort, self.out.alias(sort, self._instances[provider], export)
             raise InvalidError(f"there is no export {export} for the import {name}", 0)
         if name in part.refused:
             return Sort.INSTANCE, self._trap(number, declared)
@@ -268,6 +266,5 @@ class _Composition:
             source = self.spaces[number].instances[made.index]
             if isinstance(source, ImportDefinition):
                 instance = self._argument(number, source)[1]
-                place = sort_bytes(Sort.TYPE) + b"\0" + number_bytes(instance)
-                return self.out.add(ALIAS, place + text_bytes(made.name), Sort.TYPE)
+                return self.out.alias(Sort.TYPE, instance, made.name)
         raise UnsupportedError("an import has a type that is not imported", made.offset)

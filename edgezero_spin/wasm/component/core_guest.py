@@ -14,7 +14,7 @@ Section"; contract spin-host.md, GEN-8.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
 
 import attrs
@@ -84,12 +84,7 @@ class CoreGuest:
 
 
 def read_guest(data: bytes) -> Component | CoreGuest:
-    """Read a component, or a core module that is to be adapted.
-
-    Raises:
-        MalformedError, InvalidError: It is damaged.
-        UnsupportedError: It has a form that is refused by name, or cannot be adapted.
-    """
+    """Read a component, or a core module that is to be adapted; see both readers."""
     return read_core_guest(data) if data.startswith(MODULE) else read_component(data)
 
 
@@ -126,8 +121,9 @@ def read_core_guest(data: bytes) -> CoreGuest:
 def _world(section: bytes, at: int) -> World:
     try:
         if section.startswith(COMPONENT):
+            definitions = read_component(section).definitions
             encoding = _encoding(section)
-            return World(_only_world(section), encoding)
+            return World(_only_world(definitions), encoding)
         if section[:1] == bytes([_PACKAGE_FORMAT]):
             return _named_world(section)
     except WasmError as error:
@@ -139,8 +135,8 @@ def _world(section: bytes, at: int) -> World:
     )
 
 
-def _only_world(section: bytes) -> ComponentType:
-    for outer in read_component(section).definitions:
+def _only_world(definitions: Iterable[Definition]) -> ComponentType:
+    for outer in definitions:
         if isinstance(outer, TypeDefinition) and isinstance(outer.form, ComponentType):
             for _, world in exported_worlds(outer.form):
                 return world

@@ -59,6 +59,11 @@ class Sort(Enum):
     COMPONENT = "component"
     INSTANCE = "instance"
 
+    @property
+    def is_core(self) -> bool:
+        """Whether a component cannot import or export it; a core module it can."""
+        return self.value.startswith("core ") and self is not Sort.CORE_MODULE
+
 
 # A value type where one is referred to: a primitive, or the index of a defined type.
 ValueRef = Primitive | int

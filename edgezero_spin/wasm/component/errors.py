@@ -28,18 +28,12 @@ class WasmError(ValueError):
 class MalformedError(WasmError):
     """The bytes are not a component in the binary format."""
 
-    __str__ = WasmError.__str__
-
 
 @attrs.frozen
 class InvalidError(WasmError):
     """The component breaks a rule of validation."""
 
-    __str__ = WasmError.__str__
-
 
 @attrs.frozen
 class UnsupportedError(WasmError):
     """The component uses a feature, or has a size, that is refused here."""
-
-    __str__ = WasmError.__str__

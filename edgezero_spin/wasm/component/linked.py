@@ -21,7 +21,7 @@ Source: WebAssembly/component-model, ``design/mvp/CanonicalABI.md``, "Canonical 
 and ``Explainer.md``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 
 import attrs
@@ -49,6 +49,7 @@ __all__ = [
     "Options",
     "ResourceFunction",
     "WasiFunction",
+    "lifted_functions",
 ]
 
 WASI_01 = "wasi_snapshot_preview1"
@@ -292,6 +293,17 @@ class ExportedInstance:
 ComponentExport = ImportedFunction | LiftedFunction | ExportedInstance | ResourceType | ValueType
 
 
+def lifted_functions(
+    exports: Mapping[str, ComponentExport],
+) -> Iterator[tuple[str, LiftedFunction]]:
+    """Yield the lifted functions among exports and in the instances among them, by name."""
+    for name, export in exports.items():
+        if isinstance(export, ExportedInstance):
+            yield from lifted_functions(export.exports)
+        elif isinstance(export, LiftedFunction):
+            yield name, export
+
+
 @attrs.frozen
 class LinkedComponent:
     """A component with everything resolved that is known before it runs.
@@ -311,3 +323,10 @@ class LinkedComponent:
     instances: tuple[LinkedInstance, ...]
     core_instances: tuple[CoreInstance, ...]
     exports: Mapping[str, ComponentExport]
+
+    def canonicals(self) -> Iterator[Canonical]:
+        """Yield the canonical functions that core modules import."""
+        for core in self.core_instances:
+            for imported in core.imports:
+                if not isinstance(imported.source, CoreExport):
+                    yield imported.source

@@ -13,7 +13,7 @@ Source: WebAssembly/component-model, ``design/mvp/Binary.md``.
 from collections.abc import Callable
 
 from edgezero_spin.wasm.binary import COMPONENT, MODULE
-from edgezero_spin.wasm.component.canonical_reader import read_canonical
+from edgezero_spin.wasm.component.canonical_format import read_canonical
 from edgezero_spin.wasm.component.cursor import Cursor
 from edgezero_spin.wasm.component.definitions import (
     Component,

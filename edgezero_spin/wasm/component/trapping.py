@@ -9,8 +9,9 @@ services.md, CPS-6.
 
 from collections.abc import Callable, Iterable, Mapping
 
-from edgezero_spin.wasm.binary import MODULE, number_bytes, section_bytes, text_bytes, vector_bytes
-from edgezero_spin.wasm.component.canonical_writer import canonical_bytes
+from edgezero_spin.wasm.binary import number_bytes
+from edgezero_spin.wasm.component.canonical import REALLOC, core_function_type
+from edgezero_spin.wasm.component.canonical_format import canonical_bytes
 from edgezero_spin.wasm.component.definitions import (
     AliasDefinition,
     Bound,
@@ -21,16 +22,16 @@ from edgezero_spin.wasm.component.definitions import (
     TypeDefinition,
 )
 from edgezero_spin.wasm.component.errors import UnsupportedError
-from edgezero_spin.wasm.component.layout import core_signature, encoded_types
-from edgezero_spin.wasm.component.sections import ComponentSections
-from edgezero_spin.wasm.component.type_writer import extern_name_bytes, sort_bytes, type_bytes
+from edgezero_spin.wasm.component.layout import core_signature
+from edgezero_spin.wasm.component.sections import CANONICAL, CORE_MODULE, TYPE, ComponentSections
+from edgezero_spin.wasm.component.type_writer import type_bytes
 from edgezero_spin.wasm.component.types import FunctionType
+from edgezero_spin.wasm.core_module import CODE, EXPORT, FUNCTION, MEMORY
+from edgezero_spin.wasm.module_writer import ModuleSections, body_bytes, export_bytes
 
 __all__ = ["export_trapping"]
 
-CORE_MODULE, CORE_INSTANCE, TYPE, CANONICAL, EXPORT = 1, 2, 7, 8, 11
 _RESOURCE = b"\x3f\x7f\0"
-_REALLOC = b"\x60\4\x7f\x7f\x7f\x7f\1\x7f"
 
 
 def export_trapping(
@@ -51,11 +52,6 @@ def export_trapping(
     """
     lift = _Lifting(out, functions)
     own: list[int] = []
-
-    def export(name: str, sort: Sort, index: int) -> int:
-        place = sort_bytes(sort) + number_bytes(index)
-        return out.add(EXPORT, extern_name_bytes(name) + place + b"\0", sort)
-
     for made in interface.declarators:
         described = made.type if isinstance(made, ExportDefinition) else None
         if isinstance(made, TypeDefinition):
@@ -66,11 +62,11 @@ def export_trapping(
             own.append(outer(made.index))
         elif isinstance(made, ExportDefinition) and described is not None:
             if described.bound is Bound.SUB_RESOURCE:
-                own.append(export(made.name, Sort.TYPE, out.add(TYPE, _RESOURCE, Sort.TYPE)))
+                own.append(out.export(made.name, Sort.TYPE, out.add(TYPE, _RESOURCE, Sort.TYPE)))
             elif described.sort is Sort.TYPE and described.index is not None:
-                own.append(export(made.name, Sort.TYPE, own[described.index]))
+                own.append(out.export(made.name, Sort.TYPE, own[described.index]))
             elif described.sort is Sort.FUNCTION and described.index is not None:
-                export(made.name, Sort.FUNCTION, lift(made.name, own[described.index]))
+                out.export(made.name, Sort.FUNCTION, lift(made.name, own[described.index]))
         else:
             raise UnsupportedError("a part of an interface cannot be refused", made.offset)
 
@@ -81,10 +77,8 @@ class _Lifting:
     def __init__(self, out: ComponentSections, functions: Mapping[str, FunctionType]) -> None:
         self._out = out
         self._numbers = {name: str(number) for number, name in enumerate(functions)}
-        code = _module(functions.values())
-        module = out.copy(CORE_MODULE, code, Sort.CORE_MODULE)
-        made = b"\0" + number_bytes(module) + vector_bytes([])
-        self._instance = out.add(CORE_INSTANCE, made, Sort.CORE_INSTANCE)
+        module = out.copy(CORE_MODULE, _module(functions.values()), Sort.CORE_MODULE)
+        self._instance = out.instantiate(module, {})
         self._memory = out.alias(Sort.CORE_MEMORY, self._instance, "memory")
         self._realloc = out.alias(Sort.CORE_FUNCTION, self._instance, "realloc")
 
@@ -102,25 +96,18 @@ class _Lifting:
 
 def _module(types: Iterable[FunctionType]) -> bytes:
     """Return a core module whose functions trap: "0", "1" and so on, and ``realloc``."""
-    signatures = [core_signature(type_, lowered=False) for type_ in types]
-    forms = [
-        b"\x60"
-        + vector_bytes(encoded_types(signature.parameters))
-        + vector_bytes(encoded_types(signature.results))
-        for signature in signatures
-    ]
-    count = len(forms)
-    exports = [text_bytes(str(number)) + b"\0" + number_bytes(number) for number in range(count)]
-    exports.append(text_bytes("realloc") + b"\0" + number_bytes(count))
-    exports.append(text_bytes("memory") + b"\2\0")
-    # No locals, `unreachable`, `end`.
-    body = b"\3\0\0\x0b"
-    return MODULE + b"".join(
-        (
-            section_bytes(1, vector_bytes([*forms, _REALLOC])),
-            section_bytes(3, vector_bytes(number_bytes(number) for number in range(count + 1))),
-            section_bytes(5, vector_bytes([b"\0\1"])),
-            section_bytes(7, vector_bytes(exports)),
-            section_bytes(10, vector_bytes([body] * (count + 1))),
-        )
-    )
+    forms = [core_function_type(core_signature(type_, lowered=False)) for type_ in types]
+    names = [*map(str, range(len(forms))), "realloc"]
+    content = ModuleSections()
+    indices = [content.type_index(form) for form in [*forms, REALLOC]]
+    content.sections = {
+        FUNCTION: [*map(number_bytes, indices)],
+        MEMORY: [b"\0\1"],
+        EXPORT: [
+            *(export_bytes(name, 0, number_bytes(at)) for at, name in enumerate(names)),
+            export_bytes("memory", 2, b"\0"),
+        ],
+        # `unreachable`
+        CODE: [body_bytes(b"\0")] * len(names),
+    }
+    return content.module()

@@ -95,7 +95,7 @@ def read_reference(cursor: Cursor) -> SortIndex:
     """Read a sort and an index."""
     at = cursor.at
     sort = _sort(cursor)
-    if sort.value.startswith("core ") and sort != Sort.CORE_MODULE:
+    if sort.is_core:
         cursor.fail("invalid leading byte for component external kind", at)
     return sort, cursor.u32()
 
@@ -124,14 +124,13 @@ def read_alias(cursor: Cursor) -> AliasDefinition:
     at = cursor.at
     sort = _sort(cursor)
     target = cursor.choose("alias", 0, 1, 2)
-    is_core = sort.value.startswith("core ")
     if target == 2:
         if sort not in OUTER_SORTS:
             cursor.fail(f"invalid leading byte for outer alias kind {sort.value}", at)
         return AliasDefinition(
             offset=at, sort=sort, target="outer", count=cursor.u32(), index=cursor.u32()
         )
-    if (target == 1) != (is_core and sort != Sort.CORE_MODULE):
+    if (target == 1) != sort.is_core:
         cursor.fail(f"invalid leading byte for alias of a {sort.value}", at)
     index = cursor.u32()
     return AliasDefinition(
@@ -314,7 +313,7 @@ def _extern_type(cursor: Cursor) -> ExternType:
         if cursor.choose("type bound", 0, 1) == 0:
             return ExternType(sort, cursor.u32(), Bound.EQ)
         return ExternType(sort, None, Bound.SUB_RESOURCE)
-    if sort.value.startswith("core ") and sort != Sort.CORE_MODULE:
+    if sort.is_core:
         cursor.fail(f"invalid leading byte for component external kind {sort.value}", at)
     return ExternType(sort, cursor.u32())
 

@@ -30,6 +30,7 @@ __all__ = [
     "extern_name_bytes",
     "extern_type_bytes",
     "outer_alias_bytes",
+    "result_bytes",
     "sort_bytes",
     "type_bytes",
 ]
@@ -85,11 +86,16 @@ def type_bytes(form: TypeForm, index_of: IndexOf, offset: int) -> bytes:
         parameters = vector_bytes(
             text_bytes(name) + _ref_bytes(part, index_of) for name, part in form.parameters
         )
-        result = b"\1\0" if form.result is None else b"\0" + _ref_bytes(form.result, index_of)
-        return (b"\x43" if form.is_async else b"\x40") + parameters + result
+        head = b"\x43" if form.is_async else b"\x40"
+        return head + parameters + result_bytes(form.result, index_of)
     if isinstance(form, ResourceForm) and form.destructor is None:
         return b"\x3f\x7f\0"
     raise UnsupportedError("a component or instance type within an interface is refused", offset)
+
+
+def result_bytes(result: ValueRef | None, index_of: IndexOf) -> bytes:
+    """Return the result of a function, which may have none."""
+    return b"\1\0" if result is None else b"\0" + _ref_bytes(result, index_of)
 
 
 def _ref_bytes(part: ValueRef, index_of: IndexOf) -> bytes:

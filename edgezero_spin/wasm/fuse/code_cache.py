@@ -32,10 +32,10 @@ _MARK = b"\0variable\0"
 class CodeCache(Protocol):
     """Entries by key, kept between runs. Losing one costs time and nothing else."""
 
-    def load(self, key: str) -> bytes | None:
+    def load_bytes(self, key: str) -> bytes | None:
         """Return an entry, ``None`` if there is none."""
 
-    def store(self, key: str, entry: bytes) -> None:
+    def store_bytes(self, key: str, content: bytes) -> None:
         """Keep an entry."""
 
 
@@ -76,7 +76,7 @@ class CodeEntry:
 
 
 def code_key(program: Program, needed: list[CoreExport]) -> str:
-    """Return the digest of what the code module of a program is made from.
+    """Return a key with the digest of what the code module of a program is made from.
 
     Args:
         program: The program, its members added.
@@ -106,7 +106,7 @@ def code_key(program: Program, needed: list[CoreExport]) -> str:
         limits = memory.type.limits if memory.type else None
         digest.update(b"memory %d" % (limits.page_size_log2 if limits else 0))
     digest.update(repr([(each.instance, each.name) for each in needed]).encode())
-    return digest.hexdigest()
+    return f"code {digest.hexdigest()}"
 
 
 def _globals(member: Member) -> list[bytes]:

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 import attrs
 
-from edgezero_spin.wasm.binary import signed_at, signed_bytes
+from edgezero_spin.wasm.binary import number_at, signed_at, signed_bytes
 from edgezero_spin.wasm.component.cursor import Cursor
 from edgezero_spin.wasm.component.errors import InvalidError
-from edgezero_spin.wasm.core_module import skip_constant
+from edgezero_spin.wasm.core_module import CoreDefinition, read_constant
 from edgezero_spin.wasm.fuse.entities import Entity, EntityKind, Member, Pieces
 
-__all__ = ["Expression", "integer", "read_expression"]
+__all__ = ["Expression", "initial_expression", "read_expression"]
 
 _END = b"\x0b"
 _OPERATORS = {
@@ -56,40 +56,33 @@ class Expression:
         """Return the globals and functions in it."""
         return [token for token in self.tokens if not isinstance(token, bytes)]
 
+    @property
+    def address(self) -> int | None:
+        """Its value as an unsigned number of 32 bits, if that is known."""
+        value = _integer(self.tokens[0]) if len(self.tokens) == 1 else None
+        return None if value is None else value % (1 << 32)
+
 
 def read_expression(member: Member, cursor: Cursor) -> Expression:
     """Read an expression and its end; fold the globals whose value is known."""
-    start = cursor.at
-    skip_constant(cursor)
-    inner = Cursor(cursor.data, start, cursor.at - 1)
+    data, start = cursor.data, cursor.at
     tokens: list[bytes | Entity] = []
-    while inner.at < inner.end:
-        at = inner.at
-        opcode = inner.byte()
+    for opcode, at, end in read_constant(cursor):
         if opcode == 0x23:
-            entity = _found(member, EntityKind.GLOBAL, inner.u32(), at)
+            entity = member.entity(EntityKind.GLOBAL, number_at(data, at + 1)[0], at)
             tokens.append(entity if entity.value is None else entity.value)
         elif opcode == 0xD2:
-            tokens.append(_found(member, EntityKind.FUNCTION, inner.u32(), at))
+            tokens.append(member.entity(EntityKind.FUNCTION, number_at(data, at + 1)[0], at))
         else:
-            _pass(opcode, inner)
-            tokens.append(inner.data[at : inner.at])
+            tokens.append(data[at:end])
     return Expression(_folded(tokens, start))
 
 
-def _found(member: Member, kind: EntityKind, index: int, at: int) -> Entity:
-    space = member.spaces[kind]
-    if index >= len(space):
-        raise InvalidError(f"unknown {kind.name.lower()} {index} in a constant expression", at)
-    return space[index]
-
-
-def _pass(opcode: int, cursor: Cursor) -> None:
-    if opcode in (0x41, 0x42):
-        while cursor.byte() >= 0x80:
-            pass
-    else:
-        cursor.take({0x43: 4, 0x44: 8, 0xD0: 1, 0xFD: 17}.get(opcode, 0))
+def initial_expression(member: Member, definition: CoreDefinition) -> Expression:
+    """Return what a table or global of a member begins with; nothing for a table of nulls."""
+    if definition.start is None:
+        return Expression(())
+    return read_expression(member, Cursor(member.content.data, definition.start, definition.end))
 
 
 def _folded(tokens: list[bytes | Entity], at: int) -> tuple[bytes | Entity, ...]:
@@ -115,11 +108,3 @@ def _integer(token: bytes | Entity) -> int | None:
     if isinstance(token, bytes) and token[0] in (0x41, 0x42):
         return signed_at(token, 1)[0]
     return None
-
-
-def integer(expression: Expression) -> int | None:
-    """Return the value of an expression as an unsigned number, if it is known."""
-    if len(expression.tokens) != 1:
-        return None
-    value = _integer(expression.tokens[0])
-    return None if value is None else value % (1 << 32)

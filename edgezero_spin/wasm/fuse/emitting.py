@@ -29,10 +29,8 @@ from edgezero_spin.wasm.core_module import (
     TAG,
 )
 from edgezero_spin.wasm.fuse.encoding import (
-    ModuleSections,
     code_bytes,
     data_bytes,
-    export_bytes,
     function_type,
     global_bytes,
     import_bytes,
@@ -44,6 +42,7 @@ from edgezero_spin.wasm.fuse.encoding import (
 from edgezero_spin.wasm.fuse.entities import Entity, EntityKind, Member
 from edgezero_spin.wasm.fuse.program import Program
 from edgezero_spin.wasm.fuse.start_function import StartFunction
+from edgezero_spin.wasm.module_writer import ModuleSections, export_bytes
 
 __all__ = ["START", "Emitted", "ModuleLayout", "content_of", "emit", "lay_out"]
 
@@ -136,7 +135,7 @@ def content_of(
         layout: What of it the module has.
         names: The names of each import; ``None`` leaves the imports out.
     """
-    content = ModuleSections(program.types, {}, [])
+    content = ModuleSections(program.types)
     start = StartFunction(
         program, [*layout.defined[EntityKind.ELEMENT], *layout.defined[EntityKind.DATA]]
     )

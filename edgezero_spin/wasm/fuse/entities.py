@@ -135,18 +135,21 @@ class Member:
     @cached_property
     def bodies(self) -> list[tuple[int, int]]:
         """Start and end of each function body, locals included."""
-        found: list[tuple[int, int]] = []
-        if CODE in self.content.sections:
-            cursor = Cursor(self.content.data, *self.content.sections[CODE])
-            for _ in range(cursor.u32()):
-                body = cursor.range()
-                found.append((body.at, body.end))
+        cursor = self.section(CODE)
+        ranges = [cursor.range() for _ in range(cursor.u32())]
+        found = [(body.at, body.end) for body in ranges]
         if len(found) != len(self.content.functions):
             raise InvalidError("function and code section have inconsistent lengths", 0)
         return found
 
-    def entity(self, kind: EntityKind, index: int) -> Entity:
-        """Return an entity by its index in the module.
+    def section(self, number: int) -> Cursor:
+        """Return a cursor in a section of items; one that is absent has none."""
+        if number not in self.content.sections:
+            return Cursor(b"\0")
+        return Cursor(self.content.data, *self.content.sections[number])
+
+    def entity(self, kind: EntityKind, index: int, at: int = 0) -> Entity:
+        """Return an entity by its index in the module, which stands at a byte.
 
         Raises:
             InvalidError: The index is out of bounds.
@@ -154,5 +157,5 @@ class Member:
         space = self.spaces[kind]
         if index >= len(space):
             name = kind.name.lower()
-            raise InvalidError(f"unknown {name} {index}: {name} index out of bounds", 0)
+            raise InvalidError(f"unknown {name} {index}: {name} index out of bounds", at)
         return space[index]

@@ -18,18 +18,15 @@ import attrs
 from edgezero_spin.wasm.component.errors import UnsupportedError
 from edgezero_spin.wasm.component.linked import (
     WASI_01,
-    ComponentExport,
     CoreExport,
     CoreImport,
     CoreInstance,
-    ExportedInstance,
-    Function,
-    ImportedFunction,
     LiftedFunction,
     LinkedComponent,
     LocalResource,
     LoweredFunction,
     WasiFunction,
+    lifted_functions,
 )
 from edgezero_spin.wasm.core_module import CoreModuleContent, read_core_module
 from edgezero_spin.wasm.fuse.code_cache import CodeCache, CodeEntry, code_key, folded_values
@@ -185,8 +182,8 @@ def _needed(linked: LinkedComponent, group_of: Mapping[int, int]) -> dict[int, l
     def add(exports: Iterable[CoreExport | None]) -> None:
         found.update(dict.fromkeys(each for each in exports if each is not None))
 
-    for function in _functions(linked.exports):
-        add(core_exports(function) if isinstance(function, LiftedFunction) else ())
+    for _, function in lifted_functions(linked.exports):
+        add(core_exports(function))
     for owner in linked.resources.values():
         add([owner.destructor] if isinstance(owner, LocalResource) else ())
     for number, each in enumerate(linked.core_instances):
@@ -202,14 +199,6 @@ def _needed(linked: LinkedComponent, group_of: Mapping[int, int]) -> dict[int, l
     for export in found:
         needed[group_of[export.instance]].append(export)
     return needed
-
-
-def _functions(exports: Mapping[str, ComponentExport]) -> Iterator[Function]:
-    for each in exports.values():
-        if isinstance(each, ExportedInstance):
-            yield from _functions(each.exports)
-        elif isinstance(each, LiftedFunction | ImportedFunction):
-            yield each
 
 
 def _program(
@@ -256,7 +245,7 @@ def _code(
     key = ""
     if cache is not None:
         key = code_key(program, needed)
-        entry = CodeEntry.from_bytes(cache.load(key) or b"")
+        entry = CodeEntry.from_bytes(cache.load_bytes(key) or b"")
         found = None if entry is None else _cached(program, entry)
         if found is not None:
             return program, found
@@ -272,7 +261,7 @@ def _code(
             ),
             folded_values(program, set(code.variables)),
         )
-        cache.store(key, entry.to_bytes())
+        cache.store_bytes(key, entry.to_bytes())
     return program, code
 
 

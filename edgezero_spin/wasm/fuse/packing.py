@@ -20,8 +20,7 @@ from collections.abc import Iterator
 import attrs
 
 from edgezero_spin.wasm.binary import sections
-from edgezero_spin.wasm.component.canonical_reader import read_canonical
-from edgezero_spin.wasm.component.canonical_writer import canonical_bytes
+from edgezero_spin.wasm.component.canonical_format import canonical_bytes, read_canonical
 from edgezero_spin.wasm.component.cursor import Cursor
 from edgezero_spin.wasm.component.definitions import (
     AliasDefinition,
@@ -159,7 +158,7 @@ class _Packing:
             if number == ALIAS:
                 for _ in range(cursor.u32()):
                     at = cursor.at
-                    if not read_alias(cursor).sort.value.startswith("core "):
+                    if not read_alias(cursor).sort.is_core:
                         self._out.add(ALIAS, data[at : cursor.at])
             elif number == CANONICAL:
                 for each in cursor.vector(read_canonical):
@@ -177,14 +176,7 @@ class _Packing:
             self._is_instantiated = True
             self._instantiate()
         function = self._alias(Sort.CORE_FUNCTION, self._name(Sort.CORE_FUNCTION, lift.index or 0))
-        options = tuple(
-            (name, self._alias(sort, self._name(sort, index)) if sort else index)
-            for name, index in lift.options
-            for sort in [_option_sort(name)]
-        )
-        self._out.add(
-            CANONICAL, canonical_bytes(attrs.evolve(lift, index=function, options=options))
-        )
+        self._canonical(attrs.evolve(lift, index=function), Sort.FUNCTION)
 
     def _name(self, sort: Sort, index: int) -> str:
         """Return what the fused module calls a core definition of the component as it was."""
@@ -225,16 +217,19 @@ class _Packing:
         table = out.alias(Sort.CORE_TABLE, _SHIM_INSTANCE, TABLE_NAME)
         filled = [(TABLE_NAME, Sort.CORE_TABLE, table)]
         for slot, (_, definition, _) in enumerate(late):
-            made = attrs.evolve(definition, options=tuple(self._late_options(definition)))
-            index = out.add(CANONICAL, canonical_bytes(made), Sort.CORE_FUNCTION)
+            index = self._canonical(definition, Sort.CORE_FUNCTION)
             filled.append((str(slot), Sort.CORE_FUNCTION, index))
         out.gather(filled)
         out.instantiate(_FIX_UP, {"": _TABLE_INSTANCE})
 
-    def _late_options(self, definition: CanonicalDefinition) -> Iterator[tuple[str, int]]:
+    def _canonical(self, definition: CanonicalDefinition, sort: Sort) -> int:
+        """Add a canonical definition whose options name what the fused module exports."""
+        options = []
         for name, index in definition.options:
-            sort = _option_sort(name)
-            yield name, self._alias(sort, self._name(sort, index)) if sort else index
+            named = _option_sort(name)
+            options.append((name, self._alias(named, self._name(named, index)) if named else index))
+        made = attrs.evolve(definition, options=tuple(options))
+        return self._out.add(CANONICAL, canonical_bytes(made), sort)
 
 
 def _option_sort(name: str) -> Sort | None:

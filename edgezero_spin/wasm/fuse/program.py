@@ -15,7 +15,6 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from edgezero_spin.wasm.binary import number_at, number_bytes, signed_at
-from edgezero_spin.wasm.component.cursor import Cursor
 from edgezero_spin.wasm.component.definitions import CoreExternType, CoreFunctionType
 from edgezero_spin.wasm.component.errors import UnsupportedError
 from edgezero_spin.wasm.component.linked import (
@@ -28,14 +27,14 @@ from edgezero_spin.wasm.component.linked import (
     WasiFunction,
 )
 from edgezero_spin.wasm.core_module import CODE, DATA_COUNT, CoreModuleContent
-from edgezero_spin.wasm.fuse.constants import read_expression
+from edgezero_spin.wasm.core_types import KINDS
+from edgezero_spin.wasm.fuse.constants import initial_expression
 from edgezero_spin.wasm.fuse.entities import Entity, EntityKind, IndexReference, Member
 from edgezero_spin.wasm.fuse.instructions import walk
 from edgezero_spin.wasm.fuse.segments import DataSegment, ElementSegment, read_data, read_elements
 
 __all__ = ["Program", "core_exports"]
 
-KINDS = tuple(EntityKind)
 _LEB = rb"[\x80-\xff]{0,4}+[\x00-\x7f]"
 _FORWARD = re.compile(
     rb"\x00((?:\x20" + _LEB + rb")*)\x41(" + _LEB + rb")\x11(" + _LEB + rb")(" + _LEB + rb")\x0b"
@@ -95,23 +94,20 @@ class Program:
         member = self.members[at] = Member(at, content)
         member.types = [self.type_index(each) for each in content.types]
         for given, (_, _, type_) in zip(instance.imports, content.imports, strict=True):
-            kind = EntityKind[_KIND_NAMES[type_.kind]]
+            kind = EntityKind(KINDS.index(type_.kind))
             member.spaces[kind].append(self._imported(given.source, kind, type_))
-        self._define(member, EntityKind.FUNCTION, content.spaces[0])
-        self._define(member, EntityKind.TABLE, content.spaces[1])
-        self._define(member, EntityKind.MEMORY, content.spaces[2])
-        self._define(member, EntityKind.TAG, content.spaces[4])
+        for kind in (EntityKind.FUNCTION, EntityKind.TABLE, EntityKind.MEMORY, EntityKind.TAG):
+            self._define(member, kind, content.spaces[kind.value])
         for index, definition in enumerate(content.globals):
             entity = Entity(EntityKind.GLOBAL, member, index, definition.type)
-            cursor = Cursor(content.data, definition.start, definition.end)
-            tokens = read_expression(member, cursor).tokens
+            tokens = initial_expression(member, definition).tokens
             if len(tokens) == 1 and isinstance(tokens[0], bytes):
                 entity.value = tokens[0]
             member.spaces[EntityKind.GLOBAL].append(entity)
         self.elements |= {each.entity: each for each in read_elements(member)}
         self.data |= {each.entity: each for each in read_data(member)}
         for name, number, index in content.exports:
-            member.exports[name] = member.spaces[KINDS[number]][index]
+            member.exports[name] = member.spaces[EntityKind(number)][index]
 
     def _define(self, member: Member, kind: EntityKind, types: Sequence[CoreExternType]) -> None:
         imported = len(member.spaces[kind])
@@ -196,8 +192,7 @@ class Program:
             self._visit_table(entity, member)
         elif kind == EntityKind.GLOBAL:
             definition = member.content.globals[entity.index]
-            cursor = Cursor(member.content.data, definition.start, definition.end)
-            self._need_all(read_expression(member, cursor).mentions())
+            self._need_all(initial_expression(member, definition).mentions())
 
     def _need_all(self, entities: Iterable[Entity]) -> None:
         for each in entities:
@@ -226,9 +221,7 @@ class Program:
     def _visit_table(self, entity: Entity, member: Member) -> None:
         self._need_all(each.entity for each in self._segments.get(entity, ()))
         definition = member.content.tables[entity.index]
-        if definition.start is not None:
-            cursor = Cursor(member.content.data, definition.start, definition.end)
-            self._need_all(read_expression(member, cursor).mentions())
+        self._need_all(initial_expression(member, definition).mentions())
 
     # Functions that call a table entry
 
@@ -279,15 +272,6 @@ class Program:
             return True
         at = segment.address
         return at is not None and at + len(segment.items) <= table.type.limits.minimum
-
-
-_KIND_NAMES = {
-    "func": "FUNCTION",
-    "table": "TABLE",
-    "memory": "MEMORY",
-    "global": "GLOBAL",
-    "tag": "TAG",
-}
 
 
 def _check(type_: CoreExternType) -> None:

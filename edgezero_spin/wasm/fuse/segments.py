@@ -7,10 +7,9 @@ import attrs
 
 from edgezero_spin.wasm.binary import number_bytes
 from edgezero_spin.wasm.component.cursor import Cursor
-from edgezero_spin.wasm.component.errors import InvalidError
 from edgezero_spin.wasm.core_module import DATA, ELEMENT
 from edgezero_spin.wasm.core_types import read_value_type
-from edgezero_spin.wasm.fuse.constants import Expression, integer, read_expression
+from edgezero_spin.wasm.fuse.constants import Expression, read_expression
 from edgezero_spin.wasm.fuse.entities import Entity, EntityKind, Member, Pieces
 
 __all__ = ["DataSegment", "ElementSegment", "read_data", "read_elements"]
@@ -19,19 +18,29 @@ _FUNCREF = b"\x70"
 
 
 @attrs.define(eq=False)
-class ElementSegment:
+class _Segment:
+    """A segment; ``offset`` says where in the table or memory it goes."""
+
+    entity: Entity
+    offset: Expression | None
+
+    @property
+    def address(self) -> int | None:
+        """Where it starts in the table or memory, if that is known."""
+        return None if self.offset is None else self.offset.address
+
+
+@attrs.define(eq=False)
+class ElementSegment(_Segment):
     """An element segment.
 
     Attributes:
         table: The table that it initialises; ``None`` if it is passive or declarative.
-        offset: Where in the table.
         type: Type of the elements.
         items: The elements: a function, or an expression.
     """
 
-    entity: Entity
     table: Entity | None
-    offset: Expression | None
     type: bytes
     items: list[Entity | Expression]
 
@@ -41,11 +50,6 @@ class ElementSegment:
         for item in self.items:
             found += [item] if isinstance(item, Entity) else item.mentions()
         return [each for each in found if each.kind == EntityKind.FUNCTION]
-
-    @property
-    def address(self) -> int | None:
-        """Where it starts in the table, if that is known."""
-        return None if self.offset is None else integer(self.offset)
 
     def pieces(self, *, is_passive: bool) -> Pieces:
         """Return it in binary form."""
@@ -67,18 +71,15 @@ class ElementSegment:
 
 
 @attrs.define(eq=False)
-class DataSegment:
+class DataSegment(_Segment):
     """A data segment.
 
     Attributes:
         memory: The memory that it initialises; ``None`` if it is passive.
-        offset: Where in the memory.
         start, end: Where its bytes are in the module of its member.
     """
 
-    entity: Entity
     memory: Entity | None
-    offset: Expression | None
     start: int
     end: int
 
@@ -88,20 +89,15 @@ class DataSegment:
         member = self.entity.member
         return b"" if member is None else member.content.data[self.start : self.end]
 
-    @property
-    def address(self) -> int | None:
-        """Where it starts in the memory, if that is known."""
-        return None if self.offset is None else integer(self.offset)
-
 
 def read_elements(member: Member) -> list[ElementSegment]:
     """Read the element segments of a member, and give it an entity for each."""
-    cursor = _section(member, ELEMENT)
+    cursor = member.section(ELEMENT)
     found = []
-    for index in range(cursor.u32() if cursor else 0):
+    for index in range(cursor.u32()):
         entity = Entity(EntityKind.ELEMENT, member, index)
         member.spaces[EntityKind.ELEMENT].append(entity)
-        found.append(_element(member, cursor, entity))  # type: ignore[arg-type]
+        found.append(_element(member, cursor, entity))
     return found
 
 
@@ -109,7 +105,7 @@ def _element(member: Member, cursor: Cursor, entity: Entity) -> ElementSegment:
     flags = cursor.choose("element segment", *range(8))
     table = offset = None
     if not flags & 1:
-        table = _indexed(member, EntityKind.TABLE, cursor.u32() if flags & 2 else 0, cursor.at)
+        table = member.entity(EntityKind.TABLE, cursor.u32() if flags & 2 else 0, cursor.at)
         offset = read_expression(member, cursor)
     type_ = _FUNCREF
     if flags & 3:
@@ -122,38 +118,23 @@ def _element(member: Member, cursor: Cursor, entity: Entity) -> ElementSegment:
         if flags & 4:
             items.append(read_expression(member, cursor))
         else:
-            items.append(_indexed(member, EntityKind.FUNCTION, cursor.u32(), cursor.at))
-    return ElementSegment(entity, table, offset, type_, items)
+            items.append(member.entity(EntityKind.FUNCTION, cursor.u32(), cursor.at))
+    return ElementSegment(entity, offset, table, type_, items)
 
 
 def read_data(member: Member) -> list[DataSegment]:
     """Read the data segments of a member, and give it an entity for each."""
-    cursor = _section(member, DATA)
+    cursor = member.section(DATA)
     found = []
-    for index in range(cursor.u32() if cursor else 0):
-        if cursor is None:
-            break
+    for index in range(cursor.u32()):
         entity = Entity(EntityKind.DATA, member, index)
         member.spaces[EntityKind.DATA].append(entity)
         flags = cursor.choose("data segment", 0, 1, 2)
         memory = offset = None
         if flags != 1:
             number = cursor.u32() if flags == 2 else 0
-            memory = _indexed(member, EntityKind.MEMORY, number, cursor.at)
+            memory = member.entity(EntityKind.MEMORY, number, cursor.at)
             offset = read_expression(member, cursor)
         content = cursor.range()
-        found.append(DataSegment(entity, memory, offset, content.at, content.end))
+        found.append(DataSegment(entity, offset, memory, content.at, content.end))
     return found
-
-
-def _section(member: Member, number: int) -> Cursor | None:
-    if number not in member.content.sections:
-        return None
-    return Cursor(member.content.data, *member.content.sections[number])
-
-
-def _indexed(member: Member, kind: EntityKind, index: int, at: int) -> Entity:
-    space = member.spaces[kind]
-    if index >= len(space):
-        raise InvalidError(f"unknown {kind.name.lower()} {index}", at)
-    return space[index]

@@ -10,12 +10,15 @@ from edgezero_spin.wasm.binary import number_bytes, text_bytes, vector_bytes
 from edgezero_spin.wasm.component.definitions import CoreFunctionType
 from edgezero_spin.wasm.core_module import CODE, ELEMENT, EXPORT, FUNCTION, IMPORT, TABLE
 from edgezero_spin.wasm.fuse.encoding import (
-    ModuleSections,
-    body_bytes,
     entry_call,
-    export_bytes,
     function_table_bytes,
     parameters,
+)
+from edgezero_spin.wasm.module_writer import (
+    ModuleSections,
+    body_bytes,
+    export_bytes,
+    function_import_bytes,
 )
 
 __all__ = ["TABLE_NAME", "fix_up_module", "shim_module"]
@@ -26,7 +29,7 @@ TABLE_NAME = "$imports"
 
 def shim_module(types: Sequence[CoreFunctionType]) -> bytes:
     """Return the module whose functions call table entries, each exported by its number."""
-    content = ModuleSections({}, {}, [])
+    content = ModuleSections()
     indices = [content.type_index(each) for each in types]
     exports = [export_bytes(str(entry), 0, number_bytes(entry)) for entry in range(len(types))]
     content.sections = {
@@ -43,10 +46,10 @@ def shim_module(types: Sequence[CoreFunctionType]) -> bytes:
 
 def fix_up_module(types: Sequence[CoreFunctionType]) -> bytes:
     """Return the module that fills the table with functions imported by their numbers."""
-    content = ModuleSections({}, {}, [])
+    content = ModuleSections()
     imports = [b"\0" + text_bytes(TABLE_NAME) + b"\1" + function_table_bytes(len(types))]
     imports += [
-        b"\0" + text_bytes(str(entry)) + b"\0" + number_bytes(content.type_index(type_))
+        function_import_bytes("", str(entry), content.type_index(type_))
         for entry, type_ in enumerate(types)
     ]
     functions = vector_bytes(map(number_bytes, range(len(types))))

@@ -36,11 +36,8 @@ from edgezero_spin.wasm.core_module import (
 )
 from edgezero_spin.wasm.fuse.emitting import ModuleLayout, content_of, lay_out
 from edgezero_spin.wasm.fuse.encoding import (
-    ModuleSections,
-    body_bytes,
     data_bytes,
     entry_call,
-    export_bytes,
     function_table_bytes,
     function_type,
     import_bytes,
@@ -50,6 +47,7 @@ from edgezero_spin.wasm.fuse.encoding import (
 )
 from edgezero_spin.wasm.fuse.entities import Entity, EntityKind
 from edgezero_spin.wasm.fuse.program import Program
+from edgezero_spin.wasm.module_writer import ModuleSections, body_bytes, export_bytes
 
 __all__ = [
     "SNAPSHOT_BYTES",
@@ -149,7 +147,7 @@ def data_module(
     memories = program.memories
     for at, memory in enumerate(memories):
         memory.reference.code = number_bytes(at)
-    content = ModuleSections({}, {}, [])
+    content = ModuleSections()
     content.sections[IMPORT] = [import_bytes(content, each, names[each]) for each in hosts]
     content.sections[FUNCTION] = [number_bytes(content.type_index(_initial_values(variables)))]
     count = len(hosts) + 1

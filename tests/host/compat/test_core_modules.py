@@ -12,8 +12,8 @@ import edgezero_spin
 from edgezero_spin.host import Host, HostSettings, HttpRequest
 from edgezero_spin.host.errors import LinkError
 from edgezero_spin.host.factors.logs import Logs
-from edgezero_spin.host.factors.variables import VariableResolver
-from edgezero_spin.host.factors.wasi.filesystem import DirectoryMount
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
+from edgezero_spin.host.factors.wasi.filesystem.descriptors import DirectoryMount
 from edgezero_spin.host.http.trigger import HttpEntry, HttpTriggers
 from edgezero_spin.host.load.plan import ApplicationPlan, ComponentPlan
 from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component

@@ -1,10 +1,14 @@
 """Access log: one line for each request, however it ends."""
 
+import asyncio
+import io
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from edgezero_spin.host.http import access_log
 from edgezero_spin.host.http.access_log import AccessLog
 from edgezero_spin.host.http.gateway import RequestHead
 from edgezero_spin.host.http.observed import ObservedResponse, observed_request
@@ -158,3 +162,110 @@ def test_the_trace_of_a_client(fields: list[bytes], trace_id: str | None) -> Non
     request = observed_request(head, "app", "shop", "/...")
     AccessLog("json", lines.append).note(request, RequestOutcome(200, 1, 0.1))
     assert json.loads(lines[0]).get("trace_id") == trace_id
+
+
+class Stream(io.StringIO):
+    """Standard error, which notes each call of ``write``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[str] = []
+        self.written = asyncio.Event()
+
+    def write(self, text: str) -> int:
+        self.writes.append(text)
+        self.written.set()
+        return len(text)
+
+
+@pytest.fixture
+def stream(monkeypatch: pytest.MonkeyPatch) -> Stream:
+    """What the access log takes for standard error."""
+    stream = Stream()
+    # Not in ``sys`` itself, where pytest puts its own once the test begins.
+    monkeypatch.setattr(access_log, "sys", SimpleNamespace(stderr=stream))
+    return stream
+
+
+def note(log: AccessLog, *paths: str) -> None:
+    """End a request for each path."""
+    for path in paths:
+        request = observed_request(RequestHead("GET", path, None, ()), "app", "shop", "/...")
+        log.note(request, RequestOutcome(200, 1, 0.1))
+
+
+def paths_in(writes: list[str]) -> list[str]:
+    """The paths of lines, each of which is there as a whole."""
+    assert all(text.endswith("\n") for text in writes)
+    return [line.split(" ")[2] for line in "".join(writes).splitlines()]
+
+
+@pytest.mark.anyio
+async def test_lines_of_one_moment_are_written_together(stream: Stream) -> None:
+    """By themselves, in the order in which the requests ended."""
+    note(AccessLog(), "/a", "/b", "/c")
+    assert stream.writes == []
+    await asyncio.wait_for(stream.written.wait(), 10)
+    assert len(stream.writes) == 1 and paths_in(stream.writes) == ["/a", "/b", "/c"]
+
+
+@pytest.mark.anyio
+async def test_what_is_written_at_once_is_whole_lines_of_a_bounded_size(stream: Stream) -> None:
+    """So that other processes that have the same pipe write between lines, not into them."""
+    log = AccessLog()
+    paths = [f"/{number:0150}é" for number in range(40)]
+    note(log, *paths)
+    log.host_closed()
+    assert paths_in(stream.writes) == paths
+    assert len(stream.writes) > 1 and max(len(text.encode()) for text in stream.writes) < 4096
+
+
+@pytest.mark.anyio
+async def test_a_host_that_closes_leaves_no_line_behind(stream: Stream) -> None:
+    """They are written before it is closed; closing once more writes nothing."""
+    log = AccessLog("json")
+    note(log, "/a")
+    observer = combine([log, AccessLog("text", lambda line: None)])
+    assert observer is not None
+    observer.host_closed()
+    observer.host_closed()
+    assert [json.loads(text)["path"] for text in stream.writes] == ["/a"]
+
+
+def test_a_line_without_a_loop_is_written_at_once(stream: Stream) -> None:
+    """There is nobody who would do so later."""
+    note(AccessLog(), "/a")
+    assert paths_in(stream.writes) == ["/a"]
+
+
+def test_lines_of_a_loop_that_ended_are_written_with_the_next(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its timer never comes."""
+    log = AccessLog()
+    now_ns = 1_800_000_000_000_000_000
+
+    async def begin() -> None:
+        note(log, "/a")
+
+    async def go_on() -> None:
+        note(log, "/b")
+
+    monkeypatch.setattr("time.time_ns", lambda: now_ns)
+    asyncio.run(begin())
+    assert stream.writes == []
+    now_ns += 10**9
+    asyncio.run(go_on())
+    assert paths_in(stream.writes) == ["/a", "/b"]
+
+
+def test_a_stream_that_fails_loses_its_own_lines_alone(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server goes on, and so does the log."""
+    log = AccessLog()
+    with monkeypatch.context() as broken:
+        broken.setattr(access_log, "sys", SimpleNamespace(stderr=None))
+        note(log, "/lost")
+    note(log, "/a")
+    assert paths_in(stream.writes) == ["/a"]

@@ -6,13 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from edgezero_spin.host.load.content import place_content
 from edgezero_spin.host.load.plan import ApplicationError, plan_of
 from edgezero_spin.host.load.trigger_kinds import BUILT_IN
 from edgezero_spin.host.registry.downloads import Downloads
-from edgezero_spin.manifest.spin import LockedApp, parse_lock
+from edgezero_spin.manifest.spin import ContentRef, LockedApp, LockedDependency, parse_lock
+from edgezero_spin.manifest.spin.locked_app import MIDDLEWARE
 
 
 def text_of(data: bytes) -> str:
@@ -51,6 +53,26 @@ def test_inline_wasm_is_written_to_a_file(tmp_path: Path) -> None:
     for reference in ({}, {"digest": digest_of(b"wasm")}):
         source, _ = placed(lock({"inline": text_of(b"wasm"), **reference}), tmp_path)
         assert source.read_bytes() == b"wasm"
+
+
+def test_middleware_is_placed_like_its_component(tmp_path: Path) -> None:
+    """A lock may hold it or name it by digest, as one of a registry does."""
+    # LOCK-22, OCI-42
+    (tmp_path / "cache/wasm").mkdir(parents=True)
+    (tmp_path / "cache/wasm" / digest_of(b"outer")).write_bytes(b"outer")
+    app = lock({"inline": text_of(b"wasm")})
+    middleware = (
+        LockedDependency(source=ContentRef(digest=digest_of(b"outer"))),
+        LockedDependency(source=ContentRef(inline=b"inner")),
+    )
+    [part] = app.components
+    app = attrs.evolve(
+        app, components=(attrs.evolve(part, trigger_dependencies={MIDDLEWARE: middleware}),)
+    )
+    [planned] = plan_of(
+        place_content(app, tmp_path / "work", Downloads(tmp_path / "cache")), BUILT_IN
+    ).components
+    assert [each.source.read_bytes() for each in planned.middleware] == [b"outer", b"inner"]
 
 
 def test_files_are_put_together_in_one_folder(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from edgezero_spin.host.load.interfaces import HostInterfaces, host_interfaces
+from edgezero_spin.host.load.interfaces import HostInterfaces
 
 
-@pytest.mark.parametrize("name", sorted(host_interfaces()))
+@pytest.mark.parametrize("name", sorted(HostInterfaces()))
 def test_each_is_found_by_its_name_alone(name: str) -> None:
     """One that is listed with all others is there when nothing else was asked for before."""
     assert HostInterfaces()[name].name == name
@@ -47,8 +47,8 @@ def test_a_component_has_the_factors_imported_that_it_uses(
 ) -> None:
     """Others are not: a start costs what its components use."""
     script = (
-        "import json, sys; from edgezero_spin.host.load.interfaces import host_interfaces\n"
-        f"found = host_interfaces(); [found[name] for name in {names}]\n"
+        "import json, sys; from edgezero_spin.host.load.interfaces import HostInterfaces\n"
+        f"found = HostInterfaces(); [found[name] for name in {names}]\n"
         "print(json.dumps(sorted(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -51,7 +51,7 @@ def linked(pooled: Engine, tmp_path: Path) -> PreparedComponent:
 
 def private_pages(instance: Instance) -> int:
     """Count pages of the data that are copies of the process's own."""
-    (source,) = instance._template.memories
+    (source,) = instance._prepared.memories
     address = memory_data(instance.context, instance.export_address(source))
     with Path("/proc/self/pagemap").open("rb", buffering=0) as file:
         file.seek(address // PAGE * 8)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.load.interfaces import HostInterfaces
 from edgezero_spin.host.observers import HostCall
 from edgezero_spin.host.runtime.interface import WitError
 from edgezero_spin.host.telemetry.spans import is_traced, problem_of, span_of
@@ -87,7 +87,7 @@ def test_only_functions_that_the_host_has_are_traced_and_few_of_them() -> None:
     """Every interface of a store or server is in traces, streams and clocks are not."""
     traced = {
         f"{name} {function}"
-        for name, table in host_interfaces().items()
+        for name, table in HostInterfaces().items()
         for function in table.functions
         if is_traced(name, function)
     }

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,9 +12,12 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edgezero_spin.host import Host, HostSettings, ReconnectPolicy
+from edgezero_spin.host.factors.mqtt.address import parse_mqtt_address
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.triggers.mqtt import subscription
+from edgezero_spin.host.triggers.mqtt.subscription import MqttLogin, MqttSubscription
 from edgezero_spin.host.triggers.mqtt.topics import topic_matches
+from edgezero_spin.host.triggers.reconnecting import ServerGoneError
 from edgezero_spin.host.triggers.trigger import TriggerFailedError
 from tests.host.debian_servers import running_mosquitto
 from tests.host.redis_server import free_port
@@ -155,6 +160,48 @@ def test_a_broker_that_comes_back_is_subscribed_to_again(
         hosted(path, shared_engine, settings=settings(PATIENT)) as (host, printed),
     ):
         asyncio.run(run(host, printed, log))
+
+
+def test_a_lost_broker_leaves_its_descriptor_to_other_sockets() -> None:
+    """While the last message is still handled, another socket may get the same number."""
+    # MQT-5
+    port = free_port()
+    broker = contextlib.ExitStack()
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        address = parse_mqtt_address(f"mqtt://127.0.0.1:{port}", client_id="")
+        async with MqttSubscription(address, MqttLogin("", "", 30), "a", 1) as subscription:
+            with publisher(port) as publish:
+                await asyncio.to_thread(publish, "a", b"1", 1)
+            messages = subscription.messages()
+            await anext(messages)
+            lost = subscription._descriptor
+            other, peer = socket.socketpair()
+            await asyncio.to_thread(broker.close)
+            async with asyncio.timeout(20):
+                while _is_open(lost):  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0)
+                readable = asyncio.Event()
+                with other, peer, socket.socket(fileno=os.dup2(other.fileno(), lost)):
+                    loop.add_reader(lost, readable.set)
+                    peer.send(b"x")
+                    await readable.wait()
+                    loop.remove_reader(lost)
+            with pytest.raises(ServerGoneError, match="disconnected from"):
+                await anext(messages)
+
+    with broker:
+        broker.enter_context(running_mosquitto(port=port))
+        asyncio.run(run())
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def test_a_wrong_password_ends_the_trigger_and_is_not_told(

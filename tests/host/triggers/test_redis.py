@@ -13,6 +13,7 @@ from edgezero_spin.host.factors.redis.address import parse_redis_address
 from edgezero_spin.host.factors.redis.client import RedisConnection
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.triggers.reconnecting import ServerGoneError
+from edgezero_spin.host.triggers.redis import subscription
 from edgezero_spin.host.triggers.redis.subscription import Subscription
 from edgezero_spin.host.triggers.trigger import TriggerFailedError
 from tests.host.redis_server import free_port, running_redis
@@ -293,17 +294,18 @@ def test_events_under_way_end_when_the_triggers_are_stopped(
     assert caplog.records == []
 
 
-def test_a_message_that_is_too_large_is_skipped(port: int) -> None:
+def test_a_message_that_is_too_large_is_skipped(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a line in the log; the next one comes."""
+    monkeypatch.setattr(subscription, "MAX_MESSAGE_BYTES", 1000)
 
     async def run() -> list[tuple[str, bytes]]:
         address = parse_redis_address(f"redis://127.0.0.1:{port}")
-        async with Subscription(address, ["small"], max_message_bytes=1000) as subscription:
+        async with Subscription(address, ["small"]) as subscribed_to:
             publishing = asyncio.to_thread(
                 publish, port, ("small", b"x" * 1001), ("small", b"y" * 1000)
             )
             await publishing
-            async for message in subscription.messages():
+            async for message in subscribed_to.messages():
                 return [message]
         return []
 
@@ -348,17 +350,21 @@ SUBSCRIBED = b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n"
     ],
 )
 def test_what_is_no_server_or_says_nothing(
-    pieces: tuple[bytes, ...], error: type[Exception], problem: str
+    pieces: tuple[bytes, ...],
+    error: type[Exception],
+    problem: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nonsense is refused, and silence is not waited for without end."""
+    monkeypatch.setattr(subscription, "LOOK_S", 0.05)
 
     async def run() -> None:
         server = await asyncio.start_server(_answers(*pieces), "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
             address = parse_redis_address(f"redis://127.0.0.1:{port}")
-            async with Subscription(address, ["a"], look_s=0.05) as subscription:
-                async for _ in subscription.messages():
+            async with Subscription(address, ["a"]) as subscribed_to:
+                async for _ in subscribed_to.messages():
                     raise AssertionError("no message was sent")
 
     with pytest.raises(error, match=problem):

@@ -19,15 +19,15 @@ from edgezero_spin.manifest.errors import Problem
 from edgezero_spin.stores import JsonValueError
 
 
-def entries(text: str, *omit: str) -> dict[str, str]:
+def entries(text: str) -> dict[str, str]:
     """The entries of a file in order, which must have no problems."""
-    return of_tree(tomllib.loads(text), *omit)
+    return of_tree(tomllib.loads(text))
 
 
-def of_tree(tree: dict[str, Any], *omit: str) -> dict[str, str]:
+def of_tree(tree: dict[str, Any]) -> dict[str, str]:
     """The entries of a tree in order, which must have no problems."""
     problems: list[Problem] = []
-    found = flatten(tree, problems, omit=omit)
+    found = flatten(tree, problems)
     assert problems == []
     return {entry.key: entry.value for entry in found}
 
@@ -96,11 +96,6 @@ def test_text_of_each_kind_of_value(value: str, text: str) -> None:
 def test_what_is_not_set_has_no_entry() -> None:
     """Nulls of a model vanish, but keep their place in a list."""  # FLT-12, FLT-14, TV-120
     assert of_tree({"a": None, "b": [None, 1], "c": {"d": None}}) == {"b": "[null,1]"}
-
-
-def test_omitted_fields_are_those_of_the_root() -> None:
-    """A field of an inner table with the same name stays."""  # FLT-6
-    assert entries("token = 1\n[inner]\ntoken = 2", "token") == {"inner.token": "2"}
 
 
 @pytest.mark.parametrize("value", ["inf", "-inf", "nan", "[1.0, nan]", "[{x = inf}]"])

@@ -13,7 +13,7 @@ from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engin
 from edgezero_spin.host.runtime.interface import Interface
 from edgezero_spin.host.runtime.linking import ROOT, link
 from edgezero_spin.host.runtime.resources import ResourceTable
-from edgezero_spin.wasm.binary import section_bytes, text_bytes
+from edgezero_spin.wasm.binary import COMPONENT, section_bytes, text_bytes
 from edgezero_spin.wasm.component.core_guest import GuestKind, read_core_guest, read_guest
 from edgezero_spin.wasm.component.errors import InvalidError, UnsupportedError, WasmError
 from edgezero_spin.wasm.component.linked import (
@@ -486,6 +486,17 @@ def _guest_of(text: str, folder: Path) -> Any:
             core("(module)") + section_bytes(0, text_bytes("component-type") + core("(component)")),
             "no wit-component-encoding",
             id="no encoding",
+        ),
+        pytest.param(
+            core("(module)") + section_bytes(0, text_bytes("component-type") + COMPONENT + b"\0"),
+            "damaged component-type section: unexpected end",
+            id="section without a length",
+        ),
+        pytest.param(
+            core("(module)")
+            + section_bytes(0, text_bytes("component-type") + COMPONENT + b"\0\x05ab"),
+            "damaged component-type section: unexpected end",
+            id="section beyond the end",
         ),
     ],
 )

@@ -12,8 +12,7 @@ from wasmtime import component as wit
 
 from edgezero_spin.host.runtime.engine import Engine, EngineSettings, make_engine
 from edgezero_spin.wasm.binary import COMPONENT, sections
-from edgezero_spin.wasm.component.canonical_reader import read_canonical
-from edgezero_spin.wasm.component.canonical_writer import canonical_bytes
+from edgezero_spin.wasm.component.canonical_format import canonical_bytes, read_canonical
 from edgezero_spin.wasm.component.cursor import Cursor
 from edgezero_spin.wasm.component.definitions import CoreModule
 from edgezero_spin.wasm.component.reader import read_component

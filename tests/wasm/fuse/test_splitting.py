@@ -16,13 +16,13 @@ from tests.wasm.fuse.generated import Running, engine
 class Cache(dict[str, bytes]):
     """Entries in a dictionary."""
 
-    def load(self, key: str) -> bytes | None:
+    def load_bytes(self, key: str) -> bytes | None:
         """Return an entry."""
         return self.get(key)
 
-    def store(self, key: str, entry: bytes) -> None:
+    def store_bytes(self, key: str, content: bytes) -> None:
         """Keep an entry."""
-        self[key] = entry
+        self[key] = content
 
 
 def snapshot(**changed: object) -> LinkedComponent:

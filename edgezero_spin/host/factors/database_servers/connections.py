@@ -6,18 +6,18 @@ In: what begins to open a connection of one kind of server. Out: a session, whic
 Source: contract services.md, PG-2, MY-1.
 """
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 from edgezero_spin.host.factors.bounds import release
 from edgezero_spin.host.factors.database_servers.calls import ThreadCall
 from edgezero_spin.host.factors.database_servers.errors import DatabaseServerError
-from edgezero_spin.host.factors.database_servers.sessions import Opening, Session
+from edgezero_spin.host.factors.database_servers.sessions import Opening, Parameter, Session
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.runtime.interface import WitError
+from edgezero_spin.host.runtime.interface import HostFunction, WitError
 
-__all__ = ["ConnectionResource"]
+__all__ = ["ConnectionResource", "by_address"]
 
 Begin = Callable[[], Opening[Any]]
 """Begins to open a connection; raises ``DatabaseServerError``."""
@@ -70,6 +70,23 @@ class ConnectionResource:
         """Give the connection back."""
         release(state, self.kind)
         self.session.release()
+
+
+def by_address(
+    open_: Callable[[InstanceState, str], ConnectionResource], call: HostFunction
+) -> HostFunction:
+    """Return a function of an unversioned interface, which connects for each call (PG-1, MY-1)."""
+
+    def function(
+        state: InstanceState, address: str, statement: str, values: Sequence[Parameter]
+    ) -> Any:
+        connection = open_(state, address)
+        try:
+            return call(state, connection, statement, values)
+        finally:
+            connection.drop(state)
+
+    return function
 
 
 @contextmanager

@@ -4,6 +4,7 @@ Source: contract services.md, SVC-8, PG-54 to PG-63, MY-30 to MY-36.
 """
 
 from edgezero_spin.errors import HostError
+from edgezero_spin.host.factors.bounds import too_large
 
 __all__ = ["DatabaseServerError", "ResultTooLargeError"]
 
@@ -22,3 +23,6 @@ class DatabaseServerError(HostError):
 
 class ResultTooLargeError(HostError):
     """Rows count more than a result may."""
+
+    def __str__(self) -> str:
+        return too_large()

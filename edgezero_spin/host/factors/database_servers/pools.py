@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
+from edgezero_spin.host.factors.waits import Check
 
 __all__ = ["Connect", "ConnectionPool", "ConnectionPools", "PooledConnection"]
 
@@ -36,7 +37,7 @@ class PooledConnection(Protocol):
         check: Raises what ends a wait; set anew for everybody who uses the connection.
     """
 
-    check: Callable[[], None]
+    check: Check
 
     def begin_reset(self) -> bool:
         """Ask the server to forget the session's state; return whether it was asked.
@@ -56,9 +57,9 @@ class PooledConnection(Protocol):
 
 C = TypeVar("C", bound=PooledConnection)
 
-Connect = Callable[[Callable[[], None], Callable[[str], bool]], C]
-"""``(check, blocked) -> connection``: ``check`` raises what ends a wait, ``blocked`` says of an IP
-address that it must not be connected to."""
+Connect = Callable[[Check, Callable[[str], bool]], C]
+"""``(check, blocked) -> connection``: ``blocked`` says of an IP address that it must not be
+connected to."""
 
 
 class ConnectionPool(Generic[C]):
@@ -75,11 +76,10 @@ class ConnectionPool(Generic[C]):
         self._idle: list[tuple[float, C]] = []
         self._closed = False
 
-    def take(self, check: Callable[[], None], blocked: Callable[[str], bool]) -> C:
+    def take(self, check: Check, blocked: Callable[[str], bool]) -> C:
         """Return a connection; a slot was claimed for it.
 
         Args:
-            check: Raises what ends a wait.
             blocked: Says of an IP address that it must not be connected to.
 
         Raises:

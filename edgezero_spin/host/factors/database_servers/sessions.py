@@ -10,9 +10,9 @@ Source: contract services.md, SVC-5 to SVC-8, PG-21, PG-66.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Generic, Protocol, Self, TypeVar
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, Generic, Protocol, TypeVar
 
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, claim, release
 from edgezero_spin.host.factors.database_servers.errors import (
@@ -21,14 +21,16 @@ from edgezero_spin.host.factors.database_servers.errors import (
 )
 from edgezero_spin.host.factors.database_servers.pools import ConnectionPool, PooledConnection
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
-from edgezero_spin.host.factors.outbound_networking.slot_waits import MAX_CONNECTIONS, claim_slot
+from edgezero_spin.host.factors.outbound_networking.connection_slots import (
+    MAX_CONNECTIONS,
+    ConnectionSlots,
+)
+from edgezero_spin.host.factors.waits import Check, locked
 from edgezero_spin.host.runtime.interface import VariantTable
 
 __all__ = ["NULL", "Opening", "Parameter", "RowStream", "Rows", "Session", "SqlConnection"]
 
 TOO_MANY = "too many connections"
-PATIENCE_S = 0.25
 
 Parameter = tuple[str, Any]
 """Case and payload of a ``parameter-value``."""
@@ -73,10 +75,19 @@ class SqlConnection(PooledConnection, Protocol):
 
         Args:
             one_by_one: Return each row as it comes, so that an error takes none with it.
+
+        Raises:
+            ValueError: A parameter is not a value of its kind.
+            DatabaseServerError: The server refuses, or is gone.
         """
 
     def execute(self, statement: str, parameters: Sequence[Parameter]) -> int:
-        """Run a statement; return how many rows it touched."""
+        """Run a statement; return how many rows it touched.
+
+        Raises:
+            ValueError: A parameter is not a value of its kind.
+            DatabaseServerError: The statement failed.
+        """
 
 
 C = TypeVar("C", bound=SqlConnection)
@@ -88,15 +99,6 @@ class Opening(Generic[C]):
     def __init__(
         self, state: InstanceState, kind: str, pool: ConnectionPool[C], slots: ConnectionSlots
     ) -> None:
-        self._state = state
-        self._kind = kind
-        self._pool = pool
-        self._slots = slots
-
-    @classmethod
-    def begin(
-        cls, state: InstanceState, kind: str, pool: ConnectionPool[C], slots: ConnectionSlots
-    ) -> Self:
         """Take a place for the handle; on the instance's thread.
 
         Args:
@@ -108,32 +110,26 @@ class Opening(Generic[C]):
         """
         if not claim(state, kind, MAX_CONNECTIONS):
             raise DatabaseServerError(TOO_MANY)
-        return cls(state, kind, pool, slots)
+        self._state = state
+        self._kind = kind
+        self._pool = pool
+        self._slots = slots
 
-    def finish(self, check: Callable[[], None]) -> "Session[C]":
+    def finish(self, check: Check) -> "Session[C]":
         """Connect; from any thread.
-
-        Args:
-            check: Raises what ends a wait.
 
         Raises:
             DatabaseServerError: There are too many connections, or no server can be reached.
         """
         pool, slots = self._pool, self._slots
         held = self._state.held[self._kind] - 1
-        if not claim_slot(slots, held, check):
-            raise DatabaseServerError(TOO_MANY)
-        try:
-            if not claim_slot(pool.slots, held, check):
-                raise DatabaseServerError(TOO_MANY)
-            try:
-                connection = pool.take(check, self._state.grants.network.blocked.blocks)
-            except BaseException:
-                pool.slots.release()
-                raise
-        except BaseException:
-            slots.release()
-            raise
+        with ExitStack() as claimed:
+            for some in (slots, pool.slots):
+                if not some.wait(held, check):
+                    raise DatabaseServerError(TOO_MANY)
+                claimed.callback(some.release)
+            connection = pool.take(check, self._state.grants.network.blocked.blocks)
+            claimed.pop_all()
         return Session(pool, connection, slots)
 
     def release(self) -> None:
@@ -155,7 +151,7 @@ class Session(Generic[C]):
         self._stream: RowStream | None = None
 
     def query(
-        self, statement: str, parameters: Sequence[Parameter], check: Callable[[], None]
+        self, statement: str, parameters: Sequence[Parameter], check: Check
     ) -> tuple[Sequence[Any], VariantTable]:
         """Run a statement; return its columns and rows.
 
@@ -177,15 +173,8 @@ class Session(Generic[C]):
                     return rows.columns, piece
                 left -= size
 
-    def execute(
-        self, statement: str, parameters: Sequence[Parameter], check: Callable[[], None]
-    ) -> int:
-        """Run a statement; return how many rows it touched.
-
-        Raises:
-            ValueError: A parameter is not a value of its kind.
-            DatabaseServerError: The statement failed.
-        """
+    def execute(self, statement: str, parameters: Sequence[Parameter], check: Check) -> int:
+        """Run a statement; return how many rows it touched."""
         with self.use(check) as connection:
             return connection.execute(statement, parameters)
 
@@ -193,14 +182,13 @@ class Session(Generic[C]):
         self,
         statement: str,
         parameters: Sequence[Parameter],
-        check: Callable[[], None],
+        check: Check,
         *,
         limit_whole: bool = False,
     ) -> "RowStream":
         """Begin a statement; return its rows once the first or the end is known.
 
         Args:
-            check: Raises what ends a wait.
             limit_whole: The limit of a result holds for all rows together, not for each.
 
         Raises:
@@ -215,7 +203,7 @@ class Session(Generic[C]):
                 self._stream = stream
         return stream
 
-    def fill(self, stream: "RowStream", most: int, check: Callable[[], None]) -> None:
+    def fill(self, stream: "RowStream", most: int, check: Check) -> None:
         """Wait for rows of a stream, and take in those that came."""
         with self._exclusive(check):
             if not stream.filled:
@@ -224,7 +212,7 @@ class Session(Generic[C]):
                 self._stream = None
 
     @contextmanager
-    def use(self, check: Callable[[], None]) -> Iterator[C]:
+    def use(self, check: Check) -> Iterator[C]:
         """Use the connection, when nobody else does and no statement runs on it."""
         with self._exclusive(check):
             stream, self._stream = self._stream, None
@@ -233,14 +221,10 @@ class Session(Generic[C]):
             yield self._connection
 
     @contextmanager
-    def _exclusive(self, check: Callable[[], None]) -> Iterator[None]:
-        while not self._use_lock.acquire(timeout=PATIENCE_S):
-            check()
-        try:
+    def _exclusive(self, check: Check) -> Iterator[None]:
+        with locked(self._use_lock, check):
             self._connection.check = check
             yield
-        finally:
-            self._use_lock.release()
 
     def hold(self) -> None:
         """Keep the connection until one more ``release``."""

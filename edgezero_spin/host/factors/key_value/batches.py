@@ -1,6 +1,6 @@
 """Key-value stores with batches, counters, and compare and swap.
 
-``wasi:keyvalue`` asks more of a store than ``KeyValueBackend`` promises. ``wide`` returns a
+``wasi:keyvalue`` asks more of a store than ``KeyValueBackend`` promises. ``with_batches`` returns a
 store that does it all: the backend itself where it can, or else a ``Sequential`` around it.
 """
 
@@ -11,13 +11,13 @@ from typing import Protocol, runtime_checkable
 
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 
-__all__ = ["Sequential", "WideKeyValue", "added", "counter_value", "wide"]
+__all__ = ["BatchBackend", "Sequential", "counter_value", "incremented", "with_batches"]
 
 _COUNTER = struct.Struct("<q")
 
 
 @runtime_checkable
-class WideKeyValue(KeyValueBackend, Protocol):
+class BatchBackend(KeyValueBackend, Protocol):
     """A key-value store with the operations of ``wasi:keyvalue``.
 
     Any method may raise ``BackendError``.
@@ -39,12 +39,12 @@ class WideKeyValue(KeyValueBackend, Protocol):
         """Write the value if the store still holds the expected one (KV-27)."""
 
 
-def wide(backend: KeyValueBackend) -> WideKeyValue:
+def with_batches(backend: KeyValueBackend) -> BatchBackend:
     """Return the backend with every operation of ``wasi:keyvalue``."""
-    return backend if isinstance(backend, WideKeyValue) else Sequential(backend)
+    return backend if isinstance(backend, BatchBackend) else Sequential(backend)
 
 
-def added(stored: bytes | None, delta: int) -> tuple[bytes, int]:
+def incremented(stored: bytes | None, delta: int) -> tuple[bytes, int]:
     """Add to a counter as SQLite stores keep it: eight bytes, little-endian, signed.
 
     Returns:
@@ -99,6 +99,14 @@ class Sequential:
         """Return the value, or ``None`` when the key is absent."""
         return self.backend.get(key)
 
+    def exists(self, key: str) -> bool:
+        """Tell whether the key is there."""
+        return self.backend.exists(key)
+
+    def keys(self) -> Iterable[str]:
+        """Return every key once."""
+        return self.backend.keys()
+
     def set(self, key: str, value: bytes) -> None:
         """Write the value, replacing what was there."""
         with self._lock:
@@ -108,14 +116,6 @@ class Sequential:
         """Remove the key, if it is there."""
         with self._lock:
             self.backend.delete(key)
-
-    def exists(self, key: str) -> bool:
-        """Tell whether the key is there."""
-        return self.backend.exists(key)
-
-    def keys(self) -> Iterable[str]:
-        """Return every key once."""
-        return self.backend.keys()
 
     def get_many(self, keys: Sequence[str]) -> Generator[tuple[str, bytes], None, None]:
         """Yield the entries that exist, in the order of the keys."""
@@ -139,7 +139,7 @@ class Sequential:
     def increment(self, key: str, delta: int) -> int:
         """Add to a counter and return its new value."""
         with self._lock:
-            stored, total = added(self.backend.get(key), delta)
+            stored, total = incremented(self.backend.get(key), delta)
             self.backend.set(key, stored)
             return total
 

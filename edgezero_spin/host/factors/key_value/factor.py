@@ -128,13 +128,12 @@ class KeyValueStores:
             from edgezero_spin.host.factors.key_value.batches import Sequential
 
             return Sequential(BoundedMemoryKeyValue(), threading.Lock())
-        from edgezero_spin.host.factors.key_value.backends.sqlite import SqliteFile
-        from edgezero_spin.host.factors.key_value.backends.sqlite_batches import SqliteBatches
+        from edgezero_spin.host.factors.key_value.backends.sqlite import SqliteFile, SqliteKeyValue
 
         path = place.absolute()
         if path not in self._files:
             self._files[path] = SqliteFile(path, durable=self._durable)
-        return SqliteBatches(self._files[path], label)
+        return SqliteKeyValue(self._files[path], label)
 
     def _write(self, key: str, value: bytes, place: StoreLocation) -> None:
         if DEFAULT_LABEL not in self._backends:

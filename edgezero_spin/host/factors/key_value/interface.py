@@ -1,31 +1,46 @@
-"""``fermyon:spin/key-value@2.0.0``: the stores that the manifest grants a component.
+"""``fermyon:spin/key-value@2.0.0`` and ``spin:key-value@3.0.0``: the stores of a component.
 
 A label that the component does not list is ``access-denied`` (KV-1); what goes wrong below
-is ``other(...)`` and never stops the guest. Which backend serves a label was decided at
-start-up; see ``key_value_stores``.
+is ``other(...)`` and never stops the guest. Which backend serves a label was decided at start-up.
+
+Version 3 is asynchronous. A store on this machine answers at once, which costs the guest no
+suspension; one on another machine answers on a thread of its own, while other requests of the
+instance go on. Keys are a stream, listed as the guest reads them: nothing is locked in between.
+
+Source: contract spin-host.md, KV-1 to KV-10; wasi03.md, SK-1 to SK-6.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
 from typing import Any
 
+from edgezero_spin.host.factors import bounds
+from edgezero_spin.host.factors.blocking import in_thread
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, size_of
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.key_value.remote import as_used_by
-from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
+from edgezero_spin.host.factors.streams import PartwiseSource
+from edgezero_spin.host.runtime.interface import Err, HostFunction, Interface, WitError
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 
 __all__ = [
     "KEY_VALUE",
+    "KEY_VALUE_3",
     "MAX_OPEN_STORES",
     "MAX_RESULT_BYTES",
     "StoreResource",
+    "StoreResource3",
     "calling",
-    "open_backend",
+    "other",
     "too_large",
 ]
 
 MAX_OPEN_STORES = 256
 """Handles that one instance may hold (KV-4)."""
+
+KEYS_AT_ONCE = 256
+"""Keys of version 3 that are looked up and held at a time."""
 
 
 class StoreResource:
@@ -41,16 +56,17 @@ class StoreResource:
         state.open_stores -= 1
 
 
-def _other(message: str) -> WitError:
+def other(message: str) -> WitError:
+    """The error of a store that failed."""
     return WitError(("other", message))
 
 
 def too_large() -> WitError:
     """The error of a result that no guest may be given."""
-    return _other(f"query result exceeds limit of {MAX_RESULT_BYTES} bytes")
+    return other(bounds.too_large(MAX_RESULT_BYTES))
 
 
-def open_backend(state: InstanceState, label: str) -> KeyValueBackend:
+def _open_backend(state: InstanceState, label: str) -> KeyValueBackend:
     """Return the store behind a label, and count one more handle of the instance.
 
     Raises:
@@ -66,14 +82,14 @@ def open_backend(state: InstanceState, label: str) -> KeyValueBackend:
 
 
 def _open(state: InstanceState, label: str) -> StoreResource:
-    return StoreResource(as_used_by(state, open_backend(state, label)))
+    return StoreResource(as_used_by(state, _open_backend(state, label)))
 
 
 def _get(state: InstanceState, store: StoreResource, key: str) -> bytes | None:
     try:
         value = store.backend.get(key)
     except BackendError as error:
-        raise _other(error.message) from error
+        raise other(error.message) from error
     if value is not None and size_of(value) > MAX_RESULT_BYTES:
         raise too_large()
     return value
@@ -94,7 +110,7 @@ def calling(
         try:
             return getattr(backend, name)(*arguments)
         except BackendError as error:
-            raise _other(error.message) from error
+            raise other(error.message) from error
 
     return call
 
@@ -110,7 +126,7 @@ def _get_keys(state: InstanceState, store: StoreResource) -> list[str]:
                 raise too_large()
             keys.append(key)
     except BackendError as error:
-        raise _other(error.message) from error
+        raise other(error.message) from error
     return keys
 
 
@@ -126,4 +142,87 @@ KEY_VALUE = Interface(
     },
     {"store": StoreResource},
 )
-"""The interface, version included: Spin's names carry no semantic-version promise."""
+"""The interface of version 2."""
+
+
+class StoreResource3(StoreResource):
+    """One open handle."""
+
+    __slots__ = ()
+
+    @property
+    def remote(self) -> bool:
+        """Whether its calls take their time."""
+        return getattr(self.backend, "remote", False)
+
+
+def _open_3(state: InstanceState, label: str) -> StoreResource3:
+    return StoreResource3(_open_backend(state, label))
+
+
+def _asynchronous(name: str) -> HostFunction:
+    function = KEY_VALUE.functions[name]
+
+    def call(state: InstanceState, store: StoreResource3, *arguments: Any) -> Any:
+        if store.remote:
+            return in_thread(partial(function, state, store, *arguments))
+        return function(state, store, *arguments)
+
+    return call
+
+
+class _Listing(PartwiseSource):
+    """The keys of a store, as a guest reads them."""
+
+    def __init__(self, store: StoreResource3) -> None:
+        super().__init__(apart=store.remote)
+        self._backend = store.backend
+        self._found: Iterator[str] | None = None
+
+    def look_up(self) -> None:
+        """Look up the next part of the keys."""
+        self.ready = keys = []
+        try:
+            if self._found is None:
+                self._found = iter(self._backend.keys())
+            for key in islice(self._found, KEYS_AT_ONCE):
+                if size_of(key) > MAX_RESULT_BYTES:
+                    raise too_large()
+                keys.append(key)
+            self.whole = len(keys) < KEYS_AT_ONCE
+        except BackendError as error:
+            self.failure = other(error.message)
+        except WitError as error:
+            self.failure = error
+
+    def close(self) -> None:
+        """Nobody reads any more."""
+        self.outcome.settle(Err(("other", "channel closed")))
+
+
+def _get_keys_3(state: InstanceState, store: StoreResource3) -> Any:
+    listing = _Listing(store)
+    if store.remote:
+        return _begun(listing)
+    listing.look_up()
+    return listing.ends
+
+
+async def _begun(listing: _Listing) -> Any:
+    await in_thread(listing.look_up)
+    return listing.ends
+
+
+KEY_VALUE_3 = Interface(
+    "spin:key-value/key-value@3.0.0",
+    {
+        "[static]store.open": _open_3,
+        "[method]store.get": _asynchronous("[method]store.get"),
+        "[method]store.set": _asynchronous("[method]store.set"),
+        "[method]store.delete": _asynchronous("[method]store.delete"),
+        "[method]store.exists": _asynchronous("[method]store.exists"),
+        "[method]store.get-keys": _get_keys_3,
+    },
+    {"store": StoreResource3},
+)
+"""The interface of version 3."""

@@ -7,10 +7,10 @@ thread as asleep. Stores on this machine answer too quickly for that to be worth
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.key_value.batches import wide
+from edgezero_spin.host.factors.key_value.batches import with_batches
 from edgezero_spin.stores.backend import KeyValueBackend
 
 __all__ = ["RemoteStore", "as_used_by"]
@@ -26,34 +26,33 @@ def as_used_by(state: InstanceState, backend: KeyValueBackend) -> KeyValueBacken
     return RemoteStore(state, backend) if getattr(backend, "remote", False) else backend
 
 
+def _asleep(name: str) -> Callable[..., Any]:
+    """Return the method of this name, during which others compute."""
+
+    def method(store: "RemoteStore", *arguments: Any) -> Any:
+        with store._state.asleep():
+            return getattr(store._backend, name)(*arguments)
+
+    return method
+
+
 class RemoteStore:
-    """A ``WideKeyValue`` whose calls let others compute."""
+    """A ``BatchBackend`` whose calls let others compute."""
 
     __slots__ = ("_backend", "_state")
 
     def __init__(self, state: InstanceState, backend: KeyValueBackend) -> None:
         self._state = state
-        self._backend = wide(backend)
+        self._backend = with_batches(backend)
 
-    def get(self, key: str) -> bytes | None:
-        """Return the value, or ``None`` when the key is absent."""
-        with self._state.asleep():
-            return self._backend.get(key)
-
-    def set(self, key: str, value: bytes) -> None:
-        """Write the value, replacing what was there."""
-        with self._state.asleep():
-            self._backend.set(key, value)
-
-    def delete(self, key: str) -> None:
-        """Remove the key, if it is there."""
-        with self._state.asleep():
-            self._backend.delete(key)
-
-    def exists(self, key: str) -> bool:
-        """Tell whether the key is there."""
-        with self._state.asleep():
-            return self._backend.exists(key)
+    get = _asleep("get")
+    set = _asleep("set")
+    delete = _asleep("delete")
+    exists = _asleep("exists")
+    set_many = _asleep("set_many")
+    delete_many = _asleep("delete_many")
+    increment = _asleep("increment")
+    compare_and_set = _asleep("compare_and_set")
 
     def keys(self) -> Iterator[str]:
         """Yield every key once."""
@@ -75,23 +74,3 @@ class RemoteStore:
             with self._state.asleep():
                 some = list(islice(found, most))
         yield from some
-
-    def set_many(self, entries: Sequence[tuple[str, bytes]]) -> None:
-        """Write every entry."""
-        with self._state.asleep():
-            self._backend.set_many(entries)
-
-    def delete_many(self, keys: Sequence[str]) -> None:
-        """Remove every key."""
-        with self._state.asleep():
-            self._backend.delete_many(keys)
-
-    def increment(self, key: str, delta: int) -> int:
-        """Add to a counter and return its new value."""
-        with self._state.asleep():
-            return self._backend.increment(key, delta)
-
-    def compare_and_set(self, key: str, expected: bytes, value: bytes) -> bool:
-        """Write the value if the store still holds the expected one."""
-        with self._state.asleep():
-            return self._backend.compare_and_set(key, expected, value)

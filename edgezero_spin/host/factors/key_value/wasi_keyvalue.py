@@ -12,8 +12,8 @@ from typing import Any
 from edgezero_spin.host.factors.bounds import claim, release, size_of
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.key_value import interface as key_value
-from edgezero_spin.host.factors.key_value.batches import wide
-from edgezero_spin.host.factors.key_value.interface import KEY_VALUE, StoreResource, calling
+from edgezero_spin.host.factors.key_value.batches import with_batches
+from edgezero_spin.host.factors.key_value.interface import KEY_VALUE, StoreResource, calling, other
 from edgezero_spin.host.runtime.interface import Interface, WitError
 from edgezero_spin.stores.backend import BackendError
 
@@ -47,23 +47,19 @@ class Cas:
         release(state, _CAS)
 
 
-def _other(message: str) -> WitError:
-    return WitError(("other", message))
-
-
 def _open(state: InstanceState, identifier: str) -> Bucket:
     try:
         store: StoreResource = KEY_VALUE.functions["[static]store.open"](state, identifier)
     except WitError as error:
         if error.payload == ("store-table-full", None):
-            raise _other("store table full") from None
+            raise other("store table full") from None
         raise
     return Bucket(store.backend)
 
 
 def _list_keys(state: InstanceState, bucket: Bucket, cursor: str | None) -> dict[str, Any]:
     if cursor is not None:
-        raise _other("list_keys: cursor not supported")
+        raise other("list_keys: cursor not supported")
     keys = KEY_VALUE.functions["[method]store.get-keys"](state, bucket)
     return {"keys": keys, "cursor": None}
 
@@ -74,21 +70,20 @@ def _get_many(
     found: list[tuple[str, bytes | None]] = []
     if not keys:
         return found
-    limit = key_value.MAX_RESULT_BYTES
     size = 0
     try:
-        with closing(wide(bucket.backend).get_many(keys)) as entries:
+        with closing(with_batches(bucket.backend).get_many(keys)) as entries:
             for key, value in entries:
                 size += size_of(key) + size_of(value)
-                if size > limit:
-                    raise _other(f"query result exceeds limit of {limit} bytes")
+                if size > key_value.MAX_RESULT_BYTES:
+                    raise key_value.too_large()
                 found.append((key, value))
     except BackendError as error:
-        raise _other(error.message) from error
+        raise other(error.message) from error
     return found
 
 
-_set_all, _delete_all = calling("set_many", wide), calling("delete_many", wide)
+_set_all, _delete_all = calling("set_many", with_batches), calling("delete_many", with_batches)
 
 
 def _set_many(state: InstanceState, bucket: Bucket, entries: list[tuple[str, bytes]]) -> None:
@@ -103,7 +98,7 @@ def _delete_many(state: InstanceState, bucket: Bucket, keys: list[str]) -> None:
 
 def _new_cas(state: InstanceState, bucket: Bucket, key: str) -> Cas:
     if not claim(state, _CAS):
-        raise _other("too many compare_and_swaps opened")
+        raise other("too many compare_and_swaps opened")
     return Cas(bucket, key)
 
 
@@ -121,7 +116,7 @@ def _swap(state: InstanceState, cas: Cas, value: bytes) -> None:
         if seen is None:
             bucket.backend.set(key, value)
             return
-        if wide(bucket.backend).compare_and_set(key, seen, value):
+        if with_batches(bucket.backend).compare_and_set(key, seen, value):
             return
     except BackendError as error:
         raise WitError(("store-error", ("other", error.message))) from error
@@ -160,7 +155,7 @@ INTERFACES = (
         {
             "[static]cas.new": _new_cas,
             "[method]cas.current": _current,
-            "increment": calling("increment", wide),
+            "increment": calling("increment", with_batches),
             "swap": _swap,
         },
         {"bucket": Bucket, "cas": Cas},

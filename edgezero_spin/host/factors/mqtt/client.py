@@ -13,8 +13,7 @@ https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/mqtt-v3.1.1.html.
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
@@ -23,13 +22,14 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edgezero_spin.errors import HostError
 from edgezero_spin.host.factors.mqtt.address import MqttAddress
-from edgezero_spin.host.factors.outbound_networking.socket_waits import (
-    PATIENCE_S,
+from edgezero_spin.host.factors.outbound_networking.sockets import connect, is_readable
+from edgezero_spin.host.factors.waits import (
     READ,
     WRITE,
+    Check,
     SocketWait,
+    locked,
 )
-from edgezero_spin.host.factors.outbound_networking.sockets import connect, is_readable
 
 __all__ = ["BoundedClient", "MqttConnection", "MqttError"]
 
@@ -105,14 +105,14 @@ class MqttConnection:
         self._accepted = False
         self._last_used = 0.0
 
-    def publish(self, topic: str, payload: bytes, qos: int, check: Callable[[], None]) -> None:
+    def publish(self, topic: str, payload: bytes, qos: int, check: Check) -> None:
         """Publish one message.
 
         Args:
             topic: Without wildcards.
             payload: The content.
             qos: 0 returns when the message is written, 1 and 2 when the broker has said so.
-            check: Called every quarter of a second; what it raises ends the wait.
+            check: What it raises ends the wait.
 
         Raises:
             MqttError: The broker cannot be reached, refuses, or does not answer in time.
@@ -123,7 +123,7 @@ class MqttConnection:
                 f"a packet of {size} bytes exceeds the limit of "
                 f"{self._address.max_outgoing_bytes} bytes"
             )
-        with self._exclusive(check):
+        with locked(self._lock, check):
             try:
                 native = self._connected(check)
                 try:
@@ -148,21 +148,12 @@ class MqttConnection:
             native.disconnect()
             native._sock_close()
 
-    @contextmanager
-    def _exclusive(self, check: Callable[[], None]) -> Iterator[None]:
-        while not self._lock.acquire(timeout=PATIENCE_S):
-            check()
-        try:
-            yield
-        finally:
-            self._lock.release()
-
     def _forget(self) -> None:
         native, self._native = self._native, None
         if native is not None:
             native._sock_close()
 
-    def _connected(self, check: Callable[[], None]) -> BoundedClient:
+    def _connected(self, check: Check) -> BoundedClient:
         """Return a client that the broker let in, the one of the last message if it still is."""
         native = self._native
         if native is not None and self._is_alive(native):
@@ -185,7 +176,7 @@ class MqttConnection:
         connected = native.socket()
         return connected is not None and not is_readable(connected.fileno())
 
-    def _new(self, check: Callable[[], None], until: float) -> BoundedClient:
+    def _new(self, check: Check, until: float) -> BoundedClient:
         address = self._address
         native = BoundedClient(
             CallbackAPIVersion.VERSION2,
@@ -214,9 +205,7 @@ class MqttConnection:
         else:
             self._accepted = True
 
-    def _deliver(
-        self, native: BoundedClient, info: MQTTMessageInfo, check: Callable[[], None]
-    ) -> None:
+    def _deliver(self, native: BoundedClient, info: MQTTMessageInfo, check: Check) -> None:
         try:
             until = monotonic() + ACKNOWLEDGE_TIMEOUT_S
             self._run(native, info.is_published, check, until)
@@ -227,7 +216,7 @@ class MqttConnection:
         self,
         native: BoundedClient,
         done: Callable[[], bool],
-        check: Callable[[], None],
+        check: Check,
         until: float,
     ) -> None:
         """Read and write until something is done."""

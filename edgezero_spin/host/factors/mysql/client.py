@@ -40,6 +40,7 @@ from edgezero_spin.host.factors.mysql.values import (
     encode_parameters,
 )
 from edgezero_spin.host.factors.outbound_networking.sockets import connect, is_readable
+from edgezero_spin.host.factors.waits import Check, no_check
 from edgezero_spin.host.runtime.interface import VariantTable
 
 __all__ = ["MysqlConnection", "MysqlError", "MysqlRows", "connect_mysql"]
@@ -67,7 +68,7 @@ class MysqlError(DatabaseServerError):
 
 def connect_mysql(
     address: MysqlAddress,
-    check: Callable[[], None],
+    check: Check,
     blocked: Callable[[str], bool],
     timeout_s: float = CONNECT_TIMEOUT_S,
 ) -> "MysqlConnection":
@@ -144,19 +145,11 @@ class MysqlRows:
 
     @property
     def at_hand(self) -> bool:
-        """Whether reading would not wait for the server."""
+        """See ``Rows``."""
         return self._connection.at_hand
 
     def read(self, most_bytes: int) -> tuple[VariantTable, int]:
-        """Return the next rows, none at the end, and what they count.
-
-        Args:
-            most_bytes: What they may count.
-
-        Raises:
-            MysqlError: The statement failed, or a value cannot be read.
-            ResultTooLargeError: They count more.
-        """
+        """See ``Rows``."""
         rows: list[list[Any]] = []
         total = 0
         while len(rows) < self._chunk and (data := self._connection.next_row()) is not None:
@@ -189,12 +182,12 @@ class MysqlConnection:
         self._busy = False
 
     @property
-    def check(self) -> Callable[[], None]:
+    def check(self) -> Check:
         """Raises what ends a wait; set anew for everybody who uses the connection."""
         return self._wait.check
 
     @check.setter
-    def check(self, check: Callable[[], None]) -> None:
+    def check(self, check: Check) -> None:
         self._wait.check = check
 
     @property
@@ -206,25 +199,14 @@ class MysqlConnection:
     def query(
         self, statement: str, parameters: Sequence[Parameter], *, one_by_one: bool = False
     ) -> MysqlRows:
-        """Begin a statement; return its rows.
-
-        Args:
-            one_by_one: Return each row as it comes, so that an error takes none with it.
-
-        Raises:
-            MysqlError: The server refuses, or is gone.
-        """
+        """See ``SqlConnection``."""
         rows: MysqlRows = self._guarded(lambda: self._begin(statement, parameters))
         if one_by_one:
             rows.one_by_one()
         return rows
 
     def execute(self, statement: str, parameters: Sequence[Parameter]) -> int:
-        """Run a statement; return how many rows it touched.
-
-        Raises:
-            MysqlError: The statement failed.
-        """
+        """See ``SqlConnection``."""
         rows = self.query(statement, parameters)
         while self.next_row() is not None:
             pass
@@ -243,7 +225,7 @@ class MysqlConnection:
         return row
 
     def begin_reset(self) -> bool:
-        """Ask the server to forget the session's state; return whether it was asked."""
+        """See ``PooledConnection``."""
         database = self._address.database
         # A session without a database cannot be given back to having none.
         if database is None or self._statement is not None or self._native._sock is None:
@@ -257,7 +239,7 @@ class MysqlConnection:
         return True
 
     def finish_reset(self) -> bool:
-        """Read the answers; return whether the connection is as good as new."""
+        """See ``PooledConnection``."""
         try:
             for _ in range(3):
                 self._native._next_seq_id = 1
@@ -268,7 +250,7 @@ class MysqlConnection:
         return not is_readable(self._native._sock)
 
     def abandon(self) -> None:
-        """Close the connection without waiting; the server is told to end what runs."""
+        """See ``PooledConnection``."""
         running = self._busy or self._statement is not None
         self._native._force_close()
         if running:
@@ -282,7 +264,7 @@ class MysqlConnection:
 
     def _kill(self) -> None:
         with suppress(DatabaseServerError, MySQLError, OSError):
-            other = connect_mysql(self._address, _no_check, self._blocked, KILL_TIMEOUT_S)
+            other = connect_mysql(self._address, no_check, self._blocked, KILL_TIMEOUT_S)
             (number,) = self._native.server_thread_id
             other._native._execute_command(COMMAND.COM_QUERY, f"KILL {number}".encode())
             other._packet()
@@ -389,10 +371,6 @@ class MysqlConnection:
         if number is not None and self._native._sock is not None:
             with suppress(MySQLError):
                 self._native._execute_command(COMMAND.COM_STMT_CLOSE, pack("<I", number))
-
-
-def _no_check() -> None:
-    return None
 
 
 def _read_ok(packet: Any) -> tuple[int, bool]:

@@ -2,25 +2,34 @@
 
 Version 3 has the same types as version 2, and asynchronous functions; its rows are a stream.
 
-Source: contract services.md, section 2.
+The client library is loaded with the first connection, so that an application without MySQL need
+not have it.
+
+Source: contract services.md, section 2; spin-host.md, NET-23.
 """
 
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
 from edgezero_spin.host.factors.database_servers.calls import RowSource, ThreadCall
-from edgezero_spin.host.factors.database_servers.connections import ConnectionResource
+from edgezero_spin.host.factors.database_servers.connections import ConnectionResource, by_address
 from edgezero_spin.host.factors.database_servers.errors import (
     DatabaseServerError,
     ResultTooLargeError,
 )
-from edgezero_spin.host.factors.database_servers.sessions import Parameter, RowStream
+from edgezero_spin.host.factors.database_servers.pools import ConnectionPools
+from edgezero_spin.host.factors.database_servers.sessions import Opening, Parameter, RowStream
+from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.mysql.opening import KIND, begin_open
+from edgezero_spin.host.factors.mysql.address import parse_mysql_address
+from edgezero_spin.host.factors.outbound_networking.allowed_hosts import may_connect
 from edgezero_spin.host.runtime.host_sources import FutureValue
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError
+
+if TYPE_CHECKING:
+    from edgezero_spin.host.factors.mysql.client import MysqlConnection
 
 __all__ = ["INTERFACES", "MysqlConnectionResource"]
 
@@ -32,13 +41,12 @@ class MysqlConnectionResource(ConnectionResource):
 
     __slots__ = ()
 
-    kind = KIND
+    kind = "mysql connection"
 
 
 def _error_of(error: Exception) -> tuple[str, str]:
-    if isinstance(error, ResultTooLargeError):
-        return "other", f"query result exceeds limit of {MAX_RESULT_BYTES} bytes"
-    return getattr(error, "case", "query-failed"), str(error)
+    case = "other" if isinstance(error, ResultTooLargeError) else "query-failed"
+    return getattr(error, "case", case), str(error)
 
 
 @contextmanager
@@ -50,12 +58,36 @@ def _errors() -> Iterator[None]:
         raise WitError(_error_of(error)) from error
 
 
+def _begin_open(state: InstanceState, text: str) -> "Opening[MysqlConnection]":
+    """Judge an address, and take a place for the handle.
+
+    Raises:
+        DatabaseServerError: The address is not permitted or cannot be read, there are too many
+            handles, or the client library is missing.
+    """
+    if not may_connect(state, text, "mysql"):
+        raise DatabaseServerError(f"address {text} is not permitted")
+    try:
+        address = parse_mysql_address(text)
+    except ValueError as error:
+        raise DatabaseServerError(str(error)) from None
+    missing = missing_extra("connections to MySQL", "mysql", "pymysql")
+    if missing is not None:
+        raise DatabaseServerError(missing)
+    from edgezero_spin.host.factors.mysql.client import connect_mysql
+
+    grants = state.grants
+    pools: ConnectionPools[MysqlConnection] = grants.mysql
+    pool = pools.pool((grants.component_id, text), partial(connect_mysql, address))
+    return Opening(state, MysqlConnectionResource.kind, pool, grants.network.mysql_slots)
+
+
 def _open(state: InstanceState, address: str) -> MysqlConnectionResource:
-    return MysqlConnectionResource.open(state, lambda: begin_open(state, address))
+    return MysqlConnectionResource.open(state, lambda: _begin_open(state, address))
 
 
 def _open_async(state: InstanceState, address: str) -> Coroutine[Any, Any, MysqlConnectionResource]:
-    return MysqlConnectionResource.open_async(state, lambda: begin_open(state, address))
+    return MysqlConnectionResource.open_async(state, lambda: _begin_open(state, address))
 
 
 def _columns(columns: Sequence[Any]) -> list[dict[str, Any]]:
@@ -116,17 +148,12 @@ async def _execute_async(
 
 
 def _by_address(call: HostFunction) -> HostFunction:
-    """Return a function of the unversioned interface, which connects for each call (MY-1)."""
+    """Return a function of the unversioned interface, one of whose cases has another name."""
+    connected = by_address(_open, call)
 
-    def function(
-        state: InstanceState, address: str, statement: str, values: Sequence[Parameter]
-    ) -> Any:
+    def function(*arguments: Any) -> Any:
         try:
-            connection = _open(state, address)
-            try:
-                return call(state, connection, statement, values)
-            finally:
-                connection.drop(state)
+            return connected(*arguments)
         except WitError as error:
             case, message = error.payload
             raise WitError(("other-error" if case == "other" else case, message)) from error

@@ -8,7 +8,6 @@ Source: contract spin-host.md, LIFE-7, OUTH-18.
 
 import socket
 import ssl
-from collections.abc import Callable
 from functools import cache
 from time import monotonic
 from typing import Any
@@ -17,7 +16,7 @@ import certifi
 
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
 from edgezero_spin.host.factors.database_servers.errors import ResultTooLargeError
-from edgezero_spin.host.factors.outbound_networking.sockets import PATIENCE_S
+from edgezero_spin.host.factors.waits import PATIENCE_S, Check
 
 __all__ = ["MAX_PACKET_BYTES", "BoundedReader", "GuardedSocket", "Wait", "tls_context"]
 
@@ -31,12 +30,12 @@ class Wait:
     """What ends the waits of a connection, whichever of its sockets waits.
 
     Attributes:
-        check: Called every quarter of a second; what it raises ends the wait.
+        check: What it raises ends the wait.
         until: ``monotonic`` time at which waits end; ``None`` for none.
         left: Bytes that may be received before this is set again.
     """
 
-    def __init__(self, check: Callable[[], None], until: float | None = None) -> None:
+    def __init__(self, check: Check, until: float | None = None) -> None:
         self.check = check
         self.until = until
         self.left = MAX_PACKET_BYTES

@@ -1,16 +1,27 @@
 """The limit on connections of one kind that an application holds at once.
 
-Source: contract spin-host.md, NET-40 to NET-43; services.md, TEL-43.
+Spin waits for a slot without end; here the wait has a limit, and there is none where it would be in
+vain, because who waits holds every slot.
+
+Source: contract spin-host.md, NET-40 to NET-43; services.md, SVC-5 to SVC-7, TEL-43.
 """
 
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import Literal
 
+from edgezero_spin.host.factors.waits import PATIENCE_S, Check
 from edgezero_spin.host.observers import ConnectionUse, Observer
 
-__all__ = ["ConnectionSlots"]
+__all__ = ["MAX_CONNECTIONS", "WAIT_S", "ConnectionSlots"]
+
+WAIT_S = 30.0
+"""Seconds to wait for a slot."""
+
+MAX_CONNECTIONS = 1024
+"""Open handles of one kind that an instance may hold (SVC-7)."""
 
 
 class ConnectionSlots:
@@ -61,6 +72,30 @@ class ConnectionSlots:
             return False
         if self.observer is not None:
             self._tell("acquired", waited_s=waited_s)
+        return True
+
+    def wait(self, held: int, check: Check) -> bool:
+        """Take a slot, waiting for one if need be; return whether it was had.
+
+        Args:
+            held: How many of them the instance that wants it holds.
+            check: What it raises ends the wait.
+        """
+        if self.claim():
+            return True
+        if self.none_at_all or (self.most is not None and held >= self.most):
+            self.give_up()
+            return False
+        began = monotonic()
+        released = threading.Event()
+        with self.waiter(released.set):
+            while not self.claim(monotonic() - began):
+                if monotonic() >= began + WAIT_S:
+                    self.give_up()
+                    return False
+                released.wait(PATIENCE_S)
+                released.clear()
+                check()
         return True
 
     def give_up(self) -> None:

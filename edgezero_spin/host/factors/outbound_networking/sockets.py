@@ -6,19 +6,24 @@ socket, through TLS where the address says so.
 Source: contract spin-host.md, DB-4, NET-41, LIFE-7.
 """
 
+import errno
 import os
 import socket
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
+from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
 from typing import Any
 
-__all__ = ["PATIENCE_S", "connect", "is_readable"]
+from edgezero_spin.host.factors.waits import (
+    PATIENCE_S,
+    WRITE,
+    Check,
+    SocketWait,
+)
 
-# How long a wait sleeps before it asks whether it may go on.
-PATIENCE_S = 0.25
+__all__ = ["connect", "is_readable"]
 
 SocketAddress = tuple[int, tuple[Any, ...]]
 """Family and address of a socket."""
@@ -30,7 +35,7 @@ def connect(
     *,
     tls: bool,
     timeout_s: float,
-    check: Callable[[], None],
+    check: Check,
     blocked: Callable[[str], bool],
 ) -> socket.socket:
     """Return a socket whose reads and writes wait ``PATIENCE_S`` at a time.
@@ -39,7 +44,6 @@ def connect(
         host: A name or an address.
         tls: Whether the connection is encrypted.
         timeout_s: How long to try, the name's addresses together.
-        check: Called every quarter of a second; what it raises ends the attempt.
         blocked: Says of an address that it must not be connected to (NET-41).
 
     Raises:
@@ -67,9 +71,7 @@ def connect(
     return connected
 
 
-def _first(
-    places: Sequence[SocketAddress], until: float, check: Callable[[], None]
-) -> socket.socket:
+def _first(places: Sequence[SocketAddress], until: float, check: Check) -> socket.socket:
     """Connect to the first place that answers; each has its share of the time."""
     *others, last = places
     for index, place in enumerate(others):
@@ -79,18 +81,16 @@ def _first(
     return _reach(last, until, check)
 
 
-def _reach(place: SocketAddress, until: float, check: Callable[[], None]) -> socket.socket:
+def _reach(place: SocketAddress, until: float, check: Check) -> socket.socket:
     family, address = place
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         made.setblocking(False)
-        made.connect_ex(address)
-        # Not select.select(), which stops at file descriptor 1023.
-        with DefaultSelector() as selector:
-            selector.register(made, EVENT_WRITE)
-            while not selector.select(min(PATIENCE_S, max(0, until - monotonic()))):
-                _go_on(until, check)
-        error = made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        error = made.connect_ex(address)
+        if error in (errno.EINPROGRESS, errno.EWOULDBLOCK):
+            with SocketWait(made.fileno()) as wait:
+                wait(WRITE, check, until)
+            error = made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             raise OSError(error, os.strerror(error))
     except BaseException:
@@ -99,20 +99,16 @@ def _reach(place: SocketAddress, until: float, check: Callable[[], None]) -> soc
     return made
 
 
-def _shake_hands(connected: ssl.SSLSocket, until: float, check: Callable[[], None]) -> None:
+def _shake_hands(connected: ssl.SSLSocket, until: float, check: Check) -> None:
     while True:
         try:
             connected.do_handshake()
         except TimeoutError:
-            _go_on(until, check)
+            check()
+            if monotonic() >= until:
+                raise TimeoutError("timed out") from None
         else:
             return
-
-
-def _go_on(until: float, check: Callable[[], None]) -> None:
-    check()
-    if monotonic() >= until:
-        raise TimeoutError("timed out")
 
 
 def is_readable(connected: socket.socket | int) -> bool:

@@ -4,9 +4,10 @@ In and out: days and microseconds since the start of 2000, and year, month, day 
 in the proleptic Gregorian calendar, with years before 1 as 0 and below. Python's own dates end
 at the years 1 and 9999; PostgreSQL's do not.
 
-Source: ``src/backend/utils/adt/datetime.c`` (``date2j``); contract services.md, PG-35 to PG-37.
+Source: contract services.md, PG-35 to PG-37.
 """
 
+from datetime import date
 from functools import lru_cache
 
 __all__ = ["DAY_US", "HOUR_US", "date_of_days", "days_of_date", "time_of_us", "us_of_time"]
@@ -15,10 +16,9 @@ HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 """Microseconds of an hour, and of a day."""
 
-_DAYS_OF_400_YEARS = 146_097
-# Days from 1 March of the year 0 to 1 January 2000.
-_EPOCH = 730_425
-_LONG_MONTHS = (1, 3, 5, 7, 8, 10, 12)
+# After so many years, and days, the calendar repeats itself.
+_CYCLE_YEARS, _CYCLE_DAYS = 400, 146_097
+_EPOCH = date(2000, 1, 1).toordinal()
 _LARGEST_YEAR = 262_142
 
 
@@ -28,14 +28,12 @@ def days_of_date(year: int, month: int, day: int) -> int:
     Raises:
         ValueError: There is no such date.
     """
-    if not 1 <= month <= 12 or not 1 <= day <= _days_of_month(year, month):
-        raise ValueError(f"there is no date {year}-{month:02}-{day:02}")
-    # Years that begin in March have their leap day at the end.
-    years, months = (year, month - 3) if month > 2 else (year - 1, month + 9)
-    century, rest = divmod(years, 400)
-    leap_days = rest // 4 - rest // 100
-    days = 365 * rest + leap_days + (153 * months + 2) // 5 + day - 1
-    return century * _DAYS_OF_400_YEARS + days - _EPOCH
+    cycles, rest = divmod(year, _CYCLE_YEARS)
+    try:
+        ordinal = date(rest + _CYCLE_YEARS, month, day).toordinal()
+    except ValueError:
+        raise ValueError(f"there is no date {year}-{month:02}-{day:02}") from None
+    return ordinal + (cycles - 1) * _CYCLE_DAYS - _EPOCH
 
 
 @lru_cache(4096)
@@ -45,16 +43,12 @@ def date_of_days(days: int) -> tuple[int, int, int]:
     Raises:
         ValueError: The year has more than six digits.
     """
-    century, rest = divmod(days + _EPOCH, _DAYS_OF_400_YEARS)
-    years = (rest - rest // 1460 + rest // 36_524 - rest // 146_096) // 365
-    rest -= 365 * years + years // 4 - years // 100
-    months = (5 * rest + 2) // 153
-    day = rest - (153 * months + 2) // 5 + 1
-    month = months + 3 if months < 10 else months - 9
-    year = 400 * century + years + (month <= 2)
+    cycles, rest = divmod(days + _EPOCH - 1, _CYCLE_DAYS)
+    found = date.fromordinal(rest + 1)
+    year = found.year + cycles * _CYCLE_YEARS
     if abs(year) > _LARGEST_YEAR:
         raise ValueError("the date is too far away")
-    return year, month, day
+    return year, found.month, found.day
 
 
 def us_of_time(hour: int, minute: int, second: int, nanosecond: int) -> int:
@@ -74,9 +68,3 @@ def time_of_us(microseconds: int) -> tuple[int, int, int, int]:
     minutes, second = divmod(seconds, 60)
     hour, minute = divmod(minutes, 60)
     return hour, minute, second, fraction * 1000
-
-
-def _days_of_month(year: int, month: int) -> int:
-    if month == 2:
-        return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
-    return 31 if month in _LONG_MONTHS else 30

@@ -30,12 +30,6 @@ from psycopg.pq import (
 from psycopg.pq.abc import PGconn, PGresult
 
 from edgezero_spin.host.factors.database_servers.sessions import Parameter
-from edgezero_spin.host.factors.outbound_networking.socket_waits import (
-    READ,
-    WRITE,
-    Check,
-    SocketWait,
-)
 from edgezero_spin.host.factors.outbound_networking.sockets import is_readable
 from edgezero_spin.host.factors.postgres.columns import PostgresRowReader
 from edgezero_spin.host.factors.postgres.errors import PostgresError
@@ -45,6 +39,13 @@ from edgezero_spin.host.factors.postgres.parameters import (
     fit_parameters,
 )
 from edgezero_spin.host.factors.postgres.results import PostgresRows, db_error
+from edgezero_spin.host.factors.waits import (
+    READ,
+    WRITE,
+    Check,
+    SocketWait,
+    no_check,
+)
 
 __all__ = ["PostgresConnection"]
 
@@ -63,10 +64,6 @@ _ROWS = (ExecStatus.TUPLES_OK, ExecStatus.SINGLE_TUPLE, ExecStatus.TUPLES_CHUNK)
 _COPIES = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH)
 
 
-def _no_check() -> None:
-    return None
-
-
 class PostgresConnection:
     """A connection, used by one thread at a time. ``close`` it.
 
@@ -74,7 +71,7 @@ class PostgresConnection:
         check: Raises what ends a wait; set anew for everybody who uses the connection.
     """
 
-    def __init__(self, native: PGconn, check: Check = _no_check) -> None:
+    def __init__(self, native: PGconn, check: Check = no_check) -> None:
         self.check = check
         self._native: PGconn | None = native
         self._wait = SocketWait(native.socket)
@@ -94,15 +91,7 @@ class PostgresConnection:
     def query(
         self, statement: str, parameters: Sequence[Parameter], *, one_by_one: bool = False
     ) -> PostgresRows:
-        """Begin a statement; return its rows.
-
-        Args:
-            one_by_one: Return each row as it comes, so that an error takes none with it.
-
-        Raises:
-            ParameterValueError: A parameter is not a value of its kind.
-            PostgresError: The server refuses, or is gone.
-        """
+        """See ``SqlConnection``."""
         encoded = encode_parameters(parameters)
         native = self._usable()
         try:
@@ -139,12 +128,7 @@ class PostgresConnection:
             raise
 
     def execute(self, statement: str, parameters: Sequence[Parameter]) -> int:
-        """Run a statement; return how many rows it touched.
-
-        Raises:
-            ParameterValueError: A parameter is not a value of its kind.
-            PostgresError: The statement failed.
-        """
+        """See ``SqlConnection``."""
         self.query(statement, parameters)
         count = 0
         while (result := self.next_rows(last=True)) is not None:
@@ -185,7 +169,7 @@ class PostgresConnection:
             return
         native = self._native
         until = monotonic() + CANCEL_TIMEOUT_S
-        self.check, check = _no_check, self.check
+        self.check, check = no_check, self.check
         try:
             if native is not None:
                 _send_cancel(native, until)
@@ -196,7 +180,7 @@ class PostgresConnection:
             self.check = check
 
     def abandon(self) -> None:
-        """Close the connection without waiting; the server is told to end what runs."""
+        """See ``PooledConnection``."""
         native, self._native = self._native, None
         self._wait.close()
         if native is None:
@@ -207,11 +191,7 @@ class PostgresConnection:
         threading.Thread(target=_cancel_and_finish, args=(native,), daemon=True).start()
 
     def begin_reset(self) -> bool:
-        """Ask the server to forget the session's state; return whether it was asked.
-
-        Nothing is waited for: ``finish_reset`` reads the answer when the connection is used
-        again.
-        """
+        """See ``PooledConnection``."""
         native = self._native
         if native is None or self.broken or self._running:
             return False
@@ -226,7 +206,7 @@ class PostgresConnection:
         return True
 
     def finish_reset(self) -> bool:
-        """Read the answer; return whether the connection is as good as new."""
+        """See ``PooledConnection``."""
         try:
             self._flush()
             while (result := self._next()) is not None:
@@ -381,7 +361,7 @@ def _send_cancel(native: PGconn, until: float) -> None:
         cancel.start()
         while (state := cancel.poll()) not in (PollingStatus.OK, PollingStatus.FAILED):
             with SocketWait(cancel.socket) as wait:
-                wait(READ if state == PollingStatus.READING else WRITE, _no_check, until)
+                wait(READ if state == PollingStatus.READING else WRITE, no_check, until)
     finally:
         cancel.finish()
 

@@ -1,7 +1,7 @@
 """Connecting to the servers of a PostgreSQL address.
 
-In: an address, networks that are blocked, and whom to trust. Out: a connection of the client
-library, logged in. Names are looked up here, once, so that the address that was judged is the
+In: an address, networks that are blocked, and whom to trust. Out: a connection, logged in. Names
+are looked up here, once, so that the address that was judged is the
 one that is connected to; TLS always verifies the certificate and its name.
 
 Nothing of the account that runs the host is used for a guest: no password file, client
@@ -23,14 +23,10 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import ConnStatus, PollingStatus
 from psycopg.pq.abc import PGconn
 
-from edgezero_spin.host.factors.outbound_networking.socket_waits import (
-    READ,
-    WRITE,
-    Check,
-    SocketWait,
-)
 from edgezero_spin.host.factors.postgres.address import PostgresAddress, PostgresServer
+from edgezero_spin.host.factors.postgres.client import PostgresConnection
 from edgezero_spin.host.factors.postgres.errors import PostgresError
+from edgezero_spin.host.factors.waits import READ, WRITE, Check, SocketWait
 
 __all__ = ["connect"]
 
@@ -57,17 +53,16 @@ _NO_TLS = b"server does not support SSL"
 
 def connect(
     address: PostgresAddress,
-    *,
     roots: Callable[[], Path],
     check: Check,
     blocked: Callable[[str], bool],
-) -> PGconn:
+) -> PostgresConnection:
     """Return a connection to the first server that lets us in.
 
     Args:
         address: The servers and how to log in.
         roots: Returns the file of certificates to trust; called where TLS may be used.
-        check: Called every quarter of a second; what it raises ends the attempt.
+        check: What it raises ends the attempt.
         blocked: Says of an IP address that it must not be connected to (NET-41).
 
     Raises:
@@ -87,7 +82,8 @@ def connect(
         for index, place in enumerate(places):
             share_s = (until - monotonic()) / (len(places) - index)
             try:
-                return _log_in(address, server, place, roots, check, monotonic() + share_s)
+                native = _log_in(address, server, place, roots, check, monotonic() + share_s)
+                return PostgresConnection(native, check)
             except PostgresError as error:
                 failures.append(error.message)
     raise PostgresError("; ".join(dict.fromkeys(failures)))

@@ -73,19 +73,11 @@ class PostgresRows:
 
     @property
     def at_hand(self) -> bool:
-        """Whether reading would not wait for the server."""
+        """See ``Rows``."""
         return not self._open or self._connection.at_hand
 
     def read(self, most_bytes: int) -> tuple[VariantTable, int]:
-        """Return the next rows, none at the end, and what they count.
-
-        Args:
-            most_bytes: What they may count.
-
-        Raises:
-            PostgresError: The statement failed, or a value cannot be read.
-            ResultTooLargeError: They count more; the statement was ended.
-        """
+        """See ``Rows``."""
         if not self._open:
             return self._reader.no_rows, 0
         try:
@@ -107,7 +99,7 @@ class PostgresRows:
         return rows, size
 
     def close(self) -> None:
-        """End the statement, where it still runs. Twice is harmless."""
+        """See ``Rows``."""
         if self._open:
             self._open = False
             self._connection.cancel()

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
-from edgezero_spin.host.factors.database_servers.errors import ResultTooLargeError
 from edgezero_spin.host.factors.database_servers.sessions import NULL, Parameter
 from edgezero_spin.host.factors.postgres.errors import DbError, PostgresError
 from edgezero_spin.host.factors.postgres.parameters import ParameterValueError
@@ -100,9 +98,6 @@ class InterfaceVersion:
             error: A ``PostgresError`` or ``ResultTooLargeError``.
             flat: Whether what happens while rows are computed has a text only.
         """
-        if isinstance(error, ResultTooLargeError):
-            text = f"query result exceeds limit of {MAX_RESULT_BYTES} bytes"
-            return "query-failed", ("text", text) if self.structured else text
         server = error.server if isinstance(error, PostgresError) else None
         text = str(error)
         if not self.structured:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from edgezero_spin.host.factors.outbound_networking.sockets import connect, is_readable
 from edgezero_spin.host.factors.redis.address import RedisAddress
 from edgezero_spin.host.factors.redis.replies import RedisError, RedisReplyError, ReplyReader
+from edgezero_spin.host.factors.waits import Check, no_check
 
 __all__ = ["RedisConnection", "encoded"]
 
@@ -26,14 +27,6 @@ T = TypeVar("T")
 RedisArgument = bytes | str | int
 
 
-def _nothing() -> None:
-    return None
-
-
-def _nowhere(address: str) -> bool:
-    return False
-
-
 class RedisConnection:
     """One connection, used by one thread at a time. ``close`` it.
 
@@ -45,16 +38,15 @@ class RedisConnection:
         self,
         address: RedisAddress,
         *,
-        check: Callable[[], None] = _nothing,
+        check: Check = no_check,
         reply_timeout_s: float | None = None,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
-        blocked: Callable[[str], bool] = _nowhere,
+        blocked: Callable[[str], bool] = lambda address: False,
     ) -> None:
         """Connect, log in and choose the database.
 
         Args:
-            check: Called every quarter of a second while the server is silent, before it is
-                connected too; what it raises ends the wait and the connection.
+            check: What it raises while the server is silent ends the connection.
             reply_timeout_s: How long the server may be silent.
             blocked: Says of an address that it must not be connected to (NET-41).
 

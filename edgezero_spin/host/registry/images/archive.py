@@ -16,9 +16,8 @@ import tarfile
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO
 
-from edgezero_spin.host.registry.cache import ContentCache
+from edgezero_spin.host.registry.cache import PIECE_BYTES, ContentCache, pieces_of
 from edgezero_spin.manifest.spin import FetchError
 
 __all__ = ["FREE_BYTES", "MAX_HEADER_BYTES", "MAX_RATIO", "MAX_UNPACKED_BYTES", "unpack_archive"]
@@ -33,8 +32,6 @@ FREE_BYTES = 64 * 1024 * 1024
 
 MAX_HEADER_BYTES = 32 * 1024 * 1024
 """Bytes of headers, 512 or more for each member."""
-
-_PIECE = 256 * 1024
 
 # What the reader raises for headers that make no sense, a long chain of them included.
 _BROKEN = (tarfile.TarError, gzip.BadGzipFile, EOFError, ValueError, RecursionError)
@@ -100,12 +97,7 @@ def _take(
     if content is None:
         return
     with content:
-        cache.sift(_pieces(content), wanted, kind="data", size=member.size)
-
-
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    while piece := file.read(_PIECE):
-        yield piece
+        cache.sift(pieces_of(content), wanted, kind="data", size=member.size)
 
 
 class _BoundedStream(io.BufferedIOBase):
@@ -147,7 +139,7 @@ class _BoundedStream(io.BufferedIOBase):
             raise tarfile.ReadError("it is not in order")
         headers, self.in_headers = self.in_headers, False
         try:
-            while self._at < position and self.read(min(_PIECE, position - self._at)):
+            while self._at < position and self.read(min(PIECE_BYTES, position - self._at)):
                 pass
         finally:
             self.in_headers = headers

@@ -8,17 +8,16 @@ Source: contract spin-host.md, OCI-2 to OCI-4, OCI-10 to OCI-13 and OCI-17.
 
 import contextlib
 import gzip
-import hashlib
 import io
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO
 from urllib.parse import unquote, urlsplit
 
 import attrs
 
 from edgezero_spin.host.errors import ComponentError
+from edgezero_spin.host.registry.cache import digest_of, measure, pieces_of
 from edgezero_spin.host.registry.images.image import ARCHIVE_TYPE, DATA_TYPE, WASM_TYPE
 from edgezero_spin.host.registry.repository import Blob
 from edgezero_spin.host.runtime.component_loading import read_wasm
@@ -38,8 +37,6 @@ __all__ = [
 
 INLINE_BYTES = 128
 """Content up to this size is in the lock itself; some registries take no blobs so small."""
-
-_PIECE = 256 * 1024
 
 
 @attrs.frozen
@@ -144,10 +141,8 @@ def archive_layer(content: ContentRef) -> ImageLayer:
 
 def bytes_layer(content: bytes, media_type: str) -> ImageLayer:
     """Return the layer of some bytes."""
-    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    return ImageLayer(
-        Blob(media_type=media_type, digest=digest, size=len(content)), lambda: _slices(content)
-    )
+    blob = Blob(media_type=media_type, digest=digest_of(content), size=len(content))
+    return ImageLayer(blob, lambda: pieces_of(io.BytesIO(content)))
 
 
 def files_below(content: ContentRef) -> list[FoundFile]:
@@ -167,9 +162,7 @@ def content_of(layer: ImageLayer) -> ContentRef:
 
 
 def _of_file(path: Path, media_type: str) -> ImageLayer:
-    with path.open("rb") as file:
-        digest = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-        size = file.tell()
+    digest, size = measure(path)
     blob = Blob(media_type=media_type, digest=digest, size=size)
     return ImageLayer(blob, lambda: _pieces_of(path))
 
@@ -181,12 +174,5 @@ def _path_of(content: ContentRef) -> Path:
 
 
 def _pieces_of(path: Path) -> Iterator[bytes]:
-    file: IO[bytes]
     with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            yield piece
-
-
-def _slices(content: bytes) -> Iterator[bytes]:
-    for at in range(0, len(content), _PIECE):
-        yield content[at : at + _PIECE]
+        yield from pieces_of(file)

@@ -1,4 +1,4 @@
-"""Put an application into an OCI registry, as ``spin registry push`` does.
+"""Push of an application to an OCI registry, as ``spin registry push`` does it.
 
 In: a manifest on this disk and a reference. Out: an image with a layer for each component and
 each file that is not small, or one archive for each folder where those would be too many; and
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import attrs
 
-from edgezero_spin.host.registry.cache import ContentCache
+from edgezero_spin.host.registry.cache import ContentCache, digest_of
 from edgezero_spin.host.registry.downloads import Downloads
 from edgezero_spin.host.registry.images.image import APPLICATION_TYPE
 from edgezero_spin.host.registry.images.layers import (
@@ -245,7 +245,7 @@ def _push(
         }
     )
     digest = repository.put_manifest(tag, content)
-    found = bytes_layer(content, IMAGE_MANIFEST).blob.digest
+    found = digest_of(content)
     return PushedImage(digest=found, confirmed=digest == found)
 
 

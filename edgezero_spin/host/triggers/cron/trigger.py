@@ -19,12 +19,11 @@ from edgezero_spin.host.execution.event_component import EventFunction
 from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.triggers.cron.schedule import EXAMPLE, CronSchedule
 from edgezero_spin.host.triggers.event_triggers import (
-    EntryEvent,
     EventEntry,
     EventTriggers,
-    component_of,
+    ListenerEvent,
+    read_entry,
 )
-from edgezero_spin.host.triggers.tables import read_texts
 from edgezero_spin.host.triggers.trigger import (
     Delivery,
     EventSink,
@@ -82,15 +81,13 @@ class CronTriggerKind:
 
 
 def _entry(entry: TriggerEntry, problems: list[str]) -> CronEntry:
-    place = f"trigger {entry.id!r}"
-    texts = read_texts(place, entry.settings, {"cron_expression": EXAMPLE}, problems=problems)
-    component = component_of(entry, problems)
+    component, texts = read_entry(entry, {"cron_expression": EXAMPLE}, problems=problems)
     expression = texts.get("cron_expression")
     if expression is not None:
         try:
             CronSchedule(expression)
         except ValueError as error:
-            problems.append(f"{place}: cron_expression: {error}")
+            problems.append(f"trigger {entry.id!r}: cron_expression: {error}")
     return CronEntry(id=entry.id, component=component, expression=expression or "")
 
 
@@ -99,22 +96,17 @@ class CronTriggers(EventTriggers[CronEntry]):
     """The cron triggers of an application; a ``ConfiguredTrigger``."""
 
     kind = CRON
+    event_type = CronEvent
     functions = FUNCTIONS
 
-    def deliveries(self, event: object) -> Sequence[Delivery] | None:
-        """Return the components that are due."""
-        id = None
-        if isinstance(event, EntryEvent):
-            id, event = event.entry_id, event.event
-        if not isinstance(event, CronEvent):
-            return None
-        return [
-            Delivery(
-                entry.component, ({"timestamp": event.timestamp},), "cron event", event.expression
-            )
-            for entry in self.entries
-            if entry.expression == event.expression and id in (None, entry.id)
-        ]
+    def takes(self, entry: CronEntry, event: CronEvent) -> bool:
+        """Whether an entry has the expression."""
+        return entry.expression == event.expression
+
+    def delivery(self, entry: CronEntry, event: CronEvent) -> Delivery:
+        """Return the moment."""
+        metadata = {"timestamp": event.timestamp}
+        return Delivery(entry.component, (metadata,), "cron event", event.expression)
 
     @property
     def listeners(self) -> Sequence[Listener]:
@@ -143,7 +135,7 @@ class _CronListener:
                 await asyncio.sleep(min(left_s, MOST_SLEEP_S))
                 continue
             now = time()
-            event = EntryEvent(self.entry.id, CronEvent(self.entry.expression, int(now)))
+            event = ListenerEvent([self.entry], CronEvent(self.entry.expression, int(now)))
             # It starts at once, even while its previous run lasts (CRN-5).
             task: asyncio.Task[object] = asyncio.ensure_future(events.deliver(event))
             under_way.add(task)

@@ -81,6 +81,7 @@ class MqttSubscription:
         self._subscribed = False
         self._error: TriggerFailedError | ServerGoneError | None = None
         self._descriptor = -1
+        self._watch: asyncio.TimerHandle | None = None
         self._native = self._new()
 
     def _new(self) -> BoundedClient:
@@ -98,7 +99,10 @@ class MqttSubscription:
         native.on_connect = self._on_connect
         native.on_subscribe = self._on_subscribe
         native.on_message = self._on_message
-        native.on_disconnect = self._on_disconnect
+        native.on_disconnect = lambda *_: self._lose()
+        # The library closes the socket of a broker that is gone, maybe long before anybody asks
+        # for the next message; until then another socket may get its number.
+        native.on_socket_close = lambda *_: self._unwatch()
         native.on_socket_register_write = lambda *_: self._want_write(True)
         native.on_socket_unregister_write = lambda *_: self._want_write(False)
         return native
@@ -119,10 +123,10 @@ class MqttSubscription:
         self._native.connect_socket = lambda: connected
         self._descriptor = connected.fileno()
         try:
-            self._native.reconnect()
             loop.add_reader(self._descriptor, self._read)
-            self._want_write(self._native.want_write())
             self._watch = loop.call_later(LOOK_S, self._look)
+            self._native.reconnect()
+            self._want_write(self._native.want_write())
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 while not self._subscribed:
                     await self._change()
@@ -166,17 +170,19 @@ class MqttSubscription:
 
     def close(self) -> None:
         """Leave the broker. Twice is harmless."""
-        if self._descriptor < 0:
-            return
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(self._descriptor)
-        loop.remove_writer(self._descriptor)
-        self._descriptor = -1
-        self._watch.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
         if self._native.socket() is not None:
             self._native.disconnect()
             self._native.loop_write()
             self._native._sock_close()
+
+    def _unwatch(self) -> None:
+        if self._descriptor >= 0:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._descriptor)
+            loop.remove_writer(self._descriptor)
+            self._descriptor = -1
 
     async def messages(self) -> AsyncIterator[MQTTMessage]:
         """Yield each message, which is acknowledged when the next one is asked for.
@@ -212,9 +218,12 @@ class MqttSubscription:
             while (found := native.socket()) is not None and getattr(found, "pending", int)():
                 native.loop_read()
         except OSError as error:
-            self._fail(ServerGoneError(f"disconnected from {self._place}: {error}"))
+            self._lose(f": {error}")
         if native.socket() is None:
-            self._fail(ServerGoneError(f"disconnected from {self._place}"))
+            self._lose()
+
+    def _lose(self, reason: str = "") -> None:
+        self._fail(ServerGoneError(f"disconnected from {self._place}{reason}"))
 
     def _want_write(self, wanted: bool) -> None:
         if self._descriptor < 0:
@@ -265,8 +274,3 @@ class MqttSubscription:
         self._waiting_bytes += size
         self._waiting.append(message)
         self._changed.set()
-
-    def _on_disconnect(
-        self, _client: Any, _data: Any, _flags: Any, _reason: Any, _more: Any
-    ) -> None:
-        self._fail(ServerGoneError(f"disconnected from {self._place}"))

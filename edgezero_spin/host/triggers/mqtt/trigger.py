@@ -16,10 +16,10 @@ from edgezero_spin.host.execution.event_component import EventFunction
 from edgezero_spin.host.factors.extras import missing_extra
 from edgezero_spin.host.factors.mqtt.address import MqttAddress, parse_mqtt_address
 from edgezero_spin.host.triggers.event_triggers import (
-    EntryEvent,
     EventEntry,
     EventTriggers,
-    component_of,
+    ListenerEvent,
+    read_entry,
 )
 from edgezero_spin.host.triggers.mqtt.topics import filter_fault, topic_matches
 from edgezero_spin.host.triggers.reconnecting import ServerGoneError, stay_connected
@@ -120,14 +120,11 @@ class MqttTriggerKind:
 
 
 def _entry(entry: TriggerEntry, problems: list[str]) -> MqttEntry:
-    place = f"trigger {entry.id!r}"
-    texts = read_texts(
-        place, entry.settings, {"topic": "sensors/+/temperature", "qos": "1"}, problems=problems
-    )
-    component = component_of(entry, problems)
+    examples = {"topic": "sensors/+/temperature", "qos": "1"}
+    component, texts = read_entry(entry, examples, problems=problems)
     qos = texts.get("qos", "0")
     if qos not in QUALITIES:
-        problems.append(f'{place}: qos {qos!r} is not "0", "1" or "2"')
+        problems.append(f'trigger {entry.id!r}: qos {qos!r} is not "0", "1" or "2"')
         qos = "0"
     return MqttEntry(id=entry.id, component=component, topic=texts.get("topic", ""), qos=int(qos))
 
@@ -151,6 +148,7 @@ class MqttTriggers(EventTriggers[MqttEntry]):
     broker: MqttAddress | None = attrs.field(default=None, kw_only=True)
     test: bool = attrs.field(default=False, kw_only=True)
     kind = MQTT
+    event_type = MqttMessage
     functions = FUNCTIONS
 
     def resolved(self, render: Callable[[str], str]) -> Self:
@@ -191,23 +189,14 @@ class MqttTriggers(EventTriggers[MqttEntry]):
             password=texts["password"] or "",
         )
 
-    def deliveries(self, event: object) -> Sequence[Delivery] | None:
-        """Return the components whose filter matches (MQT-3)."""
-        id = None
-        if isinstance(event, EntryEvent):
-            id, event = event.entry_id, event.event
-        if not isinstance(event, MqttMessage):
-            return None
-        return [
-            Delivery(
-                entry.component,
-                (event.payload, {"topic": event.topic}),
-                "mqtt message",
-                event.topic,
-            )
-            for entry in self.entries
-            if (topic_matches(entry.topic, event.topic) if id is None else id == entry.id)
-        ]
+    def takes(self, entry: MqttEntry, event: MqttMessage) -> bool:
+        """Whether the filter of an entry matches (MQT-3)."""
+        return topic_matches(entry.topic, event.topic)
+
+    def delivery(self, entry: MqttEntry, event: MqttMessage) -> Delivery:
+        """Return the message."""
+        arguments = (event.payload, {"topic": event.topic})
+        return Delivery(entry.component, arguments, "mqtt message", event.topic)
 
     @property
     def listeners(self) -> Sequence[Listener]:
@@ -247,7 +236,7 @@ class _MqttListener:
                 connected()
                 async for message in subscription.messages():
                     came = MqttMessage(message.topic, bytes(message.payload), message.qos)
-                    await events.deliver(EntryEvent(entry.id, came))
+                    await events.deliver(ListenerEvent([entry], came))
             raise ServerGoneError(f"disconnected from {self.broker.host}")
 
         await stay_connected(self.name, listen, events)
@@ -266,7 +255,7 @@ class _MqttTest:
     async def run(self, events: EventSink) -> None:
         for entry in self.entries:
             message = MqttMessage("test", b"test message")
-            for outcome in await events.deliver(EntryEvent(entry.id, message)):
+            for outcome in await events.deliver(ListenerEvent([entry], message)):
                 if not outcome.ok:
                     events.end(f"component {outcome.component_id!r} failed: {outcome.detail}")
                     return

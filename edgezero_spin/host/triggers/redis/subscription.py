@@ -30,6 +30,8 @@ LOOK_S = 15.0
 
 READ_AHEAD_BYTES = 8 * 1024 * 1024
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+"""Bytes of a payload past which a message is skipped."""
+
 PIECE_BYTES = 65_536
 
 # Answers that another attempt would get, too.
@@ -39,26 +41,15 @@ REFUSALS = ("WRONGPASS", "NOAUTH", "NOPERM", "ERR")
 class Subscription:
     """A connection that is subscribed. Use it in ``async with``."""
 
-    def __init__(
-        self,
-        address: RedisAddress,
-        channels: Sequence[str],
-        *,
-        max_message_bytes: int = MAX_MESSAGE_BYTES,
-        look_s: float = LOOK_S,
-    ) -> None:
+    def __init__(self, address: RedisAddress, channels: Sequence[str]) -> None:
         """Connect to nothing yet.
 
         Args:
             address: The server.
             channels: What to subscribe to; no patterns.
-            max_message_bytes: Bytes of a payload past which a message is skipped.
-            look_s: Seconds of silence after which the server is asked whether it is there.
         """
         self._address = address
         self._channels = channels
-        self._limit = max_message_bytes
-        self._look_s = look_s
         self._heard = True
         self._silent = False
 
@@ -94,7 +85,7 @@ class Subscription:
         except BaseException:
             self.close()
             raise
-        self._watch = asyncio.get_running_loop().call_later(self._look_s, self._look)
+        self._watch = asyncio.get_running_loop().call_later(LOOK_S, self._look)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -124,7 +115,7 @@ class Subscription:
                         "a message on %r of %s has more than %d bytes and was skipped",
                         channel,
                         self._address,
-                        self._limit,
+                        MAX_MESSAGE_BYTES,
                     )
                 else:
                     yield channel, payload
@@ -139,7 +130,7 @@ class Subscription:
         else:
             self._silent = True
             self._writer.write(encoded(("PING",)))
-        self._watch = asyncio.get_running_loop().call_later(self._look_s, self._look)
+        self._watch = asyncio.get_running_loop().call_later(LOOK_S, self._look)
 
     async def _log_in(self) -> None:
         address = self._address
@@ -186,7 +177,7 @@ class Subscription:
         if length < 0:
             return None
         try:
-            if length <= self._limit:
+            if length <= MAX_MESSAGE_BYTES:
                 return (await self._reader.readexactly(length + 2))[:-2]
             left = length + 2
             while left:

@@ -19,7 +19,12 @@ import attrs
 from edgezero_spin.events import RedisMessage
 from edgezero_spin.host.execution.event_component import EventFunction
 from edgezero_spin.host.factors.redis.address import RedisAddress, parse_redis_address
-from edgezero_spin.host.triggers.event_triggers import EventEntry, EventTriggers, component_of
+from edgezero_spin.host.triggers.event_triggers import (
+    EventEntry,
+    EventTriggers,
+    ListenerEvent,
+    read_entry,
+)
 from edgezero_spin.host.triggers.reconnecting import ServerGoneError, stay_connected
 from edgezero_spin.host.triggers.redis.subscription import Subscription
 from edgezero_spin.host.triggers.tables import read_texts, rendered
@@ -97,14 +102,10 @@ class RedisTriggerKind:
 
 
 def _entry(entry: TriggerEntry, default: str | None, problems: list[str]) -> RedisEntry:
-    place = f"trigger {entry.id!r}"
-    texts = read_texts(
-        place, entry.settings, {"channel": "orders"}, ("address",), problems=problems
-    )
-    component = component_of(entry, problems)
+    component, texts = read_entry(entry, {"channel": "orders"}, ("address",), problems=problems)
     if "address" not in texts and default is None:
         problems.append(
-            f"{place}: no server; write [application.trigger.redis] with "
+            f"trigger {entry.id!r}: no server; write [application.trigger.redis] with "
             f'address = "{EXAMPLE}", or an address into the trigger'
         )
     return RedisEntry(
@@ -125,21 +126,8 @@ class RedisTriggers(EventTriggers[RedisEntry]):
 
     address: str | None = attrs.field(default=None, repr=False)
     kind = REDIS
+    event_type = RedisMessage
     functions = FUNCTIONS
-    _by_channel: Mapping[tuple[str | None, str], tuple[str, ...]] = attrs.field(
-        init=False, repr=False
-    )
-
-    @_by_channel.default
-    def _components_by_channel(self) -> Mapping[tuple[str | None, str], tuple[str, ...]]:
-        found: dict[tuple[str | None, str], tuple[str, ...]] = {}
-        for entry in self.entries:
-            for server in (None, str(entry.server)):
-                found[server, entry.channel] = (
-                    *found.get((server, entry.channel), ()),
-                    entry.component,
-                )
-        return found
 
     def resolved(self, render: Callable[[str], str]) -> Self:
         """Fill in addresses and channels (RDT-2)."""
@@ -174,24 +162,22 @@ class RedisTriggers(EventTriggers[RedisEntry]):
         _warn_of_doubles(entries)
         return attrs.evolve(self, entries=tuple(entries))
 
-    def deliveries(self, event: object) -> Sequence[Delivery] | None:
-        """Return the components that listen to the channel, in the manifest's order (RDT-3)."""
-        server = None
-        if isinstance(event, _FromServer):
-            server, event = event.server, event.message
-        if not isinstance(event, RedisMessage):
-            return None
-        ids = self._by_channel.get((server, event.channel), ())
-        return [Delivery(id, (event.payload,), "redis message", event.channel) for id in ids]
+    def takes(self, entry: RedisEntry, event: RedisMessage) -> bool:
+        """Whether an entry listens to the channel (RDT-3)."""
+        return entry.channel == event.channel
+
+    def delivery(self, entry: RedisEntry, event: RedisMessage) -> Delivery:
+        """Return the message."""
+        return Delivery(entry.component, (event.payload,), "redis message", event.channel)
 
     @property
     def listeners(self) -> Sequence[Listener]:
         """One for each server."""
-        by_server: dict[RedisAddress, dict[str, list[str]]] = {}
+        by_server: dict[RedisAddress, dict[str, list[RedisEntry]]] = {}
         for entry in self.entries:
             if entry.server is not None:
                 channels = by_server.setdefault(entry.server, {})
-                channels.setdefault(entry.channel, []).append(entry.component)
+                channels.setdefault(entry.channel, []).append(entry)
         return [_RedisListener(server, channels) for server, channels in by_server.items()]
 
 
@@ -209,19 +195,11 @@ def _warn_of_doubles(entries: Sequence[RedisEntry]) -> None:
 
 
 @attrs.frozen
-class _FromServer:
-    """A message that came, and from where: another server has messages of its own."""
-
-    server: str
-    message: RedisMessage
-
-
-@attrs.frozen
 class _RedisListener:
     """Listens to one server."""
 
     server: RedisAddress
-    channels: Mapping[str, Sequence[str]]
+    channels: Mapping[str, Sequence[RedisEntry]]
 
     @property
     def name(self) -> str:
@@ -229,7 +207,6 @@ class _RedisListener:
 
     async def run(self, events: EventSink) -> None:
         said = False
-        server = str(self.server)
 
         async def listen(connected: Callable[[], None]) -> None:
             nonlocal said
@@ -238,10 +215,13 @@ class _RedisListener:
                 if not said:
                     said = True
                     events.say(f"Active Channels on {self.server}:")
-                    for channel, ids in self.channels.items():
-                        events.say(f"\t{self.server}/{channel}: [{','.join(ids)}]")
+                    for channel, entries in self.channels.items():
+                        ids = ",".join(entry.component for entry in entries)
+                        events.say(f"\t{self.server}/{channel}: [{ids}]")
                 async for channel, payload in subscription.messages():
-                    await events.deliver(_FromServer(server, RedisMessage(channel, payload)))
+                    message = RedisMessage(channel, payload)
+                    entries = self.channels.get(channel, ())
+                    await events.deliver(ListenerEvent(entries, message))
             raise ServerGoneError(f"disconnected from {self.server}")
 
         await stay_connected(self.name, listen, events)

@@ -19,7 +19,7 @@ from edgezero_spin.host.factors.key_value.backends import cosmos as cosmos_key_v
 from edgezero_spin.host.factors.key_value.backends import dynamo as dynamo_key_value
 from edgezero_spin.host.factors.key_value.backends.cosmos import CosmosKeyValue
 from edgezero_spin.host.factors.key_value.backends.dynamo import DynamoKeyValue
-from edgezero_spin.host.factors.key_value.batches import WideKeyValue, wide
+from edgezero_spin.host.factors.key_value.batches import BatchBackend, with_batches
 from edgezero_spin.host.factors.key_value.cloud import CosmosContainer, DynamoTable
 from edgezero_spin.host.factors.key_value.factor import KeyValueStores
 from edgezero_spin.host.factors.key_value.remote import RemoteStore, as_used_by
@@ -155,14 +155,14 @@ class TestCosmos(KeyValueContract):
 
 
 @pytest.fixture(params=["dynamo", "cosmos"])
-def store(request: pytest.FixtureRequest) -> WideKeyValue:
+def store(request: pytest.FixtureRequest) -> BatchBackend:
     """An empty store of each kind."""
     if request.param == "dynamo":
-        return wide(request.getfixturevalue("tables").make())
-    return wide(request.getfixturevalue("container"))
+        return with_batches(request.getfixturevalue("tables").make())
+    return with_batches(request.getfixturevalue("container"))
 
 
-def test_batches_are_of_any_size(store: WideKeyValue) -> None:
+def test_batches_are_of_any_size(store: BatchBackend) -> None:
     """More than the service takes at once, keys that repeat, and none (KV-23, KV-24)."""
     entries = [(f"key-{number:03}", b"%d" % number) for number in range(230)]
     store.set_many([("key-000", b"replaced"), *entries])
@@ -175,7 +175,7 @@ def test_batches_are_of_any_size(store: WideKeyValue) -> None:
     store.delete_many([])
 
 
-def test_a_counter_counts(store: WideKeyValue) -> None:
+def test_a_counter_counts(store: BatchBackend) -> None:
     """From nothing, up and down (KV-25)."""
     assert [store.increment("n", delta) for delta in (10, 5, -20)] == [10, 15, -5]
 
@@ -221,7 +221,7 @@ def test_a_counter_that_changes_in_between_is_read_again(
     assert store.increment("n", 1) == 13
 
 
-def test_what_is_no_counter_cannot_be_counted(store: WideKeyValue) -> None:
+def test_what_is_no_counter_cannot_be_counted(store: BatchBackend) -> None:
     """It stays as it is (KV-25)."""
     store.set("text", b"not a number")
     with pytest.raises(BackendError):
@@ -229,7 +229,7 @@ def test_what_is_no_counter_cannot_be_counted(store: WideKeyValue) -> None:
     assert store.get("text") == b"not a number"
 
 
-def test_a_counter_stays_in_the_range_of_its_interface(store: WideKeyValue) -> None:
+def test_a_counter_stays_in_the_range_of_its_interface(store: BatchBackend) -> None:
     """Past 64 bits there is no answer that a guest could be given (KV-25)."""
     store.increment("n", 2**62)
     store.increment("n", 2**62 - 1024)
@@ -237,7 +237,7 @@ def test_a_counter_stays_in_the_range_of_its_interface(store: WideKeyValue) -> N
         store.increment("n", 2**62)
 
 
-def test_a_swap_needs_the_value_that_is_there(store: WideKeyValue) -> None:
+def test_a_swap_needs_the_value_that_is_there(store: BatchBackend) -> None:
     """Another one, or none, is not a match (KV-27)."""
     store.set("key", b"one")
     assert store.compare_and_set("key", b"other", b"two") is False
@@ -246,7 +246,7 @@ def test_a_swap_needs_the_value_that_is_there(store: WideKeyValue) -> None:
     assert (store.get("key"), store.get("absent")) == (b"two", None)
 
 
-def test_an_empty_key_is_refused(store: WideKeyValue) -> None:
+def test_an_empty_key_is_refused(store: BatchBackend) -> None:
     """By the service's rules, before it is asked."""
     with pytest.raises(BackendError, match="may not be empty"):
         store.set("", b"value")
@@ -275,7 +275,7 @@ def test_keys_that_cosmos_cannot_have(
     assert cosmos.asked == []
 
 
-def test_guests_compute_while_it_answers(store: WideKeyValue) -> None:
+def test_guests_compute_while_it_answers(store: BatchBackend) -> None:
     """It counts as remote, like a Redis server."""
     assert isinstance(as_used_by(instance_state(), store), RemoteStore)
 

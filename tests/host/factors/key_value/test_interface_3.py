@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.key_value import interface_3
+from edgezero_spin.host.factors.key_value import interface
 from edgezero_spin.host.runtime.interface import Err, Ok, WitError
 from edgezero_spin.stores.backend import BackendError
 from edgezero_spin.stores.memory import MemoryKeyValue
@@ -149,7 +149,7 @@ def test_a_listing_that_is_given_up_says_so() -> None:
 
 def test_a_key_that_is_too_long_ends_a_listing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each key has a limit, all of them together have none."""  # SK-4
-    monkeypatch.setattr(interface_3, "MAX_RESULT_BYTES", 100)
+    monkeypatch.setattr(interface, "MAX_RESULT_BYTES", 100)
     state, store = opened(MemoryKeyValue({"x" * 50 + str(number): b"" for number in range(9)}))
     assert len(keys_of(listing(state, store)[0], 100)) == 9
     state, store = opened(MemoryKeyValue({"x" * 101: b""}))

@@ -12,12 +12,11 @@ import apsw
 import pytest
 
 from edgezero_spin.host.factors.key_value.backends.sqlite import (
-    CREATE,
-    UPSERT,
     SqliteFile,
     SqliteKeyValue,
     StoreFileError,
 )
+from edgezero_spin.manifest.spin.key_value_table import CREATE, UPSERT
 from edgezero_spin.stores.backend import BackendError
 from tests.rights import public_folder, without_rights
 
@@ -265,3 +264,18 @@ def test_a_closed_file_is_an_error_and_closing_twice_is_none(file: SqliteFile) -
     file.close()
     with pytest.raises(BackendError):
         store.get("a")
+
+
+def test_a_thread_that_ends_leaves_no_connection(file: SqliteFile) -> None:
+    """A program that handles each request on a thread of its own does not run out of files."""
+    store = SqliteKeyValue(file, "label")
+
+    def used_by_a_thread() -> int:
+        thread = threading.Thread(target=store.set, args=("key", b"value"))
+        thread.start()
+        thread.join()
+        return sum(1 for _ in Path("/dev/fd").iterdir())
+
+    # SQLite keeps a descriptor for the next connection while the file is locked.
+    assert {used_by_a_thread() for _ in range(5)} == {used_by_a_thread()}
+    assert store.get("key") == b"value"

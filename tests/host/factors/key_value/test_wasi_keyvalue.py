@@ -12,9 +12,8 @@ import pytest
 from edgezero_spin.host.errors import DeadlineExceeded
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.key_value import interface as key_value
-from edgezero_spin.host.factors.key_value.backends.sqlite import SqliteFile
-from edgezero_spin.host.factors.key_value.backends.sqlite_batches import SqliteBatches
-from edgezero_spin.host.factors.key_value.batches import Sequential, WideKeyValue, wide
+from edgezero_spin.host.factors.key_value.backends.sqlite import SqliteFile, SqliteKeyValue
+from edgezero_spin.host.factors.key_value.batches import BatchBackend, Sequential, with_batches
 from edgezero_spin.host.factors.key_value.factor import KeyValueStores
 from edgezero_spin.host.factors.key_value.wasi_keyvalue import Bucket, Cas
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
@@ -251,7 +250,7 @@ def test_a_listing_from_another_machine_ends_where_it_gets_too_large(
 
 def test_counters_lose_nothing_between_threads(backend: KeyValueBackend) -> None:
     """Four instances that count at once come to the sum (KV-25)."""
-    store = wide(backend)
+    store = with_batches(backend)
 
     def count() -> None:
         for _ in range(50):
@@ -337,7 +336,7 @@ def test_every_backend_of_the_host_does_batches_itself(tmp_path: Path) -> None:
     stores = KeyValueStores(
         {"test": ["default", "file"]}, {"default": None, "file": tmp_path / "kv.db"}
     )
-    assert all(isinstance(backend, WideKeyValue) for backend in stores.backends.values())
+    assert all(isinstance(backend, BatchBackend) for backend in stores.backends.values())
     stores.close()
 
 
@@ -345,13 +344,13 @@ class TestSqlite:
     """What only a file can show."""
 
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Iterator[SqliteBatches]:
+    def store(self, tmp_path: Path) -> Iterator[SqliteKeyValue]:
         """A store in a file."""
         file = SqliteFile(tmp_path / "kv.db", busy_timeout_s=0.05)
-        yield SqliteBatches(file, "default")
+        yield SqliteKeyValue(file, "default")
         file.close()
 
-    def test_a_batch_that_fails_writes_nothing(self, store: SqliteBatches) -> None:
+    def test_a_batch_that_fails_writes_nothing(self, store: SqliteKeyValue) -> None:
         """An entry that cannot be written takes the others with it (KV-24)."""
         with apsw.Connection(str(store.file.path)) as other:
             other.execute(
@@ -364,7 +363,7 @@ class TestSqlite:
         assert list(store.keys()) == []
         store.set("good", b"1")
 
-    def test_a_busy_file_is_an_error_and_passes(self, store: SqliteBatches) -> None:
+    def test_a_busy_file_is_an_error_and_passes(self, store: SqliteKeyValue) -> None:
         """A writer elsewhere makes a batch fail; afterwards it works."""
         other = apsw.Connection(str(store.file.path))
         other.execute("BEGIN IMMEDIATE")
@@ -381,16 +380,16 @@ class TestSqlite:
         other.close()
         assert store.increment("a", 1) == 1
 
-    def test_labels_in_one_file_stay_apart(self, store: SqliteBatches) -> None:
+    def test_labels_in_one_file_stay_apart(self, store: SqliteKeyValue) -> None:
         """Batches touch their own label only (KV-40)."""
-        other = SqliteBatches(store.file, "other")
+        other = SqliteKeyValue(store.file, "other")
         other.set_many([("a", b"theirs")])
         store.set_many([("a", b"mine")])
         store.delete_many(["a"])
         assert store.compare_and_set("a", b"theirs", b"stolen") is False
         assert list(other.get_many(["a"])) == [("a", b"theirs")]
 
-    def test_text_that_someone_wrote_by_hand(self, store: SqliteBatches) -> None:
+    def test_text_that_someone_wrote_by_hand(self, store: SqliteKeyValue) -> None:
         """The sqlite3 command writes text; it is read and compared as bytes."""
         with apsw.Connection(str(store.file.path)) as other:
             other.execute("INSERT INTO spin_key_value VALUES ('default', 'a', 'ä')")

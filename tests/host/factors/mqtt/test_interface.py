@@ -17,7 +17,7 @@ from edgezero_spin.host.errors import DeadlineExceeded
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.mqtt import interface as outbound_mqtt
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
-from edgezero_spin.host.factors.outbound_networking import slot_waits
+from edgezero_spin.host.factors.outbound_networking import connection_slots
 from edgezero_spin.host.factors.outbound_networking.blocked import parse_blocked
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
@@ -333,7 +333,7 @@ def test_blocked_networks(address: str) -> None:
 
 def test_slots(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A handle takes a slot, and waits for one so long."""  # SVC-5 to SVC-7, NET-43
-    monkeypatch.setattr(slot_waits, "WAIT_S", 0.05)
+    monkeypatch.setattr(connection_slots, "WAIT_S", 0.05)
     rules = NetworkRules(mqtt_slots=ConnectionSlots(1))
     state, other = make_state(network=rules), make_state(network=rules)
     first = call(state, OPEN, address, *LOGIN)

@@ -15,9 +15,8 @@ from edgezero_spin.host.factors.database_servers.pools import ConnectionPools
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.mysql import sockets
 from edgezero_spin.host.factors.mysql.interface import MysqlConnectionResource
-from edgezero_spin.host.factors.mysql.opening import KIND
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
-from edgezero_spin.host.factors.outbound_networking import slot_waits
+from edgezero_spin.host.factors.outbound_networking import connection_slots
 from edgezero_spin.host.factors.outbound_networking.blocked import parse_blocked
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
@@ -29,6 +28,7 @@ from tests.host.support import call, error_of, instance_state
 
 V2 = "fermyon:spin/mysql@2.0.0"
 V3 = "spin:mysql/mysql@3.0.0"
+KIND = MysqlConnectionResource.kind
 OPEN = f"{V2} [static]connection.open"
 FULL = ("connection-failed", "too many connections")
 
@@ -339,12 +339,12 @@ def test_a_session_lasts_as_long_as_its_handle(state: InstanceState, address: st
 def test_slots(make_state: MakeState, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A handle waits for a slot, so long; an instance that holds all of them does not."""
     # SVC-5 to SVC-7, NET-43
-    monkeypatch.setattr(slot_waits, "WAIT_S", 0.05)
+    monkeypatch.setattr(connection_slots, "WAIT_S", 0.05)
     rules = NetworkRules(mysql_slots=ConnectionSlots(1))
     state, other = make_state(network=rules), make_state(network=rules)
     first = call(state, OPEN, address)
     assert error_of(other, OPEN, address) == FULL
-    monkeypatch.setattr(slot_waits, "WAIT_S", 3600)
+    monkeypatch.setattr(connection_slots, "WAIT_S", 3600)
     assert error_of(state, OPEN, address) == FULL
     thread = threading.Thread(target=lambda: call(other, OPEN, address).drop(other))
     thread.start()

@@ -2,9 +2,8 @@
 
 import pytest
 
-from edgezero_spin.host.factors.outbound_networking import slot_waits
+from edgezero_spin.host.factors.outbound_networking import connection_slots
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
-from edgezero_spin.host.factors.outbound_networking.slot_waits import claim_slot
 from edgezero_spin.host.observers import ConnectionUse, Observer
 
 
@@ -91,18 +90,18 @@ def test_a_wait_is_told_with_its_length() -> None:
     slots = ConnectionSlots(1, kind="mysql")
     assert slots.claim()
     uses = Uses(slots)
-    assert claim_slot(slots, 0, slots.release)
+    assert slots.wait(0, slots.release)
     assert [use.event for use in uses.seen] == ["released", "acquired"]
     waited_s = uses.seen[1].waited_s
-    assert waited_s is not None and 0 <= waited_s < slot_waits.WAIT_S
+    assert waited_s is not None and 0 <= waited_s < connection_slots.WAIT_S
 
 
 @pytest.mark.parametrize("most", [0, 1])
 def test_a_wait_in_vain_is_told_as_a_refusal(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once, whether or not it took time."""
-    monkeypatch.setattr(slot_waits, "WAIT_S", 0.0)
+    monkeypatch.setattr(connection_slots, "WAIT_S", 0.0)
     slots = ConnectionSlots(most, kind="pg")
     assert slots.claim() or most == 0
     uses = Uses(slots)
-    assert not claim_slot(slots, 0, lambda: None)
+    assert not slots.wait(0, lambda: None)
     assert [(use.event, use.limit) for use in uses.seen] == [("rejected", "factor")]

@@ -1,5 +1,6 @@
 """Connecting: names with several addresses, servers that take their time, certificates."""
 
+import errno
 import socket
 import ssl
 import threading
@@ -69,6 +70,25 @@ def names_lead_to(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
     """Every name has these ports of this machine for its addresses."""
     found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)) for port in ports]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *names, **how: found)
+
+
+def test_an_address_without_a_route_is_none_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the system refuses at once, as IPv6 on a machine without it, costs nothing either."""
+    real = socket.socket.connect_ex
+
+    def connect_ex(made: socket.socket, place: Any) -> int:
+        return errno.ENETUNREACH if place[0] == "192.0.2.1" else real(made, place)
+
+    monkeypatch.setattr(socket.socket, "connect_ex", connect_ex)
+    with greeter(b"hello") as port:
+        nowhere, here = (
+            (socket.AF_INET, 0, 0, "", (ip, port)) for ip in ("192.0.2.1", "127.0.0.1")
+        )
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *name, **how: [nowhere, here])
+        assert reached(port) == b"hello"
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *name, **how: [nowhere])
+    with pytest.raises(OSError, match="unreachable"):
+        reached(port)
 
 
 def test_the_first_address_that_answers_is_the_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,12 +12,11 @@ from edgezero_spin.host.errors import DeadlineExceeded
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES
 from edgezero_spin.host.factors.database_servers import pools, sessions
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.outbound_networking import slot_waits
+from edgezero_spin.host.factors.outbound_networking import connection_slots
 from edgezero_spin.host.factors.outbound_networking.blocked import parse_blocked
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
 from edgezero_spin.host.factors.postgres.interface import PostgresConnectionResource as Connection
-from edgezero_spin.host.factors.postgres.opening import KIND
 from edgezero_spin.host.runtime.interface import Err, Ok
 from tests.host.debian_servers import running_postgres
 from tests.host.factors.postgres.conftest import V4, MakeState, Server
@@ -26,6 +25,7 @@ from tests.host.factors.postgres.test_values import query
 from tests.host.factors.stream_reader import StreamReader, run_async
 from tests.host.support import call, error_of
 
+KIND = Connection.kind
 OPEN = f"{V4} [static]connection.open"
 NAMES = [f"spin:postgres/postgres@{version}" for version in ("4.2.0", "4.1.0", "4.0.0", "3.0.0")]
 NAMES.append("fermyon:spin/postgres@2.0.0")
@@ -350,13 +350,13 @@ def test_components_share_no_connection(make_state: MakeState, server: Server) -
 def test_slots(make_state: MakeState, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """A handle waits for a slot, so long; an instance that holds all of them does not."""
     # SVC-5, SVC-6, NET-43
-    monkeypatch.setattr(slot_waits, "WAIT_S", 0.05)
+    monkeypatch.setattr(connection_slots, "WAIT_S", 0.05)
     rules = NetworkRules(postgres_slots=ConnectionSlots(1))
     state, other = make_state(network=rules), make_state(network=rules)
     first = call(state, OPEN, server.address())
     full = ("connection-failed", "too many connections")
     assert error_of(other, OPEN, server.address()) == full
-    monkeypatch.setattr(slot_waits, "WAIT_S", 3600)
+    monkeypatch.setattr(connection_slots, "WAIT_S", 3600)
     assert error_of(state, OPEN, server.address()) == full
     opened = threading.Event()
 

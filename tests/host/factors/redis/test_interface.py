@@ -12,7 +12,7 @@ import pytest
 from edgezero_spin.host.errors import DeadlineExceeded
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.key_value.backends.redis import RedisKeyValue
-from edgezero_spin.host.factors.key_value.batches import WideKeyValue
+from edgezero_spin.host.factors.key_value.batches import BatchBackend
 from edgezero_spin.host.factors.key_value.factor import KeyValueStores
 from edgezero_spin.host.factors.outbound_http.interface import OutboundHosts
 from edgezero_spin.host.factors.outbound_networking.blocked import parse_blocked
@@ -23,7 +23,8 @@ from edgezero_spin.host.factors.redis.address import RedisAddress
 from edgezero_spin.host.factors.redis.client import RedisConnection
 from edgezero_spin.host.factors.redis.interface import RedisConnectionResource
 from edgezero_spin.host.factors.redis.pool import RedisPool
-from edgezero_spin.host.factors.variables import StaticProvider, VariableResolver
+from edgezero_spin.host.factors.variables.providers import StaticProvider
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.manifest.spin.locked_app import LockedVariable
 from edgezero_spin.stores.backend import BackendError
 from tests.host.redis_server import free_port, running_redis
@@ -302,13 +303,13 @@ class TestKeyValue:
         opened.close()
 
     @pytest.fixture
-    def store(self, stores: KeyValueStores) -> WideKeyValue:
+    def store(self, stores: KeyValueStores) -> BatchBackend:
         """The store of one label."""
         backend = stores.backends["a"]
-        assert isinstance(backend, WideKeyValue)
+        assert isinstance(backend, BatchBackend)
         return backend
 
-    def test_entries(self, store: WideKeyValue) -> None:
+    def test_entries(self, store: BatchBackend) -> None:
         """Set, get, list and delete (KV-5, KV-6)."""
         assert store.get("a") is None
         store.set("a", b"")
@@ -321,7 +322,7 @@ class TestKeyValue:
         store.delete("a")
         assert store.exists("a") is False
 
-    def test_batches(self, store: WideKeyValue) -> None:
+    def test_batches(self, store: BatchBackend) -> None:
         """Many in one step, missing keys left out, none at all (KV-23, KV-24, KV-51)."""
         store.set_many([("a", b"1"), ("b", b"2"), ("a", b"3")])
         assert list(store.get_many(["b", "none", "a", "b"])) == [("b", b"2"), ("a", b"3")]
@@ -331,7 +332,7 @@ class TestKeyValue:
         store.delete_many([])
         assert list(store.get_many([])) == []
 
-    def test_a_counter_is_text(self, store: WideKeyValue) -> None:
+    def test_a_counter_is_text(self, store: BatchBackend) -> None:
         """Redis counts in decimals (KV-51)."""
         assert store.increment("n", 10) == 10
         assert store.increment("n", -15) == -5
@@ -340,7 +341,7 @@ class TestKeyValue:
         with pytest.raises(BackendError, match="not an integer"):
             store.increment("n", 1)
 
-    def test_compare_and_set(self, store: WideKeyValue) -> None:
+    def test_compare_and_set(self, store: BatchBackend) -> None:
         """Only the value that is expected is replaced (KV-27)."""
         store.set("a", b"1")
         assert store.compare_and_set("a", b"0", b"2") is False

@@ -15,7 +15,7 @@ from edgezero_spin.host.factors.wasi.cli import GuestExit
 from edgezero_spin.host.factors.wasi.clocks import datetime_of
 from edgezero_spin.host.factors.wasi.random import MAX_RANDOM_BYTES
 from edgezero_spin.host.factors.wasi.sockets import NOT_PROVIDED
-from edgezero_spin.host.load.interfaces import host_interfaces
+from edgezero_spin.host.load.interfaces import HostInterfaces
 from edgezero_spin.host.runtime.interface import Err, Ok
 from edgezero_spin.host.runtime.linking import find_interface
 from edgezero_spin.project.world import INTERFACES
@@ -59,7 +59,7 @@ def functions_of(text: str) -> dict[str, set[str]]:
 @pytest.mark.parametrize("path", sorted(WIT.rglob("*.wit")), ids=lambda path: path.stem)
 def test_every_function_of_our_worlds_is_there(path: Path) -> None:
     """No interface that our worlds import lacks a function or has one too many."""
-    tables = host_interfaces()
+    tables = HostInterfaces()
     version = path.parent.name.partition("@")[2]
     for name, wanted in functions_of(path.read_text()).items():
         # Of an interface that has types alone, or is exported, the host defines nothing.

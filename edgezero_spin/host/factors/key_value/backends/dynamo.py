@@ -42,7 +42,7 @@ _CONDITION = "ConditionalCheckFailedException"
 
 
 class DynamoKeyValue:
-    """The items of a table; a ``WideKeyValue``.
+    """The items of a table; a ``BatchBackend``.
 
     Attributes:
         table: Where they are.

@@ -19,7 +19,7 @@ __all__ = ["RedisKeyValue"]
 
 
 class RedisKeyValue:
-    """The entries of a Redis database; a ``WideKeyValue``.
+    """The entries of a Redis database; a ``BatchBackend``.
 
     Attributes:
         pool: Connections to the server.

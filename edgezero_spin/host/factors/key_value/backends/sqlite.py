@@ -2,29 +2,26 @@
 
 Spin itself, several hosts and ``sqlite3`` may use the file at the same time: it is in WAL
 mode, a writer waits for another up to the busy timeout, and every statement is a
-transaction of its own, so a killed process loses nothing that a guest was told is written.
-Neither does a power cut, unless writes are not to be durable.
+transaction of its own, as is every batch, so a killed process loses nothing that a guest was told
+is written. Neither does a power cut, unless writes are not to be durable.
 
-Each thread has a connection of its own, made at its first use.
+Each thread has a connection of its own, made at its first use and closed when the thread ends.
 
-Source: KV-40, KV-41 of the host contract; SQL-3, SQL-6 to SQL-10 of edgezero.md.
+Source: contract spin-host.md, KV-23 to KV-27, KV-40, KV-41; edgezero.md, SQL-3, SQL-6 to SQL-10.
 """
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import apsw
 
 from edgezero_spin.errors import HostError
-
-# Renamed to themselves: ``sqlite_batches`` takes these statements from here.
-from edgezero_spin.manifest.spin.key_value_table import CREATE as CREATE
-from edgezero_spin.manifest.spin.key_value_table import KEYS
-from edgezero_spin.manifest.spin.key_value_table import SELECT as SELECT
-from edgezero_spin.manifest.spin.key_value_table import UPSERT as UPSERT
+from edgezero_spin.host.factors.key_value.batches import incremented
+from edgezero_spin.manifest.spin.key_value_table import CREATE, KEYS, SELECT, UPSERT
 from edgezero_spin.stores.backend import BackendError
 
 __all__ = ["SqliteFile", "SqliteKeyValue", "StoreFileError"]
@@ -35,6 +32,9 @@ DELETE = "DELETE FROM spin_key_value WHERE store=$1 AND key=$2"
 EXISTS = "SELECT 1 FROM spin_key_value WHERE store=$1 AND key=$2"
 FIRST_KEYS = f"{KEYS} ORDER BY key LIMIT 1000"
 NEXT_KEYS = f"{KEYS} AND key>$2 ORDER BY key LIMIT 1000"
+# BLOB affinity keeps text that the sqlite3 command wrote as text; compare bytes with bytes.
+SWAP = """UPDATE spin_key_value SET value=$3
+          WHERE store=$1 AND key=$2 AND CAST(value AS BLOB)=$4"""
 PROBE = "SELECT store, key, value FROM spin_key_value LIMIT 1"
 
 
@@ -79,7 +79,7 @@ class SqliteFile:
         self._synchronous = "FULL" if durable else "NORMAL"
         self._local = threading.local()
         self._lock = threading.Lock()
-        self._open: list[apsw.Connection] = []
+        self._open: WeakSet[apsw.Connection] = WeakSet()
         self._closed = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ class SqliteFile:
                 # Two first connections at once would fight for the switch to WAL.
                 self._write_ahead(connection)
                 connection.execute(CREATE)
-                self._open.append(connection)
+                self._open.add(connection)
         except BaseException:
             connection.close()
             raise
@@ -126,7 +126,8 @@ class SqliteFile:
         """Close every connection. Twice is harmless."""
         with self._lock:
             self._closed = True
-            connections, self._open = self._open, []
+            connections = list(self._open)
+            self._open.clear()
         for connection in connections:
             connection.close()
 
@@ -161,14 +162,8 @@ def _start_error(path: Path, error: Exception) -> StoreFileError:
     )
 
 
-def _failure(error: Exception) -> BackendError:
-    if isinstance(error, UnicodeDecodeError):
-        return BackendError("Could not decode to UTF-8 text")
-    return BackendError(str(error))
-
-
 class SqliteKeyValue:
-    """The entries of one label in a file; a ``KeyValueBackend``.
+    """The entries of one label in a file; a ``BatchBackend``.
 
     Attributes:
         file: The database.
@@ -183,10 +178,7 @@ class SqliteKeyValue:
 
     def get(self, key: str) -> bytes | None:
         """Return the value, or ``None`` when the key is absent."""
-        try:
-            rows = self.file.connection().execute(SELECT, {"1": self.label, "2": key}).fetchall()
-        except (apsw.Error, UnicodeDecodeError) as error:
-            raise _failure(error) from error
+        rows = self._rows(SELECT, {"1": self.label, "2": key})
         if not rows:
             return None
         value = rows[0][0]
@@ -199,38 +191,79 @@ class SqliteKeyValue:
 
     def set(self, key: str, value: bytes) -> None:
         """Write the value, replacing what was there."""
-        try:
-            self.file.connection().execute(UPSERT, {"1": self.label, "2": key, "3": value})
-        except apsw.Error as error:
-            raise _failure(error) from error
+        self._rows(UPSERT, {"1": self.label, "2": key, "3": value})
 
     def delete(self, key: str) -> None:
         """Remove the key, if it is there."""
-        try:
-            self.file.connection().execute(DELETE, {"1": self.label, "2": key})
-        except apsw.Error as error:
-            raise _failure(error) from error
+        self._rows(DELETE, {"1": self.label, "2": key})
 
     def exists(self, key: str) -> bool:
         """Tell whether the key is there."""
-        try:
-            rows = self.file.connection().execute(EXISTS, {"1": self.label, "2": key})
-            return bool(rows.fetchall())
-        except apsw.Error as error:
-            raise _failure(error) from error
+        return bool(self._rows(EXISTS, {"1": self.label, "2": key}))
 
     def keys(self) -> Iterator[str]:
         """Yield every key once, in order; nothing is locked between two parts of them."""
-        part = self._part_of_keys(FIRST_KEYS, {"1": self.label})
+        part = self._rows(FIRST_KEYS, {"1": self.label})
         while part:
             for (key,) in part:
                 if not isinstance(key, str):
                     raise BackendError(f"a key is not text: {key!r:.60}")
                 yield key
-            part = self._part_of_keys(NEXT_KEYS, {"1": self.label, "2": part[-1][0]})
+            part = self._rows(NEXT_KEYS, {"1": self.label, "2": part[-1][0]})
 
-    def _part_of_keys(self, query: str, values: dict[str, str]) -> list[tuple[Any, ...]]:
+    def get_many(self, keys: Sequence[str]) -> Generator[tuple[str, bytes], None, None]:
+        """Yield the entries that exist, in the order of the keys, as of one moment."""
+        with self._transaction("BEGIN"):
+            for key in dict.fromkeys(keys):
+                value = self.get(key)
+                if value is not None:
+                    yield key, value
+
+    def set_many(self, entries: Sequence[tuple[str, bytes]]) -> None:
+        """Write every entry, or none of them."""
+        with self._transaction("BEGIN IMMEDIATE"):
+            for key, value in entries:
+                self.set(key, value)
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Remove every key, or none of them."""
+        with self._transaction("BEGIN IMMEDIATE"):
+            for key in keys:
+                self.delete(key)
+
+    def increment(self, key: str, delta: int) -> int:
+        """Add to a counter and return its new value."""
+        with self._transaction("BEGIN IMMEDIATE"):
+            stored, total = incremented(self.get(key), delta)
+            self.set(key, stored)
+        return total
+
+    def compare_and_set(self, key: str, expected: bytes, value: bytes) -> bool:
+        """Write the value if the store still holds the expected one."""
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            self._rows(SWAP, {"1": self.label, "2": key, "3": value, "4": expected})
+            return connection.changes() == 1
+
+    def _rows(self, statement: str, values: dict[str, str | bytes]) -> list[tuple[Any, ...]]:
         try:
-            return self.file.connection().execute(query, values).fetchall()
-        except (apsw.Error, UnicodeDecodeError) as error:
-            raise _failure(error) from error
+            return self.file.connection().execute(statement, values).fetchall()
+        except UnicodeDecodeError as error:
+            raise BackendError("Could not decode to UTF-8 text") from error
+        except apsw.Error as error:
+            raise BackendError(str(error)) from error
+
+    @contextlib.contextmanager
+    def _transaction(self, begin: str) -> Iterator[apsw.Connection]:
+        try:
+            connection = self.file.connection()
+            connection.execute(begin)
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                # A full disk has ended it already.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        except apsw.Error as error:
+            raise BackendError(str(error)) from error

@@ -1,25 +1,40 @@
-"""Waiting for the socket of a client library, on a thread that may have to stop waiting.
-
-In: a file descriptor, and what to ask while nothing happens. The library itself never waits.
+"""Waits that a guest's thread may have to end: for a socket, or for another thread's lock.
 
 Source: contract spin-host.md, LIFE-7.
 """
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from time import monotonic
 from typing import Self
 
-__all__ = ["PATIENCE_S", "READ", "WRITE", "Check", "SocketWait"]
+__all__ = ["PATIENCE_S", "READ", "WRITE", "Check", "SocketWait", "locked", "no_check"]
 
 READ = EVENT_READ
 WRITE = EVENT_WRITE
 
 PATIENCE_S = 0.25
-"""Seconds between two looks of a wait at whether it may go on."""
+"""Seconds between two checks of a wait."""
 
 Check = Callable[[], None]
-"""Raises what ends a wait."""
+"""Raises what ends a wait; called every quarter of a second."""
+
+
+def no_check() -> None:
+    """Let a wait take as long as it does."""
+
+
+@contextmanager
+def locked(lock: threading.Lock, check: Check) -> Iterator[None]:
+    """Hold a lock that another thread may keep for long."""
+    while not lock.acquire(timeout=PATIENCE_S):
+        check()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class SocketWait:
@@ -37,7 +52,6 @@ class SocketWait:
 
         Args:
             events: ``READ``, ``WRITE`` or both.
-            check: Called every quarter of a second; what it raises ends the wait.
             until: ``monotonic`` time at which the wait ends.
 
         Raises:
