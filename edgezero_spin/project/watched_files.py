@@ -20,6 +20,7 @@ from edgezero_spin.manifest.spin import (
     SpinManifest,
 )
 from edgezero_spin.manifest.spin.file_mounts import character_class
+from edgezero_spin.project.locate import NOT_SEARCHED
 
 __all__ = [
     "Signature",
@@ -37,7 +38,6 @@ Snapshot = Mapping[str, Signature]
 """Path to signature; what is not there has no entry."""
 
 _MAGIC = re.compile(r"[*?\[]")
-_NOT_SEARCHED = frozenset({"node_modules", "target", "__pycache__", "venv"})
 
 
 @attrs.frozen
@@ -59,7 +59,7 @@ class _Files:
         for folder, inner, names in os.walk(self.root):
             # What a pattern does not name outright is not looked for in there.
             inner[:] = [
-                name for name in inner if not name.startswith(".") and name not in _NOT_SEARCHED
+                name for name in inner if not name.startswith(".") and name not in NOT_SEARCHED
             ]
             for name in names:
                 path = os.path.join(folder, name)  # noqa: PTH118 - many paths, quickly
