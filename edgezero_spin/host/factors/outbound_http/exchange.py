@@ -25,7 +25,6 @@ from edgezero_spin.host.factors.outbound_http.connections import (
     HttpConnectionPool,
 )
 from edgezero_spin.host.factors.outbound_http.failures import (
-    BodyAborted,
     NetworkFailure,
     error_code,
 )
@@ -205,7 +204,7 @@ class HttpExchange:
             # The server reads no more; its answer may be on the way all the same.
             http.send_failed()
             body.close()
-        except (BodyAborted, h11.ProtocolError) as error:
+        except (NetworkFailure, h11.ProtocolError) as error:
             self._break_off(error)
 
     def _break_off(self, error: Exception) -> None:
@@ -303,7 +302,7 @@ async def _pieces_of(body: ByteChannel) -> AsyncIterator[bytes]:
         if data:
             yield data
         elif body.failure is not None:
-            raise BodyAborted(str(body.failure))
+            raise NetworkFailure("connection-terminated")
         elif ended:
             return
         else:

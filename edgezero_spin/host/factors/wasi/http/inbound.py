@@ -16,7 +16,7 @@ from edgezero_spin.host.factors.wasi.http.bodies import (
     unsent,
 )
 from edgezero_spin.host.factors.wasi.http.fields import Fields
-from edgezero_spin.host.factors.wasi.http.values import TaggedValue, error_text, method_variant
+from edgezero_spin.host.factors.wasi.http.values import error_text, method_variant
 from edgezero_spin.host.factors.wasi.io import Parent
 from edgezero_spin.host.runtime.interface import Err, HostFunction, Ok, Trap, WitError
 
@@ -39,26 +39,6 @@ class IncomingRequest(Parent):
         """A body that was not consumed is never read."""
         if not self.consumed and self.exchange.body is not None:
             self.exchange.body.close()
-
-
-def _request_method(state: InstanceState, request: IncomingRequest) -> TaggedValue:
-    return method_variant(request.exchange.method)
-
-
-def _request_path(state: InstanceState, request: IncomingRequest) -> str | None:
-    return request.exchange.target
-
-
-def _request_scheme(state: InstanceState, request: IncomingRequest) -> TaggedValue:
-    return (request.exchange.scheme, None)
-
-
-def _request_authority(state: InstanceState, request: IncomingRequest) -> str | None:
-    return request.exchange.authority
-
-
-def _request_headers(state: InstanceState, request: IncomingRequest) -> Fields:
-    return Fields(request.exchange.headers, immutable=True, parent=request)
 
 
 def _request_consume(state: InstanceState, request: IncomingRequest) -> IncomingBody:
@@ -126,11 +106,15 @@ def _send_informational(
 
 
 FUNCTIONS: dict[str, HostFunction] = {
-    "[method]incoming-request.method": _request_method,
-    "[method]incoming-request.path-with-query": _request_path,
-    "[method]incoming-request.scheme": _request_scheme,
-    "[method]incoming-request.authority": _request_authority,
-    "[method]incoming-request.headers": _request_headers,
+    "[method]incoming-request.method": (
+        lambda state, request: method_variant(request.exchange.method)
+    ),
+    "[method]incoming-request.path-with-query": lambda state, request: request.exchange.target,
+    "[method]incoming-request.scheme": lambda state, request: (request.exchange.scheme, None),
+    "[method]incoming-request.authority": lambda state, request: request.exchange.authority,
+    "[method]incoming-request.headers": (
+        lambda state, request: Fields(request.exchange.headers, immutable=True, parent=request)
+    ),
     "[method]incoming-request.consume": _request_consume,
     "[static]response-outparam.set": _set_response,
     "[method]response-outparam.send-informational": _send_informational,
