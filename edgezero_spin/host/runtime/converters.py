@@ -11,7 +11,7 @@ from typing import Any
 from edgezero_spin.host.runtime.lift import Lifting
 from edgezero_spin.host.runtime.lower import Lowering
 from edgezero_spin.host.runtime.memory import Context
-from edgezero_spin.host.runtime.primitives import Lift, Lower
+from edgezero_spin.host.runtime.primitives import Lift
 from edgezero_spin.wasm.component import types as wit
 from edgezero_spin.wasm.component.layout import (
     CoreSignature,
@@ -104,17 +104,8 @@ def lift_parameters(
     first lift checks it.
     """
     types = [part for _, part in type_.parameters]
-    if signature.spilled:
-        return _spilled_lifts(lifting, types)
-    lifts = []
-    at = 0
-    for part in types:
-        lifts.append(lifting.lift(part, signature.parameters, at))
-        at += len(layout_of(part).flat or ())
-    return lifts
-
-
-def _spilled_lifts(lifting: Lifting, types: list[wit.ValueType]) -> list[Lift]:
+    if not signature.spilled:
+        return lifting.lift_all(types, signature.parameters)
     record = layout_of(wit.TupleType(tuple(types)))
 
     def lift_of(load: Any, offset: int) -> Lift:
@@ -147,11 +138,7 @@ def lower_parameters(
             store(cx, at, values)
 
         return lower_spilled
-    lowers: list[Lower] = []
-    at = 0
-    for part in types:
-        lowers.append(lowering.lower(part, signature.parameters, at))
-        at += len(layout_of(part).flat or ())
+    lowers = lowering.lower_all(types, signature.parameters)
 
     def lower_flat(cx: Context, values: tuple[Any, ...], flat: list[Any]) -> None:
         for lower, value in zip(lowers, values, strict=True):

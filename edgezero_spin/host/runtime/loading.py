@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.runtime.handles import GuestResource, Handle
 from edgezero_spin.host.runtime.host_ends import reader_of
 from edgezero_spin.host.runtime.interface import Err, Ok, Some
@@ -24,7 +25,7 @@ from edgezero_spin.host.runtime.primitives import (
 )
 from edgezero_spin.host.runtime.streams import ReadableEnd, end_at, interned
 from edgezero_spin.host.runtime.text import TEXT_LIFTS, UTF16_TAG
-from edgezero_spin.host.runtime.traps import invalid_discriminant, unaligned
+from edgezero_spin.host.runtime.traps import invalid_discriminant
 from edgezero_spin.wasm.component import types as wit
 from edgezero_spin.wasm.component.layout import (
     cases_of,
@@ -68,6 +69,8 @@ class Loading:
         self._to_host = to_host
         self._lends = lends
         self._text = TEXT_LIFTS[encoding]
+        # Their lengths are sums of a tag and a number.
+        self._tags_lengths = encoding is Encoding.LATIN1_UTF16
         self._loads: dict[wit.ValueType, Load] = {}
 
     def load(self, type_: wit.ValueType) -> Load:
@@ -122,9 +125,7 @@ class Loading:
                 return lambda cx, at: end(cx, cx.u32[at >> 2])
             case wit.VariantType() | wit.OptionType() | wit.ResultType():
                 return self._load_variant(type_)
-        raise UnsupportedTypeError(
-            type_.value if isinstance(type_, wit.Primitive) else type(type_).__name__
-        )
+        raise UnsupportedTypeError(type_)
 
     def _load_record(self, type_: wit.RecordType | wit.TupleType) -> Load:
         names, types = fields_of(type_)
@@ -182,9 +183,9 @@ class Loading:
             return lambda cx, index: GuestResource(cx.owner, resource, rep_of(cx, index), owned)
         return rep_of
 
-    def is_plain_borrow(self, type_: wit.OwnType | wit.BorrowType) -> bool:
+    def is_plain(self, type_: wit.OwnType | wit.BorrowType) -> bool:
         """Whether a handle gives the host's object, and nothing is noted of it."""
-        if isinstance(type_, wit.OwnType) or self._lends:
+        if isinstance(type_, wit.BorrowType) and self._lends:
             return False
         return not self._to_host or self._class_of(self._identity(type_.resource)) is not None
 
@@ -214,7 +215,7 @@ class Loading:
             if total > MAX_CALL_BYTES:
                 raise too_much()
             if at & mask:
-                raise unaligned("list ")
+                raise Trap("list unaligned pointer")
             if at + total > cx.size:
                 cx.extend(at + total, "list content out-of-bounds")
             cx.charge(held * count)
@@ -229,7 +230,7 @@ class Loading:
                 return lambda cx, at, count: cx.u8[at : at + count].tobytes()
             case wit.TupleType(
                 (wit.Primitive.STRING, wit.Primitive.STRING | wit.ListType(wit.Primitive.U8, None))
-            ):
+            ) if not self._tags_lengths:
                 return self._pairs(element)
             case wit.Primitive() if element in RUNS:
                 name, shift = RUNS[element]

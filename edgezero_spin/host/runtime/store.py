@@ -122,12 +122,13 @@ class Store:
                 raise InstanceError(error_message(problem))
         elif limits.fuel is not None:
             raise InstanceError("a fuel limit needs an engine with EngineSettings(fuel=True)")
-        if settings.epoch:
-            self._set_deadline(limits.deadline_s)
-        elif limits.deadline_s is not None:
-            raise InstanceError("a deadline needs an engine with EngineSettings(epoch=True)")
+        self._set_deadline(limits.deadline_s)
 
     def _set_deadline(self, deadline_s: float | None) -> None:
+        if not self._engine.settings.epoch:
+            if deadline_s is None:
+                return
+            raise InstanceError("a deadline needs an engine with EngineSettings(epoch=True)")
         ticker = self._engine.ticker
         ticks = _NO_DEADLINE
         if deadline_s is not None:
@@ -151,10 +152,7 @@ class Store:
         """
         if not self._store:
             raise InstanceError("the instance is closed")
-        if self._engine.settings.epoch:
-            self._set_deadline(deadline_s)
-        elif deadline_s is not None:
-            raise InstanceError("a deadline needs an engine with EngineSettings(epoch=True)")
+        self._set_deadline(deadline_s)
 
     @property
     def fuel_used(self) -> int | None:

@@ -38,12 +38,13 @@ from edgezero_spin.wasm.component.layout import (
 )
 from edgezero_spin.wasm.component.linked import Encoding
 
-__all__ = ["MISFITS", "Storing", "flag_bits", "split_case"]
+__all__ = ["BYTES", "MISFITS", "Storing", "flag_bits", "split_case"]
 
-MISFITS = (TypeError, ValueError, KeyError, AttributeError, StructError)
+MISFITS = (TypeError, ValueError, KeyError, AttributeError, OverflowError, StructError)
 """Exceptions of values that do not fit their type."""
 
-_BYTES = bytes | bytearray | memoryview
+BYTES = bytes | bytearray | memoryview
+"""What the host may pass as a list of bytes of fixed length."""
 
 
 class Storing:
@@ -82,26 +83,6 @@ class Storing:
             found = self._stores[type_] = self._store(type_)
         return found
 
-    def case_of_result(self, type_: wit.ResultType, case: int) -> Store:
-        """Return ``(context, address, payload)`` for one case of a result in memory."""
-        cases = cases_of(type_)
-        payload, offset = cases[case], payload_offset(cases)
-        if payload is None:
-
-            def store_nothing(cx: Context, at: int, value: Any) -> None:
-                if value is not None:
-                    raise TypeError("the case has no payload")
-                cx.u8[at] = case
-
-            return store_nothing
-        store = self.store(payload)
-
-        def store_case(cx: Context, at: int, value: Any) -> None:
-            cx.u8[at] = case
-            store(cx, at + offset, value)
-
-        return store_case
-
     def _store(self, type_: wit.ValueType) -> Store:
         match type_:
             case wit.Primitive.STRING:
@@ -114,7 +95,7 @@ class Storing:
                 return _store_put(self._items(element))
             case wit.ListType(element, int(length)):
                 run = self.run(element)
-                kind: Any = _BYTES if element is wit.Primitive.U8 else list | tuple
+                kind: Any = BYTES if element is wit.Primitive.U8 else list | tuple
 
                 def store_list(cx: Context, at: int, value: Any) -> None:
                     if not isinstance(value, kind) or len(value) != length:
@@ -138,9 +119,7 @@ class Storing:
                 return store_handle
             case wit.VariantType() | wit.OptionType() | wit.ResultType():
                 return self._store_variant(type_)
-        raise UnsupportedTypeError(
-            type_.value if isinstance(type_, wit.Primitive) else type(type_).__name__
-        )
+        raise UnsupportedTypeError(type_)
 
     def _store_record(self, type_: wit.RecordType | wit.TupleType) -> Store:
         names, types = fields_of(type_)
@@ -169,11 +148,24 @@ class Storing:
         offset = payload_offset(cases)
         stores = [None if case is None else self.store(case) for case in cases]
         word = store_word(discriminant_size(len(cases)))
+        is_byte = discriminant_size(len(cases)) == 1
         split = split_case(type_)
+        if isinstance(type_, wit.OptionType) and not isinstance(type_.payload, wit.OptionType):
+            store_some = self.store(type_.payload)
+
+            def store_option(cx: Context, at: int, value: Any) -> None:
+                cx.u8[at] = value is not None
+                if value is not None:
+                    store_some(cx, at + offset, value)
+
+            return store_option
 
         def store_variant(cx: Context, at: int, value: Any) -> None:
             case, payload = split(value)
-            word(cx, at, case)
+            if is_byte:
+                cx.u8[at] = case
+            else:
+                word(cx, at, case)
             store = stores[case]
             if store is not None:
                 store(cx, at + offset, payload)
@@ -204,11 +196,11 @@ class Storing:
             def index_of_object(cx: Context, value: Any) -> int:
                 if not isinstance(value, class_):
                     raise TypeError("no such resource")
-                return cx.instance.add(Handle(resource, value))
+                return cx.instance.add_own(resource, value)
 
             return index_of_object
         if owned:
-            return lambda cx, value: cx.instance.add(Handle(resource, rep_of(cx, value)))
+            return lambda cx, value: cx.instance.add_own(resource, rep_of(cx, value))
         if self._is_local(resource):
             return rep_of
 

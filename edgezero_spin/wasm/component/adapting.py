@@ -40,7 +40,7 @@ from edgezero_spin.wasm.component.linked import (
 )
 from edgezero_spin.wasm.component.plan import Exports
 from edgezero_spin.wasm.component.scope import InstanceItem
-from edgezero_spin.wasm.component.spin_1 import SPIN_1_EXPORTS, SPIN_1_IMPORTS
+from edgezero_spin.wasm.component.spin_1 import SPIN_1_EXPORTS, SPIN_1_IMPORTS, SPIN_1_RENAMED
 from edgezero_spin.wasm.component.types import FunctionType, ResourceType, ResultType
 from edgezero_spin.wasm.core_module import CODE, FUNCTION, IMPORT, START
 from edgezero_spin.wasm.core_module import EXPORT as EXPORT_SECTION
@@ -124,14 +124,10 @@ class _Adaptation:
 
     def _add_spin_1(self) -> None:
         for module, (interface, functions) in SPIN_1_IMPORTS.items():
-            self._imports[module] = {
-                name: (
-                    Sort.FUNCTION,
-                    ImportedFunction((interface, imported), type_),
-                    Encoding.UTF8,
-                )
-                for name, (imported, type_) in functions.items()
-            }
+            for name, type_ in functions.items():
+                function = ImportedFunction((interface, SPIN_1_RENAMED.get(name, name)), type_)
+                found = self._imports.setdefault(module, {})
+                found[name] = Sort.FUNCTION, function, Encoding.UTF8
 
     def exports(self) -> Exports:
         """Add the core instances; return the exports."""

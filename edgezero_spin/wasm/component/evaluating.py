@@ -57,6 +57,7 @@ from edgezero_spin.wasm.component.scope import (
     CoreItem,
     InstanceItem,
     ModuleItem,
+    Names,
     TypeClosure,
 )
 from edgezero_spin.wasm.component.types import (
@@ -131,7 +132,7 @@ class Evaluator(Ascription):
 
     def _export(self, each: ExportDefinition, scope: ComponentScope, exports: Exports) -> None:
         at = each.offset
-        scope.exports.add(each.name, "export", at)
+        scope.exports.add(each.name, at)
         if each.reference is None:
             raise InvalidError("an export of a component names no definition", at)
         sort, index = each.reference
@@ -140,12 +141,9 @@ class Evaluator(Ascription):
             if each.type.sort != sort:
                 raise InvalidError(f"expected {each.type.sort.value}, found {sort.value}", at)
             item = self.ascribe(each.type, (sort, item), scope, (each.name,), at)
-        check_annotation(each.name, sort, each.implements, item, scope.export_labels, at)
-        self.check_visibility(scope, scope.named, sort, item, "export", at)
-        if isinstance(item, ResourceType):
-            scope.export_labels[each.name] = item
-            item.name = each.name if item.name == "resource" else item.name
-        scope.spaces[sort].append(item)
+        self.expose(each, scope, scope.exports, sort, item)
+        if isinstance(item, ResourceType) and item.name == "resource":
+            item.name = each.name
         exports[each.name] = sort, item
 
     # Definitions
@@ -240,13 +238,13 @@ class Evaluator(Ascription):
 
     @define.register
     def _(self, each: InstanceExports, scope: ComponentScope) -> None:
-        made = ComponentScope()
+        names = Names("export")
         exports: Exports = {}
         for name, (sort, index), implements in each.exports:
             item = scope.item(sort, index, each.offset)
-            made.exports.add(name, "export", each.offset)
+            names.add(name, each.offset)
             # No resource type has a label here, so that no name may be annotated.
-            check_annotation(name, sort, implements, item, made.export_labels, each.offset)
+            check_annotation(name, sort, implements, item, names.labels, each.offset)
             exports[name] = sort, item
         scope.spaces[Sort.INSTANCE].append(InstanceItem(exports))
 

@@ -23,6 +23,7 @@ and ``Explainer.md``.
 
 from collections.abc import Iterator, Mapping
 from enum import Enum
+from typing import NamedTuple
 
 import attrs
 
@@ -79,9 +80,8 @@ class LinkedInstance:
     dependency: str | None = None
 
 
-# Looked up at each call of a core function.
-@attrs.frozen(cache_hash=True)
-class CoreExport:
+# Looked up at each call of a core function, so that its hash has to be quick.
+class CoreExport(NamedTuple):
     """A definition that an instantiated core module exports.
 
     Attributes:

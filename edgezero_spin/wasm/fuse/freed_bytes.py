@@ -50,8 +50,10 @@ _PARAMETERS = (3, 4, 5)
 _POP_LIST_CODE = bytes.fromhex(
     "2000 2001 2002 1000 2101 2002 280200 0440 2000 2002 280200 2001 4101 4101 1002 0b 2001"
 )
-# And ``cabi_realloc(old, old size, alignment, size)``: the alignment for a size of 0.
-_REALLOC_CODE = bytes.fromhex("2003 047f 2000 2001 2002 2003 1001 05 2002 0b")
+# And ``cabi_realloc(old, old size, alignment, size)``: 0 for a size of 0, because the runtime frees
+# the empty lists that it is given, too, and nothing else than 0 can be freed without having been
+# allocated.
+_REALLOC_CODE = bytes.fromhex("2003 047f 2000 2001 2002 2003 1001 05 4100 0b")
 
 
 def with_freed_bytes(linked: LinkedComponent) -> tuple[LinkedComponent, Renaming]:
@@ -71,9 +73,7 @@ def _with_freeing(
     linked: LinkedComponent, bindings: int, given: list[CoreImport]
 ) -> tuple[LinkedComponent, Renaming]:
     renaming = Renaming(
-        lambda export: attrs.evolve(
-            export, instance=export.instance + (export.instance >= bindings)
-        )
+        lambda export: export._replace(instance=export.instance + (export.instance >= bindings))
     )
     instances = [renaming.core_instance(each) for each in linked.core_instances]
     instances[bindings] = attrs.evolve(
