@@ -11,6 +11,7 @@ from edgezero_spin.cli.options import (
     PassThrough,
     adapter_name_option,
     common_options,
+    examples,
     manifest_option,
     rest_of,
 )
@@ -28,14 +29,6 @@ __all__ = [
     "warn_of_another_profile",
 ]
 
-EPILOG = """\b
-Example:
-  edgezero build
-  edgezero build -C examples/notes -c notes
-  edgezero build -- --world http-trigger
-  edgezero build --up -- --listen 127.0.0.1:4000
-"""
-
 
 class _Build(PassThrough):
     """Leaves what it does not know to ``edgezero up`` where that follows the build."""
@@ -49,7 +42,16 @@ class _Build(PassThrough):
         return ctx.args
 
 
-@click.command(cls=_Build, epilog=EPILOG, short_help="Run the build commands of the application.")
+@click.command(
+    cls=_Build,
+    epilog=examples(
+        "edgezero build",
+        "edgezero build -C examples/notes -c notes",
+        "edgezero build -- --world http-trigger",
+        "edgezero build --up -- --listen 127.0.0.1:4000",
+    ),
+    short_help="Run the build commands of the application.",
+)
 @manifest_option
 @click.option(
     "-c",

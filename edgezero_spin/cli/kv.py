@@ -10,25 +10,17 @@ import click
 from edgezero_spin.cli.options import (
     adapter_option,
     common_options,
+    examples,
     gathered,
     manifest_option,
     runtime_config_option,
+    spin_options,
 )
 
 if TYPE_CHECKING:
     from edgezero_spin.host.load.local_stores import KeyValueBackend
 
 __all__ = ["delete", "export", "get", "kv", "list_keys", "put"]
-
-EPILOG = """\b
-Example:
-  edgezero kv list --prefix notes/
-  edgezero kv put --store sessions alice '{"visits": 1}'
-"""
-
-
-def _example(line: str) -> str:
-    return f"\b\nExample:\n  {line}\n"
 
 
 # No attrs class: importing attrs for it would be a sixth of the time of `--help`.
@@ -73,9 +65,14 @@ _store_options = gathered(
 )
 
 
-@click.group(epilog=EPILOG, short_help="List, read and change entries of key-value stores.")
-@adapter_option
-@common_options
+@click.group(
+    epilog=examples(
+        "edgezero kv list --prefix notes/",
+        "edgezero kv put --store sessions alice '{\"visits\": 1}'",
+    ),
+    short_help="List, read and change entries of key-value stores.",
+)
+@spin_options
 def kv() -> None:
     """Look into the stores of an application on this machine, and change them.
 
@@ -88,7 +85,7 @@ def _keys(backend: "KeyValueBackend", prefix: str) -> list[str]:
     return sorted(filter(lambda key: key.startswith(prefix), backend.keys()))
 
 
-@kv.command("list", epilog=_example("edgezero kv list --prefix notes/"), short_help="List keys.")
+@kv.command("list", epilog=examples("edgezero kv list --prefix notes/"), short_help="List keys.")
 @click.option("--prefix", default="", help="Only keys that start with it.")
 @_store_options
 @common_options
@@ -100,7 +97,7 @@ def list_keys(store: _Store, prefix: str) -> None:
         click.echo(key if key.isprintable() else key.encode("unicode_escape").decode())
 
 
-@kv.command(epilog=_example("edgezero kv get notes/1 > note.json"), short_help="Write a value.")
+@kv.command(epilog=examples("edgezero kv get notes/1 > note.json"), short_help="Write a value.")
 @click.argument("key")
 @_store_options
 @common_options
@@ -116,7 +113,7 @@ def get(store: _Store, key: str) -> int:
     return 0
 
 
-@kv.command(epilog=_example("edgezero kv put greeting hello"), short_help="Set a value.")
+@kv.command(epilog=examples("edgezero kv put greeting hello"), short_help="Set a value.")
 @click.argument("key")
 @click.argument("value")
 @_store_options
@@ -138,7 +135,7 @@ def _content(value: str) -> bytes:
         raise click.UsageError(f"cannot read {value[1:]}: {error.strerror}") from error
 
 
-@kv.command(epilog=_example("edgezero kv delete notes/1"), short_help="Remove a key.")
+@kv.command(epilog=examples("edgezero kv delete notes/1"), short_help="Remove a key.")
 @click.argument("key")
 @_store_options
 @common_options
@@ -148,7 +145,7 @@ def delete(store: _Store, key: str) -> None:
         backend.delete(key)
 
 
-@kv.command(epilog=_example("edgezero kv export > entries.json"), short_help="Write all entries.")
+@kv.command(epilog=examples("edgezero kv export > entries.json"), short_help="Write all entries.")
 @click.option("--prefix", default="", help="Only keys that start with it.")
 @_store_options
 @common_options

@@ -25,6 +25,7 @@ __all__ = [
     "common_options",
     "common_options_without_v",
     "component_ids_option",
+    "examples",
     "format_option",
     "gathered",
     "insecure_option",
@@ -33,6 +34,7 @@ __all__ = [
     "project_manifest_option",
     "rest_of",
     "runtime_config_option",
+    "spin_options",
     "verify_key_option",
 ]
 
@@ -130,6 +132,11 @@ def all_options(*options: Callable[[F], F]) -> Callable[[F], F]:
     return add
 
 
+def examples(*lines: str) -> str:
+    """Return the end of a command's help: command lines to try."""
+    return "\n".join(["\b", "Example:", *(f"  {line}" for line in lines), ""])
+
+
 def gathered(
     name: str, read: Callable[[dict[str, Any]], object], *options: Callable[[Command], Command]
 ) -> Callable[[Command], Command]:
@@ -218,6 +225,9 @@ adapter_option = click.option(
     help="The platform. Default: spin.",
 )
 """``--adapter``; Spin is the only platform, and the default."""
+
+spin_options = all_options(adapter_option, common_options)
+"""``--adapter``, which can be Spin alone, and the common options."""
 
 adapter_name_option = click.option(
     "--adapter", metavar="NAME", help="The platform, as edgezero.toml names it. Default: spin."

@@ -5,18 +5,23 @@ from pathlib import Path
 
 import click
 
-from edgezero_spin.cli.options import adapter_name_option, common_options, project_manifest_option
+from edgezero_spin.cli.options import (
+    adapter_name_option,
+    common_options,
+    examples,
+    project_manifest_option,
+)
 
 __all__ = ["provision"]
 
-EPILOG = """\b
-Example:
-  edgezero provision --dry-run
-  edgezero provision --adapter spin --manifest services/notes/edgezero.toml
-"""
 
-
-@click.command(epilog=EPILOG, short_help="Add the app's stores to spin.toml.")
+@click.command(
+    epilog=examples(
+        "edgezero provision --dry-run",
+        "edgezero provision --adapter spin --manifest services/notes/edgezero.toml",
+    ),
+    short_help="Add the app's stores to spin.toml.",
+)
 @project_manifest_option
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
 @adapter_name_option

@@ -13,6 +13,7 @@ from edgezero_spin.cli.options import (
     adapter_name_option,
     common_options,
     component_ids_option,
+    examples,
     manifest_option,
 )
 from edgezero_spin.cli.progress import show_compilations
@@ -27,14 +28,15 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
-EPILOG = """\b
-Example:
-  edgezero serve --listen 127.0.0.1:8080
-  edgezero serve -C examples/notes --variable admin_token=let-me-in
-"""
 
-
-@click.command(cls=PassThrough, epilog=EPILOG, short_help="Serve the application on a local port.")
+@click.command(
+    cls=PassThrough,
+    epilog=examples(
+        "edgezero serve --listen 127.0.0.1:8080",
+        "edgezero serve -C examples/notes --variable admin_token=let-me-in",
+    ),
+    short_help="Serve the application on a local port.",
+)
 @manifest_option
 @click.option(
     "--engine",

@@ -7,11 +7,11 @@ from edgezero_spin.cli.embedded import run_host
 from edgezero_spin.cli.host_options import HostFlags, host_options
 from edgezero_spin.cli.options import (
     PassThrough,
-    adapter_option,
     build_option,
-    common_options,
     component_ids_option,
+    examples,
     insecure_option,
+    spin_options,
     verify_key_option,
 )
 from edgezero_spin.cli.progress import show_compilations
@@ -20,14 +20,6 @@ from edgezero_spin.cli.side_pages import side_pages
 from edgezero_spin.cli.trigger_options import TriggerFlags, trigger_options
 
 __all__ = ["up"]
-
-EPILOG = """\b
-Example:
-  edgezero up --build
-  edgezero up -f app.wasm --listen 127.0.0.1:0 --format json
-  edgezero up -f ghcr.io/acme/shop:1.0 --state-dir state --verify-key cosign.pub
-  edgezero up -f spin.lock --request-timeout 2s --max-instance-reuse-count 100
-"""
 
 
 class _Up(PassThrough):
@@ -48,7 +40,14 @@ class _Up(PassThrough):
 
 
 @click.command(
-    cls=_Up, epilog=EPILOG, short_help="Serve any Spin application by the embedded host."
+    cls=_Up,
+    epilog=examples(
+        "edgezero up --build",
+        "edgezero up -f app.wasm --listen 127.0.0.1:0 --format json",
+        "edgezero up -f ghcr.io/acme/shop:1.0 --state-dir state --verify-key cosign.pub",
+        "edgezero up -f spin.lock --request-timeout 2s --max-instance-reuse-count 100",
+    ),
+    short_help="Serve any Spin application by the embedded host.",
 )
 @click.option(
     "-f",
@@ -80,8 +79,7 @@ class _Up(PassThrough):
 @run_options
 @trigger_options
 @host_options
-@adapter_option
-@common_options
+@spin_options
 def up(
     source: str | None,
     file: str | None,

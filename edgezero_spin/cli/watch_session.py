@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import functools
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -220,33 +220,20 @@ async def _run(settings: "WatchSettings", make: "Callable[[], _Serving]", screen
     from edgezero_spin.project.watching import watch as watch_files
 
     serving = make()
-    with _interrupts() as interrupted:
-        watching = asyncio.create_task(watch_files(settings, serving.reload, screen))
-        waiting = asyncio.ensure_future(interrupted.wait())
-        try:
-            ends: list[asyncio.Future[Any]] = [watching, waiting, serving.over]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-            watching.cancel()
-            await asyncio.wait({watching})
-            await serving.close()
+    interrupted = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # LIFE-10
+        asyncio.get_running_loop().add_signal_handler(number, interrupted.set)
+    watching = asyncio.create_task(watch_files(settings, serving.reload, screen))
+    waiting = asyncio.ensure_future(interrupted.wait())
+    try:
+        ends: list[asyncio.Future[Any]] = [watching, waiting, serving.over]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+        watching.cancel()
+        await asyncio.wait({watching})
+        await serving.close()
     for future in (watching, serving.over):
         if future.done() and not future.cancelled():
             future.result()
-
-
-@contextlib.contextmanager
-def _interrupts() -> "Iterator[asyncio.Event]":
-    """An event that Ctrl-C and SIGTERM set (LIFE-10)."""
-    loop = asyncio.get_running_loop()
-    interrupted = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, interrupted.set)
-    try:
-        yield interrupted
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError):
-                loop.remove_signal_handler(number)

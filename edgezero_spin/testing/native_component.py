@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from edgezero_spin.core.app import App
 from edgezero_spin.core.event_handlers import AppEvent, NoEventHandlerError, report_failure
+from edgezero_spin.core.headers import Headers
 from edgezero_spin.core.outbound import OutboundTransport
 from edgezero_spin.core.request import Request
 from edgezero_spin.core.sources import MemorySource
@@ -21,7 +22,6 @@ from edgezero_spin.testing.grants import AppGrants, ComponentGrants
 from edgezero_spin.testing.native_databases import NativeDatabases
 from edgezero_spin.testing.native_messages import (
     NativeAnswer,
-    NativeSource,
     as_a_host_takes_it,
     no_work,
 )
@@ -94,10 +94,11 @@ class NativeComponent:
             headers: What the app sees of the header.
             transport: Carries what the app sends.
         """
-        source = MemorySource(request.method, request.target, (), request.body, request.trailers)
+        seen = Headers.received(headers)
+        source = MemorySource(request.method, request.target, seen, request.body, request.trailers)
         source.scheme = request.scheme
         source.authority = request.authority
-        asked = Request(NativeSource(source, headers))
+        asked = Request(source)
         # An app that brings a transport of its own keeps it.
         asked._transport = transport
         response = await self.app.handle(

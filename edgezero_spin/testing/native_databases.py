@@ -21,7 +21,7 @@ from edgezero_spin.testing.store_control import StoreControl
 
 if TYPE_CHECKING:
     from edgezero_spin.host.factors.instance import Grants
-    from edgezero_spin.host.factors.sqlite.database import Database
+    from edgezero_spin.host.factors.sqlite.factor import Database
 
 __all__ = ["NativeDatabases"]
 

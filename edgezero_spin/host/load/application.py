@@ -24,8 +24,8 @@ from edgezero_spin.host.factors.logs import Logs
 from edgezero_spin.host.factors.outbound_http.interface import HttpSender, OutboundHosts
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules
 from edgezero_spin.host.factors.postgres.factor import PostgresConnections
-from edgezero_spin.host.factors.sqlite.database import Database
-from edgezero_spin.host.factors.variables import VariableResolver
+from edgezero_spin.host.factors.sqlite.factor import Database
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.host.http.gateway import Gateway
 from edgezero_spin.host.http.routes import TriggerRouteTable
 from edgezero_spin.host.http.trigger import HttpTriggers

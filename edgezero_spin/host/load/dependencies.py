@@ -21,7 +21,7 @@ import attrs
 from edgezero_spin.host.errors import SetupError
 from edgezero_spin.host.factors.instance import Grants, InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import OUTGOING_HANDLER
-from edgezero_spin.host.factors.wasi.http import OutgoingRequest
+from edgezero_spin.host.factors.wasi.http.outbound import OutgoingRequest
 from edgezero_spin.host.runtime.component_loading import CompiledComponent, load_component
 from edgezero_spin.host.runtime.engine import Engine
 from edgezero_spin.host.runtime.interface import HostFunction, Interface, WitError

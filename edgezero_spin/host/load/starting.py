@@ -22,12 +22,10 @@ from edgezero_spin.host.factors.logs import DEFAULT_MAX_BYTES, Logs
 from edgezero_spin.host.factors.outbound_networking.config import NetworkRules, read_network_rules
 from edgezero_spin.host.factors.sqlite.config import configured_databases
 from edgezero_spin.host.factors.sqlite.factor import Databases
-from edgezero_spin.host.factors.variables import (
-    ClosingProvider,
-    VariableResolver,
-    read_variable_options,
-)
 from edgezero_spin.host.factors.variables.config import variable_providers
+from edgezero_spin.host.factors.variables.options import read_variable_options
+from edgezero_spin.host.factors.variables.providers import ClosingProvider
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.host.load.content import place_content
 from edgezero_spin.host.load.plan import ApplicationError, ApplicationPlan, keep_components, plan_of
 from edgezero_spin.host.load.runtime_config import RuntimeSettings, resolve_runtime

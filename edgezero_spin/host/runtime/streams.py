@@ -22,7 +22,6 @@ __all__ = [
     "CANCELLED",
     "COMPLETED",
     "DROPPED",
-    "Buffer",
     "CopyState",
     "End",
     "Party",
@@ -41,8 +40,16 @@ CANCELLED = 2
 _NO_NUMBERS = (Primitive.BOOL, Primitive.CHAR, Primitive.STRING)
 
 
-class Buffer(Protocol):
-    """Elements that a side has, or room that it has for them."""
+class Party(Protocol):
+    """One side of a copy, with the elements that it has, or room for them."""
+
+    @property
+    def component(self) -> ComponentInstance | None:
+        """Whose side it is; ``None`` for the host."""
+
+    @property
+    def takes(self) -> Callable[[int], bool] | None:
+        """Whether a reader takes a write of so many elements; ``None`` takes every one."""
 
     @property
     def remaining(self) -> int:
@@ -61,22 +68,6 @@ class Buffer(Protocol):
 
     def put(self, items: Any, *, from_host: bool) -> None:
         """Store elements."""
-
-
-class Party(Protocol):
-    """One side of a copy."""
-
-    @property
-    def component(self) -> ComponentInstance | None:
-        """Whose side it is; ``None`` for the host."""
-
-    @property
-    def buffer(self) -> Buffer:
-        """Its elements or room."""
-
-    @property
-    def takes(self) -> Callable[[int], bool] | None:
-        """Whether a reader takes a write of so many elements; ``None`` takes every one."""
 
     def copied(self, reclaim: Callable[[], None]) -> None:
         """Note that elements were copied while this side was pending.
@@ -115,7 +106,7 @@ class Shared:
         writer = self._other(reader)
         if writer is None:
             return
-        if writer.buffer.remaining:
+        if writer.remaining:
             self._meet(reader, writer, reader)
             return
         # A write of length 0 ends when a reader comes.
@@ -127,9 +118,9 @@ class Shared:
         reader = self._other(writer)
         if reader is None:
             return
-        if reader.buffer.remaining:
+        if reader.remaining:
             self._meet(reader, writer, writer)
-        elif writer.buffer.is_empty and reader.buffer.is_empty:
+        elif writer.is_empty and reader.is_empty:
             writer.done(COMPLETED)
         else:
             self._settle(COMPLETED)
@@ -156,15 +147,15 @@ class Shared:
         return pending
 
     def _meet(self, reader: Party, writer: Party, second: Party) -> None:
-        if reader.takes is not None and not reader.takes(writer.buffer.remaining):
+        if reader.takes is not None and not reader.takes(writer.remaining):
             self.drop()
             second.done(DROPPED)
             return
         first = writer if second is reader else reader
-        count = min(reader.buffer.remaining, writer.buffer.remaining)
+        count = min(reader.remaining, writer.remaining)
         if count:
-            items = writer.buffer.take(count, to_host=reader.buffer.of_host)
-            reader.buffer.put(items, from_host=writer.buffer.of_host)
+            items = writer.take(count, to_host=reader.of_host)
+            reader.put(items, from_host=writer.of_host)
             if self.is_future:
                 self._settle(COMPLETED)
             else:
@@ -213,7 +204,10 @@ class End(Waitable):
     readable = False
 
     def __init__(self, shared: Shared) -> None:
-        super().__init__()
+        # As ``Waitable`` does, without another call: two are made for each stream and future.
+        self.index = 0
+        self.event = self.set = None
+        self.waited = False
         self.shared = shared
         self.state = CopyState.IDLE
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import attrs
 
 from edgezero_spin.host.factors.sqlite.connections import DatabaseConnection, SqliteError
-from edgezero_spin.host.factors.sqlite.database import Database
+from edgezero_spin.host.factors.sqlite.factor import Database
 from edgezero_spin.host.factors.sqlite.memory import MemoryAccount
 from edgezero_spin.host.runtime.interface import WitError
 from edgezero_spin.stores.backend import BackendError

@@ -17,13 +17,13 @@ from edgezero_spin.host.execution.executor import InstanceWatch, RequestStarter
 from edgezero_spin.host.execution.workers import Overloaded
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.outbound_http.interface import Destination
-from edgezero_spin.host.factors.wasi.http import (
+from edgezero_spin.host.factors.wasi.http.outbound import (
     FutureIncomingResponse,
     IncomingResponse,
     RequestOptions,
     SendableRequest,
-    method_text,
 )
+from edgezero_spin.host.factors.wasi.http.values import method_text
 from edgezero_spin.host.http.gateway import CompleteResponse, RequestHead
 from edgezero_spin.host.http.responses import answer_for, is_bodiless, wire_head
 from edgezero_spin.host.http.service_chaining import OutboundSender

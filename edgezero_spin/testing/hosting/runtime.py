@@ -13,8 +13,8 @@ import attrs
 
 from edgezero_spin.host.factors.instance import Grants
 from edgezero_spin.host.factors.logs import Logs
-from edgezero_spin.host.factors.sqlite.database import Database
-from edgezero_spin.host.factors.variables import VariableResolver
+from edgezero_spin.host.factors.sqlite.factor import Database
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
 from edgezero_spin.host.host import Host
 from edgezero_spin.host.load.plan import ApplicationPlan, plan_of
 from edgezero_spin.host.load.trigger_kinds import BUILT_IN

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable, Mapping
 
 from edgezero_spin.host.factors.logs import ComponentLog, Sink
-from edgezero_spin.host.factors.variables import VariableError, VariableResolver
-from edgezero_spin.host.factors.variables.resolver import name_fault
+from edgezero_spin.host.factors.variables.errors import VariableError
+from edgezero_spin.host.factors.variables.resolver import VariableResolver, name_fault
 from edgezero_spin.host.runtime.interface import WitError
 from edgezero_spin.stores.backend import BackendError, KeyValueBackend
 from edgezero_spin.testing.hosting.context import CURRENT, current_client

@@ -56,6 +56,8 @@ SHAPES = {
     "list<string>": Shape("(list string)", "i32 i32"),
     "list<list<u8>>": Shape("(list (list u8))", "i32 i32"),
     "headers": Shape("(list (tuple string (list u8)))", "i32 i32"),
+    "texts": Shape("(list (tuple string string))", "i32 i32"),
+    "list<f32>": Shape("(list f32)", "i32 i32"),
     "pair": Shape("(tuple u32 string)", "i32 i32 i32"),
     "triple": Shape("(tuple u8 s64 f32)", "i32 i64 f32"),
     "one": Shape("(tuple u8)", "i32"),
@@ -215,6 +217,9 @@ def test_accepted_as_well(echoes: Echoes, name: str, value: Any, arrives: Any) -
         ("s64", 2**200, "argument 0", "s64"),
         ("u32", 1.0, "argument 0", "u32"),
         ("f64", "1", "argument 0", "f64"),
+        ("f64", 10**400, "argument 0", "f64"),
+        ("f32", 10**400, "argument 0", "f32"),
+        ("list<f64>", [0.5, 10**400], "argument 0[1]", "f64"),
         ("char", "ab", "argument 0", "char"),
         ("char", SURROGATE, "argument 0", "char"),
         ("string", b"bytes", "argument 0", "string"),
@@ -330,6 +335,39 @@ def test_f32_is_rounded(echoes: Echoes) -> None:
     instance = echoes("f32")
     assert instance.call(None, "echo", 0.1) == nearest
     assert instance.state.seen.pop() == nearest
+
+
+@pytest.mark.parametrize(("value", "arrives"), [(1e300, math.inf), (-1e300, -math.inf)])
+def test_f32_too_large_is_infinite(echoes: Echoes, value: float, arrives: float) -> None:
+    """As in memory, where a list of them lies."""
+    assert echoes("f32").call(None, "echo", value) == arrives
+    assert echoes("triple").call(None, "echo", (1, 1, value)) == (1, 1, arrives)
+    assert echoes("list<f32>").call(None, "echo", [value]) == [arrives]
+
+
+@pytest.mark.parametrize("encoding", ["utf8", "utf16", "latin1+utf16"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("string", "\u0133 and more"),
+        ("list<string>", ["", "latin-1: \xe4", "\u0133"]),
+        ("headers", [("\u0133", b"a"), ("\xe4", b"")]),
+        ("texts", [("\u0133", "\U0001f600"), ("\xe4", "")]),
+    ],
+)
+def test_text_in_every_encoding(
+    engine: Engine, tmp_path: Path, encoding: str, name: str, value: Any
+) -> None:
+    """Whichever encoding a guest has, text comes and goes as it is."""
+    shape = SHAPES[name]
+    text = echo_text(shape.type_, shape.flat)
+    option = "(realloc $realloc)"
+    assert text.count(option) > 1
+    text = text.replace(option, f"{option} string-encoding={encoding}")
+    linked = linked_to(engine, tmp_path, text, {"echo": _note_and_return})
+    with instance_of(linked) as instance:
+        assert instance.call(None, "echo", value) == value
+        assert instance.state.seen == [value]
 
 
 def test_threads_do_not_mix(engine: Engine, tmp_path: Path) -> None:

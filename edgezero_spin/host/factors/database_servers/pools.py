@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
-from edgezero_spin.host.factors.outbound_networking.waits import Check
+from edgezero_spin.host.factors.waits import Check
 
 __all__ = ["Connect", "ConnectionPool", "ConnectionPools", "PooledConnection"]
 

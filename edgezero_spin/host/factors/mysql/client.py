@@ -40,7 +40,7 @@ from edgezero_spin.host.factors.mysql.values import (
     encode_parameters,
 )
 from edgezero_spin.host.factors.outbound_networking.sockets import connect, is_readable
-from edgezero_spin.host.factors.outbound_networking.waits import Check, no_check
+from edgezero_spin.host.factors.waits import Check, no_check
 from edgezero_spin.host.runtime.interface import VariantTable
 
 __all__ = ["MysqlConnection", "MysqlError", "MysqlRows", "connect_mysql"]

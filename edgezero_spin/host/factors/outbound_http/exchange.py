@@ -29,7 +29,7 @@ from edgezero_spin.host.factors.outbound_http.failures import (
     NetworkFailure,
     error_code,
 )
-from edgezero_spin.host.factors.wasi.http import FutureIncomingResponse, IncomingResponse
+from edgezero_spin.host.factors.wasi.http.outbound import FutureIncomingResponse, IncomingResponse
 from edgezero_spin.host.factors.wasi.http.values import ErrorCode
 
 __all__ = ["HttpExchange", "NetworkRequest", "Timeouts", "wire_pairs"]

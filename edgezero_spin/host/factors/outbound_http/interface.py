@@ -20,14 +20,15 @@ from edgezero_spin.host.factors.outbound_networking.allowed_hosts import (
     OutboundUrl,
     denial_advice,
 )
-from edgezero_spin.host.factors.variables import VariableError, VariableResolver
-from edgezero_spin.host.factors.wasi.http import (
+from edgezero_spin.host.factors.variables.errors import VariableError
+from edgezero_spin.host.factors.variables.resolver import VariableResolver
+from edgezero_spin.host.factors.wasi.http.fields import Fields
+from edgezero_spin.host.factors.wasi.http.outbound import (
     FutureIncomingResponse,
     OutgoingRequest,
     RequestOptions,
     SendableRequest,
 )
-from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.factors.wasi.http.values import method_text
 from edgezero_spin.host.factors.wasi.io import Pollable
 from edgezero_spin.host.observers import OutgoingCall, RequestObserver

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Literal
 
-from edgezero_spin.host.factors.outbound_networking.waits import PATIENCE_S, Check
+from edgezero_spin.host.factors.waits import PATIENCE_S, Check
 from edgezero_spin.host.observers import ConnectionUse, Observer
 
 __all__ = ["MAX_CONNECTIONS", "WAIT_S", "ConnectionSlots"]

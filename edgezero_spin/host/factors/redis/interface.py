@@ -17,7 +17,7 @@ from typing import Any
 from edgezero_spin.host.factors.blocking import in_thread
 from edgezero_spin.host.factors.bounds import MAX_RESULT_BYTES, claim, release
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.outbound_networking.addresses import may_connect
+from edgezero_spin.host.factors.outbound_networking.allowed_hosts import may_connect
 from edgezero_spin.host.factors.outbound_networking.connection_slots import ConnectionSlots
 from edgezero_spin.host.factors.redis.address import RedisAddress, parse_redis_address
 from edgezero_spin.host.factors.redis.client import RedisConnection

@@ -73,18 +73,13 @@ class Parent:
 
     __slots__ = ("_children",)
 
-    @property
-    def children(self) -> int:
-        """Resources made of this one that the guest still holds."""
-        return getattr(self, "_children", 0)
-
     def adopt(self) -> None:
         """Count a child that was made."""
-        self._children = self.children + 1
+        self._children = getattr(self, "_children", 0) + 1
 
     def release(self) -> None:
         """Count a child that was dropped."""
-        self._children = self.children - 1
+        self._children -= 1
 
     def check_childless(self, function: str) -> None:
         """Make sure that nothing is left that depends on this resource.
@@ -95,7 +90,7 @@ class Parent:
         Raises:
             Trap: A child is alive.
         """
-        if self.children:
+        if getattr(self, "_children", 0):
             raise Trap(f"{function}: the resource has children; drop those first")
 
 

@@ -1,6 +1,6 @@
 """``wasi:sockets@0.3``: refused, as Spin refuses a component that no host allows.
 
-The rules are those of 0.2 (``wasi_sockets``): sockets can be made and asked for their settings,
+The rules are those of 0.2 (``wasi.sockets``): sockets can be made and asked for their settings,
 and whatever would touch the network is ``access-denied``. There is no connection, so what takes
 or gives a stream of one answers ``invalid-state``.
 

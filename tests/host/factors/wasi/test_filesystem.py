@@ -9,7 +9,7 @@ import pytest
 
 from edgezero_spin.host.errors import Trap
 from edgezero_spin.host.factors.instance import InstanceState
-from edgezero_spin.host.factors.wasi.filesystem import (
+from edgezero_spin.host.factors.wasi.filesystem.descriptors import (
     MAX_OPEN_FILES,
     Descriptor,
     DirectoryEntries,

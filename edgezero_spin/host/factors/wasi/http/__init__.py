@@ -2,7 +2,7 @@
 
 The objects here are what a guest's handles stand for: ``inbound`` has requests that came in
 and their responses, ``outbound`` requests that a guest sends, ``bodies`` what both carry.
-Header fields are in ``http_fields``, beside this folder.
+``fields`` has the fields of their heads.
 
 Source: wasi:http@0.2.0 to 0.2.9; clauses HTTP-1 to HTTP-21.
 """
@@ -12,60 +12,11 @@ from collections.abc import Sequence
 from edgezero_spin.host.factors.bounds import hold
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.http import bodies, inbound, outbound
-from edgezero_spin.host.factors.wasi.http.bodies import (
-    BodyInput,
-    BodyOutput,
-    FutureTrailers,
-    IncomingBody,
-    OutgoingBody,
-    channel_error,
-)
 from edgezero_spin.host.factors.wasi.http.fields import Fields
-from edgezero_spin.host.factors.wasi.http.inbound import (
-    IncomingRequest,
-    OutgoingResponse,
-    ResponseOutparam,
-)
-from edgezero_spin.host.factors.wasi.http.outbound import (
-    FutureIncomingResponse,
-    IncomingResponse,
-    OutgoingRequest,
-    RequestOptions,
-    SendableRequest,
-)
-from edgezero_spin.host.factors.wasi.http.values import (
-    ErrorCode,
-    error_text,
-    method_text,
-    method_variant,
-)
 from edgezero_spin.host.factors.wasi.io import InputStream, IoError, OutputStream, Pollable
 from edgezero_spin.host.runtime.interface import HostFunction, Interface
 
-__all__ = [
-    "TYPES",
-    "BodyInput",
-    "BodyOutput",
-    "FutureIncomingResponse",
-    "FutureTrailers",
-    "IncomingBody",
-    "IncomingRequest",
-    "IncomingResponse",
-    "OutgoingBody",
-    "OutgoingRequest",
-    "OutgoingResponse",
-    "RequestOptions",
-    "ResponseOutparam",
-    "SendableRequest",
-    "channel_error",
-    "error_text",
-    "method_text",
-    "method_variant",
-]
-
-
-def _http_error_code(state: InstanceState, error: IoError) -> ErrorCode | None:
-    return error.http
+__all__ = ["TYPES"]
 
 
 def _held(state: InstanceState, fields: Fields) -> Fields:
@@ -85,7 +36,7 @@ def _append(state: InstanceState, fields: Fields, name: str, value: bytes) -> No
 
 
 _FIELDS: dict[str, HostFunction] = {
-    "http-error-code": _http_error_code,
+    "http-error-code": lambda state, error: error.http,
     "[constructor]fields": lambda state: Fields(),
     "[static]fields.from-list": lambda state, entries: _held(state, Fields.from_list(entries)),
     "[method]fields.get": lambda state, fields, name: fields.get(name),
@@ -104,16 +55,16 @@ TYPES = Interface(
         "fields": Fields,
         "headers": Fields,
         "trailers": Fields,
-        "incoming-request": IncomingRequest,
-        "outgoing-request": OutgoingRequest,
-        "request-options": RequestOptions,
-        "response-outparam": ResponseOutparam,
-        "incoming-response": IncomingResponse,
-        "incoming-body": IncomingBody,
-        "future-trailers": FutureTrailers,
-        "outgoing-response": OutgoingResponse,
-        "outgoing-body": OutgoingBody,
-        "future-incoming-response": FutureIncomingResponse,
+        "incoming-request": inbound.IncomingRequest,
+        "outgoing-request": outbound.OutgoingRequest,
+        "request-options": outbound.RequestOptions,
+        "response-outparam": inbound.ResponseOutparam,
+        "incoming-response": outbound.IncomingResponse,
+        "incoming-body": bodies.IncomingBody,
+        "future-trailers": bodies.FutureTrailers,
+        "outgoing-response": inbound.OutgoingResponse,
+        "outgoing-body": bodies.OutgoingBody,
+        "future-incoming-response": outbound.FutureIncomingResponse,
         "input-stream": InputStream,
         "output-stream": OutputStream,
         "io-error": IoError,

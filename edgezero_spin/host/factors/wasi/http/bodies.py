@@ -289,7 +289,7 @@ def unsent(body: OutgoingBody | None) -> int:
 
 def promised_length(headers: Fields) -> int | None:
     """The content length that headers promise (HTTP-12)."""
-    values = set(headers.get("content-length"))
+    values = {value for name, value in headers.entries if name == "content-length"}
     if not values:
         return None
     value = values.pop()

@@ -93,7 +93,9 @@ class Fields:
         """
         checked = []
         for name, value in entries:
-            lower = _checked_name(name)
+            lower = _known.get(name)
+            if lower is None or lower in FORBIDDEN:
+                lower = _checked_name(name)
             if not is_value(value):
                 raise WitError(INVALID)
             checked.append((lower, value))
@@ -183,7 +185,8 @@ class Fields:
 
     def _replace(self, entries: list[Pair]) -> None:
         size = size_of(entries)
-        _check_size(size)
+        if size > FIELDS_LIMIT:
+            _check_size(size)
         self.entries = entries
         self._size = size
 

@@ -3,15 +3,15 @@
 What is sent is made here and handed to the ``outbound`` of the guest's grants, which
 resolves the future with what came back.
 
-Source: wasi:http@0.2.0 to 0.2.9; clauses HTTP-10, HTTP-11, OUTH-14, OUTH-16.
+Source: wasi:http@0.2.0 to 0.2.9; clauses HTTP-10, HTTP-11, OUTH-14, OUTH-16, WH-14.
 """
 
 import re
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from edgezero_spin.host.exchange.channel import ByteChannel
-from edgezero_spin.host.exchange.fields import together
+from edgezero_spin.host.exchange.fields import is_token, together
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.http.bodies import (
     IncomingBody,
@@ -20,7 +20,6 @@ from edgezero_spin.host.factors.wasi.http.bodies import (
     unsent,
 )
 from edgezero_spin.host.factors.wasi.http.fields import Fields
-from edgezero_spin.host.factors.wasi.http.request_parts import request_accessors
 from edgezero_spin.host.factors.wasi.http.values import ErrorCode, TaggedValue
 from edgezero_spin.host.factors.wasi.io import Parent, Pollable
 from edgezero_spin.host.observers import OutboundObserver
@@ -34,6 +33,7 @@ __all__ = [
     "RequestOptions",
     "SendableRequest",
     "option_accessors",
+    "request_accessors",
 ]
 
 _SCHEME = re.compile(r"[A-Za-z0-9+.-]{0,64}")
@@ -42,6 +42,9 @@ _AUTHORITY = re.compile(
     r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+)"
     r"(?::[0-9]{0,5})?"
 )
+
+# No absolute URL: to a proxy that is allowed it would name a host that is not.
+_PATH = re.compile(r"(?:[/?#][^\x00-\x20\x7f]*|\*)?")
 
 
 class _SentBody(Protocol):
@@ -115,6 +118,54 @@ class OutgoingRequest(Parent):
         if self.body is not None:
             self.body.unwanted = True
             self.body.channel.close()
+
+
+def request_accessors(
+    resource: str, scheme: re.Pattern[str], authority: re.Pattern[str], get: str = ""
+) -> dict[str, HostFunction]:
+    """Return getters and setters of a request's parts; setters refuse what cannot stand in one.
+
+    Args:
+        scheme: What a generation of WASI takes for one.
+        authority: Likewise.
+        get: What getters have before the name of the part.
+    """
+
+    def set_scheme(state: InstanceState, request: Any, value: TaggedValue | None) -> None:
+        if value is not None and value[0] == "other" and not scheme.fullmatch(value[1]):
+            raise WitError(None)
+        request.scheme = value
+
+    def set_authority(state: InstanceState, request: Any, value: str | None) -> None:
+        if value is not None and not authority.fullmatch(value):
+            raise WitError(None)
+        request.authority = value
+
+    method = f"[method]{resource}"
+    return {
+        f"{method}.{get}method": lambda state, request: request.method,
+        f"{method}.set-method": _set_method,
+        f"{method}.{get}path-with-query": lambda state, request: request.path,
+        f"{method}.set-path-with-query": _set_path,
+        f"{method}.{get}scheme": lambda state, request: request.scheme,
+        f"{method}.set-scheme": set_scheme,
+        f"{method}.{get}authority": lambda state, request: request.authority,
+        f"{method}.set-authority": set_authority,
+    }
+
+
+def _set_method(state: InstanceState, request: Any, method: TaggedValue) -> None:
+    case, payload = method
+    if case == "other" and not is_token(payload):
+        raise WitError(None)
+    request.method = method
+
+
+def _set_path(state: InstanceState, request: Any, path: str | None) -> None:
+    if path is not None and not _PATH.fullmatch(path):
+        raise WitError(None)
+    # A fragment is accepted, and never sent.
+    request.path = None if path is None else path.partition("#")[0]
 
 
 def _outgoing_body(state: InstanceState, request: OutgoingRequest) -> OutgoingBody:

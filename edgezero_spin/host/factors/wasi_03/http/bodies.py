@@ -344,7 +344,7 @@ def promised_length(headers: Fields) -> int | None:
     Raises:
         ValueError: Its values contradict each other.
     """
-    values = set(headers.get("content-length"))
+    values = {value for name, value in headers.entries if name == "content-length"}
     if len(values) > 1:
         raise ValueError("values of content-length contradict each other")
     return int(values.pop()) if values else None

@@ -25,10 +25,10 @@ def read_only(fields: Fields) -> Fields:
     return Fields(fields.entries, immutable=True)
 
 
-def _changed(change: Callable[[], Any]) -> Any:
+def _changed(change: Callable[..., Any], *arguments: Any) -> Any:
     """Change fields; too large is an error here, not the end of the guest (WH-7)."""
     try:
-        return change()
+        return change(*arguments)
     except Trap as error:
         raise WitError(("size-exceeded", None)) from error
 
@@ -56,20 +56,20 @@ def _from_list(state: InstanceState, entries: Iterable[Pair]) -> Fields:
         if len(name) == _LENGTH_OF_LENGTH:
             (value,) = _plain(name, (value,))
         plain.append((name, value))
-    fields: Fields = _changed(lambda: Fields.from_list(plain))
+    fields: Fields = _changed(Fields.from_list, plain)
     hold(state, fields.size)
     return fields
 
 
 def _set(state: InstanceState, fields: Fields, name: str, values: Sequence[bytes]) -> None:
-    _changed(lambda: fields.set(name, _plain(name, values)))
+    _changed(fields.set, name, _plain(name, values))
     hold(state, fields.size)
 
 
 def _append(state: InstanceState, fields: Fields, name: str, value: bytes) -> None:
     before = fields.size
     (plain,) = _plain(name, (value,))
-    _changed(lambda: fields.append(name, plain))
+    _changed(fields.append, name, plain)
     hold(state, fields.size - before)
 
 
