@@ -46,11 +46,7 @@ _VALUE_TYPES = {
 
 @attrs.frozen
 class DefinedFunction:
-    """A trampoline as the engine knows it.
-
-    Attributes:
-        callback: What the engine calls.
-    """
+    """A trampoline as the engine calls it."""
 
     callback: Any
     type: wasmtime.FuncType

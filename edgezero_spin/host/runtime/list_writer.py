@@ -182,8 +182,7 @@ class ListWriterModule:
 class ListWriter:
     """An instance of the module, for one memory and ``realloc`` of a guest.
 
-    Attributes:
-        staging: The memory in which lists are staged.
+    Lists are staged in its memory ``staging``.
     """
 
     def __init__(

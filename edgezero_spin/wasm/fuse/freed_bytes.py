@@ -75,7 +75,7 @@ def _with_freeing(
     renaming = Renaming(
         lambda export: export._replace(instance=export.instance + (export.instance >= bindings))
     )
-    instances = [renaming.core_instance(each) for each in linked.core_instances]
+    instances = [renaming.of(each) for each in linked.core_instances]
     instances[bindings] = attrs.evolve(
         instances[bindings],
         imports=tuple(
@@ -86,7 +86,7 @@ def _with_freeing(
         ),
     )
     freeing = CoreInstance(instances[bindings].instance, _freeing_module(), tuple(given))
-    instances.insert(bindings, renaming.core_instance(freeing))
+    instances.insert(bindings, renaming.of(freeing))
     return renaming.component(linked, instances), renaming
 
 
