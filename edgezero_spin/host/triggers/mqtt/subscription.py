@@ -187,6 +187,8 @@ class MqttSubscription:
     async def messages(self) -> AsyncIterator[MQTTMessage]:
         """Yield each message, which is acknowledged when the next one is asked for.
 
+        Ends by an error only.
+
         Raises:
             ServerGoneError: The connection is lost.
         """

@@ -25,7 +25,7 @@ from edgezero_spin.host.triggers.event_triggers import (
     ListenerEvent,
     read_entry,
 )
-from edgezero_spin.host.triggers.reconnecting import ServerGoneError, stay_connected
+from edgezero_spin.host.triggers.reconnecting import stay_connected
 from edgezero_spin.host.triggers.redis.subscription import Subscription
 from edgezero_spin.host.triggers.tables import read_texts, rendered
 from edgezero_spin.host.triggers.trigger import (
@@ -222,6 +222,5 @@ class _RedisListener:
                     message = RedisMessage(channel, payload)
                     entries = self.channels.get(channel, ())
                     await events.deliver(ListenerEvent(entries, message))
-            raise ServerGoneError(f"disconnected from {self.server}")
 
         await stay_connected(self.name, listen, events)
