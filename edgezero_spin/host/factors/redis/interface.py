@@ -1,6 +1,6 @@
 """``fermyon:spin/redis@2.0.0`` and ``spin:redis@3.0.0``: connections to Redis servers.
 
-An address that the manifest does not allow is ``invalid-address``, just as one that is none.
+An address that the manifest does not allow is ``invalid-address``, as is one that cannot be read.
 What the server says of a type that does not fit is ``type-error``, everything else ``other``.
 Version 3 has the same functions, asynchronous: while a server is asked, other requests of the
 instance go on.
