@@ -145,7 +145,7 @@ class ContentCache:
     def sift(
         self, pieces: Iterable[bytes], wanted: Collection[str], *, kind: ContentKind, size: int
     ) -> None:
-        """Keep bytes of which nobody said what they are, if somebody wants them.
+        """Keep bytes of an unknown digest, if it is wanted.
 
         Args:
             pieces: The bytes.

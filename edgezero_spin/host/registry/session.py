@@ -45,7 +45,7 @@ class RegistryEndpoint:
         plain: Without TLS.
         trusting: Accept any certificate.
         roots: Certificates in PEM that it is trusted by, besides the system's.
-        credentials: Who asks; ``None`` for nobody in particular.
+        credentials: Who asks; ``None`` for anonymous access.
     """
 
     host: str
@@ -214,7 +214,7 @@ class OciSession:
             asked["scope"] = scope
         token = None if credentials is None else self._token(realm, asked, credentials.basic)
         if token is None and self.name:
-            # What was told may be for other repositories; this one may be open to everybody.
+            # The credentials may be for other repositories; this one may be public.
             token = self._token(realm, asked, None)
         return None if token is None else f"Bearer {token}"
 
@@ -285,7 +285,7 @@ def _release(response: httpx.Response) -> None:
 
 
 def _code_in(response: httpx.Response) -> str:
-    """The name that the specification has for a failure; what else is said may be anything."""
+    """Return the specification's code of a failure; the rest of an answer is not repeated."""
     try:
         code = decode_json(content_of(response))["errors"][0]["code"]
     except (httpx.HTTPError, FetchError, ValueError, LookupError, TypeError):

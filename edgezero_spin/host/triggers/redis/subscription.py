@@ -121,7 +121,7 @@ class Subscription:
                     yield channel, payload
 
     def _look(self) -> None:
-        """Ask a server that has said nothing; give up on one that did not answer."""
+        """Ping a silent server; close the connection of one that did not answer."""
         if self._heard:
             self._silent = False
         elif self._silent:
