@@ -128,9 +128,19 @@ class OciSession:
         headers: Mapping[str, str],
         content: Callable[[], Iterable[bytes]] | None,
     ) -> httpx.Response:
-        if method in ("GET", "HEAD"):
-            return self._read(method, url, headers)
-        return self._send(method, url, headers, content)
+        """Ask, and ask again where what is read is kept elsewhere, as blobs often are.
+
+        The client would do the same, but read whatever comes with a redirect.
+        """
+        for _ in range(MAX_REDIRECTS):
+            response = self._send(method, url, headers, content)
+            if method not in ("GET", "HEAD") or not response.has_redirect_location:
+                return response
+            _release(response)
+            url = str(response.url.join(response.headers["location"]))
+            if not url.startswith(self._realms):
+                raise FetchError(f"the registry {self.host} leads to a place without TLS")
+        raise FetchError(f"the registry {self.host} leads from place to place without end")
 
     def _send(
         self,
@@ -147,21 +157,6 @@ class OciSession:
         body = None if content is None else content()
         request = self._client.build_request(method, url, headers=sent, content=body)
         return self._client.send(request, stream=True)
-
-    def _read(self, method: str, url: str, headers: Mapping[str, str]) -> httpx.Response:
-        """Ask, and ask again where the answer is kept elsewhere, as blobs often are.
-
-        The client would do the same, but read whatever comes with a redirect.
-        """
-        for _ in range(MAX_REDIRECTS):
-            response = self._send(method, url, headers, None)
-            if not response.has_redirect_location:
-                return response
-            _release(response)
-            url = str(response.url.join(response.headers["location"]))
-            if not url.startswith(self._realms):
-                raise FetchError(f"the registry {self.host} leads to a place without TLS")
-        raise FetchError(f"the registry {self.host} leads from place to place without end")
 
     def _is_own(self, url: httpx.URL) -> bool:
         return (url.scheme, url.netloc) == (self._origin.scheme, self._origin.netloc)
