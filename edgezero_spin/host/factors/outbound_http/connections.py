@@ -114,13 +114,13 @@ class HttpConnectionPool:
                     raise
         except TimeoutError as error:
             if late == "connection-limit-reached":
-                self._slots.give_up()
+                self._slots.report_rejection()
             raise NetworkFailure(late) from error
 
     async def _kept_or_slot(self, place: ConnectionTarget, *, new: bool) -> ClientConnection | None:
         """Return a connection that waited for use, or ``None`` with a slot for a new one."""
         if self._slots.none_at_all:
-            self._slots.give_up()
+            self._slots.report_rejection()
             raise NetworkFailure("connection-limit-reached")
         began = monotonic()
         waited = False

@@ -71,7 +71,7 @@ class ConnectionSlots:
                 self._held -= 1
             return False
         if self.observer is not None:
-            self._tell("acquired", waited_s=waited_s)
+            self._report("acquired", waited_s=waited_s)
         return True
 
     def wait(self, held: int, check: Check) -> bool:
@@ -84,26 +84,26 @@ class ConnectionSlots:
         if self.claim():
             return True
         if self.none_at_all or (self.most is not None and held >= self.most):
-            self.give_up()
+            self.report_rejection()
             return False
         began = monotonic()
         released = threading.Event()
         with self.waiter(released.set):
             while not self.claim(monotonic() - began):
                 if monotonic() >= began + WAIT_S:
-                    self.give_up()
+                    self.report_rejection()
                     return False
                 released.wait(PATIENCE_S)
                 released.clear()
                 check()
         return True
 
-    def give_up(self) -> None:
+    def report_rejection(self) -> None:
         """Tell the observer that a connection is refused for lack of a slot."""
         if self.observer is not None:
             total = self.total
             exhausted = total is not None and total.most is not None and total._held >= total.most
-            self._tell("rejected", limit="global" if exhausted else "factor")
+            self._report("rejected", limit="global" if exhausted else "factor")
 
     def release(self) -> None:
         """Give a slot back."""
@@ -116,9 +116,9 @@ class ConnectionSlots:
         for waiter in waiters:
             waiter()
         if self.observer is not None:
-            self._tell("released")
+            self._report("released")
 
-    def _tell(
+    def _report(
         self,
         event: Literal["acquired", "rejected", "released"],
         *,

@@ -109,7 +109,7 @@ def _place(state: InstanceState) -> Iterator[ConnectionSlots]:
     if not claim(state, _KIND):
         raise WitError(("too-many-connections", None))
     if not slots.claim():
-        slots.give_up()
+        slots.report_rejection()
         release(state, _KIND)
         raise WitError(("too-many-connections", None))
     try:

@@ -7,6 +7,7 @@ the last of them.
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import attrs
 
@@ -24,8 +25,7 @@ __all__ = [
     "FileOutput",
     "OpenFile",
     "changing",
-    "reading",
-    "writing",
+    "opened_for",
 ]
 
 # A name of usual length, with what Python needs for it.
@@ -185,19 +185,10 @@ def changing(descriptor: Descriptor) -> Descriptor:
     return descriptor
 
 
-def writing(descriptor: Descriptor) -> Descriptor:
-    """The descriptor, if it was opened for writing."""
+def opened_for(descriptor: Descriptor, use: Literal["read", "write"]) -> Descriptor:
+    """The descriptor, if it is a file that was opened for this."""
     if descriptor.directory:
         raise WitError("is-directory")
-    if "write" not in descriptor.flags:
-        raise WitError("not-permitted")
-    return descriptor
-
-
-def reading(descriptor: Descriptor) -> Descriptor:
-    """The descriptor, if it was opened for reading."""
-    if descriptor.directory:
-        raise WitError("is-directory")
-    if "read" not in descriptor.flags:
+    if use not in descriptor.flags:
         raise WitError("not-permitted")
     return descriptor
