@@ -170,6 +170,7 @@ class MqttSubscription:
 
     def close(self) -> None:
         """Leave the broker. Twice is harmless."""
+        self._unwatch()
         if self._watch is not None:
             self._watch.cancel()
         if self._native.socket() is not None:
