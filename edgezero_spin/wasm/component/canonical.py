@@ -246,11 +246,7 @@ def core_function_type(signature: CoreSignature) -> CoreFunctionType:
 def resource_function(
     definition: CanonicalDefinition, scope: ComponentScope, resource: ResourceType, owner: object
 ) -> CoreItem:
-    """Return ``resource.new``, ``resource.drop`` or ``resource.rep``.
-
-    Args:
-        owner: Whose it is, as ``LinkedComponent.resources`` says.
-    """
+    """Return ``resource.new``, ``resource.drop`` or ``resource.rep``; the owner is whose it is."""
     name = definition.name
     if name != "resource.drop" and not (
         isinstance(owner, LocalResource) and owner.instance == scope.instance

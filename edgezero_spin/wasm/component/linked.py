@@ -82,11 +82,7 @@ class LinkedInstance:
 
 # Looked up at each call of a core function, so that its hash has to be quick.
 class CoreExport(NamedTuple):
-    """A definition that an instantiated core module exports.
-
-    Attributes:
-        instance: Index in ``LinkedComponent.core_instances``.
-    """
+    """What ``core_instances[instance]`` of a linked component exports by a name."""
 
     instance: int
     name: str
@@ -281,11 +277,7 @@ class HostResource:
 
 @attrs.frozen
 class ExportedInstance:
-    """An instance among the exports.
-
-    Attributes:
-        exports: What it exports, by name.
-    """
+    """An instance among the exports, by what it exports."""
 
     exports: Mapping[str, "ComponentExport"] = attrs.field(hash=False)
 
