@@ -14,8 +14,8 @@ from edgezero_spin.host.errors import GuestTrapped, InstanceError, Trap
 from edgezero_spin.host.runtime.engine import TICK_S, Engine, InstanceLimits
 from edgezero_spin.host.runtime.list_writer import ListWriter
 from edgezero_spin.host.runtime.native import (
-    EXTERN_BYTES,
     EXTERN_ITEM,
+    ExternBuffer,
     call,
     delete_store,
     error_message,
@@ -213,7 +213,7 @@ class Store:
         """Return the address of the engine's extern for a core export."""
         if source.instance >= len(self.core):
             raise Trap(f"the core module that exports {source.name} is not instantiated yet")
-        extern = ctypes.create_string_buffer(EXTERN_BYTES)
+        extern = ExternBuffer()
         self._kept.append(extern)
         address = ctypes.addressof(extern)
         name = source.name.encode()

@@ -37,7 +37,7 @@ async def stay_connected(
         name: What is connected to, for the log.
         attempt: Connects and listens; calls its argument once it is connected. Raises
             ``ServerGoneError`` when it cannot be or is no longer.
-        events: Says how long to try, and how often; told when it listens, or cannot yet.
+        events: Says how long to try, and how often; notified when it listens, or cannot yet.
 
     Raises:
         TriggerFailedError: It could not be connected to for as long as the policy allows, or what

@@ -120,9 +120,9 @@ def read_app_config(
         tree = overlay(tree, app_name, environ, problems, variables)
         if problems:
             errors.append(EnvironmentOverlayError(path, problems))
-    strange = non_finite_numbers(tree)
-    if strange:
-        errors.append(AppConfigValueError(path, strange))
+    non_finite = non_finite_numbers(tree)
+    if non_finite:
+        errors.append(AppConfigValueError(path, non_finite))
     return LoadedAppConfig(path, tree, tuple(errors), variables)
 
 
@@ -150,7 +150,7 @@ def decode_app_config(
 def _with_variables(
     problems: Iterable[Problem], variables: Mapping[str, str]
 ) -> tuple[Problem, ...]:
-    told = []
+    found = []
     for problem in problems:
         for place, name in variables.items():
             table, _, field = place.rpartition(".")
@@ -159,5 +159,5 @@ def _with_variables(
                 reason = f"{problem.reason} (the value is that of {name})"
                 problem = attrs.evolve(problem, reason=reason)
                 break
-        told.append(problem)
-    return tuple(told)
+        found.append(problem)
+    return tuple(found)

@@ -165,7 +165,7 @@ def _read_content(table: TableReader) -> ContentRef:
         digest=table.optional_text("digest"),
     )
     if content == ContentRef():
-        table.problems.add(table.key, "this says nowhere where the content is")
+        table.problems.add(table.key, "the content has no source")
     return content
 
 

@@ -92,7 +92,7 @@ def test_lookups() -> None:
             {"components": [component(host_requirements={"magic": "required"})]},
             "components[0].host_requirements: This version of Spin does not support",
         ),
-        ({"components": [{"id": "a"}]}, "components[0].source: this says nowhere"),
+        ({"components": [{"id": "a"}]}, "components[0].source: the content has no source"),
         (
             {"components": [component(source={"inline": "aGk="})]},
             "components[0].source.inline: this is not base64: padding is not allowed",

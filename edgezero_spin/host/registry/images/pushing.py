@@ -245,16 +245,16 @@ def _push(
 
 
 def _annotations_of(app: LockedApp) -> dict[str, str]:
-    """What an application says of itself, by the names that images have for it (OCI-16)."""
+    """Return the annotations of an image of an application (OCI-16)."""
     authors = app.metadata.get("authors", ())
-    said = {
+    named = {
         "title": app.name,
         "version": str(app.metadata.get("version", "")),
         "description": str(app.metadata.get("description", "")),
         "authors": ", ".join(authors),
         "created": datetime.now(UTC).isoformat(),
     }
-    return {f"{_ANNOTATION}.{name}": value for name, value in said.items() if value}
+    return {f"{_ANNOTATION}.{name}": value for name, value in named.items() if value}
 
 
 def _json(value: object) -> bytes:

@@ -62,7 +62,7 @@ class CronSchedule:
             raise ValueError(f"{expression!r} never comes true")
 
     def after(self, moment: datetime) -> datetime | None:
-        """Return the first moment after another; ``None`` where there is none any more.
+        """Return the first moment after another; ``None`` where there is none.
 
         Args:
             moment: In UTC.

@@ -235,8 +235,7 @@ class _MqttListener:
             ) as subscription:
                 connected()
                 async for message in subscription.messages():
-                    came = MqttMessage(message.topic, bytes(message.payload), message.qos)
-                    await events.deliver(ListenerEvent([entry], came))
+                    await events.deliver(ListenerEvent([entry], message))
 
         await stay_connected(self.name, listen, events)
 

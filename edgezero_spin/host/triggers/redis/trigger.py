@@ -206,14 +206,14 @@ class _RedisListener:
         return f"redis trigger at {self.server}"
 
     async def run(self, events: EventSink) -> None:
-        said = False
+        announced = False
 
         async def listen(connected: Callable[[], None]) -> None:
-            nonlocal said
+            nonlocal announced
             async with Subscription(self.server, list(self.channels)) as subscription:
                 connected()
-                if not said:
-                    said = True
+                if not announced:
+                    announced = True
                     events.say(f"Active Channels on {self.server}:")
                     for channel, entries in self.channels.items():
                         ids = ",".join(entry.component for entry in entries)
