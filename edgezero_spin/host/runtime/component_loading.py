@@ -366,9 +366,7 @@ def _invalid(path: Path, error: Exception, wasm: bytes) -> ComponentError:
 def _compiled_module(
     engine: Engine, cache: CompiledCache | None, wasm: bytes, digest: bytes
 ) -> wasmtime.Module:
-    module = None
-    if cache is not None:
-        module = cache.load(engine.native, digest.hex())
+    module = None if cache is None else cache.load(engine.native, digest.hex())
     if module is None:
         module = wasmtime.Module(engine.native, wasm)
         if cache is not None:

@@ -157,12 +157,17 @@ def _record(fields: Sequence[Layout]) -> Layout:
     for field in fields:
         end = _aligned(end, field.alignment) + field.size
     alignment = max(field.alignment for field in fields)
-    flat: Formats | None = ()
-    for field in fields:
-        flat = None if flat is None or field.flat is None else flat + field.flat
-        if flat is not None and len(flat) > MAX_FLAT_PARAMETERS:
-            flat = None
-    return Layout(_aligned(end, alignment), alignment, flat)
+    return Layout(_aligned(end, alignment), alignment, _flat(fields, MAX_FLAT_PARAMETERS))
+
+
+def _flat(parts: Iterable[Layout], most: int) -> Formats | None:
+    """Return the core values of parts together, ``None`` if there are more than so many."""
+    flat: Formats = ()
+    for part in parts:
+        if part.flat is None or len(flat) + len(part.flat) > most:
+            return None
+        flat += part.flat
+    return flat
 
 
 def _variant(discriminant: int, payloads: Sequence[Layout]) -> Layout:
@@ -220,14 +225,9 @@ def core_signature(
         callback: The option ``callback`` is given.
     """
     most = MAX_FLAT_ASYNC_PARAMETERS if lowered and is_async else MAX_FLAT_PARAMETERS
-    flat: Formats | None = ()
-    for _, parameter in type_.parameters:
-        part = layout_of(parameter).flat
-        flat = None if flat is None or part is None else flat + part
-        if flat is not None and len(flat) > most:
-            flat = None
+    flat = _flat(map(layout_of, type_.parameter_types), most)
     spilled = flat is None
-    parameters = flat if flat is not None else ("I",)
+    parameters = ("I",) if flat is None else flat
     result = () if type_.result is None else layout_of(type_.result).flat
     if is_async:
         if lowered:

@@ -159,11 +159,7 @@ _REFUSED = {
     0xFB: "a garbage-collection instruction",
     0x14: "call_ref",
     0x15: "return_call_ref",
-    0x06: "a legacy exception instruction",
-    0x07: "a legacy exception instruction",
-    0x09: "a legacy exception instruction",
-    0x18: "a legacy exception instruction",
-    0x19: "a legacy exception instruction",
+    **dict.fromkeys((0x06, 0x07, 0x09, 0x18, 0x19), "a legacy exception instruction"),
 }
 
 
