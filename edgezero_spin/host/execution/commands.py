@@ -83,28 +83,27 @@ class CommandExecutor:
         if observer is not None and observer.sees_component:
             meter = RequestMeter(observer, component.grants.component_id, None, executor="wagi")
         try:
-            with self._running.serving(state, limits.deadline_s):
-                try:
-                    if watch is not None:
-                        watch.started(state)
-                    attrs.evolve(component, limits=limits).serve(state, exchange)
-                    exchange.finish(UNFINISHED)
-                except BaseException as error:
-                    failure = error
-                    left = exchange.abandoned
-                    exchange.finish(failure_of(error))
-                    if not left:
-                        report(
-                            component.grants.component_id,
-                            exchange.what,
-                            error,
-                            answered=False,
-                            cancelled=self._running.cancelled,
-                        )
-                finally:
-                    if watch is not None:
-                        watch.ended(None, failure)
+            self._running.begin(state, limits.deadline_s)
+            if watch is not None:
+                watch.started(state)
+            attrs.evolve(component, limits=limits).serve(state, exchange)
+            exchange.finish(UNFINISHED)
+        except BaseException as error:
+            failure = error
+            left = exchange.abandoned
+            exchange.finish(failure_of(error))
+            if not left:
+                report(
+                    component.grants.component_id,
+                    exchange.what,
+                    error,
+                    answered=False,
+                    cancelled=self._running.cancelled,
+                )
         finally:
+            if watch is not None:
+                watch.ended(None, failure)
+            self._running.end(state)
             state.cpu_s += thread_time() - began_s
             state.following = None
             if meter is not None:

@@ -133,7 +133,9 @@ class ConcurrentExecutor:
         nested: bool = False,
     ) -> None:
         """Run a call; see ``Executor.start``."""
-        limits = limits_of_request(component.limits, self._least_deadline_s)
+        limits = component.limits
+        if self._least_deadline_s is not None:
+            limits = limits_of_request(limits, self._least_deadline_s)
         shared_call = component.shared_call(call)
         entry = _Waiting(shared_call, limits, watch, nested)
         with self._lock:

@@ -170,7 +170,9 @@ class InstanceExecutor:
         """
         started = None if watch is not None else self.instance_pool.take(component)
         state = InstanceState(component.grants) if started is None else started.state
-        limits = limits_of_request(component.limits, self._least_deadline_s)
+        limits = component.limits
+        if self._least_deadline_s is not None:
+            limits = limits_of_request(limits, self._least_deadline_s)
         state.slept = False
         state.before_wait = call.flush
         state.around_wait = sleeping
@@ -184,17 +186,18 @@ class InstanceExecutor:
                 instance = None if started is None else started.instance
                 meter = RequestMeter(observer, component.grants.component_id, instance)
         try:
-            with self._running.serving(state, limits.deadline_s):
-                if watch is not None:
-                    watch.started(state)
-                if started is None:
-                    started = self._make(component, limits, call, state, watch)
-                elif limits.deadline_s is not None:
-                    started.instance.restart_deadline(limits.deadline_s)
-                if started is not None:
-                    clean = self._call(component, call, started, watch)
-                slept = state.slept
+            self._running.begin(state, limits.deadline_s)
+            if watch is not None:
+                watch.started(state)
+            if started is None:
+                started = self._make(component, limits, call, state, watch)
+            elif limits.deadline_s is not None:
+                started.instance.restart_deadline(limits.deadline_s)
+            if started is not None:
+                clean = self._call(component, call, started, watch)
+            slept = state.slept
         finally:
+            self._running.end(state)
             if is_observed and begun_s is not None:
                 ended_s = thread_time()
                 state.cpu_s += ended_s - begun_s
@@ -211,7 +214,7 @@ class InstanceExecutor:
                 started.close()
                 ended_s = None
             call.released()
-        if watch is None:
+        if watch is None and self.instance_pool.policy.ready:
             self.instance_pool.refill(component)
         return slept, ended_s
 

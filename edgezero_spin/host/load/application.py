@@ -202,7 +202,7 @@ def load_application(
 
 
 def http_triggers(triggers: Sequence[ConfiguredTrigger]) -> HttpTriggers:
-    """Return the HTTP triggers among others; none where there are none."""
+    """Return the HTTP triggers among others; an empty ``HttpTriggers`` where there are none."""
     return next(
         (trigger for trigger in triggers if isinstance(trigger, HttpTriggers)), HttpTriggers(())
     )
@@ -214,7 +214,7 @@ def resolved_triggers(
     """Return the triggers of an application, their templates filled in (TRG-3).
 
     Raises:
-        ApplicationError: A value is missing, or is none that can be used.
+        ApplicationError: A value is missing or cannot be used.
     """
     resolver = variables or VariableResolver({}, {})
     problems: list[str] = []
@@ -302,7 +302,7 @@ def check_plan(plan: ApplicationPlan) -> None:
 
 
 def _warn(table: TriggerRouteTable) -> None:
-    """Say which routes nobody will ever reach (ROUTE-10, ROUTE-13)."""
+    """Warn of routes that no request reaches (ROUTE-10, ROUTE-13)."""
     if table.duplicates:
         lines = "\n".join(f"  {duplicate}" for duplicate in table.duplicates)
         logger.error(

@@ -2,7 +2,7 @@
 
 In: a component, its dependencies as the manifest has them, and the interfaces of this host.
 Out: for each import that a dependency satisfies, a ``ResolvedDependency`` that ``linking.link``
-takes. Every fault is told at the start.
+takes. Every fault is reported at the start.
 
 A dependency sees what its user is granted only where the manifest says that it inherits
 it. Everything else is as it would be for a component that is granted nothing: stores deny

@@ -59,7 +59,7 @@ class FoundApplication:
     Attributes:
         app_dir: The folder that it belongs to; ``None`` for one that keeps no state.
         file: The manifest, lock or component that was read.
-        notices: What its manifest should be told.
+        notices: Warnings about its manifest.
     """
 
     app: LockedApp
@@ -99,7 +99,7 @@ def find_lock(path: str | Path, work_dir: Path, options: RunOptions) -> FoundApp
 
     Raises:
         ManifestError: It is not one.
-        ApplicationError: Its content cannot be had.
+        ApplicationError: Its content cannot be loaded.
     """
     locked = load_lock(path)
     app = place_content(
@@ -119,9 +119,9 @@ def find_image(
     """Bring an application from a registry.
 
     Raises:
-        ImageError: There is none, it cannot be had, or is none that this host runs.
+        ImageError: It does not exist, cannot be pulled, or is not one that this host runs.
         SignatureError: Keys were given to verify it with, and none signed it.
-        ApplicationError: Its content is gone again.
+        ApplicationError: Its content is no longer in the cache.
     """
     # Its client is slow to import, and most applications are on this disk.
     from edgezero_spin.host.registry.images import pull_image
@@ -176,7 +176,7 @@ class PreparedApplication:
         llm: The server of language models, if there is one.
         variables: Values of the components' variables.
         logs: Where components write.
-        notices: Lines for whoever started it.
+        notices: Lines for the user who started it.
     """
 
     plan: ApplicationPlan

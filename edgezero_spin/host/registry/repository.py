@@ -64,7 +64,7 @@ class Manifest:
     Attributes:
         content: As the registry has it.
         digest: Of ``content``.
-        config: The image's configuration, ``None`` where it has none that makes sense.
+        config: The image's configuration, ``None`` where it has none or an invalid one.
         layers: What it is made of.
     """
 

@@ -45,7 +45,7 @@ class RegistryEndpoint:
         plain: Without TLS.
         trusting: Accept any certificate.
         roots: Certificates in PEM that it is trusted by, besides the system's.
-        credentials: Who asks; ``None`` for nobody in particular.
+        credentials: Who asks; ``None`` for anonymous access.
     """
 
     host: str
@@ -128,9 +128,19 @@ class OciSession:
         headers: Mapping[str, str],
         content: Callable[[], Iterable[bytes]] | None,
     ) -> httpx.Response:
-        if method in ("GET", "HEAD"):
-            return self._read(method, url, headers)
-        return self._send(method, url, headers, content)
+        """Ask, and ask again where what is read is kept elsewhere, as blobs often are.
+
+        The client would do the same, but read whatever comes with a redirect.
+        """
+        for _ in range(MAX_REDIRECTS):
+            response = self._send(method, url, headers, content)
+            if method not in ("GET", "HEAD") or not response.has_redirect_location:
+                return response
+            _release(response)
+            url = str(response.url.join(response.headers["location"]))
+            if not url.startswith(self._realms):
+                raise FetchError(f"the registry {self.host} leads to a place without TLS")
+        raise FetchError(f"the registry {self.host} leads from place to place without end")
 
     def _send(
         self,
@@ -147,21 +157,6 @@ class OciSession:
         body = None if content is None else content()
         request = self._client.build_request(method, url, headers=sent, content=body)
         return self._client.send(request, stream=True)
-
-    def _read(self, method: str, url: str, headers: Mapping[str, str]) -> httpx.Response:
-        """Ask, and ask again where the answer is kept elsewhere, as blobs often are.
-
-        The client would do the same, but read whatever comes with a redirect.
-        """
-        for _ in range(MAX_REDIRECTS):
-            response = self._send(method, url, headers, None)
-            if not response.has_redirect_location:
-                return response
-            _release(response)
-            url = str(response.url.join(response.headers["location"]))
-            if not url.startswith(self._realms):
-                raise FetchError(f"the registry {self.host} leads to a place without TLS")
-        raise FetchError(f"the registry {self.host} leads from place to place without end")
 
     def _is_own(self, url: httpx.URL) -> bool:
         return (url.scheme, url.netloc) == (self._origin.scheme, self._origin.netloc)
@@ -214,7 +209,7 @@ class OciSession:
             asked["scope"] = scope
         token = None if credentials is None else self._token(realm, asked, credentials.basic)
         if token is None and self.name:
-            # What was told may be for other repositories; this one may be open to everybody.
+            # The credentials may be for other repositories; this one may be public.
             token = self._token(realm, asked, None)
         return None if token is None else f"Bearer {token}"
 
@@ -285,7 +280,7 @@ def _release(response: httpx.Response) -> None:
 
 
 def _code_in(response: httpx.Response) -> str:
-    """The name that the specification has for a failure; what else is said may be anything."""
+    """Return the specification's code of a failure; the rest of an answer is not repeated."""
     try:
         code = decode_json(content_of(response))["errors"][0]["code"]
     except (httpx.HTTPError, FetchError, ValueError, LookupError, TypeError):

@@ -42,10 +42,7 @@ _Body = Callable[..., Any]
 
 
 def builtin_call(builtin: Builtin, converters: Converters, number: int) -> Trampoline:
-    """Return the trampoline to a built-in.
-
-    Args:
-        number: Index of its context in ``Instance.contexts``.
+    """Return the trampoline to a built-in, whose context has this number.
 
     Raises:
         LinkError: A type cannot cross.

@@ -28,11 +28,7 @@ _new = object.__new__
 
 
 class Call:
-    """One call of a lifted function, as far as borrowed handles end with it.
-
-    Attributes:
-        borrows: Borrowed handles that the callee still holds.
-    """
+    """One call of a lifted function: how many borrowed handles its callee still holds."""
 
     __slots__ = ("borrows",)
 

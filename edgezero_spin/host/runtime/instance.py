@@ -184,11 +184,7 @@ class Instance(Store):
             self._inside(lambda: self.drop(type_, rep, None))
 
     def drop(self, type_: ResourceType, rep: Any, caller: int | None) -> None:
-        """Run the destructor of a resource.
-
-        Args:
-            caller: The component instance that drops it, ``None`` for the host.
-        """
+        """Run the destructor of a resource; the caller is a component instance, or the host."""
         owner = self._prepared.linked.resources[type_]
         if isinstance(owner, HostResource):
             drop = getattr(rep, "drop", None)

@@ -9,8 +9,9 @@ Source: ``CanonicalABI.md``, "Flat Lifting".
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from edgezero_spin.host.runtime.cases import flag_names, label_of, makers_of
 from edgezero_spin.host.runtime.handles import Handle
-from edgezero_spin.host.runtime.loading import Loading, flag_names, label_of, makers_of
+from edgezero_spin.host.runtime.loading import Loading
 from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.host.runtime.primitives import (
     Lift,
@@ -113,9 +114,7 @@ class Lifting(Loading):
 
         return lift_borrow
 
-    def _lift_record(
-        self, type_: wit.RecordType | wit.TupleType, formats: Formats, at: int
-    ) -> Lift:
+    def _lift_record(self, type_: wit.AnyRecord, formats: Formats, at: int) -> Lift:
         names, types = fields_of(type_)
         lifts = self.lift_all(types, formats, at)
         if names is not None:
@@ -123,9 +122,7 @@ class Lifting(Loading):
             return lambda cx, flat: {name: lift(cx, flat) for name, lift in named}
         return lambda cx, flat: tuple([lift(cx, flat) for lift in lifts])
 
-    def _lift_variant(
-        self, type_: wit.VariantType | wit.OptionType | wit.ResultType, formats: Formats, at: int
-    ) -> Lift:
+    def _lift_variant(self, type_: wit.AnyVariant, formats: Formats, at: int) -> Lift:
         lifts = [
             None if case is None else self.lift(case, formats, at + 1) for case in cases_of(type_)
         ]

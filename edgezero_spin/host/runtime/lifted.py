@@ -57,7 +57,7 @@ def lifted_call(
     parameters, results = slots(signature.parameters), slots(signature.results)
     width = len(signature.parameters)
     count = max(width, len(signature.results))
-    borrows = contains([part for _, part in type_.parameters], BorrowType)
+    borrows = contains(type_.parameter_types, BorrowType)
 
     def invoke(owner: "Instance", values: tuple[Any, ...]) -> Any:
         components = owner.components

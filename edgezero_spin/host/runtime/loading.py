@@ -8,13 +8,12 @@ Source: ``CanonicalABI.md``, "Loading".
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from edgezero_spin.host.errors import Trap
+from edgezero_spin.host.runtime.cases import flag_names, label_of, makers_of
 from edgezero_spin.host.runtime.handles import GuestResource, Handle
 from edgezero_spin.host.runtime.host_ends import reader_of
-from edgezero_spin.host.runtime.interface import Err, Ok, Some
 from edgezero_spin.host.runtime.memory import MAX_CALL_BYTES, Context, too_much
 from edgezero_spin.host.runtime.primitives import (
     LOADS,
@@ -37,7 +36,7 @@ from edgezero_spin.wasm.component.layout import (
 )
 from edgezero_spin.wasm.component.linked import Encoding
 
-__all__ = ["Loading", "flag_names", "label_of", "makers_of"]
+__all__ = ["Loading"]
 
 _MASK = 0xFFFF_FFFF
 _ELEMENT_BYTES = 16
@@ -127,7 +126,7 @@ class Loading:
                 return self._load_variant(type_)
         raise UnsupportedTypeError(type_)
 
-    def _load_record(self, type_: wit.RecordType | wit.TupleType) -> Load:
+    def _load_record(self, type_: wit.AnyRecord) -> Load:
         names, types = fields_of(type_)
         parts = [*zip(map(self.load, types), offsets_of(types), strict=True)]
         if names is not None:
@@ -138,7 +137,7 @@ class Loading:
             return lambda cx, at: (load_0(cx, at), load_1(cx, at + offset_1))
         return lambda cx, at: tuple([load(cx, at + offset) for load, offset in parts])
 
-    def _load_variant(self, type_: wit.VariantType | wit.OptionType | wit.ResultType) -> Load:
+    def _load_variant(self, type_: wit.AnyVariant) -> Load:
         cases = cases_of(type_)
         offset = payload_offset(cases)
         loads = [None if case is None else self.load(case) for case in cases]
@@ -267,21 +266,6 @@ class Loading:
         return pairs
 
 
-def makers_of(
-    type_: wit.VariantType | wit.OptionType | wit.ResultType,
-) -> list[Callable[[Any], Any]]:
-    """Return, for each case, what makes the Python form from the payload."""
-    match type_:
-        case wit.VariantType():
-            return [partial(_case, name) for name, _ in type_.cases]
-        case wit.OptionType(wit.OptionType()):
-            return [_same, Some]
-        case wit.OptionType():
-            return [_same, _same]
-        case wit.ResultType():
-            return [Ok, Err]
-
-
 def _bytes(cx: Context, at: int, count: int) -> bytes:
     """Return a list of bytes, which counts by itself; see ``MAX_CALL_BYTES``."""
     if count > MAX_CALL_BYTES:
@@ -289,24 +273,3 @@ def _bytes(cx: Context, at: int, count: int) -> bytes:
     if at + count > cx.size:
         cx.extend(at + count, "list content out-of-bounds")
     return cx.u8[at : at + count].tobytes()
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _case(name: str, payload: Any) -> tuple[str, Any]:
-    return name, payload
-
-
-def label_of(labels: tuple[str, ...], index: int) -> str:
-    """Return a case of an enum."""
-    if index >= len(labels):
-        raise invalid_discriminant()
-    return labels[index]
-
-
-def flag_names(labels: tuple[str, ...]) -> Callable[[int], frozenset[str]]:
-    """Return ``bits -> names`` for flags."""
-    bits = [(1 << index, label) for index, label in enumerate(labels)]
-    return lambda value: frozenset([label for bit, label in bits if value & bit])

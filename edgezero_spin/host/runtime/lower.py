@@ -9,6 +9,7 @@ Source: ``CanonicalABI.md``, "Flat Lowering".
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from edgezero_spin.host.runtime.cases import flag_bits, split_case
 from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.host.runtime.primitives import (
     Lower,
@@ -16,7 +17,7 @@ from edgezero_spin.host.runtime.primitives import (
     converter,
     lower_primitive,
 )
-from edgezero_spin.host.runtime.storing import BYTES, Storing, flag_bits, split_case
+from edgezero_spin.host.runtime.storing import BYTES, Storing
 from edgezero_spin.host.runtime.text import Put
 from edgezero_spin.wasm.component import types as wit
 from edgezero_spin.wasm.component.layout import Formats, cases_of, fields_of, layout_of
@@ -108,9 +109,7 @@ class Lowering(Storing):
 
         return scalar
 
-    def _lower_record(
-        self, type_: wit.RecordType | wit.TupleType, formats: Formats, at: int
-    ) -> Lower:
+    def _lower_record(self, type_: wit.AnyRecord, formats: Formats, at: int) -> Lower:
         names, types = fields_of(type_)
         lowers = self.lower_all(types, formats, at)
         if names is None:
@@ -132,9 +131,7 @@ class Lowering(Storing):
 
         return lower_record
 
-    def _lower_variant(
-        self, type_: wit.VariantType | wit.OptionType | wit.ResultType, formats: Formats, at: int
-    ) -> Lower:
+    def _lower_variant(self, type_: wit.AnyVariant, formats: Formats, at: int) -> Lower:
         lowers = [
             None if case is None else self.lower(case, formats, at + 1) for case in cases_of(type_)
         ]

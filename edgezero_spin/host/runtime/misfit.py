@@ -106,9 +106,7 @@ class _Search:
                 fits, expected = False, describe(type_)
         return None if fits else ValueMismatchError(place, expected, value)
 
-    def _variant(
-        self, place: str, type_: wit.VariantType | wit.OptionType | wit.ResultType, value: Any
-    ) -> ValueMismatchError | None:
+    def _variant(self, place: str, type_: wit.AnyVariant, value: Any) -> ValueMismatchError | None:
         match type_:
             case wit.VariantType(cases):
                 payloads = dict(cases)

@@ -27,11 +27,7 @@ class ResourceTable:
     __slots__ = ("_next", "_objects", "handles", "limit")
 
     def __init__(self, limit: int = DEFAULT_RESOURCE_LIMIT) -> None:
-        """Make an empty table.
-
-        Args:
-            limit: Most objects held at once. At least 1.
-        """
+        """Make an empty table, for so many objects at once; at least 1."""
         if limit < 1:
             raise ValueError(f"limit must be at least 1, got {limit}")
         self.limit = limit

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from struct import error as StructError  # noqa: N812 - it is a class
 from typing import Any
 
+from edgezero_spin.host.runtime.cases import flag_bits, split_case
 from edgezero_spin.host.runtime.handles import GuestResource, Handle
 from edgezero_spin.host.runtime.host_ends import shared_of
-from edgezero_spin.host.runtime.interface import Err, Ok, VariantTable
+from edgezero_spin.host.runtime.interface import VariantTable
 from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.host.runtime.primitives import (
     STORES,
@@ -38,7 +39,7 @@ from edgezero_spin.wasm.component.layout import (
 )
 from edgezero_spin.wasm.component.linked import Encoding
 
-__all__ = ["BYTES", "MISFITS", "Storing", "flag_bits", "split_case"]
+__all__ = ["BYTES", "MISFITS", "Storing"]
 
 MISFITS = (TypeError, ValueError, KeyError, AttributeError, OverflowError, StructError)
 """Exceptions of values that do not fit their type."""
@@ -74,7 +75,7 @@ class Storing:
         self._from_host = from_host
         self._text = TEXT_PUTS[encoding]
         self._stores: dict[wit.ValueType, Store] = {}
-        self._staging = Staging(encoding, split_case, flag_bits)
+        self._staging = Staging(encoding)
 
     def store(self, type_: wit.ValueType) -> Store:
         """Return ``(context, address, value)``."""
@@ -121,7 +122,7 @@ class Storing:
                 return self._store_variant(type_)
         raise UnsupportedTypeError(type_)
 
-    def _store_record(self, type_: wit.RecordType | wit.TupleType) -> Store:
+    def _store_record(self, type_: wit.AnyRecord) -> Store:
         names, types = fields_of(type_)
         stores = [*zip(map(self.store, types), offsets_of(types), strict=True)]
         if names is None:
@@ -143,7 +144,7 @@ class Storing:
 
         return store_record
 
-    def _store_variant(self, type_: wit.VariantType | wit.OptionType | wit.ResultType) -> Store:
+    def _store_variant(self, type_: wit.AnyVariant) -> Store:
         cases = cases_of(type_)
         offset = payload_offset(cases)
         stores = [None if case is None else self.store(case) for case in cases]
@@ -290,47 +291,3 @@ def _store_put(put: Put) -> Store:
         words[at + 1] = length
 
     return store
-
-
-def split_case(
-    type_: wit.VariantType | wit.OptionType | wit.ResultType,
-) -> Callable[[Any], tuple[int, Any]]:
-    """Return ``value -> (case, payload)``."""
-    match type_:
-        case wit.VariantType():
-            numbers = {name: index for index, (name, _) in enumerate(type_.cases)}
-
-            def split_variant(value: Any) -> tuple[int, Any]:
-                name, payload = value
-                return numbers[name], payload
-
-            return split_variant
-        case wit.OptionType(wit.OptionType()):
-            return lambda value: (0, None) if value is None else (1, value.value)
-        case wit.OptionType():
-            return lambda value: (0, None) if value is None else (1, value)
-        case wit.ResultType():
-            return _split_result
-
-
-def _split_result(value: Any) -> tuple[int, Any]:
-    if isinstance(value, Ok):
-        return 0, value.value
-    if isinstance(value, Err):
-        return 1, value.value
-    raise TypeError("neither Ok nor Err")
-
-
-def flag_bits(labels: tuple[str, ...]) -> Callable[[Any], int]:
-    """Return ``names -> bits`` for flags."""
-    bits = {label: 1 << index for index, label in enumerate(labels)}
-
-    def number(value: Any) -> int:
-        if not isinstance(value, frozenset | set):
-            raise TypeError("no set")
-        result = 0
-        for label in value:
-            result |= bits[label]
-        return result
-
-    return number

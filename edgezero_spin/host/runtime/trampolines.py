@@ -41,7 +41,6 @@ from edgezero_spin.wasm.component.types import (
     BorrowType,
     ListType,
     OwnType,
-    Primitive,
     ResultType,
     ValueType,
 )
@@ -104,13 +103,14 @@ def host_call(
         LinkError: A type cannot cross.
     """
     type_ = lower.callee.type
-    kinds = [part for _, part in type_.parameters]
+    kinds = type_.parameter_types
     # Nothing of the guest runs during the call, so a handle can only be lent and taken by
     # two parameters of one call.
-    lends = contains([*kinds], OwnType) and contains([*kinds], BorrowType)
-    lists = contains([*kinds], ListType) or Primitive.STRING in kinds
+    lends = contains(kinds, OwnType) and contains(kinds, BorrowType)
     call = LoweredCall(lower, converters, to_host=True, lends=lends)
     signature, areas, unpack = call.signature, call.areas, call.unpack
+    # What is in memory counts; a text among the core values has a bound of its own.
+    counts = signature.spilled or contains(kinds, ListType)
     call_function = _invoker(function, call.lifts)
     # The usual case: a method without parameters, or a function with one.
     lift = call.lifts[0] if len(call.lifts) == 1 else None
@@ -125,7 +125,7 @@ def host_call(
                 raise cannot_leave()
             area = areas[address]
             flat = unpack(area)
-            if lists:
+            if counts:
                 cx.held = MAX_CALL_BYTES
             try:
                 if lift is None:
@@ -154,10 +154,7 @@ def host_call(
 def guest_call(
     lower: LoweredFunction, invoke: Invoke, converters: Converters, number: int
 ) -> Trampoline:
-    """Return the trampoline to a function that a component instance lifts.
-
-    Args:
-        number: Index of the caller's context in ``Instance.contexts``.
+    """Return the trampoline to a function that a component instance lifts; see ``host_call``.
 
     Raises:
         LinkError: A type cannot cross.
@@ -199,11 +196,7 @@ def missing(lower: LoweredFunction, error: Callable[[], BaseException]) -> Tramp
 
 
 def core_call(function: CoreFunction, number: int) -> Trampoline:
-    """Return the trampoline to a core function of the host.
-
-    Args:
-        number: Index of the caller's context in ``Instance.contexts``.
-    """
+    """Return the trampoline to a core function of the host; see ``host_call``."""
     formats = {"i32": "I", "i64": "Q"}
     parameters: Formats = tuple(formats[each] for each in function.parameters)
     results: Formats = tuple(formats[each] for each in function.results)

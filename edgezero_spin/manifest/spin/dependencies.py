@@ -133,7 +133,7 @@ def _read_form(table: TableReader, name: str | None) -> DeclaredDependency | Non
             table.problem("package", f"this is not a name of a package: {fault}")
         source = PackageSource(package, version, registry, exact=False)
     else:
-        table.problems.add(table.key, "this says nowhere where the dependency is", _FORMS)
+        table.problems.add(table.key, "the dependency has no source", _FORMS)
         return None
     found = DeclaredDependency(
         source=source,

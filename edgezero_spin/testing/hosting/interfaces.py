@@ -13,6 +13,7 @@ from edgezero_spin.host.factors.wasi.random import MAX_RANDOM_BYTES
 from edgezero_spin.host.factors.wasi_03.clocks import instant_of
 from edgezero_spin.host.load.interfaces import HostInterfaces
 from edgezero_spin.host.runtime.interface import Interface
+from edgezero_spin.host.runtime.memory import Context
 from edgezero_spin.testing.hosting.context import CURRENT, current_client
 
 __all__ = ["kit_interfaces"]
@@ -31,8 +32,11 @@ def kit_interfaces() -> dict[str, Interface]:
     }
     tables[wasi_01.INTERFACE.name] = attrs.evolve(
         wasi_01.INTERFACE,
-        core_functions={**wasi_01.INTERFACE.core_functions, **core_functions},
-        configure=lambda state: wasi_01.configure(state, _environment(state)),
+        core_functions={
+            name: attrs.evolve(function, run=_carried(function.run))
+            for name, function in {**wasi_01.INTERFACE.core_functions, **core_functions}.items()
+        },
+        configure=lambda state: wasi_01.configure(state, _environment(state), _write),
     )
     return {
         name: attrs.evolve(
@@ -77,6 +81,24 @@ def _counted(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(state, *arguments)
 
     return call
+
+
+def _carried(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(cx: Context, *arguments: Any) -> Any:
+        if cx.state.context is not None:
+            CURRENT.context = cx.state.context
+        return function(cx, *arguments)
+
+    return call
+
+
+def _write(state: InstanceState, stream: str, data: bytes) -> None:
+    # The engine calls this on a thread of its own.
+    CURRENT.context = state.context
+    try:
+        wasi_01.write_log(state, stream, data)
+    finally:
+        CURRENT.context = None
 
 
 def _environment(state: InstanceState) -> list[tuple[str, str]]:

@@ -70,7 +70,7 @@ class Ascription(Evaluation):
                 exports, with ``EXPORT`` before their path.
         """
         closure = TypeClosure(world, ComponentScope(is_type=True))
-        return self.declared(closure, arguments, None, (EXPORT,), 0, strict=False)
+        return self.declared(closure, 0, arguments=arguments, path=(EXPORT,), strict=False)
 
     def import_(
         self,
@@ -109,7 +109,7 @@ class Ascription(Evaluation):
             shown: tuple[Sort, Any] = sort, item
             if isinstance(item, TypeClosure) and item.form.is_instance:
                 with self.scratch():
-                    exports = self.declared(item, None, None, ("",), at)[1]
+                    exports = self.declared(item, at)[1]
                 shown = Sort.INSTANCE, InstanceItem(exports)
             check_visibility(self.types, scope, names, *shown, at)
         if isinstance(item, ResourceType):
@@ -121,20 +121,20 @@ class Ascription(Evaluation):
     def declared(
         self,
         closure: TypeClosure,
-        arguments: Mapping[str, tuple[Sort, Any]] | None,
-        actual: Mapping[str, tuple[Sort, Any]] | None,
-        path: tuple[str, ...],
         at: int,
         *,
+        arguments: Mapping[str, tuple[Sort, Any]] | None = None,
+        actual: Mapping[str, tuple[Sort, Any]] | None = None,
+        path: tuple[str, ...] = ("",),
         strict: bool = True,
     ) -> tuple[Exports, Exports]:
         """Evaluate a component or instance type; return its imports and exports.
 
         Args:
+            at: Where that is needed.
             arguments: What its imports are given; made up where ``None``.
             actual: What has to match its exports; made up where ``None``.
             path: Names that lead to it.
-            at: Where that is needed.
             strict: Where ``arguments`` are given, all imports have to be among them.
         """
         with self.deeper(at):
@@ -196,7 +196,7 @@ class Ascription(Evaluation):
                 if not closure.form.is_instance:
                     raise InvalidError(f"type index {index} is not an instance type", at)
                 exports = None if item is None else item.exports
-                return InstanceItem(self.declared(closure, None, exports, path, at)[1])
+                return InstanceItem(self.declared(closure, at, actual=exports, path=path)[1])
             case Sort.COMPONENT:
                 closure = scope.type(index, TypeClosure, "a component type", at)
                 if closure.form.is_instance:
@@ -244,8 +244,7 @@ class Ascription(Evaluation):
         try:
             if wanted.form.is_instance:
                 with self.scratch():
-                    exports = self.declared(given, None, None, ("",), at)[1]
-                    self.declared(wanted, None, exports, ("",), at)
+                    self.declared(wanted, at, actual=self.declared(given, at)[1])
             else:
                 self._check_component(wanted, ComponentItem(given.form, given.scope), at)
         except InvalidError:
@@ -254,9 +253,9 @@ class Ascription(Evaluation):
 
     def _check_component(self, wanted: TypeClosure, item: ComponentItem, at: int) -> None:
         with self.scratch():
-            imports = self.declared(wanted, None, None, ("",), at)[0]
+            imports = self.declared(wanted, at)[0]
             exports = self.instantiate(item, imports, -1, at=at)
-            self.declared(wanted, imports, exports, ("",), at)
+            self.declared(wanted, at, arguments=imports, actual=exports)
 
 
 def _unequal(name: str, declared: object, found: object) -> str:

@@ -97,7 +97,7 @@ class Evaluator(Ascription):
             if self.plan.is_real:
                 raise UnsupportedError("imported components cannot be provided", at)
             closure = TypeClosure(definition, item.scope or ComponentScope())
-            return self.declared(closure, arguments, None, (), at)[1]
+            return self.declared(closure, at, arguments=arguments, path=())[1]
         scope = ComponentScope(item.scope, instance=len(self.plan.instances))
         self.plan.instances.append(LinkedInstance(parent, self.plan.dependency))
         return self.evaluate(definition, scope, arguments, strict=parent is not None, at=at)
@@ -321,7 +321,7 @@ class Evaluator(Ascription):
                 closure = TypeClosure(form, scope)
                 if id(form) not in self._validated:
                     with self.scratch():
-                        self.declared(closure, None, None, ("",), at)
+                        self.declared(closure, at)
                     self._validated.add(id(form))
                 return closure
             case ResourceForm():

@@ -57,11 +57,7 @@ class InstanceItem:
 
 @attrs.frozen(eq=False)
 class ComponentItem:
-    """A component: by its definitions, or (imported) by its type alone.
-
-    Attributes:
-        definition: Its definitions, or its type.
-    """
+    """A component: by its definitions, or (imported) by its type alone."""
 
     definition: Component | ComponentType
     scope: "ComponentScope | None"

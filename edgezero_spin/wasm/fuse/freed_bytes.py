@@ -6,11 +6,10 @@ copied for a call is freed when the call is over. Without that a guest grows by 
 stores.
 
 The bindings (``libcomponentize_py_bindings.so``) allocate memory for what they lower and hand it
-to the runtime with ``wit_dylib_dealloc_bytes``, to be freed when the call is over. Two things
-they leave out. Bytes that ``wit_dylib_pop_list`` returns belong to the runtime, and that of
-componentize-py 0.25 copies them and keeps no note of it (``maybe_pop_list``). And a list without
-elements is allocated, too, but not handed over. Between bindings and runtime comes a module that
-hands over the first and has nothing allocated for the second.
+to the runtime with ``wit_dylib_dealloc_bytes``, to be freed when the call is over. They leave out
+the bytes that ``wit_dylib_pop_list`` returns: these belong to the runtime, and that of
+componentize-py 0.25 copies them and keeps no note of it (``maybe_pop_list``). Between bindings
+and runtime comes a module that hands these over, too.
 
 Whatever has another shape is returned as it came. A release of componentize-py that frees its
 copies must not go through here; see ``project/componentize.py``.
@@ -40,20 +39,14 @@ from edgezero_spin.wasm.module_writer import (
 
 __all__ = ["with_freed_bytes"]
 
-_POP_LIST, _REALLOC = "wit_dylib_pop_list", "cabi_realloc"
-_GIVEN = (_POP_LIST, _REALLOC, "wit_dylib_dealloc_bytes", "memory")
-_PARAMETERS = (3, 4, 5)
+_POP_LIST, _DEALLOC, _MEMORY = "wit_dylib_pop_list", "wit_dylib_dealloc_bytes", "memory"
 
 # What ``wit_dylib_pop_list(context, type, address)`` does here: it calls the real one, and if
 # there is an address in the memory at ``address``, ``wit_dylib_dealloc_bytes(context, that, the
 # length, 1, 1)``; the last 1 has it wait for the end of the call.
 _POP_LIST_CODE = bytes.fromhex(
-    "2000 2001 2002 1000 2101 2002 280200 0440 2000 2002 280200 2001 4101 4101 1002 0b 2001"
+    "2000 2001 2002 1000 2101 2002 280200 0440 2000 2002 280200 2001 4101 4101 1001 0b 2001"
 )
-# And ``cabi_realloc(old, old size, alignment, size)``: 0 for a size of 0, because the runtime frees
-# the empty lists that it is given, too, and nothing else than 0 can be freed without having been
-# allocated.
-_REALLOC_CODE = bytes.fromhex("2003 047f 2000 2001 2002 2003 1001 05 4100 0b")
 
 
 def with_freed_bytes(linked: LinkedComponent) -> tuple[LinkedComponent, Renaming]:
@@ -64,8 +57,9 @@ def with_freed_bytes(linked: LinkedComponent) -> tuple[LinkedComponent, Renaming
     """
     for bindings, instance in enumerate(linked.core_instances):
         given = {each.name: each for each in instance.imports if each.module == "env"}
-        if given.keys() >= set(_GIVEN):
-            return _with_freeing(linked, bindings, [given[name] for name in _GIVEN])
+        if given.keys() >= {_POP_LIST, _DEALLOC, _MEMORY}:
+            wanted = [given[name] for name in (_POP_LIST, _DEALLOC, _MEMORY)]
+            return _with_freeing(linked, bindings, wanted)
     return linked, Renaming(lambda export: export)
 
 
@@ -73,44 +67,35 @@ def _with_freeing(
     linked: LinkedComponent, bindings: int, given: list[CoreImport]
 ) -> tuple[LinkedComponent, Renaming]:
     renaming = Renaming(
-        lambda export: attrs.evolve(
-            export, instance=export.instance + (export.instance >= bindings)
-        )
+        lambda export: export._replace(instance=export.instance + (export.instance >= bindings))
     )
-    instances = [renaming.core_instance(each) for each in linked.core_instances]
+    instances = [renaming.of(each) for each in linked.core_instances]
     instances[bindings] = attrs.evolve(
         instances[bindings],
         imports=tuple(
             attrs.evolve(each, source=CoreExport(bindings, each.name))
-            if each.module == "env" and each.name in (_POP_LIST, _REALLOC)
+            if each.module == "env" and each.name == _POP_LIST
             else each
             for each in instances[bindings].imports
         ),
     )
     freeing = CoreInstance(instances[bindings].instance, _freeing_module(), tuple(given))
-    instances.insert(bindings, renaming.core_instance(freeing))
+    instances.insert(bindings, renaming.of(freeing))
     return renaming.component(linked, instances), renaming
 
 
 def _freeing_module() -> bytes:
     content = ModuleSections()
-    pop_list, realloc, _ = types = [
-        content.type_index(CoreFunctionType((I32,) * count, (I32,) * (count < 5)))
-        for count in _PARAMETERS
-    ]
+    pop_list = content.type_index(CoreFunctionType((I32,) * 3, (I32,)))
+    dealloc = content.type_index(CoreFunctionType((I32,) * 5, ()))
     content.sections = {
         IMPORT: [
-            *(
-                function_import_bytes("env", name, type_)
-                for name, type_ in zip(_GIVEN, types, strict=False)
-            ),
-            text_bytes("env") + text_bytes(_GIVEN[-1]) + b"\x02\0\0",
+            function_import_bytes("env", _POP_LIST, pop_list),
+            function_import_bytes("env", _DEALLOC, dealloc),
+            text_bytes("env") + text_bytes(_MEMORY) + b"\x02\0\0",
         ],
-        FUNCTION: [number_bytes(pop_list), number_bytes(realloc)],
-        EXPORT: [
-            export_bytes(_POP_LIST, 0, number_bytes(len(types))),
-            export_bytes(_REALLOC, 0, number_bytes(len(types) + 1)),
-        ],
-        CODE: [body_bytes(_POP_LIST_CODE), body_bytes(_REALLOC_CODE)],
+        FUNCTION: [number_bytes(pop_list)],
+        EXPORT: [export_bytes(_POP_LIST, 0, number_bytes(2))],
+        CODE: [body_bytes(_POP_LIST_CODE)],
     }
     return content.module()

@@ -18,19 +18,17 @@ from tests.host.runtime.wat import State
 
 # As componentize-py joins them: libc, the runtime, and the bindings that lower values with its
 # help. Lists of type 0 are bytes, which it has copied to address 4096; others are lowered one
-# element after the other. Each call of `wit_dylib_dealloc_bytes` is written down from 1024 on,
-# each of `cabi_realloc` counted.
+# element after the other. Each call of `wit_dylib_dealloc_bytes` is written down from 1024 on.
 LINKED = """
 (component
   (core module $libc (memory (export "memory") 1))
   (core module $runtime
     (import "env" "memory" (memory 0))
     (global $noted (mut i32) (i32.const 1024))
-    (global $allocated (mut i32) (i32.const 0))
     (func $note (param i32)
       (i32.store (global.get $noted) (local.get 0))
       (global.set $noted (i32.add (global.get $noted) (i32.const 4))))
-    (func (export "wit_dylib_pop_list") (param $context i32) (param $type i32) (param $at i32)
+    (func (export "{pop_list}") (param $context i32) (param $type i32) (param $at i32)
       (result i32)
       (i32.store (local.get $at)
         (select (i32.const 0) (i32.const 4096) (local.get $type)))
@@ -38,50 +36,39 @@ LINKED = """
     (func (export "wit_dylib_dealloc_bytes") (param i32 i32 i32 i32 i32)
       (call $note (local.get 0)) (call $note (local.get 1)) (call $note (local.get 2))
       (call $note (local.get 3)) (call $note (local.get 4)))
-    (func (export "{realloc}") (param i32 i32 i32 i32) (result i32)
-      (global.set $allocated (i32.add (global.get $allocated) (i32.const 1)))
-      (i32.add (local.get 2) (local.get 3)))
     (func (export "noted") (result i32)
       (i32.shr_u (i32.sub (global.get $noted) (i32.const 1024)) (i32.const 2)))
     (func (export "nth") (param i32) (result i32)
-      (i32.load (i32.add (i32.const 1024) (i32.shl (local.get 0) (i32.const 2)))))
-    (func (export "allocated") (result i32) (global.get $allocated)))
+      (i32.load (i32.add (i32.const 1024) (i32.shl (local.get 0) (i32.const 2))))))
   (core module $bindings
-    (import "env" "wit_dylib_pop_list" (func $pop_list (param i32 i32 i32) (result i32)))
+    (import "env" "{pop_list}" (func $pop_list (param i32 i32 i32) (result i32)))
     (import "env" "wit_dylib_dealloc_bytes" (func (param i32 i32 i32 i32 i32)))
-    (import "env" "{realloc}" (func $realloc (param i32 i32 i32 i32) (result i32)))
     (import "env" "memory" (memory 0))
     (func (export "lower") (param $type i32) (param $count i32) (result i32)
       (i32.add
         (i32.mul (i32.const 10000)
           (call $pop_list
             (i32.add (local.get $count) (i32.const 100)) (local.get $type) (i32.const 8)))
-        (i32.load (i32.const 8))))
-    (func (export "allocate") (param $alignment i32) (param $size i32) (result i32)
-      (call $realloc (i32.const 0) (i32.const 0) (local.get $alignment) (local.get $size))))
+        (i32.load (i32.const 8)))))
 
   (core instance $libc (instantiate $libc))
   (core instance $runtime (instantiate $runtime
     (with "env" (instance (export "memory" (memory $libc "memory"))))))
   (core instance $bindings (instantiate $bindings (with "env" (instance
-    (export "wit_dylib_pop_list" (func $runtime "wit_dylib_pop_list"))
+    (export "{pop_list}" (func $runtime "{pop_list}"))
     (export "wit_dylib_dealloc_bytes" (func $runtime "wit_dylib_dealloc_bytes"))
-    (export "{realloc}" (func $runtime "{realloc}"))
     (export "memory" (memory $libc "memory"))))))
 
   (func (export "lower") (param "type" u32) (param "count" u32) (result u32)
     (canon lift (core func $bindings "lower")))
-  (func (export "allocate") (param "alignment" u32) (param "size" u32) (result u32)
-    (canon lift (core func $bindings "allocate")))
   (func (export "noted") (result u32) (canon lift (core func $runtime "noted")))
-  (func (export "nth") (param "n" u32) (result u32) (canon lift (core func $runtime "nth")))
-  (func (export "allocated") (result u32) (canon lift (core func $runtime "allocated"))))
+  (func (export "nth") (param "n" u32) (result u32) (canon lift (core func $runtime "nth"))))
 """
 
 
-def linked(realloc: str = "cabi_realloc") -> bytes:
+def linked(pop_list: str = "wit_dylib_pop_list") -> bytes:
     """Return the component above."""
-    return bytes(wasmtime.wat2wasm(LINKED.replace("{realloc}", realloc)))
+    return bytes(wasmtime.wat2wasm(LINKED.replace("{pop_list}", pop_list)))
 
 
 @pytest.fixture(scope="module")
@@ -93,44 +80,39 @@ def engine() -> Iterator[Engine]:
 
 @pytest.mark.parametrize("joined", [True, False])
 @pytest.mark.parametrize(
-    ("function", "arguments", "returned", "handed_over", "allocated"),
+    ("type_", "count", "returned", "handed_over"),
     [
-        pytest.param("lower", (0, 5), 5_4096, [105, 4096, 5, 1, 1], 0, id="bytes"),
-        pytest.param("lower", (0, 0), 4096, [100, 4096, 0, 1, 1], 0, id="no bytes"),
-        pytest.param("lower", (1, 7), 7_0000, [], 0, id="another list"),
-        pytest.param("allocate", (4, 24), 28, [], 1, id="memory for a list"),
-        # The runtime frees it, and that is possible with 0 alone.
-        pytest.param("allocate", (4, 0), 0, [], 0, id="memory for an empty list"),
+        pytest.param(0, 5, 5_4096, [105, 4096, 5, 1, 1], id="bytes"),
+        pytest.param(0, 0, 4096, [100, 4096, 0, 1, 1], id="no bytes"),
+        pytest.param(1, 7, 7_0000, [], id="another list"),
     ],
 )
 def test_copies_are_handed_over_with_the_call(
-    function: str,
-    arguments: tuple[int, ...],
+    type_: int,
+    count: int,
     returned: int,
     handed_over: list[int],
-    allocated: int,
     joined: bool,
     engine: Engine,
     tmp_path: Path,
 ) -> None:
     """Context, address, length, alignment, "later"; the bindings get what they got before.
 
-    What they hand over themselves is left to them, and an empty list takes no memory.
+    What they hand over themselves is left to them.
     """
     path = tmp_path / "linked.wasm"
     path.write_bytes(packed_component(linked(), frees_bytes=True))
     component = load_component(engine, path, joined=joined)
     with link(engine, component, {}).instantiate(State()) as instance:
-        assert instance.call(None, function, *arguments) == returned
+        assert instance.call(None, "lower", type_, count) == returned
         noted = instance.call(None, "noted")
         assert [instance.call(None, "nth", n) for n in range(noted)] == handed_over
-        assert instance.call(None, "allocated") == allocated
 
 
 @pytest.mark.parametrize(
     "component",
     [
-        pytest.param(linked(realloc="other"), id="another runtime"),
+        pytest.param(linked(pop_list="other"), id="another runtime"),
         pytest.param(bytes(wasmtime.wat2wasm("(component)")), id="nothing in it"),
     ],
 )

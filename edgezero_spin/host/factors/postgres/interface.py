@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from edgezero_spin.host.factors.database_servers.calls import RowSource, ThreadCall
 from edgezero_spin.host.factors.database_servers.connections import ConnectionResource, by_address
 from edgezero_spin.host.factors.database_servers.errors import (
@@ -55,6 +57,7 @@ class PostgresConnectionResource(ConnectionResource):
     kind = "postgres connection"
 
 
+@attrs.define(eq=False)
 class ConnectionBuilderResource:
     """A ``connection-builder``.
 
@@ -62,11 +65,8 @@ class ConnectionBuilderResource:
         certificate: A root certificate to trust, in PEM.
     """
 
-    __slots__ = ("address", "certificate")
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.certificate: str | None = None
+    address: str
+    certificate: str | None = None
 
 
 def _begin_open(
@@ -138,12 +138,11 @@ _stream_errors = partial(_errors, bad_value="bad-parameter", flat=False)
 _execute_errors = partial(_errors, bad_value="value-conversion-failed", flat=False)
 
 
-def _parameters(version: InterfaceVersion, values: Sequence[Parameter]) -> Sequence[Parameter]:
-    """Check for cases that PostgreSQL lacks, before anything is sent (PG-49)."""
-    try:
-        return version.parameters(values)
-    except ParameterValueError as error:
-        raise WitError(("value-conversion-failed", str(error))) from error
+def _check_cases(values: Sequence[Parameter]) -> None:
+    """Refuse cases that PostgreSQL lacks, before anything is sent (PG-49)."""
+    if any(case.startswith("uint") for case, _ in values):
+        message = "Postgres does not support unsigned integers"
+        raise WitError(("value-conversion-failed", message))
 
 
 def _query(
@@ -153,9 +152,9 @@ def _query(
     statement: str,
     values: Sequence[Parameter],
 ) -> dict[str, Any]:
-    parameters = _parameters(version, values)
+    _check_cases(values)
     with _query_errors(version), state.asleep():
-        columns, rows = connection.session.query(statement, parameters, state.check)
+        columns, rows = connection.session.query(statement, values, state.check)
     return version.row_set(columns, rows)
 
 
@@ -166,9 +165,9 @@ def _execute(
     statement: str,
     values: Sequence[Parameter],
 ) -> int:
-    parameters = _parameters(version, values)
+    _check_cases(values)
     with _execute_errors(version), state.asleep():
-        return connection.session.execute(statement, parameters, state.check)
+        return connection.session.execute(statement, values, state.check)
 
 
 def _set_ca_root(

@@ -109,7 +109,7 @@ def creator(kind: type[Socket], settings: dict[str, Any], too_many: Any) -> Host
     def create(state: InstanceState, family: str) -> Socket:
         slots = state.grants.network.socket_slots
         if not slots.claim():
-            slots.give_up()
+            slots.report_rejection()
             raise WitError(too_many)
         return kind(family, dict(settings))
 

@@ -232,6 +232,6 @@ def _check_size(app: LockedApp, cache: ContentCache) -> None:
 
 def _manifest_folder(reference: ImageReference) -> Path:
     """Where Spin keeps what it knows of an image, below ``manifests`` (OCI-41)."""
-    # A port stands behind a colon, which Windows has not in file names.
+    # A port follows a colon, which file names cannot have on Windows.
     registry = reference.registry.replace(":", "_" if os.name == "nt" else ":")
     return Path(registry, reference.repository, reference.tag or DEFAULT_TAG)

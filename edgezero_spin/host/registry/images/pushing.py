@@ -42,7 +42,6 @@ from edgezero_spin.manifest.spin import (
     FetchError,
     LockedApp,
     LockedComponent,
-    LockedDependency,
     LockedFiles,
     load_spin_manifest,
     lock_application,
@@ -188,7 +187,7 @@ def _assemble(app: LockedApp, *, archived: bool) -> _Assembly:
         for name, dependency in part.dependencies.items():
             place = f"Component {part.id} dependency {name}"
             layer = keep(wasm_layer(dependency.source, place))
-            dependencies[name] = _with_source(dependency, layer)
+            dependencies[name] = attrs.evolve(dependency, source=content_of(layer))
         files: list[LockedFiles] = []
         for folder in part.files:
             for found in files_below(folder.content):
@@ -206,10 +205,6 @@ def _assemble(app: LockedApp, *, archived: bool) -> _Assembly:
     components = tuple(component(part) for part in app.components)
     metadata = {name: value for name, value in app.metadata.items() if name != "origin"}
     return _Assembly(attrs.evolve(app, components=components, metadata=metadata), layers)
-
-
-def _with_source(dependency: LockedDependency, layer: ImageLayer) -> LockedDependency:
-    return attrs.evolve(dependency, source=content_of(layer))
 
 
 def _push(
@@ -250,16 +245,16 @@ def _push(
 
 
 def _annotations_of(app: LockedApp) -> dict[str, str]:
-    """What an application says of itself, by the names that images have for it (OCI-16)."""
+    """Return the annotations of an image of an application (OCI-16)."""
     authors = app.metadata.get("authors", ())
-    said = {
+    named = {
         "title": app.name,
         "version": str(app.metadata.get("version", "")),
         "description": str(app.metadata.get("description", "")),
         "authors": ", ".join(authors),
         "created": datetime.now(UTC).isoformat(),
     }
-    return {f"{_ANNOTATION}.{name}": value for name, value in said.items() if value}
+    return {f"{_ANNOTATION}.{name}": value for name, value in named.items() if value}
 
 
 def _json(value: object) -> bytes:

@@ -69,7 +69,7 @@ class CronTriggerKind:
     kind = CRON
 
     def configure(self, declared: TriggerDeclarations) -> "CronTriggers":
-        """Read expressions; a table of the application counts for nothing (CRN-1)."""
+        """Read expressions; a table of the application is ignored (CRN-1)."""
         missing = missing_extra("cron triggers", "cron", "croniter")
         if missing is not None:
             raise TriggerConfigError(missing)

@@ -22,7 +22,7 @@ from edgezero_spin.host.triggers.event_triggers import (
     read_entry,
 )
 from edgezero_spin.host.triggers.mqtt.topics import filter_fault, topic_matches
-from edgezero_spin.host.triggers.reconnecting import ServerGoneError, stay_connected
+from edgezero_spin.host.triggers.reconnecting import stay_connected
 from edgezero_spin.host.triggers.tables import read_texts, rendered
 from edgezero_spin.host.triggers.trigger import (
     Delivery,
@@ -235,9 +235,7 @@ class _MqttListener:
             ) as subscription:
                 connected()
                 async for message in subscription.messages():
-                    came = MqttMessage(message.topic, bytes(message.payload), message.qos)
-                    await events.deliver(ListenerEvent([entry], came))
-            raise ServerGoneError(f"disconnected from {self.broker.host}")
+                    await events.deliver(ListenerEvent([entry], message))
 
         await stay_connected(self.name, listen, events)
 

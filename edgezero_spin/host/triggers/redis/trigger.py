@@ -25,7 +25,7 @@ from edgezero_spin.host.triggers.event_triggers import (
     ListenerEvent,
     read_entry,
 )
-from edgezero_spin.host.triggers.reconnecting import ServerGoneError, stay_connected
+from edgezero_spin.host.triggers.reconnecting import stay_connected
 from edgezero_spin.host.triggers.redis.subscription import Subscription
 from edgezero_spin.host.triggers.tables import read_texts, rendered
 from edgezero_spin.host.triggers.trigger import (
@@ -206,14 +206,14 @@ class _RedisListener:
         return f"redis trigger at {self.server}"
 
     async def run(self, events: EventSink) -> None:
-        said = False
+        announced = False
 
         async def listen(connected: Callable[[], None]) -> None:
-            nonlocal said
+            nonlocal announced
             async with Subscription(self.server, list(self.channels)) as subscription:
                 connected()
-                if not said:
-                    said = True
+                if not announced:
+                    announced = True
                     events.say(f"Active Channels on {self.server}:")
                     for channel, entries in self.channels.items():
                         ids = ",".join(entry.component for entry in entries)
@@ -222,6 +222,5 @@ class _RedisListener:
                     message = RedisMessage(channel, payload)
                     entries = self.channels.get(channel, ())
                     await events.deliver(ListenerEvent(entries, message))
-            raise ServerGoneError(f"disconnected from {self.server}")
 
         await stay_connected(self.name, listen, events)

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from edgezero_spin.host.exchange.channel import ByteChannel
-from edgezero_spin.host.exchange.fields import is_token, together
+from edgezero_spin.host.exchange.fields import Pair, is_token, together
 from edgezero_spin.host.factors.instance import InstanceState
 from edgezero_spin.host.factors.wasi.http.bodies import (
-    IncomingBody,
     OutgoingBody,
-    promised_length,
+    ReceivedMessage,
+    SentMessage,
+    consume,
+    make_body,
     unsent,
 )
 from edgezero_spin.host.factors.wasi.http.fields import Fields
@@ -81,23 +83,19 @@ class SendableRequest(Protocol):
         """Let the body be written to the end: the refusal comes with the response (OUTH-4)."""
 
 
-class OutgoingRequest(Parent):
+class OutgoingRequest(SentMessage):
     """``outgoing-request`` (HTTP-10, HTTP-11)."""
 
-    __slots__ = ("authority", "body", "headers", "method", "path", "scheme")
+    __slots__ = ("authority", "method", "path", "scheme")
+
+    size_error = "HTTP-request-body-size"
 
     def __init__(self, headers: Fields) -> None:
-        self.headers = headers.pass_on()
+        super().__init__(headers)
         self.method: TaggedValue = ("get", None)
         self.path: str | None = None
         self.scheme: TaggedValue | None = None
         self.authority: str | None = None
-        self.body: OutgoingBody | None = None
-
-    @property
-    def held_bytes(self) -> int:
-        """Those of its headers, and of a body that was finished."""
-        return self.headers.size + unsent(self.body)
 
     def drop(self, state: InstanceState) -> None:
         """Without a handler call nothing was sent; a body that waits has no reader."""
@@ -168,14 +166,6 @@ def _set_path(state: InstanceState, request: Any, path: str | None) -> None:
     request.path = None if path is None else path.partition("#")[0]
 
 
-def _outgoing_body(state: InstanceState, request: OutgoingRequest) -> OutgoingBody:
-    if request.body is not None:
-        raise WitError(None)
-    length = promised_length(request.headers)
-    request.body = OutgoingBody(state, length, "HTTP-request-body-size")
-    return request.body
-
-
 class RequestOptions:
     """``request-options``: times in nanoseconds, ``None`` for the default (OUTH-14)."""
 
@@ -205,30 +195,15 @@ def option_accessors(get: str = "") -> dict[str, HostFunction]:
     return functions
 
 
-class IncomingResponse(Parent):
+class IncomingResponse(ReceivedMessage):
     """``incoming-response``: an answer to a request that the guest sent."""
 
-    __slots__ = ("channel", "consumed", "headers", "status")
+    __slots__ = ("headers", "status")
 
-    def __init__(
-        self, status: int, headers: list[tuple[str, bytes]], channel: ByteChannel | None
-    ) -> None:
+    def __init__(self, status: int, headers: list[Pair], channel: ByteChannel | None) -> None:
+        super().__init__(channel)
         self.status = status
         self.headers = headers
-        self.channel = channel
-        self.consumed = False
-
-    def drop(self, state: InstanceState) -> None:
-        """A body that was not consumed is never read."""
-        if not self.consumed and self.channel is not None:
-            self.channel.close()
-
-
-def _response_consume(state: InstanceState, response: IncomingResponse) -> IncomingBody:
-    if response.consumed:
-        raise WitError(None)
-    response.consumed = True
-    return IncomingBody(state, response.channel)
 
 
 class FutureIncomingResponse(Parent):
@@ -300,7 +275,7 @@ class FutureIncomingResponse(Parent):
 
 FUNCTIONS: dict[str, HostFunction] = {
     "[constructor]outgoing-request": lambda state, headers: OutgoingRequest(headers),
-    "[method]outgoing-request.body": _outgoing_body,
+    "[method]outgoing-request.body": make_body,
     **request_accessors("outgoing-request", _SCHEME, _AUTHORITY),
     "[method]outgoing-request.headers": lambda state, request: request.headers.view(request),
     "[constructor]request-options": lambda state: RequestOptions(),
@@ -309,7 +284,7 @@ FUNCTIONS: dict[str, HostFunction] = {
     "[method]incoming-response.headers": (
         lambda state, response: Fields(together(response.headers), immutable=True, parent=response)
     ),
-    "[method]incoming-response.consume": _response_consume,
+    "[method]incoming-response.consume": consume,
     "[method]future-incoming-response.subscribe": (
         lambda state, future: Pollable(future.ready, parent=future)
     ),

@@ -9,6 +9,7 @@ from typing import Any
 from edgezero_spin.host.exchange.fields import Pair
 from edgezero_spin.host.factors.bounds import hold
 from edgezero_spin.host.factors.instance import InstanceState
+from edgezero_spin.host.factors.wasi.http import fields as fields_02
 from edgezero_spin.host.factors.wasi.http.fields import Fields
 from edgezero_spin.host.runtime.interface import HostFunction, Trap, WitError
 
@@ -79,22 +80,21 @@ def _get_and_delete(state: InstanceState, fields: Fields, name: str) -> list[byt
     return values
 
 
-def _clone(state: InstanceState, fields: Fields) -> Fields:
-    copy = fields.clone()
-    hold(state, copy.size)
-    return copy
-
-
 FUNCTIONS: dict[str, HostFunction] = {
-    "[constructor]fields": lambda state: Fields(),
+    **{
+        name: fields_02.FUNCTIONS[name]
+        for name in (
+            "[constructor]fields",
+            "[method]fields.get",
+            "[method]fields.has",
+            "[method]fields.delete",
+            "[method]fields.clone",
+        )
+    },
     "[static]fields.from-list": _from_list,
-    "[method]fields.get": lambda state, fields, name: fields.get(name),
-    "[method]fields.has": lambda state, fields, name: fields.has(name),
     "[method]fields.set": _set,
-    "[method]fields.delete": lambda state, fields, name: fields.set(name, ()),
     "[method]fields.get-and-delete": _get_and_delete,
     "[method]fields.append": _append,
-    "[method]fields.copy-all": lambda state, fields: fields.entries,
-    "[method]fields.clone": _clone,
+    "[method]fields.copy-all": fields_02.FUNCTIONS["[method]fields.entries"],
 }
 """Those of ``fields``."""
