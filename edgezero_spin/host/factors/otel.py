@@ -2,7 +2,7 @@
 
 In: what a guest reports. Out: calls of the ``GuestTelemetry`` of the request that it works on, and
 nothing where there is none. The interface is experimental: where nobody switched it on, a component
-that calls it ends, and is told so.
+that calls it traps with a message that says so.
 
 Source: contract services.md, TEL-47, TEL-48.
 """

@@ -100,7 +100,7 @@ def connect_mysql(
         defer_connect=True,
         **({"ssl": tls_context()} if address.tls else {"ssl_disabled": True}),
     )
-    # An empty user is none of this machine's, and a name need not be text.
+    # Set here, or an empty user would be this account's; a name need not be text.
     native.user, native.db = address.user, address.database
     if address.database is not None:
         native.client_flag |= _CONNECT_WITH_DB

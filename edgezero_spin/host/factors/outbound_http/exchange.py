@@ -157,7 +157,7 @@ class HttpExchange:
                 raise
 
     def _may_repeat(self, connection: ClientConnection, error: BaseException) -> bool:
-        """Whether a kept connection was closed under our hands, and nothing is lost by it."""
+        """Whether the server closed a kept connection, and the request may be sent again."""
         return (
             connection.used
             and not self._answer_began
@@ -169,7 +169,7 @@ class HttpExchange:
 
     async def _send_head(self, connection: ClientConnection) -> None:
         request = self._request
-        http, wire = connection.http, connection.wire
+        http, stream = connection.http, connection.stream
         headers = list(request.headers)
         body = request.body
         if body is not None and not _has_length(headers):
@@ -179,7 +179,7 @@ class HttpExchange:
         if body is None:
             data += http.send(h11.EndOfMessage())
         try:
-            await wire.send(data, request.timeouts.between_bytes)
+            await stream.send(data, request.timeouts.between_bytes)
         except ConnectionError:
             # The server may have said why it takes nothing, in TLS or as an answer.
             http.send_failed()
@@ -189,15 +189,15 @@ class HttpExchange:
 
     async def _send_body(self, connection: ClientConnection, body: ByteChannel) -> None:
         """Pass on what the guest writes. A fault of the guest breaks the exchange off."""
-        http, wire = connection.http, connection.wire
+        http, stream = connection.http, connection.stream
         timeout_s = self._request.timeouts.between_bytes
         try:
             async for piece in _pieces_of(body):
-                await wire.send(http.send(h11.Data(data=piece)), timeout_s)
+                await stream.send(http.send(h11.Data(data=piece)), timeout_s)
             # Trailers have a place behind chunks only (HTTP-18).
             chunked = not _has_length(self._request.headers)
             trailers = wire_pairs(body.trailers or ()) if chunked else []
-            await wire.send(http.send(h11.EndOfMessage(headers=trailers)), timeout_s)
+            await stream.send(http.send(h11.EndOfMessage(headers=trailers)), timeout_s)
         except TimeoutError:
             self._fail(NetworkFailure("connection-write-timeout"))
         except OSError:
@@ -222,7 +222,7 @@ class HttpExchange:
             if isinstance(event, h11.Response):
                 return event
             if event is h11.NEED_DATA:
-                data = await connection.wire.receive(None)
+                data = await connection.stream.receive(None)
                 self._answer_began = self._answer_began or bool(data)
                 http.receive_data(data)
             elif not isinstance(event, h11.InformationalResponse):
@@ -237,7 +237,7 @@ class HttpExchange:
             while isinstance(event, h11.Data):
                 parts.append(event.data)
                 if len(parts) == PARTS_AT_ONCE:
-                    # A body in crumbs must not keep the loop from everybody else.
+                    # A body of many small chunks must not block the loop for other exchanges.
                     await arriving.put(b"".join(parts))
                     await asyncio.sleep(0)
                     parts.clear()
@@ -246,7 +246,7 @@ class HttpExchange:
                 await arriving.put(b"".join(parts))
             if event is h11.NEED_DATA:
                 try:
-                    data = await connection.wire.receive(self._request.timeouts.between_bytes)
+                    data = await connection.stream.receive(self._request.timeouts.between_bytes)
                 except TimeoutError as error:
                     raise NetworkFailure("connection-read-timeout") from error
                 http.receive_data(data)
@@ -262,7 +262,7 @@ class HttpExchange:
             await self._sending
 
     async def _stop_sending(self) -> None:
-        """Whoever writes the body is told that nobody reads it."""
+        """Stop the task that sends the body, and close the body for the guest that writes it."""
         if self._sending is not None:
             self._sending.cancel()
             with contextlib.suppress(asyncio.CancelledError):

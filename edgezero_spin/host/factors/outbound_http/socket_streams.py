@@ -12,13 +12,13 @@ import ssl
 
 from edgezero_spin.host.factors.outbound_http.failures import NetworkFailure
 
-__all__ = ["PlainWire", "SocketStream", "TlsWire"]
+__all__ = ["PlainStream", "SocketStream", "TlsStream"]
 
 RECEIVED_AT_ONCE = 256 * 1024
 SENT_AT_ONCE = 64 * 1024
 
 
-class PlainWire:
+class PlainStream:
     """A TCP connection. Timeouts are in seconds; a wait past one raises ``TimeoutError``."""
 
     def __init__(self, connected: socket.socket) -> None:
@@ -84,11 +84,11 @@ class PlainWire:
         self._socket.close()
 
 
-class TlsWire:
+class TlsStream:
     """TLS over a TCP connection, with the same methods."""
 
-    def __init__(self, plain: PlainWire, context: ssl.SSLContext, name: str) -> None:
-        """Prepare; ``shake_hands`` comes before anything else.
+    def __init__(self, plain: PlainStream, context: ssl.SSLContext, name: str) -> None:
+        """Prepare; ``do_handshake`` comes before anything else.
 
         Args:
             context: Whom to trust and who we are.
@@ -108,7 +108,7 @@ class TlsWire:
                 "DNS-error", {"rcode": "invalid dns name", "info-code": 0}
             ) from error
 
-    async def shake_hands(self) -> None:
+    async def do_handshake(self) -> None:
         """Agree on keys.
 
         Raises:
@@ -130,7 +130,7 @@ class TlsWire:
                 return
 
     async def receive(self, timeout_s: float | None) -> bytes:
-        """See ``PlainWire``. An end without TLS's own goodbye is a broken connection."""
+        """See ``PlainStream``. An end without TLS's close-notify alert is a broken connection."""
         while True:
             data = self._decrypted()
             if data is not None:
@@ -151,11 +151,11 @@ class TlsWire:
             pass
         except ssl.SSLEOFError as error:
             if not parts:
-                raise ConnectionResetError("the connection ended without a goodbye") from error
+                raise ConnectionResetError("no close-notify alert at the end") from error
         return b"".join(parts)
 
     async def send(self, data: bytes, timeout_s: float | None) -> None:
-        """See ``PlainWire``."""
+        """See ``PlainStream``."""
         view = memoryview(data)
         while view:
             self._tls.write(view[:SENT_AT_ONCE])
@@ -177,7 +177,7 @@ class TlsWire:
             self._incoming.write_eof()
 
     def stale(self) -> bool:
-        """See ``PlainWire``. Session tickets that came late are no reason."""
+        """See ``PlainStream``. Session tickets that came late are no reason."""
         try:
             data = self._plain.poll()
             if data is not None:
@@ -189,7 +189,7 @@ class TlsWire:
             return True
 
     def close(self) -> None:
-        """See ``PlainWire``. Says goodbye if that takes no waiting."""
+        """See ``PlainStream``. Sends the close-notify alert if that takes no waiting."""
         with contextlib.suppress(OSError, ValueError):
             self._tls.unwrap()
         if self._outgoing.pending:
@@ -197,5 +197,5 @@ class TlsWire:
         self._plain.close()
 
 
-SocketStream = PlainWire | TlsWire
+SocketStream = PlainStream | TlsStream
 """A connection."""

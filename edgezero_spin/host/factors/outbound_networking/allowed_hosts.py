@@ -88,7 +88,7 @@ class AllowedHosts:
             component_ids: Of the application, for ``*.spin.internal``.
 
         Raises:
-            AllowedHostError: An entry is none.
+            AllowedHostError: An entry cannot be read.
         """
         texts, component_ids = tuple(texts), tuple(component_ids)
         check_sole_entry(texts)

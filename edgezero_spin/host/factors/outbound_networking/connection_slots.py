@@ -1,7 +1,7 @@
 """The limit on connections of one kind that an application holds at once.
 
-Spin waits for a slot without end; here the wait has a limit, and there is none where it would be in
-vain, because who waits holds every slot.
+Spin waits for a slot without end; here the wait has a limit, and an instance that holds
+every slot itself does not wait.
 
 Source: contract spin-host.md, NET-40 to NET-43; services.md, SVC-5 to SVC-7, TEL-43.
 """
@@ -48,7 +48,7 @@ class ConnectionSlots:
 
     @property
     def none_at_all(self) -> bool:
-        """Whether waiting for a slot is in vain."""
+        """Whether there can never be a slot."""
         return self.most == 0 or (self.total is not None and self.total.none_at_all)
 
     @property
@@ -66,7 +66,7 @@ class ConnectionSlots:
                 return False
             self._held += 1
         if self.total is not None and not self.total.claim():
-            # Nobody is told: who waits for these waits for the total as well.
+            # No waiter is called: those of these slots wait for the total as well.
             with self._lock:
                 self._held -= 1
             return False
@@ -112,7 +112,7 @@ class ConnectionSlots:
             waiters = list(self._waiters)
         if self.total is not None:
             self.total.release()
-        # All of them: who is told first may have lost interest.
+        # All of them: the first may not wait any more.
         for waiter in waiters:
             waiter()
         if self.observer is not None:

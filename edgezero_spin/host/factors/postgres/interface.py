@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from edgezero_spin.host.factors.database_servers.calls import RowSource, ThreadCall
 from edgezero_spin.host.factors.database_servers.connections import ConnectionResource, by_address
 from edgezero_spin.host.factors.database_servers.errors import (
@@ -55,6 +57,7 @@ class PostgresConnectionResource(ConnectionResource):
     kind = "postgres connection"
 
 
+@attrs.define(eq=False)
 class ConnectionBuilderResource:
     """A ``connection-builder``.
 
@@ -62,11 +65,8 @@ class ConnectionBuilderResource:
         certificate: A root certificate to trust, in PEM.
     """
 
-    __slots__ = ("address", "certificate")
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.certificate: str | None = None
+    address: str
+    certificate: str | None = None
 
 
 def _begin_open(

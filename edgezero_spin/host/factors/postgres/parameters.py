@@ -47,7 +47,7 @@ def encode_parameters(parameters: Sequence[Parameter]) -> list[bytes | None]:
     """Return the bytes of every parameter, whatever the server will infer.
 
     Raises:
-        ParameterValueError: A value is none of its kind.
+        ParameterValueError: A value is not one of its kind.
     """
     return [_encoded(index, case, value) for index, (case, value) in enumerate(parameters)]
 

@@ -210,10 +210,6 @@ def _subscribe(state: InstanceState, stream: InputStream | OutputStream) -> Poll
     return Pollable(stream.ready, parent=stream)
 
 
-def _check_write(state: InstanceState, stream: OutputStream) -> int:
-    return stream.room()
-
-
 def _write(state: InstanceState, stream: OutputStream, contents: bytes) -> None:
     room = stream.room()
     if len(contents) > room:
@@ -291,10 +287,6 @@ def _blocking_splice(
         state.wait(source.ready)
 
 
-def _pollable_ready(state: InstanceState, pollable: Pollable) -> bool:
-    return pollable.ready()
-
-
 def _pollable_block(state: InstanceState, pollable: Pollable) -> None:
     state.wait(pollable.ready, pollable.until_ns)
 
@@ -323,7 +315,7 @@ ERROR = Interface(
 POLL = Interface(
     "wasi:io/poll",
     {
-        "[method]pollable.ready": _pollable_ready,
+        "[method]pollable.ready": lambda state, pollable: pollable.ready(),
         "[method]pollable.block": _pollable_block,
         "poll": _poll,
     },
@@ -338,7 +330,7 @@ STREAMS = Interface(
         "[method]input-stream.skip": _skip,
         "[method]input-stream.blocking-skip": _blocking_skip,
         "[method]input-stream.subscribe": _subscribe,
-        "[method]output-stream.check-write": _check_write,
+        "[method]output-stream.check-write": lambda state, stream: stream.room(),
         "[method]output-stream.write": _write,
         "[method]output-stream.blocking-write-and-flush": _blocking_write,
         "[method]output-stream.flush": _flush,

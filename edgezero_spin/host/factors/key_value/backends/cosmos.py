@@ -223,7 +223,7 @@ class CosmosKeyValue:
 
     @contextmanager
     def _answered(self) -> Iterator[None]:
-        """Turn the client's errors into this room's, without anything secret."""
+        """Turn the client's errors into ``BackendError``, without anything secret."""
         try:
             yield
         except ClientAuthenticationError:

@@ -142,8 +142,7 @@ class FileOutput(OutputStream):
         try:
             while rest:
                 if self._offset is None:
-                    end = os.fstat(self._handle.number).st_size
-                    written = os.pwrite(self._handle.number, rest, end)
+                    written = _append(self._handle.number, rest)
                 else:
                     written = os.pwrite(self._handle.number, rest, self._offset)
                     self._offset += written
@@ -154,6 +153,13 @@ class FileOutput(OutputStream):
     def drop(self, state: InstanceState) -> None:
         """Let the file be closed."""
         self._handle.release()
+
+
+def _append(number: int, data: memoryview) -> int:
+    # In one step where the system can: others may append to the file, too.
+    if hasattr(os, "RWF_APPEND"):
+        return os.pwritev(number, [data], 0, os.RWF_APPEND)
+    return os.pwrite(number, data, os.fstat(number).st_size)
 
 
 class DirectoryEntries:

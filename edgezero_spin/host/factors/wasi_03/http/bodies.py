@@ -146,7 +146,7 @@ class OutgoingContents:
     trailers: FutureReader
 
     def close_now(self) -> None:
-        """Let go of both: what the guest writes is told that nobody reads it."""
+        """Close both, which ends what the guest still writes."""
         if self.stream is not None:
             self.stream.close_now()
         self.trailers.close_now()
@@ -239,7 +239,7 @@ class BodyForwarder:
             self._trailers.close_now()
 
     def stop(self) -> None:
-        """Give up: what the guest still writes is told that nobody reads it."""
+        """Stop, and close what the guest still writes."""
         # Closing ends a read that is pending, which would take the next step.
         self._over = True
         if self._contents is not None:
